@@ -1,0 +1,37 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+
+help:  ## Show what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+run: $(VENV)/.installed  ## Train the four networks; pictures and reports go to workings-runs/
+	$(BIN)/workings run all
+
+test: $(VENV)/.installed  ## All checks: ruff, mypy, pytest
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: $(VENV)/.installed  ## The checks that take minutes
+	$(BIN)/python -m pytest -m slow
+
+torch: $(VENV)/.installed  ## PyTorch, for the tests that compare with it
+	$(BIN)/python -m pip install --quiet --editable '.[dev,torch]'
+
+format: $(VENV)/.installed  ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## Remove the environment and what runs have left
+	rm -rf $(VENV) workings-runs .pytest_cache .mypy_cache .ruff_cache
+
+.PHONY: help run test test-slow torch format clean

@@ -1,0 +1,83 @@
+"""Workings: neural networks that show their workings."""
+
+from workings.activations import Activation
+from workings.callbacks import Callback, Checkpoint, EarlyStopping, Progress
+from workings.checks.gradients import check_gradients
+from workings.errors import (
+    DivergenceError,
+    FileError,
+    InputError,
+    MissingExtraError,
+    ProgramError,
+    WorkingsError,
+)
+from workings.history import History
+from workings.layers import BatchNorm, Dense, Dropout, Layer
+from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Loss, Poisson, SquaredError
+from workings.network import Network
+from workings.optimizers import (
+    LBFGS,
+    SGD,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Chain,
+    ClipByNorm,
+    ClipByValue,
+    Decay,
+    Momentum,
+    Nesterov,
+    RMSProp,
+)
+from workings.program import Program, Statement
+from workings.regularizers import L1, L2, Regularizer
+from workings.trace import Trace
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "L1",
+    "L2",
+    "LBFGS",
+    "SGD",
+    "AbsoluteError",
+    "Activation",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "BatchNorm",
+    "BinaryCrossEntropy",
+    "Callback",
+    "Chain",
+    "Checkpoint",
+    "ClipByNorm",
+    "ClipByValue",
+    "CrossEntropy",
+    "Decay",
+    "Dense",
+    "DivergenceError",
+    "Dropout",
+    "EarlyStopping",
+    "FileError",
+    "History",
+    "Huber",
+    "InputError",
+    "Layer",
+    "Loss",
+    "MissingExtraError",
+    "Momentum",
+    "Nesterov",
+    "Network",
+    "Poisson",
+    "Program",
+    "ProgramError",
+    "Progress",
+    "RMSProp",
+    "Regularizer",
+    "SquaredError",
+    "Statement",
+    "Trace",
+    "WorkingsError",
+    "__version__",
+    "check_gradients",
+]

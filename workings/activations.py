@@ -1,0 +1,266 @@
+"""Activations: the bend between two layers.
+
+Without a bend, a stack of layers is one straight line.  Each activation here is a plain function
+of ``z`` beside its derivative, which may use ``z``, the result ``a``, or both.  They hold for
+single numbers and for arrays, have no branches, and keep the precision they are given: float32
+stays float32.  The table at the end collects them; whoever adds a row there adds an activation
+to the engines, to the gradient check and to their tests.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from workings.arrays import Values
+from workings.errors import InputError, unknown_name
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function of ``z`` beside its derivative.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in ``Dense(32, "name")``, in files and in pictures.
+    function : callable
+        ``function(z)`` gives ``a``, of the shape of ``z``.  The first line of its docstring is
+        what the readings say about it.
+    derivative : callable
+        A function of any of the letters ``z`` and ``a`` that gives da/dz.
+    initializer : str
+        The initializer that suits a layer with this activation, by name.
+    constants : mapping of str to float
+        Numbers that the functions take by name, such as the slope of a leaky ReLU.
+
+    Examples
+    --------
+    >>> def bend(z):
+    ...     return z / (1 + np.abs(z))
+    >>> def bend_derivative(z):
+    ...     return 1 / (1 + np.abs(z)) ** 2
+    >>> softsign = Activation("softsign", bend, bend_derivative)
+    >>> softsign(np.array([-1.0, 0.0, 3.0]))
+    array([-0.5 ,  0.  ,  0.75])
+    >>> softsign.slope(np.array([0.0, 1.0]))
+    array([1.  , 0.25])
+    """
+
+    name: str
+    function: Callable[..., Values]
+    derivative: Callable[..., Values]
+    initializer: str = "glorot_uniform"
+    constants: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def __call__(self, z: Values) -> Values:
+        """Give ``a``, of the shape of ``z``."""
+        return self.function(z, **self.constants)
+
+    def slope(self, z: Values) -> Values:
+        """Give the derivative da/dz at ``z``, of the shape of ``z``."""
+        letters = {"z": z, "a": self(z), **self.constants}
+        return self.derivative(*(letters[letter] for letter in inspect.signature(self.derivative).parameters))
+
+    def with_constants(self, **constants: float) -> Activation:
+        """Give the same activation with other constants.
+
+        >>> activation_named("leaky_relu").with_constants(slope=0.2)(np.array([-1.0, 1.0]))
+        array([-0.2,  1. ])
+        """
+        for letter in constants.keys() - self.constants.keys():
+            raise unknown_name(f"constant of {self.name}", letter, self.constants)
+        return replace(self, constants={**self.constants, **constants})
+
+
+def identity(z: Values) -> Values:
+    """passes the sum on as it is"""
+    return z
+
+
+def identity_derivative(z: Values) -> Values:
+    """is 1 everywhere"""
+    return np.ones_like(z)
+
+
+def sigmoid(z: Values) -> Values:
+    """squashes each sum into 0..1"""
+    return 1 / (1 + np.exp(-np.maximum(z, -88)))  # beyond -88, exp would overflow in float32
+
+
+def sigmoid_derivative(a: Values) -> Values:
+    """is steepest, 1/4, at a = 1/2 and flat at both ends"""
+    return a * (1 - a)
+
+
+def tanh(z: Values) -> Values:
+    """squashes each sum into -1..1"""
+    return np.tanh(z)
+
+
+def tanh_derivative(a: Values) -> Values:
+    """is 1 at a = 0 and flat at both ends"""
+    return 1 - a**2
+
+
+def relu(z: Values) -> Values:
+    """keeps what is positive and drops the rest"""
+    return np.maximum(z, 0)
+
+
+def relu_derivative(z: Values) -> Values:
+    """is 1 where the sum was positive, else 0"""
+    return z > 0
+
+
+def leaky_relu(z: Values, slope: float) -> Values:
+    """keeps what is positive and lets a little of the rest through"""
+    return np.where(z > 0, z, slope * z)
+
+
+def leaky_relu_derivative(z: Values, slope: float) -> Values:
+    """is 1 where the sum was positive, else the small slope"""
+    return slope + (1 - slope) * np.heaviside(z, 0)
+
+
+def elu(z: Values, alpha: float) -> Values:
+    """keeps what is positive and bends the rest towards -alpha"""
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
+
+
+def elu_derivative(z: Values, a: Values, alpha: float) -> Values:
+    """is 1 where the sum was positive and fades below"""
+    return np.where(z > 0, 1, a + alpha)
+
+
+def selu(z: Values, alpha: float, scale: float) -> Values:
+    """is an ELU whose constants keep mean 0 and variance 1 from layer to layer"""
+    return scale * elu(z, alpha)
+
+
+def selu_derivative(z: Values, a: Values, alpha: float, scale: float) -> Values:
+    """is the ELU's derivative, scaled"""
+    return scale * elu_derivative(z, a / scale, alpha)
+
+
+def erf(x: Values) -> Values:
+    """is the error function, to about 1e-15
+
+    A Chebyshev series in u = 2t - 1, t = 1 / (1 + |x|/2), for exp(x²)·erfc(|x|)/t, fitted with
+    60 digits; NumPy has no error function of its own.
+    """
+    t = 1 / (1 + 0.5 * np.abs(x))
+    u = 2 * t - 1
+    later, last = 0 * t, 0 * t
+    # fmt: off
+    for coefficient in (
+        -6.3123833330921666e-17, -2.2782928905541435e-16, 1.5729347665263614e-15, -2.3587264370570865e-15,
+        -1.2895042486992078e-14, 7.4187257034302074e-14, -6.1456001558404894e-14, -8.5864228496091441e-13,
+        3.5714931494611002e-12, 2.0612138549569419e-12, -6.1603901051692507e-11, 1.4320822712241449e-10,
+        6.3470582783620496e-10, -4.1547216310149076e-09, -1.2962846852311257e-09, 8.2346088274195525e-08,
+        -1.4297608181169129e-07, -1.5154665553171476e-06, 5.4424416455050155e-06, 3.2780315741731371e-05,
+        -1.6075829915379708e-04, -1.1128447433526325e-03, 3.6711423958366392e-03, 6.5095158828786525e-02,
+        3.5543692127049849e-01,
+    ):
+        later, last = 2 * u * later - last + coefficient, later
+    # fmt: on
+    series = u * later - last + 0.5 * 1.1540674772329393772
+    return np.sign(x) * (1 - t * np.exp(-x * x) * series)
+
+
+def gelu(z: Values) -> Values:
+    """weighs each sum by the chance that a normal number is smaller"""
+    return 0.5 * z * (1 + erf(0.7071067811865476 * z))
+
+
+def gelu_derivative(z: Values) -> Values:
+    """is that chance plus the sum times the normal density"""
+    return 0.5 * (1 + erf(0.7071067811865476 * z)) + 0.3989422804014327 * z * np.exp(-0.5 * z**2)
+
+
+def gelu_tanh(z: Values) -> Values:
+    """is the GELU with its error function approximated by a tanh"""
+    return 0.5 * z * (1 + np.tanh(0.7978845608028654 * (z + 0.044715 * z**3)))
+
+
+def gelu_tanh_derivative(z: Values) -> Values:
+    """follows from the product rule and the chain rule"""
+    h = np.tanh(0.7978845608028654 * (z + 0.044715 * z**3))
+    return 0.5 * (1 + h) + 0.5 * z * (1 - h**2) * 0.7978845608028654 * (1 + 0.134145 * z**2)
+
+
+def silu(z: Values) -> Values:
+    """weighs each sum by its own sigmoid"""
+    s = sigmoid(z)
+    return z * s
+
+
+def silu_derivative(z: Values, a: Values) -> Values:
+    """follows from the product rule"""
+    s = sigmoid(z)
+    return s + a * (1 - s)
+
+
+def softplus(z: Values) -> Values:
+    """is a ReLU with its corner rounded"""
+    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+
+
+def softplus_derivative(z: Values) -> Values:
+    """is the sigmoid"""
+    return sigmoid(z)
+
+
+def hard_tanh(z: Values) -> Values:
+    """cuts each sum off at -1 and 1"""
+    return np.minimum(np.maximum(z, -1), 1)
+
+
+def hard_tanh_derivative(z: Values) -> Values:
+    """is 1 between -1 and 1, else 0"""
+    return np.abs(z) < 1
+
+
+# Sources: sigmoid, tanh, identity are textbook; relu Nair & Hinton 2010; leaky_relu Maas et al. 2013;
+# elu Clevert et al. 2016 (eq. 16); selu Klambauer et al. 2017 (eq. 2, 14); gelu Hendrycks & Gimpel 2016;
+# silu Elfwing et al. 2018; softplus Dugas et al. 2001; hard_tanh Collobert 2004.
+# fmt: off
+ACTIVATIONS: dict[str, Activation] = {record.name: record for record in (
+    Activation("identity",   identity,   identity_derivative),
+    Activation("sigmoid",    sigmoid,    sigmoid_derivative),
+    Activation("tanh",       tanh,       tanh_derivative),
+    Activation("relu",       relu,       relu_derivative,       "he_normal"),
+    Activation("leaky_relu", leaky_relu, leaky_relu_derivative, "he_normal", {"slope": 0.01}),
+    Activation("elu",        elu,        elu_derivative,        "he_normal", {"alpha": 1.0}),
+    Activation("selu",       selu,       selu_derivative,       "lecun_normal",
+               {"alpha": 1.6732632423543772, "scale": 1.0507009873554805}),
+    Activation("gelu",       gelu,       gelu_derivative,       "he_normal"),
+    Activation("gelu_tanh",  gelu_tanh,  gelu_tanh_derivative,  "he_normal"),
+    Activation("silu",       silu,       silu_derivative,       "he_normal"),
+    Activation("softplus",   softplus,   softplus_derivative),
+    Activation("hard_tanh",  hard_tanh,  hard_tanh_derivative),
+)}
+# fmt: on
+
+
+def activation_named(given: str | Activation) -> Activation:
+    """Look an activation up by name; one that is passed is given back.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name; the nearest name is suggested.
+    """
+    if isinstance(given, Activation):
+        return given
+    if isinstance(given, str):
+        if given in ACTIVATIONS:
+            return ACTIVATIONS[given]
+        raise unknown_name("activation", given, ACTIVATIONS)
+    raise InputError(
+        f"An activation is a name or an Activation, not {given!r}. For a function f of your own with the "
+        f'derivative df, pass Activation("name", f, df).'
+    )

@@ -1,0 +1,117 @@
+"""What goes through a network, and what is refused at its door.
+
+Numbers that are not finite, text where a number should be, shapes that do not fit: each is
+refused here, once, with the place where it was found.  Nothing is reshaped, cast from text,
+broadcast or dropped in silence, because a network would happily learn from the wrong numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from workings.errors import InputError
+
+Array = NDArray[Any]
+Values = Any  # a number or an array of numbers: the formulas hold for both
+RandomSource = np.random.Generator | np.random.RandomState
+
+
+def describe(values: object) -> str:
+    """Say what a value is in a few words, for error messages.
+
+    >>> describe(np.zeros((3, 2))), describe("abc")
+    ('an array of shape (3, 2) and type float64', "'abc' (str)")
+    """
+    if isinstance(values, np.ndarray):
+        return f"an array of shape {values.shape} and type {values.dtype}"
+    text = repr(values)
+    return f"{text if len(text) < 60 else text[:57] + '...'} ({type(values).__name__})"
+
+
+def working_dtype(X: object, dtype: DTypeLike | None = None) -> np.dtype[Any]:
+    """float32 data is worked on in float32, everything else in float64; ``dtype`` overrides."""
+    if dtype is None:
+        return np.dtype(np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
+    chosen = np.dtype(dtype)
+    if chosen not in (np.float32, np.float64):
+        raise InputError(f"dtype must be float32 or float64, not {chosen}.")
+    return chosen
+
+
+def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: str = "X") -> Array:
+    """Check inputs and give them as a C-ordered array of shape (n, n_in).
+
+    Raises
+    ------
+    InputError
+        If ``X`` is not two-dimensional, empty, not numeric, not finite or of another width.
+    """
+    array = np.asarray(X)
+    if array.ndim == 1:
+        raise InputError(
+            f"{name} has shape {array.shape}, but rows are samples: a single sample is {name}.reshape(1, -1), "
+            f"a single column is {name}.reshape(-1, 1)."
+        )
+    if array.ndim != 2:
+        raise InputError(f"{name} must have two dimensions (samples, features); it has shape {array.shape}.")
+    if array.shape[0] == 0 or array.shape[1] == 0:
+        raise InputError(f"{name} has shape {array.shape}: there must be at least one row and one column.")
+    if n_in is not None and array.shape[1] != n_in:
+        raise InputError(f"{name} has {array.shape[1]} columns (shape {array.shape}), but this network takes {n_in}.")
+    return np.ascontiguousarray(as_finite(array, dtype, name))
+
+
+def as_finite(array: Array, dtype: DTypeLike, name: str) -> Array:
+    """Cast numbers to ``dtype``; refuse text and numbers that are not finite, with their place."""
+    if array.dtype.kind not in "biuf":
+        array = objects_to_floats(array, name)
+    cast = array.astype(dtype, copy=False)
+    if not np.isfinite(cast).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
+        raise InputError(
+            f"{name} has {array[place]} at {position(place)}. Remove that row, or fill the gap "
+            f"(for example with the column's mean), before training."
+        )
+    return cast
+
+
+def objects_to_floats(array: Array, name: str) -> Array:
+    """Accept Python numbers in an object array; refuse text, dates and complex numbers."""
+    if array.dtype.kind != "O":
+        raise InputError(
+            f"{name} has type {array.dtype}, but it must hold numbers; the first value is {array.flat[0]!r}. "
+            f"Encode text columns as numbers first (`workings train` does that for tables)."
+        )
+    for place, value in np.ndenumerate(array):
+        if not isinstance(value, (int, float, np.number, np.bool_)):
+            raise InputError(
+                f"{name} has {value!r} ({type(value).__name__}) at {position(place)}; it must hold numbers."
+            )
+    return array.astype(np.float64)
+
+
+def position(place: tuple[int, ...]) -> str:
+    """Name a place in an array as a person would.
+
+    >>> position((3, 1))
+    'row 3, column 1'
+    """
+    return ", ".join(f"{axis} {index}" for axis, index in zip(("row", "column"), place, strict=False))
+
+
+def same_length(X: Array, other: Array, name: str = "y") -> None:
+    """Refuse arrays of different numbers of rows."""
+    if len(X) != len(other):
+        raise InputError(f"X has {len(X)} rows but {name} has {len(other)}: they must have one row for each sample.")
+
+
+def as_random(seed: int | RandomSource | None) -> RandomSource:
+    """Make a source of random numbers of a seed; a source that is given is used as it is."""
+    if isinstance(seed, (np.random.Generator, np.random.RandomState)):
+        return seed
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
+        raise InputError(f"seed must be a whole number from 0, a Generator or a RandomState, not {describe(seed)}.")
+    return np.random.default_rng(seed)

@@ -1,0 +1,213 @@
+"""Callbacks: what may look on while a network learns, and end it.
+
+The whole contract is the class ``Callback``: four moments, each with the running ``Training``, whose
+``history``, ``network``, ``epoch`` and ``stop(reason)`` are there to be used.  What a callback
+remembers it gives in ``state``, so that a run that was killed can go on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.errors import InputError
+from workings.metrics import LOWER_IS_BETTER
+
+if TYPE_CHECKING:
+    from workings.training import Training
+
+
+class Callback:
+    """The contract: each method may be left out."""
+
+    def on_train_begin(self, training: Training) -> None:
+        """Before the first epoch."""
+
+    def on_epoch_begin(self, training: Training) -> None:
+        """Before each epoch; the network holds the parameters that the epoch begins with."""
+
+    def on_epoch_end(self, training: Training) -> None:
+        """After each epoch, when its row of the history is complete."""
+
+    def on_train_end(self, training: Training) -> None:
+        """At the end, however it came: done, stopped, interrupted or diverged."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must keep: numbers, text and arrays by name."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up again what ``state`` gave."""
+
+
+class EarlyStopping(Callback):
+    """Ends training when a number has not got better for ``patience`` epochs.
+
+    However training ends, the parameters of the best epoch are put back (Prechelt 1998).
+
+    Parameters
+    ----------
+    monitor : str or callable
+        A column of the history, such as ``"val_loss"`` or ``"val_accuracy"``, or a function of the
+        network that gives a number.
+    patience : int
+        How many epochs without a better value are borne.
+    min_delta : float
+        By how much a value must be better to count.
+    higher_is_better : bool or None
+        By default known for losses, errors and scores.
+
+    Examples
+    --------
+    >>> EarlyStopping("val_accuracy", patience=5).higher_is_better
+    True
+    """
+
+    def __init__(
+        self,
+        monitor: str | Callable[[Any], float] = "val_loss",
+        *,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        higher_is_better: bool | None = None,
+    ) -> None:
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 0:
+            raise InputError(f"patience must be a whole number from 0, not {patience!r}.")
+        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        if higher_is_better is None:
+            metric = monitor.removeprefix("val_") if isinstance(monitor, str) else ""
+            higher_is_better = bool(metric) and metric not in LOWER_IS_BETTER
+        self.higher_is_better = higher_is_better
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.best, self.best_epoch, self.wait = math.inf, -1, 0
+        self.kept: dict[str, Array] = {}
+        self.began_with: dict[str, Array] = {}
+
+    def on_train_begin(self, training: Training) -> None:
+        self.forget()
+
+    def on_epoch_begin(self, training: Training) -> None:
+        if self.monitor == "loss":  # measured at the parameters that the epoch begins with
+            self.began_with = copied(training)
+
+    def on_epoch_end(self, training: Training) -> None:
+        value = self.value(training)
+        low = -value if self.higher_is_better else value
+        if low < self.best - self.min_delta or not self.kept:
+            self.best, self.best_epoch, self.wait = low, training.epoch, 0
+            self.kept = self.began_with if self.monitor == "loss" else copied(training)
+            return
+        self.wait += 1
+        if self.wait >= self.patience:
+            name = self.monitor if isinstance(self.monitor, str) else self.monitor.__name__
+            training.stop(f"{name} was not better for {self.wait} epochs; best at epoch {self.best_epoch}")
+
+    def value(self, training: Training) -> float:
+        """What is monitored, now."""
+        if not isinstance(self.monitor, str):
+            return float(self.monitor(training.network))
+        if self.monitor not in training.history:
+            columns = ", ".join(training.history)
+            fix = " Pass validation=(X_val, y_val) or validation=0.2 to fit." if self.monitor.startswith("val") else ""
+            raise InputError(f"EarlyStopping looks at {self.monitor!r}, but the history has only {columns}.{fix}")
+        return training.history[self.monitor][-1]
+
+    def on_train_end(self, training: Training) -> None:
+        if self.kept:
+            training.network.keep(self.kept)
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait, **self.kept}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.kept = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        self.best, self.best_epoch, self.wait = state["best"], int(state["best_epoch"]), int(state["wait"])
+
+
+class Checkpoint(Callback):
+    """Writes all that is needed to go on after a crash, every so many epochs, in one safe move.
+
+    With ``resume=True``, a run that finds the file goes on from it, to the same bits as if it had
+    never stopped; the same script can simply be started again.  The file is a network file too:
+    ``Network.load`` reads it.
+
+    Parameters
+    ----------
+    path : path
+        Where the file goes.
+    every : int
+        Every so many epochs; the last epoch is always written.
+    resume : bool
+        Whether to go on from the file if it is there.
+    """
+
+    def __init__(self, path: str | Path, *, every: int = 1, resume: bool = False) -> None:
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise InputError(f"every must be a whole number of epochs from 1, not {every!r}.")
+        self.path, self.every, self.resume = Path(path), every, resume
+
+    def on_train_begin(self, training: Training) -> None:
+        if self.resume and self.path.exists():
+            self.read(training)
+
+    def on_epoch_end(self, training: Training) -> None:
+        if (training.epoch + 1) % self.every == 0 or training.epoch + 1 == training.epochs or training.stopped:
+            self.write(training)
+
+    def write(self, training: Training) -> None:
+        """Write the checkpoint to a temporary name, then rename it."""
+        from workings.files.safetensors import save_checkpoint
+
+        return save_checkpoint(training, self.path)
+
+    def read(self, training: Training) -> None:
+        """Put the training into the state that the checkpoint holds."""
+        from workings.files.safetensors import load_checkpoint
+
+        return load_checkpoint(training, self.path)
+
+
+class Progress(Callback):
+    """Writes a line with the epoch, the loss and the rate, a few times a second at most."""
+
+    def __init__(self, every: float = 0.2, stream: Any = None) -> None:
+        self.every, self.stream = every, stream
+        self.last, self.began, self.first = 0.0, 0.0, 0
+
+    def on_train_begin(self, training: Training) -> None:
+        self.began, self.last, self.first = time.monotonic(), 0.0, training.epoch
+
+    def on_epoch_end(self, training: Training) -> None:
+        now = time.monotonic()
+        if now - self.last >= self.every:
+            self.last = now
+            self.say(training, end="")
+
+    def on_train_end(self, training: Training) -> None:
+        if training.history.epochs:
+            self.say(training, end="\n")
+
+    def say(self, training: Training, end: str) -> None:
+        """Write the line over the one before."""
+        rate = (training.epoch + 1 - self.first) / max(time.monotonic() - self.began, 1e-9)
+        numbers = "  ".join(f"{name} {values[-1]:.4g}" for name, values in training.history.items() if name != "lr")
+        line = f"\repoch {training.epoch + 1}/{training.epochs}  {numbers}  {rate:,.0f} epochs/s"
+        (self.stream or sys.stderr).write(f"{line:<79}{end}")
+        (self.stream or sys.stderr).flush()
+
+
+def copied(training: Training) -> dict[str, Array]:
+    """A copy of the network's parameters and statistics by name."""
+    return {
+        name: array.copy() for name, array in {**training.network.parameters, **training.network.statistics}.items()
+    }

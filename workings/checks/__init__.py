@@ -1,0 +1,1 @@
+"""Checks: ways to doubt a network."""

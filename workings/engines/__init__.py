@@ -1,0 +1,1 @@
+"""Engines: ways to run a program. ``reference`` defines what is true."""

@@ -1,0 +1,56 @@
+"""What an engine is: it takes a stretch of steps and the values they begin with, and runs them.
+
+An engine contains no mathematics and no chance.  The statements come from the program; orders,
+masks and learning rates are drawn and computed outside and handed in, so that all engines see the
+same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from workings.arrays import Array
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Some training steps, one after the other.
+
+    Attributes
+    ----------
+    X, y : arrays of shape (rows, n_in) and (rows, n_out)
+        The data from which the batches are taken.
+    batches : sequence of (start, stop)
+        Which positions of ``order`` make each batch.
+    lr : sequence of float
+        The learning rate of each step.
+    first_step : int
+        The number of the first step, counted from 1 over the whole training.
+    order : int array or None
+        Row numbers in the order in which they are used; None for the rows as they stand.
+    w : array of shape (rows, 1) or None
+        A weight for each row.
+    draws : mapping of str to array
+        What was drawn for each position of ``order``, such as dropout masks.
+    """
+
+    X: Array
+    y: Array
+    batches: Sequence[tuple[int, int]]
+    lr: Sequence[float]
+    first_step: int
+    order: Array | None = None
+    w: Array | None = None
+    draws: Mapping[str, Array] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """Runs the steps of one program."""
+
+    name: str
+
+    def run(self, stretch: Stretch, values: dict[str, Array]) -> list[float]:
+        """Run the steps, put the new values in place of the old ones, give each step's objective J."""
+        ...

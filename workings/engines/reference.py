@@ -1,0 +1,100 @@
+"""The reference engine: the program's statements, run as they are written, with NumPy.
+
+It defines what is true; another engine may only be faster.  The statements are compiled as one
+function whose source is known to Python, so that a debugger steps through the network's own lines
+and a traceback shows the line that failed.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.engines.contract import Stretch
+from workings.program import Program
+from workings.trace import Trace
+
+
+def source_of(program: Program, results: str, name: str = "step") -> str:
+    """Write the program as a Python function that takes its inputs by name."""
+    lines = [f"def {name}({', '.join(['*', *program.inputs])}):"]
+    stage = ""
+    for statement in program.statements:
+        if statement.stage != stage:
+            stage = statement.stage
+            lines.append(f"    # {stage}")
+        lines.append(f"    {statement}")
+    return "\n".join([*lines, f"    return {results}", ""])
+
+
+def compiled(program: Program, results: str, title: str) -> Callable[..., Any]:
+    """Compile the program as a function; its source can be stepped through and shown in tracebacks."""
+    source = source_of(program, results)
+    filename = f"<workings: {title} {abs(hash(source)):x}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    namespace: dict[str, Any] = {"np": np, **program.functions, **program.constants}
+    exec(compile(source, filename, "exec"), namespace)
+    function: Callable[..., Any] = namespace["step"]
+    return function
+
+
+class Runner:
+    """A program as a function of its inputs: call it with more than it needs, it takes its own."""
+
+    def __init__(self, program: Program, results: Sequence[str], title: str) -> None:
+        self.inputs = program.inputs
+        self.function = compiled(program, f"({', '.join(results)},)", title)
+
+    def __call__(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        with np.errstate(all="ignore"):  # numbers that are not finite are found and reported by name
+            result: tuple[Any, ...] = self.function(**{name: values[name] for name in self.inputs})
+        return result
+
+
+def trace_of(program: Program, values: Mapping[str, Any]) -> Trace:
+    """Run the program once and keep every value it names."""
+    before = {name: values[name] for name in program.inputs}
+    with np.errstate(all="ignore"):
+        after = compiled(program, "dict(locals())", "trace")(**before)
+    return Trace(program, before, after)
+
+
+class ReferenceEngine:
+    """Runs each step as one call of the compiled program.
+
+    Raises
+    ------
+    ValueError
+        From NumPy, with the network's own line in the traceback, where shapes do not fit.
+    """
+
+    name = "reference"
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.inputs = frozenset(program.inputs)
+        self.step = compiled(program, f"J, ({', '.join(program.carried)},)", "step")
+
+    def run(self, stretch: Stretch, values: dict[str, Array]) -> list[float]:
+        """Run the steps, put the new values in place of the old ones, give each step's objective J."""
+        data = {"X": stretch.X, "y": stretch.y}
+        if stretch.w is not None:
+            data["w"] = stretch.w
+        if stretch.order is not None:
+            data = {name: array[stretch.order] for name, array in data.items()}
+        data.update(stretch.draws)
+        scalars = [name for name in ("n", "lr", "t") if name in self.inputs]
+        objectives = []
+        with np.errstate(all="ignore"):
+            for index, (start, stop) in enumerate(stretch.batches):
+                batch: dict[str, Any] = {name: array[start:stop] for name, array in data.items()}
+                known = {"n": stop - start, "lr": stretch.lr[index], "t": stretch.first_step + index}
+                batch.update((name, known[name]) for name in scalars)
+                J, carried = self.step(**batch, **values)
+                values.update(zip(self.program.carried, carried, strict=True))
+                objectives.append(float(J))
+        return objectives

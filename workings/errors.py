@@ -1,0 +1,68 @@
+"""The errors of Workings, and the help they give.
+
+Every message says what arrived, what was expected and what to change.  All errors that the
+library raises on purpose derive from ``WorkingsError``; each also derives from the built-in
+class that Python programmers would expect (``ValueError``, ``OSError`` …).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class WorkingsError(Exception):
+    """The base of all errors raised on purpose by this library."""
+
+
+class InputError(WorkingsError, ValueError):
+    """Data or a setting that cannot be used; the message says what to change."""
+
+
+class MissingExtraError(WorkingsError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"This needs {package}, which is not installed. Install it with: pip install 'workings[{extra}]'"
+        )
+
+
+class FileError(WorkingsError, OSError):
+    """A file that cannot be read as what it claims to be, or cannot be written."""
+
+
+class ProgramError(WorkingsError, TypeError):
+    """A formula that does not fit the program; the message names the letters it may use."""
+
+
+class DivergenceError(WorkingsError, ArithmeticError):
+    """Training produced a number that is not finite.
+
+    Attributes
+    ----------
+    name : str
+        The first name in the program whose value was not finite.
+    step : int
+        The step (counted from 1) in which it appeared.
+    history : History or None
+        What had been recorded until then.
+    """
+
+    def __init__(self, message: str, *, name: str, step: int, history: object = None) -> None:
+        super().__init__(message)
+        self.name = name
+        self.step = step
+        self.history = history
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
+    """Make the error for a name that is not in a registry, with the nearest one suggested.
+
+    >>> print(unknown_name("activation", "rellu", ["relu", "tanh"]))
+    Unknown activation 'rellu'. Did you mean 'relu'? Known: relu, tanh.
+    """
+    names = list(known)
+    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return InputError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")

@@ -1,0 +1,1 @@
+"""Files: one model, several formats."""

@@ -1,0 +1,374 @@
+"""Network files: safetensors, with the architecture as JSON in the header.
+
+The numbers lie in the file as they are in memory, so predictions are equal to the last bit; nothing
+is pickled and nothing in a file is ever executed.  Files are written to a temporary name and
+renamed, so there is a whole file or none.  ``docs/file-format.md`` describes the format.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse_tensors
+from safetensors.numpy import save as pack_tensors
+
+from workings.activations import ACTIVATIONS, Activation, activation_named
+from workings.arrays import Array
+from workings.errors import FileError, InputError, WorkingsError, unknown_name
+from workings.history import History
+from workings.layers import LAYERS, Dense, Layer, numbered
+from workings.losses import LOSSES, Loss
+from workings.network import Network
+from workings.regularizers import REGULARIZERS, Regularizer
+
+if TYPE_CHECKING:
+    from workings.training import Training
+
+FORMAT = "workings"
+VERSION = 1
+MOST_HEADER = 100_000_000  # bytes of header that safetensors itself allows
+MOST_UNITS = 10_000_000
+
+
+def save(network: Network, path: str | Path) -> Path:
+    """Write a network: architecture, parameters, statistics, classes and preprocessing.
+
+    Raises
+    ------
+    InputError
+        If the network has no parameters yet.
+    FileError
+        If the file cannot be written; nothing half-written is left.
+    """
+    network.check_built()
+    tensors = {**network.parameters, **network.statistics}
+    return write_file(Path(path), tensors, {"network": describe_network(network)})
+
+
+def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Network:
+    """Read a network that ``save`` or a checkpoint wrote.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    custom : activations and classes
+        Your own activations, layers, losses and regularizers that the network was made with.
+
+    Raises
+    ------
+    FileError
+        For a file that is missing, damaged, foreign, or written by a newer version.
+    """
+    tensors, about = read_file(Path(path))
+    try:
+        network = network_from(about["network"], tuple(custom))
+        take_arrays(network, tensors)
+    except FileError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, WorkingsError) as error:
+        raise FileError(f"{path} is a Workings file, but its description does not hold together: {error}") from error
+    return network
+
+
+# -- describing a network in JSON, and back -------------------------------------------------
+
+
+def describe_network(network: Network) -> dict[str, Any]:
+    """Everything about a network but its arrays, as plain JSON values."""
+    classes = network.classes
+    return {
+        "n_in": network.n_in,
+        "dtype": network.dtype.name,
+        "layers": [describe_layer(layer) for layer in network.layers],
+        "loss": describe_object(network.loss),
+        "regularizers": [describe_object(r) for r in network.regularizers],
+        "classes": None if classes is None else {"dtype": classes.dtype.str, "values": classes.tolist()},
+        "preprocessing": network.preprocessing,
+    }
+
+
+def describe_object(thing: Any) -> dict[str, Any]:
+    """The class and the fields of a description."""
+    return {"kind": type(thing).__name__, **dataclasses.asdict(thing)}
+
+
+def describe_layer(layer: Layer) -> dict[str, Any]:
+    """The class and the fields of a layer; first values are left out, because the arrays are there."""
+    found: dict[str, Any] = {"kind": type(layer).__name__}
+    for field in dataclasses.fields(layer):
+        value = getattr(layer, field.name)
+        if field.name == "activation":
+            record = activation_named(value)
+            value = {"name": record.name, "constants": dict(record.constants)}
+        if not (isinstance(layer, Dense) and field.name in ("weights", "biases")):
+            found[field.name] = value
+    return found
+
+
+def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Network:
+    """Make the network that a description tells of, without its arrays."""
+    layers = [layer_from(layer, custom) for layer in about["layers"]]
+    loss = object_from(about["loss"], {**LOSSES, **own(custom, Loss)}, "loss")
+    known = {**REGULARIZERS, **own(custom, Regularizer)}
+    regularizers = [object_from(r, known, "regularizer") for r in about["regularizers"]]
+    n_in = about["n_in"]
+    if isinstance(n_in, bool) or not isinstance(n_in, int) or not 0 < n_in <= MOST_UNITS:
+        raise FileError(f"The file gives {n_in!r} as the number of inputs.")
+    network = Network(layers, loss=loss, regularizer=regularizers, seed=0, dtype=about["dtype"])
+    network.n_in = n_in
+    if about["classes"] is not None:
+        classes = np.array(about["classes"]["values"]).astype(np.dtype(about["classes"]["dtype"]))
+        if classes.ndim != 1 or classes.dtype.kind not in "iubU":
+            raise FileError("The file's class labels are not a list of numbers or text.")
+        network.targets = dataclasses.replace(network.targets, classes=classes)
+    network.preprocessing = about["preprocessing"]
+    return network
+
+
+def layer_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Layer:
+    """Make one layer of its description."""
+    fields = dict(about)
+    if "activation" in fields:
+        wanted = fields["activation"]
+        known = {**ACTIVATIONS, **{a.name: a for a in custom if isinstance(a, Activation)}}
+        if wanted["name"] not in known:
+            raise FileError(
+                f"The network uses an activation of its own, {wanted['name']!r}: pass it as "
+                f"Network.load(path, custom=[{wanted['name']}])."
+            )
+        fields["activation"] = known[wanted["name"]].with_constants(**wanted["constants"])
+        if not wanted["constants"] and wanted["name"] in ACTIVATIONS:
+            fields["activation"] = wanted["name"]
+    layer: Layer = object_from(fields, {**LAYERS, **own(custom, Layer)}, "layer")
+    if isinstance(layer, Dense) and layer.units > MOST_UNITS:
+        raise FileError(f"The file asks for a layer of {layer.units} units.")
+    return layer
+
+
+def object_from(about: Mapping[str, Any], known: Mapping[str, type], what: str) -> Any:
+    """Make a layer, loss or regularizer of its class and fields."""
+    fields = dict(about)
+    kind = fields.pop("kind")
+    if kind not in known:
+        raise FileError(
+            f"{unknown_name(what, kind, known)} If it is your own, pass it as Network.load(path, custom=[…])."
+        )
+    return known[kind](**fields)
+
+
+def own(custom: tuple[Any, ...], base: type) -> dict[str, type]:
+    """The user's own classes of one kind by name."""
+    return {kind.__name__: kind for kind in custom if isinstance(kind, type) and issubclass(kind, base)}
+
+
+def take_arrays(network: Network, tensors: Mapping[str, Array]) -> None:
+    """Put the arrays of a file into a network, if names, shapes and types are right."""
+    expected = expected_shapes(network)
+    for name, shape in expected.items():
+        if name not in tensors:
+            raise FileError(f"The file has no array {name!r} of shape {shape}.")
+        if tensors[name].shape != shape or tensors[name].dtype != network.dtype:
+            found = f"{tensors[name].shape} and type {tensors[name].dtype}"
+            raise FileError(f"The array {name!r} has shape {found}; it should have {shape} and {network.dtype}.")
+        if not np.isfinite(tensors[name]).all():
+            raise FileError(f"The array {name!r} holds numbers that are not finite.")
+    network.build(network.n_in or 1)
+    network.keep({name: tensors[name] for name in expected})
+
+
+def expected_shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """The shape of each array that a network needs, found without drawing numbers."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    width = network.n_in or 1
+    for layer, number in numbered(network.layers):
+        shapes |= {f"{letter}{number}": shape for letter, shape in layer.shapes(width).items()}
+        width = layer.width(width)
+    return shapes
+
+
+# -- checkpoints ---------------------------------------------------------------------------
+
+
+def save_checkpoint(training: Training, path: Path) -> None:
+    """Write the network and all that a run needs to go on: state, order of chance, history."""
+    network = training.network
+    tensors = {**network.parameters, **network.statistics}
+    tensors |= {f"state.{name}": training.values[name] for name in training.program.states}
+    remembered = []
+    for index, callback in enumerate(training.callbacks):
+        state = callback.state()
+        arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        tensors |= {f"callback{index}.{name}": value for name, value in arrays.items()}
+        remembered.append({name: value for name, value in state.items() if name not in arrays})
+    run = {
+        "epoch": training.epoch, "step": training.step, "plateau": training.plateau, "stopped": training.stopped,
+        "optimizer": repr(training.optimizer), "random": random_state(network.rng),
+        "history": training.history.to_json(), "callbacks": remembered,
+    }  # fmt: skip
+    write_file(path, tensors, {"network": describe_network(network), "training": run})
+
+
+def load_checkpoint(training: Training, path: Path) -> None:
+    """Put a run into the state that a checkpoint holds.
+
+    Raises
+    ------
+    FileError
+        If the file is no checkpoint, or is one of another network or optimizer.
+    """
+    tensors, about = read_file(path)
+    if "training" not in about:
+        raise FileError(f"{path} is a network file, not a checkpoint: it has nothing to go on from.")
+    run, network = about["training"], training.network
+    if about["network"]["layers"] != json.loads(json.dumps(describe_network(network)["layers"])):
+        raise FileError(f"{path} is a checkpoint of another network. Move it away to begin anew.")
+    if run["optimizer"] != repr(training.optimizer):
+        raise FileError(
+            f"{path} was written with {run['optimizer']}, not {training.optimizer!r}. Move it away to begin anew."
+        )
+    take_values(network, tensors)
+    training.values.update(network.start_values(training.program))
+    training.values.update({name: tensors[f"state.{name}"] for name in training.program.states})
+    training.epoch, training.step, training.stopped = run["epoch"] + 1, run["step"], run["stopped"]
+    training.plateau, training.history = run["plateau"], continued(training.history, run["history"])
+    restore_random(network.rng, run["random"])
+    for index, (callback, state) in enumerate(zip(training.callbacks, run["callbacks"], strict=True)):
+        prefix = f"callback{index}."
+        arrays = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+        callback.restore({**state, **arrays})
+
+
+def take_values(network: Network, tensors: Mapping[str, Array]) -> None:
+    """Put parameters and statistics into a network that is built already."""
+    network.keep({name: tensors[name] for name in {**network.parameters, **network.statistics}})
+
+
+def continued(history: History, text: str) -> History:
+    """The history of a checkpoint, run on by today's engine."""
+    earlier = History.from_json(text)
+    earlier.engine, earlier.stopped = history.engine, ""
+    return earlier
+
+
+def random_state(rng: Any) -> dict[str, Any]:
+    """The state of a source of random numbers as plain JSON values."""
+    state = rng.get_state(legacy=False) if isinstance(rng, np.random.RandomState) else rng.bit_generator.state
+    plain: dict[str, Any] = json.loads(json.dumps(state, default=lambda value: value.tolist()))
+    return plain
+
+
+def restore_random(rng: Any, state: dict[str, Any]) -> None:
+    """Put a source of random numbers back into a state."""
+    if isinstance(rng, np.random.RandomState):
+        state["state"]["key"] = np.array(state["state"]["key"], dtype=np.uint32)
+        rng.set_state(state)
+    else:
+        rng.bit_generator.state = state
+
+
+# -- bytes ---------------------------------------------------------------------------------
+
+
+def write_file(path: Path, tensors: Mapping[str, Array], about: Mapping[str, Any]) -> Path:
+    """Write arrays and their description in one safe move."""
+    from workings import __version__
+
+    text = json.dumps({"version": VERSION, "written_by": __version__, **about}, default=plain)
+    content = pack_tensors({name: np.ascontiguousarray(a) for name, a in tensors.items()}, {FORMAT: text})
+    write_bytes(path, content)
+    return path
+
+
+def plain(value: Any) -> Any:
+    """NumPy's numbers as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise InputError(f"{value!r} cannot be written to a file.")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write to a temporary name beside the file, then rename: there is a whole file or none.
+
+    Raises
+    ------
+    FileError
+        If the folder cannot be written to.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~current_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise FileError(
+            f"Cannot write {path}: {error.strerror or error}. Choose a folder that can be written to."
+        ) from error
+
+
+def current_umask() -> int:
+    """The permissions that new files are not to have."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def read_file(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read arrays and their description; refuse whatever is not one of our files."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
+    about = description_in(content, path)
+    try:
+        tensors = parse_tensors(content)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise FileError(f"{path} is damaged or cut short: {error}. Write it anew or fetch it again.") from error
+    return tensors, about
+
+
+def description_in(content: bytes, path: Path) -> dict[str, Any]:
+    """Find our JSON in the header of a safetensors file.
+
+    The library that reads the arrays does not hand out the header of bytes, so its eight bytes of
+    length and its JSON are read here.
+    """
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or length > min(len(content) - 8, MOST_HEADER):
+        raise FileError(f"{path} is not a safetensors file, or is cut short: it has {len(content):,} bytes.")
+    try:
+        header = json.loads(content[8 : 8 + length])
+        text = header["__metadata__"][FORMAT]
+        about = json.loads(text)
+        version = about["version"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise FileError(
+            f"{path} is not a Workings network: it has no Workings description in its header. "
+            "Network.save writes files that Network.load can read."
+        ) from error
+    if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version < math.inf:
+        raise FileError(f"{path} has {version!r} as the version of its format.")
+    if version > VERSION:
+        raise FileError(
+            f"{path} has format version {version}; this Workings reads up to {VERSION}. Upgrade with: "
+            "pip install --upgrade workings"
+        )
+    if not isinstance(about.get("network"), dict):
+        raise FileError(f"{path} describes no network.")
+    return dict(about)

@@ -1,0 +1,110 @@
+"""Formulas: reading the source of a plain function as mathematics.
+
+A formula is straight-line code: assignments to names and one ``return``.  ``read_formula`` takes a
+function's source apart into these pieces, with the words that its comments and docstring say about
+them; ``program.py`` puts the pieces together again under the names of a network.  A function whose
+source cannot be had, or that has loops or branches, is no formula: it is called by its name.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import inspect
+import io
+import textwrap
+import tokenize
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One line of a formula: ``name = expression``, and the comment above it."""
+
+    name: str
+    expression: ast.expr
+    words: str
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A function taken apart: its letters, its lines, what it returns, and its words."""
+
+    letters: tuple[str, ...]
+    lines: tuple[Assignment, ...]
+    results: tuple[ast.expr, ...]
+    words: str
+
+
+@functools.lru_cache(maxsize=1024)
+def read_formula(function: Callable[..., Any]) -> Formula | None:
+    """Take a plain function apart; None where it is not straight-line code or has no source.
+
+    >>> def line(x, W, b):
+    ...     '''is a weighted sum'''
+    ...     z = x @ W + b
+    ...     return z
+    >>> formula = read_formula(line)
+    >>> formula.letters, [(a.name, ast.unparse(a.expression)) for a in formula.lines], formula.words
+    (('x', 'W', 'b'), [('z', 'x @ W + b')], 'is a weighted sum')
+    """
+    try:
+        source = textwrap.dedent(inspect.getsource(function))
+        node = ast.parse(source).body[0]
+    except (OSError, TypeError, SyntaxError, IndexError):
+        return None
+    if not isinstance(node, ast.FunctionDef) or node.decorator_list or only_positional(node.args) is None:
+        return None
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
+        return None
+    comments = comments_by_line(source)
+    lines = []
+    for statement in body[:-1]:
+        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+            return None
+        target = statement.targets[0]
+        if not isinstance(target, ast.Name):
+            return None
+        lines.append(Assignment(target.id, statement.value, words_above(comments, statement.lineno)))
+    value = body[-1].value
+    results = tuple(value.elts) if isinstance(value, ast.Tuple) else (value,)
+    words = (ast.get_docstring(node) or "").split("\n")[0]
+    return Formula(tuple(a.arg for a in node.args.args), tuple(lines), results, words)
+
+
+def only_positional(arguments: ast.arguments) -> ast.arguments | None:
+    """Give the arguments back if all are plain ones, without defaults or stars."""
+    extras = (arguments.vararg, arguments.kwarg, *arguments.kwonlyargs, *arguments.defaults)
+    return None if any(extras) else arguments
+
+
+def comments_by_line(source: str) -> dict[int, str]:
+    """Find the comments that stand alone on their line."""
+    found = {}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT and token.line.strip().startswith("#"):
+            found[token.start[0]] = token.string.lstrip("# ").rstrip()
+    return found
+
+
+def words_above(comments: dict[int, str], line: int) -> str:
+    """Join the comment lines that end just above a line."""
+    words: list[str] = []
+    while (line := line - 1) in comments:
+        words.insert(0, comments[line])
+    return " ".join(words)
+
+
+def meaning_of(function: Callable[..., Any], name: str) -> Any:
+    """What a free name in a function refers to: closed over, global or built in; None if nothing."""
+    closed = inspect.getclosurevars(function) if inspect.isfunction(function) else None
+    if closed is None:
+        return None
+    for place in (closed.nonlocals, closed.globals, function.__globals__, vars(builtins)):
+        if name in place:
+            return place[name]
+    return None

@@ -1,0 +1,147 @@
+"""History: what happened in each epoch.
+
+A dict of lists, one entry for each epoch: ``loss`` is the objective per sample at the parameters
+that the epoch began with; ``val_loss`` and the metrics are measured after it; ``lr`` is the rate of
+its last step.  It can be read as a table, kept as JSON, and drawn.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from workings.errors import FileError, unknown_name
+
+
+class History(Mapping[str, list[float]]):
+    """Numbers by name and epoch, and how the training ended.
+
+    Attributes
+    ----------
+    engine : str
+        Which engine ran, and why.
+    stopped : str
+        Why training ended: all epochs done, stopped early, interrupted …
+    seconds : float
+        How long it took.
+
+    Examples
+    --------
+    >>> history = History()
+    >>> history.add(loss=0.7, lr=0.1); history.add(loss=0.4, lr=0.1)
+    >>> history["loss"], len(history["lr"])
+    ([0.7, 0.4], 2)
+    >>> print(history.to_table())
+    epoch      loss        lr
+        0       0.7       0.1
+        1       0.4       0.1
+    """
+
+    def __init__(self, columns: Mapping[str, list[float]] | None = None) -> None:
+        self.columns: dict[str, list[float]] = {name: list(values) for name, values in (columns or {}).items()}
+        self.engine = ""
+        self.stopped = ""
+        self.seconds = 0.0
+
+    def __getitem__(self, name: str) -> list[float]:
+        if name not in self.columns:
+            raise unknown_history(name, self.columns)
+        return self.columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are recorded."""
+        return max((len(values) for values in self.columns.values()), default=0)
+
+    def add(self, **values: float) -> None:
+        """Record one epoch."""
+        for name, value in values.items():
+            self.columns.setdefault(name, []).append(value)
+
+    def to_table(self, every: int = 1) -> str:
+        """Write every so many epochs, and the last, as a plain table."""
+        rows = [e for e in range(self.epochs) if e % every == 0 or e == self.epochs - 1]
+        head = "epoch" + "".join(f" {name:>{max(9, len(name))}}" for name in self.columns)
+        lines = [
+            f"{e:>5}" + "".join(f" {show(v, e):>{max(9, len(name))}}" for name, v in self.columns.items()) for e in rows
+        ]
+        return "\n".join([head, *lines])
+
+    def to_json(self) -> str:
+        """Write everything as JSON, from which ``from_json`` makes the same history."""
+        return json.dumps(
+            {"columns": self.columns, "engine": self.engine, "stopped": self.stopped, "seconds": self.seconds}
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> History:
+        """Read what ``to_json`` wrote.
+
+        Raises
+        ------
+        FileError
+            If the text is not the JSON of a history.
+        """
+        try:
+            found = json.loads(text)
+            history = cls({str(k): [float(x) for x in v] for k, v in found["columns"].items()})
+            history.engine, history.stopped = str(found["engine"]), str(found["stopped"])
+            history.seconds = float(found["seconds"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise FileError(f"This is not the JSON of a history: {error}") from error
+        return history
+
+    def __repr__(self) -> str:
+        if not self.epochs:
+            return "History of 0 epochs"
+        last = ", ".join(f"{name} {values[-1]:.6g}" for name, values in self.columns.items() if values)
+        return f"History of {self.epochs} epochs ({self.stopped or 'running'}): {last}"
+
+    def _repr_html_(self) -> str:
+        """Draw the losses for a notebook."""
+        drawn = {name: values for name, values in self.columns.items() if "loss" in name}
+        return f"<p>{html.escape(repr(self))}</p>{svg_of(drawn)}"
+
+
+def unknown_history(name: str, columns: Mapping[str, Any]) -> KeyError:
+    """A KeyError, as of a dict, with the nearest name in its message."""
+    return KeyError(str(unknown_name("column of the history", name, columns)))
+
+
+def show(values: list[float], epoch: int) -> str:
+    """One number of a table, or nothing where there is none."""
+    return f"{values[epoch]:.6g}" if epoch < len(values) else ""
+
+
+def svg_of(curves: Mapping[str, list[float]], width: int = 480, height: int = 160) -> str:
+    """Draw curves over a common scale as a small SVG picture, with no library."""
+    finite = [v for values in curves.values() for v in values if math.isfinite(v)]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    scale = (height - 30) / ((high - low) or 1)
+    pieces: list[str] = []
+    for (name, values), (colour, dash) in zip(curves.items(), (("#0072b2", ""), ("#d55e00", "6 3")) * 4, strict=False):
+        step = (width - 130) / max(len(values) - 1, 1)
+        every = max(len(values) // 1000, 1)
+        points = " ".join(
+            f"{50 + i * step:.1f},{10 + (high - v) * scale:.1f}"
+            for i, v in list(enumerate(values))[::every] if math.isfinite(v)
+        )  # fmt: skip
+        y = 20 + 16 * len(pieces) // 2
+        pieces.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-dasharray="{dash}"/>')
+        pieces.append(f'<text x="{width - 75}" y="{y}" fill="{colour}">{html.escape(name)}</text>')
+    axis = f'<text x="2" y="14">{high:.3g}</text><text x="2" y="{height - 16}">{low:.3g}</text>'
+    return (
+        f'<svg width="{width}" height="{height}" role="img" aria-label="losses by epoch" font-family="sans-serif" '
+        f'font-size="12">{axis}{"".join(pieces)}</svg>'
+    )

@@ -1,0 +1,378 @@
+"""The network: layers, a loss, and the parameters by name.
+
+A network is built when its input size is known: from ``n_in`` or from the first data it sees.  Its
+parameters are named views of one flat vector, ``theta``, so that they can be read by name and
+handled as a whole.  It computes nothing by itself: it has its program written and an engine run it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from workings.arrays import Array, RandomSource, as_features, as_finite, as_random, describe, same_length, working_dtype
+from workings.engines.reference import Runner, trace_of
+from workings.errors import InputError, ProgramError
+from workings.layers import Dense, Layer, numbered
+from workings.losses import Loss, loss_named
+from workings.metrics import accuracy, r2
+from workings.optimizers import Optimizer, Part
+from workings.program import Program, inference_program, step_program
+from workings.regularizers import Regularizer
+from workings.targets import Targets
+from workings.trace import Trace
+from workings.training import fit
+
+if TYPE_CHECKING:
+    from workings.activations import Activation
+    from workings.checks.gradients import GradientReport
+
+CHUNK = 8192  # rows predicted at a time, which bounds the memory that a large table needs
+
+
+class Network:
+    """A feed-forward network that can be trained, read and questioned.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        From first to last; the last one gives one column for each output.
+    loss : Loss or str
+        What training makes small; it also says what targets and predictions are.
+    regularizer : Regularizer, list of them, or None
+        What is added to the loss.
+    seed : int, Generator, RandomState or None
+        Where first weights, orders and dropout masks come from.
+    n_in : int or None
+        The number of columns of X; taken from the first data where it is not given.
+    dtype : dtype or None
+        ``float32`` or ``float64``; by default float32 for float32 data, else float64.
+
+    Examples
+    --------
+    >>> from workings import CrossEntropy, Dense, SGD
+    >>> from workings.datasets import moons
+    >>> X, y = moons()
+    >>> net = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    >>> history = net.fit(X, y, optimizer=SGD(1.0), epochs=500, batch_size=None)
+    >>> net.score(X, y) > 0.95
+    True
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        *,
+        loss: Loss | str,
+        regularizer: Regularizer | Sequence[Regularizer] | None = None,
+        seed: int | RandomSource | None = None,
+        n_in: int | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        self.layers = checked_layers(layers)
+        self.loss = loss_named(loss)
+        self.regularizers = checked_regularizers(regularizer)
+        self.rng = as_random(seed)
+        self.n_in: int | None = None
+        self.dtype_given = dtype is not None
+        self.dtype = working_dtype(None, dtype)
+        self.theta: Array = np.zeros(0)
+        self.parameters: dict[str, Array] = {}
+        self.statistics: dict[str, Array] = {}
+        self.state: dict[str, Any] = {}
+        self.preprocessing: dict[str, Any] | None = None
+        self.targets = Targets(self.loss.target, self.n_out)
+        self.runners: dict[Any, Any] = {}
+        if n_in is not None:
+            self.build(n_in)
+
+    # -- putting together ------------------------------------------------------------------
+
+    @property
+    def n_out(self) -> int:
+        """The number of outputs."""
+        width = self.n_in or 1
+        for layer in self.layers:
+            width = layer.width(width)
+        return width
+
+    @property
+    def classes(self) -> Array | None:
+        """The labels behind the outputs, once they are known."""
+        return self.targets.classes
+
+    def build(self, n_in: int, dtype: DTypeLike | None = None) -> Network:
+        """Draw the first parameters for inputs of ``n_in`` columns; give the network back."""
+        if isinstance(n_in, bool) or not isinstance(n_in, (int, np.integer)) or n_in < 1:
+            raise InputError(f"n_in must be a whole number from 1, not {describe(n_in)}.")
+        self.dtype = self.dtype if self.dtype_given else working_dtype(None, dtype)
+        drawn: dict[str, Array] = {}
+        width = int(n_in)
+        for layer, number in numbered(self.layers):
+            drawn |= {f"{letter}{number}": array for letter, array in layer.start(self.rng, width).items()}
+            width = layer.width(width)
+        self.n_in = int(n_in)
+        names = self.inference.parameters
+        self.theta, self.parameters = flat_views({name: drawn[name] for name in names}, self.dtype)
+        self.statistics = {k: v.astype(self.dtype) for k, v in drawn.items() if k not in names}
+        self.state, self.runners = {}, {}
+        return self
+
+    @property
+    def inference(self) -> Program:
+        """The program of a prediction and its objective."""
+        return inference_program(self.layers, self.loss, self.regularizers)
+
+    def program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
+        """The statements of one training step, with the shapes of their results.
+
+        Without an optimizer, those of forward and backward only.
+        """
+        program = step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted)
+        return program if self.n_in is None else program.with_shapes(self.shapes(program))
+
+    def shapes(self, program: Program) -> dict[str, tuple[int | str, ...]]:
+        """Find the shape of every result by running the program on two and on three rows of zeros."""
+        few, more = (trace_of(program, self.blank_step(program, rows)) for rows in (2, 3))
+        shapes = {}
+        for statement in program.statements:
+            a, b = np.shape(few[statement.target]), np.shape(more[statement.target])
+            shapes[statement.target] = tuple("n" if i != j else i for i, j in zip(a, b, strict=True))
+        return shapes
+
+    def blank_step(self, program: Program, rows: int) -> dict[str, Any]:
+        """Everything a step needs, for some rows of zeros."""
+        zeros = {"X": np.zeros((rows, self.n_in or 1)), "y": np.zeros((rows, self.n_out)), "w": np.ones((rows, 1))}
+        return {**zeros, **self.start_values(program), **self.draw(rows), "n": rows, "lr": 0.1, "t": 1}
+
+    # -- what training needs ---------------------------------------------------------------
+
+    def start_values(self, program: Program) -> dict[str, Array]:
+        """Parameters, statistics, and the optimizer's state at 0, by name (copies)."""
+        values = {name: array.copy() for name, array in {**self.parameters, **self.statistics}.items()}
+        for name in program.states:
+            values[name] = np.zeros_like(self.parameters[name.split("_", 1)[1]])
+        return values
+
+    def keep(self, values: Mapping[str, Array]) -> None:
+        """Take over the parameters and statistics that steps have led to."""
+        for name, view in self.parameters.items():
+            view[...] = values[name]
+        for name in self.statistics:
+            self.statistics[name] = np.array(values[name])
+
+    def draw(self, n: int) -> dict[str, Array]:
+        """Draw what the layers want for ``n`` rows: dropout masks."""
+        drawn: dict[str, Array] = {}
+        width = self.n_in or 1
+        for layer, number in numbered(self.layers):
+            for letter, array in layer.draw(self.rng, n, width).items():
+                drawn[f"{letter}{number}"] = array.astype(self.dtype)
+            width = layer.width(width)
+        return drawn
+
+    def prepare(self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None = None) -> tuple[Array, Array, Array | None]:
+        """Check data and give it as the program wants it, building the network if need be."""
+        if self.n_in is None:
+            dtype = self.dtype if self.dtype_given else working_dtype(X)
+            features = as_features(X, dtype)
+            self.build(features.shape[1], dtype)
+        features = as_features(X, self.dtype, self.n_in)
+        same_length(features, np.asarray(y))
+        self.targets = self.targets.learn(y)
+        targets = self.targets.encode(y, self.dtype)
+        return features, targets, None if w is None else as_weights(w, features, self.dtype)
+
+    # -- using it --------------------------------------------------------------------------
+
+    fit = fit
+
+    def outputs(self, X: ArrayLike) -> Array:
+        """The predictions ``p`` of shape (n, n_out), as the program names them."""
+        self.check_built()
+        features = as_features(X, self.dtype, self.n_in)
+        run = self.runner("p", lambda: Runner(self.inference.needed_for("p"), ["p"], "predict"))
+        values = {**self.parameters, **self.statistics}
+        chunks = [features[i : i + CHUNK] for i in range(0, len(features), CHUNK)]
+        return np.concatenate([run({**values, "X": chunk, "n": len(chunk)})[0] for chunk in chunks])
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Labels of shape (n,), or numbers of shape (n,) or (n, n_out)."""
+        return self.targets.decode(self.outputs(X))
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Probabilities of shape (n, classes); for two classes with one output, both are given."""
+        return self.targets.probabilities(self.outputs(X))
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy for labels, R² for numbers; 1 is perfect."""
+        features, _, w = self.prepare(X, y, sample_weight)
+        metric = accuracy if self.loss.target in ("classes", "labels") else r2
+        return metric(self.targets.comparable(y), self.predict(features), None if w is None else w[:, 0])
+
+    def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The objective J on these data: loss and regularization, nothing dropped out."""
+        features, targets, w = self.prepare(X, y, sample_weight)
+        return self.measure(features, targets, w)[0]
+
+    def measure(self, X: Array, y: Array, w: Array | None) -> tuple[float, Array]:
+        """The objective J and the predictions p for prepared data, a chunk of rows at a time."""
+        per_row, whole = self.runner(("J", w is not None), lambda: self.measuring(w is not None))
+        values: dict[str, Any] = {**self.parameters, **self.statistics}
+        found = [
+            per_row({**values, "X": X[i : i + CHUNK], "y": y[i : i + CHUNK], "n": len(X[i : i + CHUNK])})
+            for i in range(0, len(X), CHUNK)
+        ]
+        p, losses = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
+        (J,) = whole({**values, "losses": losses, "y": y, "n": len(X), "w": w})
+        return float(J), p
+
+    def measuring(self, weighted: bool) -> tuple[Runner, Runner]:
+        """The program of the objective in two halves: the loss of each row, and what is made of them."""
+        program = inference_program(self.layers, self.loss, self.regularizers, weighted=weighted)
+        first = program.needed_for("p", "losses")
+        rest = program.without(first).needed_for("J")
+        return Runner(first, ["p", "losses"], "losses"), Runner(rest, ["J"], "objective")
+
+    def runner(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Keep what is compiled, so that it is compiled once."""
+        if key not in self.runners:
+            self.runners[key] = make()
+        return self.runners[key]
+
+    def trace(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Trace:
+        """Every value of one step by name, as far as the gradients; nothing is updated.
+
+        Dropout masks are drawn anew, so a network with dropout has another trace each time.
+        """
+        features, targets, w = self.prepare(X, y, sample_weight)
+        return self.trace_of(self.program(weighted=w is not None), features, targets, w)
+
+    def trace_of(self, program: Program, X: Array, y: Array, w: Array | None = None, **more: Any) -> Trace:
+        """Run a program once on prepared data and keep every value."""
+        values = {"X": X, "y": y, "w": w, "n": len(X), **self.draw(len(X)), **self.start_values(program), **more}
+        return trace_of(program, values)
+
+    def step(
+        self, X: ArrayLike, y: ArrayLike, optimizer: Optimizer | Part, sample_weight: ArrayLike | None = None
+    ) -> Trace:
+        """Make one update with all rows as one batch, for a loop of your own; give its trace.
+
+        The optimizer's state is kept from call to call for as long as the optimizer is the same.
+        """
+        features, targets, w = self.prepare(X, y, sample_weight)
+        program = self.program(optimizer, weighted=w is not None)
+        if self.state.get("optimizer") != optimizer:
+            self.state = {"optimizer": optimizer, "t": 0, "values": {}}
+        t = self.state["t"] + 1
+        lr = optimizer.schedule(t - 1)  # type: ignore[union-attr]
+        trace = self.trace_of(program, features, targets, w, **self.state["values"], lr=lr, t=t)
+        self.keep({**self.statistics, **trace.after})
+        self.state.update(t=t, values={name: trace.after[name] for name in program.states})
+        return trace
+
+    # -- the ways out: each hands over to the file that it names ----------------------------
+
+    def check_gradients(self, X: ArrayLike, y: ArrayLike, **settings: Any) -> GradientReport:
+        """Compare the gradients with finite differences; see :mod:`workings.checks.gradients`."""
+        from workings.checks.gradients import check_gradients
+
+        return check_gradients(self, X, y, **settings)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the network to a safetensors file; see :mod:`workings.files.safetensors`."""
+        from workings.files.safetensors import save
+
+        return save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Network:
+        """Read a network that ``save`` wrote; ``custom`` holds activations and classes of your own."""
+        from workings.files.safetensors import load
+
+        return load(path, custom=custom)
+
+    # -- telling ---------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """The layers with their shapes and numbers of parameters, as a table."""
+        rows, width = [], self.n_in
+        counts = self.count_parameters()
+        for number, (layer, count) in enumerate(zip(self.layers, counts, strict=True), start=1):
+            out = layer.width(width) if width is not None or isinstance(layer, Dense) else None  # type: ignore[arg-type]
+            shapes = f"(n, {'?' if width is None else width}) -> (n, {'?' if out is None else out})"
+            rows.append(f"{number:>3}  {layer!r:<28} {shapes:<24}{'?' if count is None else format(count, ','):>10}")
+            width = out
+        known = [count for count in counts if count is not None]
+        total = f"{sum(known):,}" if len(known) == len(counts) else "?"
+        extra = "".join(f", {r!r}" for r in self.regularizers)
+        dtype = f", {self.dtype}" if self.n_in is not None else ""
+        return "\n".join([f"Network: {self.loss!r}{extra}{dtype}", *rows, f"     {'parameters':<53}{total:>10}"])
+
+    def count_parameters(self) -> list[int | None]:
+        """How many parameters each layer has; None before the input size is known."""
+        counts: list[int | None] = []
+        width = self.n_in
+        for layer in self.layers:
+            shapes = None if width is None else layer.shapes(width)
+            counts.append(None if shapes is None else sum(math.prod(shapes[letter]) for letter in layer.parameters))
+            width = layer.width(width or 1) if width is not None or isinstance(layer, Dense) else None
+        return counts
+
+    def __repr__(self) -> str:
+        regularizer = f", regularizer={list(self.regularizers)!r}" if self.regularizers else ""
+        return f"Network({list(self.layers)!r}, loss={self.loss!r}{regularizer})"
+
+    def check_built(self) -> None:
+        """Refuse to predict before there are parameters."""
+        if self.n_in is None:
+            raise InputError("This network has no parameters yet: call fit first, or give n_in= when you make it.")
+
+
+def checked_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Refuse what is not a list of layers."""
+    if isinstance(layers, Layer) or not isinstance(layers, Sequence) or not layers:
+        raise InputError(f"layers must be a list such as [Dense(32, 'relu'), Dense(10)], not {describe(layers)}.")
+    for number, layer in enumerate(layers, start=1):
+        if not isinstance(layer, Layer):
+            raise InputError(
+                f"Layer {number} is {describe(layer)}, which is not a layer; did you mean Dense({layer!r})?"
+            )
+    if not any(layer.parameters for layer in layers):
+        raise ProgramError("No layer has parameters, so there is nothing to train: add a Dense layer.")
+    return tuple(layers)
+
+
+def checked_regularizers(given: Regularizer | Sequence[Regularizer] | None) -> tuple[Regularizer, ...]:
+    """Make a tuple of one, several or no regularizers."""
+    several = () if given is None else (given,) if isinstance(given, Regularizer) else tuple(given)
+    for regularizer in several:
+        if not isinstance(regularizer, Regularizer):
+            raise InputError(f"A regularizer is L2(1e-4) or L1(1e-4), say, not {describe(regularizer)}.")
+    return several
+
+
+def as_weights(w: ArrayLike, X: Array, dtype: Any) -> Array:
+    """Check sample weights and give them as a column of shape (n, 1)."""
+    array = np.asarray(w)
+    if array.shape != (len(X),):
+        raise InputError(f"sample_weight has shape {array.shape}, but X has {len(X)} rows: it must be ({len(X)},).")
+    numbers = as_finite(array, dtype, "sample_weight")
+    if (numbers < 0).any() or not (numbers > 0).any():
+        raise InputError(f"Sample weights must be 0 or more, and not all 0; the smallest is {numbers.min():g}.")
+    return numbers.reshape(-1, 1)
+
+
+def flat_views(arrays: Mapping[str, Array], dtype: Any) -> tuple[Array, dict[str, Array]]:
+    """Lay arrays out in one flat vector and give it with a view for each."""
+    theta = np.concatenate([np.ravel(a) for a in arrays.values()]).astype(dtype)
+    views, start = {}, 0
+    for name, array in arrays.items():
+        views[name] = theta[start : start + array.size].reshape(array.shape)
+        start += array.size
+    return theta, views

@@ -1,0 +1,582 @@
+"""The program: every statement of one training step, by name.
+
+Here a network, a loss and an optimizer become one list of statements, in three stages: forward,
+backward, update.  No mathematics is written here: each statement is taken from the source of a
+formula (``formulas.py``) by putting the network's names in place of the formula's letters, so that
+``x @ W + b`` becomes ``z1 = X @ W1 + b1``.  Engines run the list, readings tell it, checks doubt
+it; whatever they show is what ran.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from workings.errors import ProgramError, unknown_name
+from workings.formulas import Formula, meaning_of, read_formula
+from workings.layers import Dense, Layer, chain_rule, numbered
+from workings.losses import Loss
+from workings.optimizers import Part
+from workings.regularizers import Regularizer
+
+STAGES = ("forward", "backward", "update")
+Shape = tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One line of the program: ``target = expression``.
+
+    ``part`` is the layer (or loss, or optimizer) it came from; ``words`` is what it does, in one
+    plain sentence; ``shape`` is that of its result, with ``"n"`` for the rows of the batch.
+    """
+
+    target: str
+    expression: str
+    stage: str
+    part: str
+    words: str
+    shape: Shape | None = None
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The names on the right-hand side."""
+        return names_in(ast.parse(self.expression, mode="eval"))
+
+    def __str__(self) -> str:
+        return f"{self.target} = {self.expression}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """The statements of one step, and all that they need.
+
+    Attributes
+    ----------
+    statements : tuple of Statement
+        In the order in which they run.
+    parameters, statistics, states, draws : tuple of str
+        The names that training changes; running statistics of layers; the optimizer's state, which
+        begins at 0; what is drawn anew for each step.
+    constants : mapping of str to float
+        Fixed numbers such as ``lam`` and ``beta1``.
+    functions : mapping of str to object
+        What the statements call by name, because it is not straight-line code.
+    aliases : mapping of str to str
+        Names of the alphabet that need no statement of their own: without an activation, ``a1`` is ``z1``.
+    """
+
+    statements: tuple[Statement, ...]
+    parameters: tuple[str, ...] = ()
+    statistics: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    draws: tuple[str, ...] = ()
+    constants: Mapping[str, float] = field(default_factory=dict)
+    functions: Mapping[str, Any] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """The names whose values go from one step to the next."""
+        return self.parameters + self.statistics + self.states
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names that must be given: data, parameters, and so on, in the order they are needed."""
+        known = {"np", *self.constants, *self.functions, *dir(builtins)}
+        needed: dict[str, None] = {}
+        for statement in self.statements:
+            needed.update(dict.fromkeys(sorted(statement.reads - known)))
+            known.add(statement.target)
+        return tuple(needed)
+
+    def __getitem__(self, target: str) -> Statement:
+        """Give the statement that computes a name (the last one, if several do)."""
+        name = self.aliases.get(target, target)
+        for statement in reversed(self.statements):
+            if statement.target == name:
+                return statement
+        raise unknown_name("name in the program", target, [s.target for s in self.statements])
+
+    def stage(self, name: str) -> tuple[Statement, ...]:
+        """The statements of one stage: forward, backward or update."""
+        return tuple(s for s in self.statements if s.stage == name)
+
+    def needed_for(self, *results: str) -> Program:
+        """The same program without the statements that these results do not need."""
+        live, kept = set(results), []
+        for statement in reversed(self.statements):
+            if statement.target in live:
+                live = (live - {statement.target}) | statement.reads
+                kept.append(statement)
+        return replace(self, statements=tuple(reversed(kept)))
+
+    def without(self, other: Program) -> Program:
+        """The same program without the statements that another one has."""
+        return replace(self, statements=tuple(s for s in self.statements if s not in other.statements))
+
+    def replacing(self, target: str, expression: str) -> Program:
+        """The same program with another right-hand side for one name: to try out a mistake, say."""
+        old = self[target]
+        ast.parse(expression, mode="eval")
+        new = replace(old, expression=expression)
+        return replace(self, statements=tuple(new if s is old else s for s in self.statements))
+
+    def with_shapes(self, shapes: Mapping[str, Shape]) -> Program:
+        """The same program with the shape of each result written to its statement."""
+        return replace(self, statements=tuple(replace(s, shape=shapes.get(s.target)) for s in self.statements))
+
+    def __str__(self) -> str:
+        width = min(max((len(str(s)) for s in self.statements), default=0), 60)
+        lines = []
+        if self.constants:
+            lines += ["constants", "  " + ", ".join(f"{k} = {v:g}" for k, v in self.constants.items()), ""]
+        for stage in STAGES:
+            lines += [stage] if self.stage(stage) else []
+            for s in self.stage(stage):
+                lines.append(f"  {s!s:<{width}}  {show_shape(s.shape):<10}  {s.words}".rstrip())
+            lines.append("")
+        return "\n".join(lines).strip("\n")
+
+
+def show_shape(shape: Shape | None) -> str:
+    """Write a shape as in Python, with n for the rows.
+
+    >>> show_shape(("n", 3)), show_shape(()), show_shape(None)
+    ('(n, 3)', 'scalar', '')
+    """
+    if shape is None:
+        return ""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})" if shape else "scalar"
+
+
+def names_in(tree: ast.AST) -> frozenset[str]:
+    """All names that a piece of code reads."""
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+
+
+def text_of(expression: ast.expr) -> str:
+    """Write a piece of syntax as a person would: ``a**2`` without spaces, as formatters do."""
+    text = ast.unparse(ast.fix_missing_locations(copy.deepcopy(expression)))
+    return re.sub(r"(\w) \*\* (\w)", r"\1**\2", text)
+
+
+def name(text: str) -> ast.Name:
+    """A name as a piece of syntax."""
+    return ast.Name(text, ast.Load())
+
+
+def is_name(node: ast.expr, text: str) -> bool:
+    """Whether a piece of syntax is just this name."""
+    return isinstance(node, ast.Name) and node.id == text
+
+
+Scope = dict[str, ast.expr]  # what each letter of a formula stands for
+
+
+class Writer:
+    """Writes statements: formulas with the network's names in place of their letters."""
+
+    def __init__(self) -> None:
+        self.statements: list[Statement] = []
+        self.functions: dict[str, Any] = {}
+        self.constants: dict[str, float] = {}
+        self.taken: set[str] = {"X", "y", "n", "w", "lr", "t", "np"}
+        self.added: dict[str, tuple[ast.expr, str]] = {}  # to be added to a gradient where it is computed
+        self.stage = "forward"
+        self.part = ""
+
+    def unused(self, wanted: str) -> str:
+        """The wanted name, with a number where it is taken already."""
+        candidate, number = wanted, 2
+        while candidate in self.taken:
+            candidate, number = f"{wanted}_{number}", number + 1
+        self.taken.add(candidate)
+        return candidate
+
+    def emit(self, target: str, expression: ast.expr, words: str) -> None:
+        """Write one statement."""
+        if target in self.added:
+            more, why = self.added.pop(target)
+            expression, words = ast.BinOp(expression, ast.Add(), more), f"{words.rstrip('.')}; {why}."
+        self.taken.add(target)
+        self.statements.append(Statement(target, text_of(expression), self.stage, self.part, sentence(words)))
+
+    def already(self, expression: ast.expr) -> str | None:
+        """The name under which the same expression has been computed, before any update."""
+        if self.stage == "update":
+            return None
+        text = text_of(expression)
+        return next((s.target for s in self.statements if s.expression == text), None)
+
+    def constant(self, letter: str, value: float, owner: object) -> ast.expr:
+        """A named constant; where two parts use one letter for two numbers, the second is told apart."""
+        text = letter
+        if letter in self.taken and self.constants.get(letter) != value:
+            text = self.unused(f"{letter}_{type(owner).__name__.lower()}")
+        self.taken.add(text)
+        self.constants[text] = float(value)
+        return name(text)
+
+    def write(
+        self, function: Callable[..., Any], scope: Scope, names: Mapping[str, str], suffix: str
+    ) -> tuple[ast.expr, ...]:
+        """Write a formula's lines and give what it returns.
+
+        ``scope`` says what the letters stand for and learns the formula's own; ``names`` says under
+        which names some of them are to be computed; the others get the ``suffix``.
+        """
+        formula = read_formula(function)
+        if formula is None:
+            return self.call(function, scope, names)
+        inner = {letter: self.stands_for(letter, function, scope) for letter in formula.letters}
+        self.name_long_arguments(formula, inner, suffix)
+        for line in formula.lines:
+            expression = Renamer(self, function, inner, suffix).visit(copy.deepcopy(line.expression))
+            words = line.words or words_of_call(line.expression, function, names.get(line.name, line.name))
+            known = None if line.name in names else self.already(expression)
+            if known is None:
+                known = names.get(line.name) or self.unused(line.name + suffix)
+                self.emit(known, expression, words)
+            inner[line.name] = scope[line.name] = name(known)
+        return tuple(Renamer(self, function, inner, suffix).visit(copy.deepcopy(r)) for r in formula.results)
+
+    def call(self, function: Callable[..., Any], scope: Scope, names: Mapping[str, str]) -> tuple[ast.expr, ...]:
+        """Call by name what is not straight-line code."""
+        letters = inspect.signature(function).parameters
+        arguments = [self.stands_for(letter, function, scope) for letter in letters]
+        result = ast.Call(self.function(function), arguments, [])
+        if len(names) < 2:
+            return (result,)
+        together = self.unused("results")
+        self.emit(together, result, f"is what {function.__name__} gives")
+        parts = []
+        for index, target in enumerate(names.values()):
+            self.emit(target, ast.Subscript(name(together), ast.Constant(index), ast.Load()), "is one of these results")
+            parts.append(name(target))
+        return tuple(parts)
+
+    def function(self, function: Any) -> ast.expr:
+        """The name under which something is called."""
+        wanted = getattr(function, "__name__", "function")
+        wanted = wanted if wanted.isidentifier() else "function"
+        for known, value in self.functions.items():
+            if value is function:
+                return name(known)
+        known = self.unused(wanted)
+        self.functions[known] = function
+        return name(known)
+
+    def stands_for(self, letter: str, function: Callable[..., Any], scope: Scope) -> ast.expr:
+        """What a letter of a formula stands for here."""
+        if letter not in scope:
+            raise ProgramError(
+                f"{function.__name__} asks for the letter {letter!r}, which has no meaning in "
+                f"{self.part or 'its place'}. It may use: {', '.join(sorted(scope))}."
+            )
+        return scope[letter]
+
+    def name_long_arguments(self, formula: Formula, inner: Scope, suffix: str) -> None:
+        """Give a name to an argument that is more than a name and would be computed twice."""
+        for letter in formula.letters:
+            pieces = [*formula.results, *(line.expression for line in formula.lines)]
+            uses = sum(is_name(node, letter) for piece in pieces for node in ast.walk(piece))  # type: ignore[arg-type]
+            if uses > 1 and not isinstance(inner[letter], (ast.Name, ast.Constant)):
+                known = self.already(inner[letter])
+                if known is None:
+                    known = self.unused(letter + suffix)
+                    self.emit(known, inner[letter], "is what goes in")
+                inner[letter] = name(known)
+
+
+class Renamer(ast.NodeTransformer):
+    """Puts what the letters stand for in their place, and formulas in the place of their calls."""
+
+    def __init__(self, writer: Writer, function: Callable[..., Any], scope: Scope, suffix: str) -> None:
+        self.writer, self.function, self.scope, self.suffix = writer, function, scope, suffix
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id in self.scope:
+            return copy.deepcopy(self.scope[node.id])
+        value = meaning_of(self.function, node.id)
+        if isinstance(value, (bool, int, float)):
+            return ast.Constant(value)
+        if node.id == "np" or value is getattr(builtins, node.id, self):
+            return node
+        return self.writer.function(value) if value is not None else node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        called = meaning_of(self.function, node.func.id) if isinstance(node.func, ast.Name) else None
+        if not isinstance(called, types.FunctionType) or node.keywords or node.func.id in self.scope:  # type: ignore[attr-defined]
+            return self.generic_visit(node)  # type: ignore[return-value]
+        arguments = [self.visit(argument) for argument in node.args]
+        formula = read_formula(called)
+        if formula is None or len(formula.results) != 1 or len(formula.letters) != len(arguments):
+            return ast.Call(self.writer.function(called), arguments, [])
+        return self.writer.write(called, dict(zip(formula.letters, arguments, strict=True)), {}, self.suffix)[0]
+
+
+def words_of(function: Callable[..., Any], subject: str) -> str:
+    """What a formula's docstring says, as a sentence about ``subject`` or about the function."""
+    formula = read_formula(function)
+    words = formula.words if formula else (inspect.getdoc(function) or "").split("\n")[0]
+    if not words:
+        return f"{subject} is {function.__name__.replace('_', ' ')} of what came before"
+    if words.split()[0] in ("is", "are"):
+        return f"{subject} {words}"
+    return f"{function.__name__} {words}" if words[0].islower() else words
+
+
+def words_of_call(expression: ast.expr, function: Callable[..., Any], subject: str) -> str:
+    """The words of the formula that a line calls, if calling it is all the line does."""
+    if isinstance(expression, ast.Call) and isinstance(expression.func, ast.Name):
+        called = meaning_of(function, expression.func.id)
+        if isinstance(called, types.FunctionType):
+            return words_of(called, subject)
+    return ""
+
+
+def sentence(words: str) -> str:
+    """End with a full stop."""
+    return words if not words or words.endswith((".", "!", "?")) else words + "."
+
+
+@dataclass
+class Placed:
+    """A layer in its place: the names of what goes in and comes out, and what its letters stand for."""
+
+    layer: Layer
+    part: str
+    suffix: str
+    x: str
+    z: str
+    a: str
+    scope: Scope
+
+
+def write_forward(writer: Writer, layers: Sequence[Layer], mode: str) -> list[Placed]:
+    """Write the forward statements of all layers, in the mode ``"forward"`` or ``"inference"``."""
+    placed: list[Placed] = []
+    x, dense = "X", "0"
+    for position, (layer, suffix) in enumerate(numbered(layers), start=1):
+        writer.part = f"layer {position}: {layer!r}"
+        dense = suffix if isinstance(layer, Dense) else dense
+        scope: Scope = {"x": name(x), "n": name("n")}
+        scope |= {letter: ast.Constant(value) for letter, value in {**layer.constants, **layer.bend.constants}.items()}
+        for letter in (*layer.parameters, *layer.statistics, *layer.draws):
+            scope[letter] = name(f"{letter}{suffix}")
+            writer.taken.add(f"{letter}{suffix}")
+        place = Placed(layer, writer.part, suffix, x, "", "", scope)
+        place.z = settle(writer, layer.formulas[mode], place, "z", name_after(layer, suffix, x))
+        bent = f"a{dense}"
+        place.a = settle(writer, layer.bend.function, place, "a", f"{place.z}_bent" if bent in writer.taken else bent)
+        placed.append(place)
+        x = place.a
+    return placed
+
+
+def name_after(layer: Layer, suffix: str, x: str) -> str:
+    """Name what comes out of a layer: z1, or what went in and what was done with it."""
+    done = {"BatchNorm": "norm", "Dropout": "drop"}
+    kind = type(layer).__name__
+    return f"z{suffix}" if isinstance(layer, Dense) else f"{x}_{done.get(kind, kind.lower())}"
+
+
+def settle(writer: Writer, function: Callable[..., Any], place: Placed, letter: str, target: str) -> str:
+    """Write a formula of a layer whose one result is to be called ``target``; give the name it got.
+
+    A formula that only hands on what it was given needs no statement and no name of its own.
+    """
+    named = letter in returned_locals(function)
+    (result,) = writer.write(function, place.scope, {letter: target} if named else {}, place.suffix)
+    if isinstance(result, ast.Name) and not named:
+        place.scope[letter] = result
+        return result.id
+    if not named:
+        writer.emit(target, result, words_of(function, target))
+    place.scope[letter] = name(target)
+    return target
+
+
+def returned_locals(function: Callable[..., Any]) -> list[str]:
+    """The names that a formula computes on lines of their own and then returns."""
+    formula = read_formula(function)
+    if formula is None:
+        return []
+    computed = {line.name for line in formula.lines}
+    return [r.id for r in formula.results if isinstance(r, ast.Name) and r.id in computed]
+
+
+def write_loss(
+    writer: Writer, loss: Loss, regularizers: Sequence[Regularizer], placed: Sequence[Placed], weighted: bool
+) -> Scope:
+    """Write the prediction ``p`` and the objective ``J``; give what the loss's letters stand for."""
+    writer.part = f"loss: {loss!r}"
+    scope: Scope = {letter: ast.Constant(value) for letter, value in loss.constants.items()}
+    scope |= {"z": name(placed[-1].a), "y": name("y"), "n": name("n"), "w": name("w")}
+    formulas = loss.formulas
+    (p,) = writer.write(formulas["link"], scope, {}, "")
+    is_same = is_name(p, placed[-1].a)
+    writer.emit("p", p, "The prediction is what the last layer gives" if is_same else words_of(formulas["link"], "p"))
+    scope["p"] = name("p")
+    (y,) = writer.write(formulas["target"], {**scope, "z": name("y")}, {}, "")
+    if not isinstance(y, ast.Name):
+        writer.emit("y_smooth", y, words_of(formulas["target"], "y_smooth"))
+        scope["y"] = name("y_smooth")
+    (losses,) = writer.write(formulas["value"], scope, {}, "")
+    writer.emit("losses", losses, words_of(formulas["value"], "losses").replace("losses is", "each row's loss is"))
+    scope["losses"] = name("losses")
+    reduce = loss.reduce(weighted)[0]
+    (total,) = writer.write(reduce, scope, {}, "")
+    if not regularizers:
+        writer.emit("J", total, words_of(reduce, "the objective J"))
+        return scope
+    writer.emit("loss", total, words_of(reduce, "the loss"))
+    writer.part = ", ".join(map(repr, regularizers))
+    J, words = name("loss"), []
+    for regularizer in regularizers:
+        formula = type(regularizer).penalty
+        words.append(words_of(formula, "").removeprefix(f"{formula.__name__} "))
+        for place in placed:
+            for letter in place.layer.regularized:
+                (penalty,) = writer.write(formula, penalty_scope(writer, regularizer, place, letter), {}, "")
+                J = ast.BinOp(J, ast.Add(), penalty)  # type: ignore[assignment]
+    writer.emit("J", J, f"the objective J is the loss plus, for each W, {' and '.join(words)}")
+    return scope
+
+
+def penalty_scope(writer: Writer, regularizer: Regularizer, place: Placed, letter: str) -> Scope:
+    """What the letters of a regularizer stand for when it acts on one parameter."""
+    constants = {k: writer.constant(k, v, regularizer) for k, v in regularizer.constants.items()}
+    return {"W": place.scope[letter], **constants}
+
+
+def write_backward(
+    writer: Writer, loss: Loss, regularizers: Sequence[Regularizer], placed: Sequence[Placed], scope: Scope,
+    weighted: bool,
+) -> None:  # fmt: skip
+    """Write the gradients, from the loss back to the first layer."""
+    writer.stage, writer.part = "backward", f"loss: {loss!r}"
+    gradient, scale = loss.formulas["gradient"], loss.reduce(weighted)[1]
+    (d,) = writer.write(gradient, scope, {}, "")
+    (scaled,) = writer.write(scale, {**scope, "z": d, "dlosses": d}, {}, "")
+    target = f"d{placed[-1].a}"
+    words = words_of(gradient, target)
+    words += (
+        ""
+        if scaled is d or ast.dump(scaled) == ast.dump(d)
+        else f", {words_of(scale, '').removeprefix(f'{scale.__name__} ')}"
+    )
+    writer.emit(target, scaled, words)
+    for place in reversed(placed):
+        writer.part = place.part
+        write_layer_backward(writer, regularizers, place)
+
+
+def write_layer_backward(writer: Writer, regularizers: Sequence[Regularizer], place: Placed) -> None:
+    """Write one layer's gradients: through the activation, to its parameters, to what came in."""
+    layer, scope = place.layer, place.scope
+    if place.a != place.z:
+        (slope,) = writer.write(layer.bend.derivative, scope, {}, place.suffix)
+        (dz,) = writer.write(chain_rule, {"da": name(f"d{place.a}"), "slope": slope}, {}, place.suffix)
+        words = words_of(layer.bend.derivative, f"the slope of {layer.bend.name}")
+        writer.emit(f"d{place.z}", dz, f"{words_of(chain_rule, f'd{place.z}')}; {words}")
+    for letter in layer.regularized:
+        for regularizer in regularizers:
+            formula = type(regularizer).gradient
+            (pull,) = writer.write(formula, penalty_scope(writer, regularizer, place, letter), {}, "")
+            before = writer.added.get(f"d{letter}{place.suffix}")
+            words = words_of(formula, "").removeprefix(f"{formula.__name__} ")
+            if before:
+                pull, words = ast.BinOp(before[0], ast.Add(), pull), f"{before[1]}; {words}"
+            writer.added[f"d{letter}{place.suffix}"] = (pull, words)
+    names = {f"d{letter}": f"d{letter}{place.suffix}" for letter in layer.parameters} | {"dx": f"d{place.x}"}
+    writer.write(layer.formulas["backward"], {**scope, "dz": name(f"d{place.z}")}, names, place.suffix)
+
+
+def write_update(writer: Writer, optimizer: Part, parameters: Sequence[str]) -> tuple[str, ...]:
+    """Write what the optimizer does to each parameter; give the names of its state."""
+    writer.stage = "update"
+    states: dict[str, None] = {}
+    for part in optimizer.parts:
+        writer.part = f"optimizer: {part!r}"
+        constants: Scope = {letter: writer.constant(letter, value, part) for letter, value in part.constants.items()}
+        for letter, (each, together) in part.gather.items():
+            totals = [writer.write(each, {"g": name(f"d{p}")}, {}, "")[0] for p in parameters]
+            (whole,) = writer.write(together, {"totals": ast.List(totals, ast.Load())}, {}, "")
+            constants[letter] = name(writer.unused(letter))
+            writer.emit(constants[letter].id, whole, words_of(together, letter))  # type: ignore[attr-defined]
+        for parameter in parameters:
+            own = {letter: f"{letter}_{parameter}" for letter in part.state}
+            names = {"theta": parameter, "g": f"d{parameter}", **own}
+            states.update(dict.fromkeys(own.values()))
+            scope = {**constants, "lr": name("lr"), "t": name("t"), **{k: name(v) for k, v in names.items()}}
+            for rule in part.rules:
+                writer.write(rule, dict(scope), names, f"_{parameter}")
+    return tuple(states)
+
+
+def write_statistics(writer: Writer, placed: Iterable[Placed]) -> tuple[str, ...]:
+    """Write how the running statistics move; give their names."""
+    writer.stage, names = "update", []
+    for place in placed:
+        writer.part = place.part
+        for letter, formula in place.layer.statistics.items():
+            target = f"{letter}{place.suffix}"
+            (moved,) = writer.write(formula, place.scope, {}, place.suffix)
+            writer.emit(target, moved, words_of(formula, "").replace(formula.__name__, target, 1))
+            names.append(target)
+    return tuple(names)
+
+
+def step_program(
+    layers: Sequence[Layer], loss: Loss, regularizers: Sequence[Regularizer] = (), optimizer: Part | None = None,
+    *, weighted: bool = False,
+) -> Program:  # fmt: skip
+    """Write the program of one training step: forward, backward and, with an optimizer, update."""
+    writer = Writer()
+    placed = write_forward(writer, layers, "forward")
+    scope = write_loss(writer, loss, regularizers, placed, weighted)
+    write_backward(writer, loss, regularizers, placed, scope, weighted)
+    parameters = parameter_names(placed)
+    states = write_update(writer, optimizer, parameters) if optimizer else ()
+    statistics = write_statistics(writer, placed) if optimizer else ()
+    results = {*parameters, *states, *statistics} if optimizer else {f"d{p}" for p in parameters}
+    return finish(writer, placed, states, statistics).needed_for("J", *results)
+
+
+def inference_program(
+    layers: Sequence[Layer], loss: Loss, regularizers: Sequence[Regularizer] = (), *, weighted: bool = False
+) -> Program:
+    """Write the program of a prediction ``p`` and its objective ``J``, with nothing left to chance."""
+    writer = Writer()
+    placed = write_forward(writer, layers, "inference")
+    write_loss(writer, loss, regularizers, placed, weighted)
+    return finish(writer, placed)
+
+
+def parameter_names(placed: Iterable[Placed]) -> tuple[str, ...]:
+    """The names of what training changes, layer by layer."""
+    return tuple(f"{letter}{place.suffix}" for place in placed for letter in place.layer.parameters)
+
+
+def finish(
+    writer: Writer, placed: Sequence[Placed], states: tuple[str, ...] = (), statistics: tuple[str, ...] = ()
+) -> Program:
+    """Put what was written into a Program."""
+    aliases: dict[str, str] = {}
+    for place in placed:
+        if place.a == place.z and place.z.startswith("z"):
+            aliases |= {f"a{place.suffix}": place.z, f"da{place.suffix}": f"d{place.z}"}
+    draws = tuple(f"{letter}{place.suffix}" for place in placed for letter in place.layer.draws)
+    return Program(
+        tuple(writer.statements), parameter_names(placed), statistics, states, draws,
+        dict(writer.constants), dict(writer.functions), {k: v for k, v in aliases.items() if k not in writer.taken},
+    )  # fmt: skip

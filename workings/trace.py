@@ -1,0 +1,59 @@
+"""The trace: every named value of one step.
+
+Running a step can hand back all that it computed, under the names of the program.  Whatever wants
+to show or to check a step reads its trace and computes nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.errors import unknown_name
+from workings.program import Program, show_shape
+
+
+class Trace(Mapping[str, Any]):
+    """The values of one step by name: ``trace["dz2"]``, ``trace["J"]``.
+
+    It holds what went in (``X``, ``y``, the parameters before the step) and all that was computed.
+    Where a step updates a parameter, ``trace["W1"]`` is the value before and ``trace.after["W1"]``
+    the value after.
+    """
+
+    def __init__(self, program: Program, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        self.program = program
+        self.after = {name: after[name] for name in program.carried if name in after}
+        self.values_by_name = {**after, **before}
+
+    def __getitem__(self, name: str) -> Any:
+        known = self.program.aliases.get(name, name)
+        if known not in self.values_by_name:
+            raise unknown_name("name in the trace", name, self)
+        return self.values_by_name[known]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self.values_by_name, *(a for a, b in self.program.aliases.items() if b in self.values_by_name)])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def first_not_finite(self) -> str | None:
+        """The first name, in the order of the program, that holds a number that is not finite."""
+        for name in [*self.program.carried, *(s.target for s in self.program.statements)]:
+            value = self.after.get(name) if self.program.stage("update") and name in self.after else self.get(name)
+            if value is not None and not np.isfinite(value).all():
+                return name
+        return None
+
+    def __repr__(self) -> str:
+        lines = ["name        shape         smallest       largest"]
+        for name in self:
+            value: Array = np.asarray(self[name])
+            if value.dtype.kind in "biuf" and value.size:
+                shape = show_shape(tuple(value.shape))
+                lines.append(f"{name:<11} {shape:<10} {float(value.min()):>11.6g}   {float(value.max()):>11.6g}")
+        return "\n".join(lines)

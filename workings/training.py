@@ -1,0 +1,444 @@
+"""Training: the loop around the step.
+
+It cuts the data into batches, draws orders and masks from the network's seed, asks the schedule for
+the learning rate, hands stretches of steps to an engine, records each epoch, and lets the callbacks
+look on.  A run that meets a number that is not finite stops and says where it came from; Ctrl-C ends
+a run and keeps what was learned.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workings.arrays import Array, as_features, describe, same_length
+from workings.callbacks import Callback
+from workings.engines.contract import Engine, Stretch
+from workings.engines.reference import ReferenceEngine, Runner, trace_of
+from workings.errors import DivergenceError, InputError, MissingExtraError, unknown_name
+from workings.history import History
+from workings.metrics import METRICS, Metric
+from workings.optimizers import LBFGS, Part
+from workings.program import Program, step_program
+from workings.schedules import OnPlateau
+
+if TYPE_CHECKING:
+    from workings.network import Network
+
+ROWS_AT_A_TIME = 2**22  # numbers of X that are put in order at a time (32 MB in float64)
+Validation = tuple[ArrayLike, ArrayLike] | float | None
+Labels = Mapping[Any, float] | str | None
+
+
+def fit(
+    network: Network,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    optimizer: Part | LBFGS,
+    epochs: int,
+    batch_size: int | None = 32,
+    shuffle: bool = True,
+    validation: Validation = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: Labels = None,
+    metrics: Sequence[str] | Mapping[str, Metric] = (),
+    callbacks: Sequence[Callback] = (),
+    engine: str = "auto",
+) -> History:
+    """Train the network and give the history.
+
+    Parameters
+    ----------
+    X : array of shape (n, n_in)
+        Inputs; rows are samples.
+    y : array of shape (n,) or (n, n_out)
+        Targets: labels or numbers, as the loss wants them.
+    optimizer : optimizer
+        ``SGD(0.1)``, ``Adam()``, ``Chain(ClipByNorm(1.0), SGD(0.1))``, ``LBFGS()`` …
+    epochs : int
+        How often all rows are seen (for ``LBFGS``, how many iterations at most).
+    batch_size : int or None
+        Rows in a step; None for all at once.
+    shuffle : bool
+        Whether the rows are put in a new order for each epoch (not with a single batch).
+    validation : (X, y), float or None
+        Rows to measure on after each epoch: given, or a share of the rows, drawn at random.
+    sample_weight : array of shape (n,) or None
+        How much each row counts; rows of weight 0 are left out.
+    class_weight : dict, "balanced" or None
+        How much each label counts; "balanced" makes all labels count alike.
+    metrics : names, or functions by name
+        Measured after each epoch, on the training rows and on the validation rows.
+    callbacks : sequence of Callback
+        What looks on: ``EarlyStopping``, ``Checkpoint``, ``Progress`` or your own.
+    engine : str
+        ``"auto"`` or ``"reference"``.
+
+    Returns
+    -------
+    History
+        A dict of lists, one entry for each epoch.
+
+    Raises
+    ------
+    InputError
+        For data or settings that cannot be used.
+    DivergenceError
+        When a number is not finite; the parameters from before that are put back.
+    """
+    training = Training(network, X, y, optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight)
+    training.callbacks = tuple(callbacks)
+    training.metrics = chosen_metrics(metrics)
+    training.choose_engine(engine)
+    return training.run()
+
+
+class Training:
+    """A training under way: what callbacks see.
+
+    Attributes
+    ----------
+    network : Network
+    history : History
+    epoch, epochs : int
+        The epoch under way, from 0, and how many there are to be.
+    step : int
+        How many steps have been made.
+    stopped : str
+        Why training is to end after this epoch; empty while it goes on.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        X: ArrayLike,
+        y: ArrayLike,
+        optimizer: Part | LBFGS,
+        epochs: int,
+        batch_size: int | None,
+        shuffle: bool,
+        validation: Validation,
+        sample_weight: ArrayLike | None,
+        class_weight: Labels,
+    ) -> None:
+        self.network, self.optimizer = network, checked_optimizer(optimizer)
+        self.epochs = whole_number(epochs, "epochs")
+        self.X, self.y, w = network.prepare(X, y, sample_weight)
+        network.targets.check_variety(y)
+        self.w = combined_weights(w, class_weight, y, self.y, network)
+        self.validation: tuple[Array, Array] | None = None
+        self.set_validation(validation)
+        if self.w is not None:
+            counted = self.w[:, 0] > 0
+            self.X, self.y, self.w = self.X[counted], self.y[counted], self.w[counted]
+        self.batch_size = len(self.X) if batch_size is None else whole_number(batch_size, "batch_size")
+        self.batches = [(i, min(i + self.batch_size, len(self.X))) for i in range(0, len(self.X), self.batch_size)]
+        self.shuffle = shuffle and len(self.batches) > 1
+        self.check_batches()
+        self.callbacks: tuple[Callback, ...] = ()
+        self.metrics: dict[str, Metric] = {}
+        self.history = History()
+        self.epoch, self.step, self.stopped = 0, 0, ""
+        self.plateau: dict[str, Any] = {}
+        self.values: dict[str, Array] = {}
+        self.program: Program
+        self.engine: Engine
+
+    def set_validation(self, validation: Validation) -> None:
+        """Check validation rows, or draw them out of the training rows."""
+        if validation is None:
+            return
+        if isinstance(validation, tuple) and len(validation) == 2:
+            features = as_features(validation[0], self.network.dtype, self.network.n_in, "validation X")
+            same_length(features, np.asarray(validation[1]), "validation y")
+            self.validation = (features, self.network.targets.encode(validation[1], self.network.dtype))
+            return
+        n = len(self.X)
+        if isinstance(validation, bool) or not isinstance(validation, float) or not 0 < validation < 1:
+            raise InputError(f"validation must be (X, y) or a share between 0 and 1, not {describe(validation)}.")
+        held = round(n * validation)
+        if not 0 < held < n:
+            raise InputError(f"A validation share of {validation:g} of {n} rows leaves {held} to validate on.")
+        order = self.network.rng.permutation(n)
+        out, kept = order[:held], np.sort(order[held:])
+        self.validation = (self.X[out], self.y[out])
+        self.X, self.y, self.w = self.X[kept], self.y[kept], None if self.w is None else self.w[kept]
+
+    def check_batches(self) -> None:
+        """Refuse batches that are too small for a layer."""
+        smallest = min(stop - start for start, stop in self.batches)
+        for layer in self.network.layers:
+            if smallest < layer.fewest_rows:
+                raise InputError(
+                    f"{layer!r} needs at least {layer.fewest_rows} rows in every batch, but with {len(self.X)} rows "
+                    f"and batch_size={self.batch_size} the last batch has {smallest}. Choose another batch_size."
+                )
+
+    def choose_engine(self, engine: str) -> None:
+        """Choose what runs the steps."""
+        if engine not in ("auto", "reference"):
+            raise unknown_name("engine", engine, ("auto", "reference"))
+        self.history.engine = "reference (NumPy runs the program as it is written)"
+        if isinstance(self.optimizer, LBFGS):
+            self.program = step_program(
+                self.network.layers, self.network.loss, self.network.regularizers, weighted=self.w is not None
+            )
+            return
+        self.program, self.engine = self.network.runner(
+            ("step", repr(self.optimizer), self.w is not None), lambda: self.make_engine(self.optimizer)
+        )
+
+    def make_engine(self, optimizer: Any) -> tuple[Program, Engine]:
+        """Write the program of a step and make the engine that runs it."""
+        network = self.network
+        program = step_program(
+            network.layers, network.loss, network.regularizers, optimizer, weighted=self.w is not None
+        )
+        return program, ReferenceEngine(program)
+
+    # -- the loop --------------------------------------------------------------------------
+
+    def run(self) -> History:
+        """Train until all epochs are done, or something ends it."""
+        began = time.perf_counter()
+        self.values = self.network.start_values(self.program)
+        try:
+            self.tell("on_train_begin")
+            if isinstance(self.optimizer, LBFGS):
+                minimize(self, self.optimizer)
+            else:
+                self.run_epochs()
+            self.history.stopped = self.stopped or f"all {self.epochs} epochs done"
+        except KeyboardInterrupt:
+            self.network.keep(self.values)
+            self.history.stopped = f"interrupted in epoch {self.epoch}"
+        finally:
+            self.history.seconds = time.perf_counter() - began
+            self.tell("on_train_end")
+        return self.history
+
+    def run_epochs(self) -> None:
+        """Go on from ``self.epoch`` until the last epoch, or until something says stop."""
+        for epoch in range(self.epoch, self.epochs):
+            self.epoch = epoch
+            self.tell("on_epoch_begin")
+            loss = None if len(self.batches) == 1 else self.network.measure(self.X, self.y, self.w)[0]
+            objectives = [J for stretch in self.stretches() for J in self.run_stretch(stretch)]
+            self.network.keep(self.values)
+            self.finish_epoch(objectives[0] if loss is None else loss)
+            if self.stopped:
+                return
+
+    def finish_epoch(self, loss: float) -> None:
+        """Record an epoch that began with the objective ``loss``, and tell the callbacks."""
+        rows = len(self.X) if self.network.loss.reduction == "sum" else 1
+        self.history.add(loss=loss / rows, **self.measured(), **self.rate_now())
+        schedule = getattr(self.optimizer, "schedule", None)
+        if isinstance(schedule, OnPlateau):
+            if schedule.monitor not in self.history:
+                raise InputError(f"OnPlateau looks at {schedule.monitor!r}; the history has {', '.join(self.history)}.")
+            self.plateau = schedule.follow(self.plateau, self.history[schedule.monitor][-1])
+        self.tell("on_epoch_end")
+
+    def measured(self) -> dict[str, float]:
+        """The metrics on the training rows; loss and metrics on the validation rows."""
+        found = {}
+        decode = self.network.targets.decode
+        if self.metrics:
+            p = self.network.measure(self.X, self.y, self.w)[1]
+            found = {name: metric(decode(self.y), decode(p)) for name, metric in self.metrics.items()}
+        if self.validation is not None:
+            X, y = self.validation
+            J, p = self.network.measure(X, y, None)
+            found["val_loss"] = J / (len(X) if self.network.loss.reduction == "sum" else 1)
+            usual = "accuracy" if self.network.loss.target in ("classes", "labels") else "r2"
+            for name, metric in {usual: METRICS[usual], **self.metrics}.items():
+                found[f"val_{name}"] = metric(decode(y), decode(p))
+        return found
+
+    def run_stretch(self, stretch: Stretch) -> list[float]:
+        """Have the engine run some steps; find the culprit if a number is not finite."""
+        before = dict(self.values)
+        objectives = self.engine.run(stretch, self.values)
+        if not all(np.isfinite(objectives)) or not all(np.isfinite(v).all() for v in self.values.values()):
+            self.diverged(stretch, before)
+        self.step += len(stretch.batches)
+        return objectives
+
+    def stretches(self) -> Iterator[Stretch]:
+        """Cut an epoch into stretches of steps, so that what is put in order and drawn fits in memory."""
+        order = self.network.rng.permutation(len(self.X)) if self.shuffle else None
+        per_stretch = max(ROWS_AT_A_TIME // (self.X.shape[1] * self.batch_size), 1)
+        for first in range(0, len(self.batches), per_stretch):
+            batches = self.batches[first : first + per_stretch]
+            start, stop = batches[0][0], batches[-1][1]
+            yield Stretch(
+                X=self.X if order is not None else self.X[start:stop],
+                y=self.y if order is not None else self.y[start:stop],
+                w=self.w if order is not None or self.w is None else self.w[start:stop],
+                order=None if order is None else order[start:stop],
+                batches=[(a - start, b - start) for a, b in batches],
+                lr=[self.rate(self.step + i) for i in range(len(batches))],
+                first_step=self.step + 1,
+                draws=self.drawn(batches),
+            )
+
+    def drawn(self, batches: Sequence[tuple[int, int]]) -> dict[str, Array]:
+        """Draw the masks of some batches, one batch after the other."""
+        if not self.program.draws:
+            return {}
+        draws = [self.network.draw(stop - start) for start, stop in batches]
+        return {name: np.concatenate([drawn[name] for drawn in draws]) for name in self.program.draws}
+
+    def rate(self, t: int) -> float:
+        """The learning rate of step ``t``, from 0."""
+        schedule = self.optimizer.schedule  # type: ignore[union-attr]
+        return float(self.plateau.get("lr", schedule.lr) if isinstance(schedule, OnPlateau) else schedule(t))
+
+    def rate_now(self) -> dict[str, float]:
+        """The learning rate of the last step, for the history."""
+        return {} if isinstance(self.optimizer, LBFGS) else {"lr": self.rate(max(self.step - 1, 0))}
+
+    def stop(self, reason: str) -> None:
+        """End training after this epoch."""
+        self.stopped = reason
+
+    def tell(self, moment: str) -> None:
+        """Tell every callback what the moment is."""
+        for callback in self.callbacks:
+            getattr(callback, moment)(self)
+
+    def diverged(self, stretch: Stretch, before: Mapping[str, Array]) -> None:
+        """Run the steps again one by one, find the first name that is not finite, and say so."""
+        values = dict(before)
+        for index in range(len(stretch.batches)):
+            trace = trace_of(self.program, {**values, **one_batch(stretch, index)})
+            name = trace.first_not_finite()
+            if name is not None:
+                break
+            values.update(trace.after)
+        step = stretch.first_step + index
+        self.network.keep(before)
+        self.history.stopped = f"diverged at step {step}"
+        known = name or "J"
+        statement = next((s for s in self.program.statements if s.target == known), None)
+        raise DivergenceError(
+            f"Training diverged: at step {step} (epoch {self.epoch}), {known} was the first value that was not finite"
+            + (f", in `{statement}` ({statement.part})" if statement else "")
+            + f". The learning rate was {stretch.lr[index]:g}: try {stretch.lr[index] / 10:g}, scale the inputs to "
+            "about -1..1, or put ClipByNorm(1.0) before the optimizer. The network has its last finite parameters.",
+            name=known, step=step, history=self.history,
+        )  # fmt: skip
+
+
+def one_batch(stretch: Stretch, index: int) -> dict[str, Any]:
+    """What one step of a stretch is given."""
+    start, stop = stretch.batches[index]
+    rows = slice(start, stop) if stretch.order is None else stretch.order[start:stop]
+    given: dict[str, Any] = {"X": stretch.X[rows], "y": stretch.y[rows], "n": stop - start}
+    given["w"] = None if stretch.w is None else stretch.w[rows]
+    given |= {name: array[start:stop] for name, array in stretch.draws.items()}
+    return given | {"lr": stretch.lr[index], "t": stretch.first_step + index}
+
+
+def minimize(training: Training, settings: LBFGS) -> None:
+    """Let SciPy's L-BFGS-B find the parameters; each of its iterations is an epoch.
+
+    Raises
+    ------
+    InputError
+        For layers whose output changes by chance or with the batch.
+    """
+    try:
+        from scipy import optimize
+    except ImportError as error:
+        raise MissingExtraError("SciPy", "sklearn") from error
+    network, program = training.network, training.program
+    if program.draws or any(layer.statistics for layer in network.layers) or len(training.batches) > 1:
+        raise InputError("L-BFGS needs a full batch (batch_size=None) and a network without Dropout and BatchNorm.")
+    run = Runner(program, ["J", *(f"d{name}" for name in program.parameters)], "L-BFGS")
+    data = {"X": training.X, "y": training.y, "w": training.w, "n": len(training.X)}
+
+    def objective(theta: Array) -> tuple[float, Array]:
+        network.theta[...] = theta
+        J, *gradients = run({**data, **network.parameters})
+        return float(J), np.concatenate([np.ravel(g) for g in gradients]).astype(np.float64)
+
+    latest = [objective(network.theta.astype(np.float64))[0]]
+
+    def after(intermediate_result: Any) -> None:
+        network.theta[...] = intermediate_result.x
+        training.values = {name: view.copy() for name, view in network.parameters.items()}
+        training.finish_epoch(latest[-1])
+        latest.append(float(intermediate_result.fun))
+        training.epoch += 1
+        if training.stopped:
+            raise StopIteration
+
+    options = {"maxiter": training.epochs, "maxcor": settings.memory, "gtol": settings.tolerance, "ftol": 0.0}
+    options["maxfun"] = 25 * training.epochs
+    start = network.theta.astype(np.float64)
+    training.tell("on_epoch_begin")
+    result = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", callback=after, options=options)
+    network.theta[...] = result.x
+    training.values = {name: view.copy() for name, view in network.parameters.items()}
+    training.stopped = training.stopped or f"L-BFGS ended after {training.epoch} iterations: {result.message}"
+
+
+def checked_optimizer(optimizer: Any) -> Part | LBFGS:
+    """Refuse what is not an optimizer, such as a name or a number."""
+    if isinstance(optimizer, LBFGS) or (isinstance(optimizer, Part) and hasattr(optimizer, "schedule")):
+        return optimizer
+    raise InputError(f"optimizer must be an optimizer such as SGD(0.1) or Adam(), not {describe(optimizer)}.")
+
+
+def whole_number(value: Any, name: str) -> int:
+    """Refuse what is not a whole number from 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InputError(f"{name} must be a whole number from 1, not {describe(value)}.")
+    return int(value)
+
+
+def chosen_metrics(metrics: Sequence[str] | Mapping[str, Metric]) -> dict[str, Callable[..., float]]:
+    """Look metrics up by name."""
+    if isinstance(metrics, Mapping):
+        return dict(metrics)
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    for name in names:
+        if name not in METRICS:
+            raise unknown_name("metric", name, METRICS)
+    return {name: METRICS[name] for name in names}
+
+
+def combined_weights(
+    w: Array | None, class_weight: Labels, y: ArrayLike, encoded: Array, network: Network
+) -> Array | None:
+    """One weight for each row, of the sample weights and the class weights."""
+    if class_weight is None:
+        return w
+    targets = network.targets
+    if not targets.has_labels or targets.classes is None:
+        raise InputError("class_weight needs targets that are labels, one for each row.")
+    labels = targets.classes.tolist()
+    index = encoded.argmax(axis=1) if targets.kind == "classes" else encoded[:, 0].astype(np.int64)
+    counts = np.bincount(index, minlength=len(labels))
+    if class_weight == "balanced":
+        by_class = len(index) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    elif isinstance(class_weight, Mapping):
+        for label in class_weight:
+            if label not in labels:
+                raise unknown_name("label in class_weight", label, map(str, labels))
+        by_class = np.array([float(class_weight.get(label, 1.0)) for label in labels])
+        if not (np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.any()):
+            raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(class_weight)!r}.")
+    else:
+        raise InputError(
+            f'class_weight must be None, "balanced" or a dict of label to weight, not {describe(class_weight)}.'
+        )
+    weights: Array = by_class[index].reshape(-1, 1).astype(encoded.dtype)
+    return weights if w is None else weights * w
