@@ -189,17 +189,19 @@ class Training:
                 self.network.layers, self.network.loss, self.network.regularizers, weighted=self.w is not None
             )
             return
-        self.program, self.engine = self.network.runner(
-            ("step", repr(self.optimizer), self.w is not None), lambda: self.make_engine(self.optimizer)
-        )
+        key = ("step", repr(self.optimizer), self.w is not None, len(self.batches) > 1)
+        self.program, self.engine = self.network.runner(key, lambda: self.make_engine(self.optimizer))
 
     def make_engine(self, optimizer: Any) -> tuple[Program, Engine]:
-        """Write the program of a step and make the engine that runs it."""
+        """Write the program of a step and make the engine that runs it.
+
+        With several batches, the steps need no J: the history measures it at the beginning of the epoch.
+        """
         network = self.network
         program = step_program(
             network.layers, network.loss, network.regularizers, optimizer, weighted=self.w is not None
         )
-        return program, ReferenceEngine(program)
+        return program, ReferenceEngine(program if len(self.batches) == 1 else program.needed_for(*program.carried))
 
     # -- the loop --------------------------------------------------------------------------
 

@@ -52,5 +52,8 @@ class Engine(Protocol):
     name: str
 
     def run(self, stretch: Stretch, values: dict[str, Array]) -> list[float]:
-        """Run the steps, put the new values in place of the old ones, give each step's objective J."""
+        """Run the steps; give each step's objective J, if the program computes it.
+
+        The new values take the places of the old ones in ``values``; no array is written into.
+        """
         ...

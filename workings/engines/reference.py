@@ -77,10 +77,11 @@ class ReferenceEngine:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.inputs = frozenset(program.inputs)
-        self.step = compiled(program, f"J, ({', '.join(program.carried)},)", "step")
+        self.objective = ("J",) if any(s.target == "J" for s in program.statements) else ()
+        self.step = compiled(program, f"({', '.join([*program.carried, *self.objective])},)", "step")
 
     def run(self, stretch: Stretch, values: dict[str, Array]) -> list[float]:
-        """Run the steps, put the new values in place of the old ones, give each step's objective J."""
+        """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program."""
         data = {"X": stretch.X, "y": stretch.y}
         if stretch.w is not None:
             data["w"] = stretch.w
@@ -88,13 +89,13 @@ class ReferenceEngine:
             data = {name: array[stretch.order] for name, array in data.items()}
         data.update(stretch.draws)
         scalars = [name for name in ("n", "lr", "t") if name in self.inputs]
-        objectives = []
+        objectives: list[float] = []
         with np.errstate(all="ignore"):
             for index, (start, stop) in enumerate(stretch.batches):
                 batch: dict[str, Any] = {name: array[start:stop] for name, array in data.items()}
                 known = {"n": stop - start, "lr": stretch.lr[index], "t": stretch.first_step + index}
                 batch.update((name, known[name]) for name in scalars)
-                J, carried = self.step(**batch, **values)
-                values.update(zip(self.program.carried, carried, strict=True))
-                objectives.append(float(J))
-        return objectives
+                results = self.step(**batch, **values)
+                values.update(zip(self.program.carried, results, strict=False))
+                objectives += results[len(self.program.carried) :]
+        return [float(J) for J in objectives]

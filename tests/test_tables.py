@@ -1,0 +1,818 @@
+"""Tables: what comes in as a file goes out as the right numbers, or is refused with its place and a remedy."""
+
+import copy
+import json
+import math
+import os
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workings.errors import FileError, InputError, MissingExtraError
+from workings.tables import (
+    CategoryColumn,
+    ClassTarget,
+    NumberColumn,
+    NumberTarget,
+    Preprocessing,
+    read_table,
+    write_table,
+)
+
+FRUIT = {
+    "weight": [150.0, 7.5, 143.0, 6.0],
+    "colour": ["red", "green", "green", "red"],
+    "sweet": [True, True, False, True],
+    "fruit": ["apple", "grape", "apple", "grape"],
+}
+
+
+def fruit(**changes: object) -> pl.DataFrame:
+    return pl.DataFrame({**FRUIT, **changes}, strict=False)
+
+
+def written(folder: Path, content: str | bytes, name: str = "table.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def says(*parts: str) -> str:
+    """A pattern for a message in which all parts occur in this order."""
+    return "(?s)" + ".*".join(re.escape(part) for part in parts)
+
+
+# -- reading -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.txt", "T.CSV"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_separator_follows_from_the_header(tmp_path, separator, name, end):
+    lines = [["a", "b"], ["1", "red"], ["2", "blue"]]
+    content = end.join(separator.join(line) for line in lines) + end
+    assert read_table(written(tmp_path, content, name)).to_dict(as_series=False) == {"a": [1, 2], "b": ["red", "blue"]}
+
+
+def test_types_follow_from_the_whole_file(tmp_path):
+    rows = "".join(f"{i},{i},x\n" for i in range(3000))
+    frame = read_table(written(tmp_path, f"a,b,c\n{rows}1.5,-2,y\n"))
+    assert [frame[name].dtype for name in "abc"] == [pl.Float64, pl.Int64, pl.String]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    assert read_table(written(tmp_path, b"\xef\xbb\xbfa,b\n1,2\n")).columns == ["a", "b"]
+
+
+def test_blanks_and_quotes_around_names_and_numbers_do_not_matter(tmp_path):
+    frame = read_table(written(tmp_path, 'a, b,c\n1, 2,"5"\n3,"",.5\n'))
+    assert frame.to_dict(as_series=False) == {"a": [1, 3], "b": [2, None], "c": [5.0, 0.5]}
+
+
+def test_a_decimal_comma_is_understood_beside_semicolons_only(tmp_path):
+    assert read_table(written(tmp_path, "a;b\n1,5;x,y\n2;x\n")).rows() == [(1.5, "x,y"), (2.0, "x")]
+    assert read_table(written(tmp_path, 'a,b\n"1,5",x\n2,y\n'))["a"].to_list() == ["1,5", "2"]
+
+
+def test_quoted_values_may_hold_separators_quotes_and_line_ends(tmp_path):
+    frame = read_table(written(tmp_path, 'a,b\n"x,y","5"" pipe"\n"two\nlines",z\n'))
+    assert frame.rows() == [("x,y", '5" pipe'), ("two\nlines", "z")]
+
+
+def test_empty_lines_at_the_end_are_not_rows(tmp_path):
+    assert read_table(written(tmp_path, "a,b\n1,2\n\n\n")).height == 1
+    assert read_table(written(tmp_path, "a,b\n1,2")).height == 1
+
+
+def test_an_empty_line_in_a_single_column_is_a_gap(tmp_path):
+    assert read_table(written(tmp_path, "a\n1\n\n3\n"))["a"].to_list() == [1, None, 3]
+
+
+def test_csv_and_parquet_give_the_same_arrays(tmp_path):
+    write_table(fruit(), tmp_path / "t.csv")
+    write_table(fruit(), tmp_path / "t.parquet")
+    from_csv, from_parquet = (read_table(tmp_path / name) for name in ("t.csv", "t.parquet"))
+    one, other = (Preprocessing.learn(frame, "fruit") for frame in (from_csv, from_parquet))
+    assert one == other
+    assert one.transform(from_csv).tobytes() == other.transform(from_parquet).tobytes()
+    assert one.targets(from_csv).tolist() == other.targets(from_parquet).tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ("", ["'", "table.csv' is empty", "column names"]),
+        ("\n\n", ["is empty"]),
+        (b"\xef\xbb\xbf", ["is empty"]),
+        ("\na,b\n1,2\n", ["first line", "empty"]),
+        ("a,b\n1,2\n3\n", ["1 value in line 3", "2 column names", "Give every line"]),
+        ("a,b\n1,2\n3,4,5\n", ["3 values in line 3", "2 column names", "quotes"]),
+        ("a,b\n1,2\n\n3,4\n", ["0 values in line 3"]),
+        ('a,b\n"two\nlines",2\n3\n', ["1 value in line 4"]),
+        ('a,b\n"1,2\n3,4\n', ["not readable", "line 3", "quotes"]),
+        ('"a,b\n' + 50_000 * "1,2\n", ["not readable in its first line", "quotes"]),
+        ('a,b\n1,"x"y\n', ["not readable", "line 2", "quotes"]),
+        ('a,b\n1,5" pipe\nx,y\n', ["not a readable CSV", "Check its quotes"]),
+        ("a,b\r1,2\r3,4\r", ["rows", "line ends"]),
+        ("a,b\n1,2\n3,é\n".encode("latin-1"), ["not UTF-8", "0xe9", "line 3", "CSV UTF-8"]),
+        ("a,b\n1,2\n".encode("utf-16"), ["not UTF-8", "line 1"]),
+    ],
+)
+def test_a_csv_file_that_cannot_be_read_says_where_and_why(tmp_path, content, parts):
+    with pytest.raises(FileError, match=says(*parts)):
+        read_table(written(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ("a,b,a\n1,2,3\n", ["two columns named 'a'", "Rename one"]),
+        (",b\n1,2\n", ["Column 1", "no name", "index=False"]),
+        ("a,b,\n1,2,\n", ["Column 3", "no name"]),
+        ("a,b\n", ["column names (a, b) but no rows"]),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(tmp_path, content, parts):
+    with pytest.raises(InputError, match=says(*parts)):
+        read_table(written(tmp_path, content))
+
+
+def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path):
+    with pytest.raises(FileError, match=says("There is no file", "none.csv", "Check")):
+        read_table(tmp_path / "none.csv")
+    with pytest.raises(FileError, match=says("table.xlsx' ends in '.xlsx'", ".csv, .tsv, .txt, .parquet", "CSV")):
+        read_table(written(tmp_path, "a\n1\n", "table.xlsx"))
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(FileError, match=says("folder.csv' cannot be read")):
+        read_table(tmp_path / "folder.csv")
+
+
+@pytest.mark.parametrize("keep", [1, 4, 11, 100, -1])
+def test_a_damaged_parquet_file_is_refused(tmp_path, keep):
+    write_table(fruit(), tmp_path / "t.parquet")
+    content = (tmp_path / "t.parquet").read_bytes()
+    with pytest.raises(FileError, match=says("not a readable Parquet file")):
+        read_table(written(tmp_path, content[:keep], "t.parquet"))
+    with pytest.raises(FileError, match=says("is empty")):
+        read_table(written(tmp_path, b"", "t.parquet"))
+
+
+def test_a_parquet_file_without_rows_is_refused(tmp_path):
+    write_table(fruit().clear(), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=says("no rows")):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_without_polars_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MissingExtraError, match=says("polars", "workings[cli]")):
+        read_table(written(tmp_path, "a,b\n1,2\n"))
+
+
+# -- writing -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.txt", "t.parquet"])
+def test_what_is_written_is_read_back_and_nothing_else_is_left(tmp_path, name):
+    write_table(fruit().head(1), tmp_path / name)
+    write_table(fruit(), tmp_path / name)
+    assert read_table(tmp_path / name).equals(fruit())
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_tsv_file_has_tabs(tmp_path):
+    write_table(pl.DataFrame({"a": [1], "b": [2]}), tmp_path / "t.tsv")
+    assert (tmp_path / "t.tsv").read_text() == "a\tb\n1\t2\n"
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    path = written(tmp_path, "old\n1\n")
+    with pytest.raises(FileError, match=says("table.csv' cannot be written", "kind of file")):
+        write_table(pl.DataFrame({"a": [[1, 2]]}), path)
+    assert path.read_text() == "old\n1\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_replacement_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def refuse(source: object, target: object) -> None:
+        raise PermissionError("not allowed")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(FileError, match=says("cannot be written", "not allowed")):
+        write_table(fruit(), tmp_path / "t.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_missing_or_a_file_is_named(tmp_path):
+    for folder in (tmp_path / "none", written(tmp_path, "x")):
+        with pytest.raises(FileError, match=says("cannot be written", "Choose another folder")):
+            write_table(fruit(), folder / "t.csv")
+    with pytest.raises(FileError, match=says("'.xls'", ".parquet")):
+        write_table(fruit(), tmp_path / "t.xls")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_stays_as_it_is(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(FileError, match=says("cannot be written")):
+        write_table(fruit(), tmp_path / "t.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- what becomes of the columns -----------------------------------------------------------
+
+
+def test_a_table_worked_by_hand():
+    """Weights 1, 3, 5, 3: mean 3, variance (4 + 0 + 4 + 0) / 4 = 2.  One of four is true: mean 1/4, variance 3/16."""
+    frame = pl.DataFrame(
+        {"w": [1, 3, 5, 3], "c": ["b", "a", "b", "c"], "t": [True, False, False, False], "y": ["n", "m", "n", "m"]}
+    )
+    preprocessing = Preprocessing.learn(frame, "y")
+    assert preprocessing.feature_names == ("w", "c=a", "c=b", "c=c", "t")
+    assert preprocessing.n_features == 5
+    high, low = 0.75 / math.sqrt(3 / 16), -0.25 / math.sqrt(3 / 16)
+    expected = [
+        [-math.sqrt(2), 0, 1, 0, high],
+        [0, 1, 0, 0, low],
+        [math.sqrt(2), 0, 1, 0, low],
+        [0, 0, 0, 1, low],
+    ]
+    X = preprocessing.transform(frame)
+    assert X.dtype == np.float64
+    np.testing.assert_allclose(X, expected, rtol=1e-15)
+    assert preprocessing.classes == ("m", "n")
+    assert preprocessing.targets(frame).tolist() == ["n", "m", "n", "m"]
+
+
+def test_scikit_learn_gives_the_same():
+    sklearn = pytest.importorskip("sklearn.preprocessing")
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"a": rng.normal(5, 3, 90), "c": rng.choice(["x", "y", "z"], 90), "y": rng.normal(size=90)})
+    X = Preprocessing.learn(frame, "y").transform(frame)
+    np.testing.assert_allclose(X[:, :1], sklearn.StandardScaler().fit_transform(frame["a"].to_numpy()[:, None]))
+    np.testing.assert_array_equal(
+        X[:, 1:], sklearn.OneHotEncoder(sparse_output=False).fit_transform(frame["c"].to_numpy()[:, None])
+    )
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30).filter(lambda values: np.std(values) > 1e-3))
+def test_standardized_columns_have_mean_0_and_standard_deviation_1(values):
+    frame = pl.DataFrame({"a": values, "y": [float(i) for i in range(len(values))]})
+    X = Preprocessing.learn(frame, "y").transform(frame)
+    assert abs(X.mean()) < 1e-8
+    assert abs(X.std() - 1) < 1e-8
+
+
+@given(st.lists(st.text(st.characters(categories=["L"]), min_size=1, max_size=4), min_size=2, max_size=30))
+def test_one_hot_rows_add_up_to_1_and_tell_the_category(words):
+    frame = pl.DataFrame({"c": words, "y": [float(i) for i in range(len(words))]})
+    preprocessing = Preprocessing.learn(frame, "y")
+    X = preprocessing.transform(frame)
+    assert X.sum(axis=1).tolist() == [1.0] * len(words)
+    assert [preprocessing.feature_names[i] for i in X.argmax(axis=1)] == [f"c={word}" for word in words]
+
+
+@given(st.permutations(range(4)))
+def test_shuffled_rows_give_shuffled_arrays(order):
+    preprocessing = Preprocessing.learn(fruit(), "fruit")
+    shuffled = fruit()[list(order)]
+    assert (preprocessing.transform(shuffled) == preprocessing.transform(fruit())[list(order)]).all()
+
+
+@pytest.mark.parametrize("value", [0.1, 0.0, -1e300, 7])
+def test_a_constant_column_becomes_zeros(value):
+    frame = fruit(weight=[value] * 4)
+    preprocessing = Preprocessing.learn(frame, "fruit")
+    assert preprocessing.columns[0] == NumberColumn("weight", float(value), 1.0)
+    assert preprocessing.transform(frame)[:, 0].tolist() == [0.0] * 4
+
+
+def test_columns_of_every_numeric_type_are_numbers():
+    types = [pl.Int8, pl.UInt64, pl.Int128, pl.Float32, pl.Decimal(10, 2)]
+    frame = pl.DataFrame({str(dtype): pl.Series([1, 2, 4], dtype=dtype) for dtype in types} | {"y": [0.5, 1.5, 2.5]})
+    X = Preprocessing.learn(frame, "y").transform(frame)
+    assert (np.ptp(X, axis=1) == 0).all()
+
+
+def test_categorical_and_enum_columns_are_categories():
+    plain = fruit().select("colour", "fruit")
+    for dtype in (pl.Categorical, pl.Enum(["red", "green", "blue", "apple", "grape"])):
+        frame = plain.with_columns(pl.all().cast(dtype))
+        preprocessing = Preprocessing.learn(frame, "fruit")
+        assert preprocessing == Preprocessing.learn(plain, "fruit")
+        assert (preprocessing.transform(frame) == preprocessing.transform(plain)).all()
+        assert preprocessing.targets(frame).tolist() == FRUIT["fruit"]
+
+
+def test_text_that_is_all_numbers_stays_text_when_the_file_says_text():
+    frame = fruit(colour=["1", "2", "1", "2"])
+    assert Preprocessing.learn(frame, "fruit").feature_names[1:3] == ("colour=1", "colour=2")
+    as_numbers = frame.with_columns(pl.col("colour").cast(pl.Int64))
+    preprocessing = Preprocessing.learn(frame, "fruit")
+    assert (preprocessing.transform(as_numbers) == preprocessing.transform(frame)).all()
+
+
+def test_dropped_columns_are_left_out():
+    preprocessing = Preprocessing.learn(fruit(), "fruit", drop=["colour", "sweet"])
+    assert preprocessing.feature_names == ("weight",)
+    assert Preprocessing.learn(fruit(), "fruit", drop="colour").feature_names == ("weight", "sweet")
+
+
+def test_describe_says_it_in_one_line():
+    assert Preprocessing.learn(fruit(), "fruit").describe() == (
+        "2 numeric columns standardized, 1 category one-hot encoded (2 values); "
+        "target 'fruit': classification, 2 classes (apple, grape)"
+    )
+    filled = Preprocessing.learn(fruit(), "weight", impute=True, drop=["sweet"])
+    assert filled.describe() == (
+        "2 categories one-hot encoded (4 values), gaps filled; "
+        "target 'weight': regression, standardized (76.62 ± 69.92)"
+    )
+
+
+# -- what is refused -----------------------------------------------------------------------
+
+TRAINING_ERRORS = [
+    ("gap", {"weight": [1.0, None, 2.0, None]}, ["row 2 (line 3", "'weight'", "in all: 2", "--impute", "median"]),
+    ("nan", {"weight": [1.0, 2.0, math.nan, 4.0]}, ["row 3 (line 4", "'weight'", "in all: 1"]),
+    ("empty text", {"colour": ["red", "", "red", " "]}, ["row 2", "'colour'", "in all: 2 (colour: 2)", "frequent"]),
+    (
+        "gaps in two columns",
+        {"sweet": [None, True, True, None], "colour": [None, "a", "a", "a"]},
+        ["'colour'", "in all: 3 (colour: 1, sweet: 2)"],
+    ),
+    ("no values", {"colour": [None] * 4}, ["'colour' has no values", "drop=['colour']"]),
+    ("infinity", {"weight": [1.0, 2.0, 3.0, -math.inf]}, ["-inf in row 4 (line 5", "'weight'", "not finite"]),
+    ("too large", {"weight": [1e308, 1e308, 1e308, 0.0]}, ["'weight'", "1e+308", "Rescale"]),
+    ("missing target", {"fruit": ["a", None, "b", "a"]}, ["row 2 (line 3", "'fruit'", "in all: 1", "target"]),
+    ("empty target", {"fruit": ["a", "b", "", "a"]}, ["row 3", "'fruit'"]),
+    ("one class", {"fruit": ["a"] * 4}, ["'fruit'", "only one class, 'a', in 4 rows"]),
+    ("one class of numbers", {"fruit": [3] * 4}, ["only one class, 3"]),
+    ("one number", {"fruit": [1.5] * 4}, ["'fruit' is 1.5 in 4 rows", "nothing to predict"]),
+    ("infinite target", {"fruit": [1.5, math.inf, 2.5, 3.5]}, ["inf in row 2", "'fruit'"]),
+    ("date", {"sweet": pl.Series(["2020-01-01"] * 4).str.to_date()}, ["'sweet'", "dates", "Drop it"]),
+    ("list", {"sweet": pl.Series([[1, 2]] * 4)}, ["'sweet'", "List(Int64)", "Drop it"]),
+    ("record", {"sweet": [{"a": 1}] * 4}, ["'sweet'", "Struct", "Drop it"]),
+    ("bytes", {"sweet": [b"a"] * 4}, ["'sweet'", "Binary"]),
+    ("date as target", {"fruit": pl.Series(["2020-01-01"] * 4).str.to_date()}, ["'fruit'", "dates"]),
+]
+
+
+@pytest.mark.parametrize(("changes", "parts"), [case[1:] for case in TRAINING_ERRORS], ids=lambda case: None)
+def test_what_cannot_be_learned_is_refused_with_its_place(changes, parts):
+    with pytest.raises(InputError, match=says(*parts)):
+        Preprocessing.learn(fruit(**changes), "fruit")
+
+
+def test_a_date_is_refused_from_a_csv_file_too(tmp_path):
+    frame = read_table(written(tmp_path, "when,a,y\n2020-01-01,1,x\n2020-01-02,2,z\n"))
+    with pytest.raises(InputError, match=says("'when'", "Date", "Drop it", "days since")):
+        Preprocessing.learn(frame, "y")
+    assert Preprocessing.learn(frame, "y", drop=["when"]).feature_names == ("a",)
+
+
+@pytest.mark.parametrize("impute", [False, True])
+def test_a_word_among_numbers_is_found(tmp_path, impute):
+    frame = read_table(written(tmp_path, "a,y\n1,x\n2,y\n3,x\nabc,y\n5,x\n"))
+    with pytest.raises(InputError, match=says("'abc' in row 4 (line 5", "'a'", "1 of this column's 5")):
+        Preprocessing.learn(frame, "y", impute=impute)
+
+
+def test_a_mark_for_a_missing_number_is_found_however_often_it_stands(tmp_path):
+    frame = read_table(written(tmp_path, "a,y\n1,x\nNA,y\nNA,x\nNA,y\n"))
+    with pytest.raises(InputError, match=says("'NA' in row 2 (line 3", "'a'", "3 of", "leave the cell empty")):
+        Preprocessing.learn(frame, "y", impute=True)
+
+
+def test_mixed_text_is_a_category():
+    frame = fruit(colour=["1", "2", "S", "M"])
+    assert Preprocessing.learn(frame, "fruit").feature_names[1:5] == ("colour=1", "colour=2", "colour=M", "colour=S")
+
+
+def test_a_word_among_the_numbers_of_the_target_is_found():
+    frame = pl.DataFrame({"a": [1, 2, 3, 4, 5, 6], "y": ["1.5", "2", "3", "x", "4", "5"]})
+    with pytest.raises(InputError, match=says("'x' in row 4", "'y'", "task='classification'")):
+        Preprocessing.learn(frame, "y")
+    with pytest.raises(InputError, match=says("'x' in row 4", "'y'", "must hold numbers")):
+        Preprocessing.learn(frame, "y", task="regression")
+    assert Preprocessing.learn(frame, "y", task="classification").classes == ("1.5", "2", "3", "4", "5", "x")
+
+
+def test_text_that_names_each_row_is_refused():
+    n = 60
+    frame = pl.DataFrame({"name": [f"n{i}" for i in range(n)], "a": range(n), "y": [i / 7 for i in range(n)]})
+    with pytest.raises(InputError, match=says("'name'", "60 different values in 60 rows", "'n0'", "drop=['name']")):
+        Preprocessing.learn(frame, "y")
+    with pytest.raises(InputError, match=says("'name'", "60 different values", "Choose another target")):
+        Preprocessing.learn(frame, "name")
+    assert Preprocessing.learn(frame.head(50), "y").n_features == 51
+    twice = pl.concat([frame, frame])
+    assert Preprocessing.learn(twice, "y").n_features == 61
+
+
+def test_too_many_categories_are_refused_however_long_the_table():
+    frame = pl.DataFrame({"c": [f"n{i % 1001}" for i in range(5000)], "y": [i / 7 for i in range(5000)]})
+    with pytest.raises(InputError, match=says("'c'", "1001 different values")):
+        Preprocessing.learn(frame, "y")
+
+
+def test_unknown_names_are_told_with_the_nearest():
+    with pytest.raises(InputError, match=says("target column 'friut'", "Did you mean 'fruit'?", "weight")):
+        Preprocessing.learn(fruit(), "friut")
+    with pytest.raises(InputError, match=says("column to drop 'color'", "Did you mean 'colour'?")):
+        Preprocessing.learn(fruit(), "fruit", drop=["color"])
+    with pytest.raises(InputError, match=says("task 'classify'", "Did you mean 'classification'?")):
+        Preprocessing.learn(fruit(), "fruit", task="classify")
+    with pytest.raises(InputError, match=says("'skip'", "error, ignore")):
+        Preprocessing.learn(fruit(), "fruit").transform(fruit(), unknown="skip")
+
+
+def test_of_a_wide_table_only_the_nearest_names_are_listed():
+    wide = pl.DataFrame({f"pixel{i}": [0, 1] for i in range(784)} | {"label": [0, 1]})
+    with pytest.raises(InputError, match=says("'lable'", "Did you mean 'label'?", "785 columns")) as caught:
+        Preprocessing.learn(wide, "lable")
+    assert len(str(caught.value)) < 500
+
+
+def test_there_must_be_features_and_rows_and_a_table():
+    with pytest.raises(InputError, match=says("no column beside the target 'fruit'")):
+        Preprocessing.learn(fruit().select("fruit"), "fruit")
+    with pytest.raises(InputError, match=says("no column beside the target")):
+        Preprocessing.learn(fruit(), "fruit", drop=["weight", "colour", "sweet"])
+    with pytest.raises(InputError, match=says("'fruit' is the target")):
+        Preprocessing.learn(fruit(), "fruit", drop=["fruit"])
+    with pytest.raises(InputError, match=says("no rows")):
+        Preprocessing.learn(fruit().clear(), "fruit")
+    with pytest.raises(InputError, match=says("polars.DataFrame, not dict", "from_pandas")):
+        Preprocessing.learn(FRUIT, "fruit")  # type: ignore[arg-type]
+
+
+# -- classification or regression ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "reason"),
+    [
+        (["a", "b", "c"] * 4, "classification", "the target 'y' is text with 3 values: classification"),
+        ([True, False] * 6, "classification", "the target 'y' is true or false: classification"),
+        ([0.0, 1.0] * 6, "regression", "the target 'y' is decimal numbers: regression"),
+        (
+            [0, 1] * 2,
+            "classification",
+            "the target 'y' is whole numbers with 2 different values in 4 rows: classification",
+        ),
+        (
+            list(range(10)) * 2,
+            "classification",
+            "the target 'y' is whole numbers with 10 different values in 20 rows: ",
+        ),
+        (
+            list(range(11)) * 4,
+            "regression",
+            "the target 'y' is whole numbers with 11 different values in 44 rows: regr",
+        ),
+        (
+            list(range(20)) * 21,
+            "classification",
+            "the target 'y' is whole numbers with 20 different values in 420 rows",
+        ),
+        (list(range(20)) * 20, "regression", "the target 'y' is whole numbers with 20 different values in 400 rows"),
+        (list(range(21)) * 50, "regression", "the target 'y' is whole numbers with 21 different values"),
+        (
+            [100, 250, 300, 425, 600],
+            "regression",
+            "the target 'y' is whole numbers with 5 different values in 5 rows: reg",
+        ),
+    ],
+)
+def test_the_task_follows_from_the_target_and_says_why(values, task, reason):
+    preprocessing = Preprocessing.learn(pl.DataFrame({"a": range(len(values)), "y": values}), "y")
+    assert preprocessing.task == task
+    assert preprocessing.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("values", [["b", "a", "b"], [3, -1, 3], [True, False, True]])
+def test_classes_stay_what_they_were(values):
+    frame = pl.DataFrame({"a": [1.0, 2.0, 3.0], "y": values})
+    preprocessing = Preprocessing.learn(frame, "y", task="classification")
+    assert preprocessing.classes == tuple(sorted(set(values)))
+    assert [type(label) for label in preprocessing.classes] == [type(values[0])] * 2
+    assert preprocessing.targets(frame).tolist() == values
+    assert preprocessing.reason == "task='classification' was asked for"
+
+
+def test_whole_numbers_with_a_decimal_point_can_be_classes():
+    frame = pl.DataFrame({"a": [1, 2, 3], "y": [0.0, 1.0, 0.0]})
+    preprocessing = Preprocessing.learn(frame, "y", task="classification")
+    assert preprocessing.classes == (0, 1)
+    assert preprocessing.targets(frame).tolist() == [0, 1, 0]
+    with pytest.raises(InputError, match=says("1.5 in row 2 (line 3", "'y'", "task='regression'")):
+        Preprocessing.learn(pl.DataFrame({"a": [1, 2], "y": [0.0, 1.5]}), "y", task="classification")
+    with pytest.raises(InputError, match=says("row 1", "64 bits")):
+        Preprocessing.learn(pl.DataFrame({"a": [1, 2], "y": [2**70, 1]}), "y", task="classification")
+
+
+def test_too_many_classes_are_refused():
+    frame = pl.DataFrame({"a": range(1001), "y": range(1001)})
+    with pytest.raises(InputError, match=says("'y' has 1001 classes", "task='regression'")):
+        Preprocessing.learn(frame, "y", task="classification")
+
+
+def test_true_and_false_can_be_predicted_as_numbers():
+    preprocessing = Preprocessing.learn(fruit(), "sweet", task="regression")
+    assert preprocessing.target == NumberTarget("sweet", 0.75, math.sqrt(3) / 4)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30).filter(lambda values: np.std(values) > 1e-3))
+def test_regression_targets_are_standardized_and_turned_back(values):
+    frame = pl.DataFrame({"a": range(len(values)), "y": values})
+    preprocessing = Preprocessing.learn(frame, "y", task="regression")
+    y = preprocessing.targets(frame)
+    assert y.shape == (len(values),)
+    assert abs(y.mean()) < 1e-8
+    assert abs(y.std() - 1) < 1e-8
+    np.testing.assert_allclose(preprocessing.untransform_target(y), values, atol=1e-6)
+    assert preprocessing.untransform_target(y[:, None]).shape == (len(values), 1)
+    assert preprocessing.classes == ()
+
+
+def test_classes_are_not_turned_back():
+    with pytest.raises(InputError, match=says("'fruit' is a class")):
+        Preprocessing.learn(fruit(), "fruit").untransform_target([1.0])
+
+
+# -- later tables --------------------------------------------------------------------------
+
+
+def test_columns_are_found_by_name_and_others_are_ignored():
+    preprocessing = Preprocessing.learn(fruit(), "fruit")
+    other = fruit(more=[1, None, 3, 4]).select("more", "sweet", "colour", "weight")
+    assert (preprocessing.transform(other) == preprocessing.transform(fruit())).all()
+
+
+LATER_ERRORS = [
+    ({"weight": ["1", "2", "heavy", "3"]}, ["'heavy' in row 3 (line 4", "'weight'", "must hold numbers"]),
+    ({"weight": ["1", "2", "3", "4"]}, ["'1' in row 1", "'weight'", "must hold numbers"]),
+    ({"weight": [1.0, None, math.nan, 1.0]}, ["row 2 (line 3", "'weight'", "in all: 2", "train again with --impute"]),
+    ({"weight": [1.0, math.inf, 1.0, 1.0]}, ["inf in row 2 (line 3", "'weight'"]),
+    ({"weight": pl.Series(["2020-01-01"] * 4).str.to_date()}, ["'weight'", "dates"]),
+    (
+        {"colour": ["red", "pink", "red", "red"]},
+        ["'pink' in row 2 (line 3", "'colour'", "green, red", "unknown='ignore'"],
+    ),
+    ({"colour": ["red", None, "red", ""]}, ["row 2", "'colour'", "in all: 2"]),
+    ({"colour": [math.nan, 1.0, 1.0, 1.0]}, ["row 1", "'colour'", "in all: 1"]),
+    ({"colour": [1, 2, 3, 4]}, ["'1' in row 1", "'colour'", "green, red"]),
+]
+
+
+@pytest.mark.parametrize(("changes", "parts"), LATER_ERRORS)
+def test_what_does_not_fit_the_training_table_is_refused_with_its_place(changes, parts):
+    with pytest.raises(InputError, match=says(*parts)):
+        Preprocessing.learn(fruit(), "fruit").transform(fruit(**changes))
+
+
+def test_a_missing_column_is_named_with_those_that_arrived():
+    preprocessing = Preprocessing.learn(fruit(), "fruit")
+    with pytest.raises(InputError, match=says("lacks 'colour', 'sweet'", "arrived: weight, fruit")):
+        preprocessing.transform(fruit().drop("colour", "sweet"))
+    with pytest.raises(InputError, match=says("lacks 'fruit'")):
+        preprocessing.targets(fruit().drop("fruit"))
+
+
+def test_an_unknown_category_can_be_ignored():
+    X = Preprocessing.learn(fruit(), "fruit").transform(fruit(colour=["red", "pink", "green", "red"]), unknown="ignore")
+    assert X[:, 1:3].tolist() == [[0, 1], [0, 0], [1, 0], [0, 1]]
+
+
+def test_a_value_too_far_away_is_refused():
+    preprocessing = Preprocessing.learn(fruit(weight=[0.0, 1e-300, 0.0, 0.0]), "fruit")
+    assert preprocessing.transform(fruit(weight=[1.0] * 4))[0, 0] == 1.0  # a spread that underflows counts as 1
+    narrow = Preprocessing((NumberColumn("weight", 0.0, 1e-300),), preprocessing.target, "")
+    with pytest.raises(InputError, match=says("1e+10 in row 2", "'weight'", "too far")):
+        narrow.transform(fruit(weight=[0.0, 1e10, 0.0, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("label", "parts"),
+    [("kiwi", ["'kiwi' in row 2 (line 3", "'fruit'", "apple, grape"]), (None, ["row 2", "'fruit'", "in all: 1"])],
+)
+def test_a_label_that_was_not_learned_is_refused(label, parts):
+    with pytest.raises(InputError, match=says(*parts)):
+        Preprocessing.learn(fruit(), "fruit").targets(fruit(fruit=["apple", label, "grape", "apple"]))
+
+
+def test_labels_of_text_are_found_in_a_table_where_they_look_like_numbers():
+    preprocessing = Preprocessing.learn(fruit(fruit=["1", "x", "2", "x"]), "fruit")
+    assert preprocessing.targets(fruit(fruit=[1, 2, 1, 2])).tolist() == ["1", "2", "1", "2"]
+
+
+def test_gaps_are_filled_as_in_the_training_table():
+    frame = fruit(weight=[1.0, 2.0, 9.0, None], colour=["red", "", "green", "red"], sweet=[True, None, True, False])
+    preprocessing = Preprocessing.learn(frame, "fruit", impute=True)
+    assert [column.fill for column in preprocessing.columns] == [2.0, "red", 1.0]
+    filled = fruit(weight=[1.0, 2.0, 9.0, 2.0], colour=["red", "red", "green", "red"], sweet=[True, True, True, False])
+    assert (preprocessing.transform(frame) == preprocessing.transform(filled)).all()
+    assert abs(preprocessing.transform(frame)[:, 0].mean()) < 1e-15
+    empty = filled.with_columns(weight=None, colour=pl.lit(""), sweet=pl.lit(math.nan))
+    assert (preprocessing.transform(empty) == preprocessing.transform(filled)[1]).all()
+    with pytest.raises(InputError, match=says("row 1", "'fruit'")):
+        Preprocessing.learn(fruit(fruit=[None, "a", "b", "a"]), "fruit", impute=True)
+
+
+def test_of_equally_frequent_categories_the_first_fills():
+    frame = fruit(colour=["red", "green", None, None])
+    assert Preprocessing.learn(frame, "fruit", impute=True).columns[1] == CategoryColumn(
+        "colour", ("green", "red"), "green"
+    )
+
+
+# -- predictions ---------------------------------------------------------------------------
+
+
+def test_predictions_become_a_table(tmp_path):
+    preprocessing = Preprocessing.learn(fruit(), "fruit")
+    frame = preprocessing.predictions_frame(np.array(["grape", "apple"]), np.array([[0.25, 0.75], [0.5, 0.5]]))
+    assert frame.to_dict(as_series=False) == {
+        "prediction": ["grape", "apple"],
+        "p(apple)": [0.25, 0.5],
+        "p(grape)": [0.75, 0.5],
+    }
+    write_table(frame, tmp_path / "out.csv")
+    assert read_table(tmp_path / "out.csv").equals(frame)
+
+
+def test_predictions_keep_their_type():
+    logical = Preprocessing.learn(fruit(), "sweet")
+    assert logical.predictions_frame(np.array([True]), [[0.25, 0.75]]).to_dicts() == [
+        {"prediction": True, "p(false)": 0.25, "p(true)": 0.75}
+    ]
+    numbers = Preprocessing.learn(fruit(), "weight")
+    assert numbers.predictions_frame(np.array([[1.5], [2.5]])).to_dicts() == [{"prediction": 1.5}, {"prediction": 2.5}]
+
+
+def test_predictions_of_another_shape_are_refused():
+    preprocessing = Preprocessing.learn(fruit(), "fruit")
+    with pytest.raises(InputError, match=says("(2, 2)", "(n,) or (n, 1)")):
+        preprocessing.predictions_frame(np.zeros((2, 2)))
+    with pytest.raises(InputError, match=says("(2, 3)", "2 classes", "(2, 2)")):
+        preprocessing.predictions_frame(["apple", "grape"], np.zeros((2, 3)))
+    with pytest.raises(InputError, match=says("A regression has none")):
+        Preprocessing.learn(fruit(), "weight").predictions_frame([1.0], np.zeros((1, 0)))
+
+
+# -- kept in a file ------------------------------------------------------------------------
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(str.strip)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+SPREADS = st.floats(min_value=5e-324, allow_infinity=False)
+WORDS = st.lists(NAMES, min_size=2, max_size=5, unique=True).map(lambda words: tuple(sorted(words)))
+WHOLE = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=5, unique=True).map(
+    lambda xs: tuple(sorted(xs))
+)
+LABELS = st.one_of(WORDS, WHOLE, st.just((False, True)))
+
+
+@st.composite
+def preprocessings(draw: st.DrawFn) -> Preprocessing:
+    names = draw(st.lists(NAMES, min_size=2, max_size=5, unique=True))
+    number = st.tuples(FINITE, SPREADS, st.none() | FINITE).map(lambda rest: NumberColumn("", *rest))
+    category = WORDS.flatmap(
+        lambda words: st.sampled_from([None, *words]).map(lambda fill: CategoryColumn("", words, fill))
+    )
+    columns = []
+    for name in names[1:]:
+        column = draw(number | category)
+        object.__setattr__(column, "name", name)
+        columns.append(column)
+    goals = LABELS.map(lambda labels: ClassTarget(names[0], labels)) | st.tuples(FINITE, SPREADS).map(
+        lambda pair: NumberTarget(names[0], *pair)
+    )
+    return Preprocessing(tuple(columns), draw(goals), draw(st.text(st.characters(exclude_categories=["Cs"]))))
+
+
+@given(preprocessings())
+def test_json_keeps_everything_exactly(preprocessing):
+    back = Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict(), allow_nan=False)))
+    assert back == preprocessing
+    assert repr(back) == repr(preprocessing)  # true is not 1, -0.0 is not 0.0
+
+
+def test_what_was_read_back_gives_the_same_bits():
+    preprocessing = Preprocessing.learn(fruit(), "sweet", impute=True)
+    back = Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict())))
+    assert back.transform(fruit()).tobytes() == preprocessing.transform(fruit()).tobytes()
+    assert back.targets(fruit()).dtype == bool
+
+
+NUMBER_COLUMN = Preprocessing.learn(fruit(), "fruit").to_dict()
+NUMBER_TARGET = Preprocessing.learn(fruit(), "weight").to_dict()
+HOSTILE = [
+    (["reason"], 3),
+    (["reason"], None),
+    (["columns"], []),
+    (["columns"], {}),
+    (["columns"], "abc"),
+    (["columns", 0], None),
+    (["columns", 0], []),
+    (["columns", 0, "kind"], "magic"),
+    (["columns", 0, "kind"], ["number"]),
+    (["columns", 0, "extra"], 1),
+    (["columns", 0, "name"], ""),
+    (["columns", 0, "name"], 5),
+    (["columns", 0, "name"], "colour"),
+    (["columns", 0, "name"], "fruit"),
+    (["columns", 0, "mean"], math.nan),
+    (["columns", 0, "mean"], math.inf),
+    (["columns", 0, "mean"], 10**400),
+    (["columns", 0, "mean"], True),
+    (["columns", 0, "mean"], "1.5"),
+    (["columns", 0, "std"], 0),
+    (["columns", 0, "std"], -1.0),
+    (["columns", 0, "std"], None),
+    (["columns", 0, "fill"], math.nan),
+    (["columns", 0, "fill"], "1"),
+    (["columns", 1, "categories"], []),
+    (["columns", 1, "categories"], ["red", "green"]),
+    (["columns", 1, "categories"], ["red", "red"]),
+    (["columns", 1, "categories"], ["red", 3]),
+    (["columns", 1, "categories"], ["red", " "]),
+    (["columns", 1, "categories"], "red"),
+    (["columns", 1, "categories"], [f"{i:05}" for i in range(1001)]),
+    (["columns", 1, "fill"], "pink"),
+    (["columns", 1, "fill"], ["red"]),
+    (["target"], None),
+    (["target", "task"], "auto"),
+    (["target", "task"], {}),
+    (["target", "name"], None),
+    (["target", "classes"], ["apple"]),
+    (["target", "classes"], []),
+    (["target", "classes"], [0, True]),
+    (["target", "classes"], ["a", 1]),
+    (["target", "classes"], [1, 0]),
+    (["target", "classes"], [1.5, 2.5]),
+    (["target", "classes"], [[1], [2]]),
+    (["target", "classes"], [0, 10**5000]),
+    (["target", "classes"], list(range(1001))),
+]
+
+
+@pytest.mark.parametrize(("keys", "value"), HOSTILE, ids=lambda part: None)
+def test_a_damaged_record_is_refused(keys, value):
+    stored = copy.deepcopy(NUMBER_COLUMN)
+    place = stored
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    with pytest.raises(FileError, match=says("damaged", "must be", "Train and save again")) as caught:
+        Preprocessing.from_dict(stored)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("stored", [NUMBER_COLUMN, NUMBER_TARGET], ids=["classes", "numbers"])
+def test_every_part_of_a_record_is_needed(stored):
+    for path in ([], ["target"], ["columns", 0], ["columns", 1]):
+        for key in list(part(stored, path)):
+            cut = copy.deepcopy(stored)
+            del part(cut, path)[key]
+            with pytest.raises(FileError, match=says("damaged")):
+                Preprocessing.from_dict(cut)
+
+
+def part(stored, path):
+    for key in path:
+        stored = stored[key]
+    return stored
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["columns", "target", "reason", "kind", "name"]), inner, max_size=5)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_anything_at_all_is_refused_as_a_file_error(stored):
+    with pytest.raises(FileError):
+        Preprocessing.from_dict(stored)
+
+
+@given(JSON, st.sampled_from([["columns", 0, "mean"], ["columns", 1, "categories"], ["target", "classes"], ["target"]]))
+def test_a_record_with_any_value_in_it_is_read_or_refused(value, keys):
+    stored = copy.deepcopy(NUMBER_COLUMN)
+    part(stored, keys[:-1])[keys[-1]] = value
+    try:
+        preprocessing = Preprocessing.from_dict(stored)
+    except FileError:
+        return
+    assert Preprocessing.from_dict(preprocessing.to_dict()) == preprocessing

@@ -1,0 +1,188 @@
+"""The commands of ``workings``: run, train, predict, summary."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from workings import __version__
+from workings.callbacks import Callback
+from workings.cli import table_models
+from workings.cli.screen import Bar, bars, console, figures_table, output, plain_errors
+from workings.experiments.figures import Figure
+from workings.experiments.report import Settings
+from workings.network import Network
+from workings.tables import Preprocessing
+
+app = typer.Typer(
+    help="Workings: neural networks that show their workings.", no_args_is_help=True, add_completion=False,
+    pretty_exceptions_show_locals=False, rich_markup_mode="markdown",
+)  # fmt: skip
+
+
+class Experiment(StrEnum):
+    """What can be run."""
+
+    xor = "xor"
+    moons = "moons"
+    digits = "digits"
+    mnist = "mnist"
+    all = "all"
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        output.print(f"workings {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Neural networks that show their workings."""
+
+
+@app.command()
+def run(
+    experiment: Annotated[Experiment, typer.Argument(help="Which experiment, or all of them.")],
+    out: Annotated[Path, typer.Option(help="Where the results go; each experiment gets a folder.")] = Path(
+        "workings-runs"
+    ),
+    data: Annotated[
+        Path | None, typer.Option(help="For mnist: Kaggle's train.csv, or a folder with the four IDX files.")
+    ] = None,
+    fetch: Annotated[
+        bool, typer.Option(help="For mnist: let scikit-learn download the full set from openml.org.")
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Another seed; figures are compared only with the tutorials' own seeds.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="auto or reference.")] = "auto",
+) -> None:
+    """Train the tutorials' networks; write pictures, a report and the figures published / own code / measured.
+
+    Exits with 1 if a figure does not agree.
+    """
+    names = (
+        [e.value for e in Experiment if e is not Experiment.all] if experiment is Experiment.all else [experiment.value]
+    )
+    found: dict[str, list[Figure]] = {}
+    with plain_errors(), bars() as progress:
+        for name in names:
+            settings = Settings(out / name, seed, engine, data, functools.partial(bar, progress, name), fetch)
+            found[name] = importlib.import_module(f"workings.experiments.{name}").run(settings)
+    for name, figures in found.items():
+        output.print(figures_table(name, figures), "")
+    for name in found:
+        output.print(f"{name:<8} {out / name / 'report.html'}", highlight=False, soft_wrap=True)
+    wrong = [
+        f"{name}: {figure.name}" for name, figures in found.items() for figure in figures if figure.agrees is False
+    ]
+    if wrong:
+        console.print(f"[bold red]{len(wrong)} figures do not agree:[/] {'; '.join(wrong)}")
+        raise typer.Exit(1)
+
+
+def bar(progress: Progress, name: str, what: str, epochs: int, *, go_on: bool = False) -> Callback:
+    """A progress bar for one training."""
+    task = progress.add_task(f"{name}: {what}", total=epochs, visible=False, numbers="")
+    return Bar(progress, task, epochs // 200, go_on=go_on)
+
+
+@app.command()
+def train(
+    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with one row for each sample.")],
+    target: Annotated[str, typer.Option(help="The column to be predicted.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the model and the report [workings-runs/<file>].")
+    ] = None,
+    hidden: Annotated[
+        str, typer.Option(help="Units of the hidden layers, as in 32,16; an empty text for none.")
+    ] = "32,16",
+    activation: Annotated[str, typer.Option(help="Activation of the hidden layers.")] = "relu",
+    loss: Annotated[
+        str, typer.Option(help="auto: CrossEntropy for classes, SquaredError for numbers; or a loss.")
+    ] = "auto",
+    optimizer: Annotated[
+        str, typer.Option(help="sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw or lbfgs.")
+    ] = "adam",
+    lr: Annotated[float | None, typer.Option(help="Learning rate [what is usual for the optimizer].")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="How often all rows are seen, at most.")] = 200,
+    batch_size: Annotated[int, typer.Option(min=0, help="Rows in a step; 0 for all.")] = 32,
+    validation: Annotated[float, typer.Option(help="Share of the rows to validate on; 0 for none.")] = 0.2,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Stop after so many epochs without a better validation loss.")
+    ] = 20,
+    l2: Annotated[float, typer.Option(min=0, help="L2 regularization: l2/2 · sum of the squared weights.")] = 0.0,
+    dropout: Annotated[float, typer.Option(min=0, help="Share of each hidden layer that is dropped.")] = 0.0,
+    balanced: Annotated[bool, typer.Option(help="Make all classes count alike.")] = False,
+    impute: Annotated[bool, typer.Option(help="Fill missing values: medians, most frequent categories.")] = False,
+    drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given several times.")] = None,
+    task: Annotated[str, typer.Option(help="auto, classification or regression.")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Where weights and orders come from.")] = 0,
+    engine: Annotated[str, typer.Option(help="auto or reference.")] = "auto",
+) -> None:
+    """Train a network on a table; write the model and a report.
+
+    Example: `workings train flowers.csv --target species`
+    """
+    plan = table_models.Plan(
+        hidden=hidden, activation=activation, loss=loss, optimizer=optimizer, lr=lr, epochs=epochs,
+        batch_size=batch_size or None, validation=validation or None, patience=patience, l2=l2, dropout=dropout,
+        balanced=balanced, seed=seed, engine=engine,
+    )  # fmt: skip
+    folder = out or Path("workings-runs") / file.stem
+    with plain_errors():
+        with bars() as progress:
+            trained = table_models.train(
+                file, target, plan, folder, impute=impute, drop=tuple(drop or ()), task=task,
+                watch=lambda epochs: bar(progress, file.name, "training", epochs, go_on=True),
+            )  # fmt: skip
+        output.print(trained, highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model that `workings train` wrote.")],
+    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with the columns that the model was trained on.")],
+    out: Annotated[
+        Path | None, typer.Option(help="A CSV or Parquet file for the predictions [standard output].")
+    ] = None,
+) -> None:
+    """Predict labels and probabilities, or numbers, for the rows of a table."""
+    with plain_errors():
+        predictions, score = table_models.predict(model, file, out)
+        if score:
+            console.print(score, highlight=False)
+        if out is None:
+            typer.echo(predictions.write_csv(), nl=False)
+        else:
+            output.print(f"{predictions.height:,} predictions written to {out}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def summary(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    program: Annotated[bool, typer.Option(help="Show every statement of a training step, too.")] = False,
+) -> None:
+    """Show the layers of a model, their shapes and sizes, and what it expects of a table."""
+    with plain_errors():
+        network = Network.load(model)
+        lines = [network.summary()]
+        if network.classes is not None:
+            lines.append(f"classes: {', '.join(map(str, network.classes.tolist()))}")
+        if network.preprocessing is not None:
+            lines.append(Preprocessing.from_dict(network.preprocessing).describe())
+        if program:
+            lines += ["", str(network.program())]
+        output.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,23 @@
+"""Where the command ``workings`` begins: it names the missing extra if there is one."""
+
+from __future__ import annotations
+
+import sys
+
+from workings.errors import MissingExtraError
+
+
+def run() -> None:
+    """Run the command line."""
+    try:
+        from workings.cli.commands import app
+    except ImportError as error:
+        if (error.name or "").split(".")[0] not in ("typer", "rich", "click"):
+            raise
+        print(MissingExtraError(error.name or "typer", "cli"), file=sys.stderr)
+        raise SystemExit(1) from error
+    app()
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,102 @@
+"""What the command line shows while it works, and how it shows errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from workings.callbacks import Callback
+from workings.errors import WorkingsError
+from workings.experiments.figures import Figure, show_agreement, show_number
+from workings.training import Training
+
+console = Console(stderr=True)
+output = Console()
+
+
+class Bar(Callback):
+    """Moves a progress bar with the loss and the rate; a bar that is interrupted ends the command."""
+
+    def __init__(self, progress: Progress, task: TaskID, every: int, *, go_on: bool = False) -> None:
+        self.progress, self.task, self.every, self.go_on = progress, task, max(every, 1), go_on
+
+    def on_train_begin(self, training: Training) -> None:
+        self.progress.reset(self.task)
+        self.progress.update(self.task, completed=training.epoch, visible=True)
+
+    def on_epoch_end(self, training: Training) -> None:
+        if training.epoch % self.every == 0 or training.epoch + 1 == training.epochs:
+            self.progress.update(self.task, completed=training.epoch + 1, numbers=numbers_of(training))
+
+    def on_train_end(self, training: Training) -> None:
+        self.progress.update(self.task, visible=False)
+        if training.history.stopped.startswith("interrupted") and not self.go_on:
+            raise KeyboardInterrupt
+
+
+def numbers_of(training: Training) -> str:
+    """The loss and what was measured, for the bar."""
+    names = ("loss", "val_loss", "val_accuracy", "val_r2")
+    history = training.history
+    return "  ".join(f"{name} {history[name][-1]:.4g}" for name in names if name in history)
+
+
+class Rate(TextColumn):
+    """How many epochs are done in a second."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: object) -> object:  # type: ignore[override]
+        """Write the rate of one bar."""
+        speed = getattr(task, "finished_speed", None) or getattr(task, "speed", None) or 0.0
+        digits = 0 if speed >= 10 else 1
+        return "" if not speed or not math.isfinite(speed) else f"{speed:,.{digits}f} epochs/s"
+
+
+@contextmanager
+def bars() -> Iterator[Progress]:
+    """A place for progress bars."""
+    columns = (
+        TextColumn("{task.description:<34}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:>6,.0f}/{task.total:,.0f}"),
+        TextColumn("{task.fields[numbers]}"),
+        Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield progress
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Show our own errors as one message, without a traceback, and exit with 2; Ctrl-C exits with 130."""
+    try:
+        yield
+    except WorkingsError as error:
+        console.print("[bold red]error:[/]", end=" ")
+        console.print(str(error), markup=False, highlight=False)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as error:
+        console.print("interrupted")
+        raise typer.Exit(130) from error
+
+
+def figures_table(name: str, figures: Sequence[Figure]) -> Table:
+    """The figures of one experiment as a table."""
+    table = Table(title=name, title_justify="left", title_style="bold", box=None, padding=(0, 1))
+    table.add_column("figure", overflow="fold")
+    for head in ("published", "its own code", "measured", ""):
+        table.add_column(head, justify="right", no_wrap=True)
+    for f in figures:
+        style = {True: "green", False: "bold red", None: "dim"}[f.agrees]
+        agreement = f"[{style}]{show_agreement(f.agrees)}[/]"
+        table.add_row(f.name, show_number(f.published), show_number(f.own_code), show_number(f.measured), agreement)
+    return table

@@ -1,0 +1,217 @@
+"""From a table to a trained network with its report, and from a network to predictions for a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workings import plots
+from workings.activations import activation_named
+from workings.arrays import Array
+from workings.callbacks import Callback, EarlyStopping
+from workings.errors import InputError
+from workings.experiments.report import Report
+from workings.history import History
+from workings.layers import Dense, Dropout, Layer
+from workings.losses import Loss, loss_named
+from workings.metrics import accuracy, mean_absolute_error, r2
+from workings.network import Network
+from workings.optimizers import LBFGS, optimizer_named
+from workings.regularizers import L2
+from workings.tables import Preprocessing, read_table, write_table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network is to be made and trained."""
+
+    hidden: str
+    activation: str
+    loss: str
+    optimizer: str
+    lr: float | None
+    epochs: int
+    batch_size: int | None
+    validation: float | None
+    patience: int
+    l2: float
+    dropout: float
+    balanced: bool
+    seed: int
+    engine: str
+
+    @property
+    def units(self) -> list[int]:
+        """The sizes of the hidden layers."""
+        try:
+            return [int(part) for part in self.hidden.split(",") if part.strip()]
+        except ValueError as error:
+            raise InputError(f"--hidden takes whole numbers with commas, as in 32,16, not {self.hidden!r}.") from error
+
+
+def train(
+    file: Path, target: str, plan: Plan, folder: Path, *, impute: bool, drop: tuple[str, ...], task: str,
+    watch: Callable[[int], Callback],
+) -> str:  # fmt: skip
+    """Read a table, train, write model and report; give what is to be said about it."""
+    frame = read_table(file)
+    preprocessing = Preprocessing.learn(frame, target, task=task, impute=impute, drop=drop)
+    X, y = preprocessing.transform(frame), preprocessing.targets(frame)
+    network = make_network(plan, preprocessing)
+    held = held_out(len(X), plan)
+    X_val, y_val = X[held], y[held]
+    X_train, y_train = np.delete(X, held, axis=0), np.delete(y, held, axis=0)
+    optimizer = optimizer_named(plan.optimizer, plan.lr)
+    callbacks = [watch(plan.epochs)]
+    if len(held):
+        callbacks.append(EarlyStopping("val_loss", patience=plan.patience))
+    history = network.fit(
+        X_train, y_train, optimizer=optimizer, epochs=plan.epochs,
+        batch_size=None if isinstance(optimizer, LBFGS) else plan.batch_size,
+        validation=(X_val, y_val) if len(held) else None, callbacks=callbacks, engine=plan.engine,
+        class_weight="balanced" if plan.balanced else None,
+    )  # fmt: skip
+    network.preprocessing = preprocessing.to_dict()
+    lines = findings(network, preprocessing, history, (X_train, y_train), (X_val, y_val))
+    write_report(file, folder, network, preprocessing, history, lines, (X_val, y_val))
+    return "\n".join(
+        [*lines, "", f"model   {folder / 'model.safetensors'}", f"report  {folder / 'report.html'}",
+         f"next    workings predict {folder / 'model.safetensors'} {file}"]
+    )  # fmt: skip
+
+
+def make_network(plan: Plan, preprocessing: Preprocessing) -> Network:
+    """The network that a plan asks for, with the outputs that the target needs."""
+    loss = chosen_loss(plan.loss, preprocessing)
+    activation_named(plan.activation)
+    layers: list[Layer] = []
+    for units in plan.units:
+        layers.append(Dense(units, plan.activation))
+        layers += [Dropout(plan.dropout)] if plan.dropout else []
+    outputs = len(preprocessing.classes) if loss.target == "classes" else 1
+    return Network(
+        [*layers, Dense(outputs)], loss=loss, regularizer=L2(plan.l2) if plan.l2 else None, seed=plan.seed,
+        n_in=preprocessing.n_features,
+    )  # fmt: skip
+
+
+def chosen_loss(name: str, preprocessing: Preprocessing) -> Loss:
+    """The loss that was asked for, if it suits the target."""
+    classification = preprocessing.task == "classification"
+    loss = loss_named(("CrossEntropy" if classification else "SquaredError") if name == "auto" else name)
+    if classification != (loss.target in ("classes", "labels")):
+        kind = "classes" if classification else "numbers"
+        fits = "CrossEntropy" if classification else "SquaredError, AbsoluteError or Huber"
+        raise InputError(f"--loss {name} does not suit a target of {kind}: choose {fits}.")
+    if loss.target == "labels" and len(preprocessing.classes) != 2:
+        raise InputError(
+            f"--loss {name} is for two classes; the target has {len(preprocessing.classes)}: use CrossEntropy."
+        )
+    if loss.target == "counts":
+        raise InputError("--loss Poisson is not for tables yet, because targets are standardized; use SquaredError.")
+    return loss
+
+
+def held_out(n: int, plan: Plan) -> Array:
+    """The numbers of the rows that are kept for validation."""
+    share = plan.validation or 0.0
+    if not 0 <= share < 1:
+        raise InputError(f"--validation is a share from 0 to below 1, not {share:g}.")
+    rows = round(n * share)
+    if share and not 0 < rows < n:
+        raise InputError(f"--validation {share:g} of {n} rows leaves {rows} to validate on.")
+    return np.sort(np.random.default_rng(plan.seed).permutation(n)[:rows])
+
+
+Rows = tuple[Array, Array]
+
+
+def findings(network: Network, preprocessing: Preprocessing, history: History, training: Rows, held: Rows) -> list[str]:
+    """What there is to say about a training, line by line."""
+    lines = [
+        preprocessing.reason,
+        preprocessing.describe(),
+        "",
+        network.summary(),
+        "",
+        f"training ended: {history.stopped}",
+    ]
+    for name, (X, y) in {"training": training, "validation": held}.items():
+        if len(X):
+            lines.append(f"{name:<11} {len(X):>7,} rows   {measured(network, preprocessing, X, y, training[1])}")
+    return lines
+
+
+def measured(network: Network, preprocessing: Preprocessing, X: Array, y: Array, y_train: Array) -> str:
+    """How good the predictions are, beside those of a model that does not look at the row."""
+    if preprocessing.task == "classification":
+        labels, counts = np.unique(y_train, return_counts=True)
+        usual = labels[counts.argmax()]
+        always = accuracy(y, np.full_like(y, usual))
+        return f"accuracy {network.score(X, y):.4f}   (always {str(usual)!r}: {always:.4f})"
+    p = network.predict(X)
+    error = mean_absolute_error(preprocessing.untransform_target(y), preprocessing.untransform_target(p))
+    return f"R² {r2(y, p):.4f}   mean absolute error {error:.6g}   (always the mean: R² 0)"
+
+
+def write_report(
+    file: Path, folder: Path, network: Network, preprocessing: Preprocessing, history: History, lines: list[str],
+    held: Rows,
+) -> None:  # fmt: skip
+    """Write the model and its report."""
+    report = Report(f"{file.name}: {preprocessing.target.name}", preprocessing.reason, folder)
+    report.heading("What came out")
+    report.code("\n".join(lines))
+    report.picture(
+        plots.curves(history), "curves", "The objective by epoch, on the training rows and on the validation rows."
+    )
+    X, y = held
+    if len(X) and preprocessing.task == "classification" and len(preprocessing.classes) <= 30:
+        names = [str(label) for label in preprocessing.classes]
+        seen = np.isin(preprocessing.classes, np.concatenate([y, network.predict(X)]))
+        shown = [name for name, is_seen in zip(names, seen, strict=True) if is_seen]
+        report.picture(
+            plots.confusion(y, network.predict(X), shown), "confusion", "Validation rows: what is taken for what."
+        )
+    report.heading("One step, as it ran")
+    report.code(network.program())
+    report.write(network)
+
+
+def predict(model: Path, file: Path, out: Path | None) -> tuple[pl.DataFrame, str]:
+    """Predict the rows of a table; write the predictions if asked to; say how good they are if it can be known."""
+    network = Network.load(model)
+    if network.preprocessing is None:
+        raise InputError(
+            f"{model} was not trained on a table, so it does not know columns: use Network.load and predict."
+        )
+    preprocessing = Preprocessing.from_dict(network.preprocessing)
+    frame = read_table(file)
+    X = preprocessing.transform(frame)
+    if preprocessing.task == "classification":
+        predictions = preprocessing.predictions_frame(network.predict(X), network.predict_proba(X))
+    else:
+        predictions = preprocessing.predictions_frame(preprocessing.untransform_target(network.predict(X)))
+    if out is not None:
+        write_table(predictions, out)
+    return predictions, known_score(network, preprocessing, frame, X)
+
+
+def known_score(network: Network, preprocessing: Preprocessing, frame: Any, X: Array) -> str:
+    """The score on a table that has the target too; nothing where it has not, or not everywhere."""
+    name = preprocessing.target.name
+    if name not in frame.columns:
+        return ""
+    try:
+        y = preprocessing.targets(frame)
+    except InputError:
+        return ""
+    metric = "accuracy" if preprocessing.task == "classification" else "R²"
+    return f"The file has {name!r} too: {metric} {network.score(X, y):.4f} on its {len(X):,} rows."

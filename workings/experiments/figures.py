@@ -1,0 +1,76 @@
+"""Figures: what was published, what the tutorial's own code gives, and what we measure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workings.files.safetensors import write_bytes
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number to be reproduced.
+
+    Attributes
+    ----------
+    name : str
+        What it is, with its unit.
+    published : float or None
+        What the post prints; None where it prints nothing.
+    own_code : float or None
+        What the post's own code gives when it is run; None where it cannot run.
+    measured : float
+        What we measure.
+    tolerance : float
+        How far ``measured`` may be from ``own_code`` (or from ``published``, where there is no own code).
+    compare : bool
+        Whether there is anything to compare with: not with another seed or other data.
+    """
+
+    name: str
+    published: float | None
+    own_code: float | None
+    measured: float
+    tolerance: float = 0.0
+    compare: bool = True
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether it agrees; None where there is nothing to compare with."""
+        reference = self.published if self.own_code is None else self.own_code
+        if reference is None or not self.compare:
+            return None
+        return abs(self.measured - reference) <= self.tolerance
+
+    def row(self) -> dict[str, Any]:
+        """The figure as JSON values."""
+        return {
+            "name": self.name,
+            "published": self.published,
+            "own_code": self.own_code,
+            "measured": self.measured,
+            "agrees": self.agrees,
+        }
+
+
+def write_figures(figures: Sequence[Figure], path: Path) -> None:
+    """Write figures as a JSON list, in one safe move."""
+    write_bytes(path, (json.dumps([figure.row() for figure in figures], indent=1) + "\n").encode())
+
+
+def show_number(value: float | None) -> str:
+    """Write a number with the digits that matter, or a dash where there is none.
+
+    >>> show_number(0.02039406), show_number(0.9722222), show_number(None)
+    ('0.02039406', '0.97222220', '–')
+    """
+    return "–" if value is None else f"{value:.8f}"
+
+
+def show_agreement(agrees: bool | None) -> str:
+    """Say in a word whether a figure agrees."""
+    return {True: "agrees", False: "DIFFERS", None: "–"}[agrees]

@@ -1,0 +1,265 @@
+"""Two moons: tanh units bend the boundary that logistic regression can only draw straight.
+
+The tutorial's network and its sweep of hidden sizes, reproduced; then what it only advises: a held-out
+set, mini-batches and a decaying learning rate.  Its learning rate lies at the edge of stability, and
+the report shows what that means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from workings import plots
+from workings.arrays import Array
+from workings.datasets import moons
+from workings.errors import MissingExtraError
+from workings.experiments.figures import Figure
+from workings.experiments.report import Report, Settings
+from workings.history import History
+from workings.initializers import LeCunNormal
+from workings.layers import Dense
+from workings.losses import CrossEntropy
+from workings.network import Network
+from workings.optimizers import SGD, Optimizer
+from workings.regularizers import L2
+from workings.schedules import Exponential
+
+PASSES = 20_000
+SIZES = (1, 2, 3, 4, 5, 20, 50)
+SWEEP = (0.865, 0.865, 0.975, 0.99, 0.99, 0.99, 0.99)
+# What its code prints: the first two losses, and the last ten, which lie on one of two branches.  The last bit of
+# the arithmetic (another build of NumPy, or the row maximum taken off in the softmax) decides on which.
+FIRST = (0.432387, 0.068947)
+UPPER = (0.071314, 0.071315, 0.071315, *(0.071316,) * 7)
+LOWER = (0.070758,) * 10
+ORBIT = (0.070758, 0.071316)
+SETTLED = 0.067804
+STRAIGHT = 0.85
+
+
+def make_network(hidden: int, seed: int, reduction: str = "sum", lam: float = 0.01) -> Network:
+    """The tutorial's network: weights randn / √fan_in, biases 0, the loss summed over the samples."""
+    layers = [Dense(hidden, "tanh", weights=LeCunNormal()), Dense(2, weights=LeCunNormal())]
+    return Network(
+        layers, loss=CrossEntropy(reduction=reduction), regularizer=L2(lam), seed=np.random.RandomState(seed)
+    )
+
+
+def train(settings: Settings, network: Network, X: Array, y: Array, what: str, lr: float = 0.01) -> History:
+    """Full-batch gradient descent, 20,000 passes."""
+    watch = settings.watch(what, PASSES)
+    return network.fit(
+        X, y, optimizer=SGD(lr), epochs=PASSES, batch_size=None, callbacks=[watch], engine=settings.engine
+    )
+
+
+def straight_line(X: Array, y: Array) -> object:
+    """Logistic regression with its penalty chosen by cross-validation, as in the tutorial.
+
+    Raises
+    ------
+    MissingExtraError
+        If scikit-learn is not installed.
+    """
+    try:
+        from sklearn.linear_model import LogisticRegressionCV
+    except ImportError as error:
+        raise MissingExtraError("scikit-learn", "sklearn") from error
+    settings = {"l1_ratios": (0.0,), "use_legacy_attributes": False, "scoring": "accuracy"}
+    return LogisticRegressionCV(**settings).fit(X, y)
+
+
+def sharpness(network: Network, X: Array, y: Array, rounds: int = 60) -> float:
+    """The largest curvature of the objective: power iteration on differences of gradients.
+
+    Gradient descent with a learning rate lr is stable only where this is below 2 / lr
+    (Cohen et al. 2021, "Gradient descent on neural networks typically occurs at the edge of stability").
+    """
+    here = network.theta.copy()
+    direction = np.random.default_rng(0).standard_normal(here.size)
+    largest = 0.0
+    for _ in range(rounds):
+        direction /= np.linalg.norm(direction)
+        step = 1e-4 * direction
+        change = gradient_at(network, here + step, X, y) - gradient_at(network, here - step, X, y)
+        largest, direction = float(change @ direction) / 2e-4, change
+    network.theta[...] = here
+    return largest
+
+
+def gradient_at(network: Network, theta: Array, X: Array, y: Array) -> Array:
+    """The whole gradient as one vector, at other parameters."""
+    network.theta[...] = theta
+    trace = network.trace(X, y)
+    return np.concatenate([np.ravel(trace[f"d{name}"]) for name in network.parameters])
+
+
+def printed_losses(losses: Sequence[float], compare: bool) -> list[Figure]:
+    """The losses after every 1,000th pass, beside what the tutorial's code prints on the same branch."""
+    branch = min((UPPER, LOWER), key=lambda values: abs(values[-1] - losses[-1]))
+    known: list[float | None] = [*FIRST, *(None,) * 8, *branch]
+    return [
+        Figure(f"loss after pass {1000 * i:,}", None, own, loss, 5e-7 if i < 2 else 1e-6, compare)
+        for i, (own, loss) in enumerate(zip(known, losses, strict=True))
+    ]
+
+
+def run(settings: Settings) -> list[Figure]:
+    """Train, compare, and write the report."""
+    seed = settings.seed_or(0)
+    X, y = moons(200, 0.2, seed=seed)
+    network = make_network(3, seed)
+    history = train(settings, network, X, y, "3 hidden units")
+    report = Report(
+        "Two moons",
+        "Three tanh units bend a boundary that logistic regression can only draw straight.",
+        settings.folder,
+    )
+    report_training(report, network, history, X, y, settings)
+    report_straight(report, network, X, y, settings)
+    report_sweep(report, X, y, settings)
+    report_advice(report, settings)
+    report.heading("One step, as it ran")
+    report.code(network.program(SGD(0.01)))
+    report.write(network)
+    return report.figures
+
+
+def report_training(report: Report, network: Network, history: History, X: Array, y: Array, settings: Settings) -> None:
+    """The losses that the tutorial's code prints, the orbit they end on, and a smaller learning rate."""
+    compare = settings.seed in (None, 0)
+    losses = history["loss"][1::1000]  # printed after the update: the loss the next epoch begins with
+    report.heading("The loss, every 1,000 passes")
+    report.text(
+        "The post shows no losses; these are what its code prints when it is run. From the third on they depend on "
+        "the last bit of the arithmetic, because the learning rate is at the edge of stability (below): the last ten"
+        " lie on one of two branches, and each is shown beside the tutorial's value on the branch that our "
+        "arithmetic took."
+    )
+    report.compare(printed_losses(losses, compare))
+    slower = make_network(3, settings.seed_or(0))
+    settled = train(settings, slower, X, y, "3 hidden units, lr 0.005", lr=0.005)
+    report.heading("At the edge of stability")
+    low, high = sorted(history["loss"][-2:])
+    report.compare(
+        [
+            Figure("lower value of the orbit, lr 0.01", None, ORBIT[0], low, 1e-6, compare),
+            Figure("upper value of the orbit, lr 0.01", None, ORBIT[1], high, 1e-6, compare),
+            Figure("loss at the end, lr 0.005", None, SETTLED, settled["loss"][-1], 1e-6, compare),
+        ]
+    )
+    curvature = sharpness(slower, X, y)
+    both = {"lr 0.01": history["loss"], "lr 0.005": settled["loss"]}
+    report.text(
+        "With the learning rate 0.01 the loss does not settle: from some point on it jumps between two values, step "
+        "by step. A step of gradient descent overshoots a valley whose curvature is greater than 2 / lr, which is 200 "
+        "here, and the loss is a sum over 200 rows, so that the step is as long as 2.0 would be for the mean. Where "
+        f"half the learning rate settles, the greatest curvature is {curvature:.0f}: stable for 0.005, whose limit is "
+        "400, but not for 0.01. The steps of 0.01 are thrown from one side of that valley to the other and come to "
+        "rest on an orbit of two points, higher up.",
+        f"Half the learning rate ends at {settled['loss'][-1]:.6f}, below both values of the orbit.",
+    )
+    report.picture(
+        plots.orbit([float(v) for v in history["loss"]]), "orbit", "The last losses at lr 0.01: an orbit of two values."
+    )
+    report.picture(
+        plots.curves(both, names=list(both), log=True),
+        "curves",
+        "Both runs: 0.01 falls faster at first and stays above; 0.005 goes on falling.",
+    )  # fmt: skip
+
+
+def report_straight(report: Report, network: Network, X: Array, y: Array, settings: Settings) -> None:
+    """The baseline of a straight line beside the network."""
+    line = straight_line(X, y)
+    compare = settings.seed in (None, 0)
+    accuracy = float(line.score(X, y))  # type: ignore[attr-defined]
+    report.heading("A straight line, and a bent one")
+    report.compare([Figure("training accuracy of logistic regression", None, STRAIGHT, accuracy, 1e-9, compare)])
+    report.picture(
+        plots.boundaries(
+            {"logistic regression": line, "3 tanh units": network}, X, y, columns=2,
+            captions={
+                "logistic regression": f"training accuracy {accuracy:.3f}",
+                "3 tanh units": f"training accuracy {network.score(X, y):.3f}",
+            },
+        ),
+        "boundary",
+        "The boundary of logistic regression is straight; three tanh units bend it around the moons.",
+    )  # fmt: skip
+
+
+def report_sweep(report: Report, X: Array, y: Array, settings: Settings) -> None:
+    """Seven hidden sizes: boundaries, training accuracy, and accuracy on rows that were held out."""
+    compare = settings.seed in (None, 0)
+    X_new, y_new = moons(2000, 0.2, seed=settings.seed_or(0) + 1)
+    networks = {}
+    for size in SIZES:
+        networks[size] = make_network(size, settings.seed_or(0))
+        train(settings, networks[size], X, y, f"{size} hidden unit{'s' if size > 1 else ''}")
+    scores = {size: (network.score(X, y), network.score(X_new, y_new)) for size, network in networks.items()}
+    report.heading("How many hidden units?")
+    report.compare(
+        [
+            Figure(f"training accuracy, {size} hidden", None, known, scores[size][0], 0.005 + 1e-9, compare)
+            for size, known in zip(SIZES, SWEEP, strict=True)
+        ]
+    )
+    report.picture(
+        plots.boundaries(
+            {title(size): network for size, network in networks.items()}, X, y,
+            captions={title(size): f"training {scores[size][0]:.3f}, held out {scores[size][1]:.3f}" for size in SIZES},
+        ),
+        "sweep",
+        "Seven hidden sizes: one or two units only draw something like a line; from three on the moons are told apart.",
+    )  # fmt: skip
+    report.table(
+        ["hidden units", "training accuracy (200)", "held-out accuracy (2,000 new rows)"],
+        [[size, f"{scores[size][0]:.4f}", f"{scores[size][1]:.4f}"] for size in SIZES],
+    )
+    report.text(
+        "The post suspects that larger hidden layers overfit here, and advises a test set. On 2,000 new rows from the "
+        "same moons, this is what a test set says: compare the two columns."
+    )
+
+
+def title(size: int) -> str:
+    """The title of one panel."""
+    return f"{size} hidden unit{'s' if size > 1 else ''}"
+
+
+def report_advice(report: Report, settings: Settings) -> None:
+    """What the post only advises: mini-batches, and a learning rate that falls."""
+    seed = settings.seed_or(0)
+    X, y = moons(200, 0.2, seed=seed)
+    X_new, y_new = moons(2000, 0.2, seed=seed + 1)
+    epochs = 1000
+    rows = []
+    steps = epochs * -(-len(X) // 32)
+    ways: dict[str, tuple[Optimizer, int | None]] = {
+        "full batch, lr 0.5": (SGD(0.5), None),
+        "mini-batches of 32, lr 0.5": (SGD(0.5), 32),
+        "mini-batches of 32, lr falling from 0.5 to 0.005": (SGD(Exponential(0.5, 0.01 ** (1 / steps))), 32),
+    }
+    histories = {}
+    for name, (optimizer, batch_size) in ways.items():
+        network = make_network(3, seed, reduction="mean", lam=0.01 / 200)
+        histories[name] = network.fit(
+            X, y, optimizer=optimizer, epochs=epochs, batch_size=batch_size, validation=(X_new, y_new),
+            callbacks=[settings.watch(name, epochs)], engine=settings.engine,
+        )  # fmt: skip
+        last = [histories[name][column][-1] for column in ("loss", "val_loss", "val_accuracy")]
+        rows.append([name, *(f"{value:.4f}" for value in last)])
+    report.heading("What the post advises, done")
+    report.text(
+        "A held-out set, mini-batches and a decaying learning rate, for the network with three hidden units, with the "
+        "mean of the losses and the same regularization for each row, 1,000 epochs."
+    )
+    report.table(["way of training", "objective", "held-out objective", "held-out accuracy"], rows)
+    report.picture(
+        plots.curves({name: history["loss"] for name, history in histories.items()}, names=list(ways), log=True),
+        "advice",
+        "Mini-batches learn faster per epoch; a falling rate takes the restlessness out of their end.",
+    )
