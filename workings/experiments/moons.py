@@ -29,6 +29,9 @@ from workings.schedules import Exponential
 PASSES = 20_000
 SIZES = (1, 2, 3, 4, 5, 20, 50)
 SWEEP = (0.865, 0.865, 0.975, 0.99, 0.99, 0.99, 0.99)
+# With 1, 2 and 4 units its code does not settle: changing one first weight by 1e-15 moves the accuracy after 20,000
+# passes within these bounds.  One row is 0.005.
+UNSETTLED = {1: 0.01, 2: 0.05, 4: 0.015}
 # What its code prints: the first two losses, and the last ten, which lie on one of two branches.  The last bit of
 # the arithmetic (another build of NumPy, or the row maximum taken off in the softmax) decides on which.
 FIRST = (0.432387, 0.068947)
@@ -203,7 +206,7 @@ def report_sweep(report: Report, X: Array, y: Array, settings: Settings) -> None
     report.heading("How many hidden units?")
     report.compare(
         [
-            Figure(f"training accuracy, {size} hidden", None, known, scores[size][0], 0.005 + 1e-9, compare)
+            Figure(f"training accuracy, {size} hidden", None, known, scores[size][0], tolerance(size), compare)
             for size, known in zip(SIZES, SWEEP, strict=True)
         ]
     )
@@ -220,9 +223,16 @@ def report_sweep(report: Report, X: Array, y: Array, settings: Settings) -> None
         [[size, f"{scores[size][0]:.4f}", f"{scores[size][1]:.4f}"] for size in SIZES],
     )
     report.text(
+        "With 1, 2 and 4 units the learning rate is too large to settle: the last bit of the arithmetic decides which "
+        "accuracy is found after the last pass. Changing one first weight by 1e-15 gives from 0.815 to 0.870 with 2 units.",
         "The post suspects that larger hidden layers overfit here, and advises a test set. On 2,000 new rows from the "
-        "same moons, this is what a test set says: compare the two columns."
+        "same moons, this is what a test set says: compare the two columns.",
     )
+
+
+def tolerance(size: int) -> float:
+    """How far a training accuracy may be from what the tutorial's code gives."""
+    return UNSETTLED.get(size, 0.005) + 1e-9
 
 
 def title(size: int) -> str:
