@@ -32,8 +32,7 @@ from workings.optimizers import (
 from workings.program import Program, Statement
 from workings.regularizers import L1, L2, Regularizer
 from workings.trace import Trace
-
-__version__ = "0.1.0"
+from workings.version import __version__
 
 __all__ = [
     "L1",

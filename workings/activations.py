@@ -9,7 +9,6 @@ to the engines, to the gradient check and to their tests.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from workings.arrays import Values
 from workings.errors import InputError, unknown_name
+from workings.formulas import letters_of
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Activation:
 
     def slope(self, z: Values) -> Values:
         """Give the derivative da/dz at ``z``, of the shape of ``z``."""
-        letters = {"z": z, "a": self(z), **self.constants}
-        return self.derivative(*(letters[letter] for letter in inspect.signature(self.derivative).parameters))
+        known = {"z": z, "a": self(z), **self.constants}
+        return self.derivative(*(known[letter] for letter in letters_of(self.derivative, known)))
 
     def with_constants(self, **constants: float) -> Activation:
         """Give the same activation with other constants.
@@ -73,6 +73,9 @@ class Activation:
         """
         for letter in constants.keys() - self.constants.keys():
             raise unknown_name(f"constant of {self.name}", letter, self.constants)
+        for letter, value in constants.items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e100:
+                raise InputError(f"The constant {letter} of {self.name} must be a number, not {value!r}.")
         return replace(self, constants={**self.constants, **constants})
 
 
@@ -188,6 +191,7 @@ def gelu_tanh(z: Values) -> Values:
 
 def gelu_tanh_derivative(z: Values) -> Values:
     """follows from the product rule and the chain rule"""
+    # The tanh that stands for the error function.
     h = np.tanh(0.7978845608028654 * (z + 0.044715 * z**3))
     return 0.5 * (1 + h) + 0.5 * z * (1 - h**2) * 0.7978845608028654 * (1 + 0.134145 * z**2)
 

@@ -35,9 +35,12 @@ def working_dtype(X: object, dtype: DTypeLike | None = None) -> np.dtype[Any]:
     """float32 data is worked on in float32, everything else in float64; ``dtype`` overrides."""
     if dtype is None:
         return np.dtype(np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
-    chosen = np.dtype(dtype)
+    try:
+        chosen = np.dtype(dtype)
+    except TypeError:
+        chosen = np.dtype(object)
     if chosen not in (np.float32, np.float64):
-        raise InputError(f"dtype must be float32 or float64, not {chosen}.")
+        raise InputError(f"dtype must be float32 or float64, not {describe(dtype)}.")
     return chosen
 
 
@@ -68,7 +71,8 @@ def as_finite(array: Array, dtype: DTypeLike, name: str) -> Array:
     """Cast numbers to ``dtype``; refuse text and numbers that are not finite, with their place."""
     if array.dtype.kind not in "biuf":
         array = objects_to_floats(array, name)
-    cast = array.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused below
+        cast = array.astype(dtype, copy=False)
     if not np.isfinite(cast).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
         raise InputError(
@@ -85,12 +89,17 @@ def objects_to_floats(array: Array, name: str) -> Array:
             f"{name} has type {array.dtype}, but it must hold numbers; the first value is {array.flat[0]!r}. "
             f"Encode text columns as numbers first (`workings train` does that for tables)."
         )
+    floats = np.empty(array.shape)
     for place, value in np.ndenumerate(array):
         if not isinstance(value, (int, float, np.number, np.bool_)):
             raise InputError(
                 f"{name} has {value!r} ({type(value).__name__}) at {position(place)}; it must hold numbers."
             )
-    return array.astype(np.float64)
+        try:
+            floats[place] = value
+        except OverflowError as error:
+            raise InputError(f"{name} has a number at {position(place)} that is too large for float64.") from error
+    return floats
 
 
 def position(place: tuple[int, ...]) -> str:

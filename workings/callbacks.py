@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 class Callback:
     """The contract: each method may be left out."""
+
+    runs_last: ClassVar[bool] = False  # after all others, to see what they have done
 
     def on_train_begin(self, training: Training) -> None:
         """Before the first epoch."""
@@ -103,13 +105,13 @@ class EarlyStopping(Callback):
     def on_epoch_end(self, training: Training) -> None:
         value = self.value(training)
         low = -value if self.higher_is_better else value
-        if low < self.best - self.min_delta or not self.kept:
+        if low < self.best - self.min_delta or not self.kept or (math.isnan(self.best) and not math.isnan(low)):
             self.best, self.best_epoch, self.wait = low, training.epoch, 0
             self.kept = self.began_with if self.monitor == "loss" else copied(training)
             return
         self.wait += 1
         if self.wait >= self.patience:
-            name = self.monitor if isinstance(self.monitor, str) else self.monitor.__name__
+            name = self.monitor if isinstance(self.monitor, str) else getattr(self.monitor, "__name__", "the monitor")
             training.stop(f"{name} was not better for {self.wait} epochs; best at epoch {self.best_epoch}")
 
     def value(self, training: Training) -> float:
@@ -131,7 +133,9 @@ class EarlyStopping(Callback):
 
     def restore(self, state: dict[str, Any]) -> None:
         self.kept = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
-        self.best, self.best_epoch, self.wait = state["best"], int(state["best_epoch"]), int(state["wait"])
+        if int(state["best_epoch"]) >= 0 and not self.kept:
+            raise InputError("The parameters of the best epoch are missing.")
+        self.best, self.best_epoch, self.wait = float(state["best"]), int(state["best_epoch"]), int(state["wait"])
 
 
 class Checkpoint(Callback):
@@ -150,6 +154,8 @@ class Checkpoint(Callback):
     resume : bool
         Whether to go on from the file if it is there.
     """
+
+    runs_last = True
 
     def __init__(self, path: str | Path, *, every: int = 1, resume: bool = False) -> None:
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:

@@ -15,7 +15,7 @@ import inspect
 import io
 import textwrap
 import tokenize
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,24 @@ def only_positional(arguments: ast.arguments) -> ast.arguments | None:
     """Give the arguments back if all are plain ones, without defaults or stars."""
     extras = (arguments.vararg, arguments.kwarg, *arguments.kwonlyargs, *arguments.defaults)
     return None if any(extras) else arguments
+
+
+def letters_of(function: Callable[..., Any], known: Iterable[str]) -> tuple[str, ...]:
+    """The letters that a function asks for: its positional arguments without defaults.
+
+    A function of one argument that is called otherwise, such as ``np.sin``, is a function of ``z``.
+
+    >>> import numpy as np
+    >>> letters_of(np.sin, ["z", "a"]), letters_of(lambda a: 1 - a**2, ["z", "a"])
+    (('z',), ('a',))
+    """
+    needed = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    return ("z",) if len(needed) == 1 and needed[0] not in known and "z" in known else tuple(needed)
 
 
 def comments_by_line(source: str) -> dict[int, str]:

@@ -65,7 +65,7 @@ class History(Mapping[str, list[float]]):
     def add(self, **values: float) -> None:
         """Record one epoch."""
         for name, value in values.items():
-            self.columns.setdefault(name, []).append(value)
+            self.columns.setdefault(name, []).append(float(value))
 
     def to_table(self, every: int = 1) -> str:
         """Write every so many epochs, and the last, as a plain table."""
@@ -96,7 +96,7 @@ class History(Mapping[str, list[float]]):
             history = cls({str(k): [float(x) for x in v] for k, v in found["columns"].items()})
             history.engine, history.stopped = str(found["engine"]), str(found["stopped"])
             history.seconds = float(found["seconds"])
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             raise FileError(f"This is not the JSON of a history: {error}") from error
         return history
 

@@ -234,7 +234,13 @@ class Dense(Layer):
 
     def start(self, rng: RandomSource, n_in: int) -> dict[str, Array]:
         first = {"W": (self.weights, self.bend.initializer), "b": (self.biases, "zeros")}
-        return {letter: initializer_of(*first[letter])(rng, shape) for letter, shape in self.shapes(n_in).items()}
+        found = {letter: initializer_of(*first[letter])(rng, shape) for letter, shape in self.shapes(n_in).items()}
+        for letter, shape in self.shapes(n_in).items():
+            if np.shape(found[letter]) != shape:
+                raise InputError(
+                    f"The initializer of {letter} gave shape {np.shape(found[letter])}; {self!r} needs {shape}."
+                )
+        return found
 
     def __repr__(self) -> str:
         bias = "" if self.bias else ", bias=False"
@@ -254,7 +260,7 @@ class Dropout(Layer):
     draws = ("mask",)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rate < 1:
+        if isinstance(self.rate, bool) or not isinstance(self.rate, (int, float)) or not 0 <= self.rate < 1:
             raise InputError(f"Dropout's rate must be at least 0 and below 1, not {self.rate!r}.")
 
     @property
@@ -284,7 +290,9 @@ class BatchNorm(Layer):
 
     def __post_init__(self) -> None:
         activation_named(self.activation)
-        if not 0 < self.momentum <= 1:
+        if isinstance(self.eps, bool) or not isinstance(self.eps, (int, float)) or not 0 < self.eps <= 1:
+            raise InputError(f"BatchNorm's eps must be a small positive number, not {self.eps!r}.")
+        if not isinstance(self.momentum, (int, float)) or not 0 < self.momentum <= 1:
             raise InputError(f"BatchNorm's momentum must be above 0 and at most 1, not {self.momentum!r}.")
 
     @property
@@ -317,9 +325,14 @@ def numbered(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:
     ['1', '1', '2']
     """
     counts: Counter[str] = Counter()
+    taken: set[str] = set()
     for layer in layers:
-        counts[type(layer).__name__] += 1
-        yield layer, str(counts[type(layer).__name__])
+        kind, letters = type(layer).__name__, (*layer.parameters, *layer.statistics, *layer.draws)
+        counts[kind] += 1
+        while any(f"{letter}{counts[kind]}" in taken for letter in letters):
+            counts[kind] += 1  # another kind of layer has the same letter
+        taken.update(f"{letter}{counts[kind]}" for letter in letters)
+        yield layer, str(counts[kind])
 
 
 LAYERS: dict[str, type[Layer]] = {kind.__name__: kind for kind in (Dense, Dropout, BatchNorm)}

@@ -267,8 +267,8 @@ class Huber(Loss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.delta > 0:
-            raise InputError(f"Huber's delta must be positive, not {self.delta!r}.")
+        if not 0 < self.delta < np.inf:
+            raise InputError(f"Huber's delta must be a positive number, not {self.delta!r}.")
 
     @property
     def constants(self) -> dict[str, float]:

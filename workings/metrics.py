@@ -40,8 +40,8 @@ def r2(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
     true, predicted = y_true.reshape(len(y_true), -1), y_pred.reshape(len(y_pred), -1)
     error = np.average(squared_error(predicted, true), axis=0, weights=w)
     spread = np.average(squared_error(np.average(true, axis=0, weights=w), true), axis=0, weights=w)
-    safe = np.where(spread > 0, spread, 1)
-    return float(np.where(spread > 0, 1 - error / safe, error == 0).mean())
+    varied = np.ptp(true, axis=0) > 0
+    return float(np.where(varied, 1 - error / np.where(varied, spread, 1), error == 0).mean())
 
 
 def mean_squared_error(y_true: Array, y_pred: Array, w: Array | None = None) -> float:

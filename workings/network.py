@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from workings.arrays import Array, RandomSource, as_features, as_finite, as_random, describe, same_length, working_dtype
-from workings.engines.reference import Runner, trace_of
+from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, ProgramError
 from workings.layers import Dense, Layer, numbered
 from workings.losses import Loss, loss_named
@@ -24,9 +24,10 @@ from workings.metrics import accuracy, r2
 from workings.optimizers import Optimizer, Part
 from workings.program import Program, inference_program, step_program
 from workings.regularizers import Regularizer
+from workings.schedules import OnPlateau
 from workings.targets import Targets
 from workings.trace import Trace
-from workings.training import fit
+from workings.training import checked_optimizer, fit
 
 if TYPE_CHECKING:
     from workings.activations import Activation
@@ -138,17 +139,20 @@ class Network:
 
     def shapes(self, program: Program) -> dict[str, tuple[int | str, ...]]:
         """Find the shape of every result by running the program on two and on three rows of zeros."""
-        few, more = (trace_of(program, self.blank_step(program, rows)) for rows in (2, 3))
+        tracer = Tracer(program)
+        few, more = (tracer(self.blank_step(program, rows)) for rows in (2, 3))
         shapes = {}
         for statement in program.statements:
-            a, b = np.shape(few[statement.target]), np.shape(more[statement.target])
-            shapes[statement.target] = tuple("n" if i != j else i for i, j in zip(a, b, strict=True))
+            a, b = few[statement.target], more[statement.target]
+            if not isinstance(a, tuple):  # of several results, before they get their names
+                both = zip(np.shape(a), np.shape(b), strict=True)
+                shapes[statement.target] = tuple("n" if i != j else i for i, j in both)
         return shapes
 
     def blank_step(self, program: Program, rows: int) -> dict[str, Any]:
         """Everything a step needs, for some rows of zeros."""
         zeros = {"X": np.zeros((rows, self.n_in or 1)), "y": np.zeros((rows, self.n_out)), "w": np.ones((rows, 1))}
-        return {**zeros, **self.start_values(program), **self.draw(rows), "n": rows, "lr": 0.1, "t": 1}
+        return {**zeros, **self.start_values(program), **self.draw(rows, as_random(0)), "n": rows, "lr": 0.1, "t": 1}
 
     # -- what training needs ---------------------------------------------------------------
 
@@ -166,27 +170,28 @@ class Network:
         for name in self.statistics:
             self.statistics[name] = np.array(values[name])
 
-    def draw(self, n: int) -> dict[str, Array]:
-        """Draw what the layers want for ``n`` rows: dropout masks."""
+    def draw(self, n: int, rng: RandomSource | None = None) -> dict[str, Array]:
+        """Draw what the layers want for ``n`` rows, dropout masks, from the network's seed or another source."""
         drawn: dict[str, Array] = {}
         width = self.n_in or 1
         for layer, number in numbered(self.layers):
-            for letter, array in layer.draw(self.rng, n, width).items():
+            for letter, array in layer.draw(rng or self.rng, n, width).items():
                 drawn[f"{letter}{number}"] = array.astype(self.dtype)
             width = layer.width(width)
         return drawn
 
     def prepare(self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None = None) -> tuple[Array, Array, Array | None]:
-        """Check data and give it as the program wants it, building the network if need be."""
-        if self.n_in is None:
-            dtype = self.dtype if self.dtype_given else working_dtype(X)
-            features = as_features(X, dtype)
-            self.build(features.shape[1], dtype)
-        features = as_features(X, self.dtype, self.n_in)
+        """Check data and give it as the program wants it; a network that can use them is built if need be."""
+        dtype = self.dtype if self.n_in is not None or self.dtype_given else working_dtype(X)
+        features = as_features(X, dtype, self.n_in)
         same_length(features, np.asarray(y))
-        self.targets = self.targets.learn(y)
-        targets = self.targets.encode(y, self.dtype)
-        return features, targets, None if w is None else as_weights(w, features, self.dtype)
+        known = self.targets.learn(y)
+        targets = known.encode(y, dtype)
+        weights = None if w is None else as_weights(w, features, dtype)
+        if self.n_in is None:
+            self.build(features.shape[1], dtype)
+        self.targets = known
+        return features, targets, weights
 
     # -- using it --------------------------------------------------------------------------
 
@@ -248,15 +253,32 @@ class Network:
     def trace(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Trace:
         """Every value of one step by name, as far as the gradients; nothing is updated.
 
-        Dropout masks are drawn anew, so a network with dropout has another trace each time.
+        Dropout masks are the same in every trace; those of training are not touched.
         """
         features, targets, w = self.prepare(X, y, sample_weight)
-        return self.trace_of(self.program(weighted=w is not None), features, targets, w)
+        tracer = self.tracer(None, w is not None)
+        return tracer(self.step_values(tracer.program, features, targets, w, self.draw(len(features), as_random(0))))
 
-    def trace_of(self, program: Program, X: Array, y: Array, w: Array | None = None, **more: Any) -> Trace:
-        """Run a program once on prepared data and keep every value."""
-        values = {"X": X, "y": y, "w": w, "n": len(X), **self.draw(len(X)), **self.start_values(program), **more}
-        return trace_of(program, values)
+    def tracer(self, optimizer: Part | None, weighted: bool) -> Tracer:
+        """The program of a step, compiled so that it gives every value."""
+
+        def make() -> Tracer:
+            return Tracer(step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted))
+
+        return cast(Tracer, self.runner(("trace", repr(optimizer), weighted), make))
+
+    def step_values(
+        self, program: Program, X: Array, y: Array, w: Array | None, drawn: Mapping[str, Array]
+    ) -> dict[str, Any]:
+        """All that a step needs, for prepared data."""
+        self.check_rows(len(X), f"this batch has {len(X)}")
+        return {"X": X, "y": y, "w": w, "n": len(X), **drawn, **self.start_values(program)}
+
+    def check_rows(self, rows: int, but: str) -> None:
+        """Refuse batches that are too small for a layer."""
+        for layer in self.layers:
+            if rows < layer.fewest_rows:
+                raise InputError(f"{layer!r} needs at least {layer.fewest_rows} rows in every batch, but {but}.")
 
     def step(
         self, X: ArrayLike, y: ArrayLike, optimizer: Optimizer | Part, sample_weight: ArrayLike | None = None
@@ -265,15 +287,18 @@ class Network:
 
         The optimizer's state is kept from call to call for as long as the optimizer is the same.
         """
+        if isinstance(checked_optimizer(optimizer).schedule, OnPlateau):  # type: ignore[union-attr]
+            raise InputError("OnPlateau follows a history, which a loop of your own does not have: give a number.")
         features, targets, w = self.prepare(X, y, sample_weight)
-        program = self.program(optimizer, weighted=w is not None)
+        tracer = self.tracer(optimizer, w is not None)
         if self.state.get("optimizer") != optimizer:
             self.state = {"optimizer": optimizer, "t": 0, "values": {}}
         t = self.state["t"] + 1
         lr = optimizer.schedule(t - 1)  # type: ignore[union-attr]
-        trace = self.trace_of(program, features, targets, w, **self.state["values"], lr=lr, t=t)
+        values = self.step_values(tracer.program, features, targets, w, self.draw(len(features)))
+        trace = tracer({**values, **self.state["values"], "lr": lr, "t": t})
         self.keep({**self.statistics, **trace.after})
-        self.state.update(t=t, values={name: trace.after[name] for name in program.states})
+        self.state.update(t=t, values={name: trace.after[name] for name in tracer.program.states})
         return trace
 
     # -- the ways out: each hands over to the file that it names ----------------------------
@@ -350,7 +375,7 @@ def checked_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
 
 def checked_regularizers(given: Regularizer | Sequence[Regularizer] | None) -> tuple[Regularizer, ...]:
     """Make a tuple of one, several or no regularizers."""
-    several = () if given is None else (given,) if isinstance(given, Regularizer) else tuple(given)
+    several = () if given is None else tuple(given) if isinstance(given, (list, tuple)) else (given,)
     for regularizer in several:
         if not isinstance(regularizer, Regularizer):
             raise InputError(f"A regularizer is L2(1e-4) or L1(1e-4), say, not {describe(regularizer)}.")

@@ -132,6 +132,8 @@ class Part:
                 raise InputError(f"{type(self).__name__} needs {letter} as a number from 0, not {value!r}.")
             if letter in ("momentum", "rho", "beta1", "beta2") and value >= 1:
                 raise InputError(f"{type(self).__name__} needs {letter} below 1, not {value!r}.")
+            if letter in ("limit", "max_norm") and value == 0:
+                raise InputError(f"{type(self).__name__} needs {letter} above 0: at 0 nothing would be left.")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workings.errors import ProgramError, unknown_name
-from workings.formulas import Formula, meaning_of, read_formula
+from workings.formulas import Formula, letters_of, meaning_of, read_formula
 from workings.layers import Dense, Layer, chain_rule, numbered
 from workings.losses import Loss
 from workings.optimizers import Part
@@ -188,7 +188,8 @@ class Writer:
         self.statements: list[Statement] = []
         self.functions: dict[str, Any] = {}
         self.constants: dict[str, float] = {}
-        self.taken: set[str] = {"X", "y", "n", "w", "lr", "t", "np"}
+        self.owned: dict[tuple[str, int], str] = {}  # the name of each part's constants
+        self.taken: set[str] = {"X", "y", "n", "w", "lr", "t", "np", "p", "losses", "loss", "J"}
         self.added: dict[str, tuple[ast.expr, str]] = {}  # to be added to a gradient where it is computed
         self.stage = "forward"
         self.part = ""
@@ -218,25 +219,48 @@ class Writer:
 
     def constant(self, letter: str, value: float, owner: object) -> ast.expr:
         """A named constant; where two parts use one letter for two numbers, the second is told apart."""
-        text = letter
-        if letter in self.taken and self.constants.get(letter) != value:
-            text = self.unused(f"{letter}_{type(owner).__name__.lower()}")
-        self.taken.add(text)
-        self.constants[text] = float(value)
-        return name(text)
+        key = (letter, id(owner))
+        if key not in self.owned:
+            is_other = letter in self.taken and self.constants.get(letter) != value
+            self.owned[key] = self.unused(f"{letter}_{type(owner).__name__.lower()}") if is_other else letter
+        self.taken.add(self.owned[key])
+        self.constants[self.owned[key]] = float(value)
+        return name(self.owned[key])
+
+    def bind(
+        self, function: Callable[..., Any], scope: Scope, results: Sequence[str], names: Mapping[str, str], suffix: str
+    ) -> None:
+        """Write a formula and see to it that its results, in this order, get their names.
+
+        Results that the formula itself computed under their letters may come in any order.
+        """
+        found = self.write(function, scope, names, suffix, len(results))
+        if len(found) != len(results):
+            raise ProgramError(
+                f"{name_of(function)} returns {len(found)} values; in {self.part} it must return "
+                f"{len(results)}: {', '.join(results)}."
+            )
+        wanted = [names[letter] for letter in results]
+        open_ones = [(t, r) for t, r in zip(wanted, found, strict=True) if not any(is_name(r, w) for w in wanted)]
+        for target, result in open_ones:  # all are computed before any takes its place
+            self.emit(f"{target}_new" if len(open_ones) > 1 else target, result, words_of(function, target))
+        for target, _ in open_ones if len(open_ones) > 1 else ():
+            self.emit(target, name(f"{target}_new"), f"{target} takes its new value")
 
     def write(
-        self, function: Callable[..., Any], scope: Scope, names: Mapping[str, str], suffix: str
+        self, function: Callable[..., Any], scope: Scope, names: Mapping[str, str], suffix: str, results: int = 1
     ) -> tuple[ast.expr, ...]:
         """Write a formula's lines and give what it returns.
 
         ``scope`` says what the letters stand for and learns the formula's own; ``names`` says under
-        which names some of them are to be computed; the others get the ``suffix``.
+        which names some of them are to be computed; the others get the ``suffix``.  How many
+        ``results`` there are has to be known only of a function that is called by its name.
         """
         formula = read_formula(function)
         if formula is None:
-            return self.call(function, scope, names)
-        inner = {letter: self.stands_for(letter, function, scope) for letter in formula.letters}
+            return self.call(function, scope, results)
+        asked = zip(formula.letters, letters_of(function, scope), strict=True)
+        inner = {letter: self.stands_for(meant, function, scope) for letter, meant in asked}
         self.name_long_arguments(formula, inner, suffix)
         for line in formula.lines:
             expression = Renamer(self, function, inner, suffix).visit(copy.deepcopy(line.expression))
@@ -248,24 +272,19 @@ class Writer:
             inner[line.name] = scope[line.name] = name(known)
         return tuple(Renamer(self, function, inner, suffix).visit(copy.deepcopy(r)) for r in formula.results)
 
-    def call(self, function: Callable[..., Any], scope: Scope, names: Mapping[str, str]) -> tuple[ast.expr, ...]:
+    def call(self, function: Callable[..., Any], scope: Scope, results: int) -> tuple[ast.expr, ...]:
         """Call by name what is not straight-line code."""
-        letters = inspect.signature(function).parameters
-        arguments = [self.stands_for(letter, function, scope) for letter in letters]
+        arguments = [self.stands_for(letter, function, scope) for letter in letters_of(function, scope)]
         result = ast.Call(self.function(function), arguments, [])
-        if len(names) < 2:
+        if results == 1:
             return (result,)
         together = self.unused("results")
-        self.emit(together, result, f"is what {function.__name__} gives")
-        parts = []
-        for index, target in enumerate(names.values()):
-            self.emit(target, ast.Subscript(name(together), ast.Constant(index), ast.Load()), "is one of these results")
-            parts.append(name(target))
-        return tuple(parts)
+        self.emit(together, result, f"is what {name_of(function)} gives")
+        return tuple(ast.Subscript(name(together), ast.Constant(i), ast.Load()) for i in range(results))
 
-    def function(self, function: Any) -> ast.expr:
-        """The name under which something is called."""
-        wanted = getattr(function, "__name__", "function")
+    def function(self, function: Any, wanted: str = "") -> ast.expr:
+        """The name under which something is called, or used."""
+        wanted = wanted or name_of(function)
         wanted = wanted if wanted.isidentifier() else "function"
         for known, value in self.functions.items():
             if value is function:
@@ -278,7 +297,7 @@ class Writer:
         """What a letter of a formula stands for here."""
         if letter not in scope:
             raise ProgramError(
-                f"{function.__name__} asks for the letter {letter!r}, which has no meaning in "
+                f"{name_of(function)} asks for the letter {letter!r}, which has no meaning in "
                 f"{self.part or 'its place'}. It may use: {', '.join(sorted(scope))}."
             )
         return scope[letter]
@@ -310,7 +329,7 @@ class Renamer(ast.NodeTransformer):
             return ast.Constant(value)
         if node.id == "np" or value is getattr(builtins, node.id, self):
             return node
-        return self.writer.function(value) if value is not None else node
+        return self.writer.function(value, node.id) if value is not None else node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         called = meaning_of(self.function, node.func.id) if isinstance(node.func, ast.Name) else None
@@ -328,10 +347,15 @@ def words_of(function: Callable[..., Any], subject: str) -> str:
     formula = read_formula(function)
     words = formula.words if formula else (inspect.getdoc(function) or "").split("\n")[0]
     if not words:
-        return f"{subject} is {function.__name__.replace('_', ' ')} of what came before"
+        return f"{subject} is {name_of(function).replace('_', ' ')} of what came before"
     if words.split()[0] in ("is", "are"):
         return f"{subject} {words}"
-    return f"{function.__name__} {words}" if words[0].islower() else words
+    return f"{name_of(function)} {words}" if words[0].islower() else words
+
+
+def name_of(function: Any) -> str:
+    """What a function is called."""
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def words_of_call(expression: ast.expr, function: Callable[..., Any], subject: str) -> str:
@@ -350,7 +374,10 @@ def sentence(words: str) -> str:
 
 @dataclass
 class Placed:
-    """A layer in its place: the names of what goes in and comes out, and what its letters stand for."""
+    """A layer in its place: the names of what goes in and comes out, and what its letters stand for.
+
+    The activation has a scope of its own, ``bend``: of the layer it knows nothing but ``z`` and ``a``.
+    """
 
     layer: Layer
     part: str
@@ -359,6 +386,7 @@ class Placed:
     z: str
     a: str
     scope: Scope
+    bend: Scope
 
 
 def write_forward(writer: Writer, layers: Sequence[Layer], mode: str) -> list[Placed]:
@@ -369,16 +397,17 @@ def write_forward(writer: Writer, layers: Sequence[Layer], mode: str) -> list[Pl
         writer.part = f"layer {position}: {layer!r}"
         dense = suffix if isinstance(layer, Dense) else dense
         scope: Scope = {"x": name(x), "n": name("n")}
-        scope |= {letter: ast.Constant(value) for letter, value in {**layer.constants, **layer.bend.constants}.items()}
+        scope |= {letter: ast.Constant(value) for letter, value in layer.constants.items()}
         for letter in (*layer.parameters, *layer.statistics, *layer.draws):
             scope[letter] = name(f"{letter}{suffix}")
             writer.taken.add(f"{letter}{suffix}")
-        place = Placed(layer, writer.part, suffix, x, "", "", scope)
-        place.z = settle(writer, layer.formulas[mode], place, "z", name_after(layer, suffix, x))
+        z = settle(writer, layer.formulas[mode], scope, "z", name_after(layer, suffix, x), suffix)
+        bend: Scope = {letter: ast.Constant(value) for letter, value in layer.bend.constants.items()}
+        bend["z"] = name(z)
         bent = f"a{dense}"
-        place.a = settle(writer, layer.bend.function, place, "a", f"{place.z}_bent" if bent in writer.taken else bent)
-        placed.append(place)
-        x = place.a
+        a = settle(writer, layer.bend.function, bend, "a", f"{z}_bent" if bent in writer.taken else bent, suffix)
+        placed.append(Placed(layer, writer.part, suffix, x, z, a, scope, bend))
+        x = a
     return placed
 
 
@@ -389,19 +418,19 @@ def name_after(layer: Layer, suffix: str, x: str) -> str:
     return f"z{suffix}" if isinstance(layer, Dense) else f"{x}_{done.get(kind, kind.lower())}"
 
 
-def settle(writer: Writer, function: Callable[..., Any], place: Placed, letter: str, target: str) -> str:
-    """Write a formula of a layer whose one result is to be called ``target``; give the name it got.
+def settle(writer: Writer, function: Callable[..., Any], scope: Scope, letter: str, target: str, suffix: str) -> str:
+    """Write a formula whose one result is to be called ``target``; give the name it got.
 
     A formula that only hands on what it was given needs no statement and no name of its own.
     """
     named = letter in returned_locals(function)
-    (result,) = writer.write(function, place.scope, {letter: target} if named else {}, place.suffix)
+    (result,) = writer.write(function, scope, {letter: target} if named else {}, suffix)
     if isinstance(result, ast.Name) and not named:
-        place.scope[letter] = result
+        scope[letter] = result
         return result.id
     if not named:
         writer.emit(target, result, words_of(function, target))
-    place.scope[letter] = name(target)
+    scope[letter] = name(target)
     return target
 
 
@@ -443,7 +472,7 @@ def write_loss(
     J, words = name("loss"), []
     for regularizer in regularizers:
         formula = type(regularizer).penalty
-        words.append(words_of(formula, "").removeprefix(f"{formula.__name__} "))
+        words.append(words_of(formula, "").removeprefix(f"{name_of(formula)} "))
         for place in placed:
             for letter in place.layer.regularized:
                 (penalty,) = writer.write(formula, penalty_scope(writer, regularizer, place, letter), {}, "")
@@ -472,7 +501,7 @@ def write_backward(
     words += (
         ""
         if scaled is d or ast.dump(scaled) == ast.dump(d)
-        else f", {words_of(scale, '').removeprefix(f'{scale.__name__} ')}"
+        else f", {words_of(scale, '').removeprefix(f'{name_of(scale)} ')}"
     )
     writer.emit(target, scaled, words)
     for place in reversed(placed):
@@ -484,7 +513,7 @@ def write_layer_backward(writer: Writer, regularizers: Sequence[Regularizer], pl
     """Write one layer's gradients: through the activation, to its parameters, to what came in."""
     layer, scope = place.layer, place.scope
     if place.a != place.z:
-        (slope,) = writer.write(layer.bend.derivative, scope, {}, place.suffix)
+        (slope,) = writer.write(layer.bend.derivative, place.bend, {}, place.suffix)
         (dz,) = writer.write(chain_rule, {"da": name(f"d{place.a}"), "slope": slope}, {}, place.suffix)
         words = words_of(layer.bend.derivative, f"the slope of {layer.bend.name}")
         writer.emit(f"d{place.z}", dz, f"{words_of(chain_rule, f'd{place.z}')}; {words}")
@@ -493,12 +522,12 @@ def write_layer_backward(writer: Writer, regularizers: Sequence[Regularizer], pl
             formula = type(regularizer).gradient
             (pull,) = writer.write(formula, penalty_scope(writer, regularizer, place, letter), {}, "")
             before = writer.added.get(f"d{letter}{place.suffix}")
-            words = words_of(formula, "").removeprefix(f"{formula.__name__} ")
+            words = words_of(formula, "").removeprefix(f"{name_of(formula)} ")
             if before:
                 pull, words = ast.BinOp(before[0], ast.Add(), pull), f"{before[1]}; {words}"
             writer.added[f"d{letter}{place.suffix}"] = (pull, words)
     names = {f"d{letter}": f"d{letter}{place.suffix}" for letter in layer.parameters} | {"dx": f"d{place.x}"}
-    writer.write(layer.formulas["backward"], {**scope, "dz": name(f"d{place.z}")}, names, place.suffix)
+    writer.bind(layer.formulas["backward"], {**scope, "dz": name(f"d{place.z}")}, list(names), names, place.suffix)
 
 
 def write_update(writer: Writer, optimizer: Part, parameters: Sequence[str]) -> tuple[str, ...]:
@@ -519,8 +548,14 @@ def write_update(writer: Writer, optimizer: Part, parameters: Sequence[str]) -> 
             states.update(dict.fromkeys(own.values()))
             scope = {**constants, "lr": name("lr"), "t": name("t"), **{k: name(v) for k, v in names.items()}}
             for rule in part.rules:
-                writer.write(rule, dict(scope), names, f"_{parameter}")
+                writer.bind(rule, dict(scope), results_of(rule, part, scope), names, f"_{parameter}")
     return tuple(states)
+
+
+def results_of(rule: Callable[..., Any], part: Part, scope: Mapping[str, ast.expr]) -> list[str]:
+    """What a rule returns: theta and the state that it takes, or g if it takes no theta."""
+    letters = letters_of(rule, scope)
+    return ["theta", *(letter for letter in part.state if letter in letters)] if "theta" in letters else ["g"]
 
 
 def write_statistics(writer: Writer, placed: Iterable[Placed]) -> tuple[str, ...]:
@@ -531,7 +566,7 @@ def write_statistics(writer: Writer, placed: Iterable[Placed]) -> tuple[str, ...
         for letter, formula in place.layer.statistics.items():
             target = f"{letter}{place.suffix}"
             (moved,) = writer.write(formula, place.scope, {}, place.suffix)
-            writer.emit(target, moved, words_of(formula, "").replace(formula.__name__, target, 1))
+            writer.emit(target, moved, words_of(formula, "").replace(name_of(formula), target, 1))
             names.append(target)
     return tuple(names)
 

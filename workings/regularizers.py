@@ -55,7 +55,7 @@ class Regularizer:
 
     def __post_init__(self) -> None:
         for letter, value in self.constants.items():
-            if not (np.isreal(value) and 0 <= value < np.inf):
+            if isinstance(value, bool) or not (np.isreal(value) and 0 <= value < np.inf):
                 raise InputError(f"{type(self).__name__} needs {letter} as a number from 0, not {value!r}.")
 
 

@@ -8,7 +8,8 @@ looks at how the training goes; it is told one number after each epoch.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any
 
 from workings.arrays import describe
@@ -23,6 +24,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         positive_rate(self.lr)
+        for f in fields(self):
+            check_setting(type(self).__name__, f.name, getattr(self, f.name))
 
     def __call__(self, t: int) -> float:
         raise NotImplementedError
@@ -94,6 +97,12 @@ class WarmUp:
     then: float | Schedule
     steps: int
 
+    def __post_init__(self) -> None:
+        schedule_of(self.then)
+        if isinstance(self.then, OnPlateau):
+            raise InputError("WarmUp cannot be followed by OnPlateau, which is told how each epoch went.")
+        check_setting("WarmUp", "steps", self.steps)
+
     def __call__(self, t: int) -> float:
         return float(schedule_of(self.then)(t) * min((t + 1) / self.steps, 1))
 
@@ -124,16 +133,29 @@ class OnPlateau(Schedule):
         return {**state, "lr": max(state.get("lr", self.lr) * self.factor, self.min_lr), "wait": 0}
 
 
+def check_setting(owner: str, name: str, value: object) -> None:
+    """Refuse settings with which a rate would not be a positive number."""
+    if name in ("steps", "every", "patience"):
+        least = 0 if name == "patience" else 1
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(f"{owner} needs {name} as a whole number from {least}, not {describe(value)}.")
+    elif name in ("factor", "scale", "end", "min_lr", "min_delta", "power"):
+        kind = "positive number" if name in ("factor", "scale") else "number from 0"
+        is_number = isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < math.inf
+        if not is_number or (kind == "positive number" and not value):
+            raise InputError(f"{owner} needs {name} as a {kind}, not {describe(value)}.")
+
+
 def positive_rate(lr: object) -> float:
     """Refuse learning rates that are not positive, finite numbers."""
-    if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not (0 < lr < math.inf):
+    if isinstance(lr, bool) or not isinstance(lr, Real) or not (0 < float(lr) < math.inf):
         raise InputError(f"A learning rate must be a positive number or a schedule, not {describe(lr)}.")
     return float(lr)
 
 
 def schedule_of(lr: Any) -> Any:
     """Make a schedule of a number; a schedule that is passed is given back."""
-    return lr if callable(lr) else Constant(positive_rate(lr))
+    return lr if callable(lr) and not isinstance(lr, type) else Constant(positive_rate(lr))
 
 
 SCHEDULES = {kind.__name__: kind for kind in (Constant, Step, Exponential, InverseScaling, Cosine, WarmUp, OnPlateau)}

@@ -73,7 +73,7 @@ class Targets:
     def check_variety(self, y: ArrayLike) -> None:
         """Refuse training targets that are all the same label."""
         labels = np.asarray(y)
-        if self.has_labels and labels.ndim == 1 and len(np.unique(self.checked_labels(labels))) < 2:
+        if self.has_labels and labels.ndim == 1 and len(labels) and len(np.unique(self.checked_labels(labels))) < 2:
             raise InputError(
                 f"y holds only one class, {labels[0].item() if hasattr(labels[0], 'item') else labels[0]!r}: "
                 f"there is nothing to tell apart. Add rows of another class."
@@ -95,11 +95,14 @@ class Targets:
         if labels.dtype.kind == "b":
             return labels
         if labels.dtype.kind == "O":
-            kinds = {type(label) for label in labels.tolist()}
+            plain = [label.item() if isinstance(label, np.generic) else label for label in labels.tolist()]
+            kinds = {type(label) for label in plain}
             if len(kinds) > 1 or not kinds <= {str, int, bool}:
                 names = ", ".join(sorted(kind.__name__ for kind in kinds))
-                raise InputError(f"y mixes labels of type {names}: use whole numbers only, or text only.")
-            return np.array(labels.tolist())
+                raise InputError(f"y has labels of type {names}: use whole numbers only, or text only.")
+            return np.array(plain)
+        if labels.dtype.kind not in "iuU":
+            raise InputError(f"y has type {labels.dtype}, but class labels are whole numbers or text.")
         return labels
 
     def encode(self, y: ArrayLike, dtype: DTypeLike) -> Array:

@@ -43,15 +43,20 @@ class Trace(Mapping[str, Any]):
 
     def first_not_finite(self) -> str | None:
         """The first name, in the order of the program, that holds a number that is not finite."""
-        for name in [*self.program.carried, *(s.target for s in self.program.statements)]:
-            value = self.after.get(name) if self.program.stage("update") and name in self.after else self.get(name)
-            if value is not None and not np.isfinite(value).all():
+        before = [(name, self.values_by_name.get(name)) for name in self.program.carried]
+        during = [
+            (s.target, self.after.get(s.target, self.values_by_name.get(s.target))) for s in self.program.statements
+        ]
+        for name, value in before + during:
+            if value is not None and not isinstance(value, tuple) and not np.isfinite(value).all():
                 return name
         return None
 
     def __repr__(self) -> str:
         lines = ["name        shape         smallest       largest"]
         for name in self:
+            if isinstance(self[name], tuple):  # several results, before they get their names
+                continue
             value: Array = np.asarray(self[name])
             if value.dtype.kind in "biuf" and value.size:
                 shape = show_shape(tuple(value.shape))

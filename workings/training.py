@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from workings.arrays import Array, as_features, describe, same_length
 from workings.callbacks import Callback
 from workings.engines.contract import Engine, Stretch
-from workings.engines.reference import ReferenceEngine, Runner, trace_of
+from workings.engines.reference import ReferenceEngine, Runner, Tracer
 from workings.errors import DivergenceError, InputError, MissingExtraError, unknown_name
 from workings.history import History
 from workings.metrics import METRICS, Metric
@@ -92,7 +92,7 @@ def fit(
         When a number is not finite; the parameters from before that are put back.
     """
     training = Training(network, X, y, optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight)
-    training.callbacks = tuple(callbacks)
+    training.callbacks = checked_callbacks(callbacks)
     training.metrics = chosen_metrics(metrics)
     training.choose_engine(engine)
     return training.run()
@@ -128,8 +128,8 @@ class Training:
     ) -> None:
         self.network, self.optimizer = network, checked_optimizer(optimizer)
         self.epochs = whole_number(epochs, "epochs")
-        self.X, self.y, w = network.prepare(X, y, sample_weight)
         network.targets.check_variety(y)
+        self.X, self.y, w = network.prepare(X, y, sample_weight)
         self.w = combined_weights(w, class_weight, y, self.y, network)
         self.validation: tuple[Array, Array] | None = None
         self.set_validation(validation)
@@ -156,7 +156,10 @@ class Training:
         if isinstance(validation, tuple) and len(validation) == 2:
             features = as_features(validation[0], self.network.dtype, self.network.n_in, "validation X")
             same_length(features, np.asarray(validation[1]), "validation y")
-            self.validation = (features, self.network.targets.encode(validation[1], self.network.dtype))
+            try:
+                self.validation = (features, self.network.targets.encode(validation[1], self.network.dtype))
+            except InputError as error:
+                raise InputError(f"In the validation data, {error}") from error
             return
         n = len(self.X)
         if isinstance(validation, bool) or not isinstance(validation, float) or not 0 < validation < 1:
@@ -172,12 +175,11 @@ class Training:
     def check_batches(self) -> None:
         """Refuse batches that are too small for a layer."""
         smallest = min(stop - start for start, stop in self.batches)
-        for layer in self.network.layers:
-            if smallest < layer.fewest_rows:
-                raise InputError(
-                    f"{layer!r} needs at least {layer.fewest_rows} rows in every batch, but with {len(self.X)} rows "
-                    f"and batch_size={self.batch_size} the last batch has {smallest}. Choose another batch_size."
-                )
+        self.network.check_rows(
+            smallest,
+            f"with {len(self.X)} rows and batch_size={self.batch_size} the last batch has {smallest}; "
+            "choose another batch_size",
+        )
 
     def choose_engine(self, engine: str) -> None:
         """Choose what runs the steps."""
@@ -227,14 +229,14 @@ class Training:
     def run_epochs(self) -> None:
         """Go on from ``self.epoch`` until the last epoch, or until something says stop."""
         for epoch in range(self.epoch, self.epochs):
+            if self.stopped:
+                return
             self.epoch = epoch
             self.tell("on_epoch_begin")
             loss = None if len(self.batches) == 1 else self.network.measure(self.X, self.y, self.w)[0]
             objectives = [J for stretch in self.stretches() for J in self.run_stretch(stretch)]
             self.network.keep(self.values)
             self.finish_epoch(objectives[0] if loss is None else loss)
-            if self.stopped:
-                return
 
     def finish_epoch(self, loss: float) -> None:
         """Record an epoch that began with the objective ``loss``, and tell the callbacks."""
@@ -317,15 +319,15 @@ class Training:
 
     def diverged(self, stretch: Stretch, before: Mapping[str, Array]) -> None:
         """Run the steps again one by one, find the first name that is not finite, and say so."""
-        values = dict(before)
+        values, tracer = dict(before), Tracer(self.program)
         for index in range(len(stretch.batches)):
-            trace = trace_of(self.program, {**values, **one_batch(stretch, index)})
+            trace = tracer({**values, **one_batch(stretch, index)})
             name = trace.first_not_finite()
             if name is not None:
                 break
             values.update(trace.after)
         step = stretch.first_step + index
-        self.network.keep(before)
+        self.network.keep(values)
         self.history.stopped = f"diverged at step {step}"
         known = name or "J"
         statement = next((s for s in self.program.statements if s.target == known), None)
@@ -381,8 +383,14 @@ def minimize(training: Training, settings: LBFGS) -> None:
         training.epoch += 1
         if training.stopped:
             raise StopIteration
+        training.tell("on_epoch_begin")
 
-    options = {"maxiter": training.epochs, "maxcor": settings.memory, "gtol": settings.tolerance, "ftol": 0.0}
+    options = {
+        "maxiter": training.epochs - training.epoch,
+        "maxcor": settings.memory,
+        "gtol": settings.tolerance,
+        "ftol": 0.0,
+    }
     options["maxfun"] = 25 * training.epochs
     start = network.theta.astype(np.float64)
     training.tell("on_epoch_begin")
@@ -406,9 +414,24 @@ def whole_number(value: Any, name: str) -> int:
     return int(value)
 
 
+def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    """Refuse what is not a list of callbacks; put checkpoints last, so that they see what the others have done."""
+    if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
+        raise InputError(f"callbacks is a list, such as [EarlyStopping()], not {describe(callbacks)}.")
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise InputError(
+                f"callbacks holds {describe(callback)}, which is no callback: derive it from workings.Callback."
+            )
+    return tuple(sorted(callbacks, key=lambda callback: callback.runs_last))
+
+
 def chosen_metrics(metrics: Sequence[str] | Mapping[str, Metric]) -> dict[str, Callable[..., float]]:
     """Look metrics up by name."""
     if isinstance(metrics, Mapping):
+        for name in ("loss", "lr"):
+            if name in metrics:
+                raise InputError(f"A metric cannot be called {name!r}: the history has a column of this name.")
         return dict(metrics)
     names = [metrics] if isinstance(metrics, str) else list(metrics)
     for name in names:
@@ -435,7 +458,9 @@ def combined_weights(
         for label in class_weight:
             if label not in labels:
                 raise unknown_name("label in class_weight", label, map(str, labels))
-        by_class = np.array([float(class_weight.get(label, 1.0)) for label in labels])
+        given = [class_weight.get(label, 1.0) for label in labels]
+        numbers = all(isinstance(value, (int, float, np.number)) for value in given)
+        by_class = np.array(given, dtype=np.float64) if numbers else np.array([np.nan])
         if not (np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.any()):
             raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(class_weight)!r}.")
     else:

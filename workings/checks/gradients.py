@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array
+from workings.arrays import Array, as_random
 from workings.engines.reference import Runner
+from workings.layers import numbered
 from workings.program import Program
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class ParameterCheck:
     """What was found for one parameter.
 
     ``analytic`` and ``numeric`` hold the two gradients for the entries that were measured one by one
-    (all of them, or a random choice of a large parameter), and ``places`` says which; all are empty
-    where the random directions agreed.
+    (all of them, or a random choice of a large parameter), ``values`` the entries themselves, and
+    ``places`` says which; all are empty where the random directions agreed.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ParameterCheck:
     expected_shape: tuple[int, ...] = ()
     analytic: Array = field(default_factory=lambda: np.zeros(0))
     numeric: Array = field(default_factory=lambda: np.zeros(0))
+    values: Array = field(default_factory=lambda: np.zeros(0))
     places: tuple[tuple[int, ...], ...] = ()
 
     @property
@@ -143,7 +145,7 @@ def check_gradients(
     program = program or network.program(weighted=w is not None)
     values = doubled({
         "X": features, "y": targets, "w": w, "n": len(features),
-        **network.draw(len(features)), **network.start_values(program),
+        **network.draw(len(features), as_random(0)), **network.start_values(program),
     })  # fmt: skip
     objective = Runner(program.needed_for("J"), ["J"], "objective")
     gradients = Runner(program, [f"d{name}" for name in program.parameters], "gradients")(values)
@@ -152,7 +154,7 @@ def check_gradients(
     for name, gradient in zip(program.parameters, gradients, strict=True):
         along = slope_along(objective, values, name)
         checks.append(check_parameter(name, np.asarray(gradient), values[name], along, tolerance, directions, rng))
-    return GradientReport(tuple(checks), tuple(read_mismatch(checks, program, len(features), network.n_out)))
+    return GradientReport(tuple(checks), tuple(read_mismatch(checks, program, len(features), network)))
 
 
 def doubled(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,7 +190,9 @@ def check_parameter(
         direction = rng.standard_normal(value.shape)
         direction /= np.linalg.norm(direction)
         left, right, noise = measure(direction, STEPS[0])
-        errors.append(relative_error(float((gradient * direction).sum()), (left + right) / 2, noise))
+        with np.errstate(invalid="ignore", over="ignore"):  # a gradient that is not finite is an infinite error
+            along = float((gradient * direction).sum())
+        errors.append(relative_error(along, (left + right) / 2, noise))
     if max(errors) <= tolerance:
         return ParameterCheck(name, True, max(errors))
     return check_entries(name, gradient, value, measure, tolerance, rng)
@@ -213,8 +217,9 @@ def check_entries(
     analytic = np.array([gradient[place] for place in places])
     worst = max(errors)
     return ParameterCheck(
-        name, worst <= tolerance, worst, corners, analytic=analytic, numeric=np.array(numeric), places=tuple(places)
-    )
+        name, worst <= tolerance, worst, corners, analytic=analytic, numeric=np.array(numeric), places=tuple(places),
+        values=np.array([value[place] for place in places]),
+    )  # fmt: skip
 
 
 def entry_error(
@@ -245,28 +250,61 @@ def relative_error(gradient: float, slope: float, noise: float, floor: float = 0
     return float(max(abs(gradient - slope) - noise, 0.0) / max(abs(gradient), abs(slope), floor, 1e-12))
 
 
-def read_mismatch(checks: list[ParameterCheck], program: Program, n: int, n_out: int) -> list[str]:
+def read_mismatch(checks: list[ParameterCheck], program: Program, n: int, network: Network) -> list[str]:
     """Say what kind of mistake the mismatches look like."""
     wrong = [check for check in checks if not check.ok]
     found = [read_shape(check, n) for check in wrong if check.shape != check.expected_shape]
     measured = [check for check in wrong if check.places]
+    for check in [check for check in measured if not np.isfinite(check.analytic).all()]:
+        found.append(f"d{check.name} holds numbers that are not finite: look for a division by 0 or an overflow.")
+        measured.remove(check)
     if not measured:
         return found
-    ratios = {round(check.ratio, 4) if check.ratio is not None else None for check in measured}
-    whole = len(wrong) == len(checks)
-    if len(ratios) == 1 and None not in ratios:
-        (ratio,) = ratios
-        found.append(f"{names_of(measured)}: the gradient is {ratio:g} times the slope: {read_ratio(ratio, n, n_out)}.")  # type: ignore[arg-type]
-    found += [text for check in measured if (text := read_entries(check))]
+    found += read_factor(measured, regularized_in(network), n, network.n_out)
+    found += [text for check in measured if (text := read_entries(check) or read_penalty(check, network))]
+    if found:
+        return found
     if all(check.name[0] in "b" for check in wrong):
-        found.append(
-            f"Only biases are wrong ({names_of(wrong)}): look at how their gradients are summed over the rows."
-        )
-    elif not whole:
-        found.append(read_place(wrong, checks, program))
-    elif not found:
-        found.append("All gradients are wrong: look at the gradient of the loss, where the way back begins.")
-    return found
+        return [f"Only biases are wrong ({names_of(wrong)}): look at how their gradients are summed over the rows."]
+    if len(wrong) < len(checks):
+        return [read_place(wrong, checks, program)]
+    return ["All gradients are wrong: look at the gradient of the loss, where the way back begins."]
+
+
+def regularized_in(network: Network) -> set[str]:
+    """The names of the parameters that a regularizer acts on."""
+    if not network.regularizers:
+        return set()
+    return {f"{letter}{number}" for layer, number in numbered(network.layers) for letter in layer.regularized}
+
+
+def read_factor(wrong: list[ParameterCheck], regularized: set[str], n: int, n_out: int) -> list[str]:
+    """Say what a factor that is the same in all wrong gradients looks like.
+
+    A parameter that a regularizer acts on has a gradient of two parts, of which only one may be wrong.
+    """
+    judged = [check for check in wrong if check.name not in regularized] or wrong
+    ratios = [check.ratio for check in judged]
+    first = ratios[0]
+    if first is None or any(ratio is None or abs(ratio - first) > 1e-3 * max(abs(first), 1e-3) for ratio in ratios):
+        return []
+    return [f"{names_of(judged)}: the gradient is {first:.4g} times the slope: {read_ratio(first, n, n_out)}."]
+
+
+def read_penalty(check: ParameterCheck, network: Network) -> str:
+    """Say so if the difference is in proportion to the weights or to their signs."""
+    if check.name not in regularized_in(network):
+        return ""
+    difference = check.numeric - check.analytic
+    for of_weights, regularizer in ((check.values, "L2"), (np.sign(check.values), "L1")):
+        factor = float(difference @ of_weights / max(of_weights @ of_weights, 1e-300))
+        if np.allclose(difference, factor * of_weights, rtol=1e-3, atol=1e-4 * np.abs(difference).max(initial=0)):
+            what = "W" if regularizer == "L2" else "sign(W)"
+            return (
+                f"d{check.name} differs by {factor:.4g} · {what}: the {regularizer} regularizer's part of the gradient "
+                f"is missing or wrong."
+            )
+    return ""
 
 
 def read_shape(check: ParameterCheck, n: int) -> str:
@@ -314,16 +352,20 @@ def read_entries(check: ParameterCheck) -> str:
 
 
 def read_place(wrong: list[ParameterCheck], checks: list[ParameterCheck], program: Program) -> str:
-    """Say where on the way back the mistake comes in."""
-    order = [check.name for check in checks]
-    last = max(order.index(check.name) for check in wrong)
-    part = program[f"d{order[last]}"].part
-    behind = [check.name for check in checks[last + 1 :] if check.ok]
-    if not behind:
-        return f"The last wrong gradient on the way forward is d{order[last]}: look in {part}."
+    """Say where on the way back the mistake comes in: after the last right gradient, up to the first wrong one."""
+    names = [check.name for check in checks]
+    bad = {check.name for check in wrong}
+    backward = program.stage("backward")
+    order = [s.target for s in backward]
+    place = {name: order.index(f"d{name}") for name in names}
+    first = min(bad, key=lambda name: place[name])
+    right = [place[name] for name in names if name not in bad and place[name] < place[first]]
+    suspects = [s for s in backward[max(right, default=-1) + 1 : place[first]] if s.target[1:] not in names]
+    text = "; ".join(f"`{s}`" for s in [*suspects, backward[place[first]]])
+    part = (suspects or [backward[place[first]]])[-1].part
     return (
-        f"{', '.join(behind)} behind it are right, so the mistake comes in between them and {order[last]}: "
-        f"look at the derivative in {part}."
+        f"The gradients of {', '.join(name for name in names if name not in bad)} are right, so the mistake comes in "
+        f"with {text}: look first at the derivative in {part}."
     )
 
 

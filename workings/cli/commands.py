@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from workings import __version__
 from workings.callbacks import Callback
 from workings.cli import table_models
 from workings.cli.screen import Bar, bars, console, figures_table, output, plain_errors
@@ -19,6 +18,7 @@ from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
 from workings.network import Network
 from workings.tables import Preprocessing
+from workings.version import __version__
 
 app = typer.Typer(
     help="Workings: neural networks that show their workings.", no_args_is_help=True, add_completion=False,

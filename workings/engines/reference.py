@@ -55,12 +55,19 @@ class Runner:
         return result
 
 
-def trace_of(program: Program, values: Mapping[str, Any]) -> Trace:
-    """Run the program once and keep every value it names."""
-    before = {name: values[name] for name in program.inputs}
-    with np.errstate(all="ignore"):
-        after = compiled(program, "dict(locals())", "trace")(**before)
-    return Trace(program, before, after)
+class Tracer:
+    """A program that keeps every value it names: call it with its inputs for a Trace."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.inputs = program.inputs
+        self.function = compiled(program, "dict(locals())", "trace")
+
+    def __call__(self, values: Mapping[str, Any]) -> Trace:
+        before = {name: values[name] for name in self.inputs}
+        with np.errstate(all="ignore"):
+            after = self.function(**before)
+        return Trace(self.program, before, after)
 
 
 class ReferenceEngine:

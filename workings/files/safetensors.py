@@ -12,7 +12,8 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,9 @@ from workings.history import History
 from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES, Loss
 from workings.network import Network
+from workings.optimizers import LBFGS
 from workings.regularizers import REGULARIZERS, Regularizer
+from workings.version import __version__
 
 if TYPE_CHECKING:
     from workings.training import Training
@@ -70,14 +73,23 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Netwo
         For a file that is missing, damaged, foreign, or written by a newer version.
     """
     tensors, about = read_file(Path(path))
-    try:
+    with holding_together(path):
         network = network_from(about["network"], tuple(custom))
-        take_arrays(network, tensors)
+        check_arrays(tensors, expected_shapes(network), network)
+        network.build(network.n_in or 1)
+        network.keep(tensors)
+    return network
+
+
+@contextmanager
+def holding_together(path: str | Path) -> Iterator[None]:
+    """Whatever a description that contradicts itself leads to, it is a FileError."""
+    try:
+        yield
     except FileError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, WorkingsError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError, WorkingsError) as error:
         raise FileError(f"{path} is a Workings file, but its description does not hold together: {error}") from error
-    return network
 
 
 # -- describing a network in JSON, and back -------------------------------------------------
@@ -92,7 +104,7 @@ def describe_network(network: Network) -> dict[str, Any]:
         "layers": [describe_layer(layer) for layer in network.layers],
         "loss": describe_object(network.loss),
         "regularizers": [describe_object(r) for r in network.regularizers],
-        "classes": None if classes is None else {"dtype": classes.dtype.str, "values": classes.tolist()},
+        "classes": None if classes is None else classes.tolist(),
         "preprocessing": network.preprocessing,
     }
 
@@ -127,12 +139,21 @@ def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Network:
     network = Network(layers, loss=loss, regularizer=regularizers, seed=0, dtype=about["dtype"])
     network.n_in = n_in
     if about["classes"] is not None:
-        classes = np.array(about["classes"]["values"]).astype(np.dtype(about["classes"]["dtype"]))
-        if classes.ndim != 1 or classes.dtype.kind not in "iubU":
-            raise FileError("The file's class labels are not a list of numbers or text.")
-        network.targets = dataclasses.replace(network.targets, classes=classes)
+        network.targets = dataclasses.replace(network.targets, classes=classes_from(about["classes"], network))
     network.preprocessing = about["preprocessing"]
     return network
+
+
+def classes_from(values: Any, network: Network) -> Array:
+    """The labels behind the outputs, if they are as many as these, of one kind, and all different."""
+    count = network.n_out if network.loss.target == "classes" else 2
+    kinds = {type(value) for value in values} if isinstance(values, list) else set()
+    if len(kinds) != 1 or not kinds <= {str, int, bool} or len(values) != count or len(set(values)) != count:
+        raise FileError(f"The file should have {count} different class labels, whole numbers or text.")
+    classes = np.array(values)
+    if classes.dtype.kind not in "iubU":
+        raise FileError("The file's class labels are too large.")
+    return classes
 
 
 def layer_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Layer:
@@ -146,9 +167,8 @@ def layer_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Layer:
                 f"The network uses an activation of its own, {wanted['name']!r}: pass it as "
                 f"Network.load(path, custom=[{wanted['name']}])."
             )
-        fields["activation"] = known[wanted["name"]].with_constants(**wanted["constants"])
-        if not wanted["constants"] and wanted["name"] in ACTIVATIONS:
-            fields["activation"] = wanted["name"]
+        record = known[wanted["name"]].with_constants(**wanted["constants"])
+        fields["activation"] = record.name if record == ACTIVATIONS.get(record.name) else record
     layer: Layer = object_from(fields, {**LAYERS, **own(custom, Layer)}, "layer")
     if isinstance(layer, Dense) and layer.units > MOST_UNITS:
         raise FileError(f"The file asks for a layer of {layer.units} units.")
@@ -171,9 +191,8 @@ def own(custom: tuple[Any, ...], base: type) -> dict[str, type]:
     return {kind.__name__: kind for kind in custom if isinstance(kind, type) and issubclass(kind, base)}
 
 
-def take_arrays(network: Network, tensors: Mapping[str, Array]) -> None:
-    """Put the arrays of a file into a network, if names, shapes and types are right."""
-    expected = expected_shapes(network)
+def check_arrays(tensors: Mapping[str, Array], expected: Mapping[str, tuple[int, ...]], network: Network) -> None:
+    """Refuse a file in which an array is missing, or of another shape or type, or not finite."""
     for name, shape in expected.items():
         if name not in tensors:
             raise FileError(f"The file has no array {name!r} of shape {shape}.")
@@ -182,8 +201,6 @@ def take_arrays(network: Network, tensors: Mapping[str, Array]) -> None:
             raise FileError(f"The array {name!r} has shape {found}; it should have {shape} and {network.dtype}.")
         if not np.isfinite(tensors[name]).all():
             raise FileError(f"The array {name!r} holds numbers that are not finite.")
-    network.build(network.n_in or 1)
-    network.keep({name: tensors[name] for name in expected})
 
 
 def expected_shapes(network: Network) -> dict[str, tuple[int, ...]]:
@@ -209,7 +226,8 @@ def save_checkpoint(training: Training, path: Path) -> None:
         state = callback.state()
         arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
         tensors |= {f"callback{index}.{name}": value for name, value in arrays.items()}
-        remembered.append({name: value for name, value in state.items() if name not in arrays})
+        numbers = {name: value for name, value in state.items() if name not in arrays}
+        remembered.append({"kind": type(callback).__name__, "state": numbers})
     run = {
         "epoch": training.epoch, "step": training.step, "plateau": training.plateau, "stopped": training.stopped,
         "optimizer": repr(training.optimizer), "random": random_state(network.rng),
@@ -223,41 +241,68 @@ def load_checkpoint(training: Training, path: Path) -> None:
 
     Raises
     ------
+    InputError
+        For L-BFGS, which keeps its memory in SciPy.
     FileError
-        If the file is no checkpoint, or is one of another network or optimizer.
+        If the file is no checkpoint, is damaged, or is one of another run.
     """
+    if isinstance(training.optimizer, LBFGS):
+        raise InputError(f"L-BFGS cannot go on from {path}: it keeps its memory in SciPy. Move it away to begin anew.")
     tensors, about = read_file(path)
     if "training" not in about:
         raise FileError(f"{path} is a network file, not a checkpoint: it has nothing to go on from.")
-    run, network = about["training"], training.network
-    if about["network"]["layers"] != json.loads(json.dumps(describe_network(network)["layers"])):
-        raise FileError(f"{path} is a checkpoint of another network. Move it away to begin anew.")
-    if run["optimizer"] != repr(training.optimizer):
-        raise FileError(
-            f"{path} was written with {run['optimizer']}, not {training.optimizer!r}. Move it away to begin anew."
-        )
-    take_values(network, tensors)
-    training.values.update(network.start_values(training.program))
-    training.values.update({name: tensors[f"state.{name}"] for name in training.program.states})
-    training.epoch, training.step, training.stopped = run["epoch"] + 1, run["step"], run["stopped"]
-    training.plateau, training.history = run["plateau"], continued(training.history, run["history"])
+    with holding_together(path):
+        check_same_run(training, path, about)
+        resume(training, tensors, about["training"])
+
+
+def check_same_run(training: Training, path: Path, about: Mapping[str, Any]) -> None:
+    """Refuse the checkpoint of another network, optimizer, seed or list of callbacks."""
+    run = about["training"]
+    kinds = [type(callback).__name__ for callback in training.callbacks]
+    differ = {
+        "network": (architecture(about["network"]), architecture(describe_network(training.network))),
+        "optimizer": (run["optimizer"], repr(training.optimizer)),
+        "source of random numbers": (
+            run["random"]["bit_generator"],
+            random_state(training.network.rng)["bit_generator"],
+        ),
+        "list of callbacks": ([callback["kind"] for callback in run["callbacks"]], kinds),
+    }
+    for what, (theirs, ours) in differ.items():
+        if theirs != ours:
+            detail = "" if what == "network" else f": {theirs}, not {ours}"
+            raise FileError(f"{path} is a checkpoint of another {what}{detail}. Move it away to begin anew.")
+
+
+def architecture(about: Mapping[str, Any]) -> Any:
+    """A network's description without what training and tables add to it, as JSON gives it back."""
+    return json.loads(
+        json.dumps({k: v for k, v in about.items() if k not in ("classes", "preprocessing")}, default=plain)
+    )
+
+
+def resume(training: Training, tensors: Mapping[str, Array], run: Mapping[str, Any]) -> None:
+    """Take over all that a checkpoint holds, once everything in it has been checked."""
+    network = training.network
+    states = {f"state.{name}": training.values[name].shape for name in training.program.states}
+    check_arrays(tensors, {**expected_shapes(network), **states}, network)
+    epoch, step, history = int(run["epoch"]), int(run["step"]), History.from_json(run["history"])
+    if not 0 <= epoch < history.epochs + 1 or step < 0 or not isinstance(run["plateau"], dict):
+        raise FileError("The checkpoint's counts do not fit each other.")
     restore_random(network.rng, run["random"])
-    for index, (callback, state) in enumerate(zip(training.callbacks, run["callbacks"], strict=True)):
+    for index, (callback, kept) in enumerate(zip(training.callbacks, run["callbacks"], strict=True)):
         prefix = f"callback{index}."
         arrays = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
-        callback.restore({**state, **arrays})
-
-
-def take_values(network: Network, tensors: Mapping[str, Array]) -> None:
-    """Put parameters and statistics into a network that is built already."""
-    network.keep({name: tensors[name] for name in {**network.parameters, **network.statistics}})
-
-
-def continued(history: History, text: str) -> History:
-    """The history of a checkpoint, run on by today's engine."""
-    earlier = History.from_json(text)
-    earlier.engine, earlier.stopped = history.engine, ""
-    return earlier
+        if arrays.keys() & expected_shapes(network).keys():  # a copy of the network's arrays
+            check_arrays(arrays, expected_shapes(network), network)
+        callback.restore({**kept["state"], **arrays})
+    network.keep(tensors)
+    training.values.update(network.start_values(training.program))
+    training.values.update({name: tensors[f"state.{name}"] for name in training.program.states})
+    history.engine, history.stopped = training.history.engine, ""
+    training.epoch, training.step, training.stopped = epoch + 1, step, str(run["stopped"])
+    training.plateau, training.history = dict(run["plateau"]), history
 
 
 def random_state(rng: Any) -> dict[str, Any]:
@@ -281,8 +326,6 @@ def restore_random(rng: Any, state: dict[str, Any]) -> None:
 
 def write_file(path: Path, tensors: Mapping[str, Array], about: Mapping[str, Any]) -> Path:
     """Write arrays and their description in one safe move."""
-    from workings import __version__
-
     text = json.dumps({"version": VERSION, "written_by": __version__, **about}, default=plain)
     content = pack_tensors({name: np.ascontiguousarray(a) for name, a in tensors.items()}, {FORMAT: text})
     write_bytes(path, content)
@@ -315,11 +358,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.chmod(temporary, 0o666 & ~current_umask())
         os.replace(temporary, path)
     except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
         raise FileError(
             f"Cannot write {path}: {error.strerror or error}. Choose a folder that can be written to."
         ) from error
+    finally:  # whatever ended it, Ctrl-C too
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
 
 
 def current_umask() -> int:

@@ -1,0 +1,282 @@
+"""The network: its words, its parameters as views, and the step for a loop of one's own."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+import workings.network
+from workings import (
+    L2,
+    SGD,
+    Adam,
+    BatchNorm,
+    BinaryCrossEntropy,
+    Chain,
+    ClipByNorm,
+    CrossEntropy,
+    Dense,
+    Dropout,
+    Momentum,
+    Network,
+    SquaredError,
+)
+from workings.datasets import moons
+
+X, Y = moons(n=50, seed=1)
+
+
+def small(seed: Any = 0, **settings: Any) -> Network:
+    """The network of the moons."""
+    return Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=seed, **settings)
+
+
+# -- words ----------------------------------------------------------------------------------
+
+
+def test_the_summary_tells_layers_shapes_and_counts() -> None:
+    network = Network([Dense(8, "relu"), BatchNorm(), Dropout(0.5), Dense(3, bias=False)], loss=CrossEntropy(), n_in=4,
+                      seed=0, regularizer=L2(0.5))  # fmt: skip
+    lines = network.summary().splitlines()
+    assert "CrossEntropy" in lines[0]
+    assert "L2(lam=0.5)" in lines[0]
+    assert "float64" in lines[0]
+    for line, (layer, shapes, count) in zip(
+        lines[1:5],
+        [("Dense(8, 'relu')", "(n, 4) -> (n, 8)", 40), ("BatchNorm", "(n, 8) -> (n, 8)", 16),
+         ("Dropout", "(n, 8) -> (n, 8)", 0), ("Dense(3", "(n, 8) -> (n, 3)", 24)], strict=True,
+    ):  # fmt: skip
+        assert layer in line
+        assert shapes in line
+        assert line.endswith(f" {count}")
+    assert lines[5].endswith(" 80")
+    assert network.theta.size == 80
+
+
+def test_the_summary_does_not_invent_what_it_cannot_know() -> None:
+    lines = small().summary().splitlines()
+    assert "(n, ?) -> (n, 3)" in lines[1]
+    assert lines[1].endswith("?")
+    assert "(n, 3) -> (n, 2)" in lines[2]
+    assert lines[2].endswith(" 8")
+    assert lines[-1].endswith("?")
+
+
+def test_the_summary_of_a_large_network_has_commas() -> None:
+    assert "785,000" in Network([Dense(1000)], loss=CrossEntropy(), n_in=784, seed=0).summary()
+
+
+def test_the_repr_can_be_run() -> None:
+    layers = [Dense(3, "tanh"), BatchNorm("relu"), Dropout(0.25), Dense(1, bias=False)]
+    network = Network(layers, loss=SquaredError(half=True), regularizer=L2(0.5))
+    again = eval(repr(network), vars(workings))
+    assert (again.layers, again.loss, again.regularizers) == (network.layers, network.loss, network.regularizers)
+
+
+# -- parameters -----------------------------------------------------------------------------
+
+
+def test_parameters_are_views_of_theta() -> None:
+    network = small(n_in=2)
+    before = network.predict_proba(X)
+    assert list(network.parameters) == ["W1", "b1", "W2", "b2"]
+    assert {name: p.shape for name, p in network.parameters.items()} == {
+        "W1": (2, 3), "b1": (3,), "W2": (3, 2), "b2": (2,),
+    }  # fmt: skip
+    assert all(np.shares_memory(p, network.theta) for p in network.parameters.values())
+    network.parameters["W1"][...] = 0
+    assert (network.theta[:6] == 0).all()
+    assert not np.array_equal(network.predict_proba(X), before)
+    network.theta[...] = 0
+    assert np.array_equal(network.predict_proba(X), np.full((50, 2), 0.5))
+
+
+def test_parameters_stay_views_after_training_and_stepping() -> None:
+    network = small()
+    network.fit(X, Y, optimizer=Adam(), epochs=2)
+    network.step(X, Y, Adam())
+    assert all(np.shares_memory(p, network.theta) for p in network.parameters.values())
+    assert np.array_equal(np.concatenate([p.ravel() for p in network.parameters.values()]), network.theta)
+
+
+def test_input_size_given_or_from_data() -> None:
+    given, found = small(n_in=2), small()
+    assert given.theta.size == 17
+    assert found.theta.size == 0
+    assert found.n_in is None
+    found.trace(X, Y)
+    assert found.n_in == 2
+    assert np.array_equal(given.theta, found.theta)
+
+
+def test_width_of_the_output_where_the_last_layer_keeps_it() -> None:
+    network = Network([Dense(3), BatchNorm()], loss=SquaredError(), seed=0)
+    assert network.n_out == 3
+    assert network.outputs.__self__ is network
+    network.fit(X, np.zeros((50, 3)), optimizer=SGD(0.1), epochs=1)
+    assert network.predict(X).shape == (50, 3)
+
+
+def test_seeds_of_every_kind() -> None:
+    assert np.array_equal(small(3, n_in=2).theta, small(np.random.default_rng(3), n_in=2).theta)
+    assert np.array_equal(small(np.int64(3), n_in=2).theta, small(3, n_in=2).theta)
+    old, same = (small(np.random.RandomState(3), n_in=2) for _ in range(2))
+    assert np.array_equal(old.theta, same.theta)
+    assert not np.array_equal(old.theta, small(4, n_in=2).theta)
+    assert not np.array_equal(small(None, n_in=2).theta, small(None, n_in=2).theta)
+
+
+def test_nothing_draws_from_global_state() -> None:
+    np.random.seed(0)
+    before = copy.deepcopy(np.random.get_state())
+    small().fit(X, Y, optimizer=Adam(), epochs=1, validation=0.2)
+    after = np.random.get_state()
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_given_first_values_are_used_and_not_touched() -> None:
+    W = np.arange(6.0).reshape(2, 3)
+    network = Network([Dense(3, weights=W, biases="constant"), Dense(1)], loss=SquaredError(), seed=0, n_in=2)
+    assert np.array_equal(network.parameters["W1"], W)
+    network.fit(X, X[:, 0], optimizer=SGD(0.1), epochs=1)
+    assert np.array_equal(W, np.arange(6.0).reshape(2, 3))
+
+
+# -- many rows ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), CrossEntropy(reduction="sum")], ids=["mean", "sum"])
+def test_rows_taken_in_chunks_make_no_difference(loss: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network([Dense(4), BatchNorm("tanh"), Dense(2)], loss=loss, regularizer=L2(0.1), seed=0)
+    network.fit(X, Y, optimizer=SGD(0.1), epochs=2)
+    w = np.linspace(0.1, 2, 50)
+    J, weighted, p = network.objective(X, Y), network.objective(X, Y, w), network.outputs(X)
+    for chunk in (1, 7, 50):
+        monkeypatch.setattr(workings.network, "CHUNK", chunk)
+        np.testing.assert_allclose(network.objective(X, Y), J, rtol=1e-13)
+        np.testing.assert_allclose(network.objective(X, Y, w), weighted, rtol=1e-13)
+        np.testing.assert_allclose(network.outputs(X), p, rtol=1e-13)
+        assert network.predict(X).shape == (50,)
+
+
+def test_the_order_of_rows_goes_through() -> None:
+    network = small(n_in=2)
+    order = np.random.default_rng(0).permutation(50)
+    np.testing.assert_allclose(network.predict_proba(X[order]), network.predict_proba(X)[order], rtol=1e-13)
+    np.testing.assert_allclose(network.objective(X[order], Y[order]), network.objective(X, Y), rtol=1e-13)
+
+
+# -- the step and its trace -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), Momentum(0.1), Adam(0.01), Chain(ClipByNorm(0.1), Adam(0.01))])
+def test_a_loop_of_steps_equals_fit(optimizer: Any) -> None:
+    fitted, stepped = small(), small()
+    fitted.fit(X, Y, optimizer=optimizer, epochs=7, batch_size=None)
+    for _ in range(7):
+        stepped.step(X, Y, optimizer)
+    assert fitted.theta.tobytes() == stepped.theta.tobytes()
+
+
+def test_another_optimizer_begins_with_a_state_of_its_own() -> None:
+    one, other = small(), small()
+    one.step(X, Y, Adam(0.5))
+    other.step(X, Y, Adam(0.5))
+    other.theta[...] = one.theta
+    one.step(X, Y, Momentum(0.1))
+    other.step(X, Y, SGD(0.1))
+    np.testing.assert_allclose(one.theta, other.theta, rtol=1e-14)
+
+
+def test_the_trace_has_the_names_of_the_alphabet() -> None:
+    network = small()
+    trace = network.trace(X, Y)
+    wanted = {"X", "y", "n", "W1", "b1", "z1", "a1", "W2", "b2", "z2", "a2", "p", "losses", "J",
+              "dz2", "dW2", "db2", "da1", "dz1", "dW1", "db1"}  # fmt: skip
+    assert wanted <= set(trace)
+    for name in ("W1", "b1", "z1", "a1", "W2", "b2", "z2"):
+        assert np.shape(trace[f"d{name}"]) == np.shape(trace[name])
+    assert trace["n"] == 50
+    assert trace["p"].shape == (50, 2)
+    assert np.shape(trace["J"]) == ()
+    assert float(trace["J"]) == pytest.approx(network.objective(X, Y), rel=1e-13)
+    np.testing.assert_allclose(trace["p"].sum(axis=1), 1, rtol=1e-13)
+
+
+def test_a_trace_updates_nothing_and_a_step_tells_before_and_after() -> None:
+    network = small(n_in=2)
+    before = network.theta.copy()
+    network.trace(X, Y)
+    assert np.array_equal(network.theta, before)
+    W1 = network.parameters["W1"].copy()
+    trace = network.step(X, Y, SGD(0.1))
+    assert np.array_equal(trace["W1"], W1)
+    assert np.array_equal(trace.after["W1"], network.parameters["W1"])
+    np.testing.assert_allclose(trace.after["W1"], W1 - 0.1 * trace["dW1"], rtol=1e-13)
+
+
+def test_traces_and_programs_leave_the_chance_of_training_alone() -> None:
+    looked_at, alone = (
+        Network([Dense(20), Dropout(0.5), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2) for _ in range(2)
+    )
+    first = looked_at.trace(X, Y)["mask1"]
+    assert set(np.unique(first)) == {0, 2}
+    assert np.array_equal(first, looked_at.trace(X, Y)["mask1"])
+    looked_at.program(SGD(0.1))
+    looked_at.predict(X)
+    for network in (looked_at, alone):
+        network.fit(X, Y, optimizer=SGD(0.1), epochs=2)
+    assert looked_at.theta.tobytes() == alone.theta.tobytes()
+
+
+def test_steps_draw_new_masks() -> None:
+    network = Network([Dense(20), Dropout(0.5), Dense(2)], loss=CrossEntropy(), seed=0)
+    assert not np.array_equal(network.step(X, Y, SGD(0.1))["mask1"], network.step(X, Y, SGD(0.1))["mask1"])
+
+
+def test_the_program_has_shapes_once_the_input_is_known() -> None:
+    program = small(n_in=2).program(SGD(0.1))
+    assert program["z1"].shape == ("n", 3)
+    assert program["dW1"].shape == (2, 3)
+    assert program["J"].shape == ()
+    assert [s.target for s in program.stage("update")] == ["W1", "b1", "W2", "b2"]
+    assert str(program["z1"]) == "z1 = X @ W1 + b1"
+
+
+# -- predictions ----------------------------------------------------------------------------
+
+
+def test_scores_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import accuracy_score, r2_score
+
+    w = np.linspace(0.1, 2, 50)
+    network = small()
+    network.fit(X, Y, optimizer=SGD(1.0), epochs=20)
+    assert network.score(X, Y) == pytest.approx(accuracy_score(Y, network.predict(X)), rel=1e-14)
+    assert network.score(X, Y, w) == pytest.approx(accuracy_score(Y, network.predict(X), sample_weight=w), rel=1e-14)
+    numbers = Network([Dense(3, "tanh"), Dense(2)], loss=SquaredError(), seed=0)
+    numbers.fit(X, X[:, ::-1], optimizer=SGD(0.1), epochs=20)
+    assert numbers.score(X, X[:, ::-1]) == pytest.approx(r2_score(X[:, ::-1], numbers.predict(X)), rel=1e-12)
+    assert numbers.score(X, X[:, ::-1], w) == pytest.approx(
+        r2_score(X[:, ::-1], numbers.predict(X), sample_weight=w), rel=1e-12
+    )
+
+
+def test_one_hot_targets_score_as_labels_do() -> None:
+    network = small()
+    network.fit(X, Y, optimizer=SGD(1.0), epochs=5)
+    assert network.score(X, np.eye(2)[Y]) == network.score(X, Y)
+    assert network.objective(X, np.eye(2)[Y]) == network.objective(X, Y)
+
+
+def test_probabilities_of_one_output_have_two_columns() -> None:
+    network = Network([Dense(3, "tanh"), Dense(1)], loss=BinaryCrossEntropy(), seed=0)
+    network.fit(X, np.array(["no", "yes"])[Y], optimizer=SGD(1.0), epochs=50)
+    probabilities = network.predict_proba(X)
+    assert probabilities.shape == (50, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert network.classes is not None
+    assert np.array_equal(network.classes[probabilities.argmax(axis=1)], network.predict(X))
