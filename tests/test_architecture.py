@@ -18,8 +18,8 @@ PACKAGE = ROOT / "workings"
 
 # From the bottom to the top; a folder stands for all that is in it.  Imports go sideways or down.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "mathematics": ("version", "errors", "arrays", "formulas", "activations", "losses", "layers", "optimizers",
-                    "regularizers", "initializers", "schedules", "metrics"),
+    "mathematics": ("version", "errors", "writing", "arrays", "formulas", "activations", "losses", "layers",
+                    "optimizers", "regularizers", "initializers", "schedules", "metrics"),
     "machine": ("program", "trace", "targets", "network", "engines", "training", "callbacks", "history"),
     "readings and checks": ("readings", "checks"),
     "doors": ("files", "datasets", "tables", "plots", "sklearn"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import os
 import sys
 from types import SimpleNamespace
 
@@ -428,10 +429,10 @@ def test_a_save_that_fails_leaves_the_old_picture_and_nothing_else(tmp_path, mon
     path = plots.save(plots.network([2, 2]), tmp_path / "a.png")
     before = path.read_bytes()
 
-    def refuse(self, target):
+    def refuse(source, target):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(type(path), "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(FileError, match="Permission denied"):
         plots.save(plots.network([5, 5]), path)
     assert path.read_bytes() == before
@@ -440,7 +441,7 @@ def test_a_save_that_fails_leaves_the_old_picture_and_nothing_else(tmp_path, mon
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match=r"a\.png cannot be written"):
+    with pytest.raises(FileError, match=r"Cannot write .*a\.png"):
         plots.save(plots.network([2, 2]), tmp_path / "file" / "a.png")
     with pytest.raises(InputError, match=r"must end in \.png"):
         plots.save(plots.network([2, 2]), tmp_path / "a.jpg")

@@ -193,7 +193,7 @@ def test_a_tsv_file_has_tabs(tmp_path):
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
     path = written(tmp_path, "old\n1\n")
-    with pytest.raises(FileError, match=says("table.csv' cannot be written", "kind of file")):
+    with pytest.raises(FileError, match=says("table.csv' cannot hold this table", "kind of file")):
         write_table(pl.DataFrame({"a": [[1, 2]]}), path)
     assert path.read_text() == "old\n1\n"
     assert list(tmp_path.iterdir()) == [path]
@@ -204,15 +204,16 @@ def test_a_replacement_that_fails_leaves_nothing(tmp_path, monkeypatch):
         raise PermissionError("not allowed")
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(FileError, match=says("cannot be written", "not allowed")):
+    with pytest.raises(FileError, match=says("Cannot write", "not allowed")):
         write_table(fruit(), tmp_path / "t.csv")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_missing_or_a_file_is_named(tmp_path):
-    for folder in (tmp_path / "none", written(tmp_path, "x")):
-        with pytest.raises(FileError, match=says("cannot be written", "Choose another folder")):
-            write_table(fruit(), folder / "t.csv")
+def test_a_folder_that_is_missing_is_made_and_one_that_is_a_file_is_named(tmp_path):
+    write_table(fruit(), tmp_path / "none" / "t.csv")
+    assert (tmp_path / "none" / "t.csv").exists()
+    with pytest.raises(FileError, match=says("Cannot write", "Choose a folder")):
+        write_table(fruit(), written(tmp_path, "x") / "t.csv")
     with pytest.raises(FileError, match=says("'.xls'", ".parquet")):
         write_table(fruit(), tmp_path / "t.xls")
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from workings.arrays import Array, RandomSource, as_random, describe
 from workings.errors import FileError, InputError, MissingExtraError, unknown_name
+from workings.writing import write_bytes
 
 MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -562,7 +563,7 @@ def write_idx(path: str | Path, values: Array) -> None:
     if values.dtype != np.uint8 or values.ndim == 0:
         raise InputError(f"An IDX file is written of an array of type uint8, not {describe(values)}.")
     header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
-    Path(path).write_bytes(gzip.compress(header + values.tobytes(), compresslevel=9, mtime=0))
+    write_bytes(Path(path), gzip.compress(header + values.tobytes(), compresslevel=9, mtime=0))
 
 
 Maker = Callable[..., tuple[Array, Array]]

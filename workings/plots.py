@@ -11,11 +11,9 @@ open and no window appears: ``save`` writes a file, and a notebook shows a figur
 from __future__ import annotations
 
 import base64
-import contextlib
 import importlib
 import io
 import math
-import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.arrays import Array, describe
-from workings.errors import FileError, InputError, MissingExtraError
+from workings.errors import InputError, MissingExtraError
+from workings.writing import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -1029,16 +1028,7 @@ def save(figure_or_axes: Figure | Axes, path: str | Path) -> Path:
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise InputError(f"Pictures are written as PNG, so the name must end in .png; it is {path.name!r}.")
-    content = png(figure_or_axes)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")  # in the same folder: only there is a rename atomic
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
-        raise FileError(f"{path} cannot be written: {error.strerror or error}.") from error
+    write_bytes(path, png(figure_or_axes))
     return path
 
 

@@ -14,7 +14,6 @@ import csv
 import difflib
 import io
 import os
-import secrets
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +27,7 @@ from numpy.typing import ArrayLike
 
 from workings.arrays import Array
 from workings.errors import FileError, InputError, MissingExtraError, unknown_name
+from workings.writing import write_bytes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -114,8 +114,8 @@ def write_table(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     FileError
-        If the folder does not exist or cannot be written, or the kind of file is unknown or
-        cannot hold the table.  The old file, if there was one, is then still there.
+        If the folder cannot be written, or the kind of file is unknown or cannot hold the table.
+        The old file, if there was one, is then still there.
 
     Examples
     --------
@@ -129,23 +129,12 @@ def write_table(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     write = WRITERS[known_suffix(path)]
     errors = load_polars().exceptions
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    content = io.BytesIO()
     try:
-        with open(unfinished, "xb") as file:
-            write(frame, file)
-        os.replace(unfinished, path)
-    except (OSError, errors.PolarsError) as error:
-        raise FileError(f"'{path}' cannot be written: {error}. Choose another folder or kind of file.") from error
-    finally:
-        remove_quietly(unfinished)
-
-
-def remove_quietly(path: Path) -> None:
-    """Remove a file that may not be there."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # the error that matters is already on its way
+        write(frame, content)
+    except errors.PolarsError as error:
+        raise FileError(f"'{path}' cannot hold this table: {error}. Choose another kind of file.") from error
+    write_bytes(path, content.getvalue())
 
 
 def known_suffix(path: Path) -> str:
@@ -209,7 +198,7 @@ READERS: dict[str, Callable[[bytes, Path], pl.DataFrame]] = {
     ".parquet": read_parquet,
 }
 
-WRITERS: dict[str, Callable[[pl.DataFrame, io.BufferedWriter], None]] = {
+WRITERS: dict[str, Callable[[pl.DataFrame, io.BytesIO], None]] = {
     ".csv": lambda frame, file: frame.write_csv(file),
     ".tsv": lambda frame, file: frame.write_csv(file, separator="\t"),
     ".txt": lambda frame, file: frame.write_csv(file),

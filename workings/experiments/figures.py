@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workings.files.safetensors import write_bytes
+from workings.writing import write_bytes
 
 
 @dataclass(frozen=True)

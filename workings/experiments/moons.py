@@ -28,10 +28,11 @@ from workings.schedules import Exponential
 
 PASSES = 20_000
 SIZES = (1, 2, 3, 4, 5, 20, 50)
-SWEEP = (0.865, 0.865, 0.975, 0.99, 0.99, 0.99, 0.99)
+SWEEP = (0.865, 0.835, 0.975, 0.99, 0.99, 0.99, 0.99)
 # With 1, 2 and 4 units its code does not settle: changing one first weight by 1e-15 moves the accuracy after 20,000
-# passes within these bounds.  One row is 0.005.
-UNSETTLED = {1: 0.01, 2: 0.05, 4: 0.015}
+# passes by so much.  With 2 it ranges from 0.58 to 0.96 within the last 1,000 passes, so there is nothing to compare.
+UNSETTLED = {1: 0.01, 4: 0.015}
+CHAOTIC = 2
 # What its code prints: the first two losses, and the last ten, which lie on one of two branches.  The last bit of
 # the arithmetic (another build of NumPy, or the row maximum taken off in the softmax) decides on which.
 FIRST = (0.432387, 0.068947)
@@ -206,7 +207,14 @@ def report_sweep(report: Report, X: Array, y: Array, settings: Settings) -> None
     report.heading("How many hidden units?")
     report.compare(
         [
-            Figure(f"training accuracy, {size} hidden", None, known, scores[size][0], tolerance(size), compare)
+            Figure(
+                f"training accuracy, {size} hidden",
+                None,
+                known,
+                scores[size][0],
+                UNSETTLED.get(size, 0.005) + 1e-9,
+                compare and size != CHAOTIC,
+            )
             for size, known in zip(SIZES, SWEEP, strict=True)
         ]
     )
@@ -223,17 +231,13 @@ def report_sweep(report: Report, X: Array, y: Array, settings: Settings) -> None
         [[size, f"{scores[size][0]:.4f}", f"{scores[size][1]:.4f}"] for size in SIZES],
     )
     report.text(
-        "With 1, 2 and 4 units the learning rate is too large to settle: the last bit of the arithmetic decides which "
-        "accuracy is found after the last pass. Changing one first weight by 1e-15 gives from 0.815 to 0.870 with "
-        "2 units.",
-        "The post suspects that larger hidden layers overfit here, and advises a test set. On 2,000 new rows from the "
-        "same moons, this is what a test set says: compare the two columns.",
+        "With 1, 2 and 4 units the learning rate is too large to settle. With 2 units the loss bursts until the end: "
+        "the last bit of the arithmetic decides which accuracy is found after the last pass, and there is nothing to "
+        "compare with. At a learning rate of 0.0005 two units tell the moons apart almost as well as three.",
+        "The post suspects that larger hidden layers overfit here, and advises a test set. On 2,000 new rows the "
+        "accuracy falls from three or four units on, by a point or two: it is right, modestly. The smallest layers "
+        "are worse than the largest.",
     )
-
-
-def tolerance(size: int) -> float:
-    """How far a training accuracy may be from what the tutorial's code gives."""
-    return UNSETTLED.get(size, 0.005) + 1e-9
 
 
 def title(size: int) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 from workings import plots
 from workings.callbacks import Callback
 from workings.experiments.figures import Figure, show_agreement, show_number, write_figures
-from workings.files.safetensors import write_bytes
 from workings.network import Network
+from workings.writing import write_bytes
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --line: #ccc; --soft: #f4f4f2;

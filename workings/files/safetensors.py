@@ -10,8 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +30,7 @@ from workings.network import Network
 from workings.optimizers import LBFGS
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.version import __version__
+from workings.writing import write_bytes
 
 if TYPE_CHECKING:
     from workings.training import Training
@@ -337,40 +336,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise InputError(f"{value!r} cannot be written to a file.")
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write to a temporary name beside the file, then rename: there is a whole file or none.
-
-    Raises
-    ------
-    FileError
-        If the folder cannot be written to.
-    """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~current_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise FileError(
-            f"Cannot write {path}: {error.strerror or error}. Choose a folder that can be written to."
-        ) from error
-    finally:  # whatever ended it, Ctrl-C too
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-
-
-def current_umask() -> int:
-    """The permissions that new files are not to have."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def read_file(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -1,0 +1,207 @@
+"""The command line: what people type, what they get, what is left on the disk, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from workings import Network, __version__
+from workings.cli.commands import app
+from workings.tables import read_table
+
+FLOWERS = Path(__file__).parents[1] / "examples" / "flowers.csv"
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("flowers")
+    done = CliRunner().invoke(
+        app, ["train", str(FLOWERS), "--target", "species", "--out", str(folder), "--epochs", "60"]
+    )
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_help_names_every_command(command):
+    done = command("--help")
+    assert done.exit_code == 0
+    for name in ("run", "train", "predict", "summary"):
+        assert name in done.stdout
+        assert command(name, "--help").exit_code == 0
+
+
+def test_version(command):
+    assert __version__ in command("--version").stdout
+
+
+def test_the_module_is_the_command(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "workings", "--version"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert __version__ in done.stdout
+
+
+def test_without_typer_the_extra_is_named(tmp_path):
+    hide = "import sys; sys.modules['typer'] = None; from workings.cli.main import run; run()"
+    done = subprocess.run([sys.executable, "-c", hide], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install 'workings[cli]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_run_xor_writes_everything_and_agrees(command, tmp_path):
+    done = command("run", "xor", "--out", "results")
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "results" / "xor"
+    names = {path.name for path in folder.iterdir()}
+    assert {"report.html", "figures.json", "model.safetensors", "cost.png", "boundary.png"} <= names
+    figures = json.loads((folder / "figures.json").read_text())
+    assert [set(figure) for figure in figures] == [{"name", "published", "own_code", "measured", "agrees"}] * len(
+        figures
+    )
+    assert all(figure["agrees"] for figure in figures)
+    report = (folder / "report.html").read_text()
+    assert "http" not in report.replace("http://www.w3.org", "")
+    assert report.count("data:image/png;base64,") == len([name for name in names if name.endswith(".png")])
+    model = Network.load(folder / "model.safetensors")
+    predictions = model.predict(np.array([[0, 0, 1], [1, 1, 1], [1, 0, 1], [0, 1, 1.0]]))
+    np.testing.assert_allclose(predictions, [0.02039406, 0.96795662, 0.97199464, 0.02758648], atol=5e-9)
+
+
+def test_another_seed_has_nothing_to_compare_with(command, tmp_path):
+    done = command("run", "xor", "--seed", "7")
+    assert done.exit_code == 0, done.output
+    figures = json.loads((tmp_path / "workings-runs" / "xor" / "figures.json").read_text())
+    assert {figure["agrees"] for figure in figures} == {None}
+
+
+def test_a_figure_that_does_not_agree_is_exit_code_1(command, monkeypatch):
+    monkeypatch.setattr("workings.experiments.xor.PREDICTIONS", (0.5, 0.5, 0.5, 0.5))
+    done = command("run", "xor")
+    assert done.exit_code == 1
+    assert "DIFFERS" in done.stdout
+
+
+def test_an_unknown_experiment_or_engine(command):
+    assert command("run", "xnor").exit_code == 2
+    done = command("run", "xor", "--engine", "steam")
+    assert done.exit_code == 2
+    assert "Unknown engine 'steam'" in done.stderr
+
+
+def test_train_says_what_it_did(flowers):
+    assert {path.name for path in flowers.iterdir()} >= {
+        "model.safetensors",
+        "report.html",
+        "curves.png",
+        "confusion.png",
+    }
+    assert "species" in (flowers / "report.html").read_text()
+    assert not (flowers / "figures.json").exists()
+
+
+def test_predict_gives_labels_and_probabilities(command, flowers, tmp_path):
+    done = command("predict", flowers / "model.safetensors", FLOWERS)
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[0] == "prediction,p(setosa),p(versicolor),p(virginica)"
+    assert len(lines) == 151
+    assert "accuracy" in done.stderr
+    for name in ("out.csv", "out.parquet"):
+        assert command("predict", flowers / "model.safetensors", FLOWERS, "--out", name).exit_code == 0
+        frame = read_table(tmp_path / name)
+        assert frame["prediction"].to_list() == [line.split(",")[0] for line in lines[1:]]
+        np.testing.assert_allclose(frame.select(frame.columns[1:]).to_numpy().sum(axis=1), 1)
+
+
+def test_predictions_are_those_of_the_model_in_python(flowers):
+    network = Network.load(flowers / "model.safetensors")
+    frame = read_table(FLOWERS)
+    X = frame.drop("species").to_numpy()
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    assert (network.predict(X) == frame["species"].to_numpy()).mean() > 0.93
+
+
+def test_a_missing_column_is_named(command, flowers, tmp_path):
+    (tmp_path / "short.csv").write_text("sepal_length,petal_width\n1,2\n")
+    done = command("predict", flowers / "model.safetensors", "short.csv")
+    assert done.exit_code == 2
+    assert "sepal_width" in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_summary_tells_the_layers_the_classes_and_the_columns(command, flowers):
+    done = command("summary", flowers / "model.safetensors", "--program")
+    assert done.exit_code == 0
+    for words in ("Dense(32, 'relu')", "setosa, versicolor, virginica", "4 numeric columns", "dW1 = X.T @ dz1"):
+        assert words in done.stdout
+
+
+def test_regression_is_recognized_and_undone(command, tmp_path):
+    rng = np.random.default_rng(0)
+    x, c = rng.uniform(0, 10, 300), rng.choice(["a", "b"], 300)
+    rows = [f"{a:.4f},{b},{1000 + 50 * a + (20 if b == 'b' else 0):.4f}" for a, b in zip(x, c, strict=True)]
+    (tmp_path / "prices.csv").write_text("size,kind,price\n" + "\n".join(rows) + "\n")
+    done = command("train", "prices.csv", "--target", "price", "--epochs", "100")
+    assert done.exit_code == 0, done.output
+    assert "regression" in done.stdout
+    model = tmp_path / "workings-runs" / "prices" / "model.safetensors"
+    assert command("predict", model, "prices.csv", "--out", "p.csv").exit_code == 0
+    predicted = read_table(tmp_path / "p.csv")["prediction"].to_numpy()
+    true = read_table(tmp_path / "prices.csv")["price"].to_numpy()
+    assert np.abs(predicted - true).mean() < 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--target", "specis"], "Did you mean 'species'?"),
+        (["--target", "species", "--activation", "rellu"], "Did you mean 'relu'?"),
+        (["--target", "species", "--hidden", "32;16"], "whole numbers with commas"),
+        (["--target", "species", "--optimizer", "adm"], "Did you mean 'adam'?"),
+        (["--target", "species", "--loss", "SquaredError"], "does not suit a target of classes"),
+        (["--target", "species", "--validation", "1.5"], "a share from 0 to below 1"),
+        (["--target", "species", "--optimizer", "sgd", "--lr", "1e200"], "diverged"),
+    ],
+)
+def test_what_cannot_be_is_one_message(command, tmp_path, arguments, words):
+    done = command("train", FLOWERS, *arguments)
+    assert done.exit_code == 2
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.output
+    assert not list(tmp_path.rglob("model.safetensors"))
+
+
+def test_a_folder_that_cannot_be_written(command, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = command("train", FLOWERS, "--target", "species", "--epochs", "1", "--out", "file/inside")
+    assert done.exit_code == 2
+    assert "Cannot write" in done.stderr
+
+
+def test_every_optimizer_and_option_trains(command):
+    for options in (
+        "--optimizer lbfgs",
+        "--optimizer nesterov --dropout 0.1 --l2 0.001",
+        "--hidden= --balanced --validation 0",
+        "--batch-size 0 --drop sepal_width",
+    ):
+        done = command("train", FLOWERS, "--target", "species", "--epochs", "5", *options.split())
+        assert done.exit_code == 0, done.output
