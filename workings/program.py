@@ -446,7 +446,7 @@ def returned_locals(function: Callable[..., Any]) -> list[str]:
 def write_loss(
     writer: Writer, loss: Loss, regularizers: Sequence[Regularizer], placed: Sequence[Placed], weighted: bool
 ) -> Scope:
-    """Write the prediction ``p`` and the objective ``J``; give what the loss's letters stand for."""
+    """Write the prediction ``p``, the losses and the objective ``J``; give what the loss's letters stand for."""
     writer.part = f"loss: {loss!r}"
     scope: Scope = {letter: ast.Constant(value) for letter, value in loss.constants.items()}
     scope |= {"z": name(placed[-1].a), "y": name("y"), "n": name("n"), "w": name("w")}
@@ -464,21 +464,27 @@ def write_loss(
     scope["losses"] = name("losses")
     reduce = loss.reduce(weighted)[0]
     (total,) = writer.write(reduce, scope, {}, "")
-    if not regularizers:
+    if regularizers:
+        writer.emit("loss", total, words_of(reduce, "the loss"))
+        write_penalties(writer, regularizers, placed)
+    else:
         writer.emit("J", total, words_of(reduce, "the objective J"))
-        return scope
-    writer.emit("loss", total, words_of(reduce, "the loss"))
+    return scope
+
+
+def write_penalties(writer: Writer, regularizers: Sequence[Regularizer], placed: Sequence[Placed]) -> None:
+    """Write the objective ``J`` as the loss plus what each regularizer adds for each parameter it acts on."""
     writer.part = ", ".join(map(repr, regularizers))
-    J, words = name("loss"), []
+    J: ast.expr = name("loss")
+    words = []
     for regularizer in regularizers:
         formula = type(regularizer).penalty
         words.append(words_of(formula, "").removeprefix(f"{name_of(formula)} "))
         for place in placed:
             for letter in place.layer.regularized:
                 (penalty,) = writer.write(formula, penalty_scope(writer, regularizer, place, letter), {}, "")
-                J = ast.BinOp(J, ast.Add(), penalty)  # type: ignore[assignment]
+                J = ast.BinOp(J, ast.Add(), penalty)
     writer.emit("J", J, f"the objective J is the loss plus, for each W, {' and '.join(words)}")
-    return scope
 
 
 def penalty_scope(writer: Writer, regularizer: Regularizer, place: Placed, letter: str) -> Scope:

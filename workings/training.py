@@ -362,9 +362,33 @@ def minimize(training: Training, settings: LBFGS) -> None:
         from scipy import optimize
     except ImportError as error:
         raise MissingExtraError("SciPy", "sklearn") from error
-    network, program = training.network, training.program
-    if program.draws or any(layer.statistics for layer in network.layers) or len(training.batches) > 1:
+    network = training.network
+    if any(layer.draws or layer.statistics for layer in network.layers) or len(training.batches) > 1:
         raise InputError("L-BFGS needs a full batch (batch_size=None) and a network without Dropout and BatchNorm.")
+    objective = flat_objective(training)
+    latest = [objective(network.theta.astype(np.float64))[0]]
+
+    def after(intermediate_result: Any) -> None:
+        move_to(training, intermediate_result.x)
+        training.finish_epoch(latest[-1])
+        latest.append(float(intermediate_result.fun))
+        training.epoch += 1
+        if training.stopped:
+            raise StopIteration
+        training.tell("on_epoch_begin")
+
+    options: dict[str, Any] = {"maxiter": training.epochs, "maxfun": 25 * training.epochs, "maxcor": settings.memory}
+    options |= {"gtol": settings.tolerance, "ftol": 0.0}
+    start = network.theta.astype(np.float64)
+    training.tell("on_epoch_begin")
+    result = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", callback=after, options=options)
+    move_to(training, result.x)
+    training.stopped = training.stopped or f"L-BFGS ended after {training.epoch} iterations: {result.message}"
+
+
+def flat_objective(training: Training) -> Callable[[Array], tuple[float, Array]]:
+    """The objective and its gradient as functions of one flat vector, in float64."""
+    network, program = training.network, training.program
     run = Runner(program, ["J", *(f"d{name}" for name in program.parameters)], "L-BFGS")
     data = {"X": training.X, "y": training.y, "w": training.w, "n": len(training.X)}
 
@@ -373,31 +397,13 @@ def minimize(training: Training, settings: LBFGS) -> None:
         J, *gradients = run({**data, **network.parameters})
         return float(J), np.concatenate([np.ravel(g) for g in gradients]).astype(np.float64)
 
-    latest = [objective(network.theta.astype(np.float64))[0]]
+    return objective
 
-    def after(intermediate_result: Any) -> None:
-        network.theta[...] = intermediate_result.x
-        training.values = {name: view.copy() for name, view in network.parameters.items()}
-        training.finish_epoch(latest[-1])
-        latest.append(float(intermediate_result.fun))
-        training.epoch += 1
-        if training.stopped:
-            raise StopIteration
-        training.tell("on_epoch_begin")
 
-    options = {
-        "maxiter": training.epochs - training.epoch,
-        "maxcor": settings.memory,
-        "gtol": settings.tolerance,
-        "ftol": 0.0,
-    }
-    options["maxfun"] = 25 * training.epochs
-    start = network.theta.astype(np.float64)
-    training.tell("on_epoch_begin")
-    result = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", callback=after, options=options)
-    network.theta[...] = result.x
-    training.values = {name: view.copy() for name, view in network.parameters.items()}
-    training.stopped = training.stopped or f"L-BFGS ended after {training.epoch} iterations: {result.message}"
+def move_to(training: Training, theta: Array) -> None:
+    """Put the network, and the values that are kept when training is interrupted, at other parameters."""
+    training.network.theta[...] = theta
+    training.values = {name: view.copy() for name, view in training.network.parameters.items()}
 
 
 def checked_optimizer(optimizer: Any) -> Part | LBFGS:

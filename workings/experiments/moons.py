@@ -134,28 +134,31 @@ def run(settings: Settings) -> list[Figure]:
 def report_training(report: Report, network: Network, history: History, X: Array, y: Array, settings: Settings) -> None:
     """The losses that the tutorial's code prints, the orbit they end on, and a smaller learning rate."""
     compare = settings.seed in (None, 0)
-    losses = history["loss"][1::1000]  # printed after the update: the loss the next epoch begins with
     report.heading("The loss, every 1,000 passes")
     report.text(
         "The post shows no losses; these are what its code prints when it is run. From the third on they depend on "
-        "the last bit of the arithmetic, because the learning rate is at the edge of stability (below): the last ten"
-        " lie on one of two branches, and each is shown beside the tutorial's value on the branch that our "
-        "arithmetic took."
+        "the last bit of the arithmetic, because the learning rate is at the edge of stability (below): the last ten "
+        "lie on one of two branches, and each is shown beside the tutorial's value on the branch that our arithmetic "
+        "took."
     )
-    report.compare(printed_losses(losses, compare))
+    # Printed after the update: the loss that the next epoch begins with.
+    report.compare(printed_losses(history["loss"][1::1000], compare))
     slower = make_network(3, settings.seed_or(0))
     settled = train(settings, slower, X, y, "3 hidden units, lr 0.005", lr=0.005)
-    report.heading("At the edge of stability")
     low, high = sorted(history["loss"][-2:])
+    report.heading("At the edge of stability")
     report.compare(
         [
-            Figure("lower value of the orbit, lr 0.01", None, ORBIT[0], low, 1e-6, compare),
-            Figure("upper value of the orbit, lr 0.01", None, ORBIT[1], high, 1e-6, compare),
+            Figure("lower value of the orbit", None, ORBIT[0], low, 1e-6, compare),
+            Figure("upper value of the orbit", None, ORBIT[1], high, 1e-6, compare),
             Figure("loss at the end, lr 0.005", None, SETTLED, settled["loss"][-1], 1e-6, compare),
         ]
     )
-    curvature = sharpness(slower, X, y)
-    both = {"lr 0.01": history["loss"], "lr 0.005": settled["loss"]}
+    report_stability(report, history["loss"], settled["loss"], sharpness(slower, X, y))
+
+
+def report_stability(report: Report, orbiting: list[float], settled: list[float], curvature: float) -> None:
+    """Why the loss jumps between two values, in words and pictures."""
     report.text(
         "With the learning rate 0.01 the loss does not settle: from some point on it jumps between two values, step "
         "by step. A step of gradient descent overshoots a valley whose curvature is greater than 2 / lr, which is 200 "
@@ -163,16 +166,15 @@ def report_training(report: Report, network: Network, history: History, X: Array
         f"half the learning rate settles, the greatest curvature is {curvature:.0f}: stable for 0.005, whose limit is "
         "400, but not for 0.01. The steps of 0.01 are thrown from one side of that valley to the other and come to "
         "rest on an orbit of two points, higher up.",
-        f"Half the learning rate ends at {settled['loss'][-1]:.6f}, below both values of the orbit.",
+        f"Half the learning rate ends at {settled[-1]:.6f}, below both values of the orbit.",
     )
-    report.picture(
-        plots.orbit([float(v) for v in history["loss"]]), "orbit", "The last losses at lr 0.01: an orbit of two values."
-    )
+    report.picture(plots.orbit(orbiting), "orbit", "The last losses at lr 0.01: an orbit of two values.")
+    both = {"lr 0.01": orbiting, "lr 0.005": settled}
     report.picture(
         plots.curves(both, names=list(both), log=True),
         "curves",
         "Both runs: 0.01 falls faster at first and stays above; 0.005 goes on falling.",
-    )  # fmt: skip
+    )
 
 
 def report_straight(report: Report, network: Network, X: Array, y: Array, settings: Settings) -> None:
@@ -197,47 +199,47 @@ def report_straight(report: Report, network: Network, X: Array, y: Array, settin
 
 def report_sweep(report: Report, X: Array, y: Array, settings: Settings) -> None:
     """Seven hidden sizes: boundaries, training accuracy, and accuracy on rows that were held out."""
-    compare = settings.seed in (None, 0)
     X_new, y_new = moons(2000, 0.2, seed=settings.seed_or(0) + 1)
-    networks = {}
-    for size in SIZES:
-        networks[size] = make_network(size, settings.seed_or(0))
-        train(settings, networks[size], X, y, f"{size} hidden unit{'s' if size > 1 else ''}")
-    scores = {size: (network.score(X, y), network.score(X_new, y_new)) for size, network in networks.items()}
+    networks = {size: make_network(size, settings.seed_or(0)) for size in SIZES}
+    for size, network in networks.items():
+        train(settings, network, X, y, title(size))
+    training = [network.score(X, y) for network in networks.values()]
+    held_out = [network.score(X_new, y_new) for network in networks.values()]
     report.heading("How many hidden units?")
-    report.compare(
-        [
-            Figure(
-                f"training accuracy, {size} hidden",
-                None,
-                known,
-                scores[size][0],
-                UNSETTLED.get(size, 0.005) + 1e-9,
-                compare and size != CHAOTIC,
-            )
-            for size, known in zip(SIZES, SWEEP, strict=True)
-        ]
-    )
+    report.compare(sweep_figures(training, settings.seed in (None, 0)))
+    captions = [f"training {a:.3f}, held out {b:.3f}" for a, b in zip(training, held_out, strict=True)]
+    titles = [title(size) for size in SIZES]
     report.picture(
         plots.boundaries(
-            {title(size): network for size, network in networks.items()}, X, y,
-            captions={title(size): f"training {scores[size][0]:.3f}, held out {scores[size][1]:.3f}" for size in SIZES},
+            dict(zip(titles, networks.values(), strict=True)), X, y, captions=dict(zip(titles, captions, strict=True))
         ),
         "sweep",
         "Seven hidden sizes: one or two units only draw something like a line; from three on the moons are told apart.",
-    )  # fmt: skip
-    report.table(
-        ["hidden units", "training accuracy (200)", "held-out accuracy (2,000 new rows)"],
-        [[size, f"{scores[size][0]:.4f}", f"{scores[size][1]:.4f}"] for size in SIZES],
     )
-    report.text(
-        "With 1, 2 and 4 units the learning rate is too large to settle. With 2 units the loss bursts until the end: "
-        "the last bit of the arithmetic decides which accuracy is found after the last pass, and there is nothing to "
-        "compare with. At a learning rate of 0.0005 two units tell the moons apart almost as well as three.",
-        "The post suspects that larger hidden layers overfit here, and advises a test set. On 2,000 new rows the "
-        "accuracy falls from three or four units on, by a point or two: it is right, modestly. The smallest layers "
-        "are worse than the largest.",
-    )
+    rows = [[n, f"{a:.4f}", f"{b:.4f}"] for n, a, b in zip(SIZES, training, held_out, strict=True)]
+    report.table(["hidden units", "training accuracy (200)", "held-out accuracy (2,000 new rows)"], rows)
+    report.text(*ABOUT_THE_SWEEP)
+
+
+ABOUT_THE_SWEEP = (
+    "With 1, 2 and 4 units the learning rate is too large to settle. With 2 units the loss bursts until the end: the "
+    "last bit of the arithmetic decides which accuracy is found after the last pass, and there is nothing to compare "
+    "with. At a learning rate of 0.0005 two units tell the moons apart almost as well as three.",
+    "The post suspects that larger hidden layers overfit here, and advises a test set. On 2,000 new rows the accuracy"
+    " falls from three or four units on, by a point or two: it is right, modestly. The smallest layers are worse than"
+    " the largest.",
+)
+
+
+def sweep_figures(training: Sequence[float], compare: bool) -> list[Figure]:
+    """The training accuracies beside those of the tutorial's code."""
+    return [
+        Figure(
+            f"training accuracy, {size} hidden", None, known, accuracy, UNSETTLED.get(size, 0.005) + 1e-9,
+            compare and size != CHAOTIC,
+        )
+        for size, known, accuracy in zip(SIZES, SWEEP, training, strict=True)
+    ]  # fmt: skip
 
 
 def title(size: int) -> str:
