@@ -258,7 +258,7 @@ def test_unknown_names_suggest_the_nearest() -> None:
     refused(lambda: Dense(3, "rellu"), "Unknown activation 'rellu'", "Did you mean 'relu'?", "tanh")
     refused(lambda: BatchNorm("tahn"), "Unknown activation 'tahn'", "Did you mean 'tanh'?")
     refused(lambda: Network([Dense(1)], loss="CrossEntrpy"), "Unknown loss", "Did you mean 'CrossEntropy'?")
-    refused(lambda: Network([Dense(1)], loss="squarederror"), "Unknown loss", "Did you mean 'SquaredError'?")
+    refused(lambda: Network([Dense(1)], loss="squareerror"), "Unknown loss", "Did you mean 'SquaredError'?")
     refused(lambda: Dense(3, weights="he_norml"), "Unknown initializer", "Did you mean 'he_normal'?")
     refused(lambda: fit(classifier(), metrics=["acuracy"]), "Unknown metric", "Did you mean 'accuracy'?")
     refused(lambda: fit(classifier(), engine="refrence"), "Unknown engine", "Did you mean 'reference'?")

@@ -162,7 +162,7 @@ def test_regression_is_recognized_and_undone(command, tmp_path):
     done = command("train", "prices.csv", "--target", "price", "--epochs", "100")
     assert done.exit_code == 0, done.output
     assert "regression" in done.stdout
-    model = tmp_path / "workings-runs" / "prices" / "model.safetensors"
+    model = tmp_path / "workings-runs" / "prices-price" / "model.safetensors"
     assert command("predict", model, "prices.csv", "--out", "p.csv").exit_code == 0
     predicted = read_table(tmp_path / "p.csv")["prediction"].to_numpy()
     true = read_table(tmp_path / "prices.csv")["price"].to_numpy()
@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_written(command, tmp_path):
     (tmp_path / "file").write_text("in the way")
     done = command("train", FLOWERS, "--target", "species", "--epochs", "1", "--out", "file/inside")
     assert done.exit_code == 2
-    assert "Cannot write" in done.stderr
+    assert "Cannot write to" in done.stderr
 
 
 def test_every_optimizer_and_option_trains(command):

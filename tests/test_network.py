@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from workings import (
     CrossEntropy,
     Dense,
     Dropout,
+    InputError,
     Momentum,
     Network,
     SquaredError,
@@ -280,3 +282,26 @@ def test_probabilities_of_one_output_have_two_columns() -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     assert network.classes is not None
     assert np.array_equal(network.classes[probabilities.argmax(axis=1)], network.predict(X))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
+def test_a_copy_is_a_network_of_its_own(copied):
+    network = Network([Dense(4, "tanh"), BatchNorm(), Dense(2)], loss=CrossEntropy(), seed=0)
+    network.fit(X, Y, optimizer=SGD(0.1), epochs=2)
+    again = copied(network)
+    assert (again.predict_proba(X) == network.predict_proba(X)).all()
+    before = network.theta.copy()
+    again.fit(X, Y, optimizer=SGD(0.1), epochs=2)
+    assert (network.theta == before).all()
+    again.parameters["W1"][0, 0] = 7.0
+    assert again.theta[0] == 7.0
+
+
+def test_writing_to_a_parameter_writes_into_theta():
+    network = Network([Dense(2, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    network.parameters["W1"] = np.arange(4.0).reshape(2, 2)
+    assert network.theta[:4].tolist() == [0, 1, 2, 3]
+    with pytest.raises(InputError, match=r"W1 has shape \(2, 2\); what is to be put there has \(4,\)"):
+        network.parameters["W1"] = np.arange(4.0)
+    with pytest.raises(KeyError, match="Did you mean 'W1'"):
+        network.parameters["w1"]

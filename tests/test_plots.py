@@ -113,7 +113,7 @@ def test_curves_draw_the_losses_and_skip_epochs_without_a_value():
     ax = plots.curves(HISTORY)
     training, validation = ax.lines
     assert training.get_xydata().tolist() == [[0, 0.9], [1, 0.5], [2, 0.4]]
-    assert validation.get_xydata().tolist() == [[0, 0.95], [2, 0.6]]
+    assert validation.get_xydata().tolist() == [[1, 0.95], [3, 0.6]]
     assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
     assert texts(ax) == ["training", "validation"]
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("epoch", "loss", "linear")

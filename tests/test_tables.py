@@ -348,7 +348,7 @@ TRAINING_ERRORS = [
         {"sweet": [None, True, True, None], "colour": [None, "a", "a", "a"]},
         ["'colour'", "in all: 3 (colour: 1, sweet: 2)"],
     ),
-    ("no values", {"colour": [None] * 4}, ["'colour' has no values", "drop=['colour']"]),
+    ("no values", {"colour": [None] * 4}, ["'colour' has no values", "--drop colour"]),
     ("infinity", {"weight": [1.0, 2.0, 3.0, -math.inf]}, ["-inf in row 4 (line 5", "'weight'", "not finite"]),
     ("too large", {"weight": [1e308, 1e308, 1e308, 0.0]}, ["'weight'", "1e+308", "Rescale"]),
     ("missing target", {"fruit": ["a", None, "b", "a"]}, ["row 2 (line 3", "'fruit'", "in all: 1", "target"]),
@@ -357,9 +357,9 @@ TRAINING_ERRORS = [
     ("one class of numbers", {"fruit": [3] * 4}, ["only one class, 3"]),
     ("one number", {"fruit": [1.5] * 4}, ["'fruit' is 1.5 in 4 rows", "nothing to predict"]),
     ("infinite target", {"fruit": [1.5, math.inf, 2.5, 3.5]}, ["inf in row 2", "'fruit'"]),
-    ("date", {"sweet": pl.Series(["2020-01-01"] * 4).str.to_date()}, ["'sweet'", "dates", "Drop it"]),
-    ("list", {"sweet": pl.Series([[1, 2]] * 4)}, ["'sweet'", "List(Int64)", "Drop it"]),
-    ("record", {"sweet": [{"a": 1}] * 4}, ["'sweet'", "Struct", "Drop it"]),
+    ("date", {"sweet": pl.Series(["2020-01-01"] * 4).str.to_date()}, ["'sweet'", "dates", "Leave it out"]),
+    ("list", {"sweet": pl.Series([[1, 2]] * 4)}, ["'sweet'", "List(Int64)", "Leave it out"]),
+    ("record", {"sweet": [{"a": 1}] * 4}, ["'sweet'", "Struct", "Leave it out"]),
     ("bytes", {"sweet": [b"a"] * 4}, ["'sweet'", "Binary"]),
     ("date as target", {"fruit": pl.Series(["2020-01-01"] * 4).str.to_date()}, ["'fruit'", "dates"]),
 ]
@@ -373,7 +373,7 @@ def test_what_cannot_be_learned_is_refused_with_its_place(changes, parts):
 
 def test_a_date_is_refused_from_a_csv_file_too(tmp_path):
     frame = read_table(written(tmp_path, "when,a,y\n2020-01-01,1,x\n2020-01-02,2,z\n"))
-    with pytest.raises(InputError, match=says("'when'", "Date", "Drop it", "days since")):
+    with pytest.raises(InputError, match=says("'when'", "Date", "Leave it out", "days since")):
         Preprocessing.learn(frame, "y")
     assert Preprocessing.learn(frame, "y", drop=["when"]).feature_names == ("a",)
 
@@ -408,7 +408,7 @@ def test_a_word_among_the_numbers_of_the_target_is_found():
 def test_text_that_names_each_row_is_refused():
     n = 60
     frame = pl.DataFrame({"name": [f"n{i}" for i in range(n)], "a": range(n), "y": [i / 7 for i in range(n)]})
-    with pytest.raises(InputError, match=says("'name'", "60 different values in 60 rows", "'n0'", "drop=['name']")):
+    with pytest.raises(InputError, match=says("'name'", "60 different values in 60 rows", "'n0'", "--drop name")):
         Preprocessing.learn(frame, "y")
     with pytest.raises(InputError, match=says("'name'", "60 different values", "Choose another target")):
         Preprocessing.learn(frame, "name")
@@ -520,9 +520,23 @@ def test_whole_numbers_with_a_decimal_point_can_be_classes():
 
 
 def test_too_many_classes_are_refused():
-    frame = pl.DataFrame({"a": range(1001), "y": range(1001)})
+    frame = pl.DataFrame({"a": range(2002), "y": [*range(1001)] * 2})
     with pytest.raises(InputError, match=says("'y' has 1001 classes", "task='regression'")):
         Preprocessing.learn(frame, "y", task="classification")
+
+
+def test_numbers_that_are_nearly_all_different_are_no_classes():
+    frame = pl.DataFrame({"a": range(60), "y": [float(i % 40) for i in range(60)]})
+    with pytest.raises(InputError, match=says("'y' has 40 different values in 60 rows", "--task regression")):
+        Preprocessing.learn(frame, "y", task="classification")
+
+
+def test_means_of_the_training_rows_only():
+    frame = pl.DataFrame({"a": [1.0, 3.0, 100.0], "c": ["x", "y", "z"], "y": [10.0, 20.0, 90.0]})
+    preprocessing = Preprocessing.learn(frame, "y").standardized_on(frame[:2])
+    np.testing.assert_allclose(preprocessing.transform(frame)[:2, 0], [-1, 1])
+    np.testing.assert_allclose(preprocessing.targets(frame)[:2], [-1, 1])
+    assert preprocessing.feature_names == ("a", "c=x", "c=y", "c=z")
 
 
 def test_true_and_false_can_be_predicted_as_numbers():
@@ -565,7 +579,7 @@ LATER_ERRORS = [
     ({"weight": pl.Series(["2020-01-01"] * 4).str.to_date()}, ["'weight'", "dates"]),
     (
         {"colour": ["red", "pink", "red", "red"]},
-        ["'pink' in row 2 (line 3", "'colour'", "green, red", "unknown='ignore'"],
+        ["'pink' in row 2 (line 3", "'colour'", "green, red", "--unknown ignore"],
     ),
     ({"colour": ["red", None, "red", ""]}, ["row 2", "'colour'", "in all: 2"]),
     ({"colour": [math.nan, 1.0, 1.0, 1.0]}, ["row 1", "'colour'", "in all: 1"]),

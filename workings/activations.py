@@ -180,7 +180,7 @@ def gelu(z: Values) -> Values:
 
 
 def gelu_derivative(z: Values) -> Values:
-    """is that chance plus the sum times the normal density"""
+    """is the chance that a normal number is smaller, plus the sum times the normal density"""
     return 0.5 * (1 + erf(0.7071067811865476 * z)) + 0.3989422804014327 * z * np.exp(-0.5 * z**2)
 
 
@@ -250,6 +250,14 @@ ACTIVATIONS: dict[str, Activation] = {record.name: record for record in (
 # fmt: on
 
 
+KNOWN_ELSEWHERE = {
+    "softmax": "CrossEntropy() applies the softmax itself: leave the last layer without activation, as in Dense(10).",
+    "linear": "It is called 'identity' here, and is the default.",
+    "logistic": "It is called 'sigmoid' here.",
+    "swish": "It is called 'silu' here.",
+}
+
+
 def activation_named(given: str | Activation) -> Activation:
     """Look an activation up by name; one that is passed is given back.
 
@@ -263,6 +271,8 @@ def activation_named(given: str | Activation) -> Activation:
     if isinstance(given, str):
         if given in ACTIVATIONS:
             return ACTIVATIONS[given]
+        if given.lower() in KNOWN_ELSEWHERE:
+            raise InputError(f"Unknown activation {given!r}. {KNOWN_ELSEWHERE[given.lower()]}")
         raise unknown_name("activation", given, ACTIVATIONS)
     raise InputError(
         f"An activation is a name or an Activation, not {given!r}. For a function f of your own with the "

@@ -52,7 +52,10 @@ def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: s
     InputError
         If ``X`` is not two-dimensional, empty, not numeric, not finite or of another width.
     """
-    array = np.asarray(X)
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise InputError(f"{name} has rows of different lengths: every row must have the same columns.") from error
     if array.ndim == 1:
         raise InputError(
             f"{name} has shape {array.shape}, but rows are samples: a single sample is {name}.reshape(1, -1), "
@@ -113,6 +116,8 @@ def position(place: tuple[int, ...]) -> str:
 
 def same_length(X: Array, other: Array, name: str = "y") -> None:
     """Refuse arrays of different numbers of rows."""
+    if other.ndim == 0:
+        raise InputError(f"{name} is {describe(other[()])}, but it must have one row for each sample.")
     if len(X) != len(other):
         raise InputError(f"X has {len(X)} rows but {name} has {len(other)}: they must have one row for each sample.")
 

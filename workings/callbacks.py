@@ -18,7 +18,7 @@ import numpy as np
 
 from workings.arrays import Array
 from workings.errors import InputError
-from workings.metrics import LOWER_IS_BETTER
+from workings.metrics import LOWER_IS_BETTER, METRICS
 
 if TYPE_CHECKING:
     from workings.training import Training
@@ -64,7 +64,7 @@ class EarlyStopping(Callback):
     min_delta : float
         By how much a value must be better to count.
     higher_is_better : bool or None
-        By default known for losses, errors and scores.
+        Known for losses and for our metrics; a function is taken to be better when it is lower.
 
     Examples
     --------
@@ -84,8 +84,9 @@ class EarlyStopping(Callback):
             raise InputError(f"patience must be a whole number from 0, not {patience!r}.")
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
         if higher_is_better is None:
-            metric = monitor.removeprefix("val_") if isinstance(monitor, str) else ""
-            higher_is_better = bool(metric) and metric not in LOWER_IS_BETTER
+            metric = monitor.removeprefix("val_") if isinstance(monitor, str) else "loss"
+            if metric in METRICS or metric in LOWER_IS_BETTER:
+                higher_is_better = metric not in LOWER_IS_BETTER
         self.higher_is_better = higher_is_better
         self.forget()
 
@@ -104,6 +105,8 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, training: Training) -> None:
         value = self.value(training)
+        if self.higher_is_better is None:
+            raise InputError(f"Is a higher {self.monitor} better, or a lower one? Say higher_is_better=True or False.")
         low = -value if self.higher_is_better else value
         if low < self.best - self.min_delta or not self.kept or (math.isnan(self.best) and not math.isnan(low)):
             self.best, self.best_epoch, self.wait = low, training.epoch, 0

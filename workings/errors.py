@@ -56,6 +56,10 @@ class DivergenceError(WorkingsError, ArithmeticError):
         self.history = history
 
 
+class WorkingsWarning(UserWarning):
+    """Something that can be used, but is most often a mistake."""
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
     """Make the error for a name that is not in a registry, with the nearest one suggested.
 
@@ -63,6 +67,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
     Unknown activation 'rellu'. Did you mean 'relu'? Known: relu, tanh.
     """
     names = list(known)
-    near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    by_lower = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
+    hint = f" Did you mean {by_lower[near[0]]!r}?" if near else ""
     return InputError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")

@@ -39,6 +39,10 @@ class Formula:
     words: str
 
 
+# Expressions with names of their own, or with a choice: a function that has one is called by its name.
+OWN_NAMES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.NamedExpr, ast.IfExp)
+
+
 @functools.lru_cache(maxsize=1024)
 def read_formula(function: Callable[..., Any]) -> Formula | None:
     """Take a plain function apart; None where it is not straight-line code or has no source.
@@ -60,6 +64,8 @@ def read_formula(function: Callable[..., Any]) -> Formula | None:
         return None
     body = node.body[1:] if ast.get_docstring(node) is not None else node.body
     if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
+        return None
+    if any(isinstance(inner, OWN_NAMES) for inner in ast.walk(node)):
         return None
     comments = comments_by_line(source)
     lines = []

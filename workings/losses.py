@@ -2,8 +2,9 @@
 
 Each loss is a description that names four formulas: its *link* turns the network's output ``z``
 into the prediction ``p``; its *value* gives one loss for each row (or for each entry); its
-*gradient* says how that changes with ``z``; a *reduction* makes one number of them.  Every value
-is computed from ``z``, not from ``p``, so that nothing overflows and no logarithm meets a zero.
+*gradient* says how that changes with ``z``; a *reduction* makes one number of them.  Where the link
+bends, values are computed from ``z``, not from ``p``, so that nothing overflows and no logarithm
+meets a zero.
 The comment above a line is what the readings say about it.
 """
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from workings.activations import identity, sigmoid, softplus
 from workings.arrays import Array, Values
-from workings.errors import InputError, unknown_name
+from workings.errors import InputError, ProgramError, unknown_name
 
 Formula = Callable[..., Values]
 
@@ -208,6 +209,9 @@ class Loss:
     def formulas(self) -> Mapping[str, Formula]:
         """The formulas of this loss by name: ``target``, ``link``, ``value``, ``gradient``."""
         kind = type(self)
+        for name in ("value", "gradient"):
+            if not hasattr(kind, name):
+                raise ProgramError(f"{kind.__name__} has no {name}: name a formula for it, as in `{name} = my_{name}`.")
         return {"target": identity, "link": kind.link, "value": kind.value, "gradient": kind.gradient}
 
     @property
@@ -338,6 +342,7 @@ def loss_named(given: str | Loss) -> Loss:
     """
     if isinstance(given, Loss):
         return given
-    if isinstance(given, str) and given in LOSSES:
-        return LOSSES[given]()
+    by_lower = {name.lower(): kind for name, kind in LOSSES.items()}
+    if isinstance(given, str) and given.lower() in by_lower:
+        return by_lower[given.lower()]()
     raise unknown_name("loss", given, LOSSES)

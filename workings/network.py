@@ -8,7 +8,8 @@ handled as a whole.  It computes nothing by itself: it has its program written a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,11 +18,11 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from workings.arrays import Array, RandomSource, as_features, as_finite, as_random, describe, same_length, working_dtype
 from workings.engines.reference import Runner, Tracer
-from workings.errors import InputError, ProgramError
+from workings.errors import InputError, ProgramError, WorkingsWarning, unknown_name
 from workings.layers import Dense, Layer, numbered
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, r2
-from workings.optimizers import Optimizer, Part
+from workings.optimizers import LBFGS, Optimizer, Part
 from workings.program import Program, inference_program, step_program
 from workings.regularizers import Regularizer
 from workings.schedules import OnPlateau
@@ -34,6 +35,50 @@ if TYPE_CHECKING:
     from workings.checks.gradients import GradientReport
 
 CHUNK = 8192  # rows predicted at a time, which bounds the memory that a large table needs
+
+
+class Parameters(Mapping[str, Array]):
+    """Named views of one flat vector; writing to a name writes into the vector.
+
+    >>> parameters = Parameters({"W1": (2, 1), "b1": (1,)}, np.array([1.0, 2.0, 3.0]))
+    >>> parameters["b1"] = 5.0
+    >>> parameters["W1"][1, 0] = 7.0
+    >>> parameters.theta
+    array([1., 7., 5.])
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], theta: Array) -> None:
+        self.shapes, self.theta = dict(shapes), theta
+        self.views: dict[str, Array] = {}
+        start = 0
+        for name, shape in self.shapes.items():
+            stop = start + math.prod(shape)
+            self.views[name] = theta[start:stop].reshape(shape)
+            start = stop
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self.views:
+            raise KeyError(str(unknown_name("parameter", name, self.views)))
+        return self.views[name]
+
+    def __setitem__(self, name: str, value: ArrayLike) -> None:
+        view = self[name]
+        array = np.asarray(value)
+        if array.ndim and array.shape != view.shape:
+            raise InputError(f"{name} has shape {view.shape}; what is to be put there has {array.shape}.")
+        view[...] = as_finite(array, view.dtype, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.views)
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Parameters, (self.shapes, self.theta)
+
+    def __repr__(self) -> str:
+        return f"Parameters({', '.join(f'{name}: {shape}' for name, shape in self.shapes.items())})"
 
 
 class Network:
@@ -79,11 +124,11 @@ class Network:
         self.loss = loss_named(loss)
         self.regularizers = checked_regularizers(regularizer)
         self.rng = as_random(seed)
+        warn_of_two_links(self.layers[-1], self.loss)
         self.n_in: int | None = None
         self.dtype_given = dtype is not None
         self.dtype = working_dtype(None, dtype)
-        self.theta: Array = np.zeros(0)
-        self.parameters: dict[str, Array] = {}
+        self.parameters = Parameters({}, np.zeros(0))
         self.statistics: dict[str, Array] = {}
         self.state: dict[str, Any] = {}
         self.preprocessing: dict[str, Any] | None = None
@@ -103,6 +148,15 @@ class Network:
         return width
 
     @property
+    def theta(self) -> Array:
+        """All parameters as one flat vector, of which ``parameters`` holds the named views."""
+        return self.parameters.theta
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: all but the compiled programs, which are made anew when needed."""
+        return {**self.__dict__, "runners": {}}
+
+    @property
     def classes(self) -> Array | None:
         """The labels behind the outputs, once they are known."""
         return self.targets.classes
@@ -119,7 +173,8 @@ class Network:
             width = layer.width(width)
         self.n_in = int(n_in)
         names = self.inference.parameters
-        self.theta, self.parameters = flat_views({name: drawn[name] for name in names}, self.dtype)
+        theta = np.concatenate([np.ravel(drawn[name]) for name in names]).astype(self.dtype)
+        self.parameters = Parameters({name: drawn[name].shape for name in names}, theta)
         self.statistics = {k: v.astype(self.dtype) for k, v in drawn.items() if k not in names}
         self.state, self.runners = {}, {}
         return self
@@ -181,7 +236,10 @@ class Network:
         return drawn
 
     def prepare(self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None = None) -> tuple[Array, Array, Array | None]:
-        """Check data and give it as the program wants it; a network that can use them is built if need be."""
+        """Check data and give it as the program wants it; a network that can use them is built if need be.
+
+        The labels that targets stand for are only found here; ``learn_labels`` makes them the network's.
+        """
         dtype = self.dtype if self.n_in is not None or self.dtype_given else working_dtype(X)
         features = as_features(X, dtype, self.n_in)
         same_length(features, np.asarray(y))
@@ -190,8 +248,11 @@ class Network:
         weights = None if w is None else as_weights(w, features, dtype)
         if self.n_in is None:
             self.build(features.shape[1], dtype)
-        self.targets = known
         return features, targets, weights
+
+    def learn_labels(self, y: ArrayLike) -> None:
+        """Take the labels of training targets for the network's own, if it has none yet."""
+        self.targets = self.targets.learn(y)
 
     # -- using it --------------------------------------------------------------------------
 
@@ -218,7 +279,8 @@ class Network:
         """Accuracy for labels, R² for numbers; 1 is perfect."""
         features, _, w = self.prepare(X, y, sample_weight)
         metric = accuracy if self.loss.target in ("classes", "labels") else r2
-        return metric(self.targets.comparable(y), self.predict(features), None if w is None else w[:, 0])
+        known = self.targets.learn(y)
+        return metric(known.comparable(y), known.decode(self.outputs(features)), None if w is None else w[:, 0])
 
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The objective J on these data: loss and regularization, nothing dropped out."""
@@ -265,7 +327,7 @@ class Network:
         def make() -> Tracer:
             return Tracer(step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted))
 
-        return cast(Tracer, self.runner(("trace", repr(optimizer), weighted), make))
+        return cast(Tracer, self.runner(("trace", *(optimizer.identity if optimizer else ()), weighted), make))
 
     def step_values(
         self, program: Program, X: Array, y: Array, w: Array | None, drawn: Mapping[str, Array]
@@ -287,9 +349,12 @@ class Network:
 
         The optimizer's state is kept from call to call for as long as the optimizer is the same.
         """
-        if isinstance(checked_optimizer(optimizer).schedule, OnPlateau):  # type: ignore[union-attr]
+        if isinstance(checked_optimizer(optimizer), LBFGS):
+            raise InputError("L-BFGS chooses its steps itself: use fit(..., optimizer=LBFGS(), batch_size=None).")
+        if isinstance(optimizer.schedule, OnPlateau):  # type: ignore[union-attr]
             raise InputError("OnPlateau follows a history, which a loop of your own does not have: give a number.")
         features, targets, w = self.prepare(X, y, sample_weight)
+        self.learn_labels(y)
         tracer = self.tracer(optimizer, w is not None)
         if self.state.get("optimizer") != optimizer:
             self.state = {"optimizer": optimizer, "t": 0, "values": {}}
@@ -359,6 +424,17 @@ class Network:
             raise InputError("This network has no parameters yet: call fit first, or give n_in= when you make it.")
 
 
+def warn_of_two_links(last: Layer, loss: Loss) -> None:
+    """Say so if the last layer bends what the loss is going to bend again."""
+    if loss.target != "numbers" and last.bend.name != "identity":
+        warnings.warn(
+            f"The last layer, {last!r}, has an activation, and {type(loss).__name__} applies its own after it: the "
+            f"network can hardly learn. Leave the activation out.",
+            WorkingsWarning,
+            stacklevel=3,
+        )
+
+
 def checked_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Refuse what is not a list of layers."""
     if isinstance(layers, Layer) or not isinstance(layers, Sequence) or not layers:
@@ -391,13 +467,3 @@ def as_weights(w: ArrayLike, X: Array, dtype: Any) -> Array:
     if (numbers < 0).any() or not (numbers > 0).any():
         raise InputError(f"Sample weights must be 0 or more, and not all 0; the smallest is {numbers.min():g}.")
     return numbers.reshape(-1, 1)
-
-
-def flat_views(arrays: Mapping[str, Array], dtype: Any) -> tuple[Array, dict[str, Array]]:
-    """Lay arrays out in one flat vector and give it with a view for each."""
-    theta = np.concatenate([np.ravel(a) for a in arrays.values()]).astype(dtype)
-    views, start = {}, 0
-    for name, array in arrays.items():
-        views[name] = theta[start : start + array.size].reshape(array.shape)
-        start += array.size
-    return theta, views

@@ -126,6 +126,11 @@ class Part:
         """The parts in order; a ``Chain`` has several."""
         return (self,)
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What makes this optimizer another one than others: its settings and its rules."""
+        return repr(self), *(rule for part in self.parts for rule in part.rules)
+
     def __post_init__(self) -> None:
         for letter, value in self.constants.items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
@@ -301,6 +306,12 @@ class LBFGS:
 
     memory: int = 10
     tolerance: float = 1e-8
+
+    def __post_init__(self) -> None:
+        if isinstance(self.memory, bool) or not isinstance(self.memory, int) or self.memory < 1:
+            raise InputError(f"LBFGS needs memory as a whole number from 1, not {self.memory!r}.")
+        if not isinstance(self.tolerance, (int, float)) or not 0 <= self.tolerance < math.inf:
+            raise InputError(f"LBFGS needs tolerance as a number from 0, not {self.tolerance!r}.")
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

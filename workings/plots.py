@@ -116,7 +116,8 @@ def curves(
         One value for each epoch, counted from 0 as in the history's table; None where nothing was recorded.
     names : sequence of str, optional
         What to draw; by default every entry with "loss" in its name, or all if there is none.
-        What belongs to validation (``val_…``) is dashed.
+        What belongs to validation (``val_…``) is dashed, and stands one epoch later than ``loss``:
+        it was measured after the epoch, ``loss`` at its beginning.
     log : bool
         Draw the values on a logarithmic scale.
     ax : Axes, optional
@@ -144,7 +145,11 @@ def curves(
     ax = tidy(ax or new_axes(6, 3.6), "epoch", readable(kinds.pop()) if len(kinds) == 1 else "value")
     if log:
         ax.set_yscale("log")
-    ends = [draw_curve(ax, history[name], name, LINES[i % len(LINES)]) for i, name in enumerate(chosen)]
+    later = [int(name.startswith("val_") and "loss" in history) for name in chosen]  # measured after the epoch
+    ends = [
+        draw_curve(ax, history[name], name, LINES[i % len(LINES)], first)
+        for i, (name, first) in enumerate(zip(chosen, later, strict=True))
+    ]
     alone = len({name.removeprefix("val_") for name in chosen}) == 1
     label_ends(ax, [(*end, role(name) if alone else readable(name)) for end, name in zip(ends, chosen, strict=True)])
     ax.xaxis.set_major_locator(matplotlib_part("ticker").MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -166,9 +171,13 @@ def role(name: str) -> str:
     return "validation" if name.startswith("val_") else "training"
 
 
-def draw_curve(ax: Axes, values: Sequence[float | None], name: str, colour: str) -> tuple[float, float, str]:
+def draw_curve(
+    ax: Axes, values: Sequence[float | None], name: str, colour: str, first: int = 0
+) -> tuple[float, float, str]:
     """Draw one curve through the epochs that have a value; give its last point and its colour."""
-    points = [(epoch, value) for epoch, value in enumerate(values) if value is not None and math.isfinite(value)]
+    points = [
+        (epoch, value) for epoch, value in enumerate(values, start=first) if value is not None and math.isfinite(value)
+    ]
     if not points:
         raise InputError(f"The history's {name!r} holds no number, so there is nothing to draw.")
     x, y = zip(*points, strict=True)

@@ -125,7 +125,10 @@ class Program:
     def replacing(self, target: str, expression: str) -> Program:
         """The same program with another right-hand side for one name: to try out a mistake, say."""
         old = self[target]
-        ast.parse(expression, mode="eval")
+        try:
+            ast.parse(expression, mode="eval")
+        except SyntaxError as error:
+            raise ProgramError(f"{expression!r} is not an expression: {error.msg}.") from error
         new = replace(old, expression=expression)
         return replace(self, statements=tuple(new if s is old else s for s in self.statements))
 
@@ -295,6 +298,11 @@ class Writer:
 
     def stands_for(self, letter: str, function: Callable[..., Any], scope: Scope) -> ast.expr:
         """What a letter of a formula stands for here."""
+        if letter == "self":
+            raise ProgramError(
+                f"{name_of(function)} is a method, with self. A formula is a plain function: define it outside of the "
+                f"class, and name it in the class."
+            )
         if letter not in scope:
             raise ProgramError(
                 f"{name_of(function)} asks for the letter {letter!r}, which has no meaning in "
@@ -448,7 +456,8 @@ def write_loss(
 ) -> Scope:
     """Write the prediction ``p``, the losses and the objective ``J``; give what the loss's letters stand for."""
     writer.part = f"loss: {loss!r}"
-    scope: Scope = {letter: ast.Constant(value) for letter, value in loss.constants.items()}
+    uses = set().union(*(letters_of(formula, ()) for formula in loss.formulas.values()))
+    scope: Scope = {k: writer.constant(k, v, loss) for k, v in loss.constants.items() if k in uses}
     scope |= {"z": name(placed[-1].a), "y": name("y"), "n": name("n"), "w": name("w")}
     formulas = loss.formulas
     (p,) = writer.write(formulas["link"], scope, {}, "")
@@ -460,15 +469,15 @@ def write_loss(
         writer.emit("y_smooth", y, words_of(formulas["target"], "y_smooth"))
         scope["y"] = name("y_smooth")
     (losses,) = writer.write(formulas["value"], scope, {}, "")
-    writer.emit("losses", losses, words_of(formulas["value"], "losses").replace("losses is", "each row's loss is"))
+    writer.emit("losses", losses, words_of(formulas["value"], "losses").replace("losses is", "Each row's loss is"))
     scope["losses"] = name("losses")
     reduce = loss.reduce(weighted)[0]
     (total,) = writer.write(reduce, scope, {}, "")
     if regularizers:
-        writer.emit("loss", total, words_of(reduce, "the loss"))
+        writer.emit("loss", total, words_of(reduce, "The loss"))
         write_penalties(writer, regularizers, placed)
     else:
-        writer.emit("J", total, words_of(reduce, "the objective J"))
+        writer.emit("J", total, words_of(reduce, "The objective J"))
     return scope
 
 
@@ -484,7 +493,7 @@ def write_penalties(writer: Writer, regularizers: Sequence[Regularizer], placed:
             for letter in place.layer.regularized:
                 (penalty,) = writer.write(formula, penalty_scope(writer, regularizer, place, letter), {}, "")
                 J = ast.BinOp(J, ast.Add(), penalty)
-    writer.emit("J", J, f"the objective J is the loss plus, for each W, {' and '.join(words)}")
+    writer.emit("J", J, f"The objective J is the loss plus, for each W, {' and '.join(words)}")
 
 
 def penalty_scope(writer: Writer, regularizer: Regularizer, place: Placed, letter: str) -> Scope:

@@ -19,7 +19,7 @@ from workings.errors import InputError
 
 
 def l2(W: Array, lam: float) -> Values:
-    """half the sum of its squares as a price"""
+    """lam/2 times the sum of its squares"""
     return lam / 2 * (W**2).sum()
 
 
@@ -29,7 +29,7 @@ def l2_gradient(W: Array, lam: float) -> Array:
 
 
 def l1(W: Array, lam1: float) -> Values:
-    """the sum of its sizes as a price"""
+    """lam1 times the sum of its sizes"""
     return lam1 * np.abs(W).sum()
 
 

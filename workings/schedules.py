@@ -111,7 +111,8 @@ class WarmUp:
 class OnPlateau(Schedule):
     """Multiplies the rate by ``factor`` when ``monitor`` has not got better for ``patience`` epochs.
 
-    Better means lower by more than ``min_delta``.  The rate does not fall below ``min_lr``.
+    Better means lower by more than ``min_delta``, or higher for accuracy and R².  The rate does not
+    fall below ``min_lr``.
     """
 
     factor: float = 0.1
@@ -125,6 +126,7 @@ class OnPlateau(Schedule):
 
     def follow(self, state: dict[str, Any], value: float) -> dict[str, Any]:
         """Give the next state, ``{"lr", "best", "wait"}``, after an epoch that ended at ``value``."""
+        value = -value if self.monitor.removeprefix("val_") in ("accuracy", "r2") else value
         if value < state.get("best", math.inf) - self.min_delta:
             return {"lr": state.get("lr", self.lr), "best": value, "wait": 0}
         wait = state.get("wait", 0) + 1

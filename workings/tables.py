@@ -17,7 +17,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -340,13 +340,13 @@ def refuse_unusable(column: pl.Series) -> None:
     dtype = column.dtype
     if dtype.is_temporal():
         raise InputError(
-            f"Column {column.name!r} holds dates or times ({dtype}), which a network cannot take. Drop it (`drop=`), "
-            f"or put numbers in its place: the month, or the days since some event."
+            f"Column {column.name!r} holds dates or times ({dtype}), which a network cannot take. Leave it out "
+            f"(`--drop`), or put numbers in its place: the month, or the days since some event."
         )
     if not (dtype.is_numeric() or is_text(column) or dtype in (polars.Boolean, polars.Null)):
         raise InputError(
             f"Column {column.name!r} holds values of type {dtype}; a column must hold numbers, text or true/false. "
-            f"Drop it (`drop=`), or spread its parts over columns of their own."
+            f"Leave it out (`--drop`), or spread its parts over columns of their own."
         )
 
 
@@ -531,6 +531,10 @@ class NumberColumn:
         """The one feature it becomes."""
         return (self.name,)
 
+    def standardized_on(self, column: pl.Series) -> NumberColumn:
+        """The same with mean, standard deviation and fill of these rows only."""
+        return type(self).learn(with_gaps(column), impute=self.fill is not None)
+
     def read(self, column: pl.Series) -> pl.Series:
         """Give a column of a later table as float64, with null for what is missing."""
         return as_numbers(column)
@@ -591,9 +595,13 @@ class CategoryColumn:
         """Learn the categories of a column of n words and, to impute, the most frequent one."""
         texts = as_texts(column)
         refuse_stray_text(texts)
-        refuse_many(texts, f"Drop it: drop=[{column.name!r}].")
+        refuse_many(texts, f"Leave it out: `--drop {column.name}`.")
         counts = Counter(sorted(texts.drop_nulls().to_list()))
         return cls(column.name, tuple(counts), counts.most_common(1)[0][0] if impute else None)
+
+    def standardized_on(self, column: pl.Series) -> CategoryColumn:
+        """The same: categories are those of the whole table."""
+        return self
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -618,7 +626,8 @@ class CategoryColumn:
         """Refuse a word that was not in the training table."""
         raise InputError(
             f"The category {values[row]!r} in {place(row, values)} was not in the training table; known are "
-            f"{some(self.categories)}. Correct it, train again with such rows, or pass unknown='ignore' (all zeros)."
+            f"{some(self.categories)}. Correct it, train again with such rows, or let it be all zeros "
+            f"(`--unknown ignore`)."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -656,7 +665,7 @@ def refuse_gaps(columns: Sequence[pl.Series], impute: bool) -> None:
     gapped = [with_gaps(column) for column in columns]
     for column in gapped:
         if column.null_count() == len(column):
-            raise InputError(f"Column {column.name!r} has no values at all. Drop it: drop=[{column.name!r}].")
+            raise InputError(f"Column {column.name!r} has no values at all. Leave it out: `--drop {column.name}`.")
     if not impute:
         refuse_missing(gapped, TRAIN_FIX)
 
@@ -826,6 +835,11 @@ def learned_target(column: pl.Series, task: str) -> tuple[Target, str]:
         reason = f"the target {column.name!r} is {because}: {task}"
     else:
         reason = f"task={task!r} was asked for"
+    if task == "classification" and not is_text(column) and 20 < column.n_unique() > len(column) / 2:
+        raise InputError(
+            f"The target {column.name!r} has {column.n_unique()} different values in {len(column)} rows: too many for "
+            f"classes. Use task='regression' (`--task regression`), or group the values."
+        )
     return TARGET_TASKS[task].learn(column), reason
 
 
@@ -949,6 +963,16 @@ class Preprocessing:
     def n_features(self) -> int:
         """The number of columns of ``X``."""
         return len(self.feature_names)
+
+    def standardized_on(self, frame: pl.DataFrame) -> Preprocessing:
+        """Give the same with means and standard deviations of these rows only: of those for training, say.
+
+        Categories and classes stay those that were learned.
+        """
+        columns = tuple(column.standardized_on(frame[column.name]) for column in self.columns)
+        is_number = isinstance(self.target, NumberTarget)
+        target = NumberTarget.learn(with_gaps(frame[self.target.name])) if is_number else self.target
+        return replace(self, columns=columns, target=target)
 
     def transform(self, frame: pl.DataFrame, *, unknown: str = "error") -> Array:
         """Give the inputs ``X`` of a network, of shape (n, n_features), float64.

@@ -8,9 +8,11 @@ a run and keeps what was learned.
 
 from __future__ import annotations
 
+import functools
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +27,7 @@ from workings.metrics import METRICS, Metric
 from workings.optimizers import LBFGS, Part
 from workings.program import Program, step_program
 from workings.schedules import OnPlateau
+from workings.targets import Targets
 
 if TYPE_CHECKING:
     from workings.network import Network
@@ -130,7 +133,8 @@ class Training:
         self.epochs = whole_number(epochs, "epochs")
         network.targets.check_variety(y)
         self.X, self.y, w = network.prepare(X, y, sample_weight)
-        self.w = combined_weights(w, class_weight, y, self.y, network)
+        self.targets = network.targets.learn(y)
+        self.w = combined_weights(w, class_weight, self.y, self.targets)
         self.validation: tuple[Array, Array] | None = None
         self.set_validation(validation)
         if self.w is not None:
@@ -145,6 +149,8 @@ class Training:
         self.history = History()
         self.epoch, self.step, self.stopped = 0, 0, ""
         self.plateau: dict[str, Any] = {}
+        self.good: dict[str, Array] = {}
+        network.targets = self.targets  # nothing can be refused any more
         self.values: dict[str, Array] = {}
         self.program: Program
         self.engine: Engine
@@ -157,7 +163,7 @@ class Training:
             features = as_features(validation[0], self.network.dtype, self.network.n_in, "validation X")
             same_length(features, np.asarray(validation[1]), "validation y")
             try:
-                self.validation = (features, self.network.targets.encode(validation[1], self.network.dtype))
+                self.validation = (features, self.targets.encode(validation[1], self.network.dtype))
             except InputError as error:
                 raise InputError(f"In the validation data, {error}") from error
             return
@@ -171,6 +177,14 @@ class Training:
         out, kept = order[:held], np.sort(order[held:])
         self.validation = (self.X[out], self.y[out])
         self.X, self.y, self.w = self.X[kept], self.y[kept], None if self.w is None else self.w[kept]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A short text that changes with the data and the batches, for checkpoints."""
+        crc = 0
+        for array in (self.X, self.y, self.w):
+            crc = crc if array is None else zlib.crc32(np.ascontiguousarray(array).tobytes(), crc)
+        return f"{len(self.X)} rows in batches of {self.batch_size}, shuffle={self.shuffle}, {crc:08x}"
 
     def check_batches(self) -> None:
         """Refuse batches that are too small for a layer."""
@@ -191,7 +205,7 @@ class Training:
                 self.network.layers, self.network.loss, self.network.regularizers, weighted=self.w is not None
             )
             return
-        key = ("step", repr(self.optimizer), self.w is not None, len(self.batches) > 1)
+        key = ("step", *self.optimizer.identity, self.w is not None, len(self.batches) > 1)
         self.program, self.engine = self.network.runner(key, lambda: self.make_engine(self.optimizer))
 
     def make_engine(self, optimizer: Any) -> tuple[Program, Engine]:
@@ -233,10 +247,19 @@ class Training:
                 return
             self.epoch = epoch
             self.tell("on_epoch_begin")
-            loss = None if len(self.batches) == 1 else self.network.measure(self.X, self.y, self.w)[0]
+            loss = None if len(self.batches) == 1 else self.objective_now()
+            self.good = dict(self.values)
             objectives = [J for stretch in self.stretches() for J in self.run_stretch(stretch)]
             self.network.keep(self.values)
             self.finish_epoch(objectives[0] if loss is None else loss)
+        self.objective_now()
+
+    def objective_now(self) -> float:
+        """The objective on all training rows, which must be finite."""
+        J = self.network.measure(self.X, self.y, self.w)[0]
+        if not np.isfinite(J):
+            self.fail("J", self.step, f"after step {self.step} the objective J was {J:g}", self.good, self.rate_now())
+        return J
 
     def finish_epoch(self, loss: float) -> None:
         """Record an epoch that began with the objective ``loss``, and tell the callbacks."""
@@ -302,7 +325,12 @@ class Training:
     def rate(self, t: int) -> float:
         """The learning rate of step ``t``, from 0."""
         schedule = self.optimizer.schedule  # type: ignore[union-attr]
-        return float(self.plateau.get("lr", schedule.lr) if isinstance(schedule, OnPlateau) else schedule(t))
+        rate = self.plateau.get("lr", schedule.lr) if isinstance(schedule, OnPlateau) else schedule(t)
+        if not 0 <= rate < np.inf:
+            raise InputError(
+                f"The schedule {schedule!r} gives the learning rate {rate!r} at step {t}: it must be positive."
+            )
+        return float(rate)
 
     def rate_now(self) -> dict[str, float]:
         """The learning rate of the last step, for the history."""
@@ -326,17 +354,22 @@ class Training:
             if name is not None:
                 break
             values.update(trace.after)
-        step = stretch.first_step + index
-        self.network.keep(values)
-        self.history.stopped = f"diverged at step {step}"
-        known = name or "J"
+        step, known = stretch.first_step + index, name or "J"
         statement = next((s for s in self.program.statements if s.target == known), None)
+        where = f", in `{statement}` ({statement.part})" if statement else ""
+        what = f"at step {step} (epoch {self.epoch}), {known} was the first value that was not finite{where}"
+        self.fail(known, step, what, values, {"lr": stretch.lr[index]})
+
+    def fail(self, name: str, step: int, what: str, last: Mapping[str, Array], rate: Mapping[str, float]) -> NoReturn:
+        """Put the last finite parameters back and say where the numbers ended."""
+        if last:
+            self.network.keep(last)
+        self.history.stopped = f"diverged at step {step}"
+        lr = f" The learning rate was {rate['lr']:g}: try {rate['lr'] / 10:g}," if rate else " Try"
         raise DivergenceError(
-            f"Training diverged: at step {step} (epoch {self.epoch}), {known} was the first value that was not finite"
-            + (f", in `{statement}` ({statement.part})" if statement else "")
-            + f". The learning rate was {stretch.lr[index]:g}: try {stretch.lr[index] / 10:g}, scale the inputs to "
-            "about -1..1, or put ClipByNorm(1.0) before the optimizer. The network has its last finite parameters.",
-            name=known, step=step, history=self.history,
+            f"Training diverged: {what}.{lr} scale the inputs to about -1..1, or put ClipByNorm(1.0) before the "
+            f"optimizer. The network has its last finite parameters.",
+            name=name, step=step, history=self.history,
         )  # fmt: skip
 
 
@@ -367,6 +400,8 @@ def minimize(training: Training, settings: LBFGS) -> None:
         raise InputError("L-BFGS needs a full batch (batch_size=None) and a network without Dropout and BatchNorm.")
     objective = flat_objective(training)
     latest = [objective(network.theta.astype(np.float64))[0]]
+    if not np.isfinite(latest[0]):
+        training.fail("J", 0, f"the objective J is {latest[0]:g} before the first step", {}, {})
 
     def after(intermediate_result: Any) -> None:
         move_to(training, intermediate_result.x)
@@ -446,13 +481,10 @@ def chosen_metrics(metrics: Sequence[str] | Mapping[str, Metric]) -> dict[str, C
     return {name: METRICS[name] for name in names}
 
 
-def combined_weights(
-    w: Array | None, class_weight: Labels, y: ArrayLike, encoded: Array, network: Network
-) -> Array | None:
+def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targets: Targets) -> Array | None:
     """One weight for each row, of the sample weights and the class weights."""
     if class_weight is None:
         return w
-    targets = network.targets
     if not targets.has_labels or targets.classes is None:
         raise InputError("class_weight needs targets that are labels, one for each row.")
     labels = targets.classes.tolist()

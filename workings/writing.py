@@ -45,3 +45,20 @@ def current_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def writable_folder(folder: Path) -> Path:
+    """Make a folder, and see to it that it can be written to before hours are spent on what goes there.
+
+    Raises
+    ------
+    FileError
+        If it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise FileError(f"Cannot write to {folder}: {error.strerror or error}. Choose another folder.") from error
+    return folder

@@ -192,7 +192,7 @@ def check_parameter(
         left, right, noise = measure(direction, STEPS[0])
         with np.errstate(invalid="ignore", over="ignore"):  # a gradient that is not finite is an infinite error
             along = float((gradient * direction).sum())
-        errors.append(relative_error(along, (left + right) / 2, noise))
+        errors.append(relative_error(along, (left + right) / 2, noise / tolerance))
     if max(errors) <= tolerance:
         return ParameterCheck(name, True, max(errors))
     return check_entries(name, gradient, value, measure, tolerance, rng)
@@ -210,44 +210,41 @@ def check_entries(
     for place in places:
         direction = np.zeros(value.shape)
         direction[place] = 1.0
-        slope, error, corner = entry_error(float(gradient[place]), direction, measure, tolerance, floor)
+        slope, error, corner = check_entry(float(gradient[place]), direction, measure, tolerance, floor)
         numeric.append(slope)
         errors.append(error)
         corners += corner
     analytic = np.array([gradient[place] for place in places])
-    worst = max(errors)
     return ParameterCheck(
-        name, worst <= tolerance, worst, corners, analytic=analytic, numeric=np.array(numeric), places=tuple(places),
-        values=np.array([value[place] for place in places]),
+        name, max(errors) <= tolerance, max(errors), corners, analytic=analytic, numeric=np.array(numeric),
+        places=tuple(places), values=np.array([value[place] for place in places]),
     )  # fmt: skip
 
 
-def entry_error(
+def check_entry(
     gradient: float, direction: Array, measure: Slopes, tolerance: float, floor: float
 ) -> tuple[float, float, bool]:
-    """The slope of one entry, its relative error, and whether it lies on a corner."""
-    best: tuple[float, float] | None = None
+    """The slope of one entry, the gradient's relative error, and whether it lies on a corner."""
+    found = []
     for h in STEPS:
         left, right, noise = measure(direction, h)
         slope = (left + right) / 2
-        error = relative_error(gradient, slope, noise, floor)
-        if best is None or error < best[1]:
-            best = (slope, error)
-        if error <= tolerance:
-            return slope, error, False
+        found.append((relative_error(gradient, slope, floor + noise / tolerance), slope))
+        if found[-1][0] <= tolerance:
+            return slope, found[-1][0], False
         low, high = min(left, right), max(left, right)
     is_corner = high - low > 1e-3 * max(abs(low), abs(high)) + 10 * noise
     if is_corner and low - 10 * noise <= gradient <= high + 10 * noise:
         return gradient, 0.0, True
-    assert best is not None
-    return (*best, False)
+    error, slope = min(found)
+    return slope, error, False
 
 
-def relative_error(gradient: float, slope: float, noise: float, floor: float = 0.0) -> float:
-    """How far two slopes are apart, beyond rounding, in relation to the larger one."""
+def relative_error(gradient: float, slope: float, floor: float) -> float:
+    """How far two slopes are apart, in relation to the larger one and to what rounding can do."""
     if not (np.isfinite(gradient) and np.isfinite(slope)):
         return np.inf
-    return float(max(abs(gradient - slope) - noise, 0.0) / max(abs(gradient), abs(slope), floor, 1e-12))
+    return abs(gradient - slope) / (max(abs(gradient), abs(slope)) + floor + 1e-300)
 
 
 def read_mismatch(checks: list[ParameterCheck], program: Program, n: int, network: Network) -> list[str]:
@@ -320,22 +317,23 @@ def read_shape(check: ParameterCheck, n: int) -> str:
 
 
 def read_ratio(ratio: float, n: int, n_out: int) -> str:
-    """Say what a constant factor between gradient and slope looks like."""
-    known = {
-        -1.0: "the sign is wrong",
-        0.0: "the gradient is not computed at all",
-        2.0: "a forgotten ½ in the loss, or a 2 too many in its gradient",
-        0.5: "a forgotten 2: the derivative of a square is twice its root",
-        float(n): "a sum where a mean was meant: divide by the number of rows",
-        1 / n: "a mean where a sum was meant: it is divided by the number of rows once too often",
-        float(n_out): "the loss is a mean over the outputs, the gradient is not",
-        1 / n_out: "the gradient is a mean over the outputs, the loss is not",
-        float(n * n_out): "a sum over rows and outputs where a mean was meant",
-    }
-    for factor, words in known.items():
-        if abs(ratio - factor) <= 1e-3 * max(abs(factor), 1e-3):
-            return words
-    return "a constant factor; look for it in the loss and its reduction"
+    """Say what a constant factor between gradient and slope looks like; several meanings are joined by "or"."""
+    known = [
+        (-1.0, "the sign is wrong"),
+        (0.0, "the gradient is not computed at all"),
+        (2.0, "a forgotten ½ in the loss, or a 2 too many in its gradient"),
+        (0.5, "a forgotten 2: the derivative of a square is twice its root"),
+        (float(n), "a sum where a mean was meant: divide by the number of rows"),
+        (1 / n, "a mean where a sum was meant: it is divided by the number of rows once too often"),
+    ]
+    if n_out > 1:
+        known += [
+            (float(n_out), "the loss is a mean over the outputs, the gradient is not"),
+            (1 / n_out, "the gradient is a mean over the outputs, the loss is not"),
+            (float(n * n_out), "a sum over rows and outputs where a mean was meant"),
+        ]
+    fits = [words for factor, words in known if abs(ratio - factor) <= 1e-3 * max(abs(factor), 1e-3)]
+    return "; or ".join(fits) or "a constant factor; look for it in the loss and its reduction"
 
 
 def read_entries(check: ParameterCheck) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,14 +12,15 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
+from workings import table_models
 from workings.callbacks import Callback
-from workings.cli import table_models
 from workings.cli.screen import Bar, bars, console, figures_table, output, plain_errors
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
 from workings.network import Network
 from workings.tables import Preprocessing
 from workings.version import __version__
+from workings.writing import writable_folder
 
 app = typer.Typer(
     help="Workings: neural networks that show their workings.", no_args_is_help=True, add_completion=False,
@@ -79,6 +81,8 @@ def run(
     found: dict[str, list[Figure]] = {}
     with plain_errors(), bars() as progress:
         for name in names:
+            writable_folder(out / name)
+        for name in names:
             settings = Settings(out / name, seed, engine, data, functools.partial(bar, progress, name), fetch)
             found[name] = importlib.import_module(f"workings.experiments.{name}").run(settings)
     for name, figures in found.items():
@@ -104,7 +108,7 @@ def train(
     file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with one row for each sample.")],
     target: Annotated[str, typer.Option(help="The column to be predicted.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the model and the report [workings-runs/<file>].")
+        Path | None, typer.Option(help="Folder for the model and the report; by default workings-runs/FILE-TARGET.")
     ] = None,
     hidden: Annotated[
         str, typer.Option(help="Units of the hidden layers, as in 32,16; an empty text for none.")
@@ -116,7 +120,7 @@ def train(
     optimizer: Annotated[
         str, typer.Option(help="sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw or lbfgs.")
     ] = "adam",
-    lr: Annotated[float | None, typer.Option(help="Learning rate [what is usual for the optimizer].")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate; by default what is usual for the optimizer.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="How often all rows are seen, at most.")] = 200,
     batch_size: Annotated[int, typer.Option(min=0, help="Rows in a step; 0 for all.")] = 32,
     validation: Annotated[float, typer.Option(help="Share of the rows to validate on; 0 for none.")] = 0.2,
@@ -127,7 +131,9 @@ def train(
     dropout: Annotated[float, typer.Option(min=0, help="Share of each hidden layer that is dropped.")] = 0.0,
     balanced: Annotated[bool, typer.Option(help="Make all classes count alike.")] = False,
     impute: Annotated[bool, typer.Option(help="Fill missing values: medians, most frequent categories.")] = False,
-    drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given several times.")] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Columns to leave out, as in Name,Cabin; may be given several times.")
+    ] = None,
     task: Annotated[str, typer.Option(help="auto, classification or regression.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Where weights and orders come from.")] = 0,
     engine: Annotated[str, typer.Option(help="auto or reference.")] = "auto",
@@ -141,11 +147,13 @@ def train(
         batch_size=batch_size or None, validation=validation or None, patience=patience, l2=l2, dropout=dropout,
         balanced=balanced, seed=seed, engine=engine,
     )  # fmt: skip
-    folder = out or Path("workings-runs") / file.stem
+    stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
+    folder = out or Path("workings-runs") / stem
+    left_out = tuple(name for names in drop or () for name in names.split(","))
     with plain_errors():
         with bars() as progress:
             trained = table_models.train(
-                file, target, plan, folder, impute=impute, drop=tuple(drop or ()), task=task,
+                file, target, plan, folder, impute=impute, drop=left_out, task=task,
                 watch=lambda epochs: bar(progress, file.name, "training", epochs, go_on=True),
             )  # fmt: skip
         output.print(trained, highlight=False, soft_wrap=True, markup=False)
@@ -156,12 +164,15 @@ def predict(
     model: Annotated[Path, typer.Argument(help="A model that `workings train` wrote.")],
     file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with the columns that the model was trained on.")],
     out: Annotated[
-        Path | None, typer.Option(help="A CSV or Parquet file for the predictions [standard output].")
+        Path | None, typer.Option(help="A CSV or Parquet file for the predictions; by default standard output.")
     ] = None,
+    unknown: Annotated[
+        str, typer.Option(help="What a category not seen in training is: an error, or ignore (all zeros).")
+    ] = "error",
 ) -> None:
     """Predict labels and probabilities, or numbers, for the rows of a table."""
     with plain_errors():
-        predictions, score = table_models.predict(model, file, out)
+        predictions, score = table_models.predict(model, file, out, unknown)
         if score:
             console.print(score, highlight=False)
         if out is None:
@@ -182,7 +193,8 @@ def summary(
         if network.classes is not None:
             lines.append(f"classes: {', '.join(map(str, network.classes.tolist()))}")
         if network.preprocessing is not None:
-            lines.append(Preprocessing.from_dict(network.preprocessing).describe())
+            preprocessing = Preprocessing.from_dict(network.preprocessing)
+            lines += [preprocessing.describe(), *table_models.columns_of(preprocessing)]
         if program:
             lines += ["", str(network.program())]
         output.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)

@@ -15,6 +15,7 @@ import numpy as np
 
 from workings.arrays import Array
 from workings.engines.contract import Stretch
+from workings.errors import ProgramError
 from workings.program import Program
 from workings.trace import Trace
 
@@ -42,14 +43,31 @@ def compiled(program: Program, results: str, title: str) -> Callable[..., Any]:
     return function
 
 
+def inputs_of(program: Program, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick out what a program needs.
+
+    Raises
+    ------
+    ProgramError
+        If a statement uses a name that nothing computes.
+    """
+    missing = [name for name in program.inputs if name not in values]
+    if missing:
+        statement = next(s for s in program.statements if missing[0] in s.reads)
+        raise ProgramError(f"`{statement}` uses the name {missing[0]!r}, which nothing before it computes.")
+    return {name: values[name] for name in program.inputs}
+
+
 class Runner:
     """A program as a function of its inputs: call it with more than it needs, it takes its own."""
 
     def __init__(self, program: Program, results: Sequence[str], title: str) -> None:
-        self.inputs = program.inputs
+        self.program, self.inputs = program, program.inputs
         self.function = compiled(program, f"({', '.join(results)},)", title)
 
     def __call__(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        if not all(name in values for name in self.inputs):
+            inputs_of(self.program, values)
         with np.errstate(all="ignore"):  # numbers that are not finite are found and reported by name
             result: tuple[Any, ...] = self.function(**{name: values[name] for name in self.inputs})
         return result
@@ -60,11 +78,10 @@ class Tracer:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.inputs = program.inputs
         self.function = compiled(program, "dict(locals())", "trace")
 
     def __call__(self, values: Mapping[str, Any]) -> Trace:
-        before = {name: values[name] for name in self.inputs}
+        before = inputs_of(self.program, values)
         with np.errstate(all="ignore"):
             after = self.function(**before)
         return Trace(self.program, before, after)

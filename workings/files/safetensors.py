@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from safetensors.numpy import save as pack_tensors
 
 from workings.activations import ACTIVATIONS, Activation, activation_named
 from workings.arrays import Array
-from workings.errors import FileError, InputError, WorkingsError, unknown_name
+from workings.errors import FileError, InputError, WorkingsError, WorkingsWarning, unknown_name
 from workings.history import History
 from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES, Loss
@@ -72,8 +73,10 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Netwo
         For a file that is missing, damaged, foreign, or written by a newer version.
     """
     tensors, about = read_file(Path(path))
-    with holding_together(path):
-        network = network_from(about["network"], tuple(custom))
+    own_things = (custom,) if isinstance(custom, (Activation, type)) else tuple(custom)
+    with holding_together(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore", WorkingsWarning)  # was given when the network was made
+        network = network_from(about["network"], own_things)
         check_arrays(tensors, expected_shapes(network), network)
         network.build(network.n_in or 1)
         network.keep(tensors)
@@ -229,7 +232,7 @@ def save_checkpoint(training: Training, path: Path) -> None:
         remembered.append({"kind": type(callback).__name__, "state": numbers})
     run = {
         "epoch": training.epoch, "step": training.step, "plateau": training.plateau, "stopped": training.stopped,
-        "optimizer": repr(training.optimizer), "random": random_state(network.rng),
+        "optimizer": repr(training.optimizer), "data": training.fingerprint, "random": random_state(network.rng),
         "history": training.history.to_json(), "callbacks": remembered,
     }  # fmt: skip
     write_file(path, tensors, {"network": describe_network(network), "training": run})
@@ -256,12 +259,13 @@ def load_checkpoint(training: Training, path: Path) -> None:
 
 
 def check_same_run(training: Training, path: Path, about: Mapping[str, Any]) -> None:
-    """Refuse the checkpoint of another network, optimizer, seed or list of callbacks."""
+    """Refuse the checkpoint of another network, optimizer, data, kind of seed, or list of callbacks."""
     run = about["training"]
     kinds = [type(callback).__name__ for callback in training.callbacks]
     differ = {
         "network": (architecture(about["network"]), architecture(describe_network(training.network))),
         "optimizer": (run["optimizer"], repr(training.optimizer)),
+        "table of data, or was cut into other batches": (run["data"], training.fingerprint),
         "source of random numbers": (
             run["random"]["bit_generator"],
             random_state(training.network.rng)["bit_generator"],
@@ -271,7 +275,7 @@ def check_same_run(training: Training, path: Path, about: Mapping[str, Any]) -> 
     for what, (theirs, ours) in differ.items():
         if theirs != ours:
             detail = "" if what == "network" else f": {theirs}, not {ours}"
-            raise FileError(f"{path} is a checkpoint of another {what}{detail}. Move it away to begin anew.")
+            raise FileError(f"{path} is the checkpoint of another {what}{detail}. Move it away to begin anew.")
 
 
 def architecture(about: Mapping[str, Any]) -> Any:

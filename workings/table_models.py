@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,8 @@ from workings.metrics import accuracy, mean_absolute_error, r2
 from workings.network import Network
 from workings.optimizers import LBFGS, optimizer_named
 from workings.regularizers import L2
-from workings.tables import Preprocessing, read_table, write_table
+from workings.tables import NumberColumn, Preprocessing, read_table, write_table
+from workings.writing import writable_folder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,13 +62,15 @@ def train(
     watch: Callable[[int], Callback],
 ) -> str:  # fmt: skip
     """Read a table, train, write model and report; give what is to be said about it."""
+    writable_folder(folder)
     frame = read_table(file)
-    preprocessing = Preprocessing.learn(frame, target, task=task, impute=impute, drop=drop)
+    whole = Preprocessing.learn(frame, target, task=task, impute=impute, drop=drop)
+    held = held_out(frame.height, plan)
+    kept = np.setdiff1d(np.arange(frame.height), held)
+    preprocessing = whole.standardized_on(frame[kept])  # nothing of the validation rows but their categories
     X, y = preprocessing.transform(frame), preprocessing.targets(frame)
     network = make_network(plan, preprocessing)
-    held = held_out(len(X), plan)
-    X_val, y_val = X[held], y[held]
-    X_train, y_train = np.delete(X, held, axis=0), np.delete(y, held, axis=0)
+    X_val, y_val, X_train, y_train = X[held], y[held], X[kept], y[kept]
     optimizer = optimizer_named(plan.optimizer, plan.lr)
     callbacks = [watch(plan.epochs)]
     if len(held):
@@ -76,7 +79,7 @@ def train(
         X_train, y_train, optimizer=optimizer, epochs=plan.epochs,
         batch_size=None if isinstance(optimizer, LBFGS) else plan.batch_size,
         validation=(X_val, y_val) if len(held) else None, callbacks=callbacks, engine=plan.engine,
-        class_weight="balanced" if plan.balanced else None,
+        class_weight="balanced" if plan.balanced and preprocessing.classes else None,
     )  # fmt: skip
     network.preprocessing = preprocessing.to_dict()
     lines = findings(network, preprocessing, history, (X_train, y_train), (X_val, y_val))
@@ -96,10 +99,13 @@ def make_network(plan: Plan, preprocessing: Preprocessing) -> Network:
         layers.append(Dense(units, plan.activation))
         layers += [Dropout(plan.dropout)] if plan.dropout else []
     outputs = len(preprocessing.classes) if loss.target == "classes" else 1
-    return Network(
+    network = Network(
         [*layers, Dense(outputs)], loss=loss, regularizer=L2(plan.l2) if plan.l2 else None, seed=plan.seed,
         n_in=preprocessing.n_features,
     )  # fmt: skip
+    if preprocessing.classes:  # those of the whole table, whichever rows are held out
+        network.targets = replace(network.targets, classes=np.array(preprocessing.classes))
+    return network
 
 
 def chosen_loss(name: str, preprocessing: Preprocessing) -> Loss:
@@ -185,7 +191,7 @@ def write_report(
     report.write(network)
 
 
-def predict(model: Path, file: Path, out: Path | None) -> tuple[pl.DataFrame, str]:
+def predict(model: Path, file: Path, out: Path | None, unknown: str = "error") -> tuple[pl.DataFrame, str]:
     """Predict the rows of a table; write the predictions if asked to; say how good they are if it can be known."""
     network = Network.load(model)
     if network.preprocessing is None:
@@ -194,7 +200,7 @@ def predict(model: Path, file: Path, out: Path | None) -> tuple[pl.DataFrame, st
         )
     preprocessing = Preprocessing.from_dict(network.preprocessing)
     frame = read_table(file)
-    X = preprocessing.transform(frame)
+    X = preprocessing.transform(frame, unknown=unknown)
     if preprocessing.task == "classification":
         predictions = preprocessing.predictions_frame(network.predict(X), network.predict_proba(X))
     else:
@@ -215,3 +221,16 @@ def known_score(network: Network, preprocessing: Preprocessing, frame: Any, X: A
         return ""
     metric = "accuracy" if preprocessing.task == "classification" else "R²"
     return f"The file has {name!r} too: {metric} {network.score(X, y):.4f} on its {len(X):,} rows."
+
+
+def columns_of(preprocessing: Preprocessing) -> list[str]:
+    """What a table must have for a prediction, a line for each column."""
+    lines = []
+    for column in preprocessing.columns:
+        fill = "" if column.fill is None else f"; gaps become {column.fill}"
+        if isinstance(column, NumberColumn):
+            lines.append(f"  {column.name}: number, mean {column.mean:.6g}, standard deviation {column.std:.6g}{fill}")
+        else:
+            shown = ", ".join(column.categories[:8]) + (", …" if len(column.categories) > 8 else "")
+            lines.append(f"  {column.name}: one of {len(column.categories)}: {shown}{fill}")
+    return lines
