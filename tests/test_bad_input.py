@@ -503,3 +503,16 @@ def test_a_refused_fit_leaves_the_network_as_it_was() -> None:
     fit(fresh, y=words)
     assert np.array_equal(refused_first.theta, fresh.theta)
     assert refused_first.classes.tolist() == ["cat", "dog"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("y", [3, None, "word"])
+def test_a_single_value_as_y(y: object) -> None:
+    refused(lambda: fit(classifier(), X, y), "y is", "one row for each sample")
+
+
+def test_rows_of_different_lengths() -> None:
+    refused(lambda: classifier(n_in=2).predict([[1.0, 2.0], [3.0]]), "rows of different lengths")
+
+
+def test_softmax_as_an_activation() -> None:
+    refused(lambda: Dense(3, "softmax"), "Unknown activation 'softmax'", "CrossEntropy() applies the softmax")

@@ -784,3 +784,15 @@ def test_two_kinds_of_layers_may_have_one_letter():
     learns(net)
     assert len(net.parameters) == 6
     assert net.theta.size == 3 + (3 * 4 + 4) + 4 + (4 + 1)
+
+
+def test_a_formula_with_a_comprehension_is_called_by_its_name():
+    def waves(z):
+        return sum(np.sin(z * k) for k in (1, 2))
+
+    def waves_slope(z):
+        return sum(k * np.cos(z * k) for k in (1, 2))
+
+    net = small(Dense(4, Activation("waves", waves, waves_slope)))
+    learns(net)
+    assert str(net.program()["a1"]) == "a1 = waves(z1)"

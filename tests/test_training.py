@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import signal
 import subprocess
@@ -31,6 +32,7 @@ from workings import (
     DivergenceError,
     Dropout,
     EarlyStopping,
+    InputError,
     Momentum,
     Network,
     Progress,
@@ -38,7 +40,9 @@ from workings import (
 )
 from workings.activations import ACTIVATIONS
 from workings.datasets import moons
+from workings.errors import WorkingsWarning
 from workings.metrics import METRICS
+from workings.optimizers import Optimizer
 from workings.schedules import Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
 
 X, Y = moons(n=50, seed=0)
@@ -757,3 +761,98 @@ def test_the_data_of_the_caller_are_not_touched() -> None:
     assert np.array_equal(inputs, X)
     assert np.array_equal(targets, Y)
     assert np.array_equal(w, np.linspace(0, 1, 50))
+
+
+# -- what once went wrong in silence --------------------------------------------------------
+
+
+def test_a_last_update_that_ruins_the_network_is_noticed():
+    network = Network([Dense(3, "tanh"), Dense(1)], loss=SquaredError(), seed=0, n_in=2)
+    start = network.theta.copy()
+    with pytest.raises(DivergenceError, match="after step 1 the objective J was inf"):
+        network.fit(X, Y, optimizer=SGD(1e200), epochs=1, batch_size=None)
+    assert (network.theta == start).all()
+
+
+def test_an_infinite_objective_of_mini_batches_is_noticed():
+    network = Network([Dense(3, "tanh"), Dense(1)], loss=SquaredError(), seed=0)
+    with pytest.raises(DivergenceError, match="J"):
+        network.fit(X, Y * 1e200, optimizer=SGD(1e-3), epochs=2, batch_size=10)
+
+
+def test_an_infinite_objective_stops_l_bfgs():
+    network = Network([Dense(3, "tanh"), Dense(1)], loss=SquaredError(), seed=0)
+    with pytest.raises(DivergenceError, match="before the first step"):
+        network.fit(X, Y * 1e200, optimizer=LBFGS(), epochs=2, batch_size=None)
+
+
+def test_two_optimizers_of_one_name_are_two():
+    def stay(theta, g, lr):
+        theta = theta - 0 * lr * g
+        return theta
+
+    def go(theta, g, lr):
+        theta = theta - lr * g
+        return theta
+
+    network = small_classifier()
+    moved = []
+    for rule in (stay, go):
+        kind = dataclasses.dataclass(frozen=True)(type("Mine", (Optimizer,), {"rules": (rule,)}))
+        before = network.build(2).theta.copy() if not moved else network.theta.copy()
+        network.fit(X, Y, optimizer=kind(0.1), epochs=1)
+        moved.append(not (network.theta == before).all())
+    assert moved == [False, True]
+
+
+def test_looking_at_a_network_teaches_it_no_labels():
+    network = small_classifier()
+    network.objective(X, Y)
+    network.trace(X, Y)
+    network.score(X, Y)
+    assert network.classes is None
+    words = np.array(["a", "b"])[Y]
+    with pytest.raises(InputError):
+        network.fit(X, Y, optimizer=SGD(0.1), epochs=1, validation=3)
+    network.fit(X, words, optimizer=SGD(0.1), epochs=1)
+    assert network.classes.tolist() == ["a", "b"]
+
+
+def test_an_error_of_ones_own_needs_to_say_which_way_is_better():
+    def rmse(y_true, y_pred, w=None):
+        return float(np.sqrt(((y_true - y_pred) ** 2).mean()))
+
+    settings = {"optimizer": SGD(0.05), "epochs": 30, "validation": 0.3, "metrics": {"rmse": rmse}}
+    network = Network([Dense(1)], loss=SquaredError(), seed=0)
+    with pytest.raises(InputError, match="Say higher_is_better"):
+        network.fit(X, X[:, 0], callbacks=[EarlyStopping("val_rmse")], **settings)
+    stopper = EarlyStopping("val_rmse", higher_is_better=False, patience=30)
+    history = Network([Dense(1)], loss=SquaredError(), seed=0).fit(X, X[:, 0], callbacks=[stopper], **settings)
+    assert stopper.best_epoch == int(np.argmin(history["val_rmse"]))
+
+
+def test_on_plateau_knows_that_accuracy_is_to_rise():
+    schedule = OnPlateau(0.1, factor=0.5, patience=0, monitor="val_accuracy")
+    state = schedule.follow({}, 0.5)
+    assert schedule.follow(state, 0.6)["lr"] == 0.1
+    assert schedule.follow(state, 0.4)["lr"] == 0.05
+
+
+def test_a_last_layer_that_is_bent_twice_is_warned_of():
+    with pytest.warns(WorkingsWarning, match="BinaryCrossEntropy applies its own"):
+        Network([Dense(3, "tanh"), Dense(1, "sigmoid")], loss=BinaryCrossEntropy())
+
+
+def test_a_step_is_not_for_l_bfgs():
+    with pytest.raises(InputError, match="use fit"):
+        small_classifier().step(X, Y, LBFGS())
+
+
+def test_a_schedule_that_turns_negative_is_refused():
+    with pytest.raises(InputError, match="must be positive"):
+        small_classifier().fit(X, Y, optimizer=SGD(lambda t: 0.1 - t), epochs=2)
+
+
+def small_classifier() -> Network:
+    """A small network for two classes."""
+    return Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)

@@ -187,7 +187,7 @@ def write_report(
             plots.confusion(y, network.predict(X), shown), "confusion", "Validation rows: what is taken for what."
         )
     report.heading("One step, as it ran")
-    report.code(network.program())
+    report.program(network.program())
     report.write(network)
 
 

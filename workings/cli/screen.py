@@ -98,5 +98,6 @@ def figures_table(name: str, figures: Sequence[Figure]) -> Table:
     for f in figures:
         style = {True: "green", False: "bold red", None: "dim"}[f.agrees]
         agreement = f"[{style}]{show_agreement(f.agrees)}[/]"
-        table.add_row(f.name, show_number(f.published), show_number(f.own_code), show_number(f.measured), agreement)
+        numbers = (show_number(value, f.digits) for value in (f.published, f.own_code, f.measured))
+        table.add_row(f.name, *numbers, agreement)
     return table

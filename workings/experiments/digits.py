@@ -133,7 +133,7 @@ def run(settings: Settings) -> list[Figure]:
     report_wrong(report, network, data)
     report_variants(report, tried)
     report.heading("One step, as it ran")
-    report.code(network.program(SGD(0.01)))
+    report.program(network.program(SGD(0.01)))
     report.write(network)
     return report.figures
 
@@ -149,7 +149,7 @@ def report_accuracy(report: Report, settings: Settings, found: dict[str, list[fl
     )
     report.compare(
         [
-            Figure(f"test accuracy, {name}", None, own, float(np.mean(found[name])), TOLERANCE, compare)
+            Figure(f"test accuracy, {name}", None, own, float(np.mean(found[name])), TOLERANCE, compare, 4)
             for name, own in OWN_MEANS.items()
         ]
     )

@@ -29,6 +29,8 @@ class Figure:
         How far ``measured`` may be from ``own_code`` (or from ``published``, where there is no own code).
     compare : bool
         Whether there is anything to compare with: not with another seed or other data.
+    digits : int
+        How many decimals are shown: those that the reference has.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Figure:
     measured: float
     tolerance: float = 0.0
     compare: bool = True
+    digits: int = 6
 
     @property
     def agrees(self) -> bool | None:
@@ -62,13 +65,13 @@ def write_figures(figures: Sequence[Figure], path: Path) -> None:
     write_bytes(path, (json.dumps([figure.row() for figure in figures], indent=1) + "\n").encode())
 
 
-def show_number(value: float | None) -> str:
-    """Write a number with the digits that matter, or a dash where there is none.
+def show_number(value: float | None, digits: int) -> str:
+    """Write a number with the decimals that matter, or a dash where there is none.
 
-    >>> show_number(0.02039406), show_number(0.9722222), show_number(None)
-    ('0.02039406', '0.97222220', '–')
+    >>> show_number(0.02039406, 8), show_number(0.9722222, 4), show_number(None, 4)
+    ('0.02039406', '0.9722', '–')
     """
-    return "–" if value is None else f"{value:.8f}"
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def show_agreement(agrees: bool | None) -> str:

@@ -171,7 +171,7 @@ def run(settings: Settings) -> list[Figure]:
     report_network(report, network, data)
     report_landscape(report, network, data, path)
     report.heading("One step, as it ran")
-    report.code(network.program(Adam(2e-3)))
+    report.program(network.program(Adam(2e-3)))
     report.write(network)
     return report.figures
 
@@ -193,11 +193,11 @@ def report_figures(report: Report, trained: list[Trained]) -> None:
     for data, (_, accuracies), (network, _, _) in trained:
         final = {name: column[-1] for name, column in accuracies.columns.items()}
         figures += [
-            Figure(f"as designed, training ({data.kind})", None, None, final["accuracy"]),
-            Figure(f"as designed, dev ({data.kind})", None, None, final["val_accuracy"]),
-            Figure(f"done well, training ({data.kind})", None, None, network.score(data.X, data.y)),
-            Figure(f"done well, dev ({data.kind})", None, None, network.score(data.X_dev, data.y_dev)),
-            Figure(f"done well, test ({data.kind})", None, None, network.score(data.X_test, data.y_test)),
+            Figure(f"as designed, training ({data.kind})", None, None, final["accuracy"], digits=4),
+            Figure(f"as designed, dev ({data.kind})", None, None, final["val_accuracy"], digits=4),
+            Figure(f"done well, training ({data.kind})", None, None, network.score(data.X, data.y), digits=4),
+            Figure(f"done well, dev ({data.kind})", None, None, network.score(data.X_dev, data.y_dev), digits=4),
+            Figure(f"done well, test ({data.kind})", None, None, network.score(data.X_test, data.y_test), digits=4),
         ]
     report.compare(figures)
 

@@ -16,6 +16,7 @@ from workings import plots
 from workings.callbacks import Callback
 from workings.experiments.figures import Figure, show_agreement, show_number, write_figures
 from workings.network import Network
+from workings.program import STAGES, Program, show_shape
 from workings.writing import write_bytes
 
 STYLE = """
@@ -30,7 +31,10 @@ h1, h2, th, figcaption, .lead { font-family: system-ui, sans-serif; }
 h1 { line-height: 1.2; margin-bottom: .3rem; } h2 { margin-top: 2.5rem; }
 .lead { font-size: 1.1rem; margin-top: 0; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; margin-bottom: 1.2rem; }
+.program td { text-align: left; font-family: Georgia, serif; font-size: .85rem; }
+.program td:first-child { font-family: ui-monospace, monospace; font-size: .8rem; }
+.program td:nth-child(2) { white-space: nowrap; }
 th, td { text-align: right; padding: .3rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: bold; }
@@ -65,12 +69,22 @@ class Report:
         """Add a program or other text whose lines matter."""
         self.pieces.append(f'<pre tabindex="0">{html.escape(str(text))}</pre>')
 
-    def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    def program(self, program: Program) -> None:
+        """Add the statements of a step: what is computed, its shape, and what that means."""
+        constants = ", ".join(f"{name} = {value:g}" for name, value in program.constants.items())
+        self.text(*([f"Constants: {constants}."] if constants else []))
+        for stage in STAGES:
+            rows = [(str(s), show_shape(s.shape), s.words) for s in program.stage(stage)]
+            if rows:
+                self.table([stage, "shape", "in words"], rows, kind="program")
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[object]], kind: str = "figures") -> None:
         """Add a table; the first column holds names."""
         top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head)
         body = "".join(f"<tr>{''.join(table_cell(cell) for cell in row)}</tr>" for row in rows)
         self.pieces.append(
-            f'<div class="scroll" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+            f'<div class="scroll {kind}" tabindex="0"><table><thead><tr>{top}</tr></thead>'
+            f"<tbody>{body}</tbody></table></div>"
         )
 
     def picture(self, drawing: Any, name: str, caption: str) -> None:
@@ -83,13 +97,21 @@ class Report:
     def compare(self, figures: Sequence[Figure]) -> None:
         """Add a table of figures: published, its own code, measured."""
         self.figures += figures
-        self.table(
-            ["figure", "published", "its own code", "measured", ""],
+        published = [show_number(f.published, f.digits) for f in figures]
+        rows = [
             [
-                [f.name, *map(show_number, (f.published, f.own_code, f.measured)), show_agreement(f.agrees)]
-                for f in figures
-            ],
-        )
+                f.name,
+                shown,
+                show_number(f.own_code, f.digits),
+                show_number(f.measured, f.digits),
+                show_agreement(f.agrees),
+            ]
+            for f, shown in zip(figures, published, strict=True)
+        ]
+        head = ["figure", "published", "its own code", "measured", ""]
+        if all(f.published is None for f in figures):  # a column of dashes says nothing
+            head, rows = [head[0], *head[2:]], [[row[0], *row[2:]] for row in rows]
+        self.table(head, rows)
 
     def write(self, network: Network) -> None:
         """Write report.html, figures.json and model.safetensors into the folder."""

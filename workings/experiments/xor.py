@@ -79,7 +79,7 @@ def run(settings: Settings) -> list[Figure]:
     )
     report_exclusive_or(report, network, X, exclusive, settings)
     report.heading("One step, as it ran")
-    report.code(network.program(SGD(0.1)))
+    report.program(network.program(SGD(0.1)))
     report.write(network)
     return report.figures
 
@@ -91,7 +91,7 @@ def report_predictions(report: Report, network: Network, X: Array, settings: Set
     report.text("The output after 5,000 steps for the four rows. The post and its code agree, and so do we.")
     report.compare(
         [
-            Figure(f"prediction for {', '.join(f'{x:g}' for x in row)}", known, known, float(value), 5e-9, same)
+            Figure(f"prediction for {', '.join(f'{x:g}' for x in row)}", known, known, float(value), 5e-9, same, 8)
             for row, known, value in zip(X, PREDICTIONS, network.predict(X), strict=True)
         ]
     )
@@ -118,7 +118,7 @@ def report_costs(report: Report, costs: list[float], second: list[float], settin
     )
     report.compare(
         [
-            Figure(f"second network, epoch {epoch:,}", cost, None, second[epoch], 1e-12, same)
+            Figure(f"2nd network, epoch {epoch:,}", cost, None, second[epoch], 1e-12, same, 12)
             for epoch, cost in PUBLISHED_COSTS.items()
         ]
     )
