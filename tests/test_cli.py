@@ -169,6 +169,28 @@ def test_regression_is_recognized_and_undone(command, tmp_path):
     assert np.abs(predicted - true).mean() < 10
 
 
+def test_marks_for_gaps_are_imputed_in_training_and_in_predictions(command, tmp_path):
+    rows = [
+        f"{i if i % 9 else 'NA'},{'?' if i % 7 == 0 else 'ab'[i % 2]},{'yes' if i % 2 else 'no'}" for i in range(80)
+    ]
+    (tmp_path / "gaps.csv").write_text("n,c,y\n" + "\n".join(rows) + "\n")
+    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y").stderr
+    done = command("train", "gaps.csv", "--target", "y", "--impute", "--epochs", "3", "--out", "m")
+    assert done.exit_code == 0, done.output
+    assert "  n: number" in command("summary", "m/model.safetensors").stdout
+    done = command("predict", "m/model.safetensors", "gaps.csv")
+    assert done.exit_code == 0, done.output
+    assert len(done.stdout.splitlines()) == 81
+
+
+def test_a_class_that_is_only_in_the_validation_rows_is_known(command, tmp_path):
+    rows = [f"{i},{'rare' if i == 5 else 'xz'[i % 2]}" for i in range(60)]
+    (tmp_path / "rare.csv").write_text("a,y\n" + "\n".join(rows) + "\n")
+    for seed in range(6):
+        done = command("train", "rare.csv", "--target", "y", "--epochs", "1", "--seed", seed)
+        assert done.exit_code == 0, done.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -220,7 +220,7 @@ class Network:
 
     def keep(self, values: Mapping[str, Array]) -> None:
         """Take over the parameters and statistics that steps have led to."""
-        for name, view in self.parameters.items():
+        for name, view in self.parameters.views.items():
             view[...] = values[name]
         for name in self.statistics:
             self.statistics[name] = np.array(values[name])

@@ -22,7 +22,7 @@ from workings.metrics import accuracy, mean_absolute_error, r2
 from workings.network import Network
 from workings.optimizers import LBFGS, optimizer_named
 from workings.regularizers import L2
-from workings.tables import NumberColumn, Preprocessing, read_table, write_table
+from workings.tables import NumberColumn, Preprocessing, marks_as_gaps, read_table, write_table
 from workings.writing import writable_folder
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def train(
 ) -> str:  # fmt: skip
     """Read a table, train, write model and report; give what is to be said about it."""
     writable_folder(folder)
-    frame = read_table(file)
+    frame = marks_as_gaps(read_table(file), target) if impute else read_table(file)
     whole = Preprocessing.learn(frame, target, task=task, impute=impute, drop=drop)
     held = held_out(frame.height, plan)
     kept = np.setdiff1d(np.arange(frame.height), held)
@@ -200,6 +200,8 @@ def predict(model: Path, file: Path, out: Path | None, unknown: str = "error") -
         )
     preprocessing = Preprocessing.from_dict(network.preprocessing)
     frame = read_table(file)
+    if any(column.fill is not None for column in preprocessing.columns):
+        frame = marks_as_gaps(frame, preprocessing.target.name)
     X = preprocessing.transform(frame, unknown=unknown)
     if preprocessing.task == "classification":
         predictions = preprocessing.predictions_frame(network.predict(X), network.predict_proba(X))

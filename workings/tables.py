@@ -36,6 +36,7 @@ SEPARATORS = ",;\t"
 TASKS = ("auto", "classification", "regression")
 MANY_CATEGORIES = 50  # a text column beyond this whose values hardly repeat is a name, not a category
 MOST_CATEGORIES = 1000  # beyond this, one column for each value would drown the network
+GAP_MARKS = ("na", "n/a", "nan", "null", "?")  # gaps in any column that is to be imputed
 MISSING_MARKS = ("na", "n/a", "nan", "null", "none", "nil", "?", "-", "--", ".")
 TRAIN_FIX = (
     "Fill the gaps, remove those rows, or use --impute (impute=True), which fills numbers with the column's "
@@ -301,6 +302,29 @@ def with_gaps(column: pl.Series) -> pl.Series:
         texts = column.cast(load_polars().String).str.strip_chars()
         return texts.set(texts == "", None)
     return column.fill_nan(None) if column.dtype.is_float() else column
+
+
+def marks_as_gaps(frame: pl.DataFrame, target: str) -> pl.DataFrame:
+    """Give a table in which NA, n/a, nan, null and ? are gaps; what held numbers besides is numbers then.
+
+    The target's column is left as it is: there, such a word may be a class.
+
+    >>> import polars
+    >>> marks_as_gaps(polars.DataFrame({"a": ["1", "NA", "2.5"], "y": ["na", "b", "b"]}), "y").rows()
+    [(1.0, 'na'), (None, 'b'), (2.5, 'b')]
+    """
+    return frame.with_columns(without_marks(column) for column in frame if is_text(column) and column.name != target)
+
+
+def without_marks(column: pl.Series) -> pl.Series:
+    """One column of text without its marks for gaps, as numbers if nothing else was in the way."""
+    texts = with_gaps(column)
+    marked = texts.str.to_lowercase().is_in(GAP_MARKS).fill_null(False)
+    if not marked.any():
+        return column
+    rest = texts.set(marked, None)
+    numbers = rest.cast(load_polars().Float64, strict=False)
+    return numbers if numbers.null_count() == rest.null_count() < len(rest) else rest
 
 
 def as_texts(column: pl.Series) -> pl.Series:

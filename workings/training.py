@@ -9,6 +9,7 @@ a run and keeps what was learned.
 from __future__ import annotations
 
 import functools
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -150,6 +151,8 @@ class Training:
         self.epoch, self.step, self.stopped = 0, 0, ""
         self.plateau: dict[str, Any] = {}
         self.good: dict[str, Array] = {}
+        self.schedule: Any = getattr(self.optimizer, "schedule", None)
+        self.lr = math.nan
         network.targets = self.targets  # nothing can be refused any more
         self.values: dict[str, Array] = {}
         self.program: Program
@@ -265,11 +268,11 @@ class Training:
         """Record an epoch that began with the objective ``loss``, and tell the callbacks."""
         rows = len(self.X) if self.network.loss.reduction == "sum" else 1
         self.history.add(loss=loss / rows, **self.measured(), **self.rate_now())
-        schedule = getattr(self.optimizer, "schedule", None)
-        if isinstance(schedule, OnPlateau):
-            if schedule.monitor not in self.history:
-                raise InputError(f"OnPlateau looks at {schedule.monitor!r}; the history has {', '.join(self.history)}.")
-            self.plateau = schedule.follow(self.plateau, self.history[schedule.monitor][-1])
+        if isinstance(self.schedule, OnPlateau):
+            monitor = self.schedule.monitor
+            if monitor not in self.history:
+                raise InputError(f"OnPlateau looks at {monitor!r}; the history has {', '.join(self.history)}.")
+            self.plateau = self.schedule.follow(self.plateau, self.history[monitor][-1])
         self.tell("on_epoch_end")
 
     def measured(self) -> dict[str, float]:
@@ -292,9 +295,11 @@ class Training:
         """Have the engine run some steps; find the culprit if a number is not finite."""
         before = dict(self.values)
         objectives = self.engine.run(stretch, self.values)
-        if not all(np.isfinite(objectives)) or not all(np.isfinite(v).all() for v in self.values.values()):
+        finite = map(math.isfinite, objectives) if objectives else (np.isfinite(v).all() for v in self.values.values())
+        if not all(finite):
             self.diverged(stretch, before)
         self.step += len(stretch.batches)
+        self.lr = stretch.lr[-1]
         return objectives
 
     def stretches(self) -> Iterator[Stretch]:
@@ -324,17 +329,15 @@ class Training:
 
     def rate(self, t: int) -> float:
         """The learning rate of step ``t``, from 0."""
-        schedule = self.optimizer.schedule  # type: ignore[union-attr]
-        rate = self.plateau.get("lr", schedule.lr) if isinstance(schedule, OnPlateau) else schedule(t)
-        if not 0 <= rate < np.inf:
-            raise InputError(
-                f"The schedule {schedule!r} gives the learning rate {rate!r} at step {t}: it must be positive."
-            )
+        rate = self.plateau.get("lr") if self.plateau else None
+        rate = self.schedule(t) if rate is None else rate
+        if not 0 <= rate < math.inf:
+            raise InputError(f"{self.schedule!r} gives the learning rate {rate!r} at step {t}: it must be positive.")
         return float(rate)
 
     def rate_now(self) -> dict[str, float]:
         """The learning rate of the last step, for the history."""
-        return {} if isinstance(self.optimizer, LBFGS) else {"lr": self.rate(max(self.step - 1, 0))}
+        return {} if isinstance(self.optimizer, LBFGS) else {"lr": self.lr}
 
     def stop(self, reason: str) -> None:
         """End training after this epoch."""

@@ -130,7 +130,7 @@ def train(
     l2: Annotated[float, typer.Option(min=0, help="L2 regularization: l2/2 · sum of the squared weights.")] = 0.0,
     dropout: Annotated[float, typer.Option(min=0, help="Share of each hidden layer that is dropped.")] = 0.0,
     balanced: Annotated[bool, typer.Option(help="Make all classes count alike.")] = False,
-    impute: Annotated[bool, typer.Option(help="Fill missing values: medians, most frequent categories.")] = False,
+    impute: Annotated[bool, typer.Option(help="Fill gaps (empty, NA, null, ?): medians, usual categories.")] = False,
     drop: Annotated[
         list[str] | None, typer.Option(help="Columns to leave out, as in Name,Cabin; may be given several times.")
     ] = None,

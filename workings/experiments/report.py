@@ -32,8 +32,9 @@ h1 { line-height: 1.2; margin-bottom: .3rem; } h2 { margin-top: 2.5rem; }
 .lead { font-size: 1.1rem; margin-top: 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; margin-bottom: 1.2rem; }
-.program td { text-align: left; font-family: Georgia, serif; font-size: .85rem; }
-.program td:first-child { font-family: ui-monospace, monospace; font-size: .8rem; }
+.program th, .program td { text-align: left; }
+.program td { font-family: Georgia, serif; font-size: .85rem; }
+.program td:first-child { font-family: ui-monospace, monospace; font-size: .8rem; min-width: 20rem; }
 .program td:nth-child(2) { white-space: nowrap; }
 th, td { text-align: right; padding: .3rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
