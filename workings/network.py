@@ -264,8 +264,7 @@ class Network:
         features = as_features(X, self.dtype, self.n_in)
         run = self.runner("p", lambda: Runner(self.inference.needed_for("p"), ["p"], "predict"))
         values = {**self.parameters, **self.statistics}
-        chunks = [features[i : i + CHUNK] for i in range(0, len(features), CHUNK)]
-        return np.concatenate([run({**values, "X": chunk, "n": len(chunk)})[0] for chunk in chunks])
+        return np.concatenate([run({**values, "X": features[rows]})[0] for rows in chunks(len(features))])
 
     def predict(self, X: ArrayLike) -> Array:
         """Labels of shape (n,), or numbers of shape (n,) or (n, n_out)."""
@@ -291,10 +290,7 @@ class Network:
         """The objective J and the predictions p for prepared data, a chunk of rows at a time."""
         per_row, whole = self.runner(("J", w is not None), lambda: self.measuring(w is not None))
         values: dict[str, Any] = {**self.parameters, **self.statistics}
-        found = [
-            per_row({**values, "X": X[i : i + CHUNK], "y": y[i : i + CHUNK], "n": len(X[i : i + CHUNK])})
-            for i in range(0, len(X), CHUNK)
-        ]
+        found = [per_row({**values, "X": X[rows], "y": y[rows]}) for rows in chunks(len(X))]
         p, losses = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
         (J,) = whole({**values, "losses": losses, "y": y, "n": len(X), "w": w})
         return float(J), p
@@ -422,6 +418,11 @@ class Network:
         """Refuse to predict before there are parameters."""
         if self.n_in is None:
             raise InputError("This network has no parameters yet: call fit first, or give n_in= when you make it.")
+
+
+def chunks(n: int) -> Iterator[slice]:
+    """Cut n rows into slices of at most CHUNK."""
+    return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
 
 
 def warn_of_two_links(last: Layer, loss: Loss) -> None:

@@ -21,9 +21,10 @@ from numpy.typing import ArrayLike
 from workings.arrays import Array, as_features, describe, same_length
 from workings.callbacks import Callback
 from workings.engines.contract import Engine, Stretch
-from workings.engines.reference import ReferenceEngine, Runner, Tracer
-from workings.errors import DivergenceError, InputError, MissingExtraError, unknown_name
+from workings.engines.reference import ReferenceEngine, Tracer
+from workings.errors import DivergenceError, InputError, unknown_name
 from workings.history import History
+from workings.lbfgs import minimize
 from workings.metrics import METRICS, Metric
 from workings.optimizers import LBFGS, Part
 from workings.program import Program, step_program
@@ -33,6 +34,8 @@ from workings.targets import Targets
 if TYPE_CHECKING:
     from workings.network import Network
 
+REFERENCE = "reference (NumPy runs the program as it is written)"
+ENGINES = {"auto": REFERENCE, "reference": REFERENCE}  # what each choice runs, and why
 ROWS_AT_A_TIME = 2**22  # numbers of X that are put in order at a time (32 MB in float64)
 Validation = tuple[ArrayLike, ArrayLike] | float | None
 Labels = Mapping[Any, float] | str | None
@@ -95,11 +98,11 @@ def fit(
     DivergenceError
         When a number is not finite; the parameters from before that are put back.
     """
-    training = Training(network, X, y, optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight)
-    training.callbacks = checked_callbacks(callbacks)
-    training.metrics = chosen_metrics(metrics)
-    training.choose_engine(engine)
-    return training.run()
+    return Training(
+        network, X, y, optimizer=optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
+        validation=validation, sample_weight=sample_weight, class_weight=class_weight, metrics=metrics,
+        callbacks=callbacks, engine=engine,
+    ).run()  # fmt: skip
 
 
 class Training:
@@ -122,6 +125,7 @@ class Training:
         network: Network,
         X: ArrayLike,
         y: ArrayLike,
+        *,
         optimizer: Part | LBFGS,
         epochs: int,
         batch_size: int | None,
@@ -129,34 +133,46 @@ class Training:
         validation: Validation,
         sample_weight: ArrayLike | None,
         class_weight: Labels,
+        metrics: Sequence[str] | Mapping[str, Metric],
+        callbacks: Sequence[Callback],
+        engine: str,
     ) -> None:
+        """Check everything; the network learns nothing of a training that is refused."""
         self.network, self.optimizer = network, checked_optimizer(optimizer)
         self.epochs = whole_number(epochs, "epochs")
-        network.targets.check_variety(y)
-        self.X, self.y, w = network.prepare(X, y, sample_weight)
-        self.targets = network.targets.learn(y)
+        self.metrics, self.callbacks = chosen_metrics(metrics), checked_callbacks(callbacks)
+        self.schedule: Any = getattr(self.optimizer, "schedule", None)
+        if engine not in ENGINES:
+            raise unknown_name("engine", engine, ENGINES)
+        self.set_data(X, y, sample_weight, class_weight, validation)
+        self.batch_size = len(self.X) if batch_size is None else whole_number(batch_size, "batch_size")
+        self.batches = [(i, min(i + self.batch_size, len(self.X))) for i in range(0, len(self.X), self.batch_size)]
+        self.shuffle = shuffle and len(self.batches) > 1
+        self.check_batches()
+        network.targets = self.targets  # nothing is refused any more
+        self.history = History()
+        self.history.engine = ENGINES[engine]
+        self.epoch, self.step, self.stopped, self.lr = 0, 0, "", math.nan
+        self.plateau: dict[str, Any] = {}
+        self.program: Program
+        self.engine: Engine
+        self.make_engine()
+        self.values = network.start_values(self.program)
+        self.good = dict(self.values)
+
+    def set_data(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: Labels, validation: Validation
+    ) -> None:
+        """Check the rows, weigh them, put those for validation aside, and leave out those that count nothing."""
+        self.network.targets.check_variety(y)
+        self.X, self.y, w = self.network.prepare(X, y, sample_weight)
+        self.targets = self.network.targets.learn(y)
         self.w = combined_weights(w, class_weight, self.y, self.targets)
         self.validation: tuple[Array, Array] | None = None
         self.set_validation(validation)
         if self.w is not None:
             counted = self.w[:, 0] > 0
             self.X, self.y, self.w = self.X[counted], self.y[counted], self.w[counted]
-        self.batch_size = len(self.X) if batch_size is None else whole_number(batch_size, "batch_size")
-        self.batches = [(i, min(i + self.batch_size, len(self.X))) for i in range(0, len(self.X), self.batch_size)]
-        self.shuffle = shuffle and len(self.batches) > 1
-        self.check_batches()
-        self.callbacks: tuple[Callback, ...] = ()
-        self.metrics: dict[str, Metric] = {}
-        self.history = History()
-        self.epoch, self.step, self.stopped = 0, 0, ""
-        self.plateau: dict[str, Any] = {}
-        self.good: dict[str, Array] = {}
-        self.schedule: Any = getattr(self.optimizer, "schedule", None)
-        self.lr = math.nan
-        network.targets = self.targets  # nothing can be refused any more
-        self.values: dict[str, Array] = {}
-        self.program: Program
-        self.engine: Engine
 
     def set_validation(self, validation: Validation) -> None:
         """Check validation rows, or draw them out of the training rows."""
@@ -198,36 +214,30 @@ class Training:
             "choose another batch_size",
         )
 
-    def choose_engine(self, engine: str) -> None:
-        """Choose what runs the steps."""
-        if engine not in ("auto", "reference"):
-            raise unknown_name("engine", engine, ("auto", "reference"))
-        self.history.engine = "reference (NumPy runs the program as it is written)"
-        if isinstance(self.optimizer, LBFGS):
-            self.program = step_program(
-                self.network.layers, self.network.loss, self.network.regularizers, weighted=self.w is not None
-            )
-            return
-        key = ("step", *self.optimizer.identity, self.w is not None, len(self.batches) > 1)
-        self.program, self.engine = self.network.runner(key, lambda: self.make_engine(self.optimizer))
-
-    def make_engine(self, optimizer: Any) -> tuple[Program, Engine]:
+    def make_engine(self) -> None:
         """Write the program of a step and make the engine that runs it.
 
         With several batches, the steps need no J: the history measures it at the beginning of the epoch.
         """
-        network = self.network
-        program = step_program(
-            network.layers, network.loss, network.regularizers, optimizer, weighted=self.w is not None
-        )
-        return program, ReferenceEngine(program if len(self.batches) == 1 else program.needed_for(*program.carried))
+        network, weighted = self.network, self.w is not None
+        parts = (network.layers, network.loss, network.regularizers)
+        if isinstance(self.optimizer, LBFGS):  # SciPy makes the steps
+            self.program = step_program(*parts, weighted=weighted)
+            return
+        several = len(self.batches) > 1
+
+        def make() -> tuple[Program, Engine]:
+            program = step_program(*parts, self.optimizer, weighted=weighted)  # type: ignore[arg-type]
+            return program, ReferenceEngine(program.needed_for(*program.carried) if several else program)
+
+        key = ("step", *self.optimizer.identity, weighted, several)
+        self.program, self.engine = network.runner(key, make)
 
     # -- the loop --------------------------------------------------------------------------
 
     def run(self) -> History:
         """Train until all epochs are done, or something ends it."""
         began = time.perf_counter()
-        self.values = self.network.start_values(self.program)
         try:
             self.tell("on_train_begin")
             if isinstance(self.optimizer, LBFGS):
@@ -384,64 +394,6 @@ def one_batch(stretch: Stretch, index: int) -> dict[str, Any]:
     given["w"] = None if stretch.w is None else stretch.w[rows]
     given |= {name: array[start:stop] for name, array in stretch.draws.items()}
     return given | {"lr": stretch.lr[index], "t": stretch.first_step + index}
-
-
-def minimize(training: Training, settings: LBFGS) -> None:
-    """Let SciPy's L-BFGS-B find the parameters; each of its iterations is an epoch.
-
-    Raises
-    ------
-    InputError
-        For layers whose output changes by chance or with the batch.
-    """
-    try:
-        from scipy import optimize
-    except ImportError as error:
-        raise MissingExtraError("SciPy", "sklearn") from error
-    network = training.network
-    if any(layer.draws or layer.statistics for layer in network.layers) or len(training.batches) > 1:
-        raise InputError("L-BFGS needs a full batch (batch_size=None) and a network without Dropout and BatchNorm.")
-    objective = flat_objective(training)
-    latest = [objective(network.theta.astype(np.float64))[0]]
-    if not np.isfinite(latest[0]):
-        training.fail("J", 0, f"the objective J is {latest[0]:g} before the first step", {}, {})
-
-    def after(intermediate_result: Any) -> None:
-        move_to(training, intermediate_result.x)
-        training.finish_epoch(latest[-1])
-        latest.append(float(intermediate_result.fun))
-        training.epoch += 1
-        if training.stopped:
-            raise StopIteration
-        training.tell("on_epoch_begin")
-
-    options: dict[str, Any] = {"maxiter": training.epochs, "maxfun": 25 * training.epochs, "maxcor": settings.memory}
-    options |= {"gtol": settings.tolerance, "ftol": 0.0}
-    start = network.theta.astype(np.float64)
-    training.tell("on_epoch_begin")
-    result = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", callback=after, options=options)
-    move_to(training, result.x)
-    training.stopped = training.stopped or f"L-BFGS ended after {training.epoch} iterations: {result.message}"
-
-
-def flat_objective(training: Training) -> Callable[[Array], tuple[float, Array]]:
-    """The objective and its gradient as functions of one flat vector, in float64."""
-    network, program = training.network, training.program
-    run = Runner(program, ["J", *(f"d{name}" for name in program.parameters)], "L-BFGS")
-    data = {"X": training.X, "y": training.y, "w": training.w, "n": len(training.X)}
-
-    def objective(theta: Array) -> tuple[float, Array]:
-        network.theta[...] = theta
-        J, *gradients = run({**data, **network.parameters})
-        return float(J), np.concatenate([np.ravel(g) for g in gradients]).astype(np.float64)
-
-    return objective
-
-
-def move_to(training: Training, theta: Array) -> None:
-    """Put the network, and the values that are kept when training is interrupted, at other parameters."""
-    training.network.theta[...] = theta
-    training.values = {name: view.copy() for name, view in training.network.parameters.items()}
 
 
 def checked_optimizer(optimizer: Any) -> Part | LBFGS:
