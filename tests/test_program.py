@@ -796,3 +796,26 @@ def test_a_formula_with_a_comprehension_is_called_by_its_name():
     net = small(Dense(4, Activation("waves", waves, waves_slope)))
     learns(net)
     assert str(net.program()["a1"]) == "a1 = waves(z1)"
+
+
+def test_state_letters_may_have_underscores():
+    def amsgrad_like(theta, g, v_max, lr):
+        v_max = np.maximum(v_max, g**2)
+        theta = theta - lr * g / (np.sqrt(v_max) + 1e-8)
+        return theta, v_max
+
+    kind = dataclass(frozen=True)(type("Mine", (Optimizer,), {"rules": (amsgrad_like,), "state": ("v_max",)}))
+    program = learns(small(Dense(4, "tanh")), kind(0.02))
+    assert program.states == ("v_max_W1", "v_max_b1", "v_max_W2", "v_max_b2")
+
+
+def test_a_loss_may_use_the_number_of_rows():
+    def by_rows(p, y, n):
+        return (p - y) ** 2 * n / n
+
+    def by_rows_gradient(p, y):
+        return 2 * (p - y)
+
+    kind = dataclass(frozen=True)(type("ByRows", (Loss,), {"value": by_rows, "gradient": by_rows_gradient}))
+    net = small(Dense(4, "tanh"), loss=kind())
+    assert net.objective(X, Y) == pytest.approx(small(Dense(4, "tanh")).objective(X, Y))

@@ -215,7 +215,7 @@ class Network:
         """Parameters, statistics, and the optimizer's state at 0, by name (copies)."""
         values = {name: array.copy() for name, array in {**self.parameters, **self.statistics}.items()}
         for name in program.states:
-            values[name] = np.zeros_like(self.parameters[name.split("_", 1)[1]])
+            values[name] = np.zeros_like(next(view for p, view in self.parameters.items() if name.endswith(f"_{p}")))
         return values
 
     def keep(self, values: Mapping[str, Array]) -> None:
@@ -264,7 +264,8 @@ class Network:
         features = as_features(X, self.dtype, self.n_in)
         run = self.runner("p", lambda: Runner(self.inference.needed_for("p"), ["p"], "predict"))
         values = {**self.parameters, **self.statistics}
-        return np.concatenate([run({**values, "X": features[rows]})[0] for rows in chunks(len(features))])
+        pieces = (features[rows] for rows in chunks(len(features)))
+        return np.concatenate([run({**values, "X": piece, "n": len(piece)})[0] for piece in pieces])
 
     def predict(self, X: ArrayLike) -> Array:
         """Labels of shape (n,), or numbers of shape (n,) or (n, n_out)."""
@@ -290,7 +291,7 @@ class Network:
         """The objective J and the predictions p for prepared data, a chunk of rows at a time."""
         per_row, whole = self.runner(("J", w is not None), lambda: self.measuring(w is not None))
         values: dict[str, Any] = {**self.parameters, **self.statistics}
-        found = [per_row({**values, "X": X[rows], "y": y[rows]}) for rows in chunks(len(X))]
+        found = [per_row({**values, "X": X[rows], "y": y[rows], "n": len(X[rows])}) for rows in chunks(len(X))]
         p, losses = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
         (J,) = whole({**values, "losses": losses, "y": y, "n": len(X), "w": w})
         return float(J), p
