@@ -174,25 +174,35 @@ def erf(x: Values) -> Values:
     return np.sign(x) * (1 - t * np.exp(-x * x) * series)
 
 
+def normal_cdf(z: Values) -> Values:
+    """is the chance that a normal number is smaller"""
+    return 0.5 * (1 + erf(0.7071067811865476 * z))
+
+
 def gelu(z: Values) -> Values:
     """weighs each sum by the chance that a normal number is smaller"""
-    return 0.5 * z * (1 + erf(0.7071067811865476 * z))
+    return z * normal_cdf(z)
 
 
 def gelu_derivative(z: Values) -> Values:
     """is the chance that a normal number is smaller, plus the sum times the normal density"""
-    return 0.5 * (1 + erf(0.7071067811865476 * z)) + 0.3989422804014327 * z * np.exp(-0.5 * z**2)
+    return normal_cdf(z) + 0.3989422804014327 * z * np.exp(-0.5 * z**2)
+
+
+def nearly_erf(z: Values) -> Values:
+    """is a tanh that stands for the error function of z / √2"""
+    return np.tanh(0.7978845608028654 * (z + 0.044715 * z**3))
 
 
 def gelu_tanh(z: Values) -> Values:
     """is the GELU with its error function approximated by a tanh"""
-    return 0.5 * z * (1 + np.tanh(0.7978845608028654 * (z + 0.044715 * z**3)))
+    h = nearly_erf(z)
+    return 0.5 * z * (1 + h)
 
 
 def gelu_tanh_derivative(z: Values) -> Values:
     """follows from the product rule and the chain rule"""
-    # The tanh that stands for the error function.
-    h = np.tanh(0.7978845608028654 * (z + 0.044715 * z**3))
+    h = nearly_erf(z)
     return 0.5 * (1 + h) + 0.5 * z * (1 - h**2) * 0.7978845608028654 * (1 + 0.134145 * z**2)
 
 

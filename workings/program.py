@@ -267,11 +267,10 @@ class Writer:
         self.name_long_arguments(formula, inner, suffix)
         for line in formula.lines:
             expression = Renamer(self, function, inner, suffix).visit(copy.deepcopy(line.expression))
-            words = line.words or words_of_call(line.expression, function, names.get(line.name, line.name))
             known = None if line.name in names else self.already(expression)
             if known is None:
                 known = names.get(line.name) or self.unused(line.name + suffix)
-                self.emit(known, expression, words)
+                self.emit(known, expression, line.words or words_of_call(line.expression, function, known))
             inner[line.name] = scope[line.name] = name(known)
         return tuple(Renamer(self, function, inner, suffix).visit(copy.deepcopy(r)) for r in formula.results)
 
