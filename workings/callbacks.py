@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """The contract: each method may be left out."""
+    """The contract: each method may be left out.
+
+    >>> class Stop(Callback):
+    ...     def on_epoch_end(self, training):
+    ...         if training.history["loss"][-1] < 0.1:
+    ...             training.stop("good enough")
+    """
 
     runs_last: ClassVar[bool] = False  # after all others, to see what they have done
 
@@ -156,6 +162,11 @@ class Checkpoint(Callback):
         Every so many epochs; the last epoch is always written.
     resume : bool
         Whether to go on from the file if it is there.
+
+    Examples
+    --------
+    >>> Checkpoint("run.safetensors", every=10, resume=True).every
+    10
     """
 
     runs_last = True
@@ -187,7 +198,13 @@ class Checkpoint(Callback):
 
 
 class Progress(Callback):
-    """Writes a line with the epoch, the loss and the rate, a few times a second at most."""
+    """Writes a line with the epoch, the loss and the rate, a few times a second at most.
+
+    By default to standard error; ``net.fit(..., callbacks=[Progress()])``.
+
+    >>> Progress(every=1.0).every
+    1.0
+    """
 
     def __init__(self, every: float = 0.2, stream: Any = None) -> None:
         self.every, self.stream = every, stream

@@ -78,9 +78,14 @@ def dropout_backward(dz: Array, mask: Array) -> Array:
     return dx
 
 
+def standard_deviation(variance: Array, eps: float) -> Array:
+    """is the root of the variance, kept from 0 by eps"""
+    return np.sqrt(variance + eps)
+
+
 def normalized(x: Array, mean: Array, variance: Array, eps: float) -> Array:
     """are the inputs, each column with mean 0 and variance 1"""
-    return (x - mean) / np.sqrt(variance + eps)
+    return (x - mean) / standard_deviation(variance, eps)
 
 
 def batch_norm(x: Array, gamma: Array, beta: Array, eps: float) -> Array:
@@ -103,7 +108,7 @@ def batch_norm_backward(x_hat: Array, variance: Array, gamma: Array, eps: float,
     # The gradient of the normalized inputs.
     dx_hat = dz * gamma
     # Mean and variance depend on every row too, which takes off these two means.
-    dx = (dx_hat - dx_hat.mean(axis=0) - x_hat * (dx_hat * x_hat).mean(axis=0)) / np.sqrt(variance + eps)
+    dx = (dx_hat - dx_hat.mean(axis=0) - x_hat * (dx_hat * x_hat).mean(axis=0)) / standard_deviation(variance, eps)
     return dgamma, dbeta, dx
 
 
@@ -156,6 +161,10 @@ class Layer:
     def width(self, n_in: int) -> int:
         """How many columns go out when ``n_in`` come in."""
         return n_in
+
+    def output_name(self, x: str, number: str) -> str:
+        """What its result is called in the program: by default after what went in."""
+        return f"{x}_{type(self).__name__.lower()}"
 
     def shapes(self, n_in: int) -> dict[str, tuple[int, ...]]:
         """The shape of each parameter and statistic, by letter."""
@@ -228,6 +237,9 @@ class Dense(Layer):
     def width(self, n_in: int) -> int:
         return self.units
 
+    def output_name(self, x: str, number: str) -> str:
+        return f"z{number}"
+
     def shapes(self, n_in: int) -> dict[str, tuple[int, ...]]:
         W, b = (n_in, self.units), (self.units,)
         return {"W": W, "b": b} if self.bias else {"W": W}
@@ -253,6 +265,11 @@ class Dropout(Layer):
 
     The inputs that stay are divided by 1 - ``rate`` ("inverted" dropout), so that nothing needs to
     change when the network predicts.  The masks are drawn from the network's seed.
+
+    Examples
+    --------
+    >>> Dropout(0.5).draw(np.random.default_rng(0), n=1, n_in=4)["mask"]
+    array([[2., 0., 0., 0.]])
     """
 
     rate: float = 0.5
@@ -267,6 +284,9 @@ class Dropout(Layer):
     def formulas(self) -> Mapping[str, Formula]:
         return {"forward": dropout, "backward": dropout_backward, "inference": dropout_inference}
 
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_drop"
+
     def draw(self, rng: RandomSource, n: int, n_in: int) -> dict[str, Array]:
         return {"mask": dropout_mask(rng.random((n, n_in)), self.rate)}
 
@@ -279,6 +299,11 @@ class BatchNorm(Layer):
     (PyTorch's meaning: 0.1 moves a tenth; Keras calls the same setting 0.9).  An activation may
     follow, as after ``Dense``: ``Dense(32), BatchNorm("relu")``.  Source: Ioffe & Szegedy 2015,
     algorithms 1 and 2.
+
+    Examples
+    --------
+    >>> BatchNorm("relu").shapes(n_in=3)["gamma"], BatchNorm().fewest_rows
+    ((3,), 2)
     """
 
     activation: str | Activation = "identity"
@@ -302,6 +327,9 @@ class BatchNorm(Layer):
     @property
     def formulas(self) -> Mapping[str, Formula]:
         return {"forward": batch_norm, "backward": batch_norm_backward, "inference": batch_norm_inference}
+
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_norm"
 
     @property
     def constants(self) -> dict[str, float]:

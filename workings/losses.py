@@ -254,7 +254,11 @@ class SquaredError(Loss):
 
 @dataclass(frozen=True)
 class AbsoluteError(Loss):
-    """The size of the error, |p - y|: less moved by outliers; its gradient is only a sign."""
+    """The size of the error, |p - y|: less moved by outliers; its gradient is only a sign.
+
+    >>> AbsoluteError(reduction="sum")
+    AbsoluteError(reduction='sum')
+    """
 
     value = absolute_error
     gradient = absolute_error_gradient
@@ -262,7 +266,11 @@ class AbsoluteError(Loss):
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """Half the squared error up to ``delta``, linear beyond (Huber 1964)."""
+    """Half the squared error up to ``delta``, linear beyond (Huber 1964).
+
+    >>> Huber(delta=0.5)
+    Huber(reduction='mean', delta=0.5)
+    """
 
     delta: float = 1.0
 
@@ -285,6 +293,9 @@ class CrossEntropy(Loss):
 
     Targets are class labels, one for each row, or rows of probabilities (one-hot).
     ``label_smoothing`` spreads that share of each target over all classes (Szegedy et al. 2016).
+
+    >>> CrossEntropy(label_smoothing=0.1)
+    CrossEntropy(reduction='mean', label_smoothing=0.1)
     """
 
     label_smoothing: float = 0.0
@@ -311,7 +322,11 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy(Loss):
-    """Sigmoid and -log of the true label's probability; one label or several, each 0 or 1."""
+    """Sigmoid and -log of the true label's probability; one label or several, each 0 or 1.
+
+    >>> BinaryCrossEntropy().target
+    'labels'
+    """
 
     link = sigmoid
     value = binary_cross_entropy
@@ -321,7 +336,11 @@ class BinaryCrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class Poisson(Loss):
-    """Counts: p = exp(z) is the expected number (McCullagh & Nelder 1989, ch. 6)."""
+    """Counts: p = exp(z) is the expected number (McCullagh & Nelder 1989, ch. 6).
+
+    >>> Poisson().target
+    'counts'
+    """
 
     link = rate
     value = poisson

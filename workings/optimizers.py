@@ -28,9 +28,19 @@ def sgd(theta: Array, g: Array, lr: float) -> Array:
     return theta
 
 
+def speed(v: Array, g: Array, lr: float, momentum: float) -> Array:
+    """is most of the speed there was, and a push downhill"""
+    return momentum * v - lr * g
+
+
+def scaled_step(theta: Array, g: Array, s: Array, lr: float, eps: float) -> Array:
+    """is a step that is shorter where the gradients were large"""
+    return theta - lr * g / (np.sqrt(s) + eps)
+
+
 def heavy_ball(theta: Array, g: Array, v: Array, lr: float, momentum: float) -> tuple[Array, Array]:
     # The speed: most of what it was, and a push downhill.
-    v = momentum * v - lr * g
+    v = speed(v, g, lr, momentum)
     # A step at that speed.
     theta = theta + v
     return theta, v
@@ -38,7 +48,7 @@ def heavy_ball(theta: Array, g: Array, v: Array, lr: float, momentum: float) -> 
 
 def nesterov(theta: Array, g: Array, v: Array, lr: float, momentum: float) -> tuple[Array, Array]:
     # The speed: most of what it was, and a push downhill.
-    v = momentum * v - lr * g
+    v = speed(v, g, lr, momentum)
     # A step at the speed that the next push will find.
     theta = theta + momentum * v - lr * g
     return theta, v
@@ -48,7 +58,7 @@ def adagrad(theta: Array, g: Array, s: Array, lr: float, eps: float) -> tuple[Ar
     # The squares of all gradients so far.
     s = s + g**2
     # A step that is shorter where the gradients were large.
-    theta = theta - lr * g / (np.sqrt(s) + eps)
+    theta = scaled_step(theta, g, s, lr, eps)
     return theta, s
 
 
@@ -56,7 +66,7 @@ def rmsprop(theta: Array, g: Array, s: Array, lr: float, rho: float, eps: float)
     # A running mean of the squared gradients.
     s = rho * s + (1 - rho) * g**2
     # A step that is shorter where the gradients were large of late.
-    theta = theta - lr * g / (np.sqrt(s) + eps)
+    theta = scaled_step(theta, g, s, lr, eps)
     return theta, s
 
 
@@ -170,7 +180,11 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class Momentum(Optimizer):
-    """Gradient descent with a speed (Polyak 1964), in the form of Sutskever et al. 2013 (eq. 1, 2)."""
+    """Gradient descent with a speed (Polyak 1964), in the form of Sutskever et al. 2013 (eq. 1, 2).
+
+    >>> Momentum(0.01)
+    Momentum(lr=0.01, momentum=0.9)
+    """
 
     momentum: float = 0.9
 
@@ -180,7 +194,11 @@ class Momentum(Optimizer):
 
 @dataclass(frozen=True)
 class Nesterov(Optimizer):
-    """Momentum whose gradient is taken one step ahead (Nesterov 1983; Bengio et al. 2013, eq. 7)."""
+    """Momentum whose gradient is taken one step ahead (Nesterov 1983; Bengio et al. 2013, eq. 7).
+
+    >>> Nesterov(0.01, momentum=0.8)
+    Nesterov(lr=0.01, momentum=0.8)
+    """
 
     momentum: float = 0.9
 
@@ -190,7 +208,11 @@ class Nesterov(Optimizer):
 
 @dataclass(frozen=True)
 class AdaGrad(Optimizer):
-    """A step size of its own for each parameter, which only shrinks (Duchi et al. 2011)."""
+    """A step size of its own for each parameter, which only shrinks (Duchi et al. 2011).
+
+    >>> AdaGrad(0.1)
+    AdaGrad(lr=0.1, eps=1e-10)
+    """
 
     eps: float = 1e-10
 
@@ -200,7 +222,11 @@ class AdaGrad(Optimizer):
 
 @dataclass(frozen=True)
 class RMSProp(Optimizer):
-    """A step size of its own for each parameter, from recent gradients (Hinton 2012, lecture 6e)."""
+    """A step size of its own for each parameter, from recent gradients (Hinton 2012, lecture 6e).
+
+    >>> RMSProp(1e-3)
+    RMSProp(lr=0.001, rho=0.9, eps=1e-08)
+    """
 
     rho: float = 0.9
     eps: float = 1e-8
@@ -211,7 +237,11 @@ class RMSProp(Optimizer):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Momentum and a step size of its own for each parameter (Kingma & Ba 2015, algorithm 1)."""
+    """Momentum and a step size of its own for each parameter (Kingma & Ba 2015, algorithm 1).
+
+    >>> Adam()
+    Adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08)
+    """
 
     lr: float | Schedule = 1e-3
     beta1: float = 0.9
@@ -224,7 +254,11 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Optimizer):
-    """Adam with decoupled decay of all parameters (Loshchilov & Hutter 2019, algorithm 2)."""
+    """Adam with decoupled decay of all parameters (Loshchilov & Hutter 2019, algorithm 2).
+
+    >>> AdamW(3e-4, weight_decay=0.1).weight_decay
+    0.1
+    """
 
     lr: float | Schedule = 1e-3
     beta1: float = 0.9
@@ -238,7 +272,11 @@ class AdamW(Optimizer):
 
 @dataclass(frozen=True)
 class Decay(Part):
-    """Decoupled decay: every parameter shrinks by lr · ``weight_decay`` before the step."""
+    """Decoupled decay: every parameter shrinks by lr · ``weight_decay`` before the step.
+
+    >>> Chain(Decay(1e-3), SGD(0.1))
+    Chain(Decay(weight_decay=0.001), SGD(lr=0.1))
+    """
 
     weight_decay: float = 0.01
 
@@ -247,7 +285,11 @@ class Decay(Part):
 
 @dataclass(frozen=True)
 class ClipByValue(Part):
-    """Cuts every entry of the gradient off at ``limit``."""
+    """Cuts every entry of the gradient off at ``limit``.
+
+    >>> Chain(ClipByValue(0.5), SGD(0.1))
+    Chain(ClipByValue(limit=0.5), SGD(lr=0.1))
+    """
 
     limit: float = 1.0
 
@@ -256,7 +298,11 @@ class ClipByValue(Part):
 
 @dataclass(frozen=True)
 class ClipByNorm(Part):
-    """Shortens the whole gradient to ``max_norm`` where it is longer (Pascanu et al. 2013, algorithm 1)."""
+    """Shortens the whole gradient to ``max_norm`` where it is longer (Pascanu et al. 2013, algorithm 1).
+
+    >>> Chain(ClipByNorm(1.0), SGD(0.1))
+    Chain(ClipByNorm(max_norm=1.0), SGD(lr=0.1))
+    """
 
     max_norm: float = 1.0
 
@@ -301,7 +347,10 @@ class LBFGS:
     """Quasi-Newton steps with a line search, for full batches; SciPy does the work (L-BFGS-B, Zhu et al. 1997).
 
     Good for small data.  ``memory`` pairs of steps are kept; training ends when no entry of the
-    gradient exceeds ``tolerance``.
+    gradient exceeds ``tolerance``.  Used as ``net.fit(X, y, optimizer=LBFGS(), epochs=200, batch_size=None)``.
+
+    >>> LBFGS()
+    LBFGS(memory=10, tolerance=1e-08)
     """
 
     memory: int = 10

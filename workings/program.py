@@ -71,6 +71,13 @@ class Program:
         What the statements call by name, because it is not straight-line code.
     aliases : mapping of str to str
         Names of the alphabet that need no statement of their own: without an activation, ``a1`` is ``z1``.
+
+    Examples
+    --------
+    >>> from workings import Dense, Network, SquaredError
+    >>> program = Network([Dense(1)], loss=SquaredError(), n_in=2).program()
+    >>> print(program["dW1"], program["dW1"].shape)
+    dW1 = X.T @ dz1 (2, 1)
     """
 
     statements: tuple[Statement, ...]
@@ -408,7 +415,7 @@ def write_forward(writer: Writer, layers: Sequence[Layer], mode: str) -> list[Pl
         for letter in (*layer.parameters, *layer.statistics, *layer.draws):
             scope[letter] = name(f"{letter}{suffix}")
             writer.taken.add(f"{letter}{suffix}")
-        z = settle(writer, layer.formulas[mode], scope, "z", name_after(layer, suffix, x), suffix)
+        z = settle(writer, layer.formulas[mode], scope, "z", layer.output_name(x, suffix), suffix)
         bend: Scope = {letter: ast.Constant(value) for letter, value in layer.bend.constants.items()}
         bend["z"] = name(z)
         bent = f"a{dense}"
@@ -416,13 +423,6 @@ def write_forward(writer: Writer, layers: Sequence[Layer], mode: str) -> list[Pl
         placed.append(Placed(layer, writer.part, suffix, x, z, a, scope, bend))
         x = a
     return placed
-
-
-def name_after(layer: Layer, suffix: str, x: str) -> str:
-    """Name what comes out of a layer: z1, or what went in and what was done with it."""
-    done = {"BatchNorm": "norm", "Dropout": "drop"}
-    kind = type(layer).__name__
-    return f"z{suffix}" if isinstance(layer, Dense) else f"{x}_{done.get(kind, kind.lower())}"
 
 
 def settle(writer: Writer, function: Callable[..., Any], scope: Scope, letter: str, target: str, suffix: str) -> str:

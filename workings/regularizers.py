@@ -61,7 +61,11 @@ class Regularizer:
 
 @dataclass(frozen=True)
 class L2(Regularizer):
-    """Adds lam/2 · Σ W² to the objective ("ridge", "weight decay")."""
+    """Adds lam/2 · Σ W² to the objective ("ridge", "weight decay").
+
+    >>> L2(0.01)
+    L2(lam=0.01)
+    """
 
     lam: float
 
@@ -71,7 +75,11 @@ class L2(Regularizer):
 
 @dataclass(frozen=True)
 class L1(Regularizer):
-    """Adds lam1 · Σ |W| to the objective ("lasso"): many weights end near 0."""
+    """Adds lam1 · Σ |W| to the objective ("lasso"): many weights end near 0.
+
+    >>> L1(0.01)
+    L1(lam1=0.01)
+    """
 
     lam1: float
 

@@ -186,7 +186,7 @@ def write_report(
         report.picture(
             plots.confusion(y, network.predict(X), shown), "confusion", "Validation rows: what is taken for what."
         )
-    report.heading("One step, as it ran")
+    report.heading("What a step computes")
     report.program(network.program())
     report.write(network)
 

@@ -22,6 +22,14 @@ class Trace(Mapping[str, Any]):
     It holds what went in (``X``, ``y``, the parameters before the step) and all that was computed.
     Where a step updates a parameter, ``trace["W1"]`` is the value before and ``trace.after["W1"]``
     the value after.
+
+    Examples
+    --------
+    >>> from workings import Dense, Network, SquaredError
+    >>> net = Network([Dense(1, weights=[[2.0]])], loss=SquaredError())
+    >>> trace = net.trace([[3.0]], [5.0])
+    >>> trace["p"].item(), trace["dz1"].item(), trace["dW1"].item()
+    (6.0, 2.0, 6.0)
     """
 
     def __init__(self, program: Program, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:

@@ -106,6 +106,8 @@ def run(settings: Settings) -> list[Figure]:
     seed = settings.seed_or(0)
     data = split(seed)
     network, history = train(settings, Variant(), data, seed, "raw pixels")
+    raw = accuracies(settings, Variant(), 1.0, "raw pixels")
+    tried = {name: accuracies(settings, variant, 16.0, name) for name, variant in VARIANTS.items()}
     report = Report(
         "Digits, one at a time",
         "64 pixels, 200 sigmoids, 10 digits; the weights move after every single sample.",
@@ -117,9 +119,17 @@ def run(settings: Settings) -> list[Figure]:
         "samples",
         "Twenty of the 1,797 digits of 8×8 pixels. They are scikit-learn's (from the UCI repository), not MNIST.",
     )
-    raw = accuracies(settings, Variant(), 1.0, "raw pixels")
-    tried = {name: accuracies(settings, variant, 16.0, name) for name, variant in VARIANTS.items()}
     report_accuracy(report, settings, {"raw pixels": raw, "pixels / 16": tried[BASELINE]})
+    report_one(report, network, history, data, seed)
+    report_variants(report, tried)
+    report.heading("One step, as it ran")
+    report.program(network.program(BASELINE_OPTIMIZER))
+    report.write(network)
+    return report.figures
+
+
+def report_one(report: Report, network: Network, history: History, data: Split, seed: int) -> None:
+    """One of the networks on raw pixels: its curves, and what it confuses."""
     report.picture(
         plots.curves(history, names=["loss", "val_loss"]),
         "curves",
@@ -131,11 +141,6 @@ def run(settings: Settings) -> list[Figure]:
         f"Raw pixels, seed {seed}: which digits of the {len(data.y_test)} test rows are taken for which.",
     )
     report_wrong(report, network, data)
-    report_variants(report, tried)
-    report.heading("One step, as it ran")
-    report.program(network.program(SGD(0.01)))
-    report.write(network)
-    return report.figures
 
 
 def report_accuracy(report: Report, settings: Settings, found: dict[str, list[float]]) -> None:
