@@ -27,11 +27,15 @@ test-slow: $(VENV)/.installed  ## The checks that take minutes
 torch: $(VENV)/.installed  ## PyTorch, for the tests that compare with it
 	$(BIN)/python -m pip install --quiet --editable '.[dev,torch]'
 
+bench: $(VENV)/.installed  ## Compare with the peers, which are installed first; the table goes to workings-bench/
+	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
+	$(BIN)/python -m benchmarks
+
 format: $(VENV)/.installed  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:  ## Remove the environment and what runs have left
-	rm -rf $(VENV) workings-runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) workings-runs workings-bench .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help run test test-slow torch format clean
+.PHONY: help run test test-slow torch bench format clean

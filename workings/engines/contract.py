@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from workings.arrays import Array
+from workings.errors import ProgramError
+
+
+class NotCompilableError(ProgramError):
+    """A program that an engine cannot run; the message names the statement and says why."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Benchmarks: how fast training is, against other libraries and against the limit of the machine."""

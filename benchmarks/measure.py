@@ -1,0 +1,165 @@
+"""Measuring: all peers of a workload in turn, round after round, and what comes of it.
+
+Each peer gets a warm process; first its parameters after some steps are compared with those of the
+reference engine, then it is asked for so many steps that a timing takes a fifth of a second, and then the
+peers take turns, each round beginning with another one, so that a slow minute of the machine hits them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import jobs
+from benchmarks.limits import limit
+from benchmarks.peers import OTHERS, OURS
+from benchmarks.peers.contract import MissingError
+from benchmarks.processes import Child, ChildError, say
+from benchmarks.workloads import Workload
+
+SHORTEST = 0.2  # seconds of one timing
+
+
+@contextmanager
+def prepared(names: Sequence[str], file: Path, threads: int, out: dict[str, Any]) -> Iterator[dict[str, Child]]:
+    """A child for each peer that can take part; why the others cannot goes into ``out``."""
+    with ExitStack() as stack:
+        children: dict[str, Child] = {}
+        for name in names:
+            child = stack.enter_context(Child(threads))
+            try:
+                out[name] = child.ask("prepare", peer=name, job=str(file))
+                children[name] = child
+            except (MissingError, ChildError) as error:
+                out[name] = failure(error)
+                say(f"  {name}: {last_line(str(error))}")
+        yield children
+
+
+def failure(error: Exception) -> dict[str, str]:
+    """What is kept of a peer that did not get through."""
+    return {"missing" if isinstance(error, MissingError) else "failed": last_line(str(error))}
+
+
+def last_line(text: str) -> str:
+    """The last line of a traceback, which says what was wrong."""
+    return text.strip().splitlines()[-1] if text.strip() else "no message"
+
+
+def measure(workload: Workload, names: Sequence[str], rounds: int, folder: Path) -> dict[str, Any]:
+    """Everything about one workload: figures of each peer, the check, the limit."""
+    say(f"{workload.name}: {workload.describe()}")
+    job, checked = jobs.make(workload), workload.checked
+    file = job.save(folder / f"{workload.name}.npz")
+    with Child(workload.threads) as child:
+        speeds = child.call("benchmarks.limits:speeds", dtype=workload.dtype, threads=workload.threads)
+    peers: dict[str, Any] = {}
+    with prepared(names, file, workload.threads, peers) as children:
+        check(children, peers, workload, folder)
+        for name, found in timed(workload, file, children, rounds).items():
+            peers[name] |= found
+    return {
+        "about": workload.describe(), "threads": workload.threads, "source": job.source, "target": workload.target,
+        "check": {"steps": workload.check_steps, "dtype": checked.dtype, "tolerance": checked.tolerance},
+        "speeds": speeds, "limit": limit(workload, speeds), "peers": peers, **ratios(peers),
+    }  # fmt: skip
+
+
+def timed(
+    workload: Workload, file: Path, children: dict[str, Child], rounds: int, shortest: float = SHORTEST
+) -> dict[str, dict[str, Any]]:
+    """Find out how many steps each needs for a timing, then let them take turns; a peer that fails is left out."""
+    found: dict[str, dict[str, Any]] = {}
+    steps: dict[str, int] = {}
+    for name, child in children.items():
+        try:
+            child.ask("prepare", peer=name, job=str(file))
+            steps[name] = steps_for(child, max(workload.fewest_steps, workload.batches), shortest)
+        except (MissingError, ChildError) as error:
+            found[name] = failure(error)
+            say(f"  {name}: {last_line(str(error))}")
+    for name, times in take_turns(workload, {name: children[name] for name in steps}, steps, rounds).items():
+        if len(times) == rounds:
+            found[name] = {"steps": steps[name], "seconds": times, **spread(times)}
+        else:
+            found[name] = {"failed": "it ended early"}
+    return found
+
+
+def check(children: dict[str, Child], peers: dict[str, Any], workload: Workload, folder: Path) -> None:
+    """Compare the parameters of those that compute the same with the reference engine's."""
+    file = jobs.make(workload.checked).save(folder / "checked.npz")
+    with Child(workload.threads) as child:
+        expected = parameters(child, "reference", workload, file)
+    for name, child in children.items():
+        if not peers[name]["note"]:
+            try:
+                apart = distance(parameters(child, name, workload, file), expected)
+            except (MissingError, ChildError) as error:
+                peers[name] |= failure(error)
+                continue
+            peers[name] |= {"apart": apart, "same": bool(apart <= workload.checked.tolerance)}
+
+
+def parameters(child: Child, name: str, workload: Workload, file: Path) -> dict[str, Any]:
+    """The parameters that a peer comes to after the steps of the check."""
+    child.ask("prepare", peer=name, job=str(file))
+    with np.load(child.ask("check", steps=workload.check_steps, file=str(file.with_name("found.npz")))) as found:
+        return dict(found)
+
+
+def distance(found: dict[str, Any], expected: dict[str, Any]) -> float:
+    """The largest difference in any array, as a share of that array's largest entry."""
+    if set(found) != set(expected):
+        return float("inf")
+    largest = {name: max(float(np.abs(array).max()), 1e-300) for name, array in expected.items()}
+    shares = [float(np.abs(found[name] - array).max()) / largest[name] for name, array in expected.items()]
+    return float(max(shares)) if np.isfinite(shares).all() else float("inf")
+
+
+def steps_for(child: Child, fewest: int, shortest: float) -> int:
+    """How many steps make a timing long enough; asking also warms the process up."""
+    steps = fewest
+    child.ask("steps", steps=steps)
+    while (seconds := child.ask("steps", steps=steps)) < shortest:
+        steps = max(2 * steps, int(1.2 * shortest / max(seconds, 1e-6) * steps)) if seconds > 0.01 else 8 * steps
+    return steps
+
+
+def take_turns(
+    workload: Workload, children: dict[str, Child], steps: dict[str, int], rounds: int
+) -> dict[str, list[float]]:
+    """Time every peer once a round, beginning with another one each time; seconds for each step."""
+    times: dict[str, list[float]] = {name: [] for name in children}
+    for turn in range(rounds):
+        say(f"  round {turn + 1} of {rounds}")
+        for name in rotated(list(children), turn):
+            with suppress(ChildError):  # it has fewer times than the others, then
+                times[name].append(children[name].ask("steps", steps=steps[name]) / workload.steps_of(steps[name]))
+    return times
+
+
+def rotated(names: list[str], turn: int) -> list[str]:
+    """The names, beginning with another one each turn."""
+    start = turn % max(len(names), 1)
+    return names[start:] + names[:start]
+
+
+def spread(seconds: Sequence[float]) -> dict[str, float]:
+    """The median and the quartiles."""
+    low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75])
+    return {"median": float(median), "low": float(low), "high": float(high)}
+
+
+def ratios(peers: dict[str, Any]) -> dict[str, Any]:
+    """The best of the other peers, and how many times faster each of ours is."""
+    medians = {name: found["median"] for name, found in peers.items() if "median" in found}
+    others = [name for name in OTHERS if name in medians]
+    if not others:
+        return {"best": None, "faster": {}}
+    best = min(others, key=medians.__getitem__)
+    return {"best": best, "faster": {name: medians[best] / medians[name] for name in OURS if name in medians}}

@@ -1,0 +1,109 @@
+"""Overhead: what validation, metrics, callbacks and progress cost on top of the bare training.
+
+The same ``fit`` is timed without and with each of them, and with all together, in turn in one process.
+Validation rows are a tenth of the training rows; their forward pass is work in itself, so the table also says
+which share of a step's multiplications that is.  What ``fit`` always does cannot be switched off (the check
+that numbers are finite, Ctrl-C, the history), so it is part of the bare training and of every other figure.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import jobs
+from benchmarks.limits import multiplications
+from benchmarks.measure import failure, last_line, rotated, spread
+from benchmarks.peers.contract import MissingError
+from benchmarks.peers.ours import Fit
+from benchmarks.processes import Child, ChildError, say
+from benchmarks.workloads import WORKLOADS, Workload
+from workings.callbacks import Callback, EarlyStopping, Progress
+
+CASES = ("moons-3", "moons-50", "digits-1", "digits-32")
+LIMIT = 0.05
+SHORTEST = 0.2
+NEVER = 10**9  # epochs of patience
+Settings = dict[str, Any]
+
+
+def variants(job: jobs.Job) -> dict[str, Callable[[], Settings]]:
+    """What ``fit`` is given in each variant, made anew for each call."""
+    tenth = len(job.X) // 10
+    held: Settings = {"validation": (job.X[:tenth].copy(), job.y[:tenth].copy())}
+    return {
+        "bare": dict,
+        "a callback": lambda: {"callbacks": [Callback()]},
+        "progress": lambda: {"callbacks": [Progress(stream=io.StringIO())]},
+        "early stopping on the loss": lambda: {"callbacks": [EarlyStopping("loss", patience=NEVER)]},
+        "a metric": lambda: {"metrics": ["accuracy"]},
+        "validation": lambda: held,
+        "all of them": lambda: {
+            **held, "metrics": ["accuracy"],
+            "callbacks": [EarlyStopping(patience=NEVER), Callback(), Progress(stream=io.StringIO())],
+        },
+    }  # fmt: skip
+
+
+def run(engine: str, job: str, rounds: int) -> dict[str, Any]:
+    """Time all variants in turn; in the worker.  Seconds for each step."""
+    loaded = jobs.load(job)
+    fit, kinds = Fit(loaded, engine), variants(loaded)
+    steps = enough_steps(fit, kinds["bare"])
+    times: dict[str, list[float]] = {name: [] for name in kinds}
+    for settings in kinds.values():  # warms each up
+        seconds(fit, loaded.workload.batches, settings)
+    for turn in range(rounds):
+        for name in rotated(list(kinds), turn):
+            times[name].append(seconds(fit, steps, kinds[name]) / loaded.workload.steps_of(steps))
+    bare = np.array(times["bare"])
+    cost = {name: float(np.median(np.array(found) / bare)) - 1 for name, found in times.items()}
+    return {name: {"seconds": found, **spread(found), "cost": cost[name]} for name, found in times.items()}
+
+
+def seconds(fit: Fit, steps: int, settings: Callable[[], Settings]) -> float:
+    """The seconds of one call of ``fit``."""
+    more = settings()
+    fit.reset()
+    began = time.perf_counter()
+    fit.run(steps, **more)
+    return time.perf_counter() - began
+
+
+def enough_steps(fit: Fit, settings: Callable[[], Settings]) -> int:
+    """How many steps last long enough to be timed."""
+    steps = fit.job.workload.batches
+    while seconds(fit, steps, settings) < SHORTEST:
+        steps *= 2
+    return steps
+
+
+def share_of_validation(workload: Workload) -> float:
+    """The multiplications of the validation rows as a share of those of the training rows."""
+    forward = sum(2 * n_in * n_out for n_in, n_out in workload.layers)
+    rows = workload.rows // 10
+    return rows * forward / (workload.batches * multiplications(workload))
+
+
+def measure(names: Sequence[str], rounds: int, folder: Path) -> dict[str, Any]:
+    """All cases with each engine of ours."""
+    return {f"{case}, {engine}": measure_case(case, engine, rounds, folder) for case in CASES for engine in names}
+
+
+def measure_case(case: str, engine: str, rounds: int, folder: Path) -> dict[str, Any]:
+    """One workload with one engine."""
+    say(f"overhead: {case}, {engine}")
+    workload = WORKLOADS[case]
+    file = jobs.make(workload).save(folder / "overhead.npz")
+    try:
+        with Child(workload.threads) as child:
+            found = child.call("benchmarks.overhead:run", engine=engine, job=str(file), rounds=rounds)
+        return {"variants": found, "validation work": share_of_validation(workload), "limit": LIMIT}
+    except (MissingError, ChildError) as error:
+        say(f"  {last_line(str(error))}")
+        return failure(error)

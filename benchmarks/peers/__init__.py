@@ -1,0 +1,30 @@
+"""The peers: the same training, written for each library as a careful user of it would.
+
+Each file is one peer and has ``prepare(job)``, which gives a ``Peer`` of the contract or raises
+``MissingError`` when its library is not installed.  ``OURS`` and ``OTHERS`` tell which are which.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from benchmarks.jobs import Job
+from benchmarks.peers.contract import Peer
+
+FILES = {
+    "compiled": "compiled",
+    "reference": "reference",
+    "numpy": "numpy_loop",
+    "torch": "torch_eager",
+    "sklearn": "sklearn_mlp",
+    "jax-step": "jax_step",
+    "jax-loop": "jax_loop",
+}
+OURS = ("compiled", "reference")
+OTHERS = tuple(name for name in FILES if name not in OURS)
+
+
+def prepare(name: str, job: Job) -> Peer:
+    """Make a peer ready to run a job."""
+    peer: Peer = importlib.import_module(f"benchmarks.peers.{FILES[name]}").prepare(job)
+    return peer

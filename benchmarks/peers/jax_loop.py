@@ -1,0 +1,28 @@
+"""JAX at its best: the whole training is one compiled loop, with the batches cut out inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.jobs import Job
+from benchmarks.peers.jax_network import JaxNetwork
+
+
+class CompiledLoop(JaxNetwork):
+    """One call for all steps; their number is an argument, so that it is compiled once."""
+
+    def compile(self) -> None:
+        self.compiled_loop = self.jax.jit(self.loop, donate_argnums=0)
+
+    def loop(self, state: Any, X: Any, Y: Any, steps: Any) -> Any:
+        """So many steps, one after the other."""
+        return self.jax.lax.fori_loop(0, steps, lambda _, state: self.step(state, X, Y), state)
+
+    def run(self, steps: int) -> None:
+        self.state = self.compiled_loop(self.state, self.X, self.Y, self.workload.steps_of(steps))
+        self.jax.block_until_ready(self.state)
+
+
+def prepare(job: Job) -> CompiledLoop:
+    """The compiled loop, ready to run."""
+    return CompiledLoop(job)

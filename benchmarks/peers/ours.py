@@ -1,0 +1,81 @@
+"""Workings as a user has it: one call of ``fit``, with everything that it checks and records.
+
+That includes the objective, which the history holds for every epoch and which the peers do not
+compute over all rows.  Nothing is subtracted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.jobs import Job
+from benchmarks.peers.contract import MissingError
+from benchmarks.workloads import Workload
+from workings import L2, SGD, Adam, CrossEntropy, Dense, Network, SquaredError
+from workings.arrays import Array
+from workings.errors import InputError, MissingExtraError
+
+
+class Fit:
+    """A network and the ``fit`` that trains it."""
+
+    note = ""
+
+    def __init__(self, job: Job, engine: str) -> None:
+        self.job, self.engine = job, engine
+        self.network = network_of(job)
+        self.optimizer = optimizer_of(job.workload)
+        self.refuse_unknown_engine()
+
+    def refuse_unknown_engine(self) -> None:
+        """Find out in a few steps whether this installation has the engine."""
+        try:
+            self.run(min(self.job.workload.batches, 8))
+        except MissingExtraError as error:
+            raise MissingError(str(error)) from error
+        except InputError as error:
+            if "engine" not in str(error):
+                raise
+            raise MissingError(f"this version of Workings has no engine {self.engine!r}") from error
+        self.reset()
+
+    def reset(self) -> None:
+        for name, array in self.job.start.items():
+            self.network.parameters[name] = array
+
+    def run(self, steps: int, **more: Any) -> None:
+        rows, epochs = self.job.workload.passes(steps)
+        self.network.fit(
+            self.job.X[:rows], self.job.y[:rows], optimizer=self.optimizer, epochs=epochs,
+            batch_size=self.job.workload.batch, shuffle=False, engine=self.engine, **more,
+        )  # fmt: skip
+
+    def parameters(self) -> dict[str, Array]:
+        return {name: array.copy() for name, array in self.network.parameters.items()}
+
+    def forward(self, X: Array) -> Array:
+        return self.network.predict_proba(X)
+
+
+def network_of(job: Job) -> Network:
+    """The network with the job's first parameters."""
+    workload = job.workload
+    classes = workload.loss == "cross-entropy"
+    loss = CrossEntropy(reduction=workload.reduction) if classes else SquaredError(half=True, reduction="sum")
+    activations = [workload.hidden] * (len(workload.layers) - 1) + ["identity" if classes else workload.hidden]
+    layers = [
+        Dense(out, activation, bias=workload.bias, weights=W, biases=job.biases[k] if workload.bias else None)
+        for k, ((_, out), W, activation) in enumerate(zip(workload.layers, job.weights, activations, strict=True))
+    ]
+    network = Network(layers, loss=loss, regularizer=L2(workload.lam) if workload.lam else None, seed=0)
+    network.build(workload.sizes[0], job.X.dtype)
+    if classes:
+        network.learn_labels(np.arange(workload.sizes[-1]))
+    return network
+
+
+def optimizer_of(workload: Workload) -> SGD | Adam:
+    """The optimizer of a workload."""
+    return Adam(workload.lr) if workload.optimizer == "adam" else SGD(workload.lr)

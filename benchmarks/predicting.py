@@ -1,0 +1,98 @@
+"""Predicting: how fast large tables go through a network, and how much memory that needs beyond its result.
+
+Each peer makes its forward pass over all rows at once, as a user would call it; ours is ``predict_proba``.
+The memory is the growth of the process's peak during a first call, less the size of the result; the second
+call is timed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import jobs
+from benchmarks.measure import distance, last_line, prepared, ratios, rotated, spread
+from benchmarks.memory import forget_peak, peak
+from benchmarks.peers.contract import Peer
+from benchmarks.processes import Child, ChildError, say
+from benchmarks.workloads import WORKLOADS
+from workings.arrays import Array
+
+CASES = {"moons-50": 1_000_000, "mnist": 100_000, "mlp-sgd": 20_000}  # network: rows
+FEW = 64
+
+
+def predict(peer: Peer, rows: int, file: str | None) -> dict[str, float]:
+    """Predict so many random rows, once for the memory and once for the seconds; in the worker."""
+    X = random_rows(rows, peer.job.X)
+    peer.forward(X[:FEW])
+    forget_peak()
+    before = peak()
+    p = peer.forward(X)
+    beyond = peak() - before - p.nbytes
+    if file is not None:
+        np.savez(file, p=p)
+    del p
+    began = time.perf_counter()
+    peer.forward(X)
+    return {"seconds": time.perf_counter() - began, "beyond": beyond}
+
+
+def random_rows(rows: int, like: Array) -> Array:
+    """Rows drawn in place, so that drawing them leaves no peak behind."""
+    X = np.empty((rows, like.shape[1]), like.dtype)
+    np.random.default_rng(0).random(out=X, dtype=X.dtype)
+    return X
+
+
+def measure(names: Sequence[str], rounds: int, folder: Path) -> dict[str, Any]:
+    """All cases."""
+    return {case: measure_case(case, rows, names, rounds, folder) for case, rows in CASES.items()}
+
+
+def measure_case(case: str, rows: int, names: Sequence[str], rounds: int, folder: Path) -> dict[str, Any]:
+    """One network, all peers in turn; the network has its first parameters."""
+    say(f"predict {rows:,} rows: {case}")
+    workload = replace(WORKLOADS[case], data="random", rows=256, batch=None)
+    file = jobs.make(workload).save(folder / "predict.npz")
+    peers: dict[str, Any] = {}
+    with prepared(names, file, workload.threads, peers) as children:
+        check(children, peers, folder)
+        for turn in range(rounds):
+            say(f"  round {turn + 1} of {rounds}")
+            for name in rotated(list(children), turn):
+                note(peers[name], children[name], rows)
+    for found in peers.values():
+        if "seconds" in found:
+            found |= spread(found["seconds"])
+    return {"rows": rows, "net": workload.describe(), "threads": workload.threads, "peers": peers, **ratios(peers)}
+
+
+def note(found: dict[str, Any], child: Child, rows: int) -> None:
+    """Ask once, and keep the seconds and the largest memory."""
+    try:
+        answer = child.ask("predict", rows=rows)
+    except ChildError as error:
+        found["failed"] = last_line(str(error))
+        return
+    found.setdefault("seconds", []).append(answer["seconds"])
+    found["beyond"] = max(found.get("beyond", 0), answer["beyond"])
+
+
+def check(children: dict[str, Child], peers: dict[str, Any], folder: Path) -> None:
+    """Compare the predictions of a few rows with the reference engine's, where the networks are the same."""
+    found: dict[str, dict[str, Array]] = {}
+    for name, child in children.items():
+        if not peers[name]["note"]:
+            child.ask("predict", rows=2 * FEW, file=str(folder / "p.npz"))
+            with np.load(folder / "p.npz") as file:
+                found[name] = dict(file)
+    truth = found.get("reference") or found.get("numpy")
+    for name, p in found.items():
+        apart = distance(p, truth) if truth else float("nan")
+        peers[name] |= {"apart": apart, "same": bool(apart <= (1e-9 if p["p"].dtype == np.float64 else 1e-3))}

@@ -1,0 +1,88 @@
+"""A worker: one process that holds one peer, and does what it is told, line by line.
+
+Commands come as JSON on standard input, answers go as JSON to what was standard output; whatever a
+library prints goes to standard error.  The modules are imported only when a command needs them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.peers.contract import Peer
+
+
+class Worker:
+    """The commands; each method is one."""
+
+    peer: Peer
+
+    def prepare(self, peer: str, job: str) -> dict[str, Any]:
+        """Make a peer ready for the job in a file; say how it differs, and which libraries it has loaded."""
+        from benchmarks.jobs import load
+        from benchmarks.machine import libraries
+        from benchmarks.peers import prepare
+
+        self.peer = prepare(peer, load(job))
+        return {"note": self.peer.note, "libraries": libraries()}
+
+    def steps(self, steps: int) -> float:
+        """The seconds that so many steps take, from the first parameters."""
+        self.peer.reset()
+        began = time.perf_counter()
+        self.peer.run(steps)
+        return time.perf_counter() - began
+
+    def check(self, steps: int, file: str) -> str:
+        """Write the parameters after so many steps to a file."""
+        import numpy as np
+
+        self.peer.reset()
+        self.peer.run(steps)
+        np.savez(file, **self.peer.parameters())  # type: ignore[arg-type]
+        return file
+
+    def predict(self, rows: int, file: str | None = None) -> dict[str, float]:
+        """Seconds, and memory beyond the result, of predicting so many random rows."""
+        from benchmarks.predicting import predict
+
+        return predict(self.peer, rows, file)
+
+    def call(self, function: str, arguments: dict[str, Any]) -> Any:
+        """Call any function of the benchmarks."""
+        module, name = function.split(":")
+        return getattr(importlib.import_module(module), name)(**arguments)
+
+
+def answer(worker: Worker, line: str) -> dict[str, Any]:
+    """Do one command."""
+    from benchmarks.peers.contract import MissingError
+
+    command = json.loads(line)
+    try:
+        return {"answer": getattr(worker, command.pop("do"))(**command)}
+    except MissingError as error:
+        return {"missing": str(error)}
+    except Exception:
+        return {"error": traceback.format_exc()}
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    worker = Worker()
+    with contextlib.suppress(BrokenPipeError):  # who asked is gone
+        for line in sys.stdin:
+            print(json.dumps(answer(worker, line)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Where compiled programs are kept: one file for each source, in the user's cache directory.
+
+Numba keeps what it compiles next to the file that the source came from, so a source is written to a
+file of its own, which can be opened and read.  ``WORKINGS_CACHE`` names another folder; deleting the
+folder costs nothing but the time to compile again.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from workings.errors import FileError
+from workings.writing import write_bytes
+
+COMPILED_INTO = ("elementary.py", "products.py")  # files whose functions become part of every program
+
+
+def cache_folder() -> Path:
+    """The folder: ``WORKINGS_CACHE``, or one in the user's cache directory."""
+    import platformdirs
+
+    given = os.environ.get("WORKINGS_CACHE")
+    return Path(given) if given else Path(platformdirs.user_cache_dir("workings", appauthor=False)) / "compiled"
+
+
+@functools.cache
+def fingerprint() -> bytes:
+    """What changes with the functions that become part of every program."""
+    here = Path(__file__).parent
+    return b"".join((here / name).read_bytes() for name in COMPILED_INTO)
+
+
+def load(text: str) -> Callable[..., None]:
+    """Import a source from its file, and give the function in it.
+
+    Raises
+    ------
+    FileError
+        If there is no folder that can be written to.
+    """
+    name = f"workings_step_{hashlib.sha256(text.encode() + fingerprint()).hexdigest()[:16]}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, written_file(name, text))
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[name] = module
+    train: Callable[..., None] = sys.modules[name].train
+    return train
+
+
+def written_file(name: str, text: str) -> Path:
+    """The file of a source, written if it is not there; in the folder for temporary files if there is no other."""
+    for folder in (cache_folder(), Path(tempfile.gettempdir()) / f"workings-{os.getuid()}"):
+        path = folder / f"{name}.py"
+        try:
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                write_bytes(path, text.encode())
+        except OSError:
+            continue
+        return path
+    raise FileError("The compiled engine found no folder to write its source to. Name one with WORKINGS_CACHE.")

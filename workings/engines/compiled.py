@@ -1,0 +1,103 @@
+"""The compiled engine: the program as one function of machine code that runs many steps.
+
+It reads the same program as the reference engine and may only be faster.  The statements become operations
+on single entries (``operations.py``), these are fused into loops (``schedule.py``), the loops are written
+as a Python function (``source.py``) for the structure of the problem (``structure.py``), and Numba
+compiles it from a file that can be read (``cache.py``).  Here the function is called: with all steps of
+a stretch, cut only so that Ctrl-C and progress come through.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.engines.cache import load
+from workings.engines.contract import Stretch
+from workings.engines.structure import Size, Written, size_of, write
+from workings.errors import MissingExtraError
+from workings.program import Program
+
+NEEDS = ("numba", "scipy", "threadpoolctl", "platformdirs")
+LONGEST_CALL = 0.05  # seconds in machine code, after which Python looks whether somebody wants to stop
+
+
+def is_installed() -> bool:
+    """Whether all is there that the compiled engine needs."""
+    return all(importlib.util.find_spec(name) is not None for name in NEEDS)
+
+
+class CompiledEngine:
+    """Runs a program as compiled loops.
+
+    Raises
+    ------
+    MissingExtraError
+        If Numba is not installed.
+    NotCompilableError
+        From ``run``, for a program with a statement that it cannot take; the message names it.
+    """
+
+    name = "compiled"
+
+    def __init__(self, program: Program) -> None:
+        if not is_installed():
+            raise MissingExtraError("Numba", "fast")
+        self.program = program
+        self.has_objective = any(s.target == "J" for s in program.statements)
+        targets = {s.target for s in program.statements}
+        self.changed = [name for name in program.carried if name in targets]
+        self.ready: dict[Size, tuple[Written, Callable[..., None]]] = {}
+        self.pace = LONGEST_CALL / 10  # seconds that a step takes, as far as is known
+
+    def run(self, stretch: Stretch, values: dict[str, Array]) -> list[float]:
+        """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program."""
+        written, train = self.prepared(stretch, values)
+        values.update((name, np.array(values[name], order="C")) for name in self.changed)
+        given = self.arguments(written, stretch, values)
+        bounds = np.asarray(stretch.batches, dtype=np.int64)
+        starts, stops = np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1])
+        rates, objectives = np.asarray(stretch.lr, dtype=np.float64), np.empty(len(starts))
+        with self.threads(written):
+            done = 0
+            while done < len(starts):
+                part = slice(done, done + max(int(LONGEST_CALL / self.pace), 1))
+                began = time.perf_counter()
+                train(starts[part], stops[part], rates[part], stretch.first_step + done, *given, objectives[part])
+                self.pace = (time.perf_counter() - began) / len(starts[part])
+                done += len(starts[part])
+        return objectives.tolist() if self.has_objective else []
+
+    def prepared(self, stretch: Stretch, values: Mapping[str, Array]) -> tuple[Written, Callable[..., None]]:
+        """The compiled function for these sizes."""
+        size = size_of(stretch, values)
+        if size not in self.ready:
+            written = write(self.program, size)
+            self.ready[size] = written, load(written.text)
+        return self.ready[size]
+
+    def arguments(self, written: Written, stretch: Stretch, values: Mapping[str, Array]) -> list[Any]:
+        """What the function is given between the steps and the objectives, in its order."""
+        arrays = {"X": stretch.X, "y": stretch.y, "w": stretch.w, **stretch.draws, **values}
+        order = [] if stretch.order is None else [np.ascontiguousarray(stretch.order, dtype=np.int64)]
+        address = 0
+        if written.largest_product:
+            from workings.engines.products import address_of_product
+
+            address = address_of_product(stretch.X.dtype)
+        constants = map(float, self.program.constants.values())
+        return [written.block, address, *constants, *order, *(np.ascontiguousarray(arrays[a]) for a in written.arrays)]
+
+    def threads(self, written: Written) -> AbstractContextManager[Any]:
+        """Hold BLAS to one thread where its products are small."""
+        if not written.largest_product:
+            return nullcontext()
+        from workings.engines.products import threads_for
+
+        return threads_for(written.largest_product)

@@ -1,0 +1,146 @@
+"""Entrywise: functions that a program calls by name, as functions of single numbers.
+
+A formula may call a function that is not straight-line code, such as an error function with a loop over
+its coefficients.  If its source shows that each entry of its result depends on the same entry of
+what goes in (sums, products, elementwise functions and loops over constants, nothing else), it can be
+compiled as it stands; whatever else it contains is refused by name.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from workings.engines.contract import NotCompilableError
+from workings.engines.operations import COMPARISONS, ELEMENTWISE, OPERATORS
+from workings.formulas import meaning_of
+
+
+def function_tree(name: str, function: Any) -> ast.FunctionDef:
+    """The source of a function, as syntax.
+
+    Raises
+    ------
+    NotCompilableError
+        If there is no source, or it is no plain function.
+    """
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, TypeError, SyntaxError, IndexError) as error:
+        raise NotCompilableError(f"The compiled engine cannot take {name}: its source cannot be had.") from error
+    if not isinstance(function, types.FunctionType) or not isinstance(tree, ast.FunctionDef) or tree.decorator_list:
+        raise NotCompilableError(f"The compiled engine cannot take {name}: it is no plain function.")
+    return tree
+
+
+class Entrywise(ast.NodeTransformer):
+    """Rewrites a function for single numbers; ``constant`` writes a number, ``call`` a function by its name."""
+
+    def __init__(
+        self, name: str, function: Any, constant: Callable[[float], str], call: Callable[[str, Any], str]
+    ) -> None:
+        self.name, self.function, self.constant, self.call_name = name, function, constant, call
+        self.own: set[str] = set()
+
+    def written(self) -> str:
+        """The source of the function for single numbers, under its own name."""
+        tree = function_tree(self.name, self.function)
+        arguments = [argument.arg for argument in tree.args.args]
+        if tree.args.vararg or tree.args.kwarg or tree.args.kwonlyargs or tree.args.defaults:
+            raise self.refusal(tree, "only arguments without defaults")
+        self.own = {*arguments, *(node.id for node in ast.walk(tree) if is_written(node))}  # type: ignore[attr-defined]
+        body = [inner for statement in tree.body for inner in self.statements(statement)]
+        lines = [ast.unparse(ast.fix_missing_locations(statement)) for statement in body]
+        return "\n".join([f"def {self.name}({', '.join(arguments)}):", *(f"    {line}" for line in lines)])
+
+    def refusal(self, node: ast.AST, but: str) -> NotCompilableError:
+        """Say what stands in the way."""
+        return NotCompilableError(
+            f"The compiled engine cannot take {self.name}: `{ast.unparse(node).splitlines()[0]}` stands in it, but "
+            f"a function of single entries may have {but}."
+        )
+
+    def statements(self, node: ast.stmt) -> list[ast.stmt]:
+        """Rewrite one statement; a loop over constants is written out."""
+        match node:
+            case ast.Expr(value=ast.Constant(value=str())):
+                return []
+            case ast.Assign(targets=[ast.Name()], value=value) | ast.Return(value=ast.expr() as value):
+                node.value = self.visit(value)
+                return [node]
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)) if len(names) == len(values):
+                node.value = ast.Tuple([self.visit(value) for value in values], ast.Load())
+                return [node]
+            case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
+                whole = ast.BinOp(ast.Name(name, ast.Load()), op, value)
+                return self.statements(ast.Assign([ast.Name(name, ast.Store())], whole))
+            case ast.For(target=ast.Name(id=name), iter=values, orelse=[]):
+                return self.loop(name, values, node)
+        raise self.refusal(node, "assignments, loops over constants, and a return")
+
+    def loop(self, name: str, values: ast.expr, node: ast.For) -> list[ast.stmt]:
+        """Write a loop out, once for each constant."""
+        try:
+            match values:
+                case ast.Call(func=ast.Name(id="range"), args=args):
+                    numbers = list(range(*(ast.literal_eval(arg) for arg in args)))
+                case _:
+                    numbers = list(ast.literal_eval(values))
+        except (ValueError, TypeError):
+            raise self.refusal(node, "loops over constants") from None
+        lines: list[ast.stmt] = []
+        for number in numbers:
+            lines.append(ast.parse(f"{name} = {self.constant(float(number))}").body[0])
+            for inner in node.body:
+                lines += self.statements(ast.parse(ast.unparse(inner)).body[0])
+        return lines
+
+    def visit(self, node: ast.AST) -> Any:
+        """Rewrite an expression; refuse what is not elementwise."""
+        match node:
+            case ast.Constant(value=bool() | int() | float() as number):
+                return ast.parse(self.constant(float(number)), mode="eval").body
+            case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=2 | 3 as power), left=left):
+                return ast.Call(ast.Name(self.call_name(f"power{power}", None), ast.Load()), [self.visit(left)], [])
+            case ast.BinOp(op=op) if type(op) in OPERATORS:
+                return self.generic_visit(node)
+            case ast.Compare(ops=[op]) if type(op) in COMPARISONS:
+                return self.generic_visit(node)
+            case ast.UnaryOp(op=ast.USub()) | ast.USub() | ast.operator() | ast.cmpop() | ast.Load():
+                return self.generic_visit(node)
+            case ast.Name(id=name):
+                return self.visit_name(node, name)
+            case ast.Call(func=function, args=args, keywords=[]):
+                return ast.Call(self.called(function), [self.visit(arg) for arg in args], [])
+        raise self.refusal(node, "sums, products and elementwise functions")
+
+    def visit_name(self, node: ast.Name, name: str) -> ast.expr:
+        """A letter of the function's own, or a constant from outside."""
+        if name in self.own:
+            return node
+        value = meaning_of(self.function, name)
+        if isinstance(value, (bool, int, float)):
+            return ast.parse(self.constant(float(value)), mode="eval").body
+        raise self.refusal(node, "letters of its own and constants")
+
+    def called(self, function: ast.expr) -> ast.expr:
+        """An elementwise function of NumPy, or another function that can be written for single numbers."""
+        match function:
+            case ast.Attribute(value=ast.Name(id="np"), attr=name) if name in ELEMENTWISE:
+                return ast.Name(self.call_name(name, None), ast.Load())
+            case ast.Name(id=name):
+                value = meaning_of(self.function, name)
+                if isinstance(value, (types.FunctionType, np.ufunc)):
+                    return ast.Name(self.call_name(name, value), ast.Load())
+        raise self.refusal(function, "elementwise functions")
+
+
+def is_written(node: ast.AST) -> bool:
+    """Whether this is a name that is assigned to."""
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)

@@ -1,0 +1,554 @@
+"""Source: the schedule written as a Python function that Numba can compile, and that a person can read.
+
+One function runs many steps.  For each step it goes through the groups of the schedule; for each group it
+writes the loops, with what can be read before a loop read before it, and sums kept in local numbers.  The
+names are those of the program: ``dz1_ij`` is the entry of ``dz1`` at row i and column j.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from workings.engines.entrywise import Entrywise
+from workings.engines.operations import (
+    COMPARISONS,
+    OPERATORS,
+    Apply,
+    Axis,
+    Dim,
+    Leaf,
+    Lowering,
+    Number,
+    Operation,
+    Tree,
+    leaves,
+)
+from workings.engines.schedule import Group, Index, Layout, Placed, Schedule
+
+RESERVED = frozenset((
+    "i", "j", "k", "l", "step", "start", "stop", "begin", "rows", "block", "row", "first", "order", "objectives",
+    "address", "starts", "stops", "rates", "np", "numba", "real", "empty", "product", "min", "range", "len", "train",
+))  # fmt: skip
+IS_TRUTH = frozenset(COMPARISONS.values())
+INFIX = IS_TRUTH | frozenset(OPERATORS.values())
+Combination = Mapping[Axis, int]  # which entry, along the axes that are written out
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is fixed when the source is written.
+
+    Attributes
+    ----------
+    dtype : str
+        ``"float64"`` or ``"float32"``.
+    one_batch : bool
+        Whether every step takes the same rows, which are then put in place once.
+    ordered : bool
+        Whether rows come in an order of their own.
+    in_blocks : bool
+        Whether rows are taken a block at a time.
+    rows : int or None
+        The number of rows in every step, where it is small enough to be written out; 1 means no loop.
+    """
+
+    dtype: str
+    one_batch: bool
+    ordered: bool
+    in_blocks: bool
+    rows: int | None
+
+
+@dataclass
+class Writer:
+    """Writes the source of one program."""
+
+    lowering: Lowering
+    schedule: Schedule
+    shape: Shape
+    row_inputs: Mapping[str, tuple[Dim, ...]]
+    inputs: Sequence[str]  # the other arrays that are handed in
+    carried: Mapping[str, str]  # final name -> the name of the array that is changed
+    sizes: Mapping[str, str]  # dimension -> the expression that gives it
+    names: dict[Any, str] = field(default_factory=dict)
+    helpers: dict[str, str] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    memory: dict[str, str] = field(default_factory=dict)
+    stored: set[str] = field(default_factory=set)
+
+    @property
+    def layout(self) -> Layout:
+        """How arrays of rows lie in memory."""
+        return self.schedule.layout
+
+    # -- names -------------------------------------------------------------------------------
+
+    def name(self, key: Any, wanted: str) -> str:
+        """A name that nothing else has."""
+        if key not in self.names:
+            wanted = wanted.replace(".", "_")
+            taken = {*self.names.values(), *RESERVED}
+            choices = itertools.chain([wanted], (f"{wanted}__{number}" for number in itertools.count(2)))
+            self.names[key] = next(choice for choice in choices if choice not in taken)
+        return self.names[key]
+
+    def array(self, name: str) -> str:
+        """What an array, or a scalar, is called in the source."""
+        if name.startswith("size."):
+            dim = name.removeprefix("size.")
+            return "n" if dim == "n" else dim
+        return self.name(self.carried.get(name, name), self.carried.get(name, name))
+
+    def local(self, name: str, index: Sequence[Index]) -> str:
+        """What one entry is called."""
+        base = self.array(name) if name not in self.carried else self.name(("new", name), f"{self.carried[name]}_new")
+        if not index:
+            return base
+        parts = "".join(map(str, index)) if all(len(str(p)) == 1 for p in index) else "_".join(map(str, index))
+        return self.name(("entry", name, tuple(index)), f"{base}_{parts}")
+
+    def constant(self, number: float) -> str:
+        """A number in the precision of the program."""
+        text = repr(float(number)).replace("inf", "np.inf")
+        return text if self.shape.dtype == "float64" else f"real({text})"
+
+    def function(self, name: str, given: Any = None) -> str:
+        """The name of an elementwise function in the source; one that the program brings is written above."""
+        if given is None or isinstance(given, np.ufunc):
+            known = name if given is None else given.__name__
+            self.used.add(known)
+            return "abs" if known in ("abs", "absolute") else known
+        if name not in self.helpers:
+            self.helpers[name] = ""
+            self.helpers[name] = Entrywise(name, given, self.constant, self.function).written()
+        return name
+
+    # -- where values are kept ---------------------------------------------------------------
+
+    def choose_memory(self) -> None:
+        """Find the names that must be kept in arrays: those that other loops read by a letter."""
+        for group in self.groups():
+            for member in group.members:
+                self.choose_for(group, member)
+
+    def choose_for(self, group: Group, member: Placed) -> None:
+        """Mark what one operation needs in an array."""
+        target = member.operation.target
+        if target in self.carried or group.for_blas:
+            self.stored.add(target)
+        for leaf in leaves(member.operation.tree):
+            maker = self.schedule.makers.get(leaf.name)
+            if maker is None:
+                continue
+            is_here = any(m is maker for m in group.members)
+            letters = member.index([axis for axis in leaf.axes if axis != 0])
+            if group.for_blas or letters != maker.result or (not is_here and any(maker.result)):
+                self.stored.add(leaf.name)
+
+    def groups(self) -> Iterable[Group]:
+        """All groups in order."""
+        return itertools.chain.from_iterable(self.schedule.phases)
+
+    def is_by_rows(self, name: str) -> bool:
+        """Whether an array of rows keeps each row together."""
+        return any(dim in self.layout.by_rows for dim in self.dims(name) if dim != "n")
+
+    def dims(self, name: str) -> tuple[Dim, ...]:
+        """The dimensions of an array."""
+        return self.lowering.dims[name]
+
+    def is_whole(self, name: str) -> bool:
+        """Whether an array has its dimensions of one entry too, as those that are handed in do."""
+        return name in self.carried or (name not in self.schedule.makers and name not in self.row_inputs)
+
+    def is_direct(self, name: str) -> bool:
+        """Whether rows are read where they stand, because they are read row by row in any case."""
+        if name not in self.row_inputs:
+            return False
+        return self.shape.rows == 1 or (self.is_by_rows(name) and not (self.shape.ordered and name in ("X", "y", "w")))
+
+    def reference(self, name: str, index: Sequence[Index]) -> str:
+        """How one entry of an array is read or written."""
+        if self.shape.rows == 1 and name in self.row_inputs:
+            row = "row" if name in ("X", "y", "w") else "start"
+            return f"{self.array(name)}[{', '.join([row, *map(str, index[1:])])}]"
+        if self.is_direct(name):
+            return f"{self.array(name)}_rows[{', '.join(map(str, index))}]"
+        kept = list(index)
+        if not self.is_whole(name):
+            kept = [i for i, dim in zip(index, self.dims(name), strict=True) if dim != 1]
+            if "n" in self.dims(name) and len(kept) == 2 and not self.is_by_rows(name):
+                kept.reverse()
+        array = f"{self.array(name)}_rows" if name in self.row_inputs else self.array(name)
+        return f"{array}[{', '.join(map(str, kept))}]" if kept else array
+
+    def extents(self, name: str) -> str:
+        """The shape of an array in memory."""
+        kept = [self.extent(dim) for dim in self.dims(name) if dim != 1]
+        if "n" in self.dims(name) and len(kept) == 2 and not self.is_by_rows(name):
+            kept.reverse()
+        return f"({', '.join(kept)}{',' if len(kept) == 1 else ''})"
+
+    def extent(self, dim: Dim) -> str:
+        """The room along a dimension."""
+        return "block" if dim == "n" else str(dim)
+
+    def count(self, dim: Dim) -> str:
+        """How often a loop along a dimension runs."""
+        return "rows" if dim == "n" else str(dim)
+
+    # -- loops -------------------------------------------------------------------------------
+
+    def write_group(self, group: Group) -> list[str]:
+        """Write one group of operations."""
+        if group.for_blas:
+            return [self.write_product(group.members[0])]
+        return Loops(self, group).written()
+
+    def write_product(self, member: Placed) -> str:
+        """Write a product that BLAS makes."""
+        operation = member.operation
+        assert isinstance(operation.tree, Apply)
+        left, right = operation.tree.args
+        assert isinstance(left, Leaf)
+        assert isinstance(right, Leaf)
+        a, b = operation.out
+        m, n, k = (self.count(operation.dims[str(axis)]) for axis in (a, b, "c"))
+        is_sum = operation.dims["c"] == "n" and self.shape.in_blocks
+        beta = "0 if begin == start else 1" if is_sum else "0"
+        A, flip_a = self.factor(left, (a, "c"))
+        B, flip_b = self.factor(right, ("c", b))
+        C, flip_c = self.factor(Leaf(operation.target, operation.out), (a, b))
+        if flip_c:
+            A, flip_a, B, flip_b, m, n = B, not flip_b, A, not flip_a, n, m
+        return f"product(address, {A}, {flip_a}, {B}, {flip_b}, {C}, {m}, {k}, {n}, {beta})"
+
+    def factor(self, leaf: Leaf, axes: tuple[Axis, Axis]) -> tuple[str, bool]:
+        """An array that BLAS takes, and whether its rows are the columns of what is meant."""
+        name = leaf.name
+        array = f"{self.array(name)}_rows" if name in self.row_inputs else self.array(name)
+        by_columns = "n" in self.dims(name) and not self.is_by_rows(name)
+        return array, (leaf.axes != axes) != by_columns
+
+    # -- the whole function ------------------------------------------------------------------
+
+    def arguments(self) -> list[str]:
+        """What the function is given, in order."""
+        program = self.lowering.program
+        arrays = [*self.row_inputs, *self.inputs]
+        order = ["order"] if self.shape.ordered else []
+        scalars = ["starts", "stops", "rates", "first", "block", "address", *map(self.array, program.constants)]
+        return [*scalars, *order, *map(self.array, arrays), "objectives"]
+
+    @property
+    def loads_once(self) -> bool:
+        """Whether the rows are put in place once, before the first step."""
+        return self.shape.one_batch and not self.shape.in_blocks and self.shape.rows != 1
+
+    def written(self) -> str:
+        """The source of the whole module."""
+        self.choose_memory()
+        steps = self.step_lines()
+        loads = self.load_lines("0", "rows") if self.loads_once else []
+        body = [
+            "prefer_wide_vectors()",
+            *(f"{dim} = {text}" for dim, text in self.sizes.items()),
+            *self.empty_lines(),
+            *([f"rows = {self.shape.rows or 'stops[0] - starts[0]'}", *loads] if loads else []),
+            "for step in range(len(starts)):",
+            *indented(steps),
+        ]
+        head = f"def train({', '.join(self.arguments())}):"
+        return "\n".join([*self.header(), OPTIONS, head, *indented(body), ""])
+
+    def header(self) -> list[str]:
+        """The imports, and the functions that the program brings."""
+        from workings.engines.elementary import BOTH, FAST
+
+        dtype = self.shape.dtype
+        here = [name for name in BOTH if name in self.used or name == "prefer_wide_vectors"]
+        fast = [f"{FAST[dtype][name]} as {name}" for name in sorted(self.used & FAST[dtype].keys())]
+        others = sorted(self.used - {*FAST[dtype], *BOTH, "abs", "absolute"})
+        lines = [
+            '"""One program of Workings, as loops: written by workings/engines/source.py."""',
+            "",
+            "import numba",
+            "import numpy as np",
+            f"from numpy import {', '.join(['empty', f'{dtype} as real', *others])}",
+            f"from workings.engines.elementary import {', '.join(sorted(here) + fast)}",
+            *(["from workings.engines.products import product"] if any(g.for_blas for g in self.groups()) else []),
+            "",
+            "",
+        ]
+        for helper in self.helpers.values():
+            lines += [HELPER, *helper.splitlines(), "", ""]
+        return lines
+
+    def empty_lines(self) -> list[str]:
+        """Room for what is kept between loops."""
+        kept = sorted(name for name in self.stored if name not in self.carried and self.extents(name) != "()")
+        lines = [f"{self.array(name)} = empty({self.extents(name)}, real)" for name in kept]
+        if self.shape.rows != 1:
+            loaded = [name for name in self.row_inputs if not self.is_direct(name)]
+            lines += [f"{self.array(name)}_rows = empty({self.extents(name)}, real)" for name in loaded]
+        return lines
+
+    def step_lines(self) -> list[str]:
+        """One step."""
+        lines = ["start, stop = starts[step], stops[step]"]
+        if self.shape.rows:
+            lines = ["start = starts[step]"]
+        lines += [f"n = {self.shape.rows or 'stop - start'}", "lr = rates[step]", "t = first + step"]
+        if self.shape.rows == 1:
+            lines.append(f"row = {'order[start]' if self.shape.ordered else 'start'}")
+        written = [self.phase_lines(number, groups) for number, groups in enumerate(self.schedule.phases)]
+        lines += self.zero_lines() if self.shape.in_blocks else []
+        rows_come = next((number for number in range(1, len(written), 2) if written[number]), None)
+        for number, phase in enumerate(written):
+            if number == rows_come and not self.shape.in_blocks:
+                loads = [] if self.loads_once else self.load_lines("start", "start + rows")
+                lines += ["rows = n", *loads]
+            if number % 2 and phase and self.shape.in_blocks:
+                loads = self.load_lines("begin", "begin + rows")
+                phase = ["rows = min(block, stop - begin)", *loads, *phase]
+                phase = ["for begin in range(start, stop, block):", *indented(phase)]
+            lines += phase
+        objective = self.lowering.current.get("J")
+        return [*lines, *([f"objectives[step] = {self.local(objective, ())}"] if objective else [])]
+
+    def phase_lines(self, number: int, groups: Sequence[Group]) -> list[str]:
+        """The groups of one phase."""
+        return [line for group in groups for line in self.write_group(group)]
+
+    def load_lines(self, start: str, stop: str) -> list[str]:
+        """Put the rows of a step, or of a block, where the loops find them."""
+        lines: list[str] = []
+        for name, dims in self.row_inputs.items():
+            array = self.array(name)
+            if self.is_direct(name):
+                lines.append(f"{array}_rows = {array}[{start}:{stop}]")
+                continue
+            row = f"{start} + i" if start != "0" else "i"
+            if self.shape.ordered and name in ("X", "y", "w"):
+                row = f"order[{row}]"
+            feature = "0" if dims[1] == 1 else "j"
+            copy = f"{self.reference(name, ('i', feature))} = {array}[row, {feature}]"
+            inner = [copy] if dims[1] == 1 else [f"for j in range({self.extent(dims[1])}):", f"    {copy}"]
+            lines += ["for i in range(rows):", *indented([f"row = {row}", *inner])]
+        return lines
+
+    def zero_lines(self) -> list[str]:
+        """Set to zero what is added up over the blocks."""
+        lines = []
+        for group in self.groups():
+            for member in group.members:
+                if "i" in member.reduced and not group.for_blas:
+                    lines += self.zero(member)
+        return lines
+
+    def zero(self, member: Placed) -> list[str]:
+        """Set one sum to zero."""
+        target = member.operation.target
+        if any(isinstance(letter, str) for letter in member.result):
+            return [f"{self.array(target)}[...] = {self.constant(0)}"]
+        return [f"{self.local(target, index)} = {self.constant(0)}" for index in self.entries(member)]
+
+    def entries(self, member: Placed) -> list[tuple[Index, ...]]:
+        """The index of every entry of a result that is written out."""
+        operation = member.operation
+        return [
+            tuple(index_of(axis, member, combination) for axis in operation.out)
+            for combination in combinations(operation, member, operation.out)
+        ]
+
+
+HELPER = '@numba.njit(forceinline=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")'
+OPTIONS = '@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")'
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    """Lines one level further in."""
+    return [f"    {line}" for line in lines]
+
+
+def index_of(axis: Axis, member: Placed, combination: Combination) -> Index:
+    """The letter of an axis, or the number where it is written out."""
+    return axis if isinstance(axis, int) else member.letters.get(axis, combination.get(axis, 0))
+
+
+def combinations(operation: Operation, member: Placed, axes: Sequence[Axis]) -> list[Combination]:
+    """All entries along the axes that are written out."""
+    written = [axis for axis in axes if isinstance(axis, str) and axis not in member.letters]
+    ranges = [range(int(operation.dims[axis])) for axis in written]
+    return [dict(zip(written, numbers, strict=True)) for numbers in itertools.product(*ranges)]
+
+
+class Loops:
+    """Writes the loops of one group: what comes before each loop, inside, and after it."""
+
+    def __init__(self, writer: Writer, group: Group) -> None:
+        self.writer, self.group = writer, group
+        self.depth = len(group.loops)
+        self.before: list[list[str]] = [[] for _ in range(self.depth + 1)]
+        self.after: list[list[str]] = [[] for _ in range(self.depth + 1)]
+        self.body: list[str] = []
+        self.made = {member.operation.target: member for member in group.members}
+        self.loaded: set[str] = set()
+
+    def written(self) -> list[str]:
+        """The lines of the loops."""
+        for member in self.group.members:
+            self.write(member)
+        lines = self.body
+        for level in reversed(range(self.depth)):
+            letter, dim = self.group.loops[level]
+            loop = [f"for {letter} in range({self.writer.count(dim)}):", *indented(lines)]
+            lines = [*self.before[level], *loop, *self.after[level]]
+        return lines
+
+    def write(self, member: Placed) -> None:
+        """Write one operation: an assignment for every entry that is written out."""
+        operation = member.operation
+        for outer in combinations(operation, member, operation.out):
+            index = tuple(index_of(axis, member, outer) for axis in operation.out)
+            terms = [
+                self.text(operation.tree, member, {**outer, **inner})
+                for inner in combinations(operation, member, operation.over)
+            ]
+            self.assign(member, index, self.together(operation.kind, terms))
+
+    def together(self, kind: str, terms: list[str]) -> str:
+        """The sum or the maximum of some terms."""
+        if kind == "max":
+            return functools.reduce(lambda a, b: f"{self.writer.function('maximum')}({a}, {b})", terms)
+        return tidy(" + ".join(f"({term})" for term in terms))
+
+    def assign(self, member: Placed, index: tuple[Index, ...], text: str) -> None:
+        """Write what an entry becomes."""
+        target = member.operation.target
+        if member.reduced:
+            self.accumulate(member, index, text)
+            return
+        local = self.writer.local(target, index)
+        self.body.append(f"{local} = {text}")
+        if target in self.writer.stored:
+            self.body.append(f"{self.place(target, index)} = {local}")
+
+    def accumulate(self, member: Placed, index: tuple[Index, ...], text: str) -> None:
+        """Write a reduction over loops: into a local number where the innermost loops are those it reduces."""
+        operation, writer = member.operation, self.writer
+        level = next(
+            (d for d in range(self.depth) if all(letter in member.reduced for letter, _ in self.group.loops[d:])),
+            self.depth,
+        )
+        in_blocks = writer.shape.in_blocks and "i" in member.reduced
+        start = writer.constant(0 if operation.kind == "sum" else -np.inf)
+        if level == self.depth:
+            place = self.place(operation.target, index)
+            self.before[0] += [] if in_blocks else [f"{writer.array(operation.target)}[...] = {start}"]
+            self.body.append(self.added(operation.kind, place, text))
+            return
+        local = writer.local(operation.target, index)
+        self.before[level] += [] if in_blocks and level == 0 else [f"{local} = {start}"]
+        self.body.append(self.added(operation.kind, local, text))
+        if operation.target in writer.stored:
+            sign = "+=" if in_blocks and level > 0 else "="
+            self.after[level].append(f"{self.place(operation.target, index)} {sign} {local}")
+
+    def added(self, kind: str, place: str, text: str) -> str:
+        """One more term."""
+        if kind == "sum":
+            return f"{place} += {text}"
+        return f"{place} = {self.writer.function('maximum')}({place}, {text})"
+
+    def place(self, target: str, index: tuple[Index, ...]) -> str:
+        """Where the entry of a result is kept."""
+        dims, given = self.writer.dims(target), iter(index)
+        return self.writer.reference(target, [0 if dim == 1 else next(given) for dim in dims])
+
+    # -- expressions ---------------------------------------------------------------------------
+
+    def text(self, tree: Tree, member: Placed, combination: Combination) -> str:
+        """An expression for one entry."""
+        return tidy(self.term(tree, member, combination))
+
+    def term(self, tree: Tree, member: Placed, combination: Combination) -> str:
+        """An expression for one entry, with all its parentheses."""
+        is_scalar = not member.operation.dims and not member.operation.out
+        if isinstance(tree, Number):
+            return repr(tree.value) if is_scalar else self.writer.constant(tree.value)
+        if isinstance(tree, Leaf):
+            return self.entry(tree, member, combination, is_scalar)
+        if tree.head == "**" and isinstance(tree.args[1], Number) and tree.args[1].value in (2, 3):
+            power = self.writer.function(f"power{int(tree.args[1].value)}")
+            return f"{power}({self.term(tree.args[0], member, combination)})"
+        args = [self.term(arg, member, combination) for arg in tree.args]
+        for number, arg in enumerate(tree.args):
+            if isinstance(arg, Apply) and arg.head in IS_TRUTH and (tree.head, number) != ("where", 0):
+                args[number] = self.as_number(args[number])
+        return self.applied(tree.head, args, is_scalar)
+
+    def as_number(self, condition: str) -> str:
+        """1 where something is true, else 0."""
+        return f"{self.writer.function('where')}({condition}, {self.writer.constant(1)}, {self.writer.constant(0)})"
+
+    def applied(self, head: str, args: list[str], is_scalar: bool) -> str:
+        """A function of entries."""
+        if head in INFIX:
+            return f"({args[0]} {head} {args[1]})"
+        if head == "neg":
+            return f"(-{args[0]})"
+        if head.startswith("call "):
+            name = head.removeprefix("call ")
+            return f"{self.writer.function(name, self.writer.lowering.program.functions[name])}({', '.join(args)})"
+        if head in ("square", "reciprocal"):
+            return f"({args[0]} * {args[0]})" if head == "square" else f"({self.writer.constant(1)} / {args[0]})"
+        return f"{self.writer.function(head)}({', '.join(args)})"
+
+    def entry(self, leaf: Leaf, member: Placed, combination: Combination, is_scalar: bool) -> str:
+        """One entry of an array: computed in this loop, kept in a local number, or read from memory."""
+        writer = self.writer
+        index = tuple(index_of(axis, member, combination) for axis in leaf.axes)
+        maker = writer.schedule.makers.get(leaf.name)
+        shown = tuple(i for i, axis in zip(index, leaf.axes, strict=True) if axis != 0)
+        is_one = maker is not None and not any(maker.result) and not any(isinstance(i, str) for i in shown)
+        if leaf.name in self.made or is_one:
+            text = writer.local(leaf.name, shown)
+        elif writer.lowering.dims.get(leaf.name):
+            return self.read(leaf.name, index)
+        else:
+            text = writer.array(leaf.name)
+        return text if shown or is_scalar or writer.shape.dtype == "float64" else f"real({text})"
+
+    def read(self, name: str, index: tuple[Index, ...]) -> str:
+        """Read an entry from memory, before the first loop that it does not change in."""
+        local = self.writer.name(("read", name, index), f"{self.writer.array(name)}_{''.join(map(str, index))}")
+        if local not in self.loaded:
+            self.loaded.add(local)
+            letters = [letter for letter, _ in self.group.loops]
+            level = max((letters.index(i) + 1 for i in index if isinstance(i, str)), default=0)
+            line = f"{local} = {self.writer.reference(name, index)}"
+            (self.body if level == self.depth else self.before[level]).append(line)
+        return local
+
+
+def tidy(text: str) -> str:
+    """The same expression without parentheses that are not needed."""
+    return ast.unparse(ast.parse(text, mode="eval"))
+
+
+def alive(operations: Sequence[Operation], results: Iterable[str]) -> list[Operation]:
+    """The operations that some results need."""
+    wanted, kept = set(results), []
+    for operation in reversed(operations):
+        if operation.target in wanted:
+            wanted |= operation.reads
+            kept.append(operation)
+    return kept[::-1]

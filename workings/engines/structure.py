@@ -1,0 +1,181 @@
+"""The structure of a problem: what its source depends on, and the choices that follow from its sizes.
+
+A source is written for a structure, not for a size: sizes up to 8 are written out, larger ones are read from
+the arrays, so that a sweep over widths compiles once.  From the sizes follows how arrays of rows lie in
+memory, whether rows come a block at a time, and which products are left to BLAS.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.engines.contract import Stretch
+from workings.engines.operations import Dim, Lowering, Operation
+from workings.engines.schedule import Layout, Schedule, goes_to_blas, make_schedule
+from workings.engines.source import Shape, Writer, alive
+from workings.program import Program
+
+WRITTEN_OUT = 8  # the largest size that is written out
+MOST_WRITTEN_OUT = 512  # entries of one row's operations that may be written out
+BY_ROWS_FROM = 16  # columns, from which a product of BLAS is quicker with rows kept together
+WIDE = 64  # columns, from which rows are kept together in any case
+ROOM = 2**18  # bytes of what is computed of one block of rows, so that it stays in the cache
+FEWEST_IN_A_BLOCK, MOST_IN_A_BLOCK = 256, 4096  # rows
+FEW_ROWS = 16  # rows in every step, up to which their number is written out
+
+
+@dataclass(frozen=True)
+class Size:
+    """The numbers of one problem.
+
+    Attributes
+    ----------
+    dtype : str
+        ``"float64"`` or ``"float32"``.
+    shapes : tuple of (name, shape)
+        Of everything that is handed in; the first dimension of what has rows is ``"n"``.
+    batches : tuple of int
+        The different numbers of rows in a step, the smallest first.
+    one_batch, ordered : bool
+        Whether all steps take the same rows; whether rows come in an order of their own.
+    """
+
+    dtype: str
+    shapes: tuple[tuple[str, tuple[int | str, ...]], ...]
+    batches: tuple[int, ...]
+    one_batch: bool
+    ordered: bool
+
+
+def size_of(stretch: Stretch, values: Mapping[str, Array]) -> Size:
+    """Read the sizes off the arrays."""
+    rows = {"X": stretch.X, "y": stretch.y, "w": stretch.w, **stretch.draws}
+    shapes: list[tuple[str, tuple[int | str, ...]]] = [(name, array.shape) for name, array in values.items()]
+    shapes += [(name, ("n", *array.shape[1:])) for name, array in rows.items() if array is not None]
+    bounds = np.asarray(stretch.batches)
+    counts = np.unique(bounds[:, 1] - bounds[:, 0]).tolist()
+    one = stretch.order is None and bool((bounds == (0, len(stretch.X))).all())
+    return Size(stretch.X.dtype.name, tuple(shapes), tuple(counts), one, stretch.order is not None)
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """The dimensions of what is handed in, the numbers behind their symbols, and the arrays they are read from."""
+
+    of: Mapping[str, tuple[Dim, ...]]
+    numbers: Mapping[Dim, int]
+    found: Mapping[str, str]
+
+
+def dimensions(size: Size, used: frozenset[str], largest: int) -> Dimensions:
+    """Name the dimensions: numbers up to ``largest`` stand for themselves, others get a symbol."""
+    rows: Dim = 1 if size.batches == (1,) else "n"
+    symbols: dict[int, str] = {}
+    found: dict[str, str] = {}
+    of: dict[str, tuple[Dim, ...]] = {}
+    for name, shape in size.shapes:
+        for axis, number in enumerate(shape):
+            if name in used and isinstance(number, int) and number > largest and number not in symbols:
+                symbols[number] = f"d{len(symbols) + 1}"
+                found[symbols[number]] = f"{name}.shape[{axis}]"
+        of[name] = tuple(rows if isinstance(d, str) else symbols.get(d, d) for d in shape)
+    return Dimensions(of, {**{symbol: number for number, symbol in symbols.items()}, "n": size.batches[-1]}, found)
+
+
+def lowered(program: Program, dims: Mapping[str, tuple[Dim, ...]]) -> Lowering:
+    """Read a program as operations."""
+    scalars: dict[str, tuple[Dim, ...]] = dict.fromkeys(("n", "lr", "t", *program.constants), ())
+    lowering = Lowering(program, {**dims, **scalars})
+    lowering.run()
+    return lowering
+
+
+def written_out(operations: Sequence[Operation]) -> int:
+    """How many entries of one row's operations are written out, at the most."""
+    on_rows = [operation.dims.values() for operation in operations if "n" in operation.dims.values()]
+    return sum(math.prod(dim for dim in dims if isinstance(dim, int)) for dims in on_rows)
+
+
+def layout_of(operations: Sequence[Operation], numbers: Mapping[Dim, int]) -> Layout:
+    """Choose which arrays keep rows together: wide ones, and those that go to BLAS."""
+    plain = Layout(numbers)
+    products = [operation for operation in operations if goes_to_blas(operation, plain)]
+    for_blas = {dim for operation in products for dim in operation.dims.values()}
+    fewest = {dim: BY_ROWS_FROM if dim in for_blas else WIDE for dim in numbers}
+    return Layout(numbers, frozenset(dim for dim in numbers if dim != "n" and numbers[dim] >= fewest[dim]))
+
+
+def fitting_rows(operations: Sequence[Operation], layout: Layout, dtype: str) -> int:
+    """How many rows at a time: as many as the cache holds with all that is computed of them."""
+    widths = [
+        math.prod(layout.size(dim) for dim in operation.dims.values() if dim != "n")
+        for operation in operations
+        if "n" in operation.dims.values() and not operation.over
+    ]
+    fitting = ROOM // (np.dtype(dtype).itemsize * max(sum(widths), 1))
+    return max(min(fitting // 64 * 64, MOST_IN_A_BLOCK), FEWEST_IN_A_BLOCK)
+
+
+def can_be_cut(operations: Sequence[Operation], schedule: Schedule) -> bool:
+    """Whether rows can come a block at a time: nothing in a row needs to know of all rows first."""
+    over_rows = sum(1 for groups in schedule.phases[1::2] if groups)
+    largest = any(o.kind == "max" and any(o.dims[axis] == "n" for axis in o.over) for o in operations)
+    return over_rows == 1 and not largest
+
+
+@dataclass(frozen=True)
+class Written:
+    """A program as source, and what is needed to call it.
+
+    Attributes
+    ----------
+    text : str
+        The source.
+    block : int
+        Rows at a time.
+    largest_product : int
+        Multiplications in the largest product for BLAS; 0 if there is none.
+    arrays : tuple of str
+        The arrays it takes, in order.
+    """
+
+    text: str
+    block: int
+    largest_product: int
+    arrays: tuple[str, ...]
+
+
+def write(program: Program, size: Size) -> Written:
+    """Write the source of a program.
+
+    Raises
+    ------
+    NotCompilableError
+        With the statement that cannot be taken.
+    """
+    used = frozenset(program.inputs) | frozenset(program.carried)
+    for largest in (WRITTEN_OUT, 4, 1):
+        dims = dimensions(size, used, largest)
+        lowering = lowered(program, dims.of)
+        if written_out(lowering.operations) <= MOST_WRITTEN_OUT:
+            break
+    changed = {lowering.current[name]: name for name in program.carried if name in lowering.current}
+    objective = [lowering.current["J"]] if "J" in lowering.current else []
+    operations = alive(lowering.operations, [*changed, *objective])
+    layout = layout_of(operations, dims.numbers)
+    schedule = make_schedule(operations, layout, changed)
+    rows, block = size.batches[-1], fitting_rows(operations, layout, size.dtype)
+    in_blocks = rows > block and can_be_cut(operations, schedule)
+    few = rows if len(size.batches) == 1 and rows <= FEW_ROWS else None
+    on_rows = {name: dims.of[name] for name, shape in size.shapes if name in used and shape[:1] == ("n",)}
+    whole = [name for name, shape in size.shapes if name in used and name not in on_rows]
+    shape = Shape(size.dtype, size.one_batch, size.ordered, in_blocks, few)
+    text = Writer(lowering, schedule, shape, on_rows, whole, changed, dims.found).written()
+    products = [operation.dims.values() for operation in operations if goes_to_blas(operation, layout)]
+    largest_product = max((math.prod(layout.size(dim) for dim in of) for of in products), default=0)
+    return Written(text, block if in_blocks else rows, largest_product, (*on_rows, *whole))
