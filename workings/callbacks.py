@@ -34,6 +34,7 @@ class Callback:
     """
 
     runs_last: ClassVar[bool] = False  # after all others, to see what they have done
+    every_epoch: ClassVar[bool] = True  # False for one that only reports: epochs of one step may come many at a time
 
     def on_train_begin(self, training: Training) -> None:
         """Before the first epoch."""
@@ -206,6 +207,8 @@ class Progress(Callback):
     1.0
     """
 
+    every_epoch = False
+
     def __init__(self, every: float = 0.2, stream: Any = None) -> None:
         self.every, self.stream = every, stream
         self.last, self.began, self.first = 0.0, 0.0, 0
@@ -230,6 +233,12 @@ class Progress(Callback):
         line = f"\repoch {training.epoch + 1}/{training.epochs}  {numbers}  {rate:,.0f} epochs/s"
         (self.stream or sys.stderr).write(f"{line:<79}{end}")
         (self.stream or sys.stderr).flush()
+
+
+def sees_every_epoch(callback: Callback) -> bool:
+    """Whether a callback is to be told of each epoch by itself."""
+    kind, moments = type(callback), ("on_epoch_begin", "on_epoch_end")
+    return kind.every_epoch and any(getattr(kind, moment) is not getattr(Callback, moment) for moment in moments)
 
 
 def copied(training: Training) -> dict[str, Array]:

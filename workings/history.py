@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from workings.arrays import Array
 from workings.errors import FileError, unknown_name
 
 
@@ -66,6 +67,11 @@ class History(Mapping[str, list[float]]):
         """Record one epoch."""
         for name, value in values.items():
             self.columns.setdefault(name, []).append(float(value))
+
+    def add_many(self, **values: Array) -> None:
+        """Record several epochs, one for each entry of the arrays."""
+        for name, several in values.items():
+            self.columns.setdefault(name, []).extend(several.tolist())
 
     def to_table(self, every: int = 1) -> str:
         """Write every so many epochs, and the last, as a plain table."""

@@ -43,6 +43,7 @@ def minimize(training: Training, settings: LBFGS) -> None:
     def after(intermediate_result: Any) -> None:
         move_to(training, intermediate_result.x)
         training.finish_epoch(latest[-1])
+        training.tell("on_epoch_end")
         latest.append(float(intermediate_result.fun))
         training.epoch += 1
         if training.stopped:

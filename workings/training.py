@@ -18,24 +18,25 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array, as_features, describe, same_length
-from workings.callbacks import Callback
-from workings.engines.contract import Engine, Stretch
+from workings.arrays import Array, as_features, as_random, describe, same_length
+from workings.callbacks import Callback, sees_every_epoch
+from workings.engines.choice import ENGINES, choose
+from workings.engines.compiled import CompiledEngine
+from workings.engines.contract import Engine, NotCompilableError, Stretch
 from workings.engines.reference import ReferenceEngine, Tracer
 from workings.errors import DivergenceError, InputError, unknown_name
 from workings.history import History
 from workings.lbfgs import minimize
 from workings.metrics import METRICS, Metric
 from workings.optimizers import LBFGS, Part
-from workings.program import Program, step_program
-from workings.schedules import OnPlateau
+from workings.program import Program, inference_program, step_program
+from workings.schedules import Constant, OnPlateau
 from workings.targets import Targets
 
 if TYPE_CHECKING:
     from workings.network import Network
 
-REFERENCE = "reference (NumPy runs the program as it is written)"
-ENGINES = {"auto": REFERENCE, "reference": REFERENCE}  # what each choice runs, and why
+MANY_EPOCHS = 0.05  # seconds that epochs which nobody looks at may take together
 ROWS_AT_A_TIME = 2**22  # numbers of X that are put in order at a time (32 MB in float64)
 Validation = tuple[ArrayLike, ArrayLike] | float | None
 Labels = Mapping[Any, float] | str | None
@@ -84,7 +85,8 @@ def fit(
     callbacks : sequence of Callback
         What looks on: ``EarlyStopping``, ``Checkpoint``, ``Progress`` or your own.
     engine : str
-        ``"auto"`` or ``"reference"``.
+        ``"reference"`` (NumPy), ``"compiled"`` (machine code through Numba: ``pip install 'workings[fast]'``), or
+        ``"auto"``: compiled where it is installed and the work is worth it.  ``history.engine`` says what ran.
 
     Returns
     -------
@@ -95,6 +97,8 @@ def fit(
     ------
     InputError
         For data or settings that cannot be used.
+    NotCompilableError
+        When ``engine="compiled"`` and a statement of the network cannot be compiled.
     DivergenceError
         When a number is not finite; the parameters from before that are put back.
     """
@@ -151,14 +155,15 @@ class Training:
         self.check_batches()
         network.targets = self.targets  # nothing is refused any more
         self.history = History()
-        self.history.engine = ENGINES[engine]
         self.epoch, self.step, self.stopped, self.lr = 0, 0, "", math.nan
         self.plateau: dict[str, Any] = {}
         self.program: Program
+        self.values: dict[str, Array]
         self.engine: Engine
-        self.make_engine()
-        self.values = network.start_values(self.program)
+        self.engine_of_J: CompiledEngine | None = None
+        self.make_engine(engine)
         self.good = dict(self.values)
+        self.together = 1 if self.may_run_many() else 0  # epochs that the engine is given at once
 
     def set_data(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: Labels, validation: Validation
@@ -214,24 +219,64 @@ class Training:
             "choose another batch_size",
         )
 
-    def make_engine(self) -> None:
+    def make_engine(self, wanted: str) -> None:
         """Write the program of a step and make the engine that runs it.
 
         With several batches, the steps need no J: the history measures it at the beginning of the epoch.
         """
-        network, weighted = self.network, self.w is not None
+        network, weighted, several = self.network, self.w is not None, len(self.batches) > 1
         parts = (network.layers, network.loss, network.regularizers)
         if isinstance(self.optimizer, LBFGS):  # SciPy makes the steps
+            if wanted == "compiled":
+                raise InputError("L-BFGS is run by SciPy, which asks for gradients: it cannot be compiled.")
             self.program = step_program(*parts, weighted=weighted)
+            self.values, self.history.engine = network.start_values(self.program), "reference (SciPy makes the steps)"
             return
-        several = len(self.batches) > 1
-
-        def make() -> tuple[Program, Engine]:
-            program = step_program(*parts, self.optimizer, weighted=weighted)  # type: ignore[arg-type]
-            return program, ReferenceEngine(program.needed_for(*program.carried) if several else program)
-
         key = ("step", *self.optimizer.identity, weighted, several)
-        self.program, self.engine = network.runner(key, make)
+
+        def write() -> tuple[Program, Program]:
+            program = step_program(*parts, self.optimizer, weighted=weighted)  # type: ignore[arg-type]
+            return program, program.needed_for(*program.carried) if several else program
+
+        self.program, steps = network.runner(key, write)
+        self.values = network.start_values(self.program)
+        rows = min(self.batch_size, len(self.X))
+        name, why = choose(wanted, steps, self.values, rows, self.epochs * len(self.batches))
+        if name == "compiled":
+            try:
+                self.engine = network.runner((*key, name), lambda: CompiledEngine(steps))
+                self.engine.source(self.example(), self.values)  # type: ignore[attr-defined]
+                self.engine_of_J = self.compiled_J() if several else None
+            except NotCompilableError as error:
+                if wanted == "compiled":
+                    raise
+                name, why = "reference", str(error)
+        if name == "reference":
+            self.engine = network.runner((*key, name), lambda: ReferenceEngine(steps))
+        self.history.engine = f"{name} ({why})"
+
+    def example(self) -> Stretch:
+        """A stretch as the engine is going to get them, as far as its structure goes."""
+        order = np.zeros(len(self.X), np.int64) if self.shuffle else None
+        draws = self.network.draw(1, as_random(0))
+        return Stretch(self.X, self.y, self.batches, self.batches[0], 1, order, self.w, draws)
+
+    def compiled_J(self) -> CompiledEngine:
+        """The engine that computes the objective of all rows."""
+        network, weighted = self.network, self.w is not None
+
+        def make() -> CompiledEngine:
+            program = inference_program(network.layers, network.loss, network.regularizers, weighted=weighted)
+            return CompiledEngine(program.needed_for("J"))
+
+        engine: CompiledEngine = network.runner(("J", "compiled", weighted), make)
+        engine.source(self.all_rows(1), self.values)
+        return engine
+
+    def all_rows(self, steps: int) -> Stretch:
+        """Some steps with all rows each."""
+        batches = np.broadcast_to((0, len(self.X)), (steps, 2))
+        return Stretch(self.X, self.y, batches, self.rates(steps), self.step + 1, None, self.w)
 
     # -- the loop --------------------------------------------------------------------------
 
@@ -255,35 +300,79 @@ class Training:
 
     def run_epochs(self) -> None:
         """Go on from ``self.epoch`` until the last epoch, or until something says stop."""
-        for epoch in range(self.epoch, self.epochs):
+        done = self.epoch
+        while done < self.epochs:
             if self.stopped:
                 return
-            self.epoch = epoch
+            self.epoch = done
             self.tell("on_epoch_begin")
-            loss = None if len(self.batches) == 1 else self.objective_now()
-            self.good = dict(self.values)
-            objectives = [J for stretch in self.stretches() for J in self.run_stretch(stretch)]
-            self.network.keep(self.values)
-            self.finish_epoch(objectives[0] if loss is None else loss)
+            most = min(self.together, self.epochs - done - 1)  # so that the last epoch knows its beginning
+            done += (self.run_many(most) if most > 1 else 0) or self.run_epoch()
+            self.tell("on_epoch_end")
         self.objective_now()
+
+    def run_epoch(self) -> int:
+        """Run one epoch and record it."""
+        loss = None if len(self.batches) == 1 else self.objective_now()
+        began, self.good = time.perf_counter(), dict(self.values)
+        objectives = [J for stretch in self.stretches() for J in self.run_stretch(stretch)]
+        self.network.keep(self.values)
+        self.finish_epoch(objectives[0] if loss is None else loss)
+        self.adapt(1, time.perf_counter() - began)
+        return 1
+
+    def may_run_many(self) -> bool:
+        """Whether epochs are single steps that nobody looks at, and that nothing is drawn for."""
+        watched = self.metrics or self.validation is not None or isinstance(self.schedule, OnPlateau)
+        alone = len(self.batches) == 1 and not self.program.draws and not isinstance(self.optimizer, LBFGS)
+        return alone and not watched and not any(map(sees_every_epoch, self.callbacks))
+
+    def run_many(self, epochs: int) -> int:
+        """Run epochs of one step together; give how many were run: those before a number that is not finite."""
+        before, began = dict(self.values), time.perf_counter()
+        stretch = self.all_rows(epochs)
+        try:
+            objectives = np.asarray(self.engine.run(stretch, self.values))
+        except KeyboardInterrupt:
+            self.values = before  # the history has nothing of these epochs
+            raise
+        finite = np.isfinite(objectives)
+        if not finite.all():
+            self.values, good = before, int(finite.argmin())
+            return self.run_many(good) if good > 1 else 0
+        self.step, self.lr, self.epoch = self.step + epochs, float(stretch.lr[-1]), self.epoch + epochs - 1
+        self.network.keep(self.values)
+        self.history.add_many(loss=objectives / self.rows_of_loss(len(self.X)), lr=np.asarray(stretch.lr))
+        self.adapt(epochs, time.perf_counter() - began)
+        return epochs
+
+    def adapt(self, epochs: int, seconds: float) -> None:
+        """Choose how many epochs come together from the time that some have taken."""
+        if self.together:
+            self.together = max(min(int(MANY_EPOCHS / max(seconds, 1e-9) * epochs), 8 * epochs), 1)
 
     def objective_now(self) -> float:
         """The objective on all training rows, which must be finite."""
-        J = self.network.measure(self.X, self.y, self.w)[0]
+        if self.engine_of_J is None:
+            J = self.network.measure(self.X, self.y, self.w)[0]
+        else:
+            J = float(self.engine_of_J.run(self.all_rows(1), self.values)[0])
         if not np.isfinite(J):
             self.fail("J", self.step, f"after step {self.step} the objective J was {J:g}", self.good, self.rate_now())
         return J
 
     def finish_epoch(self, loss: float) -> None:
-        """Record an epoch that began with the objective ``loss``, and tell the callbacks."""
-        rows = len(self.X) if self.network.loss.reduction == "sum" else 1
-        self.history.add(loss=loss / rows, **self.measured(), **self.rate_now())
+        """Record an epoch that began with the objective ``loss``."""
+        self.history.add(loss=loss / self.rows_of_loss(len(self.X)), **self.measured(), **self.rate_now())
         if isinstance(self.schedule, OnPlateau):
             monitor = self.schedule.monitor
             if monitor not in self.history:
                 raise InputError(f"OnPlateau looks at {monitor!r}; the history has {', '.join(self.history)}.")
             self.plateau = self.schedule.follow(self.plateau, self.history[monitor][-1])
-        self.tell("on_epoch_end")
+
+    def rows_of_loss(self, rows: int) -> int:
+        """By what an objective is divided, so that it is one per row."""
+        return rows if self.network.loss.reduction == "sum" else 1
 
     def measured(self) -> dict[str, float]:
         """The metrics on the training rows; loss and metrics on the validation rows."""
@@ -295,21 +384,23 @@ class Training:
         if self.validation is not None:
             X, y = self.validation
             J, p = self.network.measure(X, y, None)
-            found["val_loss"] = J / (len(X) if self.network.loss.reduction == "sum" else 1)
+            found["val_loss"] = J / self.rows_of_loss(len(X))
             usual = "accuracy" if self.network.loss.target in ("classes", "labels") else "r2"
             for name, metric in {usual: METRICS[usual], **self.metrics}.items():
                 found[f"val_{name}"] = metric(decode(y), decode(p))
         return found
 
-    def run_stretch(self, stretch: Stretch) -> list[float]:
+    def run_stretch(self, stretch: Stretch) -> Sequence[float] | Array:
         """Have the engine run some steps; find the culprit if a number is not finite."""
         before = dict(self.values)
         objectives = self.engine.run(stretch, self.values)
-        finite = map(math.isfinite, objectives) if objectives else (np.isfinite(v).all() for v in self.values.values())
+        finite = (
+            map(math.isfinite, objectives) if len(objectives) else (np.isfinite(v).all() for v in self.values.values())
+        )
         if not all(finite):
             self.diverged(stretch, before)
         self.step += len(stretch.batches)
-        self.lr = stretch.lr[-1]
+        self.lr = float(stretch.lr[-1])
         return objectives
 
     def stretches(self) -> Iterator[Stretch]:
@@ -325,7 +416,7 @@ class Training:
                 w=self.w if order is not None or self.w is None else self.w[start:stop],
                 order=None if order is None else order[start:stop],
                 batches=[(a - start, b - start) for a, b in batches],
-                lr=[self.rate(self.step + i) for i in range(len(batches))],
+                lr=self.rates(len(batches)),
                 first_step=self.step + 1,
                 draws=self.drawn(batches),
             )
@@ -344,6 +435,12 @@ class Training:
         if not 0 <= rate < math.inf:
             raise InputError(f"{self.schedule!r} gives the learning rate {rate!r} at step {t}: it must be positive.")
         return float(rate)
+
+    def rates(self, steps: int) -> Sequence[float] | Array:
+        """The learning rates of the next steps."""
+        if isinstance(self.schedule, Constant):
+            return np.full(steps, self.rate(self.step))
+        return [self.rate(self.step + i) for i in range(steps)]
 
     def rate_now(self) -> dict[str, float]:
         """The learning rate of the last step, for the history."""
@@ -388,12 +485,12 @@ class Training:
 
 def one_batch(stretch: Stretch, index: int) -> dict[str, Any]:
     """What one step of a stretch is given."""
-    start, stop = stretch.batches[index]
+    start, stop = map(int, stretch.batches[index])
     rows = slice(start, stop) if stretch.order is None else stretch.order[start:stop]
     given: dict[str, Any] = {"X": stretch.X[rows], "y": stretch.y[rows], "n": stop - start}
     given["w"] = None if stretch.w is None else stretch.w[rows]
     given |= {name: array[start:stop] for name, array in stretch.draws.items()}
-    return given | {"lr": stretch.lr[index], "t": stretch.first_step + index}
+    return given | {"lr": float(stretch.lr[index]), "t": stretch.first_step + index}
 
 
 def checked_optimizer(optimizer: Any) -> Part | LBFGS:

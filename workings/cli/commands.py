@@ -69,7 +69,7 @@ def run(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Another seed; figures are compared only with the tutorials' own seeds.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="auto or reference.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, reference (NumPy) or compiled (Numba).")] = "auto",
 ) -> None:
     """Train the tutorials' networks; write pictures, a report and the figures published / own code / measured.
 
@@ -136,7 +136,7 @@ def train(
     ] = None,
     task: Annotated[str, typer.Option(help="auto, classification or regression.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Where weights and orders come from.")] = 0,
-    engine: Annotated[str, typer.Option(help="auto or reference.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, reference (NumPy) or compiled (Numba).")] = "auto",
 ) -> None:
     """Train a network on a table; write the model and a report.
 

@@ -23,15 +23,20 @@ output = Console()
 class Bar(Callback):
     """Moves a progress bar with the loss and the rate; a bar that is interrupted ends the command."""
 
+    every_epoch = False
+
     def __init__(self, progress: Progress, task: TaskID, every: int, *, go_on: bool = False) -> None:
         self.progress, self.task, self.every, self.go_on = progress, task, max(every, 1), go_on
+        self.due = 0
 
     def on_train_begin(self, training: Training) -> None:
+        self.due = training.epoch
         self.progress.reset(self.task)
         self.progress.update(self.task, completed=training.epoch, visible=True)
 
     def on_epoch_end(self, training: Training) -> None:
-        if training.epoch % self.every == 0 or training.epoch + 1 == training.epochs:
+        if training.epoch >= self.due or training.epoch + 1 == training.epochs:
+            self.due = training.epoch + self.every
             self.progress.update(self.task, completed=training.epoch + 1, numbers=numbers_of(training))
 
     def on_train_end(self, training: Training) -> None:

@@ -8,6 +8,7 @@ folder costs nothing but the time to compile again.
 from __future__ import annotations
 
 import functools
+import getpass
 import hashlib
 import importlib.util
 import os
@@ -37,6 +38,12 @@ def fingerprint() -> bytes:
     return b"".join((here / name).read_bytes() for name in COMPILED_INTO)
 
 
+@functools.lru_cache(maxsize=1024)
+def name_of(text: str) -> str:
+    """The name of a source, which changes with all that it is compiled of."""
+    return f"workings_step_{hashlib.sha256(text.encode() + fingerprint()).hexdigest()[:16]}"
+
+
 def load(text: str) -> Callable[..., None]:
     """Import a source from its file, and give the function in it.
 
@@ -45,7 +52,7 @@ def load(text: str) -> Callable[..., None]:
     FileError
         If there is no folder that can be written to.
     """
-    name = f"workings_step_{hashlib.sha256(text.encode() + fingerprint()).hexdigest()[:16]}"
+    name = name_of(text)
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, written_file(name, text))
         assert spec is not None
@@ -59,7 +66,7 @@ def load(text: str) -> Callable[..., None]:
 
 def written_file(name: str, text: str) -> Path:
     """The file of a source, written if it is not there; in the folder for temporary files if there is no other."""
-    for folder in (cache_folder(), Path(tempfile.gettempdir()) / f"workings-{os.getuid()}"):
+    for folder in (cache_folder(), Path(tempfile.gettempdir()) / f"workings-{getpass.getuser()}"):
         path = folder / f"{name}.py"
         try:
             if not path.exists() or path.read_text(encoding="utf-8") != text:

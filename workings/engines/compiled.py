@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -41,7 +41,7 @@ class CompiledEngine:
     MissingExtraError
         If Numba is not installed.
     NotCompilableError
-        From ``run``, for a program with a statement that it cannot take; the message names it.
+        From ``source`` and ``run``, for a program with a statement that it cannot take; the message names it.
     """
 
     name = "compiled"
@@ -53,12 +53,13 @@ class CompiledEngine:
         self.has_objective = any(s.target == "J" for s in program.statements)
         targets = {s.target for s in program.statements}
         self.changed = [name for name in program.carried if name in targets]
-        self.ready: dict[Size, tuple[Written, Callable[..., None]]] = {}
+        self.sources: dict[Size, Written] = {}
         self.pace = LONGEST_CALL / 10  # seconds that a step takes, as far as is known
 
-    def run(self, stretch: Stretch, values: dict[str, Array]) -> list[float]:
+    def run(self, stretch: Stretch, values: dict[str, Array]) -> Array:
         """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program."""
-        written, train = self.prepared(stretch, values)
+        written = self.source(stretch, values)
+        train = load(written.text)
         values.update((name, np.array(values[name], order="C")) for name in self.changed)
         given = self.arguments(written, stretch, values)
         bounds = np.asarray(stretch.batches, dtype=np.int64)
@@ -72,15 +73,20 @@ class CompiledEngine:
                 train(starts[part], stops[part], rates[part], stretch.first_step + done, *given, objectives[part])
                 self.pace = (time.perf_counter() - began) / len(starts[part])
                 done += len(starts[part])
-        return objectives.tolist() if self.has_objective else []
+        return objectives if self.has_objective else objectives[:0]
 
-    def prepared(self, stretch: Stretch, values: Mapping[str, Array]) -> tuple[Written, Callable[..., None]]:
-        """The compiled function for these sizes."""
+    def source(self, stretch: Stretch, values: Mapping[str, Array]) -> Written:
+        """The source for these sizes.
+
+        Raises
+        ------
+        NotCompilableError
+            For a statement that cannot be taken.
+        """
         size = size_of(stretch, values)
-        if size not in self.ready:
-            written = write(self.program, size)
-            self.ready[size] = written, load(written.text)
-        return self.ready[size]
+        if size not in self.sources:
+            self.sources[size] = write(self.program, size)
+        return self.sources[size]
 
     def arguments(self, written: Written, stretch: Stretch, values: Mapping[str, Array]) -> list[Any]:
         """What the function is given between the steps and the objectives, in its order."""

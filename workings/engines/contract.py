@@ -27,9 +27,9 @@ class Stretch:
     ----------
     X, y : arrays of shape (rows, n_in) and (rows, n_out)
         The data from which the batches are taken.
-    batches : sequence of (start, stop)
+    batches : sequence of (start, stop), or int array of shape (steps, 2)
         Which positions of ``order`` make each batch.
-    lr : sequence of float
+    lr : sequence of float, or array
         The learning rate of each step.
     first_step : int
         The number of the first step, counted from 1 over the whole training.
@@ -43,8 +43,8 @@ class Stretch:
 
     X: Array
     y: Array
-    batches: Sequence[tuple[int, int]]
-    lr: Sequence[float]
+    batches: Sequence[tuple[int, int]] | Array
+    lr: Sequence[float] | Array
     first_step: int
     order: Array | None = None
     w: Array | None = None
@@ -56,7 +56,7 @@ class Engine(Protocol):
 
     name: str
 
-    def run(self, stretch: Stretch, values: dict[str, Array]) -> list[float]:
+    def run(self, stretch: Stretch, values: dict[str, Array]) -> Sequence[float] | Array:
         """Run the steps; give each step's objective J, if the program computes it.
 
         The new values take the places of the old ones in ``values``; no array is written into.

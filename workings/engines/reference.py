@@ -114,10 +114,12 @@ class ReferenceEngine:
         data.update(stretch.draws)
         scalars = [name for name in ("n", "lr", "t") if name in self.inputs]
         objectives: list[float] = []
+        # Numbers of Python: NumPy's own would turn float32 arrays into float64.
+        batches, rates = np.asarray(stretch.batches).tolist(), np.asarray(stretch.lr).tolist()
         with np.errstate(all="ignore"):
-            for index, (start, stop) in enumerate(stretch.batches):
+            for index, ((start, stop), lr) in enumerate(zip(batches, rates, strict=True)):
                 batch: dict[str, Any] = {name: array[start:stop] for name, array in data.items()}
-                known = {"n": stop - start, "lr": stretch.lr[index], "t": stretch.first_step + index}
+                known = {"n": stop - start, "lr": lr, "t": stretch.first_step + index}
                 batch.update((name, known[name]) for name in scalars)
                 results = self.step(**batch, **values)
                 values.update(zip(self.program.carried, results, strict=False))
