@@ -19,7 +19,7 @@ test: $(VENV)/.installed  ## All checks: ruff, mypy, pytest
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist worksteal
 
 test-slow: $(VENV)/.installed  ## The checks that take minutes
 	$(BIN)/python -m pytest -m slow

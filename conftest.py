@@ -1,10 +1,13 @@
-"""Examples in documentation run in a folder of their own, so that they leave nothing behind."""
+"""Tests leave nothing behind: doctests run in a folder of their own, compiled programs are kept in pytest's cache."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("WORKINGS_CACHE", str(Path(__file__).parent / ".pytest_cache" / "compiled"))
 
 
 @pytest.fixture(autouse=True)

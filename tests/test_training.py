@@ -553,7 +553,9 @@ class Tell(Callback):
 X, y = moons(seed=0)
 network = Network([Dense(8, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
 callbacks = [EarlyStopping(patience=10**7), Tell()]
-history = network.fit(X, y, optimizer=SGD(1.0), epochs=10**7, validation=0.2, callbacks=callbacks)
+history = network.fit(
+    X, y, optimizer=SGD(1.0), epochs=10**7, validation=0.2, callbacks=callbacks, engine="reference"
+)
 print(history.stopped.startswith("interrupted"), history.epochs > 20, network.score(X, y) > 0.8, flush=True)
 """
 

@@ -65,7 +65,7 @@ class CompiledEngine:
         bounds = np.asarray(stretch.batches, dtype=np.int64)
         starts, stops = np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1])
         rates, objectives = np.asarray(stretch.lr, dtype=np.float64), np.empty(len(starts))
-        with self.threads(written):
+        with self.threads(written), np.errstate(all="ignore"):
             done = 0
             while done < len(starts):
                 part = slice(done, done + max(int(LONGEST_CALL / self.pace), 1))

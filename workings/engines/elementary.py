@@ -167,7 +167,7 @@ TINY, LARGER, MORE = np.float32(1.17549435e-38), np.float32(33554432.0), np.floa
 @entrywise
 def split32(x: Any) -> tuple[Any, Any]:
     """exp(r) - 1 and 2^(k-1), for x = k · log 2 + r with a whole k and a small r."""
-    t = x * LOG2E + MAGIC
+    t = x * LOG2E + MAGIC  # x must be single, or MAGIC does not round
     k = t - MAGIC
     r = x - k * LN2_HIGH - k * LN2_LOW
     q = E5 * r + E4
@@ -182,6 +182,7 @@ def split32(x: Any) -> tuple[Any, Any]:
 @entrywise
 def exp32(x: Any) -> Any:
     """The exponential."""
+    x = np.float32(x)
     p, s = split32(where(x < EXP_BOTTOM, EXP_BOTTOM, where(x > EXP_TOP, EXP_TOP, x)))
     return where(x > EXP_TOP, INFINITY, where(x < EXP_BOTTOM, ZERO, TWO * (p * s + s)))
 
@@ -189,6 +190,7 @@ def exp32(x: Any) -> Any:
 @entrywise
 def expm1_32(x: Any) -> Any:
     """The exponential minus 1, accurate near 0."""
+    x = np.float32(x)
     p, s = split32(where(x < EXPM1_BOTTOM, EXPM1_BOTTOM, where(x > EXP_TOP, EXP_TOP, x)))
     return where(x > EXP_TOP, INFINITY, TWO * (p * s + (s - HALF)))
 
@@ -196,6 +198,7 @@ def expm1_32(x: Any) -> Any:
 @entrywise
 def tanh32(x: Any) -> Any:
     """The hyperbolic tangent: (e^2x - 1) / (e^2x + 1)."""
+    x = np.float32(x)
     p, s = split32(where(x < -NINE, TWO * -NINE, where(x > NINE, TWO * NINE, TWO * x)))
     h = p * s + (s - HALF)
     return h / (h + ONE)
@@ -204,6 +207,7 @@ def tanh32(x: Any) -> Any:
 @entrywise
 def log32(x: Any) -> Any:
     """The natural logarithm."""
+    x = np.float32(x)
     is_tiny = x < TINY
     bits = np.float32(where(is_tiny, x * LARGER, x)).view(np.int32)
     shifted = np.int32(bits - np.int32(1060439283))
@@ -223,6 +227,7 @@ def log32(x: Any) -> Any:
 @entrywise
 def log1p32(x: Any) -> Any:
     """The logarithm of 1 + x, accurate near 0."""
+    x = np.float32(x)
     u = ONE + x
     lost = (x - (u - ONE)) / u
     return log32(u) + where((u > ZERO) & (u < INFINITY), lost, ZERO)

@@ -1,0 +1,373 @@
+"""The compiled engine against the reference engine, which it may only outrun.
+
+With ``NUMBA_DISABLE_JIT=1`` Python itself runs the same sources, which saves compiling: many small problems.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
+
+from tests.strategies import optimizers, problems, smooth_activations
+from workings import (
+    L1,
+    L2,
+    LBFGS,
+    SGD,
+    Activation,
+    Adam,
+    BatchNorm,
+    Callback,
+    Chain,
+    ClipByNorm,
+    ClipByValue,
+    CrossEntropy,
+    Decay,
+    Dense,
+    DivergenceError,
+    Dropout,
+    EarlyStopping,
+    History,
+    InputError,
+    Network,
+    Progress,
+    SquaredError,
+)
+from workings.activations import ACTIVATIONS
+from workings.datasets import moons
+from workings.engines.choice import choose
+from workings.engines.compiled import CompiledEngine, is_installed
+from workings.engines.contract import NotCompilableError
+from workings.losses import LOSSES
+from workings.optimizers import OPTIMIZERS, Momentum
+from workings.program import step_program
+from workings.regularizers import REGULARIZERS
+from workings.schedules import Cosine, Exponential, InverseScaling, Step, WarmUp
+
+pytestmark = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
+ENGINES = ("compiled", "reference")
+INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+needs_machine_code = pytest.mark.skipif(INTERPRETED, reason="Numba is switched off")
+AGREES = {"float64": 1e-9, "float32": 1e-4}
+X, Y = moons(n=60, seed=0)
+
+
+@dataclass
+class Run:
+    """A network and how it was trained."""
+
+    network: Network
+    history: History
+
+
+def trained(engine: str, layers: list[Any], loss: Any, X: np.ndarray = X, y: np.ndarray = Y, **how: Any) -> Run:
+    """Train a network with one of the engines."""
+    settings = {name: how.pop(name) for name in ("regularizer", "dtype") if name in how}
+    network = Network(layers, loss=loss, seed=3, **settings)
+    history = network.fit(X, y, engine=engine, **how)
+    assert history.engine.startswith(engine)
+    return Run(network, history)
+
+
+def agree(ours: Run, reference: Run) -> None:
+    """Check parameters, running statistics and history, relative to their largest number."""
+    most = AGREES[reference.network.dtype.name]
+    assert ours.network.theta.dtype == reference.network.theta.dtype
+    pairs = [(ours.network.theta, reference.network.theta)]
+    pairs += [(ours.network.statistics[name], array) for name, array in reference.network.statistics.items()]
+    assert ours.history.keys() == reference.history.keys()
+    pairs += [(np.asarray(ours.history[name]), np.asarray(reference.history[name])) for name in reference.history]
+    for found, expected in pairs:
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max(initial=0) <= most * np.abs(expected).max(initial=1e-3)
+
+
+def targets(loss: str, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Targets for a loss by name."""
+    kind = LOSSES[loss].target
+    return {
+        "classes": np.arange(n) % 3, "labels": np.arange(n) % 2, "counts": rng.poisson(2.0, n).astype(float),
+    }.get(kind, rng.normal(size=(n, 2)))  # fmt: skip
+
+
+def around() -> Iterator[dict[str, Any]]:
+    """Problems in which every activation, loss, optimizer, regularizer and schedule occurs, in turn."""
+    bends, losses = itertools.cycle(sorted(ACTIVATIONS)), itertools.cycle(sorted(LOSSES))
+    names = [*sorted(OPTIMIZERS), "SGD", "Momentum"]
+    for number, name in enumerate(names):
+        loss = next(losses)
+        optimizer: Any = OPTIMIZERS[name](lr=0.01)
+        before = [[], [ClipByNorm(0.5)], [ClipByValue(0.1)], [Decay(0.03)]][number % 4]
+        layers = [Dense(3, next(bends)), Dense(9, next(bends), bias=number % 2 == 0), Dense(4, next(bends))]
+        if number % 3 == 0:
+            layers.insert(1, Dropout(0.3))
+        if name == "SGD":
+            layers[-1:] = [Dense(4, bias=False), BatchNorm(next(bends))]
+        units = {"classes": 3, "labels": 1, "counts": 1}.get(LOSSES[loss].target, 2)
+        yield {
+            "layers": [*layers, Dense(units)], "loss": LOSSES[loss](reduction=("mean", "sum")[number % 2]),
+            "optimizer": Chain(*before, optimizer) if before else optimizer,
+            "regularizer": [[], [L2(0.01)], [L1(0.01), L2(0.02)]][number % 3],
+            "batch_size": (8, 1, None, 20)[number % 4] if name != "SGD" else (8, 20)[number % 2],
+            "dtype": ("float64", "float32")[number % 2], "weights": number % 2 == 1,
+        }  # fmt: skip
+
+
+PROBLEMS = list(around())
+
+
+def test_the_problems_cover_the_registries() -> None:
+    text = repr(PROBLEMS)
+    for registry in (ACTIVATIONS, OPTIMIZERS, LOSSES, REGULARIZERS):
+        missing = [name for name in registry if name not in text]
+        assert not missing or (registry is ACTIVATIONS and missing == ["identity"])
+
+
+@pytest.mark.parametrize("number", range(len(PROBLEMS)))
+def test_it_agrees_over_the_registries(number: int) -> None:
+    how = dict(PROBLEMS[number])
+    rng = np.random.default_rng(number)
+    rows = rng.normal(size=(40, 3))
+    y = targets(type(how["loss"]).__name__, 40, rng)
+    weights = rng.uniform(0.1, 2, size=40) if how.pop("weights") else None
+    steps = len(range(0, 40, how["batch_size"] or 40))
+    epochs = -(-100 // steps)
+    agree(*[trained(engine, X=rows, y=y, epochs=epochs, sample_weight=weights, **how) for engine in ENGINES])
+
+
+@settings(max_examples=15 if INTERPRETED else 3, suppress_health_check=[HealthCheck.too_slow])
+@given(problems(smooth_activations, batch_norm=False), optimizers(), st.sampled_from([None, 1, 3]))
+def test_it_agrees_on_any_network(problem: Any, optimizer: Any, batch_size: int | None) -> None:
+    network = problem.network
+    how: dict[str, Any] = {"optimizer": optimizer, "epochs": 30, "batch_size": batch_size, "sample_weight": problem.w}
+    how |= {"X": problem.X, "y": problem.y, "regularizer": network.regularizers}
+    try:
+        agree(*[trained(engine, network.layers, network.loss, **how) for engine in ENGINES])
+    except DivergenceError:
+        reject()
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [0.1, Step(0.1, every=20), Exponential(0.1, factor=0.99), InverseScaling(0.1), Cosine(0.1, steps=50),
+     WarmUp(0.1, steps=10)],
+)  # fmt: skip
+def test_schedules_come_from_outside(rate: Any) -> None:
+    how = {"layers": [Dense(2)], "loss": CrossEntropy(), "optimizer": SGD(rate), "epochs": 60, "batch_size": None}
+    agree(*[trained(engine, **how) for engine in ENGINES])
+
+
+def test_metrics_validation_and_early_stopping_are_as_before() -> None:
+    def fit(engine: str) -> Run:
+        return trained(
+            engine, [Dense(3, "tanh"), Dense(2)], CrossEntropy(), optimizer=SGD(1.0), epochs=400, batch_size=None,
+            validation=0.3, metrics=["accuracy"], callbacks=[EarlyStopping(patience=5, min_delta=1e-3)],
+        )  # fmt: skip
+
+    ours, reference = fit("compiled"), fit("reference")
+    assert ours.history.epochs == reference.history.epochs < 400
+    agree(ours, reference)
+
+
+def test_a_wide_network_whose_products_go_to_blas() -> None:
+    rng = np.random.default_rng(0)
+    rows, y = rng.normal(size=(150, 30)), np.arange(150) % 10
+    how = {"layers": [Dense(70, "relu"), Dense(10)], "loss": CrossEntropy(), "optimizer": Momentum(0.05)}
+    agree(*[trained(e, X=rows, y=y, epochs=34, batch_size=60, dtype="float32", **how) for e in ENGINES])
+
+
+def test_the_same_run_twice_gives_the_same_bits() -> None:
+    how = {
+        "layers": [Dense(9, "relu"), Dropout(0.2), Dense(2)],
+        "loss": CrossEntropy(),
+        "optimizer": Adam(),
+        "epochs": 5,
+    }
+    first, second = (trained("compiled", batch_size=7, **how) for _ in range(2))
+    assert first.network.theta.tobytes() == second.network.theta.tobytes()
+    assert first.history == second.history
+
+
+def test_epochs_that_nobody_looks_at_are_run_together_and_leave_the_same() -> None:
+    """``Progress`` does not look at each epoch; a callback of one's own does."""
+
+    class Count(Callback):
+        epochs: list[int] = []
+
+        def on_epoch_end(self, training: Any) -> None:
+            self.epochs.append(training.epoch)
+
+    how = {"layers": [Dense(3, "tanh"), Dense(2)], "loss": CrossEntropy(), "epochs": 300, "batch_size": None}
+    how["optimizer"] = SGD(Cosine(1.0, steps=300))
+    alone, counted = trained("compiled", **how), Count()
+    watched = trained("compiled", callbacks=[counted], **how)
+    assert counted.epochs == list(range(300))
+    assert alone.history.epochs == watched.history.epochs == 300
+    assert alone.network.theta.tobytes() == watched.network.theta.tobytes()
+    assert alone.history == watched.history
+    agree(trained("compiled", callbacks=[Progress()], **how), trained("reference", **how))
+
+
+def test_divergence_is_found_at_the_same_step() -> None:
+    found = []
+    for engine in ENGINES:
+        network = Network([Dense(3), Dense(1)], loss=SquaredError(), seed=0)
+        with pytest.raises(DivergenceError) as caught:
+            network.fit(100 * X, X[:, 0], optimizer=SGD(0.01), epochs=500, batch_size=None, engine=engine)
+        assert np.isfinite(network.theta).all()
+        error = caught.value
+        found.append((error.step, error.name, error.history.epochs, str(error)))
+    assert found[0] == found[1]
+
+
+# -- what users bring --------------------------------------------------------------------------
+
+
+def bent(z: np.ndarray) -> np.ndarray:
+    """z / (1 + |z|)"""
+    return z / (1 + np.abs(z))
+
+
+def bent_prime(a: np.ndarray) -> np.ndarray:
+    """(1 - |a|)^2"""
+    return (1 - np.abs(a)) ** 2
+
+
+def forked(z: np.ndarray) -> np.ndarray:
+    """z where any is positive, else 0"""
+    if z.max() > 0:
+        return z
+    return 0 * z
+
+
+def sorted_up(z: np.ndarray) -> np.ndarray:
+    """sorted"""
+    return np.sort(z, axis=0)
+
+
+def one(z: np.ndarray) -> np.ndarray:
+    """1"""
+    return np.ones_like(z)
+
+
+def test_an_activation_of_ones_own_compiles_with_no_further_work() -> None:
+    layers = [Dense(3, Activation("bent", bent, bent_prime)), Dense(2)]
+    agree(*[trained(e, layers, CrossEntropy(), optimizer=SGD(0.5), epochs=100, batch_size=None) for e in ENGINES])
+
+
+@pytest.mark.parametrize(("f", "named"), [(forked, "forked"), (sorted_up, r"np\.sort")])
+def test_what_cannot_be_compiled_is_refused_by_name_and_left_to_the_reference(f: Any, named: str) -> None:
+    def network() -> Network:
+        return Network([Dense(3, Activation(f.__name__, f, one)), Dense(2)], loss=CrossEntropy(), seed=0)
+
+    with pytest.raises(NotCompilableError, match=named):
+        network().fit(X, Y, optimizer=SGD(0.1), epochs=3, batch_size=None, engine="compiled")
+    history = network().fit(X, Y, optimizer=SGD(0.1), epochs=10**6, batch_size=None, callbacks=[Enough()])
+    assert history.epochs == 1
+    assert re.match(rf"reference \(.*({named}|switched off)", history.engine)
+
+
+class Enough(Callback):
+    """Ends training after the first epoch."""
+
+    def on_epoch_end(self, training: Any) -> None:
+        training.stop("enough seen")
+
+
+def test_l_bfgs_is_not_for_it() -> None:
+    with pytest.raises(InputError, match="L-BFGS"):
+        Network([Dense(2)], loss=CrossEntropy()).fit(X, Y, optimizer=LBFGS(), epochs=3, engine="compiled")
+
+
+# -- the choice, the cache, Ctrl-C -------------------------------------------------------------
+
+
+@needs_machine_code
+def test_auto_is_a_pure_function_of_the_problem() -> None:
+    network = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), n_in=2, seed=0)
+    program = step_program(network.layers, network.loss, network.regularizers, SGD(0.1))
+    values = network.start_values(program)
+    few = choose("auto", program, values, 200, 100)
+    assert few == choose("auto", program, values, 200, 100)
+    assert few[0] == "reference"
+    assert "100 steps of 200 rows are too little work" in few[1]
+    assert choose("auto", program, values, 200, 10**6)[0] == "compiled"
+    assert choose("reference", program, values, 200, 10**6) == ("reference", "as asked")
+
+
+@needs_machine_code
+def test_the_source_is_a_file_that_can_be_read(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKINGS_CACHE", str(tmp_path))
+    trained("compiled", [Dense(7, "softplus"), Dense(2)], CrossEntropy(), optimizer=SGD(0.1), epochs=2, batch_size=None)
+    (source,) = tmp_path.glob("*.py")
+    assert "def train(" in source.read_text(encoding="utf-8")
+    assert list(tmp_path.rglob("*.nbc")), "Numba keeps its machine code beside it"
+
+
+INTERRUPTED = """
+import numpy as np
+from workings import SGD, Callback, CrossEntropy, Dense, Network, Progress
+from workings.datasets import moons
+
+class Tell(Callback):
+    every_epoch = False
+    def on_epoch_end(self, training):
+        if not self.told and training.epoch > 1000:
+            self.told = True
+            print("under way", flush=True)
+    told = False
+
+X, y = moons(seed=0)
+network = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+history = network.fit(X, y, optimizer=SGD(1.0), epochs=10**7, batch_size=None, callbacks=[Tell()])
+print(history.stopped.startswith("interrupted"), history.epochs > 1000, network.score(X, y) > 0.8,
+      np.isfinite(network.theta).all(), history.engine.startswith("compiled"), flush=True)
+"""
+
+
+@needs_machine_code
+def test_ctrl_c_ends_a_compiled_run_and_keeps_what_was_learned() -> None:
+    with subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "under way"
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert rest.split() == ["True"] * 5
+
+
+# -- elementary functions ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dtype", "most"), [("float64", 4e-15), ("float32", 5e-7)])
+@pytest.mark.parametrize("name", ["exp", "tanh", "log", "log1p", "expm1"])
+def test_fast_functions_are_as_exact_as_they_say(name: str, dtype: str, most: float) -> None:
+    from workings.engines import elementary
+
+    fast = getattr(elementary, elementary.FAST[dtype].get(name, ""), None)
+    if fast is None:
+        pytest.skip(f"{name} is libm's own in {dtype}")
+    low, high = {"exp": (-80, 80), "tanh": (-20, 20), "log": (1e-6, 1e6), "log1p": (-0.9, 50), "expm1": (-20, 20)}[name]
+    points = np.linspace(low, high, 2001).astype(dtype)
+    exact = getattr(np, name)(points.astype(np.longdouble))
+    with np.errstate(all="ignore"):
+        found = np.array([fast(point) for point in points], np.longdouble)
+    assert np.abs(found - exact).max(where=exact != 0, initial=0) >= 0
+    assert (np.abs(found - exact) <= most * np.abs(exact) + np.finfo(dtype).tiny).all()
+
+
+def test_the_engine_takes_a_program_alone() -> None:
+    program = step_program([Dense(2)], CrossEntropy(), [], SGD(0.1))
+    assert CompiledEngine(program).changed == ["W1", "b1"]
