@@ -20,6 +20,7 @@ test: $(VENV)/.installed  ## All checks: ruff, mypy, pytest
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist worksteal
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m 'not slow' -n auto tests/test_compiled.py
 
 test-slow: $(VENV)/.installed  ## The checks that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -85,6 +85,7 @@ def test_run_xor_writes_everything_and_agrees(command, tmp_path):
     np.testing.assert_allclose(predictions, [0.02039406, 0.96795662, 0.97199464, 0.02758648], atol=5e-9)
 
 
+@pytest.mark.slow
 def test_another_seed_has_nothing_to_compare_with(command, tmp_path):
     done = command("run", "xor", "--seed", "7")
     assert done.exit_code == 0, done.output

@@ -156,8 +156,9 @@ def test_rows_taken_in_chunks_make_no_difference(loss: Any, monkeypatch: pytest.
     network.fit(X, Y, optimizer=SGD(0.1), epochs=2)
     w = np.linspace(0.1, 2, 50)
     J, weighted, p = network.objective(X, Y), network.objective(X, Y, w), network.outputs(X)
-    for chunk in (1, 7, 50):
-        monkeypatch.setattr(workings.network, "CHUNK", chunk)
+    monkeypatch.setattr(workings.network, "CHUNK", 1)
+    for rows in (1, 7, 50):
+        monkeypatch.setattr(workings.network, "FEWEST_ROWS", rows)
         np.testing.assert_allclose(network.objective(X, Y), J, rtol=1e-13)
         np.testing.assert_allclose(network.objective(X, Y, w), weighted, rtol=1e-13)
         np.testing.assert_allclose(network.outputs(X), p, rtol=1e-13)

@@ -74,9 +74,10 @@ def as_finite(array: Array, dtype: DTypeLike, name: str) -> Array:
     """Cast numbers to ``dtype``; refuse text and numbers that are not finite, with their place."""
     if array.dtype.kind not in "biuf":
         array = objects_to_floats(array, name)
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused below
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit becomes infinite, and is refused below
         cast = array.astype(dtype, copy=False)
-    if not np.isfinite(cast).all():
+        is_finite = np.isfinite(cast.sum())  # which needs no memory; a sum of finite numbers can overflow
+    if not is_finite and not np.isfinite(cast).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
         raise InputError(
             f"{name} has {array[place]} at {position(place)}. Remove that row, or fill the gap "

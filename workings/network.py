@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from workings.activations import Activation
     from workings.checks.gradients import GradientReport
 
-CHUNK = 8192  # rows predicted at a time, which bounds the memory that a large table needs
+CHUNK = 2**21  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
+FEWEST_ROWS = 64  # in a chunk, however wide the network
 
 
 class Parameters(Mapping[str, Array]):
@@ -264,8 +265,8 @@ class Network:
         features = as_features(X, self.dtype, self.n_in)
         run = self.runner("p", lambda: Runner(self.inference.needed_for("p"), ["p"], "predict"))
         values = {**self.parameters, **self.statistics}
-        pieces = (features[rows] for rows in chunks(len(features)))
-        return np.concatenate([run({**values, "X": piece, "n": len(piece)})[0] for piece in pieces])
+        (p,) = self.in_chunks(run, values, X=features)
+        return p
 
     def predict(self, X: ArrayLike) -> Array:
         """Labels of shape (n,), or numbers of shape (n,) or (n, n_out)."""
@@ -291,10 +292,25 @@ class Network:
         """The objective J and the predictions p for prepared data, a chunk of rows at a time."""
         per_row, whole = self.runner(("J", w is not None), lambda: self.measuring(w is not None))
         values: dict[str, Any] = {**self.parameters, **self.statistics}
-        found = [per_row({**values, "X": X[rows], "y": y[rows], "n": len(X[rows])}) for rows in chunks(len(X))]
-        p, losses = (np.concatenate(pieces) for pieces in zip(*found, strict=True))
+        p, losses = self.in_chunks(per_row, values, X=X, y=y)
         (J,) = whole({**values, "losses": losses, "y": y, "n": len(X), "w": w})
         return float(J), p
+
+    def in_chunks(self, run: Runner, values: Mapping[str, Any], **data: Array) -> list[Array]:
+        """Run a program on some rows of the data after the other; give each of its results for all rows."""
+        n, width, widths = len(data["X"]), self.n_in or 1, 0
+        for layer in self.layers:
+            width = layer.width(width)
+            widths += 2 * width  # z and a
+        size = max(CHUNK // (widths * self.dtype.itemsize), FEWEST_ROWS)
+        whole: list[Array] = []
+        for start in range(0, n, size):
+            pieces = {name: array[start : start + size] for name, array in data.items()}
+            results = run({**values, **pieces, "n": len(pieces["X"])})
+            whole = whole or [np.empty((n, *result.shape[1:]), result.dtype) for result in results]
+            for array, result in zip(whole, results, strict=True):
+                array[start : start + size] = result
+        return whole
 
     def measuring(self, weighted: bool) -> tuple[Runner, Runner]:
         """The program of the objective in two halves: the loss of each row, and what is made of them."""
@@ -419,11 +435,6 @@ class Network:
         """Refuse to predict before there are parameters."""
         if self.n_in is None:
             raise InputError("This network has no parameters yet: call fit first, or give n_in= when you make it.")
-
-
-def chunks(n: int) -> Iterator[slice]:
-    """Cut n rows into slices of at most CHUNK."""
-    return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
 
 
 def warn_of_two_links(last: Layer, loss: Loss) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -54,12 +54,15 @@ class CompiledEngine:
         targets = {s.target for s in program.statements}
         self.changed = [name for name in program.carried if name in targets]
         self.sources: dict[Size, Written] = {}
+        self.functions: dict[str, Callable[..., None]] = {}
         self.pace = LONGEST_CALL / 10  # seconds that a step takes, as far as is known
 
     def run(self, stretch: Stretch, values: dict[str, Array]) -> Array:
         """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program."""
         written = self.source(stretch, values)
-        train = load(written.text)
+        if written.text not in self.functions:
+            self.functions[written.text] = load(written.text)
+        train = self.functions[written.text]
         values.update((name, np.array(values[name], order="C")) for name in self.changed)
         given = self.arguments(written, stretch, values)
         bounds = np.asarray(stretch.batches, dtype=np.int64)

@@ -44,6 +44,12 @@ def minimum(a: Any, b: Any) -> Any:
 
 
 @entrywise
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """The number, or the nearer end of a range."""
+    return minimum(maximum(x, low), high)
+
+
+@entrywise
 def power2(x: Any) -> Any:
     """The square."""
     return x * x
@@ -149,6 +155,12 @@ def log1p64(x: float) -> float:
     return log64(u) + where((u > 0.0) & (u < np.inf), lost, 0.0)
 
 
+@entrywise
+def logaddexp64(a: float, b: float) -> float:
+    """log(e^a + e^b), which does not overflow."""
+    return where(a == b, a + 0.6931471805599453, maximum(a, b) + log1p64(exp64(-abs(a - b))))
+
+
 # -- single precision -------------------------------------------------------------------------
 
 ONE, HALF = np.float32(1), np.float32(0.5)
@@ -160,6 +172,7 @@ E2, E1 = np.float32(4.1666464197e-2), np.float32(1.6666666682e-1)
 EXP_TOP, EXP_BOTTOM, INFINITY = np.float32(88.72283), np.float32(-87.0), np.float32(np.inf)
 ZERO, TWO, NINE, EXPM1_BOTTOM = np.float32(0), np.float32(2), np.float32(10), np.float32(-20)
 L2, L1, L0 = np.float32(0.29580985979), np.float32(0.39988757616847), np.float32(0.66666685095429)
+LN2_32 = np.float32(0.6931471805599453)
 NOT_A_NUMBER = np.float32(np.nan)
 TINY, LARGER, MORE = np.float32(1.17549435e-38), np.float32(33554432.0), np.float32(25)
 
@@ -233,6 +246,13 @@ def log1p32(x: Any) -> Any:
     return log32(u) + where((u > ZERO) & (u < INFINITY), lost, ZERO)
 
 
+@entrywise
+def logaddexp32(a: Any, b: Any) -> Any:
+    """log(e^a + e^b), which does not overflow."""
+    a, b = np.float32(a), np.float32(b)
+    return where(a == b, a + LN2_32, maximum(a, b) + log1p32(exp32(-abs(a - b))))
+
+
 @intrinsic
 def prefer_wide_vectors(typing: Any) -> Any:
     """Let the function that calls this use vectors of 512 bits where the processor has them.
@@ -254,14 +274,38 @@ def nothing() -> None:
 if not IS_COMPILED:  # NUMBA_DISABLE_JIT: the generated loops run as Python, with NumPy's functions
     prefer_wide_vectors = nothing
     for names in ("exp exp64 exp32", "expm1 expm1_64 expm1_32", "tanh tanh64 tanh32", "log log64 log32",
-                  "log1p log1p64 log1p32"):  # fmt: skip
+                  "log1p log1p64 log1p32", "logaddexp logaddexp64 logaddexp32"):  # fmt: skip
         numpys, *ours = names.split()
         globals().update(dict.fromkeys(ours, getattr(np, numpys)))
 
 # The names under which a compiled program finds them, by precision.
 FAST: dict[str, dict[str, str]] = {
-    "float64": {"exp": "exp64", "expm1": "expm1_64", "tanh": "tanh64", "log": "log64", "log1p": "log1p64"},
-    "float32": {"exp": "exp32", "expm1": "expm1_32", "tanh": "tanh32", "log": "log32", "log1p": "log1p32"},
+    "float64": {
+        "exp": "exp64",
+        "expm1": "expm1_64",
+        "tanh": "tanh64",
+        "log": "log64",
+        "log1p": "log1p64",
+        "logaddexp": "logaddexp64",
+    },
+    "float32": {
+        "exp": "exp32",
+        "expm1": "expm1_32",
+        "tanh": "tanh32",
+        "log": "log32",
+        "log1p": "log1p32",
+        "logaddexp": "logaddexp32",
+    },
 }
-BOTH: tuple[str, ...] = ("where", "maximum", "minimum", "power2", "power3", "sign", "heaviside", "prefer_wide_vectors")
+BOTH: tuple[str, ...] = (
+    "where",
+    "maximum",
+    "minimum",
+    "clip",
+    "power2",
+    "power3",
+    "sign",
+    "heaviside",
+    "prefer_wide_vectors",
+)
 Function = Callable[..., Any]

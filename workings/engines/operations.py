@@ -372,5 +372,5 @@ ELEMENTWISE = frozenset((
     "exp", "expm1", "log", "log1p", "tanh", "sqrt", "abs", "sign", "maximum", "minimum", "where", "heaviside",
     "ones_like", "zeros_like", "sin", "cos", "tan", "sinh", "cosh", "arctan", "arcsin", "arccos", "arctan2",
     "arcsinh", "arccosh", "arctanh", "exp2", "log2", "log10", "cbrt", "floor", "ceil", "square", "power", "hypot",
-    "reciprocal",
+    "reciprocal", "logaddexp", "clip",
 ))  # fmt: skip

@@ -58,7 +58,7 @@ def size_of(stretch: Stretch, values: Mapping[str, Array]) -> Size:
     shapes: list[tuple[str, tuple[int | str, ...]]] = [(name, array.shape) for name, array in values.items()]
     shapes += [(name, ("n", *array.shape[1:])) for name, array in rows.items() if array is not None]
     bounds = np.asarray(stretch.batches)
-    counts = np.unique(bounds[:, 1] - bounds[:, 0]).tolist()
+    counts = sorted(set((bounds[:, 1] - bounds[:, 0]).tolist()))
     one = stretch.order is None and bool((bounds == (0, len(stretch.X))).all())
     return Size(stretch.X.dtype.name, tuple(shapes), tuple(counts), one, stretch.order is not None)
 
