@@ -134,7 +134,7 @@ def test_the_problems_cover_the_registries() -> None:
         assert not missing or (registry is ACTIVATIONS and missing == ["identity"])
 
 
-# Compiling all of them takes minutes on a slow machine: `make test` lets Python run the sources, `make test-slow` Numba.
+# Compiling all takes minutes on a slow machine: in `make test` Python runs the sources, in `make test-slow` Numba does.
 JITTED = 1
 
 
