@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+EXTRAS ?= dev
 
 .DEFAULT_GOAL := help
 
@@ -9,7 +10,7 @@ help:  ## Show what there is
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	touch $@
 
 run: $(VENV)/.installed  ## Train the four networks; pictures and reports go to workings-runs/
