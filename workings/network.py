@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from workings.activations import Activation
     from workings.checks.gradients import GradientReport
 
-CHUNK = 2**21  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
+CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
 FEWEST_ROWS = 64  # in a chunk, however wide the network
 
 
