@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is installed at first; `make test EXTRAS=dev,torch` brings PyTorch with it.
 EXTRAS ?= dev
 
 .DEFAULT_GOAL := help

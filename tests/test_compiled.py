@@ -6,11 +6,7 @@ With ``NUMBA_DISABLE_JIT=1`` Python itself runs the same sources, which saves co
 from __future__ import annotations
 
 import itertools
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
+from tests.interrupting import interrupted
 from tests.strategies import optimizers, problems, smooth_activations
 from workings import (
     L1,
@@ -46,7 +43,7 @@ from workings import (
 )
 from workings.activations import ACTIVATIONS
 from workings.datasets import moons
-from workings.engines.choice import choose
+from workings.engines.choice import choose, is_switched_off
 from workings.engines.compiled import CompiledEngine, is_installed
 from workings.engines.contract import NotCompilableError
 from workings.losses import LOSSES
@@ -57,7 +54,7 @@ from workings.schedules import Cosine, Exponential, InverseScaling, Step, WarmUp
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
 ENGINES = ("compiled", "reference")
-INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+INTERPRETED = is_switched_off()
 needs_machine_code = pytest.mark.skipif(INTERPRETED, reason="Numba is switched off")
 AGREES = {"float64": 1e-9, "float32": 1e-4}
 X, Y = moons(n=60, seed=0)
@@ -102,7 +99,7 @@ def targets(loss: str, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def around() -> Iterator[dict[str, Any]]:
-    """Problems in which every activation, loss, optimizer, regularizer and schedule occurs, in turn."""
+    """Problems in which every activation, loss, optimizer and regularizer occurs, in turn."""
     bends, losses = itertools.cycle(sorted(ACTIVATIONS)), itertools.cycle(sorted(LOSSES))
     names = [*sorted(OPTIMIZERS), "SGD", "Momentum"]
     for number, name in enumerate(names):
@@ -356,13 +353,7 @@ print(history.stopped.startswith("interrupted"), history.epochs > 1000, network.
 
 @needs_machine_code
 def test_ctrl_c_ends_a_compiled_run_and_keeps_what_was_learned() -> None:
-    with subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "under way"
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert rest.split() == ["True"] * 5
+    assert interrupted(INTERRUPTED) == ["True"] * 5
 
 
 # -- elementary functions ----------------------------------------------------------------------

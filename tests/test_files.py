@@ -163,7 +163,7 @@ def networks(draw: st.DrawFn) -> tuple[Network, np.ndarray, np.ndarray]:
     return network, inputs, y
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=AS_FOUND)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=AS_FOUND)
 @given(networks())
 def test_what_is_saved_comes_back_to_the_last_bit(scratch: Path, made: tuple[Network, np.ndarray, np.ndarray]) -> None:
     network, inputs, y = made
@@ -318,7 +318,7 @@ def loads_or_is_refused(path: Path, content: bytes) -> None:
     assert network.save(path) == path
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=AS_FOUND)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=AS_FOUND)
 @given(st.data())
 def test_bytes_that_are_flipped(whole: bytes, scratch: Path, data: st.DataObject) -> None:
     content = bytearray(whole)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
 
 import workings.training
+from tests.interrupting import interrupted
 from workings import (
     L2,
     LBFGS,
@@ -561,13 +559,15 @@ print(history.stopped.startswith("interrupted"), history.epochs > 20, network.sc
 
 
 def test_ctrl_c_ends_training_and_keeps_what_was_learned() -> None:
-    with subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "under way"
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert rest.split() == ["True", "True", "True"]
+    assert interrupted(INTERRUPTED) == ["True", "True", "True"]
+
+
+@pytest.mark.parametrize("batch_size", [None, 20])
+def test_single_precision_stays_single(batch_size: int | None) -> None:
+    X, y = moons(n=60, seed=0)
+    network = Network([Dense(3, "tanh"), BatchNorm(), Dense(2)], loss=CrossEntropy(), seed=0, dtype="float32")
+    network.fit(X, y, optimizer=SGD(0.1), epochs=2, batch_size=batch_size, engine="reference")
+    assert {array.dtype.name for array in network.statistics.values()} == {"float32"}
 
 
 # -- callbacks ------------------------------------------------------------------------------

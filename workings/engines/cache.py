@@ -38,12 +38,6 @@ def fingerprint() -> bytes:
     return b"".join((here / name).read_bytes() for name in COMPILED_INTO)
 
 
-@functools.lru_cache(maxsize=1024)
-def name_of(text: str) -> str:
-    """The name of a source, which changes with all that it is compiled of."""
-    return f"workings_step_{hashlib.sha256(text.encode() + fingerprint()).hexdigest()[:16]}"
-
-
 def load(text: str) -> Callable[..., None]:
     """Import a source from its file, and give the function in it.
 
@@ -52,7 +46,7 @@ def load(text: str) -> Callable[..., None]:
     FileError
         If there is no folder that can be written to.
     """
-    name = name_of(text)
+    name = f"workings_step_{hashlib.sha256(text.encode() + fingerprint()).hexdigest()[:16]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, written_file(name, text))
         assert spec is not None

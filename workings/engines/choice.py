@@ -38,11 +38,16 @@ def choose(wanted: str, program: Program, values: Mapping[str, Array], rows: int
         return wanted, ASKED
     if not is_installed():
         return "reference", "Numba is not installed: pip install 'workings[fast]'"
-    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+    if is_switched_off():
         return "reference", "Numba is switched off by NUMBA_DISABLE_JIT"
     if saved(program, values, rows, steps) < WORTH_COMPILING:
         return "reference", f"{counted(steps, 'step')} of {counted(rows, 'row')} are too little work to compile it"
     return "compiled", f"{counted(steps, 'step')} of {counted(rows, 'row')} are worth compiling"
+
+
+def is_switched_off() -> bool:
+    """Whether Numba is told to let Python run what it would compile."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def saved(program: Program, values: Mapping[str, Array], rows: int, steps: int) -> float:
