@@ -41,10 +41,11 @@ def variants(job: jobs.Job) -> dict[str, Callable[[], Settings]]:
         "a callback": lambda: {"callbacks": [Callback()]},
         "progress": lambda: {"callbacks": [Progress(stream=io.StringIO())]},
         "early stopping on the loss": lambda: {"callbacks": [EarlyStopping("loss", patience=NEVER)]},
+        "the loss of all rows": lambda: {"running_loss": False},
         "a metric": lambda: {"metrics": ["accuracy"]},
         "validation": lambda: held,
         "all of them": lambda: {
-            **held, "metrics": ["accuracy"],
+            **held, "metrics": ["accuracy"], "running_loss": False,
             "callbacks": [EarlyStopping(patience=NEVER), Callback(), Progress(stream=io.StringIO())],
         },
     }  # fmt: skip

@@ -116,8 +116,8 @@ def workloads(results: dict[str, Any]) -> list[str]:
 def notes() -> list[str]:
     """How to read the tables."""
     return [
-        "Ours is a whole call of `fit`, divided by its steps: with its checks, and with the objective over all rows",
-        "that the history holds for each epoch and the peers do not compute. *Limit*: multiplications at the speed of",
+        "Ours is a whole call of `fit`, divided by its steps, with its checks and its history; with several batches",
+        "the history is asked for the running loss, as scikit-learn has it. *Limit*: multiplications at the speed of",
         "a large matrix product, bytes beyond the caches at the speed of reading memory, exponentials at the speed of",
         "NumPy's, all measured in this run. *Same*: parameters agree with the reference engine's after some steps.",
     ]

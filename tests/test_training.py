@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
 import workings.training
@@ -204,6 +205,30 @@ def test_the_first_loss_is_the_objective_at_the_start(batch_size: int | None, re
     samples = 30 if reduction == "sum" else 1
     assert history["val_loss"][-1] == pytest.approx(network.objective(X_VAL, Y_VAL) / samples, rel=1e-13)
     assert history["val_accuracy"][-1] == pytest.approx(network.score(X_VAL, Y_VAL), rel=1e-13)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_running_loss_is_scikit_learns() -> None:
+    settings = {"solver": "sgd", "momentum": 0, "alpha": 0, "batch_size": 16, "shuffle": False, "warm_start": True}
+    theirs = MLPClassifier((4,), "tanh", learning_rate_init=0.3, max_iter=1, random_state=0, **settings).fit(X, Y)
+    layers = [
+        Dense(W.shape[1], activation, weights=W.copy(), biases=b.copy())
+        for W, b, activation in zip(theirs.coefs_, theirs.intercepts_, ("tanh", "identity"), strict=True)
+    ]
+    ours = Network(layers, loss=BinaryCrossEntropy())
+    history = ours.fit(X, Y, optimizer=SGD(0.3), epochs=3, batch_size=16, shuffle=False, running_loss=True)
+    theirs.set_params(max_iter=3).fit(X, Y)
+    np.testing.assert_allclose(history["loss"], theirs.loss_curve_[1:], rtol=1e-12)
+
+
+def test_the_running_loss_of_a_sum_is_per_sample() -> None:
+    losses = [
+        plain(loss=CrossEntropy(reduction=reduction)).fit(
+            X, Y, optimizer=SGD(lr), epochs=1, batch_size=25, shuffle=False, running_loss=True
+        )["loss"]
+        for reduction, lr in (("mean", 0.3), ("sum", 0.3 / 25))
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-12)
 
 
 def test_the_loss_is_measured_at_the_parameters_that_an_epoch_begins_with() -> None:

@@ -1,8 +1,9 @@
 """History: what happened in each epoch.
 
 A dict of lists, one entry for each epoch: ``loss`` is the objective per sample at the parameters
-that the epoch began with; ``val_loss`` and the metrics are measured after it; ``lr`` is the rate of
-its last step.  It can be read as a table, kept as JSON, and drawn.
+that the epoch began with (with ``fit(running_loss=True)``, the mean of what its steps met); ``val_loss``
+and the metrics are measured after it; ``lr`` is the rate of its last step.  It can be read as a table,
+kept as JSON, and drawn.
 """
 
 from __future__ import annotations

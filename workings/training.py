@@ -56,6 +56,7 @@ def fit(
     class_weight: Labels = None,
     metrics: Sequence[str] | Mapping[str, Metric] = (),
     callbacks: Sequence[Callback] = (),
+    running_loss: bool = False,
     engine: str = "auto",
 ) -> History:
     """Train the network and give the history.
@@ -84,6 +85,10 @@ def fit(
         Measured after each epoch, on the training rows and on the validation rows.
     callbacks : sequence of Callback
         What looks on: ``EarlyStopping``, ``Checkpoint``, ``Progress`` or your own.
+    running_loss : bool
+        With several batches: whether the history's loss is the mean of what the steps met, each at its own
+        parameters and with its own dropout, as scikit-learn and Keras record it.  It costs nothing; the loss
+        of all rows at the parameters that the epoch began with costs a forward pass, a third of a step's work.
     engine : str
         ``"reference"`` (NumPy), ``"compiled"`` (machine code through Numba: ``pip install 'workings[fast]'``), or
         ``"auto"``: compiled where it is installed and the work is worth it.  ``history.engine`` says what ran.
@@ -105,7 +110,7 @@ def fit(
     return Training(
         network, X, y, optimizer=optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
         validation=validation, sample_weight=sample_weight, class_weight=class_weight, metrics=metrics,
-        callbacks=callbacks, engine=engine,
+        callbacks=callbacks, running_loss=running_loss, engine=engine,
     ).run()  # fmt: skip
 
 
@@ -139,6 +144,7 @@ class Training:
         class_weight: Labels,
         metrics: Sequence[str] | Mapping[str, Metric],
         callbacks: Sequence[Callback],
+        running_loss: bool,
         engine: str,
     ) -> None:
         """Check everything; the network learns nothing of a training that is refused."""
@@ -153,6 +159,7 @@ class Training:
         self.batches = [(i, min(i + self.batch_size, len(self.X))) for i in range(0, len(self.X), self.batch_size)]
         self.shuffle = shuffle and len(self.batches) > 1
         self.check_batches()
+        self.passes_for_loss = len(self.batches) > 1 and not running_loss  # the steps do not give it
         network.targets = self.targets  # nothing is refused any more
         self.history = History()
         self.epoch, self.step, self.stopped, self.lr = 0, 0, "", math.nan
@@ -222,9 +229,9 @@ class Training:
     def make_engine(self, wanted: str) -> None:
         """Write the program of a step and make the engine that runs it.
 
-        With several batches, the steps need no J: the history measures it at the beginning of the epoch.
+        Steps need no J where the history measures it in a pass of its own.
         """
-        network, weighted, several = self.network, self.w is not None, len(self.batches) > 1
+        network, weighted, without_J = self.network, self.w is not None, self.passes_for_loss
         parts = (network.layers, network.loss, network.regularizers)
         if isinstance(self.optimizer, LBFGS):  # SciPy makes the steps
             if wanted == "compiled":
@@ -232,11 +239,11 @@ class Training:
             self.program = step_program(*parts, weighted=weighted)
             self.values, self.history.engine = network.start_values(self.program), "reference (SciPy makes the steps)"
             return
-        key = ("step", *self.optimizer.identity, weighted, several)
+        key = ("step", *self.optimizer.identity, weighted, without_J)
 
         def write() -> tuple[Program, Program]:
             program = step_program(*parts, self.optimizer, weighted=weighted)  # type: ignore[arg-type]
-            return program, program.needed_for(*program.carried) if several else program
+            return program, program.needed_for(*program.carried) if without_J else program
 
         self.program, steps = network.runner(key, write)
         self.values = network.start_values(self.program)
@@ -246,7 +253,7 @@ class Training:
             try:
                 self.engine = network.runner((*key, name), lambda: CompiledEngine(steps))
                 self.engine.source(self.example(), self.values)  # type: ignore[attr-defined]
-                self.engine_of_J = self.compiled_J() if several else None
+                self.engine_of_J = self.compiled_J() if without_J else None
             except NotCompilableError as error:
                 if wanted == "compiled":
                     raise
@@ -309,17 +316,23 @@ class Training:
             most = min(self.together, self.epochs - done - 1)  # so that the last epoch knows its beginning
             done += (self.run_many(most) if most > 1 else 0) or self.run_epoch()
             self.tell("on_epoch_end")
-        self.objective_now()
+        self.check_end()
 
     def run_epoch(self) -> int:
         """Run one epoch and record it."""
-        loss = None if len(self.batches) == 1 else self.objective_now()
+        loss = self.objective_now() if self.passes_for_loss else None
         began, self.good = time.perf_counter(), dict(self.values)
         objectives = [J for stretch in self.stretches() for J in self.run_stretch(stretch)]
         self.network.keep(self.values)
-        self.finish_epoch(objectives[0] if loss is None else loss)
+        self.finish_epoch(self.mean_objective(objectives) if loss is None else loss)
         self.adapt(1, time.perf_counter() - began)
         return 1
+
+    def mean_objective(self, objectives: Sequence[float]) -> float:
+        """The objective that the steps of an epoch met, each counted by its rows."""
+        if self.network.loss.reduction == "sum":
+            return math.fsum(objectives)
+        return math.fsum((b - a) * J for (a, b), J in zip(self.batches, objectives, strict=True)) / len(self.X)
 
     def may_run_many(self) -> bool:
         """Whether epochs are single steps that nobody looks at, and that nothing is drawn for."""
@@ -350,6 +363,12 @@ class Training:
         """Choose how many epochs come together from the time that some have taken."""
         if self.together:
             self.together = max(min(int(MANY_EPOCHS / max(seconds, 1e-9) * epochs), 8 * epochs), 1)
+
+    def check_end(self) -> None:
+        """Make sure that the last step led to numbers that can be used; large ones must still give an objective."""
+        bound = math.sqrt(float(np.finfo(self.X.dtype).max))
+        if not all(np.abs(value).max(initial=0) < bound for value in self.values.values()):
+            self.objective_now()
 
     def objective_now(self) -> float:
         """The objective on all training rows, which must be finite."""

@@ -1,7 +1,7 @@
 """Workings as a user has it: one call of ``fit``, with everything that it checks and records.
 
-That includes the objective, which the history holds for every epoch and which the peers do not
-compute over all rows.  Nothing is subtracted.
+Nothing is subtracted.  With several batches the history's loss is the mean of what the steps met, as
+scikit-learn records it; the peers that are written as bare loops record none.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Fit:
         rows, epochs = self.job.workload.passes(steps)
         self.network.fit(
             self.job.X[:rows], self.job.y[:rows], optimizer=self.optimizer, epochs=epochs,
-            batch_size=self.job.workload.batch, shuffle=False, engine=self.engine, **more,
+            batch_size=self.job.workload.batch, shuffle=False, engine=self.engine, **{"running_loss": True, **more},
         )  # fmt: skip
 
     def parameters(self) -> dict[str, Array]:
