@@ -190,10 +190,11 @@ def test_metrics_validation_and_early_stopping_are_as_before() -> None:
     agree(ours, reference)
 
 
-def test_a_wide_network_whose_products_go_to_blas() -> None:
+@pytest.mark.parametrize("optimizer", [SGD(0.05), Momentum(0.05)])
+def test_a_wide_network_with_large_products(optimizer: Any) -> None:
     rng = np.random.default_rng(0)
     rows, y = rng.normal(size=(150, 30)), np.arange(150) % 10
-    how = {"layers": [Dense(70, "relu"), Dense(10)], "loss": CrossEntropy(), "optimizer": Momentum(0.05)}
+    how = {"layers": [Dense(70, "relu"), Dense(10)], "loss": CrossEntropy(), "optimizer": optimizer}
     agree(*[trained(e, X=rows, y=y, epochs=34, batch_size=60, dtype="float32", **how) for e in ENGINES])
 
 

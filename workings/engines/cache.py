@@ -20,7 +20,7 @@ from pathlib import Path
 from workings.errors import FileError
 from workings.writing import write_bytes
 
-COMPILED_INTO = ("elementary.py", "products.py")  # files whose functions become part of every program
+COMPILED_INTO = ("elementary.py", "products.py", "team.py")  # files whose functions become part of every program
 
 
 def cache_folder() -> Path:

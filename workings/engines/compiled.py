@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -24,7 +24,7 @@ from workings.engines.structure import Size, Written, size_of, write
 from workings.errors import MissingExtraError
 from workings.program import Program
 
-NEEDS = ("numba", "scipy", "threadpoolctl", "platformdirs")
+NEEDS = ("numba", "platformdirs")
 LONGEST_CALL = 0.05  # seconds in machine code, after which Python looks whether somebody wants to stop
 
 
@@ -64,11 +64,11 @@ class CompiledEngine:
             self.functions[written.text] = load(written.text)
         train = self.functions[written.text]
         values.update((name, np.array(values[name], order="C")) for name in self.changed)
-        given = self.arguments(written, stretch, values)
         bounds = np.asarray(stretch.batches, dtype=np.int64)
         starts, stops = np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1])
         rates, objectives = np.asarray(stretch.lr, dtype=np.float64), np.empty(len(starts))
-        with self.threads(written), np.errstate(all="ignore"):
+        with team_for(written, stretch.X.dtype) as team, np.errstate(all="ignore"):
+            given = [written.block, *team, *self.arguments(written, stretch, values)]
             done = 0
             while done < len(starts):
                 part = slice(done, done + max(int(LONGEST_CALL / self.pace), 1))
@@ -92,21 +92,17 @@ class CompiledEngine:
         return self.sources[size]
 
     def arguments(self, written: Written, stretch: Stretch, values: Mapping[str, Array]) -> list[Any]:
-        """What the function is given between the steps and the objectives, in its order."""
+        """The numbers and arrays of the program that the function is given, in its order."""
         arrays = {"X": stretch.X, "y": stretch.y, "w": stretch.w, **stretch.draws, **values}
         order = [] if stretch.order is None else [np.ascontiguousarray(stretch.order, dtype=np.int64)]
-        address = 0
-        if written.largest_product:
-            from workings.engines.products import address_of_product
-
-            address = address_of_product(stretch.X.dtype)
         constants = map(float, self.program.constants.values())
-        return [written.block, address, *constants, *order, *(np.ascontiguousarray(arrays[a]) for a in written.arrays)]
+        return [*constants, *order, *(np.ascontiguousarray(arrays[a]) for a in written.arrays)]
 
-    def threads(self, written: Written) -> AbstractContextManager[Any]:
-        """Hold BLAS to one thread where its products are small."""
-        if not written.largest_product:
-            return nullcontext()
-        from workings.engines.products import threads_for
 
-        return threads_for(written.largest_product)
+def team_for(written: Written, dtype: Any) -> AbstractContextManager[Sequence[Array]]:
+    """What large products need, if there are any: the board and the rooms of a team of threads."""
+    if not written.largest_product:
+        return nullcontext(())
+    from workings.engines.team import Team
+
+    return Team(dtype, written.largest_product)

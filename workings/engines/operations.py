@@ -94,9 +94,11 @@ class Operation:
     tree : Tree
         The entry.
     is_product : bool
-        Whether this is a product of two matrices, which may be left to BLAS.
+        Whether this is a product of two matrices, which may be computed in tiles.
     statement : str
         The statement it came from, for people.
+    scale : Tree or None
+        For a product that is added, times this, to what its target had before.
     """
 
     target: str
@@ -107,6 +109,7 @@ class Operation:
     tree: Tree
     is_product: bool = False
     statement: str = ""
+    scale: Tree | None = None
 
     @property
     def reads(self) -> frozenset[str]:

@@ -1,95 +1,334 @@
-"""Products of matrices, left to BLAS: the one that SciPy brings, called from compiled code.
+"""Products of matrices, as machine code that knows the processor's vectors.
 
-``product`` is called from a compiled program without a return to Python; it writes into a given array
-or adds to it.  How many threads BLAS may use is set from outside, for a whole run, by the size of the
-products: threads that wait for each other on tiny products cost more than they bring.
+A product is cut into tiles of C that fit into the vector registers: for each tile, one loop over k loads a
+few vectors of b and adds their multiples by single numbers of a, which it reads where they stand.  Where
+tiles would read b against its grain, b is packed into panels as wide as a tile.  Each entry of C is summed
+in the order of k, whatever the tile, so that its bits depend on neither the cut nor the threads.
+
+Method: Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication", and BLIS (Van Zee & van
+de Geijn 2015), but for a, which is not packed: the networks that people learn with have narrow layers, for
+which packing costs as much as multiplying.
 """
 
 from __future__ import annotations
 
-import functools
-from contextlib import AbstractContextManager, nullcontext
+import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba.core import cgutils, types
-from numba.extending import get_cython_function_address, intrinsic
-
-FEWEST_FOR_THREADS = 2**20  # multiplications in a product, from which threads pay
+from numba.extending import intrinsic
 
 
-def address_of_product(dtype: Any) -> int:
-    """Where BLAS's product of general matrices begins in memory, for float64 or float32."""
-    name = {"float64": "dgemm", "float32": "sgemm"}[np.dtype(dtype).name]
-    address: int = get_cython_function_address("scipy.linalg.cython_blas", name)
-    return address
+def vector_bytes() -> int:
+    """The bytes of the widest vectors of numbers that the processor has."""
+    given = numba.config.CPU_FEATURES
+    features = binding.get_host_cpu_features().flatten() if given is None else given
+    return next((size for size, name in ((64, "+avx512f"), (32, "+avx,")) if name in features + ","), 16)
+
+
+VECTOR = vector_bytes()
+HEIGHTS = (
+    (12, 8, 4, 2, 1) if VECTOR == 64 else (6, 4, 2, 1)
+)  # rows of a tile: what the registers hold, and what is left
+ACROSS = 2  # vectors in a row of a tile
+TALL = HEIGHTS[0]
+DEPTH = 256  # terms of a sum that are added up before the next panels of b are packed
+PANELS = 2**18  # bytes of packed panels, which are to stay in a core's cache
+FEW_ROWS = 4 * TALL  # rows of a, up to which packing b does not pay
+SMALL_PART = 2**17  # bytes from the first to the last row of b, up to which packing does not pay
+
+
+class Emitter:
+    """Emits instructions on vectors of one kind of number, for one function that Numba compiles."""
+
+    def __init__(self, context: Any, builder: Any, real: Any) -> None:
+        self.builder = builder
+        self.size = real.bitwidth // 8
+        self.lanes = VECTOR // self.size
+        self.number = context.get_value_type(real)
+        self.vector = ir.VectorType(self.number, self.lanes)
+        self.places = ir.VectorType(ir.IntType(32), self.lanes)
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # LLVM takes 256 otherwise
+
+    @staticmethod
+    def whole(number: int) -> Any:
+        """A constant."""
+        return ir.Constant(ir.IntType(64), number)
+
+    def call(self, name: str, result: Any, args: list[Any]) -> Any:
+        """Call one of LLVM's functions on vectors."""
+        kind = ir.FunctionType(result, [arg.type for arg in args])
+        full = f"llvm.{name}.v{self.lanes}f{8 * self.size}" + (".p0" if "masked" in name else "")
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, full), args)
+
+    def splat(self, value: Any) -> Any:
+        """A vector of one number."""
+        kind = ir.VectorType(value.type, self.lanes)
+        undefined, first = ir.Constant(kind, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+        one = self.builder.insert_element(undefined, value, first)
+        return self.builder.shuffle_vector(one, undefined, ir.Constant(self.places, [0] * self.lanes))
+
+    def shuffle(self, x: Any, y: Any, places: list[int]) -> Any:
+        """Entries of two vectors."""
+        return self.builder.shuffle_vector(x, y, ir.Constant(self.places, places))
+
+    def mask(self, count: Any) -> Any:
+        """Which lanes are among the first so many."""
+        counts = self.splat(self.builder.trunc(count, ir.IntType(32)))
+        return self.builder.icmp_signed("<", ir.Constant(self.places, list(range(self.lanes))), counts)
+
+    def at(self, address: Any, *offsets: Any, kind: Any = None) -> Any:
+        """A pointer to so many numbers after an address."""
+        for offset in offsets:
+            address = self.builder.add(address, self.builder.mul(offset, self.whole(self.size)))
+        return self.builder.inttoptr(address, (kind or self.vector).as_pointer())
+
+    def zero(self) -> Any:
+        """A vector of zeros."""
+        return ir.Constant(self.vector, [0.0] * self.lanes)
+
+    def load(self, place: Any, mask: Any = None) -> Any:
+        """Read a vector; zeros where the mask is not."""
+        if mask is None:
+            return self.builder.load(place, align=self.size)
+        align = ir.Constant(ir.IntType(32), self.size)
+        return self.call("masked.load", self.vector, [place, align, mask, self.zero()])
+
+    def store(self, x: Any, place: Any, mask: Any = None) -> None:
+        """Write a vector where the mask is."""
+        if mask is None:
+            self.builder.store(x, place, align=self.size)
+            return
+        self.call("masked.store", ir.VoidType(), [x, place, ir.Constant(ir.IntType(32), self.size), mask])
+
+
+@dataclass(frozen=True)
+class Operands:
+    """What a tile is computed from: addresses, and how many numbers lie between rows, or from one k to the next.
+
+    ``width`` is the number of columns, ``k`` the number of terms; c = scale · a b, to which c is added if ``adds``.
+    """
+
+    a: Any
+    a_row: Any
+    a_k: Any
+    b: Any
+    b_k: Any
+    k: Any
+    c: Any
+    c_row: Any
+    width: Any
+    scale: Any
+    adds: Any
+
+
+def emit_tile(emit: Emitter, height: int, across: int, x: Operands) -> None:
+    """Emit the instructions for a tile of so many rows and vectors."""
+    builder = emit.builder
+    last = emit.mask(builder.sub(x.width, emit.whole(emit.lanes * (across - 1))))
+    columns = [(emit.whole(emit.lanes * v), None if v < across - 1 else last) for v in range(across)]
+    before, loop = builder.block, builder.append_basic_block("k")
+    after = builder.append_basic_block("end")
+    # Rows of a are reached from every third one, so that few registers hold addresses.
+    thirds = [
+        builder.ptrtoint(emit.at(x.a, builder.mul(x.a_row, emit.whole(r))), x.a.type) for r in range(0, height, 3)
+    ]
+    steps = [emit.whole(0), x.a_row, builder.mul(x.a_row, emit.whole(2))]
+    builder.branch(loop)
+    builder.position_at_end(loop)
+
+    def carried(start: Any) -> Any:
+        value = builder.phi(start.type)
+        value.add_incoming(start, before)
+        return value
+
+    done, b, a = carried(emit.whole(0)), carried(x.b), [carried(third) for third in thirds]
+    sums = [[carried(emit.zero()) for _ in columns] for _ in range(height)]
+    row_of_b = [emit.load(emit.at(b, offset), mask) for offset, mask in columns]
+    new = []
+    for r, row in enumerate(sums):  # one number of a at a time, so that the sums stay in registers
+        number = emit.splat(builder.load(emit.at(a[r // 3], steps[r % 3], kind=emit.number), align=emit.size))
+        new.append([emit.call("fmuladd", emit.vector, [number, y, z]) for y, z in zip(row_of_b, row, strict=True)])
+    for old_row, new_row in zip(sums, new, strict=True):
+        for old, value in zip(old_row, new_row, strict=True):
+            old.add_incoming(value, loop)
+    for value, step in ((b, x.b_k), *((third, x.a_k) for third in a)):
+        value.add_incoming(builder.add(value, builder.mul(step, emit.whole(emit.size))), loop)
+    further = builder.add(done, emit.whole(1))
+    done.add_incoming(further, loop)
+    builder.cbranch(builder.icmp_signed("<", further, x.k), loop, after)
+    builder.position_at_end(after)
+    scale = emit.splat(x.scale)
+    with builder.if_else(x.adds) as branches:
+        for branch, adds in zip(branches, (True, False), strict=True):
+            with branch:
+                for r, (offset, mask) in itertools.product(range(height), columns):
+                    place = emit.at(x.c, builder.mul(x.c_row, emit.whole(r)), offset)
+                    total = new[r][columns.index((offset, mask))]
+                    if adds:
+                        total = emit.call("fmuladd", emit.vector, [scale, total, emit.load(place, mask)])
+                    else:
+                        total = builder.fmul(scale, total)
+                    emit.store(total, place, mask)
 
 
 @intrinsic
-def call_blas(
-    typing: Any, address: Any, flip_b: Any, flip_a: Any, n: Any, m: Any, k: Any, b: Any, a: Any, beta: Any, c: Any
-) -> Any:
-    """Call ``gemm`` of BLAS, which takes columns for rows: so the factors come in the other order."""
-    real = c.dtype
+def strip(
+    typing: Any, rows: Any, a: Any, a_row: Any, a_k: Any, b: Any, b_k: Any, k: Any, c: Any, c_row: Any, width: Any,
+    scale: Any, adds: Any,
+) -> Any:  # fmt: skip
+    """Compute some rows of a panel, in tiles as high as is left; the panel may be as wide as two vectors."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        where, flips, sizes = args[0], args[1:3], args[3:6]
-        number, integer, byte = context.get_value_type(real), ir.IntType(32), ir.IntType(8)
-
-        def kept(value: Any, kind: Any) -> Any:
-            place = cgutils.alloca_once(builder, kind)
-            builder.store(value, place)
-            return place
-
-        def matrix(index: int, kind: Any) -> tuple[Any, Any]:
-            array = context.make_array(kind)(context, builder, args[index])
-            bytes_apart = cgutils.unpack_tuple(builder, array.strides)[0]
-            width = builder.sdiv(bytes_apart, context.get_constant(types.intp, np.dtype(str(real)).itemsize))
-            return array.data, kept(builder.trunc(width, integer), integer)
-
-        letters = [kept(builder.select(f, byte(ord("T")), byte(ord("N"))), byte) for f in flips]
-        counts = [kept(builder.trunc(size, integer), integer) for size in sizes]
-        right, left, result = matrix(6, signature.args[6]), matrix(7, signature.args[7]), matrix(9, signature.args[9])
-        given = [*letters, *counts, kept(number(1.0), number), *right, *left, kept(args[8], number), *result]
-        kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
-        builder.call(builder.inttoptr(where, kind.as_pointer()), given)
+        emit, given = Emitter(context, builder, scale), Operands(*args[1:])
+        left, a, c = (cgutils.alloca_once_value(builder, value) for value in (args[0], given.a, given.c))
+        start, end = builder.append_basic_block("rows"), builder.append_basic_block("done")
+        builder.branch(start)
+        builder.position_at_end(start)
+        rows = builder.load(left)
+        for height in HEIGHTS:
+            with builder.if_then(builder.icmp_signed(">=", rows, emit.whole(height))):
+                here = replace(given, a=builder.load(a), c=builder.load(c))
+                with builder.if_else(builder.icmp_signed(">", given.width, emit.whole(emit.lanes))) as (wide, narrow):
+                    with wide:
+                        emit_tile(emit, height, ACROSS, here)
+                    with narrow:
+                        emit_tile(emit, height, 1, here)
+                for place, step in ((a, given.a_row), (c, given.c_row)):
+                    builder.store(
+                        builder.add(builder.load(place), builder.mul(step, emit.whole(height * emit.size))), place
+                    )
+                builder.store(builder.sub(rows, emit.whole(height)), left)
+                builder.branch(start)
+        builder.branch(end)
+        builder.position_at_end(end)
         return context.get_dummy_value()
 
-    flag, size = types.boolean, types.intp
-    return types.void(types.intp, flag, flag, size, size, size, b, a, real, c), generate
+    return types.void(*[types.int64] * 10, scale, types.boolean), generate
 
 
-@numba.njit(error_model="numpy")
-def product(address: Any, a: Any, flip_a: Any, b: Any, flip_b: Any, c: Any, m: Any, k: Any, n: Any, beta: Any) -> None:
-    """Compute c = a b + beta c; a has shape (m, k), b (k, n), each kept with rows for columns if flipped."""
-    call_blas(address, flip_b, flip_a, n, m, k, b, a, c.dtype.type(beta), c)
+@intrinsic
+def copy(
+    typing: Any, source: Any, source_row: Any, target: Any, target_row: Any, rows: Any, width: Any, like: Any
+) -> Any:
+    """Copy a panel of one vector's width, of which ``width`` columns are there."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, source_row, target, target_row, rows, width, _ = args
+        emit = Emitter(context, builder, like)
+        mask = emit.mask(width)
+        with cgutils.for_range(builder, rows) as loop:
+            x = emit.load(emit.at(source, builder.mul(loop.index, source_row)), mask)
+            emit.store(x, emit.at(target, builder.mul(loop.index, target_row)))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 6, like), generate
 
 
-def product_in_python(
-    address: Any, a: Any, flip_a: Any, b: Any, flip_b: Any, c: Any, m: Any, k: Any, n: Any, beta: Any
+@intrinsic
+def turn(
+    typing: Any, source: Any, source_row: Any, target: Any, target_row: Any, rows: Any, columns: Any, like: Any
+) -> Any:
+    """Write a square of one vector's width with its rows for columns; ``rows`` and ``columns`` of it are there."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, source_row, target, target_row, rows, columns, _ = args
+        emit = Emitter(context, builder, like)
+        lanes = range(emit.lanes)
+
+        def unless_beyond(number: int, count: Any, width: Any) -> Any:
+            there = builder.icmp_signed("<", emit.whole(number), count)
+            return emit.mask(builder.select(there, width, emit.whole(0)))
+
+        x = [
+            emit.load(emit.at(source, builder.mul(source_row, emit.whole(r))), unless_beyond(r, rows, columns))
+            for r in lanes
+        ]
+        half = 1
+        while half < emit.lanes:  # exchange blocks off the diagonal, ever larger ones
+            low = [lane if not lane & half else emit.lanes + lane - half for lane in lanes]
+            high = [lane + half if not lane & half else emit.lanes + lane for lane in lanes]
+            for r in lanes:
+                if not r & half:
+                    y, z = x[r], x[r + half]
+                    x[r], x[r + half] = emit.shuffle(y, z, low), emit.shuffle(y, z, high)
+            half *= 2
+        for r in lanes:
+            place = emit.at(target, builder.mul(target_row, emit.whole(r)))
+            emit.store(x[r], place, unless_beyond(r, columns, emit.whole(emit.lanes)))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 6, like), generate
+
+
+compiled = numba.njit(error_model="numpy", nogil=True)
+
+
+@compiled
+def pack(
+    b: Any, b_line: Any, flip: Any, k_from: Any, k_to: Any, column: Any, width: Any, room: Any, panel: Any
 ) -> None:
-    """Do the same with NumPy, for NUMBA_DISABLE_JIT."""
-    left, right = (a[:k, :m].T if flip_a else a[:m, :k]), (b[:n, :k].T if flip_b else b[:k, :n])
-    c[:m, :n] = left @ right + (beta * c[:m, :n] if beta else 0)
+    """Put up to two vectors' width of b into a panel, filled up with zeros to whole vectors."""
+    size, zero = room.itemsize, room.dtype.type(0)
+    lanes = VECTOR // size
+    panel_line = full(width, lanes)
+    for j in range(0, width, lanes):
+        here, target = min(lanes, width - j), panel + j * size
+        if not flip:
+            copy(b + (k_from * b_line + column + j) * size, b_line, target, panel_line, k_to - k_from, here, zero)
+            continue
+        for k in range(k_from, k_to, lanes):
+            source = b + ((column + j) * b_line + k) * size
+            there = target + (k - k_from) * panel_line * size
+            turn(source, b_line, there, panel_line, here, min(lanes, k_to - k), zero)
 
 
-if numba.config.DISABLE_JIT:
-    product = product_in_python
+@compiled
+def full(width: Any, lanes: Any) -> Any:
+    """The width of a panel in whole vectors."""
+    return -(-width // lanes) * lanes
 
 
-@functools.cache
-def controller() -> Any:
-    """The BLAS libraries of this process; finding them takes a few milliseconds."""
-    import threadpoolctl
+@numba.njit(error_model="numpy", nogil=True, cache=True)
+def multiply(
+    a: Any, a_line: Any, flip_a: Any, b: Any, b_line: Any, flip_b: Any, c: Any, c_line: Any, first_row: Any,
+    last_row: Any, first_column: Any, last_column: Any, k: Any, scale: Any, adds: Any, room: Any,
+) -> None:  # fmt: skip
+    """Compute some rows and columns of c = scale · a b (+ c).
 
-    return threadpoolctl.ThreadpoolController()
+    Matrices are given by their addresses and by the numbers from one line in memory to the next; a has shape (m, k),
+    b (k, n), each kept with rows for columns if flipped.  ``room`` holds the panels.
+    """
+    size = room.itemsize
+    lanes, here = VECTOR // size, np.int64(room.ctypes.data)
+    at_once, tile = PANELS // size // DEPTH, ACROSS * lanes
+    a_row, a_k = (1, a_line) if flip_a else (a_line, 1)
+    packs = flip_b or (last_row - first_row > FEW_ROWS and min(k, DEPTH) * b_line * size > SMALL_PART)
+    for k_from in range(0, k, DEPTH):
+        k_to = min(k_from + DEPTH, k)
+        for begin in range(first_column, last_column, at_once):
+            end = min(begin + at_once, last_column)
+            if packs:
+                for j in range(begin, end, tile):
+                    panel = here + (j - begin) * (k_to - k_from) * size
+                    pack(b, b_line, flip_b, k_from, k_to, j, min(tile, end - j), room, panel)
+            for i in range(first_row, last_row, TALL):
+                rows, a_here = min(TALL, last_row - i), a + (i * a_row + k_from * a_k) * size
+                for j in range(begin, end, tile):
+                    width, panel, b_k = min(tile, end - j), b + (k_from * b_line + j) * size, b_line
+                    if packs:
+                        panel, b_k = here + (j - begin) * (k_to - k_from) * size, full(width, lanes)
+                    c_here = c + (i * c_line + j) * size
+                    strip(
+                        rows, a_here, a_row, a_k, panel, b_k, k_to - k_from, c_here, c_line, width, scale,
+                        adds or k_from > 0,
+                    )  # fmt: skip
 
 
-def threads_for(largest_product: int) -> AbstractContextManager[Any]:
-    """Hold BLAS to one thread while products are small."""
-    if largest_product >= FEWEST_FOR_THREADS:
-        return nullcontext()
-    limit: AbstractContextManager[Any] = controller().limit(limits=1, user_api="blas")
-    return limit
+def room_for(dtype: Any) -> int:
+    """How many numbers the panels take."""
+    return PANELS // np.dtype(dtype).itemsize

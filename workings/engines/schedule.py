@@ -3,7 +3,7 @@
 Operations over the same axes are fused: they run in one loop, and what only the loop itself needs is
 never stored.  Rows (axis ``i``) come in phases: a phase over rows ends where something needs a sum
 over all rows; with a single phase, rows can be taken a block at a time.  Small sizes are written
-out instead of looped over.  Products of large matrices stand alone, for BLAS.
+out instead of looped over.  Products of large matrices stand alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from workings.engines.operations import Axis, Dim, Leaf, Operation, leaves
 
 MOST_COPIES = 32  # entries of a parameter that are written out one by one; beyond, there is a loop
-PRODUCT_FOR_BLAS = 256  # multiplications for each row, from which a product is left to BLAS
+LARGE_PRODUCT = 256  # multiplications for each row, from which a product stands alone
 Loop = tuple[str, Dim]  # the letter that counts, and what it counts to
 Index = str | int
 
@@ -75,7 +75,7 @@ class Group:
 
     loops: tuple[Loop, ...]
     members: list[Placed] = field(default_factory=list)
-    for_blas: bool = False
+    alone: bool = False
 
 
 def placed(operation: Operation, layout: Layout) -> Placed:
@@ -102,13 +102,13 @@ def in_order(operation: Operation, features: list[str]) -> list[str]:
     return features
 
 
-def goes_to_blas(operation: Operation, layout: Layout) -> bool:
-    """Whether a product is large enough, and of enough dimensions, to be left to BLAS."""
+def is_large(operation: Operation, layout: Layout) -> bool:
+    """Whether this is a product large enough, and of enough dimensions, to be computed in tiles."""
     dims = list(operation.dims.values())
     if not operation.is_product or len(dims) < 3:
         return False
     features = math.prod(layout.size(dim) for dim in dims if dim != "n")
-    return all(isinstance(dim, str) for dim in dims) or features >= PRODUCT_FOR_BLAS
+    return all(isinstance(dim, str) for dim in dims) or features >= LARGE_PRODUCT
 
 
 def phases_of(operations: Sequence[Operation]) -> list[int]:
@@ -183,7 +183,7 @@ class Schedule:
         made, number = self.home.get(leaf.name, (-1, 0))
         if made != phase:
             return 0
-        alone = self.phases[phase][number].for_blas or goes_to_blas(place.operation, self.layout)
+        alone = self.phases[phase][number].alone or is_large(place.operation, self.layout)
         return number if not alone and self.is_at_hand(place, leaf) else number + 1
 
     def is_at_hand(self, place: Placed, leaf: Leaf) -> bool:
@@ -194,11 +194,11 @@ class Schedule:
 
     def find(self, groups: list[Group], place: Placed, first: int) -> int:
         """The number of a group for an operation, which is made if there is none."""
-        if goes_to_blas(place.operation, self.layout):
-            groups.append(Group(place.loops, for_blas=True))
+        if is_large(place.operation, self.layout):
+            groups.append(Group(place.loops, alone=True))
             return len(groups) - 1
         for number in range(first, len(groups)):
-            if groups[number].loops == place.loops and not groups[number].for_blas:
+            if groups[number].loops == place.loops and not groups[number].alone:
                 return number
         groups.append(Group(place.loops))
         return len(groups) - 1

@@ -34,7 +34,8 @@ from workings.engines.schedule import Group, Index, Layout, Placed, Schedule
 
 RESERVED = frozenset((
     "i", "j", "k", "l", "step", "start", "stop", "begin", "rows", "block", "row", "first", "order", "objectives",
-    "address", "starts", "stops", "rates", "np", "numba", "real", "empty", "product", "min", "range", "len", "train",
+    "board", "rooms", "starts", "stops", "rates", "np", "numba", "real", "empty", "product", "min", "range", "len",
+    "train",
 ))  # fmt: skip
 IS_TRUTH = frozenset(COMPARISONS.values())
 INFIX = IS_TRUTH | frozenset(OPERATORS.values())
@@ -141,7 +142,7 @@ class Writer:
     def choose_for(self, group: Group, member: Placed) -> None:
         """Mark what one operation needs in an array."""
         target = member.operation.target
-        if target in self.carried or group.for_blas:
+        if target in self.carried or group.alone:
             self.stored.add(target)
         for leaf in leaves(member.operation.tree):
             maker = self.schedule.makers.get(leaf.name)
@@ -149,8 +150,13 @@ class Writer:
                 continue
             is_here = any(m is maker for m in group.members)
             letters = member.index([axis for axis in leaf.axes if axis != 0])
-            if group.for_blas or letters != maker.result or (not is_here and any(maker.result)):
+            if group.alone or letters != maker.result or (not is_here and any(maker.result)):
                 self.stored.add(leaf.name)
+
+    @property
+    def has_products(self) -> bool:
+        """Whether there are large products."""
+        return any(group.alone for group in self.groups())
 
     def groups(self) -> Iterable[Group]:
         """All groups in order."""
@@ -208,12 +214,12 @@ class Writer:
 
     def write_group(self, group: Group) -> list[str]:
         """Write one group of operations."""
-        if group.for_blas:
+        if group.alone:
             return [self.write_product(group.members[0])]
         return Loops(self, group).written()
 
     def write_product(self, member: Placed) -> str:
-        """Write a product that BLAS makes."""
+        """Write a large product."""
         operation = member.operation
         assert isinstance(operation.tree, Apply)
         left, right = operation.tree.args
@@ -222,16 +228,19 @@ class Writer:
         a, b = operation.out
         m, n, k = (self.count(operation.dims[str(axis)]) for axis in (a, b, "c"))
         is_sum = operation.dims["c"] == "n" and self.shape.in_blocks
-        beta = "0 if begin == start else 1" if is_sum else "0"
+        adds = "begin != start" if is_sum else "False"
         A, flip_a = self.factor(left, (a, "c"))
         B, flip_b = self.factor(right, ("c", b))
         C, flip_c = self.factor(Leaf(operation.target, operation.out), (a, b))
         if flip_c:
             A, flip_a, B, flip_b, m, n = B, not flip_b, A, not flip_a, n, m
-        return f"product(address, {A}, {flip_a}, {B}, {flip_b}, {C}, {m}, {k}, {n}, {beta})"
+        scale = "1.0"
+        if operation.scale is not None:
+            scale, adds = Loops(self, Group(())).text(operation.scale, member, {}), "True"
+        return f"product(board, rooms, {A}, {flip_a}, {B}, {flip_b}, {C}, {m}, {k}, {n}, {scale}, {adds})"
 
     def factor(self, leaf: Leaf, axes: tuple[Axis, Axis]) -> tuple[str, bool]:
-        """An array that BLAS takes, and whether its rows are the columns of what is meant."""
+        """A factor of a large product, and whether its rows are the columns of what is meant."""
         name = leaf.name
         array = f"{self.array(name)}_rows" if name in self.row_inputs else self.array(name)
         by_columns = "n" in self.dims(name) and not self.is_by_rows(name)
@@ -244,7 +253,8 @@ class Writer:
         program = self.lowering.program
         arrays = [*self.row_inputs, *self.inputs]
         order = ["order"] if self.shape.ordered else []
-        scalars = ["starts", "stops", "rates", "first", "block", "address", *map(self.array, program.constants)]
+        team = ["board", "rooms"] if self.has_products else []
+        scalars = ["starts", "stops", "rates", "first", "block", *team, *map(self.array, program.constants)]
         return [*scalars, *order, *map(self.array, arrays), "objectives"]
 
     @property
@@ -283,7 +293,7 @@ class Writer:
             "import numpy as np",
             f"from numpy import {', '.join(['empty', f'{dtype} as real', *others])}",
             f"from workings.engines.elementary import {', '.join(sorted(here) + fast)}",
-            *(["from workings.engines.products import product"] if any(g.for_blas for g in self.groups()) else []),
+            *(["from workings.engines.team import product"] if self.has_products else []),
             "",
             "",
         ]
@@ -349,7 +359,7 @@ class Writer:
         lines = []
         for group in self.groups():
             for member in group.members:
-                if "i" in member.reduced and not group.for_blas:
+                if "i" in member.reduced and not group.alone:
                     lines += self.zero(member)
         return lines
 

@@ -2,27 +2,28 @@
 
 A source is written for a structure, not for a size: sizes up to 8 are written out, larger ones are read from
 the arrays, so that a sweep over widths compiles once.  From the sizes follows how arrays of rows lie in
-memory, whether rows come a block at a time, and which products are left to BLAS.
+memory, whether rows come a block at a time, and which products are computed in tiles.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from workings.arrays import Array
 from workings.engines.contract import Stretch
-from workings.engines.operations import Dim, Lowering, Operation
-from workings.engines.schedule import Layout, Schedule, goes_to_blas, make_schedule
+from workings.engines.operations import Apply, Dim, Leaf, Lowering, Operation
+from workings.engines.schedule import Layout, Schedule, is_large, make_schedule
 from workings.engines.source import Shape, Writer, alive
 from workings.program import Program
 
 WRITTEN_OUT = 8  # the largest size that is written out
 MOST_WRITTEN_OUT = 512  # entries of one row's operations that may be written out
-BY_ROWS_FROM = 16  # columns, from which a product of BLAS is quicker with rows kept together
+BY_ROWS_FROM = 16  # columns, from which a large product is quicker with rows kept together
 WIDE = 64  # columns, from which rows are kept together in any case
 ROOM = 2**18  # bytes of what is computed of one block of rows, so that it stays in the cache
 FEWEST_IN_A_BLOCK, MOST_IN_A_BLOCK = 256, 4096  # rows
@@ -102,11 +103,11 @@ def written_out(operations: Sequence[Operation]) -> int:
 
 
 def layout_of(operations: Sequence[Operation], numbers: Mapping[Dim, int]) -> Layout:
-    """Choose which arrays keep rows together: wide ones, and those that go to BLAS."""
+    """Choose which arrays keep rows together: wide ones, and those of large products."""
     plain = Layout(numbers)
-    products = [operation for operation in operations if goes_to_blas(operation, plain)]
-    for_blas = {dim for operation in products for dim in operation.dims.values()}
-    fewest = {dim: BY_ROWS_FROM if dim in for_blas else WIDE for dim in numbers}
+    products = [operation for operation in operations if is_large(operation, plain)]
+    of_products = {dim for operation in products for dim in operation.dims.values()}
+    fewest = {dim: BY_ROWS_FROM if dim in of_products else WIDE for dim in numbers}
     return Layout(numbers, frozenset(dim for dim in numbers if dim != "n" and numbers[dim] >= fewest[dim]))
 
 
@@ -128,6 +129,22 @@ def can_be_cut(operations: Sequence[Operation], schedule: Schedule) -> bool:
     return over_rows == 1 and not largest
 
 
+def updated_at_once(operations: Sequence[Operation], layout: Layout, changed: Mapping[str, str]) -> Sequence[Operation]:
+    """Let large products that are only a step of gradient descent, W = W - lr · dW, be added to W themselves."""
+    makers = {operation.target: operation for operation in operations if is_large(operation, layout)}
+    readers = Counter(name for operation in operations for name in operation.reads)
+    found: dict[str, Operation] = {}
+    for operation in operations:
+        match operation.tree:
+            case Apply("-", (Leaf(old, axes), Apply("*", (Leaf("lr") as lr, Leaf(gradient, same))))) if (
+                changed.get(operation.target) == old and gradient in makers and readers[gradient] == 1 and axes == same
+            ):
+                scale = Apply("neg", (lr,))
+                found[gradient] = replace(makers[gradient], target=operation.target, scale=scale)
+    targets = {operation.target: operation for operation in found.values()}
+    return [targets.get(o.target, o) for o in operations if o.target not in found]
+
+
 @dataclass(frozen=True)
 class Written:
     """A program as source, and what is needed to call it.
@@ -139,7 +156,7 @@ class Written:
     block : int
         Rows at a time.
     largest_product : int
-        Multiplications in the largest product for BLAS; 0 if there is none.
+        Multiplications in the largest of the large products; 0 if there is none.
     arrays : tuple of str
         The arrays it takes, in order.
     """
@@ -166,16 +183,19 @@ def write(program: Program, size: Size) -> Written:
             break
     changed = {lowering.current[name]: name for name in program.carried if name in lowering.current}
     objective = [lowering.current["J"]] if "J" in lowering.current else []
-    operations = alive(lowering.operations, [*changed, *objective])
+    operations: Sequence[Operation] = alive(lowering.operations, [*changed, *objective])
     layout = layout_of(operations, dims.numbers)
     schedule = make_schedule(operations, layout, changed)
     rows, block = size.batches[-1], fitting_rows(operations, layout, size.dtype)
     in_blocks = rows > block and can_be_cut(operations, schedule)
+    if not in_blocks:
+        operations = updated_at_once(operations, layout, changed)
+        schedule = make_schedule(operations, layout, changed)
     few = rows if len(size.batches) == 1 and rows <= FEW_ROWS else None
     on_rows = {name: dims.of[name] for name, shape in size.shapes if name in used and shape[:1] == ("n",)}
     whole = [name for name, shape in size.shapes if name in used and name not in on_rows]
     shape = Shape(size.dtype, size.one_batch, size.ordered, in_blocks, few)
     text = Writer(lowering, schedule, shape, on_rows, whole, changed, dims.found).written()
-    products = [operation.dims.values() for operation in operations if goes_to_blas(operation, layout)]
+    products = [operation.dims.values() for operation in operations if is_large(operation, layout)]
     largest_product = max((math.prod(layout.size(dim) for dim in of) for of in products), default=0)
     return Written(text, block if in_blocks else rows, largest_product, (*on_rows, *whole))

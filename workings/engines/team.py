@@ -1,0 +1,230 @@
+"""A team of threads that share the work of large products.
+
+The thread that trains posts a product on a board of a few numbers, cut into jobs, and takes jobs itself until
+none is left; helpers, if they are awake, take some too.  A job is taken by adding one to a number on the
+board, so nothing is ever done twice, and a helper that the system has put to sleep holds up nobody.  Which
+thread computes an entry does not change its bits.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from workings.engines.products import ACROSS, TALL, VECTOR, multiply, room_for
+
+FEWEST_TO_SHARE = 2**19  # multiplications in a product, from which it is shared
+JOBS_PER_THREAD = 2
+PATIENCE = 20_000  # looks at the board, after which a helper lets others have the processor
+# The places on the board.  TICKET holds, from its highest bits down, a count of products, how many jobs the
+# product has, and the next job; it and DONE lie in cache lines of their own.
+TICKET, DONE, IS_OPEN, TEAM, DESCRIPTION, PLACES = 0, 8, 16, 17, 24, 37
+JOBS = 2**16
+
+
+def atomic(operation: str) -> Any:
+    """A function on one number in memory that all threads see at once; ``add`` gives what it was before."""
+
+    @intrinsic
+    def function(typing: Any, board: Any, place: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array = context.make_array(signature.args[0])(context, builder, args[0])
+            where = builder.gep(array.data, [args[1]])
+            if operation == "add":
+                return builder.atomic_rmw("add", where, args[2], "seq_cst")
+            if operation == "read":
+                return builder.load_atomic(where, "seq_cst", 8)
+            builder.store_atomic(args[2], where, "seq_cst", 8)
+            return args[2]
+
+        return types.int64(board, types.int64, types.int64), generate
+
+    return function
+
+
+add, read, write = map(atomic, ("add", "read", "write"))
+
+
+@intrinsic
+def pause(typing: Any) -> Any:
+    """Tell an x86 processor that this thread only waits."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if "x86" in builder.module.triple:
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+compiled = numba.njit(error_model="numpy", nogil=True)
+
+
+@compiled
+def run_job(board: Any, room: Any, scale: Any, job: Any, jobs: Any) -> None:
+    """Compute one job's rows or columns of the product on the board."""
+    given = board[DESCRIPTION:]
+    m, n, by_columns = given[8], given[9], given[12]
+    unit, length = (ACROSS * (VECTOR // room.itemsize), n) if by_columns else (TALL, m)
+    units = -(-length // unit)
+    first, last = job * units // jobs * unit, min((job + 1) * units // jobs * unit, length)
+    first_row, last_row, first_column, last_column = (0, m, first, last) if by_columns else (first, last, 0, n)
+    multiply(
+        given[0], given[1], given[2] != 0, given[3], given[4], given[5] != 0, given[6], given[7], first_row, last_row,
+        first_column, last_column, given[10], scale, given[11] != 0, room,
+    )  # fmt: skip
+
+
+@compiled
+def take_jobs(board: Any, rooms: Any, who: Any) -> None:
+    """Take jobs until none is left."""
+    while True:
+        ticket = read(board, TICKET, 0)
+        if ticket % JOBS >= ticket // JOBS:
+            return
+        ticket = add(board, TICKET, 1)
+        if ticket % JOBS >= ticket // JOBS:
+            return
+        run_job(board, rooms[who], rooms[0, -1], ticket % JOBS, ticket // JOBS)
+        add(board, DONE, 1)
+
+
+@numba.njit(error_model="numpy", nogil=True, cache=True)
+def share(board: Any, rooms: Any, product: Any, scale: Any) -> None:
+    """Post a product, take part in it, and wait until all of it is done."""
+    m, n = product[8], product[9]
+    columns, rows = -(-n // (ACROSS * (VECTOR // rooms.itemsize))), -(-m // TALL)
+    wanted = board[TEAM] * JOBS_PER_THREAD
+    by_columns = columns >= wanted or columns >= rows
+    jobs = min(columns if by_columns else rows, wanted)
+    for place in range(len(product)):
+        board[DESCRIPTION + place] = product[place]
+    board[PLACES - 1] = by_columns
+    rooms[0, -1] = scale
+    write(board, DONE, 0)
+    write(board, TICKET, jobs * JOBS)
+    take_jobs(board, rooms, 0)
+    while read(board, DONE, 0) < jobs:
+        pause()
+
+
+@numba.njit(error_model="numpy", nogil=True, cache=True)
+def help_out(board: Any, rooms: Any, who: Any) -> None:
+    """Take jobs as they come, until there have been none for a while or the board is closed."""
+    looks = 0
+    while looks < PATIENCE and read(board, IS_OPEN, 0):
+        ticket = read(board, TICKET, 0)
+        if ticket % JOBS < ticket // JOBS:
+            take_jobs(board, rooms, who)
+            looks = 0
+        pause()
+        looks += 1
+
+
+@compiled
+def product(
+    board: Any,
+    rooms: Any,
+    a: Any,
+    flip_a: Any,
+    b: Any,
+    flip_b: Any,
+    c: Any,
+    m: Any,
+    k: Any,
+    n: Any,
+    scale: Any,
+    adds: Any,
+) -> None:
+    """Compute c = scale · a b (+ c); a has shape (m, k), b (k, n), each kept with rows for columns if flipped."""
+    factor = rooms.dtype.type(scale)
+    a_at, a_line = place_of(a)
+    b_at, b_line = place_of(b)
+    c_at, c_line = place_of(c)
+    if board[TEAM] > 1 and m * k * n >= FEWEST_TO_SHARE:
+        flipped_a, flipped_b, added = np.int64(flip_a), np.int64(flip_b), np.int64(adds)
+        factors = (a_at, a_line, flipped_a, b_at, b_line, flipped_b)
+        share(board, rooms, (*factors, c_at, c_line, np.int64(m), np.int64(n), np.int64(k), added), factor)
+    else:
+        multiply(a_at, a_line, flip_a, b_at, b_line, flip_b, c_at, c_line, 0, m, 0, n, k, factor, adds, rooms[0])
+
+
+@compiled
+def place_of(array: Any) -> Any:
+    """Where a matrix lies in memory, and how many numbers there are from one line to the next."""
+    return np.int64(array.ctypes.data), np.int64(array.strides[0] // array.itemsize)
+
+
+def product_in_python(
+    board: Any,
+    rooms: Any,
+    a: Any,
+    flip_a: Any,
+    b: Any,
+    flip_b: Any,
+    c: Any,
+    m: Any,
+    k: Any,
+    n: Any,
+    scale: Any,
+    adds: Any,
+) -> None:
+    """Do the same with NumPy, for NUMBA_DISABLE_JIT."""
+    left, right = (a[:k, :m].T if flip_a else a[:m, :k]), (b[:n, :k].T if flip_b else b[:k, :n])
+    c[:m, :n] = rooms.dtype.type(scale) * (left @ right) + (c[:m, :n] if adds else 0)
+
+
+if numba.config.DISABLE_JIT:
+    product = product_in_python
+
+
+def threads() -> int:
+    """How many threads may work: the processors at hand, or fewer by NUMBA_NUM_THREADS or OMP_NUM_THREADS."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return max(min([numba.config.NUMBA_NUM_THREADS, *([int(given)] if given.isdecimal() else [])]), 1)
+
+
+class Team:
+    """The board and the rooms for the products of one run; as a context, with helpers that are awake.
+
+    Parameters
+    ----------
+    dtype : dtype
+        float64 or float32.
+    largest_product : int
+        Multiplications in the largest product: helpers come only where it is worth sharing.
+    """
+
+    def __init__(self, dtype: Any, largest_product: int) -> None:
+        self.size = threads() if largest_product >= FEWEST_TO_SHARE and not numba.config.DISABLE_JIT else 1
+        self.board = np.zeros(PLACES, np.int64)
+        self.board[TEAM] = self.size
+        self.rooms = np.empty((self.size, room_for(dtype) + 1), dtype)  # the last number of the first is the scale
+        self.helpers: list[threading.Thread] = []
+
+    def __enter__(self) -> tuple[Any, Any]:
+        self.board[IS_OPEN] = 1
+        self.helpers = [threading.Thread(target=self.help, args=(who,), daemon=True) for who in range(1, self.size)]
+        for helper in self.helpers:
+            helper.start()
+        return self.board, self.rooms
+
+    def help(self, who: int) -> None:
+        """What a helper does."""
+        while self.board[IS_OPEN]:
+            help_out(self.board, self.rooms, who)
+            time.sleep(0)
+
+    def __exit__(self, *error: object) -> None:
+        self.board[IS_OPEN] = 0
+        for helper in self.helpers:
+            helper.join()
