@@ -27,10 +27,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "the package": ("", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(GROUPS.values()) for name in names}
-HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "llvmlite", "threadpoolctl",
+HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "llvmlite",
          "platformdirs", "torch")  # fmt: skip
 # What the processor does with numbers, for compiled programs: imported by these alone.
-ARITHMETIC = ("engines.elementary", "engines.products")
+ARITHMETIC = ("engines.elementary", "engines.products", "engines.team")
 MOST_LINES = 40
 
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}

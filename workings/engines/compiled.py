@@ -19,7 +19,7 @@ import numpy as np
 
 from workings.arrays import Array
 from workings.engines.cache import load
-from workings.engines.contract import Stretch
+from workings.engines.contract import CACHE_LINE, Stretch
 from workings.engines.structure import Size, Written, size_of, write
 from workings.errors import MissingExtraError
 from workings.program import Program
@@ -63,7 +63,7 @@ class CompiledEngine:
         if written.text not in self.functions:
             self.functions[written.text] = load(written.text)
         train = self.functions[written.text]
-        values.update((name, np.array(values[name], order="C")) for name in self.changed)
+        values.update((name, aligned_copy(values[name])) for name in self.changed)
         bounds = np.asarray(stretch.batches, dtype=np.int64)
         starts, stops = np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1])
         rates, objectives = np.asarray(stretch.lr, dtype=np.float64), np.empty(len(starts))
@@ -97,6 +97,15 @@ class CompiledEngine:
         order = [] if stretch.order is None else [np.ascontiguousarray(stretch.order, dtype=np.int64)]
         constants = map(float, self.program.constants.values())
         return [*constants, *order, *(np.ascontiguousarray(arrays[a]) for a in written.arrays)]
+
+
+def aligned_copy(array: Array) -> Array:
+    """A copy of which no vector lies across two cache lines, if its rows fill them."""
+    room = np.empty(array.nbytes + CACHE_LINE, np.uint8)
+    begin = -room.ctypes.data % CACHE_LINE
+    copy = room[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def team_for(written: Written, dtype: Any) -> AbstractContextManager[Sequence[Array]]:

@@ -14,6 +14,8 @@ from typing import Protocol
 from workings.arrays import Array
 from workings.errors import ProgramError
 
+CACHE_LINE = 64  # bytes: where arrays are to begin, so that no vector lies across two lines
+
 
 class NotCompilableError(ProgramError):
     """A program that an engine cannot run; the message names the statement and says why."""

@@ -19,6 +19,8 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
+from workings.engines.contract import CACHE_LINE
+
 # Sums of a formula may be put in another order; here they may not, or rounding by adding would be optimized away.
 AS_WRITTEN = {"contract", "nsz"}
 entrywise = numba.njit(forceinline=True, fastmath=AS_WRITTEN, error_model="numpy")
@@ -253,6 +255,17 @@ def logaddexp32(a: Any, b: Any) -> Any:
     return where(a == b, a + LN2_32, maximum(a, b) + log1p32(exp32(-abs(a - b))))
 
 
+@numba.njit(error_model="numpy")
+def empty(shape: Any, kind: Any) -> Any:
+    """An array that begins with a cache line, so that no vector lies across two if its rows fill them."""
+    count = 1
+    for length in shape:
+        count *= length
+    room = np.empty(count + CACHE_LINE // 4, kind)
+    begin = -np.int64(room.ctypes.data) % CACHE_LINE // room.itemsize
+    return room[begin : begin + count].reshape(shape)
+
+
 @intrinsic
 def prefer_wide_vectors(typing: Any) -> Any:
     """Let the function that calls this use vectors of 512 bits where the processor has them.
@@ -307,5 +320,6 @@ BOTH: tuple[str, ...] = (
     "sign",
     "heaviside",
     "prefer_wide_vectors",
+    "empty",
 )
 Function = Callable[..., Any]

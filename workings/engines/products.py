@@ -13,6 +13,7 @@ which packing costs as much as multiplying.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -87,6 +88,12 @@ class Emitter:
             address = self.builder.add(address, self.builder.mul(offset, self.whole(self.size)))
         return self.builder.inttoptr(address, (kind or self.vector).as_pointer())
 
+    def carried(self, start: Any, before: Any) -> Any:
+        """A value that a loop changes, and what it is when the loop begins."""
+        value = self.builder.phi(start.type)
+        value.add_incoming(start, before)
+        return value
+
     def zero(self) -> Any:
         """A vector of zeros."""
         return ir.Constant(self.vector, [0.0] * self.lanes)
@@ -104,6 +111,9 @@ class Emitter:
             self.builder.store(x, place, align=self.size)
             return
         self.call("masked.store", ir.VoidType(), [x, place, ir.Constant(ir.IntType(32), self.size), mask])
+
+
+Column = tuple[Any, Any]  # where a vector begins in a row of a tile, and the mask of its lanes, if some are not there
 
 
 @dataclass(frozen=True)
@@ -126,54 +136,65 @@ class Operands:
     adds: Any
 
 
-def emit_tile(emit: Emitter, height: int, across: int, x: Operands) -> None:
-    """Emit the instructions for a tile of so many rows and vectors."""
-    builder = emit.builder
-    last = emit.mask(builder.sub(x.width, emit.whole(emit.lanes * (across - 1))))
-    columns = [(emit.whole(emit.lanes * v), None if v < across - 1 else last) for v in range(across)]
-    before, loop = builder.block, builder.append_basic_block("k")
-    after = builder.append_basic_block("end")
-    # Rows of a are reached from every third one, so that few registers hold addresses.
-    thirds = [
-        builder.ptrtoint(emit.at(x.a, builder.mul(x.a_row, emit.whole(r))), x.a.type) for r in range(0, height, 3)
-    ]
-    steps = [emit.whole(0), x.a_row, builder.mul(x.a_row, emit.whole(2))]
-    builder.branch(loop)
-    builder.position_at_end(loop)
+@dataclass(frozen=True)
+class Tile:
+    """Emits the instructions for a tile of so many rows and vectors."""
 
-    def carried(start: Any) -> Any:
-        value = builder.phi(start.type)
-        value.add_incoming(start, before)
-        return value
+    emit: Emitter
+    height: int
+    across: int
+    given: Operands
 
-    done, b, a = carried(emit.whole(0)), carried(x.b), [carried(third) for third in thirds]
-    sums = [[carried(emit.zero()) for _ in columns] for _ in range(height)]
-    row_of_b = [emit.load(emit.at(b, offset), mask) for offset, mask in columns]
-    new = []
-    for r, row in enumerate(sums):  # one number of a at a time, so that the sums stay in registers
-        number = emit.splat(builder.load(emit.at(a[r // 3], steps[r % 3], kind=emit.number), align=emit.size))
-        new.append([emit.call("fmuladd", emit.vector, [number, y, z]) for y, z in zip(row_of_b, row, strict=True)])
-    for old_row, new_row in zip(sums, new, strict=True):
-        for old, value in zip(old_row, new_row, strict=True):
+    def emit_all(self) -> None:
+        """Emit the loop over k, and what comes after it."""
+        emit, given = self.emit, self.given
+        last = emit.mask(emit.builder.sub(given.width, emit.whole(emit.lanes * (self.across - 1))))
+        columns = [(emit.whole(emit.lanes * v), None if v < self.across - 1 else last) for v in range(self.across)]
+        self.write(columns, self.sums(columns))
+
+    def sums(self, columns: Sequence[Column]) -> list[list[Any]]:
+        """The loop over k: the sums of the products for each row and vector."""
+        emit, given, builder = self.emit, self.given, self.emit.builder
+        before, loop = builder.block, builder.append_basic_block("k")
+        after = builder.append_basic_block("end")
+        # Rows of a are reached from every third one, so that few registers hold addresses.
+        thirds = [
+            builder.add(given.a, builder.mul(given.a_row, emit.whole(r * emit.size))) for r in range(0, self.height, 3)
+        ]
+        steps = [emit.whole(0), given.a_row, builder.mul(given.a_row, emit.whole(2))]
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        done, b, *a = (emit.carried(start, before) for start in (emit.whole(0), given.b, *thirds))
+        sums = [[emit.carried(emit.zero(), before) for _ in columns] for _ in range(self.height)]
+        row_of_b = [emit.load(emit.at(b, offset), mask) for offset, mask in columns]
+        new = []
+        for r, row in enumerate(sums):  # one number of a at a time, so that the sums stay in registers
+            number = emit.splat(builder.load(emit.at(a[r // 3], steps[r % 3], kind=emit.number), align=emit.size))
+            new.append([emit.call("fmuladd", emit.vector, [number, y, z]) for y, z in zip(row_of_b, row, strict=True)])
+        for old, value in zip(itertools.chain(*sums), itertools.chain(*new), strict=True):
             old.add_incoming(value, loop)
-    for value, step in ((b, x.b_k), *((third, x.a_k) for third in a)):
-        value.add_incoming(builder.add(value, builder.mul(step, emit.whole(emit.size))), loop)
-    further = builder.add(done, emit.whole(1))
-    done.add_incoming(further, loop)
-    builder.cbranch(builder.icmp_signed("<", further, x.k), loop, after)
-    builder.position_at_end(after)
-    scale = emit.splat(x.scale)
-    with builder.if_else(x.adds) as branches:
-        for branch, adds in zip(branches, (True, False), strict=True):
-            with branch:
-                for r, (offset, mask) in itertools.product(range(height), columns):
-                    place = emit.at(x.c, builder.mul(x.c_row, emit.whole(r)), offset)
-                    total = new[r][columns.index((offset, mask))]
-                    if adds:
-                        total = emit.call("fmuladd", emit.vector, [scale, total, emit.load(place, mask)])
-                    else:
-                        total = builder.fmul(scale, total)
-                    emit.store(total, place, mask)
+        for value, step in ((b, given.b_k), *((third, given.a_k) for third in a)):
+            value.add_incoming(builder.add(value, builder.mul(step, emit.whole(emit.size))), loop)
+        further = builder.add(done, emit.whole(1))
+        done.add_incoming(further, loop)
+        builder.cbranch(builder.icmp_signed("<", further, given.k), loop, after)
+        builder.position_at_end(after)
+        return new
+
+    def write(self, columns: Sequence[Column], sums: Sequence[Sequence[Any]]) -> None:
+        """Write the sums, or add them to what is there."""
+        emit, given, builder = self.emit, self.given, self.emit.builder
+        scale = emit.splat(given.scale)
+        with builder.if_else(given.adds) as branches:
+            for branch, adds in zip(branches, (True, False), strict=True):
+                with branch:
+                    for r, row in enumerate(sums):
+                        for total, (offset, mask) in zip(row, columns, strict=True):
+                            place = emit.at(given.c, builder.mul(given.c_row, emit.whole(r)), offset)
+                            new = builder.fmul(scale, total)
+                            if adds:
+                                new = emit.call("fmuladd", emit.vector, [scale, total, emit.load(place, mask)])
+                            emit.store(new, place, mask)
 
 
 @intrinsic
@@ -195,9 +216,9 @@ def strip(
                 here = replace(given, a=builder.load(a), c=builder.load(c))
                 with builder.if_else(builder.icmp_signed(">", given.width, emit.whole(emit.lanes))) as (wide, narrow):
                     with wide:
-                        emit_tile(emit, height, ACROSS, here)
+                        Tile(emit, height, ACROSS, here).emit_all()
                     with narrow:
-                        emit_tile(emit, height, 1, here)
+                        Tile(emit, height, 1, here).emit_all()
                 for place, step in ((a, given.a_row), (c, given.c_row)):
                     builder.store(
                         builder.add(builder.load(place), builder.mul(step, emit.whole(height * emit.size))), place

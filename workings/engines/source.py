@@ -283,7 +283,7 @@ class Writer:
         from workings.engines.elementary import BOTH, FAST
 
         dtype = self.shape.dtype
-        here = [name for name in BOTH if name in self.used or name == "prefer_wide_vectors"]
+        here = [name for name in BOTH if name in self.used or name in ("prefer_wide_vectors", "empty")]
         fast = [f"{FAST[dtype][name]} as {name}" for name in sorted(self.used & FAST[dtype].keys())]
         others = sorted(self.used - {*FAST[dtype], *BOTH, "abs", "absolute"})
         lines = [
@@ -291,7 +291,7 @@ class Writer:
             "",
             "import numba",
             "import numpy as np",
-            f"from numpy import {', '.join(['empty', f'{dtype} as real', *others])}",
+            f"from numpy import {', '.join([f'{dtype} as real', *others])}",
             f"from workings.engines.elementary import {', '.join(sorted(here) + fast)}",
             *(["from workings.engines.team import product"] if self.has_products else []),
             "",

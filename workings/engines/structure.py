@@ -1,7 +1,8 @@
 """The structure of a problem: what its source depends on, and the choices that follow from its sizes.
 
 A source is written for a structure, not for a size: sizes up to 8 are written out, larger ones are read from
-the arrays, so that a sweep over widths compiles once.  From the sizes follows how arrays of rows lie in
+the arrays, so that a sweep over widths compiles once.  (With one row in each step, they stand in the source: there
+the loops are short, and it pays to know where they end.)  From the sizes follows how arrays of rows lie in
 memory, whether rows come a block at a time, and which products are computed in tiles.
 """
 
@@ -195,7 +196,8 @@ def write(program: Program, size: Size) -> Written:
     on_rows = {name: dims.of[name] for name, shape in size.shapes if name in used and shape[:1] == ("n",)}
     whole = [name for name, shape in size.shapes if name in used and name not in on_rows]
     shape = Shape(size.dtype, size.one_batch, size.ordered, in_blocks, few)
-    text = Writer(lowering, schedule, shape, on_rows, whole, changed, dims.found).written()
+    sizes = {dim: str(dims.numbers[dim]) for dim in dims.found} if few == 1 else dims.found
+    text = Writer(lowering, schedule, shape, on_rows, whole, changed, sizes).written()
     products = [operation.dims.values() for operation in operations if is_large(operation, layout)]
     largest_product = max((math.prod(layout.size(dim) for dim in of) for of in products), default=0)
     return Written(text, block if in_blocks else rows, largest_product, (*on_rows, *whole))
