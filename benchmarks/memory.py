@@ -8,6 +8,7 @@ and the data.  On Linux the peak is the kernel's VmHWM, elsewhere that of ``reso
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,12 @@ def peak() -> int:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def give_back() -> None:
+    """Have the C library give back to the system what is not in use, so that it cannot hide what is taken next."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def forget_peak() -> None:

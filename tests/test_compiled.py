@@ -5,6 +5,7 @@ With ``NUMBA_DISABLE_JIT=1`` Python itself runs the same sources, which saves co
 
 from __future__ import annotations
 
+import io
 import itertools
 import re
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from workings import (
     SGD,
     Activation,
     BatchNorm,
+    BinaryCrossEntropy,
     Callback,
     Chain,
     ClipByNorm,
@@ -204,24 +206,84 @@ def test_the_same_run_twice_gives_the_same_bits() -> None:
     assert first.history == second.history
 
 
-def test_epochs_that_nobody_looks_at_are_run_together_and_leave_the_same() -> None:
-    """``Progress`` does not look at each epoch; a callback of one's own does."""
+class Count(Callback):
+    """Looks at each epoch, so that each is run by itself."""
 
-    class Count(Callback):
-        epochs: list[int] = []
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
 
-        def on_epoch_end(self, training: Any) -> None:
-            self.epochs.append(training.epoch)
+    def on_epoch_end(self, training: Any) -> None:
+        self.epochs.append(training.epoch)
 
-    how = {"layers": [Dense(3, "tanh"), Dense(2)], "loss": CrossEntropy(), "epochs": 300, "batch_size": None}
-    how["optimizer"] = SGD(Cosine(1.0, steps=300))
-    alone, counted = trained("compiled", **how), Count()
-    watched = trained("compiled", callbacks=[counted], **how)
-    assert counted.epochs == list(range(300))
-    assert alone.history.epochs == watched.history.epochs == 300
-    assert alone.network.theta.tobytes() == watched.network.theta.tobytes()
-    assert alone.history == watched.history
-    agree(trained("compiled", callbacks=[Progress()], **how), trained("reference", **how))
+
+WAYS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "validation": {"validation": 0.3},
+    "metrics": {"metrics": ["accuracy", "mean_squared_error"], "validation": (X[:7], Y[:7])},
+    "weights": {"metrics": ["accuracy"], "class_weight": {0: 1.0, 1: 3.0}, "validation": 0.3},
+    "early stopping": {"validation": 0.3, "stopping": {"patience": 5, "min_delta": 1e-3}},
+    "early stopping on the loss": {"stopping": {"monitor": "loss", "patience": 3, "min_delta": 2e-3}},
+    "early stopping on the last epoch": {"validation": 0.3, "stopping": {"patience": 1000}},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_epochs_that_are_run_together_leave_the_same_bits(way: str) -> None:
+    settings = dict(WAYS[way])
+    stopping = settings.pop("stopping", None)
+    how = {
+        "layers": [Dense(3, "tanh"), Dense(2)],
+        "loss": CrossEntropy(),
+        "epochs": 300,
+        "batch_size": None,
+        **settings,
+    }
+
+    def run(engine: str, *more: Callback) -> Run:
+        return trained(
+            engine, optimizer=Momentum(Cosine(1.0, steps=300)),
+            callbacks=[*more, *([EarlyStopping(**stopping)] if stopping else [])], **how,
+        )  # fmt: skip
+
+    counted = Count()
+    together, alone = run("compiled", Progress(stream=io.StringIO())), run("compiled", counted)
+    assert counted.epochs == list(range(alone.history.epochs))
+    assert (alone.history.epochs < 300) == ("better" in alone.history.stopped) == ("min_delta" in (stopping or {}))
+    assert together.network.theta.tobytes() == alone.network.theta.tobytes()
+    assert together.history == alone.history
+    assert together.history.stopped == alone.history.stopped
+    agree(together, run("reference"))
+
+
+def test_the_r2_of_epochs_that_are_run_together() -> None:
+    how = {"layers": [Dense(3, "tanh"), Dense(2)], "loss": SquaredError(), "epochs": 50, "batch_size": None}
+    how |= {
+        "optimizer": SGD(0.1),
+        "validation": 0.3,
+        "X": X,
+        "y": np.stack([X[:, 0] * X[:, 1], np.sin(X[:, 0])], axis=1),
+    }
+    together, alone = trained("compiled", **how), trained("compiled", callbacks=[Count()], **how)
+    agree(together, alone)
+    agree(together, trained("reference", **how))
+
+
+def test_predictions_of_compiled_code() -> None:
+    rng = np.random.default_rng(0)
+    networks = {
+        "classes": ([Dense(3, "tanh"), Dense(2)], CrossEntropy(), "float64"),
+        "one output": ([Dense(40, "relu"), BatchNorm(), Dense(1)], BinaryCrossEntropy(), "float64"),
+        "wide": ([Dense(70, "sigmoid"), Dropout(0.5), Dense(20)], SquaredError(), "float32"),
+    }
+    for name, (layers, loss, dtype) in networks.items():
+        network = Network(layers, loss=loss, seed=0, dtype=dtype, n_in=30).build(30, np.dtype(dtype))
+        for rows in (1, 3, 700):
+            given = rng.normal(size=(rows, 30))
+            found, expected = (network.outputs(given, engine=engine) for engine in ("compiled", "reference"))
+            assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+            np.testing.assert_allclose(found, expected, rtol=1e-4 if dtype == "float32" else 1e-9, err_msg=name)
+    with pytest.raises(InputError, match="engine"):
+        network.predict(given, engine="fast")
 
 
 def test_divergence_is_found_at_the_same_step() -> None:

@@ -34,7 +34,8 @@ class Callback:
     """
 
     runs_last: ClassVar[bool] = False  # after all others, to see what they have done
-    every_epoch: ClassVar[bool] = True  # False for one that only reports: epochs of one step may come many at a time
+    every_epoch: bool = True  # False for one that only looks on: epochs of one step may come many at a time
+    looks_back: ClassVar[bool] = False  # whether it then goes through ``training.ran``, and may end at one of them
 
     def on_train_begin(self, training: Training) -> None:
         """Before the first epoch."""
@@ -79,6 +80,8 @@ class EarlyStopping(Callback):
     True
     """
 
+    looks_back = True
+
     def __init__(
         self,
         monitor: str | Callable[[Any], float] = "val_loss",
@@ -95,44 +98,46 @@ class EarlyStopping(Callback):
             if metric in METRICS or metric in LOWER_IS_BETTER:
                 higher_is_better = metric not in LOWER_IS_BETTER
         self.higher_is_better = higher_is_better
+        self.every_epoch = not isinstance(monitor, str)  # a function looks at the network as it is
         self.forget()
 
     def forget(self) -> None:
         """Begin anew."""
         self.best, self.best_epoch, self.wait = math.inf, -1, 0
         self.kept: dict[str, Array] = {}
-        self.began_with: dict[str, Array] = {}
 
     def on_train_begin(self, training: Training) -> None:
         self.forget()
 
-    def on_epoch_begin(self, training: Training) -> None:
-        if self.monitor == "loss":  # measured at the parameters that the epoch begins with
-            self.began_with = copied(training)
-
     def on_epoch_end(self, training: Training) -> None:
-        value = self.value(training)
+        values, before = self.values(training), self.best_epoch
         if self.higher_is_better is None:
             raise InputError(f"Is a higher {self.monitor} better, or a lower one? Say higher_is_better=True or False.")
-        low = -value if self.higher_is_better else value
-        if low < self.best - self.min_delta or not self.kept or (math.isnan(self.best) and not math.isnan(low)):
-            self.best, self.best_epoch, self.wait = low, training.epoch, 0
-            self.kept = self.began_with if self.monitor == "loss" else copied(training)
-            return
-        self.wait += 1
-        if self.wait >= self.patience:
-            name = self.monitor if isinstance(self.monitor, str) else getattr(self.monitor, "__name__", "the monitor")
-            training.stop(f"{name} was not better for {self.wait} epochs; best at epoch {self.best_epoch}")
+        for epoch, value in zip(training.ran, values, strict=True):
+            low = -value if self.higher_is_better else value
+            if low < self.best - self.min_delta or self.best_epoch < 0 or (math.isnan(self.best) and low == low):
+                self.best, self.best_epoch, self.wait = low, epoch, 0
+                continue
+            self.wait += 1
+            if self.wait >= self.patience:
+                name = (
+                    self.monitor if isinstance(self.monitor, str) else getattr(self.monitor, "__name__", "the monitor")
+                )
+                reason = f"{name} was not better for {self.wait} epochs; best at epoch {self.best_epoch}"
+                training.stop(reason, after=epoch)
+                break
+        if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
+            self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")
 
-    def value(self, training: Training) -> float:
-        """What is monitored, now."""
+    def values(self, training: Training) -> list[float]:
+        """What is monitored, for the epochs that have been run since it was asked last."""
         if not isinstance(self.monitor, str):
-            return float(self.monitor(training.network))
+            return [float(self.monitor(training.network))]
         if self.monitor not in training.history:
             columns = ", ".join(training.history)
             fix = " Pass validation=(X_val, y_val) or validation=0.2 to fit." if self.monitor.startswith("val") else ""
             raise InputError(f"EarlyStopping looks at {self.monitor!r}, but the history has only {columns}.{fix}")
-        return training.history[self.monitor][-1]
+        return training.history[self.monitor][-len(training.ran) :]
 
     def on_train_end(self, training: Training) -> None:
         if self.kept:
@@ -238,11 +243,4 @@ class Progress(Callback):
 def sees_every_epoch(callback: Callback) -> bool:
     """Whether a callback is to be told of each epoch by itself."""
     kind, moments = type(callback), ("on_epoch_begin", "on_epoch_end")
-    return kind.every_epoch and any(getattr(kind, moment) is not getattr(Callback, moment) for moment in moments)
-
-
-def copied(training: Training) -> dict[str, Array]:
-    """A copy of the network's parameters and statistics by name."""
-    return {
-        name: array.copy() for name, array in {**training.network.parameters, **training.network.statistics}.items()
-    }
+    return callback.every_epoch and any(getattr(kind, moment) is not getattr(Callback, moment) for moment in moments)

@@ -74,6 +74,11 @@ class History(Mapping[str, list[float]]):
         for name, several in values.items():
             self.columns.setdefault(name, []).extend(several.tolist())
 
+    def forget(self, epochs: int) -> None:
+        """Leave out the last epochs."""
+        for values in self.columns.values():
+            del values[len(values) - epochs :]
+
     def to_table(self, every: int = 1) -> str:
         """Write every so many epochs, and the last, as a plain table."""
         rows = [e for e in range(self.epochs) if e % every == 0 or e == self.epochs - 1]

@@ -41,6 +41,7 @@ def minimize(training: Training, settings: LBFGS) -> None:
         training.fail("J", 0, f"the objective J is {latest[0]:g} before the first step", {}, {})
 
     def after(intermediate_result: Any) -> None:
+        training.good = training.values
         move_to(training, intermediate_result.x)
         training.finish_epoch(latest[-1])
         training.tell("on_epoch_end")

@@ -23,9 +23,14 @@ def accuracy(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
     >>> accuracy(np.array([1, 0, 1, 1]), np.array([1, 0, 0, 1]))
     0.75
     """
-    match(y_true, y_pred)
-    right = (y_true == y_pred).reshape(len(y_true), -1).all(axis=1)
-    return float(np.average(right, weights=w))
+    return float(of_each(accuracy, y_true, y_pred[None], w)[0])
+
+
+def accuracies(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
+    """The accuracy of several predictions, of shape (several, n, …)."""
+    right = y_true == y_pred
+    shares: Array = np.average(right.all(axis=-1) if y_true.ndim > 1 else right, axis=-1, weights=w)
+    return shares
 
 
 def r2(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
@@ -36,12 +41,17 @@ def r2(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
     >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
     1.0
     """
-    match(y_true, y_pred)
-    true, predicted = y_true.reshape(len(y_true), -1), y_pred.reshape(len(y_pred), -1)
-    error = np.average(squared_error(predicted, true), axis=0, weights=w)
+    return float(of_each(r2, y_true, y_pred[None], w)[0])
+
+
+def r2s(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
+    """The R² of several predictions, of shape (several, n, …)."""
+    true, predicted = y_true.reshape(len(y_true), -1), y_pred.reshape(*y_pred.shape[:2], -1)
+    error = np.average(squared_error(predicted, true), axis=1, weights=w)
     spread = np.average(squared_error(np.average(true, axis=0, weights=w), true), axis=0, weights=w)
     varied = np.ptp(true, axis=0) > 0
-    return float(np.where(varied, 1 - error / np.where(varied, spread, 1), error == 0).mean())
+    scores: Array = np.where(varied, 1 - error / np.where(varied, spread, 1), error == 0).mean(axis=1)
+    return scores
 
 
 def mean_squared_error(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
@@ -54,6 +64,14 @@ def mean_absolute_error(y_true: Array, y_pred: Array, w: Array | None = None) ->
     """The mean of |true - predicted|, over rows and outputs."""
     match(y_true, y_pred)
     return float(np.average(absolute_error(y_pred, y_true), axis=0, weights=w).mean())
+
+
+def of_each(metric: Metric, y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
+    """A metric of several predictions, of shape (several, n, …)."""
+    if metric not in OF_SEVERAL:
+        return np.array([metric(y_true, one) if w is None else metric(y_true, one, w) for one in y_pred])
+    match(y_true, y_pred[0])
+    return OF_SEVERAL[metric](y_true, y_pred, w)
 
 
 def match(y_true: Array, y_pred: Array) -> None:
@@ -69,3 +87,4 @@ METRICS: dict[str, Metric] = {
     "mean_absolute_error": mean_absolute_error,
 }
 LOWER_IS_BETTER = frozenset({"loss", "mean_squared_error", "mean_absolute_error"})
+OF_SEVERAL: dict[Metric, Callable[..., Array]] = {accuracy: accuracies, r2: r2s}  # those that take several at once

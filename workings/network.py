@@ -7,6 +7,7 @@ handled as a whole.  It computes nothing by itself: it has its program written a
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from workings.arrays import Array, RandomSource, as_features, as_finite, as_random, describe, same_length, working_dtype
+from workings.engines.choice import ENGINES, choose
+from workings.engines.compiled import CompiledEngine
+from workings.engines.contract import NotCompilableError, Stretch
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, ProgramError, WorkingsWarning, unknown_name
 from workings.layers import Dense, Layer, numbered
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from workings.checks.gradients import GradientReport
 
 CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
+PREDICTED_AT_ONCE = 2**18  # rows that compiled code predicts before Python looks whether somebody wants to stop
 FEWEST_ROWS = 64  # in a chunk, however wide the network
 
 
@@ -259,22 +264,44 @@ class Network:
 
     fit = fit
 
-    def outputs(self, X: ArrayLike) -> Array:
-        """The predictions ``p`` of shape (n, n_out), as the program names them."""
+    def outputs(self, X: ArrayLike, *, engine: str = "auto") -> Array:
+        """The predictions ``p`` of shape (n, n_out), as the program names them.
+
+        ``engine`` is chosen as in ``fit``: compiled code only where there are so many rows that it is worth it.
+        """
         self.check_built()
-        features = as_features(X, self.dtype, self.n_in)
-        run = self.runner("p", lambda: Runner(self.inference.needed_for("p"), ["p"], "predict"))
+        if engine not in ENGINES:
+            raise unknown_name("engine", engine, ENGINES)
+        features, program = as_features(X, self.dtype, self.n_in), self.inference.needed_for("p")
         values = {**self.parameters, **self.statistics}
+        if choose(engine, program, values, len(features), 1)[0] == "compiled":
+            try:
+                return self.compiled_outputs(program, features, values)
+            except NotCompilableError:
+                if engine == "compiled":
+                    raise
+        run = self.runner("p", lambda: Runner(program, ["p"], "predict"))
         (p,) = self.in_chunks(run, values, X=features)
         return p
 
-    def predict(self, X: ArrayLike) -> Array:
-        """Labels of shape (n,), or numbers of shape (n,) or (n, n_out)."""
-        return self.targets.decode(self.outputs(X))
+    def compiled_outputs(self, program: Program, X: Array, values: dict[str, Array]) -> Array:
+        """The predictions by compiled code, some rows at a time, so that Ctrl-C comes through."""
+        engine = self.runner(("p", "compiled"), lambda: CompiledEngine(program, ("p",)))
+        p = np.empty((len(X), self.n_out), self.dtype)
+        pieces = math.ceil(len(X) / PREDICTED_AT_ONCE)
+        bounds = [len(X) * piece // pieces for piece in range(pieces + 1)]
+        for start, stop in itertools.pairwise(bounds):
+            rows, part = X[start:stop], p[start:stop]
+            engine.run(Stretch(rows, part, [(0, len(rows))], [0.0], 1), dict(values), {"p": part[None]})
+        return p
 
-    def predict_proba(self, X: ArrayLike) -> Array:
+    def predict(self, X: ArrayLike, *, engine: str = "auto") -> Array:
+        """Labels of shape (n,), or numbers of shape (n,) or (n, n_out)."""
+        return self.targets.decode(self.outputs(X, engine=engine))
+
+    def predict_proba(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Probabilities of shape (n, classes); for two classes with one output, both are given."""
-        return self.targets.probabilities(self.outputs(X))
+        return self.targets.probabilities(self.outputs(X, engine=engine))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy for labels, R² for numbers; 1 is perfect."""

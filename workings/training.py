@@ -27,7 +27,7 @@ from workings.engines.reference import ReferenceEngine, Tracer
 from workings.errors import DivergenceError, InputError, unknown_name
 from workings.history import History
 from workings.lbfgs import minimize
-from workings.metrics import METRICS, Metric
+from workings.metrics import METRICS, Metric, of_each
 from workings.optimizers import LBFGS, Part
 from workings.program import Program, inference_program, step_program
 from workings.schedules import Constant, OnPlateau
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from workings.network import Network
 
 MANY_EPOCHS = 0.05  # seconds that epochs which nobody looks at may take together
+MOST_KEPT = 2**20  # numbers that are kept of epochs that are run together (8 MB in float64)
 ROWS_AT_A_TIME = 2**22  # numbers of X that are put in order at a time (32 MB in float64)
 Validation = tuple[ArrayLike, ArrayLike] | float | None
 Labels = Mapping[Any, float] | str | None
@@ -123,6 +124,8 @@ class Training:
     history : History
     epoch, epochs : int
         The epoch under way, from 0, and how many there are to be.
+    ran : range
+        The epochs that have been run since callbacks were told of the last; several, where none asks for each.
     step : int
         How many steps have been made.
     stopped : str
@@ -167,7 +170,9 @@ class Training:
         self.program: Program
         self.values: dict[str, Array]
         self.engine: Engine
-        self.engine_of_J: CompiledEngine | None = None
+        self.compiled_looks: dict[bool, CompiledEngine] = {}  # p and J of rows with weights, and without
+        self.several = 1  # epochs that have been run together
+        self.kept: dict[str, Array] = {}  # their parameters and statistics
         self.make_engine(engine)
         self.good = dict(self.values)
         self.together = 1 if self.may_run_many() else 0  # epochs that the engine is given at once
@@ -253,7 +258,7 @@ class Training:
             try:
                 self.engine = network.runner((*key, name), lambda: CompiledEngine(steps))
                 self.engine.source(self.example(), self.values)  # type: ignore[attr-defined]
-                self.engine_of_J = self.compiled_J() if without_J else None
+                self.compiled_looks = {weighs: self.compiled_look(weighs) for weighs in {weighted, False}}
             except NotCompilableError as error:
                 if wanted == "compiled":
                     raise
@@ -268,22 +273,36 @@ class Training:
         draws = self.network.draw(1, as_random(0))
         return Stretch(self.X, self.y, self.batches, self.batches[0], 1, order, self.w, draws)
 
-    def compiled_J(self) -> CompiledEngine:
-        """The engine that computes the objective of all rows."""
-        network, weighted = self.network, self.w is not None
+    def compiled_look(self, weighted: bool) -> CompiledEngine:
+        """The engine that computes p and J of some rows, for the parameters of one epoch or of several."""
+        network = self.network
 
         def make() -> CompiledEngine:
             program = inference_program(network.layers, network.loss, network.regularizers, weighted=weighted)
-            return CompiledEngine(program.needed_for("J"))
+            return CompiledEngine(program.needed_for("p", "J"), ("p",), by_step=True)
 
-        engine: CompiledEngine = network.runner(("J", "compiled", weighted), make)
-        engine.source(self.all_rows(1), self.values)
+        engine: CompiledEngine = network.runner(("look", "compiled", weighted), make)
+        engine.source(self.rows_for(1, self.X, self.y, self.w if weighted else None), self.kept_now())
         return engine
 
-    def all_rows(self, steps: int) -> Stretch:
-        """Some steps with all rows each."""
-        batches = np.broadcast_to((0, len(self.X)), (steps, 2))
-        return Stretch(self.X, self.y, batches, self.rates(steps), self.step + 1, None, self.w)
+    def kept_now(self) -> dict[str, Array]:
+        """The parameters and statistics of the network as they are, as if kept of one epoch."""
+        return {name: self.values[name][None] for name in (*self.network.parameters, *self.network.statistics)}
+
+    def look(self, X: Array, y: Array, w: Array | None, kept: Mapping[str, Array] | None = None) -> tuple[Array, Array]:
+        """J of shape (epochs,) and p of shape (epochs, n, n_out), for what was kept of epochs, or for what is now."""
+        if not self.compiled_looks:
+            J, p = self.network.measure(X, y, w)
+            return np.array([J]), p[None]
+        values = dict(kept or self.kept_now())
+        stretch = self.rows_for(len(next(iter(values.values()))), X, y, w)
+        p = np.empty((len(stretch.batches), *y.shape), X.dtype)
+        return self.compiled_looks[w is not None].run(stretch, values, {"p": p}), p
+
+    def rows_for(self, steps: int, X: Array, y: Array, w: Array | None, **more: Any) -> Stretch:
+        """Some steps with all of some rows."""
+        batches = np.broadcast_to((0, len(X)), (steps, 2))
+        return Stretch(X, y, batches, self.rates(steps), self.step + 1, None, w, **more)
 
     # -- the loop --------------------------------------------------------------------------
 
@@ -311,14 +330,16 @@ class Training:
         while done < self.epochs:
             if self.stopped:
                 return
-            self.epoch = done
+            self.epoch, self.several, self.kept = done, 1, {}
             self.tell("on_epoch_begin")
             most = min(self.together, self.epochs - done - 1)  # so that the last epoch knows its beginning
-            done += (self.run_many(most) if most > 1 else 0) or self.run_epoch()
+            if most < 2 or not self.run_many(most):
+                self.run_epoch()
             self.tell("on_epoch_end")
+            done = self.epoch + 1
         self.check_end()
 
-    def run_epoch(self) -> int:
+    def run_epoch(self) -> None:
         """Run one epoch and record it."""
         loss = self.objective_now() if self.passes_for_loss else None
         began, self.good = time.perf_counter(), dict(self.values)
@@ -326,38 +347,88 @@ class Training:
         self.network.keep(self.values)
         self.finish_epoch(self.mean_objective(objectives) if loss is None else loss)
         self.adapt(1, time.perf_counter() - began)
-        return 1
 
     def mean_objective(self, objectives: Sequence[float]) -> float:
         """The objective that the steps of an epoch met, each counted by its rows."""
-        if self.network.loss.reduction == "sum":
+        if len(self.batches) == 1 or self.network.loss.reduction == "sum":
             return math.fsum(objectives)
         return math.fsum((b - a) * J for (a, b), J in zip(self.batches, objectives, strict=True)) / len(self.X)
 
     def may_run_many(self) -> bool:
-        """Whether epochs are single steps that nobody looks at, and that nothing is drawn for."""
-        watched = self.metrics or self.validation is not None or isinstance(self.schedule, OnPlateau)
-        alone = len(self.batches) == 1 and not self.program.draws and not isinstance(self.optimizer, LBFGS)
-        return alone and not watched and not any(map(sees_every_epoch, self.callbacks))
+        """Whether epochs are single steps that nobody has to look at one by one, and that nothing is drawn for."""
+        if len(self.batches) > 1 or self.program.draws or isinstance(self.optimizer, LBFGS):
+            return False
+        if isinstance(self.schedule, OnPlateau) or any(map(sees_every_epoch, self.callbacks)):
+            return False
+        look_back = sum(callback.looks_back for callback in self.callbacks)
+        measured = bool(self.metrics) or self.validation is not None
+        return look_back < 2 and (bool(self.compiled_looks) or not (measured or look_back))
 
-    def run_many(self, epochs: int) -> int:
-        """Run epochs of one step together; give how many were run: those before a number that is not finite."""
-        before, began = dict(self.values), time.perf_counter()
-        stretch = self.all_rows(epochs)
+    def run_many(self, epochs: int) -> bool:
+        """Run epochs of one step together, as many as stay finite; say whether there were any."""
+        began, self.good = time.perf_counter(), dict(self.values)
+        epochs, kept = self.keep_room(epochs)
+        stretch = self.rows_for(epochs, self.X, self.y, self.w, kept=kept)
         try:
             objectives = np.asarray(self.engine.run(stretch, self.values))
+            columns = self.measured(kept) if kept else {}
         except KeyboardInterrupt:
-            self.values = before  # the history has nothing of these epochs
+            self.values = self.good  # the history has nothing of these epochs
             raise
         finite = np.isfinite(objectives)
         if not finite.all():
-            self.values, good = before, int(finite.argmin())
-            return self.run_many(good) if good > 1 else 0
+            self.values, good = dict(self.good), int(finite.argmin())
+            return good > 1 and self.run_many(good)
         self.step, self.lr, self.epoch = self.step + epochs, float(stretch.lr[-1]), self.epoch + epochs - 1
+        self.several, self.kept = epochs, kept
         self.network.keep(self.values)
-        self.history.add_many(loss=objectives / self.rows_of_loss(len(self.X)), lr=np.asarray(stretch.lr))
+        loss = objectives / self.rows_of_loss(len(self.X))
+        self.history.add_many(loss=loss, **columns, lr=np.asarray(stretch.lr))
         self.adapt(epochs, time.perf_counter() - began)
-        return epochs
+        return True
+
+    def keep_room(self, epochs: int) -> tuple[int, dict[str, Array]]:
+        """Room for the parameters of some epochs, if anything looks at them, and for how many epochs it is.
+
+        What looks at each epoch by itself gets it too: so the steps are the same code, and lead to the same bits.
+        """
+        looks = self.metrics or self.validation is not None or any(c.looks_back for c in self.callbacks)
+        if not looks or len(self.batches) > 1 or not self.compiled_looks:
+            return epochs, {}
+        shapes = {name: value.shape[1:] for name, value in self.kept_now().items()}
+        numbers = sum(math.prod(shape) for shape in shapes.values())
+        numbers += self.y.size if self.metrics else 0
+        numbers += 0 if self.validation is None else self.validation[1].size
+        epochs = max(min(epochs, MOST_KEPT // numbers), 1)
+        return epochs, {name: np.empty((epochs, *shape), self.X.dtype) for name, shape in shapes.items()}
+
+    @property
+    def ran(self) -> range:
+        """The epochs that have been run since callbacks were told of the last."""
+        return range(self.epoch - self.several + 1, self.epoch + 1)
+
+    def parameters_at(self, epoch: int, *, at_its_end: bool = True) -> dict[str, Array]:
+        """A copy of the parameters and statistics at the end, or the beginning, of one of the epochs ``ran``."""
+        index = epoch - self.ran.start - (not at_its_end)
+        if index < 0:
+            values: Mapping[str, Array] = self.good
+        else:
+            values = {name: array[index] for name, array in self.kept.items()} or self.values
+        return {name: values[name].copy() for name in (*self.network.parameters, *self.network.statistics)}
+
+    def go_back(self, epoch: int) -> None:
+        """Forget the epochs after one of those ``ran``: run those before it again, which leads to the same bits."""
+        beyond = self.epoch - epoch
+        if beyond == 0:
+            return
+        self.step -= self.several
+        self.several, self.epoch, self.values = self.several - beyond, epoch, dict(self.good)
+        kept = self.keep_room(self.several)[1]
+        self.engine.run(self.rows_for(self.several, self.X, self.y, self.w, kept=kept), self.values)
+        self.step += self.several
+        self.lr = self.rate(self.step - 1)
+        self.network.keep(self.values)
+        self.history.forget(beyond)
 
     def adapt(self, epochs: int, seconds: float) -> None:
         """Choose how many epochs come together from the time that some have taken."""
@@ -372,17 +443,15 @@ class Training:
 
     def objective_now(self) -> float:
         """The objective on all training rows, which must be finite."""
-        if self.engine_of_J is None:
-            J = self.network.measure(self.X, self.y, self.w)[0]
-        else:
-            J = float(self.engine_of_J.run(self.all_rows(1), self.values)[0])
+        J = float(self.look(self.X, self.y, self.w)[0][0])
         if not np.isfinite(J):
             self.fail("J", self.step, f"after step {self.step} the objective J was {J:g}", self.good, self.rate_now())
         return J
 
     def finish_epoch(self, loss: float) -> None:
         """Record an epoch that began with the objective ``loss``."""
-        self.history.add(loss=loss / self.rows_of_loss(len(self.X)), **self.measured(), **self.rate_now())
+        measured = {name: values[0] for name, values in self.measured().items()}
+        self.history.add(loss=loss / self.rows_of_loss(len(self.X)), **measured, **self.rate_now())
         if isinstance(self.schedule, OnPlateau):
             monitor = self.schedule.monitor
             if monitor not in self.history:
@@ -393,21 +462,25 @@ class Training:
         """By what an objective is divided, so that it is one per row."""
         return rows if self.network.loss.reduction == "sum" else 1
 
-    def measured(self) -> dict[str, float]:
-        """The metrics on the training rows; loss and metrics on the validation rows."""
-        found = {}
-        decode = self.network.targets.decode
+    def measured(self, kept: Mapping[str, Array] | None = None) -> dict[str, Array]:
+        """The metrics on the training rows; loss and metrics on the validation rows; for each epoch that was kept."""
+        found: dict[str, Array] = {}
         if self.metrics:
-            p = self.network.measure(self.X, self.y, self.w)[1]
-            found = {name: metric(decode(self.y), decode(p)) for name, metric in self.metrics.items()}
+            p = self.look(self.X, self.y, self.w, kept)[1]
+            found = {name: self.metric_of(metric, self.y, p) for name, metric in self.metrics.items()}
         if self.validation is not None:
             X, y = self.validation
-            J, p = self.network.measure(X, y, None)
+            J, p = self.look(X, y, None, kept)
             found["val_loss"] = J / self.rows_of_loss(len(X))
             usual = "accuracy" if self.network.loss.target in ("classes", "labels") else "r2"
             for name, metric in {usual: METRICS[usual], **self.metrics}.items():
-                found[f"val_{name}"] = metric(decode(y), decode(p))
+                found[f"val_{name}"] = self.metric_of(metric, y, p)
         return found
+
+    def metric_of(self, metric: Metric, y: Array, p: Array) -> Array:
+        """A metric of predictions of shape (epochs, n, n_out)."""
+        predicted = self.network.targets.decode(p.reshape(-1, p.shape[-1]))
+        return of_each(metric, self.network.targets.decode(y), predicted.reshape(*p.shape[:2], *predicted.shape[1:]))
 
     def run_stretch(self, stretch: Stretch) -> Sequence[float] | Array:
         """Have the engine run some steps; find the culprit if a number is not finite."""
@@ -438,6 +511,7 @@ class Training:
                 lr=self.rates(len(batches)),
                 first_step=self.step + 1,
                 draws=self.drawn(batches),
+                kept=self.keep_room(1)[1],
             )
 
     def drawn(self, batches: Sequence[tuple[int, int]]) -> dict[str, Array]:
@@ -465,9 +539,11 @@ class Training:
         """The learning rate of the last step, for the history."""
         return {} if isinstance(self.optimizer, LBFGS) else {"lr": self.lr}
 
-    def stop(self, reason: str) -> None:
-        """End training after this epoch."""
+    def stop(self, reason: str, *, after: int | None = None) -> None:
+        """End training after this epoch, or after one of those ``ran``."""
         self.stopped = reason
+        if after is not None:
+            self.go_back(after)
 
     def tell(self, moment: str) -> None:
         """Tell every callback what the moment is."""
@@ -527,7 +603,10 @@ def whole_number(value: Any, name: str) -> int:
 
 
 def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
-    """Refuse what is not a list of callbacks; put checkpoints last, so that they see what the others have done."""
+    """Refuse what is not a list of callbacks; put those that may go back first, and checkpoints last.
+
+    So all others see only epochs that stay, and checkpoints see what the others have done.
+    """
     if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
         raise InputError(f"callbacks is a list, such as [EarlyStopping()], not {describe(callbacks)}.")
     for callback in callbacks:
@@ -535,7 +614,7 @@ def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
             raise InputError(
                 f"callbacks holds {describe(callback)}, which is no callback: derive it from workings.Callback."
             )
-    return tuple(sorted(callbacks, key=lambda callback: callback.runs_last))
+    return tuple(sorted(callbacks, key=lambda callback: callback.runs_last - callback.looks_back))
 
 
 def chosen_metrics(metrics: Sequence[str] | Mapping[str, Metric]) -> dict[str, Callable[..., float]]:

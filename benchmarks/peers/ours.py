@@ -56,7 +56,7 @@ class Fit:
         return {name: array.copy() for name, array in self.network.parameters.items()}
 
     def forward(self, X: Array) -> Array:
-        return self.network.predict_proba(X)
+        return self.network.predict_proba(X, engine=self.engine)
 
 
 def network_of(job: Job) -> Network:

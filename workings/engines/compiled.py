@@ -46,10 +46,10 @@ class CompiledEngine:
 
     name = "compiled"
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, outputs: Sequence[str] = (), *, by_step: bool = False) -> None:
         if not is_installed():
             raise MissingExtraError("Numba", "fast")
-        self.program = program
+        self.program, self.outputs, self.by_step = program, tuple(outputs), by_step
         self.has_objective = any(s.target == "J" for s in program.statements)
         targets = {s.target for s in program.statements}
         self.changed = [name for name in program.carried if name in targets]
@@ -57,25 +57,31 @@ class CompiledEngine:
         self.functions: dict[str, Callable[..., None]] = {}
         self.pace = LONGEST_CALL / 10  # seconds that a step takes, as far as is known
 
-    def run(self, stretch: Stretch, values: dict[str, Array]) -> Array:
-        """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program."""
+    def run(self, stretch: Stretch, values: dict[str, Array], outputs: Mapping[str, Array] | None = None) -> Array:
+        """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program.
+
+        ``outputs`` are arrays of shape (steps, rows, …) that are filled.
+        """
         written = self.source(stretch, values)
         if written.text not in self.functions:
             self.functions[written.text] = load(written.text)
         train = self.functions[written.text]
         values.update((name, aligned_copy(values[name])) for name in self.changed)
         bounds = np.asarray(stretch.batches, dtype=np.int64)
-        starts, stops = np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1])
-        rates, objectives = np.asarray(stretch.lr, dtype=np.float64), np.empty(len(starts))
+        objectives = np.empty(len(bounds))
+        by_step = [np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1])]
+        by_step += [np.asarray(stretch.lr, dtype=np.float64)]
+        fixed, last = self.arguments(written, stretch, values)
+        last += [*stretch.kept.values(), *((outputs or {})[name] for name in self.outputs), objectives]
         with team_for(written, stretch.X.dtype) as team, np.errstate(all="ignore"):
-            given = [written.block, *team, *self.arguments(written, stretch, values)]
             done = 0
-            while done < len(starts):
+            while done < len(bounds):
                 part = slice(done, done + max(int(LONGEST_CALL / self.pace), 1))
-                began = time.perf_counter()
-                train(starts[part], stops[part], rates[part], stretch.first_step + done, *given, objectives[part])
-                self.pace = (time.perf_counter() - began) / len(starts[part])
-                done += len(starts[part])
+                began, first = time.perf_counter(), stretch.first_step + done
+                steps, lasts = ([array[part] for array in arrays] for arrays in (by_step, last))
+                train(*steps, first, written.block, *team, *fixed, *lasts)
+                done += len(steps[0])
+                self.pace = (time.perf_counter() - began) / len(steps[0])
         return objectives if self.has_objective else objectives[:0]
 
     def source(self, stretch: Stretch, values: Mapping[str, Array]) -> Written:
@@ -86,17 +92,22 @@ class CompiledEngine:
         NotCompilableError
             For a statement that cannot be taken.
         """
-        size = size_of(stretch, values)
+        size = size_of(stretch, values, self.by_step)
         if size not in self.sources:
-            self.sources[size] = write(self.program, size)
+            self.sources[size] = write(self.program, size, self.outputs)
         return self.sources[size]
 
-    def arguments(self, written: Written, stretch: Stretch, values: Mapping[str, Array]) -> list[Any]:
-        """The numbers and arrays of the program that the function is given, in its order."""
+    def arguments(
+        self, written: Written, stretch: Stretch, values: Mapping[str, Array]
+    ) -> tuple[list[Any], list[Array]]:
+        """The numbers and arrays of the program that the function is given: once, and for each step."""
         arrays = {"X": stretch.X, "y": stretch.y, "w": stretch.w, **stretch.draws, **values}
         order = [] if stretch.order is None else [np.ascontiguousarray(stretch.order, dtype=np.int64)]
-        constants = map(float, self.program.constants.values())
-        return [*constants, *order, *(np.ascontiguousarray(arrays[a]) for a in written.arrays)]
+        rows, whole = (
+            [np.ascontiguousarray(arrays[name]) for name in names] for names in (written.rows, written.whole)
+        )
+        once = [*map(float, self.program.constants.values()), *order, *rows]
+        return (once, whole) if self.by_step else ([*once, *whole], [])
 
 
 def aligned_copy(array: Array) -> Array:

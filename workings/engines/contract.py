@@ -41,6 +41,8 @@ class Stretch:
         A weight for each row.
     draws : mapping of str to array
         What was drawn for each position of ``order``, such as dropout masks.
+    kept : mapping of str to array of shape (steps, …)
+        Arrays that the engine fills with what a value is after each step.
     """
 
     X: Array
@@ -51,6 +53,7 @@ class Stretch:
     order: Array | None = None
     w: Array | None = None
     draws: Mapping[str, Array] = field(default_factory=dict)
+    kept: Mapping[str, Array] = field(default_factory=dict)
 
 
 class Engine(Protocol):

@@ -169,6 +169,13 @@ class Lowering:
         tree = value.tree if dims.get("c") or not is_product else moved(value.tree, {"c": 0})
         self.operations.append(Operation(name, out, over, dims, kind, tree, is_product, self.statement))
 
+    def hand_back(self, name: str) -> str:
+        """Add an operation that reads a name entry by entry, to be written where it is wanted."""
+        value, target = self.entry(name), self.fresh(f"output.{name}")
+        self.emit(target, value, "map")
+        self.dims[target] = value.dims
+        return target
+
     def named(self, value: Value) -> Value:
         """The same value under a name of its own, so that it is computed once."""
         if isinstance(value.tree, (Leaf, Number)):

@@ -124,4 +124,6 @@ class ReferenceEngine:
                 results = self.step(**batch, **values)
                 values.update(zip(self.program.carried, results, strict=False))
                 objectives += results[len(self.program.carried) :]
+                for name, kept in stretch.kept.items():
+                    kept[index] = values[name]
         return [float(J) for J in objectives]

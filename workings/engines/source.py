@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,10 @@ class Shape:
         Whether rows are taken a block at a time.
     rows : int or None
         The number of rows in every step, where it is small enough to be written out; 1 means no loop.
+    kept : tuple of str
+        What is kept of each step.
+    by_step : bool
+        Whether arrays without rows are handed in for each step.
     """
 
     dtype: str
@@ -65,6 +69,12 @@ class Shape:
     ordered: bool
     in_blocks: bool
     rows: int | None
+    kept: tuple[str, ...]
+    by_step: bool
+
+    def extent(self, name: str, axis: int, with_rows: Container[str]) -> str:
+        """The length of an array that is handed in."""
+        return f"{name}_steps.shape[{axis + 1}]" if self.by_step and name not in with_rows else f"{name}.shape[{axis}]"
 
 
 @dataclass
@@ -78,6 +88,7 @@ class Writer:
     inputs: Sequence[str]  # the other arrays that are handed in
     carried: Mapping[str, str]  # final name -> the name of the array that is changed
     sizes: Mapping[str, str]  # dimension -> the expression that gives it
+    outputs: Sequence[str]  # operations that are handed back
     names: dict[Any, str] = field(default_factory=dict)
     helpers: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
@@ -251,11 +262,40 @@ class Writer:
     def arguments(self) -> list[str]:
         """What the function is given, in order."""
         program = self.lowering.program
-        arrays = [*self.row_inputs, *self.inputs]
+        by_step = "_steps" if self.shape.by_step else ""
+        arrays = [*map(self.array, self.row_inputs), *(f"{self.array(name)}{by_step}" for name in self.inputs)]
+        arrays += [f"{self.array(name)}_kept" for name in self.shape.kept] + [
+            self.output(name) for name in self.outputs
+        ]
         order = ["order"] if self.shape.ordered else []
         team = ["board", "rooms"] if self.has_products else []
         scalars = ["starts", "stops", "rates", "first", "block", *team, *map(self.array, program.constants)]
-        return [*scalars, *order, *map(self.array, arrays), "objectives"]
+        return [*scalars, *order, *arrays, "objectives"]
+
+    def output(self, target: str) -> str:
+        """What the array is called into which an operation is handed back."""
+        return self.name(("output", target), target)
+
+    def output_place(self, target: str, index: Sequence[Index]) -> str:
+        """Where an entry is handed back: by step, row and column."""
+        given = iter(index)
+        row, *others = (0 if dim == 1 else next(given) for dim in self.dims(target))
+        first = "begin" if self.shape.in_blocks else "start"
+        place = [first if self.dims(target)[0] == 1 else f"{first} + {row}", *map(str, others)]
+        return f"{self.output(target)}[step, {', '.join(place)}]"
+
+    def kept_lines(self) -> list[str]:
+        """Keep what a step has led to."""
+        lines: list[str] = []
+        for name in self.shape.kept:
+            loops = list(zip("kj", self.dims(name), strict=False))
+            index = "".join(f", {letter}" for letter, _ in loops)
+            copy = f"{self.array(name)}_kept[step{index}] = {self.array(name)}[{index.removeprefix(', ')}]"
+            body = [copy]
+            for letter, dim in reversed(loops):
+                body = [f"for {letter} in range({dim}):", *indented(body)]
+            lines += body
+        return lines
 
     @property
     def loads_once(self) -> bool:
@@ -315,6 +355,8 @@ class Writer:
         lines = ["start, stop = starts[step], stops[step]"]
         if self.shape.rows:
             lines = ["start = starts[step]"]
+        if self.shape.by_step:
+            lines += [f"{self.array(name)} = {self.array(name)}_steps[step]" for name in self.inputs]
         lines += [f"n = {self.shape.rows or 'stop - start'}", "lr = rates[step]", "t = first + step"]
         if self.shape.rows == 1:
             lines.append(f"row = {'order[start]' if self.shape.ordered else 'start'}")
@@ -331,7 +373,9 @@ class Writer:
                 phase = ["for begin in range(start, stop, block):", *indented(phase)]
             lines += phase
         objective = self.lowering.current.get("J")
-        return [*lines, *([f"objectives[step] = {self.local(objective, ())}"] if objective else [])]
+        if objective is not None:
+            lines.append(f"objectives[step] = {self.local(objective, ())}")
+        return [*lines, *self.kept_lines()]
 
     def phase_lines(self, number: int, groups: Sequence[Group]) -> list[str]:
         """The groups of one phase."""
@@ -443,6 +487,9 @@ class Loops:
     def assign(self, member: Placed, index: tuple[Index, ...], text: str) -> None:
         """Write what an entry becomes."""
         target = member.operation.target
+        if target in self.writer.outputs:
+            self.body.append(f"{self.writer.output_place(target, index)} = {text}")
+            return
         if member.reduced:
             self.accumulate(member, index, text)
             return

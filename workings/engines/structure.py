@@ -45,6 +45,10 @@ class Size:
         The different numbers of rows in a step, the smallest first.
     one_batch, ordered : bool
         Whether all steps take the same rows; whether rows come in an order of their own.
+    kept : tuple of str
+        What is kept of each step.
+    by_step : bool
+        Whether each step has values of its own.
     """
 
     dtype: str
@@ -52,17 +56,22 @@ class Size:
     batches: tuple[int, ...]
     one_batch: bool
     ordered: bool
+    kept: tuple[str, ...] = ()
+    by_step: bool = False
 
 
-def size_of(stretch: Stretch, values: Mapping[str, Array]) -> Size:
-    """Read the sizes off the arrays."""
+def size_of(stretch: Stretch, values: Mapping[str, Array], by_step: bool = False) -> Size:
+    """Read the sizes off the arrays; with ``by_step``, values have the steps as their first dimension."""
     rows = {"X": stretch.X, "y": stretch.y, "w": stretch.w, **stretch.draws}
-    shapes: list[tuple[str, tuple[int | str, ...]]] = [(name, array.shape) for name, array in values.items()]
+    shapes: list[tuple[str, tuple[int | str, ...]]] = [
+        (name, array.shape[1:] if by_step else array.shape) for name, array in values.items()
+    ]
     shapes += [(name, ("n", *array.shape[1:])) for name, array in rows.items() if array is not None]
     bounds = np.asarray(stretch.batches)
     counts = sorted(set((bounds[:, 1] - bounds[:, 0]).tolist()))
     one = stretch.order is None and bool((bounds == (0, len(stretch.X))).all())
-    return Size(stretch.X.dtype.name, tuple(shapes), tuple(counts), one, stretch.order is not None)
+    ordered = stretch.order is not None
+    return Size(stretch.X.dtype.name, tuple(shapes), tuple(counts), one, ordered, tuple(stretch.kept), by_step)
 
 
 @dataclass(frozen=True)
@@ -71,20 +80,20 @@ class Dimensions:
 
     of: Mapping[str, tuple[Dim, ...]]
     numbers: Mapping[Dim, int]
-    found: Mapping[str, str]
+    found: Mapping[str, tuple[str, int]]
 
 
 def dimensions(size: Size, used: frozenset[str], largest: int) -> Dimensions:
     """Name the dimensions: numbers up to ``largest`` stand for themselves, others get a symbol."""
     rows: Dim = 1 if size.batches == (1,) else "n"
     symbols: dict[int, str] = {}
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, int]] = {}
     of: dict[str, tuple[Dim, ...]] = {}
     for name, shape in size.shapes:
         for axis, number in enumerate(shape):
             if name in used and isinstance(number, int) and number > largest and number not in symbols:
                 symbols[number] = f"d{len(symbols) + 1}"
-                found[symbols[number]] = f"{name}.shape[{axis}]"
+                found[symbols[number]] = (name, axis)
         of[name] = tuple(rows if isinstance(d, str) else symbols.get(d, d) for d in shape)
     return Dimensions(of, {**{symbol: number for number, symbol in symbols.items()}, "n": size.batches[-1]}, found)
 
@@ -158,18 +167,19 @@ class Written:
         Rows at a time.
     largest_product : int
         Multiplications in the largest of the large products; 0 if there is none.
-    arrays : tuple of str
-        The arrays it takes, in order.
+    rows, whole : tuple of str
+        The arrays with rows that it takes, and the others, in order.
     """
 
     text: str
     block: int
     largest_product: int
-    arrays: tuple[str, ...]
+    rows: tuple[str, ...]
+    whole: tuple[str, ...]
 
 
-def write(program: Program, size: Size) -> Written:
-    """Write the source of a program.
+def write(program: Program, size: Size, outputs: Sequence[str] = ()) -> Written:
+    """Write the source of a program; outputs are names with rows that it hands back.
 
     Raises
     ------
@@ -184,7 +194,8 @@ def write(program: Program, size: Size) -> Written:
             break
     changed = {lowering.current[name]: name for name in program.carried if name in lowering.current}
     objective = [lowering.current["J"]] if "J" in lowering.current else []
-    operations: Sequence[Operation] = alive(lowering.operations, [*changed, *objective])
+    handed_back = [lowering.hand_back(name) for name in outputs]
+    operations: Sequence[Operation] = alive(lowering.operations, [*changed, *objective, *handed_back])
     layout = layout_of(operations, dims.numbers)
     schedule = make_schedule(operations, layout, changed)
     rows, block = size.batches[-1], fitting_rows(operations, layout, size.dtype)
@@ -195,9 +206,9 @@ def write(program: Program, size: Size) -> Written:
     few = rows if len(size.batches) == 1 and rows <= FEW_ROWS else None
     on_rows = {name: dims.of[name] for name, shape in size.shapes if name in used and shape[:1] == ("n",)}
     whole = [name for name, shape in size.shapes if name in used and name not in on_rows]
-    shape = Shape(size.dtype, size.one_batch, size.ordered, in_blocks, few)
-    sizes = {dim: str(dims.numbers[dim]) for dim in dims.found} if few == 1 else dims.found
-    text = Writer(lowering, schedule, shape, on_rows, whole, changed, sizes).written()
+    shape = Shape(size.dtype, size.one_batch, size.ordered, in_blocks, few, size.kept, size.by_step)
+    sizes = {dim: str(dims.numbers[dim]) if few == 1 else shape.extent(*at, on_rows) for dim, at in dims.found.items()}
+    text = Writer(lowering, schedule, shape, on_rows, whole, changed, sizes, handed_back).written()
     products = [operation.dims.values() for operation in operations if is_large(operation, layout)]
     largest_product = max((math.prod(layout.size(dim) for dim in of) for of in products), default=0)
-    return Written(text, block if in_blocks else rows, largest_product, (*on_rows, *whole))
+    return Written(text, block if in_blocks else rows, largest_product, tuple(on_rows), tuple(whole))
