@@ -130,6 +130,7 @@ class Network:
         self.loss = loss_named(loss)
         self.regularizers = checked_regularizers(regularizer)
         self.rng = as_random(seed)
+        self.seed = int(seed) if isinstance(seed, (int, np.integer)) else None
         warn_of_two_links(self.layers[-1], self.loss)
         self.n_in: int | None = None
         self.dtype_given = dtype is not None
@@ -323,13 +324,18 @@ class Network:
         (J,) = whole({**values, "losses": losses, "y": y, "n": len(X), "w": w})
         return float(J), p
 
-    def in_chunks(self, run: Runner, values: Mapping[str, Any], **data: Array) -> list[Array]:
-        """Run a program on some rows of the data after the other; give each of its results for all rows."""
-        n, width, widths = len(data["X"]), self.n_in or 1, 0
+    @property
+    def rows_in_chunk(self) -> int:
+        """How many rows are predicted at a time."""
+        width, widths = self.n_in or 1, 0
         for layer in self.layers:
             width = layer.width(width)
             widths += 2 * width  # z and a
-        size = max(CHUNK // (widths * self.dtype.itemsize), FEWEST_ROWS)
+        return max(CHUNK // (widths * self.dtype.itemsize), FEWEST_ROWS)
+
+    def in_chunks(self, run: Runner, values: Mapping[str, Any], **data: Array) -> list[Array]:
+        """Run a program on some rows of the data after the other; give each of its results for all rows."""
+        n, size = len(data["X"]), self.rows_in_chunk
         whole: list[Array] = []
         for start in range(0, n, size):
             pieces = {name: array[start : start + size] for name, array in data.items()}
@@ -413,6 +419,12 @@ class Network:
         from workings.checks.gradients import check_gradients
 
         return check_gradients(self, X, y, **settings)
+
+    def script(self, **settings: Any) -> str:
+        """Write network and training as one file that needs NumPy alone; see :mod:`workings.readings.script`."""
+        from workings.readings.script import script
+
+        return script(self, **settings)
 
     def save(self, path: str | Path) -> Path:
         """Write the network to a safetensors file; see :mod:`workings.files.safetensors`."""

@@ -1,0 +1,1 @@
+"""Readings: the same program, told as a script."""

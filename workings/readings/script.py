@@ -1,0 +1,511 @@
+"""The script: a network and its training as one file that needs NumPy alone.
+
+It has no mathematics of its own.  The statements are those of the program, initializers and schedules are taken
+from their source with their settings in place of the letters, and what is not straight-line code is copied whole.
+So it ends with the same bits as the reference engine, on the same machine with the same NumPy.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import textwrap
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workings.arrays import Array, describe, same_length
+from workings.errors import InputError
+from workings.initializers import Given, initializer_of
+from workings.layers import Dense, Dropout, dropout_mask, numbered
+from workings.optimizers import LBFGS, Part
+from workings.program import Program, Statement, Writer, inference_program, show_shape, text_of
+from workings.readings.copying import Copied, method_with_settings, with_settings
+from workings.schedules import Constant, OnPlateau, WarmUp, schedule_of
+from workings.version import __version__
+
+if TYPE_CHECKING:
+    from workings.network import Network
+
+WIDTH = 88  # columns, as formatters have it
+INDENT = "    "
+MOST_INLINE = 20_000  # numbers that are written into a script
+STAGES = {
+    "forward": "Forward: from the inputs to the objective.",
+    "backward": "Backward: the gradient of the objective with respect to each value, last first.",
+    "update": "Update: a step against the gradient.",
+}
+
+
+def script(
+    network: Network,
+    *,
+    optimizer: Part | None = None,
+    epochs: int = 100,
+    batch_size: int | None = 32,
+    shuffle: bool = True,
+    weights: str = "seed",
+    data: Any = None,
+) -> str:
+    """Write a network and its training as one Python file that needs NumPy alone.
+
+    Parameters
+    ----------
+    optimizer : optimizer or None
+        Without one, the script only predicts, with the network's parameters as they are.
+    epochs, batch_size, shuffle :
+        As for ``fit``; the script ends with the same bits as ``fit(..., engine="reference")``.
+    weights : str
+        ``"seed"``: first weights are drawn as the network draws them.  ``"inline"``: the network's parameters
+        as they are stand in the script.  A path that ends in ``.npz``: they are read from that file, which
+        ``np.savez(path, **net.parameters, **net.statistics)`` writes; ``"file"`` is short for ``"weights.npz"``.
+    data : (X, y), path, or None
+        Arrays, which are written into the script, or an ``.npz`` file that holds ``X`` and ``y``; by default
+        ``data.npz``.
+
+    Returns
+    -------
+    str
+        The script. When it has run, ``history`` holds the losses, and each parameter stands under its name.
+
+    Raises
+    ------
+    InputError
+        For settings that a script cannot have.
+    ProgramError
+        For a function whose source cannot be had.
+
+    Examples
+    --------
+    >>> from workings import Dense, Network, SGD, SquaredError
+    >>> net = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=1)
+    >>> text = net.script(optimizer=SGD(0.1), epochs=3, batch_size=None, data=([[1.0], [2.0]], [2.0, 4.0]))
+    >>> print(text[text.index("    # layer 1") :].split("\\n\\n")[0])
+        # layer 1: Dense(1, 'identity')
+        # z1 is each unit's weighted sum of its inputs, plus its bias.
+        z1 = X @ W1 + b1  # (n, 1)
+    """
+    settings = Settings(network, optimizer, epochs, batch_size, shuffle, weights, data)
+    return ScriptWriter(settings).written()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a script is to do, checked."""
+
+    network: Network
+    optimizer: Part | None
+    epochs: int
+    batch_size: int | None
+    shuffle: bool
+    weights: str
+    data: Any
+
+    def __post_init__(self) -> None:
+        if isinstance(self.optimizer, LBFGS):
+            raise InputError("SciPy makes the steps of L-BFGS: no script with NumPy alone can do that.")
+        for name, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
+            is_whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            if not is_whole and not (name == "batch_size" and value is None):
+                raise InputError(f"{name} must be a whole number from 1, not {describe(value)}.")
+        if self.weights not in ("seed", "inline", "file") and not self.weights.endswith(".npz"):
+            raise InputError(f'weights is "seed", "inline", "file" or a path that ends in .npz, not {self.weights!r}.')
+        if self.network.n_in is None:
+            raise InputError("The network does not know how many columns X has: give n_in, or call fit first.")
+        if self.weights == "seed" and self.optimizer is not None and self.network.seed is None:
+            raise InputError('The network has no seed (a whole number), or comes from a file: use weights="inline".')
+
+    @functools.cached_property
+    def arrays(self) -> tuple[Array, Array] | None:
+        """X and y, where they are at hand."""
+        if isinstance(self.data, (str, Path)) or self.data is None:
+            if self.data is None or not Path(self.data).exists():
+                return None
+            with np.load(self.data) as file:
+                X, y = file["X"], file["y"]
+        else:
+            X, y = (np.asarray(array) for array in self.data)
+        same_length(X, y)
+        return X, y
+
+    @property
+    def path(self) -> str | None:
+        """The file that the script reads its data from; None if they stand in it."""
+        return str(self.data or "data.npz") if isinstance(self.data, (str, Path)) or self.data is None else None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether each step takes all rows."""
+        return self.batch_size is None or (self.arrays is not None and len(self.arrays[0]) <= self.batch_size)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether anything is drawn while the network learns."""
+        return (self.shuffle and not self.is_full) or any(layer.draws for layer in self.network.layers)
+
+
+@dataclass
+class ScriptWriter:
+    """Writes the sections of a script."""
+
+    settings: Settings
+    lines: list[str] = field(default_factory=list)
+    defined: set[str] = field(default_factory=set)
+    copied: Copied = field(default_factory=Copied)
+
+    @property
+    def network(self) -> Network:
+        """The network that is told."""
+        return self.settings.network
+
+    def written(self) -> str:
+        """The whole script."""
+        if self.settings.optimizer is None:
+            self.parameters("inline" if self.settings.weights == "seed" else self.settings.weights)
+            self.predicting()
+        else:
+            self.data()
+            self.parameters(self.settings.weights)
+            self.training(self.settings.optimizer)
+            self.predicting()
+            self.section("Result")
+            self.lines += ['print(f"loss at the beginning {history[0]:.6g}, at the last epoch {history[-1]:.6g}")']
+        body = "\n".join(self.lines).rstrip("\n")
+        return "\n".join([*self.header(body), body, ""])
+
+    def header(self, body: str) -> list[str]:
+        """The first lines, and what stands above all else."""
+        network, settings = self.network, self.settings
+        layers = ", ".join(map(repr, network.layers))
+        what = f"layers {layers}; loss {network.loss!r}"
+        what += "".join(f"; {regularizer!r}" for regularizer in network.regularizers)
+        if settings.optimizer is not None:
+            what += f"; {settings.optimizer!r}, {settings.epochs:,} epochs"
+        trained = "and its training, " if settings.optimizer is not None else ""
+        lines = [f'"""A neural network {trained}with NumPy alone; written by Workings {__version__}.', ""]
+        lines += [*textwrap.wrap(f"{what[0].upper()}{what[1:]}.", WIDTH), '"""', ""]
+        uses_math = "math." in body + "".join(self.copied.functions.values())
+        lines += [*(["import math", ""] if uses_math else []), "import numpy as np", ""]
+        lines += ['np.seterr(all="ignore")  # a number that grows too large shows as inf or nan']
+        for text in self.copied.constants.values():
+            lines += ["", text] if text is next(iter(self.copied.constants.values())) else [text]
+        for text in self.copied.functions.values():
+            is_wide = any(len(line) > WIDTH for line in text.splitlines())
+            lines += ["", "", *(["# fmt: off"] if is_wide else []), text, *(["# fmt: on"] if is_wide else [])]
+        return [*lines, *([""] if self.copied.functions else [])]
+
+    def section(self, title: str) -> None:
+        """Begin a section."""
+        self.lines += ["", f"# {'-' * 2} {title} {'-' * (WIDTH - 7 - len(title))}", ""]
+
+    def say(self, words: str, indent: str = "") -> None:
+        """Write a comment."""
+        self.lines += textwrap.wrap(words, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+
+    # -- data ----------------------------------------------------------------------------------
+
+    def data(self) -> None:
+        """Where X and y come from, and how labels become numbers."""
+        settings, network = self.settings, self.network
+        self.section("Data")
+        dtype = f"np.{network.dtype.name}"
+        if settings.path is not None:
+            self.say("Rows are samples: X has a column for each input, y what is to be predicted.")
+            self.lines += [f'with np.load("{settings.path}") as data:', f'{INDENT}X, y = data["X"], data["y"]']
+            self.lines += [f"X = np.ascontiguousarray(X, dtype={dtype})"]
+        else:
+            assert settings.arrays is not None
+            X, y = settings.arrays
+            if X.size + y.size > MOST_INLINE:
+                raise InputError(
+                    f"X and y hold {X.size + y.size:,} numbers, too many to stand in a script. Write them to a file, "
+                    'np.savez("data.npz", X=X, y=y), and say data="data.npz".'
+                )
+            self.say("Rows are samples: X has a column for each input, y what is to be predicted.")
+            self.lines += ["# fmt: off", f"X = np.array({rows_of(X)}, dtype={dtype})", f"y = np.array({rows_of(y)})"]
+            self.lines += ["# fmt: on"]
+        self.targets(dtype)
+
+    def targets(self, dtype: str) -> None:
+        """Targets as the program wants them: a row for each sample, a column for each output."""
+        network, arrays = self.network, self.settings.arrays
+        targets, y = network.targets, None if arrays is None else arrays[1]
+        if targets.has_labels and (y is None or y.ndim == 1):
+            known = targets if y is None else targets.learn(y)
+            if known.classes is None:
+                raise InputError("Which labels y holds is not known: write the data file first, or fit the network.")
+            self.say("One column for each class, 1 where it is the row's." if targets.kind == "classes" else
+                     "One column: 1 for the second of the two labels.")  # fmt: skip
+            classes = "classes" if targets.kind == "classes" else "classes[1:]"
+            self.lines += [fitting(f"classes = np.array({known.classes.tolist()!r})".replace("'", '"'))]
+            self.lines += [f"y = (y[:, None] == {classes}).astype({dtype})"]
+        else:
+            self.lines += [f"y = np.ascontiguousarray(y, dtype={dtype}).reshape(len(X), {network.n_out})"]
+        if not self.settings.is_full:
+            self.lines += ["X_all, y_all = X, y"]
+
+    # -- parameters ----------------------------------------------------------------------------
+
+    def parameters(self, weights: str) -> None:
+        """The first value of each parameter and statistic."""
+        network = self.network
+        self.section("First weights" if self.settings.optimizer is not None else "Weights")
+        if weights == "seed":
+            self.lines += [f"rng = np.random.default_rng({network.seed})"]
+            width = network.n_in or 1
+            for layer, number in numbered(network.layers):
+                self.drawn(layer, number, width)
+                width = layer.width(width)
+            return
+        values = {**network.parameters, **network.statistics}
+        if weights == "inline":
+            if sum(value.size for value in values.values()) > MOST_INLINE:
+                raise InputError('So many weights cannot stand in a script: use weights="file".')
+            self.lines += ["# fmt: off"]
+            dtype = "" if network.dtype == np.float64 else f", dtype=np.{network.dtype.name}"
+            self.lines += [f"{name} = np.array({rows_of(value)}{dtype})" for name, value in values.items()]
+            self.lines += ["# fmt: on"]
+        else:
+            self.lines += [f'with np.load("{"weights.npz" if weights == "file" else weights}") as weights:']
+            self.lines += [f'{INDENT}{name} = weights["{name}"]' for name in values]
+        if self.settings.optimizer is not None and self.settings.is_random:
+            self.random_state()
+
+    def random_state(self) -> None:
+        """The source of random numbers, as it is now."""
+        rng = self.network.rng
+        if not isinstance(rng, np.random.Generator):
+            raise InputError("Orders and masks come from a RandomState: give the network a whole number as seed.")
+        state = repr(rng.bit_generator.state).replace("'", '"')
+        self.say("Orders and masks go on from where the network's source of random numbers stands.")
+        self.lines += [f"rng = np.random.Generator(np.random.{type(rng.bit_generator).__name__}())"]
+        self.lines += ["# fmt: off", f"rng.bit_generator.state = {state}", "# fmt: on"]
+
+    def drawn(self, layer: Any, number: str, width: int) -> None:
+        """How a layer's first values are drawn."""
+        start = layer.start(np.random.default_rng(0), width)
+        cast = "" if self.network.dtype == np.float64 else f".astype(np.{self.network.dtype.name})"
+        first = {"W": "weights", "b": "biases"} if isinstance(layer, Dense) else {}
+        for letter, value in start.items():
+            name = f"{letter}{number}"
+            if letter in first:
+                default = layer.bend.initializer if letter == "W" else "zeros"
+                initializer = initializer_of(getattr(layer, first[letter]), default)
+                words, text = self.initial(initializer, value.shape)
+                self.say(f"{name}: {words}" if words else f"{name}, of shape {show_shape(value.shape)}.")
+            elif value.size and (value == value.flat[0]).all():
+                text = f"np.full({value.shape!r}, {float(value.flat[0])!r})"
+            else:
+                raise InputError(f'How {layer!r} draws its first values cannot be told: use weights="inline".')
+            self.lines += self.assigned(name, f"({text}){cast}" if cast else text)
+
+    def initial(self, initializer: Any, shape: tuple[int, ...]) -> tuple[str, str]:
+        """What an initializer does, in words and as an expression."""
+        if isinstance(initializer, Given):
+            return "given numbers.", f"np.array({initializer.values.tolist()!r})"
+        if isinstance(initializer, types.FunctionType):
+            self.copied.add(initializer.__name__, initializer)
+            return (inspect.getdoc(initializer) or "").split("\n")[0], f"{initializer.__name__}(rng, {shape!r})"
+        expression = with_settings(initializer, rng="rng", shape=repr(shape))
+        if expression is None:
+            raise InputError(f'How {initializer!r} draws cannot be told in one line: use weights="inline".')
+        words = (type(initializer).__doc__ or "").split("\n")[0]
+        return "" if words.startswith(type(initializer).__name__) else words, text_of(expression)
+
+    # -- training ------------------------------------------------------------------------------
+
+    def training(self, optimizer: Part) -> None:
+        """The loop."""
+        network, settings = self.network, self.settings
+        program = network.program(optimizer)
+        inside = program if settings.is_full else program.needed_for(*program.carried)
+        if not settings.is_full:
+            self.objective()
+        self.section("Training")
+        self.constants(program)
+        self.states(program)
+        schedule: Any = optimizer.schedule  # type: ignore[attr-defined]
+        if isinstance(schedule, OnPlateau):
+            self.plateau(schedule)
+        counts = "t" in inside.inputs or not isinstance(schedule, (Constant, OnPlateau))
+        self.lines += [f"epochs = {settings.epochs}"]
+        self.lines += (
+            ["n = len(X)"] if settings.is_full else [f"batch_size = {settings.batch_size}", "n_all = len(X_all)"]
+        )
+        self.lines += [f"lr = {schedule.lr!r}"] if isinstance(schedule, Constant) else []
+        self.lines += ["t = 0  # steps that have been made"] if counts else []
+        self.lines += ["history = []", "", "for epoch in range(epochs):"]
+        indent = INDENT if settings.is_full else self.batches()
+        self.lines += [f"{indent}t = t + 1"] if counts else []
+        if isinstance(schedule, OnPlateau):
+            self.lines += [f'{indent}lr = plateau.get("lr", {schedule.lr!r})']
+        elif not isinstance(schedule, Constant):
+            self.lines += self.assigned("lr", self.rate(schedule), indent)
+        self.masks(indent)
+        self.statements(inside, indent)
+        if settings.is_full:
+            self.lines += ["", f"{INDENT}history.append({self.per_row('J', 'n')})"]
+        if isinstance(schedule, OnPlateau):
+            self.lines += [f"{INDENT}plateau = follow(plateau, history[-1])"]
+
+    def batches(self) -> str:
+        """The beginning of an epoch of several batches; give how far its steps are set in."""
+        self.say("The objective on all rows, at the parameters that the epoch begins with.", INDENT)
+        self.lines += [f"{INDENT}history.append({self.per_row('objective(X_all, y_all)', 'n_all')})"]
+        self.lines += [f"{INDENT}order = rng.permutation(n_all)"] if self.settings.shuffle else []
+        self.lines += [f"{INDENT}for start in range(0, n_all, batch_size):"]
+        inner, rows = 2 * INDENT, "start : start + batch_size"
+        if self.settings.shuffle:
+            self.lines += [f"{inner}rows = order[{rows}]"]
+            rows = "rows"
+        self.lines += [f"{inner}X, y = X_all[{rows}], y_all[{rows}]", f"{inner}n = len(X)"]
+        return inner
+
+    def per_row(self, objective: str, rows: str) -> str:
+        """An objective for the history, which is per row."""
+        return f"float({objective}) / {rows}" if self.network.loss.reduction == "sum" else f"float({objective})"
+
+    def constants(self, program: Program) -> None:
+        """The fixed numbers and functions that some statements use, if they are not there yet."""
+        used = {name for statement in program.statements for name in statement.reads}
+        new = [name for name in program.constants if name in used - self.defined]
+        self.lines += [f"{name} = {program.constants[name]!r}" for name in new]
+        self.defined.update(new)
+        for name, function in program.functions.items():
+            if name in used:
+                self.copied.add(name, function)
+
+    def states(self, program: Program) -> None:
+        """The optimizer's state, which begins at 0."""
+        if program.states:
+            self.say("What the optimizer remembers begins at 0.")
+        for name in program.states:
+            parameter = next(p for p in program.parameters if name.endswith(f"_{p}"))
+            self.lines += [f"{name} = np.zeros_like({parameter})"]
+
+    def rate(self, schedule: Any) -> str:
+        """The learning rate of step t, counted from 1."""
+        if isinstance(schedule, Constant):
+            return repr(schedule.lr)
+        if isinstance(schedule, WarmUp):
+            then = self.rate(schedule_of(schedule.then))
+            expression = with_settings(schedule, {"schedule_of(self.then)(t)": then}, t="(t - 1)")
+        elif isinstance(schedule, types.FunctionType):
+            self.copied.add(schedule.__name__, schedule)
+            return f"float({schedule.__name__}(t - 1))"
+        else:
+            expression = with_settings(schedule, t="(t - 1)")
+        if expression is None:
+            raise InputError(f"The learning rate of {schedule!r} cannot be told in one line.")
+        return text_of(expression)
+
+    def plateau(self, schedule: OnPlateau) -> None:
+        """The rate that falls when the loss does."""
+        if schedule.monitor != "loss":
+            raise InputError(f"OnPlateau looks at {schedule.monitor!r}, which a script does not measure.")
+        self.copied.functions["follow"] = method_with_settings(schedule, "follow")
+        self.lines += ["plateau = {}"]
+
+    def masks(self, indent: str) -> None:
+        """What is drawn anew for each step."""
+        width = self.network.n_in or 1
+        for layer, number in numbered(self.network.layers):
+            if type(layer).draw is Dropout.draw:
+                scope = {"u": ast.parse(f"rng.random((n, {width}))", mode="eval").body}
+                scope["rate"] = ast.Constant(layer.rate)  # type: ignore[attr-defined]
+                (mask,) = Writer().write(dropout_mask, scope, {}, "")
+                cast = "" if self.network.dtype == np.float64 else f".astype(np.{self.network.dtype.name})"
+                text = text_of(mask)
+                self.lines += self.assigned(f"mask{number}", f"({text}){cast}" if cast else text, indent)
+            elif layer.draws:
+                raise InputError(f"What {layer!r} draws for each step cannot be told in a script.")
+            width = layer.width(width)
+
+    def statements(self, program: Program, indent: str) -> None:
+        """The statements, with what each does and what shape it gives."""
+        stage = part = ""
+        said: set[tuple[str, str]] = set()  # the update's words are the same for each parameter
+        for statement in program.statements:
+            if statement.stage != stage:
+                stage = statement.stage
+                self.lines += [] if self.lines[-1].endswith(":") else [""]
+                self.say(STAGES[stage], indent)
+            if statement.part != part:
+                part = statement.part
+                self.lines += [""]
+                self.say(part, indent)
+            if statement.words and (statement.part, statement.words) not in said:
+                self.say(statement.words, indent)
+            if statement.stage == "update":
+                said.add((statement.part, statement.words))
+            self.lines += self.told(statement, indent)
+
+    def told(self, statement: Statement, indent: str) -> list[str]:
+        """A statement and the shape of its result."""
+        shape = show_shape(statement.shape)
+        lines = self.assigned(statement.target, statement.expression, indent)
+        with_shape = f"{lines[0]}  # {shape}"
+        return [with_shape] if shape and len(lines) == 1 and len(with_shape) <= WIDTH else lines
+
+    def assigned(self, name: str, expression: str, indent: str = "") -> list[str]:
+        """An assignment."""
+        return [fitting(f"{indent}{name} = {expression}")]
+
+    def objective(self) -> None:
+        """A function that measures the objective as the history does: some rows after the other."""
+        network = self.network
+        program = inference_program(network.layers, network.loss, network.regularizers)
+        first = program.needed_for("losses")
+        rest = program.without(program.needed_for("p", "losses")).needed_for("J")
+        self.section("The objective on all rows")
+        self.constants(program)
+        rows = network.rows_in_chunk
+        self.lines += ["", "", "def objective(X_all, y_all):"] if self.defined else ["", "def objective(X_all, y_all):"]
+        self.lines += [f'{INDENT}"""The objective J with nothing left to chance, {rows:,} rows at a time."""']
+        self.lines += [f"{INDENT}n = len(X_all)", f"{INDENT}losses_all = []"]
+        self.lines += [f"{INDENT}for start in range(0, n, {rows}):"]
+        stop = f"start : start + {rows}"
+        self.lines += [f"{2 * INDENT}X, y = X_all[{stop}], y_all[{stop}]"]
+        for statement in first.statements:
+            self.lines += self.assigned(statement.target, statement.expression, 2 * INDENT)
+        self.lines += [f"{2 * INDENT}losses_all.append(losses)", f"{INDENT}losses = np.concatenate(losses_all)"]
+        if {"X", "y"} & {name for statement in rest.statements for name in statement.reads}:
+            self.lines += [f"{INDENT}X, y = X_all, y_all"]
+        for statement in rest.statements:
+            self.lines += self.assigned(statement.target, statement.expression, INDENT)
+        self.lines += [f"{INDENT}return J", ""]
+
+    # -- predicting ----------------------------------------------------------------------------
+
+    def predicting(self) -> None:
+        """A function that predicts."""
+        network = self.network
+        program = inference_program(network.layers, network.loss, network.regularizers).needed_for("p")
+        self.section("Predicting")
+        self.constants(program)
+        self.lines += [
+            "",
+            "def predict(X):",
+            f'{INDENT}"""The predictions p for rows X, of shape (n, {network.n_out})."""',
+        ]
+        for statement in program.statements:
+            self.lines += self.told(statement, INDENT)
+        self.lines += [f"{INDENT}return p", ""]
+
+
+def rows_of(array: Array) -> str:
+    """An array as nested lists, a row on each line."""
+    values = array.tolist()
+    if array.ndim < 2:
+        return "\n    ".join(textwrap.wrap(repr(values), WIDTH - 4)).replace("'", '"')
+    return "[\n    " + ",\n    ".join(map(repr, values)) + ",\n]"
+
+
+def fitting(line: str) -> str:
+    """A line that formatters leave as it is."""
+    is_long = len(line) > WIDTH and not line.lstrip().startswith(("#", '"""', "def ", "for ", "if "))
+    return f"{line}  # fmt: skip" if is_long else line
