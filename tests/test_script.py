@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from workings.datasets import moons
 from workings.errors import ProgramError
 from workings.initializers import INITIALIZERS
 from workings.readings.copying import Copied
+from workings.readings.script import save_script
 from workings.schedules import Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
 
 X, Y = moons(n=50, seed=0)
@@ -172,6 +174,40 @@ def test_a_script_that_only_predicts() -> None:
     text = network.script()
     assert "epoch" not in text
     assert run(text)["predict"](X).tobytes() == network.outputs(X, engine="reference").tobytes()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["xor", "moons", pytest.param("digits", marks=pytest.mark.slow), pytest.param("mnist", marks=pytest.mark.slow)],
+)
+def test_scripts_of_the_experiments(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = importlib.import_module(f"workings.experiments.{name}").task()
+    path, *files = save_script(task.network.build(task.X.shape[1], task.X.dtype), tmp_path / f"{name}.py",
+                               data=(task.X, task.y), **task.settings)  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    again = importlib.import_module(f"workings.experiments.{name}").task()
+    history = again.network.fit(again.X, again.y, engine="reference", **again.settings)
+    agrees(again.network, path.read_text(encoding="utf-8"), history["loss"], task.X)
+    assert len(files) == (name in ("digits", "mnist"))
+
+
+def test_weights_that_are_too_many_go_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network([Dense(300, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=100)
+    path, weights = save_script(network, tmp_path / "wide.py")
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).normal(size=(5, 100))
+    assert run(path.read_text(encoding="utf-8"))["predict"](rows).tobytes() == network.outputs(rows).tobytes()
+    assert weights.name == "wide-weights.npz"
+    with pytest.raises(InputError, match="cannot stand in a script"):
+        network.script(weights="inline")
+
+
+def test_a_network_from_a_random_state() -> None:
+    networks = [Network([Dense(2)], loss=CrossEntropy(), seed=np.random.RandomState(7), n_in=2) for _ in range(2)]
+    how: dict[str, Any] = {"optimizer": SGD(0.1), "epochs": 3, "batch_size": 16}
+    text = networks[0].script(data=(X, Y), **how)
+    assert "rng = np.random.RandomState(7)" in text
+    agrees(networks[1], text, networks[1].fit(X, Y, engine="reference", **how)["loss"], X)
 
 
 def test_formatters_leave_it_as_it_is(tmp_path: Path) -> None:

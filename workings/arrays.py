@@ -130,3 +130,18 @@ def as_random(seed: int | RandomSource | None) -> RandomSource:
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
         raise InputError(f"seed must be a whole number from 0, a Generator or a RandomState, not {describe(seed)}.")
     return np.random.default_rng(seed)
+
+
+def how_made(seed: int | RandomSource | None) -> str | None:
+    """How a source of random numbers is made, as code; None if that is not known.
+
+    >>> how_made(3), how_made(np.random.RandomState(5)), how_made(np.random.default_rng(5))
+    ('np.random.default_rng(3)', 'np.random.RandomState(5)', None)
+    """
+    if isinstance(seed, (int, np.integer)):
+        return f"np.random.default_rng({seed})"
+    if isinstance(seed, np.random.RandomState):  # its first word is the seed, if nothing has been drawn
+        words = np.asarray(seed.get_state()[1])  # type: ignore[index]
+        known = np.asarray(np.random.RandomState(words[0]).get_state()[1])  # type: ignore[index]
+        return f"np.random.RandomState({words[0]})" if (words == known).all() else None
+    return None

@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from workings.arrays import Array, RandomSource, as_features, as_finite, as_random, describe, same_length, working_dtype
+from workings.arrays import (
+    Array,
+    RandomSource,
+    as_features,
+    as_finite,
+    as_random,
+    describe,
+    how_made,
+    same_length,
+    working_dtype,
+)
 from workings.engines.choice import ENGINES, choose
 from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import NotCompilableError, Stretch
@@ -130,7 +140,7 @@ class Network:
         self.loss = loss_named(loss)
         self.regularizers = checked_regularizers(regularizer)
         self.rng = as_random(seed)
-        self.seed = int(seed) if isinstance(seed, (int, np.integer)) else None
+        self.rng_made = how_made(seed)  # for scripts
         warn_of_two_links(self.layers[-1], self.loss)
         self.n_in: int | None = None
         self.dtype_given = dtype is not None

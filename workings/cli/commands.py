@@ -1,4 +1,4 @@
-"""The commands of ``workings``: run, train, predict, summary."""
+"""The commands of ``workings``: run, train, predict, summary, script."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -18,6 +18,7 @@ from workings.cli.screen import Bar, bars, console, figures_table, output, plain
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
 from workings.network import Network
+from workings.readings.script import save_script
 from workings.tables import Preprocessing
 from workings.version import __version__
 from workings.writing import writable_folder
@@ -198,3 +199,32 @@ def summary(
         if program:
             lines += ["", str(network.program())]
         output.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def script(
+    what: Annotated[str, typer.Argument(help="A model file, or an experiment: xor, moons, digits or mnist.")],
+    out: Annotated[
+        Path | None, typer.Option(help="A Python file; by default the script goes to standard output.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="For an experiment: another seed.")] = None,
+) -> None:
+    """Write a network as one Python file that needs NumPy alone: an experiment with its training, or a model.
+
+    The script of a model only predicts. Data or weights that are too many to stand in it go to files beside it.
+
+    Example: `workings script moons --out moons.py`
+    """
+    with plain_errors():
+        told: dict[str, Any] = {}
+        if what in [e.value for e in Experiment if e is not Experiment.all]:
+            task = importlib.import_module(f"workings.experiments.{what}").task(seed)
+            network = task.network.build(task.X.shape[1], task.X.dtype)
+            told = {**task.settings, "data": (task.X, task.y)}
+        else:
+            network = Network.load(what)
+        if out is None:
+            typer.echo(network.script(**told), nl=False)
+            return
+        for path in save_script(network, out, **told):
+            output.print(f"written  {path}", highlight=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from workings.arrays import Array
 from workings.datasets import digits
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
+from workings.experiments.tasks import Task
 from workings.history import History
 from workings.initializers import LeCunNormal
 from workings.layers import Dense, Dropout, Layer
@@ -36,6 +38,9 @@ def dense(units: int, activation: str = "identity") -> Dense:
 
 
 BASELINE_OPTIMIZER = SGD(0.01)
+
+
+TRAINING: dict[str, Any] = {"epochs": EPOCHS, "batch_size": 1, "shuffle": False}
 
 
 @dataclass(frozen=True)
@@ -79,14 +84,24 @@ def split(seed: int, scale: float = 1.0) -> Split:
     return Split(X[:rows], y[:rows], X[rows:], y[rows:])
 
 
+def make_network(variant: Variant, seed: int) -> Network:
+    """A network that is to be tried."""
+    seeds = np.random.RandomState(seed)
+    return Network(variant.layers, loss=CrossEntropy(), regularizer=variant.regularizer, seed=seeds)
+
+
+def task(seed: int | None = None) -> Task:
+    """What the tutorial trains."""
+    data, variant = split(seed or 0), Variant()
+    return Task(make_network(variant, seed or 0), data.X, data.y, {"optimizer": variant.optimizer, **TRAINING})
+
+
 def train(settings: Settings, variant: Variant, data: Split, seed: int, what: str) -> tuple[Network, History]:
     """Per-sample training for ten epochs, in the order of the shuffle, as the tutorial does."""
-    network = Network(
-        variant.layers, loss=CrossEntropy(), regularizer=variant.regularizer, seed=np.random.RandomState(seed)
-    )
+    network = make_network(variant, seed)
     history = network.fit(
-        data.X, data.y, optimizer=variant.optimizer, epochs=EPOCHS, batch_size=1, shuffle=False,
-        validation=(data.X_test, data.y_test), callbacks=[settings.watch(what, EPOCHS)], engine=settings.engine,
+        data.X, data.y, optimizer=variant.optimizer, **TRAINING, validation=(data.X_test, data.y_test),
+        callbacks=[settings.watch(what, EPOCHS)], engine=settings.engine,
     )  # fmt: skip
     return network, history
 

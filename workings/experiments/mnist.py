@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from workings.datasets import Mnist, full_set, kaggle_csv, mnist
 from workings.experiments.digits import most_wrong
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
+from workings.experiments.tasks import Task
 from workings.history import History
 from workings.layers import Dense
 from workings.losses import CrossEntropy
@@ -80,6 +82,9 @@ def load(settings: Settings) -> list[Data]:
     return [prepare(kind, seed) for kind in kinds]
 
 
+TRAINING: dict[str, Any] = {"optimizer": Adam(2e-3), "epochs": EPOCHS, "batch_size": 128}
+
+
 class Accuracies(Callback):
     """Notes the accuracy on training and dev rows before every tenth pass, and at the end."""
 
@@ -132,12 +137,23 @@ def as_designed(settings: Settings, data: Data) -> tuple[Network, Accuracies]:
     return network, accuracies
 
 
+def make_network(seed: int) -> Network:
+    """The same network with He's weights."""
+    return Network([Dense(32, "relu"), Dense(16, "relu"), Dense(10)], loss=CrossEntropy(), seed=seed)
+
+
+def task(seed: int | None = None) -> Task:
+    """What is trained in mini-batches, on the sample."""
+    data = prepare(mnist("sample"), seed or 0)
+    return Task(make_network(seed or 0), data.X, data.y, TRAINING)
+
+
 def done_well(settings: Settings, data: Data) -> tuple[Network, History, Path2D]:
     """The same network with He's weights, mini-batches of 128 and Adam, for 20 epochs."""
-    network = Network([Dense(32, "relu"), Dense(16, "relu"), Dense(10)], loss=CrossEntropy(), seed=settings.seed_or(0))
+    network = make_network(settings.seed_or(0))
     path = Path2D()
     history = network.fit(
-        data.X, data.y, optimizer=Adam(2e-3), epochs=EPOCHS, batch_size=128, validation=(data.X_dev, data.y_dev),
+        data.X, data.y, **TRAINING, validation=(data.X_dev, data.y_dev),
         callbacks=[path, settings.watch(f"done well, {len(data.X):,} rows", EPOCHS)], engine=settings.engine,
     )  # fmt: skip
     return network, history, path

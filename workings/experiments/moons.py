@@ -18,6 +18,7 @@ from workings.datasets import moons
 from workings.errors import MissingExtraError
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
+from workings.experiments.tasks import Task
 from workings.history import History
 from workings.initializers import LeCunNormal
 from workings.layers import Dense
@@ -44,6 +45,9 @@ SETTLED = 0.067804
 STRAIGHT = 0.85
 
 
+TRAINING: dict[str, Any] = {"optimizer": SGD(0.01), "epochs": PASSES, "batch_size": None}
+
+
 def make_network(hidden: int, seed: int, reduction: str = "sum", lam: float = 0.01) -> Network:
     """The tutorial's network: weights randn / √fan_in, biases 0, the loss summed over the samples."""
     layers = [Dense(hidden, "tanh", weights=LeCunNormal()), Dense(2, weights=LeCunNormal())]
@@ -52,12 +56,16 @@ def make_network(hidden: int, seed: int, reduction: str = "sum", lam: float = 0.
     )
 
 
+def task(seed: int | None = None) -> Task:
+    """What the tutorial trains."""
+    return Task(make_network(3, seed or 0), *moons(200, 0.2, seed=seed or 0), TRAINING)
+
+
 def train(settings: Settings, network: Network, X: Array, y: Array, what: str, lr: float = 0.01) -> History:
     """Full-batch gradient descent, 20,000 passes."""
     watch = settings.watch(what, PASSES)
-    return network.fit(
-        X, y, optimizer=SGD(lr), epochs=PASSES, batch_size=None, callbacks=[watch], engine=settings.engine
-    )
+    how = {**TRAINING, "optimizer": SGD(lr)}
+    return network.fit(X, y, **how, callbacks=[watch], engine=settings.engine)
 
 
 def straight_line(X: Array, y: Array) -> object:

@@ -7,6 +7,8 @@ same network is given the real exclusive or, too.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from workings import plots
@@ -14,6 +16,7 @@ from workings.arrays import Array
 from workings.datasets import xor
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
+from workings.experiments.tasks import Task
 from workings.history import History
 from workings.initializers import Normal
 from workings.layers import Dense
@@ -28,6 +31,9 @@ PUBLISHED_COSTS = {
     0: 0.688239103472, 1000: 0.0192991528354, 2000: 0.00398719767284, 3000: 0.00202819194556, 4000: 0.00132494673741,
 }  # fmt: skip
 OWN_COSTS = {0: 0.780547, 1000: 0.099845, 2000: 0.008364, 3000: 0.003530, 4000: 0.002130, 4999: 0.001494463}
+
+
+TRAINING: dict[str, Any] = {"optimizer": SGD(0.1), "epochs": EPOCHS, "batch_size": None}
 
 
 def make_network(rng: np.random.RandomState) -> Network:
@@ -48,12 +54,16 @@ class Square:
         return np.hstack([1 - p, p])
 
 
+def task(seed: int | None = None) -> Task:
+    """What the tutorial trains."""
+    return Task(make_network(np.random.RandomState(1 if seed is None else seed)), xor()[0], TUTORIAL_Y, TRAINING)
+
+
 def train(settings: Settings, network: Network, X: Array, y: Array, what: str, epochs: int = EPOCHS) -> History:
     """Full-batch gradient descent with the learning rate 0.1."""
     watch = settings.watch(what, epochs)
-    return network.fit(
-        X, y, optimizer=SGD(0.1), epochs=epochs, batch_size=None, engine=settings.engine, callbacks=[watch]
-    )
+    how = {**TRAINING, "epochs": epochs}
+    return network.fit(X, y, **how, engine=settings.engine, callbacks=[watch])
 
 
 def run(settings: Settings) -> list[Figure]:

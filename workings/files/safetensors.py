@@ -139,7 +139,7 @@ def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Network:
     if isinstance(n_in, bool) or not isinstance(n_in, int) or not 0 < n_in <= MOST_UNITS:
         raise FileError(f"The file gives {n_in!r} as the number of inputs.")
     network = Network(layers, loss=loss, regularizer=regularizers, seed=0, dtype=about["dtype"])
-    network.n_in, network.seed = n_in, None  # its parameters do not come from a seed
+    network.n_in, network.rng_made = n_in, None  # its parameters do not come from a seed
     if about["classes"] is not None:
         network.targets = dataclasses.replace(network.targets, classes=classes_from(about["classes"], network))
     network.preprocessing = about["preprocessing"]

@@ -10,8 +10,10 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import io
 import textwrap
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ from workings.program import Program, Statement, Writer, inference_program, show
 from workings.readings.copying import Copied, method_with_settings, with_settings
 from workings.schedules import Constant, OnPlateau, WarmUp, schedule_of
 from workings.version import __version__
+from workings.writing import write_bytes
 
 if TYPE_CHECKING:
     from workings.network import Network
@@ -50,6 +53,7 @@ def script(
     shuffle: bool = True,
     weights: str = "seed",
     data: Any = None,
+    data_file: str | None = None,
 ) -> str:
     """Write a network and its training as one Python file that needs NumPy alone.
 
@@ -66,6 +70,8 @@ def script(
     data : (X, y), path, or None
         Arrays, which are written into the script, or an ``.npz`` file that holds ``X`` and ``y``; by default
         ``data.npz``.
+    data_file : str or None
+        For arrays: the ``.npz`` file in which the script is to find them.
 
     Returns
     -------
@@ -89,8 +95,38 @@ def script(
         # z1 is each unit's weighted sum of its inputs, plus its bias.
         z1 = X @ W1 + b1  # (n, 1)
     """
-    settings = Settings(network, optimizer, epochs, batch_size, shuffle, weights, data)
+    settings = Settings(network, optimizer, epochs, batch_size, shuffle, weights, data, data_file)
     return ScriptWriter(settings).written()
+
+
+def save_script(network: Network, path: str | Path, *, data: Any = None, **settings: Any) -> list[Path]:
+    """Write a script to a file; data or weights that are too many to stand in it go to ``.npz`` files beside it.
+
+    Returns
+    -------
+    list of Path
+        What was written, the script first.
+    """
+    path = Path(path)
+    written = [path]
+    values = {**network.parameters, **network.statistics}
+    drawn = settings.get("optimizer") is not None and settings.get("weights", "seed") == "seed"
+    if not drawn and sum(value.size for value in values.values()) > MOST_INLINE:
+        written.append(save_arrays(path.with_name(f"{path.stem}-weights.npz"), values))
+        settings["weights"] = written[-1].name
+    if data is not None and sum(np.size(array) for array in data) > MOST_INLINE:
+        written.append(save_arrays(path.with_name(f"{path.stem}-data.npz"), dict(zip("Xy", data, strict=True))))
+        settings["data_file"] = written[-1].name
+    write_bytes(path, script(network, data=data, **settings).encode())
+    return written
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Array]) -> Path:
+    """Write arrays to an ``.npz`` file."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    write_bytes(path, content.getvalue())
+    return path
 
 
 @dataclass(frozen=True)
@@ -104,6 +140,7 @@ class Settings:
     shuffle: bool
     weights: str
     data: Any
+    data_file: str | None
 
     def __post_init__(self) -> None:
         if isinstance(self.optimizer, LBFGS):
@@ -116,8 +153,8 @@ class Settings:
             raise InputError(f'weights is "seed", "inline", "file" or a path that ends in .npz, not {self.weights!r}.')
         if self.network.n_in is None:
             raise InputError("The network does not know how many columns X has: give n_in, or call fit first.")
-        if self.weights == "seed" and self.optimizer is not None and self.network.seed is None:
-            raise InputError('The network has no seed (a whole number), or comes from a file: use weights="inline".')
+        if self.weights == "seed" and self.optimizer is not None and self.network.rng_made is None:
+            raise InputError('The network has no seed, or comes from a file: use weights="inline".')
 
     @functools.cached_property
     def arrays(self) -> tuple[Array, Array] | None:
@@ -135,7 +172,9 @@ class Settings:
     @property
     def path(self) -> str | None:
         """The file that the script reads its data from; None if they stand in it."""
-        return str(self.data or "data.npz") if isinstance(self.data, (str, Path)) or self.data is None else None
+        if isinstance(self.data, (str, Path)) or self.data is None:
+            return str(self.data or "data.npz")
+        return self.data_file
 
     @property
     def is_full(self) -> bool:
@@ -255,7 +294,7 @@ class ScriptWriter:
         network = self.network
         self.section("First weights" if self.settings.optimizer is not None else "Weights")
         if weights == "seed":
-            self.lines += [f"rng = np.random.default_rng({network.seed})"]
+            self.lines += [f"rng = {network.rng_made}"]
             width = network.n_in or 1
             for layer, number in numbered(network.layers):
                 self.drawn(layer, number, width)
