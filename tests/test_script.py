@@ -56,7 +56,8 @@ def run(text: str) -> dict[str, Any]:
         "__name__": "script",
         "__builtins__": {**vars(builtins), "__import__": guarded, "print": lambda text: None},
     }
-    exec(compile(text, "script.py", "exec"), names)
+    with np.errstate(all="ignore"):
+        exec(compile(text, "script.py", "exec"), names)
     return names
 
 
@@ -208,6 +209,20 @@ def test_a_network_from_a_random_state() -> None:
     text = networks[0].script(data=(X, Y), **how)
     assert "rng = np.random.RandomState(7)" in text
     agrees(networks[1], text, networks[1].fit(X, Y, engine="reference", **how)["loss"], X)
+
+
+def test_it_runs_under_jax_where_it_says_so() -> None:
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    network = Network([Dense(5, "gelu"), BatchNorm("relu"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    how: dict[str, Any] = {"optimizer": Adam(0.01), "epochs": 5, "batch_size": 20, "shuffle": False}
+    text = network.script(weights="inline", data=(X, Y), **how)
+    assert "jax.numpy" in text
+    assert "jax.numpy" not in network.script(data=(X, Y), **how), "first weights are drawn by NumPy"
+    names: dict[str, Any] = {}
+    exec(text.replace("import numpy as np", "import jax.numpy as np").replace("print", "str"), names)
+    history = network.fit(X, Y, engine="reference", **how)
+    np.testing.assert_allclose(names["history"], history["loss"], rtol=1e-12)
 
 
 def test_formatters_leave_it_as_it_is(tmp_path: Path) -> None:

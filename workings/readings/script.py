@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 WIDTH = 88  # columns, as formatters have it
 INDENT = "    "
 MOST_INLINE = 20_000  # numbers that are written into a script
+NUMPY_ONLY = ("np.random", "np.load", "np.ascontiguousarray")  # what stands in the way of another array module
 STAGES = {
     "forward": "Forward: from the inputs to the objective.",
     "backward": "Backward: the gradient of the objective with respect to each value, last first.",
@@ -226,10 +227,12 @@ class ScriptWriter:
             what += f"; {settings.optimizer!r}, {settings.epochs:,} epochs"
         trained = "and its training, " if settings.optimizer is not None else ""
         lines = [f'"""A neural network {trained}with NumPy alone; written by Workings {__version__}.', ""]
-        lines += [*textwrap.wrap(f"{what[0].upper()}{what[1:]}.", WIDTH), '"""', ""]
+        lines += textwrap.wrap(f"{what[0].upper()}{what[1:]}.", WIDTH)
+        if not any(name in body for name in NUMPY_ONLY):
+            lines += ["", "With `import jax.numpy as np` in place of the import below it runs under JAX."]
+        lines += ['"""', ""]
         uses_math = "math." in body + "".join(self.copied.functions.values())
-        lines += [*(["import math", ""] if uses_math else []), "import numpy as np", ""]
-        lines += ['np.seterr(all="ignore")  # a number that grows too large shows as inf or nan']
+        lines += [*(["import math", ""] if uses_math else []), "import numpy as np"]
         for text in self.copied.constants.values():
             lines += ["", text] if text is next(iter(self.copied.constants.values())) else [text]
         for text in self.copied.functions.values():
