@@ -20,6 +20,7 @@ from workings import (
     L2,
     LBFGS,
     SGD,
+    Activation,
     Adam,
     BatchNorm,
     BinaryCrossEntropy,
@@ -267,6 +268,31 @@ def test_a_network_without_seed_or_columns() -> None:
     random = Network([Dense(2)], loss=CrossEntropy(), seed=np.random.RandomState(0), n_in=2)
     with pytest.raises(InputError, match="RandomState"):
         random.script(optimizer=SGD(0.1), weights="inline", data=(X, Y))
+
+
+def history(z: np.ndarray) -> np.ndarray:
+    """is z, in a roundabout way"""
+    for _ in range(1):
+        z = z + 0
+    return z
+
+
+def history_prime(z: np.ndarray) -> np.ndarray:
+    """is 1 everywhere"""
+    return np.ones_like(z)
+
+
+def test_a_name_that_the_script_uses_itself_is_refused() -> None:
+    mine = Activation("mine", history, history_prime)
+    network = Network([Dense(2, mine), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    with pytest.raises(InputError, match="'history' is a name that the script uses itself"):
+        network.script(optimizer=SGD(0.1), data=(X, Y))
+
+
+def test_settings_that_are_numbers_of_numpy() -> None:
+    rate = Cosine(np.float64(0.1), steps=10)
+    for lr in (np.float64(0.1), rate):
+        compare([Dense(3, "tanh"), Dense(2)], optimizer=SGD(lr), epochs=3, batch_size=None, dtype="float32")
 
 
 def test_two_things_of_one_name_are_refused() -> None:

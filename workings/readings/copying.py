@@ -51,7 +51,8 @@ class Settings(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         if isinstance(node.value, ast.Name) and node.value.id == "self":
-            return parsed(repr(getattr(self.owner, node.attr)))
+            value = getattr(self.owner, node.attr)
+            return parsed(repr(value.item() if isinstance(value, np.generic) else value))
         return self.generic_visit(node)  # type: ignore[return-value]
 
     def visit_Name(self, node: ast.Name) -> ast.expr:

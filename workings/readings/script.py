@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 WIDTH = 88  # columns, as formatters have it
 INDENT = "    "
 MOST_INLINE = 20_000  # numbers that are written into a script
+OWN_NAMES = frozenset((
+    "data", "weights", "rng", "classes", "X_all", "y_all", "n_all", "epochs", "epoch", "batch_size", "history", "order",
+    "start", "rows", "plateau", "follow", "objective", "losses_all", "predict", "math", "print", "range", "len",
+    "float",
+))  # fmt: skip
 NUMPY_ONLY = ("np.random", "np.load", "np.ascontiguousarray")  # what stands in the way of another array module
 STAGES = {
     "forward": "Forward: from the inputs to the objective.",
@@ -364,6 +369,7 @@ class ScriptWriter:
         """The loop."""
         network, settings = self.network, self.settings
         program = network.program(optimizer)
+        self.refuse_own_names(program)
         inside = program if settings.is_full else program.needed_for(*program.carried)
         if not settings.is_full:
             self.objective()
@@ -378,13 +384,13 @@ class ScriptWriter:
         self.lines += (
             ["n = len(X)"] if settings.is_full else [f"batch_size = {settings.batch_size}", "n_all = len(X_all)"]
         )
-        self.lines += [f"lr = {schedule.lr!r}"] if isinstance(schedule, Constant) else []
+        self.lines += [f"lr = {float(schedule.lr)!r}"] if isinstance(schedule, Constant) else []
         self.lines += ["t = 0  # steps that have been made"] if counts else []
         self.lines += ["history = []", "", "for epoch in range(epochs):"]
         indent = INDENT if settings.is_full else self.batches()
         self.lines += [f"{indent}t = t + 1"] if counts else []
         if isinstance(schedule, OnPlateau):
-            self.lines += [f'{indent}lr = plateau.get("lr", {schedule.lr!r})']
+            self.lines += [f'{indent}lr = plateau.get("lr", {float(schedule.lr)!r})']
         elif not isinstance(schedule, Constant):
             self.lines += self.assigned("lr", self.rate(schedule), indent)
         self.masks(indent)
@@ -393,6 +399,12 @@ class ScriptWriter:
             self.lines += ["", f"{INDENT}history.append({self.per_row('J', 'n')})"]
         if isinstance(schedule, OnPlateau):
             self.lines += [f"{INDENT}plateau = follow(plateau, history[-1])"]
+
+    def refuse_own_names(self, program: Program) -> None:
+        """See to it that the program and the script do not use one name for two things."""
+        both = OWN_NAMES & {*(s.target for s in program.statements), *program.functions, *program.constants}
+        if both:
+            raise InputError(f"{min(both)!r} is a name that the script uses itself: call yours something else.")
 
     def batches(self) -> str:
         """The beginning of an epoch of several batches; give how far its steps are set in."""
@@ -432,7 +444,7 @@ class ScriptWriter:
     def rate(self, schedule: Any) -> str:
         """The learning rate of step t, counted from 1."""
         if isinstance(schedule, Constant):
-            return repr(schedule.lr)
+            return repr(float(schedule.lr))
         if isinstance(schedule, WarmUp):
             then = self.rate(schedule_of(schedule.then))
             expression = with_settings(schedule, {"schedule_of(self.then)(t)": then}, t="(t - 1)")
