@@ -47,6 +47,7 @@ from workings.training import checked_optimizer, fit
 if TYPE_CHECKING:
     from workings.activations import Activation
     from workings.checks.gradients import GradientReport
+    from workings.readings.equations import Equations
 
 CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
 PREDICTED_AT_ONCE = 2**18  # rows that compiled code predicts before Python looks whether somebody wants to stop
@@ -435,6 +436,12 @@ class Network:
         from workings.readings.script import script
 
         return script(self, **settings)
+
+    def equations(self, optimizer: Part | None = None, **settings: Any) -> Equations:
+        """The formulas of the network as LaTeX and as plain text; see :mod:`workings.readings.equations`."""
+        from workings.readings.equations import equations
+
+        return equations(self, optimizer, **settings)
 
     def save(self, path: str | Path) -> Path:
         """Write the network to a safetensors file; see :mod:`workings.files.safetensors`."""
