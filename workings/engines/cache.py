@@ -14,8 +14,8 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from workings.errors import FileError
 from workings.writing import write_bytes
@@ -38,8 +38,8 @@ def fingerprint() -> bytes:
     return b"".join((here / name).read_bytes() for name in COMPILED_INTO)
 
 
-def load(text: str) -> Callable[..., None]:
-    """Import a source from its file, and give the function in it.
+def load(text: str, function: str = "train") -> Any:
+    """Import a source from its file, and give a function in it.
 
     Raises
     ------
@@ -52,10 +52,13 @@ def load(text: str) -> Callable[..., None]:
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        sys.modules[name] = module
-    train: Callable[..., None] = sys.modules[name].train
-    return train
+        sys.modules[name] = module  # before it runs: Numba asks for it by its name
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return getattr(sys.modules[name], function)
 
 
 def written_file(name: str, text: str) -> Path:

@@ -314,7 +314,7 @@ def full(width: Any, lanes: Any) -> Any:
     return -(-width // lanes) * lanes
 
 
-@numba.njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def multiply(
     a: Any, a_line: Any, flip_a: Any, b: Any, b_line: Any, flip_b: Any, c: Any, c_line: Any, first_row: Any,
     last_row: Any, first_column: Any, last_column: Any, k: Any, scale: Any, adds: Any, room: Any,
@@ -322,13 +322,14 @@ def multiply(
     """Compute some rows and columns of c = scale · a b (+ c).
 
     Matrices are given by their addresses and by the numbers from one line in memory to the next; a has shape (m, k),
-    b (k, n), each kept with rows for columns if flipped.  ``room`` holds the panels.
+    b (k, n), each kept with rows for columns if flipped.  ``room`` holds the panels.  All numbers but ``scale`` are
+    int64, the truths too, so that Numba compiles one function and not one for each constant.
     """
     size = room.itemsize
     lanes, here = VECTOR // size, np.int64(room.ctypes.data)
     at_once, tile = PANELS // size // DEPTH, ACROSS * lanes
-    a_row, a_k = (1, a_line) if flip_a else (a_line, 1)
-    packs = flip_b or (last_row - first_row > FEW_ROWS and min(k, DEPTH) * b_line * size > SMALL_PART)
+    a_row, a_k = (1, a_line) if flip_a != 0 else (a_line, 1)
+    packs = flip_b != 0 or (last_row - first_row > FEW_ROWS and min(k, DEPTH) * b_line * size > SMALL_PART)
     for k_from in range(0, k, DEPTH):
         k_to = min(k_from + DEPTH, k)
         for begin in range(first_column, last_column, at_once):
@@ -336,7 +337,7 @@ def multiply(
             if packs:
                 for j in range(begin, end, tile):
                     panel = here + (j - begin) * (k_to - k_from) * size
-                    pack(b, b_line, flip_b, k_from, k_to, j, min(tile, end - j), room, panel)
+                    pack(b, b_line, flip_b != 0, k_from, k_to, j, min(tile, end - j), room, panel)
             for i in range(first_row, last_row, TALL):
                 rows, a_here = min(TALL, last_row - i), a + (i * a_row + k_from * a_k) * size
                 for j in range(begin, end, tile):
@@ -346,7 +347,7 @@ def multiply(
                     c_here = c + (i * c_line + j) * size
                     strip(
                         rows, a_here, a_row, a_k, panel, b_k, k_to - k_from, c_here, c_line, width, scale,
-                        adds or k_from > 0,
+                        adds != 0 or k_from > 0,
                     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from workings.engines.cache import load
 from workings.engines.products import ACROSS, TALL, VECTOR, multiply, room_for
 
 FEWEST_TO_SHARE = 2**19  # multiplications in a product, from which it is shared
@@ -26,7 +27,7 @@ JOBS_PER_THREAD = 2
 PATIENCE = 20_000  # looks at the board, after which a helper lets others have the processor
 # The places on the board.  TICKET holds, from its highest bits down, a count of products, how many jobs the
 # product has, and the next job; it and DONE lie in cache lines of their own.
-TICKET, DONE, IS_OPEN, TEAM, DESCRIPTION, PLACES = 0, 8, 16, 17, 24, 37
+TICKET, DONE, IS_OPEN, TEAM, ADDRESS, DESCRIPTION, PLACES = 0, 8, 16, 17, 18, 24, 37
 JOBS = 2**16
 
 
@@ -67,6 +68,26 @@ def pause(typing: Any) -> Any:
 
 
 compiled = numba.njit(error_model="numpy", nogil=True)
+# What is compiled once for each precision and kept: a program calls ``compute`` by its address.
+SOURCE = '''"""Products of matrices: written by workings/engines/team.py."""
+
+import numba
+from numba import types
+from workings.engines import team
+
+WHOLE = types.int64
+ARRAYS = types.CPointer(WHOLE), types.CPointer(types.{dtype})
+
+
+@numba.cfunc(types.void(*ARRAYS, WHOLE, WHOLE), cache=True, error_model="numpy")
+def compute(board, rooms, threads, length):
+    team.compute(board, rooms, threads, length)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def help_out(board, rooms, who):
+    team.help_out(board, rooms, who)
+'''
 
 
 @compiled
@@ -77,10 +98,12 @@ def run_job(board: Any, room: Any, scale: Any, job: Any, jobs: Any) -> None:
     unit, length = (ACROSS * (VECTOR // room.itemsize), n) if by_columns else (TALL, m)
     units = -(-length // unit)
     first, last = job * units // jobs * unit, min((job + 1) * units // jobs * unit, length)
-    first_row, last_row, first_column, last_column = (0, m, first, last) if by_columns else (first, last, 0, n)
+    first_row, last_row, first_column, last_column = (
+        (np.int64(0), m, first, last) if by_columns else (first, last, np.int64(0), n)
+    )
     multiply(
-        given[0], given[1], given[2] != 0, given[3], given[4], given[5] != 0, given[6], given[7], first_row, last_row,
-        first_column, last_column, given[10], scale, given[11] != 0, room,
+        given[0], given[1], given[2], given[3], given[4], given[5], given[6], given[7], first_row, last_row,
+        first_column, last_column, given[10], scale, given[11], room,
     )  # fmt: skip
 
 
@@ -98,18 +121,14 @@ def take_jobs(board: Any, rooms: Any, who: Any) -> None:
         add(board, DONE, 1)
 
 
-@numba.njit(error_model="numpy", nogil=True, cache=True)
-def share(board: Any, rooms: Any, product: Any, scale: Any) -> None:
-    """Post a product, take part in it, and wait until all of it is done."""
-    m, n = product[8], product[9]
+@compiled
+def share(board: Any, rooms: Any, m: Any, n: Any) -> None:
+    """Post the product on the board, take part in it, and wait until all of it is done."""
     columns, rows = -(-n // (ACROSS * (VECTOR // rooms.itemsize))), -(-m // TALL)
     wanted = board[TEAM] * JOBS_PER_THREAD
     by_columns = columns >= wanted or columns >= rows
     jobs = min(columns if by_columns else rows, wanted)
-    for place in range(len(product)):
-        board[DESCRIPTION + place] = product[place]
     board[PLACES - 1] = by_columns
-    rooms[0, -1] = scale
     write(board, DONE, 0)
     write(board, TICKET, jobs * JOBS)
     take_jobs(board, rooms, 0)
@@ -117,7 +136,40 @@ def share(board: Any, rooms: Any, product: Any, scale: Any) -> None:
         pause()
 
 
-@numba.njit(error_model="numpy", nogil=True, cache=True)
+@compiled
+def compute(board_at: Any, rooms_at: Any, threads: Any, length: Any) -> None:
+    """Compute the product that stands on the board, with the rooms of so many threads."""
+    board, rooms = numba.carray(board_at, PLACES), numba.carray(rooms_at, (threads, length))
+    given = board[DESCRIPTION:]
+    m, n, k = given[8], given[9], given[10]
+    if threads > 1 and m * n * k >= FEWEST_TO_SHARE:
+        share(board, rooms, m, n)
+    else:
+        none = np.int64(0)
+        multiply(
+            given[0], given[1], given[2], given[3], given[4], given[5], given[6], given[7], none, m, none, n, k,
+            rooms[0, -1], given[11], rooms[0],
+        )  # fmt: skip
+
+
+@intrinsic
+def call(typing: Any, address: Any, board: Any, rooms: Any) -> Any:
+    """Call ``compute`` by its address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        arrays = [
+            context.make_array(kind)(context, builder, x) for kind, x in zip((board, rooms), args[1:], strict=True)
+        ]
+        threads, length = cgutils.unpack_tuple(builder, arrays[1].shape)
+        given = [arrays[0].data, arrays[1].data, threads, length]
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), given)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, board, rooms), generate
+
+
+@compiled
 def help_out(board: Any, rooms: Any, who: Any) -> None:
     """Take jobs as they come, until there have been none for a while or the board is closed."""
     looks = 0
@@ -132,52 +184,23 @@ def help_out(board: Any, rooms: Any, who: Any) -> None:
 
 @compiled
 def product(
-    board: Any,
-    rooms: Any,
-    a: Any,
-    flip_a: Any,
-    b: Any,
-    flip_b: Any,
-    c: Any,
-    m: Any,
-    k: Any,
-    n: Any,
-    scale: Any,
+    board: Any, rooms: Any, a: Any, flip_a: Any, b: Any, flip_b: Any, c: Any, m: Any, k: Any, n: Any, scale: Any,
     adds: Any,
-) -> None:
+) -> None:  # fmt: skip
     """Compute c = scale · a b (+ c); a has shape (m, k), b (k, n), each kept with rows for columns if flipped."""
-    factor = rooms.dtype.type(scale)
-    a_at, a_line = place_of(a)
-    b_at, b_line = place_of(b)
-    c_at, c_line = place_of(c)
-    if board[TEAM] > 1 and m * k * n >= FEWEST_TO_SHARE:
-        flipped_a, flipped_b, added = np.int64(flip_a), np.int64(flip_b), np.int64(adds)
-        factors = (a_at, a_line, flipped_a, b_at, b_line, flipped_b)
-        share(board, rooms, (*factors, c_at, c_line, np.int64(m), np.int64(n), np.int64(k), added), factor)
-    else:
-        multiply(a_at, a_line, flip_a, b_at, b_line, flip_b, c_at, c_line, 0, m, 0, n, k, factor, adds, rooms[0])
-
-
-@compiled
-def place_of(array: Any) -> Any:
-    """Where a matrix lies in memory, and how many numbers there are from one line to the next."""
-    return np.int64(array.ctypes.data), np.int64(array.strides[0] // array.itemsize)
+    given, size = board[DESCRIPTION:], rooms.itemsize
+    given[0], given[1], given[2] = a.ctypes.data, a.strides[0] // size, flip_a
+    given[3], given[4], given[5] = b.ctypes.data, b.strides[0] // size, flip_b
+    given[6], given[7] = c.ctypes.data, c.strides[0] // size
+    given[8], given[9], given[10], given[11] = m, n, k, adds
+    rooms[0, -1] = scale
+    call(board[ADDRESS], board, rooms)
 
 
 def product_in_python(
-    board: Any,
-    rooms: Any,
-    a: Any,
-    flip_a: Any,
-    b: Any,
-    flip_b: Any,
-    c: Any,
-    m: Any,
-    k: Any,
-    n: Any,
-    scale: Any,
+    board: Any, rooms: Any, a: Any, flip_a: Any, b: Any, flip_b: Any, c: Any, m: Any, k: Any, n: Any, scale: Any,
     adds: Any,
-) -> None:
+) -> None:  # fmt: skip
     """Do the same with NumPy, for NUMBA_DISABLE_JIT."""
     left, right = (a[:k, :m].T if flip_a else a[:m, :k]), (b[:n, :k].T if flip_b else b[:k, :n])
     c[:m, :n] = rooms.dtype.type(scale) * (left @ right) + (c[:m, :n] if adds else 0)
@@ -208,6 +231,10 @@ class Team:
         self.size = threads() if largest_product >= FEWEST_TO_SHARE and not numba.config.DISABLE_JIT else 1
         self.board = np.zeros(PLACES, np.int64)
         self.board[TEAM] = self.size
+        if not numba.config.DISABLE_JIT:
+            source = SOURCE.format(dtype=np.dtype(dtype).name)
+            self.board[ADDRESS] = load(source, "compute").address
+            self.help_out = load(source, "help_out")
         self.rooms = np.empty((self.size, room_for(dtype) + 1), dtype)  # the last number of the first is the scale
         self.helpers: list[threading.Thread] = []
 
@@ -221,7 +248,7 @@ class Team:
     def help(self, who: int) -> None:
         """What a helper does."""
         while self.board[IS_OPEN]:
-            help_out(self.board, self.rooms, who)
+            self.help_out(self.board, self.rooms, who)
             time.sleep(0)
 
     def __exit__(self, *error: object) -> None:
