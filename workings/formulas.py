@@ -82,6 +82,15 @@ def read_formula(function: Callable[..., Any]) -> Formula | None:
     return Formula(tuple(a.arg for a in node.args.args), tuple(lines), results, words)
 
 
+def function_tree(function: Callable[..., Any]) -> ast.FunctionDef | None:
+    """The source of a function as syntax; None where there is no source, or it is no ``def``."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, TypeError, SyntaxError, IndexError):
+        return None
+    return tree if isinstance(tree, ast.FunctionDef) else None
+
+
 def only_positional(arguments: ast.arguments) -> ast.arguments | None:
     """Give the arguments back if all are plain ones, without defaults or stars."""
     extras = (arguments.vararg, arguments.kwarg, *arguments.kwonlyargs, *arguments.defaults)

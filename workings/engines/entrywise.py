@@ -9,8 +9,6 @@ compiled as it stands; whatever else it contains is refused by name.
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
 import types
 from collections.abc import Callable
 from typing import Any
@@ -19,10 +17,10 @@ import numpy as np
 
 from workings.engines.contract import NotCompilableError
 from workings.engines.operations import COMPARISONS, ELEMENTWISE, OPERATORS
-from workings.formulas import meaning_of
+from workings.formulas import function_tree, meaning_of
 
 
-def function_tree(name: str, function: Any) -> ast.FunctionDef:
+def plain_function(name: str, function: Any) -> ast.FunctionDef:
     """The source of a function, as syntax.
 
     Raises
@@ -30,12 +28,10 @@ def function_tree(name: str, function: Any) -> ast.FunctionDef:
     NotCompilableError
         If there is no source, or it is no plain function.
     """
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    except (OSError, TypeError, SyntaxError, IndexError) as error:
-        raise NotCompilableError(f"The compiled engine cannot take {name}: its source cannot be had.") from error
-    if not isinstance(function, types.FunctionType) or not isinstance(tree, ast.FunctionDef) or tree.decorator_list:
-        raise NotCompilableError(f"The compiled engine cannot take {name}: it is no plain function.")
+    tree = function_tree(function)
+    if tree is None or tree.decorator_list or not isinstance(function, types.FunctionType):
+        why = "its source cannot be had" if tree is None else "it is no plain function"
+        raise NotCompilableError(f"The compiled engine cannot take {name}: {why}.")
     return tree
 
 
@@ -50,7 +46,7 @@ class Entrywise(ast.NodeTransformer):
 
     def written(self) -> str:
         """The source of the function for single numbers, under its own name."""
-        tree = function_tree(self.name, self.function)
+        tree = plain_function(self.name, self.function)
         arguments = [argument.arg for argument in tree.args.args]
         if tree.args.vararg or tree.args.kwarg or tree.args.kwonlyargs or tree.args.defaults:
             raise self.refusal(tree, "only arguments without defaults")

@@ -11,7 +11,6 @@ import copy
 import inspect
 import math
 import re
-import textwrap
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from workings.errors import ProgramError
+from workings.formulas import function_tree
 
 
 def tree_of(function: Callable[..., Any], what: str) -> ast.FunctionDef:
@@ -29,12 +29,11 @@ def tree_of(function: Callable[..., Any], what: str) -> ast.FunctionDef:
     ProgramError
         If there is no source, or it is no plain function.
     """
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    except (OSError, TypeError, SyntaxError, IndexError) as error:
-        raise ProgramError(f"The source of {what} cannot be had, so no script can be written with it.") from error
-    if not isinstance(tree, ast.FunctionDef):
-        raise ProgramError(f"{what} is no plain function (def name(…)), so no script can be written with it.")
+    tree = function_tree(function)
+    if tree is None:
+        raise ProgramError(
+            f"{what} is no plain function (def name(…)) with source, so no script can be written with it."
+        )
     return tree
 
 
