@@ -1,6 +1,6 @@
 """The choice between the engines: a pure function of the problem and of what is installed.
 
-Compiling takes about a second for each structure.  It is worth it where the steps are so many, or so
+Compiling takes about two seconds for each structure.  It is worth it where the steps are so many, or so
 large, that the compiled engine saves more than that.
 """
 
@@ -17,7 +17,7 @@ ENGINES = ("auto", "reference", "compiled")
 ASKED = "as asked"
 FOR_A_STATEMENT = 4e-6  # seconds that the reference engine needs for a statement beside its arithmetic
 FOR_A_NUMBER = 2e-9  # seconds that it needs more than compiled loops for each number that a row becomes
-WORTH_COMPILING = 1.5  # seconds that must be saved
+WORTH_COMPILING = 2.0  # seconds that must be saved
 
 
 def choose(wanted: str, program: Program, values: Mapping[str, Array], rows: int, steps: int) -> tuple[str, str]:
