@@ -212,6 +212,13 @@ def test_an_optimizer_and_hats() -> None:
         assert part in text
 
 
+def test_an_optimizers_numbers_are_not_those_of_layers() -> None:
+    network = Network([Dense(2)], loss=CrossEntropy(), n_in=2, seed=0)
+    assert network.equations(Adam(), notation="paper")["v_W1"].startswith(r"v_{W^{[1]}} = \beta_{2} \, v_{W^{[1]}}")
+    with pytest.raises(InputError, match="must be an optimizer"):
+        network.equations("adam")  # type: ignore[arg-type]
+
+
 def test_another_notation_is_refused() -> None:
     with pytest.raises(InputError, match="alphabet"):
         Network([Dense(2)], loss=CrossEntropy(), n_in=2).equations(notation="handwriting")

@@ -70,7 +70,10 @@ def agrees(network: Network, text: str, losses: list[float], rows: np.ndarray) -
         assert names[name].tobytes() == value.tobytes(), name
     assert np.array(names["history"]).tobytes() == np.array(losses).tobytes()
     few = rows[:64]  # as many as the library predicts in one piece
-    assert names["predict"](few).tobytes() == network.outputs(few, engine="reference").tobytes()
+    assert names["outputs"](few).tobytes() == network.outputs(few, engine="reference").tobytes()
+    found, expected = names["predict"](few), network.predict(few)
+    assert found.shape == expected.shape
+    assert (found == expected).all()
     return names
 
 
@@ -176,7 +179,7 @@ def test_a_script_that_only_predicts() -> None:
     network.fit(X, X[:, 0], optimizer=Adam(0.01), epochs=3)
     text = network.script()
     assert "epoch" not in text
-    assert run(text)["predict"](X).tobytes() == network.outputs(X, engine="reference").tobytes()
+    assert run(text)["outputs"](X).tobytes() == network.outputs(X, engine="reference").tobytes()
 
 
 @pytest.mark.parametrize(
@@ -199,7 +202,7 @@ def test_weights_that_are_too_many_go_to_a_file(tmp_path: Path, monkeypatch: pyt
     path, weights = save_script(network, tmp_path / "wide.py")
     monkeypatch.chdir(tmp_path)
     rows = np.random.default_rng(0).normal(size=(5, 100))
-    assert run(path.read_text(encoding="utf-8"))["predict"](rows).tobytes() == network.outputs(rows).tobytes()
+    assert run(path.read_text(encoding="utf-8"))["outputs"](rows).tobytes() == network.outputs(rows).tobytes()
     assert weights.name == "wide-weights.npz"
     with pytest.raises(InputError, match="cannot stand in a script"):
         network.script(weights="inline")
@@ -253,6 +256,9 @@ def test_formatters_leave_it_as_it_is(tmp_path: Path) -> None:
         ({"optimizer": SGD(0.1), "data": "nowhere.npz"}, "Which labels"),
         ({"optimizer": SGD(OnPlateau(0.1, monitor="val_loss")), "data": (X, Y)}, "does not measure"),
         ({"optimizer": SGD(lambda t: 0.1), "data": (X, Y)}, "no plain function"),
+        ({"optimizer": "adam"}, "must be an optimizer"), ({"optimizer": SGD(0.1), "data": X}, "data is"),
+        ({"optimizer": SGD(0.1), "data": (X[:, :1], Y)}, "columns"),
+        ({"optimizer": SGD(0.1), "data": (np.where(X > 1, np.nan, X), Y)}, "nan"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_told_is_refused(settings: dict[str, Any], words: str) -> None:
@@ -265,7 +271,11 @@ def test_a_network_without_seed_or_columns() -> None:
     with pytest.raises(InputError, match="has no seed"):
         Network([Dense(2)], loss=CrossEntropy(), n_in=2).script(optimizer=SGD(0.1), data=(X, Y))
     with pytest.raises(InputError, match="how many columns"):
-        Network([Dense(2)], loss=CrossEntropy(), seed=0).script(optimizer=SGD(0.1), data=(X, Y))
+        Network([Dense(2)], loss=CrossEntropy(), seed=0).script(optimizer=SGD(0.1))
+    network = Network([Dense(2)], loss=CrossEntropy(), seed=0)
+    text = network.script(optimizer=SGD(0.1), epochs=3, data=(X, Y))
+    assert network.n_in is None, "it is left as it was"
+    agrees(network, text, network.fit(X, Y, optimizer=SGD(0.1), epochs=3, engine="reference")["loss"], X)
     random = Network([Dense(2)], loss=CrossEntropy(), seed=np.random.RandomState(0), n_in=2)
     with pytest.raises(InputError, match="RandomState"):
         random.script(optimizer=SGD(0.1), weights="inline", data=(X, Y))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from workings.arrays import Array
-from workings.errors import InputError
+from workings.errors import InputError, unknown_name
 from workings.metrics import LOWER_IS_BETTER, METRICS
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ class EarlyStopping(Callback):
         if not isinstance(self.monitor, str):
             return [float(self.monitor(training.network))]
         if self.monitor not in training.history:
+            if "val_loss" in training.history:
+                raise unknown_name("column of the history", self.monitor, training.history)
             columns = ", ".join(training.history)
             fix = " Pass validation=(X_val, y_val) or validation=0.2 to fit." if self.monitor.startswith("val") else ""
             raise InputError(f"EarlyStopping looks at {self.monitor!r}, but the history has only {columns}.{fix}")

@@ -207,6 +207,8 @@ class Network:
 
         Without an optimizer, those of forward and backward only.
         """
+        if optimizer is not None:
+            checked_optimizer(optimizer)
         program = step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted)
         return program if self.n_in is None else program.with_shapes(self.shapes(program))
 
@@ -432,7 +434,8 @@ class Network:
         return check_gradients(self, X, y, **settings)
 
     def script(self, **settings: Any) -> str:
-        """Write network and training as one file that needs NumPy alone; see :mod:`workings.readings.script`."""
+        """Write network and training as one file that needs NumPy alone: ``optimizer``, ``epochs``, ``batch_size``,
+        ``shuffle``, ``weights``, ``data``; see :func:`workings.readings.script.script`."""
         from workings.readings.script import script
 
         return script(self, **settings)

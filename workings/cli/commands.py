@@ -211,7 +211,8 @@ def script(
 ) -> None:
     """Write a network as one Python file that needs NumPy alone: an experiment with its training, or a model.
 
-    The script of a model only predicts. Data or weights that are too many to stand in it go to files beside it.
+    The script of a model only predicts, from columns that are standardized and encoded already. Data or weights
+    that are too many to stand in it go to files beside it.
 
     Example: `workings script moons --out moons.py`
     """

@@ -53,8 +53,8 @@ class Plain:
 
     times, dot, entrywise, between_numbers = " ", " ", " ⊙ ", " · "
 
-    def symbol(self, letters: str, number: str, hat: bool) -> str:
-        """A name: its letters, Greek where they are, and the number of its layer."""
+    def symbol(self, letters: str, number: str, hat: bool, of_layer: bool) -> str:
+        """A name: its letters, Greek where they are, and its number, which may be that of its layer."""
         return GREEK.get(letters, letters) + ("\u0302" if hat else "") + number.translate(BELOW)
 
     def marked(self, symbol: str, mark: str) -> str:
@@ -136,13 +136,13 @@ class Latex(Plain):
     def __init__(self, notation: str) -> None:
         self.is_paper = notation == "paper"
 
-    def symbol(self, letters: str, number: str, hat: bool) -> str:
+    def symbol(self, letters: str, number: str, hat: bool, of_layer: bool) -> str:
         base = LATEX_GREEK.get(letters, f"\\{letters}" if letters in GREEK else letters)
         base = base if len(letters) == 1 or base.startswith("\\") else self.words(letters)
         base = rf"\hat{{{base}}}" if hat else base
         if not number:
             return base
-        return f"{base}^{{[{number}]}}" if self.is_paper else f"{base}_{{{number}}}"
+        return f"{base}^{{[{number}]}}" if self.is_paper and of_layer else f"{base}_{{{number}}}"
 
     def marked(self, symbol: str, mark: str) -> str:
         if "_{" in symbol:
@@ -239,7 +239,7 @@ class Teller:
         if match is None:
             return self.writes.words(name)
         letters, hat, number, mark = match.groups()
-        symbol = self.writes.symbol(letters, number, bool(hat))
+        symbol = self.writes.symbol(letters, number, bool(hat), name not in self.program.constants)
         return self.writes.marked(symbol, mark) if mark else symbol
 
     def piece(self, node: ast.expr) -> Piece:
@@ -398,7 +398,7 @@ def equations(network: Network, optimizer: Part | None = None, *, notation: str 
     Returns
     -------
     Equations
-        ``.latex`` is LaTeX, ``str`` plain text; a notebook shows them set.
+        ``.latex`` is LaTeX in this notation, ``str`` plain text in the alphabet; a notebook shows them set.
 
     Raises
     ------

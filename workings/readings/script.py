@@ -8,6 +8,7 @@ So it ends with the same bits as the reference engine, on the same machine with 
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import inspect
 import io
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workings.arrays import Array, describe, same_length
+from workings.arrays import Array, describe
 from workings.errors import InputError
 from workings.initializers import Given, initializer_of
 from workings.layers import Dense, Dropout, dropout_mask, numbered
@@ -28,6 +29,7 @@ from workings.optimizers import LBFGS, Part
 from workings.program import Program, Statement, Writer, inference_program, show_shape, text_of
 from workings.readings.copying import Copied, method_with_settings, with_settings
 from workings.schedules import Constant, OnPlateau, WarmUp, schedule_of
+from workings.training import checked_optimizer
 from workings.version import __version__
 from workings.writing import write_bytes
 
@@ -39,9 +41,13 @@ INDENT = "    "
 MOST_INLINE = 20_000  # numbers that are written into a script
 OWN_NAMES = frozenset((
     "data", "weights", "rng", "classes", "X_all", "y_all", "n_all", "epochs", "epoch", "batch_size", "history", "order",
-    "start", "rows", "plateau", "follow", "objective", "losses_all", "predict", "math", "print", "range", "len",
-    "float",
+    "start", "rows", "plateau", "follow", "objective", "losses_all", "outputs", "predict", "math", "print", "range",
+    "len", "float",
 ))  # fmt: skip
+RAW_COLUMNS = (
+    "NOTE: the model was trained on a table whose columns were standardized and one-hot encoded. X must hold them as "
+    "`Preprocessing.transform` gives them, not as they stand in the table."
+)
 NUMPY_ONLY = ("np.random", "np.load", "np.ascontiguousarray")  # what stands in the way of another array module
 STAGES = {
     "forward": "Forward: from the inputs to the objective.",
@@ -70,7 +76,8 @@ def script(
     epochs, batch_size, shuffle :
         As for ``fit``; the script ends with the same bits as ``fit(..., engine="reference")``.
     weights : str
-        ``"seed"``: first weights are drawn as the network draws them.  ``"inline"``: the network's parameters
+        ``"seed"``: first weights are drawn as the network draws them, so the script begins where the network
+        began, trained or not.  ``"inline"``: the network's parameters
         as they are stand in the script.  A path that ends in ``.npz``: they are read from that file, which
         ``np.savez(path, **net.parameters, **net.statistics)`` writes; ``"file"`` is short for ``"weights.npz"``.
     data : (X, y), path, or None
@@ -101,6 +108,9 @@ def script(
         # z1 is each unit's weighted sum of its inputs, plus its bias.
         z1 = X @ W1 + b1  # (n, 1)
     """
+    if network.n_in is None and data is not None and not isinstance(data, (str, Path)):
+        network = copy.deepcopy(network)
+        network.prepare(*both(data))  # finds the number of columns
     settings = Settings(network, optimizer, epochs, batch_size, shuffle, weights, data, data_file)
     return ScriptWriter(settings).written()
 
@@ -127,6 +137,13 @@ def save_script(network: Network, path: str | Path, *, data: Any = None, **setti
     return written
 
 
+def both(data: Any) -> tuple[Array, Array]:
+    """X and y of ``data=(X, y)``."""
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise InputError(f"data is (X, y) or the path of an .npz file, not {describe(data)}.")
+    return np.asarray(data[0]), np.asarray(data[1])
+
+
 def save_arrays(path: Path, arrays: Mapping[str, Array]) -> Path:
     """Write arrays to an ``.npz`` file."""
     content = io.BytesIO()
@@ -149,7 +166,7 @@ class Settings:
     data_file: str | None
 
     def __post_init__(self) -> None:
-        if isinstance(self.optimizer, LBFGS):
+        if self.optimizer is not None and isinstance(checked_optimizer(self.optimizer), LBFGS):
             raise InputError("SciPy makes the steps of L-BFGS: no script with NumPy alone can do that.")
         for name, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
             is_whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
@@ -158,7 +175,7 @@ class Settings:
         if self.weights not in ("seed", "inline", "file") and not self.weights.endswith(".npz"):
             raise InputError(f'weights is "seed", "inline", "file" or a path that ends in .npz, not {self.weights!r}.')
         if self.network.n_in is None:
-            raise InputError("The network does not know how many columns X has: give n_in, or call fit first.")
+            raise InputError("The network does not know how many columns X has: give data=(X, y), or call fit first.")
         if self.weights == "seed" and self.optimizer is not None and self.network.rng_made is None:
             raise InputError('The network has no seed, or comes from a file: use weights="inline".')
 
@@ -171,9 +188,9 @@ class Settings:
             with np.load(self.data) as file:
                 X, y = file["X"], file["y"]
         else:
-            X, y = (np.asarray(array) for array in self.data)
-        same_length(X, y)
-        return X, y
+            X, y = both(self.data)
+        features, _, _ = copy.deepcopy(self.network).prepare(X, y)  # refuses what fit refuses
+        return features, y
 
     @property
     def path(self) -> str | None:
@@ -233,6 +250,8 @@ class ScriptWriter:
         trained = "and its training, " if settings.optimizer is not None else ""
         lines = [f'"""A neural network {trained}with NumPy alone; written by Workings {__version__}.', ""]
         lines += textwrap.wrap(f"{what[0].upper()}{what[1:]}.", WIDTH)
+        if network.preprocessing is not None:
+            lines += ["", *textwrap.wrap(RAW_COLUMNS, WIDTH)]
         if not any(name in body for name in NUMPY_ONLY):
             lines += ["", "With `import jax.numpy as np` in place of the import below it runs under JAX."]
         lines += ['"""', ""]
@@ -262,6 +281,7 @@ class ScriptWriter:
         dtype = f"np.{network.dtype.name}"
         if settings.path is not None:
             self.say("Rows are samples: X has a column for each input, y what is to be predicted.")
+            self.say("The file is looked for in the folder in which the script is run.")
             self.lines += [f'with np.load("{settings.path}") as data:', f'{INDENT}X, y = data["X"], data["y"]']
             self.lines += [f"X = np.ascontiguousarray(X, dtype={dtype})"]
         else:
@@ -284,7 +304,9 @@ class ScriptWriter:
         if targets.has_labels and (y is None or y.ndim == 1):
             known = targets if y is None else targets.learn(y)
             if known.classes is None:
-                raise InputError("Which labels y holds is not known: write the data file first, or fit the network.")
+                raise InputError(
+                    "Which labels y holds is not known: give data=(X, y), write the data file first, or call fit."
+                )
             self.say("One column for each class, 1 where it is the row's." if targets.kind == "classes" else
                      "One column: 1 for the second of the two labels.")  # fmt: skip
             classes = "classes" if targets.kind == "classes" else "classes[1:]"
@@ -517,38 +539,61 @@ class ScriptWriter:
         rest = program.without(program.needed_for("p", "losses")).needed_for("J")
         self.section("The objective on all rows")
         self.constants(program)
-        rows = network.rows_in_chunk
-        self.lines += ["", "", "def objective(X_all, y_all):"] if self.defined else ["", "def objective(X_all, y_all):"]
-        self.lines += [f'{INDENT}"""The objective J with nothing left to chance, {rows:,} rows at a time."""']
-        self.lines += [f"{INDENT}n = len(X_all)", f"{INDENT}losses_all = []"]
-        self.lines += [f"{INDENT}for start in range(0, n, {rows}):"]
-        stop = f"start : start + {rows}"
-        self.lines += [f"{2 * INDENT}X, y = X_all[{stop}], y_all[{stop}]"]
-        for statement in first.statements:
-            self.lines += self.assigned(statement.target, statement.expression, 2 * INDENT)
-        self.lines += [f"{2 * INDENT}losses_all.append(losses)", f"{INDENT}losses = np.concatenate(losses_all)"]
-        if {"X", "y"} & {name for statement in rest.statements for name in statement.reads}:
-            self.lines += [f"{INDENT}X, y = X_all, y_all"]
+        rows, arrays = network.rows_in_chunk, self.settings.arrays
+        in_one_piece = arrays is not None and len(arrays[0]) <= rows
+        pieces = "" if in_one_piece else f", {rows:,} rows at a time"
+        self.lines += ["", "", "def objective(X, y):"] if self.defined else ["", "def objective(X, y):"]
+        self.lines += [f'{INDENT}"""The objective J with nothing left to chance{pieces}."""', f"{INDENT}n = len(X)"]
+        if in_one_piece:
+            for statement in first.statements:
+                self.lines += self.assigned(statement.target, statement.expression, INDENT)
+        else:
+            self.in_pieces(first, rows)
         for statement in rest.statements:
             self.lines += self.assigned(statement.target, statement.expression, INDENT)
         self.lines += [f"{INDENT}return J", ""]
 
+    def in_pieces(self, program: Program, rows: int) -> None:
+        """The losses of some rows after the other."""
+        stop = f"start : start + {rows}"
+        self.lines += [f"{INDENT}X_all, y_all, losses_all = X, y, []", f"{INDENT}for start in range(0, n, {rows}):"]
+        self.lines += [f"{2 * INDENT}X, y = X_all[{stop}], y_all[{stop}]"]
+        for statement in program.statements:
+            self.lines += self.assigned(statement.target, statement.expression, 2 * INDENT)
+        self.lines += [f"{2 * INDENT}losses_all.append(losses)"]
+        self.lines += [f"{INDENT}X, y, losses = X_all, y_all, np.concatenate(losses_all)"]
+
     # -- predicting ----------------------------------------------------------------------------
 
     def predicting(self) -> None:
-        """A function that predicts."""
+        """Functions that predict: the outputs p, and what people want of them."""
         network = self.network
         program = inference_program(network.layers, network.loss, network.regularizers).needed_for("p")
         self.section("Predicting")
         self.constants(program)
-        self.lines += [
-            "",
-            "def predict(X):",
-            f'{INDENT}"""The predictions p for rows X, of shape (n, {network.n_out})."""',
-        ]
+        targets = network.targets
+        if targets.has_labels and targets.classes is not None and self.settings.optimizer is None:
+            self.lines += [fitting(f"classes = np.array({targets.classes.tolist()!r})".replace("'", '"'))]
+        if network.preprocessing is not None:
+            self.say(RAW_COLUMNS)
+        self.lines += ["", "def outputs(X):"]
+        self.lines += [f'{INDENT}"""The outputs p for rows X of shape (n, {network.n_in}): (n, {network.n_out})."""']
         for statement in program.statements:
             self.lines += self.told(statement, INDENT)
-        self.lines += [f"{INDENT}return p", ""]
+        self.lines += [f"{INDENT}return p", "", "", "def predict(X):", *self.decoding(), ""]
+
+    def decoding(self) -> list[str]:
+        """How outputs become labels, or numbers of shape (n,) or (n, n_out)."""
+        targets = self.network.targets
+        is_known = targets.classes is not None or self.settings.optimizer is not None
+        classes = "classes" if targets.has_labels and is_known and "classes = " in "\n".join(self.lines) else ""
+        words, value = "numbers", "outputs(X)" + ("[:, 0]" if targets.n_out == 1 else "")
+        if targets.kind == "classes":
+            words, value = "the most probable label", "outputs(X).argmax(axis=1)"
+        elif targets.kind == "labels":
+            words, value = "the more probable label", f"({value} > 0.5).astype(int)"
+        value = f"{classes}[{value}]" if classes else value
+        return [f'{INDENT}"""What is predicted for rows X: {words}."""', f"{INDENT}return {value}"]
 
 
 def rows_of(array: Array) -> str:
