@@ -238,6 +238,7 @@ def test_formatters_leave_it_as_it_is(tmp_path: Path) -> None:
         text = network.script(optimizer=Adam(rate), epochs=2, batch_size=batch_size, data=(X, Y))
         files.append(tmp_path / f"script{number}.py")
         files[-1].write_text(text, encoding="utf-8")
+    network.learn_labels(np.array(["a", "b"])[Y])
     files.append(tmp_path / "predict.py")
     files[-1].write_text(network.script(weights="inline"), encoding="utf-8")
     for command in (["format", "--diff"], ["check"]):

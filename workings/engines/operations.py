@@ -97,6 +97,8 @@ class Operation:
         Whether this is a product of two matrices, which may be computed in tiles.
     statement : str
         The statement it came from, for people.
+    by_itself : bool
+        Whether it has a loop of its own, because it would keep others from being vectorized.
     scale : Tree or None
         For a product that is added, times this, to what its target had before.
     """
@@ -109,6 +111,7 @@ class Operation:
     tree: Tree
     is_product: bool = False
     statement: str = ""
+    by_itself: bool = False
     scale: Tree | None = None
 
     @property
@@ -173,6 +176,7 @@ class Lowering:
         """Add an operation that reads a name entry by entry, to be written where it is wanted."""
         value, target = self.entry(name), self.fresh(f"output.{name}")
         self.emit(target, value, "map")
+        self.operations[-1] = replace(self.operations[-1], by_itself=True)
         self.dims[target] = value.dims
         return target
 

@@ -197,7 +197,7 @@ class Schedule:
         if is_large(place.operation, self.layout):
             groups.append(Group(place.loops, alone=True))
             return len(groups) - 1
-        for number in range(first, len(groups)):
+        for number in range(len(groups) if place.operation.by_itself else first, len(groups)):
             if groups[number].loops == place.loops and not groups[number].alone:
                 return number
         groups.append(Group(place.loops))

@@ -268,6 +268,10 @@ class ScriptWriter:
         """Begin a section."""
         self.lines += ["", f"# {'-' * 2} {title} {'-' * (WIDTH - 7 - len(title))}", ""]
 
+    def define(self, line: str) -> None:
+        """Begin a function, two empty lines after what comes before."""
+        self.lines += ["", line] if self.lines[-1] == "" else ["", "", line]
+
     def say(self, words: str, indent: str = "") -> None:
         """Write a comment."""
         self.lines += textwrap.wrap(words, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
@@ -542,7 +546,7 @@ class ScriptWriter:
         rows, arrays = network.rows_in_chunk, self.settings.arrays
         in_one_piece = arrays is not None and len(arrays[0]) <= rows
         pieces = "" if in_one_piece else f", {rows:,} rows at a time"
-        self.lines += ["", "", "def objective(X, y):"] if self.defined else ["", "def objective(X, y):"]
+        self.define("def objective(X, y):")
         self.lines += [f'{INDENT}"""The objective J with nothing left to chance{pieces}."""', f"{INDENT}n = len(X)"]
         if in_one_piece:
             for statement in first.statements:
@@ -576,7 +580,7 @@ class ScriptWriter:
             self.lines += [fitting(f"classes = np.array({targets.classes.tolist()!r})".replace("'", '"'))]
         if network.preprocessing is not None:
             self.say(RAW_COLUMNS)
-        self.lines += ["", "def outputs(X):"]
+        self.define("def outputs(X):")
         self.lines += [f'{INDENT}"""The outputs p for rows X of shape (n, {network.n_in}): (n, {network.n_out})."""']
         for statement in program.statements:
             self.lines += self.told(statement, INDENT)
