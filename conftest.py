@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("WORKINGS_CACHE", str(Path(__file__).parent / ".pytest_cache" / "compiled"))
-if importlib.util.find_spec("numba") is None:  # an extra: these two files are nothing without it
-    collect_ignore = ["workings/engines/elementary.py", "workings/engines/products.py"]
+collect_ignore = ["docs/scripts"]  # they train when they are run
+if importlib.util.find_spec("numba") is None:  # an extra: these files are nothing without it
+    collect_ignore += [f"workings/engines/{name}.py" for name in ("elementary", "products", "team")]
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import runpy
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,7 @@ from workings.readings.script import save_script
 from workings.schedules import Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
 
 X, Y = moons(n=50, seed=0)
+ROOT = Path(__file__).parent.parent
 ALLOWED = ("numpy", "math")
 RUFF = shutil.which("ruff") or str(Path(sys.executable).with_name("ruff"))
 
@@ -195,6 +197,13 @@ def test_scripts_of_the_experiments(name: str, tmp_path: Path, monkeypatch: pyte
     history = again.network.fit(again.X, again.y, engine="reference", **again.settings)
     agrees(again.network, path.read_text(encoding="utf-8"), history["loss"], task.X)
     assert len(files) == (name in ("digits", "mnist"))
+
+
+@pytest.mark.parametrize("name", ["xor", "moons", "digits", "mnist"])
+def test_the_scripts_in_the_docs_are_those_of_today(name: str) -> None:
+    """``python tools/write_scripts.py`` writes them anew."""
+    tool = runpy.run_path(str(ROOT / "tools" / "write_scripts.py"))
+    assert (ROOT / "docs" / "scripts" / f"{name}.py").read_text(encoding="utf-8") == tool["text_of"](name)
 
 
 def test_weights_that_are_too_many_go_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

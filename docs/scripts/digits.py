@@ -1,0 +1,146 @@
+"""A neural network and its training, with NumPy alone; written by Workings 0.1.0.
+
+Layers Dense(200, 'sigmoid'), Dense(10, 'identity'); loss CrossEntropy(reduction='mean',
+label_smoothing=0.0); SGD(lr=0.01), 10 epochs.
+"""
+
+import numpy as np
+
+# -- Data -----------------------------------------------------------------------------
+
+# Rows are samples: X has a column for each input, y what is to be predicted.
+# The file is looked for in the folder in which the script is run.
+with np.load("digits-data.npz") as data:
+    X, y = data["X"], data["y"]
+X = np.ascontiguousarray(X, dtype=np.float64)
+# One column for each class, 1 where it is the row's.
+classes = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+y = (y[:, None] == classes).astype(np.float64)
+X_all, y_all = X, y
+
+# -- First weights --------------------------------------------------------------------
+
+rng = np.random.RandomState(0)
+# W1: Variance 1 / fan_in: randn / √fan_in (LeCun et al. 1998, eq. 16).
+W1 = rng.standard_normal((64, 200)) / np.sqrt(64)
+# b1: All 0: right for biases, and never for the weights of a hidden layer.
+b1 = np.zeros((200,))
+# W2: Variance 1 / fan_in: randn / √fan_in (LeCun et al. 1998, eq. 16).
+W2 = rng.standard_normal((200, 10)) / np.sqrt(200)
+# b2: All 0: right for biases, and never for the weights of a hidden layer.
+b2 = np.zeros((10,))
+
+# -- The objective on all rows --------------------------------------------------------
+
+
+def objective(X, y):
+    """The objective J with nothing left to chance, 1,248 rows at a time."""
+    n = len(X)
+    X_all, y_all, losses_all = X, y, []
+    for start in range(0, n, 1248):
+        X, y = X_all[start : start + 1248], y_all[start : start + 1248]
+        z1 = X @ W1 + b1
+        a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))
+        z2 = a1 @ W2 + b2
+        s = z2 - z2.max(axis=1, keepdims=True)
+        e = np.exp(s)
+        log_p = s - np.log(e.sum(axis=1, keepdims=True))
+        losses = -(y * log_p).sum(axis=1, keepdims=True)
+        losses_all.append(losses)
+    X, y, losses = X_all, y_all, np.concatenate(losses_all)
+    J = losses.sum() / n
+    return J
+
+
+# -- Training -------------------------------------------------------------------------
+
+epochs = 10
+batch_size = 1
+n_all = len(X_all)
+lr = 0.01
+history = []
+
+for epoch in range(epochs):
+    # The objective on all rows, at the parameters that the epoch begins with.
+    history.append(float(objective(X_all, y_all)))
+    for start in range(0, n_all, batch_size):
+        X, y = X_all[start : start + batch_size], y_all[start : start + batch_size]
+        n = len(X)
+
+        # Forward: from the inputs to the objective.
+
+        # layer 1: Dense(200, 'sigmoid')
+        # z1 is each unit's weighted sum of its inputs, plus its bias.
+        z1 = X @ W1 + b1  # (n, 200)
+        # sigmoid squashes each sum into 0..1.
+        a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))  # (n, 200)
+
+        # layer 2: Dense(10, 'identity')
+        # z2 is each unit's weighted sum of its inputs, plus its bias.
+        z2 = a1 @ W2 + b2  # (n, 10)
+
+        # loss: CrossEntropy(reduction='mean', label_smoothing=0.0)
+        # s are the scores with each row's largest taken off: the softmax stays the same
+        # and cannot overflow.
+        s = z2 - z2.max(axis=1, keepdims=True)  # (n, 10)
+        # Each score as a positive weight.
+        e = np.exp(s)  # (n, 10)
+        # p are the shares of the exponentials: positive, and each row adds up to 1.
+        p = e / e.sum(axis=1, keepdims=True)  # (n, 10)
+
+        # Backward: the gradient of the objective with respect to each value, last
+        # first.
+        # dz2 is what was predicted minus what is true, divided by the number of rows,
+        # because the loss is a mean.
+        dz2 = (p - y) / n  # (n, 10)
+
+        # layer 2: Dense(10, 'identity')
+        # Each weight's gradient: its input times its unit's gradient, added over the
+        # rows.
+        dW2 = a1.T @ dz2  # (200, 10)
+        # Each bias's gradient: its unit's gradient, added over the rows.
+        db2 = dz2.sum(axis=0)  # (10,)
+        # Each input's gradient: the gradients of the units it feeds, by their weights.
+        da1 = dz2 @ W2.T  # (n, 200)
+
+        # layer 1: Dense(200, 'sigmoid')
+        # dz1 is the gradient behind the activation times the activation's slope; the
+        # slope of sigmoid is steepest, 1/4, at a = 1/2 and flat at both ends.
+        dz1 = da1 * (a1 * (1 - a1))  # (n, 200)
+        # Each weight's gradient: its input times its unit's gradient, added over the
+        # rows.
+        dW1 = X.T @ dz1  # (64, 200)
+        # Each bias's gradient: its unit's gradient, added over the rows.
+        db1 = dz1.sum(axis=0)  # (200,)
+
+        # Update: a step against the gradient.
+
+        # optimizer: SGD(lr=0.01)
+        # A small step downhill.
+        W1 = W1 - lr * dW1  # (64, 200)
+        b1 = b1 - lr * db1  # (200,)
+        W2 = W2 - lr * dW2  # (200, 10)
+        b2 = b2 - lr * db2  # (10,)
+
+# -- Predicting -----------------------------------------------------------------------
+
+
+def outputs(X):
+    """The outputs p for rows X of shape (n, 64): (n, 10)."""
+    z1 = X @ W1 + b1
+    a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))
+    z2 = a1 @ W2 + b2
+    s = z2 - z2.max(axis=1, keepdims=True)
+    e = np.exp(s)
+    p = e / e.sum(axis=1, keepdims=True)
+    return p
+
+
+def predict(X):
+    """What is predicted for rows X: the most probable label."""
+    return classes[outputs(X).argmax(axis=1)]
+
+
+# -- Result ---------------------------------------------------------------------------
+
+print(f"loss at the beginning {history[0]:.6g}, at the last epoch {history[-1]:.6g}")
