@@ -32,9 +32,9 @@ def vector_bytes() -> int:
 
 
 VECTOR = vector_bytes()
-HEIGHTS = (
-    (12, 8, 4, 2, 1) if VECTOR == 64 else (6, 4, 2, 1)
-)  # rows of a tile: what the registers hold, and what is left
+HAS_MASKS = VECTOR > 16  # else reading a part of a vector takes one instruction for each number
+# Rows of a tile: as many as there are registers for their sums, and what may be left of them.
+HEIGHTS = (12, 8, 4, 2, 1) if VECTOR == 64 else (6, 4, 2, 1)
 ACROSS = 2  # vectors in a row of a tile
 TALL = HEIGHTS[0]
 DEPTH = 256  # terms of a sum that are added up before the next panels of b are packed
@@ -144,11 +144,14 @@ class Tile:
     height: int
     across: int
     given: Operands
+    is_full: bool = False  # whether no mask is needed
 
     def emit_all(self) -> None:
         """Emit the loop over k, and what comes after it."""
         emit, given = self.emit, self.given
-        last = emit.mask(emit.builder.sub(given.width, emit.whole(emit.lanes * (self.across - 1))))
+        last = None
+        if not self.is_full:
+            last = emit.mask(emit.builder.sub(given.width, emit.whole(emit.lanes * (self.across - 1))))
         columns = [(emit.whole(emit.lanes * v), None if v < self.across - 1 else last) for v in range(self.across)]
         self.write(columns, self.sums(columns))
 
@@ -197,6 +200,19 @@ class Tile:
                             emit.store(new, place, mask)
 
 
+def emit_wide(emit: Emitter, height: int, given: Operands) -> None:
+    """Emit a tile of all its vectors; without masks where it is full, if masks are dear."""
+    if HAS_MASKS:
+        Tile(emit, height, ACROSS, given).emit_all()
+        return
+    full = emit.builder.icmp_signed("==", given.width, emit.whole(ACROSS * emit.lanes))
+    with emit.builder.if_else(full) as (whole, part):
+        with whole:
+            Tile(emit, height, ACROSS, given, is_full=True).emit_all()
+        with part:
+            Tile(emit, height, ACROSS, given).emit_all()
+
+
 @intrinsic
 def strip(
     typing: Any, rows: Any, a: Any, a_row: Any, a_k: Any, b: Any, b_k: Any, k: Any, c: Any, c_row: Any, width: Any,
@@ -216,7 +232,7 @@ def strip(
                 here = replace(given, a=builder.load(a), c=builder.load(c))
                 with builder.if_else(builder.icmp_signed(">", given.width, emit.whole(emit.lanes))) as (wide, narrow):
                     with wide:
-                        Tile(emit, height, ACROSS, here).emit_all()
+                        emit_wide(emit, height, here)
                     with narrow:
                         Tile(emit, height, 1, here).emit_all()
                 for place, step in ((a, given.a_row), (c, given.c_row)):
