@@ -255,6 +255,20 @@ def test_epochs_that_are_run_together_leave_the_same_bits(way: str) -> None:
     agree(together, run("reference"))
 
 
+def test_a_class_derived_from_early_stopping_sees_each_epoch() -> None:
+    class Mine(EarlyStopping):
+        seen = 0
+
+        def on_epoch_end(self, training: Any) -> None:
+            super().on_epoch_end(training)
+            self.seen += 1
+
+    mine = Mine("loss", patience=1000)
+    how = {"layers": [Dense(3, "tanh"), Dense(2)], "loss": CrossEntropy(), "optimizer": SGD(0.1), "epochs": 50}
+    trained("compiled", batch_size=None, callbacks=[mine], **how)
+    assert mine.seen == 50
+
+
 def test_the_r2_of_epochs_that_are_run_together() -> None:
     how = {"layers": [Dense(3, "tanh"), Dense(2)], "loss": SquaredError(), "epochs": 50, "batch_size": None}
     how |= {

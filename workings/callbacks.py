@@ -98,7 +98,8 @@ class EarlyStopping(Callback):
             if metric in METRICS or metric in LOWER_IS_BETTER:
                 higher_is_better = metric not in LOWER_IS_BETTER
         self.higher_is_better = higher_is_better
-        self.every_epoch = not isinstance(monitor, str)  # a function looks at the network as it is
+        # A function looks at the network as it is, and a class derived from this one at what it likes.
+        self.every_epoch = not isinstance(monitor, str) or type(self) is not EarlyStopping
         self.forget()
 
     def forget(self) -> None:
@@ -115,19 +116,27 @@ class EarlyStopping(Callback):
             raise InputError(f"Is a higher {self.monitor} better, or a lower one? Say higher_is_better=True or False.")
         for epoch, value in zip(training.ran, values, strict=True):
             low = -value if self.higher_is_better else value
-            if low < self.best - self.min_delta or self.best_epoch < 0 or (math.isnan(self.best) and low == low):
+            if self.is_better(low):
                 self.best, self.best_epoch, self.wait = low, epoch, 0
                 continue
             self.wait += 1
             if self.wait >= self.patience:
-                name = (
-                    self.monitor if isinstance(self.monitor, str) else getattr(self.monitor, "__name__", "the monitor")
+                training.stop(
+                    f"{self.what} was not better for {self.wait} epochs; best at epoch {self.best_epoch}", epoch
                 )
-                reason = f"{name} was not better for {self.wait} epochs; best at epoch {self.best_epoch}"
-                training.stop(reason, after=epoch)
                 break
         if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
             self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")
+
+    def is_better(self, low: float) -> bool:
+        """Whether a value, of which lower is better, is better than the best so far."""
+        is_first = self.best_epoch < 0 or (math.isnan(self.best) and not math.isnan(low))
+        return is_first or low < self.best - self.min_delta
+
+    @property
+    def what(self) -> str:
+        """What is monitored, for people."""
+        return self.monitor if isinstance(self.monitor, str) else getattr(self.monitor, "__name__", "the monitor")
 
     def values(self, training: Training) -> list[float]:
         """What is monitored, for the epochs that have been run since it was asked last."""

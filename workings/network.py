@@ -282,6 +282,13 @@ class Network:
         """The predictions ``p`` of shape (n, n_out), as the program names them.
 
         ``engine`` is chosen as in ``fit``: compiled code only where there are so many rows that it is worth it.
+
+        Raises
+        ------
+        InputError
+            For rows that cannot be used, or an unknown engine.
+        NotCompilableError
+            When ``engine="compiled"`` and a statement of the network cannot be compiled.
         """
         self.check_built()
         if engine not in ENGINES:

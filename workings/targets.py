@@ -12,8 +12,28 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from workings.arrays import Array, as_finite
+from workings.arrays import Array, Values, as_finite
 from workings.errors import InputError
+
+
+def one_hot(labels: Array, classes: Array) -> Values:
+    """is true in the column of the row's label
+
+    >>> one_hot(np.array(["b", "a"]), np.array(["a", "b"]))
+    array([[False,  True],
+           [ True, False]])
+    """
+    return labels[:, None] == classes
+
+
+def most_probable(p: Array) -> Values:
+    """is the column of each row's largest probability"""
+    return p.argmax(axis=1)
+
+
+def more_probable(p: Array) -> Values:
+    """is whether the second of two labels is the more probable one"""
+    return p > 0.5
 
 
 @dataclass(frozen=True)
@@ -142,8 +162,8 @@ class Targets:
                 f"y has the label {labels[row].item()!r} at row {row}, which the network does not know: "
                 f"its labels are {shown}. It was not in the training data."
             )
-        one_hot = labels[:, None] == (classes[None, :] if self.kind == "classes" else classes[None, 1:])
-        return np.ascontiguousarray(one_hot.astype(dtype))
+        columns = classes if self.kind == "classes" else classes[1:]
+        return np.ascontiguousarray(one_hot(labels, columns).astype(dtype))
 
     def check_values(self, y: Array) -> None:
         """Refuse numbers that the loss has no meaning for."""
@@ -160,10 +180,10 @@ class Targets:
     def decode(self, p: Array) -> Array:
         """Give predictions as people want them: labels, or numbers of shape (n,) or (n, n_out)."""
         if self.kind == "classes":
-            best = p.argmax(axis=1)
+            best = most_probable(p)
             return np.asarray(best if self.classes is None else self.classes[best])
         if self.kind == "labels":
-            chosen = (p > 0.5).astype(np.int64)
+            chosen: Array = np.asarray(more_probable(p), dtype=np.int64)
             if self.n_out > 1:
                 return chosen
             return chosen[:, 0] if self.classes is None else self.classes[chosen[:, 0]]

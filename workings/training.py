@@ -417,15 +417,12 @@ class Training:
         return {name: values[name].copy() for name in (*self.network.parameters, *self.network.statistics)}
 
     def go_back(self, epoch: int) -> None:
-        """Forget the epochs after one of those ``ran``: run those before it again, which leads to the same bits."""
+        """Forget the epochs after one of those ``ran``; the optimizer's state is not needed any more."""
         beyond = self.epoch - epoch
         if beyond == 0:
             return
-        self.step -= self.several
-        self.several, self.epoch, self.values = self.several - beyond, epoch, dict(self.good)
-        kept = self.keep_room(self.several)[1]
-        self.engine.run(self.rows_for(self.several, self.X, self.y, self.w, kept=kept), self.values)
-        self.step += self.several
+        self.values = {**self.values, **self.parameters_at(epoch)}
+        self.several, self.epoch, self.step = self.several - beyond, epoch, self.step - beyond
         self.lr = self.rate(self.step - 1)
         self.network.keep(self.values)
         self.history.forget(beyond)
@@ -539,7 +536,7 @@ class Training:
         """The learning rate of the last step, for the history."""
         return {} if isinstance(self.optimizer, LBFGS) else {"lr": self.lr}
 
-    def stop(self, reason: str, *, after: int | None = None) -> None:
+    def stop(self, reason: str, after: int | None = None) -> None:
         """End training after this epoch, or after one of those ``ran``."""
         self.stopped = reason
         if after is not None:

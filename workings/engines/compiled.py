@@ -36,6 +36,14 @@ def is_installed() -> bool:
 class CompiledEngine:
     """Runs a program as compiled loops.
 
+    Parameters
+    ----------
+    program : Program
+    outputs : sequence of str
+        Names with rows that ``run`` fills into arrays of shape (steps, rows, …).
+    by_step : bool
+        Whether parameters and statistics come with the steps as their first dimension: others for each step.
+
     Raises
     ------
     MissingExtraError

@@ -25,8 +25,8 @@ from workings.engines.products import ACROSS, TALL, VECTOR, multiply, room_for
 FEWEST_TO_SHARE = 2**19  # multiplications in a product, from which it is shared
 JOBS_PER_THREAD = 2
 PATIENCE = 20_000  # looks at the board, after which a helper lets others have the processor
-# The places on the board.  TICKET holds, from its highest bits down, a count of products, how many jobs the
-# product has, and the next job; it and DONE lie in cache lines of their own.
+# The places on the board.  TICKET holds how many jobs the product has, times JOBS, plus the next job; it and DONE lie
+# in cache lines of their own.  From DESCRIPTION on: what ``product`` writes, and at last whether it is cut by columns.
 TICKET, DONE, IS_OPEN, TEAM, ADDRESS, DESCRIPTION, PLACES = 0, 8, 16, 17, 18, 24, 37
 JOBS = 2**16
 
@@ -91,20 +91,28 @@ def help_out(board, rooms, who):
 
 
 @compiled
-def run_job(board: Any, room: Any, scale: Any, job: Any, jobs: Any) -> None:
-    """Compute one job's rows or columns of the product on the board."""
+def part(
+    board: Any, room: Any, scale: Any, first_row: Any, last_row: Any, first_column: Any, last_column: Any
+) -> None:  # fmt: skip
+    """Compute some rows and columns of the product on the board."""
     given = board[DESCRIPTION:]
-    m, n, by_columns = given[8], given[9], given[12]
-    unit, length = (ACROSS * (VECTOR // room.itemsize), n) if by_columns else (TALL, m)
-    units = -(-length // unit)
-    first, last = job * units // jobs * unit, min((job + 1) * units // jobs * unit, length)
-    first_row, last_row, first_column, last_column = (
-        (np.int64(0), m, first, last) if by_columns else (first, last, np.int64(0), n)
-    )
     multiply(
         given[0], given[1], given[2], given[3], given[4], given[5], given[6], given[7], first_row, last_row,
         first_column, last_column, given[10], scale, given[11], room,
     )  # fmt: skip
+
+
+@compiled
+def run_job(board: Any, room: Any, scale: Any, job: Any, jobs: Any) -> None:
+    """Compute one job's rows or columns of the product on the board."""
+    m, n, by_columns = board[DESCRIPTION + 8], board[DESCRIPTION + 9], board[PLACES - 1]
+    unit, length = (ACROSS * (VECTOR // room.itemsize), n) if by_columns else (TALL, m)
+    units = -(-length // unit)
+    first, last = job * units // jobs * unit, min((job + 1) * units // jobs * unit, length)
+    if by_columns:
+        part(board, room, scale, np.int64(0), m, first, last)
+    else:
+        part(board, room, scale, first, last, np.int64(0), n)
 
 
 @compiled
@@ -140,16 +148,11 @@ def share(board: Any, rooms: Any, m: Any, n: Any) -> None:
 def compute(board_at: Any, rooms_at: Any, threads: Any, length: Any) -> None:
     """Compute the product that stands on the board, with the rooms of so many threads."""
     board, rooms = numba.carray(board_at, PLACES), numba.carray(rooms_at, (threads, length))
-    given = board[DESCRIPTION:]
-    m, n, k = given[8], given[9], given[10]
+    m, n, k = board[DESCRIPTION + 8], board[DESCRIPTION + 9], board[DESCRIPTION + 10]
     if threads > 1 and m * n * k >= FEWEST_TO_SHARE:
         share(board, rooms, m, n)
     else:
-        none = np.int64(0)
-        multiply(
-            given[0], given[1], given[2], given[3], given[4], given[5], given[6], given[7], none, m, none, n, k,
-            rooms[0, -1], given[11], rooms[0],
-        )  # fmt: skip
+        part(board, rooms[0], rooms[0, -1], np.int64(0), m, np.int64(0), n)
 
 
 @intrinsic

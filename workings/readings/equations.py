@@ -8,7 +8,6 @@ up by a formula's name, so what is shown is what runs, for functions of your own
 from __future__ import annotations
 
 import ast
-import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -375,14 +374,6 @@ class Equations:
 
     def _repr_latex_(self) -> str:
         return f"$$\n{self.latex}\n$$"
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td style='text-align:left'>${html.escape(text, quote=False)}$</td>"
-            f"<td style='text-align:left'>{html.escape(statement.words)}</td></tr>"
-            for statement, text in self.each
-        )
-        return f"<table>{rows}</table>"
 
 
 def equations(network: Network, optimizer: Part | None = None, *, notation: str = "alphabet") -> Equations:

@@ -7,14 +7,13 @@ So it ends with the same bits as the reference engine, on the same machine with 
 
 from __future__ import annotations
 
-import ast
 import copy
 import functools
 import inspect
 import io
 import textwrap
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,9 @@ from workings.initializers import Given, initializer_of
 from workings.layers import Dense, Dropout, dropout_mask, numbered
 from workings.optimizers import LBFGS, Part
 from workings.program import Program, Statement, Writer, inference_program, show_shape, text_of
-from workings.readings.copying import Copied, method_with_settings, with_settings
+from workings.readings.copying import Copied, method_with_settings, parsed, with_settings
 from workings.schedules import Constant, OnPlateau, WarmUp, schedule_of
+from workings.targets import more_probable, most_probable, one_hot
 from workings.training import checked_optimizer
 from workings.version import __version__
 from workings.writing import write_bytes
@@ -122,6 +122,20 @@ def save_script(network: Network, path: str | Path, *, data: Any = None, **setti
     -------
     list of Path
         What was written, the script first.
+
+    Raises
+    ------
+    InputError, ProgramError
+        As ``script`` does.
+    FileError
+        If the folder cannot be written to.
+
+    Examples
+    --------
+    >>> from workings import Dense, Network, SquaredError
+    >>> net = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=1)
+    >>> [path.name for path in save_script(net, "line.py")]
+    ['line.py']
     """
     path = Path(path)
     written = [path]
@@ -313,9 +327,9 @@ class ScriptWriter:
                 )
             self.say("One column for each class, 1 where it is the row's." if targets.kind == "classes" else
                      "One column: 1 for the second of the two labels.")  # fmt: skip
-            classes = "classes" if targets.kind == "classes" else "classes[1:]"
+            columns = "classes" if targets.kind == "classes" else "classes[1:]"
             self.lines += [fitting(f"classes = np.array({known.classes.tolist()!r})".replace("'", '"'))]
-            self.lines += [f"y = (y[:, None] == {classes}).astype({dtype})"]
+            self.lines += [f"y = ({told(one_hot, labels='y', classes=columns)}).astype({dtype})"]
         else:
             self.lines += [f"y = np.ascontiguousarray(y, dtype={dtype}).reshape(len(X), {network.n_out})"]
         if not self.settings.is_full:
@@ -339,7 +353,7 @@ class ScriptWriter:
             if sum(value.size for value in values.values()) > MOST_INLINE:
                 raise InputError('So many weights cannot stand in a script: use weights="file".')
             self.lines += ["# fmt: off"]
-            dtype = "" if network.dtype == np.float64 else f", dtype=np.{network.dtype.name}"
+            dtype = f", dtype=np.{network.dtype.name}" if self.cast else ""
             self.lines += [f"{name} = np.array({rows_of(value)}{dtype})" for name, value in values.items()]
             self.lines += ["# fmt: on"]
         else:
@@ -358,10 +372,18 @@ class ScriptWriter:
         self.lines += [f"rng = np.random.Generator(np.random.{type(rng.bit_generator).__name__}())"]
         self.lines += ["# fmt: off", f"rng.bit_generator.state = {state}", "# fmt: on"]
 
+    @property
+    def cast(self) -> str:
+        """What turns float64 into the network's precision; empty if that is float64."""
+        return "" if self.network.dtype == np.float64 else f".astype(np.{self.network.dtype.name})"
+
+    def in_precision(self, expression: str) -> str:
+        """An expression in the network's precision."""
+        return f"({expression}){self.cast}" if self.cast else expression
+
     def drawn(self, layer: Any, number: str, width: int) -> None:
         """How a layer's first values are drawn."""
         start = layer.start(np.random.default_rng(0), width)
-        cast = "" if self.network.dtype == np.float64 else f".astype(np.{self.network.dtype.name})"
         first = {"W": "weights", "b": "biases"} if isinstance(layer, Dense) else {}
         for letter, value in start.items():
             name = f"{letter}{number}"
@@ -374,7 +396,7 @@ class ScriptWriter:
                 text = f"np.full({value.shape!r}, {float(value.flat[0])!r})"
             else:
                 raise InputError(f'How {layer!r} draws its first values cannot be told: use weights="inline".')
-            self.lines += self.assigned(name, f"({text}){cast}" if cast else text)
+            self.lines += self.assigned(name, self.in_precision(text))
 
     def initial(self, initializer: Any, shape: tuple[int, ...]) -> tuple[str, str]:
         """What an initializer does, in words and as an expression."""
@@ -399,20 +421,13 @@ class ScriptWriter:
         inside = program if settings.is_full else program.needed_for(*program.carried)
         if not settings.is_full:
             self.objective()
+        schedule: Any = optimizer.schedule  # type: ignore[attr-defined]
+        counts = "t" in inside.inputs or not isinstance(schedule, (Constant, OnPlateau))
         self.section("Training")
         self.constants(program)
         self.states(program)
-        schedule: Any = optimizer.schedule  # type: ignore[attr-defined]
-        if isinstance(schedule, OnPlateau):
-            self.plateau(schedule)
-        counts = "t" in inside.inputs or not isinstance(schedule, (Constant, OnPlateau))
-        self.lines += [f"epochs = {settings.epochs}"]
-        self.lines += (
-            ["n = len(X)"] if settings.is_full else [f"batch_size = {settings.batch_size}", "n_all = len(X_all)"]
-        )
-        self.lines += [f"lr = {float(schedule.lr)!r}"] if isinstance(schedule, Constant) else []
-        self.lines += ["t = 0  # steps that have been made"] if counts else []
-        self.lines += ["history = []", "", "for epoch in range(epochs):"]
+        self.before_the_loop(schedule, counts)
+        self.lines += ["for epoch in range(epochs):"]
         indent = INDENT if settings.is_full else self.batches()
         self.lines += [f"{indent}t = t + 1"] if counts else []
         if isinstance(schedule, OnPlateau):
@@ -425,6 +440,17 @@ class ScriptWriter:
             self.lines += ["", f"{INDENT}history.append({self.per_row('J', 'n')})"]
         if isinstance(schedule, OnPlateau):
             self.lines += [f"{INDENT}plateau = follow(plateau, history[-1])"]
+
+    def before_the_loop(self, schedule: Any, counts: bool) -> None:
+        """The settings, and what begins at nothing."""
+        settings = self.settings
+        if isinstance(schedule, OnPlateau):
+            self.plateau(schedule)
+        rows = ["n = len(X)"] if settings.is_full else [f"batch_size = {settings.batch_size}", "n_all = len(X_all)"]
+        self.lines += [f"epochs = {settings.epochs}", *rows]
+        self.lines += [f"lr = {float(schedule.lr)!r}"] if isinstance(schedule, Constant) else []
+        self.lines += ["t = 0  # steps that have been made"] if counts else []
+        self.lines += ["history = []", ""]
 
     def refuse_own_names(self, program: Program) -> None:
         """See to it that the program and the script do not use one name for two things."""
@@ -495,12 +521,9 @@ class ScriptWriter:
         width = self.network.n_in or 1
         for layer, number in numbered(self.network.layers):
             if type(layer).draw is Dropout.draw:
-                scope = {"u": ast.parse(f"rng.random((n, {width}))", mode="eval").body}
-                scope["rate"] = ast.Constant(layer.rate)  # type: ignore[attr-defined]
-                (mask,) = Writer().write(dropout_mask, scope, {}, "")
-                cast = "" if self.network.dtype == np.float64 else f".astype(np.{self.network.dtype.name})"
-                text = text_of(mask)
-                self.lines += self.assigned(f"mask{number}", f"({text}){cast}" if cast else text, indent)
+                rate = repr(layer.rate)  # type: ignore[attr-defined]
+                mask = told(dropout_mask, u=f"rng.random((n, {width}))", rate=rate)
+                self.lines += self.assigned(f"mask{number}", self.in_precision(mask), indent)
             elif layer.draws:
                 raise InputError(f"What {layer!r} draws for each step cannot be told in a script.")
             width = layer.width(width)
@@ -522,14 +545,14 @@ class ScriptWriter:
                 self.say(statement.words, indent)
             if statement.stage == "update":
                 said.add((statement.part, statement.words))
-            self.lines += self.told(statement, indent)
+            self.lines += self.with_shape(statement, indent)
 
-    def told(self, statement: Statement, indent: str) -> list[str]:
+    def with_shape(self, statement: Statement, indent: str) -> list[str]:
         """A statement and the shape of its result."""
         shape = show_shape(statement.shape)
         lines = self.assigned(statement.target, statement.expression, indent)
-        with_shape = f"{lines[0]}  # {shape}"
-        return [with_shape] if shape and len(lines) == 1 and len(with_shape) <= WIDTH else lines
+        longer = f"{lines[0]}  # {shape}"
+        return [longer] if shape and len(longer) <= WIDTH else lines
 
     def assigned(self, name: str, expression: str, indent: str = "") -> list[str]:
         """An assignment."""
@@ -583,7 +606,7 @@ class ScriptWriter:
         self.define("def outputs(X):")
         self.lines += [f'{INDENT}"""The outputs p for rows X of shape (n, {network.n_in}): (n, {network.n_out})."""']
         for statement in program.statements:
-            self.lines += self.told(statement, INDENT)
+            self.lines += self.with_shape(statement, INDENT)
         self.lines += [f"{INDENT}return p", "", "", "def predict(X):", *self.decoding(), ""]
 
     def decoding(self) -> list[str]:
@@ -593,9 +616,9 @@ class ScriptWriter:
         classes = "classes" if targets.has_labels and is_known and "classes = " in "\n".join(self.lines) else ""
         words, value = "numbers", "outputs(X)" + ("[:, 0]" if targets.n_out == 1 else "")
         if targets.kind == "classes":
-            words, value = "the most probable label", "outputs(X).argmax(axis=1)"
+            words, value = "the most probable label", told(most_probable, p="outputs(X)")
         elif targets.kind == "labels":
-            words, value = "the more probable label", f"({value} > 0.5).astype(int)"
+            words, value = "the more probable label", f"({told(more_probable, p=value)}).astype(int)"
         value = f"{classes}[{value}]" if classes else value
         return [f'{INDENT}"""What is predicted for rows X: {words}."""', f"{INDENT}return {value}"]
 
@@ -606,6 +629,12 @@ def rows_of(array: Array) -> str:
     if array.ndim < 2:
         return "\n    ".join(textwrap.wrap(repr(values), WIDTH - 4)).replace("'", '"')
     return "[\n    " + ",\n    ".join(map(repr, values)) + ",\n]"
+
+
+def told(function: Callable[..., Any], **letters: str) -> str:
+    """A formula of one line, with what its letters stand for in their places."""
+    scope = {letter: parsed(text) for letter, text in letters.items()}
+    return text_of(Writer().write(function, scope, {}, "")[0])
 
 
 def fitting(line: str) -> str:
