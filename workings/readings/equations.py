@@ -389,7 +389,7 @@ def equations(network: Network, optimizer: Part | None = None, *, notation: str 
     Returns
     -------
     Equations
-        ``.latex`` is LaTeX in this notation, ``str`` plain text in the alphabet; a notebook shows them set.
+        ``.latex`` is LaTeX in this notation, ``str`` plain text in the alphabet.
 
     Raises
     ------
