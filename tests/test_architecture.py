@@ -19,7 +19,7 @@ PACKAGE = ROOT / "workings"
 # From the bottom to the top; a folder stands for all that is in it.  Imports go sideways or down.
 GROUPS: dict[str, tuple[str, ...]] = {
     "mathematics": ("version", "errors", "writing", "arrays", "formulas", "activations", "losses", "layers",
-                    "optimizers", "regularizers", "initializers", "schedules", "metrics"),
+                    "optimizers", "regularizers", "initializers", "schedules", "metrics", "colours"),
     "machine": ("program", "trace", "targets", "network", "engines", "training", "lbfgs", "callbacks", "history"),
     "readings and checks": ("readings", "checks"),
     "doors": ("files", "datasets", "tables", "plots", "sklearn"),

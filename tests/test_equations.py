@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from typing import Any
 
@@ -18,7 +19,8 @@ from workings.engines.reference import Tracer
 from workings.readings.equations import Latex, Plain, Teller
 
 FUNCTIONS: dict[str, Any] = {
-    "max": np.maximum, "min": np.minimum, "size": np.size, "columns": lambda x: x.shape[1], "rows": len,
+    "max": lambda *of: functools.reduce(np.maximum, of), "min": np.minimum, "size": np.size,
+    "columns": lambda x: x.shape[1], "rows": len,
 }  # fmt: skip
 COMPARE = {">": np.greater, "<": np.less, r"\ge": np.greater_equal, r"\le": np.less_equal, "=": np.equal}
 OVER = {"": None, "i": 0, "j": 1}

@@ -453,6 +453,13 @@ class Network:
 
         return equations(self, optimizer, **settings)
 
+    def explain(self, X: ArrayLike, y: ArrayLike, **settings: Any) -> Any:
+        """Work one training step with all its numbers: ``optimizer``, ``row``, ``unit``, ``why``;
+        see :func:`workings.readings.worked_step.explain`."""
+        from workings.readings.worked_step import explain
+
+        return explain(self, X, y, **settings)
+
     def save(self, path: str | Path) -> Path:
         """Write the network to a safetensors file; see :mod:`workings.files.safetensors`."""
         from workings.files.safetensors import save

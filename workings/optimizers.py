@@ -9,7 +9,7 @@ values.  Clipping and decay are rules of their own, to be put in front with ``Ch
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -135,6 +135,10 @@ class Part:
     def parts(self) -> tuple[Part, ...]:
         """The parts in order; a ``Chain`` has several."""
         return (self,)
+
+    def chosen(self, parameters: Sequence[str]) -> Sequence[str]:
+        """The parameters that this part, and those after it, act on: all, unless it leaves some out."""
+        return parameters
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -308,6 +312,38 @@ class ClipByNorm(Part):
 
     rules = (clip_by_norm,)
     gather = {"norm": (squares, global_norm)}
+
+
+@dataclass(frozen=True, init=False)
+class Freeze(Part):
+    """Leaves parameters as they are: the parts after it do not see the names that it is given.
+
+    >>> Chain(Freeze("b1", "b2"), SGD(0.5))
+    Chain(Freeze('b1', 'b2'), SGD(lr=0.5))
+    """
+
+    names: tuple[str, ...]
+
+    def __init__(self, *names: str) -> None:
+        if not names or not all(isinstance(name, str) for name in names):
+            raise InputError('Freeze takes the names of parameters, as in Chain(Freeze("b1", "b2"), SGD(0.1)).')
+        object.__setattr__(self, "names", names)
+
+    @property
+    def constants(self) -> dict[str, float]:
+        return {}
+
+    def chosen(self, parameters: Sequence[str]) -> Sequence[str]:
+        for name in self.names:
+            if name not in parameters:
+                raise unknown_name("parameter to freeze", name, parameters)
+        left = [parameter for parameter in parameters if parameter not in self.names]
+        if not left:
+            raise InputError(f"{self!r} leaves no parameter to train.")
+        return left
+
+    def __repr__(self) -> str:
+        return f"Freeze({', '.join(map(repr, self.names))})"
 
 
 @dataclass(frozen=True, init=False)

@@ -26,7 +26,12 @@ from workings.losses import Loss
 from workings.optimizers import Part
 from workings.regularizers import Regularizer
 
-STAGES = ("forward", "backward", "update")
+STAGE_WORDS = {
+    "forward": "Forward: from the inputs to the objective",
+    "backward": "Backward: the gradient of the objective with respect to each value, last first",
+    "update": "Update: a step against the gradient",
+}
+STAGES = tuple(STAGE_WORDS)
 Shape = tuple[int | str, ...]
 
 
@@ -550,6 +555,7 @@ def write_update(writer: Writer, optimizer: Part, parameters: Sequence[str]) -> 
     states: dict[str, None] = {}
     for part in optimizer.parts:
         writer.part = f"optimizer: {part!r}"
+        parameters = part.chosen(parameters)
         constants: Scope = {letter: writer.constant(letter, value, part) for letter, value in part.constants.items()}
         for letter, (each, together) in part.gather.items():
             totals = [writer.write(each, {"g": name(f"d{p}")}, {}, "")[0] for p in parameters]

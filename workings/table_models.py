@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from workings import plots
 from workings.activations import activation_named
 from workings.arrays import Array
 from workings.callbacks import Callback, EarlyStopping
-from workings.errors import InputError
+from workings.errors import FileError, InputError
 from workings.experiments.report import Report
 from workings.history import History
 from workings.layers import Dense, Dropout, Layer
@@ -210,6 +211,31 @@ def predict(model: Path, file: Path, out: Path | None, unknown: str = "error") -
     if out is not None:
         write_table(predictions, out)
     return predictions, known_score(network, preprocessing, frame, X)
+
+
+def rows_for(network: Network, file: Path | None) -> Rows:
+    """Rows with their targets for a model: of a table with its columns, or X and y of an ``.npz`` file."""
+    if file is None:
+        raise InputError("Which rows? Name a file after the model: a table with its columns, or an .npz with X and y.")
+    if file.suffix == ".npz":
+        return arrays_in(file)
+    if network.preprocessing is None:
+        raise InputError("This model was not trained on a table: give its rows as an .npz file that holds X and y.")
+    preprocessing, frame = Preprocessing.from_dict(network.preprocessing), read_table(file)
+    if any(column.fill is not None for column in preprocessing.columns):
+        frame = marks_as_gaps(frame, preprocessing.target.name)
+    return preprocessing.transform(frame), preprocessing.targets(frame)
+
+
+def arrays_in(file: Path) -> Rows:
+    """X and y of an ``.npz`` file; nothing in it is executed."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return arrays["X"], arrays["y"]
+    except FileNotFoundError as error:
+        raise FileError(f"There is no file {file}.") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise FileError(f"{file} is no .npz file that holds X and y: {error}.") from error
 
 
 def known_score(network: Network, preprocessing: Preprocessing, frame: Any, X: Array) -> str:

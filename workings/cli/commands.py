@@ -1,4 +1,4 @@
-"""The commands of ``workings``: run, train, predict, summary, script."""
+"""The commands of ``workings``: run, train, predict, summary, script, explain."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from rich.progress import Progress
 from workings import table_models
 from workings.callbacks import Callback
 from workings.cli.screen import Bar, bars, console, figures_table, output, plain_errors
+from workings.errors import InputError
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
+from workings.experiments.tasks import Task
 from workings.network import Network
+from workings.optimizers import optimizer_named
 from workings.readings.script import save_script
 from workings.tables import Preprocessing
 from workings.version import __version__
@@ -201,6 +204,68 @@ def summary(
         output.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
+def is_experiment(what: str) -> bool:
+    """Whether a name is that of an experiment; else it is a file's."""
+    return what in [e.value for e in Experiment if e is not Experiment.all]
+
+
+def task_of(experiment: str, seed: int | None) -> Task:
+    """What an experiment trains."""
+    task: Task = importlib.import_module(f"workings.experiments.{experiment}").task(seed)
+    return task
+
+
+@app.command()
+def explain(
+    what: Annotated[str, typer.Argument(help="An experiment (xor, moons, digits, mnist), or a model file.")],
+    rows: Annotated[
+        Path | None, typer.Argument(help="For a model: a table with its columns, or an .npz file that holds X and y.")
+    ] = None,
+    row: Annotated[int, typer.Option(min=0, help="The row that is written out, counted from 0.")] = 0,
+    unit: Annotated[int, typer.Option(min=0, help="The unit of each layer that is written out.")] = 0,
+    batch: Annotated[
+        int, typer.Option(min=0, help="Rows in the step; by default the experiment's batch (256 at most), or 8.")
+    ] = 0,
+    why: Annotated[
+        str | None, typer.Option(help="One weight, as in W1[0,2]: how it acts on the loss, path by path.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write it as a page for the browser.")] = None,
+    tex: Annotated[Path | None, typer.Option(help="Write it as a LaTeX document.")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="sgd, momentum, adam …; by default the experiment's, or sgd.")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="For an experiment: another seed.")] = None,
+) -> None:
+    """Work one training step: each equation in words, shapes and numbers, beside each gradient its finite difference.
+
+    An experiment is shown at its first weights, a model at those it has.
+
+    Example: `workings explain moons --html moons.html`
+    """
+    with plain_errors():
+        if is_experiment(what):
+            task = task_of(what, seed)
+            network, X, y = task.network, task.X, task.y
+            batch = batch or min(task.settings["batch_size"] or 256, 256)
+            chosen = task.settings["optimizer"] if optimizer is None else optimizer_named(optimizer, lr)
+        else:
+            network = Network.load(what)
+            X, y = table_models.rows_for(network, rows)
+            batch, chosen = batch or 8, optimizer_named(optimizer or "sgd", lr)
+        if row >= len(X):
+            raise InputError(f"There is no row {row}: there are {len(X):,} rows, counted from 0.")
+        start = row // batch * batch
+        step = slice(start, start + batch)
+        told = network.explain(X[step], y[step], row=row - start, unit=unit, optimizer=chosen, why=why)
+        console.print(f"the step takes rows {start} to {min(start + batch, len(X)) - 1} of {len(X):,}", highlight=False)
+        for path in (html, tex):
+            if path is not None:
+                output.print(f"written  {told.save(path)}", highlight=False, soft_wrap=True)
+        if html is None and tex is None:
+            output.print(str(told), highlight=False, markup=False, soft_wrap=True)
+
+
 @app.command()
 def script(
     what: Annotated[str, typer.Argument(help="A model file, or an experiment: xor, moons, digits or mnist.")],
@@ -218,8 +283,8 @@ def script(
     """
     with plain_errors():
         told: dict[str, Any] = {}
-        if what in [e.value for e in Experiment if e is not Experiment.all]:
-            task = importlib.import_module(f"workings.experiments.{what}").task(seed)
+        if is_experiment(what):
+            task = task_of(what, seed)
             network = task.network.build(task.X.shape[1], task.X.dtype)
             told = {**task.settings, "data": (task.X, task.y)}
         else:

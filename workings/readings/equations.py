@@ -1,7 +1,8 @@
 """Equations: the statements of a program in mathematical notation.
 
-Each statement's expression is read as syntax and written as LaTeX or as plain text with Unicode; nothing is looked
-up by a formula's name, so what is shown is what runs, for functions of your own too.  ``n`` counts rows,
+Each statement's expression is read as syntax and written as LaTeX, as MathML (``mathml.py``) or as plain text with
+Unicode; nothing is looked up by a formula's name, so what is shown is what runs, for functions of your own too.
+``n`` counts rows,
 ``i`` runs over the rows, ``j`` over the columns; ⊙ multiplies entry by entry; [z > 0] is 1 where it holds, else 0.
 """
 
@@ -47,10 +48,27 @@ class Piece:
     is_scalar: bool = False
 
 
+def rest_of(count: int, worth: float | None) -> ast.Constant:
+    """What is not written out of a long sum: how many terms, and what they are worth together (None among names)."""
+    return ast.Constant(worth, kind=f"{count:,} more")
+
+
 class Plain:
-    """Writes equations as plain text with Unicode."""
+    """Writes equations as plain text with Unicode; numbers with so many significant ``digits``, or all they have."""
 
     times, dot, entrywise, between_numbers = " ", " ", " ⊙ ", " · "
+    plus, minus, equals, negative = " + ", " - ", " = ", "-"
+
+    def __init__(self, digits: int | None = None) -> None:
+        self.digits = digits
+
+    def bare(self, text: str) -> str:
+        """What a reader sees of a text first, without markup."""
+        return text
+
+    def ends_with_number(self, text: str) -> bool:
+        """Whether a number stands at the end, which what follows must not seem to belong to."""
+        return text[-1:].isdecimal()
 
     def symbol(self, letters: str, number: str, hat: bool, of_layer: bool) -> str:
         """A name: its letters, Greek where they are, and its number, which may be that of its layer."""
@@ -63,11 +81,25 @@ class Plain:
     def number(self, value: float) -> Piece:
         """A number."""
         is_whole = float(value).is_integer() and abs(value) < 1e15
-        return Piece(repr(int(value) if is_whole else value), ATOM, True)
+        text = repr(int(value) if is_whole else value)
+        text = f"{value:.{self.digits}g}" if self.digits and not is_whole else text
+        return Piece(text, PRODUCT if text.startswith("-") else ATOM, True)
+
+    def entry(self, symbol: str, index: str) -> str:
+        """One entry of an array."""
+        return f"{symbol}[{index}]"
+
+    def rest(self, words: str, worth: float | None) -> Piece:
+        """What is not written out of a long sum."""
+        return Piece(f"[{words}{'' if worth is None else f': {self.number(worth).text}'}]", ATOM, True)
 
     def gradient(self, of: str) -> str:
         """The derivative of J."""
         return f"∂J/∂{of}"
+
+    def derivative(self, of: str, by: str) -> str:
+        """One entry by another one."""
+        return f"∂{of}/∂{by}"
 
     def belongs(self, symbol: str, to: str) -> str:
         """What an optimizer remembers of a parameter."""
@@ -115,7 +147,7 @@ class Plain:
 
     def choice(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
         """One of two, entry by entry."""
-        return Piece(f"({yes.text} if {condition.text.strip('[]')}, else {no.text})", ATOM)
+        return Piece(f"({yes.text} if {condition.text.removeprefix('[').removesuffix(']')}, else {no.text})", ATOM)
 
     def over(self, kind: str, index: str, piece: Piece, scalar: bool) -> Piece:
         """A sum, a mean, a variance or a maximum."""
@@ -132,7 +164,8 @@ class Latex(Plain):
 
     times, dot, entrywise, between_numbers = r" \, ", r" \, ", r" \odot ", r" \cdot "
 
-    def __init__(self, notation: str) -> None:
+    def __init__(self, notation: str = "alphabet", digits: int | None = None) -> None:
+        super().__init__(digits)
         self.is_paper = notation == "paper"
 
     def symbol(self, letters: str, number: str, hat: bool, of_layer: bool) -> str:
@@ -156,10 +189,17 @@ class Latex(Plain):
         power = f"10^{{{int(exponent)}}}"
         return Piece(power, POWER, True) if digits == "1" else Piece(rf"{digits} \cdot {power}", PRODUCT, True)
 
+    def rest(self, words: str, worth: float | None) -> Piece:
+        of = "" if worth is None else f": {self.number(worth).text}"
+        return Piece(rf"[\text{{{words}}}{of}]", ATOM, True)
+
     def gradient(self, of: str) -> str:
         if self.is_paper and re.fullmatch(r"z\^\{\[\d+\]\}", of):
             return rf"\delta{of[1:]}"
         return rf"\frac{{\partial J}}{{\partial {of}}}"
+
+    def derivative(self, of: str, by: str) -> str:
+        return rf"\frac{{\partial {of}}}{{\partial {by}}}"
 
     def belongs(self, symbol: str, to: str) -> str:
         return f"{symbol}_{{{to}}}"
@@ -221,7 +261,7 @@ class Teller:
 
     def equation(self, statement: Statement) -> str:
         """A statement as an equation."""
-        return f"{self.name(statement.target)} = {self.told(statement.expression)}"
+        return f"{self.name(statement.target)}{self.writes.equals}{self.told(statement.expression)}"
 
     def told(self, expression: str) -> str:
         """An expression."""
@@ -245,13 +285,15 @@ class Teller:
         """A part of an expression."""
         writes = self.writes
         match node:
+            case ast.Constant(value=worth, kind=str(words)):
+                return writes.rest(words, worth)  # type: ignore[arg-type]
             case ast.Constant(value=value):
-                return self.writes.number(float(value))  # type: ignore[arg-type]
+                return writes.number(float(value))  # type: ignore[arg-type]
             case ast.Name(id=name):
                 return Piece(self.name(name), ATOM, name in self.scalars)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self.piece(operand)
-                return Piece(f"-{writes.held(inner, PRODUCT)}", SIGN - 1, inner.is_scalar)
+                return Piece(f"{writes.negative}{writes.held(inner, PRODUCT)}", SIGN - 1, inner.is_scalar)
             case ast.BinOp(left=left, op=op, right=right):
                 return self.combined(op, self.piece(left), self.piece(right))
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:
@@ -262,11 +304,17 @@ class Teller:
                 return writes.called("size", [self.as_scalar(value)])
             case ast.Subscript(value=ast.Attribute(value=value, attr="shape"), slice=ast.Constant(value=axis)):
                 return writes.called("rows" if axis == 0 else "columns", [self.as_scalar(value)])
-            case ast.Subscript(value=value, slice=index):
-                return Piece(f"{self.piece(value).text}[{ast.unparse(index)}]", ATOM)
+            case ast.Subscript(value=ast.Name(id=name), slice=index):
+                return Piece(self.entry(name, ast.unparse(index).strip("()").replace(", ", ",")), ATOM, True)
             case ast.Call():
                 return self.call(node)
         return Piece(writes.words(ast.unparse(node)), SUM)
+
+    def entry(self, name: str, index: str) -> str:
+        """One entry of what a name stands for; of a gradient, the derivative by that entry."""
+        if name.startswith("d") and name[1:] in self.known:
+            return self.writes.gradient(self.entry(name[1:], index))
+        return self.writes.entry(self.name(name), index)
 
     def as_scalar(self, node: ast.expr) -> Piece:
         """What is asked for its size, which is one number."""
@@ -278,24 +326,27 @@ class Teller:
         writes, scalar = self.writes, a.is_scalar and b.is_scalar
         match op:
             case ast.Add():
-                return Piece(f"{a.text} + {self.after_sign(b, SUM)}", SUM, scalar)
+                return Piece(f"{a.text}{writes.plus}{self.after_sign(b, SUM)}", SUM, scalar)
             case ast.Sub():
-                return Piece(f"{a.text} - {self.after_sign(b, PRODUCT)}", SUM, scalar)
+                return Piece(f"{a.text}{writes.minus}{self.after_sign(b, PRODUCT)}", SUM, scalar)
             case ast.Div():
                 return writes.fraction(a, b)
             case ast.Pow():
                 return writes.power(a, b)
             case ast.MatMult():
                 return Piece(f"{writes.held(a, PRODUCT)}{writes.times}{writes.held(b, SIGN)}", PRODUCT)
-        right = writes.held(b, SIGN)
+        left, right = writes.held(a, PRODUCT), writes.held(b, SIGN)
         between = writes.dot if a.is_scalar or b.is_scalar else writes.entrywise
-        if re.match(r"[-\d.]", right):  # two numbers side by side would be one
-            between = writes.between_numbers
-        return Piece(f"{writes.held(a, PRODUCT)}{between}{right}", PRODUCT, scalar)
+        begins = writes.bare(right).removeprefix(r"\left")
+        are_numbers = begins[:1].isdecimal() or begins.lstrip("( ")[:1] in ("-", "−")
+        if are_numbers or (begins.startswith("(") and writes.ends_with_number(left)):
+            between = writes.between_numbers  # two numbers side by side would be one
+        return Piece(f"{left}{between}{right}", PRODUCT, scalar)
 
     def after_sign(self, piece: Piece, strength: int) -> str:
         """A part that comes after a sign, which must not begin with another one."""
-        return self.writes.group(piece.text) if piece.text.startswith("-") else self.writes.held(piece, strength)
+        has_sign = self.writes.bare(piece.text).startswith(("-", "−"))
+        return self.writes.group(piece.text) if has_sign else self.writes.held(piece, strength)
 
     def call(self, node: ast.Call) -> Piece:
         """A method such as ``.sum(axis=0)``, a function of NumPy, or another one."""
@@ -306,7 +357,7 @@ class Teller:
                 return self.reduction(kind, self.piece(inner), node)
             case ast.Name(id="sum") if isinstance(node.args[0], ast.List):
                 parts = [self.piece(element) for element in node.args[0].elts]
-                return Piece(" + ".join(self.writes.held(part, SUM) for part in parts), SUM, True)
+                return Piece(self.writes.plus.join(self.writes.held(part, SUM) for part in parts), SUM, True)
         return self.writes.called(ast.unparse(node.func), map(self.piece, node.args))
 
     def numpy(self, name: str, node: ast.Call) -> Piece:

@@ -25,7 +25,7 @@ from workings.errors import InputError
 from workings.initializers import Given, initializer_of
 from workings.layers import Dense, Dropout, dropout_mask, numbered
 from workings.optimizers import LBFGS, Part
-from workings.program import Program, Statement, Writer, inference_program, show_shape, text_of
+from workings.program import STAGE_WORDS, Program, Statement, Writer, inference_program, show_shape, text_of
 from workings.readings.copying import Copied, method_with_settings, parsed, with_settings
 from workings.schedules import Constant, OnPlateau, WarmUp, schedule_of
 from workings.targets import more_probable, most_probable, one_hot
@@ -49,11 +49,6 @@ RAW_COLUMNS = (
     "`Preprocessing.transform` gives them, not as they stand in the table."
 )
 NUMPY_ONLY = ("np.random", "np.load", "np.ascontiguousarray")  # what stands in the way of another array module
-STAGES = {
-    "forward": "Forward: from the inputs to the objective.",
-    "backward": "Backward: the gradient of the objective with respect to each value, last first.",
-    "update": "Update: a step against the gradient.",
-}
 
 
 def script(
@@ -536,7 +531,7 @@ class ScriptWriter:
             if statement.stage != stage:
                 stage = statement.stage
                 self.lines += [] if self.lines[-1].endswith(":") else [""]
-                self.say(STAGES[stage], indent)
+                self.say(f"{STAGE_WORDS[stage]}.", indent)
             if statement.part != part:
                 part = statement.part
                 self.lines += [""]

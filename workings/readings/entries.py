@@ -1,0 +1,215 @@
+"""Entries: one entry of a statement's result, written out.
+
+``z1 = X @ W1 + b1`` is a statement about arrays; on a blackboard one unit of one row is worked:
+``z1[0,0] = X[0,0] W1[0,0] + X[0,1] W1[1,0] + b1[0]``.  The statement's own syntax is taken apart for that: a
+product of matrices becomes the sum that it stands for, everything else is what it was, with one entry in place
+of each array.  Leaves are names with their place, or numbers; so what is written out can be computed again.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.program import Program, name
+from workings.readings.equations import rest_of
+
+Index = tuple[int, ...]
+MOST_TERMS = 6  # of a sum that are written out; of a longer one, the largest
+FEW_TERMS = 3  # of a longer sum that are written out
+REDUCTIONS = ("sum", "mean", "max", "var")
+
+
+class Unwritten(Exception):  # noqa: N818 - no mistake: it ends the attempt
+    """What has no written form for one entry: a function that is called by its name, say."""
+
+
+class Entries:
+    """Writes out entries of expressions, whose names have these values.
+
+    Parameters
+    ----------
+    program : Program
+        Where functions and constants are found.
+    values : mapping of str to array or number
+        What each name is worth when the statement runs.
+    """
+
+    def __init__(self, program: Program, values: Mapping[str, Any]) -> None:
+        self.scope = {"np": np, **program.functions, **program.constants, **values}
+        self.known: dict[str, Any] = {}
+
+    def written(self, expression: str, index: Index, *, numbers: bool) -> ast.expr | None:
+        """One entry of what an expression gives, with numbers or with names; None where there is no such form."""
+        leaf = self.number if numbers else self.place
+        try:
+            return OneEntry(self, leaf, numbers).of(ast.parse(expression, mode="eval").body, index)
+        except Unwritten:
+            return None
+
+    def value(self, node: ast.expr) -> Any:
+        """What a part of an expression is worth."""
+        text = ast.unparse(node)
+        if text not in self.known:
+            with np.errstate(all="ignore"):
+                self.known[text] = eval(text, dict(self.scope))
+        return self.known[text]
+
+    def number(self, letters: str, index: Index) -> ast.expr:
+        """An entry as the number that it is."""
+        value = float(np.asarray(self.scope[letters])[index])
+        return ast.UnaryOp(ast.USub(), ast.Constant(-value)) if value < 0 else ast.Constant(value)
+
+    def place(self, letters: str, index: Index) -> ast.expr:
+        """An entry as a name and a place."""
+        return at(letters, index)
+
+
+def at(letters: str, index: Index) -> ast.expr:
+    """A name and a place as syntax; a number that stands alone has no place.
+
+    >>> ast.unparse(at("W1", (0, 2)))
+    'W1[0, 2]'
+    """
+    if not index:
+        return name(letters)
+    places: list[ast.expr] = [ast.Constant(int(place)) for place in index]
+    return ast.Subscript(name(letters), places[0] if len(places) == 1 else ast.Tuple(places, ast.Load()), ast.Load())
+
+
+class OneEntry:
+    """Takes an expression apart for one place of its result."""
+
+    def __init__(self, entries: Entries, leaf: Callable[[str, Index], ast.expr], numbers: bool) -> None:
+        self.entries, self.leaf, self.numbers = entries, leaf, numbers
+
+    def of(self, node: ast.expr, index: Index) -> ast.expr:
+        """The entry of a part of the expression at a place of the whole, or at its one number."""
+        index = self.inside(node, index)
+        match node:
+            case ast.Constant():
+                return node
+            case ast.Name(id=letters):
+                return self.leaf(letters, index)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return ast.UnaryOp(ast.USub(), self.of(operand, index))
+            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
+                return self.product(left, right, index)
+            case ast.BinOp(left=left, op=op, right=right):
+                return ast.BinOp(self.of(left, index), op, self.of(right, index))
+            case ast.Compare(left=left, ops=ops, comparators=[right]):
+                return ast.Compare(self.of(left, index), ops, [self.of(right, index)])
+            case ast.Attribute(value=value, attr="T"):
+                return self.of(value, index[::-1])
+            case ast.Call():
+                return self.call(node, index)
+            case ast.Attribute(attr="size") | ast.Subscript(value=ast.Attribute(attr="shape")):
+                return ast.Constant(int(self.entries.value(node)))
+        raise Unwritten
+
+    def inside(self, node: ast.expr, index: Index) -> Index:
+        """The place in a part that is spread over the whole: its last dimensions, 0 where it has only one entry."""
+        shape = np.shape(self.entries.value(node))
+        if len(shape) > len(index):
+            raise Unwritten
+        last = index[len(index) - len(shape) :]
+        return tuple(0 if size == 1 else place for size, place in zip(shape, last, strict=True))
+
+    def product(self, left: ast.expr, right: ast.expr, index: Index) -> ast.expr:
+        """A product of matrices: the sum over what they share."""
+        shared = np.shape(self.entries.value(left))[-1]
+        if len(index) != 2:
+            raise Unwritten
+        rows, columns = (index[0],), (index[1],)
+        sizes = self.entries.value(left)[index[0]] * self.entries.value(right)[:, index[1]]
+
+        def term(k: int) -> ast.expr:
+            return ast.BinOp(self.of(left, (*rows, k)), ast.Mult(), self.of(right, (k, *columns)))
+
+        return self.total(term, sizes, shared)
+
+    def total(self, term: Callable[[int], ast.expr], sizes: Array, count: int) -> ast.expr:
+        """A sum of ``count`` terms, of which few, or the largest, are written out."""
+        shown = self.chosen(np.abs(sizes), count, MOST_TERMS)
+        whole = term(shown[0])
+        for k in shown[1:]:
+            whole = plus(whole, term(k))
+        if len(shown) < count:
+            worth = float(sizes.sum() - sizes[shown].sum())
+            whole = ast.BinOp(whole, ast.Add(), rest_of(count - len(shown), worth if self.numbers else None))
+        return whole
+
+    def chosen(self, sizes: Array, count: int, most: int) -> list[int]:
+        """Which of several are written out: all if they are few, else the largest, in their order."""
+        if count <= most:
+            return list(range(count))
+        return sorted(int(k) for k in np.argsort(-sizes, kind="stable")[:FEW_TERMS])
+
+    def call(self, node: ast.Call, index: Index) -> ast.expr:
+        """A function of NumPy entry by entry, or a sum, mean, maximum or variance over an axis."""
+        match node.func:
+            case ast.Attribute(value=ast.Name(id="np"), attr=attr) if attr in REDUCTIONS:
+                return self.reduction(attr, node.args[0], node, index)
+            case ast.Attribute(value=ast.Name(id="np")) if not node.keywords:
+                return ast.Call(node.func, [self.of(argument, index) for argument in node.args], [])
+            case ast.Attribute(value=inner, attr=attr) if attr in REDUCTIONS:
+                return self.reduction(attr, inner, node, index)
+            case ast.Name(id="sum") if isinstance(node.args[0], ast.List):
+                parts = [self.of(part, ()) for part in node.args[0].elts]
+                return ast.Call(node.func, [ast.List(parts, ast.Load())], [])
+        raise Unwritten
+
+    def reduction(self, kind: str, inner: ast.expr, node: ast.Call, index: Index) -> ast.expr:
+        """What is added up, or of what the largest, the mean or the variance is taken."""
+        values = np.asarray(self.entries.value(inner))
+        places = list(places_over(values.shape, axis_of(node), keeps(node), index))
+        sizes = np.array([float(values[place]) for place in places])
+        if kind in ("sum", "mean"):
+            total = self.total(lambda k: self.of(inner, places[k]), sizes, len(places))
+            return total if kind == "sum" else ast.BinOp(total, ast.Div(), ast.Constant(len(places)))
+        shown = self.chosen(sizes, len(places), MOST_TERMS)
+        arguments: list[ast.expr] = [self.of(inner, places[k]) for k in shown]
+        if len(shown) < len(places):
+            others = np.delete(sizes, shown)
+            worth = float(others.max()) if kind == "max" and self.numbers else None
+            arguments.append(rest_of(len(others), worth))
+        return ast.Call(name(kind), arguments, [])
+
+
+def axis_of(node: ast.Call) -> int | None:
+    """Over which axis a reduction goes; None for all."""
+    given = [keyword.value for keyword in node.keywords if keyword.arg == "axis"]
+    return None if not given else ast.literal_eval(given[0])
+
+
+def keeps(node: ast.Call) -> bool:
+    """Whether a reduction keeps the dimension that it goes over."""
+    return any(keyword.arg == "keepdims" and ast.literal_eval(keyword.value) for keyword in node.keywords)
+
+
+def places_over(shape: Index, axis: int | None, kept: bool, index: Index) -> itertools.chain[Index]:
+    """The places that a reduction puts together for one place of its result.
+
+    >>> list(places_over((2, 3), 1, True, (1, 0)))
+    [(1, 0), (1, 1), (1, 2)]
+    """
+    if axis is None:
+        return itertools.chain(np.ndindex(shape))
+    axis %= len(shape)
+    before, after = index[:axis], index[axis + kept :]
+    return itertools.chain((*before, k, *after) for k in range(shape[axis]))
+
+
+def plus(whole: ast.expr, term: ast.expr) -> ast.expr:
+    """Add a term; one that begins with a negative number is taken off instead, as people write it."""
+    match term:
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as size):
+            return ast.BinOp(whole, ast.Sub(), size)
+        case ast.BinOp(left=ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as size), op=ast.Mult(), right=right):
+            return ast.BinOp(whole, ast.Sub(), ast.BinOp(size, ast.Mult(), right))
+    return ast.BinOp(whole, ast.Add(), term)
