@@ -42,7 +42,7 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command(command):
     done = command("--help")
     assert done.exit_code == 0
-    for name in ("run", "train", "predict", "summary"):
+    for name in ("run", "train", "predict", "summary", "script", "explain"):
         assert name in done.stdout
         assert command(name, "--help").exit_code == 0
 
@@ -228,3 +228,36 @@ def test_every_optimizer_and_option_trains(command):
     ):
         done = command("train", FLOWERS, "--target", "species", "--epochs", "5", *options.split())
         assert done.exit_code == 0, done.output
+
+
+def test_explain_works_a_step_of_an_experiment(command):
+    done = command("explain", "xor", "--row", 1, "--html", "xor.html", "--tex", "xor.tex")
+    assert done.exit_code == 0, done.output
+    assert "the step takes rows 0 to 3 of 4" in done.output
+    assert "<math" in Path("xor.html").read_text(encoding="utf-8")
+    assert r"\documentclass" in Path("xor.tex").read_text(encoding="utf-8")
+    assert "J before the step" in command("explain", "digits", "--row", 5).output
+    assert "How W1[0,2] acts on J" in command("explain", "xor", "--why", "W1[0,2]").output
+
+
+def test_explain_works_a_step_of_a_model_with_rows_of_a_table(command, flowers):
+    model = flowers / "model.safetensors"
+    done = command("explain", model, FLOWERS, "--optimizer", "adam", "--row", 20)
+    assert done.exit_code == 0, done.output
+    assert "the step takes rows 16 to 23" in done.output
+    assert "Adam(lr=0.001" in done.output
+    network = Network.load(model)
+    np.savez("rows.npz", X=np.zeros((2, network.n_in)), y=network.classes[[0, 1]])
+    assert "J after the step" in command("explain", model, "rows.npz").output
+
+
+def test_explain_says_what_it_lacks(command, flowers, tmp_path):
+    model = flowers / "model.safetensors"
+    Path("no.npz").write_text("no")
+    for arguments, words in (
+        ((model,), "Which rows?"), ((model, "nowhere.npz"), "no file"), ((model, "no.npz"), "no .npz file"),
+        (("xor", "--row", 9), "no row 9"), (("xor", "--why", "Q1[0]"), "Q1"), (("xor", "--html", "x.pdf"), ".html"),
+    ):  # fmt: skip
+        done = command("explain", *arguments)
+        assert done.exit_code == 2, done.output
+        assert words in done.output

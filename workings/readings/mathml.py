@@ -49,7 +49,8 @@ class MathML(Plain):
     plus, minus, equals, negative = tag("mo", "+"), tag("mo", "−"), tag("mo", "="), tag("mo", "−", form="prefix")
 
     def bare(self, text: str) -> str:
-        return re.sub(r"<[^>]*>", "", text.partition("<mfrac>")[0])  # a fraction is told apart by its line
+        before = re.split("<mfrac>|<mtable", text)[0]  # a fraction is told apart by its line, a table by its own
+        return re.sub(r"<[^>]*>", "", before)
 
     def ends_with_number(self, text: str) -> bool:
         return text.endswith("</mn>")
@@ -136,7 +137,7 @@ class MathML(Plain):
         holds = condition.text.removeprefix(f"<mrow>{fence('[')}").removesuffix(f"{fence(']')}</mrow>")
         lines = [(yes.text, tag("mtext", "if\u00a0") + holds), (no.text, tag("mtext", "else"))]
         rows = (tag("mtr", tag("mtd", row(a)), tag("mtd", row(b))) for a, b in lines)
-        return Piece(row(fence("{"), tag("mtable", *rows, **{"class": "cases"})), ATOM)
+        return Piece(row(tag("mtable", *rows, **{"class": "cases"})), ATOM)
 
     def over(self, kind: str, index: str, piece: Piece, scalar: bool) -> Piece:
         sign = tag("mo", SIGNS[kind], movablelimits="false")

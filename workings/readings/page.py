@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from workings.readings.influence import Influence, Way
     from workings.readings.worked_step import Explanation, Slopes, Worked
 
-MOST_IN_TABLE = 64  # entries of an array that is a table from the start
+MOST_IN_TABLE, MOST_COLUMNS = 64, 12  # entries and columns of an array that is a table from the start
 MOST_TO_OPEN = 2_000  # entries of an array all of whose rows can be opened
 WIDEST, TALLEST, CELL = 640, 320, 18  # of a heat map, in pixels of the page
 
@@ -75,6 +75,7 @@ STYLE = """
 .workings math { font-size: 1.08rem; } .workings math[display=block] { margin: .5rem 0; width: max-content; }
 .workings mtable.worked mtd { text-align: left; padding: .4em .25em; }
 .workings mtable.worked mtd:first-child { text-align: right; }
+.workings mtable.cases { border-left: 2px solid; border-radius: .5em; margin-left: .2em; padding-left: .2em; }
 .workings mtable.cases mtd { text-align: left; }
 .workings table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; margin: .5rem 0; }
 .workings caption { text-align: left; font-size: .85rem; color: var(--quiet); padding-bottom: .2rem; }
@@ -229,7 +230,7 @@ def array(name: str, value: Any, row_shown: int, slopes: Slopes | None = None) -
     if numbers.ndim == 0:
         return f"<p><code>{html.escape(name)}</code> = {number(float(numbers))}</p>"
     title = f"{name} {show_shape(numbers.shape)}"
-    if numbers.size <= MOST_IN_TABLE and numbers.ndim <= 2:
+    if numbers.size <= MOST_IN_TABLE and numbers.ndim <= 2 and numbers.shape[-1] <= MOST_COLUMNS:
         beside = None if slopes is None else slopes.values
         note = "; below each entry its finite difference" if beside is not None else ""
         return table(title + note, numbers, range(len(numbers)), beside)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workings.program import STAGE_WORDS, show_shape
-from workings.readings.equations import Latex, Plain, Teller
+from workings.readings.equations import PRODUCT, SUM, Latex, Plain, Teller
 
 if TYPE_CHECKING:
     from workings.readings.influence import Influence, Way
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DIGITS = 6
 MOST_ROWS, MOST_COLUMNS = 8, 8  # of an array that is shown whole
 WIDTH = 100
+LONGEST = 400  # characters of an entry that is written out
+LINE = 76  # characters of plain text that a line of LaTeX holds
 MOST_SHOWN = 12  # paths whose sums are listed
 
 
@@ -158,9 +160,14 @@ def entry_lines(worked: Worked, teller: Teller) -> Iterator[str]:
 
 def told_twice(worked: Worked, teller: Teller) -> list[str]:
     """The entry with names and with numbers, where there is such a form."""
-    if worked.names is None or worked.numbers is None:
+    if worked.names is None or worked.numbers is None or plain_length(worked.names, teller) > LONGEST:
         return []
     return list(dict.fromkeys([teller.piece(worked.names).text, teller.piece(worked.numbers).text]))
+
+
+def plain_length(node: ast.expr, teller: Teller) -> int:
+    """How many characters a piece has as plain text."""
+    return len(Teller(teller.program, Plain(DIGITS)).piece(node).text)
 
 
 def written_place(worked: Worked, teller: Teller) -> str:
@@ -211,7 +218,7 @@ def text_of_influence(influence: Influence) -> str:
         way = str(path).rpartition(":")[0]
         lines.append(f"  {way:<{width}}  adds {number(path.adds):>12}")
     lines += [f"  {words:<{width}}  adds {number(adds):>12}" for words, adds in others(influence)]
-    lines += [f"  {f'{count:,} ways' if count != 1 else '1 way':<{width}}    in all {number(influence.total):>8}"]
+    lines += [f"  {f'{count:,} ways' if count != 1 else '1 way':<{width}}  sum  {number(influence.total):>12}"]
     if influence.paths:
         lines += ["", *way_lines(influence, influence.paths[0])]
     return "\n".join(lines)
@@ -311,15 +318,42 @@ def latex_worked(worked: Worked, teller: Teller) -> Iterator[str]:
     yield escaped(worked.statement.words)
     texts = [teller.equation(worked.statement).replace(" = ", " &= ", 1)]
     if not isinstance(worked.value, tuple):
-        head = written_place(worked, teller)
-        result = teller.writes.number(worked.entry).text
-        told = [text for text in told_twice(worked, teller) if text != result]
-        texts += [f"{'' if number else head} &= {text}" for number, text in enumerate([*told, result])]
+        texts += latex_entry(worked, teller)
     yield "\\begin{align*}\n" + " \\\\\n".join(texts) + "\n\\end{align*}"
     if slope := slope_told(worked):
         yield escaped(f"{slope[0].upper()}{slope[1:]}.")
     if not isinstance(worked.value, tuple) and shape_of(worked.value):
         yield latex_array(teller.name(worked.statement.target), worked.value)
+
+
+def latex_entry(worked: Worked, teller: Teller) -> Iterator[str]:
+    """One entry with names, with numbers, and what it is; a long sum goes over several lines."""
+    head, result = written_place(worked, teller), teller.writes.number(worked.entry).text
+    told = [node for node in (worked.names, worked.numbers) if node is not None and worked.numbers is not None]
+    told = [node for node in told if plain_length(beginning(node), teller) <= 2 * LINE]
+    texts = dict.fromkeys(" \\\\\n&\\quad ".join(in_lines(node, teller)) for node in told)
+    for text in [*(text for text in texts if text != result), result]:
+        yield f"{head} &= {text}"
+        head = ""
+
+
+def beginning(node: ast.expr) -> ast.expr:
+    """The first term of a sum."""
+    while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        node = node.left
+    return node
+
+
+def in_lines(node: ast.expr, teller: Teller) -> list[str]:
+    """A sum that is too long for a line, cut before its last terms; each line begins with its sign."""
+    later: list[str] = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        if plain_length(node, teller) <= LINE:
+            break
+        sign, strength = ("+", SUM) if isinstance(node.op, ast.Add) else ("-", PRODUCT)
+        later.insert(0, f"{sign} {teller.after_sign(teller.piece(node.right), strength)}")
+        node = node.left
+    return [teller.piece(node).text, *later]
 
 
 def latex_array(symbol: str, value: Any) -> str:
