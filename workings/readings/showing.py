@@ -272,6 +272,7 @@ PREAMBLE = r"""\documentclass{article}
 \usepackage[margin=2.2cm]{geometry}
 \usepackage{amsmath}
 \setlength{\parindent}{0pt}
+\raggedright
 \allowdisplaybreaks
 \begin{document}
 """
