@@ -30,6 +30,7 @@ from workings.optimizers import (
     RMSProp,
 )
 from workings.program import Program, Statement
+from workings.recording import Signals, Snapshots
 from workings.regularizers import L1, L2, Regularizer
 from workings.trace import Trace
 from workings.version import __version__
@@ -73,6 +74,8 @@ __all__ = [
     "Progress",
     "RMSProp",
     "Regularizer",
+    "Signals",
+    "Snapshots",
     "SquaredError",
     "Statement",
     "Trace",

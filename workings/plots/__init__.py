@@ -11,22 +11,29 @@ from workings.plots.comparisons import bars, confusion
 from workings.plots.courses import curves, orbit
 from workings.plots.files import as_data_uri, png, save
 from workings.plots.landscapes import landscape
+from workings.plots.layers import activations, gradients, shut, signals, steps
 from workings.plots.networks import network
 from workings.plots.pixels import images, weights
-from workings.plots.planes import boundaries, boundary
+from workings.plots.planes import boundaries, boundary, units
 
 __all__ = [
+    "activations",
     "as_data_uri",
     "bars",
     "boundaries",
     "boundary",
     "confusion",
     "curves",
+    "gradients",
     "images",
     "landscape",
     "network",
     "orbit",
     "png",
     "save",
+    "shut",
+    "signals",
+    "steps",
+    "units",
     "weights",
 ]

@@ -30,6 +30,7 @@ LINES = (BLUE, VERMILION, GREEN, PURPLE, "#000000", SKY, ORANGE)  # the darker o
 MARKERS = "os^DvP*Xph"
 GREY, PALE = "#555555", "#BBBBBB"
 BLUE_TO_ORANGE = ("#053A5C", BLUE, "#8CBFDD", "#F7F7F7", "#F0B98A", VERMILION, "#6B2F00")
+PALE_BLUE_TO_ORANGE = ("#7DB9DE", "#B5D8EE", "#FFFFFF", "#FBD3B5", "#F2A56F")  # points can be seen on these
 DPI = 150
 
 
@@ -65,15 +66,15 @@ def panels(count: int, columns: int, width: float, height: float, shared: bool =
     return figure, list(axes[:count])
 
 
-def diverging() -> Any:
+def diverging(shades: Sequence[str] = BLUE_TO_ORANGE) -> Any:
     """Make the colour map from blue (negative) through white to orange (positive)."""
-    return matplotlib_part("colors").LinearSegmentedColormap.from_list("blue-white-orange", BLUE_TO_ORANGE)
+    return matplotlib_part("colors").LinearSegmentedColormap.from_list("blue-white-orange", shades)
 
 
-def symmetric(values: Array) -> dict[str, Any]:
+def symmetric(values: Array, shades: Sequence[str] = BLUE_TO_ORANGE) -> dict[str, Any]:
     """Give the settings of a colour scale that is white at zero."""
     highest = float(np.abs(values).max()) or 1.0
-    return {"cmap": diverging(), "vmin": -highest, "vmax": highest}
+    return {"cmap": diverging(shades), "vmin": -highest, "vmax": highest}
 
 
 def tidy(ax: Axes, xlabel: str = "", ylabel: str = "") -> Axes:

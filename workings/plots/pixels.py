@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from workings.arrays import Array
 from workings.errors import InputError
+from workings.network import Network
 from workings.plots.drawing import GREY, bare, matplotlib_part, matrix, new_figure, panels, symmetric, write_cells
 
 if TYPE_CHECKING:
@@ -79,13 +80,14 @@ def as_pictures(X: ArrayLike, shape: tuple[int, int] | None) -> Array:
     return array.reshape(-1, height, width)
 
 
-def weights(W: ArrayLike, shape: tuple[int, int] | None = None, *, limit: int = 32) -> Figure:
+def weights(W: ArrayLike | Network, shape: tuple[int, int] | None = None, *, limit: int = 32) -> Figure:
     """Draw what each unit of a layer looks for: its weights as an image, orange for more ink, blue for less.
 
     Parameters
     ----------
-    W : array of shape (n_in, units)
-        When ``n_in`` is no square number and no shape is given, one heat map of all of it is drawn.
+    W : array of shape (n_in, units), or Network
+        Of a network, the weights of its first layer are drawn.  When ``n_in`` is no square number and no shape
+        is given, one heat map of all of it is drawn.
     shape : (height, width), optional
         The shape of the layer's input, (28, 28) for 784 inputs.
     limit : int
@@ -107,6 +109,8 @@ def weights(W: ArrayLike, shape: tuple[int, int] | None = None, *, limit: int = 
     >>> [ax.get_title() for ax in figure.axes[:3]], figure.axes[3].get_ylabel()
     (['unit 0', 'unit 1', 'unit 2'], 'weight')
     """
+    if isinstance(W, Network):
+        W = first_weights(W)
     W = matrix(W, "W", "an array of shape (n_in, units)")
     if shape is None and math.isqrt(W.shape[0]) ** 2 != W.shape[0]:
         return heat_map(W)
@@ -122,6 +126,12 @@ def weights(W: ArrayLike, shape: tuple[int, int] | None = None, *, limit: int = 
     if W.shape[1] > limit:
         figure.supxlabel(f"the first {limit} of {W.shape[1]} units", fontsize=9, color=GREY)
     return figure
+
+
+def first_weights(net: Network) -> Array:
+    """Give the weights of a network's first layer, in float64."""
+    net.check_built()
+    return next(array for array in net.parameters.values() if array.ndim == 2).astype(float)
 
 
 def heat_map(W: Array) -> Figure:

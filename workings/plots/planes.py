@@ -1,7 +1,8 @@
-"""Pictures over the plane of two inputs: what a model says there."""
+"""Pictures over the plane of two inputs: what a model says there, and what each of its units sees."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,23 +10,31 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.arrays import Array
+from workings.engines.reference import Tracer
 from workings.errors import InputError
 from workings.plots.drawing import (
     COLOURS,
+    GREY,
     MARKERS,
+    PALE_BLUE_TO_ORANGE,
     add_title,
     class_name,
     matplotlib_part,
     matrix,
     new_axes,
     panels,
+    symmetric,
     tidy,
     vector,
 )
+from workings.plots.pixels import weights
+from workings.trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from workings.network import Network
 
 
 def boundary(
@@ -131,12 +140,167 @@ def boundaries(
         classes = draw_boundary(ax, model, X, y, steps, size=12)
         ax.set_aspect("auto")  # the figure's height makes it nearly equal; a fixed one pushes titles out of the figure
         add_title(ax, title, captions.get(title))
+    label_edges(axes, columns)
+    add_key(figure, axes, classes, all(hasattr(model, "predict_proba") for model in models.values()))
+    return figure
+
+
+def units(
+    net: Network,
+    X: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    layer: int | str = 1,
+    limit: int = 24,
+    columns: int | None = None,
+    steps: int = 120,
+) -> Figure:
+    """Draw what every unit of a layer sees: its activation at every point of the plane of two inputs.
+
+    The black line is where the unit's weighted sum is 0: there a tanh or sigmoid is in its middle and a ReLU
+    begins.  All panels have one scale.  For networks with more inputs, the first layer's units are shown by their
+    weights; see :func:`weights`.
+
+    Parameters
+    ----------
+    net : Network
+    X : array of shape (n, n_in)
+        Says how much of the plane is shown; its points are drawn over it.
+    y : array of shape (n,), optional
+        Classes, for the points' colours and markers.
+    layer : int or str
+        Which layer with weights, from 1; or the name of any value of the forward pass with one column for each unit.
+    limit : int
+        Units to draw at most.
+    columns : int, optional
+        Panels in a row; by default 4, or 6 smaller ones if there are more than 8.
+    steps : int
+        Points of the grid in each direction.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    InputError
+        If the network has more than two inputs and another layer than the first is asked for, or there is no such
+        layer.
+
+    Examples
+    --------
+    >>> from workings import CrossEntropy, Dense, Network
+    >>> net = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    >>> figure = units(net, [[-1, 0], [1, 0]], [0, 1], steps=20)
+    >>> [ax.get_title() for ax in figure.axes]
+    ['unit 0', 'unit 1', 'unit 2', '']
+    """
+    net.check_built()
+    if net.n_in != 2 and layer == 1:
+        return weights(net, limit=limit)
+    X = matrix(X, "X", "an array of shape (n, 2): what units see is drawn over two inputs")
+    labels = np.zeros(len(X)) if y is None else vector(y, "y", len(X))
+    if net.n_in != 2 or X.shape[1] != 2:
+        raise InputError(
+            f"What units see is drawn over two inputs, but the network takes {net.n_in} and X has {X.shape[1]} "
+            f"columns. For more inputs, units(net, X) shows the weights of the first layer."
+        )
+    x1, x2, points = grid_over(X, steps)
+    trace = forward(net, points)
+    name = layer if isinstance(layer, str) else name_of_layer(net, trace, layer)
+    seen = columns_of(trace, name, len(points)).reshape(steps, steps, -1)
+    sums = trace.get(f"z{name[1:]}") if name[0] in "az" else None
+    count = min(seen.shape[-1], limit)
+    columns, width = (columns or 4, 2.05) if count <= 8 else (columns or 6, 1.6)
+    height = (width - 0.15) * proportions(X) + 0.3 + 0.75 / math.ceil(count / columns)
+    figure, axes = panels(count, columns, width, height, shared=True)
+    for unit, ax in enumerate(axes):
+        drawn = ax.imshow(seen[..., unit], **over_plane(x1, x2), **symmetric(seen, PALE_BLUE_TO_ORANGE))
+        if sums is not None:
+            draw_zero(ax, x1, x2, sums.reshape(steps, steps, -1)[..., unit])
+        draw_points(ax, X, labels, size=12 if width > 2 else 7)
+        ax.set_title(f"unit {unit}", fontsize=9, pad=4)
+    label_edges(axes, columns)
+    if y is not None:
+        figure.legend(
+            *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False, fontsize=9
+        )
+    add_scale(figure, axes, drawn, seen, {"z": "score", "p": "prediction"}.get(name[0], "activation") + f" {name}")
+    if seen.shape[-1] > limit:
+        figure.suptitle(f"the first {limit} of {seen.shape[-1]} units", fontsize=9, color=GREY)
+    return figure
+
+
+def over_plane(x1: Array, x2: Array) -> dict[str, Any]:
+    """Give the settings of an image that fills the plane."""
+    edges = (x1[0], x1[-1], x2[0], x2[-1])
+    return {"extent": edges, "origin": "lower", "interpolation": "bilinear", "aspect": "auto"}
+
+
+def add_scale(figure: Figure, axes: list[Axes], drawn: Any, values: Array, label: str) -> None:
+    """Add the colour bar of several panels, as far as there are values."""
+    rows = len({ax.get_subplotspec().rowspan.start for ax in axes})  # type: ignore[union-attr]
+    bar = figure.colorbar(drawn, ax=axes, label=label, aspect=22 * rows)
+    bar.outline.set_visible(False)
+    if values.min() < values.max():
+        bar.ax.set_ylim(float(values.min()), float(values.max()))
+
+
+def grid_over(X: Array, steps: int) -> tuple[Array, Array, Array]:
+    """Give the grid over some points: its two axes, and all its points as rows."""
+    x1, x2 = (np.linspace(*padded(column), steps) for column in X.T)
+    return x1, x2, np.column_stack([axis.ravel() for axis in np.meshgrid(x1, x2)])
+
+
+def forward(net: Network, X: Array) -> Trace:
+    """Trace a prediction, with nothing left to chance: every value that it names."""
+    program = net.inference.needed_for("p")
+    return Tracer(program)({**net.parameters, **net.statistics, "X": X.astype(net.dtype), "n": len(X)})
+
+
+def name_of_layer(net: Network, trace: Trace, layer: int) -> str:
+    """Give the name of a layer's output: ``a2`` of the second with weights, or ``z2`` if it has no activation.
+
+    Raises
+    ------
+    InputError
+        If there is no such layer.
+    """
+    name = trace.program.aliases.get(f"a{layer}", f"a{layer}")
+    if isinstance(layer, bool) or name not in trace:
+        known = ", ".join(key[1:] for key in trace if key[0] == "z" and key[1:].isdigit())
+        raise InputError(f"There is no layer {layer!r}. The layers with weights are {known}; a name may be given, too.")
+    return name
+
+
+def columns_of(trace: Trace, name: str, rows: int) -> Array:
+    """Give a value of the trace that has a row for each point."""
+    values = np.asarray(trace[name])
+    if values.ndim != 2 or len(values) != rows:
+        raise InputError(f"{name} has the shape {values.shape}: it does not have one row for each point.")
+    return values.astype(float)
+
+
+def draw_zero(ax: Axes, x1: Array, x2: Array, values: Array) -> None:
+    """Draw the line where some values over the plane are 0, if they are anywhere."""
+    if values.min() < 0 < values.max():
+        ax.contour(x1, x2, values, levels=[0], colors="black", linewidths=1.1)
+
+
+def draw_points(ax: Axes, X: Array, y: Array, size: float) -> None:
+    """Draw the points, each class with its marker and colour."""
+    for k, label in enumerate(np.unique(y)):
+        ax.scatter(
+            X[y == label, 0], X[y == label, 1], s=size, label=f"class {class_name(label)}", zorder=3, **point_style(k)
+        )
+
+
+def label_edges(axes: list[Axes], columns: int) -> None:
+    """Name the two inputs at the left and the lower edge of some panels."""
     for ax in axes[-min(columns, len(axes)) :]:
         ax.set_xlabel("$x_1$")
     for ax in axes[::columns]:
         ax.set_ylabel("$x_2$")
-    add_key(figure, axes, classes, all(hasattr(model, "predict_proba") for model in models.values()))
-    return figure
 
 
 def plane(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
@@ -149,16 +313,14 @@ def plane(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
 
 def draw_boundary(ax: Axes, model: Any, X: Array, y: Array, steps: int, size: float = 22) -> Array:
     """Tint the plane, draw the lines between classes and the points; give the classes."""
-    x1, x2 = (np.linspace(*padded(column), steps) for column in X.T)
-    points = np.column_stack([axis.ravel() for axis in np.meshgrid(x1, x2)])
+    x1, x2, points = grid_over(X, steps)
     p, classes = probabilities(model, points.astype(X.dtype if X.dtype.kind == "f" else float), y)
     p = p.reshape(steps, steps, len(classes))
     edges = (x1[0], x1[-1], x2[0], x2[-1])
     ax.imshow(tints(p), extent=edges, origin="lower", interpolation="bilinear", aspect=aspect(X))
     for k in range(1 if len(classes) == 2 else 0, len(classes)):
         lead = p[..., k] - np.delete(p, k, axis=-1).max(axis=-1, initial=0)
-        if lead.min() < 0 < lead.max():
-            ax.contour(x1, x2, lead, levels=[0], colors="black", linewidths=1.1)
+        draw_zero(ax, x1, x2, lead)
     for k, label in enumerate(classes):
         ax.scatter(
             X[y == label, 0], X[y == label, 1], s=size, label=f"class {class_name(label)}", zorder=3, **point_style(k)
