@@ -10,13 +10,14 @@ writes a file, and a notebook shows a figure that ends a cell.
 from workings.plots.comparisons import bars, confusion
 from workings.plots.courses import curves, orbit
 from workings.plots.files import as_data_uri, png, save
-from workings.plots.landscapes import landscape
+from workings.plots.landscapes import LossPlane, landscape, landscape_of, loss_plane
 from workings.plots.layers import activations, gradients, shut, signals, steps
 from workings.plots.networks import network
 from workings.plots.pixels import images, weights
 from workings.plots.planes import boundaries, boundary, units
 
 __all__ = [
+    "LossPlane",
     "activations",
     "as_data_uri",
     "bars",
@@ -27,6 +28,8 @@ __all__ = [
     "gradients",
     "images",
     "landscape",
+    "landscape_of",
+    "loss_plane",
     "network",
     "orbit",
     "png",
