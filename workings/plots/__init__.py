@@ -15,8 +15,10 @@ from workings.plots.layers import activations, gradients, shut, signals, steps
 from workings.plots.networks import network
 from workings.plots.pixels import images, weights
 from workings.plots.planes import boundaries, boundary, units
+from workings.plots.replays import Film, film, replay
 
 __all__ = [
+    "Film",
     "LossPlane",
     "activations",
     "as_data_uri",
@@ -25,6 +27,7 @@ __all__ = [
     "boundary",
     "confusion",
     "curves",
+    "film",
     "gradients",
     "images",
     "landscape",
@@ -33,6 +36,7 @@ __all__ = [
     "network",
     "orbit",
     "png",
+    "replay",
     "save",
     "shut",
     "signals",
