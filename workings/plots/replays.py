@@ -177,14 +177,14 @@ def film(
     pictures = []
     figure = new_figure(7.5, 3.3)
     left, right = figure.subplots(1, 2)
-    ahead = draw_course(right, snapshots)
+    move_to = draw_course(right, snapshots)
     with restored(net):
         for index, (epoch, values) in enumerate(zip(snapshots.epochs, snapshots.values, strict=True)):
             net.keep(values)
             left.clear()
             scene(net, left)
             left.set_title(f"epoch {epoch:,}: {told_score(net, X, y)}", loc="left", fontsize=10)
-            ahead.set(x=epoch, width=right.get_xlim()[1] - epoch)
+            move_to(epoch)
             if index == 0:
                 finish_first(figure, left)
             pictures.append(as_picture(figure))
@@ -197,8 +197,8 @@ def told_score(net: Network, X: ArrayLike, y: ArrayLike) -> str:
     return f"{kind} {net.score(X, y):.3f}"
 
 
-def draw_course(ax: Axes, snapshots: Snapshots) -> Any:
-    """Draw the loss by epoch; give the veil that lies over what is still to come."""
+def draw_course(ax: Axes, snapshots: Snapshots) -> Callable[[int], None]:
+    """Draw the loss by epoch; give the function that lays a veil over what comes after an epoch."""
     history = {name: values for name, values in snapshots.history.items() if name in ("loss", "val_loss")}
     if not history:
         raise InputError("The snapshots have no history with a loss: take them with fit(..., callbacks=[snapshots]).")
@@ -209,7 +209,14 @@ def draw_course(ax: Axes, snapshots: Snapshots) -> Any:
         over_epochs(ax, snapshots.epochs, "loss")
     ax.set_title("loss", loc="left", fontsize=10)
     ax.set_ylabel("")
-    return ax.axvspan(0, 1, facecolor=(1, 1, 1, 0.75), edgecolor=GREY, linewidth=1, zorder=2.4)
+    line = ax.axvline(0, color=GREY, linewidth=1.2, zorder=2.4)
+    veil = ax.axvspan(0, 1, facecolor=(1, 1, 1, 0.75), linewidth=0, zorder=2.4)
+
+    def move_to(epoch: int) -> None:
+        line.set_xdata([epoch, epoch])
+        veil.set(x=epoch, width=ax.get_xlim()[1] - epoch)
+
+    return move_to
 
 
 def finish_first(figure: Figure, left: Axes) -> None:
@@ -250,11 +257,12 @@ def with_one_palette(pictures: list[Any]) -> list[Any]:
 
 
 def with_white(sheet: Any) -> Any:
-    """Make the lightest colour of a palette white: what was white may have got a tint."""
+    """Give the palette of an image with what is nearly white made white: Pillow looks for near colours only roughly."""
     colours = np.array(sheet.getpalette()).reshape(-1, 3)
-    colours[colours.sum(axis=1).argmax()] = 255
-    sheet.putpalette(colours.ravel().tolist())
-    return sheet
+    colours[colours.min(axis=1) > 244] = 255
+    palette = pillow().new("P", (1, 1))
+    palette.putpalette(colours.ravel().tolist())
+    return palette
 
 
 def as_png(picture: Any) -> bytes:
