@@ -87,7 +87,7 @@ def test_mnist_writes_its_report_with_rows_for_its_kind_of_input(tmp_path, monke
     assert {figure.agrees for figure in figures} == {None}
     assert all("sample" in figure.name for figure in figures)
     assert {path.stem for path in tmp_path.glob("*.png")} == {
-        "samples", "as-designed", "done-well", "confusion", "weights", "wrong", "landscape",
+        "samples", "as-designed", "done-well", "confusion", "weights", "wrong", "landscape", "signals",
     }  # fmt: skip
     assert load(tmp_path / "model.safetensors").n_in == 784
     assert len(json.loads((tmp_path / "figures.json").read_text())) == 5
@@ -120,7 +120,7 @@ def test_mnist_done_well_reaches_96_percent_on_the_full_test_set(tmp_path):
     if folder is None:
         pytest.skip("the full MNIST is not here: set WORKINGS_DATA to the folder with the four IDX files")
     (data, *_) = mnist_experiment.load(Settings(tmp_path, data=folder))
-    network, _, _ = mnist_experiment.done_well(Settings(tmp_path), data)
+    network, *_ = mnist_experiment.done_well(Settings(tmp_path), data)
     assert len(data.X_test) == 10_000
     assert network.score(data.X_test, data.y_test) >= 0.96
 
