@@ -249,10 +249,13 @@ class Signals(Recorder):
     def record(self, training: Training) -> None:
         network = training.network
         trace, step = network.trace(self.X, self.y), self.next_step(training)
-        for name, slope_names in outputs_of(network, trace.program).items():
-            add(self.activations.setdefault(name, {}), of_activation(trace, name, slope_names))
-        for name in network.parameters:
-            add(self.parameters.setdefault(name, {}), of_parameter(trace, step, name))
+        self.activations = {
+            name: longer(self.activations.get(name), of_activation(trace, name, slope_names))
+            for name, slope_names in outputs_of(network, trace.program).items()
+        }
+        self.parameters = {
+            name: longer(self.parameters.get(name), of_parameter(trace, step, name)) for name in network.parameters
+        }
 
     def next_step(self, training: Training) -> Trace | None:
         """The step that would come next, if these rows were its batch."""
@@ -323,10 +326,9 @@ def of_parameter(trace: Trace, step: Trace | None, name: str) -> dict[str, float
     return {"norm": float(norm), "gradient": float(gradient), "update": float(update), "ratio": float(ratio)}
 
 
-def add(table: dict[str, list[float]], row: dict[str, float]) -> None:
+def longer(table: dict[str, list[float]] | None, row: dict[str, float]) -> dict[str, list[float]]:
     """Put one value at the end of each column."""
-    for name, value in row.items():
-        table.setdefault(name, []).append(value)
+    return {name: [*(table or {}).get(name, ()), value] for name, value in row.items()}
 
 
 @contextmanager

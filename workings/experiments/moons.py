@@ -232,8 +232,8 @@ def report_inside(report: Report, network: Network, X: Array, y: Array, snapshot
     report.film(
         plots.film(network, X, y, snapshots),
         "replay",
-        "The training at forty moments, close together at first: a straight line is found within a few passes, and "
-        "bent later.",
+        "The training at forty moments, close together at first: a nearly straight line comes first, and is bent "
+        "later.",
     )
     report.picture(
         plots.landscape_of(network, X, y, snapshots),
