@@ -327,8 +327,11 @@ def of_parameter(trace: Trace, step: Trace | None, name: str) -> dict[str, float
 
 
 def longer(table: dict[str, list[float]] | None, row: dict[str, float]) -> dict[str, list[float]]:
-    """Put one value at the end of each column."""
-    return {name: [*(table or {}).get(name, ()), value] for name, value in row.items()}
+    """Put one value at the end of each column; the columns stand in the order of the row."""
+    columns = {name: [] if table is None else table[name] for name in row}
+    for name, value in row.items():
+        columns[name].append(value)
+    return columns
 
 
 @contextmanager

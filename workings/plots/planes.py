@@ -209,7 +209,7 @@ def units(
     trace = forward(net, points)
     name = layer if isinstance(layer, str) else name_of_layer(net, trace, layer)
     seen = columns_of(trace, name, len(points)).reshape(steps, steps, -1)
-    sums = trace.get(f"z{name[1:]}") if name[0] in "az" else None
+    sums = trace[f"z{name[1:]}"] if name[0] in "az" and f"z{name[1:]}" in set(trace) else None
     count = min(seen.shape[-1], limit)
     columns, width = (columns or 4, 2.05) if count <= 8 else (columns or 6, 1.6)
     height = (width - 0.15) * proportions(X) + 0.3 + 0.75 / math.ceil(count / columns)
@@ -267,7 +267,7 @@ def name_of_layer(net: Network, trace: Trace, layer: int) -> str:
         If there is no such layer.
     """
     name = trace.program.aliases.get(f"a{layer}", f"a{layer}")
-    if isinstance(layer, bool) or name not in trace:
+    if isinstance(layer, bool) or name not in set(trace):
         known = ", ".join(key[1:] for key in trace if key[0] == "z" and key[1:].isdigit())
         raise InputError(f"There is no layer {layer!r}. The layers with weights are {known}; a name may be given, too.")
     return name
