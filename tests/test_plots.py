@@ -657,13 +657,18 @@ def test_with_two_parameters_the_plane_is_the_whole_space():
     net, snapshots = Network([Dense(1)], loss=SquaredError(), seed=0), Snapshots(every=2)
     x, y = np.array([[0.0], [1.0], [3.0]]), np.array([1.0, 2.0, 0.5])
     net.fit(x, y, optimizer=SGD(0.05), epochs=10, batch_size=None, callbacks=[snapshots])
-    found = plots.loss_plane(net, x, y, snapshots, steps=61)
+    found = plots.loss_plane(net, x, y, snapshots, steps=7)
     assert sum(found.shares) == pytest.approx(1)
-    for point, theta in zip(found.path, snapshots.thetas, strict=True):
+
+    def powers(a, b):
+        return np.column_stack([a * 0 + 1, a, b, a * a, a * b, b * b])
+
+    alphas, betas = (grid.ravel() for grid in np.meshgrid(found.alphas, found.betas, indexing="ij"))
+    bowl = np.linalg.lstsq(powers(alphas, betas), found.losses.ravel(), rcond=None)[0]
+    for point, theta in zip(found.path, snapshots.thetas, strict=True):  # a squared error of a line is one bowl
         other = Network([Dense(1)], loss=SquaredError(), n_in=1)
         other.theta[...] = theta
-        at = np.abs(found.alphas - point[0]).argmin(), np.abs(found.betas - point[1]).argmin()
-        assert found.losses[at] == pytest.approx(other.objective(x, y), rel=0.2, abs=0.02)
+        assert (powers(*point[:, None]) @ bowl).item() == pytest.approx(other.objective(x, y), rel=1e-9)
 
 
 def test_a_straight_way_has_a_plane_too_and_one_that_went_nowhere_has_none():
