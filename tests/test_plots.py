@@ -637,6 +637,7 @@ def test_the_landscape_ends_at_the_objective_of_the_network_and_leaves_it_as_it_
     at = int(np.flatnonzero(found.alphas == 0)[0]), int(np.flatnonzero(found.betas == 0)[0])
     assert found.losses[at] == net.objective(XM, YM)
     np.testing.assert_array_equal(found.path[-1], [0, 0])
+    assert (found.path[0] <= 0).all()  # it is read from left to right
     assert len(found.path) == len(snapshots.epochs)
     np.testing.assert_array_equal(net.theta, theta)
     with pytest.raises(InputError):

@@ -191,8 +191,8 @@ def landscape_of(
     found = loss_plane(net, X, y, snapshots, steps=steps, seed=seed)
     ax = landscape(found.losses, found.alphas, found.betas, found.path, ax)
     if found.shares is not None:
-        for name, letter, share in zip("xy", "αβ", found.shares, strict=True):
-            ax.set(**{f"{name}label": f"direction {'xy'.index(name) + 1} ({letter}), {100 * share:.0f} % of the way"})
+        first, second = (f"{100 * share:.0f} %" for share in found.shares)
+        ax.set(xlabel=f"direction 1 ({first} of the way)", ylabel=f"direction 2 ({second})")
     return ax
 
 
@@ -247,7 +247,9 @@ def principal_directions(thetas: Array) -> tuple[Array, Array, Array, tuple[floa
         raise InputError("All snapshots are alike: training did not move, so there is no way to be drawn.")
     _, spread, directions = np.linalg.svd(thetas - end, full_matrices=False)
     first, second = spread[:2] ** 2 / (spread**2).sum()
-    return end, directions[:2], (thetas - end) @ directions[:2].T, (float(first), float(second))
+    signs = np.where((thetas[0] - end) @ directions[:2].T > 0, -1, 1)  # the way begins on the left, and below its end
+    directions = signs[:, None] * directions[:2]
+    return end, directions, (thetas - end) @ directions.T, (float(first), float(second))
 
 
 def random_directions(net: Network, seed: int) -> Array:

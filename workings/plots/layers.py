@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workings.recording import Signals
 
 MOST_LINES = len(LINES)  # by default: each has its colour, and its name beside its end
+BANDS = "value: median, 50 %, 90 %"
 
 
 def signals(recorded: Signals) -> Figure:
@@ -60,7 +61,7 @@ def signals(recorded: Signals) -> Figure:
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1.15), squeeze=False)[:, 0]
     for ax, name in zip(above.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         activations(recorded, name, ax=ax)
-        ax.set_ylabel("value" if name == names[0] else "")
+        ax.set_ylabel(BANDS if name == names[0] else "")
     left, middle, right = below.subplots(1, 3)
     gradients(recorded, ax=left).set_title("gradients", loc="left", fontsize=10)
     steps(recorded, ax=middle).set_title("steps", loc="left", fontsize=10)
@@ -93,7 +94,7 @@ def activations(recorded: Signals, name: str, *, ax: Axes | None = None) -> Axes
     if name not in recorded.activations:
         raise unknown_name("layer output", name, recorded.activations)
     values = recorded.activations[name]
-    ax = over_epochs(ax or new_axes(4.4, 3.2), recorded.epochs, "value")
+    ax = over_epochs(ax or new_axes(4.4, 3.2), recorded.epochs, BANDS)
     for low, high, strength in (("5 %", "95 %", 0.18), ("25 %", "75 %", 0.35)):
         ax.fill_between(recorded.epochs, values[low], values[high], color=BLUE, alpha=strength, linewidth=0)
     ax.plot(recorded.epochs, values["50 %"], color=BLUE, linewidth=1.8)
