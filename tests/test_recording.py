@@ -128,14 +128,19 @@ def test_a_snapshot_is_a_copy():
     np.testing.assert_array_equal(snapshots.thetas, before)
 
 
-def test_with_early_stopping_the_last_snapshot_is_the_best_epoch():
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_with_early_stopping_the_last_snapshot_is_the_best_epoch(batch_size):
     snapshots, network = Snapshots(every=5), small()
     stopping = EarlyStopping("val_loss", patience=3)
     history = network.fit(
-        X, Y, optimizer=SGD(20.0), epochs=200, callbacks=[snapshots, stopping], validation=(X[::3], Y[::3])
-    )
-    assert snapshots.epochs[-1] == history.epochs < 200
+        X, Y, optimizer=SGD(20.0), epochs=2000, batch_size=batch_size, callbacks=[snapshots, stopping],
+        validation=(X[::3], Y[::3]), engine="compiled",
+    )  # fmt: skip
+    assert snapshots.epochs[-1] == history.epochs < 2000
+    assert snapshots.epochs[:-1] == list(range(0, history.epochs, 5))
     np.testing.assert_array_equal(snapshots.thetas[-1], network.theta)
+    losses = [history["val_loss"][-1 - stopping.wait], stopping.best]
+    assert losses[0] == losses[1] == pytest.approx(network.objective(X[::3], Y[::3]))
 
 
 def test_a_second_training_begins_anew():

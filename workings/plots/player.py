@@ -17,6 +17,7 @@ STYLE = """
 .replay img { display: block; width: 100%; height: auto; background: #fff; border-radius: 4px; }
 .replay .controls { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .8rem; margin-top: .6rem;
   font: 1rem/1.4 system-ui, sans-serif; }
+.replay .controls[hidden] { display: none; }
 .replay button { font: inherit; min-width: 5.5rem; min-height: 2.75rem; padding: .3rem .9rem; border-radius: 4px;
   border: 1px solid currentColor; background: transparent; color: inherit; cursor: pointer; }
 .replay input { flex: 1 1 10rem; min-width: 8rem; min-height: 2.75rem; accent-color: #0072B2; }
