@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from workings import SGD
+from workings import SGD, Snapshots, plots
 from workings.datasets import Mnist, missing_files, mnist, moons, write_idx
 from workings.experiments import digits, xor
 from workings.experiments import mnist as mnist_experiment
 from workings.experiments import moons as moons_experiment
 from workings.experiments.figures import Figure
-from workings.experiments.report import Settings
+from workings.experiments.report import Report, Settings
 from workings.files.safetensors import load
 
 
@@ -87,7 +88,7 @@ def test_mnist_writes_its_report_with_rows_for_its_kind_of_input(tmp_path, monke
     assert {figure.agrees for figure in figures} == {None}
     assert all("sample" in figure.name for figure in figures)
     assert {path.stem for path in tmp_path.glob("*.png")} == {
-        "samples", "as-designed", "done-well", "confusion", "weights", "wrong", "landscape",
+        "samples", "as-designed", "done-well", "confusion", "weights", "wrong", "landscape", "signals",
     }  # fmt: skip
     assert load(tmp_path / "model.safetensors").n_in == 784
     assert len(json.loads((tmp_path / "figures.json").read_text())) == 5
@@ -114,13 +115,28 @@ def test_mnist_from_kaggles_csv_and_from_idx_files(tmp_path, monkeypatch):
     assert len(prepared.X_test) == len(sample.X_test)
 
 
+def test_a_replay_is_part_of_the_report_and_stands_beside_it(tmp_path):
+    X, y = moons(50, 0.2, seed=0)
+    network, snapshots = moons_experiment.make_network(2, seed=0), Snapshots(count=3)
+    network.fit(X, y, optimizer=SGD(0.01), epochs=20, batch_size=None, callbacks=[snapshots])
+    report = Report("Moons", "A few passes.", tmp_path)
+    report.film(plots.film(network, X, y, snapshots), "replay", "Three <moments>.")
+    report.write(network)
+    page = (tmp_path / "report.html").read_text()
+    with Image.open(tmp_path / "replay.gif") as gif:
+        assert gif.n_frames == 3
+    assert page.count('class="replay"') == 1
+    assert "Three &lt;moments&gt;." in page
+    assert ".replay" in page.split("</style>")[0]
+
+
 @pytest.mark.slow
 def test_mnist_done_well_reaches_96_percent_on_the_full_test_set(tmp_path):
     folder = full_mnist()
     if folder is None:
         pytest.skip("the full MNIST is not here: set WORKINGS_DATA to the folder with the four IDX files")
     (data, *_) = mnist_experiment.load(Settings(tmp_path, data=folder))
-    network, _, _ = mnist_experiment.done_well(Settings(tmp_path), data)
+    network, *_ = mnist_experiment.done_well(Settings(tmp_path), data)
     assert len(data.X_test) == 10_000
     assert network.score(data.X_test, data.y_test) >= 0.96
 

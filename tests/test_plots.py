@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import functools
+import io
 import itertools
+import json
 import os
+import re
 import sys
 from types import SimpleNamespace
 
@@ -13,8 +17,23 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
-from workings import plots
+from workings import (
+    SGD,
+    Adam,
+    BatchNorm,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Dense,
+    Dropout,
+    Network,
+    Signals,
+    Snapshots,
+    SquaredError,
+    plots,
+)
+from workings.datasets import moons
 from workings.errors import FileError, InputError, MissingExtraError
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -37,7 +56,30 @@ MODEL = SimpleNamespace(predict_proba=two_classes)
 ALONG = np.linspace(-1, 1, 15)
 BOWL = 0.1 + ALONG[:, None] ** 2 + 2 * ALONG**2
 
+XM, YM = moons(60, 0.2, seed=0)
+
+
+@functools.cache
+def trained():
+    """A small network, with what was recorded of its training: not to be changed."""
+    snapshots, recorded = Snapshots(count=6), Signals(XM, YM, every=10)
+    net = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    net.fit(XM, YM, optimizer=SGD(0.5), epochs=60, batch_size=None, callbacks=[snapshots, recorded])
+    return net, snapshots, recorded
+
+
 PICTURES = {
+    "units": lambda: plots.units(trained()[0], XM, YM, steps=20),
+    "units without classes": lambda: plots.units(trained()[0], XM, layer=2, steps=20),
+    "signals": lambda: plots.signals(trained()[2]),
+    "activations": lambda: plots.activations(trained()[2], "a1"),
+    "gradients": lambda: plots.gradients(trained()[2]),
+    "steps": lambda: plots.steps(trained()[2], ["b1"]),
+    "shut": lambda: plots.shut(trained()[2]),
+    "landscape of a network": lambda: plots.landscape_of(trained()[0], XM, YM, trained()[1], steps=7),
+    "landscape in random directions": lambda: plots.landscape_of(trained()[0], XM, YM, steps=7),
+    "a network by itself": lambda: plots.network(trained()[0], inputs=["length", "width"]),
+    "weights of a network": lambda: plots.weights(trained()[0]),
     "curves": lambda: plots.curves(HISTORY),
     "curves, logarithmic": lambda: plots.curves(HISTORY, list(HISTORY), log=True),
     "orbit": lambda: plots.orbit([0.9, *[0.5, 0.7] * 40]),
@@ -90,6 +132,12 @@ def test_pyplot_is_not_touched():
         lambda ax: plots.confusion([0, 1], [0, 1], ax=ax),
         lambda ax: plots.network([2, 3, 2], ax=ax),
         lambda ax: plots.landscape(BOWL, ALONG, ALONG, ax=ax),
+        lambda ax: plots.landscape_of(trained()[0], XM, YM, steps=5, ax=ax),
+        lambda ax: plots.network(trained()[0], ax=ax),
+        lambda ax: plots.activations(trained()[2], "a1", ax=ax),
+        lambda ax: plots.gradients(trained()[2], ax=ax),
+        lambda ax: plots.steps(trained()[2], ax=ax),
+        lambda ax: plots.shut(trained()[2], ax=ax),
         lambda ax: plots.bars(["a"], [1.0], ax=ax),
     ],
 )
@@ -410,6 +458,333 @@ def test_bars_stand_in_order_with_their_numbers_beside_them():
 def test_bars_say_what_does_not_fit(arguments, message):
     with pytest.raises(InputError, match=message):
         plots.bars(*arguments)
+
+
+# What the units of a network see
+
+
+def axes_of(figure):
+    return [ax for ax in figure.axes if ax.images and ax.get_title()]
+
+
+def points_of(ax, steps):
+    left, right, low, high = ax.images[0].get_extent()
+    return np.column_stack(
+        [a.ravel() for a in np.meshgrid(np.linspace(left, right, steps), np.linspace(low, high, steps))]
+    )
+
+
+@pytest.mark.parametrize(("layer", "name"), [(1, "a1"), (2, "z2"), ("z1", "z1"), ("p", "p")])
+def test_units_are_drawn_as_the_trace_has_them(layer, name):
+    net, steps = trained()[0], 25
+    axes = axes_of(plots.units(net, XM, YM, layer=layer, steps=steps))
+    points = points_of(axes[0], steps)
+    expected = net.trace(points, np.resize(YM, len(points)))[name]
+    assert len(axes) == expected.shape[1]
+    for unit, ax in enumerate(axes):
+        np.testing.assert_allclose(ax.images[0].get_array().ravel(), expected[:, unit], rtol=1e-12)
+        assert ax.get_title() == f"unit {unit}"
+        drawn = [part.get_offsets() for part in ax.collections if len(part.get_offsets()) in np.bincount(YM)]
+        np.testing.assert_array_equal(np.concatenate(drawn), np.concatenate([XM[YM == 0], XM[YM == 1]]))
+    assert len({ax.images[0].get_clim() for ax in axes}) == 1
+
+
+def test_the_line_of_a_unit_is_where_its_weighted_sum_is_zero():
+    net = trained()[0]
+    for unit, ax in enumerate(axes_of(plots.units(net, XM, YM))):
+        line = next(part for part in ax.collections if type(part).__name__.endswith("ContourSet"))
+        points = np.concatenate([path.vertices for path in line.get_paths()])
+        sums = net.trace(points, np.resize(YM, len(points)))["z1"][:, unit]
+        np.testing.assert_allclose(sums, 0, atol=1e-9)  # a straight line in the first layer
+
+
+def test_units_are_asked_as_in_a_prediction_with_running_statistics_and_nothing_dropped():
+    layers = [Dense(4, "relu"), BatchNorm("relu"), Dropout(0.5), Dense(2)]
+    net = Network(layers, loss=CrossEntropy(), seed=0)
+    net.fit(XM, YM, optimizer=Adam(0.01), epochs=5)
+    assert len(axes_of(plots.units(net, XM, YM, layer="a1_norm", steps=15))) == 4
+    axes = axes_of(plots.units(net, XM, YM, layer="p", steps=15))
+    expected = net.predict_proba(points_of(axes[0], 15))
+    np.testing.assert_allclose(axes[1].images[0].get_array().ravel(), expected[:, 1], rtol=1e-12)
+
+
+def test_units_with_many_inputs_are_shown_by_their_weights():
+    net = Network([Dense(3), Dense(2)], loss=CrossEntropy(), seed=0, n_in=16)
+    figure = plots.units(net, np.zeros((2, 16)))
+    np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), net.parameters["W1"][:, 1].reshape(4, 4))
+    with pytest.raises(InputError, match="the network takes 16"):
+        plots.units(net, np.zeros((2, 16)), layer=2)
+
+
+def test_of_many_units_the_first_are_drawn():
+    net = Network([Dense(40, "relu"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    figure = plots.units(net, XM, YM, limit=9, steps=8)
+    assert len(axes_of(figure)) == 9
+    assert figure.get_suptitle() == "the first 9 of 40 units"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"layer": 3}, "no layer 3. The layers with weights are 1, 2"),
+        ({"layer": 0}, "no layer 0"),
+        ({"layer": True}, "no layer True"),
+        ({"layer": "a7"}, "a7"),
+        ({"layer": "W1"}, r"W1 has the shape \(2, 3\)"),
+        ({"y": YM[:3]}, "60 values"),
+    ],
+)
+def test_units_say_what_does_not_fit(arguments, message):
+    with pytest.raises(InputError, match=message):
+        plots.units(trained()[0], XM, **arguments)
+    with pytest.raises(InputError, match="no parameters yet"):
+        plots.units(Network([Dense(2)], loss=CrossEntropy()), XM)
+
+
+# What went through the layers
+
+
+def test_signals_are_drawn_as_they_were_recorded():
+    recorded = trained()[2]
+    ax = plots.gradients(recorded)
+    assert sorted(texts(ax)) == ["dW1", "dW2"]
+    assert ax.get_yscale() == "log"
+    for line, name in zip(ax.lines, ["W1", "W2"], strict=True):
+        expected = np.column_stack([recorded.epochs, recorded.parameters[name]["gradient"]])
+        np.testing.assert_array_equal(line.get_xydata(), expected)
+    ax = plots.activations(recorded, "a1")
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), recorded.activations["a1"]["50 %"])
+    outer = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert outer.min() == min(recorded.activations["a1"]["5 %"])
+    assert outer.max() == max(recorded.activations["a1"]["95 %"])
+    assert [line.get_ydata()[-1] for line in plots.steps(recorded, ["b2"]).lines] == [
+        recorded.parameters["b2"]["ratio"][-1]
+    ]
+
+
+def test_epochs_that_lie_ever_further_apart_have_a_logarithmic_scale_from_zero():
+    recorded = Signals(XM, YM, count=10)
+    net = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    net.fit(XM, YM, optimizer=SGD(0.5), epochs=500, batch_size=None, callbacks=[recorded])
+    ax = plots.gradients(recorded)
+    assert ax.get_xscale() == "symlog"
+    assert ax.get_xticks().tolist() == [0, 1, 10, 100]
+    assert plots.gradients(trained()[2]).get_xscale() == "linear"
+
+
+def test_of_a_deep_network_some_layers_are_drawn_and_no_names_overlap():
+    layers = [Dense(4, "relu") for _ in range(12)]
+    recorded, net = Signals(XM, YM, every=1), Network([*layers, Dense(2)], loss=CrossEntropy(), seed=0)
+    net.fit(XM, YM, optimizer=Adam(0.01), epochs=4, callbacks=[recorded])
+    figure = plots.signals(recorded)
+    figure.draw_without_rendering()
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert titles[0] == "activations a1"
+    assert titles[3] == "scores z13"
+    for ax in figure.axes:
+        boxes = [text.get_window_extent() for text in ax.texts]
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_signals_say_what_does_not_fit():
+    with pytest.raises(InputError, match="Nothing has been recorded"):
+        plots.signals(Signals(XM, YM))
+    with pytest.raises(InputError, match="W7"):
+        plots.gradients(trained()[2], ["W7"])
+    with pytest.raises(InputError, match="a9"):
+        plots.activations(trained()[2], "a9")
+
+
+# A network by itself
+
+
+def test_a_network_brings_its_sizes_weights_activations_and_classes():
+    net = Network([Dense(4, "relu"), BatchNorm("tanh"), Dropout(0.5), Dense(3)], loss=CrossEntropy(), seed=0)
+    net.fit(np.eye(6), ["cat", "dog", "owl"] * 2, optimizer=SGD(0.1), epochs=1)
+    ax = plots.network(net, inputs=list("abcdef"))
+    assert texts(ax) == [*"abcdef", "cat", "dog", "owl", "input\n6", "hidden\n4 tanh", "output\n3"]
+    same = plots.network([6, 4, 3], [net.parameters["W1"], net.parameters["W2"]])
+    for one, other in zip(ax.collections, same.collections, strict=True):
+        np.testing.assert_array_equal(one.get_linewidths(), other.get_linewidths())
+        np.testing.assert_array_equal(one.get_segments(), other.get_segments())
+
+
+def test_a_network_says_what_does_not_fit():
+    net = trained()[0]
+    with pytest.raises(InputError, match="1 names for 2 inputs"):
+        plots.network(net, inputs=["length"])
+    with pytest.raises(InputError, match="3 names for 2 outputs"):
+        plots.network(net, outputs=list("abc"))
+    with pytest.raises(InputError, match="brings its own weights"):
+        plots.network(net, [net.parameters["W1"]])
+    with pytest.raises(InputError, match="no parameters yet"):
+        plots.network(Network([Dense(2)], loss=CrossEntropy()))
+
+
+def test_of_a_network_the_weights_are_those_of_its_first_layer():
+    net = trained()[0]
+    ax = plots.weights(net).axes[0]
+    np.testing.assert_array_equal(ax.images[0].get_array(), net.parameters["W1"])
+
+
+# The landscape of a network
+
+
+def test_the_landscape_ends_at_the_objective_of_the_network_and_leaves_it_as_it_was():
+    net, snapshots, _ = trained()
+    theta = net.theta.copy()
+    found = plots.loss_plane(net, XM, YM, snapshots, steps=8)
+    at = int(np.flatnonzero(found.alphas == 0)[0]), int(np.flatnonzero(found.betas == 0)[0])
+    assert found.losses[at] == net.objective(XM, YM)
+    np.testing.assert_array_equal(found.path[-1], [0, 0])
+    assert (found.path[0] <= 0).all()  # it is read from left to right
+    assert len(found.path) == len(snapshots.epochs)
+    np.testing.assert_array_equal(net.theta, theta)
+    with pytest.raises(InputError):
+        plots.loss_plane(net, XM[:, :1], YM, snapshots)
+    np.testing.assert_array_equal(net.theta, theta)
+
+
+def test_the_directions_are_those_in_which_training_moved_most():
+    net, snapshots, _ = trained()
+    found = plots.loss_plane(net, XM, YM, snapshots, steps=3)
+    moved = snapshots.thetas - snapshots.thetas[-1]
+    values = np.sort(np.linalg.eigvalsh(moved.T @ moved))[::-1]
+    np.testing.assert_allclose(found.shares, values[:2] / values.sum(), rtol=1e-9)
+    np.testing.assert_allclose((found.path**2).sum(axis=0), values[:2], rtol=1e-6)
+
+
+def test_with_two_parameters_the_plane_is_the_whole_space():
+    net, snapshots = Network([Dense(1)], loss=SquaredError(), seed=0), Snapshots(every=2)
+    x, y = np.array([[0.0], [1.0], [3.0]]), np.array([1.0, 2.0, 0.5])
+    net.fit(x, y, optimizer=SGD(0.05), epochs=10, batch_size=None, callbacks=[snapshots])
+    found = plots.loss_plane(net, x, y, snapshots, steps=7)
+    assert sum(found.shares) == pytest.approx(1)
+
+    def powers(a, b):
+        return np.column_stack([a * 0 + 1, a, b, a * a, a * b, b * b])
+
+    alphas, betas = (grid.ravel() for grid in np.meshgrid(found.alphas, found.betas, indexing="ij"))
+    bowl = np.linalg.lstsq(powers(alphas, betas), found.losses.ravel(), rcond=None)[0]
+    for point, theta in zip(found.path, snapshots.thetas, strict=True):  # a squared error of a line is one bowl
+        other = Network([Dense(1)], loss=SquaredError(), n_in=1)
+        other.theta[...] = theta
+        assert (powers(*point[:, None]) @ bowl).item() == pytest.approx(other.objective(x, y), rel=1e-9)
+
+
+def test_a_straight_way_has_a_plane_too_and_one_that_went_nowhere_has_none():
+    net, snapshots = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0), Snapshots(count=2)
+    net.fit(XM, YM, optimizer=SGD(0.5), epochs=20, batch_size=None, callbacks=[snapshots])
+    found = plots.loss_plane(net, XM, YM, snapshots, steps=5)
+    assert found.shares == (pytest.approx(1), pytest.approx(0, abs=1e-12))
+    assert np.ptp(found.betas) > 0
+    snapshots.values[0] = snapshots.values[1]
+    with pytest.raises(InputError, match="All snapshots are alike"):
+        plots.loss_plane(net, XM, YM, snapshots)
+
+
+def test_random_directions_are_as_long_as_each_units_weights():
+    """Li et al. 2018, section 4: at a distance of 1 from a network whose weights are 0, nothing has moved."""
+    net = Network([Dense(3, "tanh", weights="zeros"), Dense(2, weights="zeros")], loss=CrossEntropy(), n_in=2)
+    losses = plots.loss_plane(net, XM, YM, steps=3).losses
+    assert np.ptp(losses) == 0
+    net = trained()[0]
+    one, other = (plots.loss_plane(net, XM, YM, steps=3, seed=seed).losses for seed in (0, 1))
+    assert one[1, 1] == other[1, 1] == net.objective(XM, YM)
+    assert (one != other).sum() == 8
+
+
+@pytest.mark.parametrize("steps", [2, 0])
+def test_a_landscape_of_a_network_needs_three_steps(steps):
+    with pytest.raises(InputError, match="three steps"):
+        plots.landscape_of(trained()[0], XM, YM, steps=steps)
+
+
+# Replays
+
+
+def test_a_gif_has_a_picture_for_each_snapshot_and_leaves_the_network_as_it_was(tmp_path):
+    net, snapshots, _ = trained()
+    theta = net.theta.copy()
+    path = plots.replay(net, XM, YM, snapshots, tmp_path / "new" / "moons.gif", milliseconds=90)
+    with Image.open(path) as gif:
+        assert gif.n_frames == len(snapshots.epochs) == 6
+        assert gif.info["loop"] == 0
+        assert gif.info["duration"] == 90
+        assert gif.convert("RGB").getpixel((1, 1)) == (255, 255, 255)
+        gif.seek(5)
+        assert gif.info["duration"] == 2000
+    np.testing.assert_array_equal(net.theta, theta)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_page_asks_for_nothing_and_holds_every_picture(tmp_path):
+    net, snapshots, _ = trained()
+    text = plots.replay(net, XM, YM, snapshots, tmp_path / "moons.html").read_text()
+    assert not re.search(r"https?:|<link|@import|src=\"(?!data:)", text)
+    data = json.loads(re.search(r'class="film">(.*?)</script>', text)[1])
+    assert data["titles"] == [f"epoch {epoch}" for epoch in snapshots.epochs]
+    sizes = {Image.open(io.BytesIO(base64.b64decode(picture))).size for picture in data["pictures"]}
+    assert len(data["pictures"]) == 6
+    assert len(sizes) == 1
+    for part in ('<button type="button">', '<input type="range"', "prefers-reduced-motion", "aria-valuetext", "alt="):
+        assert part in text
+
+
+def test_a_scene_of_ones_own_sees_each_snapshot():
+    net, snapshots, _ = trained()
+    seen = []
+    made = plots.film(net, XM, YM, snapshots, show=lambda net, ax: seen.append(net.theta.copy()))
+    np.testing.assert_array_equal(seen, snapshots.thetas)
+    assert made.epochs == snapshots.epochs
+
+
+def recorded_run(layers, loss, inputs, targets, **how):
+    net, snapshots = Network(layers, loss=loss, seed=0), Snapshots(count=3)
+    net.fit(inputs, targets, optimizer=SGD(0.01), epochs=4, callbacks=[snapshots], **how)
+    return net, inputs, targets, snapshots
+
+
+@pytest.mark.parametrize("show", ["auto", "boundary", "confusion", "weights", "predictions"])
+def test_other_data_have_other_scenes(show):
+    rng = np.random.default_rng(0)
+    many, two, one = rng.normal(size=(30, 16)), rng.normal(size=(30, 2)), rng.normal(size=(30, 1))
+    labels = np.arange(30) % 3
+    runs = {
+        "auto": recorded_run([Dense(3)], CrossEntropy(), many, labels, validation=0.3),
+        "boundary": recorded_run([Dense(1)], BinaryCrossEntropy(), two, labels > 0),
+        "confusion": recorded_run([Dense(3)], CrossEntropy(), two, np.array(["a", "b", "c"])[labels]),
+        "weights": recorded_run([Dense(30), Dense(1)], SquaredError(), many, one[:, 0]),
+        "predictions": recorded_run([Dense(1)], SquaredError(), one, two[:, 0]),
+    }
+    made = plots.film(*runs[show], show=show)
+    assert made.gif().startswith(b"GIF89a")
+    assert len(made.pictures) == 3
+    assert made.words
+
+
+def test_numbers_are_replayed_beside_the_true_ones():
+    rng = np.random.default_rng(0)
+    net, inputs, targets, snapshots = recorded_run([Dense(2)], SquaredError(), rng.normal(size=(9, 3)), np.ones((9, 2)))
+    assert len(plots.film(net, inputs, targets, snapshots).pictures) == 3
+    with pytest.raises(InputError, match="does not fit a network whose targets are numbers"):
+        plots.film(net, inputs, targets, snapshots, show="confusion")
+
+
+def test_replays_say_what_does_not_fit(tmp_path):
+    net, snapshots, _ = trained()
+    with pytest.raises(InputError, match=r"\.gif or \.html; it is 'moons.mp4'"):
+        plots.replay(net, XM, YM, snapshots, tmp_path / "moons.mp4")
+    with pytest.raises(InputError, match="There are 0 snapshots"):
+        plots.replay(net, XM, YM, Snapshots(), tmp_path / "moons.gif")
+    with pytest.raises(InputError, match="boundry"):
+        plots.replay(net, XM, YM, snapshots, tmp_path / "moons.gif", show="boundry")
+    with pytest.raises(InputError, match="20 or more"):
+        plots.replay(net, XM, YM, snapshots, tmp_path / "moons.gif", milliseconds=1)
+    other = Network([Dense(5), Dense(2)], loss=CrossEntropy(), n_in=2)
+    with pytest.raises(InputError, match="The snapshots are of a network with"):
+        plots.replay(other, XM, YM, snapshots, tmp_path / "moons.gif")
+    assert list(tmp_path.iterdir()) == []
 
 
 # Files

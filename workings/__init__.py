@@ -31,6 +31,7 @@ from workings.optimizers import (
     RMSProp,
 )
 from workings.program import Program, Statement
+from workings.recording import Signals, Snapshots
 from workings.regularizers import L1, L2, Regularizer
 from workings.trace import Trace
 from workings.version import __version__
@@ -75,6 +76,8 @@ __all__ = [
     "Progress",
     "RMSProp",
     "Regularizer",
+    "Signals",
+    "Snapshots",
     "SquaredError",
     "Statement",
     "Trace",

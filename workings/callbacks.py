@@ -49,6 +49,10 @@ class Callback:
     def on_train_end(self, training: Training) -> None:
         """At the end, however it came: done, stopped, interrupted or diverged."""
 
+    def next_look(self, epoch: int) -> int:
+        """For one that only looks on: the next epoch, this one or a later one, whose beginning it must be told of."""
+        return sys.maxsize
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint must keep: numbers, text and arrays by name."""
         return {}

@@ -332,7 +332,9 @@ class Training:
                 return
             self.epoch, self.several, self.kept = done, 1, {}
             self.tell("on_epoch_begin")
-            most = min(self.together, self.epochs - done - 1)  # so that the last epoch knows its beginning
+            looks = (callback.next_look(done + 1) for callback in self.callbacks)
+            most = self.epochs - done - 1  # so that the last epoch knows its beginning
+            most = min(self.together, most, *(look - done for look in looks))
             if most < 2 or not self.run_many(most):
                 self.run_epoch()
             self.tell("on_epoch_end")

@@ -14,6 +14,7 @@ import numpy as np
 
 from workings import plots
 from workings.arrays import Array
+from workings.callbacks import Callback
 from workings.datasets import digits
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
@@ -24,6 +25,7 @@ from workings.layers import Dense, Dropout, Layer
 from workings.losses import CrossEntropy
 from workings.network import Network
 from workings.optimizers import SGD, Momentum, Nesterov, Optimizer
+from workings.recording import Signals
 from workings.regularizers import L2, Regularizer
 
 EPOCHS = 10
@@ -96,12 +98,14 @@ def task(seed: int | None = None) -> Task:
     return Task(make_network(variant, seed or 0), data.X, data.y, {"optimizer": variant.optimizer, **TRAINING})
 
 
-def train(settings: Settings, variant: Variant, data: Split, seed: int, what: str) -> tuple[Network, History]:
+def train(
+    settings: Settings, variant: Variant, data: Split, seed: int, what: str, others: Sequence[Callback] = ()
+) -> tuple[Network, History]:
     """Per-sample training for ten epochs, in the order of the shuffle, as the tutorial does."""
     network = make_network(variant, seed)
     history = network.fit(
         data.X, data.y, optimizer=variant.optimizer, **TRAINING, validation=(data.X_test, data.y_test),
-        callbacks=[settings.watch(what, EPOCHS)], engine=settings.engine,
+        callbacks=[*others, settings.watch(what, EPOCHS)], engine=settings.engine,
     )  # fmt: skip
     return network, history
 
@@ -120,7 +124,8 @@ def run(settings: Settings) -> list[Figure]:
     """Train, compare, and write the report."""
     seed = settings.seed_or(0)
     data = split(seed)
-    network, history = train(settings, Variant(), data, seed, "raw pixels")
+    signals = Signals(data.X_test, data.y_test)
+    network, history = train(settings, Variant(), data, seed, "raw pixels", [signals])
     raw = accuracies(settings, Variant(), 1.0, "raw pixels")
     tried = {name: accuracies(settings, variant, 16.0, name) for name, variant in VARIANTS.items()}
     report = Report(
@@ -136,6 +141,13 @@ def run(settings: Settings) -> list[Figure]:
     )
     report_accuracy(report, settings, {"raw pixels": raw, "pixels / 16": tried[BASELINE]})
     report_one(report, network, history, data, seed)
+    report.picture(
+        plots.signals(signals),
+        "signals",
+        f"Raw pixels, seed {seed}, on the test rows: above, how the sigmoids and the scores are spread, from epoch to "
+        "epoch; below, how large the gradients and the steps were, and how many sigmoids let hardly any gradient "
+        "through.",
+    )
     report_variants(report, tried)
     report.heading("One step, as it ran")
     report.program(network.program(BASELINE_OPTIMIZER))

@@ -27,6 +27,7 @@ from workings.layers import Dense
 from workings.losses import CrossEntropy
 from workings.network import Network
 from workings.optimizers import SGD, Adam
+from workings.recording import Signals, Snapshots
 from workings.training import Training
 
 PASSES = 300
@@ -105,19 +106,6 @@ class Accuracies(Callback):
         self.columns["val_accuracy"].append(network.score(self.data.X_dev, self.data.y_dev))
 
 
-class Path2D(Callback):
-    """Keeps the parameters that each epoch begins with, and the last ones."""
-
-    def __init__(self) -> None:
-        self.thetas: list[Array] = []
-
-    def on_epoch_begin(self, training: Training) -> None:
-        self.thetas.append(training.network.theta.copy())
-
-    def on_train_end(self, training: Training) -> None:
-        self.thetas.append(training.network.theta.copy())
-
-
 def as_designed(settings: Settings, data: Data) -> tuple[Network, Accuracies]:
     """The tutorial's design, coded rightly: weights 0.5·randn, biases 0.5·rand, full batch, lr 0.1, 300 passes."""
     rng = np.random.RandomState(settings.seed_or(0))
@@ -148,15 +136,16 @@ def task(seed: int | None = None) -> Task:
     return Task(make_network(seed or 0), data.X, data.y, TRAINING)
 
 
-def done_well(settings: Settings, data: Data) -> tuple[Network, History, Path2D]:
+def done_well(settings: Settings, data: Data) -> tuple[Network, History, Snapshots, Signals]:
     """The same network with He's weights, mini-batches of 128 and Adam, for 20 epochs."""
     network = make_network(settings.seed_or(0))
-    path = Path2D()
+    snapshots, signals = Snapshots(every=1), Signals(data.X_dev[:300], data.y_dev[:300], every=1)
     history = network.fit(
         data.X, data.y, **TRAINING, validation=(data.X_dev, data.y_dev),
-        callbacks=[path, settings.watch(f"done well, {len(data.X):,} rows", EPOCHS)], engine=settings.engine,
+        callbacks=[snapshots, signals, settings.watch(f"done well, {len(data.X):,} rows", EPOCHS)],
+        engine=settings.engine,
     )  # fmt: skip
-    return network, history, path
+    return network, history, snapshots, signals
 
 
 def run(settings: Settings) -> list[Figure]:
@@ -179,20 +168,20 @@ def run(settings: Settings) -> list[Figure]:
     )
     trained = [(kind, as_designed(settings, kind), done_well(settings, kind)) for kind in kinds]
     report_figures(report, trained)
-    _, (_, accuracies), (network, history, path) = trained[0]
+    _, (_, accuracies), (network, history, snapshots, signals) = trained[0]
     rising = plots.curves(accuracies.columns, names=list(accuracies.columns))
     rising.set_xlabel("tens of passes")
     report.picture(rising, "as-designed", "As designed: accuracy on training and dev rows, every ten passes.")
     report.picture(plots.curves(history), "done-well", "Done well: the objective on training and dev rows, by epoch.")
     report_network(report, network, data)
-    report_landscape(report, network, data, path)
+    report_way(report, network, data, snapshots, signals)
     report.heading("One step, as it ran")
     report.program(network.program(Adam(2e-3)))
     report.write(network)
     return report.figures
 
 
-Trained = tuple[Data, tuple[Network, Accuracies], tuple[Network, History, Path2D]]
+Trained = tuple[Data, tuple[Network, Accuracies], tuple[Network, History, Snapshots, Signals]]
 
 
 def report_figures(report: Report, trained: list[Trained]) -> None:
@@ -206,7 +195,7 @@ def report_figures(report: Report, trained: list[Trained]) -> None:
         "Adam take the same network much further."
     )
     figures = []
-    for data, (_, accuracies), (network, _, _) in trained:
+    for data, (_, accuracies), (network, *_) in trained:
         final = {name: column[-1] for name, column in accuracies.columns.items()}
         figures += [
             Figure(f"as designed, training ({data.kind})", None, None, final["accuracy"], digits=4),
@@ -225,7 +214,7 @@ def report_network(report: Report, network: Network, data: Data) -> None:
         plots.confusion(data.y_test, network.predict(data.X_test)), "confusion", "Test digits: what is taken for what."
     )
     report.picture(
-        plots.weights(network.parameters["W1"].astype(np.float64)),
+        plots.weights(network),
         "weights",
         "The weights of the 32 units of the first layer, as images: what each one looks for.",
     )
@@ -233,29 +222,17 @@ def report_network(report: Report, network: Network, data: Data) -> None:
     report.picture(plots.images(data.X_test[worst], titles=titles, columns=5), "wrong", "The digits it got most wrong.")
 
 
-def report_landscape(report: Report, network: Network, data: Data, path: Path2D) -> None:
-    """A slice of the loss through the two directions in which training moved most (Li et al. 2018)."""
-    thetas = np.array(path.thetas, dtype=np.float64)
-    end = thetas[-1]
-    _, spread, directions = np.linalg.svd(thetas - end, full_matrices=False)
-    way = (thetas - end) @ directions[:2].T
-    alphas, betas = (axis_around(way[:, k]) for k in (0, 1))
-    X, y = data.X[:1000], data.y[:1000]
-    losses = np.empty((len(alphas), len(betas)))
-    for (i, j), _ in np.ndenumerate(losses):
-        network.theta[...] = end + alphas[i] * directions[0] + betas[j] * directions[1]
-        losses[i, j] = network.objective(X, y)
-    network.theta[...] = path.thetas[-1]
-    share = float((spread[:2] ** 2).sum() / (spread**2).sum())
+def report_way(report: Report, network: Network, data: Data, snapshots: Snapshots, signals: Signals) -> None:
+    """How training went: the landscape with its way (Li et al. 2018), and what went through the layers."""
     report.heading("The way down")
     report.picture(
-        plots.landscape(losses, alphas, betas, way),
+        plots.landscape_of(network, data.X[:1000], data.y[:1000], snapshots),
         "landscape",
-        f"The loss on 1,000 training rows over the plane that holds most ({share:.0%}) of the way that training took.",
+        "The loss on 1,000 training rows over the plane of the two directions in which training moved most.",
     )
-
-
-def axis_around(values: Array, points: int = 31) -> Array:
-    """Points from a little before the smallest to a little beyond the largest value."""
-    margin = 0.3 * np.ptp(values)
-    return np.linspace(values.min() - margin, values.max() + margin, points)
+    report.picture(
+        plots.signals(signals),
+        "signals",
+        "On 300 dev rows: above, how the activations and the scores are spread, from epoch to epoch; "
+        "below, how large the gradients and the steps were, and how many ReLUs are off.",
+    )

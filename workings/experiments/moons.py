@@ -14,6 +14,7 @@ import numpy as np
 
 from workings import plots
 from workings.arrays import Array
+from workings.callbacks import Callback
 from workings.datasets import moons
 from workings.errors import MissingExtraError
 from workings.experiments.figures import Figure
@@ -25,6 +26,7 @@ from workings.layers import Dense
 from workings.losses import CrossEntropy
 from workings.network import Network
 from workings.optimizers import SGD, Optimizer
+from workings.recording import Snapshots
 from workings.regularizers import L2
 from workings.schedules import Exponential
 
@@ -61,11 +63,14 @@ def task(seed: int | None = None) -> Task:
     return Task(make_network(3, seed or 0), *moons(200, 0.2, seed=seed or 0), TRAINING)
 
 
-def train(settings: Settings, network: Network, X: Array, y: Array, what: str, lr: float = 0.01) -> History:
+def train(
+    settings: Settings, network: Network, X: Array, y: Array, what: str, lr: float = 0.01,
+    others: Sequence[Callback] = (),
+) -> History:  # fmt: skip
     """Full-batch gradient descent, 20,000 passes."""
     watch = settings.watch(what, PASSES)
     how = {**TRAINING, "optimizer": SGD(lr)}
-    return network.fit(X, y, **how, callbacks=[watch], engine=settings.engine)
+    return network.fit(X, y, **how, callbacks=[*others, watch], engine=settings.engine)
 
 
 def straight_line(X: Array, y: Array) -> object:
@@ -124,7 +129,8 @@ def run(settings: Settings) -> list[Figure]:
     seed = settings.seed_or(0)
     X, y = moons(200, 0.2, seed=seed)
     network = make_network(3, seed)
-    history = train(settings, network, X, y, "3 hidden units")
+    snapshots = Snapshots(count=40)
+    history = train(settings, network, X, y, "3 hidden units", others=[snapshots])
     report = Report(
         "Two moons",
         "Three tanh units bend a boundary that logistic regression can only draw straight.",
@@ -132,6 +138,7 @@ def run(settings: Settings) -> list[Figure]:
     )
     report_training(report, network, history, X, y, settings)
     report_straight(report, network, X, y, settings)
+    report_inside(report, network, X, y, snapshots)
     report_sweep(report, X, y, settings)
     report_advice(report, settings)
     report.heading("One step, as it ran")
@@ -211,6 +218,29 @@ def report_straight(report: Report, network: Network, X: Array, y: Array, settin
         "boundary",
         "The boundary of logistic regression is straight; three tanh units bend it around the moons.",
     )  # fmt: skip
+
+
+def report_inside(report: Report, network: Network, X: Array, y: Array, snapshots: Snapshots) -> None:
+    """What each hidden unit sees, and how training got there."""
+    report.heading("What each unit sees, and how it learned to")
+    report.picture(
+        plots.units(network, X, y),
+        "units",
+        "Each hidden unit draws one straight line, on which its weighted sum is 0; its tanh is near -1 on one side and "
+        "near 1 on the other. The output layer puts the three together.",
+    )
+    report.film(
+        plots.film(network, X, y, snapshots),
+        "replay",
+        "The training at forty moments, close together at first: a nearly straight line comes first, and is bent "
+        "later.",
+    )
+    report.picture(
+        plots.landscape_of(network, X, y, snapshots),
+        "landscape",
+        "The objective, summed over the 200 rows, on the plane of the two directions in which training moved most, and "
+        "the way that it took.",
+    )
 
 
 def report_sweep(report: Report, X: Array, y: Array, settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """The report of an experiment: one HTML file that needs nothing else.
 
-Pictures are put into the page and are written beside it as PNG.  The page asks for nothing from
+Pictures are put into the page and are written beside it as PNG, replays as GIF.  The page asks for nothing from
 outside, prints well, and follows the reader's choice of a dark or a light screen.
 """
 
@@ -16,6 +16,7 @@ from workings import plots
 from workings.callbacks import Callback
 from workings.experiments.figures import Figure, show_agreement, show_number, write_figures
 from workings.network import Network
+from workings.plots.player import STYLE as PLAYER_STYLE
 from workings.program import STAGES, Program, show_shape
 from workings.writing import write_bytes
 
@@ -95,6 +96,11 @@ class Report:
         image = f'<img src="{plots.as_data_uri(drawing)}" alt="{words}">'
         self.pieces.append(f"<figure>{image}<figcaption>{words}</figcaption></figure>")
 
+    def film(self, film: plots.Film, name: str, caption: str) -> None:
+        """Add a replay that can be stopped, and write it as an animated GIF."""
+        write_bytes(self.folder / f"{name}.gif", film.gif())
+        self.pieces.append(f"<figure>{film.player()}<figcaption>{html.escape(caption)}</figcaption></figure>")
+
     def compare(self, figures: Sequence[Figure]) -> None:
         """Add a table of figures: published, its own code, measured."""
         self.figures += figures
@@ -118,7 +124,8 @@ class Report:
         """Write report.html, figures.json and model.safetensors into the folder."""
         page = (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(self.title)}</title>'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<style>{STYLE}{PLAYER_STYLE}</style></head>"
             f'<body><main><h1>{html.escape(self.title)}</h1><p class="lead">{html.escape(self.lead)}</p>'
             f"{''.join(self.pieces)}</main></body></html>\n"
         )

@@ -7,12 +7,14 @@ same network is given the real exclusive or, too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from workings import plots
 from workings.arrays import Array
+from workings.callbacks import Callback
 from workings.datasets import xor
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
@@ -23,6 +25,7 @@ from workings.layers import Dense
 from workings.losses import SquaredError
 from workings.network import Network
 from workings.optimizers import SGD
+from workings.recording import Signals
 
 EPOCHS = 5000
 TUTORIAL_Y = np.array([0.0, 1.0, 1.0, 0.0])  # the first column; exclusive or would be 0, 0, 1, 1
@@ -59,11 +62,14 @@ def task(seed: int | None = None) -> Task:
     return Task(make_network(np.random.RandomState(1 if seed is None else seed)), xor()[0], TUTORIAL_Y, TRAINING)
 
 
-def train(settings: Settings, network: Network, X: Array, y: Array, what: str, epochs: int = EPOCHS) -> History:
+def train(
+    settings: Settings, network: Network, X: Array, y: Array, what: str, epochs: int = EPOCHS,
+    others: Sequence[Callback] = (),
+) -> History:  # fmt: skip
     """Full-batch gradient descent with the learning rate 0.1."""
     watch = settings.watch(what, epochs)
     how = {**TRAINING, "epochs": epochs}
-    return network.fit(X, y, **how, engine=settings.engine, callbacks=[watch])
+    return network.fit(X, y, **how, engine=settings.engine, callbacks=[*others, watch])
 
 
 def run(settings: Settings) -> list[Figure]:
@@ -71,9 +77,10 @@ def run(settings: Settings) -> list[Figure]:
     X, exclusive = xor()
     rng = np.random.RandomState(settings.seed_or(1))
     network, second = make_network(rng), make_network(rng)  # the second goes on where the first one's weights end
+    signals = Signals(X, TUTORIAL_Y)
     costs = [
-        [len(X) * loss for loss in train(settings, net, X, TUTORIAL_Y, what)["loss"]]
-        for net, what in ((network, "the tutorial's targets"), (second, "a second network"))
+        [len(X) * loss for loss in train(settings, net, X, TUTORIAL_Y, what, others=others)["loss"]]
+        for net, what, others in ((network, "the tutorial's targets", [signals]), (second, "a second network", []))
     ]
     report = Report(
         "Four rows, 37 weights",
@@ -83,9 +90,15 @@ def run(settings: Settings) -> list[Figure]:
     report_predictions(report, network, X, settings)
     report_costs(report, costs[0], costs[1], settings)
     report.picture(
-        plots.network([3, 4, 5, 1], [network.parameters[f"W{k}"] for k in (1, 2, 3)]),
+        plots.network(network, inputs=["$x_1$", "$x_2$", "always 1"], outputs=["p"]),
         "network",
         "The trained network: lines as thick as their weights are large, coloured by sign.",
+    )
+    report.picture(
+        plots.signals(signals),
+        "signals",
+        "Above, how the sigmoids of each layer are spread, from pass to pass; below, how large the gradients and the "
+        "steps were, and how many sigmoids let hardly any gradient through.",
     )
     report_exclusive_or(report, network, X, exclusive, settings)
     report.heading("One step, as it ran")

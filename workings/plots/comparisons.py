@@ -1,0 +1,160 @@
+"""Pictures that compare: predicted with true classes, and variants with a baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workings.arrays import Array
+from workings.errors import InputError
+from workings.plots.drawing import BLUE, GREY, PALE, class_name, matplotlib_part, new_axes, tidy, vector, write_cells
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def confusion(
+    y_true: ArrayLike, y_pred: ArrayLike, labels: Sequence[str] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw how often each class was taken for each other: counts in the cells, shares of the row as colour.
+
+    Parameters
+    ----------
+    y_true, y_pred : array of shape (n,)
+        The classes, and what was predicted.
+    labels : sequence of str, optional
+        What to call the classes, in their sorted order.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If the two have different lengths, or there is not a label for each class.
+
+    Examples
+    --------
+    >>> ax = confusion([0, 0, 1], [0, 1, 1], labels=["cat", "dog"])
+    >>> [text.get_text() for text in ax.texts]
+    ['1', '1', '0', '1']
+    """
+    y_true = vector(y_true, "y_true")
+    y_pred = vector(y_pred, "y_pred", len(y_true))
+    classes, numbers = np.unique(np.concatenate([y_true, y_pred]), return_inverse=True)
+    k = len(classes)
+    if labels is not None and len(labels) != k:
+        raise InputError(f"There are {len(labels)} labels for {k} classes: {[class_name(c) for c in classes]}.")
+    counts = np.bincount(numbers[: len(y_true)] * k + numbers[len(y_true) :], minlength=k * k).reshape(k, k)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    target = ax or new_axes(2.4 + 0.42 * k, 1.5 + 0.42 * k)
+    norm = matplotlib_part("colors").PowerNorm(0.5, 0, 1)  # a root: a few mistakes in a hundred must show
+    drawn = target.imshow(shares, cmap="Blues", norm=norm)
+    colours = np.where(counts == 0, PALE, np.where(shares > 0.3, "white", "black"))
+    write_cells(target, [[f"{count:,}" for count in row] for row in counts], colours, 9 if k <= 12 else 6)
+    name_cells(target, list(labels) if labels is not None else [class_name(c) for c in classes])
+    if ax is None:
+        bar = target.figure.colorbar(
+            drawn, ax=target, label="share of the true class", ticks=[0, 0.01, 0.1, 0.25, 0.5, 1]
+        )
+        bar.ax.set_yticklabels(["0", "1 %", "10 %", "25 %", "50 %", "100 %"])
+        bar.outline.set_visible(False)
+    return target
+
+
+def name_cells(ax: Axes, names: list[str]) -> None:
+    """Name the rows and columns of a confusion matrix; long names are set at an angle."""
+    long = max(map(len, names)) > 4
+    ax.set_xticks(range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center")
+    ax.set_yticks(range(len(names)), names)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("true")
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+def bars(
+    names: Sequence[str],
+    means: ArrayLike,
+    spreads: ArrayLike | None = None,
+    baseline: float | str | None = None,
+    xlabel: str = "accuracy",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a table of variants: a dot for each mean, a bar for its spread, a dashed line for the baseline.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The variants, from top to bottom.
+    means : array of shape (n,)
+    spreads : array of shape (n,), optional
+        Half the length of each bar, such as the standard deviation over seeds.
+    baseline : float or str, optional
+        A value to compare with, or the name of the variant whose mean it is.
+    xlabel : str
+        What the means are, with their unit.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If the lengths differ, a spread is negative, or the baseline is none of the names.
+
+    Examples
+    --------
+    >>> ax = bars(["plain", "with L2"], [0.971, 0.9753], [0.002, 0.0041], baseline="plain")
+    >>> [text.get_text() for text in ax.texts]
+    ['0.971 ± 0.002', '0.975 ± 0.004']
+    """
+    middle = vector(means, "means", len(names)).astype(float)
+    spread = np.zeros(len(names)) if spreads is None else vector(spreads, "spreads", len(names)).astype(float)
+    if not (spread >= 0).all():
+        raise InputError(f"spreads are half lengths, numbers from 0; the smallest is {spread.min()}.")
+    target = tidy(ax or new_axes(6.4, 0.9 + 0.34 * len(names)), xlabel)
+    line = baseline_value(baseline, names, middle)
+    if line is not None:
+        target.axvline(line, color=GREY, linestyle=(0, (4, 3)), linewidth=1, zorder=1)
+    rows = np.arange(len(names))
+    colours = [GREY if name == baseline else BLUE for name in names]
+    target.hlines(rows, middle - spread, middle + spread, colors=colours, linewidth=3, alpha=0.45)
+    target.scatter(middle, rows, s=38, color=colours, zorder=3)
+    for row, text in enumerate(written(middle, None if spreads is None else spread)):
+        target.annotate(text, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=9)
+    target.set_yticks(rows, list(names))
+    target.set_ylim(len(names) - 0.5, -0.5)
+    target.tick_params(axis="y", length=0)
+    target.grid(axis="x", color="#E6E6E6", linewidth=0.8)
+    target.set_axisbelow(True)
+    return target
+
+
+def baseline_value(baseline: float | str | None, names: Sequence[str], means: Array) -> float | None:
+    """Give the value of the baseline, which may be the name of a variant."""
+    if not isinstance(baseline, str):
+        return baseline
+    if baseline not in names:
+        raise InputError(f"The baseline {baseline!r} is none of the names: {', '.join(names)}.")
+    return float(means[list(names).index(baseline)])
+
+
+def written(means: Array, spreads: Array | None) -> list[str]:
+    """Write means with as many decimals as the smallest spread has a say about.
+
+    >>> written(np.array([97.53, 96.0]), np.array([0.4, 1.25]))
+    ['97.5 ± 0.4', '96.0 ± 1.2']
+    """
+    if spreads is None or not spreads.any():
+        return [f"{mean:.4g}" for mean in means]
+    decimals = max(0, -math.floor(math.log10(spreads[spreads > 0].min())))
+    return [f"{mean:.{decimals}f} ± {spread:.{decimals}f}" for mean, spread in zip(means, spreads, strict=True)]

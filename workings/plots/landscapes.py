@@ -1,0 +1,290 @@
+"""Pictures of the loss over a plane through the space of all weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workings.arrays import Array
+from workings.errors import InputError
+from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, tidy, vector
+from workings.recording import Snapshots, restored
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from workings.network import Network
+
+
+def landscape(
+    losses: ArrayLike, alphas: ArrayLike, betas: ArrayLike, path: ArrayLike | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the loss over a plane through the space of all weights, as a map with contour lines.
+
+    Parameters
+    ----------
+    losses : array of shape (A, B)
+        ``losses[i, j]`` is the loss at ``alphas[i]``, ``betas[j]``; the lines are spaced evenly in
+        its logarithm.  Values that are not finite leave a hole.
+    alphas : array of shape (A,)
+        Distances along the first direction.
+    betas : array of shape (B,)
+        Distances along the second.
+    path : array of shape (steps, 2), optional
+        Where training went, in the same two distances.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit each other.
+
+    Examples
+    --------
+    >>> along = np.linspace(-1, 1, 21)
+    >>> bowl = 0.1 + along[:, None] ** 2 + 3 * along**2
+    >>> ax = landscape(bowl, along, along, path=[[1, 1], [0.2, 0.1], [0, 0]])
+    >>> [text.get_text() for text in ax.texts]
+    ['start', 'end']
+
+    Source: Li et al., "Visualizing the loss landscape of neural nets", 2018.
+    """
+    alphas, betas = vector(alphas, "alphas"), vector(betas, "betas")
+    grid = np.ma.masked_invalid(matrix(losses, "losses", "an array of shape (len(alphas), len(betas))").astype(float))
+    if grid.shape != (len(alphas), len(betas)) or min(grid.shape) < 2 or grid.count() == 0:
+        raise InputError(
+            f"losses has the shape {grid.shape} and {grid.count()} finite values; {len(alphas)} alphas and "
+            f"{len(betas)} betas need ({len(alphas)}, {len(betas)}), and at least 2 of each."
+        )
+    target = tidy(ax or new_axes(5.6, 4.4), "distance along direction 1 (α)", "distance along direction 2 (β)")
+    target.locator_params(nbins=7)
+    levels, norm = contour_levels(float(grid.min()), float(grid.max()))
+    drawn = target.contourf(alphas, betas, grid.T, levels=levels, norm=norm, cmap="cividis")
+    target.contour(alphas, betas, grid.T, levels=levels[1:-1:2], colors="white", linewidths=0.4, alpha=0.6)
+    bar = target.figure.colorbar(drawn, ax=target, label="loss", ticks=round_levels(levels), format="%.4g")
+    bar.minorticks_off()
+    bar.outline.set_visible(False)
+    if path is not None:
+        draw_path(target, matrix(path, "path", "an array of shape (steps, 2)"))
+    return target
+
+
+def contour_levels(low: float, high: float) -> tuple[Array, Any]:
+    """Give 25 levels, evenly spaced in the logarithm, or evenly if the loss is not above 0 or hardly differs."""
+    colors = matplotlib_part("colors")
+    if low <= 0 or high < 1.01 * low:
+        high = max(high, low + 1e-9 + 1e-9 * abs(low))
+        return np.linspace(low, high, 25), colors.Normalize(low, high)
+    return np.geomspace(low, high, 25), colors.LogNorm(low, high)
+
+
+def round_levels(levels: Array) -> Array:
+    """Choose numbers for the colour bar: 1, 2, 5, 10 … if three of them are in it, else some of the levels."""
+    if levels[0] <= 0:
+        return levels[::4]
+    ticks = matplotlib_part("ticker").LogLocator(subs=(1, 2, 5)).tick_values(levels[0], levels[-1])
+    inside: Array = ticks[(ticks >= levels[0]) & (ticks <= levels[-1])]
+    return inside if len(inside) >= 3 else levels[::4]
+
+
+def draw_path(ax: Axes, path: Array) -> None:
+    """Draw where training went, with its two ends marked."""
+    if path.shape[1] != 2:
+        raise InputError(f"path must have two columns, the distances α and β; its shape is {path.shape}.")
+    rim = [matplotlib_part("patheffects").withStroke(linewidth=3, foreground="white")]
+    limits = ax.get_xlim(), ax.get_ylim()
+    ax.plot(*path.T, color=VERMILION, linewidth=1.6, path_effects=rim)
+    if len(path) <= 60:
+        ax.plot(*path.T, color=VERMILION, linestyle="", marker="o", markersize=3.5)
+    for text, point, marker in (("start", path[0], "o"), ("end", path[-1], "*")):
+        size = 60 if marker == "o" else 150
+        ax.scatter(
+            point[0], point[1], s=size, marker=marker, color=VERMILION, edgecolors="white", linewidths=1, zorder=3
+        )
+        above = text == "end" or path[1:2, 1].sum() <= point[1]  # not on the line itself
+        ax.annotate(
+            text, tuple(point), (8, 6 if above else -14), textcoords="offset points", fontsize=10, path_effects=rim
+        )
+    ax.set(xlim=limits[0], ylim=limits[1])
+
+
+@dataclass(frozen=True)
+class LossPlane:
+    """The loss over a plane through the space of all parameters.
+
+    Attributes
+    ----------
+    losses : array of shape (A, B)
+        The network's objective at ``alphas[i]``, ``betas[j]``; at (0, 0) it is that of the parameters at the end.
+    alphas, betas : array of shape (A,) and (B,)
+        Distances along the two directions; 0 is one of each.
+    path : array of shape (snapshots, 2) or None
+        Where training went, in the same two distances.
+    shares : (float, float) or None
+        The part that each direction has in the squared distances of all snapshots from the end.
+    """
+
+    losses: Array
+    alphas: Array
+    betas: Array
+    path: Array | None = None
+    shares: tuple[float, float] | None = None
+
+
+def landscape_of(
+    net: Network,
+    X: ArrayLike,
+    y: ArrayLike,
+    snapshots: Snapshots | None = None,
+    *,
+    steps: int = 31,
+    seed: int = 0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the loss of a network over a plane through the space of its parameters, with the way that training took.
+
+    With snapshots, the plane is that of the two directions in which training moved most, seen from its end.  Without
+    them, two random directions through the parameters as they are, each unit's weights as long as its own.
+
+    Parameters
+    ----------
+    net : Network
+        It is as before afterwards.
+    X, y : array
+        The rows to measure the objective on; a thousand are enough for a picture.
+    snapshots : Snapshots, optional
+        From the training of this network.
+    steps : int
+        Points of the grid in each direction; the objective is computed at each of them.
+    seed : int
+        For random directions.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If the snapshots are of another network or all alike, or there is only one parameter.
+
+    Examples
+    --------
+    >>> from workings import CrossEntropy, Dense, Network, SGD, Snapshots
+    >>> from workings.datasets import moons
+    >>> X, y = moons()
+    >>> net, snapshots = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0), Snapshots(count=20)
+    >>> history = net.fit(X, y, optimizer=SGD(1.0), epochs=200, batch_size=None, callbacks=[snapshots])
+    >>> [text.get_text() for text in landscape_of(net, X, y, snapshots, steps=9).texts]
+    ['start', 'end']
+
+    Source: Li et al., "Visualizing the loss landscape of neural nets", 2018, sections 4 and 7.
+    """
+    found = loss_plane(net, X, y, snapshots, steps=steps, seed=seed)
+    ax = landscape(found.losses, found.alphas, found.betas, found.path, ax)
+    if found.shares is not None:
+        first, second = (f"{100 * share:.0f} %" for share in found.shares)
+        ax.set(xlabel=f"direction 1 ({first} of the way)", ylabel=f"direction 2 ({second})")
+    return ax
+
+
+def loss_plane(
+    net: Network, X: ArrayLike, y: ArrayLike, snapshots: Snapshots | None = None, *, steps: int = 31, seed: int = 0
+) -> LossPlane:
+    """Compute what ``landscape_of`` draws.
+
+    Parameters
+    ----------
+    net, X, y, snapshots, steps, seed
+        As for :func:`landscape_of`.
+
+    Returns
+    -------
+    LossPlane
+
+    Raises
+    ------
+    InputError
+        As :func:`landscape_of`.
+
+    Examples
+    --------
+    >>> from workings import Dense, Network
+    >>> net = Network([Dense(1)], loss="SquaredError", seed=0, n_in=1)
+    >>> found = loss_plane(net, [[1.0], [2.0]], [1.0, 3.0], steps=3)
+    >>> found.losses.shape, bool(found.losses[1, 1] == net.objective([[1.0], [2.0]], [1.0, 3.0]))
+    ((3, 3), True)
+    """
+    net.check_built()
+    if net.theta.size < 2 or steps < 3:
+        raise InputError(
+            f"A plane needs two parameters and three steps or more; there are {net.theta.size}, and steps={steps}."
+        )
+    if snapshots is None:
+        around = np.linspace(-1, 1, steps)
+        around[steps // 2] = 0
+        end, directions = net.theta.astype(float), random_directions(net, seed)
+        return LossPlane(losses_over(net, X, y, end, directions, around, around), around, around)
+    snapshots.check(net)
+    end, directions, path, shares = principal_directions(snapshots.thetas.astype(float))
+    alphas, betas = (axis_around(path[:, k], steps, float(np.ptp(path))) for k in (0, 1))
+    losses = losses_over(net, X, y, end, directions, alphas, betas)
+    return LossPlane(losses, alphas, betas, path, shares)
+
+
+def principal_directions(thetas: Array) -> tuple[Array, Array, Array, tuple[float, float]]:
+    """Give the end of a path, the two directions in which it went most, the path along them, and their shares."""
+    end = thetas[-1]
+    if not (thetas != end).any():
+        raise InputError("All snapshots are alike: training did not move, so there is no way to be drawn.")
+    _, spread, directions = np.linalg.svd(thetas - end, full_matrices=False)
+    first, second = spread[:2] ** 2 / (spread**2).sum()
+    signs = np.where((thetas[0] - end) @ directions[:2].T > 0, -1, 1)  # the way begins on the left, and below its end
+    directions = signs[:, None] * directions[:2]
+    return end, directions, (thetas - end) @ directions.T, (float(first), float(second))
+
+
+def random_directions(net: Network, seed: int) -> Array:
+    """Draw two directions in which each unit's weights are as long as the network's own, and biases do not move."""
+    rng, directions = np.random.default_rng(seed), []
+    for _ in range(2):
+        drawn = []
+        for array in net.parameters.values():
+            direction = rng.standard_normal(array.shape) if array.ndim == 2 else np.zeros(array.shape)
+            lengths = np.linalg.norm(direction, axis=0) if array.ndim == 2 else np.ones(1)
+            own = np.linalg.norm(array, axis=0)
+            drawn.append((direction / lengths * own).ravel())
+        directions.append(np.concatenate(drawn))
+    return np.array(directions)
+
+
+def axis_around(values: Array, steps: int, otherwise: float) -> Array:
+    """Give points from a little before the smallest to a little beyond the largest value; the nearest to 0 becomes 0.
+
+    Where all values are alike, as on a way that is straight, it is ``otherwise`` long.
+    """
+    length = float(np.ptp(values))
+    margin = 0.3 * length if length > 1e-9 * otherwise else 0.5 * otherwise
+    axis = np.linspace(values.min() - margin, values.max() + margin, steps)
+    axis[np.abs(axis).argmin()] = 0
+    return axis
+
+
+def losses_over(
+    net: Network, X: ArrayLike, y: ArrayLike, end: Array, directions: Array, alphas: Array, betas: Array
+) -> Array:
+    """Compute the network's objective at every point of the plane."""
+    losses = np.empty((len(alphas), len(betas)))
+    with restored(net):
+        for i, j in np.ndindex(losses.shape):
+            net.theta[...] = end + alphas[i] * directions[0] + betas[j] * directions[1]
+            losses[i, j] = net.objective(X, y)
+    return losses

@@ -1,0 +1,150 @@
+"""Pictures of what has a place for each number: samples that are images, and weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workings.arrays import Array
+from workings.errors import InputError
+from workings.network import Network
+from workings.plots.drawing import GREY, bare, matplotlib_part, matrix, new_figure, panels, symmetric, write_cells
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def images(
+    X: ArrayLike, shape: tuple[int, int] | None = None, titles: Sequence[str] | None = None, columns: int = 10
+) -> Figure:
+    """Draw samples as small images, dark ink on white paper.
+
+    Parameters
+    ----------
+    X : array of shape (n, height * width) or (n, height, width)
+        At most 400 samples.
+    shape : (height, width), optional
+        Taken to be square when it is not given.
+    titles : sequence of str, optional
+        What to write above each, such as "true 4, said 9 (0.99)".
+    columns : int
+        Images in a row.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    InputError
+        If the pixels do not fill the shape, there are too many samples, or not a title for each.
+
+    Examples
+    --------
+    >>> figure = images(np.eye(9), titles=[f"pixel {i}" for i in range(9)], columns=3)
+    >>> len(figure.axes), figure.axes[8].get_title()
+    (9, 'pixel 8')
+    """
+    pictures = as_pictures(X, shape)
+    if len(pictures) > 400:
+        raise InputError(f"X has {len(pictures):,} samples; 400 can be drawn at most. Choose some, such as X[:50].")
+    if titles is not None and len(titles) != len(pictures):
+        raise InputError(f"There are {len(titles)} titles for {len(pictures)} images; there must be one for each.")
+    figure, axes = panels(len(pictures), columns, 0.7 if titles is None else 0.98, 0.7 if titles is None else 1.15)
+    highest = float(pictures.max()) or 1.0
+    for i, ax in enumerate(axes):
+        bare(ax).imshow(pictures[i], cmap="gray_r", vmin=min(0.0, float(pictures.min())), vmax=highest)
+        if titles is not None:
+            ax.set_title(titles[i].replace(", ", ",\n") if len(titles[i]) > 14 else titles[i], fontsize=8, pad=3)
+    return figure
+
+
+def as_pictures(X: ArrayLike, shape: tuple[int, int] | None) -> Array:
+    """Give pixels the shape (n, height, width); a row of pixels is taken to be square unless told otherwise."""
+    array = np.asarray(X)
+    if array.ndim == 3:
+        shape, array = shape or (array.shape[1], array.shape[2]), array.reshape(len(array), -1)
+    array = matrix(array, "X", "an array of shape (n, pixels) or (n, height, width)")
+    side = math.isqrt(array.shape[1])
+    height, width = shape or (side, side)
+    if height * width != array.shape[1]:
+        raise InputError(
+            f"{array.shape[1]} pixels do not make {height}×{width}: say shape=(height, width) "
+            f"whose product is {array.shape[1]}."
+        )
+    return array.reshape(-1, height, width)
+
+
+def weights(W: ArrayLike | Network, shape: tuple[int, int] | None = None, *, limit: int = 32) -> Figure:
+    """Draw what each unit of a layer looks for: its weights as an image, orange for more ink, blue for less.
+
+    Parameters
+    ----------
+    W : array of shape (n_in, units), or Network
+        Of a network, the weights of its first layer are drawn.  When ``n_in`` is no square number and no shape
+        is given, one heat map of all of it is drawn.
+    shape : (height, width), optional
+        The shape of the layer's input, (28, 28) for 784 inputs.
+    limit : int
+        Units to draw at most; a unit's number is its column in ``W``.
+
+    Returns
+    -------
+    Figure
+        All panels have the same scale, with white at zero.
+
+    Raises
+    ------
+    InputError
+        If ``W`` is not two-dimensional or does not fill the shape.
+
+    Examples
+    --------
+    >>> figure = weights(np.random.default_rng(0).normal(size=(16, 3)))
+    >>> [ax.get_title() for ax in figure.axes[:3]], figure.axes[3].get_ylabel()
+    (['unit 0', 'unit 1', 'unit 2'], 'weight')
+    """
+    if isinstance(W, Network):
+        W = first_weights(W)
+    W = matrix(W, "W", "an array of shape (n_in, units)")
+    if shape is None and math.isqrt(W.shape[0]) ** 2 != W.shape[0]:
+        return heat_map(W)
+    pictures = as_pictures(W[:, :limit].T, shape)
+    figure, axes = panels(
+        len(pictures), 8 if len(pictures) > 10 else 5, *((1.05, 1.2) if len(pictures) > 8 else (1.5, 1.65))
+    )
+    scale = symmetric(W[:, :limit])
+    for unit, (ax, picture) in enumerate(zip(axes, pictures, strict=True)):
+        drawn = bare(ax).imshow(picture, **scale)
+        ax.set_title(f"unit {unit}", fontsize=8, pad=3)
+    figure.colorbar(drawn, ax=axes, label="weight", aspect=30).outline.set_visible(False)
+    if W.shape[1] > limit:
+        figure.supxlabel(f"the first {limit} of {W.shape[1]} units", fontsize=9, color=GREY)
+    return figure
+
+
+def first_weights(net: Network) -> Array:
+    """Give the weights of a network's first layer, in float64."""
+    net.check_built()
+    return next(array for array in net.parameters.values() if array.ndim == 2).astype(float)
+
+
+def heat_map(W: Array) -> Figure:
+    """Draw a matrix as it is written, with its numbers if there are at most 100."""
+    figure = new_figure(min(2.4 + 0.5 * W.shape[1], 8), min(1.2 + 0.36 * W.shape[0], 8))
+    ax: Axes = figure.subplots()
+    drawn = ax.imshow(W, aspect="auto", interpolation="nearest", **symmetric(W))
+    ax.set_xlabel("unit")
+    ax.set_ylabel("input")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(matplotlib_part("ticker").MaxNLocator(integer=True))
+    if W.size <= 100:
+        strong = np.abs(W) > 0.6 * np.abs(W).max()
+        write_cells(ax, [[f"{value:.2f}" for value in row] for row in W], np.where(strong, "white", "black"))
+    figure.colorbar(drawn, ax=ax, label="weight").outline.set_visible(False)
+    return figure

@@ -1,0 +1,104 @@
+"""The page of a replay: pictures, a button, a slider, and nothing from outside.
+
+The button and the slider are the browser's own, so that keyboard and screen reader work.  Where
+the reader prefers reduced motion nothing moves by itself, and without JavaScript the last picture
+is shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Sequence
+
+STYLE = """
+.replay { margin: 1.5rem 0; }
+.replay img { display: block; width: 100%; height: auto; background: #fff; border-radius: 4px; }
+.replay .controls { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .8rem; margin-top: .6rem;
+  font: 1rem/1.4 system-ui, sans-serif; }
+.replay .controls[hidden] { display: none; }
+.replay button { font: inherit; min-width: 5.5rem; min-height: 2.75rem; padding: .3rem .9rem; border-radius: 4px;
+  border: 1px solid currentColor; background: transparent; color: inherit; cursor: pointer; }
+.replay input { flex: 1 1 10rem; min-width: 8rem; min-height: 2.75rem; accent-color: #0072B2; }
+.replay .moment { min-width: 7.5rem; font-variant-numeric: tabular-nums; }
+.replay :focus-visible { outline: 3px solid #D55E00; outline-offset: 2px; }
+@media (prefers-color-scheme: dark) { .replay input { accent-color: #56B4E9; } }
+@media print { .replay .controls { display: none; } }
+"""
+PAGE_STYLE = """
+:root { color-scheme: light dark; }
+body { max-width: 58rem; margin: 0 auto; padding: 1rem; background: #fff; color: #1a1a1a;
+  font: 1rem/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.3rem; line-height: 1.3; margin: .5rem 0; }
+@media (prefers-color-scheme: dark) { body { background: #16181a; color: #e6e6e6; } }
+"""
+SCRIPT = """
+(() => {
+  const film = document.currentScript.closest(".replay"), data = JSON.parse(film.querySelector(".film").textContent);
+  const [image, button, slider, output] = ["img", "button", "input", ".moment"].map(part => film.querySelector(part));
+  let timer = 0;
+  const show = () => {
+    image.src = "data:image/png;base64," + data.pictures[slider.value];
+    output.textContent = data.titles[slider.value];
+    slider.setAttribute("aria-valuetext", data.titles[slider.value]);
+  };
+  const stop = () => { clearInterval(timer); timer = 0; button.textContent = "Play"; };
+  const next = () => {
+    if (+slider.value >= data.pictures.length - 1) return stop();
+    slider.value = +slider.value + 1;
+    show();
+  };
+  const play = () => {
+    if (+slider.value >= data.pictures.length - 1) { slider.value = 0; show(); }
+    timer = setInterval(next, data.milliseconds);
+    button.textContent = "Pause";
+  };
+  button.addEventListener("click", () => timer ? stop() : play());
+  slider.addEventListener("input", () => { stop(); show(); });
+  film.querySelector(".controls").hidden = false;
+  addEventListener("beforeprint", () => { stop(); slider.value = data.pictures.length - 1; show(); });
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  slider.value = 0;
+  show();
+  new IntersectionObserver((seen, watcher) => {
+    if (seen.some(entry => entry.isIntersecting)) { watcher.disconnect(); play(); }
+  }, { threshold: 0.6 }).observe(image);
+})();
+"""
+
+
+def player(pictures: Sequence[bytes], titles: Sequence[str], words: str, milliseconds: int) -> str:
+    """Write the part of a page that shows pictures one after the other; it needs ``STYLE`` in the page's head.
+
+    Parameters
+    ----------
+    pictures : sequence of bytes
+        PNG files; the last is what is seen without JavaScript and in print.
+    titles : sequence of str
+        What each shows, such as "epoch 12".
+    words : str
+        What is seen in all of them, for those who do not see it.
+    milliseconds : int
+        How long each is shown.
+    """
+    coded = [base64.b64encode(picture).decode("ascii") for picture in pictures]
+    film = json.dumps({"pictures": coded, "titles": list(titles), "milliseconds": milliseconds})
+    film = film.replace("<", "\\u003c")  # so that no title can end the element
+    return (
+        f'<div class="replay" role="group" aria-label="Replay"><img src="data:image/png;base64,{coded[-1]}" '
+        f'alt="{html.escape(words)}">'
+        f'<div class="controls" hidden><button type="button">Play</button>'
+        f'<input type="range" min="0" max="{len(coded) - 1}" value="{len(coded) - 1}" aria-label="Moment of training">'
+        f'<span class="moment">{html.escape(titles[-1])}</span></div>'
+        f'<script type="application/json" class="film">{film}</script><script>{SCRIPT}</script></div>'
+    )
+
+
+def page(title: str, words: str, player: str) -> str:
+    """Write a page that holds nothing but a player."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{PAGE_STYLE}{STYLE}</style></head>'
+        f"<body><main><h1>{html.escape(title)}</h1><p>{html.escape(words)}</p>{player}</main></body></html>\n"
+    )

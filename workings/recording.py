@@ -1,0 +1,344 @@
+"""Recording: what is kept of a training to be looked at when it is over.
+
+``Snapshots`` keeps the parameters, ``Signals`` what goes forward and backward through the layers on
+some rows that stay the same.  Both look at the beginning of some epochs and at the end: every so
+many epochs, or close together at first and ever further apart, as learning itself goes.  The epochs
+between are run together, as if nobody looked.  All numbers are those of the network's own traces.
+"""
+
+from __future__ import annotations
+
+import bisect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workings.arrays import Array, as_random, describe
+from workings.callbacks import Callback
+from workings.errors import InputError
+from workings.history import History
+from workings.optimizers import LBFGS
+from workings.program import Program
+from workings.trace import Trace
+
+if TYPE_CHECKING:
+    from workings.network import Network
+    from workings.training import Training
+
+QUANTILES = {"5 %": 0.05, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "95 %": 0.95}
+SHUT = 0.05  # of the gradient: what an activation that is saturated lets through at most
+
+
+def moments(epochs: int, count: int = 60) -> list[int]:
+    """Choose epochs from 0 to ``epochs``, close together at first and then ever further apart.
+
+    Parameters
+    ----------
+    epochs : int
+        The last of them.
+    count : int
+        How many, if there are as many.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> moments(1000, 8)
+    [0, 1, 6, 18, 50, 138, 372, 1000]
+    """
+    count = max(min(count, epochs + 1), 2)
+    chosen = np.maximum(np.geomspace(1, epochs + 1, count).astype(np.int64) - 1, np.arange(count))
+    return [*chosen[:-1].tolist(), epochs]
+
+
+class Recorder(Callback):
+    """What Snapshots and Signals share: when they look.
+
+    Parameters
+    ----------
+    every : int, optional
+        Every so many epochs; by default ``count`` epochs are chosen, closer together at first.
+    count : int
+        How often to look, when ``every`` is not given.
+    """
+
+    every_epoch = False
+
+    def __init__(self, *, every: int | None = None, count: int = 60) -> None:
+        for name, value, least in (("every", every, 1), ("count", count, 2)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+                raise InputError(f"{name} must be a whole number from {least}, not {describe(value)}.")
+        self.every, self.count = every, count
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.epochs: list[int] = []
+        self.due: list[int] = []
+
+    def on_train_begin(self, training: Training) -> None:
+        self.forget()
+        last = training.epochs
+        self.due = moments(last, self.count) if self.every is None else list(range(0, last, self.every))
+
+    def next_look(self, epoch: int) -> int:
+        after = bisect.bisect_left(self.due, epoch)
+        return self.due[after] if after < len(self.due) else sys.maxsize
+
+    def on_epoch_begin(self, training: Training) -> None:
+        if self.next_look(training.epoch) == training.epoch:
+            self.look(training, training.epoch)
+
+    def on_train_end(self, training: Training) -> None:
+        self.look(training, training.history.epochs)
+
+    def look(self, training: Training, epoch: int) -> None:
+        """Record the network as ``epoch`` begins, or as it is after all epochs; the last word on an epoch counts."""
+        if self.epochs and self.epochs[-1] == epoch:
+            self.drop_last()
+            del self.epochs[-1]
+        self.record(training)
+        self.epochs.append(epoch)
+
+    def record(self, training: Training) -> None:
+        """Add one record."""
+        raise NotImplementedError
+
+    def drop_last(self) -> None:
+        """Take the last record back."""
+        raise NotImplementedError
+
+
+class Snapshots(Recorder):
+    """Keeps the parameters as they were at some epochs, for the landscape and the replay.
+
+    The last snapshot is the network as training leaves it; with ``EarlyStopping``, its best epoch.
+
+    Parameters
+    ----------
+    every : int, optional
+        Every so many epochs; by default ``count`` epochs are chosen, closer together at first.
+    count : int
+        How often to look, when ``every`` is not given.
+
+    Attributes
+    ----------
+    epochs : list of int
+        The epochs that had been done when each snapshot was taken.
+    values : list of dict
+        The parameters and running statistics by name, for each of them.
+    history : History
+        Of the training.
+
+    Examples
+    --------
+    >>> from workings import Dense, Network, SGD, Snapshots
+    >>> net, snapshots = Network([Dense(1)], loss="SquaredError", seed=0), Snapshots(every=20)
+    >>> history = net.fit([[0.0], [1.0]], [1.0, 3.0], optimizer=SGD(0.1), epochs=50, callbacks=[snapshots])
+    >>> snapshots.epochs, snapshots.thetas.shape
+    ([0, 20, 40, 50], (4, 2))
+    """
+
+    def forget(self) -> None:
+        super().forget()
+        self.values: list[dict[str, Array]] = []
+        self.names: tuple[str, ...] = ()
+        self.history = History()
+
+    def record(self, training: Training) -> None:
+        network = training.network
+        self.history, self.names = training.history, tuple(network.parameters)
+        self.values.append({name: np.array(v) for name, v in {**network.parameters, **network.statistics}.items()})
+
+    def drop_last(self) -> None:
+        del self.values[-1]
+
+    @property
+    def thetas(self) -> Array:
+        """All parameters of each snapshot as one flat vector, of shape (snapshots, parameters)."""
+        return np.array([np.concatenate([values[name].ravel() for name in self.names]) for values in self.values])
+
+    def check(self, network: Network) -> None:
+        """Refuse snapshots of another network, and too few of them.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than two, or their shapes are not the network's.
+        """
+        if len(self.values) < 2:
+            raise InputError(
+                f"There are {len(self.values)} snapshots; two are needed: fit(..., callbacks=[snapshots]) takes them."
+            )
+        own = {name: array.shape for name, array in {**network.parameters, **network.statistics}.items()}
+        theirs = {name: array.shape for name, array in self.values[0].items()}
+        if own != theirs:
+            raise InputError(f"The snapshots are of a network with {theirs}, but this one has {own}.")
+
+    def state(self) -> dict[str, Any]:
+        if not self.values:
+            return {}
+        return {"epochs": np.array(self.epochs)} | {
+            f"each {name}": np.array([values[name] for values in self.values]) for name in self.values[0]
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        arrays = {name.removeprefix("each "): array for name, array in state.items() if name.startswith("each ")}
+        self.epochs = [int(epoch) for epoch in state.get("epochs", ())]
+        self.values = [{name: array[i] for name, array in arrays.items()} for i in range(len(self.epochs))]
+
+
+class Signals(Recorder):
+    """Records what goes through each layer on some rows: activations, gradients, and the next step.
+
+    Everything is read in traces of the network: one of forward and backward, and one of the step that
+    the optimizer would make with these rows as its batch.  L-BFGS chooses its steps by itself, so
+    there are none of it.
+
+    Parameters
+    ----------
+    X : array of shape (n, n_in)
+        The rows to look at, 100 or so; they need not be training rows.
+    y : array of shape (n,) or (n, n_out)
+    every : int, optional
+        Every so many epochs; by default ``count`` epochs are chosen, closer together at first.
+    count : int
+        How often to look, when ``every`` is not given.
+
+    Attributes
+    ----------
+    epochs : list of int
+        The epochs that had been done at each look.
+    activations : dict of dict of list
+        For the output of each layer with parameters, by its name in the trace (``"a1"``): the ``mean``, the ``spread``
+        (standard deviation), the quantiles ``5 %`` … ``95 %``, the share of ``zeros``, and the share that is
+        ``shut``: where the activation lets less than a twentieth of the gradient through.
+    parameters : dict of dict of list
+        For each parameter, by name (``"W1"``): its ``norm``, that of its ``gradient`` and of the ``update``,
+        and the ``ratio`` of update to parameter.
+
+    Examples
+    --------
+    >>> from workings import CrossEntropy, Dense, Network, SGD, Signals
+    >>> from workings.datasets import moons
+    >>> X, y = moons()
+    >>> net = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    >>> signals = Signals(X[:100], y[:100], every=50)
+    >>> history = net.fit(X, y, optimizer=SGD(1.0), epochs=100, batch_size=None, callbacks=[signals])
+    >>> signals.epochs, list(signals.activations), list(signals.parameters)
+    ([0, 50, 100], ['a1', 'z2'], ['W1', 'b1', 'W2', 'b2'])
+    >>> signals.parameters["W1"]["gradient"][0] > signals.parameters["W1"]["gradient"][-1]
+    True
+    """
+
+    def __init__(self, X: ArrayLike, y: ArrayLike, *, every: int | None = None, count: int = 60) -> None:
+        super().__init__(every=every, count=count)
+        self.X, self.y = X, y
+
+    def forget(self) -> None:
+        super().forget()
+        self.activations: dict[str, dict[str, list[float]]] = {}
+        self.parameters: dict[str, dict[str, list[float]]] = {}
+
+    def record(self, training: Training) -> None:
+        network = training.network
+        trace, step = network.trace(self.X, self.y), self.next_step(training)
+        self.activations = {
+            name: longer(self.activations.get(name), of_activation(trace, name, slope_names))
+            for name, slope_names in outputs_of(network, trace.program).items()
+        }
+        self.parameters = {
+            name: longer(self.parameters.get(name), of_parameter(trace, step, name)) for name in network.parameters
+        }
+
+    def next_step(self, training: Training) -> Trace | None:
+        """The step that would come next, if these rows were its batch."""
+        optimizer, network = training.optimizer, training.network
+        if isinstance(optimizer, LBFGS):
+            return None
+        tracer = network.tracer(optimizer, False)
+        X, y, _ = network.prepare(self.X, self.y)
+        values = network.step_values(tracer.program, X, y, None, network.draw(len(X), as_random(0)))
+        states = {name: training.values[name] for name in tracer.program.states}
+        return tracer({**values, **states, "lr": training.rate(training.step), "t": training.step + 1})
+
+    def drop_last(self) -> None:
+        for table in (*self.activations.values(), *self.parameters.values()):
+            for column in table.values():
+                del column[-1]
+
+    def state(self) -> dict[str, Any]:
+        kinds = {"activations": self.activations, "parameters": self.parameters}
+        columns = {
+            f"{kind}.{name}.{what}": np.array(column)
+            for kind, tables in kinds.items() for name, table in tables.items() for what, column in table.items()
+        }  # fmt: skip
+        return {"epochs": np.array(self.epochs, dtype=np.int64), **columns}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.epochs = [int(epoch) for epoch in state["epochs"]]
+        for key in state.keys() - {"epochs"}:
+            kind, name, what = key.split(".")
+            getattr(self, kind).setdefault(name, {})[what] = [float(value) for value in state[key]]
+
+
+def outputs_of(network: Network, program: Program) -> dict[str, tuple[str, str] | None]:
+    """The output of each layer that has parameters, with the gradients after and before its activation if it has one.
+
+    Both are looked up in the program: the activation's gradient is the layer's first statement that uses what comes
+    back to it.
+    """
+    found: dict[str, tuple[str, str] | None] = {}
+    last = {s.part: s.target for s in program.stage("forward") if s.part.startswith("layer ")}
+    for layer, (part, name) in zip(network.layers, last.items(), strict=True):
+        if not layer.parameters:
+            continue
+        found[name] = None
+        if layer.bend.name != "identity":
+            behind = (s.target for s in program.stage("backward") if s.part == part and f"d{name}" in s.reads)
+            found[name] = (f"d{name}", next(behind))
+    return found
+
+
+def of_activation(trace: Trace, name: str, slope_names: tuple[str, str] | None) -> dict[str, float]:
+    """What is recorded of a layer's output."""
+    values = trace[name]
+    quantiles = np.quantile(values, list(QUANTILES.values()))
+    shut = 0.0
+    if slope_names is not None:
+        after, before = (np.abs(trace[slope]) for slope in slope_names)
+        shut = float(np.mean(before[after > 0] < SHUT * after[after > 0])) if (after > 0).any() else 0.0
+    found = {"mean": values.mean(), "spread": values.std(), "zeros": np.mean(values == 0), "shut": shut}
+    return {key: float(value) for key, value in {**found, **dict(zip(QUANTILES, quantiles, strict=True))}.items()}
+
+
+def of_parameter(trace: Trace, step: Trace | None, name: str) -> dict[str, float]:
+    """What is recorded of a parameter: its size, that of its gradient, and that of its next update."""
+    norm, gradient = np.linalg.norm(trace[name]), np.linalg.norm(trace[f"d{name}"])
+    update = np.nan if step is None else np.linalg.norm(step.after[name] - step[name])
+    ratio = update / norm if norm > 0 else np.nan
+    return {"norm": float(norm), "gradient": float(gradient), "update": float(update), "ratio": float(ratio)}
+
+
+def longer(table: dict[str, list[float]] | None, row: dict[str, float]) -> dict[str, list[float]]:
+    """Put one value at the end of each column; the columns stand in the order of the row."""
+    columns = {name: [] if table is None else table[name] for name in row}
+    for name, value in row.items():
+        columns[name].append(value)
+    return columns
+
+
+@contextmanager
+def restored(network: Network) -> Iterator[None]:
+    """Put the network's parameters and statistics back at the end, whatever happened."""
+    before = {name: np.array(array) for name, array in {**network.parameters, **network.statistics}.items()}
+    try:
+        yield
+    finally:
+        network.keep(before)
