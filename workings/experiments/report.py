@@ -82,7 +82,7 @@ class Report:
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]], kind: str = "figures") -> None:
         """Add a table; the first column holds names."""
-        top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head)
+        top = "".join(f'<th scope="col">{html.escape(cell)}</th>' if cell else "<td></td>" for cell in head)
         body = "".join(f"<tr>{''.join(table_cell(cell) for cell in row)}</tr>" for row in rows)
         self.pieces.append(
             f'<div class="scroll {kind}" tabindex="0"><table><thead><tr>{top}</tr></thead>'
