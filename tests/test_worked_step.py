@@ -6,6 +6,7 @@ import ast
 import base64
 import io
 import re
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from workings import (
     SquaredError,
 )
 from workings.datasets import moons
+from workings.optimizers import Optimizer
 from workings.readings.equations import LATEX_GREEK, Latex, Teller
 from workings.readings.mathml import MathML
 from workings.readings.worked_step import Explanation, explain
@@ -376,3 +378,24 @@ def test_freezing_names_what_is_there() -> None:
         net.program(Chain(Freeze("W1", "b1"), SGD(0.1)))
     with pytest.raises(InputError, match="names of parameters"):
         Freeze()
+
+
+# -- people's own parts -----------------------------------------------------------------------
+
+
+def shrinking(theta: Any, g: Any, lr: float, t: int) -> Any:
+    # The rate becomes smaller from step to step.
+    step = lr / t
+    theta = theta - step * g
+    return theta
+
+
+@dataclass(frozen=True)
+class Shrinking(Optimizer):
+    rules = (shrinking,)
+
+
+def test_a_line_of_an_optimizer_that_gives_one_number_is_worked() -> None:
+    step = mazur().explain(MAZUR_X, MAZUR_Y, optimizer=Shrinking(0.5))
+    assert step["step_W1"].entry == 0.5
+    assert step["step_W1"].index == ()

@@ -313,7 +313,8 @@ class Work:
     def place(self, target: str, value: Array) -> Index:
         """Which entry of a result is written out: the chosen row and unit, for parameters the chosen unit."""
         for parameter in self.program.parameters:
-            if target in (parameter, f"d{parameter}") or target.endswith(f"_{parameter}"):
+            is_of = target in (parameter, f"d{parameter}") or target.endswith(f"_{parameter}")
+            if is_of and value.shape == np.shape(self.values[parameter]):
                 return self.places.setdefault(parameter, place_of_parameter(value, self.unit))
         last = tuple(min(self.unit, size - 1) for size in value.shape[-1:])
         rows = (self.row if size == self.start["n"] else 0 for size in value.shape[:-1])
