@@ -20,6 +20,7 @@ from workings.optimizers import (
     SGD,
     AdaGrad,
     Adam,
+    AdamEpsilonHat,
     AdamW,
     Chain,
     ClipByNorm,
@@ -30,7 +31,7 @@ from workings.optimizers import (
     RMSProp,
 )
 from workings.program import Program, Statement
-from workings.regularizers import L1, L2, Regularizer
+from workings.regularizers import L1, L2, L2PerRow, Regularizer
 from workings.trace import Trace
 from workings.version import __version__
 
@@ -43,6 +44,7 @@ __all__ = [
     "Activation",
     "AdaGrad",
     "Adam",
+    "AdamEpsilonHat",
     "AdamW",
     "BatchNorm",
     "BinaryCrossEntropy",
@@ -61,6 +63,7 @@ __all__ = [
     "History",
     "Huber",
     "InputError",
+    "L2PerRow",
     "Layer",
     "Loss",
     "MissingExtraError",

@@ -30,7 +30,7 @@ from workings.lbfgs import minimize
 from workings.metrics import METRICS, Metric, of_each
 from workings.optimizers import LBFGS, Part
 from workings.program import Program, inference_program, step_program
-from workings.schedules import Constant, OnPlateau
+from workings.schedules import Constant, OnPlateau, positive_rate
 from workings.targets import Targets
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ class Training:
         self.history = History()
         self.epoch, self.step, self.stopped, self.lr = 0, 0, "", math.nan
         self.plateau: dict[str, Any] = {}
+        self.result: Any = None  # what SciPy says of L-BFGS at its end
         self.program: Program
         self.values: dict[str, Array]
         self.engine: Engine
@@ -312,7 +313,7 @@ class Training:
         try:
             self.tell("on_train_begin")
             if isinstance(self.optimizer, LBFGS):
-                minimize(self, self.optimizer)
+                self.result = minimize(self, self.optimizer)
             else:
                 self.run_epochs()
             self.history.stopped = self.stopped or f"all {self.epochs} epochs done"
@@ -494,7 +495,7 @@ class Training:
 
     def stretches(self) -> Iterator[Stretch]:
         """Cut an epoch into stretches of steps, so that what is put in order and drawn fits in memory."""
-        order = self.network.rng.permutation(len(self.X)) if self.shuffle else None
+        order = self.next_order() if self.shuffle else None
         per_stretch = max(ROWS_AT_A_TIME // (self.X.shape[1] * self.batch_size), 1)
         for first in range(0, len(self.batches), per_stretch):
             batches = self.batches[first : first + per_stretch]
@@ -510,6 +511,10 @@ class Training:
                 draws=self.drawn(batches),
                 kept=self.keep_room(1)[1],
             )
+
+    def next_order(self) -> Array:
+        """Draw the order of the rows for an epoch."""
+        return self.network.rng.permutation(len(self.X))
 
     def drawn(self, batches: Sequence[tuple[int, int]]) -> dict[str, Array]:
         """Draw the masks of some batches, one batch after the other."""
@@ -535,6 +540,10 @@ class Training:
     def rate_now(self) -> dict[str, float]:
         """The learning rate of the last step, for the history."""
         return {} if isinstance(self.optimizer, LBFGS) else {"lr": self.lr}
+
+    def set_rate(self, lr: float) -> None:
+        """Take another learning rate from the next step on, whatever the schedule says."""
+        self.plateau = {**self.plateau, "lr": positive_rate(lr)}
 
     def stop(self, reason: str, after: int | None = None) -> None:
         """End training after this epoch, or after one of those ``ran``."""
