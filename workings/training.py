@@ -13,14 +13,14 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.arrays import Array, as_features, as_random, describe, same_length
 from workings.callbacks import Callback, sees_every_epoch
-from workings.engines.choice import ENGINES, choose
+from workings.engines.choice import ENGINES, WORTH_COMPILING, choose
 from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import Engine, NotCompilableError, Stretch
 from workings.engines.reference import ReferenceEngine, Tracer
@@ -131,6 +131,8 @@ class Training:
     stopped : str
         Why training is to end after this epoch; empty while it goes on.
     """
+
+    worth_compiling: ClassVar[float] = WORTH_COMPILING  # seconds that compiled code must save to be taken unasked
 
     def __init__(
         self,
@@ -254,7 +256,7 @@ class Training:
         self.program, steps = network.runner(key, write)
         self.values = network.start_values(self.program)
         rows = min(self.batch_size, len(self.X))
-        name, why = choose(wanted, steps, self.values, rows, self.epochs * len(self.batches))
+        name, why = choose(wanted, steps, self.values, rows, self.epochs * len(self.batches), self.worth_compiling)
         if name == "compiled":
             try:
                 self.engine = network.runner((*key, name), lambda: CompiledEngine(steps))
