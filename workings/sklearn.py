@@ -826,10 +826,15 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         twin._link(network)
         return {"_network": network, "coefs_": twin.coefs_, "intercepts_": twin.intercepts_}
 
+    def __getstate__(self) -> Any:
+        if "_network" in vars(self):
+            vars(self).update(_network=self.network_)  # which takes over weights that were put in place of its own
+        return super().__getstate__()
+
     def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)
         if "_network" in vars(self):
-            self._link(self.network_)
+            self._link(self._network)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
