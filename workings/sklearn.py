@@ -270,6 +270,14 @@ def shared_runners(layers: tuple[Layer, ...], loss: Loss, regularizers: tuple[Re
     return {}
 
 
+def share_runners(network: Network) -> None:
+    """Let a network use what networks of its description have compiled."""
+    try:
+        network.runners = shared_runners(network.layers, network.loss, network.regularizers)
+    except TypeError:  # a part of the user's own that cannot be compared
+        network.runners = {}
+
+
 def sizes_of(estimator: Any) -> list[int]:
     """The sizes of the hidden layers, as a list."""
     given = estimator.hidden_layer_sizes
@@ -590,7 +598,9 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             layers, loss=loss, regularizer=regularizers_of(self), dtype=rows.X.dtype,
             seed=rng if first else np.random.RandomState(0),
         )  # fmt: skip
+        share_runners(network)
         network.build(n_in)
+        share_runners(network)
         if not first:
             self._take_over(network)
         network.rng = rng
@@ -650,7 +660,6 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             callbacks.append(Told(self, context, X=data.X, y=self._decode(data.y), metadata=metadata))
         if held is not None:
             self.validation_loss_curve_ = self.validation_loss_curve_ or []
-        self._use_loss(self._network.loss)
         return EstimatorTraining(
             self._network, rows.X, rows.y, optimizer=optimizer, epochs=1 if one_epoch else int(self.max_iter),
             batch_size=size, shuffle=shuffle, validation=None if held is None else (held.X, held.y),
@@ -702,15 +711,6 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
 
         return score
 
-    def _use_loss(self, loss: Loss) -> None:
-        """Give the network a loss, and what networks of its description have compiled."""
-        network = self._network
-        network.loss = loss
-        try:
-            network.runners = shared_runners(network.layers, loss, network.regularizers)
-        except TypeError:  # a part of the user's own that cannot be compared
-            network.runners = {}
-
     def _run(self, training: EstimatorTraining, one_epoch: bool) -> None:
         """Train, and keep what comes of it."""
         begin = getattr(self, "_optimizer_state", None)
@@ -759,7 +759,8 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         if training.shuffle is False and self.shuffle and isinstance(self.random_state, np.random.RandomState):
             for _ in range(self.n_iter_):  # orders that a single batch has no use for, but that scikit-learn draws
                 network.rng.permutation(len(training.X))
-        self._use_loss(followed(network.loss))
+        network.loss = followed(network.loss)
+        share_runners(network)
         classes = getattr(self, "classes_", None)
         has_labels = network.targets.has_labels and classes is not None and len(classes) > 1
         labels = np.array(classes.tolist()) if has_labels and classes is not None else None
