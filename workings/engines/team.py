@@ -8,6 +8,7 @@ thread computes an entry does not change its bits.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -219,6 +220,13 @@ def threads() -> int:
     return max(min([numba.config.NUMBA_NUM_THREADS, *([int(given)] if given.isdecimal() else [])]), 1)
 
 
+@functools.cache
+def products_of(dtype: str) -> tuple[int, Any]:
+    """The address of ``compute`` and the function for helpers, compiled for a precision."""
+    source = SOURCE.format(dtype=dtype)
+    return load(source, "compute").address, load(source, "help_out")
+
+
 class Team:
     """The board and the rooms for the products of one run; as a context, with helpers that are awake.
 
@@ -235,9 +243,7 @@ class Team:
         self.board = np.zeros(PLACES, np.int64)
         self.board[TEAM] = self.size
         if not numba.config.DISABLE_JIT:
-            source = SOURCE.format(dtype=np.dtype(dtype).name)
-            self.board[ADDRESS] = load(source, "compute").address
-            self.help_out = load(source, "help_out")
+            self.board[ADDRESS], self.help_out = products_of(np.dtype(dtype).name)
         self.rooms = np.empty((self.size, room_for(dtype) + 1), dtype)  # the last number of the first is the scale
         self.helpers: list[threading.Thread] = []
 
