@@ -829,7 +829,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
 
     def __getstate__(self) -> Any:
         if "_network" in vars(self):
-            vars(self).update(_network=self.network_)  # which takes over weights that were put in place of its own
+            self._network = self.network_  # which takes over weights that were put in place of its own
         return super().__getstate__()
 
     def __setstate__(self, state: Any) -> None:

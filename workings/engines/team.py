@@ -12,7 +12,7 @@ import functools
 import os
 import threading
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
@@ -30,6 +30,7 @@ PATIENCE = 20_000  # looks at the board, after which a helper lets others have t
 # in cache lines of their own.  From DESCRIPTION on: what ``product`` writes, and at last whether it is cut by columns.
 TICKET, DONE, IS_OPEN, TEAM, ADDRESS, DESCRIPTION, PLACES = 0, 8, 16, 17, 18, 24, 37
 JOBS = 2**16
+COUNTING = threading.Lock()
 
 
 def atomic(operation: str) -> Any:
@@ -238,8 +239,12 @@ class Team:
         Multiplications in the largest product: helpers come only where it is worth sharing.
     """
 
+    at_work: ClassVar[int] = 0  # teams of this process
+
     def __init__(self, dtype: Any, largest_product: int) -> None:
-        self.size = threads() if largest_product >= FEWEST_TO_SHARE and not numba.config.DISABLE_JIT else 1
+        wanted = threads() if largest_product >= FEWEST_TO_SHARE and not numba.config.DISABLE_JIT else 1
+        with COUNTING:  # networks that train at once, in threads of one process, share the processors
+            self.size = max(wanted // (1 + Team.at_work), 1)
         self.board = np.zeros(PLACES, np.int64)
         self.board[TEAM] = self.size
         if not numba.config.DISABLE_JIT:
@@ -248,6 +253,8 @@ class Team:
         self.helpers: list[threading.Thread] = []
 
     def __enter__(self) -> tuple[Any, Any]:
+        with COUNTING:
+            Team.at_work += 1
         self.board[IS_OPEN] = 1
         self.helpers = [threading.Thread(target=self.help, args=(who,), daemon=True) for who in range(1, self.size)]
         for helper in self.helpers:
@@ -261,6 +268,8 @@ class Team:
             time.sleep(0)
 
     def __exit__(self, *error: object) -> None:
+        with COUNTING:
+            Team.at_work -= 1
         self.board[IS_OPEN] = 0
         for helper in self.helpers:
             helper.join()
