@@ -470,9 +470,14 @@ class Convergence(Callback):
 class Told(Callback):
     """Tells the callbacks of scikit-learn 1.9 of each epoch, and ends training if one of them asks for it."""
 
-    def __init__(self, estimator: Any, context: Any, **data: Any) -> None:
-        self.estimator, self.context, self.data = estimator, context, data
+    def __init__(self, estimator: Any, context: Any, rows: Rows, y: Any) -> None:
+        self.estimator, self.context = estimator, context
+        metadata = None if rows.w is None else {"sample_weight": rows.weights}
+        self.data = {"X": rows.X, "y": y, "metadata": metadata}
         self.task: Any = None
+
+    def on_train_begin(self, training: Training) -> None:
+        self.context.call_on_fit_task_begin(**self.told())
 
     def on_epoch_begin(self, training: Training) -> None:
         if training.epoch < training.epochs:  # L-BFGS begins one more than there are
@@ -487,6 +492,7 @@ class Told(Callback):
     def on_train_end(self, training: Training) -> None:
         if self.task is not None:
             self.task.call_on_fit_task_end(estimator=self.estimator)
+        self.context.call_on_fit_task_end(**self.told())
 
     def told(self) -> dict[str, Any]:
         """What a callback may ask for."""
@@ -563,7 +569,8 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         rows = self._checked_rows(X, y, sample_weight, first, one_epoch)
         rng = check_random_state(self.random_state)
         self._start(rows, rng, first)
-        training = self._training(rows, rng, one_epoch, context)
+        told = None if one_epoch or context is None else Told(self, context, rows, self._decode(rows.y))
+        training = self._training(rows, rng, one_epoch, told)
         self._run(training, one_epoch)
         return self
 
@@ -642,10 +649,10 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         self.coefs_ = [network.parameters[f"W{number}"] for number in of_dense]
         self.intercepts_ = [network.parameters[f"b{number}"] for number in of_dense]
 
-    def _training(self, rows: Rows, rng: Any, one_epoch: bool, context: Any) -> EstimatorTraining:
+    def _training(self, rows: Rows, rng: Any, one_epoch: bool, told: Told | None) -> EstimatorTraining:
         """Put rows aside, and everything together."""
         optimizer, shuffle = optimizer_of(self), bool(self.shuffle)
-        data, rows, held = rows, *self._hold_out(rows, rng)
+        rows, held = self._hold_out(rows, rng)
         n = len(rows.X)
         size: int | None = None
         if not isinstance(optimizer, LBFGS):
@@ -655,9 +662,8 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         callbacks = list(self.callbacks)
         if not isinstance(optimizer, LBFGS):
             callbacks.append(Convergence(self, self._followed_score(held)))
-        if getattr(self, "_skl_callbacks", []) and not one_epoch:
-            metadata = None if data.w is None else {"sample_weight": data.weights}
-            callbacks.append(Told(self, context, X=data.X, y=self._decode(data.y), metadata=metadata))
+        if told is not None and getattr(self, "_skl_callbacks", []):
+            callbacks.append(told)
         if held is not None:
             self.validation_loss_curve_ = self.validation_loss_curve_ or []
         return EstimatorTraining(
@@ -779,7 +785,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             for number, loss in enumerate(curve, start=1):
                 print(f"Iteration {number}, loss = {loss:.8f}")
         if result.status != 0:
-            warn_of_convergence(f"lbfgs ended after {self.n_iter_} iterations: {result.message}")
+            warn_of_convergence(f"L-BFGS ended after {self.n_iter_} iterations: {result.message}")
 
     # -- predicting
 
