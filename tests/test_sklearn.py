@@ -529,13 +529,12 @@ def test_callbacks_of_scikit_learn(solver):
 def test_scikit_learns_scoring_monitor_sees_each_epoch():
     callback = pytest.importorskip("sklearn.callback")
     monitor = callback.ScoringMonitor(scoring="accuracy")
-    model = make_pipeline(StandardScaler(), MLPClassifier(**{**OURS, "max_iter": 4})).set_callbacks(monitor)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.fit(X_IRIS, NAMES)
-    rows = [row for row in monitor.get_logs()[-1].data if row["task_name"] == "epoch"]
+    model = make_pipeline(StandardScaler(), MLPClassifier(**{**OURS, "max_iter": 4}).set_callbacks(monitor))
+    frame = pandas.DataFrame(X_IRIS).add_prefix("x")
+    model.set_output(transform="pandas").fit(frame, NAMES)
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert len(rows) == 4
-    assert rows[-1]["accuracy"] == model.score(X_IRIS, NAMES)
+    assert rows[-1]["accuracy"] == model.score(frame, NAMES)
 
 
 # -- doors back -----------------------------------------------------------------------------

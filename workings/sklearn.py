@@ -470,10 +470,9 @@ class Convergence(Callback):
 class Told(Callback):
     """Tells the callbacks of scikit-learn 1.9 of each epoch, and ends training if one of them asks for it."""
 
-    def __init__(self, estimator: Any, context: Any, rows: Rows, y: Any) -> None:
+    def __init__(self, estimator: Any, context: Any, X: Any, y: Any, weights: Array | None) -> None:
         self.estimator, self.context = estimator, context
-        metadata = None if rows.w is None else {"sample_weight": rows.weights}
-        self.data = {"X": rows.X, "y": y, "metadata": metadata}
+        self.data = {"X": X, "y": y, "metadata": None if weights is None else {"sample_weight": weights}}
         self.task: Any = None
 
     def on_train_begin(self, training: Training) -> None:
@@ -569,7 +568,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         rows = self._checked_rows(X, y, sample_weight, first, one_epoch)
         rng = check_random_state(self.random_state)
         self._start(rows, rng, first)
-        told = None if one_epoch or context is None else Told(self, context, rows, self._decode(rows.y))
+        told = None if one_epoch or context is None else Told(self, context, X, y, rows.weights)
         training = self._training(rows, rng, one_epoch, told)
         self._run(training, one_epoch)
         return self
