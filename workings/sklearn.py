@@ -304,6 +304,7 @@ def layers_of(estimator: Any, n_in: int, n_out: int, last: str) -> list[Layer]:
     sizes = sizes_of(estimator)
     bends = for_each(estimator.activation, "activation", len(sizes), "hidden layers", (str, Activation))
     bends = [THEIR_ACTIVATIONS.get(bend, bend) if isinstance(bend, str) else bend for bend in bends]
+    same = last if isinstance(estimator.activation, (list, tuple)) else estimator.activation
     rates = for_each(estimator.dropout, "dropout", len(sizes), "hidden layers", (float, int))
     first = for_each(estimator.init, "init", len(sizes) + 1, "layers, with the last", (str, np.ndarray))
     layers: list[Layer] = []
@@ -312,7 +313,6 @@ def layers_of(estimator: Any, n_in: int, n_out: int, last: str) -> list[Layer]:
         layers += [Dense(units, **starts), BatchNorm(bend)] if estimator.batch_norm else [Dense(units, bend, **starts)]
         layers += [Dropout(rate)] if rate else []
         n_in = units
-    same = bends[0] if bends and not isinstance(estimator.activation, (list, tuple)) else last
     return [*layers, Dense(n_out, last, **starts_of(first[-1], same, n_in + n_out))]
 
 
@@ -320,7 +320,7 @@ def starts_of(weights: InitializerLike, bend: Any, fans: int) -> dict[str, Any]:
     """What a layer's weights and biases begin with; scikit-learn takes Glorot's bound with 2 for the sigmoid, not 6."""
     if weights is not None:
         return {"weights": weights}
-    drawn = GlorotUniformOf(fans, 2.0 if bend == "sigmoid" else 6.0)
+    drawn = GlorotUniformOf(fans, 2.0 if getattr(bend, "name", bend) in ("sigmoid", "logistic") else 6.0)
     return {"weights": drawn, "biases": drawn}
 
 
@@ -405,7 +405,8 @@ class EstimatorTraining(Training):
 class Convergence(Callback):
     """Records each epoch in the estimator, and ends or slows training by scikit-learn's rules.
 
-    ``score`` gives the validation score for early stopping, from a column of the history or from the estimator.
+    For early stopping it ``follows`` a column of the history, or a function that gives the score; however training
+    ends, the best parameters are then put back.
     """
 
     looks_back = True
@@ -447,6 +448,10 @@ class Convergence(Callback):
         self.count(score < own.best_validation_score_ + own.tol)
         if score > own.best_validation_score_:
             own.best_validation_score_, own._best = score, training.parameters_at(epoch)
+
+    def on_train_end(self, training: Training) -> None:
+        if self.follows is not None and self.estimator._best:
+            training.network.keep(self.estimator._best)
 
     def count(self, no_better: bool) -> None:
         """Count the epochs that were no better."""
@@ -676,9 +681,17 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         """The rows to train on and those to measure on."""
         given = self.validation_set
         if isinstance(given, (tuple, list)) and len(given) == 2:
-            X = validate_data(self, given[0], accept_sparse=["csr", "csc"], reset=False)
+            X = dense(validate_data(self, given[0], accept_sparse=["csr", "csc"], reset=False), rows.X.dtype)
             y = np.asarray(given[1])
-            return rows, Rows(dense(X, rows.X.dtype), self._encode(y).astype(rows.X.dtype))
+            if isinstance(self, ClassifierMixin) and len(strange := np.setdiff1d(y, self.classes_)):
+                raise InputError(f"validation_set has labels that y has not: {strange[:5].tolist()}.")
+            columns = self._encode(y)
+            if columns.shape != (len(X), rows.y.shape[1]):
+                raise InputError(
+                    f"validation_set has X of {len(X)} rows and y of shape {y.shape}; it must have as many rows, and "
+                    f"targets like those to train on."
+                )
+            return rows, Rows(X, columns.astype(rows.X.dtype))
         if given is not None and not (is_number(given) and 0 < given < 1):
             raise InputError(f"validation_set must be (X, y) or a share between 0 and 1, not {describe(given)}.")
         early = self.early_stopping and not takes_all_rows(self)
@@ -754,13 +767,11 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         warn_of_convergence(f"training diverged; the best parameters are back. {error}")
 
     def _finish(self, training: EstimatorTraining) -> None:
-        """Put the best parameters back, and keep what later calls and people need."""
+        """Keep what later calls and people need."""
         network = self._network
         self.history_ = training.history
         states = {name: training.values[name] for name in training.program.states}
         self._optimizer_state = {"step": training.step, "plateau": training.plateau, "values": states}
-        if getattr(self, "_best", None):
-            network.keep(self._best)
         if training.shuffle is False and self.shuffle and isinstance(self.random_state, np.random.RandomState):
             for _ in range(self.n_iter_):  # orders that a single batch has no use for, but that scikit-learn draws
                 network.rng.permutation(len(training.X))
@@ -799,23 +810,25 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
                 network.parameters[name][...] = array
         return network
 
-    def _outputs(self, X: Any) -> tuple[Network, Array, Array]:
-        """The network, checked inputs and its predictions ``p``."""
+    def _inputs(self, X: Any) -> Array:
+        """Checked inputs."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        network = self.network_
-        X = dense(X, network.dtype)
-        return network, X, network.outputs(X, engine="reference" if self.engine == "reference" else "auto")
+        return dense(X, self._network.dtype)
+
+    def _outputs(self, X: Any) -> Array:
+        """What the network predicts: ``p``."""
+        X = self._inputs(X)
+        return self.network_.outputs(X, engine="reference" if self.engine == "reference" else "auto")
 
     def predict(self, X: ArrayLike) -> Any:
         """Predict labels of shape (n,) or (n, n_labels), or numbers of shape (n,) or (n, n_outputs)."""
-        return self._decode(self._outputs(X)[2])
+        return self._decode(self._outputs(X))
 
     def transform(self, X: ArrayLike) -> Array:
         """Give what the last hidden layer makes of X, of shape (n, units); X itself where there is no hidden layer."""
-        check_is_fitted(self)
-        network, X, _ = self._outputs(X)
-        return last_hidden(network, X)
+        X = self._inputs(X)
+        return last_hidden(self.network_, X)
 
     @property
     def _n_features_out(self) -> int:
@@ -1036,11 +1049,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
         With several labels a row, each label's own.  Sigmoids of several classes are divided by their sum.
         """
-        network, _, p = self._outputs(X)
-        columns = self._columns(p)
+        columns = self._columns(self._outputs(X))
         if columns.ndim == 1:
             return np.stack([1 - columns, columns], axis=1)
-        if network.loss.target != "classes" and self._label_binarizer.y_type_ == "multiclass":
+        if self._network.loss.target != "classes" and self._label_binarizer.y_type_ == "multiclass":
             return np.asarray(columns / columns.sum(axis=1, keepdims=True))
         return columns
 
