@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
+import math
 import os
 import pickle
 import re
@@ -23,6 +24,7 @@ import pandas
 import polars
 import pytest
 import sklearn
+from scipy import sparse
 from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -199,6 +201,24 @@ def test_one_source_of_random_numbers_for_several_fits(shared):
             found.append(model.fit(X_REG, Y_REG[:, 0]).coefs_[0])
     for theirs, ours in zip(found[:2], found[2:], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+def test_without_a_random_state_numpys_own_is_used():
+    found = []
+    for kind in (neural_network.MLPRegressor, MLPRegressor):
+        np.random.seed(5)
+        found.append(kind(max_iter=3, batch_size=50).fit(X_REG, Y_REG[:, 0]).coefs_[0])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("container", [sparse.csr_matrix, sparse.csc_array])
+def test_sparse_inputs_and_labels(container):
+    X = np.where(np.abs(X_LABELS) > 3, X_LABELS, 0)
+    plain = MLPClassifier(**OURS).fit(X, Y_LABELS)
+    model = MLPClassifier(**OURS).fit(container(X), sparse.csr_matrix(Y_LABELS))
+    np.testing.assert_array_equal(model.predict_proba(container(X)), plain.predict_proba(X))
+    np.testing.assert_array_equal(model.transform(container(X)), plain.transform(X))
+    model.partial_fit(container(X), Y_LABELS)
 
 
 def test_float32_stays_float32():
@@ -740,6 +760,13 @@ def test_warnings_of_a_training_that_is_not_done():
 def test_a_training_that_diverges():
     with pytest.raises(InputError, match=r"Solver produced non-finite parameter weights.*ClipByNorm"):
         MLPRegressor(solver="sgd", learning_rate_init=1e6, random_state=0).fit(X_REG, Y_REG)
+    with pytest.raises(InputError, match="Solver produced non-finite parameter weights"):
+        MLPRegressor(solver="lbfgs", early_stopping=True, random_state=0).fit(X_REG, Y_REG * 1e200)
+    settings = {"solver": "sgd", "activation": "identity", "learning_rate_init": 1.0, "early_stopping": True}
+    with pytest.warns(ConvergenceWarning, match="the best parameters are back"):
+        model = MLPRegressor(**settings, random_state=0).fit(X_REG * 20, Y_REG)
+    assert math.isnan(model.validation_scores_[-1])
+    assert np.isfinite(model.coefs_[0]).all()
 
 
 def test_ctrl_c_keeps_what_was_learned():
@@ -748,10 +775,13 @@ def test_ctrl_c_keeps_what_was_learned():
             if training.epoch == 3:
                 raise KeyboardInterrupt
 
-    with pytest.warns(UserWarning, match="interrupted"):
-        model = MLPClassifier(**OURS, callbacks=[Interrupt()]).fit(X_IRIS, NAMES)
-    assert model.n_iter_ in (3, 4)
-    assert model.predict(X_IRIS).shape == (150,)
+    for solver in ("adam", "lbfgs"):
+        with pytest.warns(UserWarning, match="interrupted"):
+            model = MLPClassifier(**OURS, solver=solver, callbacks=[Interrupt()]).fit(X_IRIS, NAMES)
+        assert model.n_iter_ in (3, 4)
+        assert len(model.loss_curve_) == model.n_iter_
+        assert model.loss_ == model.loss_curve_[-1]
+        assert model.predict(X_IRIS).shape == (150,)
 
 
 def test_what_is_printed(capsys):

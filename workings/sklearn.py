@@ -618,7 +618,11 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         self._link(network)
         self.n_layers_, self.out_activation_ = len(self.coefs_) + 1, "logistic" if by_sigmoid else OUTPUTS[loss.target]
         self.n_outputs_ = n_out
-        self.n_iter_ = 0
+        self._start_record(first)
+
+    def _start_record(self, first: bool) -> None:
+        """Set the attributes that training fills, or those that are missing."""
+        self.n_iter_, self.loss_ = 0, math.nan
         fresh: dict[str, Any] = {"t_": 0, "loss_curve_": [], "best_loss_": math.inf, "_no_improvement_count": 0}
         fresh |= {"validation_scores_": None, "best_validation_score_": None, "validation_loss_curve_": None}
         if self.early_stopping and not takes_all_rows(self):
@@ -746,16 +750,20 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             self._diverged(error)
         finally:
             self._finish(training)
+        if isinstance(training.optimizer, LBFGS):
+            self._finish_lbfgs(training)
         if training.history.stopped.startswith("interrupted"):
             warnings.warn(f"Training was {training.history.stopped}.", stacklevel=4)
-        elif isinstance(training.optimizer, LBFGS):
-            self._finish_lbfgs(training)
-        elif not (one_epoch or training.stopped) and self.n_iter_ == self.max_iter:
+        elif (
+            not isinstance(training.optimizer, LBFGS)
+            and not (one_epoch or training.stopped)
+            and self.n_iter_ == self.max_iter
+        ):
             warn_of_convergence(f"training was still getting better after max_iter={self.max_iter} epochs")
 
     def _diverged(self, error: DivergenceError) -> None:
         """With early stopping, the best parameters are back; without, what was learned is nothing to go on from."""
-        if not self.early_stopping:
+        if self.validation_scores_ is None:
             raise InputError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 f"preprocessed. {error}"
@@ -784,8 +792,10 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
 
     def _finish_lbfgs(self, training: EstimatorTraining) -> None:
         """Keep the losses of L-BFGS, each after its iteration, and warn if it did not end well."""
-        losses, result = training.history["loss"] if training.history.epochs else [], training.result
-        self.n_iter_, self.loss_ = min(int(result.nit), int(self.max_iter)), float(result.fun)
+        result, network = training.result, training.network
+        self.n_iter_ = training.history.epochs if result is None else min(int(result.nit), int(self.max_iter))
+        self.loss_ = network.measure(training.X, training.y, training.w)[0] if result is None else float(result.fun)
+        losses = training.history["loss"] if training.history.epochs else []  # each before its iteration
         curve = [*losses[1:], self.loss_][: max(self.n_iter_, 1)]
         self.loss_curve_ += curve
         self.best_loss_ = min([self.best_loss_, *curve])
@@ -794,7 +804,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         if self.verbose:
             for number, loss in enumerate(curve, start=1):
                 print(f"Iteration {number}, loss = {loss:.8f}")
-        if result.status != 0:
+        if result is not None and result.status != 0:
             warn_of_convergence(f"L-BFGS ended after {self.n_iter_} iterations: {result.message}")
 
     # -- predicting
@@ -818,8 +828,8 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
 
     def _outputs(self, X: Any) -> Array:
         """What the network predicts: ``p``."""
-        X = self._inputs(X)
-        return self.network_.outputs(X, engine="reference" if self.engine == "reference" else "auto")
+        X, engine = self._inputs(X), "reference" if self.engine == "reference" else "auto"
+        return self.network_.outputs(X, engine=engine)
 
     def predict(self, X: ArrayLike) -> Any:
         """Predict labels of shape (n,) or (n, n_labels), or numbers of shape (n,) or (n, n_outputs)."""

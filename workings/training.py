@@ -480,7 +480,9 @@ class Training:
     def metric_of(self, metric: Metric, y: Array, p: Array) -> Array:
         """A metric of predictions of shape (epochs, n, n_out)."""
         predicted = self.network.targets.decode(p.reshape(-1, p.shape[-1]))
-        return of_each(metric, self.network.targets.decode(y), predicted.reshape(*p.shape[:2], *predicted.shape[1:]))
+        predicted = predicted.reshape(*p.shape[:2], *predicted.shape[1:])
+        with np.errstate(all="ignore"):  # a training that is about to diverge is told of by its first wrong name
+            return of_each(metric, self.network.targets.decode(y), predicted)
 
     def run_stretch(self, stretch: Stretch) -> Sequence[float] | Array:
         """Have the engine run some steps; find the culprit if a number is not finite."""
