@@ -488,6 +488,13 @@ def test_any_scorer_stops_and_its_best_epoch_stays():
     assert -log_loss(NAMES[::3], model.predict_proba(frame[::3])) == pytest.approx(max(seen))
 
 
+@pytest.mark.parametrize("loss", ["BinaryCrossEntropy", SquaredError(half=True), CrossEntropy()])
+def test_early_stopping_counts_what_the_estimator_predicts(loss):
+    settings = {"loss": loss, "early_stopping": True, "validation_set": (X_IRIS[::3], NAMES[::3])}
+    model = MLPClassifier(**{**OURS, "learning_rate_init": 0.01}, **settings).fit(X_IRIS, NAMES)
+    assert model.best_validation_score_ == model.score(X_IRIS[::3], NAMES[::3]) > 0.8
+
+
 def test_our_callbacks_look_on():
     class Epochs(Callback):
         seen: list[int] = []
@@ -733,6 +740,7 @@ def test_networks_that_train_in_threads_share_the_processors(monkeypatch):
     ({"batch_size": 0}, "or 'auto'"),
     ({"shuffle": 1}, "shuffle must be True or False"),
     ({"engine": "gpu"}, "Unknown engine"),
+    ({"callbacks": EarlyStopping()}, "callbacks is a list"),
     ({"clip": 0}, "clip must be a positive number"),
     ({"validation_set": 2}, "validation_set must be (X, y) or a share"),
     ({"validation_set": (X_IRIS, ["tulip"] * 150)}, "has labels that y has not: ['tulip']"),

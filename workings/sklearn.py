@@ -223,6 +223,8 @@ def check_parameters(given: Mapping[str, Any]) -> None:
         if not is_whole(given[name]) and (other is None or not np.array_equal(given[name], other)):
             more = "" if other is None else f" or {other!r}"
             raise InputError(f"{name} must be a whole number from 1{more}, not {describe(given[name])}.")
+    if not isinstance(given["callbacks"], (list, tuple)):
+        raise InputError(f"callbacks is a list, such as [EarlyStopping()], not {describe(given['callbacks'])}.")
     if given["clip"] is not None and not (is_number(given["clip"]) and 0 < given["clip"] < math.inf):
         raise InputError(f"clip must be a positive number or None, not {describe(given['clip'])}.")
 
@@ -542,6 +544,10 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         """The loss that is asked for."""
         raise NotImplementedError
 
+    def _is_decoded_alike(self) -> bool:
+        """Whether the network itself makes the same of its outputs."""
+        return True
+
     # -- fitting
 
     @with_callbacks
@@ -640,7 +646,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             there = [np.shape(W) for W in self.coefs_]
             raise InputError(
                 f"The weights that are there have shapes {there}, but these parameters ask for "
-                f" {[shape for shape in shapes.values() if len(shape) == 2]}. Use warm_start=False to begin anew."
+                f"{[shape for shape in shapes.values() if len(shape) == 2]}. Use warm_start=False to begin anew."
             )
         network.keep(values)
 
@@ -716,8 +722,8 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         """What early stopping follows: a column of the history, or a score of this estimator."""
         if not self.early_stopping or held is None:
             return None
-        if self.scoring is None and held.w is None:
-            return "val_accuracy" if isinstance(self, ClassifierMixin) and held.y.shape[1] else "val_r2"
+        if self.scoring is None and held.w is None and self._is_decoded_alike():
+            return "val_accuracy" if isinstance(self, ClassifierMixin) else "val_r2"
         y, scorer = self._decode(held.y), None
         weights = {} if held.w is None else {"sample_weight": held.weights}
         if self.scoring is not None:
@@ -1006,6 +1012,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     def _decode(self, p: Array) -> Any:
         return self._label_binarizer.inverse_transform(self._columns(p))
+
+    def _is_decoded_alike(self) -> bool:
+        kind = self._network.loss.target
+        return kind == "classes" or (kind == "labels" and self._label_binarizer.y_type_ != "multiclass")
 
     def _columns(self, p: Array) -> Array:
         """Predictions as the labels are encoded: one column for two classes."""
