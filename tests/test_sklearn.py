@@ -196,10 +196,15 @@ def test_one_source_of_random_numbers_for_several_fits(shared):
     found = []
     for kind in (neural_network.MLPRegressor, MLPRegressor):
         source = np.random.RandomState(3)
-        for batch_size in (16, 120):  # orders are drawn for a single batch too
-            model = kind(random_state=source if shared else 3, max_iter=3, batch_size=batch_size)
+        for more in (
+            {"batch_size": 16},
+            {"batch_size": 120},
+            {"solver": "lbfgs"},
+            {},
+        ):  # a single batch draws orders too
+            model = kind(random_state=source if shared else 3, max_iter=3, **more)
             found.append(model.fit(X_REG, Y_REG[:, 0]).coefs_[0])
-    for theirs, ours in zip(found[:2], found[2:], strict=True):
+    for theirs, ours in zip(found[:4], found[4:], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import html
 import math
+import numbers
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -452,15 +453,20 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         self.history_ = training.history
         states = {name: training.values[name] for name in training.program.states}
         self._optimizer_state = {"step": training.step, "plateau": training.plateau, "values": states}
-        if training.shuffle is False and self.shuffle and isinstance(self.random_state, np.random.RandomState):
-            for _ in range(self.n_iter_):  # orders that a single batch has no use for, but that scikit-learn draws
-                network.rng.permutation(len(training.X))
+        self._draw_unused_orders(training)
         network.loss = followed(network.loss)
         share_runners(network)
         classes = getattr(self, "classes_", None)
         has_labels = network.targets.has_labels and classes is not None and len(classes) > 1
         labels = np.array(classes.tolist()) if has_labels and classes is not None else None
         network.targets = Targets(network.loss.target, network.n_out, labels)
+
+    def _draw_unused_orders(self, training: EstimatorTraining) -> None:
+        """Draw the orders that a single batch has no use for: scikit-learn does, and others may draw after it."""
+        is_single = self.shuffle and not training.shuffle and not isinstance(training.optimizer, LBFGS)
+        if is_single and not isinstance(self.random_state, numbers.Integral):
+            for _ in range(self.n_iter_):
+                training.network.rng.permutation(len(training.X))
 
     def _finish_lbfgs(self, training: EstimatorTraining) -> None:
         """Keep the losses of L-BFGS, each after its iteration, and warn if it did not end well."""
