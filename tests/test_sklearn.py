@@ -599,10 +599,34 @@ def test_the_network_is_a_network():
     assert model.coefs_[0].any()
 
 
-def test_the_script_of_the_network_predicts_the_same(tmp_path):
+def test_a_file_of_the_network_predicts_the_same(tmp_path):
     model = MLPRegressor(**OURS).fit(X_REG, Y_REG)
     path = model.network_.save(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(Network.load(path).predict(X_REG), model.predict(X_REG))
+
+
+def test_scripts_predict_and_train_the_same():
+    model = MLPClassifier(**{**OURS, "batch_size": 150, "n_iter_no_change": 99}).fit(X_IRIS, NAMES)
+    predicting: dict = {}
+    exec(model.network_.script(), predicting)
+    assert (predicting["predict"](X_IRIS) == model.predict(X_IRIS)).all()
+    training: dict = {}
+    text = model.network_.script(optimizer=AdamEpsilonHat(1e-3), epochs=25, batch_size=None, data=(X_IRIS, NAMES))
+    assert "np.random.RandomState(0)" in text
+    exec(text, training)
+    theirs, _ = both("MLPClassifier", X_IRIS, NAMES, batch_size=150)
+    for W, known, scikit_learns in zip(("W1", "W2", "W3"), model.coefs_, theirs.coefs_, strict=True):
+        np.testing.assert_allclose(training[W], known, rtol=1e-9)
+        np.testing.assert_allclose(training[W], scikit_learns, rtol=1e-9)
+
+
+def test_pictures_take_estimators():
+    from workings import plots
+
+    model = MLPClassifier(**OURS).fit(X_IRIS[:, :2], NAMES)
+    assert len(plots.boundary(model, X_IRIS[:, :2], NAMES).collections) > 0
+    curves = plots.curves({"loss": model.loss_curve_})
+    np.testing.assert_array_equal(curves.lines[0].get_ydata(), model.loss_curve_)
 
 
 def test_training_from_given_weights():
