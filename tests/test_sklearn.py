@@ -40,7 +40,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import workings
 from workings import (
     L2,
     LBFGS,
@@ -62,6 +61,8 @@ from workings import (
     RMSProp,
     SquaredError,
 )
+from workings.engines.choice import is_switched_off
+from workings.engines.compiled import is_installed
 from workings.schedules import Cosine, OnPlateau, Step
 from workings.sklearn import MLPClassifier, MLPRegressor
 
@@ -234,6 +235,7 @@ def test_float32_stays_float32():
 
 
 def test_the_compiled_engine_leads_to_the_same_network():
+    pytest.importorskip("numba")
     # Read-only data, as joblib hands them to its workers.
     X, y = X_IRIS.copy(), NAMES
     X.setflags(write=False)
@@ -244,6 +246,7 @@ def test_the_compiled_engine_leads_to_the_same_network():
 
 
 def test_epochs_that_are_run_together_lead_to_the_same_network():
+    pytest.importorskip("numba")
     settings = {"batch_size": "auto", "early_stopping": True, "n_iter_no_change": 4, "learning_rate_init": 0.05}
     theirs, _ = both("MLPClassifier", X_IRIS, NAMES, **{**settings, "max_iter": 100})
     compiled = MLPClassifier(**{**SMALL, **settings, "max_iter": 100}, engine="compiled").fit(X_IRIS, NAMES)
@@ -252,7 +255,7 @@ def test_epochs_that_are_run_together_lead_to_the_same_network():
 
 
 def test_what_is_worth_compiling_is_compiled_with_batches_too():
-    if not workings.engines.compiled.is_installed() or workings.engines.choice.is_switched_off():
+    if not is_installed() or is_switched_off():
         pytest.skip("needs Numba")
     engines = [MLPClassifier(max_iter=n, random_state=0).fit(X_IRIS, Y_IRIS).history_.engine for n in (1, 400)]
     assert [engine.split()[0] for engine in engines] == ["reference", "compiled"]
@@ -321,7 +324,14 @@ def test_scikit_learns_checks(estimator, check):
 
 
 @pytest.mark.slow
-@parametrize_with_checks([MLPClassifier(), MLPRegressor(solver="sgd"), MLPClassifier(batch_norm=True, dropout=0.1)])
+@parametrize_with_checks(
+    [
+        MLPClassifier(),
+        MLPRegressor(solver="sgd"),
+        MLPClassifier((20, 10), ["tanh", "gelu"], l1=1e-4, clip=1.0, weight_decay=1e-3, optimizer=Adam(0.01)),
+        MLPRegressor(Huber(), (20,), init="he_normal", schedule=Step(0.01, every=50)),
+    ]
+)
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learns_checks_with_more_settings(estimator, check):
     check(estimator)
@@ -743,9 +753,9 @@ def test_workers_share_the_processors():
 
 def test_networks_that_train_in_threads_share_the_processors(monkeypatch):
     pytest.importorskip("numba")
-    from workings.engines import choice, team
+    from workings.engines import team
 
-    if choice.is_switched_off():
+    if is_switched_off():
         pytest.skip("needs Numba")
     monkeypatch.setattr(team, "threads", lambda: 4)
     with team.Team(np.float64, 2**22) as (_, alone), team.Team(np.float64, 2**22) as (_, second):
