@@ -62,9 +62,8 @@ class Convergence(Callback):
 
     def __init__(self, estimator: Any, follows: str | Callable[[], float] | None) -> None:
         self.estimator, self.follows = estimator, follows
-        self.rate = "constant" if estimator.schedule is not None or estimator.optimizer is not None else "adam"
-        if self.rate == "adam" and estimator.solver == "sgd":
-            self.rate = estimator.learning_rate
+        by_rule = estimator.solver == "sgd" and estimator.optimizer is None and estimator.schedule is None
+        self.rate = estimator.learning_rate if by_rule else "constant"
         self.every_epoch = callable(follows) or self.rate in ("invscaling", "adaptive")
 
     def on_epoch_end(self, training: Training) -> None:
