@@ -375,8 +375,9 @@ class LBFGS:
     """Quasi-Newton steps with a line search, for full batches; SciPy does the work (L-BFGS-B, Zhu et al. 1997).
 
     Good for small data.  ``memory`` pairs of steps are kept; training ends when no entry of the
-    gradient exceeds ``tolerance``, when an iteration makes the objective smaller by less than the share
-    ``improvement``, or when it has been computed ``evaluations`` times (by default 25 times for each epoch).
+    gradient exceeds ``tolerance``, when an iteration makes the objective smaller by no more than
+    ``improvement`` (as a share of the objective, or of 1 where that is more), or when it has been computed
+    ``evaluations`` times (by default 25 times for each epoch).
     Used as ``net.fit(X, y, optimizer=LBFGS(), epochs=200, batch_size=None)``.
 
     >>> LBFGS()
