@@ -93,10 +93,8 @@ def adam_epsilon_hat(
     m = beta1 * m + (1 - beta1) * g
     # A running mean of the squared gradients.
     v = beta2 * v + (1 - beta2) * g**2
-    # Both began at 0; a longer step makes up for it.
-    step = lr * np.sqrt(1 - beta2**t) / (1 - beta1**t)
-    # A step of about lr, shorter where the gradient keeps changing its mind.
-    theta = scaled_step(theta, m, v, step, eps)
+    # A step of about lr, shorter where the gradient keeps changing its mind; a factor makes up for beginning at 0.
+    theta = scaled_step(theta, m, v, lr * np.sqrt(1 - beta2**t) / (1 - beta1**t), eps)
     return theta, m, v
 
 
