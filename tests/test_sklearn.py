@@ -245,6 +245,7 @@ def test_the_compiled_engine_leads_to_the_same_network():
     assert_same(theirs, compiled, X)
 
 
+@pytest.mark.slow  # compiles
 def test_epochs_that_are_run_together_lead_to_the_same_network():
     pytest.importorskip("numba")
     settings = {"batch_size": "auto", "early_stopping": True, "n_iter_no_change": 4, "learning_rate_init": 0.05}
