@@ -354,6 +354,13 @@ def test_l_bfgs_wants_full_batches_and_no_chance() -> None:
         refused(lambda network=network: fit(network, optimizer=LBFGS(), batch_size=None), *says)  # type: ignore[misc]
 
 
+def test_settings_of_l_bfgs() -> None:
+    refused(lambda: LBFGS(memory=0), "LBFGS needs memory as a whole number from 1", "0")
+    refused(lambda: LBFGS(evaluations=2.5), "LBFGS needs evaluations as a whole number from 1", "2.5")  # type: ignore[arg-type]
+    refused(lambda: LBFGS(tolerance=-1.0), "LBFGS needs tolerance as a number from 0", "-1")
+    refused(lambda: LBFGS(improvement=np.nan), "LBFGS needs improvement as a number from 0", "nan")
+
+
 def test_early_stopping_on_what_is_not_recorded() -> None:
     says = ("EarlyStopping looks at 'val_loss'", "the history has only loss, lr", "validation=0.2 to fit")
     refused(lambda: fit(classifier(), callbacks=[EarlyStopping()]), *says)

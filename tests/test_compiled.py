@@ -39,6 +39,7 @@ from workings import (
     EarlyStopping,
     History,
     InputError,
+    L2PerRow,
     Network,
     Progress,
     SquaredError,
@@ -117,7 +118,7 @@ def around() -> Iterator[dict[str, Any]]:
         yield {
             "layers": [*layers, Dense(units)], "loss": LOSSES[loss](reduction=("mean", "sum")[number % 2]),
             "optimizer": Chain(*before, optimizer) if before else optimizer,
-            "regularizer": [[], [L2(0.01)], [L1(0.01), L2(0.02)]][number % 3],
+            "regularizer": [[], [L2(0.01)], [L1(0.01), L2(0.02)], [L2PerRow(0.5)]][number % 4],
             "batch_size": (8, 1, None, 20)[number % 4] if name != "SGD" else (8, 20)[number % 2],
             "dtype": ("float64", "float32")[number % 2], "weights": number % 2 == 1,
         }  # fmt: skip

@@ -70,7 +70,7 @@ def test_every_kind_of_layer_has_a_stack():
 
 @pytest.mark.parametrize(
     ("bend", "stack", "loss", "regularizer", "reduction", "weighted"),
-    list(pairs_of(ACTIVATIONS, STACKS, LOSSES, [None, *REGULARIZERS], ["mean", "sum"], [False, True])),
+    list(pairs_of(ACTIVATIONS, STACKS, LOSSES, [None, *REGULARIZERS], ["mean", "sum", "mean of rows"], [False, True])),
 )
 def test_all_gradients_agree_with_finite_differences(bend, stack, loss, regularizer, reduction, weighted):
     penalty = None if regularizer is None else REGULARIZERS[regularizer](0.05)

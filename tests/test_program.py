@@ -189,7 +189,7 @@ def every_program() -> list[Any]:
     """Programs that together hold every row of every registry."""
     found = [pytest.param(rich().program(Chain(ClipByNorm(1.0), Decay(0.1), AdamW())), id="rich")]
     for name, kind in LOSSES.items():
-        for reduction, weighted in itertools.product(["mean", "sum"], [False, True]):
+        for reduction, weighted in itertools.product(["mean", "sum", "mean of rows"], [False, True]):
             net = Network([Dense(3, "tanh"), Dense(2)], loss=kind(reduction=reduction), regularizer=L1(0.1), n_in=3)
             found.append(pytest.param(net.program(SGD(0.1), weighted=weighted), id=f"{name}-{reduction}-{weighted}"))
     for name in ACTIVATIONS:

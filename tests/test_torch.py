@@ -20,6 +20,7 @@ from workings import (
     SGD,
     AdaGrad,
     Adam,
+    AdamEpsilonHat,
     AdamW,
     BatchNorm,
     BinaryCrossEntropy,
@@ -90,11 +91,17 @@ TORCH_OPTIMIZERS: dict[str, tuple[Any, Callable[..., Any]]] = {
         Adam(0.01, beta1=0.8, beta2=0.99, eps=1e-5),
         lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.99), eps=1e-5),
     ),
+    "AdamEpsilonHat": (
+        # PyTorch adds eps to the corrected root: with next to none, both forms are the same.
+        AdamEpsilonHat(0.01, beta1=0.8, beta2=0.99, eps=1e-30),
+        lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.99), eps=1e-30),
+    ),
     "AdamW": (AdamW(0.01, weight_decay=0.1), lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1)),
 }
 TORCH_PENALTIES: dict[str, Callable[..., Any]] = {
-    "L2": lambda W, lam: lam / 2 * torch.linalg.vector_norm(W) ** 2,
-    "L1": lambda W, lam1: lam1 * torch.linalg.vector_norm(W, ord=1),
+    "L2": lambda W, n, lam: lam / 2 * torch.linalg.vector_norm(W) ** 2,
+    "L1": lambda W, n, lam1: lam1 * torch.linalg.vector_norm(W, ord=1),
+    "L2PerRow": lambda W, n, alpha: alpha / 2 * torch.linalg.vector_norm(W) ** 2 / n,
 }
 
 
@@ -141,7 +148,7 @@ class Twin:
         for regularizer in self.net.regularizers:
             for name, parameter in self.parameters.items():
                 if name.startswith("W"):
-                    J = J + TORCH_PENALTIES[type(regularizer).__name__](parameter, **regularizer.constants)
+                    J = J + TORCH_PENALTIES[type(regularizer).__name__](parameter, len(X), **regularizer.constants)
         return J
 
     def step(self, optimizer: Any, X: Any, y: Any, criterion: Callable[[Any, Any], Any], **how: Any) -> None:

@@ -652,6 +652,26 @@ def test_l_bfgs_comes_lower_than_gradient_descent() -> None:
     assert quick.objective(X, Y) < slow.objective(X, Y)
 
 
+def test_l_bfgs_ends_where_it_is_told_to() -> None:
+    full, few, content = plain(), plain(), plain()
+    all_of_it = full.fit(X, Y, optimizer=LBFGS(), epochs=60, batch_size=None).epochs
+    short = few.fit(X, Y, optimizer=LBFGS(evaluations=8), epochs=60, batch_size=None)
+    early = content.fit(X, Y, optimizer=LBFGS(improvement=0.05), epochs=60, batch_size=None)
+    assert short.epochs <= 8
+    assert 1 < early.epochs < all_of_it
+    drops = -np.diff([*early["loss"], content.objective(X, Y)]) / np.maximum(early["loss"], 1)
+    assert drops[-1] <= 0.05 < drops[:-1].min()
+
+
+def test_a_callback_may_set_the_rate() -> None:
+    class Halve(Callback):
+        def on_epoch_end(self, training: Any) -> None:
+            training.set_rate(training.lr / 2)
+
+    history = plain().fit(X, Y, optimizer=SGD(0.1), epochs=4, batch_size=10, callbacks=[Halve()])
+    assert history["lr"] == [0.1, 0.05, 0.025, 0.0125]
+
+
 def test_l_bfgs_records_each_iteration() -> None:
     network = plain(n_in=2)
     start = network.objective(X, Y)

@@ -20,6 +20,7 @@ from workings.optimizers import (
     SGD,
     AdaGrad,
     Adam,
+    AdamEpsilonHat,
     AdamW,
     Chain,
     ClipByNorm,
@@ -32,7 +33,7 @@ from workings.optimizers import (
 )
 from workings.program import Program, Statement
 from workings.recording import Signals, Snapshots
-from workings.regularizers import L1, L2, Regularizer
+from workings.regularizers import L1, L2, L2PerRow, Regularizer
 from workings.trace import Trace
 from workings.version import __version__
 
@@ -45,6 +46,7 @@ __all__ = [
     "Activation",
     "AdaGrad",
     "Adam",
+    "AdamEpsilonHat",
     "AdamW",
     "BatchNorm",
     "BinaryCrossEntropy",
@@ -64,6 +66,7 @@ __all__ = [
     "History",
     "Huber",
     "InputError",
+    "L2PerRow",
     "Layer",
     "Loss",
     "MissingExtraError",

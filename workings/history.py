@@ -53,6 +53,9 @@ class History(Mapping[str, list[float]]):
             raise unknown_history(name, self.columns)
         return self.columns[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.columns)
 

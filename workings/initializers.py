@@ -60,6 +60,20 @@ class GlorotUniform:
 
 
 @dataclass(frozen=True)
+class GlorotUniformOf:
+    """Evenly from ±√(factor / fans): Glorot's for a layer whose fan_in + fan_out is given, for its biases too.
+
+    scikit-learn draws so, with a ``factor`` of 2 in networks of the logistic sigmoid.
+    """
+
+    fans: int
+    factor: float = 6.0
+
+    def __call__(self, rng: RandomSource, shape: Shape) -> Values:
+        return (2 * rng.random(shape) - 1) * np.sqrt(self.factor / self.fans)
+
+
+@dataclass(frozen=True)
 class HeNormal:
     """Variance 2 / fan_in, for the ReLU family (He et al. 2015, eq. 10)."""
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from workings.training import Training
 
 
-def minimize(training: Training, settings: LBFGS) -> None:
-    """Let SciPy's L-BFGS-B find the parameters; each of its iterations is an epoch.
+def minimize(training: Training, settings: LBFGS) -> Any:
+    """Let SciPy's L-BFGS-B find the parameters, and give its result; each of its iterations is an epoch.
 
     Raises
     ------
@@ -51,13 +51,15 @@ def minimize(training: Training, settings: LBFGS) -> None:
             raise StopIteration
         training.tell("on_epoch_begin")
 
-    options: dict[str, Any] = {"maxiter": training.epochs, "maxfun": 25 * training.epochs, "maxcor": settings.memory}
-    options |= {"gtol": settings.tolerance, "ftol": 0.0}
+    most = settings.evaluations or 25 * training.epochs
+    options: dict[str, Any] = {"maxiter": training.epochs, "maxfun": most, "maxcor": settings.memory}
+    options |= {"gtol": settings.tolerance, "ftol": settings.improvement}
     start = network.theta.astype(np.float64)
     training.tell("on_epoch_begin")
     result = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", callback=after, options=options)
     move_to(training, result.x)
     training.stopped = training.stopped or f"L-BFGS ended after {training.epoch} iterations: {result.message}"
+    return result
 
 
 def flat_objective(training: Training) -> Callable[[Array], tuple[float, Array]]:

@@ -112,6 +112,11 @@ def poisson(z: Values, y: Values) -> Values:
     return rate(z) * (1 + z - np.minimum(z, 60)) - y * z
 
 
+def half_poisson_deviance(z: Values, y: Values) -> Values:
+    """is half the Poisson deviance: how far the likelihood is below that of a perfect prediction"""
+    return poisson(z, y) + y * np.log(np.where(y > 0, y, 1)) - y
+
+
 def smoothed(y: Array, smoothing: float) -> Values:
     """are the targets with a little of each one spread evenly over all classes"""
     return (1 - smoothing) * y + smoothing / y.shape[1]
@@ -188,10 +193,11 @@ REDUCTIONS: dict[tuple[str, bool], tuple[Formula, Formula]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What all losses share: a reduction, ``"mean"`` or ``"sum"``.
+    """What all losses share: a reduction, ``"mean"``, ``"sum"`` or ``"mean of rows"``.
 
     The mean is taken over rows and outputs, except for ``CrossEntropy``, which has one loss for
-    each row.  A loss of your own is a subclass that names its formulas, as those below do.
+    each row; the mean of rows adds the outputs of a row up.  A loss of your own is a subclass that
+    names its formulas, as those below do.
     """
 
     reduction: str = "mean"
@@ -202,8 +208,8 @@ class Loss:
     target: ClassVar[str] = "numbers"  # what y holds: "numbers", "classes", "labels" (0 or 1) or "counts"
 
     def __post_init__(self) -> None:
-        if self.reduction not in ("mean", "sum"):
-            raise unknown_name("reduction", self.reduction, ("mean", "sum"))
+        if self.reduction not in ("mean", "sum", "mean of rows"):
+            raise unknown_name("reduction", self.reduction, ("mean", "sum", "mean of rows"))
 
     @property
     def formulas(self) -> Mapping[str, Formula]:
@@ -222,7 +228,7 @@ class Loss:
     def reduce(self, weights: bool) -> tuple[Formula, Formula]:
         """The formulas that make one number of the losses, and that scale the gradient."""
         over = "rows" if self.target == "classes" else "entries"
-        return REDUCTIONS[(self.reduction if self.reduction == "sum" else f"mean of {over}", weights)]
+        return REDUCTIONS[(f"mean of {over}" if self.reduction == "mean" else self.reduction, weights)]
 
     def settings(self) -> dict[str, Any]:
         """The fields, for files and for people."""
@@ -338,14 +344,24 @@ class BinaryCrossEntropy(Loss):
 class Poisson(Loss):
     """Counts: p = exp(z) is the expected number (McCullagh & Nelder 1989, ch. 6).
 
+    With ``deviance=True`` the value is half the deviance: it differs by a number that only depends on
+    the targets, and is 0 where every prediction is right.
+
     >>> Poisson().target
     'counts'
     """
+
+    deviance: bool = False
 
     link = rate
     value = poisson
     gradient = predicted_minus_true
     target = "counts"
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        whole = super().formulas
+        return {**whole, "value": half_poisson_deviance} if self.deviance else whole
 
 
 LOSSES: dict[str, type[Loss]] = {

@@ -200,7 +200,10 @@ class Network:
     @property
     def inference(self) -> Program:
         """The program of a prediction and its objective."""
-        return inference_program(self.layers, self.loss, self.regularizers)
+        program: Program = self.runner(
+            "inference", lambda: inference_program(self.layers, self.loss, self.regularizers)
+        )
+        return program
 
     def program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
         """The statements of one training step, with the shapes of their results.
@@ -293,7 +296,8 @@ class Network:
         self.check_built()
         if engine not in ENGINES:
             raise unknown_name("engine", engine, ENGINES)
-        features, program = as_features(X, self.dtype, self.n_in), self.inference.needed_for("p")
+        features = as_features(X, self.dtype, self.n_in)
+        program = self.runner("inference of p", lambda: self.inference.needed_for("p"))
         values = {**self.parameters, **self.statistics}
         if choose(engine, program, values, len(features), 1)[0] == "compiled":
             try:

@@ -86,6 +86,18 @@ def adam(
     return theta, m, v
 
 
+def adam_epsilon_hat(
+    theta: Array, g: Array, m: Array, v: Array, lr: float, t: int, beta1: float, beta2: float, eps: float
+) -> tuple[Array, Array, Array]:
+    # A running mean of the gradients.
+    m = beta1 * m + (1 - beta1) * g
+    # A running mean of the squared gradients.
+    v = beta2 * v + (1 - beta2) * g**2
+    # A step of about lr, shorter where the gradient keeps changing its mind; a factor makes up for beginning at 0.
+    theta = scaled_step(theta, m, v, lr * np.sqrt(1 - beta2**t) / (1 - beta1**t), eps)
+    return theta, m, v
+
+
 def decay(theta: Array, lr: float, weight_decay: float) -> Array:
     # Every parameter shrinks a little, apart from the gradient.
     theta = theta - lr * weight_decay * theta
@@ -257,6 +269,20 @@ class Adam(Optimizer):
 
 
 @dataclass(frozen=True)
+class AdamEpsilonHat(Adam):
+    """Adam in the quicker form that its authors give at the end of their section 2 (Kingma & Ba 2015).
+
+    The correction for the beginning is in the length of the step, so that ``eps`` is added to a root
+    that is not corrected yet ("epsilon hat"): it weighs more in the first steps.  scikit-learn and Keras do so.
+
+    >>> AdamEpsilonHat(0.01).eps
+    1e-08
+    """
+
+    rules = (adam_epsilon_hat,)
+
+
+@dataclass(frozen=True)
 class AdamW(Optimizer):
     """Adam with decoupled decay of all parameters (Loshchilov & Hutter 2019, algorithm 2).
 
@@ -383,24 +409,34 @@ class LBFGS:
     """Quasi-Newton steps with a line search, for full batches; SciPy does the work (L-BFGS-B, Zhu et al. 1997).
 
     Good for small data.  ``memory`` pairs of steps are kept; training ends when no entry of the
-    gradient exceeds ``tolerance``.  Used as ``net.fit(X, y, optimizer=LBFGS(), epochs=200, batch_size=None)``.
+    gradient exceeds ``tolerance``, when an iteration makes the objective smaller by no more than
+    ``improvement`` (as a share of the objective, or of 1 where that is more), or when it has been computed
+    ``evaluations`` times (by default 25 times for each epoch).
+    Used as ``net.fit(X, y, optimizer=LBFGS(), epochs=200, batch_size=None)``.
 
     >>> LBFGS()
-    LBFGS(memory=10, tolerance=1e-08)
+    LBFGS(memory=10, tolerance=1e-08, improvement=0.0, evaluations=None)
     """
 
     memory: int = 10
     tolerance: float = 1e-8
+    improvement: float = 0.0
+    evaluations: int | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.memory, bool) or not isinstance(self.memory, int) or self.memory < 1:
-            raise InputError(f"LBFGS needs memory as a whole number from 1, not {self.memory!r}.")
-        if not isinstance(self.tolerance, (int, float)) or not 0 <= self.tolerance < math.inf:
-            raise InputError(f"LBFGS needs tolerance as a number from 0, not {self.tolerance!r}.")
+        for name in ("memory", "evaluations"):
+            value = getattr(self, name)
+            is_number = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1
+            if not is_number and (name, value) != ("evaluations", None):
+                raise InputError(f"LBFGS needs {name} as a whole number from 1, not {value!r}.")
+        for name in ("tolerance", "improvement"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+                raise InputError(f"LBFGS needs {name} as a number from 0, not {value!r}.")
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    kind.__name__: kind for kind in (SGD, Momentum, Nesterov, AdaGrad, RMSProp, Adam, AdamW)
+    kind.__name__: kind for kind in (SGD, Momentum, Nesterov, AdaGrad, RMSProp, Adam, AdamEpsilonHat, AdamW)
 }
 
 

@@ -479,19 +479,21 @@ def write_loss(
     (total,) = writer.write(reduce, scope, {}, "")
     if regularizers:
         writer.emit("loss", total, words_of(reduce, "The loss"))
-        write_penalties(writer, regularizers, placed)
+        write_penalties(writer, regularizers, placed, weighted)
     else:
         writer.emit("J", total, words_of(reduce, "The objective J"))
     return scope
 
 
-def write_penalties(writer: Writer, regularizers: Sequence[Regularizer], placed: Sequence[Placed]) -> None:
+def write_penalties(
+    writer: Writer, regularizers: Sequence[Regularizer], placed: Sequence[Placed], weighted: bool
+) -> None:
     """Write the objective ``J`` as the loss plus what each regularizer adds for each parameter it acts on."""
     writer.part = ", ".join(map(repr, regularizers))
     J: ast.expr = name("loss")
     words = []
     for regularizer in regularizers:
-        formula = type(regularizer).penalty
+        formula = regularizer.formulas(weighted)[0]
         words.append(words_of(formula, "").removeprefix(f"{name_of(formula)} "))
         for place in placed:
             for letter in place.layer.regularized:
@@ -503,7 +505,7 @@ def write_penalties(writer: Writer, regularizers: Sequence[Regularizer], placed:
 def penalty_scope(writer: Writer, regularizer: Regularizer, place: Placed, letter: str) -> Scope:
     """What the letters of a regularizer stand for when it acts on one parameter."""
     constants = {k: writer.constant(k, v, regularizer) for k, v in regularizer.constants.items()}
-    return {"W": place.scope[letter], **constants}
+    return {"W": place.scope[letter], "n": name("n"), "w": name("w"), **constants}
 
 
 def write_backward(
@@ -525,10 +527,10 @@ def write_backward(
     writer.emit(target, scaled, words)
     for place in reversed(placed):
         writer.part = place.part
-        write_layer_backward(writer, regularizers, place)
+        write_layer_backward(writer, regularizers, place, weighted)
 
 
-def write_layer_backward(writer: Writer, regularizers: Sequence[Regularizer], place: Placed) -> None:
+def write_layer_backward(writer: Writer, regularizers: Sequence[Regularizer], place: Placed, weighted: bool) -> None:
     """Write one layer's gradients: through the activation, to its parameters, to what came in."""
     layer, scope = place.layer, place.scope
     if place.a != place.z:
@@ -538,7 +540,7 @@ def write_layer_backward(writer: Writer, regularizers: Sequence[Regularizer], pl
         writer.emit(f"d{place.z}", dz, f"{words_of(chain_rule, f'd{place.z}')}; {words}")
     for letter in layer.regularized:
         for regularizer in regularizers:
-            formula = type(regularizer).gradient
+            formula = regularizer.formulas(weighted)[1]
             (pull,) = writer.write(formula, penalty_scope(writer, regularizer, place, letter), {}, "")
             before = writer.added.get(f"d{letter}{place.suffix}")
             words = words_of(formula, "").removeprefix(f"{name_of(formula)} ")

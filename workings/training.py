@@ -13,14 +13,14 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.arrays import Array, as_features, as_random, describe, same_length
 from workings.callbacks import Callback, sees_every_epoch
-from workings.engines.choice import ENGINES, choose
+from workings.engines.choice import ENGINES, WORTH_COMPILING, choose
 from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import Engine, NotCompilableError, Stretch
 from workings.engines.reference import ReferenceEngine, Tracer
@@ -30,7 +30,7 @@ from workings.lbfgs import minimize
 from workings.metrics import METRICS, Metric, of_each
 from workings.optimizers import LBFGS, Part
 from workings.program import Program, inference_program, step_program
-from workings.schedules import Constant, OnPlateau
+from workings.schedules import Constant, OnPlateau, positive_rate
 from workings.targets import Targets
 
 if TYPE_CHECKING:
@@ -132,6 +132,8 @@ class Training:
         Why training is to end after this epoch; empty while it goes on.
     """
 
+    worth_compiling: ClassVar[float] = WORTH_COMPILING  # seconds that compiled code must save to be taken unasked
+
     def __init__(
         self,
         network: Network,
@@ -167,6 +169,7 @@ class Training:
         self.history = History()
         self.epoch, self.step, self.stopped, self.lr = 0, 0, "", math.nan
         self.plateau: dict[str, Any] = {}
+        self.result: Any = None  # what SciPy says of L-BFGS at its end
         self.program: Program
         self.values: dict[str, Array]
         self.engine: Engine
@@ -253,7 +256,7 @@ class Training:
         self.program, steps = network.runner(key, write)
         self.values = network.start_values(self.program)
         rows = min(self.batch_size, len(self.X))
-        name, why = choose(wanted, steps, self.values, rows, self.epochs * len(self.batches))
+        name, why = choose(wanted, steps, self.values, rows, self.epochs * len(self.batches), self.worth_compiling)
         if name == "compiled":
             try:
                 self.engine = network.runner((*key, name), lambda: CompiledEngine(steps))
@@ -312,7 +315,7 @@ class Training:
         try:
             self.tell("on_train_begin")
             if isinstance(self.optimizer, LBFGS):
-                minimize(self, self.optimizer)
+                self.result = minimize(self, self.optimizer)
             else:
                 self.run_epochs()
             self.history.stopped = self.stopped or f"all {self.epochs} epochs done"
@@ -479,7 +482,9 @@ class Training:
     def metric_of(self, metric: Metric, y: Array, p: Array) -> Array:
         """A metric of predictions of shape (epochs, n, n_out)."""
         predicted = self.network.targets.decode(p.reshape(-1, p.shape[-1]))
-        return of_each(metric, self.network.targets.decode(y), predicted.reshape(*p.shape[:2], *predicted.shape[1:]))
+        predicted = predicted.reshape(*p.shape[:2], *predicted.shape[1:])
+        with np.errstate(all="ignore"):  # a training that is about to diverge is told of by its first wrong name
+            return of_each(metric, self.network.targets.decode(y), predicted)
 
     def run_stretch(self, stretch: Stretch) -> Sequence[float] | Array:
         """Have the engine run some steps; find the culprit if a number is not finite."""
@@ -496,7 +501,7 @@ class Training:
 
     def stretches(self) -> Iterator[Stretch]:
         """Cut an epoch into stretches of steps, so that what is put in order and drawn fits in memory."""
-        order = self.network.rng.permutation(len(self.X)) if self.shuffle else None
+        order = self.next_order() if self.shuffle else None
         per_stretch = max(ROWS_AT_A_TIME // (self.X.shape[1] * self.batch_size), 1)
         for first in range(0, len(self.batches), per_stretch):
             batches = self.batches[first : first + per_stretch]
@@ -512,6 +517,10 @@ class Training:
                 draws=self.drawn(batches),
                 kept=self.keep_room(1)[1],
             )
+
+    def next_order(self) -> Array:
+        """Draw the order of the rows for an epoch."""
+        return self.network.rng.permutation(len(self.X))
 
     def drawn(self, batches: Sequence[tuple[int, int]]) -> dict[str, Array]:
         """Draw the masks of some batches, one batch after the other."""
@@ -537,6 +546,10 @@ class Training:
     def rate_now(self) -> dict[str, float]:
         """The learning rate of the last step, for the history."""
         return {} if isinstance(self.optimizer, LBFGS) else {"lr": self.lr}
+
+    def set_rate(self, lr: float) -> None:
+        """Take another learning rate from the next step on, whatever the schedule says."""
+        self.plateau = {**self.plateau, "lr": positive_rate(lr)}
 
     def stop(self, reason: str, after: int | None = None) -> None:
         """End training after this epoch, or after one of those ``ran``."""

@@ -20,7 +20,14 @@ FOR_A_NUMBER = 2e-9  # seconds that it needs more than compiled loops for each n
 WORTH_COMPILING = 2.0  # seconds that must be saved
 
 
-def choose(wanted: str, program: Program, values: Mapping[str, Array], rows: int, steps: int) -> tuple[str, str]:
+def choose(
+    wanted: str,
+    program: Program,
+    values: Mapping[str, Array],
+    rows: int,
+    steps: int,
+    worth_compiling: float = WORTH_COMPILING,
+) -> tuple[str, str]:
     """The name of an engine, and why it is taken.
 
     Parameters
@@ -33,6 +40,8 @@ def choose(wanted: str, program: Program, values: Mapping[str, Array], rows: int
         What the step is handed, parameters among it; only their shapes are looked at.
     rows, steps : int
         How many rows a step takes, and how many steps there are to be.
+    worth_compiling : float
+        The seconds that must be saved for the compiled engine to be taken.
     """
     if wanted != "auto":
         return wanted, ASKED
@@ -40,7 +49,7 @@ def choose(wanted: str, program: Program, values: Mapping[str, Array], rows: int
         return "reference", "Numba is not installed: pip install 'workings[fast]'"
     if is_switched_off():
         return "reference", "Numba is switched off by NUMBA_DISABLE_JIT"
-    if saved(program, values, rows, steps) < WORTH_COMPILING:
+    if saved(program, values, rows, steps) < worth_compiling:
         return "reference", f"{counted(steps, 'step')} of {counted(rows, 'row')} are too little work to compile it"
     return "compiled", f"{counted(steps, 'step')} of {counted(rows, 'row')} are worth compiling"
 

@@ -8,10 +8,11 @@ thread computes an entry does not change its bits.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
@@ -29,6 +30,7 @@ PATIENCE = 20_000  # looks at the board, after which a helper lets others have t
 # in cache lines of their own.  From DESCRIPTION on: what ``product`` writes, and at last whether it is cut by columns.
 TICKET, DONE, IS_OPEN, TEAM, ADDRESS, DESCRIPTION, PLACES = 0, 8, 16, 17, 18, 24, 37
 JOBS = 2**16
+COUNTING = threading.Lock()
 
 
 def atomic(operation: str) -> Any:
@@ -219,6 +221,13 @@ def threads() -> int:
     return max(min([numba.config.NUMBA_NUM_THREADS, *([int(given)] if given.isdecimal() else [])]), 1)
 
 
+@functools.cache
+def products_of(dtype: str) -> tuple[int, Any]:
+    """The address of ``compute`` and the function for helpers, compiled for a precision."""
+    source = SOURCE.format(dtype=dtype)
+    return load(source, "compute").address, load(source, "help_out")
+
+
 class Team:
     """The board and the rooms for the products of one run; as a context, with helpers that are awake.
 
@@ -230,18 +239,22 @@ class Team:
         Multiplications in the largest product: helpers come only where it is worth sharing.
     """
 
+    at_work: ClassVar[int] = 0  # teams of this process
+
     def __init__(self, dtype: Any, largest_product: int) -> None:
-        self.size = threads() if largest_product >= FEWEST_TO_SHARE and not numba.config.DISABLE_JIT else 1
+        wanted = threads() if largest_product >= FEWEST_TO_SHARE and not numba.config.DISABLE_JIT else 1
+        with COUNTING:  # networks that train at once, in threads of one process, share the processors
+            self.size = max(wanted // (1 + Team.at_work), 1)
         self.board = np.zeros(PLACES, np.int64)
         self.board[TEAM] = self.size
         if not numba.config.DISABLE_JIT:
-            source = SOURCE.format(dtype=np.dtype(dtype).name)
-            self.board[ADDRESS] = load(source, "compute").address
-            self.help_out = load(source, "help_out")
+            self.board[ADDRESS], self.help_out = products_of(np.dtype(dtype).name)
         self.rooms = np.empty((self.size, room_for(dtype) + 1), dtype)  # the last number of the first is the scale
         self.helpers: list[threading.Thread] = []
 
     def __enter__(self) -> tuple[Any, Any]:
+        with COUNTING:
+            Team.at_work += 1
         self.board[IS_OPEN] = 1
         self.helpers = [threading.Thread(target=self.help, args=(who,), daemon=True) for who in range(1, self.size)]
         for helper in self.helpers:
@@ -255,6 +268,8 @@ class Team:
             time.sleep(0)
 
     def __exit__(self, *error: object) -> None:
+        with COUNTING:
+            Team.at_work -= 1
         self.board[IS_OPEN] = 0
         for helper in self.helpers:
             helper.join()

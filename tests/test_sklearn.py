@@ -1,0 +1,863 @@
+"""The estimators, against scikit-learn: its classes, its checks, its own tests of them, its tools around them.
+
+Where no engine is the point, the reference engine is asked for, so that nothing is compiled.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import itertools
+import math
+import os
+import pickle
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from xml.etree import ElementTree
+
+import joblib
+import numpy as np
+import pandas
+import polars
+import pytest
+import sklearn
+from scipy import sparse
+from sklearn import neural_network
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_breast_cancer, load_iris, make_multilabel_classification, make_regression
+from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Ridge
+from sklearn.metrics import log_loss, mean_poisson_deviance
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from workings import (
+    L2,
+    LBFGS,
+    SGD,
+    Activation,
+    Adam,
+    AdamEpsilonHat,
+    BinaryCrossEntropy,
+    Callback,
+    Chain,
+    ClipByValue,
+    CrossEntropy,
+    Dense,
+    EarlyStopping,
+    Huber,
+    InputError,
+    Network,
+    Poisson,
+    RMSProp,
+    SquaredError,
+)
+from workings.engines.choice import is_switched_off
+from workings.engines.compiled import is_installed
+from workings.schedules import Cosine, OnPlateau, Step
+from workings.sklearn import MLPClassifier, MLPRegressor
+
+ROOT = Path(__file__).resolve().parents[1]
+KINDS = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
+SMALL = {"hidden_layer_sizes": (12, 7), "batch_size": 32, "max_iter": 25, "random_state": 0}
+OURS = {**SMALL, "engine": "reference"}
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X_IRIS, Y_IRIS = load_iris(return_X_y=True)
+X_IRIS = StandardScaler().fit_transform(X_IRIS)
+NAMES = np.array(["setosa", "versicolor", "virginica"], dtype=object)[Y_IRIS]
+X_REG, Y_REG = make_regression(120, 8, n_targets=3, noise=3, random_state=0)
+Y_REG = Y_REG / Y_REG.std(axis=0)
+X_LABELS, Y_LABELS = make_multilabel_classification(80, random_state=0)
+COUNTS = np.round(3 * np.abs(Y_REG))
+
+# A name for each kind of targets: class, inputs, targets, settings.
+PROBLEMS = {
+    "classes": ("MLPClassifier", X_IRIS, NAMES, {}),
+    "two classes": ("MLPClassifier", X_IRIS[50:], NAMES[50:], {}),
+    "labels": ("MLPClassifier", X_LABELS, Y_LABELS, {}),
+    "numbers": ("MLPRegressor", X_REG, Y_REG[:, 0], {}),
+    "rows of numbers": ("MLPRegressor", X_REG, Y_REG, {}),
+    "counts": ("MLPRegressor", X_REG / 5, COUNTS[:, 0], {"loss": "poisson"}),
+    "rows of counts": ("MLPRegressor", X_REG / 5, COUNTS, {"loss": "poisson"}),
+}
+SETTINGS = {
+    "adam": {},
+    "adam, large epsilon": {"epsilon": 0.01, "beta_1": 0.8, "beta_2": 0.99},
+    "sgd": {"solver": "sgd", "momentum": 0, "learning_rate_init": 0.01},
+    "momentum": {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.01},
+    "nesterov": {"solver": "sgd", "learning_rate_init": 0.01},
+    "invscaling": {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.1, "power_t": 0.3},
+    "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "n_iter_no_change": 2, "tol": 0.05,
+                 "learning_rate_init": 0.01},
+    "lbfgs": {"solver": "lbfgs", "max_iter": 15},
+    "early stopping": {"early_stopping": True, "activation": "logistic", "validation_fraction": 0.2},
+    "one batch": {"batch_size": 200, "activation": "tanh", "alpha": 0.1},
+    "in order": {"shuffle": False, "activation": "identity"},
+    "no hidden layer": {"hidden_layer_sizes": (), "activation": "logistic"},
+}  # fmt: skip
+
+
+def both(kind, X, y, fit=None, **settings):
+    """scikit-learn's estimator and ours, fitted alike; what warns in one warns in the other."""
+    settings = {**SMALL, **settings}
+    theirs = getattr(neural_network, kind)(**settings)
+    ours = KINDS[kind](**settings, engine="reference")
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        return theirs.fit(X, y, **(fit or {})), ours.fit(X, y, **(fit or {}))
+
+
+def assert_same(theirs, ours, X, rtol=1e-9):
+    """Weights, losses, counts and predictions are the same to rounding."""
+    for name in ("coefs_", "intercepts_"):
+        for a, b in zip(getattr(theirs, name), getattr(ours, name), strict=True):
+            np.testing.assert_allclose(b, a, rtol=rtol, atol=rtol)
+    for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    for name in ("loss_", "loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_"):
+        expected = getattr(theirs, name, None)
+        if expected is not None:
+            np.testing.assert_allclose(getattr(ours, name), expected, rtol=rtol, err_msg=name)
+    expected, found = theirs.predict(X), ours.predict(X)
+    if expected.dtype.kind == "f":
+        np.testing.assert_allclose(found, expected, rtol=max(rtol, 1e-6), atol=max(rtol / 100, 1e-9))
+    else:
+        assert (found == expected).all()
+    if hasattr(theirs, "predict_proba"):
+        np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-6, atol=1e-9)
+
+
+# -- the same numbers -----------------------------------------------------------------------
+
+
+# With several outputs scikit-learn's gradient is wrong for L-BFGS: a test of its own compares with ridge regression.
+PAIRS = [pair for pair in itertools.product(PROBLEMS, SETTINGS) if pair != ("rows of numbers", "lbfgs")]
+WEIGHTED = [pair for pair in PAIRS if pair[1] in ("adam", "invscaling", "lbfgs", "early stopping")]
+
+
+@pytest.mark.parametrize(("problem", "setting"), PAIRS)
+def test_the_same_network_as_scikit_learns(problem, setting):
+    kind, X, y, own = PROBLEMS[problem]
+    theirs, ours = both(kind, X, y, **{**own, **SETTINGS[setting]})
+    # A line search makes more of rounding than a step does.
+    assert_same(theirs, ours, X, rtol=1e-6 if setting == "lbfgs" else 1e-9)
+
+
+@pytest.mark.parametrize(("problem", "setting"), WEIGHTED)
+def test_sample_weights_count_as_they_do_there(problem, setting):
+    kind, X, y, own = PROBLEMS[problem]
+    w = np.random.default_rng(0).integers(0, 4, len(X)) / 2
+    theirs, ours = both(kind, X, y, {"sample_weight": w}, **{**own, **SETTINGS[setting]})
+    assert_same(theirs, ours, X, rtol=1e-6 if setting == "lbfgs" else 1e-9)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("problem", ["classes", "rows of numbers"])
+def test_partial_fit_goes_on_as_there(problem, solver):
+    kind, X, y, own = PROBLEMS[problem]
+    settings = {**SMALL, **own, "solver": solver, "learning_rate": "invscaling", "learning_rate_init": 0.01}
+    theirs, ours = getattr(neural_network, kind)(**settings), KINDS[kind](**settings)
+    for call in range(6):
+        classes = {"classes": np.unique(y)} if kind == "MLPClassifier" and call == 0 else {}
+        for estimator in (theirs, ours):
+            estimator.partial_fit(X[call::2], y[call::2], **classes)
+    assert_same(theirs, ours, X)
+
+
+@pytest.mark.parametrize("setting", ["adam", "invscaling", "lbfgs"])
+def test_a_warm_start_goes_on_as_there(setting):
+    theirs, ours = both("MLPClassifier", X_IRIS, NAMES, **SETTINGS[setting], warm_start=True)
+    for estimator in (theirs, ours):
+        estimator.set_params(alpha=0.5).fit(X_IRIS, NAMES)
+    assert_same(theirs, ours, X_IRIS, rtol=1e-5 if setting == "lbfgs" else 1e-9)
+    with pytest.raises(InputError, match="Use warm_start=False"):
+        ours.set_params(hidden_layer_sizes=(3,)).fit(X_IRIS, NAMES)
+
+
+def test_a_warm_start_that_gets_no_better_keeps_the_best():
+    model = MLPClassifier(**OURS, early_stopping=True, warm_start=True, validation_set=(X_IRIS[::3], NAMES[::3]))
+    model.set_params(learning_rate_init=0.02).fit(X_IRIS, NAMES)
+    best = model.best_validation_score_
+    model.set_params(learning_rate_init=1e-9, max_iter=2).fit(X_IRIS, NAMES)
+    assert model.best_validation_score_ == best == model.score(X_IRIS[::3], NAMES[::3])
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_one_source_of_random_numbers_for_several_fits(shared):
+    found = []
+    for kind in (neural_network.MLPRegressor, MLPRegressor):
+        source = np.random.RandomState(3)
+        for more in (
+            {"batch_size": 16},
+            {"batch_size": 120},
+            {"solver": "lbfgs"},
+            {},
+        ):  # a single batch draws orders too
+            model = kind(random_state=source if shared else 3, max_iter=3, **more)
+            found.append(model.fit(X_REG, Y_REG[:, 0]).coefs_[0])
+    for theirs, ours in zip(found[:4], found[4:], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+def test_without_a_random_state_numpys_own_is_used():
+    found = []
+    for kind in (neural_network.MLPRegressor, MLPRegressor):
+        np.random.seed(5)
+        found.append(kind(max_iter=3, batch_size=50).fit(X_REG, Y_REG[:, 0]).coefs_[0])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("container", [sparse.csr_matrix, sparse.csc_array])
+def test_sparse_inputs_and_labels(container):
+    X = np.where(np.abs(X_LABELS) > 3, X_LABELS, 0)
+    plain = MLPClassifier(**OURS).fit(X, Y_LABELS)
+    model = MLPClassifier(**OURS).fit(container(X), sparse.csr_matrix(Y_LABELS))
+    np.testing.assert_array_equal(model.predict_proba(container(X)), plain.predict_proba(X))
+    np.testing.assert_array_equal(model.transform(container(X)), plain.transform(X))
+    model.partial_fit(container(X), Y_LABELS)
+
+
+def test_float32_stays_float32():
+    theirs, ours = both("MLPRegressor", X_REG.astype(np.float32), Y_REG)
+    assert {a.dtype for a in (*ours.coefs_, *ours.intercepts_, ours.predict(X_REG))} == {np.dtype(np.float32)}
+    assert_same(theirs, ours, X_REG.astype(np.float32), rtol=1e-3)
+    assert MLPRegressor(dtype="float32", max_iter=1).fit(X_REG, Y_REG).coefs_[0].dtype == np.float32
+
+
+def test_the_compiled_engine_leads_to_the_same_network():
+    pytest.importorskip("numba")
+    # Read-only data, as joblib hands them to its workers.
+    X, y = X_IRIS.copy(), NAMES
+    X.setflags(write=False)
+    theirs, _ = both("MLPClassifier", X, y)
+    compiled = MLPClassifier(**SMALL, engine="compiled").fit(X, y)
+    assert compiled.history_.engine.startswith("compiled")
+    assert_same(theirs, compiled, X)
+
+
+@pytest.mark.slow  # compiles
+def test_epochs_that_are_run_together_lead_to_the_same_network():
+    pytest.importorskip("numba")
+    settings = {"batch_size": "auto", "early_stopping": True, "n_iter_no_change": 4, "learning_rate_init": 0.05}
+    theirs, _ = both("MLPClassifier", X_IRIS, NAMES, **{**settings, "max_iter": 100})
+    compiled = MLPClassifier(**{**SMALL, **settings, "max_iter": 100}, engine="compiled").fit(X_IRIS, NAMES)
+    assert theirs.n_iter_ < 100
+    assert_same(theirs, compiled, X_IRIS)
+
+
+def test_what_is_worth_compiling_is_compiled_with_batches_too():
+    if not is_installed() or is_switched_off():
+        pytest.skip("needs Numba")
+    engines = [MLPClassifier(max_iter=n, random_state=0).fit(X_IRIS, Y_IRIS).history_.engine for n in (1, 400)]
+    assert [engine.split()[0] for engine in engines] == ["reference", "compiled"]
+
+
+def test_lbfgs_follows_the_right_gradient_with_several_outputs():
+    # Without hidden layers: ridge regression, whose penalty counts once for each output of a mean.
+    settings = {"hidden_layer_sizes": (), "solver": "lbfgs", "alpha": 20.0, "tol": 1e-9, "max_iter": 2000}
+    ours, ridge = MLPRegressor(**settings, random_state=0), Ridge(alpha=20.0 * Y_REG.shape[1])
+    ours.fit(X_REG, Y_REG)
+    ridge.fit(X_REG, Y_REG)
+    np.testing.assert_allclose(ours.predict(X_REG), ridge.predict(X_REG), atol=1e-4)
+    theirs = neural_network.MLPRegressor(**settings, random_state=0).fit(X_REG, Y_REG)
+    assert theirs.loss_ > ours.loss_ * 1.01
+    assert ours.network_.check_gradients(X_REG, Y_REG).ok
+
+
+def test_the_poisson_loss_is_half_the_deviance():
+    _, ours = both("MLPRegressor", X_REG / 5, COUNTS[:, 0], loss="poisson", solver="lbfgs", alpha=0.0)
+    deviance = mean_poisson_deviance(COUNTS[:, 0], ours.predict(X_REG / 5))
+    assert ours.loss_ == pytest.approx(deviance / 2, rel=1e-9)
+    with pytest.raises(InputError, match="0 or more"):
+        MLPRegressor("poisson").fit(X_REG, -COUNTS)
+
+
+# -- the same interface ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_parameters_have_the_same_places_and_defaults(name):
+    theirs = inspect.signature(getattr(neural_network, name).__init__).parameters
+    ours = inspect.signature(KINDS[name].__init__).parameters
+    assert list(ours)[: len(theirs)] == list(theirs)
+    for parameter, known in theirs.items():
+        assert (ours[parameter].default, ours[parameter].kind) == (known.default, known.kind), parameter
+    assert all(ours[more].kind is inspect.Parameter.KEYWORD_ONLY for more in list(ours)[len(theirs) :])
+    assert not set(getattr(neural_network, name)().get_params()) - set(KINDS[name]().get_params())
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_methods_and_attributes_have_the_same_names(name):
+    kind, X, y, own = PROBLEMS["classes" if name == "MLPClassifier" else "numbers"]
+    for setting in ("adam", "early stopping", "lbfgs"):
+        theirs, ours = both(kind, pandas.DataFrame(X).add_prefix("x"), y, **own, **SETTINGS[setting])
+        assert {n for n in dir(theirs) if not n.startswith("_")} <= set(dir(ours)) | {"partial_fit"}
+        assert hasattr(ours, "partial_fit") == (setting != "lbfgs")
+        assert (theirs.feature_names_in_ == ours.feature_names_in_).all()
+        assert ours.loss == theirs.loss
+
+
+def test_both_have_the_same_shared_parameters_and_one_text():
+    ours = [inspect.signature(kind.__init__).parameters for kind in KINDS.values()]
+    shared = set(ours[0]) & set(ours[1])
+    assert all(ours[0][name].default == ours[1][name].default for name in shared - {"loss"})
+    for name in shared - {"self", "loss"}:
+        for kind in KINDS.values():
+            assert re.search(rf"\b{name}\b", kind.__doc__), name
+
+
+@parametrize_with_checks(
+    [MLPClassifier(max_iter=100, engine="reference"), MLPRegressor(max_iter=100, engine="reference")]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [
+        MLPClassifier(),
+        MLPRegressor(solver="sgd"),
+        MLPClassifier((20, 10), ["tanh", "gelu"], l1=1e-4, clip=1.0, weight_decay=1e-3, optimizer=Adam(0.01)),
+        MLPRegressor(Huber(), (20,), init="he_normal", schedule=Step(0.01, every=50)),
+    ]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_checks_with_more_settings(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_weights_are_repeated_rows():
+    from sklearn.utils import estimator_checks
+
+    for kind in (MLPClassifier, MLPRegressor):
+        estimator_checks.check_sample_weight_equivalence_on_dense_data(kind.__name__, kind(solver="lbfgs"))
+
+
+def test_tags_are_theirs_and_that_of_a_transformer():
+    for name, kind in KINDS.items():
+        theirs, ours = get_tags(getattr(neural_network, name)()), get_tags(kind())
+        assert ours.transformer_tags is not None
+        ours.transformer_tags = None
+        assert ours == theirs
+
+
+# -- scikit-learn's own tests ---------------------------------------------------------------
+
+EXCEPTION = re.compile(r"^\| `(test_\w+)` \|", re.MULTILINE)
+TAKE_LONG = "n_iter_no_change or partial_fit_classification or warm_start or lbfgs_ or multioutput or early_stopping"
+
+
+@pytest.mark.parametrize("chosen", [
+    pytest.param(f"not ({TAKE_LONG})", id="most"), pytest.param("test", id="all", marks=pytest.mark.slow)
+])  # fmt: skip
+def test_scikit_learns_own_tests(chosen, tmp_path):
+    """All pass but those that docs/scikit-learn.md lists, and those all fail."""
+    source = (Path(neural_network.__file__).parent / "tests" / "test_mlp.py").read_text(encoding="utf-8")
+    line = "from sklearn.neural_network import MLPClassifier, MLPRegressor\n"
+    assert source.count(line) == 1
+    assert source.count("neural_network") == 2  # there, and in its docstring
+    (tmp_path / "test_mlp.py").write_text(
+        source.replace(line, line.replace("sklearn.neural_network", "workings.sklearn"))
+    )
+    (tmp_path / "conftest.py").write_text("from sklearn.conftest import *\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_DISABLE_JIT": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=found.xml", "-k", chosen]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    cases = list(ElementTree.parse(tmp_path / "found.xml").getroot().iter("testcase"))
+    failed = {case.get("name") for case in cases if case.find("failure") is not None or case.find("error") is not None}
+    run = {case.get("name") for case in cases}
+    listed = set(EXCEPTION.findall((ROOT / "docs" / "scikit-learn.md").read_text(encoding="utf-8")))
+    assert listed <= {name.split("[")[0] for name in re.findall(r"^def (test_\w+)", source, re.MULTILINE)}
+    assert len(run) > 30, done.stdout
+    assert failed == listed & run, done.stdout[-5000:]
+
+
+# -- beyond ---------------------------------------------------------------------------------
+
+
+def bend(z):
+    return z / (1 + np.abs(z))
+
+
+def slope(z):
+    return 1 / (1 + np.abs(z)) ** 2
+
+
+SOFTSIGN = Activation("softsign", bend, slope)
+BEYOND = {
+    "an activation of ours": {"activation": "gelu"},
+    "one of the user's": {"activation": SOFTSIGN},
+    "one for each layer": {"activation": ["elu", SOFTSIGN]},
+    "dropout": {"dropout": 0.2},
+    "dropout of one layer": {"dropout": [0.0, 0.2]},
+    "batch norm": {"batch_norm": True, "dropout": 0.1},
+    "l1": {"l1": 1e-3},
+    "weight decay": {"weight_decay": 0.01},
+    "clip": {"clip": 0.5},
+    "optimizer": {"optimizer": RMSProp(0.01)},
+    "chain": {"optimizer": Chain(ClipByValue(0.1), SGD(0.1)), "clip": 1.0},
+    "L-BFGS": {"optimizer": LBFGS(memory=5)},
+    "schedule": {"schedule": Cosine(0.01, steps=100)},
+    "schedule of sgd": {"solver": "sgd", "schedule": Step(0.1, every=20)},
+    "plateau": {"schedule": OnPlateau(0.01, patience=2)},
+    "initializer": {"init": "he_normal"},
+    "initializer of each layer": {"init": ["he_normal", "lecun_uniform", np.zeros((7, 3))]},
+    "label smoothing": {"loss": CrossEntropy(label_smoothing=0.1)},
+    "sigmoids": {"loss": "BinaryCrossEntropy"},
+    "squares": {"loss": SquaredError(half=True)},
+    "class weight": {"class_weight": "balanced"},
+    "no hidden layer": {"hidden_layer_sizes": ()},
+    "validation share with lbfgs": {"solver": "lbfgs", "validation_set": 0.2},
+    "own score": {"early_stopping": True, "scoring": "neg_log_loss"},
+}
+
+
+@pytest.mark.parametrize("setting", BEYOND)
+def test_beyond(setting):
+    settings = {**OURS, "learning_rate_init": 0.01, **BEYOND[setting]}
+    model = MLPClassifier(**settings).fit(X_IRIS, NAMES)
+    assert model.score(X_IRIS, NAMES) > 0.9
+    assert len(model.loss_curve_) == model.n_iter_ > 0
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    np.testing.assert_allclose(model.predict_proba(X_IRIS).sum(axis=1), 1)
+    network = model.network_
+    assert (network.outputs(X_IRIS).argmax(axis=1) == Y_IRIS).mean() == model.score(X_IRIS, NAMES)
+    y = NAMES[:20] if network.loss.target == "classes" else np.eye(3)[Y_IRIS[:20]]
+    assert network.check_gradients(X_IRIS[:20], y).ok
+    assert "import numpy as np" in network.script()
+    if "softsign" not in repr(network):  # functions of this module are pickled by their name
+        assert (pickle.loads(pickle.dumps(model)).predict(X_IRIS) == model.predict(X_IRIS)).all()
+    assert (clone(model).fit(X_IRIS, NAMES).predict(X_IRIS) == model.predict(X_IRIS)).all()
+
+
+@pytest.mark.parametrize("loss", ["huber", Huber(delta=0.5), SquaredError(), Poisson()])
+def test_losses_of_the_regressor(loss):
+    y = COUNTS if isinstance(loss, Poisson) else Y_REG
+    model = MLPRegressor(loss, **{**OURS, "learning_rate_init": 0.01}).fit(X_REG / 5, y)
+    assert model.loss_curve_[-1] < model.loss_curve_[0] / 1.5
+    assert model.network_.check_gradients(X_REG[:20], y[:20]).ok
+    np.testing.assert_array_equal(model.network_.predict(X_REG), model.predict(X_REG))
+
+
+def test_penalties_add_up_to_the_loss_in_both_conventions():
+    settings = {**OURS, "solver": "lbfgs", "max_iter": 5, "alpha": 0.3, "weight_decay": 0.02, "l1": 0.01}
+    model = MLPClassifier(**settings).fit(X_IRIS, NAMES)
+    squares, sizes = (sum(f(W).sum() for W in model.coefs_) for f in (np.square, np.abs))
+    penalties = (0.3 / len(X_IRIS) + 0.02) / 2 * squares + 0.01 * sizes
+    assert model.loss_ == pytest.approx(log_loss(NAMES, model.predict_proba(X_IRIS)) + penalties, rel=1e-9)
+    alike = MLPClassifier(**{**OURS, "batch_size": 50, "alpha": 0.0, "weight_decay": 0.1}).fit(X_IRIS, NAMES)
+    theirs = neural_network.MLPClassifier(**{**SMALL, "batch_size": 50, "alpha": 5.0}).fit(X_IRIS, NAMES)
+    np.testing.assert_allclose(alike.coefs_[0], theirs.coefs_[0], rtol=1e-8)
+
+
+def test_class_weights_are_sample_weights():
+    by_class = {"setosa": 2.0, "versicolor": 0.5}
+    w = np.array([by_class.get(name, 1.0) for name in NAMES])
+    found = [
+        MLPClassifier(**OURS, class_weight=by_class).fit(X_IRIS, NAMES),
+        MLPClassifier(**OURS).fit(X_IRIS, NAMES, sample_weight=w),
+        neural_network.MLPClassifier(**SMALL).fit(X_IRIS, NAMES, sample_weight=w),
+    ]
+    for other in found[1:]:
+        np.testing.assert_allclose(found[0].coefs_[1], other.coefs_[1], rtol=1e-8)
+    with pytest.raises(InputError, match="partial_fit does not see all labels"):
+        MLPClassifier(class_weight="balanced").partial_fit(X_IRIS, NAMES, classes=np.unique(NAMES))
+
+
+def test_a_validation_set_has_its_curve_and_stops_what_overfits():
+    held = (X_IRIS[::3], NAMES[::3])
+    rest = np.arange(len(X_IRIS)) % 3 != 0
+    settings = {**OURS, "max_iter": 60, "validation_set": held, "alpha": 0.0, "learning_rate_init": 0.02}
+    model = MLPClassifier(**settings, tol=0.0, n_iter_no_change=60).fit(X_IRIS[rest], NAMES[rest])
+    assert len(model.validation_loss_curve_) == 60
+    assert model.validation_loss_curve_[-1] == pytest.approx(log_loss(held[1], model.predict_proba(held[0])), rel=1e-9)
+    early = MLPClassifier(**settings, early_stopping=True, n_iter_no_change=3).fit(X_IRIS[rest], NAMES[rest])
+    assert early.n_iter_ < 60
+    assert max(early.validation_scores_) == early.best_validation_score_ == early.score(*held)
+
+
+def test_any_scorer_stops_and_its_best_epoch_stays():
+    seen = []
+
+    def scorer(estimator, X, y):
+        assert estimator.classes_.tolist() == ["setosa", "versicolor", "virginica"]
+        seen.append(-log_loss(y, estimator.predict_proba(X)))
+        return seen[-1]
+
+    frame = pandas.DataFrame(X_IRIS, columns=["a", "b", "c", "d"])
+    model = MLPClassifier(**OURS, early_stopping=True, scoring=scorer, validation_set=(frame[::3], NAMES[::3]))
+    model.fit(frame, NAMES)
+    assert model.validation_scores_ == seen
+    assert -log_loss(NAMES[::3], model.predict_proba(frame[::3])) == pytest.approx(max(seen))
+
+
+@pytest.mark.parametrize("loss", ["BinaryCrossEntropy", SquaredError(half=True), CrossEntropy()])
+def test_early_stopping_counts_what_the_estimator_predicts(loss):
+    settings = {"loss": loss, "early_stopping": True, "validation_set": (X_IRIS[::3], NAMES[::3])}
+    model = MLPClassifier(**{**OURS, "learning_rate_init": 0.01}, **settings).fit(X_IRIS, NAMES)
+    assert model.best_validation_score_ == model.score(X_IRIS[::3], NAMES[::3]) > 0.8
+
+
+def test_our_callbacks_look_on():
+    class Epochs(Callback):
+        seen: list[int] = []
+
+        def on_epoch_end(self, training):
+            self.seen.append(training.epoch)
+
+    stopping = EarlyStopping("val_loss", patience=2)
+    model = MLPRegressor(**{**OURS, "max_iter": 300}, validation_set=0.25, callbacks=[Epochs(), stopping])
+    model.set_params(learning_rate_init=0.02).fit(X_REG, Y_REG)
+    assert Epochs.seen == list(range(model.n_iter_))
+    assert model.n_iter_ < 300
+    assert model.history_.stopped.startswith("val_loss was not better")
+
+
+def test_a_loss_of_two_classes_may_have_an_output_for_each():
+    X, y = X_IRIS[50:], NAMES[50:]
+    model = MLPClassifier(**OURS, loss=CrossEntropy()).fit(X, y)
+    assert (model.n_outputs_, model.out_activation_, model.predict_proba(X).shape) == (2, "softmax", (100, 2))
+    assert (model.predict(X) == model.network_.predict(X)).all()
+    with pytest.raises(InputError, match="several labels"):
+        MLPClassifier(loss=CrossEntropy()).fit(X_LABELS, Y_LABELS)
+    several = MLPClassifier(**OURS, loss=BinaryCrossEntropy()).fit(X_LABELS, Y_LABELS)
+    assert several.predict_proba(X_LABELS).shape == Y_LABELS.shape
+
+
+# -- scikit-learn's callbacks ---------------------------------------------------------------
+
+
+class Recorder:
+    """A callback of scikit-learn's protocol."""
+
+    def __init__(self, most=None):
+        self.most, self.calls, self.scores = most, [], []
+
+    def setup(self, estimator, context):
+        self.calls.append("setup")
+
+    def teardown(self, estimator, context):
+        self.calls.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.calls.append(f"begin {context.task_name}")
+
+    def on_fit_task_end(self, estimator, context, *, X, y, fitted_estimator):
+        self.calls.append(f"end {context.task_name}")
+        self.scores.append((fitted_estimator, fitted_estimator.score(X, y)))
+        return self.most is not None and self.calls.count("end epoch") >= self.most
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_callbacks_of_scikit_learn(solver):
+    pytest.importorskip("sklearn.callback")
+    plain = MLPClassifier(**OURS, solver=solver).fit(X_IRIS, NAMES)
+    recorder = Recorder()
+    model = MLPClassifier(**OURS, solver=solver).set_callbacks(recorder).fit(X_IRIS, NAMES)
+    np.testing.assert_array_equal(plain.coefs_[0], model.coefs_[0])
+    assert recorder.calls[:3] == ["setup", "begin fit", "begin epoch"]
+    assert recorder.calls[-3:] == ["end epoch", "end fit", "teardown"]
+    assert recorder.calls.count("end epoch") == recorder.calls.count("begin epoch") == model.n_iter_
+    assert recorder.scores[-1][1] == model.score(X_IRIS, NAMES)
+    first = recorder.scores[0]  # a copy, which training does not go on with
+    assert first[0].score(X_IRIS, NAMES) == first[1]
+    few = MLPClassifier(**OURS, solver=solver).set_callbacks(Recorder(most=4)).fit(X_IRIS, NAMES)
+    assert few.n_iter_ == 4
+
+
+def test_scikit_learns_scoring_monitor_sees_each_epoch():
+    callback = pytest.importorskip("sklearn.callback")
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    model = make_pipeline(StandardScaler(), MLPClassifier(**{**OURS, "max_iter": 4}).set_callbacks(monitor))
+    frame = pandas.DataFrame(X_IRIS).add_prefix("x")
+    model.set_output(transform="pandas").fit(frame, NAMES)
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    assert len(rows) == 4
+    assert rows[-1]["accuracy"] == model.score(frame, NAMES)
+
+
+# -- doors back -----------------------------------------------------------------------------
+
+
+def test_the_network_is_a_network():
+    model = MLPClassifier(**OURS).fit(X_IRIS, NAMES)
+    network = model.network_
+    assert isinstance(network, Network)
+    assert (network.predict(X_IRIS) == model.predict(X_IRIS)).all()
+    assert network.score(X_IRIS, NAMES) == model.score(X_IRIS, NAMES)
+    assert "z₁ = X W₁ + b₁" in str(network.equations())
+    np.testing.assert_array_equal(model.transform(X_IRIS), network.trace(X_IRIS, NAMES)["a2"])
+    model.coefs_[-1] = np.zeros((7, 3))  # as people do with scikit-learn's
+    assert set(model.predict(X_IRIS)) == {NAMES[model.intercepts_[-1].argmax() * 50]}
+    copies = [copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
+    for twin in copies:
+        assert not twin.coefs_[-1].any()
+        twin.coefs_[0][...] = 0
+        assert not twin.network_.parameters["W1"].any()
+    assert model.coefs_[0].any()
+
+
+def test_a_file_of_the_network_predicts_the_same(tmp_path):
+    model = MLPRegressor(**OURS).fit(X_REG, Y_REG)
+    path = model.network_.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(Network.load(path).predict(X_REG), model.predict(X_REG))
+
+
+def test_scripts_predict_and_train_the_same():
+    model = MLPClassifier(**{**OURS, "batch_size": 150, "n_iter_no_change": 99}).fit(X_IRIS, NAMES)
+    predicting: dict = {}
+    exec(model.network_.script(), predicting)
+    assert (predicting["predict"](X_IRIS) == model.predict(X_IRIS)).all()
+    training: dict = {}
+    text = model.network_.script(optimizer=AdamEpsilonHat(1e-3), epochs=25, batch_size=None, data=(X_IRIS, NAMES))
+    assert "np.random.RandomState(0)" in text
+    exec(text, training)
+    theirs, _ = both("MLPClassifier", X_IRIS, NAMES, batch_size=150)
+    for W, known, scikit_learns in zip(("W1", "W2", "W3"), model.coefs_, theirs.coefs_, strict=True):
+        np.testing.assert_allclose(training[W], known, rtol=1e-9)
+        np.testing.assert_allclose(training[W], scikit_learns, rtol=1e-9)
+
+
+def test_pictures_take_estimators():
+    from workings import plots
+
+    model = MLPClassifier(**OURS).fit(X_IRIS[:, :2], NAMES)
+    assert len(plots.boundary(model, X_IRIS[:, :2], NAMES).collections) > 0
+    curves = plots.curves({"loss": model.loss_curve_})
+    np.testing.assert_array_equal(curves.lines[0].get_ydata(), model.loss_curve_)
+
+
+def test_training_from_given_weights():
+    known = neural_network.MLPClassifier(**SMALL).fit(X_IRIS, NAMES)
+    model = MLPClassifier(**OURS, warm_start=True)
+    model.coefs_ = [W.copy() for W in known.coefs_]
+    model.intercepts_ = [b.copy() for b in known.intercepts_]
+    model.n_features_in_ = 4
+    model.fit(X_IRIS, NAMES)
+    again = known.set_params(warm_start=True).fit(X_IRIS, NAMES)
+    np.testing.assert_allclose(model.coefs_[0], again.coefs_[0], rtol=1e-9)
+
+
+def test_a_notebook_shows_the_network():
+    model = MLPClassifier(**OURS)
+    before = model._repr_html_()
+    assert "<svg" not in before.replace(before[: before.find("</style>")], "")
+    drawn = model.fit(X_IRIS, NAMES)._repr_html_()
+    assert "MLPClassifier" in drawn
+    assert 'aria-label="Network(' in drawn
+    assert drawn.count("<circle") >= 4 + 10 + 7 + 3  # of the layer of 12, ten are drawn
+    assert 'aria-label="Network(' in model._repr_mimebundle_()["text/html"]
+
+
+def test_the_last_hidden_layer_has_names_and_frames():
+    model = MLPClassifier(**OURS).fit(X_IRIS, NAMES)
+    assert model.get_feature_names_out().tolist() == [f"mlpclassifier{i}" for i in range(7)]
+    for frame, kind in (("pandas", pandas.DataFrame), ("polars", polars.DataFrame)):
+        found = model.set_output(transform=frame).transform(X_IRIS)
+        assert isinstance(found, kind)
+        assert list(found.columns) == [f"mlpclassifier{i}" for i in range(7)]
+
+
+# -- around them ----------------------------------------------------------------------------
+
+
+def test_in_pipelines_and_searches_on_two_processes():
+    table = pandas.DataFrame(X_IRIS, columns=list("abcd")).assign(colour=np.where(X_IRIS[:, 0] > 0, "red", "blue"))
+    columns = ColumnTransformer([("n", StandardScaler(), list("abcd")), ("c", OneHotEncoder(), ["colour"])])
+    pipeline = make_pipeline(columns, MLPClassifier(**{**OURS, "max_iter": 60, "learning_rate_init": 0.01}))
+    grid = {"mlpclassifier__hidden_layer_sizes": [(4,), (8, 8)], "mlpclassifier__dropout": [0.0, 0.1]}
+    search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(table, NAMES)
+    assert search.best_score_ > 0.9
+    alone = GridSearchCV(pipeline, grid, cv=3).fit(table, NAMES)
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
+
+
+def test_in_cross_validation_calibration_and_votes():
+    model = MLPClassifier(**{**OURS, "max_iter": 40, "learning_rate_init": 0.01})
+    scores = cross_validate(model, X_IRIS, NAMES, cv=3, return_train_score=True)
+    assert scores["test_score"].mean() > 0.9
+    for ensemble in (
+        CalibratedClassifierCV(model, cv=3),
+        VotingClassifier([("a", model), ("b", model)], voting="soft"),
+    ):
+        assert ensemble.fit(X_IRIS, NAMES).score(X_IRIS, NAMES) > 0.9
+
+
+def test_as_a_step_that_hands_its_hidden_layer_on():
+    pipeline = make_pipeline(MLPClassifier(**OURS), Ridge())
+    assert pipeline.fit(X_IRIS, Y_IRIS).score(X_IRIS, Y_IRIS) > 0.8
+
+
+@pytest.mark.parametrize("kind", [pandas.DataFrame, polars.DataFrame])
+def test_frames_have_names_that_are_checked(kind):
+    frame = kind({"a": X_IRIS[:, 0], "b": X_IRIS[:, 1]})
+    other = kind({"a": X_IRIS[:, 0], "c": X_IRIS[:, 1]})
+    y = (pandas if kind is pandas.DataFrame else polars).Series(NAMES.tolist())
+    model = MLPClassifier(**OURS).fit(frame, y)
+    assert model.feature_names_in_.tolist() == ["a", "b"]
+    plain = MLPClassifier(**OURS).fit(X_IRIS[:, :2], NAMES)
+    assert (model.predict(frame) == plain.predict(X_IRIS[:, :2])).all()
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(other)
+
+
+def test_metadata_is_routed():
+    with sklearn.config_context(enable_metadata_routing=True):
+        w = np.linspace(0, 2, len(X_IRIS))
+        model = MLPClassifier(**OURS).set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        pipeline = make_pipeline(scaler, model).fit(X_IRIS, NAMES, sample_weight=w)
+        plain = MLPClassifier(**OURS).fit(StandardScaler().fit_transform(X_IRIS), NAMES, sample_weight=w)
+        np.testing.assert_array_equal(pipeline[-1].coefs_[0], plain.coefs_[0])
+        MLPClassifier().set_partial_fit_request(classes=True)
+
+
+def test_joblib_keeps_a_model_and_training_goes_on(tmp_path):
+    model = MLPRegressor(**OURS).fit(X_REG, Y_REG)
+    joblib.dump(model, tmp_path / "model.joblib")
+    twin = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    np.testing.assert_array_equal(twin.predict(X_REG), model.predict(X_REG))
+    for one in (model, twin):
+        one.partial_fit(X_REG, Y_REG)
+    np.testing.assert_array_equal(twin.coefs_[0], model.coefs_[0])
+
+
+def threads_of_a_worker(_):
+    """How many threads BLAS and large products of compiled networks may take here."""
+    from threadpoolctl import threadpool_info
+
+    from workings.engines.team import threads
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return threads(), max((pool["num_threads"] for pool in threadpool_info()), default=1)
+
+
+def test_workers_share_the_processors():
+    pytest.importorskip("numba")
+    found = joblib.Parallel(n_jobs=2)(joblib.delayed(threads_of_a_worker)(i) for i in range(2))
+    each = max(joblib.cpu_count() // 2, 1)
+    assert all(ours <= each and theirs <= each for ours, theirs in found)
+
+
+def test_networks_that_train_in_threads_share_the_processors(monkeypatch):
+    pytest.importorskip("numba")
+    from workings.engines import team
+
+    if is_switched_off():
+        pytest.skip("needs Numba")
+    monkeypatch.setattr(team, "threads", lambda: 4)
+    with team.Team(np.float64, 2**22) as (_, alone), team.Team(np.float64, 2**22) as (_, second):
+        assert (len(alone), len(second)) == (4, 2)
+    with team.Team(np.float64, 2**22) as (_, again):
+        assert len(again) == 4
+
+
+# -- what is refused, and what is said ------------------------------------------------------
+
+
+@pytest.mark.parametrize(("parameters", "message"), [
+    ({"alpha": -1}, "alpha must be a number in [0, inf)"),
+    ({"momentum": 2}, "momentum must be a number in [0, 1]"),
+    ({"solver": "adamm"}, "Did you mean 'adam'?"),
+    ({"activation": "rellu"}, "Did you mean 'relu'?"),
+    ({"activation": ["relu"]}, "activation has 1 entries, but there are 2 hidden layers"),
+    ({"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes must be > 0"),
+    ({"hidden_layer_sizes": "ab"}, "whole numbers from 1"),
+    ({"max_iter": 1.5}, "max_iter must be a whole number from 1"),
+    ({"batch_size": 0}, "or 'auto'"),
+    ({"shuffle": 1}, "shuffle must be True or False"),
+    ({"engine": "gpu"}, "Unknown engine"),
+    ({"callbacks": EarlyStopping()}, "callbacks is a list"),
+    ({"clip": 0}, "clip must be a positive number"),
+    ({"validation_set": 2}, "validation_set must be (X, y) or a share"),
+    ({"validation_set": (X_IRIS, ["tulip"] * 150)}, "has labels that y has not: ['tulip']"),
+    ({"validation_set": (X_IRIS, NAMES[:9])}, "must have as many rows"),
+    ({"loss": "hinge"}, "Unknown loss"),
+    ({"loss": Poisson()}, "is for counts"),
+    ({"optimizer": "adam"}, "optimizer must be one such as SGD(0.1)"),
+    ({"solver": "lbfgs", "schedule": Step(0.1, every=2)}, "L-BFGS chooses its steps itself"),
+    ({"dtype": "int8"}, "dtype must be float32 or float64"),
+])  # fmt: skip
+def test_parameters_that_mean_nothing(parameters, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        MLPClassifier(**{**OURS, **parameters}).fit(X_IRIS, NAMES)
+
+
+def test_warnings_of_a_training_that_is_not_done():
+    with pytest.warns(ConvergenceWarning, match="max_iter=2"):
+        MLPClassifier(max_iter=2).fit(X_IRIS, NAMES)
+    with pytest.warns(ConvergenceWarning, match="L-BFGS ended after 2 iterations"):
+        MLPClassifier(max_iter=2, solver="lbfgs").fit(X_IRIS, NAMES)
+    with pytest.warns(UserWarning, match="more than the 150 rows"):
+        MLPClassifier(max_iter=1, batch_size=1000).fit(X_IRIS, NAMES)
+
+
+def test_a_training_that_diverges():
+    with pytest.raises(InputError, match=r"Solver produced non-finite parameter weights.*ClipByNorm"):
+        MLPRegressor(solver="sgd", learning_rate_init=1e6, random_state=0).fit(X_REG, Y_REG)
+    with pytest.raises(InputError, match="Solver produced non-finite parameter weights"):
+        MLPRegressor(solver="lbfgs", early_stopping=True, random_state=0).fit(X_REG, Y_REG * 1e200)
+    settings = {"solver": "sgd", "activation": "identity", "learning_rate_init": 1.0, "early_stopping": True}
+    with pytest.warns(ConvergenceWarning, match="the best parameters are back"):
+        model = MLPRegressor(**settings, random_state=0).fit(X_REG * 20, Y_REG)
+    assert math.isnan(model.validation_scores_[-1])
+    assert np.isfinite(model.coefs_[0]).all()
+
+
+def test_ctrl_c_keeps_what_was_learned():
+    class Interrupt(Callback):
+        def on_epoch_end(self, training):
+            if training.epoch == 3:
+                raise KeyboardInterrupt
+
+    for solver in ("adam", "lbfgs"):
+        with pytest.warns(UserWarning, match="interrupted"):
+            model = MLPClassifier(**OURS, solver=solver, callbacks=[Interrupt()]).fit(X_IRIS, NAMES)
+        assert model.n_iter_ in (3, 4)
+        assert len(model.loss_curve_) == model.n_iter_
+        assert model.loss_ == model.loss_curve_[-1]
+        assert model.predict(X_IRIS).shape == (150,)
+
+
+def test_what_is_printed(capsys):
+    MLPClassifier(**OURS, verbose=True, early_stopping=True).fit(X_IRIS, NAMES)
+    said = capsys.readouterr().out
+    assert said.count("Iteration") == said.count("Validation score") > 0
+    MLPClassifier(**OURS, verbose=True, solver="lbfgs").fit(X_IRIS, NAMES)
+    assert "Iteration 25, loss = " in capsys.readouterr().out
+
+
+def test_without_scikit_learn_the_extra_is_named():
+    code = "import sys; sys.modules['sklearn'] = None\nimport workings.sklearn"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert "MissingExtraError" in done.stderr
+    assert "workings[sklearn]" in done.stderr
+
+
+def test_a_larger_table_is_learned():
+    X, y = load_breast_cancer(return_X_y=True)
+    theirs = neural_network.MLPClassifier(max_iter=20, random_state=0)
+    ours = MLPClassifier(max_iter=20, random_state=0, engine="reference")
+    scores = [make_pipeline(StandardScaler(), model).fit(X, y).score(X, y) for model in (theirs, ours)]
+    assert scores[0] == pytest.approx(scores[1], abs=0.005)
+
+
+def test_defaults_are_scikit_learns_adam_and_penalty():
+    network = MLPClassifier(max_iter=1).fit(X_IRIS, NAMES).network_
+    assert repr(network.regularizers[0]) == "L2PerRow(alpha=0.0001)"
+    assert AdamEpsilonHat(1e-3) != Adam(1e-3)
+    assert isinstance(network.layers[0], Dense)
+    assert L2(1e-4) not in network.regularizers

@@ -1,0 +1,151 @@
+"""How an estimator is trained: on data that scikit-learn has checked, in its orders, to its end.
+
+The loop is that of ``Training``; here is what scikit-learn does differently around it.  ``Convergence`` fills an
+estimator's attributes from the history and decides when to stop; ``Told`` speaks to the callbacks of scikit-learn 1.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from workings.arrays import Array
+from workings.callbacks import Callback
+from workings.schedules import InverseScaling
+from workings.training import Training
+
+
+@dataclass
+class Rows:
+    """Checked data: inputs, one column for each output, a weight for each row or None."""
+
+    X: Array
+    y: Array
+    w: Array | None = None
+
+    @property
+    def weights(self) -> Array | None:
+        """The weights as people give them."""
+        return None if self.w is None else self.w[:, 0]
+
+
+class EstimatorTraining(Training):
+    """A training on data that scikit-learn has checked, in its orders, with rows of weight 0 kept in their batches.
+
+    It compiles sooner than ``Network.fit``: an estimator is fitted again and again, in folds, searches and other
+    sizes of its layers, all of which the same compiled program serves.
+    """
+
+    worth_compiling: ClassVar[float] = 0.03
+    order: Array | None = None
+
+    def set_data(self, X: Any, y: Any, sample_weight: Any, class_weight: Any, validation: Any) -> None:
+        self.X, self.y, self.w = X, y, sample_weight
+        self.targets, self.validation = self.network.targets, validation
+
+    def next_order(self) -> Array:
+        """Put the order of the epoch before into a new order, as scikit-learn does."""
+        drawn = super().next_order()
+        self.order = drawn if self.order is None else self.order[drawn]
+        return self.order
+
+
+class Convergence(Callback):
+    """Records each epoch in the estimator, and ends or slows training by scikit-learn's rules.
+
+    For early stopping it ``follows`` a column of the history, or a function that gives the score; however training
+    ends, the best parameters are then put back.
+    """
+
+    looks_back = True
+
+    def __init__(self, estimator: Any, follows: str | Callable[[], float] | None) -> None:
+        self.estimator, self.follows = estimator, follows
+        by_rule = estimator.solver == "sgd" and estimator.optimizer is None and estimator.schedule is None
+        self.rate = estimator.learning_rate if by_rule else "constant"
+        self.every_epoch = callable(follows) or self.rate in ("invscaling", "adaptive")
+
+    def on_epoch_end(self, training: Training) -> None:
+        for index, epoch in enumerate(training.ran, start=-len(training.ran)):
+            self.record(training, index, epoch)
+            if self.rate == "invscaling":
+                rule = InverseScaling(float(self.estimator.learning_rate_init), power=float(self.estimator.power_t))
+                training.set_rate(rule(self.estimator.t_))
+            if self.estimator._no_improvement_count > self.estimator.n_iter_no_change and self.ends(training, epoch):
+                break
+
+    def record(self, training: Training, index: int, epoch: int) -> None:
+        """Write one epoch into the estimator's attributes."""
+        own = self.estimator
+        own.n_iter_, own.t_ = own.n_iter_ + 1, own.t_ + len(training.X)
+        own.loss_ = training.history["loss"][index]
+        own.loss_curve_.append(own.loss_)
+        if own.verbose:
+            print(f"Iteration {own.n_iter_}, loss = {own.loss_:.8f}")
+        if "val_loss" in training.history:
+            own.validation_loss_curve_.append(training.history["val_loss"][index])
+        if self.follows is None:
+            self.count(own.loss_ > own.best_loss_ - own.tol)
+            own.best_loss_ = min(own.best_loss_, own.loss_)
+            return
+        score = self.follows() if callable(self.follows) else training.history[self.follows][index]
+        own.validation_scores_.append(score)
+        if own.verbose:
+            print(f"Validation score: {score:f}")
+        self.count(score < own.best_validation_score_ + own.tol)
+        if score > own.best_validation_score_:
+            own.best_validation_score_, own._best = score, training.parameters_at(epoch)
+
+    def on_train_end(self, training: Training) -> None:
+        if self.follows is not None and self.estimator._best:
+            training.network.keep(self.estimator._best)
+
+    def count(self, no_better: bool) -> None:
+        """Count the epochs that were no better."""
+        self.estimator._no_improvement_count = self.estimator._no_improvement_count + 1 if no_better else 0
+
+    def ends(self, training: Training, epoch: int) -> bool:
+        """End training after an epoch, or go on with a fifth of the rate; say whether it is the end."""
+        own, what = self.estimator, "loss" if self.follows is None else "score"
+        why = f"The {what} was not better by tol={own.tol:g} for {own.n_iter_no_change} epochs."
+        ending = self.rate != "adaptive" or training.rate(training.step) <= 1e-6
+        if ending:
+            training.stop(why, epoch)
+        else:
+            training.set_rate(training.rate(training.step) / 5)
+            own._no_improvement_count = 0
+        if own.verbose:
+            print(f"{why} {'Stopping.' if ending else f'The learning rate is {training.rate(training.step):g} now.'}")
+        return ending
+
+
+class Told(Callback):
+    """Tells the callbacks of scikit-learn 1.9 of each epoch, and ends training if one of them asks for it."""
+
+    def __init__(self, estimator: Any, context: Any, X: Any, y: Any, weights: Array | None) -> None:
+        self.estimator, self.context = estimator, context
+        self.data = {"X": X, "y": y, "metadata": None if weights is None else {"sample_weight": weights}}
+        self.task: Any = None
+
+    def on_train_begin(self, training: Training) -> None:
+        self.context.call_on_fit_task_begin(**self.told())
+
+    def on_epoch_begin(self, training: Training) -> None:
+        if training.epoch < training.epochs:  # L-BFGS begins one more than there are
+            self.task = self.context.subcontext(task_name="epoch")
+            self.task.call_on_fit_task_begin(**self.told())
+
+    def on_epoch_end(self, training: Training) -> None:
+        task, self.task = self.task, None
+        if task.call_on_fit_task_end(**self.told()):
+            training.stop("a callback of scikit-learn asked for it")
+
+    def on_train_end(self, training: Training) -> None:
+        if self.task is not None:
+            self.task.call_on_fit_task_end(estimator=self.estimator)
+        self.context.call_on_fit_task_end(**self.told())
+
+    def told(self) -> dict[str, Any]:
+        """What a callback may ask for."""
+        return {"estimator": self.estimator, "reconstruction_attributes": self.estimator._snapshot, **self.data}
