@@ -1,0 +1,369 @@
+"""Before training: is the program right, and is the network made so that it can learn?
+
+The program is questioned by running it: shapes, shares, large scores, gradients against finite differences,
+one update.  The first parameters are questioned by one trace: does the signal come through, and the gradient back?
+Where a threshold decides, its source stands beside it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.checks.case import (
+    Case,
+    copied,
+    plain,
+    score_of,
+    some_rows,
+    trace_of,
+    with_rate,
+    without_dropout,
+)
+from workings.checks.findings import Finding, found
+from workings.checks.gradients import check_gradients
+from workings.layers import Dense, Layer, numbered
+from workings.network import Network
+from workings.optimizers import SGD, Adam, Part
+
+# He et al. 2015, eq. 10: with fan_in · Var(W) = 2 the signal of ReLU layers keeps its size; LeCun's and Glorot's
+# rules give 1 to 2 for layers of one width.  So √fan_in · rms(W) is about 1 to 1.4 where weights are right.
+LARGEST_GAIN = 3.5
+SMALLEST_GAIN = 0.1
+# Karpathy 2019, "A Recipe for Training Neural Networks": verify that the loss starts at -log(1/K).
+LARGEST_START = 3.0  # times the loss of the best fixed answer
+# CS231n, "Neural Networks Part 1": with a learning rate too high, "as much as 40 %" of the units can be dead.
+DEAD_SHARE = 0.4
+# Glorot & Bengio 2010: saturated units are flat; here a slope below a tenth of the steepest, for most values.
+FLAT = 0.1
+FLAT_SHARE = 0.6
+# Glorot & Bengio 2010, section 4.2: gradients should keep their variance from layer to layer.
+VANISHED = 1e-2  # the first layer's gradient by the last hidden layer's (root mean squares)
+EXPLODED = 1e2
+LARGE_SCORE = 1000.0  # far beyond 709, where exp overflows in float64
+BY_HEART = 0.9  # of ten rows right (R² for numbers) is learning them by heart
+
+
+def check_program(case: Case) -> Iterator[Finding]:
+    """Is what the program computes what it should be?"""
+    yield from check_shapes(case)
+    yield from check_shares(case)
+    yield from check_large_scores(case)
+    yield from check_slopes(case)
+    yield from check_update(case)
+
+
+def check_shapes(case: Case) -> Iterator[Finding]:
+    """Is there a row of losses for each row of targets?"""
+    X, y = some_rows(case.X, case.y, 7)
+    trace = trace_of(copied(case.network), X, y)
+    losses = np.shape(trace["losses"])
+    if losses not in (y.shape, (len(y), 1)):
+        yield found(
+            "wrong-shape",
+            f"for {len(y)} rows, p has shape {np.shape(trace['p'])} and y {y.shape}, but the losses have shape {losses} "
+            f"in `{trace.program['losses']}`.",
+            "y = np.ravel(y) if net.n_out == 1 else y  # one target for each output, and no other shape",
+        )
+
+
+def check_shares(case: Case) -> Iterator[Finding]:
+    """Do the probabilities of each row add up to 1?"""
+    if case.network.loss.target != "classes":
+        return
+    X, y = some_rows(case.X, case.y, 50)
+    p = copied(case.network).measure(X, y, None)[1].astype(np.float64)
+    sums = p.sum(axis=1)
+    if np.isfinite(sums).all() and np.abs(sums - 1).max() > 1e-3:
+        statement = case.network.inference["p"]
+        columns = p.sum(axis=0)
+        axis = " The columns do: the softmax runs over the rows." if np.allclose(columns, 1, atol=1e-3) else ""
+        yield found(
+            "wrong-shares",
+            f"the probabilities of a row add up to between {sums.min():.4g} and {sums.max():.4g} in "
+            f"`{statement}`.{axis}",
+            'net = net.replacing("p", "e / e.sum(axis=1, keepdims=True)")  # one sum for each row',
+        )
+
+
+def check_large_scores(case: Case) -> Iterator[Finding]:
+    """Do probabilities and losses stay finite when scores are large?"""
+    last = next((layer, n) for layer, n in reversed(list(numbered(case.network.layers))) if layer.parameters)
+    if not isinstance(last[0], Dense):
+        return
+    X, y = some_rows(case.X, case.y, 50)
+    network = copied(case.network)
+    scores = np.abs(np.asarray(trace_of(network, X, y)[f"z{last[1]}"], dtype=np.float64)).max(initial=0)
+    if not 0 < scores < np.inf:
+        return
+    for letter in last[0].parameters:
+        network.parameters[f"{letter}{last[1]}"] *= max(LARGE_SCORE / scores, 1.0)
+    trace = trace_of(network, X, y)
+    name = trace.first_not_finite()
+    if name in {s.target for s in trace.program.stage("forward")}:
+        statement = trace.program[name or "J"]
+        yield found(
+            "overflow",
+            f"with scores of ±{LARGE_SCORE:g}, {name} is not finite in `{statement}` ({statement.part}).",
+            f"net = Network({list(case.network.layers)!r}, loss={case.network.loss!r}, seed=0)  # its softmax takes off "
+            "each row's largest score first",
+        )
+
+
+def check_slopes(case: Case) -> Iterator[Finding]:
+    """Do the gradients agree with finite differences?"""
+    network = copied(case.start or case.network)
+    report = check_gradients(network, case.few[0], plain(network, case.few[1]))
+    if not report.ok:
+        wrong = [check.name for check in report.checks if not check.ok]
+        yield found(
+            "wrong-gradient",
+            f"of {len(report.checks)} parameters, {len(wrong)} have wrong gradients ({', '.join(wrong)}). "
+            + " ".join(report.reading),
+            "print(net.check_gradients(X[:10], y[:10]))",
+        )
+
+
+def check_update(case: Case) -> Iterator[Finding]:
+    """Does an update change every parameter that has a gradient, and does it go downhill?"""
+    network = copied(case.start or case.network)
+    optimizer: Part = case.optimizer if isinstance(case.optimizer, Part) else SGD(0.1)
+    trace = trace_of(network, *case.few, with_rate(optimizer, 1e-3), 1e-3)
+    moves = {name: trace.after[name] - trace[name] for name in trace.program.parameters}
+    slopes = {name: np.asarray(trace[f"d{name}"]) for name in moves}
+    frozen = [name for name, move in moves.items() if not move.any() and np.abs(slopes[name]).max(initial=0) > 0]
+    if frozen:
+        yield found(
+            "frozen-parameter",
+            f"after a step with a gradient of up to {np.abs(slopes[frozen[0]]).max():.3g}, {', '.join(frozen)} "
+            f"{'is' if len(frozen) == 1 else 'are'} the same as before in `{trace.program[frozen[0]]}`.",
+            f'net = net.replacing("{frozen[0]}", "{frozen[0]} - lr * d{frozen[0]}")',
+        )
+    along = sum(float((moves[name] * slopes[name]).sum()) for name in moves if slopes[name].shape == moves[name].shape)
+    if along > 0:
+        name = next(iter(moves))
+        yield found(
+            "uphill-update",
+            f"gradient and update point the same way (their product is {along:.3g}) in `{trace.program[name]}`.",
+            f'net = net.replacing("{name}", "{name} - lr * d{name}")',
+        )
+
+
+# -- how the network is made ------------------------------------------------------------------
+
+
+def check_network(case: Case) -> Iterator[Finding]:
+    """Is the network made so that it can learn?  The first parameters are asked where they are known."""
+    yield from check_link(case)
+    yield from check_range(case)
+    yield from check_bends(case)
+    if case.start is not None:
+        yield from check_equal_units(case)
+        yield from check_gains(case, case.start)
+        yield from check_units(case)
+        yield from check_way_back(case)
+        yield from check_starting_loss(case, case.start)
+
+
+def check_link(case: Case) -> Iterator[Finding]:
+    """Does the last layer bend what the loss bends again?"""
+    last, loss = case.network.layers[-1], case.network.loss
+    if loss.target != "numbers" and last.bend.name != "identity":
+        yield found(
+            "second-link",
+            f"the last layer is {last!r}, and {type(loss).__name__} applies its own after it.",
+            case.network_code([*case.network.layers[:-1], Dense(case.network.n_out)]),
+        )
+
+
+def check_range(case: Case) -> Iterator[Finding]:
+    """Can the last layer's activation give the targets?"""
+    bend = case.network.layers[-1].bend
+    if case.network.loss.target != "numbers" or bend.name == "identity":
+        return
+    reach = bend(np.linspace(-1000.0, 1000.0, 2001))
+    low, high = float(np.min(reach)), float(np.max(reach))
+    slack = 0.05 * float(np.ptp(case.y))
+    if case.y.min() < low - slack or case.y.max() > high + slack:
+        ends = f"{low:.3g} to {high:.3g}" if high < 900 else f"{low:.3g} upwards"
+        yield found(
+            "output-range",
+            f"targets go from {case.y.min():.3g} to {case.y.max():.3g}, but {bend.name} gives {ends}.",
+            case.network_code([*case.network.layers[:-1], Dense(case.network.n_out)]),
+        )
+
+
+def check_bends(case: Case) -> Iterator[Finding]:
+    """Is there a bend between any two dense layers?"""
+    layers = case.network.layers
+    straight = [i for i, (a, b) in enumerate(itertools.pairwise(layers)) if is_straight(a) and isinstance(b, Dense)]
+    if straight and not any(layer.bend.name != "identity" for layer in layers[:-1]):
+        bent = [Dense(x.units, "relu") if isinstance(x, Dense) and i < len(layers) - 1 else x
+                for i, x in enumerate(layers)]  # fmt: skip
+        yield found(
+            "no-bend",
+            f"{len(straight) + 1} dense layers follow each other, and no hidden layer has an activation.",
+            case.network_code(bent),
+        )
+
+
+def is_straight(layer: Layer) -> bool:
+    """Whether a layer is dense without an activation."""
+    return isinstance(layer, Dense) and layer.bend.name == "identity"
+
+
+def dense_layers(network: Network) -> list[tuple[Dense, str]]:
+    """The dense layers with their numbers."""
+    return [(layer, number) for layer, number in numbered(network.layers) if isinstance(layer, Dense)]
+
+
+def check_equal_units(case: Case) -> Iterator[Finding]:
+    """Do the units of a hidden layer begin equal, and get equal gradients?"""
+    trace = case.first_trace
+    assert trace is not None
+    for layer, number in dense_layers(case.network)[:-1]:
+        z, dW = trace[f"z{number}"], np.asarray(trace[f"dW{number}"])
+        if layer.units > 1 and all_columns_equal(z) and dW.ndim == 2 and all_columns_equal(dW):
+            fixed = [Dense(x.units, x.activation) if isinstance(x, Dense) else x for x in case.network.layers]
+            yield found(
+                "equal-units",
+                f"the {layer.units} units of {layer!r} give the same sum for every row and get the same gradient.",
+                case.network_code(fixed),
+            )
+            return
+
+
+def all_columns_equal(values: Array) -> bool:
+    """Whether every column is the same, but for rounding."""
+    tolerance = 1e-6 if values.dtype == np.float32 else 1e-12
+    return bool(np.ptp(values, axis=1).max(initial=0) <= tolerance * max(float(np.abs(values).max(initial=0)), 1e-30))
+
+
+def check_gains(case: Case, start: Network) -> Iterator[Finding]:
+    """Do the first weights keep the size of the signal?"""
+    gains = {}
+    for layer, number in dense_layers(start):
+        W = start.parameters[f"W{number}"]
+        gains[repr(layer)] = (float(np.sqrt(len(W) * np.square(W, dtype=np.float64).mean())), number, len(W))
+    fixed = [Dense(x.units, x.activation) if isinstance(x, Dense) else x for x in case.network.layers]
+    large = max(gains, key=lambda name: gains[name][0])
+    if gains[large][0] > LARGEST_GAIN:
+        gain, number, fan_in = gains[large]
+        trace = case.first_trace
+        assert trace is not None
+        yield found(
+            "weights-too-large",
+            f"√{fan_in} · rms(W{number}) is {gain:.3g} at the start, where He's rule gives 1.41; the sums z{number} spread "
+            f"by {float(np.std(trace[f'z{number}'])):.3g}, and the loss is {case.loss_of(start):.4g}, where one fixed "
+            f"answer has {case.one_answer:.3g}.",
+            case.network_code(fixed),
+        )
+    small = min(gains, key=lambda name: gains[name][0])
+    if 0 < gains[small][0] < SMALLEST_GAIN:
+        gain, number, fan_in = gains[small]
+        yield found(
+            "weights-too-small",
+            f"√{fan_in} · rms(W{number}) is {gain:.3g} at the start, where He's rule gives 1.41.",
+            case.network_code(fixed),
+        )
+
+
+def slopes_of(case: Case, network: Network) -> Iterator[tuple[Layer, Array, float]]:
+    """For each hidden dense layer that bends: its slopes of shape (rows, units), and the steepest there can be."""
+    trace = trace_of(network, *case.rows)
+    for layer, number in dense_layers(network)[:-1]:
+        if layer.bend.name != "identity":
+            steepest = float(np.max(np.abs(layer.bend.slope(np.linspace(-4.0, 4.0, 801)))))
+            yield layer, np.abs(np.asarray(layer.bend.slope(trace[f"z{number}"]), dtype=np.float64)), steepest
+
+
+def dead_share(slopes: Array, steepest: float) -> float:
+    """The share of units whose slope is as good as 0 for every row."""
+    return float((slopes.max(axis=0) < 1e-6 * steepest).mean())
+
+
+def check_units(case: Case) -> Iterator[Finding]:
+    """Are units dead or saturated from the start?"""
+    assert case.start is not None
+    for layer, slopes, steepest in slopes_of(case, case.start):
+        dead, flat = dead_share(slopes, steepest), float((slopes < FLAT * steepest).mean())
+        if dead > DEAD_SHARE:
+            yield dead_units(case, layer, dead, "at the start")
+        elif flat > FLAT_SHARE and layer.bend.name not in ("relu", "leaky_relu"):
+            fixed = [Dense(x.units, "relu") if x is layer and isinstance(x, Dense) else x for x in case.network.layers]
+            yield found(
+                "saturated-units",
+                f"{flat:.0%} of the values of {layer!r} lie where its slope is below a tenth of its steepest.",
+                case.network_code(fixed),
+            )
+
+
+def dead_units(case: Case, layer: Layer, share: float, when: str) -> Finding:
+    """The finding of units that no row moves."""
+    fixed = [Dense(x.units, "leaky_relu") if x is layer and isinstance(x, Dense) else x for x in case.network.layers]
+    return found(
+        "dead-units", f"{share:.0%} of the units of {layer!r} have slope 0 for every row {when}.",
+        case.network_code(fixed),
+    )  # fmt: skip
+
+
+def check_way_back(case: Case) -> Iterator[Finding]:
+    """Does the gradient keep its size on its way back?"""
+    trace, dense = case.first_trace, dense_layers(case.network)
+    assert trace is not None
+    sizes = [float(np.sqrt(np.mean(np.square(trace[f"dz{number}"], dtype=np.float64)))) for _, number in dense[:-1]]
+    if len(sizes) < 2 or not np.isfinite(sizes).all() or sizes[-1] == 0:
+        return
+    ratio = sizes[0] / sizes[-1]
+    shown = ", ".join(f"dz{number} {size:.2g}" for (_, number), size in zip(dense, sizes, strict=False))
+    fixed = [Dense(x.units, "relu") if isinstance(x, Dense) and x is not case.network.layers[-1] else x
+             for x in case.network.layers]  # fmt: skip
+    if ratio < VANISHED:
+        yield found(
+            "vanishing-gradient", f"from the last hidden layer to the first, the gradient shrinks to {ratio:.2g} of its "
+            f"size: {shown}.", case.network_code(fixed),
+        )  # fmt: skip
+    elif ratio > EXPLODED:
+        yield found(
+            "exploding-gradient", f"from the last hidden layer to the first, the gradient grows {ratio:,.0f} times: "
+            f"{shown}.", case.network_code(fixed),
+        )  # fmt: skip
+
+
+def check_starting_loss(case: Case, start: Network) -> Iterator[Finding]:
+    """Is the first loss near that of one fixed answer?"""
+    loss = case.loss_of(start)
+    if case.one_answer > 0 and loss > LARGEST_START * case.one_answer:
+        known = f" (ln {case.network.n_out} = {np.log(case.network.n_out):.3g})" if case.network.n_out > 1 else ""
+        fixed = [Dense(x.units, x.activation) if isinstance(x, Dense) else x for x in case.network.layers]
+        yield found(
+            "starting-loss",
+            f"the first loss is {loss:.4g}; the best fixed answer has {case.one_answer:.4g}"
+            f"{known if case.network.loss.target == 'classes' else ''}.",
+            case.network_code(fixed),
+        )
+
+
+def check_ten_rows(case: Case) -> Iterator[Finding]:
+    """Can the network learn ten rows by heart?  (Karpathy 2019: overfit one batch.)"""
+    start = case.start
+    if start is None or len(dense_layers(start)) < 2:
+        return
+    X, y = case.few
+    network, score = without_dropout(start), -np.inf
+    for rate in (0.01, 0.03, 0.003):
+        network, _ = case.trial(network, Adam(rate), 400, X, y)
+        score = max(score, score_of(network, X, y))
+        if score >= BY_HEART:
+            return
+    what = f"{score:.0%} of them right" if case.has_labels else f"R² {score:.2f} on them"
+    wider = [Dense(4 * x.units, x.activation) if isinstance(x, Dense) and x is not case.network.layers[-1] else x
+             for x in case.network.layers]  # fmt: skip
+    yield found(
+        "cannot-overfit",
+        f"after 1,200 steps of Adam on {len(X)} rows alone, the network has {what}.",
+        case.network_code(wider),
+    )

@@ -1,0 +1,295 @@
+"""During training: does the objective go down, how, and with which learning rate would it?
+
+The history tells how it went; what it cannot tell is tried out on copies that begin where training began.
+Where a threshold decides, its source stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.checks.before import dead_share, dead_units, dense_layers, slopes_of
+from workings.checks.case import Case, copied, plain, rate_of, trace_of, with_rate
+from workings.checks.curvature import sharpness
+from workings.checks.findings import Finding, found
+from workings.network import Network, Parameters
+from workings.optimizers import SGD, Optimizer, Part
+
+STEPS = 60  # of a trial
+# Karpathy, CS231n "Neural Networks Part 3": updates should be about 1e-3 of the weights; well below, the rate is too low.
+SMALLEST_UPDATE = 1e-4
+LARGEST_UPDATE = 1e-1  # above which a rate is tried out
+OVERSHOOT = 1.05  # times the first objective: a trial that ends above it went the wrong way
+LAST = 60  # epochs that tell how training ended
+# Prechelt 1998, "Early Stopping - But When?": a generalization loss GL is 100 · (validation loss / its minimum - 1).
+GENERALIZATION_LOSS = 50.0
+# Prechelt 1998 also judges progress by how much a strip of epochs still brought; the strip here is the last fifth, which
+# brings a fifth of everything where the objective falls as fast as ever.
+STRIP, STRIP_BROUGHT = 0.2, 0.08
+MOST_CURVED = 5000  # parameters above which the curvature takes too long
+SETTLING_EPOCHS = 20_000
+
+
+def check_training(case: Case) -> Iterator[Finding]:
+    """Everything about how training went, or will go."""
+    yield from check_finite(case)
+    yield from check_rate(case)
+    yield from check_stability(case)
+    yield from check_curve(case)
+    yield from check_dying(case)
+    yield from check_regularizer(case)
+    yield from check_gap(case)
+
+
+def check_finite(case: Case) -> Iterator[Finding]:
+    """Did a number overflow?"""
+    if case.stopped.startswith("diverged") or not np.isfinite(case.losses).all():
+        lr = rate_of(case.optimizer) if isinstance(case.optimizer, Part) else 0.01
+        optimizer = with_rate(case.optimizer, lr / 10) if isinstance(case.optimizer, Part) else SGD(lr)
+        yield found("not-finite", f"training {case.stopped or 'gave numbers that are not finite'}.",
+                    case.fit_code(optimizer=optimizer))  # fmt: skip
+
+
+def check_rate(case: Case) -> Iterator[Finding]:
+    """Is the learning rate too large, or too small?  It is tried beside others, from where training began."""
+    optimizer = case.optimizer
+    if case.start is None or not isinstance(optimizer, Part):
+        return
+    ratio = update_ratio(case, case.start, optimizer)
+    if ratio > LARGEST_UPDATE or went_badly(case):
+        yield from check_large_rate(case, case.start, optimizer)
+    elif ratio < SMALLEST_UPDATE:
+        yield from check_small_rate(case, case.start, optimizer, ratio)
+
+
+def went_badly(case: Case) -> bool:
+    """Whether the history gives a reason to try other rates."""
+    losses = case.losses
+    if len(losses) < 2 or case.stopped.startswith("diverged"):
+        return True
+    return not np.isfinite(losses).all() or ending(losses) > 0.5 * losses[0] or swing(losses) > 0.1
+
+
+def update_ratio(case: Case, network: Network, optimizer: Part) -> float:
+    """By how much of their size the first step changes the weights (the middle one of the layers)."""
+    trace = trace_of(copied(network), *case.trial_rows(), optimizer, rate_of(optimizer))
+    names = [f"W{number}" for _, number in dense_layers(network)]
+    sizes = {n: max(float(np.linalg.norm(trace[n])), 1e-12) for n in names}
+    moves = [float(np.linalg.norm(trace.after[n] - trace[n])) / sizes[n] for n in names]
+    finite = [move for move in moves if np.isfinite(move)]
+    return float(np.median(finite)) if finite else np.inf
+
+
+def check_large_rate(case: Case, start: Network, optimizer: Part) -> Iterator[Finding]:
+    """Does the objective rise with this rate, and fall with a smaller one?"""
+    lr, (X, y) = rate_of(optimizer), case.trial_rows()
+    first = case.objective_of(copied(start), X, y)
+    here = ending(case.trial(start, with_rate(optimizer, lr), STEPS, X, y)[1])
+    for divisor in (10, 100, 1000, 10_000):
+        calm = ending(case.trial(start, with_rate(optimizer, lr / divisor), STEPS, X, y)[1])
+        if calm < first and here > max(OVERSHOOT * first, 1.5 * calm) and calm < 0.98 * first:
+            ended = f"{here:.4g}" if np.isfinite(here) else "with a number that is not finite"
+            yield found(
+                "learning-rate-too-large",
+                f"about {STEPS} steps take the objective from {first:.4g} to {ended} with the learning rate {lr:g}, and "
+                f"to {calm:.4g} with {lr / divisor:g}.",
+                case.fit_code(optimizer=with_rate(optimizer, lr / divisor)),
+            )
+            return
+
+
+def check_small_rate(case: Case, start: Network, optimizer: Part, ratio: float) -> Iterator[Finding]:
+    """Does a larger rate bring more in a few steps than this one, or than all of the training?"""
+    lr, (X, y) = rate_of(optimizer), case.trial_rows()
+    first = case.objective_of(copied(start), X, y)
+    here = ending(case.losses) if len(case.losses) else ending(case.trial(start, optimizer, STEPS, X, y)[1])
+    for factor in (1000, 100, 10):
+        faster = ending(case.trial(start, with_rate(optimizer, factor * lr), STEPS, X, y)[1])
+        if first - faster > 2 * max(first - here, 0) and first - faster > 0.02 * first:
+            yield found(
+                "learning-rate-too-small",
+                f"the first step changes the weights by {ratio:.1e} of their size, where about 1e-3 is usual; {STEPS} "
+                f"steps with {factor} times the rate bring the objective from {first:.4g} to {faster:.4g}, this rate "
+                f"to {here:.4g}.",
+                case.fit_code(optimizer=with_rate(optimizer, factor * lr)),
+            )
+            return
+
+
+# -- the edge of stability --------------------------------------------------------------------
+
+
+def check_stability(case: Case) -> Iterator[Finding]:
+    """Does full-batch gradient descent jump to and fro because its steps are too long for the valley?"""
+    if type(case.optimizer) is not SGD or not case.is_full_batch or case.network.theta.size > MOST_CURVED:
+        return
+    losses = case.losses[-LAST:]
+    if len(case.losses) < 2 * LAST or not jumps(losses) or any(layer.draws for layer in case.network.layers):
+        return
+    lr = rate_of(case.optimizer)
+    now = in_doubles(case.network)
+    curvature = sharpness(now, case.X.astype(np.float64), plain(now, case.y.astype(np.float64)))
+    settled = largest_settling_rate(case, lr)
+    if curvature < 1.0 / lr or settled is None:
+        return
+    rate, valley, losses_there = settled
+    yield found(
+        "edge-of-stability",
+        f"at the end the objective jumps between {losses.min():.6g} and {losses.max():.6g} from step to step. The largest "
+        f"curvature is {curvature:.4g} there, and 2 / lr is {2 / lr:.4g}. With a smaller rate it settles beside it at "
+        f"{losses_there:.6g}, where the curvature is {valley:.4g}: the largest learning rate that settles is {rate:.4g}.",
+        case.fit_code(optimizer=SGD(two_digits(0.95 * rate))),
+    )
+
+
+def jumps(losses: Array) -> bool:
+    """Whether a series goes up and down, at least every third time, by more than rounding."""
+    changes = np.diff(losses)
+    turns = float((changes[1:] * changes[:-1] < 0).mean())
+    return turns > 0.5 and float(np.abs(changes).max()) > 1e-6 * float(np.abs(losses).max())
+
+
+def largest_settling_rate(case: Case, lr: float) -> tuple[float, float, float] | None:
+    """Go on with half the rate until it settles; give 2 / curvature, the curvature and the loss of where that is."""
+    X, y = case.X.astype(np.float64), case.y.astype(np.float64)
+    for halvings in range(1, 5):
+        network = in_doubles(case.network)
+        try:
+            history = network.fit(X, plain(network, y), optimizer=SGD(lr / 2**halvings), epochs=SETTLING_EPOCHS,
+                                  batch_size=None)  # fmt: skip
+        except ArithmeticError:
+            continue
+        losses = np.asarray(history["loss"][-LAST:])
+        if not jumps(losses):
+            curvature = sharpness(network, X, plain(network, y))
+            return 2 / curvature, curvature, float(losses[-1])
+    return None
+
+
+def in_doubles(network: Network) -> Network:
+    """A copy whose parameters have float64."""
+    found = copied(network)
+    found.dtype = np.dtype(np.float64)
+    found.parameters = Parameters(network.parameters.shapes, network.theta.astype(np.float64))
+    found.statistics = {name: value.astype(np.float64) for name, value in network.statistics.items()}
+    return found
+
+
+def two_digits(value: float) -> float:
+    """A number with two digits, rounded down."""
+    unit = 10.0 ** (np.floor(np.log10(value)) - 1)
+    return float(f"{np.floor(value / unit) * unit:.2g}")
+
+
+# -- the curve --------------------------------------------------------------------------------
+
+
+def ending(losses: Array) -> float:
+    """Where a series ended: the middle of its last tenth; infinity if it did not end in numbers."""
+    if not len(losses) or not np.isfinite(losses[-1]):
+        return np.inf
+    return float(np.median(losses[-max(len(losses) // 10, 1) :]))
+
+
+def swing(losses: Array) -> float:
+    """How far the last epochs go up, in the middle, by their size."""
+    last = losses[-min(LAST, max(len(losses) // 3, 2)) :]
+    rises = np.diff(last)
+    rises = rises[rises > 0]
+    return float(np.median(rises) / max(abs(np.median(last)), 1e-12)) if len(rises) > len(last) / 4 else 0.0
+
+
+def check_curve(case: Case) -> Iterator[Finding]:
+    """Does the objective rise, swing, or still fall at the end?"""
+    losses = case.losses
+    if len(losses) < 3 or not np.isfinite(losses).all():
+        return
+    slower = slower_optimizer(case)
+    if ending(losses) > OVERSHOOT * losses[0]:
+        yield found(
+            "rising-loss",
+            f"the objective was {losses[0]:.4g} in the first epoch and {ending(losses):.4g} in the last ones.",
+            case.fit_code(optimizer=slower),
+        )
+    if len(losses) >= 10 and swing(losses) > 0.3 and ending(losses) > 0.05 * losses[0]:
+        yield found(
+            "oscillation",
+            f"in the last epochs, half of the times that the objective rose it did so by {swing(losses):.0%} or more.",
+            case.fit_code(optimizer=slower),
+        )
+    yield from check_still_falling(case, losses)
+
+
+def slower_optimizer(case: Case) -> Part:
+    """The same optimizer with a tenth of the rate."""
+    optimizer = case.optimizer
+    return with_rate(optimizer, rate_of(optimizer) / 10) if isinstance(optimizer, Optimizer) else SGD(0.01)
+
+
+def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
+    """Did the last fifth of the epochs still bring much of what all of them brought?"""
+    strip = max(int(STRIP * len(losses)), 1)
+    half = max(strip // 2, 1)
+    before, after = float(np.median(losses[-strip - half : -strip])), float(np.median(losses[-half:]))
+    brought = (before - after) / max(losses[0] - after, 1e-12)
+    worth = before - after > 0.05 * before and after > 0.1 * min(losses[0], max(case.one_answer, 1e-12))
+    ended_by_itself = not case.stopped.startswith("all") and case.stopped != ""
+    if brought > STRIP_BROUGHT and worth and not ended_by_itself:
+        yield found(
+            "still-falling",
+            f"the last fifth of {len(losses)} epochs took the objective from {before:.4g} to {after:.4g}: {brought:.0%} of "
+            f"all that training brought.",
+            case.fit_code(epochs=5 * len(losses)),
+        )
+
+
+def check_dying(case: Case) -> Iterator[Finding]:
+    """Have units died in training?"""
+    if case.network.is_fresh:
+        return
+    for layer, slopes, steepest in slopes_of(case, copied(case.network)):
+        if dead_share(slopes, steepest) > DEAD_AT_END:
+            yield dead_units(case, layer, dead_share(slopes, steepest), "at the end")
+
+
+DEAD_AT_END = 0.7  # of a layer: above CS231n's 40 %, because training itself puts units to rest
+
+
+def check_regularizer(case: Case) -> Iterator[Finding]:
+    """Does the price of the weights outweigh the loss?"""
+    if not case.network.regularizers or case.network.is_fresh or len(case.losses) < 2:
+        return
+    network = copied(case.network)
+    J, loss = case.objective_of(network, *case.rows), case.loss_of(network)
+    shrunk = [name for name in network.parameters if name.startswith("W") and case.begun
+              and np.linalg.norm(network.parameters[name]) < 0.1 * np.linalg.norm(case.begun[name])]  # fmt: skip
+    if (J - loss > loss or shrunk) and loss > 0.8 * case.one_answer:
+        weaker = [replace(r, lam=0.01 * r.lam) if hasattr(r, "lam") else r for r in network.regularizers]
+        size = (
+            f"{', '.join(shrunk)} shrank to less than a tenth" if shrunk else f"of J = {J:.4g}, {J - loss:.4g} is price"
+        )
+        yield found(
+            "strong-regularizer",
+            f"{size}, and the loss, {loss:.4g}, is hardly below that of one fixed answer, {case.one_answer:.4g}.",
+            case.network_code(regularizers=weaker),
+        )
+
+
+def check_gap(case: Case) -> Iterator[Finding]:
+    """Did the validation loss rise again while the objective fell?"""
+    held = np.asarray(case.columns.get("val_loss", ()), dtype=np.float64)
+    if len(held) < 5 or not np.isfinite(held).all() or held.min() <= 0 or not case.stopped.startswith("all"):
+        return
+    best, loss = int(held.argmin()), 100 * (ending(held) / held.min() - 1)
+    if loss > GENERALIZATION_LOSS and case.losses[-1] < 0.5 * ending(held):
+        yield found(
+            "overfitting",
+            f"the validation loss was {held.min():.4g} after epoch {best} and {ending(held):.4g} at the end, {loss:.0f} % "
+            f"above; the objective went on falling, from {case.losses[best]:.4g} to {case.losses[-1]:.4g}.",
+            f"from workings import EarlyStopping\n"
+            f"{case.fit_code(validation=0.2, callbacks=[])[: -len('callbacks=[])')]}callbacks=[EarlyStopping(patience=10)])",
+        )
