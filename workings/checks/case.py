@@ -180,10 +180,15 @@ def copied(network: Network) -> Network:
     return found
 
 
-def without_dropout(network: Network) -> Network:
-    """A copy that drops nothing, where its program was not edited."""
+def undisturbed(network: Network) -> Network:
+    """A copy without dropout and regularizers, where its program was not edited, to be trained with another optimizer.
+
+    Edits of the update are left out: they belong to the optimizer whose statements they replace.
+    """
     found = copied(network)
+    found.edits = tuple((target, text) for target, text in found.edits if target not in found.parameters)
     if not found.edits:
+        found.regularizers = ()
         found.layers = tuple(layer for layer in found.layers if not isinstance(layer, Dropout))
     return found
 

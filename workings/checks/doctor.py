@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.checks.after import check_result
@@ -113,7 +114,8 @@ def looks_for(case: Case) -> dict[str, Check]:
 
 def examined(case: Case, looks: Mapping[str, Check]) -> Diagnosis:
     """Do all that is to be looked at."""
-    findings = [finding for look in looks.values() for finding in look(case)]
+    with np.errstate(all="ignore"):  # numbers that are not finite are what is looked for
+        findings = [finding for look in looks.values() for finding in look(case)]
     return Diagnosis(sorted_out(findings), tuple(looks))
 
 

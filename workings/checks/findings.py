@@ -44,15 +44,16 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind("wrong-shares", "problem", "certain",
          "Probabilities of one row must add up to 1; these do not, so they are no probabilities.", ("wrong-shape",)),
     Kind("overflow", "problem", "certain",
-         "Large scores make this formula overflow, and from then on every number is nan."),
+         "Large scores make this formula overflow, and from then on every number is nan.",
+         ("wrong-shares",)),
     Kind("wrong-gradient", "problem", "certain",
          "Training follows the gradient; where it is not the slope of the objective, it leads somewhere else.",
-         ("wrong-shape", "wrong-shares")),
+         ("wrong-shape", "wrong-shares", "overflow")),
     Kind("uphill-update", "problem", "certain",
          "The update goes the way of the gradient, not against it, so every step makes the objective larger.",
          ("wrong-gradient",)),
     Kind("frozen-parameter", "problem", "certain",
-         "A parameter that is never updated stays what chance made it.", ("wrong-gradient",)),
+         "A parameter that is never updated stays what chance made it.", ("wrong-gradient", "overflow")),
     # what the network is given
     Kind("unscaled-inputs", "problem", "likely",
          "Inputs far from 0 and 1 make the sums large and the objective steep along some directions and flat along "
@@ -67,7 +68,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "Each batch holds rows of one class, so that each step unlearns what the last one learned."),
     Kind("unrelated-labels", "problem", "likely",
          "Rows that are alike have targets that are no more alike than chance makes them: are X and y in one order?",
-         ("sorted-rows",)),
+         ("sorted-rows", "class-imbalance")),
     # how the network is made
     Kind("second-link", "problem", "certain",
          "The loss applies its own softmax or sigmoid; a last layer that squashes its scores before that leaves it only "
