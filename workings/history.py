@@ -32,7 +32,7 @@ class History(Mapping[str, list[float]]):
     settings : dict
         The optimizer and other settings of ``fit``; not kept in JSON.
     begun : dict of str to array
-        The parameters and statistics that training began with; not kept in JSON.
+        The parameters and statistics of a new network as training began with them; not kept in JSON.
     diagnosis : Diagnosis or None
         What ``fit(check=True)`` found before the first step.
 

@@ -190,8 +190,9 @@ class Training:
         self.history.settings = {
             "optimizer": self.optimizer, "epochs": self.epochs, "batch_size": self.batch_size, "shuffle": self.shuffle,
         }  # fmt: skip
-        beginning = {**self.network.parameters, **self.network.statistics}
-        self.history.begun = {name: value.copy() for name, value in beginning.items()}
+        if self.network.is_fresh:
+            beginning = {**self.network.parameters, **self.network.statistics}
+            self.history.begun = {name: value.copy() for name, value in beginning.items()}
 
     def check_first_step(self) -> Diagnosis:
         """Look at the program, the data and the network; see :mod:`workings.checks.doctor`."""
@@ -588,7 +589,7 @@ class Training:
         """Put the last finite parameters back and say where the numbers ended."""
         if last:
             self.network.keep(last)
-        self.history.stopped = f"diverged at step {step}"
+        self.history.stopped = f"diverged at step {step}: {name} was the first that was not finite"
         lr = f" The learning rate was {rate['lr']:g}: try {rate['lr'] / 10:g}," if rate else " Try"
         raise DivergenceError(
             f"Training diverged: {what}.{lr} scale the inputs to about -1..1, or put ClipByNorm(1.0) before the "

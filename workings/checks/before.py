@@ -293,7 +293,7 @@ def check_units(case: Case) -> Iterator[Finding]:
         if dead > DEAD_SHARE:
             yield dead_units(case, layer, dead, "at the start")
         elif flat > FLAT_SHARE and layer.bend.name not in ("relu", "leaky_relu"):
-            fixed = [Dense(x.units, "relu") if x is layer and isinstance(x, Dense) else x for x in case.network.layers]
+            fixed = [Dense(x.units, "relu") if x == layer and isinstance(x, Dense) else x for x in case.network.layers]
             yield found(
                 "saturated-units",
                 f"{flat:.0%} of the values of {layer!r} lie where its slope is below a tenth of its steepest.",
@@ -303,7 +303,7 @@ def check_units(case: Case) -> Iterator[Finding]:
 
 def dead_units(case: Case, layer: Layer, share: float, when: str) -> Finding:
     """The finding of units that no row moves."""
-    fixed = [Dense(x.units, "leaky_relu") if x is layer and isinstance(x, Dense) else x for x in case.network.layers]
+    fixed = [Dense(x.units, "leaky_relu") if x == layer and isinstance(x, Dense) else x for x in case.network.layers]
     return found(
         "dead-units", f"{share:.0%} of the units of {layer!r} have slope 0 for every row {when}.",
         case.network_code(fixed),

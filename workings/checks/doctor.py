@@ -71,23 +71,45 @@ def diagnose(
     >>> from workings import SGD, CrossEntropy, Dense
     >>> from workings.datasets import moons
     >>> X, y = moons()
-    >>> net = Network([Dense(8, "tanh", weights="zeros"), Dense(2)], loss=CrossEntropy(), seed=0)
+    >>> net = Network([Dense(8, "tanh", weights="zeros"), Dense(2, weights="zeros")], loss=CrossEntropy())
     >>> diagnosis = diagnose(net, X, y, optimizer=SGD(0.5))
     >>> diagnosis.ok, diagnosis.names
     (False, ('equal-units',))
     """
     features, targets, _ = network.prepare(X, y)
     known = history if isinstance(history, History) else None
-    settings = dict(known.settings) if known else {}
+    settings = {} if known is None else dict(known.settings)
     if optimizer is not None:
         settings["optimizer"] = checked_optimizer(optimizer)
     if batch_size is not None:
         settings["batch_size"] = batch_size
     case = Case(
-        network, features, targets, columns=dict(history or {}), settings=settings,
-        stopped=known.stopped if known else "", begun=fitting(known.begun, network) if known else {},
+        network, features, targets, columns={} if history is None else dict(history), settings=settings,
+        stopped="" if known is None else known.stopped,
+        begun={} if known is None else fitting(known.begun, network),
     )  # fmt: skip
     return examined(case, looks_for(case))
+
+
+def diagnose_alone(network: Network, rows: int = 200) -> Diagnosis:
+    """Look at a network for which there are no data: at its program and its layers, with rows drawn at random.
+
+    Its own predictions serve as targets, so nothing is said of what it has learned.
+
+    Examples
+    --------
+    >>> from workings import CrossEntropy, Dense
+    >>> print(diagnose_alone(Network([Dense(8), Dense(2)], loss=CrossEntropy(), n_in=3, seed=0)).names)
+    ('no-bend',)
+    """
+    network.check_built()
+    X = np.random.default_rng(0).standard_normal((rows, network.n_in or 1)).astype(network.dtype)
+    p = network.outputs(X)
+    y = {"classes": p == p.max(axis=1, keepdims=True), "labels": p > 0.5, "counts": np.round(p)}.get(
+        network.loss.target, p
+    )
+    case = Case(network, X, y.astype(network.dtype))
+    return examined(case, {"the program, with rows drawn at random": check_program, "the layers": check_network})
 
 
 def fitting(begun: Mapping[str, Any], network: Network) -> Mapping[str, Any]:
@@ -105,7 +127,7 @@ def looks_for(case: Case) -> dict[str, Check]:
     }
     if case.start is not None:
         looks["ten rows by heart"] = check_ten_rows
-    if len(case.columns) or case.optimizer is not None:
+    if case.columns or case.optimizer is not None:
         looks["the training"] = check_training
     if not case.network.is_fresh:
         looks["the result beside simpler models"] = check_result

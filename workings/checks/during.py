@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,8 @@ GENERALIZATION_LOSS = 25.0
 # Prechelt 1998 also judges progress: training goes on while a strip of epochs still brings much.  Here four times as many
 # epochs are tried; what is then left of the objective, and from which share of one fixed answer's it is worth it.
 AGAIN, STILL_FALLING, WORTH = 4, 0.7, 0.1
-MOST_STEPS = 1500
+FEWEST_STEPS, MOST_STEPS = 500, 1500
+MOST_WORK = 10**9  # rows by parameters by steps, a few seconds
 MOST_CURVED = 5000  # parameters above which the curvature takes too long
 SETTLING_EPOCHS = 5000
 
@@ -41,6 +43,7 @@ def check_training(case: Case) -> Iterator[Finding]:
     yield from check_rate(case)
     yield from check_stability(case)
     yield from check_curve(case)
+    yield from check_still_falling(case, case.losses)
     yield from check_dying(case)
     yield from check_regularizer(case)
     yield from check_gap(case)
@@ -224,7 +227,6 @@ def check_curve(case: Case) -> Iterator[Finding]:
             f"in the last epochs, half of the times that the objective rose it did so by {swing(losses):.0%} or more.",
             case.fit_code(optimizer=slower),
         )
-    yield from check_still_falling(case, losses)
 
 
 def slower_optimizer(case: Case) -> Part:
@@ -236,18 +238,20 @@ def slower_optimizer(case: Case) -> Part:
 def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
     """Would as many epochs again bring much?"""
     optimizer = case.optimizer
-    if not isinstance(optimizer, Part) or not case.stopped.startswith("all"):
+    if not isinstance(optimizer, Part) or not case.stopped.startswith("all") or not np.isfinite(losses).all():
         return
-    X, y = case.trial_rows()
+    X, y = case.X, case.y  # all of them: fewer are learned by heart
     now = case.objective_of(copied(case.network), X, y)
     if now < WORTH * case.one_answer:
         return
-    steps = min(AGAIN * len(losses) * -(-len(X) // case.batch_size), MOST_STEPS)
+    affordable = MOST_WORK // (case.batch_size * case.network.theta.size)
+    done = len(losses) * -(-len(X) // case.batch_size)
+    steps = min(max(AGAIN * done, FEWEST_STEPS), MOST_STEPS, affordable)
     later = ending(case.trial(case.network, optimizer, steps, X, y)[1])
     if later < STILL_FALLING * now:
         yield found(
             "still-falling",
-            f"{len(losses)} epochs took the objective from {losses[0]:.4g} to {now:.4g}; up to four times as many more take it to "
+            f"{len(losses)} epochs took the objective from {losses[0]:.4g} to {now:.4g}; about {steps:,} steps more take it to "
             f"{later:.4g}.",
             case.fit_code(epochs=5 * len(losses)),
         )
@@ -274,7 +278,7 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
     shrunk = [name for name in network.parameters if name.startswith("W") and case.begun
               and np.linalg.norm(network.parameters[name]) < 0.1 * np.linalg.norm(case.begun[name])]  # fmt: skip
     if (J - loss > loss or shrunk) and loss > 0.8 * case.one_answer:
-        weaker = [replace(r, lam=0.01 * r.lam) if hasattr(r, "lam") else r for r in network.regularizers]
+        weaker = [weakened(r) for r in network.regularizers]
         size = (
             f"{', '.join(shrunk)} shrank to less than a tenth" if shrunk else f"of J = {J:.4g}, {J - loss:.4g} is price"
         )
@@ -283,6 +287,11 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
             f"{size}, and the loss, {loss:.4g}, is hardly below that of one fixed answer, {case.one_answer:.4g}.",
             case.network_code(regularizers=weaker),
         )
+
+
+def weakened(regularizer: Any) -> Any:
+    """The same regularizer at a hundredth of its price."""
+    return replace(regularizer, lam=0.01 * regularizer.lam) if hasattr(regularizer, "lam") else regularizer
 
 
 def check_gap(case: Case) -> Iterator[Finding]:

@@ -182,6 +182,11 @@ def eight_sigmoids(setup: Setup) -> Setup:
     return replace(setup, layers=(*(Dense(16, "sigmoid") for _ in range(8)), setup.layers[-1]))
 
 
+def square_hidden(setup: Setup) -> Setup:
+    """Two hidden layers of one size, so that the weights between them are square."""
+    return replace(setup, layers=(*(replace(setup.layers[0], units=12) for _ in range(2)), setup.layers[-1]))  # type: ignore[call-arg]
+
+
 def tanh_hidden(setup: Setup) -> Setup:
     """Hidden layers of tanh, whose slope is written with a."""
     return with_hidden(activation="tanh", weights=None)(setup)
@@ -331,9 +336,7 @@ MISTAKES: dict[str, Mistake] = {mistake.name: mistake for mistake in (
             "The gradient of a square layer is multiplied by W where W.T is right; the shapes fit, so nothing complains.",
             "pytroubles.com 1785, a NumPy MNIST network stuck at 10 %: the backward pass mixes up matrix orientations", "statement",
             edited(rewrites.transposed_weights), "wrong-gradient", "dx = dz @ W.T.",
-            prepare=lambda setup: replace(
-                setup, layers=(*(replace(setup.layers[0], units=12) for _ in range(2)), setup.layers[-1])),
-            kind="square"),
+            prepare=square_hidden),
     Mistake("broadcast-targets", "Targets of shape (n, 1) against predictions of shape (n,)",
             "A column and a row are spread to a square: each prediction is compared with every target, and the best answer "
             "is the mean for all.",
