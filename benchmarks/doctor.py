@@ -152,7 +152,8 @@ def healthy_networks() -> list[Healthy]:
                 [Dense(32, "relu"), Dense(16, "relu"), Dense(1)], AbsoluteError(),
                 {"optimizer": Adam(0.005), "epochs": 150, "batch_size": 32}),
         Healthy("friedman, SELU, SGD", lambda s: (ROOMS["friedman"](s).X, ROOMS["friedman"](s).y),
-                [Dense(24, "selu"), Dense(1)], SquaredError(), {"optimizer": SGD(0.02), "epochs": 200, "batch_size": 32}),
+                [Dense(24, "selu"), Dense(1)], SquaredError(),
+                {"optimizer": SGD(0.02), "epochs": 200, "batch_size": 32}),
         Healthy("counts, Poisson", counts, [Dense(24, "tanh"), Dense(1)], Poisson(),
                 {"optimizer": Adam(0.01), "epochs": 120, "batch_size": 32}),
         Healthy("two numbers, tanh", two_numbers, [Dense(24, "tanh"), Dense(2)], SquaredError(),
@@ -201,14 +202,15 @@ def rates(results: Sequence[dict[str, Any]]) -> str:
     named = sum(r["named"] for r in sick)
     alarms = [r for r in healthy if r["found"]]
     seeds = sorted({r["job"][2] for r in results})
+    named_share, alarm_share = named / max(len(sick), 1), len(alarms) / max(len(healthy), 1)
     lines = [
-        f"Of {len(sick):,} runs with a mistake, the doctor found and named **{named:,} ({named / max(len(sick), 1):.1%})**; of "
+        f"Of {len(sick):,} runs with a mistake, the doctor found and named **{named:,} ({named_share:.1%})**; of "
         f"{len(healthy):,} healthy runs ({len({r['job'][1] for r in healthy})} networks), **{len(alarms):,} "
-        f"({len(alarms) / max(len(healthy), 1):.1%})** had any finding, problem or advice. Seeds {seeds[0]} to {seeds[-1]}.",
+        f"({alarm_share:.1%})** had any finding, problem or advice. Seeds {seeds[0]} to {seeds[-1]}.",
         "", "### Findings", "",
-        "Hits: of the runs with a mistake that the finding should name, those in which it was there. False alarms: of the "
-        "healthy runs, those in which it was there. Elsewhere: how often it was there with mistakes that it does not name "
-        "(where it may well be true: a wrong gradient can also kill units).", "",
+        "Hits: of the runs with a mistake that the finding should name, those in which it was there. False alarms: of "
+        "the healthy runs, those in which it was there. Elsewhere: how often it was there with mistakes that it does "
+        "not name (where it may well be true: a wrong gradient can also kill units).", "",
         "| finding | severity | hits | false alarms | elsewhere |", "|---|---|---|---|---|",
     ]  # fmt: skip
     for name, kind in KINDS.items():

@@ -80,7 +80,7 @@ def check_linear(case: Case) -> Iterator[Finding]:
         name = "accuracy" if case.has_labels else "R²"
         yield found(
             "no-better-than-linear",
-            f"its loss is {loss:.4g} and its {name} {score:.3f}; a model without hidden layers has {plain_loss:.4g} and "
-            f"{plain_score:.3f}.",
+            f"its loss is {loss:.4g} and its {name} {score:.3f}; a model without hidden layers has {plain_loss:.4g} "
+            f"and {plain_score:.3f}.",
             case.network_code(wider),
         )

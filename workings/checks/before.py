@@ -64,8 +64,8 @@ def check_shapes(case: Case) -> Iterator[Finding]:
     if losses not in (y.shape, (len(y), 1)):
         yield found(
             "wrong-shape",
-            f"for {len(y)} rows, p has shape {np.shape(trace['p'])} and y {y.shape}, but the losses have shape {losses} "
-            f"in `{trace.program['losses']}`.",
+            f"for {len(y)} rows, p has shape {np.shape(trace['p'])} and y {y.shape}, but the losses have shape "
+            f"{losses} in `{trace.program['losses']}`.",
             "y = np.ravel(y) if net.n_out == 1 else y  # one target for each output, and no other shape",
         )
 
@@ -108,8 +108,8 @@ def check_large_scores(case: Case) -> Iterator[Finding]:
         yield found(
             "overflow",
             f"with scores of ±{LARGE_SCORE:g}, {name} is not finite in `{statement}` ({statement.part}).",
-            f"net = Network({list(case.network.layers)!r}, loss={case.network.loss!r}, seed=0)  # its softmax takes off "
-            "each row's largest score first",
+            f"net = Network({list(case.network.layers)!r}, loss={case.network.loss!r}, seed=0)  # its softmax "
+            "takes off each row's largest score first",
         )
 
 
@@ -256,9 +256,9 @@ def check_gains(case: Case, start: Network) -> Iterator[Finding]:
         assert trace is not None
         yield found(
             "weights-too-large",
-            f"√{fan_in} · rms(W{number}) is {gain:.3g} at the start, where He's rule gives 1.41; the sums z{number} spread "
-            f"by {float(np.std(trace[f'z{number}'])):.3g}, and the loss is {case.loss_of(start):.4g}, where one fixed "
-            f"answer has {case.one_answer:.3g}.",
+            f"√{fan_in} · rms(W{number}) is {gain:.3g} at the start, where He's rule gives 1.41; the sums z{number} "
+            f"spread by {float(np.std(trace[f'z{number}'])):.3g}, and the loss is {case.loss_of(start):.4g}, where one "
+            f"fixed answer has {case.one_answer:.3g}.",
             case.network_code(fixed),
         )
     small = min(gains, key=lambda name: gains[name][0])
@@ -323,8 +323,8 @@ def check_way_back(case: Case) -> Iterator[Finding]:
              for x in case.network.layers]  # fmt: skip
     if ratio < VANISHED:
         yield found(
-            "vanishing-gradient", f"from the last hidden layer to the first, the gradient shrinks to {ratio:.2g} of its "
-            f"size: {shown}.", case.network_code(fixed),
+            "vanishing-gradient", f"from the last hidden layer to the first, the gradient shrinks to {ratio:.2g} of "
+            f"its size: {shown}.", case.network_code(fixed),
         )  # fmt: skip
     elif ratio > EXPLODED:
         yield found(

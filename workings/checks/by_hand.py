@@ -123,8 +123,8 @@ def called(what: str, function: Callable[..., Any], values: Mapping[str, Array],
     for name, value in values.items():
         if name not in given or not np.array_equal(np.asarray(given[name]), value):
             raise InputError(
-                f"{what} changed parameters[{name!r}]: it must only read them. Write W = W - lr * dW outside of it, and "
-                f"not W -= …, which changes the array that was given."
+                f"{what} changed parameters[{name!r}]: it must only read them. Write W = W - lr * dW outside of it, "
+                f"and not W -= …, which changes the array that was given."
             )
     return result
 
@@ -138,8 +138,8 @@ def guarded_loss(
         shape = result.shape
         squared = len(shape) == 2 and shape[0] == shape[1] and shape[0] > 1
         why = (
-            f" A square of ({shape[0]}, {shape[1]}) comes from (n,) against (n, 1): give predictions and targets the same "
-            f"shape, with y.reshape(-1, 1), say." if squared else " Add the losses up, or take their mean."
+            f" A square of ({shape[0]}, {shape[1]}) comes from (n,) against (n, 1): give predictions and targets the "
+            f"same shape, with y.reshape(-1, 1), say." if squared else " Add the losses up, or take their mean."
         )  # fmt: skip
         raise InputError(f"forward must give the loss as one number; it gave {describe(result)}.{why}")
     if not np.isfinite(result).all():
@@ -163,7 +163,7 @@ def guarded_gradients(backward: Backward, values: Mapping[str, Array], X: Any, y
         lacks = f"has no {', '.join(map(repr, missing))}" if missing else ""
         more = f"has {', '.join(map(repr, unknown))}, which is no parameter" if unknown else ""
         raise InputError(
-            f"What backward gives {' and '.join(filter(None, (lacks, more)))}. Give each gradient under its parameter's name: "
-            f"{', '.join(map(repr, values))}."
+            f"What backward gives {' and '.join(filter(None, (lacks, more)))}. Give each gradient under its "
+            f"parameter's name: {', '.join(map(repr, values))}."
         )
     return {name: np.asarray(result[name], dtype=np.float64) for name in values}

@@ -28,6 +28,12 @@ MOST_ROWS = 1000  # that are measured; more would say the same
 ROWS_BY_HEART = 10
 
 
+class Code(str):
+    """A piece of code: shown as it is."""
+
+    __repr__ = str.__str__
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """What is diagnosed: ``X`` of shape (n, n_in) and ``y`` of shape (n, n_out), as the program takes them.

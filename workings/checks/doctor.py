@@ -154,5 +154,5 @@ def check_first_step(training: Training) -> Diagnosis:
     diagnosis = examined(case, looks)
     if diagnosis.problems:
         told = "\n\n".join(map(str, diagnosis.problems))
-        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{told}", WorkingsWarning, stacklevel=4)
+        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{told}", WorkingsWarning, stacklevel=5)
     return diagnosis

@@ -14,22 +14,22 @@ import numpy as np
 
 from workings.arrays import Array
 from workings.checks.before import dead_share, dead_units, dense_layers, slopes_of
-from workings.checks.case import Case, copied, plain, rate_of, trace_of, with_rate
+from workings.checks.case import Case, Code, copied, plain, rate_of, trace_of, with_rate
 from workings.checks.curvature import sharpness
 from workings.checks.findings import Finding, found
 from workings.network import Network, Parameters
 from workings.optimizers import SGD, Optimizer, Part
 
 STEPS = 60  # of a trial
-# Karpathy, CS231n "Neural Networks Part 3": updates should be about 1e-3 of the weights; well below, the rate is too low.
+# CS231n, "Neural Networks Part 3": updates should be about 1e-3 of the weights; well below, the rate is too low.
 SMALLEST_UPDATE = 1e-4
 LARGEST_UPDATE = 1e-1  # above which a rate is tried out
 OVERSHOOT = 1.05  # times the first objective: a trial that ends above it went the wrong way
 LAST = 60  # epochs that tell how training ended
 # Prechelt 1998, "Early Stopping - But When?": a generalization loss GL is 100 · (validation loss / its minimum - 1).
 GENERALIZATION_LOSS = 25.0
-# Prechelt 1998 also judges progress: training goes on while a strip of epochs still brings much.  Here four times as many
-# epochs are tried; what is then left of the objective, and from which share of one fixed answer's it is worth it.
+# Prechelt 1998 also judges progress: training goes on while a strip of epochs still brings much.  Here four times as
+# many epochs are tried; what is then left of the objective, and from which share of one fixed answer's it is worth it.
 AGAIN, STILL_FALLING, WORTH = 4, 0.7, 0.1
 FEWEST_STEPS, MOST_STEPS = 500, 1500
 MOST_WORK = 10**9  # rows by parameters by steps, a few seconds
@@ -99,8 +99,8 @@ def check_large_rate(case: Case, start: Network, optimizer: Part) -> Iterator[Fi
             ended = f"{here:.4g}" if np.isfinite(here) else "with a number that is not finite"
             yield found(
                 "learning-rate-too-large",
-                f"about {STEPS} steps take the objective from {first:.4g} to {ended} with the learning rate {lr:g}, and "
-                f"to {calm:.4g} with {lr / divisor:g}.",
+                f"about {STEPS} steps take the objective from {first:.4g} to {ended} with the learning rate {lr:g}, "
+                f"and to {calm:.4g} with {lr / divisor:g}.",
                 case.fit_code(optimizer=with_rate(optimizer, lr / divisor)),
             )
             return
@@ -143,9 +143,10 @@ def check_stability(case: Case) -> Iterator[Finding]:
     rate, valley, losses_there = settled
     yield found(
         "edge-of-stability",
-        f"at the end the objective jumps between {losses.min():.6g} and {losses.max():.6g} from step to step. The largest "
-        f"curvature is {curvature:.4g} there, and 2 / lr is {2 / lr:.4g}. With a smaller rate it settles beside it at "
-        f"{losses_there:.6g}, where the curvature is {valley:.4g}: the largest learning rate that settles is {rate:.4g}.",
+        f"at the end the objective jumps between {losses.min():.6g} and {losses.max():.6g} from step to step. The "
+        f"largest curvature is {curvature:.4g} there, and 2 / lr is {2 / lr:.4g}. With a smaller rate it settles "
+        f"beside it at {losses_there:.6g}, where the curvature is {valley:.4g}: the largest learning rate that settles "
+        f"is {rate:.4g}.",
         case.fit_code(optimizer=SGD(two_digits(0.95 * rate))),
     )
 
@@ -251,8 +252,8 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
     if later < STILL_FALLING * now:
         yield found(
             "still-falling",
-            f"{len(losses)} epochs took the objective from {losses[0]:.4g} to {now:.4g}; about {steps:,} steps more take it to "
-            f"{later:.4g}.",
+            f"{len(losses)} epochs took the objective from {losses[0]:.4g} to {now:.4g}; about {steps:,} steps more "
+            f"take it to {later:.4g}.",
             case.fit_code(epochs=5 * len(losses)),
         )
 
@@ -303,8 +304,8 @@ def check_gap(case: Case) -> Iterator[Finding]:
     if loss > GENERALIZATION_LOSS and case.losses[-1] < 0.5 * ending(held):
         yield found(
             "overfitting",
-            f"the validation loss was {held.min():.4g} after epoch {best} and {ending(held):.4g} at the end, {loss:.0f} % "
-            f"above; the objective went on falling, from {case.losses[best]:.4g} to {case.losses[-1]:.4g}.",
+            f"the validation loss was {held.min():.4g} after epoch {best} and {ending(held):.4g} at the end, "
+            f"{loss:.0f} % above; the objective fell on, from {case.losses[best]:.4g} to {case.losses[-1]:.4g}.",
             f"from workings import EarlyStopping\n"
-            f"{case.fit_code(validation=0.2, callbacks=[])[: -len('callbacks=[])')]}callbacks=[EarlyStopping(patience=10)])",
+            f"{case.fit_code(validation=0.2, callbacks=Code('[EarlyStopping(patience=10)]'))}",
         )

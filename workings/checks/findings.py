@@ -16,8 +16,8 @@ from dataclasses import dataclass
 class Kind:
     """One thing that can be found.
 
-    ``severity`` is ``"problem"`` or ``"advice"``; ``sure`` says how sure it is where it is found: ``"certain"`` where it
-    was read off or computed exactly, ``"likely"`` where a threshold decides, ``"possible"`` where other causes
+    ``severity`` is ``"problem"`` or ``"advice"``; ``sure`` says how sure it is where it is found: ``"certain"`` where
+    it was read off or computed exactly, ``"likely"`` where a threshold decides, ``"possible"`` where other causes
     look alike.  ``after`` names the findings that explain this one, and with which it is left out.
     """
 
@@ -71,8 +71,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          ("sorted-rows", "class-imbalance")),
     # how the network is made
     Kind("second-link", "problem", "certain",
-         "The loss applies its own softmax or sigmoid; a last layer that squashes its scores before that leaves it only "
-         "a narrow range, in which the probabilities never come near 0 and 1."),
+         "The loss applies its own softmax or sigmoid; a last layer that squashes its scores before that leaves it "
+         "only a narrow range, in which the probabilities never come near 0 and 1."),
     Kind("output-range", "problem", "certain",
          "The last layer's activation cannot give the targets that there are."),
     Kind("no-bend", "problem", "certain",

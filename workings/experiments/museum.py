@@ -124,7 +124,7 @@ class Run:
     @property
     def losses(self) -> list[float]:
         """The objective by epoch."""
-        return self.history["loss"] if "loss" in self.history else []
+        return self.history.get("loss", [])
 
 
 def train(setup: Setup) -> Run:
