@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.checks.after import check_result
-from workings.checks.before import check_network, check_program, check_ten_rows
+from workings.checks.before import check_network, check_ten_rows
 from workings.checks.case import Case
 from workings.checks.data import check_data
 from workings.checks.during import check_training
 from workings.checks.findings import Diagnosis, Finding, sorted_out
+from workings.checks.statements import check_program
 from workings.errors import WorkingsWarning
 from workings.history import History
 from workings.network import Network

@@ -14,10 +14,10 @@ import numpy as np
 
 from workings.arrays import Array
 from workings.checks.before import dead_share, dead_units, dense_layers, slopes_of
-from workings.checks.case import Case, Code, copied, plain, rate_of, trace_of, with_rate
-from workings.checks.curvature import sharpness
+from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of, with_rate
 from workings.checks.findings import Finding, found
-from workings.network import Network, Parameters
+from workings.checks.stability import check_stability
+from workings.network import Network
 from workings.optimizers import SGD, Optimizer, Part
 
 STEPS = 60  # of a trial
@@ -31,10 +31,9 @@ GENERALIZATION_LOSS = 25.0
 # Prechelt 1998 also judges progress: training goes on while a strip of epochs still brings much.  Here four times as
 # many epochs are tried; what is then left of the objective, and from which share of one fixed answer's it is worth it.
 AGAIN, STILL_FALLING, WORTH = 4, 0.7, 0.1
+GOOD_SCORE = 0.97  # accuracy or R² on the training rows above which more training is not worth advice
 FEWEST_STEPS, MOST_STEPS = 500, 1500
 MOST_WORK = 10**9  # rows by parameters by steps, a few seconds
-MOST_CURVED = 5000  # parameters above which the curvature takes too long
-SETTLING_EPOCHS = 5000
 
 
 def check_training(case: Case) -> Iterator[Finding]:
@@ -124,74 +123,6 @@ def check_small_rate(case: Case, start: Network, optimizer: Part, ratio: float) 
             return
 
 
-# -- the edge of stability --------------------------------------------------------------------
-
-
-def check_stability(case: Case) -> Iterator[Finding]:
-    """Does full-batch gradient descent jump to and fro because its steps are too long for the valley?"""
-    if type(case.optimizer) is not SGD or not case.is_full_batch or case.network.theta.size > MOST_CURVED:
-        return
-    losses = case.losses[-LAST:]
-    if len(case.losses) < 2 * LAST or not jumps(losses) or any(layer.draws for layer in case.network.layers):
-        return
-    lr = rate_of(case.optimizer)
-    now = in_doubles(case.network)
-    curvature = sharpness(now, case.X.astype(np.float64), plain(now, case.y.astype(np.float64)))
-    settled = largest_settling_rate(case, lr) if curvature > 1.0 / lr else None
-    if settled is None:
-        return
-    rate, valley, losses_there = settled
-    yield found(
-        "edge-of-stability",
-        f"at the end the objective jumps between {losses.min():.6g} and {losses.max():.6g} from step to step. The "
-        f"largest curvature is {curvature:.4g} there, and 2 / lr is {2 / lr:.4g}. With a smaller rate it settles "
-        f"beside it at {losses_there:.6g}, where the curvature is {valley:.4g}: the largest learning rate that settles "
-        f"is {rate:.4g}.",
-        case.fit_code(optimizer=SGD(two_digits(0.95 * rate))),
-    )
-
-
-def jumps(losses: Array) -> bool:
-    """Whether a series goes up and down, at least every third time, by more than rounding."""
-    changes = np.diff(losses)
-    turns = float((changes[1:] * changes[:-1] < 0).mean())
-    return turns > 0.5 and float(np.abs(changes).max()) > 1e-6 * float(np.abs(losses).max())
-
-
-def largest_settling_rate(case: Case, lr: float) -> tuple[float, float, float] | None:
-    """Go on with half the rate until it settles; give 2 / curvature, the curvature and the loss of where that is."""
-    X, y = case.X.astype(np.float64), case.y.astype(np.float64)
-    for halvings in range(1, 5):
-        network = in_doubles(case.network)
-        try:
-            history = network.fit(X, plain(network, y), optimizer=SGD(lr / 2**halvings), epochs=SETTLING_EPOCHS,
-                                  batch_size=None)  # fmt: skip
-        except ArithmeticError:
-            continue
-        losses = np.asarray(history["loss"][-LAST:])
-        if not jumps(losses):
-            curvature = sharpness(network, X, plain(network, y))
-            if not 0 < curvature < np.inf:
-                return None
-            return 2 / curvature, curvature, float(losses[-1])
-    return None
-
-
-def in_doubles(network: Network) -> Network:
-    """A copy whose parameters have float64."""
-    found = copied(network)
-    found.dtype = np.dtype(np.float64)
-    found.parameters = Parameters(network.parameters.shapes, network.theta.astype(np.float64))
-    found.statistics = {name: value.astype(np.float64) for name, value in network.statistics.items()}
-    return found
-
-
-def two_digits(value: float) -> float:
-    """A number with two digits, rounded down."""
-    unit = 10.0 ** (np.floor(np.log10(value)) - 1)
-    return float(f"{np.floor(value / unit) * unit:.2g}")
-
-
 # -- the curve --------------------------------------------------------------------------------
 
 
@@ -243,7 +174,7 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
         return
     X, y = case.X, case.y  # all of them: fewer are learned by heart
     now = case.objective_of(copied(case.network), X, y)
-    if now < WORTH * case.one_answer:
+    if now < WORTH * case.one_answer or score_of(copied(case.network), X, y) >= GOOD_SCORE:
         return
     affordable = MOST_WORK // (case.batch_size * case.network.theta.size)
     done = len(losses) * -(-len(X) // case.batch_size)

@@ -11,14 +11,14 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from workings import plots
 from workings.arrays import Array
 from workings.checks.findings import Diagnosis
-from workings.checks.mistakes import MISTAKES, Mistake, Setup, both, mistake_named, suits
+from workings.checks.mistakes import Mistake, both, mistake_named, suits
+from workings.checks.setups import Setup
 from workings.datasets import circles, digits, moons, spirals
 from workings.errors import DivergenceError, InputError, WorkingsWarning, unknown_name
 from workings.history import History
@@ -190,11 +190,3 @@ def show(name: str, room: str | None = None, seed: int = 0) -> Exhibit:
         raise InputError(f"{name} cannot be shown with {chosen}; it can with {', '.join(fitting)}.")
     wrong, right = both(mistake, ROOMS[chosen](seed))
     return Exhibit(mistake, chosen, train(wrong), train(right))
-
-
-def guide() -> list[dict[str, Any]]:
-    """What there is to be seen: name, title, source, place and rooms of each mistake."""
-    return [
-        {"name": m.name, "title": m.title, "source": m.source, "place": m.place, "rooms": rooms_for(m)}
-        for m in MISTAKES.values()
-    ]
