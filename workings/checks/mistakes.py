@@ -40,7 +40,7 @@ from workings.checks.setups import (
 )
 from workings.errors import unknown_name
 from workings.initializers import Constant, Normal
-from workings.losses import SquaredError
+from workings.losses import Loss, SquaredError
 
 
 @dataclass(frozen=True)
@@ -300,13 +300,10 @@ def both(mistake: Mistake, setup: Setup) -> tuple[Setup, Setup]:
     return mistake.change(prepared), MENDED.get(mistake.name, same)(prepared)
 
 
-def suits(mistake: Mistake, setup: Setup) -> bool:
-    """Whether a mistake can be made with these targets and this network."""
-    target = setup.right_network.loss.target
+def suits(mistake: Mistake, loss: Loss) -> bool:
+    """Whether a mistake can be made with the targets of a loss."""
     if mistake.kind == "numbers":
-        return isinstance(setup.right_network.loss, SquaredError)
+        return isinstance(loss, SquaredError)
     if mistake.kind == "softmax":
-        return target == "classes"
-    if mistake.kind == "classes":
-        return target in ("classes", "labels")
-    return True
+        return loss.target == "classes"
+    return mistake.kind != "classes" or loss.target in ("classes", "labels")

@@ -15,12 +15,14 @@ from workings.arrays import Array
 from workings.checks.case import Case, copied, plain, rate_of
 from workings.checks.curvature import sharpness
 from workings.checks.findings import Finding, found
+from workings.errors import DivergenceError
 from workings.network import Network, Parameters
 from workings.optimizers import SGD
 
 LAST = 60  # epochs that tell whether training has settled
 MOST_CURVED = 5000  # parameters above which the curvature takes too long
-SETTLING_EPOCHS = 5000
+SETTLING_EPOCHS, MOST_TIMES = 10_000, 6
+SETTLED = 1e-5  # of the objective: epochs that bring less are at the bottom
 
 
 def check_stability(case: Case) -> Iterator[Finding]:
@@ -56,21 +58,26 @@ def jumps(losses: Array) -> bool:
 
 def largest_settling_rate(case: Case, lr: float) -> tuple[float, float, float] | None:
     """Go on with half the rate until it settles; give 2 / curvature, the curvature and the loss of where that is."""
-    X, y = case.X.astype(np.float64), case.y.astype(np.float64)
+    X, y = case.X.astype(np.float64), plain(case.network, case.y.astype(np.float64))
     for halvings in range(1, 5):
         network = in_doubles(case.network)
         try:
-            history = network.fit(X, plain(network, y), optimizer=SGD(lr / 2**halvings), epochs=SETTLING_EPOCHS,
-                                  batch_size=None)  # fmt: skip
-        except ArithmeticError:
+            losses = gone_on(network, X, y, SGD(lr / 2**halvings))
+        except DivergenceError:
             continue
-        losses = np.asarray(history["loss"][-LAST:])
-        if not jumps(losses):
-            curvature = sharpness(network, X, plain(network, y))
-            if not 0 < curvature < np.inf:
-                return None
-            return 2 / curvature, curvature, float(losses[-1])
+        if not jumps(losses[-LAST:]):
+            curvature = sharpness(network, X, y)
+            return (2 / curvature, curvature, float(losses[-1])) if 0 < curvature < np.inf else None
     return None
+
+
+def gone_on(network: Network, X: Array, y: Array, optimizer: SGD) -> Array:
+    """Train on, for as long as it brings anything; give the objective of the last epochs."""
+    for _ in range(MOST_TIMES):
+        losses = np.asarray(network.fit(X, y, optimizer=optimizer, epochs=SETTLING_EPOCHS, batch_size=None)["loss"])
+        if losses[0] - losses[-1] < SETTLED * abs(losses[-1]) or jumps(losses[-LAST:]):
+            break
+    return losses
 
 
 def in_doubles(network: Network) -> Network:

@@ -7,6 +7,7 @@ differs comes from the one thing that is wrong.
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from workings.datasets import circles, digits, moons, spirals
 from workings.errors import DivergenceError, InputError, WorkingsWarning, unknown_name
 from workings.history import History
 from workings.layers import Dense
-from workings.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
+from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
 from workings.network import Network
 from workings.optimizers import Adam, Momentum
 from workings.writing import writable_folder
@@ -106,9 +107,16 @@ ROOMS: dict[str, Callable[[int], Setup]] = {
 }  # fmt: skip
 
 
+@functools.cache
+def loss_in(room: str) -> Loss:
+    """What is made small in a room."""
+    loss: Loss = ROOMS[room](0).parts["loss"]
+    return loss
+
+
 def rooms_for(mistake: Mistake) -> list[str]:
     """The rooms in which a mistake can be shown."""
-    return [name for name, room in ROOMS.items() if suits(mistake, room(0))]
+    return [name for name in ROOMS if suits(mistake, loss_in(name))]
 
 
 @dataclass(frozen=True)
