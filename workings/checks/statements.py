@@ -57,7 +57,7 @@ def check_shares(case: Case) -> Iterator[Finding]:
             "wrong-shares",
             f"the probabilities of a row add up to between {sums.min():.4g} and {sums.max():.4g} in "
             f"`{statement}`.{axis}",
-            'net = net.replacing("p", "e / e.sum(axis=1, keepdims=True)")  # one sum for each row',
+            case.network_code() + "  # the library's own statements, with one sum for each row",
         )
 
 
@@ -80,8 +80,7 @@ def check_large_scores(case: Case) -> Iterator[Finding]:
         yield found(
             "overflow",
             f"with scores of ±{LARGE_SCORE:g}, {name} is not finite in `{statement}` ({statement.part}).",
-            f"net = Network({list(case.network.layers)!r}, loss={case.network.loss!r}, seed=0)  # its softmax "
-            "takes off each row's largest score first",
+            case.network_code() + "  # the library's own statements, which take off each row's largest score first",
         )
 
 
@@ -112,7 +111,7 @@ def check_update(case: Case) -> Iterator[Finding]:
             "frozen-parameter",
             f"after a step with a gradient of up to {np.abs(slopes[frozen[0]]).max():.3g}, {', '.join(frozen)} "
             f"{'is' if len(frozen) == 1 else 'are'} the same as before in `{trace.program[frozen[0]]}`.",
-            f'net = net.replacing("{frozen[0]}", "{frozen[0]} - lr * d{frozen[0]}")',
+            case.network_code() + "  # the library's own statements, which update every parameter",
         )
     along = sum(float((moves[name] * slopes[name]).sum()) for name in moves if slopes[name].shape == moves[name].shape)
     if along > 0:
@@ -120,5 +119,5 @@ def check_update(case: Case) -> Iterator[Finding]:
         yield found(
             "uphill-update",
             f"gradient and update point the same way (their product is {along:.3g}) in `{trace.program[name]}`.",
-            f'net = net.replacing("{name}", "{name} - lr * d{name}")',
+            case.network_code() + "  # the library's own statements, which go downhill",
         )

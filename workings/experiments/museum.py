@@ -178,7 +178,10 @@ class Exhibit:
         longest = max(map(len, drawn.values()))
         drawn = {name: values + [None] * (longest - len(values)) for name, values in drawn.items()}
         is_log = all(value is None or value > 0 for values in drawn.values() for value in values)
-        return plots.save(plots.curves(drawn, log=is_log), folder / f"{self.mistake.name}-{self.room}.png")
+        axes = plots.curves(drawn, log=is_log)
+        axes.set_ylabel("objective")
+        axes.set_title(f"{self.mistake.title}, on {self.room}", loc="left")
+        return plots.save(axes, folder / f"{self.mistake.name}-{self.room}.png")
 
 
 def show(name: str, room: str | None = None, seed: int = 0) -> Exhibit:
