@@ -26,6 +26,7 @@ SMALLEST_UPDATE = 1e-4
 LARGEST_UPDATE = 1e-1  # above which a rate is tried out
 OVERSHOOT = 1.05  # times the first objective: a trial that ends above it went the wrong way
 LAST = 60  # epochs that tell how training ended
+DEAD_AT_END = 0.7  # of a layer: above CS231n's 40 %, because training itself puts units to rest
 # Prechelt 1998, "Early Stopping - But When?": a generalization loss GL is 100 · (validation loss / its minimum - 1).
 GENERALIZATION_LOSS = 25.0
 # Prechelt 1998 also judges progress: training goes on while a strip of epochs still brings much.  Here four times as
@@ -198,9 +199,6 @@ def check_dying(case: Case) -> Iterator[Finding]:
     for layer, slopes, steepest in slopes_of(case, copied(case.network)):
         if dead_share(slopes, steepest) > DEAD_AT_END:
             yield dead_units(case, layer, dead_share(slopes, steepest), "at the end")
-
-
-DEAD_AT_END = 0.7  # of a layer: above CS231n's 40 %, because training itself puts units to rest
 
 
 def check_regularizer(case: Case) -> Iterator[Finding]:

@@ -122,7 +122,7 @@ MISTAKES: dict[str, Mistake] = {mistake.name: mistake for mistake in (
             prepare=tanh_hidden, words="derivative"),
     Mistake("slope-of-wrong-argument", "A derivative given the wrong argument",
             "A derivative that is written with the output a is given the sum z.",
-            "GitHub davidrmiller/neural2d#40: the derivative is called with the output where it wants the input",
+            "GitHub davidrmiller/neural2d#40 and OpenANN/OpenANN#164, where it was the other way round",
             "statement", edited(rewrites.slope_of_sum), "wrong-gradient",
             "Give it what its formula is written with.", prepare=tanh_hidden, words="derivative"),
     Mistake("sum-for-mean", "A sum where a mean is meant",
