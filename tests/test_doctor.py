@@ -116,7 +116,16 @@ def test_of_healthy_networks_it_says_that_nothing_is_wrong(data, layers, loss, s
 # -- the museum ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MISTAKES)
+FIRST_OF_EACH = {mistake.finding: name for name, mistake in reversed(MISTAKES.items())}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if FIRST_OF_EACH[mistake.finding] == name else pytest.mark.slow)
+        for name, mistake in MISTAKES.items()
+    ],
+)
 def test_every_mistake_is_found_and_named_and_the_advice_runs(name):
     mistake = MISTAKES[name]
     with warnings.catch_warnings():
@@ -157,10 +166,9 @@ def test_mistakes_of_the_program_change_its_statements_by_syntax():
 
 
 def test_the_mistakes_do_harm():
-    for name, room in (("forgotten-derivative", "moons"), ("broadcast-targets", "waves")):
-        wrong, right = map(train, both(MISTAKES[name], ROOMS[room](0)))
-        assert wrong.score < right.score - 0.05, name
-        assert right.diagnosis.names == (), name
+    wrong, right = map(train, both(MISTAKES["forgotten-derivative"], ROOMS["moons"](0)))
+    assert wrong.score < right.score - 0.05
+    assert right.diagnosis.names == ()
 
 
 def test_the_page_lists_every_finding_and_every_mistake():

@@ -111,7 +111,7 @@ def figures_table(name: str, figures: Sequence[Figure]) -> Table:
     return table
 
 
-EPOCHS_SHOWN = 8
+EPOCHS_SHOWN = 5  # so many fit into 80 columns
 
 
 def museum_table() -> Table:
@@ -135,7 +135,7 @@ def curves_table(exhibit: Exhibit) -> Table:
     epochs = max(len(run.losses) for run in runs.values())
     shown = sorted({round(i * (epochs - 1) / max(EPOCHS_SHOWN - 1, 1)) for i in range(EPOCHS_SHOWN)})
     table = Table(box=None, padding=(0, 1))
-    table.add_column("objective at epoch")
+    table.add_column("objective at epoch", no_wrap=True)
     for epoch in shown:
         table.add_column(f"{epoch:,}", justify="right")
     table.add_column("score", justify="right")
