@@ -34,6 +34,9 @@ bench: $(VENV)/.installed  ## Compare with the peers, which are installed first;
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
 	$(BIN)/python -m benchmarks
 
+doctor: $(VENV)/.installed  ## How often the doctor is right, with every mistake and healthy networks; the rates go to docs/doctor.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor
+
 format: $(VENV)/.installed  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -41,4 +44,4 @@ format: $(VENV)/.installed  ## Format the code
 clean:  ## Remove the environment and what runs have left
 	rm -rf $(VENV) workings-runs workings-bench .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help run test test-slow torch bench format clean
+.PHONY: help run test test-slow torch bench doctor format clean

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from workings import SGD, Snapshots, plots
+from workings.checks.curvature import gradient_at, sharpness
 from workings.datasets import Mnist, missing_files, mnist, moons, write_idx
 from workings.experiments import digits, xor
 from workings.experiments import mnist as mnist_experiment
@@ -57,13 +58,13 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_hessian():
     network.fit(X, y, optimizer=SGD(0.01), epochs=20, batch_size=None)
     theta, h = network.theta.copy(), 1e-5
     columns = [
-        (moons_experiment.gradient_at(network, theta + h * e, X, y)
-         - moons_experiment.gradient_at(network, theta - h * e, X, y)) / (2 * h)
+        (gradient_at(network, theta + h * e, X, y)
+         - gradient_at(network, theta - h * e, X, y)) / (2 * h)
         for e in np.eye(theta.size)
     ]  # fmt: skip
     network.theta[...] = theta
     largest = np.abs(np.linalg.eigvalsh(np.array(columns))).max()
-    assert moons_experiment.sharpness(network, X, y, rounds=200) == pytest.approx(largest, rel=1e-3)
+    assert sharpness(network, X, y, rounds=200) == pytest.approx(largest, rel=1e-3)
     assert (network.theta == theta).all()
 
 

@@ -2,6 +2,8 @@
 
 from workings.activations import Activation
 from workings.callbacks import Callback, Checkpoint, EarlyStopping, Progress
+from workings.checks.by_hand import check_my_gradients
+from workings.checks.findings import Diagnosis, Finding
 from workings.checks.gradients import check_gradients
 from workings.errors import (
     DivergenceError,
@@ -10,6 +12,7 @@ from workings.errors import (
     MissingExtraError,
     ProgramError,
     WorkingsError,
+    WorkingsWarning,
 )
 from workings.history import History
 from workings.layers import BatchNorm, Dense, Dropout, Layer
@@ -58,10 +61,12 @@ __all__ = [
     "CrossEntropy",
     "Decay",
     "Dense",
+    "Diagnosis",
     "DivergenceError",
     "Dropout",
     "EarlyStopping",
     "FileError",
+    "Finding",
     "Freeze",
     "History",
     "Huber",
@@ -85,6 +90,8 @@ __all__ = [
     "Statement",
     "Trace",
     "WorkingsError",
+    "WorkingsWarning",
     "__version__",
     "check_gradients",
+    "check_my_gradients",
 ]

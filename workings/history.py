@@ -29,6 +29,12 @@ class History(Mapping[str, list[float]]):
         Why training ended: all epochs done, stopped early, interrupted …
     seconds : float
         How long it took.
+    settings : dict
+        The optimizer and other settings of ``fit``; not kept in JSON.
+    begun : dict of str to array
+        The parameters and statistics of a new network as training began with them; not kept in JSON.
+    diagnosis : Diagnosis or None
+        What ``fit(check=True)`` found before the first step.
 
     Examples
     --------
@@ -47,6 +53,9 @@ class History(Mapping[str, list[float]]):
         self.engine = ""
         self.stopped = ""
         self.seconds = 0.0
+        self.settings: dict[str, Any] = {}
+        self.begun: dict[str, Array] = {}
+        self.diagnosis: Any = None
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self.columns:

@@ -7,6 +7,7 @@ handled as a whole.  It computes nothing by itself: it has its program written a
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import warnings
@@ -37,7 +38,7 @@ from workings.layers import Dense, Layer, numbered
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, r2
 from workings.optimizers import LBFGS, Optimizer, Part
-from workings.program import Program, inference_program, step_program
+from workings.program import Program, checked_expression, inference_program, step_program
 from workings.regularizers import Regularizer
 from workings.schedules import OnPlateau
 from workings.targets import Targets
@@ -46,7 +47,9 @@ from workings.training import checked_optimizer, fit
 
 if TYPE_CHECKING:
     from workings.activations import Activation
+    from workings.checks.findings import Diagnosis
     from workings.checks.gradients import GradientReport
+    from workings.history import History
     from workings.readings.equations import Equations
 
 CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
@@ -151,6 +154,8 @@ class Network:
         self.state: dict[str, Any] = {}
         self.preprocessing: dict[str, Any] | None = None
         self.targets = Targets(self.loss.target, self.n_out)
+        self.edits: tuple[tuple[str, str], ...] = ()
+        self.is_fresh = False  # whether the parameters are as they were drawn
         self.runners: dict[Any, Any] = {}
         if n_in is not None:
             self.build(n_in)
@@ -194,16 +199,64 @@ class Network:
         theta = np.concatenate([np.ravel(drawn[name]) for name in names]).astype(self.dtype)
         self.parameters = Parameters({name: drawn[name].shape for name in names}, theta)
         self.statistics = {k: v.astype(self.dtype) for k, v in drawn.items() if k not in names}
-        self.state, self.runners = {}, {}
+        self.state, self.runners, self.is_fresh = {}, {}, True
         return self
 
     @property
     def inference(self) -> Program:
         """The program of a prediction and its objective."""
-        program: Program = self.runner(
-            "inference", lambda: inference_program(self.layers, self.loss, self.regularizers)
-        )
+        program: Program = self.runner("inference", self.inference_program)
         return program
+
+    def step_program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
+        """The program of one training step as it is run: every engine and every reading gets it from here."""
+        return self.edited(step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted))
+
+    def inference_program(self, *, weighted: bool = False) -> Program:
+        """The program of a prediction and its objective as it is run."""
+        return self.edited(inference_program(self.layers, self.loss, self.regularizers, weighted=weighted))
+
+    def edited(self, program: Program) -> Program:
+        """A program with those of the network's edits whose names it computes."""
+        for target, expression in self.edits:
+            if any(statement.target == target for statement in program.statements):
+                program = program.replacing(target, expression)
+        return program
+
+    def replacing(self, target: str, expression: str) -> Network:
+        """A copy of the network in which one name is computed by another expression: to try out a mistake, say.
+
+        The copy has the same parameters, and all that it does is done with the edited program: ``fit``, ``predict``,
+        ``trace``, ``check_gradients`` …  It cannot be saved, because a file holds no statements.
+
+        Parameters
+        ----------
+        target : str
+            A name of the program: ``"dz1"``, ``"db1"``, ``"p"``; for a parameter, the statement of its update.
+        expression : str
+            The new right-hand side.
+
+        Raises
+        ------
+        InputError
+            If the program has no such name.
+        ProgramError
+            If the expression is not one.
+
+        Examples
+        --------
+        >>> from workings import Dense, SquaredError
+        >>> net = Network([Dense(3, "tanh"), Dense(1)], loss=SquaredError(), n_in=2, seed=0)
+        >>> wrong = net.replacing("db1", "dz1.sum()")
+        >>> print(wrong.program()["db1"], "-", net.program()["db1"])
+        db1 = dz1.sum() - db1 = dz1.sum(axis=0)
+        """
+        self.check_built()
+        program = self.step_program()
+        program = program if target in program.parameters else program.replacing(target, expression)
+        copied = copy.deepcopy(self)
+        copied.edits = (*self.edits, (program.aliases.get(target, target), checked_expression(expression)))
+        return copied
 
     def program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
         """The statements of one training step, with the shapes of their results.
@@ -212,7 +265,7 @@ class Network:
         """
         if optimizer is not None:
             checked_optimizer(optimizer)
-        program = step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted)
+        program = self.step_program(optimizer, weighted=weighted)
         return program if self.n_in is None else program.with_shapes(self.shapes(program))
 
     def shapes(self, program: Program) -> dict[str, tuple[int | str, ...]]:
@@ -243,6 +296,7 @@ class Network:
 
     def keep(self, values: Mapping[str, Array]) -> None:
         """Take over the parameters and statistics that steps have led to."""
+        self.is_fresh = False
         for name, view in self.parameters.views.items():
             view[...] = values[name]
         for name in self.statistics:
@@ -371,7 +425,7 @@ class Network:
 
     def measuring(self, weighted: bool) -> tuple[Runner, Runner]:
         """The program of the objective in two halves: the loss of each row, and what is made of them."""
-        program = inference_program(self.layers, self.loss, self.regularizers, weighted=weighted)
+        program = self.inference_program(weighted=weighted)
         first = program.needed_for("p", "losses")
         rest = program.without(first).needed_for("J")
         return Runner(first, ["p", "losses"], "losses"), Runner(rest, ["J"], "objective")
@@ -395,7 +449,7 @@ class Network:
         """The program of a step, compiled so that it gives every value."""
 
         def make() -> Tracer:
-            return Tracer(step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted))
+            return Tracer(self.step_program(optimizer, weighted=weighted))
 
         return cast(Tracer, self.runner(("trace", *(optimizer.identity if optimizer else ()), weighted), make))
 
@@ -443,6 +497,13 @@ class Network:
         from workings.checks.gradients import check_gradients
 
         return check_gradients(self, X, y, **settings)
+
+    def diagnose(self, X: ArrayLike, y: ArrayLike, history: History | None = None, **settings: Any) -> Diagnosis:
+        """Say what is wrong with the network, its data and its training, and what to change; see
+        :func:`workings.checks.doctor.diagnose`."""
+        from workings.checks.doctor import diagnose
+
+        return diagnose(self, X, y, history, **settings)
 
     def script(self, **settings: Any) -> str:
         """Write network and training as one file that needs NumPy alone: ``optimizer``, ``epochs``, ``batch_size``,
@@ -506,7 +567,8 @@ class Network:
 
     def __repr__(self) -> str:
         regularizer = f", regularizer={list(self.regularizers)!r}" if self.regularizers else ""
-        return f"Network({list(self.layers)!r}, loss={self.loss!r}{regularizer})"
+        edits = "".join(f" with {target} = {expression}" for target, expression in self.edits)
+        return f"Network({list(self.layers)!r}, loss={self.loss!r}{regularizer}){edits}"
 
     def check_built(self) -> None:
         """Refuse to predict before there are parameters."""

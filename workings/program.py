@@ -137,11 +137,7 @@ class Program:
     def replacing(self, target: str, expression: str) -> Program:
         """The same program with another right-hand side for one name: to try out a mistake, say."""
         old = self[target]
-        try:
-            ast.parse(expression, mode="eval")
-        except SyntaxError as error:
-            raise ProgramError(f"{expression!r} is not an expression: {error.msg}.") from error
-        new = replace(old, expression=expression)
+        new = replace(old, expression=checked_expression(expression))
         return replace(self, statements=tuple(new if s is old else s for s in self.statements))
 
     def with_shapes(self, shapes: Mapping[str, Shape]) -> Program:
@@ -159,6 +155,21 @@ class Program:
                 lines.append(f"  {s!s:<{width}}  {show_shape(s.shape):<10}  {s.words}".rstrip())
             lines.append("")
         return "\n".join(lines).strip("\n")
+
+
+def checked_expression(text: str) -> str:
+    """Refuse what is not an expression.
+
+    Raises
+    ------
+    ProgramError
+        If Python cannot read it as one.
+    """
+    try:
+        ast.parse(text, mode="eval")
+    except SyntaxError as error:
+        raise ProgramError(f"{text!r} is not an expression: {error.msg}.") from error
+    return text
 
 
 def show_shape(shape: Shape | None) -> str:

@@ -14,6 +14,8 @@ from workings import plots
 from workings.activations import activation_named
 from workings.arrays import Array
 from workings.callbacks import Callback, EarlyStopping
+from workings.checks.doctor import diagnose_alone
+from workings.checks.findings import Diagnosis
 from workings.errors import FileError, InputError
 from workings.experiments.report import Report
 from workings.history import History
@@ -58,12 +60,22 @@ class Plan:
             raise InputError(f"--hidden takes whole numbers with commas, as in 32,16, not {self.hidden!r}.") from error
 
 
-def train(
-    file: Path, target: str, plan: Plan, folder: Path, *, impute: bool, drop: tuple[str, ...], task: str,
+@dataclass(frozen=True)
+class Fitted:
+    """A network that was trained on a table, and the rows that it was given and not given."""
+
+    network: Network
+    preprocessing: Preprocessing
+    history: History
+    training: tuple[Array, Array]
+    held: tuple[Array, Array]
+
+
+def fitted(
+    file: Path, target: str, plan: Plan, *, impute: bool, drop: tuple[str, ...], task: str,
     watch: Callable[[int], Callback],
-) -> str:  # fmt: skip
-    """Read a table, train, write model and report; give what is to be said about it."""
-    writable_folder(folder)
+) -> Fitted:  # fmt: skip
+    """Read a table and train."""
     frame = marks_as_gaps(read_table(file), target) if impute else read_table(file)
     whole = Preprocessing.learn(frame, target, task=task, impute=impute, drop=drop)
     held = held_out(frame.height, plan)
@@ -83,8 +95,18 @@ def train(
         class_weight="balanced" if plan.balanced and preprocessing.classes else None,
     )  # fmt: skip
     network.preprocessing = preprocessing.to_dict()
-    lines = findings(network, preprocessing, history, (X_train, y_train), (X_val, y_val))
-    write_report(file, folder, network, preprocessing, history, lines, (X_val, y_val))
+    return Fitted(network, preprocessing, history, (X_train, y_train), (X_val, y_val))
+
+
+def train(
+    file: Path, target: str, plan: Plan, folder: Path, *, impute: bool, drop: tuple[str, ...], task: str,
+    watch: Callable[[int], Callback],
+) -> str:  # fmt: skip
+    """Read a table, train, write model and report; give what is to be said about it."""
+    writable_folder(folder)
+    found = fitted(file, target, plan, impute=impute, drop=drop, task=task, watch=watch)
+    lines = findings(found.network, found.preprocessing, found.history, found.training, found.held)
+    write_report(file, folder, found.network, found.preprocessing, found.history, lines, found.held)
     return "\n".join(
         [*lines, "", f"model   {folder / 'model.safetensors'}", f"report  {folder / 'report.html'}",
          f"next    workings predict {folder / 'model.safetensors'} {file}"]
@@ -192,6 +214,12 @@ def write_report(
     report.write(network)
 
 
+def examine_model(model: Path, table: Path | None) -> Diagnosis:
+    """Ask the doctor of a model file, with the rows of a table or without."""
+    network = Network.load(model)
+    return diagnose_alone(network) if table is None else network.diagnose(*rows_for(network, table))
+
+
 def predict(model: Path, file: Path, out: Path | None, unknown: str = "error") -> tuple[pl.DataFrame, str]:
     """Predict the rows of a table; write the predictions if asked to; say how good they are if it can be known."""
     network = Network.load(model)
@@ -199,10 +227,7 @@ def predict(model: Path, file: Path, out: Path | None, unknown: str = "error") -
         raise InputError(
             f"{model} was not trained on a table, so it does not know columns: use Network.load and predict."
         )
-    preprocessing = Preprocessing.from_dict(network.preprocessing)
-    frame = read_table(file)
-    if any(column.fill is not None for column in preprocessing.columns):
-        frame = marks_as_gaps(frame, preprocessing.target.name)
+    preprocessing, frame = frame_for(network.preprocessing, file)
     X = preprocessing.transform(frame, unknown=unknown)
     if preprocessing.task == "classification":
         predictions = preprocessing.predictions_frame(network.predict(X), network.predict_proba(X))
@@ -221,10 +246,16 @@ def rows_for(network: Network, file: Path | None) -> Rows:
         return arrays_in(file)
     if network.preprocessing is None:
         raise InputError("This model was not trained on a table: give its rows as an .npz file that holds X and y.")
-    preprocessing, frame = Preprocessing.from_dict(network.preprocessing), read_table(file)
+    preprocessing, frame = frame_for(network.preprocessing, file)
+    return preprocessing.transform(frame), preprocessing.targets(frame)
+
+
+def frame_for(known: dict[str, Any], file: Path) -> tuple[Preprocessing, Any]:
+    """What a model knows of columns, and a table, with its marks for gaps as gaps where the model fills them."""
+    preprocessing, frame = Preprocessing.from_dict(known), read_table(file)
     if any(column.fill is not None for column in preprocessing.columns):
         frame = marks_as_gaps(frame, preprocessing.target.name)
-    return preprocessing.transform(frame), preprocessing.targets(frame)
+    return preprocessing, frame
 
 
 def arrays_in(file: Path) -> Rows:

@@ -29,11 +29,12 @@ from workings.history import History
 from workings.lbfgs import minimize
 from workings.metrics import METRICS, Metric, of_each
 from workings.optimizers import LBFGS, Part
-from workings.program import Program, inference_program, step_program
+from workings.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
 from workings.targets import Targets
 
 if TYPE_CHECKING:
+    from workings.checks.findings import Diagnosis
     from workings.network import Network
 
 MANY_EPOCHS = 0.05  # seconds that epochs which nobody looks at may take together
@@ -59,6 +60,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     running_loss: bool = False,
     engine: str = "auto",
+    check: bool = False,
 ) -> History:
     """Train the network and give the history.
 
@@ -93,6 +95,9 @@ def fit(
     engine : str
         ``"reference"`` (NumPy), ``"compiled"`` (machine code through Numba: ``pip install 'workings[fast]'``), or
         ``"auto"``: compiled where it is installed and the work is worth it.  ``history.engine`` says what ran.
+    check : bool
+        Whether to check gradients and vital signs before the first step: problems are warned of, and all that was
+        found stands in ``history.diagnosis``.  The steps themselves cost no more.
 
     Returns
     -------
@@ -111,7 +116,7 @@ def fit(
     return Training(
         network, X, y, optimizer=optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
         validation=validation, sample_weight=sample_weight, class_weight=class_weight, metrics=metrics,
-        callbacks=callbacks, running_loss=running_loss, engine=engine,
+        callbacks=callbacks, running_loss=running_loss, engine=engine, check=check,
     ).run()  # fmt: skip
 
 
@@ -151,6 +156,7 @@ class Training:
         callbacks: Sequence[Callback],
         running_loss: bool,
         engine: str,
+        check: bool = False,
     ) -> None:
         """Check everything; the network learns nothing of a training that is refused."""
         self.network, self.optimizer = network, checked_optimizer(optimizer)
@@ -177,8 +183,25 @@ class Training:
         self.several = 1  # epochs that have been run together
         self.kept: dict[str, Array] = {}  # their parameters and statistics
         self.make_engine(engine)
+        self.note_beginning()
+        self.history.diagnosis = self.check_first_step() if check else None
         self.good = dict(self.values)
         self.together = 1 if self.may_run_many() else 0  # epochs that the engine is given at once
+
+    def note_beginning(self) -> None:
+        """Note the settings and the first parameters in the history, for whoever asks later what went wrong."""
+        self.history.settings = {
+            "optimizer": self.optimizer, "epochs": self.epochs, "batch_size": self.batch_size, "shuffle": self.shuffle,
+        }  # fmt: skip
+        if self.network.is_fresh:
+            beginning = {**self.network.parameters, **self.network.statistics}
+            self.history.begun = {name: value.copy() for name, value in beginning.items()}
+
+    def check_first_step(self) -> Diagnosis:
+        """Look at the program, the data and the network; see :mod:`workings.checks.doctor`."""
+        from workings.checks.doctor import check_first_step
+
+        return check_first_step(self)
 
     def set_data(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: Labels, validation: Validation
@@ -240,17 +263,16 @@ class Training:
         Steps need no J where the history measures it in a pass of its own.
         """
         network, weighted, without_J = self.network, self.w is not None, self.passes_for_loss
-        parts = (network.layers, network.loss, network.regularizers)
         if isinstance(self.optimizer, LBFGS):  # SciPy makes the steps
             if wanted == "compiled":
                 raise InputError("L-BFGS is run by SciPy, which asks for gradients: it cannot be compiled.")
-            self.program = step_program(*parts, weighted=weighted)
+            self.program = network.step_program(weighted=weighted)
             self.values, self.history.engine = network.start_values(self.program), "reference (SciPy makes the steps)"
             return
         key = ("step", *self.optimizer.identity, weighted, without_J)
 
         def write() -> tuple[Program, Program]:
-            program = step_program(*parts, self.optimizer, weighted=weighted)  # type: ignore[arg-type]
+            program = network.step_program(self.optimizer, weighted=weighted)  # type: ignore[arg-type]
             return program, program.needed_for(*program.carried) if without_J else program
 
         self.program, steps = network.runner(key, write)
@@ -281,7 +303,7 @@ class Training:
         network = self.network
 
         def make() -> CompiledEngine:
-            program = inference_program(network.layers, network.loss, network.regularizers, weighted=weighted)
+            program = network.inference_program(weighted=weighted)
             return CompiledEngine(program.needed_for("p", "J"), ("p",), by_step=True)
 
         engine: CompiledEngine = network.runner(("look", "compiled", weighted), make)
@@ -312,6 +334,7 @@ class Training:
     def run(self) -> History:
         """Train until all epochs are done, or something ends it."""
         began = time.perf_counter()
+        self.network.is_fresh = False
         try:
             self.tell("on_train_begin")
             if isinstance(self.optimizer, LBFGS):
@@ -581,7 +604,7 @@ class Training:
         """Put the last finite parameters back and say where the numbers ended."""
         if last:
             self.network.keep(last)
-        self.history.stopped = f"diverged at step {step}"
+        self.history.stopped = f"diverged at step {step}: {name} was the first that was not finite"
         lr = f" The learning rate was {rate['lr']:g}: try {rate['lr'] / 10:g}," if rate else " Try"
         raise DivergenceError(
             f"Training diverged: {what}.{lr} scale the inputs to about -1..1, or put ClipByNorm(1.0) before the "

@@ -8,7 +8,7 @@ mismatch, and the report says what kind of mistake looks like that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -166,13 +166,18 @@ Slopes = Callable[[Array, float], tuple[float, float, float]]
 
 
 def slope_along(objective: Runner, values: dict[str, Any], name: str) -> Slopes:
-    """Measure the objective's slope along a direction of one parameter: left, right, and rounding noise."""
+    """Measure the slope of a program's objective along a direction of one parameter."""
+    return measured_along(lambda changed: float(objective(changed)[0]), values, name)
+
+
+def measured_along(objective: Callable[[Mapping[str, Any]], float], values: Mapping[str, Any], name: str) -> Slopes:
+    """Measure a function's slope along a direction of one parameter: left, right, and rounding noise."""
     start = values[name]
-    middle = float(objective(values)[0])
+    middle = objective(values)
 
     def measure(direction: Array, h: float) -> tuple[float, float, float]:
-        up = float(objective({**values, name: start + h * direction})[0])
-        down = float(objective({**values, name: start - h * direction})[0])
+        up = objective({**values, name: start + h * direction})
+        down = objective({**values, name: start - h * direction})
         return (middle - down) / h, (up - middle) / h, 1e-14 * max(abs(middle), abs(up), 1e-3) / h
 
     return measure
@@ -248,7 +253,26 @@ def relative_error(gradient: float, slope: float, floor: float) -> float:
 
 
 def read_mismatch(checks: list[ParameterCheck], program: Program, n: int, network: Network) -> list[str]:
-    """Say what kind of mistake the mismatches look like."""
+    """Say what kind of mistake the mismatches of a network's program look like."""
+    wrong = [check for check in checks if not check.ok]
+    regularized = regularized_in(network)
+    found = read_numbers(checks, n, network.n_out, regularized)
+    if found or not wrong:
+        return found
+    if all(check.name[0] in "b" for check in wrong):
+        return [f"Only biases are wrong ({names_of(wrong)}): look at how their gradients are summed over the rows."]
+    if len(wrong) < len(checks):
+        return [read_place(wrong, checks, program)]
+    return ["All gradients are wrong: look at the gradient of the loss, where the way back begins."]
+
+
+def read_numbers(
+    checks: list[ParameterCheck], n: int, n_out: int, regularized: Collection[str] | None = None
+) -> list[str]:
+    """Say what the shapes and numbers of mismatches look like, whoever computed them.
+
+    ``regularized`` names the parameters that a regularizer acts on; None where that is not known.
+    """
     wrong = [check for check in checks if not check.ok]
     found = [read_shape(check, n) for check in wrong if check.shape != check.expected_shape]
     measured = [check for check in wrong if check.places]
@@ -257,15 +281,9 @@ def read_mismatch(checks: list[ParameterCheck], program: Program, n: int, networ
         measured.remove(check)
     if not measured:
         return found
-    found += read_factor(measured, regularized_in(network), n, network.n_out)
-    found += [text for check in measured if (text := read_entries(check) or read_penalty(check, network))]
-    if found:
-        return found
-    if all(check.name[0] in "b" for check in wrong):
-        return [f"Only biases are wrong ({names_of(wrong)}): look at how their gradients are summed over the rows."]
-    if len(wrong) < len(checks):
-        return [read_place(wrong, checks, program)]
-    return ["All gradients are wrong: look at the gradient of the loss, where the way back begins."]
+    found += read_factor(measured, set(regularized or ()), n, n_out)
+    known = [check.name for check in measured] if regularized is None and not found else regularized or ()
+    return found + [text for c in measured if (text := read_entries(c) or (read_penalty(c) if c.name in known else ""))]
 
 
 def regularized_in(network: Network) -> set[str]:
@@ -288,9 +306,9 @@ def read_factor(wrong: list[ParameterCheck], regularized: set[str], n: int, n_ou
     return [f"{names_of(judged)}: the gradient is {first:.4g} times the slope: {read_ratio(first, n, n_out)}."]
 
 
-def read_penalty(check: ParameterCheck, network: Network) -> str:
+def read_penalty(check: ParameterCheck) -> str:
     """Say so if the difference is in proportion to the weights or to their signs."""
-    if check.name not in regularized_in(network):
+    if len(check.values) < 2:  # one number is in proportion to any other
         return ""
     difference = check.numeric - check.analytic
     for of_weights, regularizer in ((check.values, "L2"), (np.sign(check.values), "L1")):

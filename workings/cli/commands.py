@@ -1,4 +1,4 @@
-"""The commands of ``workings``: run, train, predict, summary, script, explain."""
+"""The commands of ``workings``: run, train, predict, summary, script, explain, doctor, museum."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from rich.progress import Progress
 
 from workings import table_models
 from workings.callbacks import Callback
-from workings.cli.screen import Bar, bars, console, figures_table, output, plain_errors
-from workings.errors import InputError
+from workings.checks.findings import Diagnosis
+from workings.cli.screen import Bar, bars, console, curves_table, figures_table, museum_table, output, plain_errors
+from workings.errors import DivergenceError, InputError
 from workings.experiments.figures import Figure
+from workings.experiments.museum import show
 from workings.experiments.report import Settings
 from workings.experiments.tasks import Task
 from workings.network import Network
@@ -40,6 +42,9 @@ class Experiment(StrEnum):
     digits = "digits"
     mnist = "mnist"
     all = "all"
+
+
+NETWORKS = [e.value for e in Experiment if e is not Experiment.all]
 
 
 def show_version(wanted: bool) -> None:
@@ -79,9 +84,7 @@ def run(
 
     Exits with 1 if a figure does not agree.
     """
-    names = (
-        [e.value for e in Experiment if e is not Experiment.all] if experiment is Experiment.all else [experiment.value]
-    )
+    names = NETWORKS if experiment is Experiment.all else [experiment.value]
     found: dict[str, list[Figure]] = {}
     with plain_errors(), bars() as progress:
         for name in names:
@@ -204,11 +207,6 @@ def summary(
         output.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
-def is_experiment(what: str) -> bool:
-    """Whether a name is that of an experiment; else it is a file's."""
-    return what in [e.value for e in Experiment if e is not Experiment.all]
-
-
 def task_of(experiment: str, seed: int | None) -> Task:
     """What an experiment trains."""
     task: Task = importlib.import_module(f"workings.experiments.{experiment}").task(seed)
@@ -244,7 +242,7 @@ def explain(
     Example: `workings explain moons --html moons.html`
     """
     with plain_errors():
-        if is_experiment(what):
+        if what in NETWORKS:
             task = task_of(what, seed)
             network, X, y = task.network, task.X, task.y
             batch = batch or min(task.settings["batch_size"] or 256, 256)
@@ -283,7 +281,7 @@ def script(
     """
     with plain_errors():
         told: dict[str, Any] = {}
-        if is_experiment(what):
+        if what in NETWORKS:
             task = task_of(what, seed)
             network = task.network.build(task.X.shape[1], task.X.dtype)
             told = {**task.settings, "data": (task.X, task.y)}
@@ -294,3 +292,104 @@ def script(
             return
         for path in save_script(network, out, **told):
             output.print(f"written  {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def doctor(
+    what: Annotated[
+        str, typer.Argument(help="An experiment (xor, moons, digits, mnist), a model file, or a CSV or Parquet file.")
+    ],
+    table: Annotated[
+        Path | None, typer.Argument(help="For a model: a table with the columns it was trained on.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="For a table: the column to be predicted.")] = None,
+    hidden: Annotated[str, typer.Option(help="For a table: units of the hidden layers, as in 32,16.")] = "32,16",
+    activation: Annotated[str, typer.Option(help="For a table: activation of the hidden layers.")] = "relu",
+    optimizer: Annotated[str, typer.Option(help="For a table: sgd, momentum, nesterov, adam …")] = "adam",
+    lr: Annotated[float | None, typer.Option(help="For a table: the learning rate.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="For a table: how often all rows are seen, at most.")] = 200,
+    impute: Annotated[bool, typer.Option(help="For a table: fill gaps.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="For an experiment or a table: another seed.")] = None,
+) -> None:
+    """Say what is wrong with a network, its data and its training, and the one change to make.
+
+    `workings doctor moons` trains a tutorial's network as the tutorial does and looks at it; `workings doctor
+    flowers.csv --target species` trains as `workings train` does; `workings doctor model.safetensors new.csv` looks at
+    a model with the rows of a table, and without a table at its program and its layers alone.
+
+    Exits with 1 if there is a problem; advice alone is no problem.
+    """
+    with plain_errors():
+        if what in NETWORKS:
+            diagnosis = diagnosis_of_experiment(what, seed)
+        elif Path(what).suffix == ".safetensors":
+            diagnosis = table_models.examine_model(Path(what), table)
+        elif target is None:
+            raise InputError(f"{what} is taken for a table: say with --target which column is to be predicted.")
+        else:
+            plan = table_models.Plan(
+                hidden=hidden, activation=activation, loss="auto", optimizer=optimizer, lr=lr, epochs=epochs,
+                batch_size=32, validation=0.2, patience=20, l2=0.0, dropout=0.0, balanced=False, seed=seed or 0,
+                engine="auto",
+            )  # fmt: skip
+            with bars() as progress:
+                found = table_models.fitted(
+                    Path(what), target, plan, impute=impute, drop=(), task="auto",
+                    watch=lambda epochs: bar(progress, what, "training", epochs),
+                )  # fmt: skip
+            diagnosis = found.network.diagnose(*found.training, found.history)
+        tell(diagnosis)
+    if not diagnosis.ok:
+        raise typer.Exit(1)
+
+
+def diagnosis_of_experiment(name: str, seed: int | None) -> Diagnosis:
+    """Train a tutorial's network as the tutorial meant it, and look at it."""
+    module = importlib.import_module(f"workings.experiments.{name}")
+    task = getattr(module, "design", module.task)(seed)
+    with bars() as progress:
+        watch = bar(progress, name, "training", task.settings["epochs"])
+        try:
+            history = task.network.fit(task.X, task.y, **{**task.settings, "callbacks": [watch]})
+        except DivergenceError as error:
+            history = error.history
+    found: Diagnosis = task.network.diagnose(task.X, task.y, history)
+    return found
+
+
+def tell(diagnosis: Diagnosis) -> None:
+    """Print a diagnosis."""
+    output.print(str(diagnosis), highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command()
+def museum(
+    mistake: Annotated[str | None, typer.Argument(help="Which mistake; without one, all are listed.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="moons, circles, spirals, digits, waves, friedman or hills; by default one that fits."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Where data and weights come from.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="A folder for a picture with both curves.")] = None,
+) -> None:
+    """Show a famous mistake beside the right network: the wrong line, its curve, what the doctor says, how to mend it.
+
+    Example: `workings museum softmax-axis --data moons --out pictures`
+    """
+    with plain_errors():
+        if mistake is None:
+            output.print(museum_table())
+            output.print("\nworkings museum softmax-axis shows one beside the right network.", highlight=False)
+            return
+        exhibit = show(mistake, data, seed)
+        shown = exhibit.mistake
+        lines = [f"wrong  {wrong}\nright  {right}" for wrong, right in exhibit.lines]
+        head = f"{shown.title} ({shown.name}), on {exhibit.room}"
+        text = [head, "", shown.what, f"Source: {shown.source}.", "", *lines, ""]
+        output.print("\n".join(text), highlight=False, soft_wrap=True, markup=False)
+        output.print(curves_table(exhibit))
+        output.print("\nWhat the doctor says of it:\n", highlight=False)
+        tell(exhibit.wrong.diagnosis)
+        output.print(f"\nHow to mend it: {shown.mend}", highlight=False, soft_wrap=True, markup=False)
+        if out is not None:
+            output.print(f"picture  {exhibit.draw(out)}", highlight=False, soft_wrap=True)

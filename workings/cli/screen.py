@@ -8,12 +8,15 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from workings.callbacks import Callback
+from workings.checks.mistakes import MISTAKES
 from workings.errors import WorkingsError
 from workings.experiments.figures import Figure, show_agreement, show_number
+from workings.experiments.museum import Exhibit
 from workings.training import Training
 
 console = Console(stderr=True)
@@ -105,4 +108,38 @@ def figures_table(name: str, figures: Sequence[Figure]) -> Table:
         agreement = f"[{style}]{show_agreement(f.agrees)}[/]"
         numbers = (show_number(value, f.digits) for value in (f.published, f.own_code, f.measured))
         table.add_row(f.name, *numbers, agreement)
+    return table
+
+
+EPOCHS_SHOWN = 5  # so many fit into 80 columns
+
+
+def museum_table() -> Table:
+    """What the museum shows."""
+    table = Table(box=None, padding=(0, 1), show_lines=False)
+    table.add_column("mistake", style="bold", no_wrap=True)
+    table.add_column("what it is", overflow="fold", ratio=3)
+    table.add_column("where it was made", overflow="fold", ratio=2, style="dim")
+    place = ""
+    for mistake in MISTAKES.values():
+        if mistake.place != place:
+            place = mistake.place
+            table.add_row(f"[underline]{place}[/]", "", "")
+        table.add_row(mistake.name, escape(mistake.what), escape(mistake.source))
+    return table
+
+
+def curves_table(exhibit: Exhibit) -> Table:
+    """The objective with the mistake and without it, at some epochs."""
+    runs = {"with the mistake": exhibit.wrong, "right": exhibit.right}
+    epochs = max(len(run.losses) for run in runs.values())
+    shown = sorted({round(i * (epochs - 1) / max(EPOCHS_SHOWN - 1, 1)) for i in range(EPOCHS_SHOWN)})
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("objective at epoch", no_wrap=True)
+    for epoch in shown:
+        table.add_column(f"{epoch:,}", justify="right")
+    table.add_column("score", justify="right")
+    for name, run in runs.items():
+        numbers = [f"{run.losses[epoch]:.4g}" if epoch < len(run.losses) else "-" for epoch in shown]
+        table.add_row(name, *numbers, f"{run.score:.3f}")
     return table

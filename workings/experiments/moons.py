@@ -15,6 +15,7 @@ import numpy as np
 from workings import plots
 from workings.arrays import Array
 from workings.callbacks import Callback
+from workings.checks.curvature import sharpness
 from workings.datasets import moons
 from workings.errors import MissingExtraError
 from workings.experiments.figures import Figure
@@ -87,31 +88,6 @@ def straight_line(X: Array, y: Array) -> object:
         raise MissingExtraError("scikit-learn", "sklearn") from error
     settings = {"l1_ratios": (0.0,), "use_legacy_attributes": False, "scoring": "accuracy"}
     return LogisticRegressionCV(**settings).fit(X, y)
-
-
-def sharpness(network: Network, X: Array, y: Array, rounds: int = 60) -> float:
-    """The largest curvature of the objective: power iteration on differences of gradients.
-
-    Gradient descent with a learning rate lr is stable only where this is below 2 / lr
-    (Cohen et al. 2021, "Gradient descent on neural networks typically occurs at the edge of stability").
-    """
-    here = network.theta.copy()
-    direction = np.random.default_rng(0).standard_normal(here.size)
-    largest = 0.0
-    for _ in range(rounds):
-        direction /= np.linalg.norm(direction)
-        step = 1e-4 * direction
-        change = gradient_at(network, here + step, X, y) - gradient_at(network, here - step, X, y)
-        largest, direction = float(change @ direction) / 2e-4, change
-    network.theta[...] = here
-    return largest
-
-
-def gradient_at(network: Network, theta: Array, X: Array, y: Array) -> Array:
-    """The whole gradient as one vector, at other parameters."""
-    network.theta[...] = theta
-    trace = network.trace(X, y)
-    return np.concatenate([np.ravel(trace[f"d{name}"]) for name in network.parameters])
 
 
 def printed_losses(losses: Sequence[float], compare: bool) -> list[Figure]:

@@ -99,6 +99,11 @@ def holding_together(path: str | Path) -> Iterator[None]:
 
 def describe_network(network: Network) -> dict[str, Any]:
     """Everything about a network but its arrays, as plain JSON values."""
+    if network.edits:
+        raise InputError(
+            f"This network's program was edited ({', '.join(target for target, _ in network.edits)}), and a file holds "
+            f"no statements: whoever reads it would get the right ones. Save the network from which it was made."
+        )
     classes = network.classes
     return {
         "n_in": network.n_in,

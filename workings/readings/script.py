@@ -25,7 +25,7 @@ from workings.errors import InputError
 from workings.initializers import Given, initializer_of
 from workings.layers import Dense, Dropout, dropout_mask, numbered
 from workings.optimizers import LBFGS, Part
-from workings.program import STAGE_WORDS, Program, Statement, Writer, inference_program, show_shape, text_of
+from workings.program import STAGE_WORDS, Program, Statement, Writer, show_shape, text_of
 from workings.readings.copying import Copied, method_with_settings, parsed, with_settings
 from workings.schedules import Constant, OnPlateau, WarmUp, schedule_of
 from workings.targets import more_probable, most_probable, one_hot
@@ -556,7 +556,7 @@ class ScriptWriter:
     def objective(self) -> None:
         """A function that measures the objective as the history does: some rows after the other."""
         network = self.network
-        program = inference_program(network.layers, network.loss, network.regularizers)
+        program = network.inference_program()
         first = program.needed_for("losses")
         rest = program.without(program.needed_for("p", "losses")).needed_for("J")
         self.section("The objective on all rows")
@@ -590,7 +590,7 @@ class ScriptWriter:
     def predicting(self) -> None:
         """Functions that predict: the outputs p, and what people want of them."""
         network = self.network
-        program = inference_program(network.layers, network.loss, network.regularizers).needed_for("p")
+        program = network.inference_program().needed_for("p")
         self.section("Predicting")
         self.constants(program)
         targets = network.targets

@@ -1,0 +1,273 @@
+"""The case: a network, its data, and what is known of its training, as the doctor's checks need them.
+
+Nothing here changes the network that was brought: whatever is tried out, is tried on copies.  The copies
+know their targets as numbers, whatever labels people have.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from workings.arrays import Array, as_random
+from workings.errors import DivergenceError, WorkingsWarning
+from workings.history import History
+from workings.layers import Dense, Dropout
+from workings.metrics import accuracy, r2
+from workings.network import Network
+from workings.optimizers import LBFGS, Adam, Chain, Part
+from workings.trace import Trace
+
+MOST_ROWS = 1000  # that are measured; more would say the same
+ROWS_BY_HEART = 10
+
+
+class Code(str):
+    """A piece of code: shown as it is."""
+
+    __repr__ = str.__str__
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What is diagnosed: ``X`` of shape (n, n_in) and ``y`` of shape (n, n_out), as the program takes them.
+
+    ``settings`` are those of ``fit``, as far as they are known; ``columns`` are those of the history.
+    """
+
+    network: Network
+    X: Array
+    y: Array
+    columns: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    stopped: str = ""
+    begun: Mapping[str, Array] = field(default_factory=dict)
+
+    # -- what is known ---------------------------------------------------------------------
+
+    @property
+    def optimizer(self) -> Part | LBFGS | None:
+        """The optimizer, if it is known."""
+        found: Part | LBFGS | None = self.settings.get("optimizer")
+        return found
+
+    @property
+    def batch_size(self) -> int:
+        """Rows in a step; all of them, where nothing else is known."""
+        return min(int(self.settings.get("batch_size") or len(self.X)), len(self.X))
+
+    @property
+    def is_full_batch(self) -> bool:
+        """Whether each step takes all rows."""
+        return self.batch_size == len(self.X)
+
+    @property
+    def losses(self) -> Array:
+        """The objective of each epoch, if there is a history."""
+        return np.asarray(self.columns.get("loss", ()), dtype=np.float64)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the targets are labels."""
+        return self.network.loss.target in ("classes", "labels")
+
+    @functools.cached_property
+    def start(self) -> Network | None:
+        """A copy of the network as training began with it; None where that is not known."""
+        if not self.begun:
+            return copied(self.network) if self.network.is_fresh else None
+        network = copied(self.network)
+        network.keep({**network.parameters, **network.statistics, **self.begun})
+        return network
+
+    @functools.cached_property
+    def rows(self) -> tuple[Array, Array]:
+        """Some rows, drawn at random where there are many."""
+        return some_rows(self.X, self.y, MOST_ROWS)
+
+    @functools.cached_property
+    def few(self) -> tuple[Array, Array]:
+        """Ten rows, of as many classes as there are."""
+        if not self.has_labels or self.network.n_out > ROWS_BY_HEART:
+            return some_rows(self.X, self.y, ROWS_BY_HEART)
+        order = np.random.default_rng(0).permutation(len(self.X))
+        labels = label_numbers(self.y)[order]
+        by_class = [order[labels == label] for label in np.unique(labels)]
+        most = max(map(len, by_class))
+        turn = [rows[i] for i in range(most) for rows in by_class if i < len(rows)]
+        chosen = np.array(turn[:ROWS_BY_HEART])
+        return self.X[chosen], self.y[chosen]
+
+    @functools.cached_property
+    def first_trace(self) -> Trace | None:
+        """Every value of the first step, before the update."""
+        return None if self.start is None else trace_of(self.start, *self.rows)
+
+    @functools.cached_property
+    def one_answer(self) -> float:
+        """The loss of the best fixed answer: log K for K classes of equal size, the variance for numbers."""
+        X, y = self.rows
+        return self.loss_of(trained_without_hidden(self.network, np.zeros((len(X), 1)), y), np.zeros((len(X), 1)), y)
+
+    @functools.cached_property
+    def linear(self) -> tuple[float, float]:
+        """The loss and the score of a model without hidden layers on the same rows."""
+        X, y = self.rows
+        Z = standardized(X)
+        model = trained_without_hidden(self.network, Z, y)
+        return self.loss_of(model, Z, y), score_of(model, Z, y)
+
+    def loss_of(self, network: Network, X: Array | None = None, y: Array | None = None) -> float:
+        """The loss per row, without regularization, on the rows that are measured or on others."""
+        bare = copied(network)
+        bare.regularizers = ()
+        rows = (X, y) if X is not None and y is not None else self.rows
+        J = bare.measure(rows[0].astype(bare.dtype), rows[1].astype(bare.dtype), None)[0]
+        return J / (len(rows[0]) if bare.loss.reduction == "sum" else 1)
+
+    # -- trying out ------------------------------------------------------------------------
+
+    def trial(self, network: Network, optimizer: Part, steps: int, X: Array, y: Array) -> tuple[Network, Array]:
+        """Train a copy for about so many steps, as ``fit`` would; give it, and the objective of each epoch.
+
+        Where the numbers end, the objectives do with infinity.
+        """
+        tried = copied(network)
+        batch = min(self.batch_size, len(X))
+        epochs = max(steps * batch // len(X), 2)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", WorkingsWarning)
+                history = tried.fit(
+                    X, plain(tried, y), optimizer=optimizer, epochs=epochs, batch_size=batch, engine="reference"
+                )
+        except DivergenceError as error:
+            losses = error.history["loss"] if isinstance(error.history, History) and len(error.history) else []
+            return tried, np.array([*losses, np.inf])
+        return tried, np.array([*history["loss"], self.objective_of(tried, X, y)])
+
+    def objective_of(self, network: Network, X: Array, y: Array) -> float:
+        """The objective per row, as a history records it."""
+        return network.measure(X, y, None)[0] / (len(X) if network.loss.reduction == "sum" else 1)
+
+    def trial_rows(self) -> tuple[Array, Array]:
+        """The rows for trials: a sum over rows needs all of them, a mean does with fewer."""
+        if self.network.loss.reduction == "sum" or not self.is_full_batch:
+            return some_rows(self.X, self.y, max(MOST_ROWS, 4 * self.batch_size))
+        return self.rows
+
+    # -- code for people -------------------------------------------------------------------
+
+    def fit_code(self, **changed: Any) -> str:
+        """The training as a line of code, with some settings changed."""
+        known = {name: self.settings[name] for name in ("optimizer", "epochs", "batch_size") if name in self.settings}
+        told = {"optimizer": Adam(), "epochs": 200, **known, **changed}
+        return f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())})"
+
+    def network_code(self, layers: Sequence[Any] | None = None, regularizers: Sequence[Any] | None = None) -> str:
+        """The network as a line of code, with other layers."""
+        network = self.network
+        told = list(network.layers if layers is None else layers)
+        penalties = list(network.regularizers if regularizers is None else regularizers)
+        penalty = f", regularizer={penalties!r}" if penalties else ""
+        return f"net = Network({told!r}, loss={network.loss!r}{penalty}, seed=0)"
+
+
+def copied(network: Network) -> Network:
+    """A copy to try things out on; it takes its targets as numbers."""
+    found = copy.deepcopy(network)
+    found.targets = replace(found.targets, classes=None)
+    return found
+
+
+def undisturbed(network: Network) -> Network:
+    """A copy without dropout and regularizers, where its program was not edited, to be trained with another optimizer.
+
+    Edits of the update are left out: they belong to the optimizer whose statements they replace.
+    """
+    found = copied(network)
+    found.edits = tuple((target, text) for target, text in found.edits if target not in found.parameters)
+    if not found.edits:
+        found.regularizers = ()
+        found.layers = tuple(layer for layer in found.layers if not isinstance(layer, Dropout))
+    return found
+
+
+def plain(network: Network, y: Array) -> Array:
+    """Targets as ``fit`` takes them."""
+    return y[:, 0] if y.shape[1] == 1 and network.loss.target != "classes" else y
+
+
+def some_rows(X: Array, y: Array, most: int) -> tuple[Array, Array]:
+    """At most so many rows, drawn at random."""
+    if len(X) <= most:
+        return X, y
+    chosen = np.sort(np.random.default_rng(0).permutation(len(X))[:most])
+    return X[chosen], y[chosen]
+
+
+def label_numbers(y: Array) -> Array:
+    """The class of each row, as a number."""
+    numbers: Array = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(np.int64)
+    return numbers
+
+
+def standardized(X: Array) -> Array:
+    """Each column with mean 0 and standard deviation 1, in float64."""
+    values = X.astype(np.float64)
+    spread = values.std(axis=0)
+    numbers: Array = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return numbers
+
+
+def trace_of(network: Network, X: Array, y: Array, optimizer: Part | None = None, lr: float = 0.0) -> Trace:
+    """Every value of one step, for prepared data; dropout masks are the same each time."""
+    tracer = network.tracer(optimizer, False)
+    values = network.step_values(tracer.program, X, y, None, network.draw(len(X), as_random(0)))
+    return tracer({**values, "lr": lr, "t": 1})
+
+
+def trained_without_hidden(network: Network, X: Array, y: Array) -> Network:
+    """A model without hidden layers for the same targets: what a network must beat.
+
+    For numbers it begins at their mean, with a learning rate in proportion to their spread.
+    """
+    is_numbers = network.loss.target == "numbers"
+    layer = Dense(network.n_out, weights="zeros", biases=y.mean(axis=0) if is_numbers else None)
+    model = Network([layer], loss=mean_of(network.loss), seed=0, dtype="float64")
+    rate = 0.05 * (max(float(y.std()), 1e-12) if is_numbers else 1.0)
+    model.fit(X, plain(network, y), optimizer=Adam(rate), epochs=300, batch_size=None, engine="reference")
+    return model
+
+
+def mean_of(loss: Any) -> Any:
+    """The same loss as a mean, so that a learning rate suits any number of rows."""
+    return replace(loss, reduction="mean")
+
+
+def score_of(network: Network, X: Array, y: Array) -> float:
+    """Accuracy for labels, R² for numbers."""
+    p = network.measure(X.astype(network.dtype), y.astype(network.dtype), None)[1]
+    if network.loss.target not in ("classes", "labels"):
+        return r2(y, p)
+    if network.loss.target == "labels" and y.shape[1] > 1:
+        return accuracy(y > 0.5, p > 0.5)
+    return accuracy(label_numbers(y), label_numbers(p))
+
+
+def with_rate(optimizer: Part, lr: float) -> Part:
+    """The same optimizer with another learning rate."""
+    if isinstance(optimizer, Chain):
+        return Chain(*optimizer.links[:-1], with_rate(optimizer.links[-1], lr))
+    return replace(optimizer, lr=lr)  # type: ignore[call-arg]
+
+
+def rate_of(optimizer: Part) -> float:
+    """The first learning rate of an optimizer."""
+    return float(optimizer.schedule(0))  # type: ignore[attr-defined]

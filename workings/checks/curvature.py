@@ -1,0 +1,56 @@
+"""The curvature of the objective: how sharp is the valley that training has come to?
+
+Gradient descent with a learning rate lr is stable only where the largest curvature is below 2 / lr, and full-batch
+training tends to go just there (Cohen et al. 2021, "Gradient descent on neural networks typically occurs at
+the edge of stability").  The curvature is measured with the program's own gradients.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.network import Network
+
+
+def sharpness(network: Network, X: Array, y: Array, rounds: int = 60) -> float:
+    """The largest curvature of the objective: power iteration on differences of gradients.
+
+    Parameters
+    ----------
+    network : Network
+        Left as it is.
+    X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
+        The rows of the objective.
+    rounds : int
+        How often the direction is improved.
+
+    Returns
+    -------
+    float
+        The eigenvalue of largest size of the objective's second derivatives.
+
+    Examples
+    --------
+    >>> from workings import Dense, SquaredError
+    >>> net = Network([Dense(1, bias=False)], loss=SquaredError(), n_in=1, seed=0)
+    >>> round(sharpness(net, np.array([[3.0]]), np.array([1.0])), 3)
+    18.0
+    """
+    here = network.theta.copy()
+    direction = np.random.default_rng(0).standard_normal(here.size)
+    largest = 0.0
+    for _ in range(rounds):
+        direction /= max(float(np.linalg.norm(direction)), 1e-300)
+        step = 1e-4 * direction
+        change = gradient_at(network, here + step, X, y) - gradient_at(network, here - step, X, y)
+        largest, direction = float(change @ direction) / 2e-4, change
+    network.theta[...] = here
+    return largest
+
+
+def gradient_at(network: Network, theta: Array, X: Array, y: Array) -> Array:
+    """The whole gradient as one vector, at other parameters."""
+    network.theta[...] = theta
+    trace = network.trace(X, y)
+    return np.concatenate([np.ravel(trace[f"d{name}"]) for name in network.parameters])

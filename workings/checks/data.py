@@ -1,0 +1,170 @@
+"""What the data say before any training: scales, constant columns, classes, and whether X has to do with y.
+
+These checks look at no network; where a threshold decides, its source stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.checks.case import Case, label_numbers, some_rows, standardized
+from workings.checks.findings import Finding, found
+
+# LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp", section 4.3: inputs of mean 0 and about the same spread.
+# Pixels from 0 to 16 have a root mean square of 6 to 12 and do train, so that the limit lies above them.
+LARGEST_INPUT = 15.0  # root mean square of a column
+SMALLEST_INPUT = 0.01  # of the largest column
+LARGEST_TARGET = 10.0  # root mean square of the targets; standardized ones have 1
+UNEVEN = 100.0  # the largest column's spread by the middle one's
+# Google, "Machine Learning Crash Course", "Imbalanced datasets": a minority of 1 to 20 % is a moderate imbalance.
+IMBALANCE = 10.0  # rows of the most frequent class by those of the rarest
+FEWEST_NEIGHBOURS = 60  # rows below which neighbours say nothing
+MOST_NEIGHBOURS = 600  # rows that are compared with each other
+CHANCE = 2.33  # standard errors above chance: one in a hundred exceeds them by chance alone (normal quantile 0.99)
+
+
+def check_data(case: Case) -> Iterator[Finding]:
+    """Everything that can be said of X and y."""
+    yield from check_scale(case)
+    yield from check_constant(case)
+    yield from check_targets(case)
+    yield from check_balance(case)
+    yield from check_order(case)
+    yield from check_neighbours(case)
+
+
+STANDARDIZE = "X = (X - X.mean(axis=0)) / (X.std(axis=0) + 1e-12)"
+
+
+def check_scale(case: Case) -> Iterator[Finding]:
+    """Are the inputs near 0 and 1, and the columns alike?"""
+    X = case.X.astype(np.float64)
+    size, spread = np.sqrt((X**2).mean(axis=0)), X.std(axis=0)
+    varied = spread[spread > 0]
+    column = int(size.argmax())
+    if len(varied) and spread[column] > 0 and size[column] > LARGEST_INPUT:
+        yield found(
+            "unscaled-inputs",
+            f"column {column} of X has mean {X[:, column].mean():.4g} and standard deviation {spread[column]:.4g}; "
+            f"0 and 1 would be best, and a root mean square up to {LARGEST_INPUT:g} passes.",
+            STANDARDIZE,
+        )
+    elif len(varied) and varied.max() > UNEVEN * np.median(varied):
+        yield found(
+            "unscaled-inputs",
+            f"column {int(spread.argmax())} of X spreads by {varied.max():.4g}, the middle column by "
+            f"{np.median(varied):.4g}: {varied.max() / np.median(varied):,.0f} times as much.",
+            STANDARDIZE,
+        )
+    elif len(varied) and size.max() < SMALLEST_INPUT:
+        yield found("unscaled-inputs", f"no column of X has a root mean square above {size.max():.3g}.", STANDARDIZE)
+
+
+def check_constant(case: Case) -> Iterator[Finding]:
+    """Is there a column that never changes?  Columns of zeros, as borders of pictures are, can do no harm."""
+    constant = np.flatnonzero((np.ptp(case.X, axis=0) == 0) & (case.X[0] != 0))
+    if len(constant) and len(case.X) > 1:
+        shown = ", ".join(map(str, constant[:5])) + (", …" if len(constant) > 5 else "")
+        yield found(
+            "constant-column",
+            f"{len(constant)} of {case.X.shape[1]} columns of X never change (column {shown}; "
+            f"column {constant[0]} is {case.X[0, constant[0]]:.4g} in all {len(case.X):,} rows).",
+            "X = X[:, X.std(axis=0) > 0]",
+        )
+
+
+def check_targets(case: Case) -> Iterator[Finding]:
+    """Are targets that are numbers near 0 and 1?"""
+    if case.network.loss.target != "numbers":
+        return
+    y = case.y.astype(np.float64)
+    size = float(np.sqrt((y**2).mean()))
+    if size > LARGEST_TARGET:
+        yield found(
+            "unscaled-targets",
+            f"the targets have mean {y.mean():.4g} and standard deviation {y.std():.4g}; 0 and 1 would be best.",
+            "y = (y - y.mean(axis=0)) / y.std(axis=0)",
+        )
+
+
+def check_balance(case: Case) -> Iterator[Finding]:
+    """Are the classes about equally frequent?"""
+    if not one_label_each(case):
+        return
+    counts = np.bincount(label_numbers(case.y), minlength=max(case.y.shape[1], 2))
+    counts = counts[counts > 0]
+    if len(counts) > 1 and counts.max() > IMBALANCE * counts.min():
+        yield found(
+            "class-imbalance",
+            f"the most frequent class has {counts.max():,} rows, the rarest {counts.min():,}.",
+            case.fit_code(class_weight="balanced"),
+        )
+
+
+def one_label_each(case: Case) -> bool:
+    """Whether each row has one label."""
+    return case.has_labels and not (case.network.loss.target == "labels" and case.y.shape[1] > 1)
+
+
+def check_order(case: Case) -> Iterator[Finding]:
+    """Do the rows come class by class, and are they not shuffled?"""
+    if case.settings.get("shuffle", True) or case.is_full_batch or not one_label_each(case):
+        return
+    labels = label_numbers(case.y)
+    changes = int((np.diff(labels) != 0).sum())
+    shares = np.bincount(labels) / len(labels)
+    expected = (1 - (shares**2).sum()) * (len(labels) - 1)
+    if changes < expected / 10:
+        yield found(
+            "sorted-rows",
+            f"from row to row the class changes {changes} times, where rows in a random order would give about "
+            f"{expected:,.0f}; and shuffle is False.",
+            case.fit_code(shuffle=True),
+        )
+
+
+def check_neighbours(case: Case) -> Iterator[Finding]:
+    """Are the targets of rows that are alike more alike than chance makes them?
+
+    The nearest neighbour of a row knows something of its target wherever X does (Cover & Hart 1967: with many rows
+    it errs at most twice as often as the best that can be done).
+    """
+    if len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not one_label_each(case)):
+        return
+    X, y = some_rows(case.X, case.y, MOST_NEIGHBOURS)
+    nearest = neighbours(standardized(X))
+    if case.has_labels:
+        labels = label_numbers(y)
+        agree = float((labels == labels[nearest]).mean())
+        chance = float(((np.bincount(labels) / len(labels)) ** 2).sum())
+        error = np.sqrt(chance * (1 - chance) / len(labels))
+        measured = f"the nearest other row has the same label for {agree:.1%} of the rows; chance gives {chance:.1%}"
+        related = agree > chance + CHANCE * error
+    else:
+        agree = float(np.mean([correlation(column, column[nearest]) for column in y.T.astype(np.float64)]))
+        measured = f"the targets of nearest rows have a correlation of {agree:.3f}; chance gives 0"
+        related = agree > CHANCE / np.sqrt(len(y))
+    if not related:
+        yield found(
+            "unrelated-labels",
+            f"{measured} ({len(y):,} rows).",
+            "order = np.random.default_rng(0).permutation(len(X))\nX, y = X[order], y[order]  # one order for both, "
+            "wherever rows are shuffled; then load X and y anew",
+        )
+
+
+def neighbours(X: Array) -> Array:
+    """The number of each row's nearest other row."""
+    squares = (X**2).sum(axis=1)
+    distances = squares[:, None] + squares - 2 * X @ X.T
+    np.fill_diagonal(distances, np.inf)
+    nearest: Array = distances.argmin(axis=1)
+    return nearest
+
+
+def correlation(a: Array, b: Array) -> float:
+    """Pearson's correlation; 0 where one of both never changes."""
+    return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0

@@ -1,0 +1,159 @@
+"""The doctor: what is wrong with a network, its data and its training, and the one change to make.
+
+It looks in the order in which things go wrong: the program, the data, the network as it began, the training, the
+result.  Whatever is tried out is tried on copies.  How often each finding is right, and how often it is a false
+alarm, was measured with famous mistakes (``mistakes.py``) and with healthy networks: docs/doctor.md has the rates.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workings.checks.after import check_result
+from workings.checks.before import check_network, check_ten_rows
+from workings.checks.case import Case
+from workings.checks.data import check_data
+from workings.checks.during import check_training
+from workings.checks.findings import Diagnosis, Finding, sorted_out
+from workings.checks.statements import check_program
+from workings.errors import WorkingsWarning
+from workings.history import History
+from workings.network import Network
+from workings.training import checked_optimizer
+
+if TYPE_CHECKING:
+    from workings.training import Training
+
+Check = Callable[[Case], Iterator[Finding]]
+
+
+def diagnose(
+    network: Network,
+    X: ArrayLike,
+    y: ArrayLike,
+    history: History | Mapping[str, Sequence[float]] | None = None,
+    *,
+    optimizer: Any = None,
+    batch_size: int | None = None,
+) -> Diagnosis:
+    """Say what is wrong with a network, its data and its training, and what to change.
+
+    Parameters
+    ----------
+    network : Network
+        Not changed (but for being built, if it was not): whatever is tried out, is tried on copies.
+    X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
+        The rows that it learned from, or is to learn from.
+    history : History or dict of lists, optional
+        What ``fit`` gave; it also knows the settings and the first parameters.  Without it, a network that was not
+        trained is looked at as it is, and of a trained one only the data, the program and the result.
+    optimizer : optimizer, optional
+        With which it was or is to be trained, where the history does not say.
+    batch_size : int, optional
+        Likewise.
+
+    Returns
+    -------
+    Diagnosis
+        Its ``findings``, the most urgent first; ``str`` of it is for people.
+
+    Raises
+    ------
+    InputError
+        For data that cannot be used.
+
+    Examples
+    --------
+    >>> from workings import SGD, CrossEntropy, Dense
+    >>> from workings.datasets import moons
+    >>> X, y = moons()
+    >>> net = Network([Dense(8, "tanh", weights="zeros"), Dense(2, weights="zeros")], loss=CrossEntropy())
+    >>> diagnosis = diagnose(net, X, y, optimizer=SGD(0.5))
+    >>> diagnosis.ok, diagnosis.names
+    (False, ('equal-units',))
+    """
+    features, targets, _ = network.prepare(X, y)
+    known = history if isinstance(history, History) else None
+    settings = {} if known is None else dict(known.settings)
+    if optimizer is not None:
+        settings["optimizer"] = checked_optimizer(optimizer)
+    if batch_size is not None:
+        settings["batch_size"] = batch_size
+    case = Case(
+        network, features, targets, columns={} if history is None else dict(history), settings=settings,
+        stopped="" if known is None else known.stopped,
+        begun={} if known is None else fitting(known.begun, network),
+    )  # fmt: skip
+    return examined(case, looks_for(case))
+
+
+def diagnose_alone(network: Network, rows: int = 200) -> Diagnosis:
+    """Look at a network for which there are no data: at its program and its layers, with rows drawn at random.
+
+    Its own predictions serve as targets, so nothing is said of what it has learned.
+
+    Examples
+    --------
+    >>> from workings import CrossEntropy, Dense
+    >>> print(diagnose_alone(Network([Dense(8), Dense(2)], loss=CrossEntropy(), n_in=3, seed=0)).names)
+    ('no-bend',)
+    """
+    network.check_built()
+    X = np.random.default_rng(0).standard_normal((rows, network.n_in or 1)).astype(network.dtype)
+    p = network.outputs(X)
+    y = {"classes": p == p.max(axis=1, keepdims=True), "labels": p > 0.5, "counts": np.round(p)}.get(
+        network.loss.target, p
+    )
+    case = Case(network, X, y.astype(network.dtype))
+    return examined(case, {"the program, with rows drawn at random": check_program, "the layers": check_network})
+
+
+def fitting(begun: Mapping[str, Any], network: Network) -> Mapping[str, Any]:
+    """The first parameters, if they are those of a network of these shapes."""
+    shapes = {name: value.shape for name, value in {**network.parameters, **network.statistics}.items()}
+    return begun if {name: value.shape for name, value in begun.items()} == shapes else {}
+
+
+def looks_for(case: Case) -> dict[str, Check]:
+    """What can be looked at, with the words for it."""
+    looks: dict[str, Check] = {
+        "the program (shapes, shares, large scores, gradients, one update)": check_program,
+        "the data": check_data,
+        "the network" + ("" if case.start is None else " and its first step"): check_network,
+    }
+    if case.start is not None:
+        looks["ten rows by heart"] = check_ten_rows
+    if case.columns or case.optimizer is not None:
+        looks["the training"] = check_training
+    if not case.network.is_fresh:
+        looks["the result beside simpler models"] = check_result
+    return looks
+
+
+def examined(case: Case, looks: Mapping[str, Check]) -> Diagnosis:
+    """Do all that is to be looked at."""
+    with np.errstate(all="ignore"):  # numbers that are not finite are what is looked for
+        findings = [finding for look in looks.values() for finding in look(case)]
+    return Diagnosis(sorted_out(findings), tuple(looks))
+
+
+def check_first_step(training: Training) -> Diagnosis:
+    """Look at program, data and network before the first step of a training; warn of problems.
+
+    It warns and does not raise, because some gradients are meant to be no derivatives (those that go straight through
+    a step, say); ``warnings.simplefilter("error", WorkingsWarning)`` makes an error of it.
+    """
+    case = Case(
+        training.network, training.X, training.y, settings=training.history.settings, begun=training.history.begun
+    )
+    looks: dict[str, Check] = {"the program": check_program, "the data": check_data, "the first step": check_network}
+    diagnosis = examined(case, looks)
+    if diagnosis.problems:
+        told = "\n\n".join(map(str, diagnosis.problems))
+        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{told}", WorkingsWarning, stacklevel=5)
+    return diagnosis

@@ -1,0 +1,242 @@
+"""During training: does the objective go down, how, and with which learning rate would it?
+
+The history tells how it went; what it cannot tell is tried out on copies that begin where training began.
+Where a threshold decides, its source stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.checks.before import dead_share, dead_units, dense_layers, slopes_of
+from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of, with_rate
+from workings.checks.findings import Finding, found
+from workings.checks.stability import check_stability
+from workings.network import Network
+from workings.optimizers import SGD, Optimizer, Part
+
+STEPS = 60  # of a trial
+# CS231n, "Neural Networks Part 3": updates should be about 1e-3 of the weights; well below, the rate is too low.
+SMALLEST_UPDATE = 1e-4
+LARGEST_UPDATE = 1e-1  # above which a rate is tried out
+OVERSHOOT = 1.05  # times the first objective: a trial that ends above it went the wrong way
+LAST = 60  # epochs that tell how training ended
+DEAD_AT_END = 0.7  # of a layer: above CS231n's 40 %, because training itself puts units to rest
+# Prechelt 1998, "Early Stopping - But When?": a generalization loss GL is 100 · (validation loss / its minimum - 1).
+GENERALIZATION_LOSS = 25.0
+# Prechelt 1998 also judges progress: training goes on while a strip of epochs still brings much.  Here four times as
+# many epochs are tried; what is then left of the objective, and from which share of one fixed answer's it is worth it.
+AGAIN, STILL_FALLING, WORTH = 4, 0.7, 0.1
+GOOD_SCORE = 0.97  # accuracy or R² on the training rows above which more training is not worth advice
+FEWEST_STEPS, MOST_STEPS = 500, 1500
+MOST_WORK = 10**9  # rows by parameters by steps, a few seconds
+
+
+def check_training(case: Case) -> Iterator[Finding]:
+    """Everything about how training went, or will go."""
+    yield from check_finite(case)
+    yield from check_rate(case)
+    yield from check_stability(case)
+    yield from check_curve(case)
+    yield from check_still_falling(case, case.losses)
+    yield from check_dying(case)
+    yield from check_regularizer(case)
+    yield from check_gap(case)
+
+
+def check_finite(case: Case) -> Iterator[Finding]:
+    """Did a number overflow?"""
+    if case.stopped.startswith("diverged") or not np.isfinite(case.losses).all():
+        lr = rate_of(case.optimizer) if isinstance(case.optimizer, Part) else 0.01
+        optimizer = with_rate(case.optimizer, lr / 10) if isinstance(case.optimizer, Part) else SGD(lr)
+        yield found("not-finite", f"training {case.stopped or 'gave numbers that are not finite'}.",
+                    case.fit_code(optimizer=optimizer))  # fmt: skip
+
+
+def check_rate(case: Case) -> Iterator[Finding]:
+    """Is the learning rate too large, or too small?  It is tried beside others, from where training began."""
+    optimizer = case.optimizer
+    if case.start is None or not isinstance(optimizer, Part):
+        return
+    ratio = update_ratio(case, case.start, optimizer)
+    if ratio < SMALLEST_UPDATE:
+        yield from check_small_rate(case, case.start, optimizer, ratio)
+    elif ratio > LARGEST_UPDATE or went_badly(case):
+        yield from check_large_rate(case, case.start, optimizer)
+
+
+def went_badly(case: Case) -> bool:
+    """Whether the history gives a reason to try other rates."""
+    losses = case.losses
+    if len(losses) < 2 or case.stopped.startswith("diverged"):
+        return True
+    return not np.isfinite(losses).all() or ending(losses) > 0.5 * losses[0] or swing(losses) > 0.1
+
+
+def update_ratio(case: Case, network: Network, optimizer: Part) -> float:
+    """By how much of their size the first step changes the weights (the middle one of the layers)."""
+    trace = trace_of(copied(network), *case.trial_rows(), optimizer, rate_of(optimizer))
+    names = [f"W{number}" for _, number in dense_layers(network)]
+    sizes = {n: max(float(np.linalg.norm(trace[n])), 1e-12) for n in names}
+    moves = [float(np.linalg.norm(trace.after[n] - trace[n])) / sizes[n] for n in names]
+    finite = [move for move in moves if np.isfinite(move)]
+    return float(np.median(finite)) if finite else np.inf
+
+
+def check_large_rate(case: Case, start: Network, optimizer: Part) -> Iterator[Finding]:
+    """Does the objective rise with this rate, and fall with a smaller one?"""
+    lr, (X, y) = rate_of(optimizer), case.trial_rows()
+    first = case.objective_of(copied(start), X, y)
+    here = ending(case.trial(start, with_rate(optimizer, lr), STEPS, X, y)[1])
+    for divisor in (10, 100, 1000, 10_000):
+        calm = ending(case.trial(start, with_rate(optimizer, lr / divisor), STEPS, X, y)[1])
+        if calm < first and here > max(OVERSHOOT * first, 1.5 * calm) and calm < 0.98 * first:
+            ended = f"{here:.4g}" if np.isfinite(here) else "with a number that is not finite"
+            yield found(
+                "learning-rate-too-large",
+                f"about {STEPS} steps take the objective from {first:.4g} to {ended} with the learning rate {lr:g}, "
+                f"and to {calm:.4g} with {lr / divisor:g}.",
+                case.fit_code(optimizer=with_rate(optimizer, lr / divisor)),
+            )
+            return
+
+
+def check_small_rate(case: Case, start: Network, optimizer: Part, ratio: float) -> Iterator[Finding]:
+    """Does a larger rate bring more in a few steps than this one, or than all of the training?"""
+    lr, (X, y) = rate_of(optimizer), case.trial_rows()
+    first = case.objective_of(copied(start), X, y)
+    here = ending(case.losses) if len(case.losses) else ending(case.trial(start, optimizer, STEPS, X, y)[1])
+    trials = {
+        factor: ending(case.trial(start, with_rate(optimizer, factor * lr), STEPS, X, y)[1])
+        for factor in (10, 100, 1000, 10_000, 100_000, 1_000_000)
+    }
+    factor, faster = min(trials.items(), key=lambda trial: trial[1])
+    if first - faster > 2 * max(first - here, 0) and first - faster > 0.02 * first:
+        yield found(
+            "learning-rate-too-small",
+            f"the first step changes the weights by {ratio:.1e} of their size, where about 1e-3 is usual; {STEPS} "
+            f"steps with {factor:,} times the rate bring the objective from {first:.4g} to {faster:.4g}, this rate to "
+            f"{here:.4g}.",
+            case.fit_code(optimizer=with_rate(optimizer, factor * lr)),
+        )
+
+
+# -- the curve --------------------------------------------------------------------------------
+
+
+def ending(losses: Array) -> float:
+    """Where a series ended: the middle of its last tenth; infinity if it did not end in numbers."""
+    if not len(losses) or not np.isfinite(losses[-1]):
+        return np.inf
+    return float(np.median(losses[-max(len(losses) // 10, 1) :]))
+
+
+def swing(losses: Array) -> float:
+    """How far the last epochs go up, in the middle, by their size."""
+    last = losses[-min(LAST, max(len(losses) // 3, 2)) :]
+    rises = np.diff(last)
+    rises = rises[rises > 0]
+    return float(np.median(rises) / max(abs(np.median(last)), 1e-12)) if len(rises) > len(last) / 4 else 0.0
+
+
+def check_curve(case: Case) -> Iterator[Finding]:
+    """Does the objective rise, swing, or still fall at the end?"""
+    losses = case.losses
+    if len(losses) < 3 or not np.isfinite(losses).all():
+        return
+    slower = slower_optimizer(case)
+    if ending(losses) > OVERSHOOT * losses[0]:
+        yield found(
+            "rising-loss",
+            f"the objective was {losses[0]:.4g} in the first epoch and {ending(losses):.4g} in the last ones.",
+            case.fit_code(optimizer=slower),
+        )
+    if len(losses) >= 10 and swing(losses) > 0.3 and ending(losses) > 0.05 * losses[0]:
+        yield found(
+            "oscillation",
+            f"in the last epochs, half of the times that the objective rose it did so by {swing(losses):.0%} or more.",
+            case.fit_code(optimizer=slower),
+        )
+
+
+def slower_optimizer(case: Case) -> Part:
+    """The same optimizer with a tenth of the rate."""
+    optimizer = case.optimizer
+    return with_rate(optimizer, rate_of(optimizer) / 10) if isinstance(optimizer, Optimizer) else SGD(0.01)
+
+
+def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
+    """Would as many epochs again bring much?"""
+    optimizer = case.optimizer
+    if not isinstance(optimizer, Part) or not case.stopped.startswith("all") or not np.isfinite(losses).all():
+        return
+    X, y = case.X, case.y  # all of them: fewer are learned by heart
+    now = case.objective_of(copied(case.network), X, y)
+    if now < WORTH * case.one_answer or score_of(copied(case.network), X, y) >= GOOD_SCORE:
+        return
+    affordable = MOST_WORK // (case.batch_size * case.network.theta.size)
+    done = len(losses) * -(-len(X) // case.batch_size)
+    steps = min(max(AGAIN * done, FEWEST_STEPS), MOST_STEPS, affordable)
+    later = ending(case.trial(case.network, optimizer, steps, X, y)[1])
+    if later < STILL_FALLING * now:
+        yield found(
+            "still-falling",
+            f"{len(losses)} epochs took the objective from {losses[0]:.4g} to {now:.4g}; about {steps:,} steps more "
+            f"take it to {later:.4g}.",
+            case.fit_code(epochs=5 * len(losses)),
+        )
+
+
+def check_dying(case: Case) -> Iterator[Finding]:
+    """Have units died in training?"""
+    if case.network.is_fresh:
+        return
+    for layer, slopes, steepest in slopes_of(case, copied(case.network)):
+        if dead_share(slopes, steepest) > DEAD_AT_END:
+            yield dead_units(case, layer, dead_share(slopes, steepest), "at the end")
+
+
+def check_regularizer(case: Case) -> Iterator[Finding]:
+    """Does the price of the weights outweigh the loss?"""
+    if not case.network.regularizers or case.network.is_fresh or len(case.losses) < 2:
+        return
+    network = copied(case.network)
+    J, loss = case.objective_of(network, *case.rows), case.loss_of(network)
+    shrunk = [name for name in network.parameters if name.startswith("W") and case.begun
+              and np.linalg.norm(network.parameters[name]) < 0.1 * np.linalg.norm(case.begun[name])]  # fmt: skip
+    if (J - loss > loss or shrunk) and loss > 0.8 * case.one_answer:
+        weaker = [weakened(r) for r in network.regularizers]
+        size = (
+            f"{', '.join(shrunk)} shrank to less than a tenth" if shrunk else f"of J = {J:.4g}, {J - loss:.4g} is price"
+        )
+        yield found(
+            "strong-regularizer",
+            f"{size}, and the loss, {loss:.4g}, is hardly below that of one fixed answer, {case.one_answer:.4g}.",
+            case.network_code(regularizers=weaker),
+        )
+
+
+def weakened(regularizer: Any) -> Any:
+    """The same regularizer at a hundredth of its price."""
+    return replace(regularizer, lam=0.01 * regularizer.lam) if hasattr(regularizer, "lam") else regularizer
+
+
+def check_gap(case: Case) -> Iterator[Finding]:
+    """Did the validation loss rise again while the objective fell?"""
+    held = np.asarray(case.columns.get("val_loss", ()), dtype=np.float64)
+    if len(held) < 5 or not np.isfinite(held).all() or held.min() <= 0 or not case.stopped.startswith("all"):
+        return
+    best, loss = int(held.argmin()), 100 * (ending(held) / held.min() - 1)
+    if loss > GENERALIZATION_LOSS and case.losses[-1] < 0.5 * ending(held):
+        yield found(
+            "overfitting",
+            f"the validation loss was {held.min():.4g} after epoch {best} and {ending(held):.4g} at the end, "
+            f"{loss:.0f} % above; the objective fell on, from {case.losses[best]:.4g} to {case.losses[-1]:.4g}.",
+            f"from workings import EarlyStopping\n"
+            f"{case.fit_code(validation=0.2, callbacks=Code('[EarlyStopping(patience=10)]'))}",
+        )
