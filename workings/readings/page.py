@@ -84,11 +84,14 @@ STYLE = """
 .workings th { font-weight: 500; color: var(--quiet); }
 .workings .way { text-align: left; }
 .workings td span { display: block; color: var(--quiet); font-size: .8rem; }
+.workings .given { display: flex; flex-wrap: wrap; gap: .2rem 2rem; align-items: flex-start; }
+.workings .given > * { max-width: 100%; }
 .workings figure { margin: .6rem 0; } .workings figcaption { font-size: .85rem; color: var(--quiet); }
 .workings img { image-rendering: pixelated; max-width: 100%; border: 1px solid var(--line); display: block; }
 .workings details { margin: .3rem 0; } .workings summary { cursor: pointer; font-size: .88rem; padding: .15rem 0; }
 @media (max-width: 36rem) { .workings article { padding-left: .6rem; } .workings { font-size: 1rem; } }
 @media print { .workings { font-size: 10pt; } .workings article, .workings figure { break-inside: avoid; }
+  .workings h2, .workings h3 { break-after: avoid; }
   .workings nav { display: none; } .workings .scroll { overflow: visible; } }
 """
 PAGE_STYLE = """
@@ -154,9 +157,8 @@ def step_body(explanation: Explanation) -> str:
     pieces = ["<h1>One training step, worked</h1>", *(paragraph(line, "about") for line in explanation.about)]
     pieces += [paragraph(f"Written out: row {explanation.row}, unit {explanation.unit} of each layer, counted from 0.",
                          "about"), result(explanation), contents(explanation)]  # fmt: skip
-    pieces += ['<section><h2 id="given">What goes in</h2>']
-    pieces += [array(name, value, explanation.row) for name, value in explanation.given.items()]
-    pieces += ["</section>"]
+    given = [f"<div>{array(name, value, explanation.row)}</div>" for name, value in explanation.given.items()]
+    pieces += [f'<section><h2 id="given">What goes in</h2><div class="given">{"".join(given)}</div></section>']
     for stage, several in sections(explanation.steps):
         pieces += [f'<section><h2 id="{stage}">{STAGE_WORDS[stage]}</h2>', *stage_body(explanation, several, teller)]
         pieces += ["</section>"]

@@ -36,7 +36,7 @@ FEW_SLOPES = 64  # entries of a gradient that are all measured; of a larger one 
 TOLERANCE = {"float64": 1e-4, "float32": 1e-2}  # how far slopes and gradients may be apart, in relation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slopes:
     """Finite differences beside a gradient.
 
@@ -57,7 +57,7 @@ class Slopes:
     agrees: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Worked:
     """One statement, what it gave, and one entry of that written out.
 
