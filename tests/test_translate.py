@@ -64,8 +64,8 @@ OPTIMIZER_OF = {
     "Momentum": Momentum(0.05, momentum=0.8),
     "Nesterov": Nesterov(0.05, momentum=0.8),
     "AdaGrad": AdaGrad(0.05),
-    "RMSProp": RMSProp(0.004, rho=0.95),
-    "Adam": Adam(0.01, beta1=0.8, beta2=0.99),
+    "RMSProp": RMSProp(0.004, rho=0.95, eps=1e-10),
+    "Adam": Adam(0.01, beta1=0.8, beta2=0.99, eps=1e-10),
     "AdamW": AdamW(0.01, weight_decay=0.1),
 }
 IN_SKLEARN = ("SGD", "Momentum", "Nesterov", "Adam")
@@ -191,10 +191,18 @@ def test_every_optimizer(system: str, name: str) -> None:
 
 @pytest.mark.parametrize("optimizer", [Adam(0.01, eps=1e-2), RMSProp(0.01, eps=1e-2), AdaGrad(0.05, eps=1e-2)], ids=str)
 def test_an_epsilon_that_matters(optimizer: Any) -> None:
+    is_adam = isinstance(optimizer, Adam)
     check(*apart("torch", network(), optimizer))
-    check(*apart("keras", network(), optimizer), equal=False)
-    if isinstance(optimizer, Adam):
+    check(*apart("keras", network(), optimizer), equal=is_adam)
+    if is_adam:
         check(*apart("sklearn", network(), optimizer), equal=False)
+
+
+@pytest.mark.parametrize(("system", "kind"), [("sklearn", Adam), ("keras", RMSProp)])
+def test_the_usual_epsilon_shows_in_the_last_digits_and_that_is_said(system: str, kind: Any) -> None:
+    told, distance = apart(system, network(), kind(0.01))
+    assert not told.is_equal
+    assert distance < 1e-4
 
 
 @pytest.mark.parametrize("name", CHAINS)
@@ -226,7 +234,7 @@ def test_what_pytorch_can_and_keras_cannot(optimizer: Any) -> None:
 @pytest.mark.parametrize("name", REGULARIZERS)
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_regularizer(system: str, name: str) -> None:
-    for optimizer in (SGD(0.2), Adam(0.01)):
+    for optimizer in (SGD(0.2), Adam(0.01, eps=1e-10)):
         check(
             *apart(system, network(regularizer=PENALTIES[name]), optimizer), equal=(system, name) != ("sklearn", "L1")
         )
@@ -305,7 +313,7 @@ def test_every_loss(system: str, name: str, reduction: str, n_out: int) -> None:
 @pytest.mark.parametrize("loss", [SquaredError(half=True), SquaredError(half=True, reduction="sum")], ids=str)
 def test_the_half(system: str, loss: Any) -> None:
     check(*apart(system, network(loss, 2, regularizer=L2(0.01)), Momentum(0.001)))
-    check(*apart(system, network(loss, 2), Adam(0.01)))
+    check(*apart(system, network(loss, 2), Adam(0.01, eps=1e-10)))
 
 
 @pytest.mark.parametrize("system", ["torch", "keras"])

@@ -188,7 +188,7 @@ class Writer:
             for letter, given, default in starts(layer):
                 how = first.initializer_of(given, default)
                 told = counterpart(how, INITIALIZERS, 'the first values (give weights="given" instead)', NAME)
-                settings[names[letter]] = None if told == '"zeros"' else told
+                settings[names[letter]] = None if (letter, told) == ("b", '"zeros"') else told
         lam, lam1 = self.plan.strength(L2), self.plan.strength(L1)
         if lam or lam1:
             penalty = {"l1": lam1 or None, "l2": plain(lam / 2) or None}
@@ -297,52 +297,64 @@ class Writer:
             if kind is Nesterov:
                 note("nesterov=True steps by momentum · v - lr · g, in both.")
         if kind in (Adam, AdamW):
-            ratio = plain((1 - settings["beta2"]) ** -0.5)
             note(
-                f"Keras's epsilon is the paper's ε̂, beside √v before its bias is corrected: in step t it is our eps / "
-                f"√(1 - β₂ᵗ), "
-                f"{ratio:.3g} times as large in the first step; for eps={eps!r} it "
-                + (
-                    "shows only where gradients are about as small."
-                    if eps <= SMALL_EPS
-                    else "matters, and no constant makes it equal."
-                ),
-                equal=eps <= SMALL_EPS,
+                "Keras's epsilon is the paper's ε̂, beside √v before its bias is corrected, which is our eps / √(1 - "
+                "β₂ᵗ) in "
+                f"step t, {(1 - settings['beta2']) ** -0.5:.3g} times as large in the first: a callback sets it before "
+                f"every "
+                "batch, and run_eagerly keeps it from being a constant of a compiled step."
             )
         if kind in (RMSProp, AdaGrad):
+            is_small = eps <= SMALL_EPS
             note(
                 f"Keras adds epsilon inside the root, ours stands outside: epsilon={plain(eps**2)!r} = eps² is equal "
-                f"where a gradient "
-                "is 0 and where it is large; "
-                + ("in between it shows only where gradients are as small as eps." if eps <= SMALL_EPS
-                   else "in between nothing makes it equal."),
-                equal=eps <= SMALL_EPS,
-            )  # fmt: skip
+                f"where "
+                "gradients are 0 or large; "
+                + (
+                    "it is too small to show."
+                    if is_small
+                    else "in between no constant is, and a smaller eps makes less of it."
+                ),
+                equal=is_small,
+            )
         if kind is AdaGrad:
             note("Keras's accumulator begins at 0.1, ours at 0: initial_accumulator_value=0.0.")
 
     def callback(self) -> list[str]:
         """What sets the rate while training runs."""
         schedule, note = self.plan.schedule, self.draft.note
+        lines = self.follower() if self.sets_every_step else []
+        if self.plan.has_schedule:
+            note("Our schedules count steps, not epochs: a callback sets the rate before every batch.")
         if isinstance(schedule, OnPlateau):
             self.tell_plateau(schedule)
-            settings = {
-                "monitor": '"loss"',
-                "mode": '"min"',
-                "factor": schedule.factor,
-                "patience": schedule.patience + 1,
-            }
-            more = {"min_delta": schedule.min_delta, "min_lr": schedule.min_lr}
-            return broken(f"follow = {call('keras.callbacks.ReduceLROnPlateau', **settings, **more)}")
-        if not self.plan.has_schedule:
-            return []
-        note("Our schedules count steps, not epochs: a callback sets the rate before every batch.")
-        return [
-            "", "", "class Follow(keras.callbacks.Callback):", f"{INDENT}step = 0", "",
-            f"{INDENT}def on_train_batch_begin(self, batch, logs=None):",
-            f"{INDENT}{INDENT}self.model.optimizer.learning_rate = rate(self.step)",
-            f"{INDENT}{INDENT}self.step += 1", "", "", "follow = Follow()",
-        ]  # fmt: skip
+            settings = {"monitor": '"loss"', "mode": '"min"', "factor": schedule.factor}
+            more = {"patience": schedule.patience + 1, "min_delta": schedule.min_delta, "min_lr": schedule.min_lr}
+            lines += broken(f"plateau = {call('keras.callbacks.ReduceLROnPlateau', **settings, **more)}")
+        return lines
+
+    @property
+    def has_epsilon(self) -> bool:
+        """Whether epsilon changes from step to step."""
+        return type(self.plan.last) in (Adam, AdamW)
+
+    @property
+    def sets_every_step(self) -> bool:
+        """Whether something is set before every batch."""
+        return self.plan.has_schedule or self.has_epsilon
+
+    def follower(self) -> list[str]:
+        """A callback that sets the rate and epsilon before every batch."""
+        inner = 2 * INDENT
+        lines = ["", "", "class EveryStep(keras.callbacks.Callback):", f"{INDENT}step = 0", ""]
+        lines += [f"{INDENT}def on_train_batch_begin(self, batch, logs=None):"]
+        if self.plan.has_schedule:
+            lines += [f"{inner}self.model.optimizer.learning_rate = rate(self.step)"]
+        lines += [f"{inner}self.step += 1"]
+        if self.has_epsilon:
+            eps, beta2 = self.plan.settings["eps"], self.plan.settings["beta2"]
+            lines += [f"{inner}self.model.optimizer.epsilon = {eps!r} * (1 - {beta2!r}**self.step) ** 0.5"]
+        return [*lines, "", ""]
 
     def tell_plateau(self, schedule: OnPlateau) -> None:
         """What ReduceLROnPlateau does otherwise."""
@@ -376,6 +388,7 @@ class Writer:
             "optimizer": "optimizer",
             "loss": f"keras.losses.{told}",
             "loss_weights": factor if factor != 1 else None,
+            "run_eagerly": True if self.has_epsilon else None,
         }
         return broken(call("model.compile", **settings))
 
@@ -421,7 +434,9 @@ class Writer:
         """The call of fit."""
         plan = self.plan
         size = plan.batch_size or "len(X)"
-        follow = "[follow]" if plan.has_schedule or isinstance(plan.schedule, OnPlateau) else None
+        callbacks = ["EveryStep()"] if self.sets_every_step else []
+        callbacks += ["plateau"] if isinstance(plan.schedule, OnPlateau) else []
+        follow = f"[{', '.join(callbacks)}]" if callbacks else None
         shuffle = plan.shuffle and plan.batch_size is not None
         if shuffle:
             self.draft.note(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 WIDTH = 88  # columns, as formatters have it
 INDENT = "    "
-SMALL_EPS = 1e-7  # Keras's own epsilon; one as small shows only where gradients are as small
+SMALL_EPS = 1e-10  # so small that where it stands does not show
 PARTS = (ClipByNorm, ClipByValue, Decay, Freeze)
 WEIGHTS = ("draw", "given")
 
@@ -275,6 +275,12 @@ def plain(value: float) -> float:
     0.0032
     """
     return float(f"{value:.15g}")
+
+
+def listing(name: str, items: Sequence[str]) -> list[str]:
+    """A list with a name, on one line or with one item to a line."""
+    line = f"{name} = [{', '.join(items)}]"
+    return [line] if len(line) <= WIDTH else [f"{name} = [", *(f"{INDENT}{item}," for item in items), "]"]
 
 
 def counterpart(kind: object, table: Mapping[type, Callable[..., Any]], what: str, system: str) -> Any:

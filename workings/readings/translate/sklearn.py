@@ -291,13 +291,13 @@ class Writer:
         """Adam, whose epsilon stands elsewhere."""
         eps, ratio = last.eps, plain((1 - last.beta2) ** -0.5)
         self.draft.note(
-            f"Their epsilon is the paper's ε̂, beside √v before its bias is corrected: in step t it is our eps / √(1 - "
-            f"β₂ᵗ), "
-            f"{ratio:.3g} times as large in the first step; for eps={eps!r} it "
+            "Their epsilon is the paper's ε̂, beside √v before its bias is corrected, which is our eps / √(1 - β₂ᵗ) in "
+            "step t, "
+            f"{ratio:.3g} times as large in the first; "
             + (
-                "shows only where gradients are about as small."
+                "it is too small to show."
                 if eps <= SMALL_EPS
-                else "matters, and no constant makes it equal."
+                else "no constant makes it equal, and a smaller eps makes less of it."
             ),
             equal=eps <= SMALL_EPS,
         )

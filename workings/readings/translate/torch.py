@@ -31,7 +31,7 @@ from workings.optimizers import (
     Nesterov,
     RMSProp,
 )
-from workings.readings.translate.plan import INDENT, Draft, Plan, Translation, broken, call, counterpart
+from workings.readings.translate.plan import INDENT, Draft, Plan, Translation, broken, call, counterpart, listing
 from workings.regularizers import L1, L2
 from workings.schedules import Cosine, OnPlateau
 
@@ -156,10 +156,15 @@ class Writer:
         self.plan, self.draft, self.model = plan, Draft(), sequential(plan.network)
         self.rate_is_inside = type(plan.last) in (Momentum, Nesterov) and plan.has_schedule
         self.decay = self.absorbed_decay()
-        changed = any(plan.has(kind) for kind in (ClipByNorm, ClipByValue, Freeze)) or self.rate_is_inside
-        self.lam_in_groups = not (
-            changed or self.decay or plan.has(Decay) or type(plan.last) in (AdamW, LBFGS)
-        ) and bool(plan.strength(L2))
+        self.lists: dict[str, list[str]] = {}  # of parameters, by the name that the code gives them
+        self.lam_in_groups = self.can_decay()
+
+    def can_decay(self) -> bool:
+        """Whether weight_decay does the same as the penalty: alone before a plain step, in nobody's way."""
+        plan = self.plan
+        in_the_way = any(plan.has(kind) for kind in (ClipByNorm, ClipByValue, Freeze, Decay, AdamW, LBFGS))
+        is_measured = not isinstance(plan.last, LBFGS) and isinstance(plan.schedule, OnPlateau)
+        return bool(plan.strength(L2)) and not (in_the_way or self.rate_is_inside or is_measured)
 
     def absorbed_decay(self) -> float:
         """The decay that AdamW does itself, where the chain is Decay before Adam."""
@@ -174,13 +179,12 @@ class Writer:
         lines = plan.imports("import numpy as np", "import torch", "from torch import nn", "")
         lines += [*plan.given(), *self.data(), "", "model = nn.Sequential("]
         lines += [f"{INDENT}{text}," for text in self.model.modules]
-        lines += [f").to(torch.{plan.network.dtype})"]
-        lines += ["with torch.no_grad():", *self.start()]
-        lines += ["", *self.loss()]
-        if isinstance(plan.last, LBFGS):
-            lines += self.lbfgs()
-        else:
-            lines += [*self.optimizer(), *self.loop()]
+        lines += [f").to(torch.{plan.network.dtype})", "with torch.no_grad():", *self.start(), ""]
+        body = self.loss()
+        body += self.lbfgs() if isinstance(plan.last, LBFGS) else [*self.optimizer(), *self.loop()]
+        for name, places in self.lists.items():
+            lines += listing(name, places)
+        lines += body
         self.tell_layers()
         return self.draft.translation("torch", lines)
 
@@ -232,12 +236,11 @@ class Writer:
         told = counterpart(loss, LOSSES, "the loss", NAME)
         terms = [f"{'0.5 * ' if getattr(loss, 'half', False) else ''}of_output(model(inputs[rows]), targets[rows])"]
         self.tell_loss()
-        weights = ", ".join(self.model.places[name] for name in plan.regularized)
         for kind, each in ((L2, "W.square().sum()"), (L1, "W.abs().sum()")):
             strength = plan.strength(kind)
             if strength and not (kind is L2 and self.lam_in_groups):
                 factor = f"{strength!r} / 2" if kind is L2 else repr(strength)
-                terms.append(f"{factor} * sum({each} for W in [{weights}])")
+                terms.append(f"{factor} * sum({each} for W in {self.listed(plan.regularized)})")
         self.tell_penalties()
         lines = [f"of_output = {told}", "", "", "def objective(rows):"]
         first_term, *others = terms
@@ -279,7 +282,8 @@ class Writer:
             )
         elif lam:
             self.draft.note(
-                f"L2({lam!r}) stands in the loss: weight_decay would come after clipping and decoupled decay, in AdamW "
+                f"L2({lam!r}) stands in the loss, because J is measured with it, or weight_decay would come after "
+                f"clipping and decoupled decay, in AdamW "
                 f"it "
                 "would not go through the gradient at all, and with lr inside of a velocity it would miss the rate."
             )
@@ -292,7 +296,11 @@ class Writer:
         """Parameters as an expression."""
         if list(names) == self.plan.trained:
             return "model.parameters()"
-        return f"[{', '.join(self.model.places[name] for name in names)}]"
+        places = [self.model.places[name] for name in names]
+        wanted = "regularized" if list(names) == self.plan.regularized else "chosen"
+        while self.lists.setdefault(wanted, places) != places:
+            wanted += "_too"
+        return wanted
 
     def optimizer(self) -> list[str]:
         """The call that makes the optimizer."""
@@ -412,7 +420,7 @@ class Writer:
             lines += ["lr = rate(step)"]
             if not self.rate_is_inside:
                 lines += ["for group in optimizer.param_groups:", f'{INDENT}group["lr"] = lr']
-        lines += ["optimizer.zero_grad()", f"J = objective({rows})", "J.backward()"]
+        lines += ["model.zero_grad()", f"J = objective({rows})", "J.backward()"]
         for part, names in plan.steps[:-1]:
             lines += self.part(part, names)
         if self.rate_is_inside:
