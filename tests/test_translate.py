@@ -76,7 +76,7 @@ SCHEDULE_OF = {
     "InverseScaling": InverseScaling(0.2, power=0.7, scale=10.0),
     "Cosine": Cosine(0.2, steps=60, end=0.01),
     "WarmUp": WarmUp(Cosine(0.2, steps=80), steps=12),
-    "OnPlateau": OnPlateau(0.2, factor=0.5, patience=1, min_delta=0.02),
+    "OnPlateau": OnPlateau(0.2, factor=0.5, patience=1, min_delta=0.03),
 }
 CHAINS = {
     "norm": Chain(ClipByNorm(0.05), SGD(0.3)),
@@ -177,6 +177,7 @@ def as_it_was() -> Iterator[None]:
     torch.set_num_threads(before)
     keras = pytest.importorskip("keras")
     keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
 
 
 # -- optimizers -----------------------------------------------------------------------------

@@ -133,8 +133,13 @@ class Writer:
         """The code and the sentences."""
         plan = self.plan
         lines = plan.imports("import keras", "import numpy as np", "")
-        lines += [f'keras.config.set_floatx("{plan.network.dtype}")']
-        self.draft.note(f"Keras computes in float32 unless told: set_floatx makes it {plan.network.dtype}.")
+        dtype = plan.network.dtype
+        lines += [f'keras.config.set_floatx("{dtype}")', f'keras.config.set_dtype_policy("{dtype}")']
+        self.draft.note(
+            f"Keras computes in float32 unless told; set_floatx makes the rate {dtype} and set_dtype_policy the "
+            f"layers, even "
+            "where some were made before."
+        )
         lines += [*plan.given(), *self.targets(), "", "model = keras.Sequential(["]
         lines += [f"{INDENT}keras.Input(({plan.columns},)),"]
         for text in self.model.layers:
