@@ -7,12 +7,14 @@ the weights must indeed differ: a sentence of caution that is not needed is a mi
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
@@ -46,6 +48,7 @@ from workings import (
     SquaredError,
 )
 from workings.activations import ACTIVATIONS
+from workings.cli.commands import app
 from workings.initializers import INITIALIZERS
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
@@ -175,9 +178,9 @@ def as_it_was() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-    keras = pytest.importorskip("keras")
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
+    if "keras" in sys.modules:
+        sys.modules["keras"].config.set_floatx("float32")
+        sys.modules["keras"].config.set_dtype_policy("float32")
 
 
 # -- optimizers -----------------------------------------------------------------------------
@@ -555,3 +558,60 @@ def test_settings_as_text() -> None:
 def test_settings_that_cannot_be_read(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         described(text)
+
+
+# -- the command ------------------------------------------------------------------------------
+
+
+def command(*arguments: object) -> Any:
+    """Run ``workings translate``."""
+    return CliRunner().invoke(app, ["translate", *map(str, arguments)])
+
+
+def test_the_command_translates_settings() -> None:
+    text = "Momentum(0.1); L2(1e-4); Dense(5, 'tanh'), Dense(3); CrossEntropy(); batch_size=15"
+    done = command(text, "--to", "sklearn", "--rows", ROWS, "--epochs", 25, "--weights", "given")
+    assert done.exit_code == 0, done.output
+    net = Network([Dense(5, "tanh"), Dense(3)], loss=CrossEntropy(), regularizer=L2(1e-4), seed=0, n_in=4)
+    settings = {"batch_size": 15, "rows": ROWS, "epochs": 25, "weights": "given"}
+    same = Network(net.layers, loss=net.loss, regularizer=net.regularizers).translate(
+        "sklearn", optimizer=Momentum(0.1), **settings
+    )
+    assert done.output == str(same)
+    names: dict[str, Any] = {"weights": dict(net.parameters)}
+    names["X"], names["y"] = data(net.loss, 3)
+    exec(compile(done.output.replace("shuffle=True", "shuffle=False"), "<printed>", "exec"), names)
+    net.fit(names["X"], names["y"], optimizer=Momentum(0.1), epochs=25, batch_size=15, shuffle=False)
+    np.testing.assert_allclose(names["model"].coefs_[0], net.parameters["W1"], atol=EQUAL)
+
+
+def test_the_command_translates_a_model(tmp_path: Any) -> None:
+    path = network(regularizer=L2(0.01)).save(tmp_path / "net.safetensors")
+    done = command(path, "--to", "pytorch", "--optimizer", "nesterov", "--lr", 0.3, "--batch-size", 0)
+    assert done.exit_code == 0, done.output
+    assert "nesterov=True" in done.output
+    assert "lr=0.3" in done.output
+    assert "inputs[rows]" in done.output
+
+
+def test_the_command_changes_a_rate() -> None:
+    done = command("Adam(0.1, beta1=0.5); Dense(3); CrossEntropy()", "--to", "torch", "--lr", 0.02)
+    assert "Adam(model.parameters(), lr=0.02, betas=(0.5, 0.999)" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["Dense(3); CrossEntropy()", "--to", "tensorflow"], "Unknown system 'tensorflow'"),
+        (["Dense(3, 'rellu'); CrossEntropy()", "--to", "torch"], "Did you mean 'relu'"),
+        (["missing.safetensors", "--to", "torch"], "missing.safetensors"),
+        (
+            ["Chain(ClipByNorm(1.0), SGD(0.1)); Dense(3); CrossEntropy()", "--to", "torch", "--lr", "0.2"],
+            "--lr goes with",
+        ),
+    ],
+)
+def test_the_command_says_what_is_wrong(arguments: list[str], words: str) -> None:
+    done = command(*arguments)
+    assert done.exit_code != 0
+    assert words in " ".join(done.output.split())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from workings import initializers
@@ -77,6 +78,13 @@ def described(text: str) -> tuple[Network, dict[str, Any]]:
             case _:
                 raise not_known(statement)
     return network_of(things, settings.pop("n_in", None)), settings | optimizer_of(things)
+
+
+def described_or_loaded(what: str) -> tuple[Network, dict[str, Any]]:
+    """A network from a model file, if the text looks like a file's name, else from settings as text."""
+    if what.endswith(".safetensors") or ("(" not in what and Path(what).exists()):
+        return Network.load(what), {}
+    return described(what)
 
 
 def statements(text: str) -> list[ast.stmt]:

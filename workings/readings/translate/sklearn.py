@@ -354,9 +354,7 @@ class Writer:
     def tell_loss(self) -> None:
         """The conventions of the loss."""
         loss, note = self.plan.network.loss, self.draft.note
-        who = (
-            "the rate takes" if self.solver == "sgd" else "adam's steps do not depend on it, but epsilon and alpha take"
-        )
+        who = "the rate takes" if self.solver == "sgd" else "adam's steps do not depend on that, epsilon and alpha take"
         who = "alpha and tol take" if self.solver == "lbfgs" else who
         if isinstance(loss, SquaredError):
             note(
