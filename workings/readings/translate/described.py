@@ -33,7 +33,7 @@ NAMES: dict[str, Callable[..., Any]] = {
 INITIALIZERS: dict[str, Callable[..., Any]] = {
     kind.__name__: kind for kind in initializers.INITIALIZERS.values() if isinstance(kind, type)
 }
-SETTINGS = ("epochs", "batch_size", "rows", "shuffle", "weights", "n_in")
+SETTINGS = ("epochs", "batch_size", "rows", "shuffle", "weights")
 EXAMPLE = "Adam(lr=0.01); L2(1e-4); Dense(32, 'relu'), Dense(10); CrossEntropy(); batch_size=32"
 
 
@@ -77,7 +77,7 @@ def described(text: str) -> tuple[Network, dict[str, Any]]:
                 things.append(made(value, NAMES))
             case _:
                 raise not_known(statement)
-    return network_of(things, settings.pop("n_in", None)), settings | optimizer_of(things)
+    return network_of(things), settings | optimizer_of(things)
 
 
 def described_or_loaded(what: str) -> tuple[Network, dict[str, Any]]:
@@ -142,7 +142,7 @@ def called(node: ast.expr, kind: Callable[..., Any], given: list[Any], named: di
         raise InputError(f"{ast.unparse(node)[:60]} cannot be made: {error}") from error
 
 
-def network_of(things: list[Any], n_in: Any) -> Network:
+def network_of(things: list[Any]) -> Network:
     """The network that the things describe."""
     layers = [thing for thing in things if isinstance(thing, Layer)]
     if not layers:
@@ -151,7 +151,7 @@ def network_of(things: list[Any], n_in: Any) -> Network:
     if loss is None:
         raise InputError("These settings have no loss: add CrossEntropy() for classes, or SquaredError() for numbers.")
     penalties = [thing for thing in things if isinstance(thing, Regularizer)]
-    return Network(layers, loss=loss, regularizer=penalties or None, n_in=n_in)
+    return Network(layers, loss=loss, regularizer=penalties or None)
 
 
 def optimizer_of(things: list[Any]) -> dict[str, Any]:

@@ -41,8 +41,8 @@ from workings.readings.translate.plan import (
     call,
     counterpart,
     plain,
+    starts,
 )
-from workings.readings.translate.torch import starts
 from workings.regularizers import L1, L2
 from workings.schedules import OnPlateau
 
@@ -137,8 +137,7 @@ class Writer:
         lines += [f'keras.config.set_floatx("{dtype}")', f'keras.config.set_dtype_policy("{dtype}")']
         self.draft.note(
             f"Keras computes in float32 unless told; set_floatx makes the rate {dtype} and set_dtype_policy the "
-            f"layers, even "
-            "where some were made before."
+            "layers, even where some were made before."
         )
         lines += [*plan.given(), *self.targets(), "", "model = keras.Sequential(["]
         lines += [f"{INDENT}keras.Input(({plan.columns},)),"]
@@ -216,8 +215,7 @@ class Writer:
         if loss.target == "classes":
             self.draft.note(
                 "SparseCategoricalCrossentropy takes class numbers from 0, CategoricalCrossentropy one-hot rows (and "
-                "it alone "
-                "smooths labels); ours takes either, and labels of any kind."
+                "it alone smooths labels); ours takes either, and labels of any kind."
             )
             found = "np.asarray(y)" if labels is None else f"np.searchsorted({labels!r}, y)"
             hot = bool(getattr(loss, "label_smoothing", 0))
@@ -234,9 +232,8 @@ class Writer:
             return [line for index, told in lists.items() for line in set_weights(index, told)]
         self.draft.note(
             "Keras draws weights by Glorot's uniform rule for every activation, and its HeNormal and LecunNormal are "
-            "cut off at two "
-            "standard deviations; ours are He's for the ReLU family, LeCun's for SELU and not cut off: VarianceScaling "
-            "says so."
+            "cut off at two standard deviations; ours are He's for the ReLU family, LeCun's for SELU and not cut "
+            "off: VarianceScaling says so."
         )
         return []
 
@@ -304,17 +301,14 @@ class Writer:
         if kind in (Adam, AdamW):
             note(
                 "Keras's epsilon is the paper's ε̂, beside √v before its bias is corrected, which is our eps / √(1 - "
-                "β₂ᵗ) in "
-                f"step t, {(1 - settings['beta2']) ** -0.5:.3g} times as large in the first: a callback sets it before "
-                f"every "
-                "batch, and run_eagerly keeps it from being a constant of a compiled step."
+                f"β₂ᵗ) in step t, {(1 - settings['beta2']) ** -0.5:.3g} times as large in the first: a callback sets "
+                "it before every batch, and run_eagerly keeps it from being a constant of a compiled step."
             )
         if kind in (RMSProp, AdaGrad):
             is_small = eps <= SMALL_EPS
             note(
                 f"Keras adds epsilon inside the root, ours stands outside: epsilon={plain(eps**2)!r} = eps² is equal "
-                f"where "
-                "gradients are 0 or large; "
+                "where gradients are 0 or large; "
                 + (
                     "it is too small to show."
                     if is_small
@@ -364,7 +358,7 @@ class Writer:
     def tell_plateau(self, schedule: OnPlateau) -> None:
         """What ReduceLROnPlateau does otherwise."""
         self.draft.note(
-            f"ReduceLROnPlateau acts when it has waited patience epochs, ours when one more: "
+            "ReduceLROnPlateau acts when it has waited patience epochs, ours when one more: "
             f"patience={schedule.patience + 1}."
         )
         if schedule.monitor != "loss":
@@ -373,8 +367,8 @@ class Writer:
             )
         if self.plan.batch_size is not None:
             self.draft.note(
-                "Keras's loss of an epoch is the mean of what its batches met; ours is that of all rows when the epoch "
-                "begins.",
+                "Keras's loss of an epoch is the mean of what its batches met; ours is that of all rows when the "
+                "epoch begins.",
                 equal=False,
             )
 
@@ -416,21 +410,20 @@ class Writer:
             note("MeanSquaredError has no ½, as ours has none without half=True.")
         if isinstance(loss, Poisson):
             note(
-                "Keras's Poisson takes the rate, not its logarithm, and adds 1e-7 to it inside the logarithm: the last "
-                "layer is "
-                "exponential, and gradients differ by about 1e-7 · y / p.",
+                "Keras's Poisson takes the rate, not its logarithm, and adds 1e-7 to it inside the logarithm: the "
+                "last layer is exponential, and gradients differ by about 1e-7 · y / p.",
                 equal=False,
             )
         elif loss.target != "numbers":
             note(
-                "from_logits=True: the loss applies softmax or sigmoid itself, as ours does, so the model ends without "
-                "it."
+                "from_logits=True: the loss applies softmax or sigmoid itself, as ours does, so the model ends "
+                "without it."
             )
         lam, lam1 = self.plan.strength(L2), self.plan.strength(L1)
         if lam:
             note(
-                f"regularizers.L2(l2) adds l2 · Σ W² without the ½: l2={plain(lam / 2)!r} is lam / 2; weights only, as "
-                f"ours."
+                f"regularizers.L2(l2) adds l2 · Σ W² without the ½: l2={plain(lam / 2)!r} is lam / 2; weights only, "
+                "as ours."
             )
         if lam1:
             note(f"regularizers.L1({lam1!r}) adds l1 · Σ |W| for weights only, as ours.")
@@ -455,14 +448,13 @@ class Writer:
         for layer, _ in self.plan.layers:
             if isinstance(layer, BatchNorm):
                 self.draft.note(
-                    f"BatchNormalization's momentum is the old value's share (its default 0.99), ours the new batch's: "
-                    f"{plain(1 - layer.momentum)!r} = 1 - {layer.momentum!r}; its epsilon is 0.001 by default, ours "
-                    f"{layer.eps!r}."
+                    "BatchNormalization's momentum is the old value's share (its default 0.99), ours the new "
+                    f"batch's: {plain(1 - layer.momentum)!r} = 1 - {layer.momentum!r}; its epsilon is 0.001 by "
+                    f"default, ours {layer.eps!r}."
                 )
                 self.draft.note(
-                    "Keras's moving variance is the biased one, ours is made unbiased by n / (n - 1): trained weights "
-                    "are equal, but "
-                    "predictions with the running values differ a little.",
+                    "Keras's moving variance is the biased one, ours is made unbiased by n / (n - 1): trained "
+                    "weights are equal, but predictions with the running values differ a little.",
                     equal=False,
                 )
             if isinstance(layer, Dropout):
@@ -471,7 +463,7 @@ class Writer:
                     self.draft.note("What is dropped is drawn from Keras's own generator.", equal=False)
             if isinstance(layer, (Dense, BatchNorm)) and layer.bend.name == "leaky_relu":
                 self.draft.note(
-                    f"Keras's leaky ReLU has slope 0.2 (0.3 as a layer) by default, ours "
+                    "Keras's leaky ReLU has slope 0.2 (0.3 as a layer) by default, ours "
                     f"{layer.bend.constants['slope']}."
                 )
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import InputError, unknown_name
-from workings.layers import LAYERS, Layer, numbered
+from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES
 from workings.optimizers import LBFGS, OPTIMIZERS, ClipByNorm, ClipByValue, Decay, Freeze, Part
 from workings.readings.copying import Copied, rate_with_settings
@@ -266,6 +266,12 @@ def refuse_own_activation(activation: Activation) -> None:
         )
     if activation.name == "selu" and activation.constants != known.constants:
         raise InputError("Other systems have SELU with its own constants only: it cannot be translated with others.")
+
+
+def starts(layer: Dense) -> list[tuple[str, Any, str]]:
+    """Each parameter of a Dense layer with its initializer and the one it has by default."""
+    weights = [("W", layer.weights, layer.bend.initializer)]
+    return [*weights, ("b", layer.biases, "zeros")] if layer.bias else weights
 
 
 def plain(value: float) -> float:

@@ -84,8 +84,8 @@ class Writer:
             raise InputError(f"scikit-learn's MLP has no activation of one's own after the last layer, as in {last!r}.")
         if len(names) > 1 or names[0] not in ACTIVATIONS:
             raise InputError(
-                f"scikit-learn's MLP has one activation for all hidden layers, one of {', '.join(ACTIVATIONS)} (in our "
-                f"names); this network has {', '.join(names)}. Translate to torch or keras."
+                f"scikit-learn's MLP has one activation for all hidden layers, one of {', '.join(ACTIVATIONS)} (in "
+                f"our names); this network has {', '.join(names)}. Translate to torch or keras."
             )
         return tuple(layer.units for layer in hidden), ACTIVATIONS[names[0]]
 
@@ -145,9 +145,8 @@ class Writer:
         shuffle = plan.shuffle and plan.batch_size is not None
         found |= {"max_iter": plan.epochs, "shuffle": shuffle, "tol": 0.0, "n_iter_no_change": plan.epochs + 1}
         self.draft.note(
-            "scikit-learn ends by itself when the loss has not fallen by tol for n_iter_no_change epochs: tol=0.0 and "
-            "more epochs "
-            "than there are keep it from that."
+            "scikit-learn ends by itself when the loss has not fallen by tol for n_iter_no_change epochs: tol=0.0 "
+            "and more epochs than there are keep it from that."
         )
         if shuffle:
             self.draft.note("The orders are drawn from random_state; shuffle=False takes the rows as they stand.")
@@ -175,14 +174,12 @@ class Writer:
         over = "" if self.factor == 1 else f" / {plain(self.factor)!r}"
         note(
             f"alpha is divided by the rows of each batch, L2's lam is not: alpha = lam{times}{over} = {told}; biases "
-            f"are free, in "
-            "both."
+            "are free, in both."
         )
         if self.plan.has_short_batch:
             note(
                 f"The last batch of an epoch has fewer than {self.plan.batch_rows} rows, where alpha weighs more: "
-                f"choose a "
-                "batch_size that divides the rows.",
+                "choose a batch_size that divides the rows.",
                 equal=False,
             )
         elif self.plan.rows is None and self.plan.batch_size is not None:
@@ -197,8 +194,7 @@ class Writer:
         if self.solver == "sgd":
             self.draft.note(
                 "scikit-learn has no decoupled decay: alpha does nearly the same, but leaves biases alone and goes "
-                "through the "
-                "velocity.",
+                "through the velocity.",
                 equal=False,
             )
             return plain(sum(decays))
@@ -223,9 +219,8 @@ class Writer:
             return {}
         if self.solver == "sgd" and isinstance(schedule, InverseScaling) and plan.batch_size is None:
             note(
-                "invscaling divides by (1 + rows seen)^power_t after each epoch: it is InverseScaling with scale = 1 / "
-                "rows and one "
-                "batch."
+                "invscaling divides by (1 + rows seen)^power_t after each epoch: it is InverseScaling with scale = 1 "
+                "/ rows and one batch."
             )
             is_equal = plan.rows is not None and abs(schedule.scale * plan.rows - 1) < 1e-12  # but for rounding
             if not is_equal:
@@ -236,8 +231,7 @@ class Writer:
             return {"learning_rate": '"invscaling"', "power_t": schedule.power}
         note(
             f"scikit-learn has no {type(schedule).__name__} (only sgd has schedules, invscaling and adaptive, by "
-            f"epochs): the rate "
-            f"stays at that of the first step, {plan.first_rate!r}.",
+            f"epochs): the rate stays at that of the first step, {plan.first_rate!r}.",
             equal=False,
         )
         return {}
@@ -252,8 +246,7 @@ class Writer:
             return {}
         self.draft.note(
             f"adaptive is the nearest to OnPlateau: it multiplies by {SHRINKS} (OnPlateau: {schedule.factor!r}), "
-            f"compares with the "
-            "least loss of all, and its loss is the mean of what the batches met.",
+            "compares with the least loss of all, and its loss is the mean of what the batches met.",
             equal=False,
         )
         return {"learning_rate": '"adaptive"', "tol": schedule.min_delta, "n_iter_no_change": schedule.patience}
@@ -291,9 +284,8 @@ class Writer:
         """Adam, whose epsilon stands elsewhere."""
         eps, ratio = last.eps, plain((1 - last.beta2) ** -0.5)
         self.draft.note(
-            "Their epsilon is the paper's ε̂, beside √v before its bias is corrected, which is our eps / √(1 - β₂ᵗ) in "
-            "step t, "
-            f"{ratio:.3g} times as large in the first; "
+            "Their epsilon is the paper's ε̂, beside √v before its bias is corrected, which is our eps / √(1 - β₂ᵗ) "
+            f"in step t, {ratio:.3g} times as large in the first; "
             + (
                 "it is too small to show."
                 if eps <= SMALL_EPS
@@ -308,10 +300,9 @@ class Writer:
         """L-BFGS, which SciPy runs in both."""
         last = self.plan.last
         self.draft.note(
-            f"Both hand L-BFGS-B to SciPy, but scikit-learn leaves SciPy's memory of 10 steps and its end at a small "
-            f"fall of the loss "
-            f"(ftol); ours has memory={last.memory} and ends by the gradient alone: the way is the same, where it ends "
-            f"is not.",
+            "Both hand L-BFGS-B to SciPy, but scikit-learn leaves SciPy's memory of 10 steps and its end at a small "
+            f"fall of the loss (ftol); ours has memory={last.memory} and ends by the gradient alone: the way is the "
+            "same, where it ends is not.",
             equal=False,
         )
         tolerance = last.tolerance / self.factor
@@ -327,9 +318,8 @@ class Writer:
             bound = "√(2 / (n_in + n_out))" if self.activation == "logistic" else "√(6 / (n_in + n_out))"
             self.draft.note(
                 f"scikit-learn draws weights and biases evenly from ±{bound}, whatever the activation but for "
-                f"logistic's 2; ours are "
-                "He's for the ReLU family, Glorot's for all others, with biases 0: weights=\"given\" starts from the "
-                "same.",
+                "logistic's 2; ours are He's for the ReLU family, Glorot's for all others, with biases 0: "
+                'weights="given" starts from the same.',
                 equal=False,
             )
             return []
@@ -354,22 +344,18 @@ class Writer:
     def tell_loss(self) -> None:
         """The conventions of the loss."""
         loss, note = self.plan.network.loss, self.draft.note
-        who = "the rate takes" if self.solver == "sgd" else "adam's steps do not depend on that, epsilon and alpha take"
-        who = "alpha and tol take" if self.solver == "lbfgs" else who
+        factor = plain(self.factor)
+        takers = {"sgd": "the rate and alpha take it", "lbfgs": "alpha and tol take it"}
+        into = f"{takers.get(self.solver, 'epsilon and alpha take it, as adam steps alike otherwise')} into account."
         if isinstance(loss, SquaredError):
             note(
                 "scikit-learn's squared error has the ½, and its gradient is not divided by the outputs (though its "
-                "loss is): ours "
-                f"is {plain(self.factor)!r} times theirs, which {who} into account."
+                f"loss is): ours is {factor!r} times theirs, and {into}"
             )
         elif self.factor != 1:
-            note(f"Our mean is over rows and outputs, theirs over rows: ours is {plain(self.factor)!r} times theirs, "
-                 f"which {who} "
-                 "into account.")  # fmt: skip
+            note(f"Our mean is over rows and outputs, theirs over rows: ours is {factor!r} times theirs, and {into}")
         if self.adds_up:
-            note("scikit-learn's loss is always a mean over rows; for our sum the rate grows with the rows of the "
-                 "batch, and alpha "
-                 "does not.")  # fmt: skip
+            note(f"scikit-learn's loss is always a mean over rows, ours a sum: ours is n times theirs, and {into}")
             if self.plan.has_short_batch:
                 note(
                     "In the smaller last batch of an epoch a sum weighs less, which no setting of theirs says.",
@@ -388,9 +374,8 @@ class Writer:
         """What targets mean there."""
         if self.is_two_classes:
             self.draft.note(
-                "For two classes scikit-learn has one logistic output where this network has two: the same function to "
-                "begin with, "
-                "but steps of another length. Dense(1) with BinaryCrossEntropy() is the same network.",
+                "For two classes scikit-learn has one logistic output where this network has two: the same function "
+                "to begin with, but steps of another length. Dense(1) with BinaryCrossEntropy() is the same network.",
                 equal=False,
             )
         elif self.estimator == "MLPClassifier" and self.n_out != 1:

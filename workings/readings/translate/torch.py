@@ -31,7 +31,17 @@ from workings.optimizers import (
     Nesterov,
     RMSProp,
 )
-from workings.readings.translate.plan import INDENT, Draft, Plan, Translation, broken, call, counterpart, listing
+from workings.readings.translate.plan import (
+    INDENT,
+    Draft,
+    Plan,
+    Translation,
+    broken,
+    call,
+    counterpart,
+    listing,
+    starts,
+)
 from workings.regularizers import L1, L2
 from workings.schedules import Cosine, OnPlateau
 
@@ -196,8 +206,7 @@ class Writer:
         if target == "classes":
             self.draft.note(
                 "CrossEntropyLoss takes class numbers from 0 (int64), or a row of probabilities for each sample as "
-                "floats; "
-                "ours also takes labels of any kind."
+                "floats; ours also takes labels of any kind."
             )
             found = "np.asarray(y)" if labels is None else f"np.searchsorted({labels!r}, y)"
             return [*lines, f"targets = torch.as_tensor({found}, dtype=torch.int64)"]
@@ -219,8 +228,8 @@ class Writer:
                     lines.append(f"{INDENT}{told.format(self.model.places[f'{letter}{number}'])}")
         self.draft.note(
             "nn.Linear's own first weights and biases are uniform in ±1/√n_in (kaiming_uniform_ with a=√5); ours are "
-            "He's for "
-            "the ReLU family, LeCun's for SELU, Glorot's for all others, with biases 0: so they are drawn here."
+            "He's for the ReLU family, LeCun's for SELU, Glorot's for all others, with biases 0: so they are drawn "
+            "here."
         )
         return lines
 
@@ -262,8 +271,7 @@ class Writer:
         if loss.target != "numbers":
             self.draft.note(
                 "The loss takes the last layer's sums and applies softmax, sigmoid or exp itself, as ours does: the "
-                "model ends "
-                "without it."
+                "model ends without it."
             )
         if getattr(loss, "label_smoothing", 0):
             self.draft.note(
@@ -276,16 +284,14 @@ class Writer:
         if lam and self.lam_in_groups:
             self.draft.note(
                 f"L2({lam!r}) adds lam/2 · Σ W² for weights only; weight_decay adds weight_decay · θ to the gradient "
-                f"of every "
-                f"parameter, biases too: so the weights are a group of their own with weight_decay={lam!r}, the rest "
-                f"has 0."
+                f"of every parameter, biases too: so the weights are a group of their own with weight_decay={lam!r}, "
+                "the rest has 0."
             )
         elif lam:
             self.draft.note(
                 f"L2({lam!r}) stands in the loss, because J is measured with it, or weight_decay would come after "
-                f"clipping and decoupled decay, in AdamW "
-                f"it "
-                "would not go through the gradient at all, and with lr inside of a velocity it would miss the rate."
+                "clipping and decoupled decay, in AdamW it would not go through the gradient at all, and with lr "
+                "inside of a velocity it would miss the rate."
             )
         if lam1:
             self.draft.note(f"PyTorch has no setting for L1({lam1!r}): its sum stands in the loss.")
@@ -340,7 +346,7 @@ class Writer:
         if schedule.monitor != "loss":
             self.draft.note(
                 f"OnPlateau looks at {schedule.monitor!r}, which this code does not measure: it is given the training "
-                f"objective.",
+                "objective.",
                 equal=False,
             )
         if type(self.plan.last) in (Momentum, Nesterov):
@@ -362,16 +368,14 @@ class Writer:
         if kind in (Momentum, Nesterov):
             note(
                 "SGD's velocity is v = momentum · v + g, without (1 - momentum) and with lr outside; ours is v = "
-                "momentum · v - "
-                "lr · g (Sutskever): the same for a constant lr."
+                "momentum · v - lr · g (Sutskever): the same for a constant lr."
             )
             if kind is Nesterov:
                 note("nesterov=True steps by g + momentum · v, which is ours seen from PyTorch's velocity.")
         if self.rate_is_inside:
             note(
-                "With a schedule the two velocities differ, so the rate multiplies each gradient before it enters the "
-                "velocity, "
-                "and the optimizer's own lr is 1."
+                "With a schedule the two velocities differ, so the rate multiplies each gradient before it enters "
+                "the velocity, and the optimizer's own lr is 1."
             )
         if kind in (Adam, AdamW):
             note("eps stands outside the root, beside √v̂ with its bias corrected, in both.")
@@ -437,8 +441,7 @@ class Writer:
         if isinstance(part, ClipByNorm):
             note(
                 "clip_grad_norm_ divides by norm + 1e-6, so that it shortens a little too much; here the gradient is "
-                "divided by "
-                "its norm."
+                "divided by its norm."
             )
             return [
                 f"norm = nn.utils.get_total_norm([parameter.grad for parameter in {parameters}])",
@@ -456,8 +459,8 @@ class Writer:
         if self.decay:
             return []
         self.draft.note(
-            "weight_decay goes through the gradient in every optimizer but AdamW; Decay does not: it is a line before "
-            "the step."
+            "weight_decay goes through the gradient in every optimizer but AdamW; Decay does not: it is a line "
+            "before the step."
         )
         lr = "lr" if self.plan.has_schedule else repr(self.plan.first_rate)
         lr = 'optimizer.param_groups[0]["lr"]' if isinstance(self.plan.schedule, OnPlateau) else lr
@@ -472,8 +475,7 @@ class Writer:
         last, epochs = self.plan.last, self.plan.epochs
         self.draft.note(
             "Ours is SciPy's L-BFGS-B, whose line search is not PyTorch's: both go down to the same kind of minimum, "
-            "by other "
-            "steps.",
+            "by other steps.",
             equal=False,
         )
         settings = {"max_iter": epochs, "history_size": last.memory, "tolerance_grad": last.tolerance}
@@ -489,8 +491,7 @@ class Writer:
             if isinstance(layer, BatchNorm):
                 self.draft.note(
                     f"BatchNorm1d's momentum is the new batch's share, as ours ({layer.momentum!r}); eps is "
-                    f"{layer.eps!r} and the "
-                    "running variance unbiased, in both."
+                    f"{layer.eps!r} and the running variance unbiased, in both."
                 )
             if isinstance(layer, Dropout):
                 self.draft.note("Dropout's number is the share that is dropped, and what stays is enlarged, in both.")
@@ -500,9 +501,3 @@ class Writer:
             self.draft.note(
                 "The orders are drawn from PyTorch's own generator; shuffle=False takes the rows as they stand."
             )
-
-
-def starts(layer: Dense) -> list[tuple[str, Any, str]]:
-    """Each parameter of a Dense layer with its initializer and the one it has by default."""
-    weights = [("W", layer.weights, layer.bend.initializer)]
-    return [*weights, ("b", layer.biases, "zeros")] if layer.bias else weights
