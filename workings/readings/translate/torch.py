@@ -167,14 +167,25 @@ class Writer:
         self.rate_is_inside = type(plan.last) in (Momentum, Nesterov) and plan.has_schedule
         self.decay = self.absorbed_decay()
         self.lists: dict[str, list[str]] = {}  # of parameters, by the name that the code gives them
-        self.lam_in_groups = self.can_decay()
+        self.in_the_way = self.why_no_weight_decay()
+        self.lam_in_groups = bool(plan.strength(L2)) and not self.in_the_way
 
-    def can_decay(self) -> bool:
-        """Whether weight_decay does the same as the penalty: alone before a plain step, in nobody's way."""
+    def why_no_weight_decay(self) -> str:
+        """Why L2 cannot be the optimizer's weight_decay; empty where it can."""
         plan = self.plan
-        in_the_way = any(plan.has(kind) for kind in (ClipByNorm, ClipByValue, Freeze, Decay, AdamW, LBFGS))
-        is_measured = not isinstance(plan.last, LBFGS) and isinstance(plan.schedule, OnPlateau)
-        return bool(plan.strength(L2)) and not (in_the_way or self.rate_is_inside or is_measured)
+        is_lbfgs = isinstance(plan.last, LBFGS)
+        reasons = {
+            "torch.optim.LBFGS has no weight_decay": is_lbfgs,
+            "AdamW's weight_decay does not go through the gradient": plan.has(AdamW) or bool(self.decay),
+            "weight_decay is added after clipping, and the penalty's gradient is clipped with the rest": (
+                plan.has(ClipByNorm) or plan.has(ClipByValue)
+            ),
+            "weight_decay would see the weights after their decoupled decay": plan.has(Decay),
+            "weight_decay would miss the rate that multiplies the gradient": self.rate_is_inside,
+            "what waits for a plateau watches the penalty, too": not is_lbfgs and isinstance(plan.schedule, OnPlateau),
+            "the penalty counts in J for frozen weights, too": plan.has(Freeze),
+        }
+        return next((reason for reason, holds in reasons.items() if holds), "")
 
     def absorbed_decay(self) -> float:
         """The decay that AdamW does itself, where the chain is Decay before Adam."""
@@ -288,22 +299,18 @@ class Writer:
                 "the rest has 0."
             )
         elif lam:
-            self.draft.note(
-                f"L2({lam!r}) stands in the loss, because J is measured with it, or weight_decay would come after "
-                "clipping and decoupled decay, in AdamW it would not go through the gradient at all, and with lr "
-                "inside of a velocity it would miss the rate."
-            )
+            self.draft.note(f"L2({lam!r}), lam/2 · Σ W² for weights only, stands in the loss: {self.in_the_way}.")
         if lam1:
             self.draft.note(f"PyTorch has no setting for L1({lam1!r}): its sum stands in the loss.")
 
     # -- the optimizer ---------------------------------------------------------------------
 
-    def listed(self, names: Sequence[str]) -> str:
-        """Parameters as an expression."""
+    def listed(self, names: Sequence[str], wanted: str = "chosen") -> str:
+        """Parameters as an expression: all, or a list that the code gives a name."""
         if list(names) == self.plan.trained:
             return "model.parameters()"
         places = [self.model.places[name] for name in names]
-        wanted = "regularized" if list(names) == self.plan.regularized else "chosen"
+        wanted = "regularized" if list(names) == self.plan.regularized else wanted
         while self.lists.setdefault(wanted, places) != places:
             wanted += "_too"
         return wanted
@@ -330,7 +337,9 @@ class Writer:
         told = [(decayed, self.plan.strength(L2)), (rest, 0.0)]
         return (
             "["
-            + ", ".join(f'{{"params": {self.listed(group)}, "weight_decay": {lam!r}}}' for group, lam in told if group)
+            + ", ".join(
+                f'{{"params": {self.listed(group, "others")}, "weight_decay": {lam!r}}}' for group, lam in told if group
+            )
             + "]"
         )
 
