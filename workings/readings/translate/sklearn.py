@@ -318,7 +318,7 @@ class Writer:
             bound = "√(2 / (n_in + n_out))" if self.activation == "logistic" else "√(6 / (n_in + n_out))"
             self.draft.note(
                 f"scikit-learn draws weights and biases evenly from ±{bound}, whatever the activation but for "
-                "logistic's 2; ours are He's for the ReLU family, Glorot's for all others, with biases 0: "
+                "logistic's 2; ours are by default He's for the ReLU family, Glorot's for all others, with biases 0: "
                 'weights="given" starts from the same.',
                 equal=False,
             )
