@@ -232,8 +232,8 @@ class Writer:
             return [line for index, told in lists.items() for line in set_weights(index, told)]
         self.draft.note(
             "Keras draws weights by Glorot's uniform rule for every activation, and its HeNormal and LecunNormal are "
-            "cut off at two standard deviations; ours are by default He's for the ReLU family, LeCun's for SELU, and not "
-            "cut off: VarianceScaling says so."
+            "cut off at two standard deviations; ours are by default He's for the ReLU family, LeCun's for SELU, and "
+            "not cut off: VarianceScaling says so."
         )
         return []
 

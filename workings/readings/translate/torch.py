@@ -239,8 +239,8 @@ class Writer:
                     lines.append(f"{INDENT}{told.format(self.model.places[f'{letter}{number}'])}")
         self.draft.note(
             "nn.Linear's own first weights and biases are uniform in ±1/√n_in (kaiming_uniform_ with a=√5); ours are "
-            "by default He's for the ReLU family, LeCun's for SELU, Glorot's for all others, with biases 0: so they are "
-            "drawn here."
+            "by default He's for the ReLU family, LeCun's for SELU, Glorot's for all others, with biases 0: so they "
+            "are drawn here."
         )
         return lines
 
