@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from workings.checks.gradients import GradientReport
     from workings.history import History
     from workings.readings.equations import Equations
+    from workings.readings.translate.plan import Translation
 
 CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
 PREDICTED_AT_ONCE = 2**18  # rows that compiled code predicts before Python looks whether somebody wants to stop
@@ -524,6 +525,14 @@ class Network:
         from workings.readings.worked_step import explain
 
         return explain(self, X, y, **settings)
+
+    def translate(self, system: str, **settings: Any) -> Translation:
+        """Say network and training in the conventions of ``"sklearn"``, ``"keras"`` or ``"torch"``: ``optimizer``,
+        ``epochs``, ``batch_size``, ``rows``, ``shuffle``, ``weights``; see
+        :func:`workings.readings.translate.systems.translate`."""
+        from workings.readings.translate.systems import translate
+
+        return translate(self, system, **settings)
 
     def save(self, path: str | Path) -> Path:
         """Write the network to a safetensors file; see :mod:`workings.files.safetensors`."""

@@ -1,10 +1,11 @@
-"""The commands of ``workings``: run, train, predict, summary, script, explain, doctor, museum."""
+"""The commands of ``workings``: run, train, predict, summary, script, explain, doctor, museum, translate."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import re
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from workings.experiments.tasks import Task
 from workings.network import Network
 from workings.optimizers import optimizer_named
 from workings.readings.script import save_script
+from workings.readings.translate.described import described_or_loaded
 from workings.tables import Preprocessing
 from workings.version import __version__
 from workings.writing import writable_folder
@@ -393,3 +395,45 @@ def museum(
         output.print(f"\nHow to mend it: {shown.mend}", highlight=False, soft_wrap=True, markup=False)
         if out is not None:
             output.print(f"picture  {exhibit.draw(out)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def translate(
+    what: Annotated[str, typer.Argument(help="A model file, or settings in quotation marks, as in the example.")],
+    to: Annotated[str, typer.Option(help="sklearn, keras or torch.")],
+    optimizer: Annotated[
+        str | None, typer.Option(help="sgd, momentum, nesterov, adagrad, rmsprop, adam (by default), adamw, lbfgs.")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate; by default what is usual for the optimizer.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How often all rows are seen; by default 100.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=0, help="Rows in a step, 0 for all; by default 32.")] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="How many rows the data have, on which scikit-learn's alpha may depend.")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="draw (by default), or given: taken from a mapping.")] = None,
+) -> None:
+    """Write a network and its training in another system's conventions, with one sentence for each difference.
+
+    A model file does not say how it was trained: give `--optimizer` and `--batch-size`. Options win over settings.
+
+    Example: `workings translate "SGD(0.1); L2(1e-4); Dense(9, 'tanh'), Dense(3); CrossEntropy()" --to sklearn`
+    """
+    with plain_errors():
+        network, settings = described_or_loaded(what)
+        if optimizer is not None or lr is not None or "optimizer" not in settings:
+            settings["optimizer"] = chosen_optimizer(settings.get("optimizer"), optimizer, lr)
+        options = {"epochs": epochs, "rows": rows, "weights": weights}
+        settings |= {name: value for name, value in options.items() if value is not None}
+        settings |= {} if batch_size is None else {"batch_size": batch_size or None}
+        output.print(str(network.translate(to, **settings)), highlight=False, markup=False, soft_wrap=True, end="")
+
+
+def chosen_optimizer(described: Any, name: str | None, lr: float | None) -> Any:
+    """The optimizer of the options, or the one that settings name with another rate."""
+    if name is not None or described is None:
+        return optimizer_named(name or "adam", lr)
+    if not hasattr(described, "lr"):
+        raise InputError(
+            f"--lr goes with --optimizer, or with settings that have a rate; {described!r} has none itself."
+        )
+    return replace(described, lr=lr)

@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from workings.errors import ProgramError
+from workings.errors import InputError, ProgramError
 from workings.formulas import function_tree
+from workings.program import text_of
+from workings.schedules import Constant, WarmUp, schedule_of
 
 
 def tree_of(function: Callable[..., Any], what: str) -> ast.FunctionDef:
@@ -153,3 +155,26 @@ class Copied:
             if value is not function:
                 self.add(free, value)
         self.functions[name] = without_annotations(tree, name)
+
+
+def rate_with_settings(schedule: Any, copied: Copied, t: str) -> str:
+    """The learning rate of a step as one expression; ``t`` is what counts the steps from 0.
+
+    Raises
+    ------
+    InputError
+        For a schedule that is more than one expression.
+    """
+    if isinstance(schedule, Constant):
+        return repr(float(schedule.lr))
+    if isinstance(schedule, WarmUp):
+        then = rate_with_settings(schedule_of(schedule.then), copied, t)
+        expression = with_settings(schedule, {"schedule_of(self.then)(t)": then}, t=t)
+    elif isinstance(schedule, types.FunctionType):
+        copied.add(schedule.__name__, schedule)
+        return f"float({schedule.__name__}({t.strip('()')}))"
+    else:
+        expression = with_settings(schedule, t=t)
+    if expression is None:
+        raise InputError(f"The learning rate of {schedule!r} cannot be told in one line.")
+    return text_of(expression)

@@ -26,8 +26,8 @@ from workings.initializers import Given, initializer_of
 from workings.layers import Dense, Dropout, dropout_mask, numbered
 from workings.optimizers import LBFGS, Part
 from workings.program import STAGE_WORDS, Program, Statement, Writer, show_shape, text_of
-from workings.readings.copying import Copied, method_with_settings, parsed, with_settings
-from workings.schedules import Constant, OnPlateau, WarmUp, schedule_of
+from workings.readings.copying import Copied, method_with_settings, parsed, rate_with_settings, with_settings
+from workings.schedules import Constant, OnPlateau
 from workings.targets import more_probable, most_probable, one_hot
 from workings.training import checked_optimizer
 from workings.version import __version__
@@ -490,19 +490,7 @@ class ScriptWriter:
 
     def rate(self, schedule: Any) -> str:
         """The learning rate of step t, counted from 1."""
-        if isinstance(schedule, Constant):
-            return repr(float(schedule.lr))
-        if isinstance(schedule, WarmUp):
-            then = self.rate(schedule_of(schedule.then))
-            expression = with_settings(schedule, {"schedule_of(self.then)(t)": then}, t="(t - 1)")
-        elif isinstance(schedule, types.FunctionType):
-            self.copied.add(schedule.__name__, schedule)
-            return f"float({schedule.__name__}(t - 1))"
-        else:
-            expression = with_settings(schedule, t="(t - 1)")
-        if expression is None:
-            raise InputError(f"The learning rate of {schedule!r} cannot be told in one line.")
-        return text_of(expression)
+        return rate_with_settings(schedule, self.copied, "(t - 1)")
 
     def plateau(self, schedule: OnPlateau) -> None:
         """The rate that falls when the loss does."""

@@ -1,0 +1,1 @@
+"""The translator: a network's settings in the conventions of another system, as code that runs there."""
