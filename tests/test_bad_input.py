@@ -13,6 +13,7 @@ from workings import (
     L2,
     LBFGS,
     SGD,
+    Activation,
     Adam,
     BatchNorm,
     BinaryCrossEntropy,
@@ -523,3 +524,22 @@ def test_rows_of_different_lengths() -> None:
 
 def test_softmax_as_an_activation() -> None:
     refused(lambda: Dense(3, "softmax"), "Unknown activation 'softmax'", "CrossEntropy() applies the softmax")
+
+
+def test_parentheses_that_were_forgotten() -> None:
+    refused(lambda: Network([Dense(1)], loss=CrossEntropy), "write CrossEntropy()")  # type: ignore[arg-type]
+    X, y = [[0.0], [1.0]], [0.0, 1.0]
+    net = Network([Dense(1)], loss="SquaredError", seed=0)
+    for optimizer in (SGD, "sgd"):
+        refused(lambda optimizer=optimizer: net.fit(X, y, optimizer=optimizer, epochs=1), "Write SGD(…)")
+
+
+def test_an_activation_is_made_of_functions() -> None:
+    refused(lambda: Activation("five", 5, 6), "is a function", "not 5")  # type: ignore[arg-type]
+
+
+def test_a_name_that_no_step_knows_is_refused_before_training() -> None:
+    net = Network([Dense(1)], loss="SquaredError", n_in=1)
+    with pytest.raises(ProgramError, match="'foo', which nothing computes"):
+        net.replacing("db1", "foo.sum()")
+    assert net.replacing("W1", "W1 - lr * dW1 / t").edits

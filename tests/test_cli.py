@@ -245,6 +245,7 @@ def test_explain_works_a_step_of_a_model_with_rows_of_a_table(command, flowers):
     done = command("explain", model, FLOWERS, "--optimizer", "adam", "--row", 20)
     assert done.exit_code == 0, done.output
     assert "the step takes rows 16 to 23" in done.output
+    assert "the step takes rows 0, 21, 43" in command("explain", model, FLOWERS).output  # of all classes
     assert "Adam(lr=0.001" in done.output
     network = Network.load(model)
     np.savez("rows.npz", X=np.zeros((2, network.n_in)), y=network.classes[[0, 1]])
@@ -257,7 +258,29 @@ def test_explain_says_what_it_lacks(command, flowers, tmp_path):
     for arguments, words in (
         ((model,), "Which rows?"), ((model, "nowhere.npz"), "no file"), ((model, "no.npz"), "no .npz file"),
         (("xor", "--row", 9), "no row 9"), (("xor", "--why", "Q1[0]"), "Q1"), (("xor", "--html", "x.pdf"), ".html"),
+        (("xor", FLOWERS), "has its own"), (("moon",), "Did you mean 'moons'?"), ((FLOWERS,), "train a model first"),
+        (("xor", "--lr", "-1"), "lr"),
     ):  # fmt: skip
         done = command("explain", *arguments)
         assert done.exit_code == 2, done.output
-        assert words in done.output
+        assert words in " ".join(done.output.split())
+
+
+def test_explain_takes_the_rate_that_it_is_given(command):
+    assert "SGD(lr=5.0)" in command("explain", "moons", "--lr", "5").output
+    assert "lr (η) = 5" in command("explain", "moons", "--lr", "5").output
+
+
+def test_the_doctor_sees_the_columns_of_a_table(command):
+    rows = [f"{'red' if i % 2 else 'blue'},{i % 7},7,{i}" for i in range(60)]
+    Path("constant.csv").write_text("\n".join(["colour,size,always,id", *rows]))
+    done = command("doctor", "constant.csv", "--target", "colour", "--epochs", "5", "--drop", "id")
+    assert "always: the same number in every row" in done.output
+    assert "validation" in done.output
+    for arguments, words in (
+        (("moon",), "Did you mean 'moons'?"), (("moons", FLOWERS), "has its own rows"),
+        (("model.safetensors", "--target", "x"), "knows its target"),
+    ):  # fmt: skip
+        done = command("doctor", *arguments)
+        assert done.exit_code == 2, done.output
+        assert words in " ".join(done.output.split())

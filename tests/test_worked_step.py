@@ -97,7 +97,8 @@ def test_ten_thousand_passes_of_the_example() -> None:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(problems(smooth_activations), optimizers(), st.integers(0, 3))
 def test_every_entry_that_is_written_out_is_what_the_statement_gave(problem: Any, optimizer: Any, unit: int) -> None:
-    step = of_problem(problem, optimizer=optimizer, unit=unit, row=len(problem.X) - 1)
+    widest = max(layer.width(problem.network.n_in) for layer in problem.network.layers)
+    step = of_problem(problem, optimizer=optimizer, unit=unit % widest, row=len(problem.X) - 1)
     latex = Teller(step.program, Latex("alphabet", 17))
     for worked in step.steps:
         if worked.numbers is None or "var(" in ast.unparse(worked.numbers):  # of many rows not all are written
@@ -227,6 +228,16 @@ def test_very_many_ways_are_told_together() -> None:
     assert "further ones" in str(way)
 
 
+def test_the_row_that_counts_is_written_out() -> None:
+    net = mazur()
+    way = net.explain([[0.0, 0.1], [0.05, 0.1]], [[0.01, 0.99], [0.0, 1.0]], why="W1[0,1]")
+    assert way.row == 1
+    assert np.prod([link.value for link in way.paths[0].links]) == pytest.approx(way.paths[0].adds)
+    assert net.explain([[0.0, 0.1]], [[0.01, 0.99]], why="W1[0,1]").paths == ()
+    assert "moves nothing" in str(net.explain([[0.0, 0.1]], [[0.01, 0.99]], why="W1[0,1]"))
+    assert "moves nothing" in net.explain([[0.0, 0.1]], [[0.01, 0.99]], why="W1[0,1]").html
+
+
 def test_the_factors_of_a_way_have_the_names_of_the_program() -> None:
     text = str(mazur().explain(MAZUR_X, MAZUR_Y, why="W1[0,1]"))
     for part in ("= X[0,0] = 0.05", "= a₁[0,1] (1 - a₁[0,1])", "= W₂[1,0] = 0.45", "0.000497713", "2 ways"):
@@ -342,7 +353,8 @@ def test_a_wrong_gradient_is_seen_beside_its_slope() -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"row": 1}, "no row 1"), ({"row": -1}, "row must be"), ({"unit": 1.5}, "unit must be"),
+        ({"row": 1}, "no row 1"), ({"unit": 2}, "no unit 2"),
+        ({"row": -1}, "row must be"), ({"unit": 1.5}, "unit must be"),
         ({"optimizer": LBFGS()}, "SciPy"), ({"optimizer": SGD(OnPlateau(0.1))}, "OnPlateau"),
         ({"optimizer": "sgd"}, "must be an optimizer"), ({"why": "W1"}, r"W1\[0,0\]"), ({"why": "W9[0,0]"}, "W9"),
         ({"why": "W1[5,0]"}, "no entry"), ({"why": 3}, "not 3"), ({"why": "b1[0,0]"}, "no entry"),

@@ -56,6 +56,13 @@ class Activation:
     initializer: str = "glorot_uniform"
     constants: Mapping[str, float] = field(default_factory=dict, hash=False)
 
+    def __post_init__(self) -> None:
+        for name, function in (("function", self.function), ("derivative", self.derivative)):
+            if not callable(function):
+                raise InputError(
+                    f"The {name} of an Activation is a function, as in Activation('name', f, df), not {function!r}."
+                )
+
     def __call__(self, z: Values) -> Values:
         """Give ``a``, of the shape of ``z``."""
         return self.function(z, **self.constants)

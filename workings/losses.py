@@ -377,6 +377,8 @@ def loss_named(given: str | Loss) -> Loss:
     """
     if isinstance(given, Loss):
         return given
+    if isinstance(given, type) and issubclass(given, Loss):
+        raise InputError(f"{given.__name__} is a class: write {given.__name__}(), with parentheses.")
     by_lower = {name.lower(): kind for name, kind in LOSSES.items()}
     if isinstance(given, str) and given.lower() in by_lower:
         return by_lower[given.lower()]()

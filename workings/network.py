@@ -7,6 +7,8 @@ handled as a whole.  It computes nothing by itself: it has its program written a
 
 from __future__ import annotations
 
+import ast
+import builtins
 import copy
 import itertools
 import math
@@ -38,7 +40,7 @@ from workings.layers import Dense, Layer, numbered
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, r2
 from workings.optimizers import LBFGS, Optimizer, Part
-from workings.program import Program, checked_expression, inference_program, step_program
+from workings.program import Program, checked_expression, inference_program, names_in, step_program
 from workings.regularizers import Regularizer
 from workings.schedules import OnPlateau
 from workings.targets import Targets
@@ -242,7 +244,7 @@ class Network:
         InputError
             If the program has no such name.
         ProgramError
-            If the expression is not one.
+            If the expression is not one, or holds a name that nothing computes.
 
         Examples
         --------
@@ -254,10 +256,18 @@ class Network:
         """
         self.check_built()
         program = self.step_program()
+        self.check_names(checked_expression(expression), program)
         program = program if target in program.parameters else program.replacing(target, expression)
         copied = copy.deepcopy(self)
-        copied.edits = (*self.edits, (program.aliases.get(target, target), checked_expression(expression)))
+        copied.edits = (*self.edits, (program.aliases.get(target, target), expression))
         return copied
+
+    def check_names(self, expression: str, program: Program) -> None:
+        """Refuse an expression with a name that no step knows."""
+        known = {*program.inputs, *program.carried, *program.constants, *program.functions, *dir(builtins), "np", "w"}
+        known |= {"lr", "t", *(statement.target for statement in program.statements)}
+        for name in sorted(names_in(ast.parse(expression, mode="eval")) - known):
+            raise ProgramError(f"{expression!r} uses the name {name!r}, which nothing computes.")
 
     def program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
         """The statements of one training step, with the shapes of their results.
@@ -519,12 +529,21 @@ class Network:
 
         return equations(self, optimizer, **settings)
 
-    def explain(self, X: ArrayLike, y: ArrayLike, **settings: Any) -> Any:
-        """Work one training step with all its numbers: ``optimizer``, ``row``, ``unit``, ``why``;
-        see :func:`workings.readings.worked_step.explain`."""
+    def explain(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        optimizer: Part | None = None,
+        row: int | None = None,
+        unit: int = 0,
+        sample_weight: ArrayLike | None = None,
+        why: str | None = None,
+    ) -> Any:
+        """Work one training step with all its numbers; see :func:`workings.readings.worked_step.explain`."""
         from workings.readings.worked_step import explain
 
-        return explain(self, X, y, **settings)
+        return explain(self, X, y, optimizer=optimizer, row=row, unit=unit, sample_weight=sample_weight, why=why)
 
     def translate(self, system: str, **settings: Any) -> Translation:
         """Say network and training in the conventions of ``"sklearn"``, ``"keras"`` or ``"torch"``: ``optimizer``,

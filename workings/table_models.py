@@ -15,7 +15,7 @@ from workings.activations import activation_named
 from workings.arrays import Array
 from workings.callbacks import Callback, EarlyStopping
 from workings.checks.doctor import diagnose_alone
-from workings.checks.findings import Diagnosis
+from workings.checks.findings import Diagnosis, found
 from workings.errors import FileError, InputError
 from workings.experiments.report import Report
 from workings.history import History
@@ -70,6 +70,11 @@ class Fitted:
     training: tuple[Array, Array]
     held: tuple[Array, Array]
 
+    @property
+    def told(self) -> str:
+        """What was trained, and how good it is."""
+        return "\n".join(findings(self.network, self.preprocessing, self.history, self.training, self.held))
+
 
 def fitted(
     file: Path, target: str, plan: Plan, *, impute: bool, drop: tuple[str, ...], task: str,
@@ -105,10 +110,9 @@ def train(
     """Read a table, train, write model and report; give what is to be said about it."""
     writable_folder(folder)
     found = fitted(file, target, plan, impute=impute, drop=drop, task=task, watch=watch)
-    lines = findings(found.network, found.preprocessing, found.history, found.training, found.held)
-    write_report(file, folder, found.network, found.preprocessing, found.history, lines, found.held)
+    write_report(file, folder, found.network, found.preprocessing, found.history, found.told, found.held)
     return "\n".join(
-        [*lines, "", f"model   {folder / 'model.safetensors'}", f"report  {folder / 'report.html'}",
+        [found.told, "", f"model   {folder / 'model.safetensors'}", f"report  {folder / 'report.html'}",
          f"next    workings predict {folder / 'model.safetensors'} {file}"]
     )  # fmt: skip
 
@@ -191,13 +195,13 @@ def measured(network: Network, preprocessing: Preprocessing, X: Array, y: Array,
 
 
 def write_report(
-    file: Path, folder: Path, network: Network, preprocessing: Preprocessing, history: History, lines: list[str],
+    file: Path, folder: Path, network: Network, preprocessing: Preprocessing, history: History, told: str,
     held: Rows,
 ) -> None:  # fmt: skip
     """Write the model and its report."""
     report = Report(f"{file.name}: {preprocessing.target.name}", preprocessing.reason, folder)
     report.heading("What came out")
-    report.code("\n".join(lines))
+    report.code(told)
     report.picture(
         plots.curves(history), "curves", "The objective by epoch, on the training rows and on the validation rows."
     )
@@ -212,6 +216,20 @@ def write_report(
     report.heading("What a step computes")
     report.program(network.program())
     report.write(network)
+
+
+def examine(trained: Fitted) -> Diagnosis:
+    """Ask the doctor of a training on a table; constant columns, which standardizing makes 0, are named."""
+    diagnosis = trained.network.diagnose(*trained.training, trained.history)
+    numbers = {column.name for column in trained.preprocessing.columns if isinstance(column, NumberColumn)}
+    columns = zip(trained.preprocessing.feature_names, trained.training[0].T, strict=True)
+    constant = [name for name, values in columns if name in numbers and not values.any()]
+    if not constant:
+        return diagnosis
+    named = found(
+        "constant-column", f"{', '.join(constant)}: the same number in every row.", f"--drop {','.join(constant)}"
+    )
+    return Diagnosis((*diagnosis.findings, named), diagnosis.looked_at)
 
 
 def examine_model(model: Path, table: Path | None) -> Diagnosis:

@@ -28,7 +28,7 @@ from workings.errors import DivergenceError, InputError, unknown_name
 from workings.history import History
 from workings.lbfgs import minimize
 from workings.metrics import METRICS, Metric, of_each
-from workings.optimizers import LBFGS, Part
+from workings.optimizers import LBFGS, OPTIMIZERS, Part
 from workings.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
 from workings.targets import Targets
@@ -627,7 +627,10 @@ def checked_optimizer(optimizer: Any) -> Part | LBFGS:
     """Refuse what is not an optimizer, such as a name or a number."""
     if isinstance(optimizer, LBFGS) or (isinstance(optimizer, Part) and hasattr(optimizer, "schedule")):
         return optimizer
-    raise InputError(f"optimizer must be an optimizer such as SGD(0.1) or Adam(), not {describe(optimizer)}.")
+    known = {name.lower(): name for name in OPTIMIZERS}
+    name = optimizer.__name__ if isinstance(optimizer, type) else known.get(str(optimizer).lower())
+    hint = f" Write {name}(…), with parentheses." if name in OPTIMIZERS else ""
+    raise InputError(f"optimizer must be an optimizer such as SGD(0.1) or Adam(), not {describe(optimizer)}.{hint}")
 
 
 def whole_number(value: Any, name: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -15,9 +16,10 @@ from rich.progress import Progress
 
 from workings import table_models
 from workings.callbacks import Callback
+from workings.checks.case import with_rate
 from workings.checks.findings import Diagnosis
 from workings.cli.screen import Bar, bars, console, curves_table, figures_table, museum_table, output, plain_errors
-from workings.errors import DivergenceError, InputError
+from workings.errors import DivergenceError, InputError, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.museum import show
 from workings.experiments.report import Settings
@@ -158,14 +160,18 @@ def train(
     )  # fmt: skip
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     folder = out or Path("workings-runs") / stem
-    left_out = tuple(name for names in drop or () for name in names.split(","))
     with plain_errors():
         with bars() as progress:
             trained = table_models.train(
-                file, target, plan, folder, impute=impute, drop=left_out, task=task,
+                file, target, plan, folder, impute=impute, drop=left_out(drop), task=task,
                 watch=lambda epochs: bar(progress, file.name, "training", epochs, go_on=True),
             )  # fmt: skip
         output.print(trained, highlight=False, soft_wrap=True, markup=False)
+
+
+def left_out(drop: Sequence[str] | None) -> tuple[str, ...]:
+    """The columns that are to be left out."""
+    return tuple(name for names in drop or () for name in names.split(","))
 
 
 @app.command()
@@ -221,7 +227,10 @@ def explain(
     rows: Annotated[
         Path | None, typer.Argument(help="For a model: a table with its columns, or an .npz file that holds X and y.")
     ] = None,
-    row: Annotated[int, typer.Option(min=0, help="The row that is written out, counted from 0.")] = 0,
+    row: Annotated[
+        int | None,
+        typer.Option(min=0, help="The row that is written out, counted from 0; with --why the one that counts."),
+    ] = None,
     unit: Annotated[int, typer.Option(min=0, help="The unit of each layer that is written out.")] = 0,
     batch: Annotated[
         int, typer.Option(min=0, help="Rows in the step; by default the experiment's batch (256 at most), or 8.")
@@ -243,27 +252,68 @@ def explain(
 
     Example: `workings explain moons --html moons.html`
     """
+    chosen: Any
     with plain_errors():
         if what in NETWORKS:
+            refuse("rows", rows, "an experiment has its own")
             task = task_of(what, seed)
             network, X, y = task.network, task.X, task.y
             batch = batch or min(task.settings["batch_size"] or 256, 256)
             chosen = task.settings["optimizer"] if optimizer is None else optimizer_named(optimizer, lr)
+            chosen = with_rate(chosen, lr) if lr is not None and optimizer is None else chosen
         else:
-            network = Network.load(what)
+            network = network_of(what)
             X, y = table_models.rows_for(network, rows)
             batch, chosen = batch or 8, optimizer_named(optimizer or "sgd", lr)
-        if row >= len(X):
+        if row is not None and row >= len(X):
             raise InputError(f"There is no row {row}: there are {len(X):,} rows, counted from 0.")
-        start = row // batch * batch
-        step = slice(start, start + batch)
-        told = network.explain(X[step], y[step], row=row - start, unit=unit, optimizer=chosen, why=why)
-        console.print(f"the step takes rows {start} to {min(start + batch, len(X)) - 1} of {len(X):,}", highlight=False)
+        places = rows_of_step(len(X), batch, row, spread=what not in NETWORKS)
+        at = None if row is None else places.index(row)
+        told = network.explain(X[places], y[places], row=at, unit=unit, optimizer=chosen, why=why)
+        console.print(f"the step takes {told_rows(places)} of {len(X):,}", highlight=False)
         for path in (html, tex):
             if path is not None:
                 output.print(f"written  {told.save(path)}", highlight=False, soft_wrap=True)
         if html is None and tex is None:
             output.print(str(told), highlight=False, markup=False, soft_wrap=True)
+
+
+def rows_of_step(n: int, batch: int, row: int | None, *, spread: bool) -> list[int]:
+    """Which rows a step takes: the batch of the row that was asked for, or rows spread evenly over a table.
+
+    >>> rows_of_step(100, 4, None, spread=True), rows_of_step(100, 4, 9, spread=True)
+    ([0, 33, 66, 99], [8, 9, 10, 11])
+    """
+    if spread and row is None and n > batch:
+        return [round(k * (n - 1) / max(batch - 1, 1)) for k in range(batch)]
+    start = (row or 0) // batch * batch
+    return list(range(start, min(start + batch, n)))
+
+
+def told_rows(places: Sequence[int]) -> str:
+    """Rows in words.
+
+    >>> told_rows([3, 4, 5]), told_rows([0, 33])
+    ('rows 3 to 5', 'rows 0, 33')
+    """
+    if list(places) == list(range(places[0], places[-1] + 1)):
+        return f"rows {places[0]} to {places[-1]}"
+    return f"rows {', '.join(map(str, places))}"
+
+
+def refuse(name: str, given: object, why: str) -> None:
+    """Refuse an argument that would be of no use."""
+    if given is not None:
+        raise InputError(f"{given!s} was given for {name}, but {why}.")
+
+
+def network_of(what: str) -> Network:
+    """A model file; an experiment's name that is misspelt, and a table in its place, are told apart."""
+    if Path(what).suffix in (".csv", ".parquet"):
+        raise InputError(f"{what} is a table: train a model first (workings train), and name its model.safetensors.")
+    if not Path(what).exists() and not Path(what).suffix:
+        raise unknown_name("experiment or model file", what, NETWORKS)
+    return Network.load(what)
 
 
 @app.command()
@@ -288,7 +338,7 @@ def script(
             network = task.network.build(task.X.shape[1], task.X.dtype)
             told = {**task.settings, "data": (task.X, task.y)}
         else:
-            network = Network.load(what)
+            network = network_of(what)
         if out is None:
             typer.echo(network.script(**told), nl=False)
             return
@@ -311,6 +361,7 @@ def doctor(
     lr: Annotated[float | None, typer.Option(help="For a table: the learning rate.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="For a table: how often all rows are seen, at most.")] = 200,
     impute: Annotated[bool, typer.Option(help="For a table: fill gaps.")] = False,
+    drop: Annotated[list[str] | None, typer.Option(help="For a table: columns to leave out, as in Name,Cabin.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="For an experiment or a table: another seed.")] = None,
 ) -> None:
     """Say what is wrong with a network, its data and its training, and the one change to make.
@@ -323,9 +374,13 @@ def doctor(
     """
     with plain_errors():
         if what in NETWORKS:
+            refuse("the table", table, "an experiment has its own rows")
             diagnosis = diagnosis_of_experiment(what, seed)
         elif Path(what).suffix == ".safetensors":
+            refuse("--target", target, "a model knows its target")
             diagnosis = table_models.examine_model(Path(what), table)
+        elif not Path(what).exists() and not Path(what).suffix:
+            raise unknown_name("experiment, model file or table", what, NETWORKS)
         elif target is None:
             raise InputError(f"{what} is taken for a table: say with --target which column is to be predicted.")
         else:
@@ -336,10 +391,11 @@ def doctor(
             )  # fmt: skip
             with bars() as progress:
                 found = table_models.fitted(
-                    Path(what), target, plan, impute=impute, drop=(), task="auto",
+                    Path(what), target, plan, impute=impute, drop=left_out(drop), task="auto",
                     watch=lambda epochs: bar(progress, what, "training", epochs),
                 )  # fmt: skip
-            diagnosis = found.network.diagnose(*found.training, found.history)
+            output.print(found.told, "\n", highlight=False, soft_wrap=True, markup=False)
+            diagnosis = table_models.examine(found)
         tell(diagnosis)
     if not diagnosis.ok:
         raise typer.Exit(1)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workings.arrays import describe
 from workings.errors import InputError, unknown_name
 from workings.plots.drawing import BLUE, GREY, LINES, label_ends, matplotlib_part, new_axes, new_figure, tidy
+from workings.recording import Signals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from workings.recording import Signals
 
 MOST_LINES = len(LINES)  # by default: each has its colour, and its name beside its end
 BANDS = "value: median, 50 %, 90 %"
@@ -176,7 +176,9 @@ def shut(recorded: Signals, *, ax: Axes | None = None) -> Axes:
 
 
 def check_recorded(recorded: Signals) -> None:
-    """Refuse signals that have not been recorded yet."""
+    """Refuse what are no signals, and signals that have not been recorded yet."""
+    if not isinstance(recorded, Signals):
+        raise InputError(f"This is drawn from Signals(X, y) that a fit has recorded, not from {describe(recorded)}.")
     if not recorded.epochs:
         raise InputError("Nothing has been recorded: fit(..., callbacks=[signals]) records it.")
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FEWEST_PIXELS = 16  # of inputs that are taken for a picture without being told so
+
 
 def images(
     X: ArrayLike, shape: tuple[int, int] | None = None, titles: Sequence[str] | None = None, columns: int = 10
@@ -86,8 +88,8 @@ def weights(W: ArrayLike | Network, shape: tuple[int, int] | None = None, *, lim
     Parameters
     ----------
     W : array of shape (n_in, units), or Network
-        Of a network, the weights of its first layer are drawn.  When ``n_in`` is no square number and no shape
-        is given, one heat map of all of it is drawn.
+        Of a network, the weights of its first layer are drawn.  When no shape is given and ``n_in`` is no square
+        number, or below 16 and so hardly a picture's, one heat map of all of it is drawn.
     shape : (height, width), optional
         The shape of the layer's input, (28, 28) for 784 inputs.
     limit : int
@@ -112,7 +114,7 @@ def weights(W: ArrayLike | Network, shape: tuple[int, int] | None = None, *, lim
     if isinstance(W, Network):
         W = first_weights(W)
     W = matrix(W, "W", "an array of shape (n_in, units)")
-    if shape is None and math.isqrt(W.shape[0]) ** 2 != W.shape[0]:
+    if shape is None and (W.shape[0] < FEWEST_PIXELS or math.isqrt(W.shape[0]) ** 2 != W.shape[0]):
         return heat_map(W)
     pictures = as_pictures(W[:, :limit].T, shape)
     figure, axes = panels(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array
+from workings.arrays import Array, describe
 from workings.errors import InputError, MissingExtraError, unknown_name
 from workings.plots.comparisons import confusion
 from workings.plots.courses import curves
@@ -170,6 +170,10 @@ def film(
     InputError
         As :func:`replay`.
     """
+    if not isinstance(snapshots, Snapshots):
+        raise InputError(
+            f"A replay takes (net, X, y, snapshots, path); in the place of snapshots is {describe(snapshots)}."
+        )
     snapshots.check(net)
     if milliseconds < 20:
         raise InputError(f"milliseconds must be 20 or more, not {milliseconds}: browsers show no picture for less.")

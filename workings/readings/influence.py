@@ -129,8 +129,11 @@ class Influence:
         return save_reading(self, path)
 
 
-def influence(program: Program, values: Mapping[str, Any], why: str, row: int) -> Influence:
-    """Follow one entry of a parameter to the objective; ``values`` are those of the step."""
+def influence(program: Program, values: Mapping[str, Any], why: str, row: int | None) -> Influence:
+    """Follow one entry of a parameter to the objective; ``values`` are those of the step.
+
+    Without a row, that one is written out to which the strongest way owes most.
+    """
     parameter, index = entry_of(program, values, why)
     known = doubled({**Tracer(program)(values)})
     route = Route(program, known, stations_of(program, f"d{parameter}"), index, row)
@@ -141,7 +144,7 @@ def influence(program: Program, values: Mapping[str, Any], why: str, row: int) -
     left, right, _ = measure(direction, 1e-6)
     return Influence(
         program, shown(parameter, index), float(known[f"d{parameter}"][index]), (left + right) / 2,
-        tuple(sorted(paths, key=lambda path: -abs(path.adds))), rest, route.penalty(), row, route.mixes,
+        tuple(paths), rest, route.penalty(), route.row, route.mixes,
     )  # fmt: skip
 
 
@@ -248,9 +251,10 @@ class Route:
     """From an entry of a parameter to the end of the network, with the values of the step."""
 
     def __init__(
-        self, program: Program, values: Mapping[str, Any], segments: Sequence[Segment], index: Index, row: int
+        self, program: Program, values: Mapping[str, Any], segments: Sequence[Segment], index: Index, row: int | None
     ) -> None:
-        self.program, self.values, self.segments, self.index, self.row = program, dict(values), segments, index, row
+        self.program, self.values, self.segments, self.index = program, dict(values), segments, index
+        self.row, self.is_chosen = row or 0, row is not None
         self.runners = [
             Runner(replace(program, statements=segment.statements), [segment.target], segment.target)
             for segment in segments
@@ -325,6 +329,9 @@ class Route:
             followed_all = followed_all and len(trails) == len(onward)
             moves = jacobian.push_all(moves)
         end = self.gradient(len(self.segments) - 1)
+        trails.sort(key=lambda trail: -abs(float((trail.moves * end[:, trail.units[-1]]).sum())))
+        if trails and not self.is_chosen:
+            self.row = int(np.abs(trails[0].moves * end[:, trails[0].units[-1]]).argmax())
         ways = [self.way(parameter, trail, end) for trail in trails]
         rest = float((moves * end).sum()) - sum(way.adds for way in ways)
         return ways, 0.0 if followed_all else rest

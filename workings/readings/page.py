@@ -19,11 +19,12 @@ import numpy as np
 from workings.arrays import Array
 from workings.colours import blue_to_orange
 from workings.program import STAGE_WORDS, show_shape
-from workings.readings.equations import Teller
+from workings.readings.equations import GREEK, Teller
 from workings.readings.mathml import MathML, block, row, tag
 from workings.readings.showing import (
     DIGITS,
     MOST_SHOWN,
+    NO_WAY,
     extremes,
     factors,
     number,
@@ -36,6 +37,7 @@ from workings.readings.showing import (
     slope_told,
     told_twice,
     with_sign,
+    written_out,
     written_place,
 )
 
@@ -155,8 +157,8 @@ def step_body(explanation: Explanation) -> str:
     """The worked step without the page around it."""
     teller = Teller(explanation.program, MathML(DIGITS))
     pieces = ["<h1>One training step, worked</h1>", *(paragraph(line, "about") for line in explanation.about)]
-    pieces += [paragraph(f"Written out: row {explanation.row}, unit {explanation.unit} of each layer, counted from 0.",
-                         "about"), result(explanation), contents(explanation)]  # fmt: skip
+    pieces += [paragraph(f"Written out: {written_out(explanation)}.", "about"), result(explanation)]
+    pieces += [contents(explanation)]
     given = [f"<div>{array(name, value, explanation.row)}</div>" for name, value in explanation.given.items()]
     pieces += [f'<section><h2 id="given">What goes in</h2><div class="given">{"".join(given)}</div></section>']
     for stage, several in sections(explanation.steps):
@@ -204,13 +206,13 @@ def article(worked: Worked, teller: Teller, row_shown: int, number_of: int) -> s
     pieces += [paragraph(statement.words)] if statement.words else []
     pieces += [paragraph(shapes_told(worked), "shapes")]
     if not isinstance(worked.value, tuple):
-        pieces += [scroll(written_out(worked, teller), f"{place_told(worked)} written out")]
+        pieces += [scroll(entry_of(worked, teller), f"{place_told(worked)} written out")]
         pieces += [paragraph(slope_told(worked), "slope")] if worked.slopes is not None else []
         pieces += [array(statement.target, worked.value, row_shown, worked.slopes)] if shape_of(worked.value) else []
     return f'<article id="s{number_of}" aria-labelledby="h{number_of}">{"".join(pieces)}</article>'
 
 
-def written_out(worked: Worked, teller: Teller) -> str:
+def entry_of(worked: Worked, teller: Teller) -> str:
     """One entry with names, with numbers, and what it is, below each other."""
     value = worked.entry
     digits = 9 if worked.statement.target == "J" else DIGITS
@@ -230,7 +232,9 @@ def array(name: str, value: Any, row_shown: int, slopes: Slopes | None = None) -
     """An array: a number, a table if it is small, else a heat map whose rows can be opened."""
     numbers = np.asarray(value)
     if numbers.ndim == 0:
-        return f"<p><code>{html.escape(name)}</code> = {number(float(numbers))}</p>"
+        symbol = GREEK.get(name)
+        letters = html.escape(name) + (f"</code> ({symbol})<code>" if symbol else "")
+        return f"<p><code>{letters}</code> = {number(float(numbers))}</p>"
     title = f"{name} {show_shape(numbers.shape)}"
     if numbers.size <= MOST_IN_TABLE and numbers.ndim <= 2 and numbers.shape[-1] <= MOST_COLUMNS:
         beside = None if slopes is None else slopes.values
@@ -331,7 +335,9 @@ def influence_body(influence: Influence) -> str:
     head = '<thead><tr><th scope="col" class="way">way</th><th scope="col">adds to the gradient</th></tr></thead>'
     caption = f"{count:,} {'way' if count == 1 else 'ways'} to J, the strongest first"
     pieces += [scroll(f"<table><caption>{caption}</caption>{head}<tbody>{lines}{total}</tbody></table>", "ways to J")]
-    if influence.paths:
+    if not influence.paths:
+        pieces += [paragraph(f"It moves nothing: {NO_WAY}.")]
+    else:
         pieces += [f"<h2>The first of them in row {influence.row}</h2>"]
         pieces += [paragraph("A layer mixes rows: these are the factors within the row alone.")] * influence.mixes
         teller = Teller(influence.program, MathML(DIGITS))

@@ -25,6 +25,7 @@ MOST_ROWS, MOST_COLUMNS = 8, 8  # of an array that is shown whole
 WIDTH = 100
 LONGEST = 400  # characters of an entry that is written out
 LINE = 76  # characters of plain text that a line of LaTeX holds
+NO_WAY = "its input is 0 in all of these rows, or nothing of it comes through"
 MOST_SHOWN = 12  # paths whose sums are listed
 
 
@@ -105,11 +106,10 @@ def slope_told(worked: Worked) -> str:
 def text_of_step(explanation: Explanation) -> str:
     """The whole step for the terminal."""
     lines = ["One training step, worked", *(f"  {line}" for line in explanation.about)]
-    lines += [f"  written out: row {explanation.row}, unit {explanation.unit} of each layer, counted from 0"]
-    lines += ["", "What goes in"]
-    for name, value in explanation.given.items():
-        lines += array_lines(name, value, explanation.row)
     teller = Teller(explanation.program, Plain(DIGITS))
+    lines += [f"  written out: {written_out(explanation)}", "", "What goes in"]
+    for name, value in explanation.given.items():
+        lines += array_lines(name, value, explanation.row, teller)
     stage = part = ""
     for worked in explanation.steps:
         if worked.statement.stage != stage:
@@ -120,6 +120,24 @@ def text_of_step(explanation: Explanation) -> str:
             lines += ["", part]
         lines += ["", *worked_lines(worked, teller, explanation.row)]
     return "\n".join([*lines, "", *result_lines(explanation)])
+
+
+def written_out(explanation: Explanation) -> str:
+    """Which row and units are written out."""
+    which = f"unit {explanation.unit} of each layer" + (" (its last, where it has fewer)" if explanation.unit else "")
+    return f"row {explanation.row}, {which}, counted from 0"
+
+
+def called(name: str, teller: Teller) -> str:
+    """A number's name, and how equations write it where that is another one.
+
+    >>> from workings import Dense, Network, SGD
+    >>> program = Network([Dense(1)], loss="SquaredError", n_in=1).program(SGD(0.1))
+    >>> called("lr", Teller(program, Plain())), called("n", Teller(program, Plain()))
+    ('lr (η)', 'n')
+    """
+    symbol = teller.name(name)
+    return name if symbol == name else f"{name} ({symbol})"
 
 
 def result_lines(explanation: Explanation) -> list[str]:
@@ -142,7 +160,7 @@ def worked_lines(worked: Worked, teller: Teller, row: int) -> Iterator[str]:
     if told := slope_told(worked):
         yield from textwrap.wrap(told, WIDTH, initial_indent="    ", subsequent_indent="      ")
     if shape_of(worked.value):
-        yield from array_lines(worked.statement.target, worked.value, row)
+        yield from array_lines(worked.statement.target, worked.value, row, teller)
 
 
 def entry_lines(worked: Worked, teller: Teller) -> Iterator[str]:
@@ -183,11 +201,11 @@ def folded(head: str, text: str) -> list[str]:
     return textwrap.wrap(text, max(WIDTH, len(head) + 30), initial_indent=head, subsequent_indent=indent)
 
 
-def array_lines(name: str, value: Any, row: int) -> list[str]:
+def array_lines(name: str, value: Any, row: int, teller: Teller) -> list[str]:
     """An array: whole if it is small, else its extremes and one row."""
     array = np.asarray(value)
     if array.ndim == 0:
-        return [f"    {name} = {number(float(array))}"]
+        return [f"    {called(name, teller)} = {number(float(array))}"]
     if in_full(array):
         return [f"    {name} =", *(f"      {line}" for line in columns(array))]
     lines = [f"    {name} {show_shape(array.shape)}: {extremes(array)}"]
@@ -221,6 +239,11 @@ def text_of_influence(influence: Influence) -> str:
     lines += [f"  {f'{count:,} ways' if count != 1 else '1 way':<{width}}  sum  {number(influence.total):>12}"]
     if influence.paths:
         lines += ["", *way_lines(influence, influence.paths[0])]
+    else:
+        lines += [
+            "",
+            f"{influence.parameter} moves nothing: {NO_WAY}.",
+        ]
     return "\n".join(lines)
 
 
@@ -301,7 +324,7 @@ def latex_of_step(explanation: Explanation) -> str:
     """The whole step as a document."""
     teller = Teller(explanation.program, Latex("alphabet", DIGITS))
     lines = [PREAMBLE + r"\section*{One training step, worked}", *(rf"{escaped(line)}\\" for line in explanation.about)]
-    lines += [f"Written out: row {explanation.row}, unit {explanation.unit} of each layer, counted from 0."]
+    lines += [f"Written out: {written_out(explanation)}."]
     lines += [r"\subsection*{What goes in}"]
     lines += [latex_array(teller.name(name), value) for name, value in explanation.given.items()]
     stage = ""

@@ -22,7 +22,7 @@ from workings.checks.gradients import check_entry, doubled, slope_along
 from workings.engines.reference import Runner, inputs_of
 from workings.errors import InputError
 from workings.optimizers import LBFGS, Part
-from workings.program import Program, Shape, Statement
+from workings.program import Program, Shape, Statement, show_shape
 from workings.readings.entries import Entries, Index
 from workings.readings.influence import Influence, influence
 from workings.schedules import OnPlateau
@@ -57,7 +57,7 @@ class Slopes:
     agrees: bool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Worked:
     """One statement, what it gave, and one entry of that written out.
 
@@ -88,6 +88,11 @@ class Worked:
     def entry(self) -> float:
         """The entry that is written out."""
         return float(np.asarray(self.value)[self.index])
+
+    def __repr__(self) -> str:
+        shape = show_shape(np.shape(self.value))
+        place = "".join(f"[{','.join(map(str, self.index))}]" for _ in self.index[:1])
+        return f"{self.statement}  # {shape}, {self.statement.target}{place} = {self.entry:.6g}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -178,7 +183,7 @@ def explain(
     y: ArrayLike,
     *,
     optimizer: Part | None = None,
-    row: int = 0,
+    row: int | None = None,
     unit: int = 0,
     sample_weight: ArrayLike | None = None,
     why: str | None = None,
@@ -191,8 +196,10 @@ def explain(
         The rows of the step; few are easier to read.
     optimizer : optimizer or None
         Whose update is worked, too. Where it is the one that ``net.step`` has been called with, its state goes on.
-    row, unit : int
-        Which row, and which unit of each layer, is written out term by term.
+    row : int or None
+        Which row is written out term by term: by default the first; with ``why`` the one that adds most.
+    unit : int
+        Which unit of each layer is written out; of a layer that has fewer, its last.
     sample_weight : array of shape (n,) or None
     why : str or None
         One entry of a parameter, ``"W1[0,2]"``: how it acts on the objective, path by path.
@@ -219,22 +226,25 @@ def explain(
     """
     features, targets, w = network.prepare(X, y, sample_weight)
     n = len(features)
-    for name, value in (("row", row), ("unit", unit)):
+    for name, value in (("row", 0 if row is None else row), ("unit", unit)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
             raise InputError(f"{name} must be a whole number from 0, not {describe(value)}.")
-    if row >= n:
+    if row is not None and row >= n:
         raise InputError(f"There is no row {row}: X has {n} rows, counted from 0.")
+    widest = max(layer.width(network.n_in or 1) for layer in network.layers)
+    if unit >= widest:
+        raise InputError(f"There is no unit {unit}: the widest layer has {widest}, counted from 0.")
     program = network.program(checked(optimizer), weighted=w is not None)
     drawn = network.draw(n, as_random(0))
     values = {**network.step_values(program, features, targets, w, drawn), **next_step(network, optimizer)}
     if why is not None:
         return influence(network.program(weighted=w is not None), values, why, row)
-    work = Work(program, values, int(row), int(unit))
+    work = Work(program, values, int(row or 0), int(unit))
     steps = tuple(map(work.worked, program.statements))
     after = work.objective({**values, **{name: work.values[name] for name in program.parameters}})
     return Explanation(
         program, {name: values[name] for name in given_names(program, values)}, steps,
-        work.objective(values), None if optimizer is None else after, int(row), int(unit),
+        work.objective(values), None if optimizer is None else after, work.row, work.unit,
         about(network, optimizer, values),
     )  # fmt: skip
 
