@@ -259,7 +259,7 @@ def test_explain_says_what_it_lacks(command, flowers, tmp_path):
         ((model,), "Which rows?"), ((model, "nowhere.npz"), "no file"), ((model, "no.npz"), "no .npz file"),
         (("xor", "--row", 9), "no row 9"), (("xor", "--why", "Q1[0]"), "Q1"), (("xor", "--html", "x.pdf"), ".html"),
         (("xor", FLOWERS), "has its own"), (("moon",), "Did you mean 'moons'?"), ((FLOWERS,), "train a model first"),
-        (("xor", "--lr", "-1"), "lr"),
+        (("xor", "--lr", "-1"), "not -1.0"),
     ):  # fmt: skip
         done = command("explain", *arguments)
         assert done.exit_code == 2, done.output
