@@ -47,6 +47,7 @@ from workings.training import checked_optimizer, fit
 if TYPE_CHECKING:
     from workings.activations import Activation
     from workings.checks.gradients import GradientReport
+    from workings.history import History
     from workings.readings.equations import Equations
 
 CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
@@ -150,6 +151,7 @@ class Network:
         self.statistics: dict[str, Array] = {}
         self.state: dict[str, Any] = {}
         self.preprocessing: dict[str, Any] | None = None
+        self.history: History | None = None  # of the last training
         self.targets = Targets(self.loss.target, self.n_out)
         self.runners: dict[Any, Any] = {}
         if n_in is not None:

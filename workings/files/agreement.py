@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from workings.arrays import Array
-from workings.columns import Columns, Words, columns_in, filled, standard
+from workings.columns import Columns, Words, columns_in, filled, original, standard
 from workings.engines.reference import Runner
 from workings.errors import FileError
 from workings.network import Network
@@ -176,15 +176,28 @@ def allowed_difference(network: Network, X: Array) -> float:
     return near + ROUNDING * rounding if rounding < 1e3 * near else near
 
 
-def compare(runtime: str, network: Network, rows: Rows, p: Array, labels: Array | None = None) -> Agreement:
-    """Compare the outputs that a file gives for rows with those of the network, and its labels, if it gives any."""
+def compare(
+    runtime: str, network: Network, rows: Rows, p: Array, labels: Array | None = None,
+    scale: tuple[float, float] | None = None,
+) -> Agreement:  # fmt: skip
+    """Compare the outputs that a file gives for rows with those of the network, and its labels, if it gives any.
+
+    With a ``scale`` the file gives values in the target's own unit.
+    """
     expected = network.outputs(rows.X, engine="reference")
     allowed = allowed_difference(network, rows.X)
     wrong = 0
     if labels is not None:
         differ = np.asarray(labels != network.targets.decode(expected)).reshape(len(rows), -1).any(axis=1)
         wrong = int((differ & ~undecided(network, expected, allowed)).sum())
-    return Agreement(runtime, len(rows), largest_difference(p, expected), allowed, wrong)
+    meant = expected if scale is None else original(expected.astype(np.float64), *scale)
+    return Agreement(runtime, len(rows), largest_difference(p, meant), allowed, wrong)
+
+
+def scale_of(network: Network) -> tuple[float, float] | None:
+    """What turns the network's predictions into the unit of its table, if it has one."""
+    columns = columns_in(network.preprocessing)
+    return None if columns is None else columns.scale
 
 
 def undecided(network: Network, p: Array, allowed: float) -> Array:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from workings.arrays import Array
-from workings.columns import Columns, Words, columns_in, standard
+from workings.columns import Columns, Words, columns_in
 from workings.errors import MissingExtraError
-from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, words_of
+from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, scale_of, words_of
 from workings.files.onnx_nodes import Graph, Nodes, Tensor
 #from workings.files.onnx_reading import load
 from workings.files.statements import after, before
@@ -196,14 +196,13 @@ def run(network: Network, path: Path, rows: Rows) -> Agreement | None:
     names = [value.name for value in session.get_outputs()]
     found = dict(zip(names, session.run(names, {k: v for k, v in given.items() if k in known}), strict=True))
     runtime = f"onnxruntime {onnxruntime.__version__}"
-    return compare(runtime, network, rows, outputs_in(network, columns, found), labels_in(network, found))
+    return compare(runtime, network, rows, outputs_in(network, found), labels_in(network, found), scale_of(network))
 
 
-def outputs_in(network: Network, columns: Columns | None, found: dict[str, Array]) -> Array:
-    """The outputs p behind what a file gives."""
+def outputs_in(network: Network, found: dict[str, Array]) -> Array:
+    """The outputs behind what a file gives: of two labels with one output, the second's probability."""
     if "value" in found:
-        scale = None if columns is None else columns.scale
-        return found["value"] if scale is None else standard(found["value"], *scale)
+        return found["value"]
     both = network.targets.kind == "labels" and network.n_out == 1
     return found["probabilities"][:, 1:] if both else found["probabilities"]
 
