@@ -26,6 +26,7 @@ ROWS = 200  # that are generated
 FAR = 10.0  # how far the last quarter of them is spread, in standard deviations
 NEAR = {"float32": 1e-6, "float64": 1e-12}  # relative differences that are rounding
 ROUNDING = 8  # times its own error of rounding a network may differ besides: sums are taken in other orders
+GAP_EVERY = 7  # rows with a gap in each column whose gaps are filled
 FEW_ROWS = 40  # for which that error is measured
 
 
@@ -38,7 +39,7 @@ class Rows:
     numbers : array of shape (n, numbers)
         The columns of numbers in the table's own units, float64; for a network without a table, X itself.
     codes : array of shape (n, words)
-        For each column of words which category it is, counted from 0.
+        For each column of words which category it is, counted from 0; -1 for a gap.
     X : array of shape (n, n_in)
         The same as the network takes it.
     """
@@ -119,7 +120,9 @@ def generated_rows(network: Network, count: int = ROWS) -> Rows:
     arrays = columns.arrays
     numbers = arrays["column_mean"] + arrays["column_std"] * rng.standard_normal((count, len(columns.numbers))) * spread
     codes = np.array([rng.integers(0, len(words.categories), count) for words in columns.words], dtype=np.int64)
-    codes = codes.reshape(len(columns.words), count).T
+    codes = codes.reshape(len(columns.words), count).T.copy()
+    numbers[::GAP_EVERY, [column.fill is not None for column in columns.numbers]] = np.nan
+    codes[::GAP_EVERY, [column.fill is not None for column in columns.words]] = -1
     return Rows(numbers, codes, features(columns, numbers, codes).astype(network.dtype))
 
 
@@ -129,17 +132,22 @@ def features(columns: Columns, numbers: Array, codes: Array) -> Array:
     scaled = iter(standard(filled(numbers, fill), mean, std).T[:, :, None])
     coded = iter(codes.T[:, :, None])
     pieces = [
-        next(coded) == np.arange(column.width) if isinstance(column, Words) else next(scaled)
-        for column in columns.columns
-    ]
+        one_of(next(coded), column) if isinstance(column, Words) else next(scaled) for column in columns.columns
+    ]  # fmt: skip
     return np.hstack(pieces).astype(np.float64)
 
 
+def one_of(codes: Array, column: Words) -> Array:
+    """One column for each category, true where it is the row's; a gap is what fills it."""
+    filling = -1 if column.fill is None else column.categories.index(column.fill)
+    return np.arange(column.width) == np.array([[code if code >= 0 else filling] for code in codes[:, 0].tolist()])
+
+
 def words_of(columns: Columns, codes: Array) -> Array:
-    """The categories themselves, as text."""
+    """The categories themselves, as text; an empty one for a gap."""
     found = np.empty(codes.shape, dtype=object)
     for index, column in enumerate(columns.words):
-        found[:, index] = np.array(column.categories, dtype=object)[codes[:, index]]
+        found[:, index] = np.array([*column.categories, ""], dtype=object)[codes[:, index]]
     return found
 
 

@@ -30,6 +30,7 @@ from workings.files.agreement import (
     compare,
     deliver,
     generated_rows,
+    scale_of,
     usual_sizes,
 )
 from workings.files.c_loops import INDENT, KEYWORDS, Loops, Parts, entries
@@ -273,8 +274,18 @@ class CProgram:
         self.compile(compiler, folder, [f"{self.stem}.c", "driver.c"], "driver")
         done = subprocess.run([folder / "driver"], input=self.lines_of(rows), capture_output=True, text=True, check=True)
         found = np.array(done.stdout.split(), dtype=np.float64).reshape(len(rows), -1)
-        p, labels = found[:, : self.network.n_out], found[:, self.network.n_out :].astype(np.int64)
-        return compare(Path(compiler).name, self.meant, rows, p, self.decoded(labels))
+        p, rest = found[:, : self.network.n_out], found[:, self.network.n_out :]
+        runtime = Path(compiler).name
+        if not self.gives_values:
+            return compare(runtime, self.meant, rows, p, self.decoded(rest.astype(np.int64)))
+        both = (compare(runtime, self.meant, rows, p),
+                compare(runtime, self.meant, rows, rest, scale=scale_of(self.network)))  # fmt: skip
+        return max(both, key=lambda agreement: agreement.difference)
+
+    @property
+    def gives_values(self) -> bool:
+        """Whether there is a function that gives the target's own unit."""
+        return any(f"{self.prefix}_value(" in prototype for prototype in self.prototypes)
 
     def decoded(self, labels: Array) -> Array | None:
         """The labels behind their numbers, as the network predicts them."""
@@ -301,6 +312,8 @@ class CProgram:
         writes = [f'for (int i = 0; i < {self.network.n_out}; i++) printf("%.17g\\n", (double)p[i]);']
         if self.network.targets.has_labels:
             writes += [f'printf("%d\\n", {self.prefix}_label(p));']
+        elif self.gives_values:
+            writes += [f'printf("%.17g\\n", {self.prefix}_value(p));']
         elif self.network.targets.kind == "labels":
             writes += [f'for (int i = 0; i < {self.network.n_out}; i++) printf("%d\\n", {self.prefix}_label(p, i));']
         body = [*reads, f"{self.prefix}_outputs({given}, p);", *writes]
