@@ -8,6 +8,7 @@ for float32, relative, and beyond that what rounding alone does to this very net
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -149,6 +150,16 @@ def words_of(columns: Columns, codes: Array) -> Array:
     for index, column in enumerate(columns.words):
         found[:, index] = np.array([*column.categories, ""], dtype=object)[codes[:, index]]
     return found
+
+
+def in_float32(network: Network) -> Network:
+    """The same network in float32: what it is for a runtime that has nothing finer."""
+    single = copy.deepcopy(network)
+    single.dtype_given, single.dtype = True, np.dtype(np.float32)
+    single.build(network.n_in or 1)
+    single.keep({**network.parameters, **network.statistics})
+    single.statistics = {name: array.astype(np.float32) for name, array in network.statistics.items()}
+    return single
 
 
 def usual_sizes(p: Array) -> Array:
