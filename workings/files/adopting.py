@@ -152,9 +152,8 @@ class Pieces:
         if link and isinstance(chosen, LINKS[link]):
             return chosen, [*self.layers[:-1], replace(last, activation="identity")] if is_sigmoid else self.layers  # type: ignore[call-arg]
         if self.link:
-            raise InputError(
-                f"{self.source} ends with {self.link}, which is the link of {LINKS[self.link].__name__}, not of {chosen!r}."
-            )
+            owner = LINKS[self.link].__name__
+            raise InputError(f"{self.source} ends with {self.link}, the link of {owner}, not of {chosen!r}.")
         return chosen, self.layers
 
 
@@ -181,7 +180,8 @@ def labels_of(classes: Iterable[Any], network: Network, source: str) -> Array:
     count = network.n_out if network.targets.kind == "classes" else 2
     if array.dtype.kind not in "iubU" or array.shape != (count,) or len(set(array.tolist())) != count:
         raise InputError(
-            f"{source} has the labels {array.tolist()!r:.80}; there should be {count} different ones, text or whole numbers."
+            f"{source} has the labels {array.tolist()!r:.80}; there should be {count} different ones, text or whole "
+            f"numbers."
         )
     return array
 

@@ -23,7 +23,8 @@ from workings.errors import FileError
 from workings.network import Network
 from workings.writing import write_bytes
 
-ROWS = 200  # that are generated
+ROWS, FEWEST_ROWS = 200, 4  # that are generated
+MOST_NUMBERS = 2**22  # in them, however many columns a file says it has
 FAR = 10.0  # how far the last quarter of them is spread, in standard deviations
 NEAR = {"float32": 1e-6, "float64": 1e-12}  # relative differences that are rounding
 ROUNDING = 8  # times its own error of rounding a network may differ besides: sums are taken in other orders
@@ -113,6 +114,7 @@ class Exported:
 def generated_rows(network: Network, count: int = ROWS) -> Rows:
     """Rows for a model: most of them usual, the last quarter far out."""
     columns, rng = columns_in(network.preprocessing), np.random.default_rng(0)
+    count = max(min(count, MOST_NUMBERS // (network.n_in or 1)), FEWEST_ROWS)
     spread = np.ones((count, 1))
     spread[3 * count // 4 :] = FAR
     if columns is None:
@@ -141,7 +143,8 @@ def features(columns: Columns, numbers: Array, codes: Array) -> Array:
 def one_of(codes: Array, column: Words) -> Array:
     """One column for each category, true where it is the row's; a gap is what fills it."""
     filling = -1 if column.fill is None else column.categories.index(column.fill)
-    return np.arange(column.width) == np.array([[code if code >= 0 else filling] for code in codes[:, 0].tolist()])
+    known = np.array([[code if code >= 0 else filling] for code in codes[:, 0].tolist()])
+    return np.asarray(np.arange(column.width) == known)
 
 
 def words_of(columns: Columns, codes: Array) -> Array:

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -179,7 +180,9 @@ class CProgram:
             return None
         texts = [c_text(label) if isinstance(label, str) else str(int(label)) for label in classes.tolist()]
         kind = "char *const" if classes.dtype.kind == "U" else "long long"
-        return f"const {kind} {self.prefix}_labels[{len(texts)}]", [f"{text}LL" if kind[0] == "l" else text for text in texts]
+        return f"const {kind} {self.prefix}_labels[{len(texts)}]", [
+            f"{text}LL" if kind[0] == "l" else text for text in texts
+        ]
 
     def source(self) -> str:
         """The source."""
@@ -269,10 +272,14 @@ class CProgram:
         self.compile(compiler, folder, [f"-D{self.prefix.upper()}_SELF_TEST", f"{self.stem}.c"], "self-test")
         wrong = subprocess.run([folder / "self-test"], check=False).returncode
         if wrong:
-            raise FileError(f"{self.stem}.c gets {wrong} of its {TEST_ROWS} own rows wrong: this is a fault of Workings.")
+            raise FileError(
+                f"{self.stem}.c gets {wrong} of its {TEST_ROWS} own rows wrong: this is a fault of Workings."
+            )
         (folder / "driver.c").write_text(self.driver())
         self.compile(compiler, folder, [f"{self.stem}.c", "driver.c"], "driver")
-        done = subprocess.run([folder / "driver"], input=self.lines_of(rows), capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [folder / "driver"], input=self.lines_of(rows), capture_output=True, text=True, check=True
+        )
         found = np.array(done.stdout.split(), dtype=np.float64).reshape(len(rows), -1)
         p, rest = found[:, : self.network.n_out], found[:, self.network.n_out :]
         runtime = Path(compiler).name
@@ -326,12 +333,14 @@ class CProgram:
         """Rows as the driver reads them."""
         values = {"X": rows.X, "columns": rows.numbers, "categories": rows.codes}
         given = [values[name].tolist() for _, name, _ in self.arguments]
-        return "\n".join(" ".join(map(repr, sum(row, []))) for row in zip(*given, strict=True))
+        return "\n".join(" ".join(map(repr, chain(*row))) for row in zip(*given, strict=True))
 
     def loss_of_accuracy(self, rows: Rows) -> tuple[str, ...]:
         """What bytes cost: the largest difference of p, and the share of labels that change."""
         whole, rounded = (network.outputs(rows.X, engine="reference") for network in (self.network, self.meant))
-        lines = [f"int8: largest difference of p on {len(rows)} generated rows {float(np.abs(whole - rounded).max()):.2g}"]
+        lines = [
+            f"int8: largest difference of p on {len(rows)} generated rows {float(np.abs(whole - rounded).max()):.2g}"
+        ]
         if self.network.targets.kind in ("classes", "labels"):
             decode = self.network.targets.decode
             share = float((decode(whole) != decode(rounded)).mean())
@@ -436,4 +445,3 @@ def arg_max(statement: str, n_out: int) -> list[str]:
         f"/* {statement} */", "int best = 0;", f"for (int j = 1; j < {n_out}; j++) {{",
         f"{INDENT}if (p[j] > p[best]) {{", f"{INDENT}{INDENT}best = j;", f"{INDENT}}}", "}", "return best;",
     ]  # fmt: skip
-

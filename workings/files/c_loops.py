@@ -19,7 +19,18 @@ import numpy as np
 from workings.arrays import Array
 from workings.engines.contract import NotCompilableError
 from workings.engines.entrywise import Entrywise
-from workings.engines.operations import COMPARISONS, OPERATORS, Apply, Axis, Dim, Leaf, Lowering, Number, Operation, Tree
+from workings.engines.operations import (
+    COMPARISONS,
+    OPERATORS,
+    Apply,
+    Axis,
+    Dim,
+    Leaf,
+    Lowering,
+    Number,
+    Operation,
+    Tree,
+)
 from workings.program import Program
 
 INDENT = "    "
@@ -176,9 +187,9 @@ class Loops:
     def without_scale(self, operation: Operation) -> tuple[Tree, str]:
         """For a product with a matrix of bytes: the scale of its column is taken out of the sum."""
         tree = operation.tree
-        if operation.is_product and isinstance(tree, Apply) and isinstance(tree.args[1], Leaf):
+        if operation.is_product and isinstance(tree, Apply):
             left, right = tree.args
-            if right.name in self.bytes_of and right.axes[1] in operation.out:
+            if isinstance(right, Leaf) and right.name in self.bytes_of and right.axes[1] in operation.out:
                 index = f"[{LETTERS[str(right.axes[1])]}]"
                 return Apply("*", (left, replace(right, name=f"bytes of {right.name}"))), (
                     f" * {self.array(f'{right.name}_scale', self.bytes_of[right.name][1])}{index}"

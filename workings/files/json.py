@@ -124,5 +124,3 @@ def all_numbers(values: Any) -> bool:
     if isinstance(values, list):
         return all(all_numbers(value) for value in values)
     return isinstance(values, (int, float)) and not isinstance(values, bool)
-
-

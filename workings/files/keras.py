@@ -154,7 +154,7 @@ def weights_of(network: Network) -> list[Array]:
     return [
         arrays[f"{letter}{number}"]
         for layer, number in numbered(network.layers)
-        for letter in order.get(type(layer), ())  # type: ignore[arg-type]
+        for letter in order.get(type(layer), ())
         if f"{letter}{number}" in arrays
     ]
 
@@ -215,7 +215,9 @@ def take(pieces: Pieces, layer: Any, kind: str, settings: dict[str, Any], weight
     elif kind == "Dropout":
         pieces.dropout(settings["rate"])
     elif kind not in ("InputLayer", "Flatten"):
-        raise pieces.refusal(what, "which is none of Dense, BatchNormalization, Dropout, Activation, ReLU, LeakyReLU, ELU")
+        raise pieces.refusal(
+            what, "which is none of Dense, BatchNormalization, Dropout, Activation, ReLU, LeakyReLU, ELU"
+        )
 
 
 def bend(pieces: Pieces, name: Any, what: str) -> None:

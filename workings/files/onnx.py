@@ -17,7 +17,7 @@ from workings.columns import Columns, Words, columns_in
 from workings.errors import MissingExtraError
 from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, scale_of, words_of
 from workings.files.onnx_nodes import Graph, Nodes, Tensor
-#from workings.files.onnx_reading import load
+from workings.files.onnx_reading import load
 from workings.files.statements import after, before
 from workings.network import Network
 from workings.version import __version__
@@ -156,7 +156,10 @@ class Model:
             texts = labels.astype(object) if labels.dtype.kind == "U" else labels
             best = graph.node("Gather", [graph.array("labels", texts), best])
         several = not network.targets.has_labels
-        return [self.output("label", best, labels, several), self.output("probabilities", found.get("probabilities", p))]
+        return [
+            self.output("label", best, labels, several),
+            self.output("probabilities", found.get("probabilities", p)),
+        ]
 
     def value(self, p: Tensor) -> Any:
         """The prediction in the target's own unit."""
@@ -165,7 +168,9 @@ class Model:
             return self.output("value", p)
         table = Graph(np.float64)
         table.nodes, table.fixed, table.names = self.graph.nodes, self.graph.fixed, self.graph.names
-        return self.output("value", Nodes(table, statements, {"p": table.cast(p, np.float64)}).write()["value"], np.float64)
+        return self.output(
+            "value", Nodes(table, statements, {"p": table.cast(p, np.float64)}).write()["value"], np.float64
+        )
 
     def output(self, name: str, tensor: Tensor, like: Any = None, wide: bool = True) -> Any:
         """One output under its name."""

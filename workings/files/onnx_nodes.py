@@ -150,6 +150,8 @@ class Nodes:
     def value(self, node: ast.expr) -> Tensor:
         """An expression as a tensor."""
         graph = self.graph
+        if isinstance(node, ast.BinOp) and not any(isinstance(part, ast.Name) for part in ast.walk(node)):
+            return graph.number(float(eval(ast.unparse(node), {"__builtins__": {}})))  # numbers alone: 0.5 * 1.2
         match node:
             case ast.Constant(value=bool() | int() | float() as number):
                 return graph.number(float(number))
@@ -160,7 +162,9 @@ class Nodes:
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 return graph.node("Neg", [self.number(inner)])
             case ast.Compare(left=left, ops=[ast.NotEq()], comparators=[right]):
-                return Tensor(graph.node("Not", [graph.node("Equal", [self.number(left), self.number(right)])]).name, True)
+                return Tensor(
+                    graph.node("Not", [graph.node("Equal", [self.number(left), self.number(right)])]).name, True
+                )
             case ast.BinOp(left=left, op=op, right=right) | ast.Compare(left=left, ops=[op], comparators=[right]):
                 if type(op) in OPERATORS:
                     return graph.node(OPERATORS[type(op)], [self.number(left), self.number(right)])

@@ -18,7 +18,7 @@ from workings.columns import columns_in
 from workings.errors import FileError
 from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, words_of
 from workings.network import Network
-from workings.readings.script import save_script
+from workings.readings.script import save_arrays, save_script
 
 DRIVER = """
 import runpy, sys
@@ -55,7 +55,7 @@ def export(network: Network, path: Path) -> Exported:
 
 def run(network: Network, folder: Path, name: str, rows: Rows) -> Agreement:
     """Run a script and compare what it gives."""
-    np.savez(folder / "rows.npz", X=rows.X, **table_of(network, rows))
+    save_arrays(folder / "rows.npz", {"X": rows.X, **table_of(network, rows)})
     command = [sys.executable, "-c", DRIVER, name]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:

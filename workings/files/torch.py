@@ -162,9 +162,7 @@ def run(network: Network, folder: Path, path: Path, rows: Rows) -> Agreement:
 # -- reading ---------------------------------------------------------------------------------
 
 
-def from_torch(
-    module: Any, *, loss: str | Loss | None = None, classes: Any = None
-) -> Network:
+def from_torch(module: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Network:
     """Make a network of an ``nn.Sequential``; the two are compared on generated rows.
 
     Parameters
@@ -246,7 +244,9 @@ def take(pieces: Pieces, module: Any, what: str) -> None:
             raise pieces.refusal(what, f"with settings that no activation here has: {module}")
         pieces.activation(name, what, **constants)
     elif kind not in ("Identity", "Flatten"):
-        raise pieces.refusal(what, f"which is none of Linear, BatchNorm1d, Dropout, Softmax, {', '.join(ACTIVATIONS_OF)}")
+        raise pieces.refusal(
+            what, f"which is none of Linear, BatchNorm1d, Dropout, Softmax, {', '.join(ACTIVATIONS_OF)}"
+        )
 
 
 def take_norm(pieces: Pieces, module: Any, what: str) -> None:

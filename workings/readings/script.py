@@ -54,7 +54,12 @@ OWN_TABLE = (
     'It was trained on a table: `predict(table)` takes whatever gives a column by its name, table["…"], with the '
     "columns as they stand there (a dict of lists, a pandas or polars table)."
 )
-NUMPY_ONLY = ("np.random", "np.load", "np.ascontiguousarray", "table[")  # what stands in the way of another array module
+NUMPY_ONLY = (
+    "np.random",
+    "np.load",
+    "np.ascontiguousarray",
+    "table[",
+)  # what stands in the way of another array module
 
 
 def script(
@@ -621,7 +626,10 @@ class ScriptWriter:
     def table(self, columns: Columns) -> None:
         """A function that makes X of a table's own columns."""
         self.define("def features(table):")
-        self.lines += [f'{INDENT}"""X for a table: each column as the network was trained on it."""', f"{INDENT}parts = []"]
+        self.lines += [
+            f'{INDENT}"""X for a table: each column as the network was trained on it."""',
+            f"{INDENT}parts = []",
+        ]
         for column in columns.columns:
             lines = word_lines(column) if isinstance(column, Words) else number_lines(column)
             self.lines += [fitting(f"{INDENT}{line}") for line in lines]
