@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from workings.files.agreement import Exported
     from workings.network import Network
 
-WRITERS = {
-    ".safetensors": "safetensors", ".onnx": "onnx", ".c": "c", ".json": "json", ".py": "python", ".pt": "torch",
-    ".keras": "keras",
-}  # fmt: skip
-READERS = {".safetensors": "safetensors", ".onnx": "onnx", ".json": "json"}
+WRITERS = (".safetensors", ".onnx", ".c", ".json", ".py", ".pt", ".keras")
+READERS = (".safetensors", ".json", ".onnx")
 
 
 def save(model: Any, path: str | Path, **settings: Any) -> Exported:
@@ -59,8 +56,7 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
     if not hasattr(network, "inference"):
         raise InputError(f"A model is a Network or a fitted estimator with a network_, not {type(model).__name__}.")
     network.check_built()
-    exported: Exported = module_for(Path(path), WRITERS).export(network, Path(path), **settings)
-    return exported
+    return writer_for(Path(path))(network, Path(path), **settings)
 
 
 def load(path: str | Path, **settings: Any) -> Network:
@@ -78,12 +74,47 @@ def load(path: str | Path, **settings: Any) -> Network:
     >>> load(save(net, "line.json").paths[0])
     Network([Dense(1, 'identity')], loss=SquaredError(reduction='mean', half=False))
     """
-    network: Network = module_for(Path(path), READERS).load(path, **settings)
-    return network
+    return reader_for(Path(path))(path, **settings)
 
 
-def module_for(path: Path, known: dict[str, str]) -> Any:
-    """The module that knows a format."""
-    if path.suffix.lower() not in known:
-        raise FileError(f"'{path}' ends in {path.suffix!r}; it must end in one of {', '.join(known)}.")
-    return importlib.import_module(f"workings.files.{known[path.suffix.lower()]}")
+def writer_for(path: Path) -> Callable[..., Exported]:
+    """The function that writes a format; its module is imported only now."""
+    export: Callable[..., Exported]
+    match path.suffix.lower():
+        case ".safetensors":
+            from workings.files.safetensors import export
+        case ".onnx":
+            from workings.files.onnx import export
+        case ".c":
+            from workings.files.c import export
+        case ".json":
+            from workings.files.json import export
+        case ".py":
+            from workings.files.python import export
+        case ".pt":
+            from workings.files.torch import export
+        case ".keras":
+            from workings.files.keras import export
+        case _:
+            raise unknown_end(path, WRITERS)
+    return export
+
+
+def reader_for(path: Path) -> Callable[..., Network]:
+    """The function that reads a format."""
+    load: Callable[..., Network]
+    match path.suffix.lower():
+        case ".safetensors":
+            from workings.files.safetensors import load
+        case ".json":
+            from workings.files.json import load
+        case ".onnx":
+            from workings.files.onnx_reading import load
+        case _:
+            raise unknown_end(path, READERS)
+    return load
+
+
+def unknown_end(path: Path, known: tuple[str, ...]) -> FileError:
+    """Make the error for a file of another kind."""
+    return FileError(f"'{path}' ends in {path.suffix!r}; it must end in one of {', '.join(known)}.")

@@ -9,6 +9,7 @@ it works entry by entry.
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,9 @@ from workings.program import Program
 OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "Add", ast.Sub: "Sub", ast.Mult: "Mul", ast.Div: "Div", ast.Pow: "Pow", ast.MatMult: "MatMul",
     ast.Lt: "Less", ast.LtE: "LessOrEqual", ast.Gt: "Greater", ast.GtE: "GreaterOrEqual", ast.Eq: "Equal",
+}
+ARITHMETIC: dict[type[ast.AST], Callable[[float, float], float]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
 }
 CALLED = {  # NumPy's name -> that of ONNX
     "exp": "Exp", "log": "Log", "tanh": "Tanh", "sqrt": "Sqrt", "abs": "Abs", "absolute": "Abs", "sign": "Sign",
@@ -150,15 +154,12 @@ class Nodes:
     def value(self, node: ast.expr) -> Tensor:
         """An expression as a tensor."""
         graph = self.graph
-        if isinstance(node, ast.BinOp) and not any(isinstance(part, ast.Name) for part in ast.walk(node)):
-            return graph.number(float(eval(ast.unparse(node), {"__builtins__": {}})))  # numbers alone: 0.5 * 1.2
+        known = number_in(node)
+        if known is not None:
+            return graph.number(known)
         match node:
-            case ast.Constant(value=bool() | int() | float() as number):
-                return graph.number(float(number))
             case ast.Name(id=name):
                 return self.name(name)
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
-                return graph.number(-float(number))
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 return graph.node("Neg", [self.number(inner)])
             case ast.Compare(left=left, ops=[ast.NotEq()], comparators=[right]):
@@ -286,6 +287,24 @@ class Nodes:
             case ast.Return(value=ast.expr() as value):
                 return self.number(value)
         raise self.refusal(f"`{ast.unparse(node)}` has no counterpart in ONNX")
+
+
+def number_in(node: ast.expr) -> float | None:
+    """What an expression of numbers alone is worth, such as ``0.5 * 1.2``; None for any other.
+
+    >>> number_in(ast.parse("-(0.5 * 3)", mode="eval").body), number_in(ast.parse("0.5 * z", mode="eval").body)
+    (-1.5, None)
+    """
+    match node:
+        case ast.Constant(value=bool() | int() | float() as number):
+            return float(number)
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            worth = number_in(inner)
+            return None if worth is None else -worth
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in ARITHMETIC:
+            a, b = number_in(left), number_in(right)
+            return None if a is None or b is None else float(ARITHMETIC[type(op)](a, b))
+    return None
 
 
 def power2(x: Any) -> Any:

@@ -286,12 +286,13 @@ def save_checkpoint(training: Training, path: Path) -> None:
         tensors |= {f"callback{index}.{name}": value for name, value in arrays.items()}
         numbers = {name: value for name, value in state.items() if name not in arrays}
         remembered.append({"kind": type(callback).__name__, "state": numbers})
+    about = {key: value for key, value in description_of(network).items() if key != "history"}  # the run has its own
     run = {
         "epoch": training.epoch, "step": training.step, "plateau": training.plateau, "stopped": training.stopped,
         "optimizer": repr(training.optimizer), "data": training.fingerprint, "random": random_state(network.rng),
         "history": training.history.to_json(), "callbacks": remembered,
     }  # fmt: skip
-    write_file(path, tensors, {**description_of(network), "training": run})
+    write_file(path, tensors, {**about, "training": run})
 
 
 def load_checkpoint(training: Training, path: Path) -> None:
