@@ -37,6 +37,7 @@ CALLED = {  # NumPy's name -> that of ONNX
 }
 REDUCED = {"sum": "ReduceSum", "max": "ReduceMax", "mean": "ReduceMean", "min": "ReduceMin"}
 # fmt: on
+NUMPYS = object()  # stands for NumPy's function of the same name
 TRUTHS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal")
 
 
@@ -211,8 +212,8 @@ class Nodes:
                 return self.reduced(name, inner, node.args, node.keywords)
             case ast.Name(id=name) if name in self.program.functions and not node.keywords:
                 function = self.program.functions[name]
-                if isinstance(function, np.ufunc):
-                    return self.elementwise(function.__name__, node.args)
+                if function is NUMPYS or isinstance(function, np.ufunc):
+                    return self.elementwise(getattr(function, "__name__", name), node.args)
                 return self.written_out(name, function, [self.number(argument) for argument in node.args])
         raise self.refusal(f"`{ast.unparse(node.func)}` has no counterpart in ONNX")
 
@@ -260,7 +261,7 @@ class Nodes:
         functions: dict[str, Any] = {}
 
         def called(inner: str, meant: Any) -> str:
-            functions[inner] = getattr(np, inner, None) if meant is None else meant
+            functions[inner] = NUMPYS if meant is None else meant
             return inner
 
         source = Entrywise(name, function, lambda value: repr(float(value)), called, "ONNX").written()
