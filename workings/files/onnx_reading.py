@@ -204,6 +204,8 @@ class Reader:
             raise FileError(f"{self.source} keeps {name!r} in another file, which is not opened.")
         if tensor.data_type not in READ:
             raise FileError(f"{self.source}: {name!r} has the type {tensor.data_type}, which is not read.")
+        if any(size < 0 for size in tensor.dims):
+            raise FileError(f"{self.source}: {name!r} has the shape {tuple(tensor.dims)}.")
         array: Array = numpy_helper.to_array(tensor)
         return array
 
