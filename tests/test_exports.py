@@ -48,7 +48,8 @@ from workings.tables import Preprocessing
 
 polars = pytest.importorskip("polars")
 needs_c = pytest.mark.skipif(compiler_here() is None, reason="there is no C compiler")
-NEAR = {"float32": 1e-6, "float64": 1e-12}
+# In float32, one random network in twenty is off by more than 1e-6, by up to 2e-6: exp(z) magnifies a last bit.
+NEAR = {"float32": 4e-6, "float64": 1e-12}
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -67,10 +68,10 @@ def in_precision(network: Network, dtype: str) -> Network:
     return made
 
 
-def close(found: Any, expected: Any, dtype: str, times: float = 1) -> bool:
+def close(found: Any, expected: Any, dtype: str) -> bool:
     """Whether predictions are equal but for rounding: relative to their own size, and to that of their column."""
     sizes = np.abs(expected) + np.abs(expected).mean(axis=0)
-    return bool((np.abs(found - expected) <= times * NEAR[dtype] * sizes).all())
+    return bool((np.abs(found - expected) <= NEAR[dtype] * sizes).all())
 
 
 class Shared:
@@ -112,10 +113,10 @@ def test_any_network_in_onnxruntime(tmp_path_factory: Any, problem: Problem, dty
     run = session(path)
     found = dict(zip([output.name for output in run.get_outputs()], run.run(None, {"X": X}), strict=True))
     if network.targets.kind in ("classes", "labels"):
-        assert close(found["probabilities"], network.predict_proba(X), dtype, 8)
+        assert close(found["probabilities"], network.predict_proba(X), dtype)
         assert (found["label"] == network.predict(X)).all()
     else:
-        assert close(found["value"], network.outputs(X, engine="reference"), dtype, 8)
+        assert close(found["value"], network.outputs(X, engine="reference"), dtype)
 
 
 @needs_c
@@ -124,7 +125,7 @@ def test_any_network_in_onnxruntime(tmp_path_factory: Any, problem: Problem, dty
 def test_any_network_in_c(tmp_path_factory: Any, problem: Problem, dtype: str) -> None:
     network = in_precision(problem.network, dtype)
     shared = Shared(network, tmp_path_factory.mktemp("c"))
-    assert close(shared.outputs(problem.X), network.outputs(problem.X, engine="reference"), dtype, 8)
+    assert close(shared.outputs(problem.X), network.outputs(problem.X, engine="reference"), dtype)
 
 
 @FEW
@@ -250,8 +251,8 @@ def table(target: str, gaps: bool) -> Any:
     labels = TARGETS[target][0]
     y = age * 1000 + 5e6 if labels is None else labels[np.arange(rows) % len(labels)]
     frame = polars.DataFrame({
-        "age": age, "colour": rng.choice(["red", 'a "green"', "blåue"], rows), "small": rng.normal(1e-3, 1e-4, rows),
-        "price of it": price, "side": rng.choice(["left", "right"], rows), "y": y,
+        "age": age, "colour": rng.choice(["red", 'a "green" /* */ ??/', "blåue"], rows),
+        "small": rng.normal(1e-3, 1e-4, rows), "price of it": price, "side": rng.choice(["left", "right"], rows), "y": y,
     })  # fmt: skip
     some = polars.Series(np.arange(rows) % 9 == 0)
     holes = [polars.when(some).then(None).otherwise(polars.col(name)).alias(name) for name in ("age", "colour")]
@@ -291,9 +292,9 @@ def test_onnx_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bo
     if preprocessing.classes:
         assert found["label"].tolist() == expected.tolist()
         p = network.predict_proba(preprocessing.transform(frame))
-        assert close(found["probabilities"], p, dtype, 8)
+        assert close(found["probabilities"], p, dtype)
     else:
-        assert close(found["value"][:, 0], expected, dtype, 8)
+        assert close(found["value"][:, 0], expected, dtype)
     kept = run.get_modelmeta().custom_metadata_map
     assert kept["columns"].split("\n") == ["age", "small", "price of it"]
     assert kept["words"].split("\n") == ["colour", "side"]
@@ -572,13 +573,13 @@ def test_scikit_learns_classifiers(tmp_path: Path, dtype: str, activation: str, 
     theirs = sklearn.MLPClassifier((5, 4), activation=activation, max_iter=15, random_state=0).fit(rows, targets)
     ours = Network.from_sklearn(theirs)
     assert ours.dtype == dtype
-    assert close(ours.predict_proba(rows), theirs.predict_proba(rows), dtype, 8)
+    assert close(ours.predict_proba(rows), theirs.predict_proba(rows), dtype)
     assert (ours.predict(rows) == theirs.predict(rows)).all()
     if activation == "tanh":
         goes_on(ours, rows, tmp_path)
         path = files.save(ours, tmp_path / "n.onnx").paths[0]
         found = session(path).run(["probabilities"], {"X": rows})[0]
-        assert close(found, theirs.predict_proba(rows), dtype, 8)
+        assert close(found, theirs.predict_proba(rows), dtype)
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
@@ -735,6 +736,173 @@ def test_kerass_sequential_by_what_it_answers() -> None:
             Network.from_keras(keras_model(layer))
     with pytest.raises(InputError, match="no Sequential"):
         Network.from_keras(object())
+
+
+# -- ONNX files of others --------------------------------------------------------------------
+
+
+class Foreign:
+    """Builds an ONNX file as other libraries write them."""
+
+    def __init__(self) -> None:
+        self.onnx = pytest.importorskip("onnx")
+        self.nodes: list[Any] = []
+        self.arrays: list[Any] = []
+        self.current = "input"
+
+    def fixed(self, values: Any) -> str:
+        """A fixed array; its name."""
+        name = f"fixed{len(self.arrays)}"
+        self.arrays.append(self.onnx.numpy_helper.from_array(np.asarray(values), name))
+        return name
+
+    def node(self, kind: str, *inputs: str, **settings: Any) -> str:
+        """One operator; the name of its result."""
+        name = f"value{len(self.nodes)}"
+        self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), [name], **settings))
+        return name
+
+    def then(self, kind: str, *others: Any, **settings: Any) -> Foreign:
+        """One operator after what there is, with fixed arrays."""
+        self.current = self.node(kind, self.current, *map(self.fixed, others), **settings)
+        return self
+
+    def written(self, path: Path, output: str = "", opset: int = 20) -> Path:
+        """The file."""
+        helper = self.onnx.helper
+        given = helper.make_tensor_value_info("input", 1, ["batch", 3])
+        result = helper.make_value_info(output or self.current, helper.make_tensor_type_proto(1, None))
+        graph = helper.make_graph(self.nodes, "foreign", [given], [result], self.arrays)
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
+        path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())
+        return path
+
+
+def numbers(*shape: int) -> np.ndarray:
+    """Weights in float32, of a size that training gives them."""
+    return (0.4 * RNG.normal(size=shape)).astype(np.float32)
+
+
+def foreign_bends(model: Foreign) -> dict[str, Any]:
+    """Each activation as other libraries write it: what it is called here, and what writes it."""
+
+    def silu() -> None:
+        model.current = model.node("Mul", model.current, model.node("Sigmoid", model.current))
+
+    def gelu() -> None:
+        z, half, one = model.current, model.fixed(np.float32(0.5)), model.fixed(np.float32(1))
+        root = model.fixed(np.float32(2**0.5))
+        erf = model.node("Add", model.node("Erf", model.node("Div", z, root)), one)
+        model.current = model.node("Mul", model.node("Mul", z, erf), half)
+
+    def softplus() -> None:
+        z = model.current
+        smooth = model.node("Softplus", z)
+        model.current = model.node("Where", model.node("Greater", z, model.fixed(np.float32(20))), z, smooth)
+
+    return {
+        "relu": lambda: model.then("Relu"), "tanh": lambda: model.then("Tanh"), "silu": silu, "gelu": gelu,
+        "softplus": softplus, "sigmoid": lambda: model.then("Sigmoid"), "selu": lambda: model.then("Selu"),
+        "leaky_relu": lambda: model.then("LeakyRelu", alpha=0.2), "elu": lambda: model.then("Elu", alpha=0.5),
+        "hard_tanh": lambda: model.then("Clip", np.float32(-1), np.float32(1)),
+        "gelu_tanh": lambda: model.then("Gelu", approximate="tanh"), "identity": lambda: model.then("Identity"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_onnx_files_of_others(tmp_path: Path, name: str) -> None:
+    model = Foreign()
+    model.then("Cast", to=1).then("Gemm", numbers(5, 3), numbers(5), transB=1, alpha=0.5, beta=2.0)
+    model.then("BatchNormalization", numbers(5), numbers(5), numbers(5), numbers(5) ** 2 + 0.1, epsilon=1e-3)
+    foreign_bends(model)[name]()
+    model.then("Dropout").then("MatMul", numbers(5, 4)).then("Add", numbers(1, 4))
+    foreign_bends(model)[name]()
+    model.then("MatMul", numbers(4, 3)).then("Softmax", axis=1)
+    path = model.written(tmp_path / "n.onnx")
+    network = Network.from_onnx(path, classes=["a", "b", "c"])
+    rows = X.astype(np.float32)
+    expected = session(path).run(None, {"input": rows})[0]
+    assert close(network.predict_proba(rows), expected, "float32")
+    assert [layer.bend.name for layer in network.layers] == ["identity", name, name, "identity"]
+    assert network.loss == CrossEntropy()
+    if name == "tanh":
+        goes_on(network, rows, tmp_path)
+
+
+@pytest.mark.parametrize("labels", [["north", "south"], [3, 5]])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_labels_in_onnx_files_of_others(tmp_path: Path, labels: list[Any], zipped: bool) -> None:
+    model = Foreign()
+    model.then("MatMul", numbers(3, 4)).then("Add", numbers(1, 4)).then("Relu")
+    model.then("MatMul", numbers(4, 1)).then("Add", numbers(1, 1)).then("Sigmoid")
+    second = model.current
+    first = model.node("Sub", model.fixed(np.float32(1)), second)
+    both = model.node("Concat", first, second, axis=1)
+    if zipped:
+        key = "classlabels_strings" if isinstance(labels[0], str) else "classlabels_int64s"
+        model.node("ZipMap", both, domain="ai.onnx.ml", **{key: labels})
+    else:
+        best = model.node("ArgMax", both, axis=1)
+        values = np.array(labels, dtype=object if isinstance(labels[0], str) else np.int64)
+        model.node("ArrayFeatureExtractor", model.fixed(values), best, domain="ai.onnx.ml")
+    network = Network.from_onnx(model.written(tmp_path / "n.onnx", both))
+    rows = X.astype(np.float32)
+    expected = session(tmp_path / "n.onnx").run([both], {"input": rows})[0]
+    assert close(network.predict_proba(rows), expected, "float32")
+    assert network.predict(rows).tolist() == [labels[int(p > 0.5)] for p in expected[:, 1]]
+    goes_on(network, rows, tmp_path)
+
+
+def test_operators_that_cannot_be_taken_over(tmp_path: Path) -> None:
+    W = numbers(3, 4)
+    bad = {
+        "Conv": lambda: Foreign().then("MatMul", W).then("Conv", numbers(1, 1, 1)),
+        "Gather": lambda: Foreign().then("Gather", np.array([0])).then("MatMul", W[:1]),
+        "Mul": lambda: Foreign().then("Mul", numbers(3)).then("MatMul", W),
+        "Relu, which does not follow": lambda: Foreign().then("Relu").then("MatMul", W),
+        "turns its rows": lambda: Foreign().then("Gemm", W, transA=1),
+        "has Clip": lambda: Foreign().then("MatMul", W).then("Clip", np.float32(0), np.float32(6)).then("MatMul", W.T),
+        "after a softmax": lambda: Foreign().then("MatMul", W).then("Softmax", axis=1).then("MatMul", W.T),
+    }  # fmt: skip
+    for words, build in bad.items():
+        with pytest.raises(FileError, match=words):
+            Network.from_onnx(build().written(tmp_path / "n.onnx"))
+
+
+@pytest.mark.parametrize("name", list(ACTIVATIONS))
+@pytest.mark.parametrize("loss", ["CrossEntropy", "BinaryCrossEntropy", "SquaredError", "Poisson"])
+def test_our_own_onnx_files_come_back(tmp_path: Path, name: str, loss: str) -> None:
+    pytest.importorskip("onnx")
+    network = Network([Dense(4, name), Dense(3, name, bias=False), Dense(2)], loss=loss, seed=0, n_in=3)
+    again = Network.from_onnx(files.save(network, tmp_path / "n.onnx").paths[0])
+    assert again.theta.tobytes() == network.theta.tobytes()
+    assert (again.layers, again.loss) == (network.layers, network.loss)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_scikit_learns_exporter_writes(tmp_path: Path) -> None:
+    converter, sklearn = pytest.importorskip("skl2onnx"), pytest.importorskip("sklearn.neural_network")
+    rows = X.astype(np.float32)
+    for y in (np.array(["a", "b"])[(X[:, 0] > 0).astype(int)], np.arange(80) % 3, X[:, 0]):
+        kind = sklearn.MLPRegressor if y.dtype.kind == "f" else sklearn.MLPClassifier
+        theirs = kind(hidden_layer_sizes=(5,), max_iter=10, random_state=0).fit(rows, y)
+        (tmp_path / "n.onnx").write_bytes(converter.to_onnx(theirs, rows[:1]).SerializeToString())
+        network = Network.from_onnx(tmp_path / "n.onnx")
+        assert np.allclose(network.theta, Network.from_sklearn(theirs).theta)
+        if y.dtype.kind != "f":
+            assert network.predict(rows).tolist() == theirs.predict(rows).tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_pytorchs_exporter_writes(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    nn = torch.nn
+    module = sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.GELU(), nn.Linear(5, 4), nn.SiLU(), nn.Linear(4, 2),
+                        nn.Softmax(dim=1)).eval()  # fmt: skip
+    torch.onnx.export(module, (torch.zeros(2, 3),), tmp_path / "n.onnx", dynamo=False)
+    network = Network.from_onnx(tmp_path / "n.onnx")
+    assert np.allclose(network.theta, Network.from_torch(module).theta)
 
 
 @pytest.mark.slow

@@ -271,6 +271,8 @@ class CProgram:
             return None
         self.compile(compiler, folder, [f"-D{self.prefix.upper()}_SELF_TEST", f"{self.stem}.c"], "self-test")
         wrong = subprocess.run([folder / "self-test"], check=False).returncode
+        if wrong < 0:
+            raise FileError(f"{self.stem}.c was ended by the system: its layers may be too wide for the stack.")
         if wrong:
             raise FileError(
                 f"{self.stem}.c gets {wrong} of its {TEST_ROWS} own rows wrong: this is a fault of Workings."
@@ -397,7 +399,8 @@ def compiler_here() -> str | None:
 
 def comment(words: str) -> str:
     """A comment of one or more lines."""
-    lines = words.replace("*/", "* /").replace("??", "? ?").splitlines()
+    plain = words.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("??", "? ?")
+    lines = plain.splitlines()
     if len(lines) == 1:
         return f"/* {lines[0]} */"
     return "\n".join([f"/* {lines[0]}", *(f" * {line}".rstrip() for line in lines[1:]), " */", ""])

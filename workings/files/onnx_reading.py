@@ -186,10 +186,11 @@ class Reader:
             self.current = nodes[count - 1].output[0]
             nodes = nodes[count:]
         self.rest = nodes
-        unknown = sorted({node.op_type for node in nodes} - TAIL)
-        if unknown:
+        if {node.op_type for node in nodes} - TAIL:
+            others = sorted({node.op_type for node in nodes} - TAIL - {nodes[0].op_type})
             raise FileError(
-                f"{self.source} has {', '.join(unknown)}, where a network here has a layer or an activation."
+                f"{self.source} has {', '.join([nodes[0].op_type, *others])}, where a network here has a layer or an "
+                f"activation."
             )
 
     def constant(self, name: str) -> Array:
