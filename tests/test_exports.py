@@ -252,7 +252,8 @@ def table(target: str, gaps: bool) -> Any:
     y = age * 1000 + 5e6 if labels is None else labels[np.arange(rows) % len(labels)]
     frame = polars.DataFrame({
         "age": age, "colour": rng.choice(["red", 'a "green" /* */ ??/', "blåue"], rows),
-        "small": rng.normal(1e-3, 1e-4, rows), "price of it": price, "side": rng.choice(["left", "right"], rows), "y": y,
+        "small": rng.normal(1e-3, 1e-4, rows), "price of it": price,
+        "side": rng.choice(["left", "right"], rows), "y": y,
     })  # fmt: skip
     some = polars.Series(np.arange(rows) % 9 == 0)
     holes = [polars.when(some).then(None).otherwise(polars.col(name)).alias(name) for name in ("age", "colour")]

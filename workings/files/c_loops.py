@@ -9,7 +9,6 @@ shows that it is one.
 from __future__ import annotations
 
 import ast
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,6 +33,7 @@ from workings.engines.operations import (
 from workings.program import Program
 
 INDENT = "    "
+IN_LINE = 6  # numbers on a line
 LETTERS = {"a": "i", "b": "j", "c": "k"}
 INFIX = {*OPERATORS.values()} - {"**"}
 IS_TRUTH = frozenset(COMPARISONS.values())
@@ -388,7 +388,8 @@ def fixed_array(name: str, values: Array, real: str) -> str:
 def entries(values: Array, real: str) -> str:
     """The entries of an array of one or more dimensions, set in."""
     if values.ndim == 1:
-        text = ", ".join(plain_number(value, real) for value in values)
-        return "\n".join(textwrap.wrap(text, 100, initial_indent=INDENT, subsequent_indent=INDENT))
+        texts = [plain_number(value, real) for value in values]
+        lines = [", ".join(texts[start : start + IN_LINE]) for start in range(0, len(texts), IN_LINE)]
+        return ",\n".join(INDENT + line for line in lines)
     rows = [entries(row, real).strip() for row in values]
     return ",\n".join(f"{INDENT}{{{row}}}" for row in rows)
