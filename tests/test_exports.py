@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -305,7 +306,10 @@ def test_onnx_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bo
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_script_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool) -> None:
     network, frame, preprocessing = table_model(target, gaps)
-    names = runpy.run_path(str(files.save(network, tmp_path / "n.py").paths[0]))
+    path = files.save(network, tmp_path / "n.py").paths[0]
+    ruff = shutil.which("ruff") or str(Path(sys.executable).with_name("ruff"))
+    assert subprocess.run([ruff, "format", "--diff", "--isolated", path], capture_output=True).returncode == 0
+    names = runpy.run_path(str(path))
     expected = expected_of(network, frame, preprocessing)
     for given_table in (frame, frame.to_dict(as_series=False)):
         found = names["predict"](given_table)

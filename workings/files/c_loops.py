@@ -157,6 +157,8 @@ class Loops:
         place = target + "".join(f"[{LETTERS[axis]}]" for axis in out)
         lines = [] if operation.target in self.results else [f"{self.real} {target}{lengths};"]
         body = self.body(operation, place)
+        if lines and not out and len(body) == 1:
+            return [f"{self.real} {body[0]}"]
         if not out and len(body) > 1:  # its own room, as the body of a loop has
             body = ["{", *(INDENT + line for line in body), "}"]
         return lines + self.around(operation, out, body)
@@ -175,10 +177,10 @@ class Loops:
         tree, scale = self.without_scale(operation)
         value = self.text(tree, operation)
         if operation.kind == "map":
-            return [f"{place} = {value};"]
+            return [f"{place} = {bare(value)};"]
         over = self.axes(operation, operation.over)
         if operation.kind == "sum":
-            lines = self.around(operation, over, [f"sum += {value};"])
+            lines = self.around(operation, over, [f"sum += {bare(value)};"])
             return [f"{self.real} sum = 0;", *lines, f"{place} = sum{scale};"]
         called = self.math("fmax")
         lines = self.around(operation, over, [f"most = {called}(most, {value});"])
@@ -204,7 +206,12 @@ class Loops:
             return self.number(tree.value)
         if isinstance(tree, Leaf):
             return self.entry(tree, operation)
-        return self.applied(tree.head, [self.text(arg, operation) for arg in tree.args], operation)
+        given = [self.text(arg, operation) for arg in tree.args]
+        if tree.head == "where":
+            chosen = tree.args[0]
+            asked = given[0] if isinstance(chosen, Apply) and chosen.head in IS_TRUTH else f"{given[0]} != 0"
+            return f"({asked.removeprefix(f'({self.real})')} ? {given[1]} : {given[2]})"
+        return self.applied(tree.head, given, operation)
 
     def entry(self, leaf: Leaf, operation: Operation) -> str:
         """One entry of an array, or a number."""
@@ -244,8 +251,6 @@ class Loops:
             return f"({args[0]} {head} {args[1]})"
         if head == "neg":
             return f"(-{args[0]})"
-        if head == "where":
-            return f"({args[0]} != 0 ? {args[1]} : {args[2]})"
         if head == "**" and args[1] in (self.number(2), self.number(3)):
             return f"{self.helper('power2' if args[1] == self.number(2) else 'power3')}({args[0]})"
         if head in CALLED:
@@ -320,14 +325,14 @@ class Scalar:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 text = self.expression(value)
-                return [f"{self.local(name)} = {text};"]
+                return [f"{self.local(name)} = {bare(text)};"]
             case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
                 texts = [self.expression(value) for value in values]
                 news = [self.local(f"new_{name.id}") for name in names if isinstance(name, ast.Name)]
                 olds = [self.local(name.id) for name in names if isinstance(name, ast.Name)]
                 return [f"{a} = {b};" for a, b in zip([*news, *olds], [*texts, *news], strict=True)]
             case ast.Return(value=ast.expr() as value):
-                return [f"return {self.expression(value)};"]
+                return [f"return {bare(self.expression(value))};"]
         raise NotCompilableError(f"C cannot take `{ast.unparse(node)}`.")
 
     def expression(self, node: ast.expr) -> str:
@@ -354,6 +359,20 @@ def number(value: float, real: str) -> str:
         return "NAN" if np.isnan(value) else "INFINITY" if value > 0 else "(-INFINITY)"
     text = repr(value) + ("f" if real == "float" else "")
     return f"({text})" if value < 0 else text
+
+
+def bare(text: str) -> str:
+    """An expression without the parentheses around all of it.
+
+    >>> bare("((a + b) * c)"), bare("(a + b) * (c + d)")
+    ('(a + b) * c', '(a + b) * (c + d)')
+    """
+    depth = 0
+    for place, sign in enumerate(text):
+        depth += (sign == "(") - (sign == ")")
+        if depth == 0:
+            return text[1:-1] if text.startswith("(") and place == len(text) - 1 else text
+    return text
 
 
 def plain_number(value: Any, real: str) -> str:

@@ -46,9 +46,12 @@ def export(network: Network, path: Path) -> Exported:
 def text_of(network: Network) -> str:
     """The whole file."""
     arrays = {**network.parameters, **network.statistics}
+    about = description_of(network)
+    history = {} if network.history is None else {"history": json.loads(about.pop("history"))}
     whole = {
         "format": FORMAT,
-        **description_of(network),
+        **about,
+        **history,
         "prediction": [str(statement) for statement in network.inference.needed_for("p").statements],
         "arrays": {name: {"shape": list(array.shape), "values": array.tolist()} for name, array in arrays.items()},
     }
@@ -86,7 +89,8 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Netwo
         For a file that is missing, damaged, foreign, too large, or written by a newer version.
     """
     about = checked_about(parsed(Path(path)), path)
-    return network_of(path, about, lambda: arrays_in(about), custom)
+    history = {"history": json.dumps(about["history"])} if "history" in about else {}
+    return network_of(path, {**about, **history}, lambda: arrays_in(about), custom)
 
 
 def parsed(path: Path) -> Any:

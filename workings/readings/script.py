@@ -11,7 +11,6 @@ import copy
 import functools
 import inspect
 import io
-import json
 import textwrap
 import types
 from collections.abc import Callable, Mapping
@@ -656,24 +655,38 @@ class ScriptWriter:
 
 def number_lines(column: Number) -> list[str]:
     """How a column of numbers becomes one of X."""
-    name = json.dumps(column.name)
+    name = quoted(column.name)
     lines = [f"x = np.asarray(table[{name}], dtype=float)"]
     if column.fill is not None:
         lines += [f"x = {told(filled, x='x', fill=repr(column.fill))}  # a gap is filled"]
     lines += ["if not np.isfinite(x).all():"]
-    lines += [f"{INDENT}raise ValueError({json.dumps(f'The column {column.name} has a gap or an infinite number.')})"]
-    return [*lines, f"parts.append({told(standard, x='x', mean=repr(column.mean), std=repr(column.std))})"]
+    wrong = f"The column {column.name} has a gap or an infinite number."
+    return [
+        *lines,
+        f"{INDENT}raise ValueError({quoted(wrong)})",
+        f"parts.append({told(standard, x='x', mean=repr(column.mean), std=repr(column.std))})",
+    ]
 
 
 def word_lines(column: Words) -> list[str]:
     """How a column of words becomes one of X for each category."""
-    known = f"np.array({json.dumps(list(column.categories))})"
-    gap = json.dumps(column.fill or "")
-    name = json.dumps(column.name)
-    lines = [f"words = np.array([{gap} if w is None or w != w else str(w).strip() or {gap} for w in table[{name}]])"]
-    lines += [f"part = {told(one_hot, labels='words', classes=known)}", "if not part.any(axis=1).all():"]
+    name, gap = quoted(column.name), quoted(column.fill or "")
+    lines = [f"known = np.array([{', '.join(map(quoted, column.categories))}])"]
+    lines += [f"words = [{gap} if w is None or w != w else str(w).strip() or {gap} for w in table[{name}]]"]
+    one_for_each = told(one_hot, labels="np.array(words)", classes="known")
+    lines += [f"part = {one_for_each}", "if not part.any(axis=1).all():"]
     wrong = f"The column {column.name} has a category that was not in the training table."
-    return [*lines, f"{INDENT}raise ValueError({json.dumps(wrong)})", "parts.append(part)"]
+    return [*lines, f"{INDENT}raise ValueError({quoted(wrong)})", "parts.append(part)"]
+
+
+def quoted(text: str) -> str:
+    """Text as code, in double quotes wherever formatters want them.
+
+    >>> print(quoted("red"), quoted('a "b"'))
+    "red" 'a "b"'
+    """
+    plain = repr(text)
+    return f'"{plain[1:-1]}"' if plain.startswith("'") and '"' not in text else plain
 
 
 def rows_of(array: Array) -> str:
