@@ -325,8 +325,10 @@ def test_the_script_takes_the_tables_own_columns(tmp_path: Path, target: str, ga
 @needs_c
 @pytest.mark.parametrize("gaps", [False, True])
 @pytest.mark.parametrize("target", TARGETS)
-def test_c_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool) -> None:
-    network, frame, preprocessing = table_model(target, gaps)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_c_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool, dtype: str) -> None:
+    network, frame, preprocessing = table_model(target, gaps, dtype)
+    real = ctypes.c_double if dtype == "float64" else ctypes.c_float
     library = Shared(network, tmp_path).library
     columns = columns_in(network.preprocessing)
     assert columns is not None
@@ -337,12 +339,12 @@ def test_c_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool)
     for row, meant in zip(frame.head(20).iter_rows(named=True), expected.tolist(), strict=False):
         numbers = [np.nan if row[column.name] is None else row[column.name] for column in columns.numbers]
         words = [code.get(row[column.name], -1) for code, column in zip(codes, columns.words, strict=True)]
-        p = (ctypes.c_double * network.n_out)()
+        p = (real * network.n_out)()
         library.net_outputs((ctypes.c_double * 3)(*numbers), (ctypes.c_int * 2)(*words), p)
         if preprocessing.classes:
             assert preprocessing.classes[library.net_label(p)] == meant
         else:
-            assert library.net_value(p) == pytest.approx(meant, rel=1e-12)
+            assert library.net_value(p) == pytest.approx(meant, rel=NEAR[dtype])
 
 
 def test_a_preprocessing_that_is_not_understood_is_refused(tmp_path: Path) -> None:
@@ -454,6 +456,8 @@ def test_unknown_ends_and_things_that_are_no_models(tmp_path: Path) -> None:
         files.load(tmp_path / "n.pt")
     with pytest.raises(InputError, match="not list"):
         files.save([1], tmp_path / "n.c")
+    estimator = type("Fitted", (), {"network_": network})()
+    assert files.save(estimator, tmp_path / "n.json").paths == (tmp_path / "n.json",)
     with pytest.raises(InputError, match="no parameters yet"):
         files.save(Network([Dense(1)], loss="SquaredError"), tmp_path / "n.c")
 

@@ -281,3 +281,32 @@ def test_a_wide_file_needs_little_more_memory_than_it_holds(tmp_path: Path) -> N
     assert n_in == 4_000_000
     scale = 1024 if sys.platform != "darwin" else 1
     assert grown * scale < 2_000_000_000  # 200 rows of 4 million numbers would be 6.4 GB in float64
+
+
+def test_a_small_onnx_file_does_not_become_a_large_network(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    W = onnx.numpy_helper.from_array(np.ones((300, 300), dtype=np.float32), "W")
+    given, result = (helper.make_tensor_value_info(name, 1, ["n", None]) for name in ("v0", "v5000"))
+    nodes = [helper.make_node("Gemm", [f"v{i}", "W"], [f"v{i + 1}"]) for i in range(5000)]
+    content = helper.make_model(helper.make_graph(nodes, "long", [given], [result], [W])).SerializeToString()
+    (tmp_path / "n.onnx").write_bytes(content)
+    with pytest.raises(FileError, match="uses its arrays again and again"):
+        Network.from_onnx(tmp_path / "n.onnx")
+
+
+def test_files_with_very_many_layers(folder: Path, tmp_path: Path) -> None:
+    about = json.loads((folder / "sound.json").read_text())
+    about["network"]["layers"][1:1] = [{"kind": "Dropout", "rate": 0.1}] * 100_000
+    (tmp_path / "n.json").write_text(json.dumps(about))
+    with pytest.raises(FileError, match=r"100,005 layers; at most 1,000"):
+        Network.from_json(tmp_path / "n.json")
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    W = onnx.numpy_helper.from_array(np.ones((1, 1), dtype=np.float32), "W")
+    given, result = (helper.make_tensor_value_info(name, 1, ["n", None]) for name in ("v0", "v3000"))
+    nodes = [helper.make_node("MatMul", [f"v{i}", "W"], [f"v{i + 1}"]) for i in range(3000)]
+    content = helper.make_model(helper.make_graph(nodes, "long", [given], [result], [W])).SerializeToString()
+    (tmp_path / "n.onnx").write_bytes(content)
+    with pytest.raises(FileError, match=r"more than 1,000 layers"):
+        Network.from_onnx(tmp_path / "n.onnx")

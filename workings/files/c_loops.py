@@ -294,7 +294,8 @@ class Scalar:
     """Writes a function of single numbers, whose source is straight-line code and loops over constants."""
 
     def __init__(self, loops: Loops, name: str, function: Any) -> None:
-        self.loops, self.functions = loops, dict[str, Any]()
+        self.loops = loops
+        self.functions: dict[str, Any] = {}
         source = Entrywise(name, function, lambda value: repr(float(value)), self.called, "C").written()
         self.tree = ast.parse(source).body[0]
         assert isinstance(self.tree, ast.FunctionDef)

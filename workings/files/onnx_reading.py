@@ -23,6 +23,7 @@ from workings.arrays import Array
 from workings.errors import FileError, MissingExtraError, WorkingsError
 from workings.files.adopting import Pieces, check_agreement
 from workings.files.onnx_nodes import Graph, Nodes, Tensor
+from workings.files.safetensors import MOST_LAYERS
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError
 from workings.network import Network
@@ -30,6 +31,7 @@ from workings.program import inference_program
 
 MOST_BYTES = 500_000_000  # of a file that is read
 MOST_NODES = 10_000
+FEWEST = 10_000  # numbers that are read in any case
 FLOATS = {1: np.float32, 11: np.float64}  # ONNX's numbers for the types
 READ = {*FLOATS, 6, 7, 8}  # floats, whole numbers of 32 and 64 bits, text
 LAYERS = ("Gemm", "MatMul", "BatchNormalization")
@@ -66,7 +68,7 @@ def load(path: str | Path, *, loss: str | Loss | None = None, classes: Any = Non
     path = Path(path)
     model = parsed(path)
     with understood(path):
-        reader = Reader(model.graph, str(path), opset=opset_of(model))
+        reader = Reader(model.graph, str(path), opset=opset_of(model), most=path.stat().st_size)
         reader.read()
         labels = classes if classes is not None else reader.labels()
         network = reader.pieces.network(loss)
@@ -131,6 +133,9 @@ class Reader:
         The file, for messages.
     opset : int
         The version of its operators.
+    most, used : int
+        How many numbers may be made of the file's arrays, and how many have been: each may be used several times,
+        but a small file must not become a large network.
     current : str
         The value that has been understood so far.
     taken : list of nodes
@@ -143,6 +148,8 @@ class Reader:
     source: str
     current: str = ""
     opset: int = 20
+    most: int = 0
+    used: int = 0
     taken: list[Any] = field(default_factory=list)
     rest: list[Any] = field(default_factory=list)
 
@@ -208,6 +215,9 @@ class Reader:
         if any(size < 0 for size in tensor.dims):
             raise FileError(f"{self.source}: {name!r} has the shape {tuple(tensor.dims)}.")
         array: Array = numpy_helper.to_array(tensor)
+        self.used += array.size
+        if self.used > max(self.most, FEWEST):
+            raise FileError(f"{self.source} uses its arrays again and again, {self.used:,} numbers in all.")
         return array
 
     def is_constant(self, name: str) -> bool:
@@ -225,6 +235,8 @@ class Reader:
     def layer(self, nodes: list[Any]) -> int:
         """A layer; give how many operators it took."""
         node = nodes[0]
+        if len(self.pieces.layers) >= MOST_LAYERS:
+            raise FileError(f"{self.source} has more than {MOST_LAYERS:,} layers.")
         if node.input[0] != self.current or node.domain not in ("", "ai.onnx"):
             raise FileError(f"{self.source}: {node.op_type} {node.name!r} does not follow what comes before it.")
         what = f"{node.op_type} {node.name!r}"
@@ -244,7 +256,8 @@ class Reader:
         given = attributes(node)
         if given.get("transA", 0):
             raise FileError(f"{self.source}: {what} turns its rows into columns.")
-        W = self.constant(node.input[1]) * np.array(given.get("alpha", 1.0), self.constant(node.input[1]).dtype)
+        W = self.constant(node.input[1])
+        W = W * np.array(given.get("alpha", 1.0), W.dtype)
         W = W.T if given.get("transB", 0) else W
         b = None
         if len(node.input) > 2 and node.input[2]:

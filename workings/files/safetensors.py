@@ -43,6 +43,7 @@ FORMAT = "workings"
 VERSION = 1
 MOST_HEADER = 100_000_000  # bytes of header that safetensors itself allows
 MOST_UNITS = 10_000_000
+MOST_LAYERS = 1000  # of a network that is read: the program's length, and the time to write it, grow with them
 
 
 def save(network: Network, path: str | Path) -> Path:
@@ -187,6 +188,8 @@ def describe_layer(layer: Layer) -> dict[str, Any]:
 
 def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Network:
     """Make the network that a description tells of, without its arrays."""
+    if len(about["layers"]) > MOST_LAYERS:
+        raise FileError(f"The file describes {len(about['layers']):,} layers; at most {MOST_LAYERS:,} are read.")
     layers = [layer_from(layer, custom) for layer in about["layers"]]
     loss = object_from(about["loss"], {**LOSSES, **own(custom, Loss)}, "loss")
     known = {**REGULARIZERS, **own(custom, Regularizer)}
