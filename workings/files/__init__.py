@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workings.network import Network
 
 WRITERS = (".safetensors", ".onnx", ".c", ".json", ".py", ".pt", ".keras")
+SETTINGS = {".c": ("name", "int8")}  # what the others have not
 READERS = (".safetensors", ".json", ".onnx")
 
 
@@ -38,6 +39,8 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
 
     Raises
     ------
+    InputError
+        For what is no model, for one without parameters, and for a setting that the format has not.
     FileError
         For an unknown end, a folder that cannot be written to, and predictions that differ: no file is left then.
     ProgramError
@@ -56,6 +59,10 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
     if not hasattr(network, "inference"):
         raise InputError(f"A model is a Network or a fitted estimator with a network_, not {type(model).__name__}.")
     network.check_built()
+    known = SETTINGS.get(Path(path).suffix.lower(), ())
+    for name in settings:
+        if name not in known:
+            raise InputError(f"{name}= is no setting for '{path}'. Known: {', '.join(known) or 'none'}.")
     return writer_for(Path(path))(network, Path(path), **settings)
 
 
