@@ -283,6 +283,7 @@ def expected_of(network: Network, frame: Any, preprocessing: Preprocessing) -> n
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_onnx_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool, dtype: str) -> None:
+    pytest.importorskip("onnx")
     network, frame, preprocessing = table_model(target, gaps, dtype)
     path = files.save(network, tmp_path / "n.onnx").paths[0]
     run = session(path)
@@ -590,6 +591,7 @@ def test_scikit_learns_classifiers(tmp_path: Path, dtype: str, activation: str, 
     assert (ours.predict(rows) == theirs.predict(rows)).all()
     if activation == "tanh":
         goes_on(ours, rows, tmp_path)
+        pytest.importorskip("onnx")
         path = files.save(ours, tmp_path / "n.onnx").paths[0]
         found = session(path).run(["probabilities"], {"X": rows})[0]
         assert close(found, theirs.predict_proba(rows), dtype)
