@@ -54,6 +54,10 @@ NEAR = {"float32": 4e-6, "float64": 1e-12}
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+RNG = np.random.default_rng(1)
+X = RNG.normal(size=(80, 3))
+
+
 def session(path: Path) -> Any:
     """A file in onnxruntime."""
     runtime = pytest.importorskip("onnxruntime")
@@ -429,6 +433,37 @@ def test_labels_of_any_text_stand_in_c(tmp_path: Path) -> None:
     assert [text.decode() for text in texts] == sorted(labels)
 
 
+@pytest.mark.parametrize("end", ["py", "pt", "json", "onnx", "c"])
+def test_labels_are_text_and_never_code(tmp_path: Path, end: str) -> None:
+    if end in ("pt", "onnx"):
+        pytest.importorskip({"pt": "torch", "onnx": "onnx"}[end])
+    evil = 'open("ran", "w")'
+    labels = [f'"""\n{evil}\n"""', f'", {evil}, "', f"', {evil}, '", "it's", "*/ exit(1); /*", f"{{{evil}}}\\"]
+    network = Network([Dense(6)], loss=CrossEntropy(), seed=0)
+    network.fit(RNG.normal(size=(12, 2)), np.array(labels)[np.arange(12) % 6], optimizer=SGD(0.1), epochs=1)
+    exported = files.save(network, tmp_path / f"n.{end}")
+    assert exported.agreement is None or exported.agreement.ok
+    if end == "py":
+        names = runpy.run_path(str(tmp_path / "n.py"))
+        assert names["classes"].tolist() == sorted(labels)
+    if end == "pt":
+        assert runpy.run_path(str(tmp_path / "n_torch.py"))["classes"] == sorted(labels)
+    assert not [path for folder in (tmp_path, Path.cwd()) for path in folder.glob("ran")]
+
+
+@pytest.mark.parametrize("change", ["mean", "fill", "name", "kind", "categories", "target"])
+def test_a_preprocessing_from_a_file_is_checked(tmp_path: Path, change: str) -> None:
+    network, _, _ = table_model("amount", gaps=True)
+    assert network.preprocessing is not None
+    stored = json.loads(json.dumps(network.preprocessing))
+    place = stored["target"] if change == "target" else stored["columns"][1 if change == "categories" else 0]
+    place["mean" if change == "target" else change] = {"no": "such thing"}
+    network.preprocessing = stored
+    with pytest.raises(InputError, match=r"network\.preprocessing"):
+        files.save(network, tmp_path / "n.py")
+    assert not list(tmp_path.iterdir())
+
+
 # -- a file that predicts something else ----------------------------------------------------
 
 
@@ -566,10 +601,6 @@ def goes_on(network: Network, X: np.ndarray, folder: Path) -> None:
     if compiler_here():
         exported = files.save(network, folder / "taken.c")
         assert exported.agreement is not None
-
-
-RNG = np.random.default_rng(1)
-X = RNG.normal(size=(80, 3))
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")

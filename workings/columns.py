@@ -126,8 +126,9 @@ def columns_in(stored: Mapping[str, Any] | None) -> Columns | None:
         columns = tuple(column_in(column) for column in stored["columns"])
         target = stored["target"]
         is_number = target["task"] == "regression"
-        return Columns(columns, target["name"], (target["mean"], target["std"]) if is_number else None)
-    except (KeyError, TypeError, ValueError) as error:
+        scale = (number_in(target["mean"]), number_in(target["std"])) if is_number else None
+        return Columns(columns, text_in(target["name"]), scale)
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             "network.preprocessing holds something else than `Preprocessing.to_dict()` gives, so nobody can tell how "
             "a table becomes X. Set it to None, and give X as the network takes it."
@@ -136,6 +137,25 @@ def columns_in(stored: Mapping[str, Any] | None) -> Columns | None:
 
 def column_in(stored: Mapping[str, Any]) -> Number | Words:
     """Read one column."""
+    name, fill = text_in(stored["name"]), stored["fill"]
     if stored["kind"] == "number":
-        return Number(stored["name"], float(stored["mean"]), float(stored["std"]), stored["fill"])
-    return Words(stored["name"], tuple(stored["categories"]), stored["fill"])
+        filling = None if fill is None else number_in(fill)
+        return Number(name, number_in(stored["mean"]), number_in(stored["std"]), filling)
+    categories = tuple(text_in(category) for category in stored["categories"])
+    if fill is not None and fill not in categories:
+        raise ValueError("a gap is filled with one of the categories")
+    return Words(name, categories, fill)
+
+
+def number_in(value: Any) -> float:
+    """A finite number, and nothing that only looks like one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+        raise ValueError("there should be a finite number")
+    return float(value)
+
+
+def text_in(value: Any) -> str:
+    """Text, and nothing else."""
+    if not isinstance(value, str):
+        raise TypeError("there should be text")
+    return value

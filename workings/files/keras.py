@@ -105,13 +105,13 @@ def code_of(network: Network, path: Path) -> str:
     lines = ",\n".join(f"    {line}" for line in layer_lines(network))
     words = [f'"""A neural network for Keras; written by Workings {__version__}.', ""]
     words += [f"Its outputs are the predictions p of {network.loss!r}: the last layer applies that loss's link."]
-    words += [f"classes = {network.classes.tolist()!r}"] if network.classes is not None else []
     words += ["", RAW_COLUMNS] if network.preprocessing is not None else []
     return "\n".join([
         *words, '"""', "", "from pathlib import Path", "", "import keras", "import numpy as np",
         "from keras import layers", "",
+        *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]),
         f"model = keras.Sequential([\n    keras.Input(({network.n_in},)),\n{lines},\n])",
-        f'with np.load(Path(__file__).with_name("{path.stem}_keras.npz")) as weights:',
+        f"with np.load(Path(__file__).with_name({f'{path.stem}_keras.npz'!r})) as weights:",
         '    model.set_weights([weights[f"arr_{i}"] for i in range(len(weights.files))])', "",
     ])  # fmt: skip
 

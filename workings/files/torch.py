@@ -137,13 +137,13 @@ def code_of(network: Network, path: Path) -> str:
     precision = ".double()" if network.dtype == np.float64 else ""
     lines = [f'"""A neural network for PyTorch; written by Workings {__version__}.', ""]
     lines += [f"Its outputs are the predictions p of {network.loss!r}: the last module is that loss's link."]
-    lines += [f"classes = {network.classes.tolist()!r}"] if network.classes is not None else []
     if columns_in(network.preprocessing) is not None:
         lines += ["", RAW_COLUMNS]
     return "\n".join([
         *lines, '"""', "", "from pathlib import Path", "", "import torch", "from torch import nn", "",
+        *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]),
         f"model = nn.Sequential(\n{modules},\n){precision}",
-        f'weights = Path(__file__).with_name("{path.name}")  # the same in {path.stem}_torch.safetensors',
+        f'weights = Path(__file__).with_name({path.name!r})  # the same stands in the file in safetensors',
         "model.load_state_dict(torch.load(weights, weights_only=True))", "model.eval()", "",
     ])  # fmt: skip
 

@@ -333,7 +333,7 @@ class ScriptWriter:
             self.say("One column for each class, 1 where it is the row's." if targets.kind == "classes" else
                      "One column: 1 for the second of the two labels.")  # fmt: skip
             columns = "classes" if targets.kind == "classes" else "classes[1:]"
-            self.lines += [fitting(f"classes = np.array({known.classes.tolist()!r})".replace("'", '"'))]
+            self.lines += [fitting(labels_line(known.classes))]
             self.lines += [f"y = ({told(one_hot, labels='y', classes=columns)}).astype({dtype})"]
         else:
             self.lines += [f"y = np.ascontiguousarray(y, dtype={dtype}).reshape(len(X), {network.n_out})"]
@@ -605,7 +605,7 @@ class ScriptWriter:
         self.constants(program)
         targets = network.targets
         if targets.has_labels and targets.classes is not None and self.settings.optimizer is None:
-            self.lines += [fitting(f"classes = np.array({targets.classes.tolist()!r})".replace("'", '"'))]
+            self.lines += [fitting(labels_line(targets.classes))]
         if self.columns is not None:
             self.table(self.columns)
         elif network.preprocessing is not None:
@@ -651,6 +651,16 @@ class ScriptWriter:
             words, value = "the more probable label", f"({told(more_probable, p=value)}).astype(int)"
         value = f"{classes}[{value}]" if classes else value
         return [f'{INDENT}"""What is predicted for {given}: {words}."""', f"{INDENT}return {value}"]
+
+
+def labels_line(classes: Array) -> str:
+    """The labels behind the outputs as code, whatever text they are.
+
+    >>> print(labels_line(np.array(["a", 'say "b"'])))
+    classes = np.array(["a", 'say "b"'])
+    """
+    labels = [quoted(label) if isinstance(label, str) else repr(label) for label in classes.tolist()]
+    return f"classes = np.array([{', '.join(labels)}])"
 
 
 def number_lines(column: Number) -> list[str]:
