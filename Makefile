@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What is installed at first; `make test EXTRAS=dev,torch` brings PyTorch with it.
+# What is installed at first; `make test EXTRAS=dev,torch,keras` brings PyTorch and Keras with it.
 EXTRAS ?= dev
 
 .DEFAULT_GOAL := help
@@ -27,8 +27,8 @@ test: $(VENV)/.installed  ## All checks: ruff, mypy, pytest
 test-slow: $(VENV)/.installed  ## The checks that take minutes
 	$(BIN)/python -m pytest -m slow
 
-torch: $(VENV)/.installed  ## PyTorch, for the tests that compare with it
-	$(BIN)/python -m pip install --quiet --editable '.[dev,torch]'
+torch: $(VENV)/.installed  ## PyTorch and Keras, for the tests that compare with them
+	$(BIN)/python -m pip install --quiet --editable '.[dev,torch,keras]'
 
 bench: $(VENV)/.installed  ## Compare with the peers, which are installed first; the table goes to workings-bench/
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "workings"
 # From the bottom to the top; a folder stands for all that is in it.  Imports go sideways or down.
 GROUPS: dict[str, tuple[str, ...]] = {
     "mathematics": ("version", "errors", "writing", "arrays", "formulas", "activations", "losses", "layers",
-                    "optimizers", "regularizers", "initializers", "schedules", "metrics", "colours"),
+                    "optimizers", "regularizers", "initializers", "schedules", "metrics", "columns", "colours"),
     "machine": ("program", "trace", "targets", "network", "engines", "training", "lbfgs", "callbacks", "history",
                 "recording"),
     "readings and checks": ("readings", "checks"),
@@ -29,7 +29,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(GROUPS.values()) for name in names}
 HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "llvmlite",
-         "platformdirs", "torch")  # fmt: skip
+         "platformdirs", "torch", "onnx", "onnxruntime", "keras")  # fmt: skip
 # What the processor does with numbers, for compiled programs: imported by these alone.
 ARITHMETIC = ("engines.elementary", "engines.products", "engines.team")
 MOST_LINES = 40

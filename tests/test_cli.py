@@ -42,7 +42,7 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command(command):
     done = command("--help")
     assert done.exit_code == 0
-    for name in ("run", "train", "predict", "summary", "script", "explain"):
+    for name in ("run", "train", "predict", "summary", "script", "explain", "export"):
         assert name in done.stdout
         assert command(name, "--help").exit_code == 0
 

@@ -156,6 +156,7 @@ class Network:
         self.statistics: dict[str, Array] = {}
         self.state: dict[str, Any] = {}
         self.preprocessing: dict[str, Any] | None = None
+        self.history: History | None = None  # of the last training
         self.targets = Targets(self.loss.target, self.n_out)
         self.edits: tuple[tuple[str, str], ...] = ()
         self.is_fresh = False  # whether the parameters are as they were drawn
@@ -565,6 +566,41 @@ class Network:
         from workings.files.safetensors import load
 
         return load(path, custom=custom)
+
+    @classmethod
+    def from_json(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Network:
+        """Read a network that was written as JSON; see :mod:`workings.files.json`."""
+        from workings.files.json import load
+
+        return load(path, custom=custom)
+
+    @classmethod
+    def from_onnx(cls, path: str | Path, **settings: Any) -> Network:
+        """Make a network of an ONNX file: ``loss``, ``classes``; see :mod:`workings.files.onnx_reading`."""
+        from workings.files.onnx_reading import load
+
+        return load(path, **settings)
+
+    @classmethod
+    def from_sklearn(cls, estimator: Any, **settings: Any) -> Network:
+        """Make a network of a fitted MLPClassifier or MLPRegressor: ``loss``; see :mod:`workings.files.sklearn`."""
+        from workings.files.sklearn import from_sklearn
+
+        return from_sklearn(estimator, **settings)
+
+    @classmethod
+    def from_torch(cls, module: Any, **settings: Any) -> Network:
+        """Make a network of a PyTorch ``nn.Sequential``: ``loss``, ``classes``; see :mod:`workings.files.torch`."""
+        from workings.files.torch import from_torch
+
+        return from_torch(module, **settings)
+
+    @classmethod
+    def from_keras(cls, model: Any, **settings: Any) -> Network:
+        """Make a network of a Keras ``Sequential``: ``loss``, ``classes``; see :mod:`workings.files.keras`."""
+        from workings.files.keras import from_keras
+
+        return from_keras(model, **settings)
 
     # -- telling ---------------------------------------------------------------------------
 

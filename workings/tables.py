@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.arrays import Array
+from workings.columns import original, standard
 from workings.errors import FileError, InputError, MissingExtraError, unknown_name
 from workings.writing import write_bytes
 
@@ -503,7 +504,7 @@ def mean_and_spread(values: Array, name: str) -> tuple[float, float]:
 def standardized(values: Array, mean: float, std: float, name: str) -> Array:
     """Give (values - mean) / std, of the shape of ``values``; refuse what overflows."""
     with np.errstate(all="ignore"):
-        scaled = (values - mean) / std
+        scaled = standard(values, mean, std)
     if not np.isfinite(scaled).all():
         row = int(np.flatnonzero(~np.isfinite(scaled))[0])
         raise InputError(
@@ -1048,7 +1049,7 @@ class Preprocessing:
         if not isinstance(self.target, NumberTarget):
             raise InputError(f"The target {self.target.name!r} is a class: its predictions are labels already.")
         outputs: Array = np.asarray(p, dtype=np.float64)
-        return outputs * self.target.std + self.target.mean
+        return np.asarray(original(outputs, self.target.mean, self.target.std))
 
     def predictions_frame(self, labels: ArrayLike, probabilities: ArrayLike | None = None) -> pl.DataFrame:
         """Give predictions as a table, to be written to a file.

@@ -36,6 +36,11 @@ def more_probable(p: Array) -> Values:
     return p > 0.5
 
 
+def both_labels(p: Array) -> Array:
+    """are the probabilities of the first and of the second of two labels"""
+    return np.hstack([1 - p, p])
+
+
 @dataclass(frozen=True)
 class Targets:
     """What the targets of one network are.
@@ -199,7 +204,7 @@ class Targets:
         """
         if self.kind not in ("classes", "labels"):
             raise InputError("This network predicts numbers, not probabilities: use predict.")
-        return np.hstack([1 - p, p]) if self.has_labels and self.kind == "labels" else p
+        return both_labels(p) if self.has_labels and self.kind == "labels" else p
 
     def comparable(self, y: ArrayLike) -> Array:
         """Give targets in the form in which ``decode`` gives predictions."""

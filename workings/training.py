@@ -347,6 +347,7 @@ class Training:
             self.history.stopped = f"interrupted in epoch {self.epoch}"
         finally:
             self.history.seconds = time.perf_counter() - began
+            self.network.history = self.history
             self.tell("on_train_end")
         return self.history
 

@@ -1,4 +1,4 @@
-"""The commands of ``workings``: run, train, predict, summary, script, explain, doctor, museum, translate."""
+"""The commands of ``workings``: run, train, predict, summary, script, explain, doctor, museum, translate, export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
-from workings import table_models
+from workings import files, table_models
 from workings.callbacks import Callback
 from workings.checks.case import with_rate
 from workings.checks.findings import Diagnosis
@@ -326,8 +326,8 @@ def script(
 ) -> None:
     """Write a network as one Python file that needs NumPy alone: an experiment with its training, or a model.
 
-    The script of a model only predicts, from columns that are standardized and encoded already. Data or weights
-    that are too many to stand in it go to files beside it.
+    The script of a model only predicts; of one that was trained on a table, it takes the table's own columns. Data or
+    weights that are too many to stand in it go to files beside it.
 
     Example: `workings script moons --out moons.py`
     """
@@ -493,3 +493,27 @@ def chosen_optimizer(described: Any, name: str | None, lr: float | None) -> Any:
             f"--lr goes with --optimizer, or with settings that have a rate; {described!r} has none itself."
         )
     return replace(described, lr=lr)
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A model file: .safetensors, .json or .onnx.")],
+    out: Annotated[Path, typer.Argument(help="Ends in .onnx, .c, .json, .py, .pt, .keras or .safetensors.")],
+    int8: Annotated[bool, typer.Option(help="For C: weights as bytes; what that costs is said.")] = False,
+    name: Annotated[
+        str | None, typer.Option(help="For C: what all names begin with; by default the file's name.")
+    ] = None,
+) -> None:
+    """Write a model for other programs, run what was written, and say how well it agrees.
+
+    The end of OUT decides what is written; if it predicts something else, nothing is.
+
+    Example: `workings export model.safetensors model.c`
+    """
+    with plain_errors():
+        given = {key: value for key, value in (("int8", int8), ("name", name)) if value}
+        if given and out.suffix.lower() != ".c":
+            raise InputError(f"--{next(iter(given))} is for C only: end the file's name in .c.")
+        network = files.load(model) if model.suffix.lower() in files.READERS else Network.load(model)
+        exported = files.save(network, out, **given)
+        output.print(str(exported), highlight=False, markup=False, soft_wrap=True)

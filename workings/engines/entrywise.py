@@ -20,7 +20,7 @@ from workings.engines.operations import COMPARISONS, ELEMENTWISE, OPERATORS
 from workings.formulas import function_tree, meaning_of
 
 
-def plain_function(name: str, function: Any) -> ast.FunctionDef:
+def plain_function(name: str, function: Any, reader: str = "The compiled engine") -> ast.FunctionDef:
     """The source of a function, as syntax.
 
     Raises
@@ -31,7 +31,7 @@ def plain_function(name: str, function: Any) -> ast.FunctionDef:
     tree = function_tree(function)
     if tree is None or tree.decorator_list or not isinstance(function, types.FunctionType):
         why = "its source cannot be had" if tree is None else "it is no plain function"
-        raise NotCompilableError(f"The compiled engine cannot take {name}: {why}.")
+        raise NotCompilableError(f"{reader} cannot take {name}: {why}.")
     return tree
 
 
@@ -39,14 +39,16 @@ class Entrywise(ast.NodeTransformer):
     """Rewrites a function for single numbers; ``constant`` writes a number, ``call`` a function by its name."""
 
     def __init__(
-        self, name: str, function: Any, constant: Callable[[float], str], call: Callable[[str, Any], str]
-    ) -> None:
+        self, name: str, function: Any, constant: Callable[[float], str], call: Callable[[str, Any], str],
+        reader: str = "The compiled engine",
+    ) -> None:  # fmt: skip
         self.name, self.function, self.constant, self.call_name = name, function, constant, call
+        self.reader = reader
         self.own: set[str] = set()
 
     def written(self) -> str:
         """The source of the function for single numbers, under its own name."""
-        tree = plain_function(self.name, self.function)
+        tree = plain_function(self.name, self.function, self.reader)
         arguments = [argument.arg for argument in tree.args.args]
         if tree.args.vararg or tree.args.kwarg or tree.args.kwonlyargs or tree.args.defaults:
             raise self.refusal(tree, "only arguments without defaults")
@@ -58,7 +60,7 @@ class Entrywise(ast.NodeTransformer):
     def refusal(self, node: ast.AST, but: str) -> NotCompilableError:
         """Say what stands in the way."""
         return NotCompilableError(
-            f"The compiled engine cannot take {self.name}: `{ast.unparse(node).splitlines()[0]}` stands in it, but "
+            f"{self.reader} cannot take {self.name}: `{ast.unparse(node).splitlines()[0]}` stands in it, but "
             f"a function of single entries may have {but}."
         )
 

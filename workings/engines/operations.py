@@ -133,6 +133,7 @@ class Lowering:
     operations: list[Operation] = field(default_factory=list)
     current: dict[str, str] = field(default_factory=dict)
     statement: str = ""
+    reader: str = "The compiled engine"
 
     def run(self) -> None:
         """Read all statements."""
@@ -191,7 +192,7 @@ class Lowering:
 
     def refusal(self, why: str) -> NotCompilableError:
         """Say which statement cannot be compiled, and why."""
-        return NotCompilableError(f"The compiled engine cannot take `{self.statement}`: {why}.")
+        return NotCompilableError(f"{self.reader} cannot take `{self.statement}`: {why}.")
 
     # -- expressions -----------------------------------------------------------------------
 

@@ -1,1 +1,127 @@
-"""Files: one model, several formats."""
+"""Files: one model, several formats; the end of a file's name says which.
+
+``save`` and ``load`` only choose: each format is the module of its name in this folder, and that is where to read on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workings.errors import FileError, InputError
+
+if TYPE_CHECKING:
+    from workings.files.agreement import Exported
+    from workings.network import Network
+
+WRITERS = (".safetensors", ".onnx", ".c", ".json", ".py", ".pt", ".keras")
+SETTINGS = {".c": ("name", "int8")}  # what the others have not
+READERS = (".safetensors", ".json", ".onnx")
+
+
+def save(model: Any, path: str | Path, **settings: Any) -> Exported:
+    """Write a model in the format that the end of the path names, run what was written, and compare predictions.
+
+    Parameters
+    ----------
+    model : Network, or an estimator with a ``network_``
+        A network that knows its parameters.
+    path : path
+        Ends in .safetensors, .onnx, .c (a header is written beside it), .json, .py, .pt (PyTorch) or .keras.
+    **settings :
+        ``name`` and ``int8`` for C.
+
+    Returns
+    -------
+    Exported
+        Which files were written, and how well what ran agrees with the network; its text says it in words.
+
+    Raises
+    ------
+    InputError
+        For what is no model, for one without parameters, and for a setting that the format has not.
+    FileError
+        For an unknown end, a folder that cannot be written to, and predictions that differ: no file is left then.
+    ProgramError
+        For a function that the format has no words for; the message names it.
+    MissingExtraError
+        If the package that writes the format is not installed.
+
+    Examples
+    --------
+    >>> from workings import Dense, Network, SquaredError
+    >>> net = Network([Dense(3, "tanh"), Dense(1)], loss=SquaredError(), seed=0, n_in=2)
+    >>> [path.name for path in save(net, "line.json").paths]
+    ['line.json']
+    """
+    network = getattr(model, "network_", model)
+    if not hasattr(network, "inference"):
+        raise InputError(f"A model is a Network or a fitted estimator with a network_, not {type(model).__name__}.")
+    network.check_built()
+    known = SETTINGS.get(Path(path).suffix.lower(), ())
+    for name in settings:
+        if name not in known:
+            raise InputError(f"{name}= is no setting for '{path}'. Known: {', '.join(known) or 'none'}.")
+    return writer_for(Path(path))(network, Path(path), **settings)
+
+
+def load(path: str | Path, **settings: Any) -> Network:
+    """Read a network from a .safetensors, .json or .onnx file.
+
+    Raises
+    ------
+    FileError
+        For a file that is missing, damaged, foreign or of an unknown kind.
+
+    Examples
+    --------
+    >>> from workings import Dense, Network, SquaredError
+    >>> net = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=2)
+    >>> load(save(net, "line.json").paths[0])
+    Network([Dense(1, 'identity')], loss=SquaredError(reduction='mean', half=False))
+    """
+    return reader_for(Path(path))(path, **settings)
+
+
+def writer_for(path: Path) -> Callable[..., Exported]:
+    """The function that writes a format; its module is imported only now."""
+    export: Callable[..., Exported]
+    match path.suffix.lower():
+        case ".safetensors":
+            from workings.files.safetensors import export
+        case ".onnx":
+            from workings.files.onnx import export
+        case ".c":
+            from workings.files.c import export
+        case ".json":
+            from workings.files.json import export
+        case ".py":
+            from workings.files.python import export
+        case ".pt":
+            from workings.files.torch import export
+        case ".keras":
+            from workings.files.keras import export
+        case _:
+            raise unknown_end(path, WRITERS)
+    return export
+
+
+def reader_for(path: Path) -> Callable[..., Network]:
+    """The function that reads a format."""
+    load: Callable[..., Network]
+    match path.suffix.lower():
+        case ".safetensors":
+            from workings.files.safetensors import load
+        case ".json":
+            from workings.files.json import load
+        case ".onnx":
+            from workings.files.onnx_reading import load
+        case _:
+            raise unknown_end(path, READERS)
+    return load
+
+
+def unknown_end(path: Path, known: tuple[str, ...]) -> FileError:
+    """Make the error for a file of another kind."""
+    return FileError(f"'{path}' ends in {path.suffix!r}; it must end in one of {', '.join(known)}.")

@@ -10,8 +10,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import platform
+import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ from safetensors.numpy import save as pack_tensors
 from workings.activations import ACTIVATIONS, Activation, activation_named
 from workings.arrays import Array
 from workings.errors import FileError, InputError, WorkingsError, WorkingsWarning, unknown_name
+from workings.files.agreement import Agreement, Exported, compare, deliver, generated_rows
 from workings.history import History
 from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES, Loss
@@ -40,6 +43,7 @@ FORMAT = "workings"
 VERSION = 1
 MOST_HEADER = 100_000_000  # bytes of header that safetensors itself allows
 MOST_UNITS = 10_000_000
+MOST_LAYERS = 1000  # of a network that is read: the program's length, and the time to write it, grow with them
 
 
 def save(network: Network, path: str | Path) -> Path:
@@ -54,7 +58,43 @@ def save(network: Network, path: str | Path) -> Path:
     """
     network.check_built()
     tensors = {**network.parameters, **network.statistics}
-    return write_file(Path(path), tensors, {"network": describe_network(network)})
+    return write_file(Path(path), tensors, description_of(network))
+
+
+def export(network: Network, path: Path) -> Exported:
+    """Write a network, read it back and compare; see ``save``.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        content = save(network, Path(folder) / path.name).read_bytes()
+    rows = generated_rows(network)
+
+    def check(folder: Path) -> Agreement:
+        again = load(folder / path.name, custom=own_things(network))
+        return compare("read back", network, rows, again.outputs(rows.X, engine="reference"))
+
+    return deliver(path, {path.name: content}, check)
+
+
+def own_things(network: Network) -> list[Any]:
+    """The activations and classes that a network was made with, as ``custom`` wants them."""
+    kinds = {type(thing) for thing in (*network.layers, network.loss, *network.regularizers)}
+    return [*kinds, *(layer.bend for layer in network.layers)]
+
+
+def description_of(network: Network) -> dict[str, Any]:
+    """All that a file says about a network: what it is, the versions it was made with, how it was trained."""
+    about = {
+        "version": VERSION,
+        "written_by": __version__,
+        "versions": {"workings": __version__, "numpy": np.__version__, "python": platform.python_version()},
+        "network": describe_network(network),
+    }
+    return about if network.history is None else {**about, "history": network.history.to_json()}
 
 
 def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Network:
@@ -73,13 +113,30 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Netwo
         For a file that is missing, damaged, foreign, or written by a newer version.
     """
     tensors, about = read_file(Path(path))
+    return network_of(path, about, lambda: tensors, custom)
+
+
+def network_of(
+    path: str | Path, about: Mapping[str, Any], arrays: Callable[[], Mapping[str, Array]],
+    custom: Iterable[Activation | type],
+) -> Network:  # fmt: skip
+    """Make the network that a file describes, with its arrays.
+
+    Raises
+    ------
+    FileError
+        If description and arrays do not hold together.
+    """
     own_things = (custom,) if isinstance(custom, (Activation, type)) else tuple(custom)
     with holding_together(path), warnings.catch_warnings():
         warnings.simplefilter("ignore", WorkingsWarning)  # was given when the network was made
         network = network_from(about["network"], own_things)
+        tensors = arrays()
         check_arrays(tensors, expected_shapes(network), network)
         network.build(network.n_in or 1)
         network.keep(tensors)
+        text = about.get("history", about.get("training", {}).get("history"))
+        network.history = None if text is None else History.from_json(text)
     return network
 
 
@@ -136,6 +193,8 @@ def describe_layer(layer: Layer) -> dict[str, Any]:
 
 def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Network:
     """Make the network that a description tells of, without its arrays."""
+    if len(about["layers"]) > MOST_LAYERS:
+        raise FileError(f"The file describes {len(about['layers']):,} layers; at most {MOST_LAYERS:,} are read.")
     layers = [layer_from(layer, custom) for layer in about["layers"]]
     loss = object_from(about["loss"], {**LOSSES, **own(custom, Loss)}, "loss")
     known = {**REGULARIZERS, **own(custom, Regularizer)}
@@ -235,12 +294,13 @@ def save_checkpoint(training: Training, path: Path) -> None:
         tensors |= {f"callback{index}.{name}": value for name, value in arrays.items()}
         numbers = {name: value for name, value in state.items() if name not in arrays}
         remembered.append({"kind": type(callback).__name__, "state": numbers})
+    about = {key: value for key, value in description_of(network).items() if key != "history"}  # the run has its own
     run = {
         "epoch": training.epoch, "step": training.step, "plateau": training.plateau, "stopped": training.stopped,
         "optimizer": repr(training.optimizer), "data": training.fingerprint, "random": random_state(network.rng),
         "history": training.history.to_json(), "callbacks": remembered,
     }  # fmt: skip
-    write_file(path, tensors, {"network": describe_network(network), "training": run})
+    write_file(path, tensors, {**about, "training": run})
 
 
 def load_checkpoint(training: Training, path: Path) -> None:
@@ -334,7 +394,7 @@ def restore_random(rng: Any, state: dict[str, Any]) -> None:
 
 def write_file(path: Path, tensors: Mapping[str, Array], about: Mapping[str, Any]) -> Path:
     """Write arrays and their description in one safe move."""
-    text = json.dumps({"version": VERSION, "written_by": __version__, **about}, default=plain)
+    text = json.dumps(about, default=plain)
     content = pack_tensors({name: np.ascontiguousarray(a) for name, a in tensors.items()}, {FORMAT: text})
     write_bytes(path, content)
     return path
@@ -374,12 +434,18 @@ def description_in(content: bytes, path: Path) -> dict[str, Any]:
         header = json.loads(content[8 : 8 + length])
         text = header["__metadata__"][FORMAT]
         about = json.loads(text)
-        version = about["version"]
+        about["version"]  # a table that has one
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileError(
             f"{path} is not a Workings network: it has no Workings description in its header. "
             "Network.save writes files that Network.load can read."
         ) from error
+    return checked_about(about, path)
+
+
+def checked_about(about: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """Refuse a description of another version, or of no network."""
+    version = about.get("version")
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version < math.inf:
         raise FileError(f"{path} has {version!r} as the version of its format.")
     if version > VERSION:

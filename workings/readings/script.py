@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workings.arrays import Array, describe
+from workings.columns import Columns, Number, Words, columns_in, filled, original, standard
 from workings.errors import InputError
 from workings.initializers import Given, initializer_of
 from workings.layers import Dense, Dropout, dropout_mask, numbered
@@ -42,13 +43,22 @@ MOST_INLINE = 20_000  # numbers that are written into a script
 OWN_NAMES = frozenset((
     "data", "weights", "rng", "classes", "X_all", "y_all", "n_all", "epochs", "epoch", "batch_size", "history", "order",
     "start", "rows", "plateau", "follow", "objective", "losses_all", "outputs", "predict", "math", "print", "range",
-    "len", "float",
+    "len", "float", "features",
 ))  # fmt: skip
 RAW_COLUMNS = (
-    "NOTE: the model was trained on a table whose columns were standardized and one-hot encoded. X must hold them as "
+    "NOTE: the network belongs to a table whose columns are standardized and one-hot encoded. X must hold them as "
     "`Preprocessing.transform` gives them, not as they stand in the table."
 )
-NUMPY_ONLY = ("np.random", "np.load", "np.ascontiguousarray")  # what stands in the way of another array module
+OWN_TABLE = (
+    'It was trained on a table: `predict(table)` takes whatever gives a column by its name, table["…"], with the '
+    "columns as they stand there (a dict of lists, a pandas or polars table)."
+)
+NUMPY_ONLY = (
+    "np.random",
+    "np.load",
+    "np.ascontiguousarray",
+    "table[",
+)  # what stands in the way of another array module
 
 
 def script(
@@ -260,7 +270,7 @@ class ScriptWriter:
         lines = [f'"""A neural network {trained}with NumPy alone; written by Workings {__version__}.', ""]
         lines += textwrap.wrap(f"{what[0].upper()}{what[1:]}.", WIDTH)
         if network.preprocessing is not None:
-            lines += ["", *textwrap.wrap(RAW_COLUMNS, WIDTH)]
+            lines += ["", *textwrap.wrap(RAW_COLUMNS if self.columns is None else OWN_TABLE, WIDTH)]
         if not any(name in body for name in NUMPY_ONLY):
             lines += ["", "With `import jax.numpy as np` in place of the import below it runs under JAX."]
         lines += ['"""', ""]
@@ -323,7 +333,7 @@ class ScriptWriter:
             self.say("One column for each class, 1 where it is the row's." if targets.kind == "classes" else
                      "One column: 1 for the second of the two labels.")  # fmt: skip
             columns = "classes" if targets.kind == "classes" else "classes[1:]"
-            self.lines += [fitting(f"classes = np.array({known.classes.tolist()!r})".replace("'", '"'))]
+            self.lines += [fitting(labels_line(known.classes))]
             self.lines += [f"y = ({told(one_hot, labels='y', classes=columns)}).astype({dtype})"]
         else:
             self.lines += [f"y = np.ascontiguousarray(y, dtype={dtype}).reshape(len(X), {network.n_out})"]
@@ -583,27 +593,98 @@ class ScriptWriter:
         self.constants(program)
         targets = network.targets
         if targets.has_labels and targets.classes is not None and self.settings.optimizer is None:
-            self.lines += [fitting(f"classes = np.array({targets.classes.tolist()!r})".replace("'", '"'))]
-        if network.preprocessing is not None:
+            self.lines += [fitting(labels_line(targets.classes))]
+        if self.columns is not None:
+            self.table(self.columns)
+        elif network.preprocessing is not None:
             self.say(RAW_COLUMNS)
         self.define("def outputs(X):")
         self.lines += [f'{INDENT}"""The outputs p for rows X of shape (n, {network.n_in}): (n, {network.n_out})."""']
         for statement in program.statements:
             self.lines += self.with_shape(statement, INDENT)
-        self.lines += [f"{INDENT}return p", "", "", "def predict(X):", *self.decoding(), ""]
+        given = "X" if self.columns is None else "table"
+        self.lines += [f"{INDENT}return p", "", "", f"def predict({given}):", *self.decoding(), ""]
+
+    @property
+    def columns(self) -> Columns | None:
+        """The table that a script which only predicts takes."""
+        return columns_in(self.network.preprocessing) if self.settings.optimizer is None else None
+
+    def table(self, columns: Columns) -> None:
+        """A function that makes X of a table's own columns."""
+        self.define("def features(table):")
+        self.lines += [
+            f'{INDENT}"""X for a table: each column as the network was trained on it."""',
+            f"{INDENT}parts = []",
+        ]
+        for column in columns.columns:
+            lines = word_lines(column) if isinstance(column, Words) else number_lines(column)
+            self.lines += [fitting(f"{INDENT}{line}") for line in lines]
+        whole = self.in_precision("np.column_stack(parts)")
+        self.lines += [f"{INDENT}return {whole}"]
 
     def decoding(self) -> list[str]:
         """How outputs become labels, or numbers of shape (n,) or (n, n_out)."""
         targets = self.network.targets
         is_known = targets.classes is not None or self.settings.optimizer is not None
         classes = "classes" if targets.has_labels and is_known and "classes = " in "\n".join(self.lines) else ""
-        words, value = "numbers", "outputs(X)" + ("[:, 0]" if targets.n_out == 1 else "")
+        given, p = ("rows X", "outputs(X)") if self.columns is None else ("a table", "outputs(features(table))")
+        words, value = "numbers", p + ("[:, 0]" if targets.n_out == 1 else "")
+        if self.columns is not None and self.columns.scale is not None:
+            mean, std = map(repr, self.columns.scale)
+            value = told(original, p=f"{value}.astype(float)" if self.cast else value, mean=mean, std=std)
         if targets.kind == "classes":
-            words, value = "the most probable label", told(most_probable, p="outputs(X)")
+            words, value = "the most probable label", told(most_probable, p=p)
         elif targets.kind == "labels":
             words, value = "the more probable label", f"({told(more_probable, p=value)}).astype(int)"
         value = f"{classes}[{value}]" if classes else value
-        return [f'{INDENT}"""What is predicted for rows X: {words}."""', f"{INDENT}return {value}"]
+        return [f'{INDENT}"""What is predicted for {given}: {words}."""', f"{INDENT}return {value}"]
+
+
+def labels_line(classes: Array) -> str:
+    """The labels behind the outputs as code, whatever text they are.
+
+    >>> print(labels_line(np.array(["a", 'say "b"'])))
+    classes = np.array(["a", 'say "b"'])
+    """
+    labels = [quoted(label) if isinstance(label, str) else repr(label) for label in classes.tolist()]
+    return f"classes = np.array([{', '.join(labels)}])"
+
+
+def number_lines(column: Number) -> list[str]:
+    """How a column of numbers becomes one of X."""
+    name = quoted(column.name)
+    lines = [f"x = np.asarray(table[{name}], dtype=float)"]
+    if column.fill is not None:
+        lines += [f"x = {told(filled, x='x', fill=repr(column.fill))}  # a gap is filled"]
+    lines += ["if not np.isfinite(x).all():"]
+    wrong = f"The column {column.name} has a gap or an infinite number."
+    return [
+        *lines,
+        f"{INDENT}raise ValueError({quoted(wrong)})",
+        f"parts.append({told(standard, x='x', mean=repr(column.mean), std=repr(column.std))})",
+    ]
+
+
+def word_lines(column: Words) -> list[str]:
+    """How a column of words becomes one of X for each category."""
+    name, gap = quoted(column.name), quoted(column.fill or "")
+    lines = [f"known = np.array([{', '.join(map(quoted, column.categories))}])"]
+    lines += [f"words = [{gap} if w is None or w != w else str(w).strip() or {gap} for w in table[{name}]]"]
+    one_for_each = told(one_hot, labels="np.array(words)", classes="known")
+    lines += [f"part = {one_for_each}", "if not part.any(axis=1).all():"]
+    wrong = f"The column {column.name} has a category that was not in the training table."
+    return [*lines, f"{INDENT}raise ValueError({quoted(wrong)})", "parts.append(part)"]
+
+
+def quoted(text: str) -> str:
+    """Text as code, in double quotes wherever formatters want them.
+
+    >>> print(quoted("red"), quoted('a "b"'))
+    "red" 'a "b"'
+    """
+    plain = repr(text)
+    return f'"{plain[1:-1]}"' if plain.startswith("'") and '"' not in text else plain
 
 
 def rows_of(array: Array) -> str:

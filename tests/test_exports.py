@@ -1,0 +1,976 @@
+"""Exports: what is written runs elsewhere and predicts the same, and what cannot be written is refused by its name."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.strategies import Problem, problems
+from workings import (
+    SGD,
+    Activation,
+    Adam,
+    BatchNorm,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Dense,
+    Dropout,
+    FileError,
+    InputError,
+    Layer,
+    MissingExtraError,
+    Network,
+    Poisson,
+    ProgramError,
+    SquaredError,
+    check_gradients,
+    files,
+)
+from workings.activations import ACTIVATIONS
+from workings.columns import columns_in
+from workings.files import c_loops, onnx_nodes
+from workings.files.c import compiler_here
+from workings.files.json import text_of
+from workings.losses import LOSSES
+from workings.tables import Preprocessing
+
+polars = pytest.importorskip("polars")
+needs_c = pytest.mark.skipif(compiler_here() is None, reason="there is no C compiler")
+# In float32, one random network in twenty is off by more than 1e-6, by up to 2e-6: exp(z) magnifies a last bit.
+NEAR = {"float32": 4e-6, "float64": 1e-12}
+FEW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+RNG = np.random.default_rng(1)
+X = RNG.normal(size=(80, 3))
+
+
+def session(path: Path) -> Any:
+    """A file in onnxruntime."""
+    runtime = pytest.importorskip("onnxruntime")
+    return runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def in_precision(network: Network, dtype: str) -> Network:
+    """The same network in one of the two precisions."""
+    made = Network(network.layers, loss=network.loss, seed=3, dtype=dtype).build(network.n_in or 1)
+    rng = np.random.default_rng(0)
+    for name, values in made.statistics.items():  # as training leaves them
+        made.statistics[name] = (values + rng.uniform(0, 0.5, values.shape)).astype(values.dtype)
+    return made
+
+
+def close(found: Any, expected: Any, dtype: str) -> bool:
+    """Whether predictions are equal but for rounding: relative to their own size, and to that of their column."""
+    sizes = np.abs(expected) + np.abs(expected).mean(axis=0)
+    return bool((np.abs(found - expected) <= NEAR[dtype] * sizes).all())
+
+
+class Shared:
+    """A C export as a library, called row by row: a way of our own, beside the one that the export takes."""
+
+    def __init__(self, network: Network, folder: Path, name: str = "net", **how: Any) -> None:
+        self.network = network
+        self.exported = files.save(network, folder / f"{name}.c", name=name, **how)
+        compiler = compiler_here()
+        assert compiler is not None
+        flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-shared", "-fPIC"]
+        subprocess.run([compiler, *flags, "-o", f"{name}.so", f"{name}.c", "-lm"], cwd=folder, check=True)
+        self.library = ctypes.CDLL(str(folder / f"{name}.so"))
+        self.name = name
+
+    def outputs(self, X: np.ndarray) -> np.ndarray:
+        """What the C function gives for each row."""
+        call = getattr(self.library, f"{self.name}_outputs")
+        p = np.zeros((len(X), self.network.n_out), dtype=self.network.dtype)
+        X = np.ascontiguousarray(X, dtype=self.network.dtype)
+        for row, room in zip(X, p, strict=True):
+            call(row.ctypes.data_as(ctypes.c_void_p), room.ctypes.data_as(ctypes.c_void_p))
+        return p
+
+
+# -- there and back, for random networks ----------------------------------------------------
+
+
+@FEW
+@given(problems(), st.sampled_from(["float32", "float64"]))
+def test_any_network_in_onnxruntime(tmp_path_factory: Any, problem: Problem, dtype: str) -> None:
+    pytest.importorskip("onnxruntime")
+    network = in_precision(problem.network, dtype)
+    path = tmp_path_factory.mktemp("onnx") / "n.onnx"
+    exported = files.save(network, path)
+    assert exported.agreement is not None
+    assert exported.agreement.ok
+    X = problem.X.astype(dtype)
+    run = session(path)
+    found = dict(zip([output.name for output in run.get_outputs()], run.run(None, {"X": X}), strict=True))
+    if network.targets.kind in ("classes", "labels"):
+        assert close(found["probabilities"], network.predict_proba(X), dtype)
+        assert (found["label"] == network.predict(X)).all()
+    else:
+        assert close(found["value"], network.outputs(X, engine="reference"), dtype)
+
+
+@needs_c
+@FEW
+@given(problems(), st.sampled_from(["float32", "float64"]))
+def test_any_network_in_c(tmp_path_factory: Any, problem: Problem, dtype: str) -> None:
+    network = in_precision(problem.network, dtype)
+    shared = Shared(network, tmp_path_factory.mktemp("c"))
+    assert close(shared.outputs(problem.X), network.outputs(problem.X, engine="reference"), dtype)
+
+
+@FEW
+@given(problems(), st.sampled_from(["float32", "float64"]))
+def test_any_network_as_json(tmp_path_factory: Any, problem: Problem, dtype: str) -> None:
+    network = in_precision(problem.network, dtype)
+    path = tmp_path_factory.mktemp("json") / "n.json"
+    files.save(network, path)
+    again = Network.from_json(path)
+    assert again.theta.tobytes() == network.theta.tobytes()
+    assert {k: v.tobytes() for k, v in again.statistics.items()} == {
+        k: v.tobytes() for k, v in network.statistics.items()
+    }
+    assert (again.layers, again.loss, again.dtype) == (network.layers, network.loss, network.dtype)
+
+
+@pytest.mark.parametrize("end", ["c", "onnx", "py", "pt"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_activation_and_loss(tmp_path: Path, end: str, loss: str) -> None:
+    if end == "onnx":
+        pytest.importorskip("onnxruntime")
+    if end == "pt":
+        pytest.importorskip("torch")
+    layers: list[Layer] = [layer for name in ACTIVATIONS for layer in (Dense(3, name), Dropout(0.1))]
+    network = in_precision(Network([*layers, BatchNorm("tanh"), Dense(2)], loss=loss, n_in=2), "float64")
+    if end == "pt" and loss == "Poisson":
+        with pytest.raises(ProgramError, match=r"no module for rate"):
+            files.save(network, tmp_path / "n.pt")
+        return
+    exported = files.save(network, tmp_path / f"n.{end}")
+    if end != "c" or compiler_here():
+        assert exported.agreement is not None
+        assert exported.agreement.difference <= 1e-12
+        assert exported.agreement.rows == 200
+
+
+# -- functions of one's own -----------------------------------------------------------------
+
+
+def bend(z: Any) -> Any:
+    """is a gentle bend"""
+    size = np.abs(z)
+    return z / (1 + size)
+
+
+def bend_derivative(z: Any) -> Any:
+    """is steepest in the middle"""
+    return 1 / (1 + np.abs(z)) ** 2
+
+
+def looped(z: Any) -> Any:
+    """is a sine by the first terms of its series"""
+    whole, term = 0 * z, z
+    for k in (1, 2, 3):
+        whole = whole + term
+        term = -term * z**2 / ((2 * k) * (2 * k + 1))
+    return np.clip(whole, -1.0, 1.0) + np.expm1(np.minimum(z, 0.0)) * np.heaviside(z, 0.5)
+
+
+def sorted_by_size(z: Any) -> Any:
+    """takes all units together"""
+    return np.sort(z, axis=1)
+
+
+def over_rows(z: Any) -> Any:
+    """takes the batch together"""
+    return z - z.mean(axis=0)
+
+
+OWN = [Activation("bend", bend, bend_derivative), Activation("looped", looped, bend_derivative),
+       Activation("sine", np.sin, np.cos)]  # fmt: skip
+
+
+@pytest.mark.parametrize("own", OWN, ids=lambda own: str(own.name))
+@pytest.mark.parametrize("end", ["c", "onnx", "json", "py", "safetensors"])
+def test_an_activation_of_ones_own(tmp_path: Path, own: Activation, end: str) -> None:
+    if end == "onnx":
+        pytest.importorskip("onnxruntime")
+    if end == "c" and compiler_here() is None:
+        pytest.skip("there is no C compiler")
+    network = Network([Dense(4, own), Dense(2)], loss=CrossEntropy(), seed=0, n_in=3)
+    exported = files.save(network, tmp_path / f"n.{end}")
+    assert exported.agreement is not None
+    assert exported.agreement.ok
+
+
+@pytest.mark.parametrize("end", ["c", "onnx"])
+@pytest.mark.parametrize("function", [sorted_by_size, over_rows])
+def test_what_cannot_be_written_is_named(tmp_path: Path, end: str, function: Any) -> None:
+    if end == "onnx":
+        pytest.importorskip("onnx")
+    network = Network([Dense(4, Activation("own", function, bend_derivative)), Dense(1)], loss="SquaredError", n_in=3)
+    language = {"c": "C", "onnx": "ONNX"}[end]
+    with pytest.raises(ProgramError, match=rf"^{language} cannot take `.*(np\.sort|mean)"):
+        files.save(network, tmp_path / f"n.{end}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("end", ["pt", "keras"])
+def test_what_pytorch_and_keras_have_not_is_named(tmp_path: Path, end: str) -> None:
+    pytest.importorskip("torch")
+    if end == "keras" and not has_keras():
+        pytest.skip("Keras is not installed")
+    network = Network([Dense(4, OWN[0]), Dense(1)], loss="SquaredError", n_in=3)
+    with pytest.raises(ProgramError, match="'bend'"):
+        files.save(network, tmp_path / f"n.{end}")
+
+
+# -- tables ---------------------------------------------------------------------------------
+
+TARGETS = {
+    "words": (np.array(["no", "yes"]), "BinaryCrossEntropy"), "three": (np.array(["p", "q", "r"]), "CrossEntropy"),
+    "numbers": (np.array([5, 7]), "CrossEntropy"), "truth": (np.array([False, True]), "CrossEntropy"),
+    "amount": (None, "SquaredError"),
+}  # fmt: skip
+
+
+def table(target: str, gaps: bool) -> Any:
+    """A table with columns of numbers and of words, with gaps or without."""
+    rng = np.random.default_rng(4)
+    rows = 90
+    age, price = rng.normal(50, 10, rows), rng.normal(1e6, 3, rows)
+    labels = TARGETS[target][0]
+    y = age * 1000 + 5e6 if labels is None else labels[np.arange(rows) % len(labels)]
+    frame = polars.DataFrame({
+        "age": age, "colour": rng.choice(["red", 'a "green" /* */ ??/', "blåue"], rows),
+        "small": rng.normal(1e-3, 1e-4, rows), "price of it": price,
+        "side": rng.choice(["left", "right"], rows), "y": y,
+    })  # fmt: skip
+    some = polars.Series(np.arange(rows) % 9 == 0)
+    holes = [polars.when(some).then(None).otherwise(polars.col(name)).alias(name) for name in ("age", "colour")]
+    return frame.with_columns(holes) if gaps else frame
+
+
+def table_model(target: str, gaps: bool, dtype: str = "float64") -> tuple[Network, Any, Preprocessing]:
+    """A network that was trained on such a table."""
+    frame = table(target, gaps)
+    preprocessing = Preprocessing.learn(frame, "y", impute=gaps)
+    loss = LOSSES[TARGETS[target][1]]()
+    units = len(preprocessing.classes) if loss.target == "classes" else 1
+    network = Network([Dense(5, "tanh"), Dense(units)], loss=loss, seed=0, dtype=dtype)
+    network.fit(preprocessing.transform(frame), preprocessing.targets(frame), optimizer=Adam(0.03), epochs=15)
+    network.preprocessing = preprocessing.to_dict()
+    return network, frame, preprocessing
+
+
+def expected_of(network: Network, frame: Any, preprocessing: Preprocessing) -> np.ndarray:
+    """What the library predicts for a table: labels, or numbers in their own unit."""
+    predicted = network.predict(preprocessing.transform(frame))
+    return predicted if preprocessing.classes else preprocessing.untransform_target(predicted)
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_onnx_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool, dtype: str) -> None:
+    pytest.importorskip("onnx")
+    network, frame, preprocessing = table_model(target, gaps, dtype)
+    path = files.save(network, tmp_path / "n.onnx").paths[0]
+    run = session(path)
+    numbers = frame.select("age", "small", "price of it").to_numpy().astype(np.float64)
+    words = frame.select("colour", "side").fill_null("").to_numpy().astype(object)
+    names = [output.name for output in run.get_outputs()]
+    found = dict(zip(names, run.run(None, {"columns": numbers, "words": words}), strict=True))
+    expected = expected_of(network, frame, preprocessing)
+    if preprocessing.classes:
+        assert found["label"].tolist() == expected.tolist()
+        p = network.predict_proba(preprocessing.transform(frame))
+        assert close(found["probabilities"], p, dtype)
+    else:
+        assert close(found["value"][:, 0], expected, dtype)
+    kept = run.get_modelmeta().custom_metadata_map
+    assert kept["columns"].split("\n") == ["age", "small", "price of it"]
+    assert kept["words"].split("\n") == ["colour", "side"]
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_script_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool) -> None:
+    network, frame, preprocessing = table_model(target, gaps)
+    path = files.save(network, tmp_path / "n.py").paths[0]
+    ruff = shutil.which("ruff") or str(Path(sys.executable).with_name("ruff"))
+    assert subprocess.run([ruff, "format", "--diff", "--isolated", path], capture_output=True).returncode == 0
+    names = runpy.run_path(str(path))
+    expected = expected_of(network, frame, preprocessing)
+    for given_table in (frame, frame.to_dict(as_series=False)):
+        found = names["predict"](given_table)
+        assert found.tolist() == expected.tolist()
+    if not gaps:
+        wrong = {**frame.to_dict(as_series=False), "colour": ["mauve"] * frame.height}
+        with pytest.raises(ValueError, match="colour has a category that was not in the training table"):
+            names["predict"](wrong)
+        with pytest.raises(ValueError, match="age has a gap"):
+            names["predict"]({**wrong, "age": [None] * frame.height})
+
+
+@needs_c
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_c_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool, dtype: str) -> None:
+    network, frame, preprocessing = table_model(target, gaps, dtype)
+    real = ctypes.c_double if dtype == "float64" else ctypes.c_float
+    library = Shared(network, tmp_path).library
+    columns = columns_in(network.preprocessing)
+    assert columns is not None
+    codes = [{word: code for code, word in enumerate(column.categories)} for column in columns.words]
+    expected = expected_of(network, frame, preprocessing)
+    if not preprocessing.classes:
+        library.net_value.restype = ctypes.c_double
+    for row, meant in zip(frame.head(20).iter_rows(named=True), expected.tolist(), strict=False):
+        numbers = [np.nan if row[column.name] is None else row[column.name] for column in columns.numbers]
+        words = [code.get(row[column.name], -1) for code, column in zip(codes, columns.words, strict=True)]
+        p = (real * network.n_out)()
+        library.net_outputs((ctypes.c_double * 3)(*numbers), (ctypes.c_int * 2)(*words), p)
+        if preprocessing.classes:
+            assert preprocessing.classes[library.net_label(p)] == meant
+        else:
+            assert library.net_value(p) == pytest.approx(meant, rel=NEAR[dtype])
+
+
+def test_a_preprocessing_that_is_not_understood_is_refused(tmp_path: Path) -> None:
+    network = Network([Dense(1)], loss="SquaredError", n_in=2)
+    network.preprocessing = {"mean": [0.1, 2.0], "columns": ["a", "b"]}
+    for end in ("c", "json", "py"):
+        with pytest.raises(InputError, match=r"network\.preprocessing"):
+            files.save(network, tmp_path / f"n.{end}")
+
+
+# -- C --------------------------------------------------------------------------------------
+
+
+@needs_c
+def test_weights_as_bytes(tmp_path: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    network = Network([Dense(24, "relu"), Dense(10)], loss=CrossEntropy(), seed=0)
+    network.fit(X / 16, y, optimizer=Adam(), epochs=10)
+    whole = Shared(network, tmp_path, "whole")
+    small = Shared(network, tmp_path, "small", int8=True)
+    p, rounded, expected = (f(X[:300] / 16) for f in (whole.outputs, small.outputs, network.predict_proba))
+    assert close(p, expected, "float64")
+    away = np.abs(rounded - expected).max()
+    assert 1e-6 < away < 0.2
+    assert (rounded.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.97
+    assert [note.split(":")[0] for note in small.exported.notes] == ["int8", "int8"]
+    assert "largest difference of p on 200 generated rows" in small.exported.notes[0]
+    assert "% of the labels change" in small.exported.notes[1]
+    text = (tmp_path / "small.c").read_text()
+    assert "static const signed char small_W1[64][24]" in text
+    assert "double small_W1[" not in text
+
+
+@needs_c
+def test_the_self_test_counts_rows_that_come_out_otherwise(tmp_path: Path) -> None:
+    network = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    source = files.save(network, tmp_path / "n.c").paths[0]
+    compiler = str(compiler_here())
+
+    def mismatches(text: str) -> int:
+        source.write_text(text)
+        command = [compiler, "-std=c99", "-DN_SELF_TEST", "-o", "test", "n.c", "-lm"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        return subprocess.run([tmp_path / "test"], check=False).returncode
+
+    text = source.read_text()
+    assert mismatches(text) == 0
+    assert mismatches(text.replace("tanh(", "sin(")) == 10
+
+
+@needs_c
+def test_c_allocates_nothing_and_includes_nothing_but_math(tmp_path: Path) -> None:
+    network = Network([Dense(3, "gelu"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    source, header = files.save(network, tmp_path / "n.c").paths
+    text = source.read_text() + header.read_text()
+    assert [line for line in text.splitlines() if "#include" in line] == ["#include <math.h>", '#include "n.h"']
+    assert "alloc" not in text
+
+
+def test_names_in_c(tmp_path: Path) -> None:
+    network = Network([Dense(1)], loss="SquaredError", seed=0, n_in=2)
+    files.save(network, tmp_path / "2 moons.c")
+    assert "void net_2_moons_outputs(" in (tmp_path / "2 moons.h").read_text()
+    files.save(network, tmp_path / "n.c", name="mine")
+    assert "void mine_outputs(const double X[2], double p[1]);" in (tmp_path / "n.h").read_text()
+    for name in ("two words", "1st", "double", ""):
+        with pytest.raises(InputError, match="no name that C allows"):
+            files.save(network, tmp_path / "n.c", name=name)
+
+
+@needs_c
+def test_labels_of_any_text_stand_in_c(tmp_path: Path) -> None:
+    labels = ['a "quoted" \\ word', "*/ end", "zweifach ß", "??/ and\nlines"]
+    network = Network([Dense(4)], loss=CrossEntropy(), seed=0)
+    rng = np.random.default_rng(0)
+    network.fit(rng.normal(size=(8, 2)), np.array(labels)[np.arange(8) % 4], optimizer=SGD(0.1), epochs=1)
+    library = Shared(network, tmp_path).library
+    texts = (ctypes.c_char_p * 4).in_dll(library, "net_labels")
+    assert [text.decode() for text in texts] == sorted(labels)
+
+
+@pytest.mark.parametrize("end", ["py", "pt", "json", "onnx", "c"])
+def test_labels_are_text_and_never_code(tmp_path: Path, end: str) -> None:
+    if end in ("pt", "onnx"):
+        pytest.importorskip({"pt": "torch", "onnx": "onnx"}[end])
+    evil = 'open("ran", "w")'
+    labels = [f'"""\n{evil}\n"""', f'", {evil}, "', f"', {evil}, '", "it's", "*/ exit(1); /*", f"{{{evil}}}\\"]
+    network = Network([Dense(6)], loss=CrossEntropy(), seed=0)
+    network.fit(RNG.normal(size=(12, 2)), np.array(labels)[np.arange(12) % 6], optimizer=SGD(0.1), epochs=1)
+    exported = files.save(network, tmp_path / f"n.{end}")
+    assert exported.agreement is None or exported.agreement.ok
+    if end == "py":
+        names = runpy.run_path(str(tmp_path / "n.py"))
+        assert names["classes"].tolist() == sorted(labels)
+    if end == "pt":
+        assert runpy.run_path(str(tmp_path / "n_torch.py"))["classes"] == sorted(labels)
+    assert not [path for folder in (tmp_path, Path.cwd()) for path in folder.glob("ran")]
+
+
+@pytest.mark.parametrize("change", ["mean", "fill", "name", "kind", "categories", "target"])
+def test_a_preprocessing_from_a_file_is_checked(tmp_path: Path, change: str) -> None:
+    network, _, _ = table_model("amount", gaps=True)
+    assert network.preprocessing is not None
+    stored = json.loads(json.dumps(network.preprocessing))
+    place = stored["target"] if change == "target" else stored["columns"][1 if change == "categories" else 0]
+    place["mean" if change == "target" else change] = {"no": "such thing"}
+    network.preprocessing = stored
+    with pytest.raises(InputError, match=r"network\.preprocessing"):
+        files.save(network, tmp_path / "n.py")
+    assert not list(tmp_path.iterdir())
+
+
+# -- a file that predicts something else ----------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["c", "onnx"])
+def test_a_mismatch_is_an_error_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    if end == "onnx":
+        pytest.importorskip("onnxruntime")
+    if end == "c" and compiler_here() is None:
+        pytest.skip("there is no C compiler")
+    path = tmp_path / f"n.{end}"
+    path.write_text("here first")
+    monkeypatch.setitem(c_loops.CALLED, "tanh", "sin")
+    monkeypatch.setitem(onnx_nodes.CALLED, "tanh", "Sin")
+    network = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    with pytest.raises(FileError, match="fault of Workings"):
+        files.save(network, path)
+    assert [each.name for each in tmp_path.iterdir()] == [f"n.{end}"]
+    assert path.read_text() == "here first"
+
+
+def test_unknown_ends_and_things_that_are_no_models(tmp_path: Path) -> None:
+    network = Network([Dense(1)], loss="SquaredError", seed=0, n_in=2)
+    with pytest.raises(FileError, match=r"ends in '\.h5'.*\.onnx"):
+        files.save(network, tmp_path / "n.h5")
+    with pytest.raises(FileError, match=r"ends in '\.pt'.*\.json"):
+        files.load(tmp_path / "n.pt")
+    with pytest.raises(InputError, match="not list"):
+        files.save([1], tmp_path / "n.c")
+    with pytest.raises(InputError, match=r"int8= is no setting for .*n\.json.*Known: none"):
+        files.save(network, tmp_path / "n.json", int8=True)
+    with pytest.raises(InputError, match=r"bits= is no setting .*Known: name, int8"):
+        files.save(network, tmp_path / "n.c", bits=4)
+    estimator = type("Fitted", (), {"network_": network})()
+    assert files.save(estimator, tmp_path / "n.json").paths == (tmp_path / "n.json",)
+    with pytest.raises(InputError, match="no parameters yet"):
+        files.save(Network([Dense(1)], loss="SquaredError"), tmp_path / "n.c")
+
+
+@pytest.mark.parametrize(("module", "end"), [("onnx", "onnx"), ("torch", "pt")])
+def test_a_missing_package_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, end: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    network = Network([Dense(1)], loss="SquaredError", seed=0, n_in=2)
+    with pytest.raises(MissingExtraError, match=rf"workings\[{module}\]"):
+        files.save(network, tmp_path / f"n.{end}")
+    if module == "onnx":
+        with pytest.raises(MissingExtraError, match=r"workings\[onnx\]"):
+            Network.from_onnx(tmp_path / "n.onnx")
+
+
+def test_without_a_runtime_the_file_is_written_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setattr("workings.files.c.compiler_here", lambda: None)
+    network = Network([Dense(1)], loss="SquaredError", seed=0, n_in=2)
+    for end in ("onnx", "c"):
+        exported = files.save(network, tmp_path / f"n.{end}")
+        assert exported.agreement is None
+        assert "not run" in str(exported)
+        assert all(path.exists() for path in exported.paths)
+
+
+# -- JSON and safetensors -------------------------------------------------------------------
+
+
+def test_json_is_readable_and_complete() -> None:
+    network = Network([Dense(2, "tanh"), Dense(1)], loss="SquaredError", seed=0, n_in=3)
+    text = text_of(network)
+    about = json.loads(text)
+    assert about["prediction"] == ["z1 = X @ W1 + b1", "a1 = np.tanh(z1)", "z2 = a1 @ W2 + b2", "p = z2"]
+    assert about["arrays"]["W1"]["shape"] == [3, 2]
+    assert about["network"]["layers"][0]["activation"]["name"] == "tanh"
+    row = f"[{', '.join(map(repr, network.parameters['W1'][0].tolist()))}]"
+    assert row in text
+
+
+@pytest.mark.parametrize("end", ["json", "safetensors"])
+def test_history_and_versions_are_in_the_file(tmp_path: Path, end: str) -> None:
+    network = Network([Dense(2, "tanh"), Dense(1)], loss="SquaredError", seed=0, n_in=1)
+    assert network.history is None
+    X = np.linspace(-1, 1, 20)[:, None]
+    history = network.fit(X, X[:, 0] ** 2, optimizer=Adam(), epochs=7)
+    again = files.load(files.save(network, tmp_path / f"n.{end}").paths[0])
+    assert again.history is not None
+    assert dict(again.history) == dict(history)
+    assert again.history.stopped == "all 7 epochs done"
+    if end == "json":
+        versions = json.loads((tmp_path / "n.json").read_text())["versions"]
+        assert versions["numpy"] == np.__version__
+
+
+# -- the command ----------------------------------------------------------------------------
+
+
+def test_the_command(tmp_path: Path) -> None:
+    pytest.importorskip("typer")
+    from typer.testing import CliRunner
+
+    from workings.cli.commands import app
+
+    network, _, _ = table_model("three", gaps=False)
+    model = network.save(tmp_path / "model.safetensors")
+    run = CliRunner().invoke
+    done = run(app, ["export", str(model), str(tmp_path / "m.c"), "--name", "fruit", "--int8"])
+    assert done.exit_code == 0
+    assert "m.h" in done.stdout
+    assert "int8: largest difference" in done.stdout
+    done = run(app, ["export", str(model), str(tmp_path / "m.json")])
+    assert "agrees with the network: read back, 200 generated rows" in done.stdout
+    done = run(app, ["export", str(tmp_path / "m.json"), str(tmp_path / "m.py")])
+    assert "agrees with the network: Python" in done.stdout
+    done = run(app, ["export", str(model), str(tmp_path / "other.json"), "--int8"])
+    assert done.exit_code != 0
+    assert not (tmp_path / "other.json").exists()
+
+
+# -- from other libraries -------------------------------------------------------------------
+
+
+def goes_on(network: Network, X: np.ndarray, folder: Path) -> None:
+    """Check that what was taken over can be explained, scripted, checked and exported."""
+    y = network.predict(X)
+    if network.targets.kind == "classes" and network.classes is None:
+        y = np.arange(len(X)) % network.n_out
+    if network.targets.kind == "numbers":
+        y = y + 0.5
+    assert check_gradients(network, X, y)
+    assert "W1" in str(network.explain(X[:4], y[:4]))
+    names: dict[str, Any] = {}
+    exec(network.script(), names)
+    assert names["outputs"](X.astype(network.dtype)).tolist() == network.outputs(X, engine="reference").tolist()
+    if compiler_here():
+        exported = files.save(network, folder / "taken.c")
+        assert exported.agreement is not None
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("y", ["two", "three", "numbers", "several"])
+def test_scikit_learns_classifiers(tmp_path: Path, dtype: str, activation: str, y: str) -> None:
+    sklearn = pytest.importorskip("sklearn.neural_network")
+    targets = {
+        "two": np.array(["no", "yes"])[(X[:, 0] > 0).astype(int)],
+        "three": np.array(["a", "b", "c"])[RNG.integers(0, 3, 80)],
+        "numbers": RNG.integers(4, 7, 80) * 1.0, "several": RNG.integers(0, 2, (80, 3)),
+    }[y]  # fmt: skip
+    rows = X.astype(dtype)
+    theirs = sklearn.MLPClassifier((5, 4), activation=activation, max_iter=15, random_state=0).fit(rows, targets)
+    ours = Network.from_sklearn(theirs)
+    assert ours.dtype == dtype
+    assert close(ours.predict_proba(rows), theirs.predict_proba(rows), dtype)
+    assert (ours.predict(rows) == theirs.predict(rows)).all()
+    if activation == "tanh":
+        goes_on(ours, rows, tmp_path)
+        pytest.importorskip("onnx")
+        path = files.save(ours, tmp_path / "n.onnx").paths[0]
+        found = session(path).run(["probabilities"], {"X": rows})[0]
+        assert close(found, theirs.predict_proba(rows), dtype)
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_scikit_learns_regressors(tmp_path: Path, outputs: int) -> None:
+    sklearn = pytest.importorskip("sklearn.neural_network")
+    y = X[:, 0] if outputs == 1 else X[:, :2]
+    theirs = sklearn.MLPRegressor(hidden_layer_sizes=(6,), max_iter=15, random_state=0).fit(X, y)
+    ours = Network.from_sklearn(theirs)
+    assert np.allclose(ours.predict(X), theirs.predict(X), rtol=1e-12, atol=1e-14)
+    goes_on(ours, X, tmp_path)
+
+
+def test_scikit_learns_that_cannot_be_taken_over() -> None:
+    sklearn = pytest.importorskip("sklearn.neural_network")
+    with pytest.raises(InputError, match="fit it first"):
+        Network.from_sklearn(sklearn.MLPClassifier())
+    with pytest.raises(InputError, match="no coefs_"):
+        Network.from_sklearn("a text")
+
+
+def sequential(*modules: Any) -> Any:
+    """An nn.Sequential."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    return torch.nn.Sequential(*modules)
+
+
+def test_pytorchs_sequential(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    bends = [nn.ReLU(), nn.Tanh(), nn.Sigmoid(), nn.SiLU(), nn.SELU(), nn.GELU(), nn.GELU(approximate="tanh"),
+             nn.Softplus(threshold=40), nn.Hardtanh(), nn.LeakyReLU(0.3), nn.ELU(0.7), nn.Identity()]  # fmt: skip
+    inner = [module for bend in bends for module in (nn.Linear(4, 4), bend)]
+    module = sequential(nn.Linear(3, 4, bias=False), nn.BatchNorm1d(4), nn.Dropout(0.2), nn.Sequential(*inner),
+                        nn.Linear(4, 3), nn.Softmax(dim=1)).double()  # fmt: skip
+    for _ in range(3):  # running statistics that are not those of the beginning
+        module(torch.randn(16, 3, dtype=torch.float64))
+    ours = Network.from_torch(module, classes=["a", "b", "c"])
+    assert module.training
+    assert [layer.bend.name for layer in ours.layers if isinstance(layer, Dense)][1:-2] == [
+        "relu", "tanh", "sigmoid", "silu", "selu", "gelu", "gelu_tanh", "softplus", "hard_tanh", "leaky_relu", "elu",
+    ]  # fmt: skip
+    module.eval()
+    with torch.no_grad():
+        expected = module(torch.from_numpy(X)).numpy()
+    assert close(ours.predict_proba(X), expected, "float64")
+    goes_on(ours, X, tmp_path)
+
+
+def test_pytorch_there_and_back(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    network = Network(
+        [Dense(5, "gelu"), BatchNorm("relu"), Dropout(0.2), Dense(3)], loss=CrossEntropy(), seed=0, n_in=3
+    )
+    network.fit(X, np.arange(80) % 3, optimizer=Adam(), epochs=3)
+    paths = files.save(network, tmp_path / "n.pt").paths
+    assert [path.name for path in paths] == ["n.pt", "n_torch.safetensors", "n_torch.py"]
+    from safetensors.torch import load_file
+
+    state, same = torch.load(paths[0], weights_only=True), load_file(paths[1])
+    assert state.keys() == same.keys()
+    assert all(torch.equal(state[name], same[name]) for name in state)
+    again = Network.from_torch(runpy.run_path(str(paths[2]))["model"])
+    assert again.theta.tobytes() == network.theta.tobytes()
+    assert again.layers == network.layers
+
+
+def test_scores_without_a_link_are_taken_over_with_the_loss() -> None:
+    torch = pytest.importorskip("torch")
+    module = sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2)).double()
+    assert Network.from_torch(module).loss == SquaredError()
+    ours = Network.from_torch(module, loss="CrossEntropy", classes=["x", "y"])
+    with torch.no_grad():
+        expected = torch.softmax(module(torch.from_numpy(X)), dim=1).numpy()
+    assert close(ours.predict_proba(X), expected, "float64")
+    one = sequential(torch.nn.Linear(3, 1), torch.nn.Sigmoid())
+    assert Network.from_torch(one).loss == BinaryCrossEntropy()
+    with pytest.raises(InputError, match="softmax, the link of CrossEntropy, not of Poisson"):
+        Network.from_torch(sequential(torch.nn.Linear(3, 2), torch.nn.Softmax(dim=1)), loss=Poisson())
+
+
+def test_modules_that_cannot_be_taken_over() -> None:
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+
+    class Own(nn.Module):
+        """A module of one's own."""
+
+        def forward(self, x: Any) -> Any:
+            """Double."""
+            return 2 * x
+
+    class Twice(nn.Linear):
+        """Linear by name of its family, but not in what it does."""
+
+        def forward(self, x: Any) -> Any:
+            """Double."""
+            return 2 * super().forward(x)
+
+    bad = {
+        "Conv1d at '0'": nn.Conv1d(1, 1, 1), "does not follow": nn.ReLU(), "Own is no module of torch.nn": Own(),
+        "Twice is no module of torch.nn": Twice(3, 2),
+        "takes 5 columns": nn.Sequential(nn.Linear(3, 4), nn.Linear(5, 2)),
+        "Hardtanh at '0.1', with settings": nn.Sequential(nn.Linear(3, 4), nn.Hardtanh(-2, 2)),
+        "no weights": nn.Sequential(nn.Dropout(0.1)),
+        "no running statistics": nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2, track_running_stats=False)),
+    }  # fmt: skip
+    for words, module in bad.items():
+        with pytest.raises(InputError, match=words if "statistics" not in words else "running statistics"):
+            Network.from_torch(sequential(module))
+
+
+class FakeLayer:
+    """What every version of Keras answers for a layer."""
+
+    def __init__(self, weights: list[np.ndarray], **settings: Any) -> None:
+        self.weights, self.settings = weights, settings
+
+    def get_config(self) -> dict[str, Any]:
+        """The settings."""
+        return self.settings
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The arrays."""
+        return self.weights
+
+
+def keras_model(*layers: tuple[str, list[np.ndarray], dict[str, Any]]) -> Any:
+    """A stand-in for a Sequential whose layers have these class names."""
+    made = [type(kind, (FakeLayer,), {})(weights, **settings) for kind, weights, settings in layers]
+    return type("Sequential", (), {"layers": made})()
+
+
+def test_kerass_sequential_by_what_it_answers() -> None:
+    W, V, b = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 2)), RNG.normal(size=4)
+    norm = {"momentum": 0.99, "epsilon": 1e-3, "center": False, "scale": True}
+    model = keras_model(
+        ("Dense", [W, b], {"activation": "linear"}),
+        ("BatchNormalization", [b + 3, 0.1 * b, b**2], norm),
+        ("LeakyReLU", [], {"negative_slope": 0.2}), ("Dropout", [], {"rate": 0.5}),
+        ("Dense", [V], {"activation": "softmax", "use_bias": False}),
+    )  # fmt: skip
+    ours = Network.from_keras(model, classes=["a", "b"])
+    normed = (X @ W + b - 0.1 * b) / np.sqrt(b**2 + 1e-3) * (b + 3)
+    z = np.where(normed > 0, normed, 0.2 * normed) @ V
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    assert close(ours.predict_proba(X), e / e.sum(axis=1, keepdims=True), "float64")
+    (batch_norm,) = [layer for layer in ours.layers if isinstance(layer, BatchNorm)]
+    assert batch_norm.momentum == pytest.approx(0.01)
+    for layer in (("Conv2D", [], {"name": "c"}), ("Dense", [W], {"name": "d", "activation": "mish"}),
+                  ("ReLU", [], {"max_value": 6.0})):  # fmt: skip
+        with pytest.raises(InputError, match=layer[0]):
+            Network.from_keras(keras_model(layer))
+    with pytest.raises(InputError, match="no Sequential"):
+        Network.from_keras(object())
+
+
+# -- ONNX files of others --------------------------------------------------------------------
+
+
+class Foreign:
+    """Builds an ONNX file as other libraries write them."""
+
+    def __init__(self) -> None:
+        self.onnx = pytest.importorskip("onnx")
+        self.nodes: list[Any] = []
+        self.arrays: list[Any] = []
+        self.current = "input"
+
+    def fixed(self, values: Any) -> str:
+        """A fixed array; its name."""
+        name = f"fixed{len(self.arrays)}"
+        self.arrays.append(self.onnx.numpy_helper.from_array(np.asarray(values), name))
+        return name
+
+    def node(self, kind: str, *inputs: str, **settings: Any) -> str:
+        """One operator; the name of its result."""
+        name = f"value{len(self.nodes)}"
+        self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), [name], **settings))
+        return name
+
+    def then(self, kind: str, *others: Any, **settings: Any) -> Foreign:
+        """One operator after what there is, with fixed arrays."""
+        self.current = self.node(kind, self.current, *map(self.fixed, others), **settings)
+        return self
+
+    def written(self, path: Path, output: str = "", opset: int = 20) -> Path:
+        """The file."""
+        helper = self.onnx.helper
+        given = helper.make_tensor_value_info("input", 1, ["batch", 3])
+        result = helper.make_value_info(output or self.current, helper.make_tensor_type_proto(1, None))
+        graph = helper.make_graph(self.nodes, "foreign", [given], [result], self.arrays)
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
+        path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())
+        return path
+
+
+def numbers(*shape: int) -> np.ndarray:
+    """Weights in float32, of a size that training gives them."""
+    return (0.4 * RNG.normal(size=shape)).astype(np.float32)
+
+
+def foreign_bends(model: Foreign) -> dict[str, Any]:
+    """Each activation as other libraries write it: what it is called here, and what writes it."""
+
+    def silu() -> None:
+        model.current = model.node("Mul", model.current, model.node("Sigmoid", model.current))
+
+    def gelu() -> None:
+        z, half, one = model.current, model.fixed(np.float32(0.5)), model.fixed(np.float32(1))
+        root = model.fixed(np.float32(2**0.5))
+        erf = model.node("Add", model.node("Erf", model.node("Div", z, root)), one)
+        model.current = model.node("Mul", model.node("Mul", z, erf), half)
+
+    def softplus() -> None:
+        z = model.current
+        smooth = model.node("Softplus", z)
+        model.current = model.node("Where", model.node("Greater", z, model.fixed(np.float32(20))), z, smooth)
+
+    return {
+        "relu": lambda: model.then("Relu"), "tanh": lambda: model.then("Tanh"), "silu": silu, "gelu": gelu,
+        "softplus": softplus, "sigmoid": lambda: model.then("Sigmoid"), "selu": lambda: model.then("Selu"),
+        "leaky_relu": lambda: model.then("LeakyRelu", alpha=0.2), "elu": lambda: model.then("Elu", alpha=0.5),
+        "hard_tanh": lambda: model.then("Clip", np.float32(-1), np.float32(1)),
+        "gelu_tanh": lambda: model.then("Gelu", approximate="tanh"), "identity": lambda: model.then("Identity"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_onnx_files_of_others(tmp_path: Path, name: str) -> None:
+    model = Foreign()
+    model.then("Cast", to=1).then("Gemm", numbers(5, 3), numbers(5), transB=1, alpha=0.5, beta=2.0)
+    model.then("BatchNormalization", numbers(5), numbers(5), numbers(5), numbers(5) ** 2 + 0.1, epsilon=1e-3)
+    foreign_bends(model)[name]()
+    model.then("Dropout").then("MatMul", numbers(5, 4)).then("Add", numbers(1, 4))
+    foreign_bends(model)[name]()
+    model.then("MatMul", numbers(4, 3)).then("Softmax", axis=1)
+    path = model.written(tmp_path / "n.onnx")
+    network = Network.from_onnx(path, classes=["a", "b", "c"])
+    rows = X.astype(np.float32)
+    expected = session(path).run(None, {"input": rows})[0]
+    assert close(network.predict_proba(rows), expected, "float32")
+    assert [layer.bend.name for layer in network.layers] == ["identity", name, name, "identity"]
+    assert network.loss == CrossEntropy()
+    if name == "tanh":
+        goes_on(network, rows, tmp_path)
+
+
+@pytest.mark.parametrize("labels", [["north", "south"], [3, 5]])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_labels_in_onnx_files_of_others(tmp_path: Path, labels: list[Any], zipped: bool) -> None:
+    model = Foreign()
+    model.then("MatMul", numbers(3, 4)).then("Add", numbers(1, 4)).then("Relu")
+    model.then("MatMul", numbers(4, 1)).then("Add", numbers(1, 1)).then("Sigmoid")
+    second = model.current
+    first = model.node("Sub", model.fixed(np.float32(1)), second)
+    both = model.node("Concat", first, second, axis=1)
+    if zipped:
+        key = "classlabels_strings" if isinstance(labels[0], str) else "classlabels_int64s"
+        model.node("ZipMap", both, domain="ai.onnx.ml", **{key: labels})
+    else:
+        best = model.node("ArgMax", both, axis=1)
+        values = np.array(labels, dtype=object if isinstance(labels[0], str) else np.int64)
+        model.node("ArrayFeatureExtractor", model.fixed(values), best, domain="ai.onnx.ml")
+    network = Network.from_onnx(model.written(tmp_path / "n.onnx", both))
+    rows = X.astype(np.float32)
+    expected = session(tmp_path / "n.onnx").run([both], {"input": rows})[0]
+    assert close(network.predict_proba(rows), expected, "float32")
+    assert network.predict(rows).tolist() == [labels[int(p > 0.5)] for p in expected[:, 1]]
+    goes_on(network, rows, tmp_path)
+
+
+def test_operators_that_cannot_be_taken_over(tmp_path: Path) -> None:
+    W = numbers(3, 4)
+    bad = {
+        "Conv": lambda: Foreign().then("MatMul", W).then("Conv", numbers(1, 1, 1)),
+        "Gather": lambda: Foreign().then("Gather", np.array([0])).then("MatMul", W[:1]),
+        "Mul": lambda: Foreign().then("Mul", numbers(3)).then("MatMul", W),
+        "Relu, which does not follow": lambda: Foreign().then("Relu").then("MatMul", W),
+        "turns its rows": lambda: Foreign().then("Gemm", W, transA=1),
+        "has Clip": lambda: Foreign().then("MatMul", W).then("Clip", np.float32(0), np.float32(6)).then("MatMul", W.T),
+        "after a softmax": lambda: Foreign().then("MatMul", W).then("Softmax", axis=1).then("MatMul", W.T),
+    }  # fmt: skip
+    for words, build in bad.items():
+        with pytest.raises(FileError, match=words):
+            Network.from_onnx(build().written(tmp_path / "n.onnx"))
+
+
+@pytest.mark.parametrize("name", list(ACTIVATIONS))
+@pytest.mark.parametrize("loss", ["CrossEntropy", "BinaryCrossEntropy", "SquaredError", "Poisson"])
+def test_our_own_onnx_files_come_back(tmp_path: Path, name: str, loss: str) -> None:
+    pytest.importorskip("onnx")
+    network = Network([Dense(4, name), Dense(3, name, bias=False), Dense(2)], loss=loss, seed=0, n_in=3)
+    again = Network.from_onnx(files.save(network, tmp_path / "n.onnx").paths[0])
+    assert again.theta.tobytes() == network.theta.tobytes()
+    assert (again.layers, again.loss) == (network.layers, network.loss)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_scikit_learns_exporter_writes(tmp_path: Path) -> None:
+    converter, sklearn = pytest.importorskip("skl2onnx"), pytest.importorskip("sklearn.neural_network")
+    rows = X.astype(np.float32)
+    for y in (np.array(["a", "b"])[(X[:, 0] > 0).astype(int)], np.arange(80) % 3, X[:, 0]):
+        kind = sklearn.MLPRegressor if y.dtype.kind == "f" else sklearn.MLPClassifier
+        theirs = kind(hidden_layer_sizes=(5,), max_iter=10, random_state=0).fit(rows, y)
+        (tmp_path / "n.onnx").write_bytes(converter.to_onnx(theirs, rows[:1]).SerializeToString())
+        network = Network.from_onnx(tmp_path / "n.onnx")
+        assert np.allclose(network.theta, Network.from_sklearn(theirs).theta)
+        if y.dtype.kind != "f":
+            assert network.predict(rows).tolist() == theirs.predict(rows).tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_pytorchs_exporter_writes(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    nn = torch.nn
+    module = sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.GELU(), nn.Linear(5, 4), nn.SiLU(), nn.Linear(4, 2),
+                        nn.Softmax(dim=1)).eval()  # fmt: skip
+    torch.onnx.export(module, (torch.zeros(2, 3),), tmp_path / "n.onnx", dynamo=False)
+    network = Network.from_onnx(tmp_path / "n.onnx")
+    assert np.allclose(network.theta, Network.from_torch(module).theta)
+
+
+@pytest.mark.slow
+def test_keras_there_and_back(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    if not has_keras():
+        pytest.skip("Keras is not installed")
+    layers: list[Layer] = [Dense(4, "elu"), BatchNorm("hard_tanh"), Dense(3, "leaky_relu"), Dropout(0.2), Dense(2)]
+    network = Network(layers, loss=CrossEntropy(), seed=0, n_in=3)
+    exported = files.save(network, tmp_path / "n.keras")
+    assert [path.name for path in exported.paths] == ["n.keras", "n_keras.py", "n_keras.npz"]
+    code = "; ".join([
+        "import sys, warnings", "warnings.simplefilter('ignore')", "import keras", "from workings import Network",
+        "model = keras.saving.load_model('n.keras')", "print(repr(Network.from_keras(model).layers))",
+    ])  # fmt: skip
+    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == repr(network.layers)
+
+
+def has_keras() -> bool:
+    """Whether Keras is there."""
+    return importlib.util.find_spec("keras") is not None

@@ -1,0 +1,312 @@
+"""Hostile files: whatever arrives as JSON or ONNX is refused by our own error, or makes a network that can be used.
+
+The same is tested of safetensors files in ``test_files.py``.  Time and memory are bounded by what the file itself
+holds; nothing in it is run, and it can name no other file that would be opened.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from workings import Adam, BatchNorm, CrossEntropy, Dense, Dropout, FileError, Network, files
+from workings.datasets import moons
+
+X, Y = moons(n=40, seed=0)
+HOSTILE = settings(
+    max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate)
+)
+GONE = object()
+ODD: list[Any] = [
+    GONE, None, -1, 0, 0.5, 10**12, 10**400, 1e308, True, "", "relu", "float16", [], {}, [1, 2], ["a"], [[[1.0]]],
+    {"kind": "Dense"}, float("nan"), float("inf"), "../../etc/passwd",
+]  # fmt: skip
+
+
+def trained() -> Network:
+    """A small network with a bit of everything."""
+    network = Network(
+        [Dense(4), BatchNorm("relu"), Dropout(0.2), Dense(3, "elu"), Dense(2)], loss=CrossEntropy(), seed=0
+    )
+    network.fit(X, np.array(["lower", "upper"])[Y], optimizer=Adam(1e-2), epochs=2)
+    return network
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one sound file of each kind."""
+    folder = tmp_path_factory.mktemp("sound")
+    files.save(trained(), folder / "sound.json")
+    plain = Network([Dense(4, "tanh"), Dense(3, "relu", bias=False), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    if has_onnx():
+        files.save(plain, folder / "sound.onnx")
+    return folder
+
+
+def has_onnx() -> bool:
+    """Whether the package onnx is there."""
+    try:
+        import onnx  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+ENDS = ["json", pytest.param("onnx", marks=pytest.mark.skipif(not has_onnx(), reason="onnx is not installed"))]
+
+
+def loads_or_is_refused(path: Path, content: bytes) -> bool:
+    """Check that bytes are refused as a file, or make a network that can be used; whether they were refused."""
+    path.write_bytes(content)
+    try:
+        network = files.load(path)
+    except FileError:
+        return True
+    assert network.n_in is not None
+    assert np.isfinite(network.theta).all()
+    assert len(network.predict(np.zeros((3, network.n_in)))) == 3
+    assert "Network" in network.summary()
+    return False
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_file_cut_short_anywhere(folder: Path, tmp_path: Path, end: str) -> None:
+    whole = (folder / f"sound.{end}").read_bytes()
+    path = tmp_path / f"n.{end}"
+    assert not loads_or_is_refused(path, whole)
+    lengths = sorted({*range(0, len(whole) - 2, max(len(whole) // 60, 1)), *range(12)})
+    refused = [loads_or_is_refused(path, whole[:length]) for length in lengths]
+    assert all(refused)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@HOSTILE
+@given(data=st.data())
+def test_bytes_that_are_flipped(folder: Path, end: str, data: st.DataObject) -> None:
+    content = bytearray((folder / f"sound.{end}").read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    loads_or_is_refused(folder / f"flipped.{end}", bytes(content))
+
+
+@pytest.mark.parametrize("end", ENDS)
+@HOSTILE
+@given(content=st.binary(max_size=300))
+def test_bytes_of_any_kind(folder: Path, end: str, content: bytes) -> None:
+    assert loads_or_is_refused(folder / f"any.{end}", content)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    "content", [b"", b"\0", b"{}", b"[]", b"null", b"\xff" * 64, b"[" * 100_000, b"PK\x03\x04" * 9]
+)
+def test_what_is_no_such_file(tmp_path: Path, end: str, content: bytes) -> None:
+    assert loads_or_is_refused(tmp_path / f"n.{end}", content)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_file_that_is_not_there_and_a_folder(tmp_path: Path, end: str) -> None:
+    with pytest.raises(FileError, match="Cannot read"):
+        files.load(tmp_path / f"nowhere.{end}")
+    (tmp_path / f"folder.{end}").mkdir()
+    with pytest.raises(FileError, match="Cannot read"):
+        files.load(tmp_path / f"folder.{end}")
+
+
+# -- JSON -----------------------------------------------------------------------------------
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a JSON value; of a long list the first two."""
+    if path:
+        yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    for key, item in inside:
+        yield from places(item, (*path, key))
+
+
+def changed(about: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """The same with another value somewhere."""
+    about = copy.deepcopy(about)
+    inner = about
+    for key in path[:-1]:
+        inner = inner[key]
+    if value is GONE:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return about
+
+
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_json_with_another_value_somewhere(folder: Path, tmp_path: Path, every: int) -> None:
+    about = json.loads((folder / "sound.json").read_text())
+    surprises = []
+    cases = [(path, value) for path in places(about) for value in ODD]
+    for path, value in cases[::every]:
+        try:
+            loads_or_is_refused(tmp_path / "n.json", json.dumps(changed(about, path, value)).encode())
+        except Exception as error:
+            surprises.append(f"{path} = {value!r:.20}: {type(error).__name__} {error}"[:200])
+    assert not surprises, "\n".join(surprises)
+
+
+def test_json_with_weights_that_are_no_numbers(folder: Path, tmp_path: Path) -> None:
+    about = json.loads((folder / "sound.json").read_text())
+    for value in (float("nan"), float("inf"), 1e999, True, "1.0", None, [1.0]):
+        path = ("arrays", "W1", "values", 0, 0)
+        assert loads_or_is_refused(tmp_path / "n.json", json.dumps(changed(about, path, value)).encode())
+
+
+def test_json_of_a_newer_version(folder: Path, tmp_path: Path) -> None:
+    about = {**json.loads((folder / "sound.json").read_text()), "version": 2}
+    (tmp_path / "n.json").write_text(json.dumps(about))
+    with pytest.raises(FileError, match=r"format version 2.*Upgrade"):
+        Network.from_json(tmp_path / "n.json")
+
+
+# -- ONNX -----------------------------------------------------------------------------------
+
+
+def sound_model(folder: Path) -> Any:
+    """The sound ONNX file as a message."""
+    onnx = pytest.importorskip("onnx")
+    return onnx.load_model_from_string((folder / "sound.onnx").read_bytes())
+
+
+def arrays_of(model: Any) -> dict[str, Any]:
+    """The arrays of a model by name."""
+    return {tensor.name: tensor for tensor in model.graph.initializer}
+
+
+@pytest.mark.parametrize("dims", [[-1, 4], [2**62, 2**62], [2**31, 4], [0, 4], [], [8], [4, 2], [2, 4, 1]])
+def test_onnx_with_absurd_sizes(folder: Path, tmp_path: Path, dims: list[int]) -> None:
+    model = sound_model(folder)
+    del arrays_of(model)["W1"].dims[:]
+    arrays_of(model)["W1"].dims.extend(dims)
+    assert loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_onnx_with_weights_that_are_not_finite(folder: Path, tmp_path: Path, value: float) -> None:
+    model = sound_model(folder)
+    W = np.frombuffer(arrays_of(model)["W1"].raw_data).copy()
+    W[3] = value
+    arrays_of(model)["W1"].raw_data = W.tobytes()
+    assert loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+
+
+@pytest.mark.parametrize("kind", [0, 2, 6, 7, 8, 9, 10, 14, 16, 21, 99])
+def test_onnx_with_other_types(folder: Path, tmp_path: Path, kind: int) -> None:
+    model = sound_model(folder)
+    arrays_of(model)["W1"].data_type = kind
+    assert loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+
+
+def test_onnx_that_names_another_file(folder: Path, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    (tmp_path / "secret").write_bytes(np.zeros(8).tobytes())
+    model = sound_model(folder)
+    W = arrays_of(model)["W1"]
+    W.ClearField("raw_data")
+    W.data_location = onnx.TensorProto.EXTERNAL
+    W.external_data.add(key="location", value="secret")
+    (tmp_path / "n.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(FileError, match=r"'W1' in another file, which is not opened"):
+        Network.from_onnx(tmp_path / "n.onnx")
+
+
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_onnx_with_other_operators_and_wires(folder: Path, tmp_path: Path, every: int) -> None:
+    kinds = ["Relu", "Gemm", "MatMul", "Add", "Loop", "If", "Expand", "ConstantOfShape", "BatchNormalization", "Clip",
+             "Softmax", "Cast", "Identity", "Selu", "NoSuchThing", ""]  # fmt: skip
+    count = len(sound_model(folder).graph.node)
+    changes = [(place, kind, wire) for place in range(count) for kind in kinds for wire in ("", "X", "W1", "nowhere")]
+    for place, kind, wire in changes[::every]:
+        model = sound_model(folder)
+        node = model.graph.node[place]
+        node.op_type = kind
+        if wire and node.input:
+            node.input[len(node.input) - 1] = wire
+        loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+
+
+def test_onnx_that_only_looks_like_ours_is_found_out(folder: Path, tmp_path: Path) -> None:
+    model = sound_model(folder)
+    numbers = [tensor for tensor in model.graph.initializer if tensor.name.startswith("number")]
+    assert numbers
+    numbers[0].raw_data = np.array(-0.25).tobytes()  # the 0 of max(z, 0)
+    (tmp_path / "n.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(FileError, match="predicts something else"):
+        Network.from_onnx(tmp_path / "n.onnx")
+
+
+def test_onnx_with_several_inputs_or_none(folder: Path, tmp_path: Path) -> None:
+    model = sound_model(folder)
+    model.graph.input.add().CopyFrom(model.graph.input[0])
+    model.graph.input[1].name = "other"
+    assert loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+    del model.graph.input[:]
+    assert loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+
+
+def test_a_wide_file_needs_little_more_memory_than_it_holds(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    W = numpy_helper.from_array(np.ones((4_000_000, 1), dtype=np.float32), "W")
+    given, result = (helper.make_tensor_value_info(name, 1, ["n", None]) for name in "XY")
+    graph = helper.make_graph([helper.make_node("MatMul", ["X", "W"], ["Y"])], "wide", [given], [result], [W])
+    (tmp_path / "wide.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+    code = (
+        "import resource, onnx.reference, workings; before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; "
+        "net = workings.Network.from_onnx('wide.onnx'); after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; "
+        "print(net.n_in, after - before)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    n_in, grown = map(int, done.stdout.split())
+    assert n_in == 4_000_000
+    scale = 1024 if sys.platform != "darwin" else 1
+    assert grown * scale < 2_000_000_000  # 200 rows of 4 million numbers would be 6.4 GB in float64
+
+
+def test_a_small_onnx_file_does_not_become_a_large_network(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    W = onnx.numpy_helper.from_array(np.ones((300, 300), dtype=np.float32), "W")
+    given, result = (helper.make_tensor_value_info(name, 1, ["n", None]) for name in ("v0", "v5000"))
+    nodes = [helper.make_node("Gemm", [f"v{i}", "W"], [f"v{i + 1}"]) for i in range(5000)]
+    content = helper.make_model(helper.make_graph(nodes, "long", [given], [result], [W])).SerializeToString()
+    (tmp_path / "n.onnx").write_bytes(content)
+    with pytest.raises(FileError, match="uses its arrays again and again"):
+        Network.from_onnx(tmp_path / "n.onnx")
+
+
+def test_files_with_very_many_layers(folder: Path, tmp_path: Path) -> None:
+    about = json.loads((folder / "sound.json").read_text())
+    about["network"]["layers"][1:1] = [{"kind": "Dropout", "rate": 0.1}] * 100_000
+    (tmp_path / "n.json").write_text(json.dumps(about))
+    with pytest.raises(FileError, match=r"100,005 layers; at most 1,000"):
+        Network.from_json(tmp_path / "n.json")
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    W = onnx.numpy_helper.from_array(np.ones((1, 1), dtype=np.float32), "W")
+    given, result = (helper.make_tensor_value_info(name, 1, ["n", None]) for name in ("v0", "v3000"))
+    nodes = [helper.make_node("MatMul", [f"v{i}", "W"], [f"v{i + 1}"]) for i in range(3000)]
+    content = helper.make_model(helper.make_graph(nodes, "long", [given], [result], [W])).SerializeToString()
+    (tmp_path / "n.onnx").write_bytes(content)
+    with pytest.raises(FileError, match=r"more than 1,000 layers"):
+        Network.from_onnx(tmp_path / "n.onnx")

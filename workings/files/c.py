@@ -1,0 +1,450 @@
+"""C: a network as one header and one source file of C99, which need ``<math.h>`` and nothing else.
+
+Nothing is allocated, nothing is read: the weights are constants of the file, and a row is predicted by the loops that
+the program's statements stand for.  A table's columns are standardized and its categories spread inside the file.
+With ``int8=True`` the weights are bytes with one scale for each column, and what that costs is said.  The source
+holds ten rows with their predictions; compiled with ``-DNAME_SELF_TEST`` it is a program that compares itself.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.columns import Columns, Words, columns_in
+from workings.errors import FileError, InputError
+from workings.files.agreement import (
+    Agreement,
+    Exported,
+    Rows,
+    allowed_difference,
+    compare,
+    deliver,
+    generated_rows,
+    scale_of,
+    usual_sizes,
+)
+from workings.files.c_loops import INDENT, KEYWORDS, Loops, Parts, entries
+from workings.files.statements import after, before
+from workings.network import Network
+from workings.version import __version__
+
+FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
+TEST_ROWS = 10
+LEVELS = 127  # of a byte, on each side of 0
+
+
+def export(network: Network, path: Path, *, name: str | None = None, int8: bool = False) -> Exported:
+    """Write a network as a C source and its header; where there is a compiler, compile, run and compare.
+
+    Parameters
+    ----------
+    network : Network
+    path : path
+        Of the source, ``digits.c``; the header is ``digits.h`` beside it.
+    name : str or None
+        What all names in the files begin with; by default the file's own name.
+    int8 : bool
+        Keep the matrices as bytes; the notes of the result say how much accuracy that costs.
+
+    Raises
+    ------
+    InputError
+        For a name that C does not allow.
+    NotCompilableError
+        For a statement that C has no words for; the message names it.
+    FileError
+        If what was compiled predicts something else.
+    """
+    program = CProgram(network, identifier(name, path), path.stem, int8)
+    contents = {f"{path.stem}.c": program.source().encode(), f"{path.stem}.h": program.header().encode()}
+    rows = generated_rows(network)
+    notes = program.loss_of_accuracy(rows) if int8 else ()
+    return deliver(path, contents, lambda folder: program.run(folder, rows), notes)
+
+
+def identifier(name: str | None, path: Path) -> str:
+    """What all names in the files begin with.
+
+    >>> identifier(None, Path("2-moons.c"))
+    'net_2_moons'
+    """
+    if name is None:
+        plain = re.sub(r"[^0-9A-Za-z_]", "_", path.stem).strip("_") or "net"
+        return f"net_{plain}" if plain[0].isdigit() or plain in KEYWORDS else plain
+    if not re.fullmatch(r"[A-Za-z][0-9A-Za-z_]*", name) or name in KEYWORDS:
+        raise InputError(f"name={name!r} is no name that C allows: letters, digits and _, as in 'digits'.")
+    return name
+
+
+@dataclass
+class CProgram:
+    """One network as C."""
+
+    network: Network
+    prefix: str
+    stem: str
+    int8: bool
+
+    @cached_property
+    def columns(self) -> Columns | None:
+        """The table that the network was trained on."""
+        return columns_in(self.network.preprocessing)
+
+    @property
+    def real(self) -> str:
+        """The type of the network's numbers."""
+        return "float" if self.network.dtype == np.float32 else "double"
+
+    @cached_property
+    def matrices(self) -> dict[str, tuple[Array, Array]]:
+        """The matrices as bytes, each with the scale of its columns."""
+        if not self.int8:
+            return {}
+        return {name: as_bytes(array) for name, array in self.network.parameters.items() if array.ndim == 2}
+
+    @cached_property
+    def meant(self) -> Network:
+        """The network that the file holds: with ``int8``, that of the rounded weights."""
+        meant = copy.deepcopy(self.network)
+        for name, (levels, scale) in self.matrices.items():
+            meant.parameters[name] = levels * scale
+        return meant
+
+    # -- the two files -----------------------------------------------------------------------
+
+    @property
+    def arguments(self) -> list[tuple[str, str, int]]:
+        """What a prediction is given: type, name, length."""
+        if self.columns is None:
+            return [(self.real, "X", self.network.n_in or 1)]
+        given = [("double", "columns", len(self.columns.numbers)), ("int", "categories", len(self.columns.words))]
+        return [argument for argument in given if argument[2]]
+
+    @property
+    def prototypes(self) -> dict[str, str]:
+        """The functions and what is said about each."""
+        prefix, network = self.prefix, self.network
+        given = ", ".join(f"const {kind} {name}[{length}]" for kind, name, length in self.arguments)
+        found = {f"void {prefix}_outputs({given}, {self.real} p[{network.n_out}])": "The outputs p for one row."}
+        outputs = f"const {self.real} p[{network.n_out}]"
+        if network.targets.has_labels:
+            found[f"int {prefix}_label({outputs})"] = "Which label outputs stand for, counted from 0."
+        elif network.targets.kind == "labels":
+            found[f"int {prefix}_label({outputs}, int output)"] = "Whether one of several labels holds: 1 or 0."
+        elif after(network, self.columns).statements:
+            found[f"double {prefix}_value({outputs})"] = "The prediction in the target's own unit."
+        return found
+
+    def header(self) -> str:
+        """The header."""
+        prefix = self.prefix
+        lines = [comment(self.about()), f"#ifndef {prefix.upper()}_H", f"#define {prefix.upper()}_H", ""]
+        lines += ["#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
+        for prototype, words in self.prototypes.items():
+            lines += [comment(words), f"{prototype};", ""]
+        if self.labels is not None:
+            lines += [comment("The labels, in the order of their columns."), f"extern {self.labels[0]};", ""]
+        return "\n".join([*lines, "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""])
+
+    def about(self) -> str:
+        """What stands above all else."""
+        network = self.network
+        lines = [f"A neural network; written by Workings {__version__}.", ""]
+        lines += [f"Layers: {', '.join(map(repr, network.layers))}; loss {network.loss!r}."]
+        lines += [f"Weights are bytes with a scale for each column ({self.real})."] if self.int8 else []
+        if self.columns is not None:
+            lines += ["", "A row is given in the table's own units; a gap is NAN, or -1 for a category."]
+            for index, column in enumerate(self.columns.numbers):
+                lines += [f"  columns[{index}]: {column.name}" + ("" if column.fill is not None else ", without gaps")]
+            for index, words in enumerate(self.columns.words):
+                known = ", ".join(f"{code} {category}" for code, category in enumerate(words.categories))
+                lines += [f"  categories[{index}]: {words.name}: {known}"]
+        return "\n".join(lines)
+
+    @property
+    def labels(self) -> tuple[str, list[str]] | None:
+        """The declaration of the labels, and the labels as C."""
+        classes = self.network.classes
+        if classes is None or not self.network.targets.has_labels:
+            return None
+        texts = [c_text(label) if isinstance(label, str) else str(int(label)) for label in classes.tolist()]
+        kind = "char *const" if classes.dtype.kind == "U" else "long long"
+        return f"const {kind} {self.prefix}_labels[{len(texts)}]", [
+            f"{text}LL" if kind[0] == "l" else text for text in texts
+        ]
+
+    def source(self) -> str:
+        """The source."""
+        parts = Parts(self.prefix)
+        functions = [self.outputs(parts), *self.deciding(parts)]
+        lines = [comment(self.about()), "#include <math.h>", "", f'#include "{self.stem}.h"', "", *parts.lines]
+        if self.labels is not None:
+            lines += [f"{self.labels[0]} = {{", *(f"{INDENT}{text}," for text in self.labels[1]), "};", ""]
+        return "\n".join([*lines, *functions, self.self_test()])
+
+    def outputs(self, parts: Parts) -> str:
+        """The function that predicts."""
+        network, n_in = self.network, self.network.n_in or 1
+        program = network.inference.needed_for("p")
+        fixed = {**network.parameters, **network.statistics}
+        body = self.assembling(parts)
+        names = {"X": "X", "p": "p"}
+        loops = Loops(program, {"X": ("n", n_in)}, fixed, self.real, parts, self.matrices, ("p",), names)
+        lines = flat([*body, *loops.written()], {"X": n_in, "p": network.n_out})
+        return function(next(iter(self.prototypes)), lines)
+
+    def assembling(self, parts: Parts) -> list[str]:
+        """X, put together of a table's columns."""
+        columns = self.columns
+        if columns is None:
+            return []
+        lines = [f"{self.real} X[{self.network.n_in}];"]
+        if columns.numbers:
+            count = len(columns.numbers)
+            names = {"columns": "columns", "numbers": "scaled"}
+            loops = Loops(before(columns), {"columns": ("n", count)}, columns.arrays, "double", parts, names=names)
+            lines += flat(loops.written(), {"columns": count})
+        numbers, words, place = 0, 0, 0
+        for column in columns.columns:
+            if isinstance(column, Words):
+                lines += category_lines(column, words, place)
+                words += 1
+            else:
+                entry = "scaled" if len(columns.numbers) == 1 else f"scaled[{numbers}]"
+                lines += [f"X[{place}] = ({self.real}){entry};"]
+                numbers += 1
+            place += column.width
+        return lines
+
+    def deciding(self, parts: Parts) -> list[str]:
+        """The functions that make labels and values of outputs."""
+        prototype = next(reversed(self.prototypes))
+        network, statements = self.network, after(self.network, self.columns)
+        if not statements.statements:
+            return []
+        if network.targets.kind == "classes":
+            return [function(prototype, arg_max(str(statements["best"]), network.n_out))]
+        target, n_out = statements.statements[0].target, network.n_out
+        real = self.real if target == "chosen" else "double"
+        loops = Loops(statements.needed_for(target), {"p": ("n", n_out)}, {}, real, parts, names={"p": "p"})
+        lines = flat(loops.written(), {"p": n_out})
+        result = f"{target}[output]" if n_out > 1 and target == "chosen" else target
+        return [function(prototype, [*lines, f"return {'(int)' if target == 'chosen' else ''}{result};"])]
+
+    # -- trying it ---------------------------------------------------------------------------
+
+    def self_test(self) -> str:
+        """Ten rows with their outputs, and a program that counts how many it gets wrong."""
+        rows = generated_rows(self.network).some(TEST_ROWS)
+        p = self.meant.outputs(rows.X, engine="reference").astype(np.float64)
+        allowed = allowed_difference(self.meant, rows.X)
+        given = [rows.X if name == "X" else rows.numbers if name == "columns" else rows.codes.astype(np.int64)
+                 for _, name, _ in self.arguments]  # fmt: skip
+        arrays = [
+            f"static const {kind} test_{name}[{TEST_ROWS}][{length}] = {{\n{entries(values, kind)}\n}};"
+            for (kind, name, length), values in zip(self.arguments, given, strict=True)
+        ]
+        n_out = self.network.n_out
+        arrays += [f"static const double test_p[{TEST_ROWS}][{n_out}] = {{\n{entries(p, 'double')}\n}};"]
+        arrays += [f"static const double test_size[{n_out}] = {{\n{entries(usual_sizes(p), 'double')}\n}};"]
+        arguments = ", ".join(f"test_{name}[row]" for _, name, _ in self.arguments)
+        return SELF_TEST.format(
+            macro=f"{self.prefix.upper()}_SELF_TEST", arrays="\n\n".join(arrays), rows=TEST_ROWS, real=self.real,
+            n_out=n_out, allowed=repr(allowed), call=f"{self.prefix}_outputs({arguments}, p)",
+        )  # fmt: skip
+
+    def run(self, folder: Path, rows: Rows) -> Agreement | None:
+        """Compile the files, run the self-test and the generated rows, and compare; None without a compiler."""
+        compiler = compiler_here()
+        if compiler is None:
+            return None
+        self.compile(compiler, folder, [f"-D{self.prefix.upper()}_SELF_TEST", f"{self.stem}.c"], "self-test")
+        wrong = subprocess.run([folder / "self-test"], check=False).returncode
+        if wrong < 0:
+            raise FileError(f"{self.stem}.c was ended by the system: its layers may be too wide for the stack.")
+        if wrong:
+            raise FileError(
+                f"{self.stem}.c gets {wrong} of its {TEST_ROWS} own rows wrong: this is a fault of Workings."
+            )
+        (folder / "driver.c").write_text(self.driver())
+        self.compile(compiler, folder, [f"{self.stem}.c", "driver.c"], "driver")
+        done = subprocess.run(
+            [folder / "driver"], input=self.lines_of(rows), capture_output=True, text=True, check=True
+        )
+        found = np.array(done.stdout.split(), dtype=np.float64).reshape(len(rows), -1)
+        p, rest = found[:, : self.network.n_out], found[:, self.network.n_out :]
+        runtime = Path(compiler).name
+        if not self.gives_values:
+            return compare(runtime, self.meant, rows, p, self.decoded(rest.astype(np.int64)))
+        both = (compare(runtime, self.meant, rows, p),
+                compare(runtime, self.meant, rows, rest, scale=scale_of(self.network)))  # fmt: skip
+        return max(both, key=lambda agreement: agreement.difference)
+
+    @property
+    def gives_values(self) -> bool:
+        """Whether there is a function that gives the target's own unit."""
+        return any(f"{self.prefix}_value(" in prototype for prototype in self.prototypes)
+
+    def decoded(self, labels: Array) -> Array | None:
+        """The labels behind their numbers, as the network predicts them."""
+        targets = self.network.targets
+        if not labels.shape[1] or not targets.has_labels:
+            return labels if labels.shape[1] else None
+        return labels[:, 0] if targets.classes is None else targets.classes[labels[:, 0]]
+
+    def compile(self, compiler: str, folder: Path, files: list[str], out: str) -> None:
+        """Compile with all warnings as errors."""
+        command = [compiler, *FLAGS, "-o", out, *files, "-lm"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise FileError(f"{self.stem}.c does not compile, which is a fault of Workings: {done.stderr[:500]}")
+
+    def driver(self) -> str:
+        """A program that reads rows and writes their outputs and labels."""
+        rooms = [f"{kind} {name}[{length}];" for kind, name, length in self.arguments]
+        reads = [
+            f'for (int i = 0; i < {length}; i++) if (scanf("{FORMATS[kind]}", &{name}[i]) != 1) return 0;'
+            for kind, name, length in self.arguments
+        ]
+        given = ", ".join(name for _, name, _ in self.arguments)
+        writes = [f'for (int i = 0; i < {self.network.n_out}; i++) printf("%.17g\\n", (double)p[i]);']
+        if self.network.targets.has_labels:
+            writes += [f'printf("%d\\n", {self.prefix}_label(p));']
+        elif self.gives_values:
+            writes += [f'printf("%.17g\\n", {self.prefix}_value(p));']
+        elif self.network.targets.kind == "labels":
+            writes += [f'for (int i = 0; i < {self.network.n_out}; i++) printf("%d\\n", {self.prefix}_label(p, i));']
+        body = [*reads, f"{self.prefix}_outputs({given}, p);", *writes]
+        return "\n".join([
+            "#include <stdio.h>", f'#include "{self.stem}.h"', "int main(void) {", *rooms,
+            f"{self.real} p[{self.network.n_out}];", "for (;;) {", *body, "}", "}", "",
+        ])  # fmt: skip
+
+    def lines_of(self, rows: Rows) -> str:
+        """Rows as the driver reads them."""
+        values = {"X": rows.X, "columns": rows.numbers, "categories": rows.codes}
+        given = [values[name].tolist() for _, name, _ in self.arguments]
+        return "\n".join(" ".join(map(repr, chain(*row))) for row in zip(*given, strict=True))
+
+    def loss_of_accuracy(self, rows: Rows) -> tuple[str, ...]:
+        """What bytes cost: the largest difference of p, and the share of labels that change."""
+        whole, rounded = (network.outputs(rows.X, engine="reference") for network in (self.network, self.meant))
+        lines = [
+            f"int8: largest difference of p on {len(rows)} generated rows {float(np.abs(whole - rounded).max()):.2g}"
+        ]
+        if self.network.targets.kind in ("classes", "labels"):
+            decode = self.network.targets.decode
+            share = float((decode(whole) != decode(rounded)).mean())
+            lines += [f"int8: {100 * share:.1f} % of the labels change"]
+        return tuple(lines)
+
+
+FORMATS = {"double": "%lf", "float": "%f", "int": "%d"}
+SELF_TEST = """\
+#ifdef {macro}
+
+{arrays}
+
+/* Gives the number of rows that come out otherwise than they did when this file was written. */
+int main(void)
+{{
+    int mismatches = 0;
+    for (int row = 0; row < {rows}; row++) {{
+        {real} p[{n_out}];
+        int wrong = 0;
+        {call};
+        for (int j = 0; j < {n_out}; j++) {{
+            const double size = fmax(test_size[j], fabs(test_p[row][j]));
+            wrong |= !(fabs((double)p[j] - test_p[row][j]) <= {allowed} * size);
+        }}
+        mismatches += wrong;
+    }}
+    return mismatches;
+}}
+
+#endif
+"""
+
+
+def as_bytes(W: Array) -> tuple[Array, Array]:
+    """A matrix as whole numbers from -127 to 127, and the scale of each column.
+
+    >>> levels, scale = as_bytes(np.array([[1.27, 0.0], [-0.5, 0.0]]))
+    >>> levels.tolist(), scale.tolist()
+    ([[127, 0], [-50, 0]], [0.01, 1.0])
+    """
+    largest = np.abs(W).max(axis=0)
+    scale = np.array([size / LEVELS or 1.0 for size in largest.tolist()], dtype=W.dtype)
+    return np.rint(W / scale).astype(np.int8), scale
+
+
+def compiler_here() -> str | None:
+    """A C compiler, if there is one: that of the variable CC, or one of the usual names."""
+    for name in (os.environ.get("CC", ""), "gcc", "cc", "clang"):
+        if name and shutil.which(name):
+            return shutil.which(name)
+    return None
+
+
+def comment(words: str) -> str:
+    """A comment of one or more lines."""
+    plain = words.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("??", "? ?")
+    lines = plain.splitlines()
+    if len(lines) == 1:
+        return f"/* {lines[0]} */"
+    return "\n".join([f"/* {lines[0]}", *(f" * {line}".rstrip() for line in lines[1:]), " */", ""])
+
+
+def c_text(words: str) -> str:
+    """Text as C writes it, whatever is in it.
+
+    >>> print(c_text('say "é"'))
+    "say \\"\\303\\251\\""
+    """
+    plain = [chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" if chr(byte) not in '"\\'
+             else f"\\{chr(byte)}" for byte in words.encode()]  # fmt: skip
+    return f'"{"".join(plain)}"'
+
+
+def function(prototype: str, lines: list[str]) -> str:
+    """A function with its body set in."""
+    return "\n".join([prototype, "{", *(INDENT + line for line in lines), "}", ""])
+
+
+def flat(lines: list[str], given: dict[str, int]) -> list[str]:
+    """Give arrays of one entry that come from outside their index, which loops of one entry leave out."""
+    for name, length in given.items():
+        if length == 1:
+            lines = [re.sub(rf"(?<![\w.]){name}(?![\w\[])", f"{name}[0]", line) if not line.startswith("/*") else line
+                     for line in lines]  # fmt: skip
+    return lines
+
+
+def category_lines(column: Words, index: int, place: int) -> list[str]:
+    """One column of X for each category, 1 where it is the row's."""
+    given = f"categories[{index}]"
+    code = given if column.fill is None else f"({given} < 0 ? {column.categories.index(column.fill)} : {given})"
+    return [
+        f"for (int j = 0; j < {column.width}; j++) {{", f"{INDENT}X[{place} + j] = {code} == j;", "}"
+    ]  # fmt: skip
+
+
+def arg_max(statement: str, n_out: int) -> list[str]:
+    """The loop that finds the largest entry of ``p``, the first of several."""
+    if statement != "best = p.argmax(axis=1)":
+        raise InputError(f"C cannot take `{statement}`.")
+    return [
+        f"/* {statement} */", "int best = 0;", f"for (int j = 1; j < {n_out}; j++) {{",
+        f"{INDENT}if (p[j] > p[best]) {{", f"{INDENT}{INDENT}best = j;", f"{INDENT}}}", "}", "return best;",
+    ]  # fmt: skip

@@ -1,0 +1,293 @@
+"""PyTorch: a network as a ``state_dict`` with the code of its ``nn.Sequential``, and a network of an ``nn.Sequential``.
+
+Weights go to two files, one that ``torch.load(…, weights_only=True)`` reads and one in safetensors, and the code to a
+Python file beside them.  PyTorch's own files are not read, because they are pickles, which run what is in them; a
+module that is alive is taken over.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save as pack_tensors
+
+from workings.activations import Activation
+from workings.arrays import Array
+from workings.columns import columns_in
+from workings.errors import InputError, MissingExtraError, ProgramError
+from workings.files.adopting import Pieces, check_agreement
+from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows
+from workings.layers import BatchNorm, Dense, Dropout, Layer, numbered
+from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
+from workings.network import Network
+from workings.readings.script import RAW_COLUMNS
+from workings.version import __version__
+
+# Each activation's module; a softplus that never takes its shortcut, because ours takes none.
+# fmt: off
+MODULES = {
+    "sigmoid": "nn.Sigmoid()", "tanh": "nn.Tanh()", "relu": "nn.ReLU()", "leaky_relu": "nn.LeakyReLU({slope})",
+    "elu": "nn.ELU({alpha})", "selu": "nn.SELU()", "gelu": "nn.GELU()", "gelu_tanh": 'nn.GELU(approximate="tanh")',
+    "silu": "nn.SiLU()", "softplus": "nn.Softplus(threshold=40)", "hard_tanh": "nn.Hardtanh()",
+}
+# fmt: on
+LETTERS = {"gamma": "weight", "beta": "bias", "running_mean": "running_mean", "running_variance": "running_var"}
+
+
+def load_torch() -> Any:
+    """Import PyTorch, or say which extra brings it."""
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError("PyTorch", "torch") from error
+    return torch
+
+
+# -- writing ---------------------------------------------------------------------------------
+
+
+def export(network: Network, path: Path) -> Exported:
+    """Write ``NAME.pt``, ``NAME_torch.safetensors`` and ``NAME_torch.py``; run them and compare.
+
+    The module predicts what the network predicts, so it ends with the loss's link: take that off before training it
+    with a loss of PyTorch that applies its own.
+
+    Raises
+    ------
+    MissingExtraError
+        If PyTorch is not installed.
+    ProgramError
+        For an activation or layer that PyTorch has not; the message names it.
+    FileError
+        If the module predicts something else.
+    """
+    torch = load_torch()
+    state, rows = state_of(network), generated_rows(network)
+    content = io.BytesIO()
+    torch.save({name: torch.from_numpy(array.copy()) for name, array in state.items()}, content)
+    contents = {
+        path.name: content.getvalue(),
+        f"{path.stem}_torch.safetensors": pack_tensors(state),
+        f"{path.stem}_torch.py": code_of(network, path).encode(),
+    }
+    notes = (RAW_COLUMNS,) if network.preprocessing is not None else ()
+    return deliver(path, contents, lambda folder: run(network, folder, path, rows), notes)
+
+
+def modules_of(network: Network) -> Iterator[tuple[str, Layer | None, str]]:
+    """The modules as code, each with the layer whose arrays it has and that layer's number."""
+    for layer, number in numbered(network.layers):
+        width = network.parameters[f"W{number}"].shape[0] if isinstance(layer, Dense) else 0
+        if isinstance(layer, Dense):
+            yield f"nn.Linear({width}, {layer.units}{'' if layer.bias else ', bias=False'})", layer, number
+        elif isinstance(layer, BatchNorm):
+            size = network.parameters[f"gamma{number}"].size
+            yield f"nn.BatchNorm1d({size}, eps={layer.eps!r}, momentum={layer.momentum!r})", layer, number
+        elif isinstance(layer, Dropout):
+            yield f"nn.Dropout({layer.rate!r})", layer, number
+        else:
+            raise ProgramError(f"PyTorch has no module for {layer!r}: write the network as ONNX or C instead.")
+        if layer.bend.name != "identity":
+            yield module_of(layer.bend), None, ""
+    yield from link_of(network.loss)
+
+
+def module_of(bend: Activation) -> str:
+    """The module of an activation."""
+    from workings.activations import ACTIVATIONS
+
+    known = ACTIVATIONS.get(bend.name)
+    is_usual = known is not None and known.function is bend.function
+    if not is_usual or bend.name not in MODULES or (bend.name == "selu" and bend != known):
+        raise ProgramError(f"PyTorch has no module for the activation {bend.name!r}: write ONNX or C instead.")
+    return MODULES[bend.name].format(**bend.constants)
+
+
+def link_of(loss: Loss) -> Iterator[tuple[str, Layer | None, str]]:
+    """The module of the loss's link, if it has one."""
+    modules = {type(CrossEntropy()).link: "nn.Softmax(dim=1)", type(BinaryCrossEntropy()).link: "nn.Sigmoid()"}
+    link = type(loss).link
+    if link in modules:
+        yield modules[link], None, ""
+    elif link is not Loss.link:
+        raise ProgramError(f"PyTorch has no module for {link.__name__}, the link of {loss!r}: write ONNX or C instead.")
+
+
+def state_of(network: Network) -> dict[str, Array]:
+    """The arrays under the names that PyTorch gives them."""
+    state: dict[str, Array] = {}
+    arrays = {**network.parameters, **network.statistics}
+    for place, (_, layer, number) in enumerate(modules_of(network)):
+        if isinstance(layer, Dense):
+            state[f"{place}.weight"] = np.ascontiguousarray(arrays[f"W{number}"].T)
+            state |= {f"{place}.bias": arrays[f"b{number}"]} if layer.bias else {}
+        elif isinstance(layer, BatchNorm):
+            state |= {f"{place}.{theirs}": arrays[f"{ours}{number}"] for ours, theirs in LETTERS.items()}
+            state[f"{place}.num_batches_tracked"] = np.array(0, dtype=np.int64)
+    return state
+
+
+def code_of(network: Network, path: Path) -> str:
+    """The Python file that makes the module and gives it its weights."""
+    modules = ",\n".join(f"    {module}" for module, _, _ in modules_of(network))
+    precision = ".double()" if network.dtype == np.float64 else ""
+    lines = [f'"""A neural network for PyTorch; written by Workings {__version__}.', ""]
+    lines += [f"Its outputs are the predictions p of {network.loss!r}: the last module is that loss's link."]
+    if columns_in(network.preprocessing) is not None:
+        lines += ["", RAW_COLUMNS]
+    return "\n".join([
+        *lines, '"""', "", "from pathlib import Path", "", "import torch", "from torch import nn", "",
+        *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]),
+        f"model = nn.Sequential(\n{modules},\n){precision}",
+        f'weights = Path(__file__).with_name({path.name!r})  # the same stands in the file in safetensors',
+        "model.load_state_dict(torch.load(weights, weights_only=True))", "model.eval()", "",
+    ])  # fmt: skip
+
+
+def run(network: Network, folder: Path, path: Path, rows: Rows) -> Agreement:
+    """Run the code that was written and compare."""
+    import runpy
+
+    torch = load_torch()
+    model = runpy.run_path(str(folder / f"{path.stem}_torch.py"))["model"]
+    with torch.no_grad():
+        p = model(torch.from_numpy(rows.X)).numpy()
+    return compare(f"PyTorch {torch.__version__}", network, rows, p)
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+
+def from_torch(module: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Network:
+    """Make a network of an ``nn.Sequential``; the two are compared on generated rows.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential
+        Of Linear, BatchNorm1d, Dropout, activations that we have, and Softmax or Sigmoid at the end; other
+        ``nn.Sequential`` in it are taken apart.
+    loss : Loss or None
+        By default what the end belongs to: Softmax to CrossEntropy, Sigmoid to BinaryCrossEntropy, anything else to
+        SquaredError.  A module that ends with scores has the loss named: ``loss="CrossEntropy"``.
+    classes : list or None
+        The labels behind the outputs.
+
+    Raises
+    ------
+    InputError
+        For a module that we have not; the message names it.
+    """
+    source = f"This {type(module).__name__}"
+    pieces = Pieces(source)
+    for name, each in modules_in(module):
+        take(pieces, each, f"{type(each).__name__} at {name!r}")
+    ends_with_link = bool(pieces.link)
+    network = pieces.network(loss, classes)
+    is_bare = not ends_with_link and network.layers == tuple(pieces.layers)
+    if is_bare and type(network.loss).link is not Loss.link:
+        check_agreement(pieces.network("SquaredError"), source, lambda X: outputs(module, X))
+        return network
+    return check_agreement(network, source, lambda X: outputs(module, X))
+
+
+def modules_in(module: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The modules of a Sequential in their order."""
+    if not type(module).__module__.startswith("torch.nn.modules"):
+        raise InputError(f"{type(module).__name__} is no module of torch.nn: only those can be taken over.")
+    if type(module).__name__ != "Sequential":
+        yield path or "the top", module
+        return
+    for name, inner in module.named_children():
+        yield from modules_in(inner, f"{path}.{name}".lstrip("."))
+
+
+def outputs(module: Any, X: Array) -> Array:
+    """What a module gives for rows when it predicts; its mode stays what it was."""
+    torch = load_torch()
+    modes = {each: each.training for each in module.modules()}
+    weight = next(module.parameters())
+    try:
+        module.eval()
+        with torch.no_grad():
+            found: Array = module(torch.from_numpy(X).to(weight)).detach().cpu().numpy()
+        return found
+    finally:
+        for each, mode in modes.items():
+            each.training = mode
+
+
+def array_of(tensor: Any) -> Any:
+    """A tensor as an array."""
+    return None if tensor is None else tensor.detach().cpu().numpy()
+
+
+def take(pieces: Pieces, module: Any, what: str) -> None:
+    """Take one module over."""
+    kind = type(module).__name__
+    if kind == "Linear":
+        pieces.dense(array_of(module.weight).T, array_of(module.bias), what)
+    elif kind == "BatchNorm1d":
+        take_norm(pieces, module, what)
+    elif kind == "Dropout":
+        pieces.dropout(module.p)
+    elif kind in ("Softmax", "LogSoftmax") and module.dim in (1, -1):
+        if kind == "LogSoftmax":
+            raise pieces.refusal(what, "whose outputs are logarithms; put nn.Softmax(dim=1) in its place")
+        pieces.activation("softmax", what)
+    elif kind in ACTIVATIONS_OF:
+        name, constants = ACTIVATIONS_OF[kind](module)
+        if name is None:
+            raise pieces.refusal(what, f"with settings that no activation here has: {module}")
+        pieces.activation(name, what, **constants)
+    elif kind not in ("Identity", "Flatten"):
+        raise pieces.refusal(
+            what, f"which is none of Linear, BatchNorm1d, Dropout, Softmax, {', '.join(ACTIVATIONS_OF)}"
+        )
+
+
+def take_norm(pieces: Pieces, module: Any, what: str) -> None:
+    """Take a BatchNorm1d over."""
+    if module.running_mean is None or module.momentum is None:
+        raise pieces.refusal(what, "which keeps no running statistics with a fixed momentum")
+    ones = np.ones(module.num_features, dtype=array_of(module.running_mean).dtype)
+    gamma, beta = (ones, 0 * ones) if module.weight is None else (array_of(module.weight), array_of(module.bias))
+    arrays = {"gamma": gamma, "beta": beta, "running_mean": array_of(module.running_mean),
+              "running_variance": array_of(module.running_var)}  # fmt: skip
+    pieces.batch_norm(arrays, momentum=module.momentum, eps=module.eps, what=what)
+
+
+Found = tuple[str | None, Mapping[str, float]]
+
+
+def plain(name: str) -> Any:
+    """An activation without settings."""
+    return lambda module: (name, {})
+
+
+def gelu(module: Any) -> Found:
+    """Exact or by the tanh."""
+    return ("gelu_tanh" if module.approximate == "tanh" else "gelu"), {}
+
+
+def softplus(module: Any) -> Found:
+    """Only the one that is not scaled."""
+    return ("softplus" if module.beta == 1 else None), {}
+
+
+def hard_tanh(module: Any) -> Found:
+    """Only from -1 to 1."""
+    return ("hard_tanh" if (module.min_val, module.max_val) == (-1, 1) else None), {}
+
+
+# fmt: off
+ACTIVATIONS_OF = {
+    "ReLU": plain("relu"), "Tanh": plain("tanh"), "Sigmoid": plain("sigmoid"), "SiLU": plain("silu"),
+    "SELU": plain("selu"), "GELU": gelu, "Softplus": softplus, "Hardtanh": hard_tanh,
+    "LeakyReLU": lambda module: ("leaky_relu", {"slope": module.negative_slope}),
+    "ELU": lambda module: ("elu", {"alpha": module.alpha}),
+}
+# fmt: on
