@@ -15,27 +15,19 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save as pack_tensors
 
-from workings.activations import Activation
+from workings.activations import ACTIVATIONS, Activation
 from workings.arrays import Array
 from workings.columns import columns_in
 from workings.errors import InputError, MissingExtraError, ProgramError
 from workings.files.adopting import Pieces, check_agreement
 from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows
-from workings.layers import BatchNorm, Dense, Dropout, Layer, numbered
+from workings.layers import BatchNorm, Dense, Dropout
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.network import Network
 from workings.readings.script import RAW_COLUMNS
+from workings.readings.translate.torch import ACTIVATIONS as MODULES
+from workings.readings.translate.torch import sequential
 from workings.version import __version__
-
-# Each activation's module; a softplus that never takes its shortcut, because ours takes none.
-# fmt: off
-MODULES = {
-    "sigmoid": "nn.Sigmoid()", "tanh": "nn.Tanh()", "relu": "nn.ReLU()", "leaky_relu": "nn.LeakyReLU({slope})",
-    "elu": "nn.ELU({alpha})", "selu": "nn.SELU()", "gelu": "nn.GELU()", "gelu_tanh": 'nn.GELU(approximate="tanh")',
-    "silu": "nn.SiLU()", "softplus": "nn.Softplus(threshold=40)", "hard_tanh": "nn.Hardtanh()",
-}
-# fmt: on
-LETTERS = {"gamma": "weight", "beta": "bias", "running_mean": "running_mean", "running_variance": "running_var"}
 
 
 def load_torch() -> Any:
@@ -78,62 +70,47 @@ def export(network: Network, path: Path) -> Exported:
     return deliver(path, contents, lambda folder: run(network, folder, path, rows), notes)
 
 
-def modules_of(network: Network) -> Iterator[tuple[str, Layer | None, str]]:
-    """The modules as code, each with the layer whose arrays it has and that layer's number."""
-    for layer, number in numbered(network.layers):
-        width = network.parameters[f"W{number}"].shape[0] if isinstance(layer, Dense) else 0
-        if isinstance(layer, Dense):
-            yield f"nn.Linear({width}, {layer.units}{'' if layer.bias else ', bias=False'})", layer, number
-        elif isinstance(layer, BatchNorm):
-            size = network.parameters[f"gamma{number}"].size
-            yield f"nn.BatchNorm1d({size}, eps={layer.eps!r}, momentum={layer.momentum!r})", layer, number
-        elif isinstance(layer, Dropout):
-            yield f"nn.Dropout({layer.rate!r})", layer, number
-        else:
+def modules_of(network: Network) -> tuple[list[str], dict[str, str]]:
+    """The modules as code, and the place of each of our arrays: ``"W1": "0.weight"``, which holds W1 transposed."""
+    for layer in network.layers:
+        if not isinstance(layer, (Dense, BatchNorm, Dropout)):
             raise ProgramError(f"PyTorch has no module for {layer!r}: write the network as ONNX or C instead.")
-        if layer.bend.name != "identity":
-            yield module_of(layer.bend), None, ""
-    yield from link_of(network.loss)
+        check_bend(layer.bend)
+    told = sequential(network)
+    places = {name: place.removeprefix("model[").replace("]", "", 1) for name, place in told.places.items()}
+    return [*told.modules, *link_of(network.loss)], places
 
 
-def module_of(bend: Activation) -> str:
-    """The module of an activation."""
-    from workings.activations import ACTIVATIONS
-
+def check_bend(bend: Activation) -> None:
+    """Refuse an activation that PyTorch has no module for."""
     known = ACTIVATIONS.get(bend.name)
     is_usual = known is not None and known.function is bend.function
-    if not is_usual or bend.name not in MODULES or (bend.name == "selu" and bend != known):
+    has_module = bend.name in MODULES or bend.name == "identity"
+    if not (is_usual and has_module) or (bend.name == "selu" and bend != known):
         raise ProgramError(f"PyTorch has no module for the activation {bend.name!r}: write ONNX or C instead.")
-    return MODULES[bend.name].format(**bend.constants)
 
 
-def link_of(loss: Loss) -> Iterator[tuple[str, Layer | None, str]]:
+def link_of(loss: Loss) -> Iterator[str]:
     """The module of the loss's link, if it has one."""
     modules = {type(CrossEntropy()).link: "nn.Softmax(dim=1)", type(BinaryCrossEntropy()).link: "nn.Sigmoid()"}
     link = type(loss).link
     if link in modules:
-        yield modules[link], None, ""
+        yield modules[link]
     elif link is not Loss.link:
         raise ProgramError(f"PyTorch has no module for {link.__name__}, the link of {loss!r}: write ONNX or C instead.")
 
 
 def state_of(network: Network) -> dict[str, Array]:
     """The arrays under the names that PyTorch gives them."""
-    state: dict[str, Array] = {}
-    arrays = {**network.parameters, **network.statistics}
-    for place, (_, layer, number) in enumerate(modules_of(network)):
-        if isinstance(layer, Dense):
-            state[f"{place}.weight"] = np.ascontiguousarray(arrays[f"W{number}"].T)
-            state |= {f"{place}.bias": arrays[f"b{number}"]} if layer.bias else {}
-        elif isinstance(layer, BatchNorm):
-            state |= {f"{place}.{theirs}": arrays[f"{ours}{number}"] for ours, theirs in LETTERS.items()}
-            state[f"{place}.num_batches_tracked"] = np.array(0, dtype=np.int64)
-    return state
+    places, arrays = modules_of(network)[1], {**network.parameters, **network.statistics}
+    state = {place: np.ascontiguousarray(arrays[name].T) for name, place in places.items()}
+    counted = [place.partition(".")[0] for name, place in places.items() if name.startswith("running_mean")]
+    return state | {f"{place}.num_batches_tracked": np.array(0, dtype=np.int64) for place in counted}
 
 
 def code_of(network: Network, path: Path) -> str:
     """The Python file that makes the module and gives it its weights."""
-    modules = ",\n".join(f"    {module}" for module, _, _ in modules_of(network))
+    modules = ",\n".join(f"    {module}" for module in modules_of(network)[0])
     precision = ".double()" if network.dtype == np.float64 else ""
     lines = [f'"""A neural network for PyTorch; written by Workings {__version__}.', ""]
     lines += [f"Its outputs are the predictions p of {network.loss!r}: the last module is that loss's link."]
