@@ -595,6 +595,7 @@ def goes_on(network: Network, X: np.ndarray, folder: Path) -> None:
         y = y + 0.5
     assert check_gradients(network, X, y)
     assert "W1" in str(network.explain(X[:4], y[:4]))
+    assert "the program" in str(network.diagnose(X, y))
     names: dict[str, Any] = {}
     exec(network.script(), names)
     assert names["outputs"](X.astype(network.dtype)).tolist() == network.outputs(X, engine="reference").tolist()
