@@ -257,16 +257,17 @@ class Network:
         """
         self.check_built()
         program = self.step_program()
-        self.check_names(checked_expression(expression), program)
-        program = program if target in program.parameters else program.replacing(target, expression)
+        if target not in program.parameters:  # an update may use what only its optimizer knows
+            self.check_names(checked_expression(expression), program)
+            program = program.replacing(target, expression)
         copied = copy.deepcopy(self)
-        copied.edits = (*self.edits, (program.aliases.get(target, target), expression))
+        copied.edits = (*self.edits, (program.aliases.get(target, target), checked_expression(expression)))
         return copied
 
     def check_names(self, expression: str, program: Program) -> None:
         """Refuse an expression with a name that no step knows."""
-        known = {*program.inputs, *program.carried, *program.constants, *program.functions, *dir(builtins), "np", "w"}
-        known |= {"lr", "t", *(statement.target for statement in program.statements)}
+        known = {*program.inputs, *program.carried, *program.constants, *program.functions, *dir(builtins)}
+        known |= {"np", "X", "y", "n", "w", *(statement.target for statement in program.statements)}
         for name in sorted(names_in(ast.parse(expression, mode="eval")) - known):
             raise ProgramError(f"{expression!r} uses the name {name!r}, which nothing computes.")
 
