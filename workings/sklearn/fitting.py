@@ -37,7 +37,7 @@ class EstimatorTraining(Training):
     sizes of its layers, all of which the same compiled program serves.
     """
 
-    worth_compiling: ClassVar[float] = 0.03
+    worth_compiling: ClassVar[float] = 0.02
     order: Array | None = None
 
     def set_data(self, X: Any, y: Any, sample_weight: Any, class_weight: Any, validation: Any) -> None:
