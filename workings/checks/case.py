@@ -80,6 +80,11 @@ class Case:
         return self.network.loss.target in ("classes", "labels")
 
     @property
+    def is_constant(self) -> bool:
+        """Whether the targets are the same in every row, as those of one row are: then one answer is right."""
+        return not np.ptp(self.y, axis=0).any()
+
+    @property
     def is_weighted(self) -> bool:
         """Whether rows or labels were given weights."""
         return self.settings.get("class_weight") is not None or "sample_weight" in self.settings.get("given", ())

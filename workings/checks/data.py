@@ -136,7 +136,7 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
     The nearest neighbour of a row knows something of its target wherever X does (Cover & Hart 1967: with many rows
     it errs at most twice as often as the best that can be done).
     """
-    if len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not one_label_each(case)):
+    if case.is_constant or len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not one_label_each(case)):
         return
     X, y = some_rows(case.X, case.y, MOST_NEIGHBOURS)
     nearest = neighbours(standardized(X))

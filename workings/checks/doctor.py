@@ -78,7 +78,7 @@ def diagnose(
     >>> diagnosis.ok, diagnosis.names
     (False, ('equal-units',))
     """
-    if not isinstance(history, Mapping | None):
+    if not is_history(history):
         raise InputError(f"history must be what fit gave, or a dict of lists, not {describe(history)}.")
     features, targets, _ = network.prepare(X, y)
     known = history if isinstance(history, History) else None
@@ -114,6 +114,13 @@ def diagnose_alone(network: Network, rows: int = 200) -> Diagnosis:
     )
     case = Case(network, X, y.astype(network.dtype))
     return examined(case, {"the program, with rows drawn at random": check_program, "the layers": check_network})
+
+
+def is_history(history: object) -> bool:
+    """Whether it is a history, none, or lists of numbers by name."""
+    if not isinstance(history, Mapping):
+        return history is None
+    return all(isinstance(name, str) and np.ndim(values) == 1 for name, values in history.items())
 
 
 def fitting(begun: Mapping[str, Any], network: Network) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from workings.arrays import Array
-from workings.checks.before import DEAD_AT_END, dead_share, dead_units, dense_layers, slopes_of
+from workings.checks.before import DEAD_AT_END, dead_share, dead_units, dense_layers, most_dead, slopes_of
 from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of, twelve_digits, with_rate
 from workings.checks.findings import Finding, found
 from workings.checks.stability import check_stability
@@ -175,6 +175,8 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
     optimizer = case.optimizer
     if not isinstance(optimizer, Part) or not case.stopped.startswith("all") or not np.isfinite(losses).all():
         return
+    if case.is_constant:
+        return
     X, y = case.X, case.y  # all of them: fewer are learned by heart
     now = case.objective_of(copied(case.network), X, y)
     if now < WORTH * case.one_answer or score_of(copied(case.network), X, y) >= GOOD_SCORE:
@@ -198,7 +200,7 @@ def check_dying(case: Case) -> Iterator[Finding]:
     if case.network.is_fresh:
         return
     for layer, slopes, steepest in slopes_of(case, copied(case.network)):
-        if dead_share(slopes, steepest) > DEAD_AT_END:
+        if dead_share(slopes, steepest) > most_dead(case, DEAD_AT_END):
             yield dead_units(case, layer, dead_share(slopes, steepest), "at the end")
 
 
@@ -224,9 +226,9 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
 
 def weakened(regularizer: Any) -> Any:
     """The same regularizer at a hundredth of its price: its fields are the factors of its prices."""
-    return replace(
-        regularizer, **{f.name: twelve_digits(0.01 * getattr(regularizer, f.name)) for f in fields(regularizer)}
-    )
+    prices = {f.name: getattr(regularizer, f.name) for f in fields(regularizer)}
+    less = {name: twelve_digits(0.01 * price) for name, price in prices.items() if isinstance(price, (int, float))}
+    return replace(regularizer, **less)
 
 
 def check_gap(case: Case) -> Iterator[Finding]:
