@@ -503,6 +503,15 @@ def test_no_change_says_what_is_there_already():
     assert "starting-loss" not in changed.diagnose(X, 0.01 * y).names
 
 
+def test_layers_with_weights_as_by_default_stay_as_they_are_with_an_activation_of_ones_own():
+    X, y = plane()
+    network = Network([Dense(24, SWISH), Dense(1)], loss=SquaredError(), seed=0)
+    (finding,) = (f for f in network.diagnose(X, 0.01 * y) if f.name == "starting-loss")
+    changed = after(finding.change, network, X, 0.01 * y)["net"]
+    assert changed.layers[0] is network.layers[0]
+    assert "starting-loss" not in changed.diagnose(X, 0.01 * y).names
+
+
 def test_penalties_become_smaller_whatever_their_factor_is_called():
     X, y = moons()
     network = Network([Dense(8, "tanh"), Dense(2)], loss=CrossEntropy(), regularizer=L2PerRow(500.0), seed=0)

@@ -279,7 +279,9 @@ def seed_code(network: Network) -> str:
 
 def remade(layer: Dense, units: int | None = None, activation: Any = None) -> Dense:
     """A dense layer with other units or another activation, and with first weights as they are by default."""
-    return Dense(units or layer.units, activation or layer.activation, bias=layer.bias)
+    changed = Dense(units or layer.units, activation or layer.activation, bias=layer.bias)
+    is_same = changed == layer and layer.weights is None and layer.biases is None
+    return layer if is_same else changed
 
 
 def copied(network: Network) -> Network:
