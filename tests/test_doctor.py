@@ -13,14 +13,19 @@ import workings
 from workings import (
     L2,
     SGD,
+    Activation,
     Adam,
     BatchNorm,
     BinaryCrossEntropy,
+    Chain,
+    ClipByNorm,
     CrossEntropy,
     Dense,
     Diagnosis,
     DivergenceError,
     Dropout,
+    EarlyStopping,
+    Freeze,
     InputError,
     Momentum,
     Network,
@@ -28,6 +33,7 @@ from workings import (
     SquaredError,
     WorkingsWarning,
 )
+from workings.checks.case import with_rate
 from workings.checks.doctor import diagnose_alone
 from workings.checks.findings import KINDS
 from workings.checks.mistakes import MISTAKES, both
@@ -35,6 +41,8 @@ from workings.datasets import circles, mnist, moons
 from workings.experiments import mnist as mnist_experiment
 from workings.experiments import moons as moons_experiment
 from workings.experiments.museum import ROOMS, rooms_for, train
+from workings.regularizers import L2PerRow
+from workings.schedules import Cosine, Exponential, OnPlateau, WarmUp
 
 PAGE = (Path(__file__).parents[1] / "docs" / "doctor.md").read_text(encoding="utf-8")
 
@@ -252,6 +260,275 @@ def test_the_html_of_a_diagnosis_escapes_what_it_shows():
     html = small(n_in=2).replacing("db1", "dz1.sum()").diagnose(*moons())._repr_html_()
     assert "wrong-gradient" in html
     assert "<pre>" in html
+
+
+# -- what is meant to be so ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [("W1", "b1"), ("b1",), ("W2",)])
+def test_parameters_frozen_on_purpose_are_no_finding(names):
+    X, y = moons()
+    network = small()
+    history = network.fit(X, y, optimizer=Chain(Freeze(*names), Adam(0.01)), epochs=200, check=True)
+    assert history.diagnosis.names == ()
+    diagnosis = network.diagnose(X, y, history)
+    assert not {"frozen-parameter", "learning-rate-too-small"} & set(diagnosis.names)
+
+
+def test_a_smaller_rate_keeps_what_is_frozen():
+    X, y = moons()
+    network = small()
+    history = network.fit(X, y, optimizer=Chain(Freeze("W1"), SGD(1e4)), epochs=5, batch_size=None)
+    changes = "\n".join(finding.change for finding in network.diagnose(X, y, history))
+    assert "Chain(Freeze('W1'), SGD(lr=" in changes
+
+
+def test_class_imbalance_is_not_said_of_classes_that_were_given_weights():
+    X, y = moons()
+    kept = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:6]]
+    X, y = X[kept], y[kept]
+    for settings in ({"class_weight": "balanced"}, {"class_weight": {0: 1, 1: 9}}, {"sample_weight": 1 + 8.0 * y}):
+        network = small()
+        history = network.fit(X, y, optimizer=Adam(0.01), epochs=100, **settings)
+        assert "class-imbalance" not in network.diagnose(X, y, history).names
+    network = small()
+    history = network.fit(X, y, optimizer=Adam(0.01), epochs=100)
+    (change,) = (f.change for f in network.diagnose(X, y, history) if f.name == "class-imbalance")
+    assert "class_weight='balanced'" in change
+
+
+def test_losses_of_counts_have_no_zero_to_start_near():
+    X = np.random.default_rng(7).uniform(-1, 1, (300, 2))
+    y = np.random.default_rng(8).poisson(np.exp(0.9 + 0.6 * X[:, 0])).astype(float)  # one answer has about 0
+    assert "starting-loss" not in Network([Dense(16, "tanh"), Dense(1)], loss=Poisson(), seed=0).diagnose(X, y).names
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_dead_units_that_a_network_does_without_are_no_problem(seed):
+    X, y = pytest.importorskip("sklearn.datasets").load_iris(return_X_y=True)  # its columns are far from centred
+    network = Network([Dense(16, "relu"), Dense(3)], loss=CrossEntropy(), seed=seed)
+    history = network.fit(X, y, optimizer=Adam(0.01), epochs=200)
+    assert network.score(X, y) > 0.95
+    assert "dead-units" not in network.diagnose(X, y, history).names
+
+
+def test_rows_with_one_answer_are_no_reproach():
+    X, y = moons()
+    network = small()
+    history = network.fit(X, y, optimizer=SGD(0.5), epochs=1000, batch_size=None)
+    ones = (y == 1) & (network.predict(X) == 1)
+    assert network.diagnose(X[ones], y[ones]).names == ()
+    assert network.diagnose(X[ones], y[ones], history).names == ()
+    assert network.diagnose(X[ones][:1], y[ones][:1], history).names == ()
+    numbers = Network([Dense(8, "tanh"), Dense(1)], loss=SquaredError(), seed=0)
+    history = numbers.fit(X[:1], [1.0], optimizer=SGD(0.1), epochs=30)
+    assert numbers.diagnose(X[:1], [1.0], history).names == ()
+
+
+def test_what_is_no_history_of_this_network_is_refused():
+    X, y = moons()
+    history = small().fit(X, y, optimizer=SGD(0.1), epochs=2)
+    for wrong in ("h", [0.7, 0.6], {"loss": 0.7}):
+        with pytest.raises(InputError, match="history must be what fit gave, or a dict of lists, not"):
+            small().diagnose(X, y, wrong)
+    other = Network([Dense(9, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    with pytest.raises(InputError, match=r"of another network: it began with W1 \(2, 8\).* has W1 \(2, 9\)"):
+        other.diagnose(X, y, history)
+
+
+# -- what is to be changed -------------------------------------------------------------------
+
+
+def after(change: str, network: Network, X: np.ndarray, y: np.ndarray) -> dict[str, object]:
+    """Run a change where only the network and the data are known."""
+    names: dict[str, object] = {**vars(workings), "np": np, "net": network, "X": X, "y": y}
+    exec(re.sub(r"epochs=\d+", "epochs=1", change), names)
+    return names
+
+
+def swish(z):
+    """z times its sigmoid"""
+    return z / (1 + np.exp(-z))
+
+
+def swish_slope(z, a):
+    return (1 + np.exp(-z) * (1 + z)) / (1 + np.exp(-z)) ** 2 + 0 * a
+
+
+SWISH = Activation("swish", swish, swish_slope)
+
+
+def test_changes_run_with_activations_of_ones_own_and_keep_what_they_do_not_change():
+    X, y = moons()
+    layers = [Dense(16, SWISH), BatchNorm(SWISH), Dense(7, "sigmoid"), Dense(2)]
+    layers[2] = Dense(7, "tanh", weights=lambda rng, shape: rng.normal(size=shape) * 40)
+    network = Network(layers, loss=CrossEntropy(), seed=5, dtype="float32")
+    (finding,) = (f for f in network.diagnose(X, y) if f.name == "weights-too-large")
+    changed = after(finding.change, network, X, y)["net"]
+    assert changed is not network
+    assert changed.layers[0].bend is SWISH
+    assert changed.layers[1] is network.layers[1]
+    assert changed.layers[2] == network.layers[2]
+    assert changed.dtype == np.float32
+    assert changed.rng_made == network.rng_made
+    assert "weights-too-large" not in changed.diagnose(X, y).names
+    flat = Network([Dense(16, SWISH), Dense(16, SWISH, bias=False), Dense(2, "sigmoid")], loss="SquaredError")
+    numbers = X @ np.array([[1.0, 0.5], [0.3, 2.0]]) * 3
+    (finding,) = (f for f in flat.diagnose(X, numbers) if f.name == "output-range")
+    assert after(finding.change, flat, X, numbers)["net"].layers[:2] == flat.layers[:2]
+
+
+def test_losses_and_penalties_of_ones_own_are_taken_from_the_network():
+    class OwnError(SquaredError):
+        pass
+
+    class Price(L2):
+        pass
+
+    X, y = moons()
+    network = Network([Dense(4, "relu"), Dense(1, "sigmoid")], loss=OwnError(), regularizer=[Price(1e-3), L2(1e-3)])
+    (finding,) = (f for f in network.diagnose(X, 5.0 * y) if f.name == "output-range")
+    changed = after(finding.change, network, X, 5.0 * y)["net"]
+    assert changed.loss is network.loss
+    assert changed.regularizers == network.regularizers
+
+
+def test_changes_of_the_training_keep_its_settings_and_say_what_they_cannot_print():
+    X, y = moons()
+    network = small()
+    history = network.fit(
+        X, y, optimizer=SGD(Cosine(300.0, 700)), epochs=100, class_weight={0: 1.0, 1: 2.0}, running_loss=True,
+        validation=(X, y), metrics=["accuracy"], callbacks=[EarlyStopping(patience=200)], shuffle=False,
+    )  # fmt: skip
+    assert history.settings["given"] == ("validation", "metrics", "callbacks", "running_loss")
+    (finding,) = (f for f in network.diagnose(X, y, history) if f.name == "learning-rate-too-large")
+    assert finding.change.endswith("  # and your validation, metrics, callbacks")
+    changed = after(finding.change.replace("Cosine", "schedules.Cosine"), network, X, y)["history"].settings
+    assert changed["class_weight"] == {0: 1.0, 1: 2.0}
+    assert changed["given"] == ("running_loss",)
+    assert changed["shuffle"] is False
+    assert type(changed["optimizer"].lr) is Cosine
+    assert changed["optimizer"].lr.steps == 700
+    assert changed["optimizer"].lr.lr < 300
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Cosine(30.0, 700),
+        WarmUp(Cosine(30.0, 700, end=0.5), 20),
+        WarmUp(3.0, 10),
+        Exponential(2.0, factor=0.9),
+        OnPlateau(0.5, min_lr=0.01),
+    ],
+)
+def test_another_rate_keeps_the_kind_of_a_schedule(schedule):
+    slower = with_rate(Chain(ClipByNorm(1.0), Adam(schedule)), schedule(0) / 100).links[-1].lr
+    assert type(slower) is type(schedule)
+    np.testing.assert_allclose([slower(t) for t in range(900)], [schedule(t) / 100 for t in range(900)], rtol=1e-9)
+
+
+def test_a_rate_that_is_a_function_becomes_a_number():
+    assert with_rate(SGD(lambda t: 3 / (1 + t)), 0.03) == SGD(0.03)
+    X, y = moons()
+    network = small()
+    history = network.fit(X, y, optimizer=Adam(lambda t: 0.01), epochs=12, batch_size=50)
+    (finding,) = (f for f in network.diagnose(X, y, history) if f.name == "still-falling")
+    assert "# and your schedule" in finding.change
+    assert after(finding.change, network, X, y)["history"].settings["optimizer"] == Adam(0.01)
+
+
+def test_scaling_can_be_done_to_new_rows_and_with_columns_that_never_change():
+    X, y = moons()
+    (finding,) = (f for f in small().diagnose(100 * X, y) if f.name == "unscaled-inputs")
+    names = after(finding.change, small(), 100 * X, y)
+    np.testing.assert_allclose((100 * X - names["mean"]) / names["spread"], names["X"])
+    targets = np.column_stack([100 * X[:, 0], np.full(len(X), 50.0)])
+    network = Network([Dense(8, "tanh"), Dense(2)], loss=SquaredError(), seed=0)
+    (finding,) = (f for f in network.diagnose(X, targets) if f.name == "unscaled-targets")
+    scaled = after(finding.change, network, X, targets)["y"]
+    np.testing.assert_allclose(scaled.std(axis=0), [1, 0], atol=1e-9)
+
+
+def plane(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(400, 3))
+    return X, X @ [1.0, 2.0, 3.0] + 1.5 * rng.normal(size=400)
+
+
+@pytest.mark.parametrize(("units", "becomes"), [(4, [16, 1]), (64, [1])])
+def test_what_a_line_does_as_well_gets_more_units_once_and_then_none(units, becomes):
+    X, y = plane()
+    network = Network([Dense(units, "tanh"), Dense(1)], loss=SquaredError(), seed=0)
+    history = network.fit(X, y, optimizer=Adam(0.002), epochs=60)
+    (finding,) = (f for f in network.diagnose(X, y, history) if f.name == "no-better-than-linear")
+    changed = after(finding.change, network, X, y)["net"]
+    assert [layer.units for layer in changed.layers] == becomes
+    if becomes == [1]:
+        changed.fit(X, y, optimizer=Adam(0.05), epochs=100)
+        assert changed.score(X, y) > network.score(X, y) - 0.01
+
+
+def test_no_better_than_one_answer_leads_to_longer_training_and_not_to_gradients_that_are_right():
+    X, y = moons()
+    network = small()
+    history = network.fit(X, y, optimizer=SGD(lambda t: 1e-2 / (1 + t)), epochs=10)
+    (finding,) = (f for f in network.diagnose(X, y, history) if f.name == "no-better-than-one-answer")
+    assert "check_gradients" not in finding.change
+    names = {**vars(workings), "net": network, "X": X, "y": y}
+    exec(finding.change, names)
+    assert "no-better-than-one-answer" not in network.diagnose(X, y).names
+
+
+def test_the_epochs_that_are_advised_are_those_that_were_tried():
+    X, y = moons()
+    network = small()
+    history = network.fit(X, y, optimizer=Adam(0.01), epochs=12, batch_size=50)
+    (finding,) = (f for f in network.diagnose(X, y, history) if f.name == "still-falling")
+    steps = int(re.search(r"about ([\d,]+) steps", finding.measured)[1].replace(",", ""))
+    reached = float(re.search(r"take it to (\S+)\.$", finding.measured)[1])
+    epochs = int(re.search(r"epochs=(\d+)", finding.change)[1])
+    assert epochs * 4 == steps
+    exec(finding.change, {**vars(workings), "net": network, "X": X, "y": y})
+    assert network.objective(X, y) == pytest.approx(reached, rel=0.05)
+
+
+def test_no_change_says_what_is_there_already():
+    X, y = plane()
+    network = Network([Dense(24, "selu"), Dense(1)], loss=SquaredError(), seed=0)
+    same = Network([Dense(24, "selu"), Dense(1)], loss=SquaredError(), seed=0)
+    (finding,) = (f for f in network.diagnose(X, 0.01 * y) if f.name == "starting-loss")
+    changed = after(finding.change, network, X, 0.01 * y)["net"]
+    assert "starting-loss" in same.diagnose(X, 0.01 * y).names
+    assert "starting-loss" not in changed.diagnose(X, 0.01 * y).names
+
+
+def test_layers_with_weights_as_by_default_stay_as_they_are_with_an_activation_of_ones_own():
+    X, y = plane()
+    network = Network([Dense(24, SWISH), Dense(1)], loss=SquaredError(), seed=0)
+    (finding,) = (f for f in network.diagnose(X, 0.01 * y) if f.name == "starting-loss")
+    changed = after(finding.change, network, X, 0.01 * y)["net"]
+    assert changed.layers[0] is network.layers[0]
+    assert "starting-loss" not in changed.diagnose(X, 0.01 * y).names
+
+
+def test_penalties_become_smaller_whatever_their_factor_is_called():
+    X, y = moons()
+    network = Network([Dense(8, "tanh"), Dense(2)], loss=CrossEntropy(), regularizer=L2PerRow(500.0), seed=0)
+    history = network.fit(X, y, optimizer=SGD(0.1), epochs=100)
+    (finding,) = (f for f in network.diagnose(X, y, history) if f.name == "strong-regularizer")
+    change = finding.change.replace("L2PerRow", "regularizers.L2PerRow")
+    assert after(change, network, X, y)["net"].regularizers == (L2PerRow(5.0),)
+
+
+def test_of_shuffled_labels_the_change_shows_rows_and_does_not_shuffle_again(capsys):
+    X, y = moons(noise=0.3)
+    mixed = np.random.default_rng(1).permutation(y)
+    (finding,) = small().diagnose(X, mixed).findings
+    names = after(finding.change, small(), X, mixed)
+    assert names["X"] is X
+    assert names["y"] is mixed
+    assert str(mixed[:5]) in capsys.readouterr().out
 
 
 # -- fit(check=True) ------------------------------------------------------------------------

@@ -222,6 +222,24 @@ def test_mistakes_of_ones_own_are_read_as_the_librarys(wrong, words):
     assert words in str(report)
 
 
+def test_a_mistake_between_two_layers_is_placed_there():
+    def forgotten(p, X, y):
+        d2 = 2 * (np.tanh(X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"] - y) / y.size
+        d1 = d2 @ p["W2"].T
+        return {**backward(p, X, y), "W1": X.T @ d1, "b1": d1.sum(axis=0)}
+
+    text = str(check(backward=forgotten))
+    assert (
+        "W2, b2 are right, W1, b1 are wrong: look at the way back between them, first at the derivative of the "
+        "activation." in text
+    )
+
+    def all_wrong(p, X, y):
+        return {name: g + RNG.normal(size=g.shape) for name, g in backward(p, X, y).items()}
+
+    assert "All gradients are wrong" in str(check(backward=all_wrong))
+
+
 def test_functions_that_cannot_be_checked_are_told_what_to_change():
     def changes(parameters, X, y):
         parameters["W1"] -= 0.1
@@ -236,6 +254,12 @@ def test_functions_that_cannot_be_checked_are_told_what_to_change():
         check(forward=square)
     with pytest.raises(InputError, match="Add the losses up"):
         check(forward=lambda p, X, y: y)
+    with pytest.raises(InputError, match="must end with return loss"):
+        check(forward=lambda p, X, y: None)
+    with pytest.raises(InputError, match=r"gave a dict \(with 'loss', 'a1'\); it must give the loss alone"):
+        check(forward=lambda p, X, y: {"loss": forward(p, X, y), "a1": X})
+    with pytest.raises(InputError, match="gave 2 things; it must give the loss alone"):
+        check(forward=lambda p, X, y: (forward(p, X, y), X))
     with pytest.raises(InputError, match="forward gives nan"):
         check(forward=lambda p, X, y: np.nan)
     with pytest.raises(InputError, match="another loss each time"):

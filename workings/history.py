@@ -30,7 +30,8 @@ class History(Mapping[str, list[float]]):
     seconds : float
         How long it took.
     settings : dict
-        The optimizer and other settings of ``fit``; not kept in JSON.
+        The optimizer and other settings of ``fit``, and under ``"given"`` the names of those that are not kept
+        themselves (validation, callbacks …); not kept in JSON.
     begun : dict of str to array
         The parameters and statistics of a new network as training began with them; not kept in JSON.
     diagnosis : Diagnosis or None

@@ -183,15 +183,19 @@ class Training:
         self.several = 1  # epochs that have been run together
         self.kept: dict[str, Array] = {}  # their parameters and statistics
         self.make_engine(engine)
-        self.note_beginning()
+        given = {"validation": validation is not None, "sample_weight": sample_weight is not None,
+                 "metrics": bool(metrics), "callbacks": bool(callbacks), "running_loss": running_loss}  # fmt: skip
+        self.note_beginning(shuffle, class_weight, tuple(name for name, is_given in given.items() if is_given))
         self.history.diagnosis = self.check_first_step() if check else None
         self.good = dict(self.values)
         self.together = 1 if self.may_run_many() else 0  # epochs that the engine is given at once
 
-    def note_beginning(self) -> None:
+    def note_beginning(self, shuffle: bool, class_weight: Labels, given: tuple[str, ...]) -> None:
         """Note the settings and the first parameters in the history, for whoever asks later what went wrong."""
         self.history.settings = {
-            "optimizer": self.optimizer, "epochs": self.epochs, "batch_size": self.batch_size, "shuffle": self.shuffle,
+            "optimizer": self.optimizer, "epochs": self.epochs, "batch_size": self.batch_size, "shuffle": shuffle,
+            "class_weight": class_weight if class_weight is None or isinstance(class_weight, str) else {**class_weight},
+            "given": given,
         }  # fmt: skip
         if self.network.is_fresh:
             beginning = {**self.network.parameters, **self.network.statistics}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from workings.checks.before import dense_layers
-from workings.checks.case import Case, copied, label_numbers, score_of
+from workings.checks.case import Case, copied, label_numbers, remade, score_of
 from workings.checks.data import one_label_each
 from workings.checks.findings import Finding, found
 from workings.layers import Dense
@@ -22,6 +22,7 @@ from workings.layers import Dense
 ERRORS = 2.0
 BETTER_LOSS, BETTER_SCORE = 0.85, 0.01
 GOOD_ENOUGH = 0.95  # a linear model's score above which there is little left to be better at
+MANY_UNITS = 32  # in hidden layers, from which more of them are not what is lacking
 RARE = 5  # rows of a class below which it need not be predicted
 
 
@@ -48,14 +49,15 @@ def check_classes(case: Case) -> Iterator[Finding]:
         yield found(
             "class-never-predicted",
             f"of {len(labels):,} rows, {rows:,} are of class {shown}, and none is predicted to be.",
-            case.fit_code(class_weight="balanced"),
+            case.longer_code() if case.is_weighted else case.fit_code(class_weight="balanced"),
         )
 
 
 def check_one_answer(case: Case) -> Iterator[Finding]:
     """Is the network better than one fixed answer?"""
-    X, y = case.rows
-    score = score_of(copied(case.network), X, y)
+    (_, y), score = case.rows, case.score
+    if score == 1 or (case.is_constant and not case.has_labels):  # one answer is right there
+        return
     if one_label_each(case):
         usual = float(np.bincount(label_numbers(y)).max() / len(y))
         needed = usual + ERRORS * np.sqrt(usual * (1 - usual) / len(y))
@@ -63,7 +65,7 @@ def check_one_answer(case: Case) -> Iterator[Finding]:
     else:
         needed, measured = 0.02, f"its R² is {score:.3f}; always giving the mean has 0."
     if score <= needed and case.loss_of(copied(case.network)) > 0.9 * case.one_answer:
-        yield found("no-better-than-one-answer", measured, "print(net.check_gradients(X[:10], y[:10]))")
+        yield found("no-better-than-one-answer", measured, case.longer_code())
 
 
 def check_linear(case: Case) -> Iterator[Finding]:
@@ -75,12 +77,18 @@ def check_linear(case: Case) -> Iterator[Finding]:
     plain_loss, plain_score = case.linear
     no_better = loss > BETTER_LOSS * plain_loss and score < plain_score + BETTER_SCORE
     if no_better and plain_score < GOOD_ENOUGH:
-        wider = [Dense(4 * x.units, x.activation) if isinstance(x, Dense) and x is not network.layers[-1] else x
-                 for x in network.layers]  # fmt: skip
         name = "accuracy" if case.has_labels else "R²"
         yield found(
             "no-better-than-linear",
             f"its loss is {loss:.4g} and its {name} {score:.3f}; a model without hidden layers has {plain_loss:.4g} "
             f"and {plain_score:.3f}.",
-            case.network_code(wider),
+            wider_or_plain(case),
         )
+
+
+def wider_or_plain(case: Case) -> str:
+    """The network with more units where it has few; else the model without hidden layers, which does as well."""
+    *hidden, last = case.network.layers
+    if sum(layer.units for layer in hidden if isinstance(layer, Dense)) >= MANY_UNITS:
+        return case.network_code([last])
+    return case.network_code([*(remade(x, 4 * x.units) if isinstance(x, Dense) else x for x in hidden), last])

@@ -7,6 +7,7 @@ code show before any number is compared: a parameter that was changed, a name th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.arrays import Array, describe
-from workings.checks.gradients import GradientReport, check_parameter, measured_along, read_numbers
+from workings.checks.gradients import (
+    GradientReport,
+    ParameterCheck,
+    check_parameter,
+    measured_along,
+    names_of,
+    read_numbers,
+)
 from workings.errors import InputError
 
 Forward = Callable[[dict[str, Array], Any, Any], Any]
@@ -86,7 +94,29 @@ def check_my_gradients(
         measure = measured_along(lambda changed: float(loss(changed)), values, name)
         checks.append(check_parameter(name, gradients[name], value, measure, tolerance, directions, rng))
     rows, outputs = len(np.atleast_1d(data[0])), columns_of(data[1])
-    return GradientReport(tuple(checks), tuple(read_numbers(checks, rows, outputs)))
+    reading = read_numbers(checks, rows, outputs) or read_layers(checks)
+    return GradientReport(tuple(checks), tuple(reading))
+
+
+def read_layers(checks: list[ParameterCheck]) -> list[str]:
+    """Say between which layers the mistake comes in, as far as the numbers at the ends of the names tell."""
+    wrong, right = [c for c in checks if not c.ok], [c for c in checks if c.ok]
+    if wrong and not right:
+        return ["All gradients are wrong: look at the gradient of the loss, where the way back begins."]
+    if not wrong or not all(re.search(r"\d+$", check.name) for check in checks):
+        return []
+    if max(map(layer_of, wrong)) >= min(map(layer_of, right)):
+        return []
+    return [
+        f"{names_of(right)} {'is' if len(right) == 1 else 'are'} right, {names_of(wrong)} "
+        f"{'is' if len(wrong) == 1 else 'are'} wrong: look at the way back between them, first at the derivative of "
+        f"the activation."
+    ]
+
+
+def layer_of(check: ParameterCheck) -> int:
+    """The number at the end of a parameter's name."""
+    return int(re.findall(r"\d+$", check.name)[0])
 
 
 def as_numbers(parameters: Mapping[str, ArrayLike]) -> dict[str, Array]:
@@ -133,7 +163,9 @@ def guarded_loss(
     forward: Forward, values: Mapping[str, Array], X: Any, y: Any
 ) -> Callable[[Mapping[str, Array]], float]:
     """The loss as a function of the parameters, once it is known to give one number."""
-    result = np.asarray(called("forward", forward, values, X, y))
+    given = called("forward", forward, values, X, y)
+    refuse_more_than_a_loss(given)
+    result = np.asarray(given)
     if result.size != 1 or result.dtype.kind not in "biuf":
         shape = result.shape
         squared = len(shape) == 2 and shape[0] == shape[1] and shape[0] > 1
@@ -148,6 +180,23 @@ def guarded_loss(
     if not np.array_equal(again, result):
         raise InputError("forward gives another loss each time: draw random numbers (dropout) outside of it, once.")
     return lambda changed: float(np.asarray(forward(dict(changed), X, y)).item())
+
+
+def refuse_more_than_a_loss(given: Any) -> None:
+    """Refuse what cannot be a loss, with the plain reason."""
+    if given is None:
+        raise InputError("forward gave nothing (None): it must end with return loss, the loss as one number.")
+    if isinstance(given, Mapping):
+        names = ", ".join(map(repr, list(given)[:5]))
+        raise InputError(
+            f"forward gave a dict (with {names}); it must give the loss alone, as one number: return the entry that "
+            f"holds it, as in return values['loss']."
+        )
+    if isinstance(given, tuple) and len(given) != 1:
+        raise InputError(
+            f"forward gave {len(given)} things; it must give the loss alone, as one number: return loss, and not "
+            f"return loss, cache."
+        )
 
 
 def guarded_gradients(backward: Backward, values: Mapping[str, Array], X: Any, y: Any) -> dict[str, Array]:

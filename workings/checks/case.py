@@ -10,15 +10,16 @@ import copy
 import functools
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from workings.activations import ACTIVATIONS
 from workings.arrays import Array, as_random
 from workings.errors import DivergenceError, WorkingsWarning
 from workings.history import History
-from workings.layers import Dense, Dropout
+from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.metrics import accuracy, r2
 from workings.network import Network
 from workings.optimizers import LBFGS, Adam, Chain, Part
@@ -26,6 +27,7 @@ from workings.trace import Trace
 
 MOST_ROWS = 1000  # that are measured; more would say the same
 ROWS_BY_HEART = 10
+RATES = ("lr", "then", "end", "min_lr")  # the settings of schedules that are rates, or schedules themselves
 
 
 class Code(str):
@@ -76,6 +78,28 @@ class Case:
     def has_labels(self) -> bool:
         """Whether the targets are labels."""
         return self.network.loss.target in ("classes", "labels")
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the targets are the same in every row, as those of one row are: then one answer is right."""
+        return not np.ptp(self.y, axis=0).any()
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether rows or labels were given weights."""
+        return self.settings.get("class_weight") is not None or "sample_weight" in self.settings.get("given", ())
+
+    def trained_by(self, optimizer: Part) -> Sequence[str]:
+        """The parameters that an optimizer does not leave out on purpose."""
+        names: Sequence[str] = tuple(self.network.parameters)
+        for part in optimizer.parts:
+            names = part.chosen(names)
+        return names
+
+    @functools.cached_property
+    def score(self) -> float:
+        """Accuracy or R² of the network as it is, on the rows that are measured."""
+        return score_of(copied(self.network), *self.rows)
 
     @functools.cached_property
     def start(self) -> Network | None:
@@ -166,17 +190,98 @@ class Case:
 
     def fit_code(self, **changed: Any) -> str:
         """The training as a line of code, with some settings changed."""
-        known = {name: self.settings[name] for name in ("optimizer", "epochs", "batch_size") if name in self.settings}
-        told = {"optimizer": Adam(), "epochs": 200, **known, **changed}
-        return f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())})"
+        told = {"optimizer": Adam(), "epochs": 200, **self.known_settings, **changed}
+        others = [name for name in self.settings.get("given", ()) if name != "running_loss"]
+        if "<" in repr(told["optimizer"]):  # a function of the step has no code that could be shown
+            told["optimizer"] = with_rate(told["optimizer"], rate_of(told["optimizer"]))
+            others.append("schedule")
+        comment = f"  # and your {', '.join(others)}" if others else ""
+        return f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())}){comment}"
+
+    @property
+    def known_settings(self) -> dict[str, Any]:
+        """The settings of ``fit`` that are known and have code: those that are not as by default."""
+        told = {name: self.settings[name] for name in ("optimizer", "epochs", "batch_size") if name in self.settings}
+        if "batch_size" in told and self.is_full_batch:
+            told["batch_size"] = None
+        if not self.settings.get("shuffle", True) and not self.is_full_batch:
+            told["shuffle"] = False
+        if self.settings.get("class_weight") is not None:
+            told["class_weight"] = self.settings["class_weight"]
+        if "running_loss" in self.settings.get("given", ()):
+            told["running_loss"] = True
+        return told
+
+    @property
+    def present_code(self) -> tuple[str, ...]:
+        """The network and its training as they are: changes must say something else."""
+        return (self.network_code(), self.fit_code()) if "optimizer" in self.settings else (self.network_code(),)
+
+    def longer_code(self, times: int = 5) -> str:
+        """The training with a usual learning rate, and for more epochs."""
+        before = self.optimizer.links[:-1] if isinstance(self.optimizer, Chain) else ()
+        optimizer = Chain(*before, Adam(1e-2)) if before else Adam(1e-2)
+        epochs = max(times * int(self.settings.get("epochs", 0)), 200)
+        return self.fit_code(optimizer=optimizer, epochs=epochs)
 
     def network_code(self, layers: Sequence[Any] | None = None, regularizers: Sequence[Any] | None = None) -> str:
         """The network as a line of code, with other layers."""
         network = self.network
-        told = list(network.layers if layers is None else layers)
-        penalties = list(network.regularizers if regularizers is None else regularizers)
-        penalty = f", regularizer={penalties!r}" if penalties else ""
-        return f"net = Network({told!r}, loss={network.loss!r}{penalty}, seed=0)"
+        told = [self.layer_code(layer) for layer in (network.layers if layers is None else layers)]
+        penalties = [self.penalty_code(r) for r in (network.regularizers if regularizers is None else regularizers)]
+        loss = repr(network.loss) if of_the_library(network.loss) else "net.loss"
+        penalty = f", regularizer=[{', '.join(penalties)}]" if penalties else ""
+        dtype = f', dtype="{network.dtype}"' if network.dtype_given or network.dtype == np.float32 else ""
+        return f"net = Network([{', '.join(told)}], loss={loss}{penalty}, seed={seed_code(network)}{dtype})"
+
+    def layer_code(self, layer: Any) -> str:
+        """A layer as code; what its text would not say is taken from the network that is there."""
+        layers = self.network.layers
+        kept = [i for i, own in enumerate(layers) if own is layer]
+        if kept and not says_all(layer):
+            return f"net.layers[{kept[0]}]"
+        if isinstance(layer, Dense) and not is_named(layer):
+            place = next(i for i, own in enumerate(layers) if own.bend is layer.bend)
+            bias = "" if layer.bias else ", bias=False"
+            return f"Dense({layer.units}, net.layers[{place}].activation{bias})"
+        return repr(layer)
+
+    def penalty_code(self, regularizer: Any) -> str:
+        """A regularizer as code."""
+        kept = [i for i, own in enumerate(self.network.regularizers) if own is regularizer]
+        return f"net.regularizers[{kept[0]}]" if kept and not of_the_library(regularizer) else repr(regularizer)
+
+
+def of_the_library(thing: object) -> bool:
+    """Whether the name of its class is one that people can import from here."""
+    return type(thing).__module__.split(".")[0] == "workings"
+
+
+def is_named(layer: Layer) -> bool:
+    """Whether the layer's activation is the library's one of that name."""
+    return ACTIVATIONS.get(layer.bend.name) == layer.bend
+
+
+def says_all(layer: Any) -> bool:
+    """Whether a layer like this one can be made from its text."""
+    if not of_the_library(layer) or not is_named(layer):
+        return False
+    if isinstance(layer, Dense):
+        return layer.weights is None and layer.biases is None
+    return not isinstance(layer, BatchNorm) or layer == BatchNorm(layer.activation)
+
+
+def seed_code(network: Network) -> str:
+    """The network's seed as code; 0 where it is not known."""
+    made = network.rng_made or "0"
+    return made.removeprefix("np.random.default_rng(").removesuffix(")") if "default_rng" in made else made
+
+
+def remade(layer: Dense, units: int | None = None, activation: Any = None) -> Dense:
+    """A dense layer with other units or another activation, and with first weights as they are by default."""
+    changed = Dense(units or layer.units, activation or layer.activation, bias=layer.bias)
+    is_same = changed == layer and layer.weights is None and layer.biases is None
+    return layer if is_same else changed
 
 
 def copied(network: Network) -> Network:
@@ -262,10 +367,28 @@ def score_of(network: Network, X: Array, y: Array) -> float:
 
 
 def with_rate(optimizer: Part, lr: float) -> Part:
-    """The same optimizer with another learning rate."""
+    """The same optimizer with another first learning rate; a schedule keeps its kind, where it can."""
     if isinstance(optimizer, Chain):
         return Chain(*optimizer.links[:-1], with_rate(optimizer.links[-1], lr))
-    return replace(optimizer, lr=lr)  # type: ignore[call-arg]
+    return replace(optimizer, lr=scaled(optimizer.lr, lr / rate_of(optimizer), lr))  # type: ignore[attr-defined,call-arg]
+
+
+def scaled(rate: Any, factor: float, otherwise: float) -> Any:
+    """A rate or schedule times a factor; a constant rate in place of a function of somebody's own."""
+    if factor == 1 and not callable(rate):
+        return rate
+    if isinstance(rate, (int, float)):
+        return twelve_digits(otherwise)
+    if not is_dataclass(rate) or isinstance(rate, type) or not 0 < factor < np.inf:
+        return otherwise
+    held = {f.name: getattr(rate, f.name) for f in fields(rate) if f.name in RATES}
+    changed = {n: scaled(v, factor, v * factor if isinstance(v, (int, float)) else otherwise) for n, v in held.items()}
+    return replace(rate, **changed) if changed else otherwise
+
+
+def twelve_digits(value: float) -> float:
+    """A number without the last digits, which are rounding."""
+    return float(f"{value:.12g}")
 
 
 def rate_of(optimizer: Part) -> float:

@@ -36,7 +36,10 @@ def check_data(case: Case) -> Iterator[Finding]:
     yield from check_neighbours(case)
 
 
-STANDARDIZE = "X = (X - X.mean(axis=0)) / (X.std(axis=0) + 1e-12)"
+STANDARDIZE = (
+    "mean, spread = X.mean(axis=0), X.std(axis=0) + 1e-12\n"
+    "X = (X - mean) / spread  # and so for validation and new rows"
+)
 
 
 def check_scale(case: Case) -> Iterator[Finding]:
@@ -86,13 +89,14 @@ def check_targets(case: Case) -> Iterator[Finding]:
         yield found(
             "unscaled-targets",
             f"the targets have mean {y.mean():.4g} and standard deviation {y.std():.4g}; 0 and 1 would be best.",
-            "y = (y - y.mean(axis=0)) / y.std(axis=0)",
+            "mean_y, spread_y = y.mean(axis=0), y.std(axis=0) + 1e-12\n"
+            "y = (y - mean_y) / spread_y  # and so for validation; predictions go back with p * spread_y + mean_y",
         )
 
 
 def check_balance(case: Case) -> Iterator[Finding]:
     """Are the classes about equally frequent?"""
-    if not one_label_each(case):
+    if not one_label_each(case) or case.is_weighted:
         return
     counts = np.bincount(label_numbers(case.y), minlength=max(case.y.shape[1], 2))
     counts = counts[counts > 0]
@@ -132,7 +136,7 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
     The nearest neighbour of a row knows something of its target wherever X does (Cover & Hart 1967: with many rows
     it errs at most twice as often as the best that can be done).
     """
-    if len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not one_label_each(case)):
+    if case.is_constant or len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not one_label_each(case)):
         return
     X, y = some_rows(case.X, case.y, MOST_NEIGHBOURS)
     nearest = neighbours(standardized(X))
@@ -151,8 +155,7 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
         yield found(
             "unrelated-labels",
             f"{measured} ({len(y):,} rows).",
-            "order = np.random.default_rng(0).permutation(len(X))\nX, y = X[order], y[order]  # one order for both, "
-            "wherever rows are shuffled; then load X and y anew",
+            "print(X[:5], y[:5])  # do these rows belong together? Load X and y anew, and shuffle both with one order",
         )
 
 

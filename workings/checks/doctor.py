@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from workings.arrays import describe
 from workings.checks.after import check_result
 from workings.checks.before import check_network, check_ten_rows
 from workings.checks.case import Case
@@ -21,7 +22,7 @@ from workings.checks.data import check_data
 from workings.checks.during import check_training
 from workings.checks.findings import Diagnosis, Finding, sorted_out
 from workings.checks.statements import check_program
-from workings.errors import WorkingsWarning
+from workings.errors import InputError, WorkingsWarning
 from workings.history import History
 from workings.network import Network
 from workings.training import checked_optimizer
@@ -65,7 +66,7 @@ def diagnose(
     Raises
     ------
     InputError
-        For data that cannot be used.
+        For data that cannot be used, and for a history that is of another network, or none at all.
 
     Examples
     --------
@@ -77,6 +78,8 @@ def diagnose(
     >>> diagnosis.ok, diagnosis.names
     (False, ('equal-units',))
     """
+    if not is_history(history):
+        raise InputError(f"history must be what fit gave, or a dict of lists, not {describe(history)}.")
     features, targets, _ = network.prepare(X, y)
     known = history if isinstance(history, History) else None
     settings = {} if known is None else dict(known.settings)
@@ -113,10 +116,28 @@ def diagnose_alone(network: Network, rows: int = 200) -> Diagnosis:
     return examined(case, {"the program, with rows drawn at random": check_program, "the layers": check_network})
 
 
+def is_history(history: object) -> bool:
+    """Whether it is a history, none, or lists of numbers by name."""
+    if not isinstance(history, Mapping):
+        return history is None
+    return all(isinstance(name, str) and np.ndim(values) == 1 for name, values in history.items())
+
+
 def fitting(begun: Mapping[str, Any], network: Network) -> Mapping[str, Any]:
-    """The first parameters, if they are those of a network of these shapes."""
+    """The first parameters, which must be those of a network of these shapes."""
     shapes = {name: value.shape for name, value in {**network.parameters, **network.statistics}.items()}
-    return begun if {name: value.shape for name, value in begun.items()} == shapes else {}
+    began = {name: value.shape for name, value in begun.items()}
+    if began and began != shapes:
+        raise InputError(
+            f"This history is of another network: it began with {shown_shapes(began)}, and this network has "
+            f"{shown_shapes(shapes)}. Give the history of its own training, or none."
+        )
+    return begun
+
+
+def shown_shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Names with their shapes."""
+    return ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no parameters yet"
 
 
 def looks_for(case: Case) -> dict[str, Check]:
@@ -136,9 +157,10 @@ def looks_for(case: Case) -> dict[str, Check]:
 
 
 def examined(case: Case, looks: Mapping[str, Check]) -> Diagnosis:
-    """Do all that is to be looked at."""
+    """Do all that is to be looked at; what has no other change than what is there already is left out."""
     with np.errstate(all="ignore"):  # numbers that are not finite are what is looked for
         findings = [finding for look in looks.values() for finding in look(case)]
+        findings = [finding for finding in findings if finding.change not in case.present_code]
     return Diagnosis(sorted_out(findings), tuple(looks))
 
 

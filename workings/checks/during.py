@@ -7,18 +7,18 @@ Where a threshold decides, its source stands beside it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from workings.arrays import Array
-from workings.checks.before import dead_share, dead_units, dense_layers, slopes_of
-from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of, with_rate
+from workings.checks.before import DEAD_AT_END, dead_share, dead_units, dense_layers, most_dead, slopes_of
+from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of, twelve_digits, with_rate
 from workings.checks.findings import Finding, found
 from workings.checks.stability import check_stability
 from workings.network import Network
-from workings.optimizers import SGD, Optimizer, Part
+from workings.optimizers import SGD, Part
 
 STEPS = 60  # of a trial
 # CS231n, "Neural Networks Part 3": updates should be about 1e-3 of the weights; well below, the rate is too low.
@@ -26,7 +26,6 @@ SMALLEST_UPDATE = 1e-4
 LARGEST_UPDATE = 1e-1  # above which a rate is tried out
 OVERSHOOT = 1.05  # times the first objective: a trial that ends above it went the wrong way
 LAST = 60  # epochs that tell how training ended
-DEAD_AT_END = 0.7  # of a layer: above CS231n's 40 %, because training itself puts units to rest
 # Prechelt 1998, "Early Stopping - But When?": a generalization loss GL is 100 · (validation loss / its minimum - 1).
 GENERALIZATION_LOSS = 25.0
 # Prechelt 1998 also judges progress: training goes on while a strip of epochs still brings much.  Here four times as
@@ -81,7 +80,8 @@ def went_badly(case: Case) -> bool:
 def update_ratio(case: Case, network: Network, optimizer: Part) -> float:
     """By how much of their size the first step changes the weights (the middle one of the layers)."""
     trace = trace_of(copied(network), *case.trial_rows(), optimizer, rate_of(optimizer))
-    names = [f"W{number}" for _, number in dense_layers(network)]
+    trained = case.trained_by(optimizer)
+    names = [name for _, number in dense_layers(network) if (name := f"W{number}") in trained]
     sizes = {n: max(float(np.linalg.norm(trace[n])), 1e-12) for n in names}
     moves = [float(np.linalg.norm(trace.after[n] - trace[n])) / sizes[n] for n in names]
     finite = [move for move in moves if np.isfinite(move)]
@@ -167,13 +167,15 @@ def check_curve(case: Case) -> Iterator[Finding]:
 def slower_optimizer(case: Case) -> Part:
     """The same optimizer with a tenth of the rate."""
     optimizer = case.optimizer
-    return with_rate(optimizer, rate_of(optimizer) / 10) if isinstance(optimizer, Optimizer) else SGD(0.01)
+    return with_rate(optimizer, rate_of(optimizer) / 10) if isinstance(optimizer, Part) else SGD(0.01)
 
 
 def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
     """Would as many epochs again bring much?"""
     optimizer = case.optimizer
     if not isinstance(optimizer, Part) or not case.stopped.startswith("all") or not np.isfinite(losses).all():
+        return
+    if case.is_constant:
         return
     X, y = case.X, case.y  # all of them: fewer are learned by heart
     now = case.objective_of(copied(case.network), X, y)
@@ -182,13 +184,14 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
     affordable = MOST_WORK // (case.batch_size * case.network.theta.size)
     done = len(losses) * -(-len(X) // case.batch_size)
     steps = min(max(AGAIN * done, FEWEST_STEPS), MOST_STEPS, affordable)
+    epochs = max(steps * case.batch_size // len(X), 2)
     later = ending(case.trial(case.network, optimizer, steps, X, y)[1])
     if later < STILL_FALLING * now:
         yield found(
             "still-falling",
-            f"{len(losses)} epochs took the objective from {losses[0]:.4g} to {now:.4g}; about {steps:,} steps more "
-            f"take it to {later:.4g}.",
-            case.fit_code(epochs=5 * len(losses)),
+            f"{len(losses)} epochs took the objective from {losses[0]:.4g} to {now:.4g}; {epochs:,} more, about "
+            f"{steps:,} steps, take it to {later:.4g}.",
+            f"{case.fit_code(epochs=epochs)}  # it goes on from where it is",
         )
 
 
@@ -197,7 +200,7 @@ def check_dying(case: Case) -> Iterator[Finding]:
     if case.network.is_fresh:
         return
     for layer, slopes, steepest in slopes_of(case, copied(case.network)):
-        if dead_share(slopes, steepest) > DEAD_AT_END:
+        if dead_share(slopes, steepest) > most_dead(case, DEAD_AT_END):
             yield dead_units(case, layer, dead_share(slopes, steepest), "at the end")
 
 
@@ -222,8 +225,10 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
 
 
 def weakened(regularizer: Any) -> Any:
-    """The same regularizer at a hundredth of its price."""
-    return replace(regularizer, lam=0.01 * regularizer.lam) if hasattr(regularizer, "lam") else regularizer
+    """The same regularizer at a hundredth of its price: its fields are the factors of its prices."""
+    prices = {f.name: getattr(regularizer, f.name) for f in fields(regularizer)}
+    less = {name: twelve_digits(0.01 * price) for name, price in prices.items() if isinstance(price, (int, float))}
+    return replace(regularizer, **less)
 
 
 def check_gap(case: Case) -> Iterator[Finding]:

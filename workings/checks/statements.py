@@ -103,7 +103,7 @@ def check_update(case: Case) -> Iterator[Finding]:
     network = copied(case.start or case.network)
     optimizer: Part = case.optimizer if isinstance(case.optimizer, Part) else SGD(0.1)
     trace = trace_of(network, *case.few, with_rate(optimizer, 1e-3), 1e-3)
-    moves = {name: trace.after[name] - trace[name] for name in trace.program.parameters}
+    moves = {name: trace.after[name] - trace[name] for name in case.trained_by(optimizer)}
     slopes = {name: np.asarray(trace[f"d{name}"]) for name in moves}
     frozen = [name for name, move in moves.items() if not move.any() and np.abs(slopes[name]).max(initial=0) > 0]
     if frozen:
