@@ -183,8 +183,11 @@ class Training:
         self.several = 1  # epochs that have been run together
         self.kept: dict[str, Array] = {}  # their parameters and statistics
         self.make_engine(engine)
+        deciding = any(
+            callback.every_epoch or callback.looks_back for callback in self.callbacks
+        )  # not only looking on
         given = {"validation": validation is not None, "sample_weight": sample_weight is not None,
-                 "metrics": bool(metrics), "callbacks": bool(callbacks), "running_loss": running_loss}  # fmt: skip
+                 "metrics": bool(metrics), "callbacks": deciding, "running_loss": running_loss}  # fmt: skip
         self.note_beginning(shuffle, class_weight, tuple(name for name, is_given in given.items() if is_given))
         self.history.diagnosis = self.check_first_step() if check else None
         self.good = dict(self.values)
