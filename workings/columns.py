@@ -46,6 +46,11 @@ class Number:
         """How many columns of X it becomes."""
         return 1
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the one column of X is called."""
+        return (self.name,)
+
 
 @dataclass(frozen=True)
 class Words:
@@ -59,6 +64,11 @@ class Words:
     def width(self) -> int:
         """How many columns of X it becomes."""
         return len(self.categories)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns of X are called, one for each category."""
+        return tuple(f"{self.name}={category}" for category in self.categories)
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,11 @@ class Columns:
     columns: tuple[Number | Words, ...]
     target: str
     scale: tuple[float, float] | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns of X."""
+        return tuple(name for column in self.columns for name in column.names)
 
     @property
     def numbers(self) -> tuple[Number, ...]:

@@ -9,7 +9,7 @@ program does not say: this file only chooses what is shown.  ``showing.py`` writ
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from workings.arrays import Array, as_random, describe
 from workings.checks.gradients import check_entry, doubled, slope_along
+from workings.columns import columns_in
 from workings.engines.reference import Runner, inputs_of
 from workings.errors import InputError
 from workings.optimizers import LBFGS, Part
@@ -32,6 +33,7 @@ from workings.writing import write_bytes
 if TYPE_CHECKING:
     from workings.network import Network
 
+MOST_NAMES = 20  # of columns that are told
 FEW_SLOPES = 64  # entries of a gradient that are all measured; of a larger one only the entry that is written out
 TOLERANCE = {"float64": 1e-4, "float32": 1e-2}  # how far slopes and gradients may be apart, in relation
 
@@ -283,8 +285,22 @@ def about(network: Network, optimizer: Any, values: Mapping[str, Any]) -> tuple[
     """What is worked, in a few lines."""
     rows = "1 row" if values["n"] == 1 else f"{values['n']:,} rows"
     layers = " → ".join([f"{network.n_in} inputs" if network.n_in != 1 else "1 input", *map(repr, network.layers)])
+    columns = columns_in(network.preprocessing)
+    named = [] if columns is None else [f"columns of X: {numbered_names(columns.names)}"]
+    if network.classes is not None and network.n_out == len(network.classes):
+        named += [f"outputs: {numbered_names(map(str, network.classes.tolist()))}"]
     rules = [repr(network.loss), *map(repr, network.regularizers), *([] if optimizer is None else [repr(optimizer)])]
-    return layers, "; ".join(rules), f"{rows}, {network.dtype}"
+    return layers, "; ".join(rules), f"{rows}, {network.dtype}", *named
+
+
+def numbered_names(names: Iterable[str]) -> str:
+    """Names with their places; of very many, the first.
+
+    >>> numbered_names(["east", "north"])
+    '0 east, 1 north'
+    """
+    told = [f"{place} {name}" for place, name in enumerate(names)]
+    return ", ".join(told[:MOST_NAMES]) + (f" … ({len(told) - MOST_NAMES} more)" if len(told) > MOST_NAMES else "")
 
 
 class Work:
