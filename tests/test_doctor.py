@@ -553,3 +553,12 @@ def test_a_checked_training_leads_to_the_same_bits():
     assert histories[0]["loss"] == histories[1]["loss"]
     assert histories[0].diagnosis is None
     assert histories[1].diagnosis.ok
+
+
+def test_a_bias_before_batch_normalization_is_not_called_frozen() -> None:
+    X, y = moons(60, seed=0)
+    for seed in range(3):
+        net = Network([Dense(8), BatchNorm("relu"), Dense(2)], loss=CrossEntropy(), seed=seed)
+        history = net.fit(X, y, optimizer=Adam(0.01), epochs=40)
+        assert "frozen-parameter" not in net.diagnose(X, y).names
+        assert "frozen-parameter" not in net.diagnose(X, y, history, optimizer=SGD(0.1)).names

@@ -861,3 +861,18 @@ def test_defaults_are_scikit_learns_adam_and_penalty():
     assert AdamEpsilonHat(1e-3) != Adam(1e-3)
     assert isinstance(network.layers[0], Dense)
     assert L2(1e-4) not in network.regularizers
+
+
+def test_float_labels_can_be_saved_and_class_weights_are_checked(tmp_path: Path) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = MLPClassifier((4,), max_iter=3, random_state=0, engine="reference")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y.astype(float))
+    assert model.predict(X).dtype == np.float64
+    assert (
+        Network.load(model.network_.save(tmp_path / "iris.safetensors")).predict(X).tolist()
+        == model.predict(X).tolist()
+    )
+    with pytest.raises(ValueError, match="class_weight must hold"):
+        MLPClassifier(class_weight={0: -1.0}).fit(X, y)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workings import plots
+from workings import files, plots
 from workings.activations import activation_named
 from workings.arrays import Array
 from workings.callbacks import Callback, EarlyStopping
@@ -218,6 +218,11 @@ def write_report(
     report.write(network)
 
 
+def model_at(path: Path) -> Network:
+    """Read a model file of any kind that is read."""
+    return files.load(path) if path.suffix.lower() in files.READERS else Network.load(path)
+
+
 def examine(trained: Fitted) -> Diagnosis:
     """Ask the doctor of a training on a table; constant columns, which standardizing makes 0, are named."""
     diagnosis = trained.network.diagnose(*trained.training, trained.history)
@@ -234,13 +239,13 @@ def examine(trained: Fitted) -> Diagnosis:
 
 def examine_model(model: Path, table: Path | None) -> Diagnosis:
     """Ask the doctor of a model file, with the rows of a table or without."""
-    network = Network.load(model)
+    network = model_at(model)
     return diagnose_alone(network) if table is None else network.diagnose(*rows_for(network, table))
 
 
 def predict(model: Path, file: Path, out: Path | None, unknown: str = "error") -> tuple[pl.DataFrame, str]:
     """Predict the rows of a table; write the predictions if asked to; say how good they are if it can be known."""
-    network = Network.load(model)
+    network = model_at(model)
     if network.preprocessing is None:
         raise InputError(
             f"{model} was not trained on a table, so it does not know columns: use Network.load and predict."

@@ -19,6 +19,10 @@ from workings.optimizers import SGD, Part
 LARGE_SCORE = 1000.0  # far beyond 709, where exp overflows in float64
 
 
+# A bias before batch normalization has a gradient of rounding alone, which may be too small to move it.
+ROUNDING = 1e-5  # of the largest gradient, in float32 too
+
+
 def check_program(case: Case) -> Iterator[Finding]:
     """Is what the program computes what it should be?"""
     yield from check_shapes(case)
@@ -105,7 +109,9 @@ def check_update(case: Case) -> Iterator[Finding]:
     trace = trace_of(network, *case.few, with_rate(optimizer, 1e-3), 1e-3)
     moves = {name: trace.after[name] - trace[name] for name in case.trained_by(optimizer)}
     slopes = {name: np.asarray(trace[f"d{name}"]) for name in moves}
-    frozen = [name for name, move in moves.items() if not move.any() and np.abs(slopes[name]).max(initial=0) > 0]
+    largest = max((float(np.abs(slope).max(initial=0)) for slope in slopes.values()), default=0.0)
+    with_slope = [name for name, slope in slopes.items() if np.abs(slope).max(initial=0) > ROUNDING * largest]
+    frozen = [name for name in with_slope if not moves[name].any()]
     if frozen:
         yield found(
             "frozen-parameter",

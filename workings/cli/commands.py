@@ -203,7 +203,7 @@ def summary(
 ) -> None:
     """Show the layers of a model, their shapes and sizes, and what it expects of a table."""
     with plain_errors():
-        network = Network.load(model)
+        network = table_models.model_at(model)
         lines = [network.summary()]
         if network.classes is not None:
             lines.append(f"classes: {', '.join(map(str, network.classes.tolist()))}")
@@ -313,7 +313,7 @@ def network_of(what: str) -> Network:
         raise InputError(f"{what} is a table: train a model first (workings train), and name its model.safetensors.")
     if not Path(what).exists() and not Path(what).suffix:
         raise unknown_name("experiment or model file", what, NETWORKS)
-    return Network.load(what)
+    return table_models.model_at(Path(what))
 
 
 @app.command()
@@ -514,6 +514,6 @@ def export(
         given = {key: value for key, value in (("int8", int8), ("name", name)) if value}
         if given and out.suffix.lower() != ".c":
             raise InputError(f"--{next(iter(given))} is for C only: end the file's name in .c.")
-        network = files.load(model) if model.suffix.lower() in files.READERS else Network.load(model)
+        network = table_models.model_at(model)
         exported = files.save(network, out, **given)
         output.print(str(exported), highlight=False, markup=False, soft_wrap=True)

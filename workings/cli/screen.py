@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -85,9 +86,11 @@ def bars() -> Iterator[Progress]:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Show our own errors as one message, without a traceback, and exit with 2; Ctrl-C exits with 130."""
+    """Show our own errors and warnings as messages, without a traceback; errors exit with 2, Ctrl-C with 130."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *rest: console.print(f"warning: {message}", highlight=False)
+            yield
     except WorkingsError as error:
         console.print("[bold red]error:[/]", end=" ")
         console.print(str(error), markup=False, highlight=False)

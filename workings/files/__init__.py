@@ -57,7 +57,12 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
     """
     network = getattr(model, "network_", model)
     if not hasattr(network, "inference"):
-        raise InputError(f"A model is a Network or a fitted estimator with a network_, not {type(model).__name__}.")
+        family = type(model).__module__.partition(".")[0]
+        hints = {"workings": " Fit it first.", "sklearn": " Take it over first: Network.from_sklearn(model)."}
+        raise InputError(
+            f"A model is a Network or a fitted estimator with a network_, not {type(model).__name__}."
+            + hints.get(family, "")
+        )
     network.check_built()
     known = SETTINGS.get(Path(path).suffix.lower(), ())
     for name in settings:

@@ -269,7 +269,10 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         if balance is not None:
             if one_epoch and isinstance(balance, str):
                 raise InputError("partial_fit does not see all labels: give class_weight as a dict, not 'balanced'.")
-            w = compute_sample_weight(balance, y) * (1 if w is None else w)
+            by_class = compute_sample_weight(balance, y)
+            if not (np.isfinite(by_class).all() and (by_class >= 0).all()):
+                raise InputError(f"class_weight must hold numbers from 0, not {balance!r}.")
+            w = by_class * (1 if w is None else w)
         return Rows(X, self._encode(y).astype(X.dtype), None if w is None else w.reshape(-1, 1).astype(X.dtype))
 
     def _start(self, rows: Rows, rng: Any, first: bool) -> None:
@@ -459,6 +462,8 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         classes = getattr(self, "classes_", None)
         has_labels = network.targets.has_labels and classes is not None and len(classes) > 1
         labels = np.array(classes.tolist()) if has_labels and classes is not None else None
+        if labels is not None and labels.dtype.kind == "f" and (labels == labels.round()).all():
+            labels = labels.astype(np.int64)  # files hold whole numbers and text
         network.targets = Targets(network.loss.target, network.n_out, labels)
 
     def _draw_unused_orders(self, training: EstimatorTraining) -> None:

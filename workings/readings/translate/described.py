@@ -82,7 +82,7 @@ def described(text: str) -> tuple[Network, dict[str, Any]]:
 
 def described_or_loaded(what: str) -> tuple[Network, dict[str, Any]]:
     """A network from a model file, if the text looks like a file's name, else from settings as text."""
-    if what.endswith(".safetensors") or ("(" not in what and Path(what).exists()):
+    if what.endswith(".safetensors") or ("(" not in what and Path(what).is_file()):
         return Network.load(what), {}
     return described(what)
 
