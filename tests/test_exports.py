@@ -987,3 +987,27 @@ def test_what_is_no_model_is_told_what_to_do() -> None:
         files.save(MLPClassifier(), "model.json")
     with pytest.raises(InputError, match="from_sklearn"):
         files.save(neural_network.MLPClassifier(), "model.json")
+
+
+def test_a_script_takes_rows_of_a_pandas_table(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 3)), np.array(["no", "yes"])[rng.integers(0, 2, 30)]
+    net = Network([Dense(4, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    net.fit(X, y, optimizer=Adam(0.05), epochs=3)
+    names: dict[str, Any] = {}
+    exec(net.script(), names)
+    assert names["predict"](pandas.DataFrame(X)).tolist() == net.predict(X).tolist()
+
+
+def test_nothing_in_an_onnx_file_is_unused(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    frame = polars.DataFrame({"a": [1.0, 2.0, 3.0, 5.0], "b": ["x", "y", "x", "y"], "c": [0, 1, 0, 1]})
+    preprocessing = Preprocessing.learn(frame, "c", task="classification")
+    net = Network([Dense(2)], loss=CrossEntropy(), seed=0)
+    net.fit(preprocessing.transform(frame), preprocessing.targets(frame), optimizer=Adam(0.05), epochs=3)
+    net.preprocessing = preprocessing.to_dict()
+    files.save(net, tmp_path / "table.onnx")
+    graph = onnx.load(tmp_path / "table.onnx").graph
+    used = {name for node in graph.node for name in node.input}
+    assert {tensor.name for tensor in graph.initializer} <= used

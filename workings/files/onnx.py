@@ -105,9 +105,11 @@ class Model:
         table.nodes, table.fixed, table.names = graph.nodes, graph.fixed, graph.names
         scaled: list[Tensor] = []
         if columns.numbers:
+            program = before(columns)
+            read = frozenset().union(*(statement.reads for statement in program.statements))
             known = {"columns": Tensor("columns")}
-            known |= {name: table.array(name, values) for name, values in columns.arrays.items()}
-            numbers = Nodes(table, before(columns), known).write()["numbers"]
+            known |= {name: table.array(name, values) for name, values in columns.arrays.items() if name in read}
+            numbers = Nodes(table, program, known).write()["numbers"]
             scaled = [self.column(numbers, index) for index in range(len(columns.numbers))]
         coded = iter(range(len(columns.words)))
         given = iter(scaled)

@@ -628,7 +628,8 @@ class ScriptWriter:
         targets = self.network.targets
         is_known = targets.classes is not None or self.settings.optimizer is not None
         classes = "classes" if targets.has_labels and is_known and "classes = " in "\n".join(self.lines) else ""
-        given, p = ("rows X", "outputs(X)") if self.columns is None else ("a table", "outputs(features(table))")
+        X = "X" if self.settings.optimizer is not None else "np.asarray(X)"  # a table of pandas, say
+        given, p = ("rows X", f"outputs({X})") if self.columns is None else ("a table", "outputs(features(table))")
         words, value = "numbers", p + ("[:, 0]" if targets.n_out == 1 else "")
         if self.columns is not None and self.columns.scale is not None:
             mean, std = map(repr, self.columns.scale)
