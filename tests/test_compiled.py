@@ -59,7 +59,8 @@ pytestmark = pytest.mark.skipif(not is_installed(), reason="Numba is not install
 ENGINES = ("compiled", "reference")
 INTERPRETED = is_switched_off()
 needs_machine_code = pytest.mark.skipif(INTERPRETED, reason="Numba is switched off")
-AGREES = {"float64": 1e-9, "float32": 1e-4}
+# In float32 the reference itself is up to 3.5e-4 from what it gives in float64, where BatchNorm divides by little.
+AGREES = {"float64": 1e-9, "float32": 1e-3}
 X, Y = moons(n=60, seed=0)
 
 
