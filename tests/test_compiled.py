@@ -59,8 +59,7 @@ pytestmark = pytest.mark.skipif(not is_installed(), reason="Numba is not install
 ENGINES = ("compiled", "reference")
 INTERPRETED = is_switched_off()
 needs_machine_code = pytest.mark.skipif(INTERPRETED, reason="Numba is switched off")
-# In float32 the reference itself is up to 3.5e-4 from what it gives in float64, where BatchNorm divides by little.
-AGREES = {"float64": 1e-9, "float32": 1e-3}
+AGREES = {"float64": 1e-9, "float32": 1e-4}
 X, Y = moons(n=60, seed=0)
 
 
@@ -105,7 +104,7 @@ def targets(loss: str, n: int, rng: np.random.Generator) -> np.ndarray:
 def around() -> Iterator[dict[str, Any]]:
     """Problems in which every activation, loss, optimizer and regularizer occurs, in turn."""
     bends, losses = itertools.cycle(sorted(ACTIVATIONS)), itertools.cycle(sorted(LOSSES))
-    names = [*sorted(OPTIMIZERS), "SGD", "Momentum"]
+    names = [*sorted(OPTIMIZERS.keys() - {"AdamEpsilonHat"}), "SGD", "Momentum", "AdamEpsilonHat"]
     for number, name in enumerate(names):
         loss = next(losses)
         optimizer: Any = OPTIMIZERS[name](lr=0.01)
@@ -119,7 +118,7 @@ def around() -> Iterator[dict[str, Any]]:
         yield {
             "layers": [*layers, Dense(units)], "loss": LOSSES[loss](reduction=("mean", "sum")[number % 2]),
             "optimizer": Chain(*before, optimizer) if before else optimizer,
-            "regularizer": [[], [L2(0.01)], [L1(0.01), L2(0.02)], [L2PerRow(0.5)]][number % 4],
+            "regularizer": [L2PerRow(0.5)] if number == 9 else [[], [L2(0.01)], [L1(0.01), L2(0.02)]][number % 3],
             "batch_size": (8, 1, None, 20)[number % 4] if name != "SGD" else (8, 20)[number % 2],
             "dtype": ("float64", "float32")[number % 2], "weights": number % 2 == 1,
         }  # fmt: skip
@@ -148,6 +147,23 @@ JITTED = 1
 )
 def test_it_agrees_over_the_registries(number: int) -> None:
     agree(*[of_problem(number, engine) for engine in ENGINES])
+
+
+@needs_machine_code
+@pytest.mark.slow
+def test_where_single_precision_is_poor_it_is_no_poorer_than_the_reference() -> None:
+    """Batch normalization of small sums magnifies rounding: float32 is far from float64 with either engine."""
+    layers = [Dense(3, "silu"), Dense(9, "softplus", bias=False), Dense(4, bias=False), BatchNorm("elu"), Dense(1)]
+    how = {"layers": layers, "loss": BinaryCrossEntropy(reduction="sum"), "optimizer": Chain(Decay(0.03), SGD(0.01))}
+    rng = np.random.default_rng(7)
+    how |= {"X": rng.normal(size=(40, 3)), "y": np.arange(40) % 2, "sample_weight": rng.uniform(0.1, 2, size=40)}
+    how |= {"regularizer": [L2PerRow(0.5)], "batch_size": 20, "epochs": 50}
+    agree(*[trained(engine, **how, dtype="float64") for engine in ENGINES])
+    truth = trained("reference", **how, dtype="float64").network
+    ours, reference = (trained(engine, **how, dtype="float32").network for engine in ENGINES)
+    for name in truth.statistics:
+        far = np.abs(reference.statistics[name] - truth.statistics[name]).max()
+        assert np.abs(ours.statistics[name] - truth.statistics[name]).max() <= far
 
 
 def of_problem(number: int, engine: str) -> Run:
