@@ -46,6 +46,7 @@ from workings import (
 from workings.arrays import Array
 from workings.checks.findings import KINDS
 from workings.checks.mistakes import MISTAKES, both
+from workings.columns import standardized
 from workings.datasets import circles, digits, moons, spirals
 from workings.experiments.museum import ROOMS, rooms_for, train
 
@@ -60,8 +61,7 @@ def table_data(name: str) -> Data:
     from sklearn import datasets
 
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-    X = (X - X.mean(axis=0)) / X.std(axis=0)
-    return X, (y - y.mean()) / y.std() if y.dtype.kind == "f" else y
+    return standardized(X), standardized(y) if y.dtype.kind == "f" else y
 
 
 def counts(seed: int) -> Data:

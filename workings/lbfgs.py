@@ -51,15 +51,20 @@ def minimize(training: Training, settings: LBFGS) -> Any:
             raise StopIteration
         training.tell("on_epoch_begin")
 
-    most = settings.evaluations or 25 * training.epochs
-    options: dict[str, Any] = {"maxiter": training.epochs, "maxfun": most, "maxcor": settings.memory}
-    options |= {"gtol": settings.tolerance, "ftol": settings.improvement}
+    options = in_scipys_words(settings, training.epochs)
     start = network.theta.astype(np.float64)
     training.tell("on_epoch_begin")
     result = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", callback=after, options=options)
     move_to(training, result.x)
     training.stopped = training.stopped or f"L-BFGS ended after {training.epoch} iterations: {result.message}"
     return result
+
+
+def in_scipys_words(settings: LBFGS, epochs: int) -> dict[str, Any]:
+    """The settings under SciPy's names."""
+    most = settings.evaluations or 25 * epochs
+    return {"maxiter": epochs, "maxfun": most, "maxcor": settings.memory, "gtol": settings.tolerance,
+            "ftol": settings.improvement}  # fmt: skip
 
 
 def flat_objective(training: Training) -> Callable[[Array], tuple[float, Array]]:

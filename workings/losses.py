@@ -230,6 +230,14 @@ class Loss:
         over = "rows" if self.target == "classes" else "entries"
         return REDUCTIONS[(f"mean of {over}" if self.reduction == "mean" else self.reduction, weights)]
 
+    def divisor(self, rows: int) -> int:
+        """By what an objective of so many rows is divided to be one per row: by the rows where it is a sum.
+
+        >>> SquaredError(reduction="sum").divisor(20), SquaredError().divisor(20)
+        (20, 1)
+        """
+        return rows if self.reduction == "sum" else 1
+
     def settings(self) -> dict[str, Any]:
         """The fields, for files and for people."""
         return asdict(self)

@@ -338,7 +338,9 @@ def longer(table: dict[str, list[float]] | None, row: dict[str, float]) -> dict[
 def restored(network: Network) -> Iterator[None]:
     """Put the network's parameters and statistics back at the end, whatever happened."""
     before = {name: np.array(array) for name, array in {**network.parameters, **network.statistics}.items()}
+    is_fresh = network.is_fresh
     try:
         yield
     finally:
         network.keep(before)
+        network.is_fresh = is_fresh

@@ -138,6 +138,9 @@ class Training:
     """
 
     worth_compiling: ClassVar[float] = WORTH_COMPILING  # seconds that compiled code must save to be taken unasked
+    program: Program
+    values: dict[str, Array]
+    engine: Engine
 
     def __init__(
         self,
@@ -176,29 +179,26 @@ class Training:
         self.epoch, self.step, self.stopped, self.lr = 0, 0, "", math.nan
         self.plateau: dict[str, Any] = {}
         self.result: Any = None  # what SciPy says of L-BFGS at its end
-        self.program: Program
-        self.values: dict[str, Array]
-        self.engine: Engine
         self.compiled_looks: dict[bool, CompiledEngine] = {}  # p and J of rows with weights, and without
         self.several = 1  # epochs that have been run together
         self.kept: dict[str, Array] = {}  # their parameters and statistics
         self.make_engine(engine)
-        deciding = any(
-            callback.every_epoch or callback.looks_back for callback in self.callbacks
-        )  # not only looking on
+        deciding = any(c.every_epoch or c.looks_back for c in self.callbacks)  # what only looks on needs no mention
         given = {"validation": validation is not None, "sample_weight": sample_weight is not None,
                  "metrics": bool(metrics), "callbacks": deciding, "running_loss": running_loss}  # fmt: skip
-        self.note_beginning(shuffle, class_weight, tuple(name for name, is_given in given.items() if is_given))
+        self.note_beginning(batch_size, shuffle, class_weight, given)
         self.history.diagnosis = self.check_first_step() if check else None
         self.good = dict(self.values)
         self.together = 1 if self.may_run_many() else 0  # epochs that the engine is given at once
 
-    def note_beginning(self, shuffle: bool, class_weight: Labels, given: tuple[str, ...]) -> None:
+    def note_beginning(
+        self, batch_size: int | None, shuffle: bool, class_weight: Labels, given: Mapping[str, bool]
+    ) -> None:
         """Note the settings and the first parameters in the history, for whoever asks later what went wrong."""
         self.history.settings = {
-            "optimizer": self.optimizer, "epochs": self.epochs, "batch_size": self.batch_size, "shuffle": shuffle,
+            "optimizer": self.optimizer, "epochs": self.epochs, "batch_size": batch_size, "shuffle": shuffle,
             "class_weight": class_weight if class_weight is None or isinstance(class_weight, str) else {**class_weight},
-            "given": given,
+            "given": tuple(name for name, is_given in given.items() if is_given),
         }  # fmt: skip
         if self.network.is_fresh:
             beginning = {**self.network.parameters, **self.network.statistics}
@@ -418,7 +418,7 @@ class Training:
         self.step, self.lr, self.epoch = self.step + epochs, float(stretch.lr[-1]), self.epoch + epochs - 1
         self.several, self.kept = epochs, kept
         self.network.keep(self.values)
-        loss = objectives / self.rows_of_loss(len(self.X))
+        loss = objectives / self.network.loss.divisor(len(self.X))
         self.history.add_many(loss=loss, **columns, lr=np.asarray(stretch.lr))
         self.adapt(epochs, time.perf_counter() - began)
         return True
@@ -484,16 +484,12 @@ class Training:
     def finish_epoch(self, loss: float) -> None:
         """Record an epoch that began with the objective ``loss``."""
         measured = {name: values[0] for name, values in self.measured().items()}
-        self.history.add(loss=loss / self.rows_of_loss(len(self.X)), **measured, **self.rate_now())
+        self.history.add(loss=loss / self.network.loss.divisor(len(self.X)), **measured, **self.rate_now())
         if isinstance(self.schedule, OnPlateau):
             monitor = self.schedule.monitor
             if monitor not in self.history:
                 raise InputError(f"OnPlateau looks at {monitor!r}; the history has {', '.join(self.history)}.")
             self.plateau = self.schedule.follow(self.plateau, self.history[monitor][-1])
-
-    def rows_of_loss(self, rows: int) -> int:
-        """By what an objective is divided, so that it is one per row."""
-        return rows if self.network.loss.reduction == "sum" else 1
 
     def measured(self, kept: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """The metrics on the training rows; loss and metrics on the validation rows; for each epoch that was kept."""
@@ -504,7 +500,7 @@ class Training:
         if self.validation is not None:
             X, y = self.validation
             J, p = self.look(X, y, None, kept)
-            found["val_loss"] = J / self.rows_of_loss(len(X))
+            found["val_loss"] = J / self.network.loss.divisor(len(X))
             usual = "accuracy" if self.network.loss.target in ("classes", "labels") else "r2"
             for name, metric in {usual: METRICS[usual], **self.metrics}.items():
                 found[f"val_{name}"] = self.metric_of(metric, y, p)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from workings.checks.before import dense_layers
-from workings.checks.case import Case, copied, label_numbers, remade, score_of
+from workings.checks.case import Case, copied, label_numbers, remade
 from workings.checks.data import one_label_each
 from workings.checks.findings import Finding, found
 from workings.layers import Dense
@@ -72,8 +72,7 @@ def check_linear(case: Case) -> Iterator[Finding]:
     """Is a network with hidden layers better than a model without?"""
     if len(dense_layers(case.network)) < 2:
         return
-    network = copied(case.network)
-    loss, score = case.loss_of(network), score_of(network, *case.rows)
+    loss, score = case.loss_of(copied(case.network)), case.score
     plain_loss, plain_score = case.linear
     no_better = loss > BETTER_LOSS * plain_loss and score < plain_score + BETTER_SCORE
     if no_better and plain_score < GOOD_ENOUGH:

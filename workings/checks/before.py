@@ -16,6 +16,7 @@ from workings.checks.case import (
     Case,
     Code,
     remade,
+    rms,
     score_of,
     trace_of,
     undisturbed,
@@ -136,7 +137,7 @@ def check_gains(case: Case, start: Network) -> Iterator[Finding]:
     gains = {}
     for layer, number in dense_layers(start):
         W = start.parameters[f"W{number}"]
-        gains[repr(layer)] = (float(np.sqrt(len(W) * np.square(W, dtype=np.float64).mean())), number, len(W))
+        gains[repr(layer)] = (float(np.sqrt(len(W)) * rms(W)), number, len(W))
     large = max(gains, key=lambda name: gains[name][0])
     if gains[large][0] > LARGEST_GAIN:
         gain, number, fan_in = gains[large]
@@ -217,7 +218,7 @@ def check_way_back(case: Case) -> Iterator[Finding]:
     """Does the gradient keep its size on its way back?"""
     trace, dense = case.first_trace, dense_layers(case.network)
     assert trace is not None
-    sizes = [float(np.sqrt(np.mean(np.square(trace[f"dz{number}"], dtype=np.float64)))) for _, number in dense[:-1]]
+    sizes = [float(rms(trace[f"dz{number}"])) for _, number in dense[:-1]]
     if len(sizes) < 2 or not np.isfinite(sizes).all() or sizes[-1] == 0:
         return
     ratio = sizes[0] / sizes[-1]

@@ -17,6 +17,7 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS
 from workings.arrays import Array, as_random
+from workings.columns import standardized
 from workings.errors import DivergenceError, WorkingsWarning
 from workings.history import History
 from workings.layers import BatchNorm, Dense, Dropout, Layer
@@ -143,7 +144,7 @@ class Case:
     def linear(self) -> tuple[float, float]:
         """The loss and the score of a model without hidden layers on the same rows."""
         X, y = self.rows
-        Z = standardized(X)
+        Z = standardized(X.astype(np.float64))
         model = trained_without_hidden(self.network, Z, y)
         return self.loss_of(model, Z, y), score_of(model, Z, y)
 
@@ -153,7 +154,7 @@ class Case:
         bare.regularizers = ()
         rows = (X, y) if X is not None and y is not None else self.rows
         J = bare.measure(rows[0].astype(bare.dtype), rows[1].astype(bare.dtype), None)[0]
-        return J / (len(rows[0]) if bare.loss.reduction == "sum" else 1)
+        return J / bare.loss.divisor(len(rows[0]))
 
     # -- trying out ------------------------------------------------------------------------
 
@@ -178,7 +179,7 @@ class Case:
 
     def objective_of(self, network: Network, X: Array, y: Array) -> float:
         """The objective per row, as a history records it."""
-        return network.measure(X, y, None)[0] / (len(X) if network.loss.reduction == "sum" else 1)
+        return network.measure(X, y, None)[0] / network.loss.divisor(len(X))
 
     def trial_rows(self) -> tuple[Array, Array]:
         """The rows for trials: a sum over rows needs all of them, a mean does with fewer."""
@@ -317,17 +318,14 @@ def some_rows(X: Array, y: Array, most: int) -> tuple[Array, Array]:
     return X[chosen], y[chosen]
 
 
+def rms(values: Array, axis: int | None = None) -> Any:
+    """The root mean square: the size of an entry, by and large."""
+    return np.sqrt(np.square(values, dtype=np.float64).mean(axis=axis))
+
+
 def label_numbers(y: Array) -> Array:
     """The class of each row, as a number."""
     numbers: Array = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(np.int64)
-    return numbers
-
-
-def standardized(X: Array) -> Array:
-    """Each column with mean 0 and standard deviation 1, in float64."""
-    values = X.astype(np.float64)
-    spread = values.std(axis=0)
-    numbers: Array = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)
     return numbers
 
 

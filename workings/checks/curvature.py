@@ -11,6 +11,7 @@ import numpy as np
 
 from workings.arrays import Array
 from workings.network import Network
+from workings.recording import restored
 
 
 def sharpness(network: Network, X: Array, y: Array, rounds: int = 60) -> float:
@@ -40,12 +41,12 @@ def sharpness(network: Network, X: Array, y: Array, rounds: int = 60) -> float:
     here = network.theta.copy()
     direction = np.random.default_rng(0).standard_normal(here.size)
     largest = 0.0
-    for _ in range(rounds):
-        direction /= max(float(np.linalg.norm(direction)), 1e-300)
-        step = 1e-4 * direction
-        change = gradient_at(network, here + step, X, y) - gradient_at(network, here - step, X, y)
-        largest, direction = float(change @ direction) / 2e-4, change
-    network.theta[...] = here
+    with restored(network):
+        for _ in range(rounds):
+            direction /= max(float(np.linalg.norm(direction)), 1e-300)
+            step = 1e-4 * direction
+            change = gradient_at(network, here + step, X, y) - gradient_at(network, here - step, X, y)
+            largest, direction = float(change @ direction) / 2e-4, change
     return largest
 
 

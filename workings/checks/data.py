@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from workings.arrays import Array
-from workings.checks.case import Case, label_numbers, some_rows, standardized
+from workings.checks.case import Case, label_numbers, rms, some_rows
 from workings.checks.findings import Finding, found
+from workings.columns import standardized
 
 # LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp", section 4.3: inputs of mean 0 and about the same spread.
 # Pixels from 0 to 16 have a root mean square of 6 to 12 and do train, so that the limit lies above them.
@@ -37,15 +38,16 @@ def check_data(case: Case) -> Iterator[Finding]:
 
 
 STANDARDIZE = (
+    "from workings.columns import standard\n"
     "mean, spread = X.mean(axis=0), X.std(axis=0) + 1e-12\n"
-    "X = (X - mean) / spread  # and so for validation and new rows"
+    "X = standard(X, mean, spread)  # and so for validation and new rows"
 )
 
 
 def check_scale(case: Case) -> Iterator[Finding]:
     """Are the inputs near 0 and 1, and the columns alike?"""
     X = case.X.astype(np.float64)
-    size, spread = np.sqrt((X**2).mean(axis=0)), X.std(axis=0)
+    size, spread = rms(X, axis=0), X.std(axis=0)
     varied = spread[spread > 0]
     column = int(size.argmax())
     if len(varied) and spread[column] > 0 and size[column] > LARGEST_INPUT:
@@ -84,13 +86,14 @@ def check_targets(case: Case) -> Iterator[Finding]:
     if case.network.loss.target != "numbers":
         return
     y = case.y.astype(np.float64)
-    size = float(np.sqrt((y**2).mean()))
+    size = float(rms(y))
     if size > LARGEST_TARGET:
         yield found(
             "unscaled-targets",
             f"the targets have mean {y.mean():.4g} and standard deviation {y.std():.4g}; 0 and 1 would be best.",
+            "from workings.columns import original, standard\n"
             "mean_y, spread_y = y.mean(axis=0), y.std(axis=0) + 1e-12\n"
-            "y = (y - mean_y) / spread_y  # and so for validation; predictions go back with p * spread_y + mean_y",
+            "y = standard(y, mean_y, spread_y)  # validation too; back with original(net.predict(X), mean_y, spread_y)",
         )
 
 
@@ -139,7 +142,7 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
     if case.is_constant or len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not one_label_each(case)):
         return
     X, y = some_rows(case.X, case.y, MOST_NEIGHBOURS)
-    nearest = neighbours(standardized(X))
+    nearest = neighbours(standardized(X.astype(np.float64)))
     if case.has_labels:
         labels = label_numbers(y)
         agree = float((labels == labels[nearest]).mean())

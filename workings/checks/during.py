@@ -16,7 +16,7 @@ from workings.arrays import Array
 from workings.checks.before import DEAD_AT_END, dead_share, dead_units, dense_layers, most_dead, slopes_of
 from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of, twelve_digits, with_rate
 from workings.checks.findings import Finding, found
-from workings.checks.stability import check_stability
+from workings.checks.stability import LAST, check_stability
 from workings.network import Network
 from workings.optimizers import SGD, Part
 
@@ -25,7 +25,6 @@ STEPS = 60  # of a trial
 SMALLEST_UPDATE = 1e-4
 LARGEST_UPDATE = 1e-1  # above which a rate is tried out
 OVERSHOOT = 1.05  # times the first objective: a trial that ends above it went the wrong way
-LAST = 60  # epochs that tell how training ended
 # Prechelt 1998, "Early Stopping - But When?": a generalization loss GL is 100 · (validation loss / its minimum - 1).
 GENERALIZATION_LOSS = 25.0
 # Prechelt 1998 also judges progress: training goes on while a strip of epochs still brings much.  Here four times as

@@ -172,7 +172,7 @@ MISTAKES: dict[str, Mistake] = {mistake.name: mistake for mistake in (
             "One column is a thousand times as large as the others, and drowns them.",
             f"LeCun et al. 1998, \"Efficient BackProp\", section 4.3; {DUCK}", "data",
             with_data(X=one_large_column), "unscaled-inputs", "Give each column mean 0 and standard deviation 1.",
-            lines=("X[:, 0] *= 1000", "X = (X - X.mean(axis=0)) / X.std(axis=0)")),
+            lines=("X[:, 0] *= 1000", "X = standardized(X)")),
     Mistake("constant-column", "A column that never changes",
             "A year, an identifier or a sensor that is off: the same large number in every row.",
             "scikit-learn's VarianceThreshold, which is there to remove them", "data",

@@ -141,13 +141,7 @@ def run(settings: Settings) -> list[Figure]:
     )
     report_accuracy(report, settings, {"raw pixels": raw, "pixels / 16": tried[BASELINE]})
     report_one(report, network, history, data, seed)
-    report.picture(
-        plots.signals(signals),
-        "signals",
-        f"Raw pixels, seed {seed}, on the test rows: above, how the sigmoids and the scores are spread, from epoch to "
-        "epoch; below, how large the gradients and the steps were, and how many sigmoids let hardly any gradient "
-        "through.",
-    )
+    report.signals(signals, f"Raw pixels, seed {seed}, on the test rows", "sigmoids")
     report_variants(report, tried)
     report.heading("One step, as it ran")
     report.program(network.program(BASELINE_OPTIMIZER))

@@ -244,9 +244,4 @@ def report_way(report: Report, network: Network, data: Data, snapshots: Snapshot
         "landscape",
         "The loss on 1,000 training rows over the plane of the two directions in which training moved most.",
     )
-    report.picture(
-        plots.signals(signals),
-        "signals",
-        "On 300 dev rows: above, how the activations and the scores are spread, from epoch to epoch; "
-        "below, how large the gradients and the steps were, and how many ReLUs are off.",
-    )
+    report.signals(signals, "On 300 dev rows", "ReLUs")

@@ -20,6 +20,7 @@ from workings.arrays import Array
 from workings.checks.findings import Diagnosis
 from workings.checks.mistakes import Mistake, both, mistake_named, suits
 from workings.checks.setups import Setup
+from workings.columns import standardized
 from workings.datasets import circles, digits, moons, spirals
 from workings.errors import DivergenceError, InputError, WorkingsWarning, unknown_name
 from workings.history import History
@@ -61,12 +62,6 @@ def digits_room(seed: int) -> Setup:
     layers = (Dense(32, "relu"), Dense(24, "relu"), Dense(10))
     settings = {"optimizer": Momentum(0.05), "epochs": 40, "batch_size": 32}
     return Setup(layers, {"loss": CrossEntropy(), "seed": seed}, X[chosen] / 16, y[chosen], settings)
-
-
-def standardized(y: Array) -> Array:
-    """Mean 0 and standard deviation 1."""
-    numbers: Array = (y - y.mean()) / y.std()
-    return numbers
 
 
 def waves_room(seed: int) -> Setup:

@@ -18,6 +18,7 @@ from workings.experiments.figures import Figure, show_agreement, show_number, wr
 from workings.network import Network
 from workings.plots.player import STYLE as PLAYER_STYLE
 from workings.program import STAGES, Program, show_shape
+from workings.recording import Signals
 from workings.writing import write_bytes
 
 STYLE = """
@@ -100,6 +101,15 @@ class Report:
         """Add a replay that can be stopped, and write it as an animated GIF."""
         write_bytes(self.folder / f"{name}.gif", film.gif())
         self.pieces.append(f"<figure>{film.player()}<figcaption>{html.escape(caption)}</figcaption></figure>")
+
+    def signals(self, recorded: Signals, on: str, bends: str) -> None:
+        """Add the picture of what went through the layers, ``on`` some rows, with the name of their activations."""
+        self.picture(
+            plots.signals(recorded),
+            "signals",
+            f"{on}: above, how the values of each layer are spread, from epoch to epoch; below, how large the "
+            f"gradients and the steps were, and how many {bends} let hardly any gradient through.",
+        )
 
     def compare(self, figures: Sequence[Figure]) -> None:
         """Add a table of figures: published, its own code, measured."""

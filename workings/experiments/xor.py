@@ -94,12 +94,7 @@ def run(settings: Settings) -> list[Figure]:
         "network",
         "The trained network: lines as thick as their weights are large, coloured by sign.",
     )
-    report.picture(
-        plots.signals(signals),
-        "signals",
-        "Above, how the sigmoids of each layer are spread, from pass to pass; below, how large the gradients and the "
-        "steps were, and how many sigmoids let hardly any gradient through.",
-    )
+    report.signals(signals, "On the four rows", "sigmoids")
     report_exclusive_or(report, network, X, exclusive, settings)
     report.heading("One step, as it ran")
     report.program(network.program(SGD(0.1)))

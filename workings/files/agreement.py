@@ -123,7 +123,8 @@ def generated_rows(network: Network, count: int = ROWS) -> Rows:
         X = (rng.standard_normal((count, network.n_in or 1)) * spread).astype(network.dtype)
         return Rows(X.astype(np.float64), np.zeros((count, 0), dtype=np.int64), X)
     arrays = columns.arrays
-    numbers = arrays["column_mean"] + arrays["column_std"] * rng.standard_normal((count, len(columns.numbers))) * spread
+    drawn = rng.standard_normal((count, len(columns.numbers))) * spread
+    numbers = original(drawn, arrays["column_mean"], arrays["column_std"])
     codes = np.array([rng.integers(0, len(words.categories), count) for words in columns.words], dtype=np.int64)
     codes = codes.reshape(len(columns.words), count).T.copy()
     numbers[::GAP_EVERY, [column.fill is not None for column in columns.numbers]] = np.nan

@@ -27,22 +27,17 @@ from workings.layers import BatchNorm, Dense, Dropout, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.network import Network
 from workings.readings.script import RAW_COLUMNS
+from workings.readings.translate.keras import ACTIVATIONS as NAMED
+from workings.readings.translate.keras import BENDS
 from workings.version import __version__
 
-# fmt: off
-CALLED = {  # ours -> Keras's
-    "sigmoid": '"sigmoid"', "tanh": '"tanh"', "relu": '"relu"', "selu": '"selu"', "gelu": '"gelu"', "silu": '"silu"',
-    "softplus": '"softplus"', "leaky_relu": "layers.LeakyReLU(negative_slope={slope})",
-    "elu": "layers.ELU(alpha={alpha})", "hard_tanh": '"hard_tanh"',
-}
 NAMES = {  # Keras's -> ours
-    "linear": "identity", "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu", "selu": "selu", "gelu": "gelu",
-    "silu": "silu", "swish": "silu", "softplus": "softplus", "elu": "elu", "softmax": "softmax", "exponential": "exp",
-    "hard_tanh": "hard_tanh",
+    **{theirs: ours for ours, theirs in NAMED.items()},
+    **{name: name for name in ("elu", "softmax")},
+    "linear": "identity",
+    "swish": "silu",
+    "exponential": "exp",
 }
-# fmt: on
-
-
 IN_FLOAT32 = "Keras multiplies matrices in float32, whatever it is given: the model was written and compared in it."
 BACKENDS = ("torch", "jax", "tensorflow")  # in this order, unless KERAS_BACKEND says which
 DRIVER = """
@@ -141,10 +136,11 @@ def bend_line(bend: Activation) -> str:
     """The layer of an activation."""
     known = ACTIVATIONS.get(bend.name)
     is_usual = known is not None and known.function is bend.function and (bend.name != "selu" or bend == known)
-    if not is_usual or bend.name not in CALLED:
-        raise ProgramError(f"Keras has no activation {bend.name!r}: write the network as ONNX or C instead.")
-    text = CALLED[bend.name].format(**bend.constants)
-    return f"layers.Activation({text})" if text.startswith('"') else text
+    if is_usual and bend.name in NAMED:
+        return f'layers.Activation("{NAMED[bend.name]}")'
+    if is_usual and "lambda" not in BENDS.get(bend.name, "lambda"):  # which a file of Keras cannot hold
+        return BENDS[bend.name].format(**bend.constants)
+    raise ProgramError(f"Keras has no activation {bend.name!r}: write the network as ONNX or C instead.")
 
 
 def weights_of(network: Network) -> list[Array]:

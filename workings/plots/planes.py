@@ -198,13 +198,8 @@ def units(
     net.check_built()
     if net.n_in != 2 and layer == 1:
         return weights(net, limit=limit)
-    X = matrix(X, "X", "an array of shape (n, 2): what units see is drawn over two inputs")
+    X = seen_plane(net, X)
     labels = np.zeros(len(X)) if y is None else vector(y, "y", len(X))
-    if net.n_in != 2 or X.shape[1] != 2:
-        raise InputError(
-            f"What units see is drawn over two inputs, but the network takes {net.n_in} and X has {X.shape[1]} "
-            f"columns. For more inputs, units(net, X) shows the weights of the first layer."
-        )
     x1, x2, points = grid_over(X, steps)
     trace = forward(net, points)
     name = layer if isinstance(layer, str) else name_of_layer(net, trace, layer)
@@ -222,13 +217,22 @@ def units(
         ax.set_title(f"unit {unit}", fontsize=9, pad=4)
     label_edges(axes, columns)
     if y is not None:
-        figure.legend(
-            *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False, fontsize=9
-        )
+        add_key(figure, axes, labels, shades=False)
     add_scale(figure, axes, drawn, seen, {"z": "score", "p": "prediction"}.get(name[0], "activation") + f" {name}")
     if seen.shape[-1] > limit:
         figure.suptitle(f"the first {limit} of {seen.shape[-1]} units", fontsize=9, color=GREY)
     return figure
+
+
+def seen_plane(net: Network, X: ArrayLike) -> Array:
+    """Check points in the plane that a network of two inputs sees."""
+    X = matrix(X, "X", "an array of shape (n, 2): what units see is drawn over two inputs")
+    if net.n_in != 2 or X.shape[1] != 2:
+        raise InputError(
+            f"What units see is drawn over two inputs, but the network takes {net.n_in} and X has {X.shape[1]} "
+            f"columns. For more inputs, units(net, X) shows the weights of the first layer."
+        )
+    return X
 
 
 def over_plane(x1: Array, x2: Array) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import base64
 import html
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,7 +140,7 @@ def influence_in_notebook(influence: Influence) -> str:
 
 def paragraph(text: str, kind: str = "") -> str:
     """A paragraph of text."""
-    return f"<p{f' class={kind!r}' if kind else ''}>{html.escape(text)}</p>".replace("'", '"', 2 if kind else 0)
+    return tag("p", html.escape(text), **({"class": kind} if kind else {}))
 
 
 def scroll(content: str, label: str) -> str:
@@ -232,25 +232,24 @@ def array(name: str, value: Any, row_shown: int, slopes: Slopes | None = None) -
     """An array: a number, a table if it is small, else a heat map whose rows can be opened."""
     numbers = np.asarray(value)
     if numbers.ndim == 0:
-        symbol = GREEK.get(name)
-        letters = html.escape(name) + (f"</code> ({symbol})<code>" if symbol else "")
-        return f"<p><code>{letters}</code> = {number(float(numbers))}</p>"
+        symbol = f" ({GREEK[name]})" if name in GREEK else ""
+        return f"<p><code>{html.escape(name)}</code>{symbol} = {number(float(numbers))}</p>"
     title = f"{name} {show_shape(numbers.shape)}"
     if numbers.size <= MOST_IN_TABLE and numbers.ndim <= 2 and numbers.shape[-1] <= MOST_COLUMNS:
         beside = None if slopes is None else slopes.values
         note = "; below each entry its finite difference" if beside is not None else ""
-        return table(title + note, numbers, range(len(numbers)), beside)
+        return table(title + note, numbers, beside)
     return heat_map(title, numbers) + opened(name, numbers, row_shown)
 
 
 def opened(name: str, numbers: Array, row_shown: int) -> str:
     """The row that is worked, and all rows if they are not too many, to be opened."""
     if numbers.ndim != 2:
-        return detail(f"all {numbers.size:,} entries of {name}", table(name, numbers, range(len(numbers))))
+        return detail(f"all {numbers.size:,} entries of {name}", table(name, numbers))
     chosen = min(row_shown, len(numbers) - 1)
-    text = detail(f"row {chosen} of {name}", table(f"{name}, row {chosen}", numbers[chosen], [chosen]))
+    text = detail(f"row {chosen} of {name}", table(f"{name}, row {chosen}", numbers[[chosen]], first_row=chosen))
     if numbers.size <= MOST_TO_OPEN:
-        text += detail(f"all {len(numbers):,} rows of {name}", table(name, numbers, range(len(numbers))))
+        text += detail(f"all {len(numbers):,} rows of {name}", table(name, numbers))
     return text
 
 
@@ -259,16 +258,15 @@ def detail(summary: str, content: str) -> str:
     return f"<details><summary>{html.escape(summary)}</summary>{content}</details>"
 
 
-def table(caption: str, numbers: Array, rows: Iterable[int], beside: Array | None = None) -> str:
-    """Numbers with the places that code gives them."""
+def table(caption: str, numbers: Array, beside: Array | None = None, first_row: int = 0) -> str:
+    """Numbers with the places that code gives them; an array of one dimension is one line."""
     cells = np.atleast_2d(numbers)
     measured = np.full(cells.shape, np.nan) if beside is None else np.atleast_2d(beside)
     head = "".join(f'<th scope="col">{column}</th>' for column in range(cells.shape[1]))
     lines = []
-    for place, line, slopes in zip([*rows][: len(cells)], cells, measured, strict=True):
+    for place, (line, slopes) in enumerate(zip(cells, measured, strict=True), start=first_row):
         inner = "".join(cell(float(entry), float(slope)) for entry, slope in zip(line, slopes, strict=True))
-        label = "" if numbers.ndim == 1 else place
-        lines.append(f'<tr><th scope="row">{label if label != "" else "entry"}</th>{inner}</tr>')
+        lines.append(f'<tr><th scope="row">{"entry" if numbers.ndim == 1 else place}</th>{inner}</tr>')
     whole = (
         f"<table><caption>{html.escape(caption)}</caption><thead><tr><td></td>{head}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table>"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 20  # of columns that are told
 FEW_SLOPES = 64  # entries of a gradient that are all measured; of a larger one only the entry that is written out
+NEAR = 1e-7  # a slope that is so near is not measured again with smaller steps
 TOLERANCE = {"float64": 1e-4, "float32": 1e-2}  # how far slopes and gradients may be apart, in relation
 
 
@@ -359,7 +360,7 @@ class Work:
         for place in chosen:
             direction = np.zeros(gradient.shape)
             direction[place] = 1.0
-            found[place], error, corner = check_entry(float(gradient[place]), direction, measure, 1e-7, floor)
+            found[place], error, corner = check_entry(float(gradient[place]), direction, measure, NEAR, floor)
             worst, corners = max(worst, error), corners + corner
         return Slopes(found, worst, corners, worst <= tolerance)
 

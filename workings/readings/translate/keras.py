@@ -433,6 +433,11 @@ class Writer:
                 "from_logits=True: the loss applies softmax or sigmoid itself, as ours does, so the model ends "
                 "without it."
             )
+        self.tell_penalties()
+
+    def tell_penalties(self) -> None:
+        """What becomes of the regularizers."""
+        note = self.draft.note
         lam, lam1 = plain(self.plan.strength(L2) + self.per_row), self.plan.strength(L1)
         if self.per_row:
             note(

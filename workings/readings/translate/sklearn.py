@@ -175,6 +175,12 @@ class Writer:
         if not lam:
             note("alpha is 0.0001 by default there; here there is none.")
             return told
+        self.tell_alpha(told)
+        return told
+
+    def tell_alpha(self, told: str) -> None:
+        """What alpha has to do with lam."""
+        note = self.draft.note
         times = "" if self.adds_up else " · rows of the batch"
         over = "" if self.factor == 1 else f" / {plain(self.factor)!r}"
         note(
@@ -189,7 +195,6 @@ class Writer:
             )
         elif self.plan.rows is None and self.plan.batch_size is not None:
             note("That holds where batch_size divides the rows; in a smaller last batch alpha weighs more.")
-        return told
 
     def alpha_per_row(self) -> str:
         """L2PerRow, which is their alpha."""

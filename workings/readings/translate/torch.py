@@ -403,11 +403,7 @@ class Writer:
             )
             if kind is Nesterov:
                 note("nesterov=True steps by g + momentum · v, which is ours seen from PyTorch's velocity.")
-        if self.rate_is_inside:
-            note(
-                "With a schedule the two velocities differ, so the rate multiplies each gradient before it enters "
-                "the velocity, and the optimizer's own lr is 1."
-            )
+        self.tell_rate()
         if kind in (Adam, AdamW):
             note("eps stands outside the root, beside √v̂ with its bias corrected, in both.")
         if kind is AdamEpsilonHat:
@@ -421,6 +417,15 @@ class Writer:
             note("eps stands outside the root and the accumulator begins at 0, in both.")
         if kind is AdamW or self.decay:
             note("Decoupled decay: θ shrinks by lr · weight_decay before the step, biases too, in both.")
+
+    def tell_rate(self) -> None:
+        """The conventions of a learning rate that changes."""
+        note = self.draft.note
+        if self.rate_is_inside:
+            note(
+                "With a schedule the two velocities differ, so the rate multiplies each gradient before it enters "
+                "the velocity, and the optimizer's own lr is 1."
+            )
         if self.plan.has_schedule:
             note("Our schedules count steps, not epochs: the rate is set before every batch.")
         if isinstance(self.plan.schedule, Cosine):
