@@ -248,7 +248,7 @@ def opened(name: str, numbers: Array, row_shown: int) -> str:
         return detail(f"all {numbers.size:,} entries of {name}", table(name, numbers))
     chosen = min(row_shown, len(numbers) - 1)
     text = detail(f"row {chosen} of {name}", table(f"{name}, row {chosen}", numbers[[chosen]], first_row=chosen))
-    if 1 < len(numbers) and numbers.size <= MOST_TO_OPEN:
+    if len(numbers) > 1 and numbers.size <= MOST_TO_OPEN:
         text += detail(f"all {len(numbers):,} rows of {name}", table(name, numbers))
     return text
 
