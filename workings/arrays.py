@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from workings.errors import InputError
+from workings.sparse import DENSE_AT_ONCE, SparseRows, is_sparse
 
 Array = NDArray[Any]
 Values = Any  # a number or an array of numbers: the formulas hold for both
+Features = Any  # an array, or SparseRows where a large sparse matrix was given: both are cut and multiplied alike
 RandomSource = np.random.Generator | np.random.RandomState
 
 
@@ -44,18 +46,29 @@ def working_dtype(X: object, dtype: DTypeLike | None = None) -> np.dtype[Any]:
     return chosen
 
 
-def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: str = "X") -> Array:
-    """Check inputs and give them as a C-ordered array of shape (n, n_in).
+def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: str = "X") -> Features:
+    """Check inputs and give them as a C-ordered array of shape (n, n_in); a large sparse matrix stays sparse.
 
     Raises
     ------
     InputError
         If ``X`` is not two-dimensional, empty, not numeric, not finite or of another width.
     """
+    if isinstance(X, SparseRows) or is_sparse(X):
+        matrix: Any = X.matrix if isinstance(X, SparseRows) else X
+        check_table(matrix, n_in, name)
+        rows = finite_rows(matrix, dtype, name)
+        return rows.dense() if rows.dense_bytes <= DENSE_AT_ONCE else rows
     try:
         array = np.asarray(X)
     except ValueError as error:
         raise InputError(f"{name} has rows of different lengths: every row must have the same columns.") from error
+    check_table(array, n_in, name)
+    return np.ascontiguousarray(as_finite(array, dtype, name))
+
+
+def check_table(array: Any, n_in: int | None, name: str) -> None:
+    """Refuse what has no rows and columns, or not as many columns as it must."""
     if array.ndim == 1:
         raise InputError(
             f"{name} has shape {array.shape}, but rows are samples: a single sample is {name}.reshape(1, -1), "
@@ -67,7 +80,20 @@ def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: s
         raise InputError(f"{name} has shape {array.shape}: there must be at least one row and one column.")
     if n_in is not None and array.shape[1] != n_in:
         raise InputError(f"{name} has {array.shape[1]} columns (shape {array.shape}), but this network takes {n_in}.")
-    return np.ascontiguousarray(as_finite(array, dtype, name))
+
+
+def finite_rows(matrix: Any, dtype: DTypeLike, name: str) -> SparseRows:
+    """Cast the numbers of a sparse matrix to ``dtype``; refuse what ``as_finite`` refuses."""
+    rows = matrix.tocsr()
+    if rows.dtype.kind not in "biuf":
+        raise InputError(f"{name} is a sparse matrix of type {rows.dtype}, but it must hold numbers.")
+    with np.errstate(over="ignore"):
+        cast = rows.astype(dtype, copy=False)
+    wrong = np.flatnonzero(~np.isfinite(cast.data))
+    if len(wrong):
+        place = int(np.searchsorted(rows.indptr, wrong[0], side="right")) - 1, int(rows.indices[wrong[0]])
+        raise InputError(not_finite(rows.data[wrong[0]], place, name))
+    return SparseRows(cast)
 
 
 def as_finite(array: Array, dtype: DTypeLike, name: str) -> Array:
@@ -79,11 +105,16 @@ def as_finite(array: Array, dtype: DTypeLike, name: str) -> Array:
         is_finite = np.isfinite(cast.sum())  # which needs no memory; a sum of finite numbers can overflow
     if not is_finite and not np.isfinite(cast).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
-        raise InputError(
-            f"{name} has {array[place]} at {position(place)}. Remove that row, or fill the gap "
-            f"(for example with the column's mean), before training."
-        )
+        raise InputError(not_finite(array[place], place, name))
     return cast
+
+
+def not_finite(value: object, place: tuple[int, ...], name: str) -> str:
+    """Say where a number is that is none."""
+    return (
+        f"{name} has {value} at {position(place)}. Remove that row, or fill the gap "
+        f"(for example with the column's mean), before training."
+    )
 
 
 def objects_to_floats(array: Array, name: str) -> Array:
@@ -115,7 +146,7 @@ def position(place: tuple[int, ...]) -> str:
     return ", ".join(f"{axis} {index}" for axis, index in zip(("row", "column"), place, strict=False))
 
 
-def same_length(X: Array, other: Array, name: str = "y") -> None:
+def same_length(X: Features, other: Array, name: str = "y") -> None:
     """Refuse arrays of different numbers of rows."""
     if other.ndim == 0:
         raise InputError(f"{name} is {describe(other[()])}, but it must have one row for each sample.")

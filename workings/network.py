@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from workings.arrays import (
     Array,
+    Features,
     RandomSource,
     as_features,
     as_finite,
@@ -43,6 +44,7 @@ from workings.optimizers import LBFGS, Optimizer, Part
 from workings.program import Program, checked_expression, inference_program, names_in, step_program
 from workings.regularizers import Regularizer
 from workings.schedules import OnPlateau
+from workings.sparse import DENSE_AT_ONCE, SparseRows
 from workings.targets import Targets
 from workings.trace import Trace
 from workings.training import checked_optimizer, fit
@@ -325,7 +327,7 @@ class Network:
             width = layer.width(width)
         return drawn
 
-    def prepare(self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None = None) -> tuple[Array, Array, Array | None]:
+    def prepare(self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None = None) -> tuple[Features, Array, Array | None]:
         """Check data and give it as the program wants it; a network that can use them is built if need be.
 
         The labels that targets stand for are only found here; ``learn_labels`` makes them the network's.
@@ -358,7 +360,7 @@ class Network:
         InputError
             For rows that cannot be used, or an unknown engine.
         NotCompilableError
-            When ``engine="compiled"`` and a statement of the network cannot be compiled.
+            When ``engine="compiled"`` and a statement of the network cannot be compiled, or X stays sparse.
         """
         self.check_built()
         if engine not in ENGINES:
@@ -366,7 +368,8 @@ class Network:
         features = as_features(X, self.dtype, self.n_in)
         program = self.runner("inference of p", lambda: self.inference.needed_for("p"))
         values = {**self.parameters, **self.statistics}
-        if choose(engine, program, values, len(features), 1)[0] == "compiled":
+        is_sparse = isinstance(features, SparseRows)
+        if choose(engine, program, values, len(features), 1, is_sparse=is_sparse)[0] == "compiled":
             try:
                 return self.compiled_outputs(program, features, values)
             except NotCompilableError:
@@ -407,7 +410,7 @@ class Network:
         features, targets, w = self.prepare(X, y, sample_weight)
         return self.measure(features, targets, w)[0]
 
-    def measure(self, X: Array, y: Array, w: Array | None) -> tuple[float, Array]:
+    def measure(self, X: Features, y: Array, w: Array | None) -> tuple[float, Array]:
         """The objective J and the predictions p for prepared data, a chunk of rows at a time."""
         per_row, whole = self.runner(("J", w is not None), lambda: self.measuring(w is not None))
         values: dict[str, Any] = {**self.parameters, **self.statistics}
@@ -424,9 +427,11 @@ class Network:
             widths += 2 * width  # z and a
         return max(CHUNK // (widths * self.dtype.itemsize), FEWEST_ROWS)
 
-    def in_chunks(self, run: Runner, values: Mapping[str, Any], **data: Array) -> list[Array]:
+    def in_chunks(self, run: Runner, values: Mapping[str, Any], **data: Features) -> list[Array]:
         """Run a program on some rows of the data after the other; give each of its results for all rows."""
-        n, size = len(data["X"]), self.rows_in_chunk
+        X, n, size = data["X"], len(data["X"]), self.rows_in_chunk
+        if isinstance(X, SparseRows) and not run.multiplies_X:  # which makes each piece dense
+            size = max(min(size, DENSE_AT_ONCE * n // X.dense_bytes), 1)
         whole: list[Array] = []
         for start in range(0, n, size):
             pieces = {name: array[start : start + size] for name, array in data.items()}
@@ -467,7 +472,7 @@ class Network:
         return cast(Tracer, self.runner(("trace", *(optimizer.identity if optimizer else ()), weighted), make))
 
     def step_values(
-        self, program: Program, X: Array, y: Array, w: Array | None, drawn: Mapping[str, Array]
+        self, program: Program, X: Features, y: Array, w: Array | None, drawn: Mapping[str, Array]
     ) -> dict[str, Any]:
         """All that a step needs, for prepared data."""
         self.check_rows(len(X), f"this batch has {len(X)}")
@@ -675,7 +680,7 @@ def checked_regularizers(given: Regularizer | Sequence[Regularizer] | None) -> t
     return several
 
 
-def as_weights(w: ArrayLike, X: Array, dtype: Any) -> Array:
+def as_weights(w: ArrayLike, X: Features, dtype: Any) -> Array:
     """Check sample weights and give them as a column of shape (n, 1)."""
     array = np.asarray(w)
     if array.shape != (len(X),):

@@ -130,6 +130,14 @@ class Program:
                 kept.append(statement)
         return replace(self, statements=tuple(reversed(kept)))
 
+    def only_multiplies(self, name: str) -> bool:
+        """Whether all that is done with a name is ``name @ …`` and ``name.T @ …``: so much can be done when sparse."""
+        nodes = [node for s in self.statements for node in ast.walk(ast.parse(s.expression, mode="eval"))]
+        first = [node.left for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)]
+        factors = [left.value if isinstance(left, ast.Attribute) and left.attr == "T" else left for left in first]
+        uses = sum(isinstance(node, ast.Name) and node.id == name for node in nodes)
+        return uses == sum(is_name(factor, name) for factor in factors)
+
     def without(self, other: Program) -> Program:
         """The same program without the statements that another one has."""
         return replace(self, statements=tuple(s for s in self.statements if s not in other.statements))

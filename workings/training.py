@@ -31,6 +31,7 @@ from workings.metrics import METRICS, Metric, of_each
 from workings.optimizers import LBFGS, OPTIMIZERS, Part
 from workings.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
+from workings.sparse import SparseRows, dense
 from workings.targets import Targets
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def fit(
     Parameters
     ----------
     X : array of shape (n, n_in)
-        Inputs; rows are samples.
+        Inputs; rows are samples.  A sparse matrix of SciPy is multiplied as it is, see :mod:`workings.sparse`.
     y : array of shape (n,) or (n, n_out)
         Targets: labels or numbers, as the loss wants them.
     optimizer : optimizer
@@ -230,6 +231,7 @@ class Training:
             return
         if isinstance(validation, tuple) and len(validation) == 2:
             features = as_features(validation[0], self.network.dtype, self.network.n_in, "validation X")
+            features = features if isinstance(self.X, SparseRows) else dense(features)  # both for one engine
             same_length(features, np.asarray(validation[1]), "validation y")
             try:
                 self.validation = (features, self.targets.encode(validation[1], self.network.dtype))
@@ -252,7 +254,7 @@ class Training:
         """A short text that changes with the data and the batches, for checkpoints."""
         crc = 0
         for array in (self.X, self.y, self.w):
-            crc = crc if array is None else zlib.crc32(np.ascontiguousarray(array).tobytes(), crc)
+            crc = crc if array is None else zlib.crc32(array.tobytes(), crc)
         return f"{len(self.X)} rows in batches of {self.batch_size}, shuffle={self.shuffle}, {crc:08x}"
 
     def check_batches(self) -> None:
@@ -285,7 +287,10 @@ class Training:
         self.program, steps = network.runner(key, write)
         self.values = network.start_values(self.program)
         rows = min(self.batch_size, len(self.X))
-        name, why = choose(wanted, steps, self.values, rows, self.epochs * len(self.batches), self.worth_compiling)
+        name, why = choose(
+            wanted, steps, self.values, rows, self.epochs * len(self.batches), self.worth_compiling,
+            is_sparse=isinstance(self.X, SparseRows),
+        )  # fmt: skip
         if name == "compiled":
             try:
                 self.engine = network.runner((*key, name), lambda: CompiledEngine(steps))

@@ -25,6 +25,7 @@ from workings.checks.statements import check_program
 from workings.errors import InputError, WorkingsWarning
 from workings.history import History
 from workings.network import Network
+from workings.sparse import dense
 from workings.training import checked_optimizer
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def diagnose(
     if not is_history(history):
         raise InputError(f"history must be what fit gave, or a dict of lists, not {describe(history)}.")
     features, targets, _ = network.prepare(X, y)
+    features = dense(features)
     known = history if isinstance(history, History) else None
     settings = {} if known is None else dict(known.settings)
     if optimizer is not None:
@@ -171,7 +173,11 @@ def check_first_step(training: Training) -> Diagnosis:
     a step, say); ``warnings.simplefilter("error", WorkingsWarning)`` makes an error of it.
     """
     case = Case(
-        training.network, training.X, training.y, settings=training.history.settings, begun=training.history.begun
+        training.network,
+        dense(training.X),
+        training.y,
+        settings=training.history.settings,
+        begun=training.history.begun,
     )
     looks: dict[str, Check] = {"the program": check_program, "the data": check_data, "the first step": check_network}
     diagnosis = examined(case, looks)

@@ -19,6 +19,7 @@ from workings.arrays import Array, as_random
 from workings.engines.reference import Runner
 from workings.layers import numbered
 from workings.program import Program
+from workings.sparse import dense
 
 if TYPE_CHECKING:
     from workings.network import Network
@@ -144,7 +145,7 @@ def check_gradients(
     features, targets, w = network.prepare(X, y, sample_weight)
     program = program or network.program(weighted=w is not None)
     values = doubled({
-        "X": features, "y": targets, "w": w, "n": len(features),
+        "X": dense(features), "y": targets, "w": w, "n": len(features),
         **network.draw(len(features), as_random(0)), **network.start_values(program),
     })  # fmt: skip
     objective = Runner(program.needed_for("J"), ["J"], "objective")

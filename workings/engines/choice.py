@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from workings.arrays import Array
 from workings.engines.compiled import is_installed
+from workings.engines.contract import SPARSE
 from workings.program import Program
 
 ENGINES = ("auto", "reference", "compiled")
@@ -27,6 +28,8 @@ def choose(
     rows: int,
     steps: int,
     worth_compiling: float = WORTH_COMPILING,
+    *,
+    is_sparse: bool = False,
 ) -> tuple[str, str]:
     """The name of an engine, and why it is taken.
 
@@ -42,9 +45,13 @@ def choose(
         How many rows a step takes, and how many steps there are to be.
     worth_compiling : float
         The seconds that must be saved for the compiled engine to be taken.
+    is_sparse : bool
+        Whether X stays sparse, which compiled code does not take.
     """
     if wanted != "auto":
         return wanted, ASKED
+    if is_sparse:
+        return "reference", SPARSE
     if not is_installed():
         return "reference", "Numba is not installed: pip install 'workings[fast]'"
     if is_switched_off():

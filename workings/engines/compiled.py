@@ -19,10 +19,11 @@ import numpy as np
 
 from workings.arrays import Array
 from workings.engines.cache import load
-from workings.engines.contract import CACHE_LINE, Stretch
+from workings.engines.contract import CACHE_LINE, SPARSE, NotCompilableError, Stretch
 from workings.engines.structure import Size, Written, size_of, write
 from workings.errors import MissingExtraError
 from workings.program import Program
+from workings.sparse import SparseRows
 
 NEEDS = ("numba", "platformdirs")
 LONGEST_CALL = 0.05  # seconds in machine code, after which Python looks whether somebody wants to stop
@@ -98,8 +99,10 @@ class CompiledEngine:
         Raises
         ------
         NotCompilableError
-            For a statement that cannot be taken.
+            For a statement that cannot be taken, and for inputs that are sparse.
         """
+        if isinstance(stretch.X, SparseRows):
+            raise NotCompilableError(SPARSE)
         size = size_of(stretch, values, self.by_step)
         if size not in self.sources:
             self.sources[size] = write(self.program, size, self.outputs)

@@ -15,6 +15,7 @@ from workings.arrays import Array
 from workings.errors import ProgramError
 
 CACHE_LINE = 64  # bytes: where arrays are to begin, so that no vector lies across two lines
+SPARSE = "X is sparse, and compiled code takes arrays: engine='reference' multiplies it as it is"
 
 
 class NotCompilableError(ProgramError):

@@ -17,6 +17,7 @@ from workings.arrays import Array
 from workings.engines.contract import Stretch
 from workings.errors import ProgramError
 from workings.program import Program
+from workings.sparse import dense
 from workings.trace import Trace
 
 
@@ -58,18 +59,26 @@ def inputs_of(program: Program, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values[name] for name in program.inputs}
 
 
+def as_taken(X: Any, is_multiplied: bool) -> Any:
+    """The inputs as a program can take them: what is sparse is made dense unless it is only multiplied."""
+    return X if is_multiplied else dense(X)
+
+
 class Runner:
     """A program as a function of its inputs: call it with more than it needs, it takes its own."""
 
     def __init__(self, program: Program, results: Sequence[str], title: str) -> None:
-        self.program, self.inputs = program, program.inputs
+        self.program, self.inputs, self.multiplies_X = program, program.inputs, program.only_multiplies("X")
         self.function = compiled(program, f"({', '.join(results)},)", title)
 
     def __call__(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         if not all(name in values for name in self.inputs):
             inputs_of(self.program, values)
+        given = {name: values[name] for name in self.inputs}
+        if "X" in given:
+            given["X"] = as_taken(given["X"], self.multiplies_X)
         with np.errstate(all="ignore"):  # numbers that are not finite are found and reported by name
-            result: tuple[Any, ...] = self.function(**{name: values[name] for name in self.inputs})
+            result: tuple[Any, ...] = self.function(**given)
         return result
 
 
@@ -77,11 +86,13 @@ class Tracer:
     """A program that keeps every value it names: call it with its inputs for a Trace."""
 
     def __init__(self, program: Program) -> None:
-        self.program = program
+        self.program, self.multiplies_X = program, program.only_multiplies("X")
         self.function = compiled(program, "dict(locals())", "trace")
 
     def __call__(self, values: Mapping[str, Any]) -> Trace:
         before = inputs_of(self.program, values)
+        if "X" in before:
+            before["X"] = as_taken(before["X"], self.multiplies_X)
         with np.errstate(all="ignore"):
             after = self.function(**before)
         return Trace(self.program, before, after)
@@ -99,7 +110,7 @@ class ReferenceEngine:
     name = "reference"
 
     def __init__(self, program: Program) -> None:
-        self.program = program
+        self.program, self.multiplies_X = program, program.only_multiplies("X")
         self.inputs = frozenset(program.inputs)
         self.objective = ("J",) if any(s.target == "J" for s in program.statements) else ()
         self.step = compiled(program, f"({', '.join([*program.carried, *self.objective])},)", "step")
@@ -119,6 +130,7 @@ class ReferenceEngine:
         with np.errstate(all="ignore"):
             for index, ((start, stop), lr) in enumerate(zip(batches, rates, strict=True)):
                 batch: dict[str, Any] = {name: array[start:stop] for name, array in data.items()}
+                batch["X"] = as_taken(batch["X"], self.multiplies_X)
                 known = {"n": stop - start, "lr": lr, "t": stretch.first_step + index}
                 batch.update((name, known[name]) for name in scalars)
                 results = self.step(**batch, **values)

@@ -29,6 +29,7 @@ from workings.optimizers import LBFGS, Part
 from workings.program import STAGE_WORDS, Program, Statement, Writer, show_shape, text_of
 from workings.readings.copying import Copied, method_with_settings, parsed, rate_with_settings, with_settings
 from workings.schedules import Constant, OnPlateau
+from workings.sparse import dense
 from workings.targets import more_probable, most_probable, one_hot
 from workings.training import checked_optimizer
 from workings.version import __version__
@@ -209,7 +210,7 @@ class Settings:
         else:
             X, y = both(self.data)
         features, _, _ = copy.deepcopy(self.network).prepare(X, y)  # refuses what fit refuses
-        return features, y
+        return dense(features), y
 
     @property
     def path(self) -> str | None:

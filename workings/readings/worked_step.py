@@ -27,6 +27,7 @@ from workings.program import Program, Shape, Statement, show_shape
 from workings.readings.entries import Entries, Index
 from workings.readings.influence import Influence, influence
 from workings.schedules import OnPlateau
+from workings.sparse import dense
 from workings.training import checked_optimizer
 from workings.writing import write_bytes
 
@@ -228,7 +229,7 @@ def explain(
     W1[1,0] → z1[·,0] → J: -0.25
     """
     features, targets, w = network.prepare(X, y, sample_weight)
-    n = len(features)
+    features, n = dense(features), len(features)
     for name, value in (("row", 0 if row is None else row), ("unit", unit)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
             raise InputError(f"{name} must be a whole number from 0, not {describe(value)}.")

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array, describe, working_dtype
+from workings.arrays import Array, Features, as_features, describe, working_dtype
 from workings.callbacks import Callback
 from workings.engines.reference import Runner
 from workings.errors import DivergenceError, InputError, MissingExtraError
@@ -43,6 +43,7 @@ from workings.sklearn.parameters import (
     share_runners,
     takes_all_rows,
 )
+from workings.sparse import SparseRows, dense
 from workings.targets import Targets
 
 try:
@@ -224,7 +225,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         Parameters
         ----------
         X : array, sparse matrix or frame of shape (n, n_in)
-            Inputs; rows are samples.  A sparse matrix is made dense.
+            Inputs; rows are samples.  A sparse matrix that is large is multiplied as it is.
         y : array of shape (n,) or (n, n_outputs)
             Labels, or numbers.
         sample_weight : array of shape (n,) or None
@@ -263,8 +264,8 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         X, y = validate_data(self, X, y, y_numeric=isinstance(self, RegressorMixin), reset=first, **types)
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         self._check_targets(y, first, one_epoch)
-        X = dense(X, working_dtype(X, self.dtype))
         w = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        X = as_features(X, working_dtype(X, self.dtype))
         balance = getattr(self, "class_weight", None)
         if balance is not None:
             if one_epoch and isinstance(balance, str):
@@ -361,7 +362,8 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         """The rows to train on and those to measure on."""
         given = self.validation_set
         if isinstance(given, (tuple, list)) and len(given) == 2:
-            X = dense(validate_data(self, given[0], accept_sparse=["csr", "csc"], reset=False), rows.X.dtype)
+            X = as_features(validate_data(self, given[0], accept_sparse=["csr", "csc"], reset=False), rows.X.dtype)
+            X = X if isinstance(rows.X, SparseRows) else dense(X)  # both for one engine
             y = np.asarray(given[1])
             if isinstance(self, ClassifierMixin) and len(strange := np.setdiff1d(y, self.classes_)):
                 raise InputError(f"validation_set has labels that y has not: {strange[:5].tolist()}.")
@@ -379,14 +381,13 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             return rows, None
         share = self.validation_fraction if given is None else given
         labels = rows.y.astype(bool) if isinstance(self, ClassifierMixin) and self.n_outputs_ == 1 else None
-        arrays = [rows.X, rows.y, *([] if rows.w is None else [rows.w])]
-        parts = train_test_split(*arrays, random_state=rng, test_size=share, stratify=labels)
-        if len(parts[1]) < 2:
+        kept, held = train_test_split(np.arange(len(rows.X)), random_state=rng, test_size=share, stratify=labels)
+        if len(held) < 2:
             raise InputError(
-                f"The validation set is too small: {len(parts[1])} row. Increase 'validation_fraction' or the size of "
+                f"The validation set is too small: {len(held)} row. Increase 'validation_fraction' or the size of "
                 f"your dataset."
             )
-        return Rows(*parts[::2]), Rows(*parts[1::2])
+        return rows.take(kept), rows.take(held)
 
     def _followed_score(self, held: Rows | None) -> str | Callable[[], float] | None:
         """What early stopping follows: a column of the history, or a score of this estimator."""
@@ -394,7 +395,8 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             return None
         if self.scoring is None and held.w is None and self._is_decoded_alike():
             return "val_accuracy" if isinstance(self, ClassifierMixin) else "val_r2"
-        y, scorer = self._decode(held.y), None
+        X, y, scorer = held.X, self._decode(held.y), None
+        X = X.matrix if isinstance(X, SparseRows) else X
         weights = {} if held.w is None else {"sample_weight": held.weights}
         if self.scoring is not None:
             scorer = check_scoring(self, scoring=self.scoring)
@@ -405,7 +407,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
                 return float(usual(y, self._decode(self._network.outputs(held.X)), **weights))
             unnamed = copy.copy(self)  # which expects no names of columns
             unnamed.__dict__.pop("feature_names_in_", None)
-            return float(scorer(unnamed, held.X, y, **weights))
+            return float(scorer(unnamed, X, y, **weights))
 
         return score
 
@@ -503,11 +505,11 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
                 network.parameters[name][...] = array
         return network
 
-    def _inputs(self, X: Any) -> Array:
+    def _inputs(self, X: Any) -> Features:
         """Checked inputs."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return dense(X, self._network.dtype)
+        return as_features(X, self._network.dtype)
 
     def _outputs(self, X: Any) -> Array:
         """What the network predicts: ``p``."""
@@ -563,18 +565,13 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         return f"<div>{drawn}{diagram(self.network_)}<pre>{html.escape(self.network_.summary())}</pre></div>"
 
 
-def dense(X: Any, dtype: Any) -> Array:
-    """A matrix, sparse or not, as an array whose rows lie one after the other."""
-    return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype=dtype)
-
-
-def last_hidden(network: Network, X: Array) -> Array:
+def last_hidden(network: Network, X: Features) -> Array:
     """What goes into the last layer, named as the program names it."""
     program = network.inference
     *_, (_, number) = numbered(network.layers)
     (name,) = program[f"z{number}"].reads - {*network.parameters, "np"}
     if name == "X":
-        return X
+        return dense(X)
     run = network.runner(("hidden", name), lambda: Runner(program.needed_for(name), [name], "hidden"))
     (found,) = network.in_chunks(run, {**network.parameters, **network.statistics}, X=X)
     return found

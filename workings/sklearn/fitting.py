@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from workings.arrays import Array
+from workings.arrays import Array, Features
 from workings.callbacks import Callback
 from workings.schedules import InverseScaling
 from workings.training import Training
@@ -20,9 +20,13 @@ from workings.training import Training
 class Rows:
     """Checked data: inputs, one column for each output, a weight for each row or None."""
 
-    X: Array
+    X: Features
     y: Array
     w: Array | None = None
+
+    def take(self, chosen: Array) -> Rows:
+        """Some of the rows."""
+        return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
 
     @property
     def weights(self) -> Array | None:
