@@ -504,6 +504,54 @@ def test_any_scorer_stops_and_its_best_epoch_stays():
     assert -log_loss(NAMES[::3], model.predict_proba(frame[::3])) == pytest.approx(max(seen))
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_scorer_without_early_stopping_only_looks(solver):
+    held = (X_IRIS[::3], NAMES[::3])
+    settings = {**OURS, "solver": solver, "validation_set": held}
+    plain = MLPClassifier(**settings).fit(X_IRIS, NAMES)
+    model = MLPClassifier(**settings, scoring="neg_log_loss").fit(X_IRIS, NAMES)
+    np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
+    assert plain.validation_scores_ is None
+    assert len(model.validation_scores_) == model.n_iter_ == len(model.loss_curve_)
+    assert model.validation_scores_[-1] == pytest.approx(-log_loss(held[1], model.predict_proba(held[0])))
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert model.best_loss_ is not None
+    going_on = model.set_params(warm_start=True, max_iter=3).fit(X_IRIS, NAMES)
+    assert len(going_on.validation_scores_) == len(going_on.loss_curve_)
+
+
+def test_divergence_is_an_error_where_a_scorer_only_looks():
+    settings = {"validation_set": 0.2, "scoring": "accuracy", "solver": "sgd", "learning_rate_init": 1e300}
+    with pytest.raises(InputError, match="non-finite"):
+        MLPClassifier(**OURS, **settings).fit(X_IRIS, NAMES)
+
+
+def test_a_row_that_is_left_over_goes_into_the_batch_before_it():
+    torch = pytest.importorskip("torch")
+    first = [np.random.default_rng(1).standard_normal(shape) / 3 for shape in ((8, 5), (5, 1))]
+    settings = {"solver": "sgd", "momentum": 0, "learning_rate_init": 0.1, "alpha": 0, "shuffle": False, "init": first}
+    model = MLPRegressor(hidden_layer_sizes=5, batch_size=16, max_iter=1, batch_norm=True, **settings)
+    model.fit(X_REG[:33], Y_REG[:33, 0])
+    linear = [torch.nn.Linear(8, 5).double(), torch.nn.Linear(5, 1).double()]
+    with torch.no_grad():
+        for layer, W in zip(linear, first, strict=True):
+            layer.weight.copy_(torch.as_tensor(W.T))
+            layer.bias.zero_()
+    norm = torch.nn.BatchNorm1d(5).double()
+    theirs = torch.nn.Sequential(linear[0], norm, torch.nn.ReLU(), linear[1])
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.1)
+    X, y = torch.as_tensor(X_REG), torch.as_tensor(Y_REG[:, :1])
+    for rows in (slice(0, 16), slice(16, 33)):
+        optimizer.zero_grad()
+        (0.5 * torch.nn.functional.mse_loss(theirs(X[rows]), y[rows])).backward()
+        optimizer.step()
+    np.testing.assert_allclose(model.coefs_[0], linear[0].weight.detach().numpy().T, rtol=1e-9)
+    np.testing.assert_allclose(model.network_.parameters["gamma1"], norm.weight.detach().numpy(), rtol=1e-9)
+    assert len(MLPRegressor(batch_norm=True, max_iter=2, batch_size=100).fit(X_REG[:101], Y_REG[:101]).loss_curve_) == 2
+    with pytest.raises(InputError, match="the last batch has 1"):
+        MLPRegressor(batch_norm=True, batch_size=1).fit(X_REG, Y_REG)
+
+
 @pytest.mark.parametrize("loss", ["BinaryCrossEntropy", SquaredError(half=True), CrossEntropy()])
 def test_early_stopping_counts_what_the_estimator_predicts(loss):
     settings = {"loss": loss, "early_stopping": True, "validation_set": (X_IRIS[::3], NAMES[::3])}
@@ -790,6 +838,12 @@ def test_networks_that_train_in_threads_share_the_processors(monkeypatch):
     ({"optimizer": "adam"}, "optimizer must be one such as SGD(0.1)"),
     ({"solver": "lbfgs", "schedule": Step(0.1, every=2)}, "L-BFGS chooses its steps itself"),
     ({"dtype": "int8"}, "dtype must be float32 or float64"),
+    ({"dropout": "0.1"}, "or a list with one for each hidden layer, not '0.1' (str)"),
+    ({"dropout": [0.1, 1.0]}, "dropout must be a number from 0 to less than 1"),
+    ({"dropout": np.array([0.1])}, "dropout has 1 entries, but there are 2 hidden layers"),
+    ({"scoring": "accuracy"}, "scoring='accuracy' is measured on rows that are put aside, and there are none"),
+    ({"scoring": "accuracy", "solver": "lbfgs", "early_stopping": True}, "give validation_set=(X, y)"),
+    ({"callbacks": [EarlyStopping()]}, "Give validation_set=(X_val, y_val) or validation_set=0.2."),
 ])  # fmt: skip
 def test_parameters_that_mean_nothing(parameters, message):
     with pytest.raises(InputError, match=re.escape(message)):

@@ -150,7 +150,8 @@ class EarlyStopping(Callback):
             if "val_loss" in training.history:
                 raise unknown_name("column of the history", self.monitor, training.history)
             columns = ", ".join(training.history)
-            fix = " Pass validation=(X_val, y_val) or validation=0.2 to fit." if self.monitor.startswith("val") else ""
+            given = training.validation_name
+            fix = f" Give {given}=(X_val, y_val) or {given}=0.2." if self.monitor.startswith("val") else ""
             raise InputError(f"EarlyStopping looks at {self.monitor!r}, but the history has only {columns}.{fix}")
         return training.history[self.monitor][-len(training.ran) :]
 

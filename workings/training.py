@@ -139,6 +139,7 @@ class Training:
     """
 
     worth_compiling: ClassVar[float] = WORTH_COMPILING  # seconds that compiled code must save to be taken unasked
+    validation_name: ClassVar[str] = "validation"  # what people call it, for error messages
     program: Program
     values: dict[str, Array]
     engine: Engine

@@ -30,7 +30,7 @@ from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, Squ
 from workings.network import Network
 from workings.optimizers import LBFGS, Part
 from workings.schedules import Schedule
-from workings.sklearn.fitting import Convergence, EstimatorTraining, Rows, Told
+from workings.sklearn.fitting import Convergence, EstimatorTraining, Rows, Scores, Told
 from workings.sklearn.parameters import (
     OUTPUTS,
     ScikitLearnsSquaredError,
@@ -128,7 +128,8 @@ SHARED = """
     dropout : float or list of float
         The share of each hidden layer's outputs that is set to 0 while training.
     batch_norm : bool
-        Whether each hidden layer is normalized over the batch, before its activation.
+        Whether each hidden layer is normalized over the batch, before its activation.  A single row has no
+        variance: where the last batch would have one row, that row goes into the batch before it.
     l1 : float
         Adds l1 · Σ|W| to the loss.
     weight_decay : float
@@ -142,7 +143,8 @@ SHARED = """
     validation_set : (X, y), float or None
         Rows to measure on after each epoch, or the share of the rows to put aside.
     scoring : str, callable or None
-        What early stopping follows: any scorer of scikit-learn; by default the accuracy or R².
+        What early stopping follows: any scorer of scikit-learn; by default the accuracy or R².  Without early
+        stopping it is only measured, after each epoch, and needs a ``validation_set``.
     callbacks : sequence of Callback
         Ours.  Those of scikit-learn 1.9 are set with ``set_callbacks``.
     init : initializer, its name, an array, a list of them, or None
@@ -164,7 +166,7 @@ SHARED = """
     loss_curve_, validation_loss_curve_ : list of float
         The loss of each epoch; that on the rows put aside or given, or None.
     validation_scores_, best_validation_score_ : list of float and float, or None
-        The scores of early stopping.
+        The scores of early stopping, or of ``scoring``.
     n_iter_, t_ : int
         Epochs of the last fit; rows seen in all.
     history_ : History
@@ -302,11 +304,17 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         self.n_iter_, self.loss_ = 0, math.nan
         fresh: dict[str, Any] = {"t_": 0, "loss_curve_": [], "best_loss_": math.inf, "_no_improvement_count": 0}
         fresh |= {"validation_scores_": None, "best_validation_score_": None, "validation_loss_curve_": None}
-        if self.early_stopping and not takes_all_rows(self):
-            fresh |= {"best_loss_": None, "validation_scores_": [], "best_validation_score_": -math.inf, "_best": {}}
+        if self._stops_early() or self.scoring is not None:
+            fresh |= {"validation_scores_": [], "best_validation_score_": -math.inf}
+        if self._stops_early():
+            fresh |= {"best_loss_": None, "_best": {}}
         for name, value in fresh.items():
             if first or getattr(self, name, None) is None:
                 setattr(self, name, value)
+
+    def _stops_early(self) -> bool:
+        """Whether a score decides when to end; L-BFGS has an end of its own."""
+        return bool(self.early_stopping) and not takes_all_rows(self)
 
     def _take_over(self, network: Network) -> None:
         """Put the parameters that are there into a new network."""
@@ -345,8 +353,11 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             if not isinstance(self.batch_size, str) and self.batch_size > n:
                 warnings.warn(f"batch_size={self.batch_size} is more than the {n} rows: all are taken.", stacklevel=4)
         callbacks = list(self.callbacks)
+        follows = None if held is None else self._followed_score(held)
         if not isinstance(optimizer, LBFGS):
-            callbacks.append(Convergence(self, self._followed_score(held)))
+            callbacks.append(Convergence(self, follows if self._stops_early() else None))
+        if callable(follows) and not self._stops_early():
+            callbacks.append(Scores(self, follows))
         if told is not None and getattr(self, "_skl_callbacks", []):
             callbacks.append(told)
         if held is not None:
@@ -376,8 +387,12 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             return rows, Rows(X, columns.astype(rows.X.dtype))
         if given is not None and not (is_number(given) and 0 < given < 1):
             raise InputError(f"validation_set must be (X, y) or a share between 0 and 1, not {describe(given)}.")
-        early = self.early_stopping and not takes_all_rows(self)
-        if given is None and not early:
+        if given is None and not self._stops_early():
+            if self.scoring is not None:
+                raise InputError(
+                    f"scoring={self.scoring!r} is measured on rows that are put aside, and there are none: give "
+                    f"validation_set=(X, y) or a share of the rows, such as validation_set=0.1."
+                )
             return rows, None
         share = self.validation_fraction if given is None else given
         labels = rows.y.astype(bool) if isinstance(self, ClassifierMixin) and self.n_outputs_ == 1 else None
@@ -389,9 +404,9 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             )
         return rows.take(kept), rows.take(held)
 
-    def _followed_score(self, held: Rows | None) -> str | Callable[[], float] | None:
-        """What early stopping follows: a column of the history, or a score of this estimator."""
-        if not self.early_stopping or held is None:
+    def _followed_score(self, held: Rows) -> str | Callable[[], float] | None:
+        """What early stopping follows, or ``scoring`` measures: a column of the history, or the estimator's score."""
+        if not self._stops_early() and self.scoring is None:
             return None
         if self.scoring is None and held.w is None and self._is_decoded_alike():
             return "val_accuracy" if isinstance(self, ClassifierMixin) else "val_r2"
@@ -441,7 +456,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
 
     def _diverged(self, error: DivergenceError) -> None:
         """With early stopping, the best parameters are back; without, what was learned is nothing to go on from."""
-        if self.validation_scores_ is None:
+        if not self._stops_early():
             raise InputError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 f"preprocessed. {error}"

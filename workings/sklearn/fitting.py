@@ -1,7 +1,8 @@
 """How an estimator is trained: on data that scikit-learn has checked, in its orders, to its end.
 
 The loop is that of ``Training``; here is what scikit-learn does differently around it.  ``Convergence`` fills an
-estimator's attributes from the history and decides when to stop; ``Told`` speaks to the callbacks of scikit-learn 1.9.
+estimator's attributes from the history and decides when to stop; ``Scores`` only looks at a score; ``Told`` speaks to
+the callbacks of scikit-learn 1.9.
 """
 
 from __future__ import annotations
@@ -42,11 +43,20 @@ class EstimatorTraining(Training):
     """
 
     worth_compiling: ClassVar[float] = 0.02
+    validation_name: ClassVar[str] = "validation_set"
     order: Array | None = None
 
     def set_data(self, X: Any, y: Any, sample_weight: Any, class_weight: Any, validation: Any) -> None:
         self.X, self.y, self.w = X, y, sample_weight
         self.targets, self.validation = self.network.targets, validation
+
+    def check_batches(self) -> None:
+        """Add a last batch that is too small for a layer to the one before it; scikit-learn has no such layer."""
+        start, stop = self.batches[-1]
+        if len(self.batches) > 1 and stop - start < max(layer.fewest_rows for layer in self.network.layers):
+            self.batches[-2:] = [(self.batches[-2][0], stop)]
+            self.shuffle = self.shuffle and len(self.batches) > 1
+        super().check_batches()
 
     def next_order(self) -> Array:
         """Put the order of the epoch before into a new order, as scikit-learn does."""
@@ -122,6 +132,22 @@ class Convergence(Callback):
         if own.verbose:
             print(f"{why} {'Stopping.' if ending else f'The learning rate is {training.rate(training.step):g} now.'}")
         return ending
+
+
+class Scores(Callback):
+    """Records a score of the estimator on the validation rows after each epoch, where nothing follows it."""
+
+    every_epoch = True
+
+    def __init__(self, estimator: Any, score: Callable[[], float]) -> None:
+        self.estimator, self.score = estimator, score
+
+    def on_epoch_end(self, training: Training) -> None:
+        own, score = self.estimator, self.score()
+        own.validation_scores_.append(score)
+        own.best_validation_score_ = max(own.best_validation_score_, score)
+        if own.verbose:
+            print(f"Validation score: {score:f}")
 
 
 class Told(Callback):

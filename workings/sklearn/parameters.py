@@ -153,13 +153,26 @@ def for_each(value: Any, name: str, count: int, layers: str, one: tuple[type, ..
     return list(value)
 
 
+def rates_of(dropout: Any, count: int) -> list[float]:
+    """The share that is dropped after each hidden layer."""
+    given = dropout.tolist() if isinstance(dropout, np.ndarray) else dropout
+    rates = for_each(given, "dropout", count, "hidden layers", (str, float, int))
+    for rate in rates:
+        if not (is_number(rate) and 0 <= rate < 1):
+            raise InputError(
+                f"dropout must be a number from 0 to less than 1, or a list with one for each hidden layer, not "
+                f"{describe(rate)}."
+            )
+    return rates
+
+
 def layers_of(estimator: Any, n_in: int, n_out: int, last: str) -> list[Layer]:
     """The layers, with the first values that scikit-learn would draw, or those that ``init`` asks for."""
     sizes = sizes_of(estimator)
     bends = for_each(estimator.activation, "activation", len(sizes), "hidden layers", (str, Activation))
     bends = [THEIR_ACTIVATIONS.get(bend, bend) if isinstance(bend, str) else bend for bend in bends]
     same = last if isinstance(estimator.activation, (list, tuple)) else estimator.activation
-    rates = for_each(estimator.dropout, "dropout", len(sizes), "hidden layers", (float, int))
+    rates = rates_of(estimator.dropout, len(sizes))
     first = for_each(estimator.init, "init", len(sizes) + 1, "layers, with the last", (str, np.ndarray))
     layers: list[Layer] = []
     for units, bend, rate, weights in zip(sizes, bends, rates, first[:-1], strict=True):
