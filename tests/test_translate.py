@@ -143,11 +143,11 @@ def as_array(variable: Any) -> Any:
     return variable.value.detach().numpy()
 
 
-def run_there(translation: Any, net: Network, X: Any, y: Any) -> Any:
+def run_there(translation: Any, net: Network, X: Any, y: Any, more: Any = ()) -> Any:
     """Run the printed code from the network's weights; give the namespace that it leaves."""
     pytest.importorskip({"sklearn": "sklearn", "torch": "torch", "keras": "keras"}[translation.system])
     weights = {name: value.copy() for name, value in {**net.parameters, **net.statistics}.items()}
-    names: dict[str, Any] = {"X": X, "y": y, "weights": weights}
+    names: dict[str, Any] = {"X": X, "y": y, "weights": weights, **dict(more)}
     with warnings.catch_warnings():
         if translation.system == "keras":  # which itself uses NumPy's old way to make arrays
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -264,6 +264,189 @@ def test_what_keras_cannot_say_of_rows() -> None:
         network(SquaredError(reduction="mean of rows")).translate("keras", optimizer=SGD(0.1))
     with pytest.raises(InputError, match="rows"):
         network(regularizer=L2PerRow(0.1)).translate("keras", optimizer=SGD(0.1), batch_size=None)
+
+
+# -- weights of rows and classes, and validation ----------------------------------------------
+
+WEIGHED: dict[str, dict[str, Any]] = {
+    "rows": {"sample_weight": True},
+    "classes": {"class_weight": {0: 2.0, 2: 0.25}},
+    "balanced": {"class_weight": "balanced"},
+    "rows and classes": {"sample_weight": True, "class_weight": {1: 3.0}},
+    "rows and balanced": {"sample_weight": True, "class_weight": "balanced"},
+    "a class left out": {"class_weight": {1: 0.0}},
+}
+
+
+def weighed(
+    system: str, net: Network, optimizer: Any, given: dict[str, Any], *, y: Any = None, batch_size: int | None = BATCH
+) -> tuple[Any, float, dict[str, Any], Any]:
+    """Train here and there with weights; what is told, how far apart, what the code leaves, and our history."""
+    rng = np.random.default_rng(5)
+    X, numbers = data(net.loss, net.n_out)
+    y = numbers if y is None else y
+    if given.get("class_weight") == "balanced":  # with a rare class
+        kept = (numbers > 0) | (np.arange(ROWS) < 20)
+        X, y = X[kept], y[kept]
+    weights = np.where(rng.uniform(size=len(X)) < 0.1, 0.0, rng.uniform(0.2, 2.0, len(X)))
+    held = rng.standard_normal((17, 4)), y[:17]
+    epochs = EPOCHS if batch_size else 100
+    settings = {"epochs": epochs, "batch_size": batch_size, "shuffle": False}
+    told = net.translate(system, optimizer=optimizer, rows=len(X), weights="given", **settings, **given)
+    more = {"sample_weight": weights, "X_val": held[0], "y_val": held[1]}
+    names = run_there(told, net, X, y, more)
+    there = arrays_of(system, net, names["model"])
+    history = net.fit(
+        X, y, optimizer=optimizer, **settings, engine="reference",
+        sample_weight=weights if given.get("sample_weight") else None, class_weight=given.get("class_weight"),
+        validation=held if given.get("validation") else None,
+    )  # fmt: skip
+    distance = max(float(np.abs(there[name] - value).max()) for name, value in net.parameters.items())
+    return told, distance, names, history
+
+
+@pytest.mark.parametrize("regularizer", [None, L2PerRow(0.3)], ids=str)
+@pytest.mark.parametrize("name", WEIGHED)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_kind_of_weights(system: str, name: str, regularizer: Any) -> None:
+    for optimizer in (Momentum(0.1), AdamEpsilonHat(0.01, eps=1e-4)):
+        told, distance, *_ = weighed(system, network(regularizer=regularizer), optimizer, WEIGHED[name])
+        is_equal = not regularizer if system == "keras" else (system, name) != ("sklearn", "a class left out")
+        check(told, distance, equal=is_equal)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    "loss",
+    [
+        SquaredError(half=True),
+        SquaredError(),
+        SquaredError(half=True, reduction="mean of rows"),
+        SquaredError(reduction="sum"),
+        BinaryCrossEntropy(),
+        CrossEntropy(label_smoothing=0.1),
+        CrossEntropy(reduction="sum"),
+        Huber(delta=0.3),
+    ],
+    ids=str,
+)
+def test_weights_of_rows_with_every_kind_of_mean(system: str, loss: Any) -> None:
+    optimizer = Momentum(0.0005 if loss.reduction == "sum" else 0.05)
+    net = network(loss, 3)
+    try:
+        told, distance, *_ = weighed(system, net, optimizer, {"sample_weight": True})
+    except InputError:
+        assert apart_is_refused(system, loss), "what has no counterpart without weights has none with them"
+        return
+    check(told, distance, equal=(system, loss.reduction) != ("sklearn", "sum"))
+
+
+def apart_is_refused(system: str, loss: Any) -> bool:
+    """Whether a system does not have a loss at all."""
+    try:
+        network(loss, 3).translate(system, optimizer=SGD(0.1))
+    except InputError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", ["rows", "classes", "rows and balanced"])
+def test_weights_and_l2_in_scikit_learn(name: str) -> None:
+    net = network(regularizer=L2(0.05))
+    check(*weighed("sklearn", net, SGD(0.2), WEIGHED[name])[:2], equal=False)
+    net = network(regularizer=L2(0.05))
+    check(*weighed("sklearn", net, SGD(0.2), WEIGHED[name], batch_size=None)[:2])
+    for system in ("torch", "keras"):
+        check(*weighed(system, network(regularizer=L2(0.05)), SGD(0.2), WEIGHED[name])[:2])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("is_known", [True, False])
+def test_weights_of_labels_that_are_words(system: str, is_known: bool) -> None:
+    y = np.array(["ant", "bee", "cat"])[data(CrossEntropy(), 3)[1]]
+    for given in ({"class_weight": {"bee": 3.0}}, {"class_weight": "balanced", "sample_weight": True}, {}):
+        net = network()
+        if is_known:
+            net.learn_labels(y)
+        check(*weighed(system, net, SGD(0.2), given, y=y)[:2])
+
+
+def test_the_short_forms_are_used_where_they_are_equal() -> None:
+    given = {"class_weight": {0: 2.0, 2: 0.25}}
+    assert "weight=torch.tensor([2.0, 1.0, 0.25]" in network().translate("torch", optimizer=SGD(0.1), **given).code
+    assert "class_weight={0: 2.0, 1: 1.0, 2: 0.25}" in network().translate("keras", optimizer=SGD(0.1), **given).code
+    told = network().translate("sklearn", optimizer=SGD(0.1), **given).code
+    assert "compute_sample_weight({0: 2.0, 2: 0.25}, y)" in told
+
+
+@pytest.mark.parametrize("given", [{}, {"class_weight": {0: 2.0}}, {"sample_weight": True}], ids=str)
+@pytest.mark.parametrize(
+    ("loss", "penalty"),
+    [
+        (CrossEntropy(), [L2(0.02), L1(0.003)]),
+        (SquaredError(half=True), L2(0.02)),
+        (SquaredError(), L2PerRow(0.3)),
+        (SquaredError(reduction="sum"), L2(0.02)),
+        (CrossEntropy(reduction="sum"), None),
+        (SquaredError(half=True, reduction="mean of rows"), L1(0.003)),
+    ],
+    ids=str,
+)
+def test_validation(loss: Any, penalty: Any, given: dict[str, Any]) -> None:
+    if "class_weight" in given and loss.target != "classes":
+        given = {"sample_weight": True}
+    optimizer = SGD(0.001 if loss.reduction == "sum" else 0.1)
+    told, distance, names, history = weighed(
+        "torch", network(loss, 3, regularizer=penalty), optimizer, {**given, "validation": True}
+    )
+    check(told, distance)
+    np.testing.assert_allclose(names["val_loss"], history["val_loss"], rtol=1e-6)
+    if loss.reduction == "mean":
+        told, distance, names, history = weighed(
+            "keras", network(loss, 3, regularizer=penalty), optimizer, {**given, "validation": True}
+        )
+        is_per_row = isinstance(penalty, L2PerRow)
+        assert told.is_equal is not (is_per_row and bool(given))
+        if not is_per_row:
+            np.testing.assert_allclose(names["history"].history["val_loss"], history["val_loss"], rtol=1e-6)
+        assert any("validation rows in ours" in note for note in told.notes) is is_per_row
+
+
+def test_validation_with_words_and_with_lbfgs() -> None:
+    y = np.array(["ant", "bee", "cat"])[data(CrossEntropy(), 3)[1]]
+    for system in ("torch", "keras"):
+        told, distance, names, history = weighed(system, network(), SGD(0.2), {"validation": True}, y=y)
+        check(told, distance)
+        measured = names["val_loss"] if system == "torch" else names["history"].history["val_loss"]
+        np.testing.assert_allclose(measured, history["val_loss"], rtol=1e-6)
+    net = network(SquaredError(half=True), 1, hidden=[], regularizer=L2(0.1))
+    *_, names, history = weighed("torch", net, LBFGS(), {"sample_weight": True, "validation": True}, batch_size=None)
+    assert names["val_loss"] == [pytest.approx(history["val_loss"][-1], rel=1e-3)]
+
+
+def test_scikit_learn_measures_on_no_rows_of_ours() -> None:
+    told, distance, *_ = weighed("sklearn", network(), SGD(0.2), {"validation": True})
+    check(told, distance)
+    assert any("measures on no rows of yours" in note for note in told.notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"sample_weight": [1.0, 2.0]}, "sample_weight is True or False here"),
+        ({"validation": 0.2}, "X_val and y_val"),
+        ({"class_weight": "even"}, '"balanced" or a dict'),
+        ({"class_weight": {"bee": -1.0}}, "numbers from 0; for 'bee' it has -1.0"),
+        ({"class_weight": {"aunt": 1.0}}, "Did you mean 'ant'"),
+    ],
+)
+def test_weights_that_cannot_be_used(settings: dict[str, Any], words: str) -> None:
+    net = network()
+    net.learn_labels(["ant", "bee", "cat"])
+    with pytest.raises(InputError, match=words):
+        net.translate("torch", optimizer=SGD(0.1), **settings)
+    with pytest.raises(InputError, match="labels, one for each row"):
+        network(SquaredError()).translate("torch", optimizer=SGD(0.1), class_weight="balanced")
 
 
 # -- learning rates -------------------------------------------------------------------------
@@ -544,6 +727,9 @@ def test_settings_as_text() -> None:
     )
     assert settings["optimizer"] == Chain(ClipByNorm(1.0), Adam(Step(0.01, every=10)))
     assert (settings["batch_size"], settings["rows"]) == (32, 100)
+    assert described("Dense(3); CrossEntropy(); batch_size=0")[1] == {"batch_size": None}
+    text = "Dense(3); CrossEntropy(); class_weight={'a': 2}; sample_weight=True; validation=True"
+    assert described(text)[1] == {"class_weight": {"a": 2}, "sample_weight": True, "validation": True}
 
 
 @pytest.mark.parametrize(
@@ -613,6 +799,21 @@ def test_the_command_translates_a_model(tmp_path: Any) -> None:
 def test_the_command_changes_a_rate() -> None:
     done = command("Adam(0.1, beta1=0.5); Dense(3); CrossEntropy()", "--to", "torch", "--lr", 0.02)
     assert "Adam(model.parameters(), lr=0.02, betas=(0.5, 0.999)" in done.output
+
+
+def test_the_command_weighs_and_measures() -> None:
+    text = "SGD(0.1); Dense(3); CrossEntropy()"
+    done = command(text, "--to", "torch", "--sample-weight", "--class-weight", "balanced", "--validation")
+    given = {"sample_weight": True, "class_weight": "balanced", "validation": True}
+    net = Network([Dense(3)], loss=CrossEntropy())
+    assert done.output == str(net.translate("torch", optimizer=SGD(0.1), **given))
+
+
+def test_the_command_names_every_optimizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    for name in ("translate", "train"):
+        told = CliRunner().invoke(app, [name, "--help"]).output.lower()
+        assert all(known.lower() in told for known in [*OPTIMIZERS, "lbfgs"])
 
 
 @pytest.mark.parametrize(

@@ -440,6 +440,9 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }
 
 
+OPTIMIZER_NAMES = (*map(str.lower, OPTIMIZERS), "lbfgs")  # as the command line has them
+
+
 def optimizer_named(name: str, lr: float | None = None) -> Optimizer | LBFGS:
     """Make an optimizer by its name (in any case), with a usual learning rate where none is given.
 
@@ -450,6 +453,6 @@ def optimizer_named(name: str, lr: float | None = None) -> Optimizer | LBFGS:
         return LBFGS()
     by_lower = {known.lower(): kind for known, kind in OPTIMIZERS.items()}
     if name.lower() not in by_lower:
-        raise unknown_name("optimizer", name, [*by_lower, "lbfgs"])
+        raise unknown_name("optimizer", name, OPTIMIZER_NAMES)
     usual = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adagrad": 0.01}
     return by_lower[name.lower()](lr if lr is not None else usual.get(name.lower(), 1e-3))

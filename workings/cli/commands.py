@@ -25,7 +25,7 @@ from workings.experiments.museum import show
 from workings.experiments.report import Settings
 from workings.experiments.tasks import Task
 from workings.network import Network
-from workings.optimizers import optimizer_named
+from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
 from workings.readings.script import save_script
 from workings.readings.translate.described import described_or_loaded
 from workings.tables import Preprocessing
@@ -128,9 +128,7 @@ def train(
     loss: Annotated[
         str, typer.Option(help="auto: CrossEntropy for classes, SquaredError for numbers; or a loss.")
     ] = "auto",
-    optimizer: Annotated[
-        str, typer.Option(help="sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw or lbfgs.")
-    ] = "adam",
+    optimizer: Annotated[str, typer.Option(help=f"{', '.join(OPTIMIZER_NAMES)}.")] = "adam",
     lr: Annotated[float | None, typer.Option(help="Learning rate; by default what is usual for the optimizer.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="How often all rows are seen, at most.")] = 200,
     batch_size: Annotated[int, typer.Option(min=0, help="Rows in a step; 0 for all.")] = 32,
@@ -458,7 +456,7 @@ def translate(
     what: Annotated[str, typer.Argument(help="A model file, or settings in quotation marks, as in the example.")],
     to: Annotated[str, typer.Option(help="sklearn, keras or torch.")],
     optimizer: Annotated[
-        str | None, typer.Option(help="sgd, momentum, nesterov, adagrad, rmsprop, adam (by default), adamw, lbfgs.")
+        str | None, typer.Option(help=f"{', '.join(OPTIMIZER_NAMES)}; by default the settings', or adam.")
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate; by default what is usual for the optimizer.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="How often all rows are seen; by default 100.")] = None,
@@ -467,6 +465,15 @@ def translate(
         int | None, typer.Option(min=1, help="How many rows the data have, on which scikit-learn's alpha may depend.")
     ] = None,
     weights: Annotated[str | None, typer.Option(help="draw (by default), or given: taken from a mapping.")] = None,
+    sample_weight: Annotated[
+        bool | None, typer.Option("--sample-weight", help="Rows have weights, which the code is given.")
+    ] = None,
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced; weights of your own stand in the settings, class_weight={'a': 2}.")
+    ] = None,
+    validation: Annotated[
+        bool | None, typer.Option("--validation", help="Measure on X_val and y_val, which the code is given.")
+    ] = None,
 ) -> None:
     """Write a network and its training in another system's conventions, with one sentence for each difference.
 
@@ -478,7 +485,8 @@ def translate(
         network, settings = described_or_loaded(what)
         if optimizer is not None or lr is not None or "optimizer" not in settings:
             settings["optimizer"] = chosen_optimizer(settings.get("optimizer"), optimizer, lr)
-        options = {"epochs": epochs, "rows": rows, "weights": weights}
+        options = {"epochs": epochs, "rows": rows, "weights": weights, "sample_weight": sample_weight,
+                   "class_weight": class_weight, "validation": validation}  # fmt: skip
         settings |= {name: value for name, value in options.items() if value is not None}
         settings |= {} if batch_size is None else {"batch_size": batch_size or None}
         output.print(str(network.translate(to, **settings)), highlight=False, markup=False, soft_wrap=True, end="")

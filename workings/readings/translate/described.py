@@ -33,7 +33,7 @@ NAMES: dict[str, Callable[..., Any]] = {
 INITIALIZERS: dict[str, Callable[..., Any]] = {
     kind.__name__: kind for kind in initializers.INITIALIZERS.values() if isinstance(kind, type)
 }
-SETTINGS = ("epochs", "batch_size", "rows", "shuffle", "weights")
+SETTINGS = ("epochs", "batch_size", "rows", "shuffle", "weights", "sample_weight", "class_weight", "validation")
 EXAMPLE = "Adam(lr=0.01); L2(1e-4); Dense(32, 'relu'), Dense(10); CrossEntropy(); batch_size=32"
 
 
@@ -44,7 +44,7 @@ def described(text: str) -> tuple[Network, dict[str, Any]]:
     ----------
     text : str
         Layers, a loss, regularizers, an optimizer, and settings such as ``batch_size=32``, separated by semicolons
-        or commas.
+        or commas.  A ``batch_size`` of 0 or None is all rows.
 
     Returns
     -------
@@ -71,6 +71,8 @@ def described(text: str) -> tuple[Network, dict[str, Any]]:
                 if name not in SETTINGS:
                     raise unknown_name("setting", name, SETTINGS)
                 settings[name] = literal(value)
+                if name == "batch_size" and settings[name] == 0:  # as on the command line
+                    settings[name] = None
             case ast.Expr(value=ast.Tuple(elts=elements) | ast.List(elts=elements)):
                 things += [made(element, NAMES) for element in elements]
             case ast.Expr(value=value):

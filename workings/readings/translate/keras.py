@@ -127,7 +127,10 @@ class Writer:
 
     def __init__(self, plan: Plan) -> None:
         if isinstance(plan.last, LBFGS):
-            raise InputError("Keras has no L-BFGS: translate another optimizer, or translate to torch or sklearn.")
+            raise InputError(
+                "Keras has no L-BFGS: an optimizer there is given one gradient for each batch, and L-BFGS asks for the "
+                "objective several times in a step. Translate another optimizer, or translate to torch or sklearn."
+            )
         self.plan, self.draft = plan, Draft()
         self.model = self.sequential()
 
@@ -141,7 +144,10 @@ class Writer:
             f"Keras computes in float32 unless told; set_floatx makes the rate {dtype} and set_dtype_policy the "
             "layers, even where some were made before."
         )
-        lines += [*plan.given(), *self.targets(), "", "model = keras.Sequential(["]
+        lines += [*plan.given(), *self.row_weights(), *plan.labels_as_numbers()]
+        lines += plan.left_out() if self.weighs_rows else []
+        lines += [line for name in self.target_names for line in self.targets(*name)]
+        lines += ["", "model = keras.Sequential(["]
         lines += [f"{INDENT}keras.Input(({plan.columns},)),"]
         for text in self.model.layers:
             *lines_before, end = broken(text, INDENT)
@@ -150,7 +156,47 @@ class Writer:
         lines += ["", *plan.rate_function()] if plan.has_schedule else []
         lines += [*broken(f"optimizer = {self.optimizer()}"), *self.callback(), *self.compiled(), *self.fitted()]
         self.tell_layers()
+        self.tell_rows()
         return self.draft.translation("keras", lines)
+
+    # -- what rows count, and on which is measured -------------------------------------------
+
+    @property
+    def weighs_rows(self) -> bool:
+        """Whether each row is given a weight; class_weight does it where there is nothing else."""
+        return self.plan.has_weights and self.plan.class_weights is None
+
+    def row_weights(self) -> list[str]:
+        """One weight for each row, where it is needed."""
+        return self.plan.row_weights() if self.weighs_rows else []
+
+    @property
+    def target_names(self) -> list[tuple[str, str]]:
+        """The targets and the inputs that they belong to."""
+        return [("y", "X"), ("y_val", "X_val")] if self.plan.validation else [("y", "X")]
+
+    def tell_rows(self) -> None:
+        """What becomes of weights and of validation rows."""
+        plan, note = self.plan, self.draft.note
+        if plan.has_weights and plan.network.loss.reduction == "mean":
+            note(
+                "Keras's usual mean divides weighted losses by the number of rows; mean_with_sample_weight divides by "
+                "the sum of their weights, as ours does."
+            )
+        if plan.has_weights and not self.weighs_rows:
+            note("class_weight is by class numbers from 0; it may not stand beside sample_weight.")
+        plan.tell_weights(self.draft)
+        if plan.validation:
+            self.tell_validation()
+
+    def tell_validation(self) -> None:
+        """How far Keras's val_loss is ours."""
+        note = self.draft.note
+        note("Keras's val_loss has the penalties in it and weighs no rows, as ours.")
+        if self.plan.network.loss.reduction == "sum":
+            note("Our val_loss is for each row; Keras's is a sum over the rows of each batch.")
+        if self.per_row:
+            note("L2PerRow is divided by the validation rows in ours; Keras's penalty is that of the training.")
 
     # -- the model -------------------------------------------------------------------------
 
@@ -218,20 +264,18 @@ class Writer:
             raise InputError(f"Keras has no layer for the activation {activation.name!r}: it cannot be translated.")
         return [BENDS[activation.name].format(**activation.constants)]
 
-    def targets(self) -> list[str]:
+    def targets(self, y: str, X: str) -> list[str]:
         """The targets as Keras wants them."""
-        network, labels = self.plan.network, self.plan.classes
+        network = self.plan.network
         loss, n_out = network.loss, network.targets.n_out
         if loss.target == "classes":
             self.draft.note(
                 "SparseCategoricalCrossentropy takes class numbers from 0, CategoricalCrossentropy one-hot rows (and "
                 "it alone smooths labels); ours takes either, and labels of any kind."
             )
-            found = "np.asarray(y)" if labels is None else f"np.searchsorted({labels!r}, y)"
             hot = bool(getattr(loss, "label_smoothing", 0))
-            return [f"y = keras.utils.to_categorical({found}, {n_out})" if hot else f"y = {found}"]
-        found = "np.asarray(y)" if labels is None else f"(np.asarray(y) == {labels[1]!r})"
-        return [f"y = {found}.astype(X.dtype).reshape(len(X), {n_out})"]
+            return [f"{y} = keras.utils.to_categorical({y}, {n_out})" if hot else f"{y} = np.asarray({y})"]
+        return [f"{y} = np.asarray({y}).astype(X.dtype).reshape(len({X}), {n_out})"]
 
     def start(self) -> list[str]:
         """The first weights, where they are given."""
@@ -394,8 +438,10 @@ class Writer:
             raise InputError(f"Keras has no mean of rows that adds up the outputs, as {loss!r} does.")
         factor = 0.5 if getattr(loss, "half", False) else 1.0
         if loss.reduction == "sum":
-            told = told.replace(")", f'{"" if told.endswith("()") else ", "}reduction="sum")')
+            told = with_reduction(told, "sum")
             factor *= 1 if loss.target == "classes" else n_out
+        elif self.plan.has_weights:
+            told = with_reduction(told, "mean_with_sample_weight")
         self.tell_loss(factor)
         settings = {
             "optimizer": "optimizer",
@@ -443,7 +489,7 @@ class Writer:
             note(
                 f"L2PerRow is divided by the rows of each batch, Keras's l2 is not: with {self.plan.batch_rows} rows "
                 f"lam is {self.per_row!r}.",
-                equal=self.plan.rows is not None and not self.plan.has_short_batch,
+                equal=self.plan.rows is not None and not self.plan.has_short_batch and not self.plan.has_weights,
             )
         if lam:
             note(
@@ -465,8 +511,19 @@ class Writer:
             self.draft.note(
                 "The orders are drawn from Keras's own generator; shuffle=False takes the rows as they stand."
             )
-        settings = {"epochs": plan.epochs, "batch_size": size, "shuffle": shuffle, "verbose": 0, "callbacks": follow}
+        settings: dict[str, object] = {"epochs": plan.epochs, "batch_size": size, "shuffle": shuffle}
+        settings |= {"verbose": 0, "callbacks": follow}
+        settings |= self.rows_of_fit()
         return broken(f"history = {call('model.fit', **settings)}".replace("fit(", "fit(X, y, "))
+
+    def rows_of_fit(self) -> dict[str, object]:
+        """What fit is told of weights and validation rows."""
+        by_class = None if self.weighs_rows else self.plan.class_weights
+        return {
+            "sample_weight": "sample_weight" if self.weighs_rows else None,
+            "class_weight": None if by_class is None else dict(enumerate(by_class)),
+            "validation_data": "(X_val, y_val)" if self.plan.validation else None,
+        }
 
     def tell_layers(self) -> None:
         """The conventions of the layers."""
@@ -491,6 +548,15 @@ class Writer:
                     "Keras's leaky ReLU has slope 0.2 (0.3 as a layer) by default, ours "
                     f"{layer.bend.constants['slope']}."
                 )
+
+
+def with_reduction(told: str, reduction: str) -> str:
+    """The call of a loss with a word for how one number is made of many.
+
+    >>> with_reduction("Huber(delta=1.0)", "sum")
+    'Huber(delta=1.0, reduction="sum")'
+    """
+    return f'{told[:-1]}{"" if told.endswith("()") else ", "}reduction="{reduction}")'
 
 
 def set_weights(index: int, told: str) -> list[str]:

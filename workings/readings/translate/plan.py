@@ -9,12 +9,16 @@ It refuses what no other system can know, such as an optimizer or an activation 
 from __future__ import annotations
 
 import functools
+import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workings.activations import ACTIVATIONS, Activation
+from workings.arrays import describe
 from workings.errors import InputError, unknown_name
 from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES
@@ -111,6 +115,9 @@ class Plan:
     rows: int | None = None
     shuffle: bool = True
     weights: str = "draw"
+    sample_weight: bool = False
+    class_weight: Mapping[Any, float] | str | None = None
+    validation: bool = False
 
     def __post_init__(self) -> None:
         checked_optimizer(self.optimizer)
@@ -120,6 +127,8 @@ class Plan:
                 whole_number(value, name)
         if self.weights not in WEIGHTS:
             raise unknown_name("kind of weights", self.weights, WEIGHTS)
+        self.check_switches()
+        self.check_class_weight()
         network = self.network
         refuse_own("layer", network.layers, LAYERS.values())
         refuse_own("loss", [network.loss], LOSSES.values())
@@ -127,6 +136,96 @@ class Plan:
         refuse_own("part of an optimizer", self.parts, (*OPTIMIZERS.values(), *PARTS, LBFGS))
         for layer in network.layers:
             refuse_own_activation(layer.bend)
+
+    def check_switches(self) -> None:
+        """Refuse arrays where the question is whether there are any: the code takes them by their names."""
+        for name, given in (("sample_weight", "sample_weight"), ("validation", "X_val and y_val")):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise InputError(f"{name} is True or False here, not {describe(value)}: the code is given {given}.")
+
+    def check_class_weight(self) -> None:
+        """Refuse class weights that ``fit`` refuses, as far as the labels are known."""
+        given, targets = self.class_weight, self.network.targets
+        if given is None:
+            return
+        if not targets.has_labels:
+            raise InputError("class_weight needs targets that are labels, one for each row.")
+        if not isinstance(given, Mapping):
+            if given != "balanced":
+                raise InputError(
+                    f'class_weight must be None, "balanced" or a dict of label to weight, not {describe(given)}.'
+                )
+            return
+        for label, value in given.items():
+            if targets.classes is not None and label not in targets.classes.tolist():
+                raise unknown_name("label in class_weight", str(label), map(str, targets.classes.tolist()))
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < math.inf:
+                raise InputError(f"class_weight must hold numbers from 0; for {label!r} it has {describe(value)}.")
+
+    # -- what rows count, and on which is measured ------------------------------------------
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether rows count differently."""
+        return self.sample_weight or self.class_weight is not None
+
+    @property
+    def of_class(self) -> dict[Any, float]:
+        """The weights of labels, as plain Python; nothing where there are none or they are to be balanced."""
+        given = self.class_weight if isinstance(self.class_weight, Mapping) else {}
+        return {label.item() if isinstance(label, np.generic) else label: float(w) for label, w in given.items()}
+
+    @property
+    def class_weights(self) -> list[float] | None:
+        """One weight for each class, where they are all that rows are weighed by; None where they are not."""
+        targets = self.network.targets
+        known = range(targets.n_out if targets.kind == "classes" else 2) if targets.classes is None else targets.classes
+        labels = np.asarray(known).tolist()
+        is_all = bool(self.of_class) and not self.sample_weight and set(self.of_class) <= set(labels)
+        found = [self.of_class.get(label, 1.0) for label in labels]
+        return found if is_all and all(found) else None
+
+    def row_weights(self) -> list[str]:
+        """The lines that make one weight of each row, of sample weights and the weights of labels."""
+        lines = ["sample_weight = np.asarray(sample_weight, dtype=X.dtype)"] if self.sample_weight else []
+        if self.class_weight is None:
+            return lines
+        if self.of_class:
+            lines += [f"of_class = {self.of_class!r}  # others count 1"]
+            lines += [
+                "by_class = np.array([of_class.get(label, 1.0) for label in np.asarray(y).tolist()], dtype=X.dtype)"
+            ]
+        else:
+            lines += ["_, places, counts = np.unique(y, return_inverse=True, return_counts=True)"]
+            lines += ["by_class = (len(places) / len(counts) / counts)[places].astype(X.dtype)"]
+        return [*lines, f"sample_weight = by_class{' * sample_weight' if self.sample_weight else ''}"]
+
+    def left_out(self) -> list[str]:
+        """The lines that leave out rows of weight 0, as we do, so that batches are the same."""
+        if not self.sample_weight and all(self.of_class.values()):
+            return []
+        return ["kept = sample_weight > 0", "X, y, sample_weight = X[kept], np.asarray(y)[kept], sample_weight[kept]"]
+
+    def tell_weights(self, draft: Draft) -> None:
+        """What is the same everywhere about weights and validation."""
+        if self.sample_weight or not all(self.of_class.values()):
+            draft.note("Rows of weight 0 are left out before batches are made, as ours are.")
+        if self.class_weight == "balanced":
+            draft.note('"balanced" gives each class rows / (classes · rows of the class), in both.')
+
+    def labels_as_numbers(self) -> list[str]:
+        """The lines that make class numbers from 0 of labels; none where targets are no labels."""
+        targets, names = self.network.targets, ["y", *(["y_val"] if self.validation else [])]
+        if not targets.has_labels:
+            return []
+        if targets.classes is not None:
+            labels = self.classes
+            return [] if labels is None else [f"{name} = np.searchsorted({labels!r}, {name})" for name in names]
+        count = targets.n_out if targets.kind == "classes" else 2
+        lines = [f"if not set(np.ravel(y).tolist()) <= set(range({count})):  # labels of another kind, in their order"]
+        lines += [f"{INDENT}labels, y = np.unique(y, return_inverse=True)"]
+        return [*lines, *(f"{INDENT}{name} = np.searchsorted(labels, {name})" for name in names[1:])]
 
     # -- the optimizer ---------------------------------------------------------------------
 
@@ -241,7 +340,10 @@ class Plan:
         ]
         if self.weights == "given":
             lines += ["# and weights, as np.load reads what np.savez(path, **net.parameters, **net.statistics) wrote."]
-        return [*lines, f"X = np.asarray(X, dtype=np.{self.network.dtype})"]
+        lines += ["# and sample_weight of shape (n,)."] if self.sample_weight else []
+        lines += ["# and X_val and y_val, to measure on."] if self.validation else []
+        names = ["X", *(["X_val"] if self.validation else [])]
+        return [*lines, *(f"{name} = np.asarray({name}, dtype=np.{self.network.dtype})" for name in names)]
 
 
 def refuse_own(kind: str, things: Iterable[object], known: Iterable[type]) -> None:

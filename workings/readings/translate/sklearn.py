@@ -63,11 +63,60 @@ class Writer:
         """The code and the sentences."""
         plan = self.plan
         lines = ["import warnings", "", "import numpy as np", "from sklearn.exceptions import ConvergenceWarning"]
-        lines += [f"from sklearn.neural_network import {self.estimator}", "", *plan.given(), "y = np.asarray(y)", ""]
+        lines += [f"from sklearn.neural_network import {self.estimator}"]
+        by_class = plan.class_weight is not None
+        lines += ["from sklearn.utils.class_weight import compute_sample_weight"] if by_class else []
+        lines += ["", *plan.given(), "y = np.asarray(y)", *self.row_weights(), ""]
         lines += broken(f"model = {call(self.estimator, **self.settings())}")
         lines += ['warnings.filterwarnings("ignore", category=ConvergenceWarning)  # all epochs are wanted']
         self.tell_data()
-        return self.draft.translation("sklearn", [*lines, *self.start(), "model.fit(X, y)"])
+        self.tell_rows()
+        fit = "model.fit(X, y, sample_weight=sample_weight)" if plan.has_weights else "model.fit(X, y)"
+        return self.draft.translation("sklearn", [*lines, *self.start(), fit])
+
+    def row_weights(self) -> list[str]:
+        """One weight for each row."""
+        plan = self.plan
+        lines = ["sample_weight = np.asarray(sample_weight, dtype=X.dtype)"] if plan.sample_weight else []
+        if plan.class_weight is not None:
+            balance = repr(plan.of_class) if plan.of_class else '"balanced"'
+            times = "sample_weight * " if plan.sample_weight else ""
+            lines += [f"sample_weight = {times}compute_sample_weight({balance}, y)"]
+        return lines if self.loses_a_class else [*lines, *(plan.left_out() if plan.has_weights else [])]
+
+    @property
+    def loses_a_class(self) -> bool:
+        """Whether a class would be unknown to the estimator if its rows, of weight 0, were left out."""
+        return not all(self.plan.of_class.values())
+
+    def tell_rows(self) -> None:
+        """What becomes of weights and of validation rows."""
+        plan, note = self.plan, self.draft.note
+        if plan.has_weights:
+            note("fit takes sample_weight (from scikit-learn 1.7 on) and divides by the sum of the batch's weights.")
+        if plan.class_weight is not None:
+            note("The MLP has no class_weight: compute_sample_weight makes one weight for each row of it.")
+        if self.loses_a_class:
+            note(
+                "Rows of weight 0 stay in their batches here, so that the estimator knows their class; ours are left "
+                "out before batches are made.",
+                equal=False,
+            )
+        else:
+            plan.tell_weights(self.draft)
+        if plan.validation:
+            note(
+                "scikit-learn's MLP measures on no rows of yours: validation_fraction puts rows of X aside, for early "
+                "stopping alone. What is trained is the same; model.score(X_val, y_val) measures at the end."
+            )
+
+    def tell_weighted(self, what: str) -> None:
+        """Say where a setting depends on the weights of each batch."""
+        if self.plan.has_weights and self.plan.batch_size is not None and self.solver != "lbfgs":
+            self.draft.note(
+                f"{what} the sum of each batch's weights, which no setting says: it is right where that is the rows.",
+                equal=False,
+            )
 
     # -- the network -----------------------------------------------------------------------
 
@@ -129,6 +178,8 @@ class Writer:
         rows = self.plan.batch_rows
         if power == 0 or value == 0:
             return repr(plain(value))
+        if self.plan.has_weights and self.plan.batch_size is None:
+            return f"{plain(value)!r} {'*' if power > 0 else '/'} sample_weight.sum()"
         if rows is None:
             return f"{plain(value)!r} {'*' if power > 0 else '/'} len(X)"
         return repr(plain(value * rows**power))
@@ -166,7 +217,9 @@ class Writer:
             note("L2PerRow beside L2 has no setting of its own: it is left out.", equal=False)
         lam += self.decay()
         told = self.by_rows(lam / self.factor, 0 if self.adds_up else 1)
-        if self.solver == "lbfgs" and not self.adds_up and lam:
+        if self.solver == "lbfgs" and self.plan.has_weights and not self.adds_up and lam:
+            told = f"{plain(lam / self.factor)!r} * sample_weight.sum()"
+        elif self.solver == "lbfgs" and not self.adds_up and lam:
             told = (
                 repr(plain(lam / self.factor * self.plan.rows))
                 if self.plan.rows
@@ -187,6 +240,8 @@ class Writer:
             f"alpha is divided by the rows of each batch, L2's lam is not: alpha = lam{times}{over} = {told}; biases "
             "are free, in both."
         )
+        if not self.adds_up:
+            self.tell_weighted("With weights alpha is divided by")
         if self.plan.has_short_batch:
             note(
                 f"The last batch of an epoch has fewer than {self.plan.batch_rows} rows, where alpha weighs more: "
@@ -374,6 +429,7 @@ class Writer:
             note(f"Our mean is over rows and outputs, theirs over rows: ours is {factor!r} times theirs, and {into}")
         if self.adds_up:
             note(f"scikit-learn's loss is always a mean over rows, ours a sum: ours is n times theirs, and {into}")
+            self.tell_weighted("With weights ours is larger by")
             if self.plan.has_short_batch:
                 note(
                     "In the smaller last batch of an epoch a sum weighs less, which no setting of theirs says.",

@@ -7,8 +7,8 @@ sentence for each difference that plays a part.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from workings.errors import unknown_name
 from workings.optimizers import LBFGS, Part
@@ -36,6 +36,9 @@ def translate(
     rows: int | None = None,
     shuffle: bool = True,
     weights: str = "draw",
+    sample_weight: bool = False,
+    class_weight: Mapping[Any, float] | str | None = None,
+    validation: bool = False,
 ) -> Translation:
     """Say a network and its training in the conventions of another system.
 
@@ -50,6 +53,12 @@ def translate(
     weights : str
         ``"draw"``: first weights are drawn as ours are, as far as the system can.  ``"given"``: the code takes
         them from a mapping ``weights``, such as ``net.parameters``.
+    sample_weight : bool
+        Whether rows have weights: the code takes an array ``sample_weight`` of shape (n,).
+    class_weight : dict, "balanced" or None
+        As for ``fit``: how much each label counts.
+    validation : bool
+        Whether the code measures the objective after each epoch on ``X_val`` and ``y_val``, which it is given.
 
     Returns
     -------
@@ -73,4 +82,5 @@ def translate(
     name = ALSO_CALLED.get(str(system).lower(), system)
     if name not in SYSTEMS:
         raise unknown_name("system", system, SYSTEMS)
-    return SYSTEMS[name](Plan(network, optimizer, epochs, batch_size, rows, shuffle, weights))
+    plan = Plan(network, optimizer, epochs, batch_size, rows, shuffle, weights, sample_weight, class_weight, validation)
+    return SYSTEMS[name](plan)

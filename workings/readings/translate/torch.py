@@ -211,32 +211,70 @@ class Writer:
         """The code and the sentences."""
         plan = self.plan
         lines = plan.imports("import numpy as np", "import torch", "from torch import nn", "")
-        lines += [*plan.given(), *self.data(), "", "model = nn.Sequential("]
+        lines += [*plan.given(), *self.row_weights(), *self.data(), "", "model = nn.Sequential("]
         lines += [f"{INDENT}{text}," for text in self.model.modules]
         lines += [f").to(torch.{plan.network.dtype})", "with torch.no_grad():", *self.start(), ""]
-        body = self.loss()
+        body = [*self.loss(), *self.validation()]
         body += self.lbfgs() if isinstance(plan.last, LBFGS) else [*self.optimizer(), *self.loop()]
         for name, places in self.lists.items():
             lines += listing(name, places)
         lines += body
         self.tell_layers()
+        self.tell_rows()
         return self.draft.translation("torch", lines)
+
+    @property
+    def weight_of_classes(self) -> list[float] | None:
+        """The loss's own ``weight``, where it is all that rows are weighed by."""
+        loss, plan = self.plan.network.loss, self.plan
+        is_plain = isinstance(loss, CrossEntropy) and not loss.label_smoothing and not plan.strength(L2PerRow)
+        return plan.class_weights if is_plain else None
+
+    @property
+    def weighs_rows(self) -> bool:
+        """Whether the loss of each row is multiplied by a weight."""
+        return self.plan.has_weights and self.weight_of_classes is None
+
+    def row_weights(self) -> list[str]:
+        """One weight for each row, where it is needed."""
+        return self.plan.row_weights() if self.weighs_rows else []
+
+    def tell_rows(self) -> None:
+        """What becomes of weights and of validation rows."""
+        note = self.draft.note
+        if self.weight_of_classes is not None:
+            note(
+                "CrossEntropyLoss takes weight, one for each class, and its mean divides by the sum of the rows' "
+                "weights, as ours does."
+            )
+        elif self.weighs_rows:
+            note(
+                'PyTorch\'s losses take no weights of rows: reduction="none" keeps the losses apart, and their mean is '
+                "divided by the sum of the batch's weights, as ours is."
+            )
+        self.plan.tell_weights(self.draft)
+        if self.plan.validation:
+            note("Our val_loss has the penalties in it and weighs no rows: so has and does what is measured here.")
 
     def data(self) -> list[str]:
         """The inputs and targets as tensors."""
+        lines = [*self.plan.labels_as_numbers(), *(self.plan.left_out() if self.weighs_rows else [])]
+        lines += self.tensors("inputs", "targets", "X", "y")
+        lines += ["row_weights = torch.as_tensor(sample_weight).reshape(-1, 1)"] if self.weighs_rows else []
+        return lines + (self.tensors("val_inputs", "val_targets", "X_val", "y_val") if self.plan.validation else [])
+
+    def tensors(self, inputs: str, targets: str, X: str, y: str) -> list[str]:
+        """Two arrays as tensors."""
         network, target = self.plan.network, self.plan.network.loss.target
-        labels = self.plan.classes
-        lines = ["inputs = torch.as_tensor(X)"]
+        lines = [f"{inputs} = torch.as_tensor({X})"]
         if target == "classes":
             self.draft.note(
                 "CrossEntropyLoss takes class numbers from 0 (int64), or a row of probabilities for each sample as "
                 "floats; ours also takes labels of any kind."
             )
-            found = "np.asarray(y)" if labels is None else f"np.searchsorted({labels!r}, y)"
-            return [*lines, f"targets = torch.as_tensor({found}, dtype=torch.int64)"]
-        found = "np.asarray(y)" if labels is None else f"np.asarray(y) == {labels[1]!r}"
-        shape = f"reshape(len(X), {network.targets.n_out})"
-        return [*lines, f"targets = torch.as_tensor({found}, dtype=inputs.dtype).{shape}"]
+            return [*lines, f"{targets} = torch.as_tensor(np.asarray({y}), dtype=torch.int64)"]
+        shape = f"reshape(len({X}), {network.targets.n_out})"
+        return [*lines, f"{targets} = torch.as_tensor(np.asarray({y}), dtype=inputs.dtype).{shape}"]
 
     def start(self) -> list[str]:
         """The first weights: given, or drawn as ours are."""
@@ -265,25 +303,70 @@ class Writer:
 
     def loss(self) -> list[str]:
         """The loss as a function of what the model gives, and what is added to it."""
-        loss, plan = self.plan.network.loss, self.plan
-        told = counterpart(loss, LOSSES, "the loss", NAME)
-        terms = [f"{'0.5 * ' if getattr(loss, 'half', False) else ''}of_output(model(inputs[rows]), targets[rows])"]
-        terms[0] += " / len(targets[rows])" if loss.reduction == "mean of rows" else ""
+        told = self.called_loss()
+        of_batch = "of_output(model(inputs[rows]), targets[rows])"
+        lines = [f"{INDENT}J = {self.half}{of_batch}{self.per_row('targets[rows]')}"]
+        if self.weighs_rows:
+            told = self.called_loss(one_by_one=True)
+            lines = [f"{INDENT}w = row_weights[rows]", f"{INDENT}losses = {of_batch}.reshape(len(w), -1)"]
+            lines += [f"{INDENT}J = {self.half}(w * losses).sum(){self.per_weight}"]
         self.tell_loss()
+        self.tell_penalties()
+        count = "w.sum()" if self.weighs_rows else "len(targets[rows])"
+        lines += [f"{INDENT}J = J + {term}" for term in self.penalties(count, with_lam=not self.lam_in_groups)]
+        head = [*broken(f"of_output = {told}"), "", "", "def objective(rows):"]
+        return [*head, *lines, f"{INDENT}return J", "", ""]
+
+    @property
+    def half(self) -> str:
+        """The ½ in front of a loss."""
+        return "0.5 * " if getattr(self.plan.network.loss, "half", False) else ""
+
+    def per_row(self, targets: str) -> str:
+        """The division of a sum by the rows, where PyTorch has no such mean."""
+        return f" / len({targets})" if self.plan.network.loss.reduction == "mean of rows" else ""
+
+    @property
+    def per_weight(self) -> str:
+        """The division of a weighted sum."""
+        loss = self.plan.network.loss
+        by_outputs = " / losses.shape[1]" if loss.target != "classes" else ""
+        return {"sum": "", "mean of rows": " / w.sum()"}.get(loss.reduction, f" / w.sum(){by_outputs}")
+
+    def called_loss(self, *, one_by_one: bool = False, weighs: bool = True) -> str:
+        """The call that makes PyTorch's loss."""
+        told = str(counterpart(self.plan.network.loss, LOSSES, "the loss", NAME))
+        if one_by_one:
+            return told.replace(f"reduction={reduction(self.plan.network.loss)}", 'reduction="none"')
+        if weighs and self.weight_of_classes is not None:
+            weight = f"torch.tensor({self.weight_of_classes!r}, dtype=inputs.dtype)"
+            return told.replace("(", f"(weight={weight}, ", 1)
+        return told
+
+    def penalties(self, count: str, *, with_lam: bool) -> list[str]:
+        """What regularizers add to the objective, as terms; ``count`` is what L2PerRow is divided by."""
+        plan, terms = self.plan, []
         for kind, each in ((L2, "W.square().sum()"), (L1, "W.abs().sum()")):
             strength = plan.strength(kind)
-            if strength and not (kind is L2 and self.lam_in_groups):
+            if strength and (with_lam or kind is L1):
                 factor = f"{strength!r} / 2" if kind is L2 else repr(strength)
                 terms.append(f"{factor} * sum({each} for W in {self.listed(plan.regularized)})")
-        alpha = plan.strength(L2PerRow)
-        if alpha:
+        if alpha := plan.strength(L2PerRow):
             each = f"sum(W.square().sum() for W in {self.listed(plan.regularized)})"
-            terms.append(f"{alpha!r} / 2 / len(targets[rows]) * {each}")
-        self.tell_penalties()
-        lines = [f"of_output = {told}", "", "", "def objective(rows):"]
-        first_term, *others = terms
-        lines += [f"{INDENT}J = {first_term}", *(f"{INDENT}J = J + {term}" for term in others)]
-        return [*lines, f"{INDENT}return J", "", ""]
+            terms.append(f"{alpha!r} / 2 / {count} * {each}")
+        return terms
+
+    def validation(self) -> list[str]:
+        """The objective of the validation rows as a function, and the list that keeps it."""
+        if not self.plan.validation:
+            return []
+        n = "len(val_targets)"
+        told = f"{self.called_loss(weighs=False)}(model(val_inputs), val_targets)"
+        lines = ["model.eval()", "with torch.no_grad():", f"{INDENT}J = {self.half}{told}{self.per_row('val_targets')}"]
+        lines += [f"{INDENT}J = J + {term}" for term in self.penalties(n, with_lam=True)]
+        per_row = f" / {n}" if self.plan.network.loss.reduction == "sum" else ""
+        lines += ["model.train()", f"return J.item(){per_row}"]
+        return ["val_loss = []", "", "", "def objective_of_validation():", *(INDENT + line for line in lines), "", ""]
 
     def tell_loss(self) -> None:
         """How the loss makes one number of many."""
@@ -449,7 +532,11 @@ class Writer:
         watched = "J.item()" if full else "measured"
         per_row = " / len(inputs)" if plan.network.loss.reduction == "sum" else ""
         lines += [f"{INDENT}plateau.step({watched}{per_row})"] if isinstance(plan.schedule, OnPlateau) else []
-        return lines
+        return [*lines, *(INDENT + line for line in self.measured())]
+
+    def measured(self) -> list[str]:
+        """The line that measures on the validation rows."""
+        return ["val_loss.append(objective_of_validation())"] if self.plan.validation else []
 
     def epoch_begins(self) -> list[str]:
         """What OnPlateau wants measured: the objective of all rows where the epoch begins."""
@@ -528,7 +615,7 @@ class Writer:
                     line_search_fn='"strong_wolfe"')  # fmt: skip
         inside = ["optimizer.zero_grad()", "J = objective(slice(None))", "J.backward()", "return J"]
         return [*broken(f"optimizer = {line}"), "", "", "def closure():", *(INDENT + line for line in inside), "", "",
-                "optimizer.step(closure)"]  # fmt: skip
+                "optimizer.step(closure)", *self.measured()]  # fmt: skip
 
     def tell_layers(self) -> None:
         """The conventions of the layers."""
