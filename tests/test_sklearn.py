@@ -473,6 +473,11 @@ def test_class_weights_are_sample_weights():
     ]
     for other in found[1:]:
         np.testing.assert_allclose(found[0].coefs_[1], other.coefs_[1], rtol=1e-8)
+    parts = [MLPClassifier(**OURS, class_weight=by_class), MLPClassifier(**OURS)]
+    for rows in (slice(100, 150), slice(50, 150), slice(0, 150)):  # rows of one label, which has no weight of its own
+        parts[0].partial_fit(X_IRIS[rows], NAMES[rows], classes=np.unique(NAMES))
+        parts[1].partial_fit(X_IRIS[rows], NAMES[rows], w[rows], classes=np.unique(NAMES))
+    np.testing.assert_array_equal(parts[0].coefs_[1], parts[1].coefs_[1])
     with pytest.raises(InputError, match="partial_fit does not see all labels"):
         MLPClassifier(class_weight="balanced").partial_fit(X_IRIS, NAMES, classes=np.unique(NAMES))
 
@@ -835,7 +840,11 @@ def test_networks_that_train_in_threads_share_the_processors(monkeypatch):
     ({"validation_set": (X_IRIS, NAMES[:9])}, "must have as many rows"),
     ({"loss": "hinge"}, "Unknown loss"),
     ({"loss": Poisson()}, "is for counts"),
-    ({"optimizer": "adam"}, "optimizer must be one such as SGD(0.1)"),
+    ({"optimizer": "rmsprop"}, "Write RMSProp(…), with parentheses."),
+    ({"class_weight": "balance"}, 'class_weight must be None, "balanced" or a dict of label to weight'),
+    ({"class_weight": {"tulip": 2.0}}, "class_weight has 'tulip', which is no label: y has 'setosa', 'versicolor'"),
+    ({"validation_set": (X_IRIS[:, :2], NAMES)}, "In validation_set: X has 2 features"),
+    ({"validation_set": (NAMES.reshape(-1, 1), NAMES)}, "inside of one, give a share of the rows"),
     ({"solver": "lbfgs", "schedule": Step(0.1, every=2)}, "L-BFGS chooses its steps itself"),
     ({"dtype": "int8"}, "dtype must be float32 or float64"),
     ({"dropout": "0.1"}, "or a list with one for each hidden layer, not '0.1' (str)"),
@@ -851,12 +860,13 @@ def test_parameters_that_mean_nothing(parameters, message):
 
 
 def test_warnings_of_a_training_that_is_not_done():
-    with pytest.warns(ConvergenceWarning, match="max_iter=2"):
+    with pytest.warns(ConvergenceWarning, match="max_iter=2") as first:
         MLPClassifier(max_iter=2).fit(X_IRIS, NAMES)
-    with pytest.warns(ConvergenceWarning, match="L-BFGS ended after 2 iterations"):
+    with pytest.warns(ConvergenceWarning, match="L-BFGS ended after 2 iterations") as second:
         MLPClassifier(max_iter=2, solver="lbfgs").fit(X_IRIS, NAMES)
-    with pytest.warns(UserWarning, match="more than the 150 rows"):
+    with pytest.warns(UserWarning, match="more than the 150 rows") as third:
         MLPClassifier(max_iter=1, batch_size=1000).fit(X_IRIS, NAMES)
+    assert {warning.filename for warning in (*first, *second, *third)} == {__file__}  # the line that called fit
 
 
 def test_a_training_that_diverges():

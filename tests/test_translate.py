@@ -649,6 +649,26 @@ def test_scikit_learn_draws_otherwise_and_that_is_said() -> None:
     assert model.intercepts_[0].any()
 
 
+@pytest.mark.parametrize("activation", ["relu", "logistic"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_network_of_an_estimator_is_drawn_as_scikit_learn_draws(system: str, activation: str) -> None:
+    from workings.sklearn import MLPClassifier
+
+    X, y = np.random.default_rng(0).standard_normal((50, 200)), np.arange(50) % 3
+    model = MLPClassifier(
+        400, activation, batch_size=50, max_iter=1, learning_rate_init=1e-12, tol=2, engine="reference"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = model.fit(X, y).network_
+    told = net.translate(system, optimizer=SGD(1e-12), epochs=1, batch_size=None, rows=50)
+    assert told.is_equal
+    there = arrays_of(system, net, run_there(told, net, X, y)["model"])
+    for name in ("W1", "b1", "W2"):
+        most = np.abs(there[name]).max()
+        assert most == pytest.approx(np.abs(net.parameters[name]).max(), rel=0.02)
+
+
 def test_the_settings_alone_make_code_that_runs() -> None:
     X, y = data(CrossEntropy(), 3)
     net = Network([Dense(5, "relu"), Dense(3)], loss=CrossEntropy())

@@ -64,8 +64,11 @@ try:
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 except ImportError as error:
     raise MissingExtraError("scikit-learn 1.6 or newer", "sklearn") from error
+FRAMES = 4  # from a warning in what fit calls to whoever called fit
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+    FRAMES += 1  # of with_callbacks
 except ImportError:  # before scikit-learn 1.9, which has no callbacks
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
@@ -272,11 +275,23 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         if balance is not None:
             if one_epoch and isinstance(balance, str):
                 raise InputError("partial_fit does not see all labels: give class_weight as a dict, not 'balanced'.")
-            by_class = compute_sample_weight(balance, y)
+            by_class = compute_sample_weight(self._with_all_labels(balance), y)
             if not (np.isfinite(by_class).all() and (by_class >= 0).all()):
                 raise InputError(f"class_weight must hold numbers from 0, not {balance!r}.")
             w = by_class * (1 if w is None else w)
         return Rows(X, self._encode(y).astype(X.dtype), None if w is None else w.reshape(-1, 1).astype(X.dtype))
+
+    def _with_all_labels(self, balance: Any) -> Any:
+        """Class weights with 1 for labels that they leave out: a batch need not have rows of those that they name."""
+        if not isinstance(balance, Mapping):
+            return balance
+        labels = self.classes_.tolist()
+        strange = [label for label in balance if label not in labels]
+        if strange and not all(label in balance for label in labels):
+            raise InputError(
+                f"class_weight has {strange[0]!r}, which is no label: y has {', '.join(map(repr, labels))}."
+            )
+        return {label: balance.get(label, 1.0) for label in labels}
 
     def _start(self, rows: Rows, rng: Any, first: bool) -> None:
         """Make the network, with new weights or those that are there, and the attributes that training fills."""
@@ -351,7 +366,9 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         if not isinstance(optimizer, LBFGS):
             size = min(200 if isinstance(self.batch_size, str) else int(self.batch_size), n)
             if not isinstance(self.batch_size, str) and self.batch_size > n:
-                warnings.warn(f"batch_size={self.batch_size} is more than the {n} rows: all are taken.", stacklevel=4)
+                warnings.warn(
+                    f"batch_size={self.batch_size} is more than the {n} rows: all are taken.", stacklevel=FRAMES
+                )
         callbacks = list(self.callbacks)
         follows = None if held is None else self._followed_score(held)
         if not isinstance(optimizer, LBFGS):
@@ -373,18 +390,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         """The rows to train on and those to measure on."""
         given = self.validation_set
         if isinstance(given, (tuple, list)) and len(given) == 2:
-            X = as_features(validate_data(self, given[0], accept_sparse=["csr", "csc"], reset=False), rows.X.dtype)
-            X = X if isinstance(rows.X, SparseRows) else dense(X)  # both for one engine
-            y = np.asarray(given[1])
-            if isinstance(self, ClassifierMixin) and len(strange := np.setdiff1d(y, self.classes_)):
-                raise InputError(f"validation_set has labels that y has not: {strange[:5].tolist()}.")
-            columns = self._encode(y)
-            if columns.shape != (len(X), rows.y.shape[1]):
-                raise InputError(
-                    f"validation_set has X of {len(X)} rows and y of shape {y.shape}; it must have as many rows, and "
-                    f"targets like those to train on."
-                )
-            return rows, Rows(X, columns.astype(rows.X.dtype))
+            return rows, self._given_rows(given[0], given[1], rows)
         if given is not None and not (is_number(given) and 0 < given < 1):
             raise InputError(f"validation_set must be (X, y) or a share between 0 and 1, not {describe(given)}.")
         if given is None and not self._stops_early():
@@ -403,6 +409,27 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
                 f"your dataset."
             )
         return rows.take(kept), rows.take(held)
+
+    def _given_rows(self, X: Any, y: Any, rows: Rows) -> Rows:
+        """The rows of ``validation_set``, checked as those to train on are."""
+        try:
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        except ValueError as error:
+            raise InputError(
+                f"In validation_set: {error} It is taken as it is, and a Pipeline does not transform it: inside of "
+                f"one, give a share of the rows, such as validation_set=0.2."
+            ) from error
+        X, y = as_features(X, rows.X.dtype), np.asarray(y)
+        X = X if isinstance(rows.X, SparseRows) else dense(X)  # both for one engine
+        if isinstance(self, ClassifierMixin) and len(strange := np.setdiff1d(y, self.classes_)):
+            raise InputError(f"validation_set has labels that y has not: {strange[:5].tolist()}.")
+        columns = self._encode(y)
+        if columns.shape != (len(X), rows.y.shape[1]):
+            raise InputError(
+                f"validation_set has X of {len(X)} rows and y of shape {y.shape}; it must have as many rows, and "
+                f"targets like those to train on."
+            )
+        return Rows(X, columns.astype(rows.X.dtype))
 
     def _followed_score(self, held: Rows) -> str | Callable[[], float] | None:
         """What early stopping follows, or ``scoring`` measures: a column of the history, or the estimator's score."""
@@ -446,7 +473,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         if isinstance(training.optimizer, LBFGS):
             self._finish_lbfgs(training)
         if training.history.stopped.startswith("interrupted"):
-            warnings.warn(f"Training was {training.history.stopped}.", stacklevel=4)
+            warnings.warn(f"Training was {training.history.stopped}.", stacklevel=FRAMES)
         elif (
             not isinstance(training.optimizer, LBFGS)
             and not (one_epoch or training.stopped)
@@ -465,7 +492,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         self.loss_ = math.nan
         self.loss_curve_.append(self.loss_)
         self.validation_scores_.append(math.nan)
-        warn_of_convergence(f"training diverged; the best parameters are back. {error}")
+        warn_of_convergence(f"training diverged; the best parameters are back. {error}", FRAMES + 2)
 
     def _finish(self, training: EstimatorTraining) -> None:
         """Keep what later calls and people need."""
@@ -505,7 +532,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             for number, loss in enumerate(curve, start=1):
                 print(f"Iteration {number}, loss = {loss:.8f}")
         if result is not None and result.status != 0:
-            warn_of_convergence(f"L-BFGS ended after {self.n_iter_} iterations: {result.message}")
+            warn_of_convergence(f"L-BFGS ended after {self.n_iter_} iterations: {result.message}", FRAMES + 2)
 
     # -- predicting
 
@@ -592,13 +619,13 @@ def last_hidden(network: Network, X: Features) -> Array:
     return found
 
 
-def warn_of_convergence(what: str) -> None:
-    """Say that training may not be at its end."""
+def warn_of_convergence(what: str, frames: int = FRAMES + 1) -> None:
+    """Say that training may not be at its end; ``frames`` leads to the line of whoever called ``fit``."""
     warnings.warn(
         f"{what[0].upper()}{what[1:]}. Scale the inputs (StandardScaler), take a larger max_iter, or another "
         f"learning rate.",
         ConvergenceWarning,
-        stacklevel=5,
+        stacklevel=frames,
     )
 
 

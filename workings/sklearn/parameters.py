@@ -26,6 +26,7 @@ from workings.losses import Formula, Loss, SquaredError
 from workings.network import Network
 from workings.optimizers import LBFGS, SGD, AdamEpsilonHat, Chain, ClipByNorm, Momentum, Nesterov, Optimizer, Part
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
+from workings.training import checked_optimizer
 
 # -- checking parameters --------------------------------------------------------------------
 
@@ -75,10 +76,18 @@ def check_parameters(given: Mapping[str, Any]) -> None:
         if not is_whole(given[name]) and (other is None or not np.array_equal(given[name], other)):
             more = "" if other is None else f" or {other!r}"
             raise InputError(f"{name} must be a whole number from 1{more}, not {describe(given[name])}.")
+    check_class_weight(given.get("class_weight"))
     if not isinstance(given["callbacks"], (list, tuple)):
         raise InputError(f"callbacks is a list, such as [EarlyStopping()], not {describe(given['callbacks'])}.")
     if given["clip"] is not None and not (is_number(given["clip"]) and 0 < given["clip"] < math.inf):
         raise InputError(f"clip must be a positive number or None, not {describe(given['clip'])}.")
+
+
+def check_class_weight(given: Any) -> None:
+    """Refuse what says nothing about labels; several labels a row have a list of dicts, as in scikit-learn."""
+    is_balanced = isinstance(given, str) and given == "balanced"
+    if not (given is None or is_balanced or isinstance(given, (Mapping, list))):
+        raise InputError(f'class_weight must be None, "balanced" or a dict of label to weight, not {describe(given)}.')
 
 
 def is_number(value: Any) -> bool:
@@ -203,13 +212,11 @@ def regularizers_of(estimator: Any) -> list[Regularizer]:
 
 def optimizer_of(estimator: Any) -> Part | LBFGS:
     """The optimizer: the one given, or the solver; with schedule and clipping."""
-    chosen = estimator.optimizer if estimator.optimizer is not None else solver_of(estimator)
+    chosen = checked_optimizer(estimator.optimizer) if estimator.optimizer is not None else solver_of(estimator)
     if isinstance(chosen, LBFGS):
         if estimator.schedule is not None or estimator.clip is not None:
             raise InputError("L-BFGS chooses its steps itself: leave schedule and clip out, or take another solver.")
         return chosen
-    if not isinstance(chosen, Part) or not hasattr(chosen, "schedule"):
-        raise InputError(f"optimizer must be one such as SGD(0.1), Adam() or LBFGS(), not {describe(chosen)}.")
     *before, last = chosen.parts
     if estimator.schedule is not None:
         last = dataclasses.replace(last, lr=estimator.schedule)  # type: ignore[call-arg]

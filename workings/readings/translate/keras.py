@@ -91,6 +91,8 @@ INITIALIZERS: dict[type, Any] = {
     first.HeUniform:     lambda i: scaled(2.0, "fan_in", "uniform"),
     first.LeCunNormal:   lambda i: scaled(1.0, "fan_in", "untruncated_normal"),
     first.LeCunUniform:  lambda i: scaled(1.0, "fan_in", "uniform"),
+    first.GlorotUniformOf: lambda i: f"keras.initializers.RandomUniform(-(({i.factor!r} / {i.fans}) ** 0.5), "
+                                     f"({i.factor!r} / {i.fans}) ** 0.5)",
     first.Zeros:         lambda i: '"zeros"',
     first.Constant:      lambda i: f"keras.initializers.Constant({float(i.value)!r})",
 }

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workings import initializers as first
 from workings.errors import InputError
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Poisson, SquaredError
@@ -30,7 +31,17 @@ from workings.optimizers import (
     Nesterov,
     RMSProp,
 )
-from workings.readings.translate.plan import INDENT, SMALL_EPS, Draft, Plan, Translation, broken, call, plain
+from workings.readings.translate.plan import (
+    INDENT,
+    SMALL_EPS,
+    Draft,
+    Plan,
+    Translation,
+    broken,
+    call,
+    plain,
+    starts,
+)
 from workings.regularizers import L1, L2, L2PerRow
 from workings.schedules import InverseScaling, OnPlateau
 
@@ -385,8 +396,19 @@ class Writer:
 
     # -- the first weights -----------------------------------------------------------------
 
+    @property
+    def is_drawn_alike(self) -> bool:
+        """Whether first weights and biases are drawn as scikit-learn draws them, as those of our estimators are."""
+        layers = [layer for layer in self.plan.network.layers if isinstance(layer, Dense)]
+        makes = [first.initializer_of(given, default) for layer in layers for _, given, default in starts(layer)]
+        factor = 2.0 if self.activation == "logistic" else 6.0
+        return all(isinstance(how, first.GlorotUniformOf) and how.factor == factor for how in makes)
+
     def start(self) -> list[str]:
         """The first weights, where they are given: scikit-learn takes them from an earlier fit."""
+        if self.plan.weights == "draw" and self.is_drawn_alike:
+            self.draft.note("First weights and biases are drawn by scikit-learn's own rule, from random_state.")
+            return []
         if self.plan.weights == "draw":
             bound = "√(2 / (n_in + n_out))" if self.activation == "logistic" else "√(6 / (n_in + n_out))"
             self.draft.note(

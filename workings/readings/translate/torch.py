@@ -83,6 +83,8 @@ INITIALIZERS: dict[type, Any] = {
     first.HeUniform:     lambda i: 'nn.init.kaiming_uniform_({}, nonlinearity="relu")',
     first.LeCunNormal:   lambda i: 'nn.init.kaiming_normal_({}, nonlinearity="linear")',
     first.LeCunUniform:  lambda i: 'nn.init.kaiming_uniform_({}, nonlinearity="linear")',
+    first.GlorotUniformOf: lambda i: f"nn.init.uniform_({{}}, -(({i.factor!r} / {i.fans}) ** 0.5), "
+                                     f"({i.factor!r} / {i.fans}) ** 0.5)",
     first.Zeros:         lambda i: "nn.init.zeros_({})",
     first.Constant:      lambda i: f"nn.init.constant_({{}}, {float(i.value)!r})",
 }
