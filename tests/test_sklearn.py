@@ -859,6 +859,11 @@ def test_parameters_that_mean_nothing(parameters, message):
         MLPClassifier(**{**OURS, **parameters}).fit(X_IRIS, NAMES)
 
 
+def test_a_regressors_first_argument_is_its_loss():
+    with pytest.raises(InputError, match=r"write hidden_layer_sizes=\(16,\)"):
+        MLPRegressor((16,)).fit(X_REG, Y_REG)
+
+
 def test_warnings_of_a_training_that_is_not_done():
     with pytest.warns(ConvergenceWarning, match="max_iter=2") as first:
         MLPClassifier(max_iter=2).fit(X_IRIS, NAMES)

@@ -45,7 +45,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 def same(found, expected):
     """Equal to rounding: sums are in another order."""
-    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_what_is_small_is_made_dense_and_what_is_large_is_not():

@@ -886,6 +886,11 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         if isinstance(self.loss, str) and self.loss == "squared_error":
             as_theirs = n_out > 1 and self.optimizer is None and self.solver != "lbfgs"
             return ScikitLearnsSquaredError() if as_theirs else SquaredError(half=True)
+        if isinstance(self.loss, (int, Sequence)) and not isinstance(self.loss, str):
+            raise InputError(
+                f"The first argument is loss, as in scikit-learn, and it is {self.loss!r}: write "
+                f"hidden_layer_sizes={self.loss!r}."
+            )
         loss = loss_named(self.loss)
         if loss.target not in ("numbers", "counts"):
             raise InputError(f"loss={loss!r} is for classes: take MLPClassifier, or a loss for numbers.")
