@@ -31,7 +31,7 @@ LEVEL = {name: level for level, names in enumerate(GROUPS.values()) for name in 
 HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "llvmlite",
          "platformdirs", "torch", "onnx", "onnxruntime", "keras")  # fmt: skip
 # What the processor does with numbers, for compiled programs: imported by these alone.
-ARITHMETIC = ("engines.elementary", "engines.products", "engines.team")
+ARITHMETIC = ("engines.elementary", "engines.products", "engines.sharing")
 MOST_LINES = 40
 
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}

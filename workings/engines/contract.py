@@ -15,6 +15,7 @@ from workings.arrays import Array
 from workings.errors import ProgramError
 
 CACHE_LINE = 64  # bytes: where arrays are to begin, so that no vector lies across two lines
+PANELS = 2**18  # bytes of what a product packs at a time, which are to stay in a core's cache
 
 
 class NotCompilableError(ProgramError):
