@@ -20,7 +20,7 @@ PACKAGE = ROOT / "workings"
 GROUPS: dict[str, tuple[str, ...]] = {
     "mathematics": ("version", "errors", "writing", "arrays", "formulas", "activations", "losses", "layers",
                     "optimizers", "regularizers", "initializers", "schedules", "metrics", "columns", "colours"),
-    "machine": ("program", "trace", "targets", "network", "engines", "training", "lbfgs", "callbacks", "history",
+    "machine": ("program", "trace", "targets", "network", "engines", "training", "measuring", "lbfgs", "callbacks", "history",
                 "recording"),
     "readings and checks": ("readings", "checks"),
     "doors": ("files", "datasets", "tables", "plots", "sklearn"),

@@ -13,6 +13,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
@@ -27,7 +28,8 @@ from workings.engines.reference import ReferenceEngine, Tracer
 from workings.errors import DivergenceError, InputError, unknown_name
 from workings.history import History
 from workings.lbfgs import minimize
-from workings.metrics import METRICS, Metric, of_each
+from workings.measuring import Measuring, Rows, steps_with_all
+from workings.metrics import METRICS, Metric
 from workings.optimizers import LBFGS, OPTIMIZERS, Part
 from workings.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
@@ -179,7 +181,9 @@ class Training:
         self.epoch, self.step, self.stopped, self.lr = 0, 0, "", math.nan
         self.plateau: dict[str, Any] = {}
         self.result: Any = None  # what SciPy says of L-BFGS at its end
-        self.compiled_looks: dict[bool, CompiledEngine] = {}  # p and J of rows with weights, and without
+        self.measuring = Measuring(
+            network, self.targets, self.metrics, bool(self.metrics) or self.validation is not None
+        )
         self.several = 1  # epochs that have been run together
         self.kept: dict[str, Array] = {}  # their parameters and statistics
         self.make_engine(engine)
@@ -218,11 +222,12 @@ class Training:
         self.X, self.y, w = self.network.prepare(X, y, sample_weight)
         self.targets = self.network.targets.learn(y)
         self.w = combined_weights(w, class_weight, self.y, self.targets)
-        self.validation: tuple[Array, Array] | None = None
+        self.validation: Rows | None = None
         self.set_validation(validation)
         if self.w is not None:
             counted = self.w[:, 0] > 0
             self.X, self.y, self.w = self.X[counted], self.y[counted], self.w[counted]
+        self.rows = Rows(self.X, self.y, self.w)
 
     def set_validation(self, validation: Validation) -> None:
         """Check validation rows, or draw them out of the training rows."""
@@ -232,7 +237,7 @@ class Training:
             features = as_features(validation[0], self.network.dtype, self.network.n_in, "validation X")
             same_length(features, np.asarray(validation[1]), "validation y")
             try:
-                self.validation = (features, self.targets.encode(validation[1], self.network.dtype))
+                self.validation = Rows(features, self.targets.encode(validation[1], self.network.dtype))
             except InputError as error:
                 raise InputError(f"In the validation data, {error}") from error
             return
@@ -244,7 +249,7 @@ class Training:
             raise InputError(f"A validation share of {validation:g} of {n} rows leaves {held} to validate on.")
         order = self.network.rng.permutation(n)
         out, kept = order[:held], np.sort(order[held:])
-        self.validation = (self.X[out], self.y[out])
+        self.validation = Rows(self.X[out], self.y[out])
         self.X, self.y, self.w = self.X[kept], self.y[kept], None if self.w is None else self.w[kept]
 
     @functools.cached_property
@@ -290,7 +295,7 @@ class Training:
             try:
                 self.engine = network.runner((*key, name), lambda: CompiledEngine(steps))
                 self.engine.source(self.example(), self.values)  # type: ignore[attr-defined]
-                self.compiled_looks = {weighs: self.compiled_look(weighs) for weighs in {weighted, False}}
+                self.measuring.compile({weighted: self.rows, False: Rows(self.X, self.y)}, self.kept_now())
             except NotCompilableError as error:
                 if wanted == "compiled":
                     raise
@@ -305,36 +310,9 @@ class Training:
         draws = self.network.draw(1, as_random(0))
         return Stretch(self.X, self.y, self.batches, self.batches[0], 1, order, self.w, draws)
 
-    def compiled_look(self, weighted: bool) -> CompiledEngine:
-        """The engine that computes p and J of some rows, for the parameters of one epoch or of several."""
-        network = self.network
-
-        def make() -> CompiledEngine:
-            program = network.inference_program(weighted=weighted)
-            return CompiledEngine(program.needed_for("p", "J"), ("p",), by_step=True)
-
-        engine: CompiledEngine = network.runner(("look", "compiled", weighted), make)
-        engine.source(self.rows_for(1, self.X, self.y, self.w if weighted else None), self.kept_now())
-        return engine
-
     def kept_now(self) -> dict[str, Array]:
         """The parameters and statistics of the network as they are, as if kept of one epoch."""
         return {name: self.values[name][None] for name in (*self.network.parameters, *self.network.statistics)}
-
-    def look(self, X: Array, y: Array, w: Array | None, kept: Mapping[str, Array] | None = None) -> tuple[Array, Array]:
-        """J of shape (epochs,) and p of shape (epochs, n, n_out), for what was kept of epochs, or for what is now."""
-        if not self.compiled_looks:
-            J, p = self.network.measure(X, y, w)
-            return np.array([J]), p[None]
-        values = dict(kept or self.kept_now())
-        stretch = self.rows_for(len(next(iter(values.values()))), X, y, w)
-        p = np.empty((len(stretch.batches), *y.shape), X.dtype)
-        return self.compiled_looks[w is not None].run(stretch, values, {"p": p}), p
-
-    def rows_for(self, steps: int, X: Array, y: Array, w: Array | None, **more: Any) -> Stretch:
-        """Some steps with all of some rows."""
-        batches = np.broadcast_to((0, len(X)), (steps, 2))
-        return Stretch(X, y, batches, self.rates(steps), self.step + 1, None, w, **more)
 
     # -- the loop --------------------------------------------------------------------------
 
@@ -398,13 +376,13 @@ class Training:
             return False
         look_back = sum(callback.looks_back for callback in self.callbacks)
         measured = bool(self.metrics) or self.validation is not None
-        return look_back < 2 and (bool(self.compiled_looks) or not (measured or look_back))
+        return look_back < 2 and (bool(self.measuring.engines) or not (measured or look_back))
 
     def run_many(self, epochs: int) -> bool:
         """Run epochs of one step together, as many as stay finite; say whether there were any."""
         began, self.good = time.perf_counter(), dict(self.values)
         epochs, kept = self.keep_room(epochs)
-        stretch = self.rows_for(epochs, self.X, self.y, self.w, kept=kept)
+        stretch = replace(steps_with_all(self.rows, epochs), lr=self.rates(epochs), first_step=self.step + 1, kept=kept)
         try:
             objectives = np.asarray(self.engine.run(stretch, self.values))
             columns = self.measured(kept) if kept else {}
@@ -429,12 +407,12 @@ class Training:
         What looks at each epoch by itself gets it too: so the steps are the same code, and lead to the same bits.
         """
         looks = self.metrics or self.validation is not None or any(c.looks_back for c in self.callbacks)
-        if not looks or len(self.batches) > 1 or not self.compiled_looks:
+        if not looks or len(self.batches) > 1 or not self.measuring.engines:
             return epochs, {}
         shapes = {name: value.shape[1:] for name, value in self.kept_now().items()}
         numbers = sum(math.prod(shape) for shape in shapes.values())
         numbers += self.y.size if self.metrics else 0
-        numbers += 0 if self.validation is None else self.validation[1].size
+        numbers += 0 if self.validation is None else self.validation.y.size
         epochs = max(min(epochs, MOST_KEPT // numbers), 1)
         return epochs, {name: np.empty((epochs, *shape), self.X.dtype) for name, shape in shapes.items()}
 
@@ -476,7 +454,7 @@ class Training:
 
     def objective_now(self) -> float:
         """The objective on all training rows, which must be finite."""
-        J = float(self.look(self.X, self.y, self.w)[0][0])
+        J = float(self.measuring.look(self.rows, self.kept_now())[0][0])
         if not np.isfinite(J):
             self.fail("J", self.step, f"after step {self.step} the objective J was {J:g}", self.good, self.rate_now())
         return J
@@ -494,24 +472,14 @@ class Training:
     def measured(self, kept: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """The metrics on the training rows; loss and metrics on the validation rows; for each epoch that was kept."""
         found: dict[str, Array] = {}
+        values = kept or self.kept_now()
         if self.metrics:
-            p = self.look(self.X, self.y, self.w, kept)[1]
-            found = {name: self.metric_of(metric, self.y, p) for name, metric in self.metrics.items()}
+            found = self.measuring.measured(self.rows, values, self.metrics)
+            del found["loss"]  # the steps know it
         if self.validation is not None:
-            X, y = self.validation
-            J, p = self.look(X, y, None, kept)
-            found["val_loss"] = J / self.network.loss.divisor(len(X))
-            usual = "accuracy" if self.network.loss.target in ("classes", "labels") else "r2"
-            for name, metric in {usual: METRICS[usual], **self.metrics}.items():
-                found[f"val_{name}"] = self.metric_of(metric, y, p)
+            of_validation = self.measuring.measured(self.validation, values, self.measuring.for_validation())
+            found |= {f"val_{name}": value for name, value in of_validation.items()}
         return found
-
-    def metric_of(self, metric: Metric, y: Array, p: Array) -> Array:
-        """A metric of predictions of shape (epochs, n, n_out)."""
-        predicted = self.network.targets.decode(p.reshape(-1, p.shape[-1]))
-        predicted = predicted.reshape(*p.shape[:2], *predicted.shape[1:])
-        with np.errstate(all="ignore"):  # a training that is about to diverge is told of by its first wrong name
-            return of_each(metric, self.network.targets.decode(y), predicted)
 
     def run_stretch(self, stretch: Stretch) -> Sequence[float] | Array:
         """Have the engine run some steps; find the culprit if a number is not finite."""

@@ -21,6 +21,7 @@ from workings.engines.contract import CACHE_LINE
 from workings.engines.entrywise import Entrywise
 from workings.engines.operations import (
     COMPARISONS,
+    INDEX,
     OPERATORS,
     Apply,
     Axis,
@@ -622,6 +623,8 @@ class Loops:
         """One entry of an array: computed in this loop, kept in a local number, or read from memory."""
         writer = self.writer
         index = tuple(index_of(axis, member, combination) for axis in leaf.axes)
+        if leaf.name == INDEX:
+            return f"real({index[0]})" if isinstance(index[0], str) else writer.constant(index[0] or 0)
         maker = writer.schedule.makers.get(leaf.name)
         shown = tuple(i for i, axis in zip(index, leaf.axes, strict=True) if axis != 0)
         is_one = maker is not None and not any(maker.result) and not any(isinstance(i, str) for i in shown)
