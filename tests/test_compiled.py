@@ -28,6 +28,7 @@ from workings import (
     LBFGS,
     SGD,
     Activation,
+    Adam,
     BatchNorm,
     BinaryCrossEntropy,
     Callback,
@@ -41,6 +42,7 @@ from workings import (
     Dropout,
     EarlyStopping,
     History,
+    Huber,
     InputError,
     L2PerRow,
     Network,
@@ -55,6 +57,7 @@ from workings.engines.compiled import CompiledEngine, is_installed
 from workings.engines.contract import NotCompilableError
 from workings.engines.source import FAST
 from workings.losses import LOSSES
+from workings.metrics import accuracy, r2
 from workings.optimizers import OPTIMIZERS, Momentum
 from workings.program import step_program
 from workings.regularizers import REGULARIZERS
@@ -276,6 +279,57 @@ def test_epochs_that_are_run_together_leave_the_same_bits(way: str) -> None:
     assert together.history == alone.history
     assert together.history.stopped == alone.history.stopped
     agree(together, run("reference"))
+
+
+WORDS = np.array(["none", "some", "many"])
+MEASURED: dict[str, tuple[Any, int, Any]] = {
+    "three words": (CrossEntropy(), 3, WORDS[(np.arange(60) + Y) % 3]),
+    "two words": (BinaryCrossEntropy(), 1, WORDS[Y]),
+    "several labels": (BinaryCrossEntropy(), 2, np.column_stack([Y, X[:, 0] > 0]).astype(int)),
+    "numbers": (SquaredError(), 2, X),
+    "one number": (Huber(), 1, X[:, 0]),
+}
+
+
+def share_of_the_first(y_true: Any, y_pred: Any, w: Any = None) -> float:
+    """A metric that has to know what labels are called."""
+    return float(np.mean(np.asarray(y_pred) == np.asarray(y_true).ravel()[0]))
+
+
+@pytest.mark.parametrize("kind", MEASURED)
+@pytest.mark.parametrize("batch_size", [None, 13])
+def test_what_is_measured_is_what_the_reference_measures(kind: str, batch_size: int | None) -> None:
+    loss, outputs, y = MEASURED[kind]
+    usual: Any = accuracy if loss.target in ("classes", "labels") else r2
+    runs = [
+        trained(
+            engine, [Dense(4, "tanh"), Dense(outputs)], loss, y=y, optimizer=Adam(0.01), epochs=40,
+            batch_size=batch_size, metrics={"usual": usual, "first": share_of_the_first}, validation=(X[:20], y[:20]),
+        )
+        for engine in ("compiled", "reference")
+    ]  # fmt: skip
+    agree(*runs)
+    network, history = runs[0].network, runs[0].history
+    assert history["usual"][-1] == pytest.approx(usual(y, network.predict(X)), abs=1e-12)
+    assert history["val_first"][-1] == share_of_the_first(y[:20], network.predict(X[:20]))
+
+
+def test_the_first_of_equal_outputs_is_chosen() -> None:
+    network = Network([Dense(3)], loss=CrossEntropy(), n_in=2, seed=0)
+    network.theta[:] = 0.0  # all probabilities are a third
+    history = network.fit(
+        X, WORDS[np.arange(60) % 3], optimizer=SGD(1e-300), epochs=5, batch_size=None, metrics=["accuracy"],
+        engine="compiled",
+    )  # fmt: skip
+    assert history["accuracy"] == [1 / 3] * 5
+
+
+def test_a_metric_of_labels_survives_what_is_not_a_number() -> None:
+    with pytest.raises(DivergenceError), np.errstate(all="ignore"):
+        trained(
+            "compiled", [Dense(3, "relu"), Dense(3)], CrossEntropy(), X=1e150 * X, y=WORDS[np.arange(60) % 3],
+            optimizer=SGD(1e200), epochs=50, batch_size=None, metrics={"first": share_of_the_first},
+        )  # fmt: skip
 
 
 def test_a_class_derived_from_early_stopping_sees_each_epoch() -> None:

@@ -8,7 +8,7 @@ what labels are called are given the labels themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from workings.arrays import Array
 from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import Stretch
 from workings.metrics import METRICS, Metric, accuracy, of_each
-from workings.program import Statement, told
+from workings.program import Program, Statement, told
 from workings.targets import Targets
 
 if TYPE_CHECKING:
@@ -75,15 +75,24 @@ class Measuring:
         """The compiled engine that measures rows with weights, or without."""
 
         def make() -> CompiledEngine:
-            program = self.network.inference_program(weighted=weighted)
-            if self.targets.choice is not None:
-                chosen = told(self.targets.choice, p="p")
-                words = "What the outputs choose."
-                program = program.followed_by(Statement("choice", chosen, "inference", "the targets", words))
+            program = self.choosing(self.network.inference_program(weighted=weighted))
             return CompiledEngine(program.needed_for("J", *self.outputs), self.outputs, by_step=True)
 
         engine: CompiledEngine = self.network.runner(("measuring", weighted, self.outputs), make)
         return engine
+
+    def choosing(self, program: Program) -> Program:
+        """A program that computes p, and then what p chooses."""
+        if "choice" not in self.outputs or self.targets.choice is None:
+            return program
+        chosen = told(self.targets.choice, p="p")
+        return program.followed_by(Statement("choice", chosen, "inference", "the targets", "What the outputs choose."))
+
+    def room(self, rows: Rows, epochs: int) -> dict[str, Array]:
+        """Room for what is chosen in some epochs."""
+        has_columns = self.targets.kind != "classes" or "p" in self.outputs
+        shape = rows.y.shape if has_columns else rows.y.shape[:1]
+        return {name: np.empty((epochs, *shape), rows.X.dtype) for name in self.outputs}
 
     def look(self, rows: Rows, values: Mapping[str, Array]) -> tuple[Array, Array]:
         """J of shape (epochs,), and of shape (epochs, n, …) what was chosen, or p.
@@ -94,9 +103,8 @@ class Measuring:
             objective, p = self.network.measure(rows.X, rows.y, rows.w)
             return np.array([objective]), self.chosen(p)[None]
         epochs = len(next(iter(values.values())))
-        shape = rows.y.shape[: 1 if self.targets.kind == "classes" and "choice" in self.outputs else 2]
-        room = {name: np.empty((epochs, *shape), rows.X.dtype) for name in self.outputs}
-        J = self.engines[rows.w is not None].run(steps_with_all(rows, epochs), dict(values), room)
+        room = self.room(rows, epochs)
+        J = self.engines[rows.w is not None].run(replace(steps_with_all(rows, epochs), outputs=room), dict(values))
         return J, next(iter(room.values()), J)
 
     def chosen(self, p: Array) -> Array:
@@ -106,11 +114,13 @@ class Measuring:
     def measured(self, rows: Rows, values: Mapping[str, Array], metrics: Mapping[str, Metric]) -> dict[str, Array]:
         """The loss, and some metrics, of some rows for each epoch."""
         J, chosen = self.look(rows, values)
+        return {"loss": J / self.network.loss.divisor(len(rows.X)), **self.metrics_of(rows, chosen, metrics)}
+
+    def metrics_of(self, rows: Rows, chosen: Array, metrics: Mapping[str, Metric]) -> dict[str, Array]:
+        """Some metrics of what was chosen in each of several epochs."""
         if rows not in self.truths:
             self.truths[rows] = self.chosen(rows.y)
-        truth = self.truths[rows]
-        found = {name: self.metric_of(metric, truth, chosen) for name, metric in metrics.items()}
-        return {"loss": J / self.network.loss.divisor(len(rows.X)), **found}
+        return {name: self.metric_of(metric, self.truths[rows], chosen) for name, metric in metrics.items()}
 
     def for_validation(self) -> dict[str, Metric]:
         """The metrics on validation rows: the usual one of such targets, and those that were asked for."""
@@ -123,6 +133,8 @@ class Measuring:
             if metric is accuracy and self.targets.choice is not None:  # whatever the labels are called
                 return of_each(metric, flat(truth.astype(chosen.dtype), 1), flat(chosen, 2))
             together = chosen.reshape(-1, *chosen.shape[2:])
+            if self.targets.choice is not None:
+                together = np.nan_to_num(together, posinf=0)  # of what is not a number, something is chosen, too
             named = self.targets.named(together)
             return of_each(metric, self.targets.named(truth), named.reshape(*chosen.shape[:2], *named.shape[1:]))
 

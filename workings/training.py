@@ -293,7 +293,9 @@ class Training:
         name, why = choose(wanted, steps, self.values, rows, self.epochs * len(self.batches), self.worth_compiling)
         if name == "compiled":
             try:
-                self.engine = network.runner((*key, name), lambda: CompiledEngine(steps))
+                outputs = self.chosen_by_steps()
+                chooses = self.measuring.choosing(steps) if outputs else steps
+                self.engine = network.runner((*key, name, outputs), lambda: CompiledEngine(chooses, outputs))
                 self.engine.source(self.example(), self.values)  # type: ignore[attr-defined]
                 self.measuring.compile({weighted: self.rows, False: Rows(self.X, self.y)}, self.kept_now())
             except NotCompilableError as error:
@@ -303,6 +305,14 @@ class Training:
         if name == "reference":
             self.engine = network.runner((*key, name), lambda: ReferenceEngine(steps))
         self.history.engine = f"{name} ({why})"
+
+    def chosen_by_steps(self) -> tuple[str, ...]:
+        """What compiled steps give for the metrics on the training rows, if they predict as the network does.
+
+        A step with all rows begins with the predictions at the end of the epoch before.
+        """
+        is_inference = len(self.batches) == 1 and not self.program.draws and not self.network.statistics
+        return self.measuring.outputs if self.metrics and is_inference else ()
 
     def example(self) -> Stretch:
         """A stretch as the engine is going to get them, as far as its structure goes."""
@@ -382,10 +392,17 @@ class Training:
         """Run epochs of one step together, as many as stay finite; say whether there were any."""
         began, self.good = time.perf_counter(), dict(self.values)
         epochs, kept = self.keep_room(epochs)
-        stretch = replace(steps_with_all(self.rows, epochs), lr=self.rates(epochs), first_step=self.step + 1, kept=kept)
+        room = self.measuring.room(self.rows, epochs + 1) if self.chosen_by_steps() else {}
+        outputs = {name: array[:-1] for name, array in room.items()}
+        stretch = replace(
+            steps_with_all(self.rows, epochs),
+            lr=self.rates(epochs), first_step=self.step + 1, kept=kept, outputs=outputs,
+        )  # fmt: skip
         try:
             objectives = np.asarray(self.engine.run(stretch, self.values))
-            columns = self.measured(kept) if kept else {}
+            for array in room.values():
+                array[-1] = self.measuring.look(self.rows, self.kept_now())[1][0]
+            columns = self.measured(kept, *(array[1:] for array in room.values()))
         except KeyboardInterrupt:
             self.values = self.good  # the history has nothing of these epochs
             raise
@@ -406,14 +423,15 @@ class Training:
 
         What looks at each epoch by itself gets it too: so the steps are the same code, and lead to the same bits.
         """
-        looks = self.metrics or self.validation is not None or any(c.looks_back for c in self.callbacks)
-        if not looks or len(self.batches) > 1 or not self.measuring.engines:
+        if len(self.batches) > 1 or not self.measuring.engines:
             return epochs, {}
-        shapes = {name: value.shape[1:] for name, value in self.kept_now().items()}
+        looks = (self.metrics and not self.chosen_by_steps()) or self.validation is not None
+        looks = looks or any(callback.looks_back for callback in self.callbacks)
+        shapes = {name: value.shape[1:] for name, value in self.kept_now().items()} if looks else {}
         numbers = sum(math.prod(shape) for shape in shapes.values())
         numbers += self.y.size if self.metrics else 0
         numbers += 0 if self.validation is None else self.validation.y.size
-        epochs = max(min(epochs, MOST_KEPT // numbers), 1)
+        epochs = max(min(epochs, MOST_KEPT // max(numbers, 1)), 1)
         return epochs, {name: np.empty((epochs, *shape), self.X.dtype) for name, shape in shapes.items()}
 
     @property
@@ -469,13 +487,16 @@ class Training:
                 raise InputError(f"OnPlateau looks at {monitor!r}; the history has {', '.join(self.history)}.")
             self.plateau = self.schedule.follow(self.plateau, self.history[monitor][-1])
 
-    def measured(self, kept: Mapping[str, Array] | None = None) -> dict[str, Array]:
-        """The metrics on the training rows; loss and metrics on the validation rows; for each epoch that was kept."""
-        found: dict[str, Array] = {}
+    def measured(self, kept: Mapping[str, Array] | None = None, chosen: Array | None = None) -> dict[str, Array]:
+        """The metrics on the training rows; loss and metrics on the validation rows; for each epoch that was kept.
+
+        ``chosen`` is what was chosen of the training rows, where the steps have given it.
+        """
         values = kept or self.kept_now()
+        found: dict[str, Array] = {}
         if self.metrics:
-            found = self.measuring.measured(self.rows, values, self.metrics)
-            del found["loss"]  # the steps know it
+            chosen = self.measuring.look(self.rows, values)[1] if chosen is None else chosen
+            found = self.measuring.metrics_of(self.rows, chosen, self.metrics)
         if self.validation is not None:
             of_validation = self.measuring.measured(self.validation, values, self.measuring.for_validation())
             found |= {f"val_{name}": value for name, value in of_validation.items()}
@@ -511,6 +532,7 @@ class Training:
                 first_step=self.step + 1,
                 draws=self.drawn(batches),
                 kept=self.keep_room(1)[1],
+                outputs=self.measuring.room(self.rows, 1) if self.chosen_by_steps() else {},
             )
 
     def next_order(self) -> Array:

@@ -41,7 +41,7 @@ class CompiledEngine:
     ----------
     program : Program
     outputs : sequence of str
-        Names with rows that ``run`` fills into arrays of shape (steps, rows, …).
+        Names with rows that are written into the ``outputs`` of a stretch.
     by_step : bool
         Whether parameters and statistics come with the steps as their first dimension: others for each step.
 
@@ -66,11 +66,8 @@ class CompiledEngine:
         self.functions: dict[str, Callable[..., None]] = {}
         self.pace = LONGEST_CALL / 10  # seconds that a step takes, as far as is known
 
-    def run(self, stretch: Stretch, values: dict[str, Array], outputs: Mapping[str, Array] | None = None) -> Array:
-        """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program.
-
-        ``outputs`` are arrays of shape (steps, rows, …) that are filled.
-        """
+    def run(self, stretch: Stretch, values: dict[str, Array]) -> Array:
+        """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program."""
         written = self.source(stretch, values)
         if written.text not in self.functions:
             self.functions[written.text] = machine_code(written.text, "train")
@@ -82,7 +79,7 @@ class CompiledEngine:
         by_step += [np.asarray(stretch.lr, dtype=np.float64)]
         memory = aligned((written.room,), stretch.X.dtype)
         fixed, last = self.arguments(written, stretch, values)
-        last += [*stretch.kept.values(), *((outputs or {})[name] for name in self.outputs), objectives]
+        last += [*stretch.kept.values(), *(stretch.outputs[name] for name in self.outputs), objectives]
         with team_for(written, stretch.X.dtype) as team, np.errstate(all="ignore"):
             done = 0
             while done < len(bounds):

@@ -44,6 +44,8 @@ class Stretch:
         What was drawn for each position of ``order``, such as dropout masks.
     kept : mapping of str to array of shape (steps, …)
         Arrays that the engine fills with what a value is after each step.
+    outputs : mapping of str to array of shape (steps, rows, …)
+        Arrays that a compiled engine fills with what a name with rows is in each step.
     """
 
     X: Array
@@ -55,6 +57,7 @@ class Stretch:
     w: Array | None = None
     draws: Mapping[str, Array] = field(default_factory=dict)
     kept: Mapping[str, Array] = field(default_factory=dict)
+    outputs: Mapping[str, Array] = field(default_factory=dict)
 
 
 class Engine(Protocol):
