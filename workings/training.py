@@ -172,7 +172,7 @@ class Training:
             raise unknown_name("engine", engine, ENGINES)
         self.set_data(X, y, sample_weight, class_weight, validation)
         self.batch_size = len(self.X) if batch_size is None else whole_number(batch_size, "batch_size")
-        self.batches = [(i, min(i + self.batch_size, len(self.X))) for i in range(0, len(self.X), self.batch_size)]
+        self.batches = cut(len(self.X), self.batch_size)
         self.shuffle = shuffle and len(self.batches) > 1
         self.check_batches()
         self.passes_for_loss = len(self.batches) > 1 and not running_loss  # the steps do not give it
@@ -262,7 +262,7 @@ class Training:
 
     def check_batches(self) -> None:
         """Refuse batches that are too small for a layer."""
-        smallest = min(stop - start for start, stop in self.batches)
+        smallest = int((self.batches[:, 1] - self.batches[:, 0]).min())
         self.network.check_rows(
             smallest,
             f"with {len(self.X)} rows and batch_size={self.batch_size} the last batch has {smallest}; "
@@ -318,7 +318,7 @@ class Training:
         """A stretch as the engine is going to get them, as far as its structure goes."""
         order = np.zeros(len(self.X), np.int64) if self.shuffle else None
         draws = self.network.draw(1, as_random(0))
-        return Stretch(self.X, self.y, self.batches, self.batches[0], 1, order, self.w, draws)
+        return Stretch(self.X, self.y, self.batches, np.zeros(1), 1, order, self.w, draws)
 
     def kept_now(self) -> dict[str, Array]:
         """The parameters and statistics of the network as they are, as if kept of one epoch."""
@@ -367,16 +367,16 @@ class Training:
         """Run one epoch and record it."""
         loss = self.objective_now() if self.passes_for_loss else None
         began, self.good = time.perf_counter(), dict(self.values)
-        objectives = [J for stretch in self.stretches() for J in self.run_stretch(stretch)]
+        objectives = np.concatenate([self.run_stretch(stretch) for stretch in self.stretches()])
         self.network.keep(self.values)
         self.finish_epoch(self.mean_objective(objectives) if loss is None else loss)
         self.adapt(1, time.perf_counter() - began)
 
-    def mean_objective(self, objectives: Sequence[float]) -> float:
+    def mean_objective(self, objectives: Array) -> float:
         """The objective that the steps of an epoch met, each counted by its rows."""
         if len(self.batches) == 1 or self.network.loss.reduction == "sum":
             return math.fsum(objectives)
-        return math.fsum((b - a) * J for (a, b), J in zip(self.batches, objectives, strict=True)) / len(self.X)
+        return math.fsum((self.batches[:, 1] - self.batches[:, 0]) * objectives) / len(self.X)
 
     def may_run_many(self) -> bool:
         """Whether epochs are single steps that nobody has to look at one by one, and that nothing is drawn for."""
@@ -502,14 +502,11 @@ class Training:
             found |= {f"val_{name}": value for name, value in of_validation.items()}
         return found
 
-    def run_stretch(self, stretch: Stretch) -> Sequence[float] | Array:
+    def run_stretch(self, stretch: Stretch) -> Array:
         """Have the engine run some steps; find the culprit if a number is not finite."""
         before = dict(self.values)
-        objectives = self.engine.run(stretch, self.values)
-        finite = (
-            map(math.isfinite, objectives) if len(objectives) else (np.isfinite(v).all() for v in self.values.values())
-        )
-        if not all(finite):
+        objectives = np.asarray(self.engine.run(stretch, self.values))
+        if not all(np.isfinite(value).all() for value in ([objectives] if len(objectives) else self.values.values())):
             self.diverged(stretch, before)
         self.step += len(stretch.batches)
         self.lr = float(stretch.lr[-1])
@@ -521,13 +518,13 @@ class Training:
         per_stretch = max(ROWS_AT_A_TIME // (self.X.shape[1] * self.batch_size), 1)
         for first in range(0, len(self.batches), per_stretch):
             batches = self.batches[first : first + per_stretch]
-            start, stop = batches[0][0], batches[-1][1]
+            start, stop = int(batches[0, 0]), int(batches[-1, 1])
             yield Stretch(
                 X=self.X if order is not None else self.X[start:stop],
                 y=self.y if order is not None else self.y[start:stop],
                 w=self.w if order is not None or self.w is None else self.w[start:stop],
                 order=None if order is None else order[start:stop],
-                batches=[(a - start, b - start) for a, b in batches],
+                batches=batches - start,
                 lr=self.rates(len(batches)),
                 first_step=self.step + 1,
                 draws=self.drawn(batches),
@@ -539,11 +536,11 @@ class Training:
         """Draw the order of the rows for an epoch."""
         return self.network.rng.permutation(len(self.X))
 
-    def drawn(self, batches: Sequence[tuple[int, int]]) -> dict[str, Array]:
+    def drawn(self, batches: Array) -> dict[str, Array]:
         """Draw the masks of some batches, one batch after the other."""
         if not self.program.draws:
             return {}
-        draws = [self.network.draw(stop - start) for start, stop in batches]
+        draws = [self.network.draw(stop - start) for start, stop in batches.tolist()]
         return {name: np.concatenate([drawn[name] for drawn in draws]) for name in self.program.draws}
 
     def rate(self, t: int) -> float:
@@ -605,6 +602,12 @@ class Training:
             f"optimizer. The network has its last finite parameters.",
             name=name, step=step, history=self.history,
         )  # fmt: skip
+
+
+def cut(rows: int, batch_size: int) -> Array:
+    """Where the batches begin and end, of shape (batches, 2)."""
+    begins = np.arange(0, rows, batch_size)
+    return np.column_stack([begins, np.minimum(begins + batch_size, rows)])
 
 
 def one_batch(stretch: Stretch, index: int) -> dict[str, Any]:
