@@ -20,8 +20,8 @@ PACKAGE = ROOT / "workings"
 GROUPS: dict[str, tuple[str, ...]] = {
     "mathematics": ("version", "errors", "writing", "sparse", "arrays", "formulas", "activations", "losses", "layers",
                     "optimizers", "regularizers", "initializers", "schedules", "metrics", "columns", "colours"),
-    "machine": ("program", "trace", "targets", "network", "engines", "training", "lbfgs", "callbacks", "history",
-                "recording"),
+    "machine": ("program", "trace", "targets", "network", "engines", "training", "measuring", "lbfgs", "callbacks",
+                "history", "recording"),
     "readings and checks": ("readings", "checks"),
     "doors": ("files", "datasets", "tables", "plots", "sklearn"),
     "houses": ("experiments", "table_models", "cli"),  # doors that open other doors: they only put things together
@@ -31,7 +31,7 @@ LEVEL = {name: level for level, names in enumerate(GROUPS.values()) for name in 
 HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "llvmlite",
          "platformdirs", "torch", "onnx", "onnxruntime", "keras")  # fmt: skip
 # What the processor does with numbers, for compiled programs: imported by these alone.
-ARITHMETIC = ("engines.elementary", "engines.products", "engines.team")
+ARITHMETIC = ("engines.elementary", "engines.products", "engines.sharing")
 MOST_LINES = 40
 
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +28,7 @@ from workings import (
     LBFGS,
     SGD,
     Activation,
+    Adam,
     BatchNorm,
     BinaryCrossEntropy,
     Callback,
@@ -38,6 +42,7 @@ from workings import (
     Dropout,
     EarlyStopping,
     History,
+    Huber,
     InputError,
     L2PerRow,
     Network,
@@ -46,10 +51,13 @@ from workings import (
 )
 from workings.activations import ACTIVATIONS
 from workings.datasets import moons
-from workings.engines.choice import choose, is_switched_off
+from workings.engines import native
+from workings.engines.choice import choose
 from workings.engines.compiled import CompiledEngine, is_installed
 from workings.engines.contract import NotCompilableError
+from workings.engines.source import FAST
 from workings.losses import LOSSES
+from workings.metrics import accuracy, r2
 from workings.optimizers import OPTIMIZERS, Momentum
 from workings.program import step_program
 from workings.regularizers import REGULARIZERS
@@ -57,7 +65,7 @@ from workings.schedules import Cosine, Exponential, InverseScaling, Step, WarmUp
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
 ENGINES = ("compiled", "reference")
-INTERPRETED = is_switched_off()
+INTERPRETED = native.is_switched_off()
 needs_machine_code = pytest.mark.skipif(INTERPRETED, reason="Numba is switched off")
 AGREES = {"float64": 1e-9, "float32": 1e-4}
 X, Y = moons(n=60, seed=0)
@@ -273,6 +281,57 @@ def test_epochs_that_are_run_together_leave_the_same_bits(way: str) -> None:
     agree(together, run("reference"))
 
 
+WORDS = np.array(["none", "some", "many"])
+MEASURED: dict[str, tuple[Any, int, Any]] = {
+    "three words": (CrossEntropy(), 3, WORDS[(np.arange(60) + Y) % 3]),
+    "two words": (BinaryCrossEntropy(), 1, WORDS[Y]),
+    "several labels": (BinaryCrossEntropy(), 2, np.column_stack([Y, X[:, 0] > 0]).astype(int)),
+    "numbers": (SquaredError(), 2, X),
+    "one number": (Huber(), 1, X[:, 0]),
+}
+
+
+def share_of_the_first(y_true: Any, y_pred: Any, w: Any = None) -> float:
+    """A metric that has to know what labels are called."""
+    return float(np.mean(np.asarray(y_pred) == np.asarray(y_true).ravel()[0]))
+
+
+@pytest.mark.parametrize("kind", MEASURED)
+@pytest.mark.parametrize("batch_size", [None, 13])
+def test_what_is_measured_is_what_the_reference_measures(kind: str, batch_size: int | None) -> None:
+    loss, outputs, y = MEASURED[kind]
+    usual: Any = accuracy if loss.target in ("classes", "labels") else r2
+    runs = [
+        trained(
+            engine, [Dense(4, "tanh"), Dense(outputs)], loss, y=y, optimizer=Adam(0.01), epochs=40,
+            batch_size=batch_size, metrics={"usual": usual, "first": share_of_the_first}, validation=(X[:20], y[:20]),
+        )
+        for engine in ("compiled", "reference")
+    ]  # fmt: skip
+    agree(*runs)
+    network, history = runs[0].network, runs[0].history
+    assert history["usual"][-1] == pytest.approx(usual(y, network.predict(X)), abs=1e-12)
+    assert history["val_first"][-1] == share_of_the_first(y[:20], network.predict(X[:20]))
+
+
+def test_the_first_of_equal_outputs_is_chosen() -> None:
+    network = Network([Dense(3)], loss=CrossEntropy(), n_in=2, seed=0)
+    network.theta[:] = 0.0  # all probabilities are a third
+    history = network.fit(
+        X, WORDS[np.arange(60) % 3], optimizer=SGD(1e-300), epochs=5, batch_size=None, metrics=["accuracy"],
+        engine="compiled",
+    )  # fmt: skip
+    assert history["accuracy"] == [1 / 3] * 5
+
+
+def test_a_metric_of_labels_survives_what_is_not_a_number() -> None:
+    with pytest.raises(DivergenceError), np.errstate(all="ignore"):
+        trained(
+            "compiled", [Dense(3, "relu"), Dense(3)], CrossEntropy(), X=1e150 * X, y=WORDS[np.arange(60) % 3],
+            optimizer=SGD(1e200), epochs=50, batch_size=None, metrics={"first": share_of_the_first},
+        )  # fmt: skip
+
+
 def test_a_class_derived_from_early_stopping_sees_each_epoch() -> None:
     class Mine(EarlyStopping):
         seen = 0
@@ -423,7 +482,41 @@ def test_the_source_is_a_file_that_can_be_read(tmp_path: Any, monkeypatch: pytes
     trained("compiled", [Dense(2, "silu")], SquaredError(), y=X, optimizer=SGD(0.1), epochs=2, batch_size=None)
     (source,) = tmp_path.glob("*.py")
     assert "def train(" in source.read_text(encoding="utf-8")
-    assert list(tmp_path.rglob("*.nbc")), "Numba keeps its machine code beside it"
+    kept = "*.so" if native.linker() else "*.nbc"  # a shared library, or what Numba keeps
+    assert list(tmp_path.rglob(kept)), "the machine code is kept beside it"
+
+
+ANOTHER_PROCESS = """
+import sys
+from workings import SGD, CrossEntropy, Dense, Network, datasets
+from workings.engines import native
+
+X, y = datasets.moons(seed=0)
+network = Network([Dense(3, "tanh"), Dense(300, "relu"), Dense(200), Dense(2)], loss=CrossEntropy(), seed=0)
+network.fit(X, y, optimizer=SGD(0.1), epochs=3, batch_size=50, engine="compiled")
+print("numba" in sys.modules, network.theta.tobytes().hex())
+"""
+
+
+@needs_machine_code
+def test_what_is_kept_runs_without_numba_and_gives_the_same_bits(tmp_path: Any) -> None:
+    if native.linker() is None:
+        pytest.skip("there is no C compiler to link with")
+    environment = {**os.environ, "WORKINGS_CACHE": str(tmp_path)}
+    first, second = (printed(ANOTHER_PROCESS, environment) for _ in range(2))
+    damaged = sorted(tmp_path.glob("*.so"))
+    assert len(damaged) >= 2, "the program and its products"
+    damaged[0].write_bytes(b"no library")
+    third = printed(ANOTHER_PROCESS, environment)
+    without = printed(ANOTHER_PROCESS, {**environment, "PATH": "", "WORKINGS_CACHE": str(tmp_path / "other")})
+    assert [found[0] for found in (first, second, third, without)] == ["True", "False", "True", "True"]
+    assert first[1] == second[1] == third[1] == without[1]
+
+
+def printed(code: str, environment: dict[str, str]) -> list[str]:
+    """The words that a process prints."""
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.split()
 
 
 INTERRUPTED = """
@@ -460,7 +553,7 @@ def test_ctrl_c_ends_a_compiled_run_and_keeps_what_was_learned() -> None:
 def test_fast_functions_are_as_exact_as_they_say(name: str, dtype: str, most: float) -> None:
     from workings.engines import elementary
 
-    fast = getattr(elementary, elementary.FAST[dtype].get(name, ""), None)
+    fast = getattr(elementary, FAST[dtype].get(name, ""), None)
     if fast is None:
         pytest.skip(f"{name} is libm's own in {dtype}")
     low, high = {"exp": (-80, 80), "tanh": (-20, 20), "log": (1e-6, 1e6), "log1p": (-0.9, 50), "expm1": (-20, 20)}[name]
@@ -475,7 +568,7 @@ def test_fast_functions_are_as_exact_as_they_say(name: str, dtype: str, most: fl
 def test_log_add_exp_has_no_overflow(dtype: str) -> None:
     from workings.engines import elementary
 
-    fast, real = getattr(elementary, elementary.FAST[dtype]["logaddexp"]), np.dtype(dtype).type
+    fast, real = getattr(elementary, FAST[dtype]["logaddexp"]), np.dtype(dtype).type
     values = [-np.inf, -1e4, -3.0, 0.0, 1e-5, 2.0, 1e4, np.inf]
     for a, b in itertools.product(values, values):
         found, expected = float(fast(real(a), real(b))), float(np.logaddexp(real(a), real(b)))

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("numba")
-from workings.engines import team
-from workings.engines.choice import is_switched_off
+from workings.engines import native, sharing, team
 
-pytestmark = pytest.mark.skipif(is_switched_off(), reason="compiled code is switched off")
+pytestmark = pytest.mark.skipif(native.is_switched_off(), reason="compiled code is switched off")
 # Rows, terms and columns: single ones, edges of tiles and vectors, more than one panel, more than one stretch of terms.
 SIZES = [(1, 1, 1), (12, 8, 16), (13, 7, 17), (5, 300, 33), (61, 3, 300), (70, 600, 9)]
 
@@ -28,7 +27,7 @@ def computed(
     """The product by the team."""
     C, (m, k, n) = C.copy(), shape
     with team.Team(C.dtype, m * k * n) as (board, rooms):
-        team.product(board, rooms, A, flip_a, B, flip_b, C, m, k, n, scale, adds)
+        sharing.product(board, rooms, A, flip_a, B, flip_b, C, m, k, n, scale, adds)
     return C
 
 
@@ -70,20 +69,25 @@ def test_threads_leave_the_same_bits(
 
 def test_helpers_take_part() -> None:
     """A product is posted, and only a helper takes its jobs."""
-    board, rooms = np.zeros(team.PLACES, np.int64), np.empty((2, team.room_for("float64") + 1))
+    crew = team.Team("float64", 10**9)
+    board, rooms = crew.board, crew.rooms
     A, B, C = numbers((90, 80), False, "float64", 0), numbers((80, 70), False, "float64", 1), np.zeros((90, 70))
     at = [(array.ctypes.data, array.strides[0] // 8) for array in (A, B, C)]
     board[team.DESCRIPTION :] = [*at[0], 0, *at[1], 0, *at[2], 90, 70, 80, 0, 1]
-    board[team.TICKET], board[team.IS_OPEN], rooms[0, -1] = 3 * team.JOBS, 1, 1.0
-    team.help_out(board, rooms, 1)  # returns when it has waited for more in vain
+    board[team.TICKET], board[team.IS_OPEN], rooms[0, -1] = 3 * sharing.JOBS, 1, 1.0
+    given = np.array([board.ctypes.data, 0])
+    help_out = native.FUNCTION(native.address(crew.source, "help_out"))
+    help_out(given.ctypes.data)  # returns when it has waited for more in vain
     assert board[team.DONE] == 3
     np.testing.assert_allclose(C, A @ B, rtol=1e-12)
 
 
 def test_a_team_has_as_many_threads_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    import numba
+
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert team.threads() == 1
     assert team.Team("float64", 10**9).size == 1
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert team.threads() == team.numba.config.NUMBA_NUM_THREADS
+    assert team.threads() == numba.config.NUMBA_NUM_THREADS
     assert team.Team("float64", 1000).size == 1, "small products are not shared"

@@ -61,8 +61,8 @@ from workings import (
     RMSProp,
     SquaredError,
 )
-from workings.engines.choice import is_switched_off
 from workings.engines.compiled import is_installed
+from workings.engines.native import is_switched_off
 from workings.schedules import Cosine, OnPlateau, Step
 from workings.sklearn import MLPClassifier, MLPRegressor
 

@@ -245,7 +245,7 @@ def test_a_share_for_validation_is_held_out_and_drawn() -> None:
     used: list[np.ndarray] = []
 
     def note(training: Any) -> None:
-        held.append(np.sort(training.validation[0].ravel()))
+        held.append(np.sort(training.validation.X.ravel()))
         used.append(np.sort(training.X.ravel()))
 
     for seed in (0, 0, 1):

@@ -387,7 +387,7 @@ class Network:
         bounds = [len(X) * piece // pieces for piece in range(pieces + 1)]
         for start, stop in itertools.pairwise(bounds):
             rows, part = X[start:stop], p[start:stop]
-            engine.run(Stretch(rows, part, [(0, len(rows))], [0.0], 1), dict(values), {"p": part[None]})
+            engine.run(Stretch(rows, part, [(0, len(rows))], [0.0], 1, outputs={"p": part[None]}), dict(values))
         return p
 
     def predict(self, X: ArrayLike, *, engine: str = "auto") -> Array:

@@ -142,6 +142,10 @@ class Program:
         """The same program without the statements that another one has."""
         return replace(self, statements=tuple(s for s in self.statements if s not in other.statements))
 
+    def followed_by(self, statement: Statement) -> Program:
+        """The same program with one more statement at its end."""
+        return replace(self, statements=(*self.statements, statement))
+
     def replacing(self, target: str, expression: str) -> Program:
         """The same program with another right-hand side for one name: to try out a mistake, say."""
         old = self[target]
@@ -378,6 +382,12 @@ class Renamer(ast.NodeTransformer):
         if formula is None or len(formula.results) != 1 or len(formula.letters) != len(arguments):
             return ast.Call(self.writer.function(called), arguments, [])
         return self.writer.write(called, dict(zip(formula.letters, arguments, strict=True)), {}, self.suffix)[0]
+
+
+def told(function: Callable[..., Any], **letters: str) -> str:
+    """A formula of one line, with what its letters stand for in their places."""
+    scope: Scope = {letter: ast.parse(text, mode="eval").body for letter, text in letters.items()}
+    return text_of(Writer().write(function, scope, {}, "")[0])
 
 
 def words_of(function: Callable[..., Any], subject: str) -> str:

@@ -7,6 +7,7 @@ the loss; whatever else arrives is refused with both shapes, never reshaped or b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -63,6 +64,11 @@ class Targets:
     def has_labels(self) -> bool:
         """Whether each row has one label out of a list."""
         return self.kind == "classes" or (self.kind == "labels" and self.n_out == 1)
+
+    @property
+    def choice(self) -> Callable[[Array], Values] | None:
+        """The formula that chooses labels by the outputs; None where there are no labels."""
+        return {"classes": most_probable, "labels": more_probable}.get(self.kind)
 
     @property
     def shape(self) -> str:
@@ -184,15 +190,17 @@ class Targets:
 
     def decode(self, p: Array) -> Array:
         """Give predictions as people want them: labels, or numbers of shape (n,) or (n, n_out)."""
-        if self.kind == "classes":
-            best = most_probable(p)
-            return np.asarray(best if self.classes is None else self.classes[best])
-        if self.kind == "labels":
-            chosen: Array = np.asarray(more_probable(p), dtype=np.int64)
-            if self.n_out > 1:
-                return chosen
-            return chosen[:, 0] if self.classes is None else self.classes[chosen[:, 0]]
-        return p[:, 0] if self.n_out == 1 else p
+        return self.named(p if self.choice is None else self.choice(p))
+
+    def named(self, chosen: Array) -> Array:
+        """Give what ``choice`` chose, or the outputs where there is no choice, as people want it."""
+        if self.choice is None:
+            return chosen[:, 0] if self.n_out == 1 else chosen
+        whole = np.asarray(chosen, dtype=np.int64)
+        if self.kind == "labels" and self.n_out > 1:
+            return whole
+        one = whole if self.kind == "classes" else whole[:, 0]
+        return one if self.classes is None else np.asarray(self.classes[one])
 
     def probabilities(self, p: Array) -> Array:
         """Give probabilities, one column for each class (or for each of several labels).

@@ -13,6 +13,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
@@ -27,7 +28,8 @@ from workings.engines.reference import ReferenceEngine, Tracer
 from workings.errors import DivergenceError, InputError, unknown_name
 from workings.history import History
 from workings.lbfgs import minimize
-from workings.metrics import METRICS, Metric, of_each
+from workings.measuring import Measuring, Rows, steps_with_all
+from workings.metrics import METRICS, Metric
 from workings.optimizers import LBFGS, OPTIMIZERS, Part
 from workings.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
@@ -172,7 +174,7 @@ class Training:
             raise unknown_name("engine", engine, ENGINES)
         self.set_data(X, y, sample_weight, class_weight, validation)
         self.batch_size = len(self.X) if batch_size is None else whole_number(batch_size, "batch_size")
-        self.batches = [(i, min(i + self.batch_size, len(self.X))) for i in range(0, len(self.X), self.batch_size)]
+        self.batches = cut(len(self.X), self.batch_size)
         self.shuffle = shuffle and len(self.batches) > 1
         self.check_batches()
         self.passes_for_loss = len(self.batches) > 1 and not running_loss  # the steps do not give it
@@ -181,7 +183,9 @@ class Training:
         self.epoch, self.step, self.stopped, self.lr = 0, 0, "", math.nan
         self.plateau: dict[str, Any] = {}
         self.result: Any = None  # what SciPy says of L-BFGS at its end
-        self.compiled_looks: dict[bool, CompiledEngine] = {}  # p and J of rows with weights, and without
+        self.measuring = Measuring(
+            network, self.targets, self.metrics, bool(self.metrics) or self.validation is not None
+        )
         self.several = 1  # epochs that have been run together
         self.kept: dict[str, Array] = {}  # their parameters and statistics
         self.make_engine(engine)
@@ -220,11 +224,12 @@ class Training:
         self.X, self.y, w = self.network.prepare(X, y, sample_weight)
         self.targets = self.network.targets.learn(y)
         self.w = combined_weights(w, class_weight, self.y, self.targets)
-        self.validation: tuple[Array, Array] | None = None
+        self.validation: Rows | None = None
         self.set_validation(validation)
         if self.w is not None:
             counted = self.w[:, 0] > 0
             self.X, self.y, self.w = self.X[counted], self.y[counted], self.w[counted]
+        self.rows = Rows(self.X, self.y, self.w)
 
     def set_validation(self, validation: Validation) -> None:
         """Check validation rows, or draw them out of the training rows."""
@@ -235,7 +240,7 @@ class Training:
             features = features if isinstance(self.X, SparseRows) else dense(features)  # both for one engine
             same_length(features, np.asarray(validation[1]), "validation y")
             try:
-                self.validation = (features, self.targets.encode(validation[1], self.network.dtype))
+                self.validation = Rows(features, self.targets.encode(validation[1], self.network.dtype))
             except InputError as error:
                 raise InputError(f"In the validation data, {error}") from error
             return
@@ -247,7 +252,7 @@ class Training:
             raise InputError(f"A validation share of {validation:g} of {n} rows leaves {held} to validate on.")
         order = self.network.rng.permutation(n)
         out, kept = order[:held], np.sort(order[held:])
-        self.validation = (self.X[out], self.y[out])
+        self.validation = Rows(self.X[out], self.y[out])
         self.X, self.y, self.w = self.X[kept], self.y[kept], None if self.w is None else self.w[kept]
 
     @functools.cached_property
@@ -260,7 +265,7 @@ class Training:
 
     def check_batches(self) -> None:
         """Refuse batches that are too small for a layer."""
-        smallest = min(stop - start for start, stop in self.batches)
+        smallest = int((self.batches[:, 1] - self.batches[:, 0]).min())
         self.network.check_rows(
             smallest,
             f"with {len(self.X)} rows and batch_size={self.batch_size} the last batch has {smallest}; "
@@ -294,9 +299,11 @@ class Training:
         )  # fmt: skip
         if name == "compiled":
             try:
-                self.engine = network.runner((*key, name), lambda: CompiledEngine(steps))
+                outputs = self.chosen_by_steps()
+                chooses = self.measuring.choosing(steps) if outputs else steps
+                self.engine = network.runner((*key, name, outputs), lambda: CompiledEngine(chooses, outputs))
                 self.engine.source(self.example(), self.values)  # type: ignore[attr-defined]
-                self.compiled_looks = {weighs: self.compiled_look(weighs) for weighs in {weighted, False}}
+                self.measuring.compile({weighted: self.rows, False: Rows(self.X, self.y)}, self.kept_now())
             except NotCompilableError as error:
                 if wanted == "compiled":
                     raise
@@ -305,42 +312,23 @@ class Training:
             self.engine = network.runner((*key, name), lambda: ReferenceEngine(steps))
         self.history.engine = f"{name} ({why})"
 
+    def chosen_by_steps(self) -> tuple[str, ...]:
+        """What compiled steps give for the metrics on the training rows, if they predict as the network does.
+
+        A step with all rows begins with the predictions at the end of the epoch before.
+        """
+        is_inference = len(self.batches) == 1 and not self.program.draws and not self.network.statistics
+        return self.measuring.outputs if self.metrics and is_inference else ()
+
     def example(self) -> Stretch:
         """A stretch as the engine is going to get them, as far as its structure goes."""
         order = np.zeros(len(self.X), np.int64) if self.shuffle else None
         draws = self.network.draw(1, as_random(0))
-        return Stretch(self.X, self.y, self.batches, self.batches[0], 1, order, self.w, draws)
-
-    def compiled_look(self, weighted: bool) -> CompiledEngine:
-        """The engine that computes p and J of some rows, for the parameters of one epoch or of several."""
-        network = self.network
-
-        def make() -> CompiledEngine:
-            program = network.inference_program(weighted=weighted)
-            return CompiledEngine(program.needed_for("p", "J"), ("p",), by_step=True)
-
-        engine: CompiledEngine = network.runner(("look", "compiled", weighted), make)
-        engine.source(self.rows_for(1, self.X, self.y, self.w if weighted else None), self.kept_now())
-        return engine
+        return Stretch(self.X, self.y, self.batches, np.zeros(1), 1, order, self.w, draws)
 
     def kept_now(self) -> dict[str, Array]:
         """The parameters and statistics of the network as they are, as if kept of one epoch."""
         return {name: self.values[name][None] for name in (*self.network.parameters, *self.network.statistics)}
-
-    def look(self, X: Array, y: Array, w: Array | None, kept: Mapping[str, Array] | None = None) -> tuple[Array, Array]:
-        """J of shape (epochs,) and p of shape (epochs, n, n_out), for what was kept of epochs, or for what is now."""
-        if not self.compiled_looks:
-            J, p = self.network.measure(X, y, w)
-            return np.array([J]), p[None]
-        values = dict(kept or self.kept_now())
-        stretch = self.rows_for(len(next(iter(values.values()))), X, y, w)
-        p = np.empty((len(stretch.batches), *y.shape), X.dtype)
-        return self.compiled_looks[w is not None].run(stretch, values, {"p": p}), p
-
-    def rows_for(self, steps: int, X: Array, y: Array, w: Array | None, **more: Any) -> Stretch:
-        """Some steps with all of some rows."""
-        batches = np.broadcast_to((0, len(X)), (steps, 2))
-        return Stretch(X, y, batches, self.rates(steps), self.step + 1, None, w, **more)
 
     # -- the loop --------------------------------------------------------------------------
 
@@ -385,16 +373,16 @@ class Training:
         """Run one epoch and record it."""
         loss = self.objective_now() if self.passes_for_loss else None
         began, self.good = time.perf_counter(), dict(self.values)
-        objectives = [J for stretch in self.stretches() for J in self.run_stretch(stretch)]
+        objectives = np.concatenate([self.run_stretch(stretch) for stretch in self.stretches()])
         self.network.keep(self.values)
         self.finish_epoch(self.mean_objective(objectives) if loss is None else loss)
         self.adapt(1, time.perf_counter() - began)
 
-    def mean_objective(self, objectives: Sequence[float]) -> float:
+    def mean_objective(self, objectives: Array) -> float:
         """The objective that the steps of an epoch met, each counted by its rows."""
         if len(self.batches) == 1 or self.network.loss.reduction == "sum":
             return math.fsum(objectives)
-        return math.fsum((b - a) * J for (a, b), J in zip(self.batches, objectives, strict=True)) / len(self.X)
+        return math.fsum((self.batches[:, 1] - self.batches[:, 0]) * objectives) / len(self.X)
 
     def may_run_many(self) -> bool:
         """Whether epochs are single steps that nobody has to look at one by one, and that nothing is drawn for."""
@@ -404,16 +392,23 @@ class Training:
             return False
         look_back = sum(callback.looks_back for callback in self.callbacks)
         measured = bool(self.metrics) or self.validation is not None
-        return look_back < 2 and (bool(self.compiled_looks) or not (measured or look_back))
+        return look_back < 2 and (bool(self.measuring.engines) or not (measured or look_back))
 
     def run_many(self, epochs: int) -> bool:
         """Run epochs of one step together, as many as stay finite; say whether there were any."""
         began, self.good = time.perf_counter(), dict(self.values)
         epochs, kept = self.keep_room(epochs)
-        stretch = self.rows_for(epochs, self.X, self.y, self.w, kept=kept)
+        room = self.measuring.room(self.rows, epochs + 1) if self.chosen_by_steps() else {}
+        outputs = {name: array[:-1] for name, array in room.items()}
+        stretch = replace(
+            steps_with_all(self.rows, epochs),
+            lr=self.rates(epochs), first_step=self.step + 1, kept=kept, outputs=outputs,
+        )  # fmt: skip
         try:
             objectives = np.asarray(self.engine.run(stretch, self.values))
-            columns = self.measured(kept) if kept else {}
+            for array in room.values():
+                array[-1] = self.measuring.look(self.rows, self.kept_now())[1][0]
+            columns = self.measured(kept, *(array[1:] for array in room.values()))
         except KeyboardInterrupt:
             self.values = self.good  # the history has nothing of these epochs
             raise
@@ -434,14 +429,15 @@ class Training:
 
         What looks at each epoch by itself gets it too: so the steps are the same code, and lead to the same bits.
         """
-        looks = self.metrics or self.validation is not None or any(c.looks_back for c in self.callbacks)
-        if not looks or len(self.batches) > 1 or not self.compiled_looks:
+        if len(self.batches) > 1 or not self.measuring.engines:
             return epochs, {}
-        shapes = {name: value.shape[1:] for name, value in self.kept_now().items()}
+        looks = (self.metrics and not self.chosen_by_steps()) or self.validation is not None
+        looks = looks or any(callback.looks_back for callback in self.callbacks)
+        shapes = {name: value.shape[1:] for name, value in self.kept_now().items()} if looks else {}
         numbers = sum(math.prod(shape) for shape in shapes.values())
         numbers += self.y.size if self.metrics else 0
-        numbers += 0 if self.validation is None else self.validation[1].size
-        epochs = max(min(epochs, MOST_KEPT // numbers), 1)
+        numbers += 0 if self.validation is None else self.validation.y.size
+        epochs = max(min(epochs, MOST_KEPT // max(numbers, 1)), 1)
         return epochs, {name: np.empty((epochs, *shape), self.X.dtype) for name, shape in shapes.items()}
 
     @property
@@ -482,7 +478,7 @@ class Training:
 
     def objective_now(self) -> float:
         """The objective on all training rows, which must be finite."""
-        J = float(self.look(self.X, self.y, self.w)[0][0])
+        J = float(self.measuring.look(self.rows, self.kept_now())[0][0])
         if not np.isfinite(J):
             self.fail("J", self.step, f"after step {self.step} the objective J was {J:g}", self.good, self.rate_now())
         return J
@@ -497,36 +493,26 @@ class Training:
                 raise InputError(f"OnPlateau looks at {monitor!r}; the history has {', '.join(self.history)}.")
             self.plateau = self.schedule.follow(self.plateau, self.history[monitor][-1])
 
-    def measured(self, kept: Mapping[str, Array] | None = None) -> dict[str, Array]:
-        """The metrics on the training rows; loss and metrics on the validation rows; for each epoch that was kept."""
+    def measured(self, kept: Mapping[str, Array] | None = None, chosen: Array | None = None) -> dict[str, Array]:
+        """The metrics on the training rows; loss and metrics on the validation rows; for each epoch that was kept.
+
+        ``chosen`` is what was chosen of the training rows, where the steps have given it.
+        """
+        values = kept or self.kept_now()
         found: dict[str, Array] = {}
         if self.metrics:
-            p = self.look(self.X, self.y, self.w, kept)[1]
-            found = {name: self.metric_of(metric, self.y, p) for name, metric in self.metrics.items()}
+            chosen = self.measuring.look(self.rows, values)[1] if chosen is None else chosen
+            found = self.measuring.metrics_of(self.rows, chosen, self.metrics)
         if self.validation is not None:
-            X, y = self.validation
-            J, p = self.look(X, y, None, kept)
-            found["val_loss"] = J / self.network.loss.divisor(len(X))
-            usual = "accuracy" if self.network.loss.target in ("classes", "labels") else "r2"
-            for name, metric in {usual: METRICS[usual], **self.metrics}.items():
-                found[f"val_{name}"] = self.metric_of(metric, y, p)
+            of_validation = self.measuring.measured(self.validation, values, self.measuring.for_validation())
+            found |= {f"val_{name}": value for name, value in of_validation.items()}
         return found
 
-    def metric_of(self, metric: Metric, y: Array, p: Array) -> Array:
-        """A metric of predictions of shape (epochs, n, n_out)."""
-        predicted = self.network.targets.decode(p.reshape(-1, p.shape[-1]))
-        predicted = predicted.reshape(*p.shape[:2], *predicted.shape[1:])
-        with np.errstate(all="ignore"):  # a training that is about to diverge is told of by its first wrong name
-            return of_each(metric, self.network.targets.decode(y), predicted)
-
-    def run_stretch(self, stretch: Stretch) -> Sequence[float] | Array:
+    def run_stretch(self, stretch: Stretch) -> Array:
         """Have the engine run some steps; find the culprit if a number is not finite."""
         before = dict(self.values)
-        objectives = self.engine.run(stretch, self.values)
-        finite = (
-            map(math.isfinite, objectives) if len(objectives) else (np.isfinite(v).all() for v in self.values.values())
-        )
-        if not all(finite):
+        objectives = np.asarray(self.engine.run(stretch, self.values))
+        if not all(np.isfinite(value).all() for value in ([objectives] if len(objectives) else self.values.values())):
             self.diverged(stretch, before)
         self.step += len(stretch.batches)
         self.lr = float(stretch.lr[-1])
@@ -538,28 +524,29 @@ class Training:
         per_stretch = max(ROWS_AT_A_TIME // (self.X.shape[1] * self.batch_size), 1)
         for first in range(0, len(self.batches), per_stretch):
             batches = self.batches[first : first + per_stretch]
-            start, stop = batches[0][0], batches[-1][1]
+            start, stop = int(batches[0, 0]), int(batches[-1, 1])
             yield Stretch(
                 X=self.X if order is not None else self.X[start:stop],
                 y=self.y if order is not None else self.y[start:stop],
                 w=self.w if order is not None or self.w is None else self.w[start:stop],
                 order=None if order is None else order[start:stop],
-                batches=[(a - start, b - start) for a, b in batches],
+                batches=batches - start,
                 lr=self.rates(len(batches)),
                 first_step=self.step + 1,
                 draws=self.drawn(batches),
                 kept=self.keep_room(1)[1],
+                outputs=self.measuring.room(self.rows, 1) if self.chosen_by_steps() else {},
             )
 
     def next_order(self) -> Array:
         """Draw the order of the rows for an epoch."""
         return self.network.rng.permutation(len(self.X))
 
-    def drawn(self, batches: Sequence[tuple[int, int]]) -> dict[str, Array]:
+    def drawn(self, batches: Array) -> dict[str, Array]:
         """Draw the masks of some batches, one batch after the other."""
         if not self.program.draws:
             return {}
-        draws = [self.network.draw(stop - start) for start, stop in batches]
+        draws = [self.network.draw(stop - start) for start, stop in batches.tolist()]
         return {name: np.concatenate([drawn[name] for drawn in draws]) for name in self.program.draws}
 
     def rate(self, t: int) -> float:
@@ -621,6 +608,12 @@ class Training:
             f"optimizer. The network has its last finite parameters.",
             name=name, step=step, history=self.history,
         )  # fmt: skip
+
+
+def cut(rows: int, batch_size: int) -> Array:
+    """Where the batches begin and end, of shape (batches, 2)."""
+    begins = np.arange(0, rows, batch_size)
+    return np.column_stack([begins, np.minimum(begins + batch_size, rows)])
 
 
 def one_batch(stretch: Stretch, index: int) -> dict[str, Any]:

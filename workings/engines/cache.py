@@ -1,6 +1,6 @@
 """Where compiled programs are kept: one file for each source, in the user's cache directory.
 
-Numba keeps what it compiles next to the file that the source came from, so a source is written to a
+What is compiled is kept next to the file that the source came from, so a source is written to a
 file of its own, which can be opened and read.  ``WORKINGS_CACHE`` names another folder; deleting the
 folder costs nothing but the time to compile again.
 """
@@ -20,7 +20,7 @@ from typing import Any
 from workings.errors import FileError
 from workings.writing import write_bytes
 
-COMPILED_INTO = ("elementary.py", "products.py", "team.py")  # files whose functions become part of every program
+COMPILED_INTO = ("elementary.py", "products.py", "sharing.py")  # files whose functions become part of every program
 
 
 def cache_folder() -> Path:
@@ -38,6 +38,16 @@ def fingerprint() -> bytes:
     return b"".join((here / name).read_bytes() for name in COMPILED_INTO)
 
 
+def module_name(text: str) -> str:
+    """The name of the module that a source becomes."""
+    return f"workings_step_{hashlib.sha256(text.encode() + fingerprint()).hexdigest()[:16]}"
+
+
+def folders() -> tuple[Path, Path]:
+    """The folder, and one for temporary files if it cannot be written to."""
+    return cache_folder(), Path(tempfile.gettempdir()) / f"workings-{getpass.getuser()}"
+
+
 def load(text: str, function: str = "train") -> Any:
     """Import a source from its file, and give a function in it.
 
@@ -46,7 +56,7 @@ def load(text: str, function: str = "train") -> Any:
     FileError
         If there is no folder that can be written to.
     """
-    name = f"workings_step_{hashlib.sha256(text.encode() + fingerprint()).hexdigest()[:16]}"
+    name = module_name(text)
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, written_file(name, text))
         assert spec is not None
@@ -62,8 +72,8 @@ def load(text: str, function: str = "train") -> Any:
 
 
 def written_file(name: str, text: str) -> Path:
-    """The file of a source, written if it is not there; in the folder for temporary files if there is no other."""
-    for folder in (cache_folder(), Path(tempfile.gettempdir()) / f"workings-{getpass.getuser()}"):
+    """The file of a source, written if it is not there."""
+    for folder in folders():
         path = folder / f"{name}.py"
         try:
             if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -6,12 +6,12 @@ large, that the compiled engine saves more than that.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from workings.arrays import Array
 from workings.engines.compiled import is_installed
 from workings.engines.contract import SPARSE
+from workings.engines.native import is_switched_off
 from workings.program import Program
 
 ENGINES = ("auto", "reference", "compiled")
@@ -59,11 +59,6 @@ def choose(
     if saved(program, values, rows, steps) < worth_compiling:
         return "reference", f"{counted(steps, 'step')} of {counted(rows, 'row')} are too little work to compile it"
     return "compiled", f"{counted(steps, 'step')} of {counted(rows, 'row')} are worth compiling"
-
-
-def is_switched_off() -> bool:
-    """Whether Numba is told to let Python run what it would compile."""
-    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def saved(program: Program, values: Mapping[str, Array], rows: int, steps: int) -> float:

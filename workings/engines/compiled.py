@@ -2,14 +2,15 @@
 
 It reads the same program as the reference engine and may only be faster.  The statements become operations
 on single entries (``operations.py``), these are fused into loops (``schedule.py``), the loops are written
-as a Python function (``source.py``) for the structure of the problem (``structure.py``), and Numba
-compiles it from a file that can be read (``cache.py``).  Here the function is called: with all steps of
+as a Python function (``source.py``) for the structure of the problem (``structure.py``), and Numba compiles
+it (``native.py``) from a file that can be read (``cache.py``).  Here the function is called: with all steps of
 a stretch, cut only so that Ctrl-C and progress come through.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from workings.arrays import Array
-from workings.engines.cache import load
 from workings.engines.contract import CACHE_LINE, SPARSE, NotCompilableError, Stretch
+from workings.engines.native import machine_code
 from workings.engines.structure import Size, Written, size_of, write
 from workings.errors import MissingExtraError
 from workings.program import Program
@@ -41,7 +42,7 @@ class CompiledEngine:
     ----------
     program : Program
     outputs : sequence of str
-        Names with rows that ``run`` fills into arrays of shape (steps, rows, …).
+        Names with rows that are written into the ``outputs`` of a stretch.
     by_step : bool
         Whether parameters and statistics come with the steps as their first dimension: others for each step.
 
@@ -66,29 +67,27 @@ class CompiledEngine:
         self.functions: dict[str, Callable[..., None]] = {}
         self.pace = LONGEST_CALL / 10  # seconds that a step takes, as far as is known
 
-    def run(self, stretch: Stretch, values: dict[str, Array], outputs: Mapping[str, Array] | None = None) -> Array:
-        """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program.
-
-        ``outputs`` are arrays of shape (steps, rows, …) that are filled.
-        """
+    def run(self, stretch: Stretch, values: dict[str, Array]) -> Array:
+        """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program."""
         written = self.source(stretch, values)
         if written.text not in self.functions:
-            self.functions[written.text] = load(written.text)
+            self.functions[written.text] = machine_code(written.text, "train")
         train = self.functions[written.text]
         values.update((name, aligned_copy(values[name])) for name in self.changed)
         bounds = np.asarray(stretch.batches, dtype=np.int64)
         objectives = np.empty(len(bounds))
         by_step = [np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1])]
         by_step += [np.asarray(stretch.lr, dtype=np.float64)]
+        memory = aligned((written.room,), stretch.X.dtype)
         fixed, last = self.arguments(written, stretch, values)
-        last += [*stretch.kept.values(), *((outputs or {})[name] for name in self.outputs), objectives]
+        last += [*stretch.kept.values(), *(stretch.outputs[name] for name in self.outputs), objectives]
         with team_for(written, stretch.X.dtype) as team, np.errstate(all="ignore"):
             done = 0
             while done < len(bounds):
                 part = slice(done, done + max(int(LONGEST_CALL / self.pace), 1))
                 began, first = time.perf_counter(), stretch.first_step + done
                 steps, lasts = ([array[part] for array in arrays] for arrays in (by_step, last))
-                train(*steps, first, written.block, *team, *fixed, *lasts)
+                train(*steps, first, written.block, memory, *team, *fixed, *lasts)
                 done += len(steps[0])
                 self.pace = (time.perf_counter() - began) / len(steps[0])
         return objectives if self.has_objective else objectives[:0]
@@ -123,11 +122,18 @@ class CompiledEngine:
 
 def aligned_copy(array: Array) -> Array:
     """A copy of which no vector lies across two cache lines, if its rows fill them."""
-    room = np.empty(array.nbytes + CACHE_LINE, np.uint8)
-    begin = -room.ctypes.data % CACHE_LINE
-    copy = room[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy = aligned(array.shape, array.dtype)
     copy[...] = array
     return copy
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array that begins with a cache line."""
+    length = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.empty(length + CACHE_LINE, np.uint8)
+    begin = -room.ctypes.data % CACHE_LINE
+    whole: Array = room[begin : begin + length].view(dtype).reshape(shape)
+    return whole
 
 
 def team_for(written: Written, dtype: Any) -> AbstractContextManager[Sequence[Array]]:

@@ -16,6 +16,7 @@ from workings.errors import ProgramError
 
 CACHE_LINE = 64  # bytes: where arrays are to begin, so that no vector lies across two lines
 SPARSE = "X is sparse, and compiled code takes arrays: engine='reference' multiplies it as it is"
+PANELS = 2**18  # bytes of what a product packs at a time, which are to stay in a core's cache
 
 
 class NotCompilableError(ProgramError):
@@ -44,6 +45,8 @@ class Stretch:
         What was drawn for each position of ``order``, such as dropout masks.
     kept : mapping of str to array of shape (steps, …)
         Arrays that the engine fills with what a value is after each step.
+    outputs : mapping of str to array of shape (steps, rows, …)
+        Arrays that a compiled engine fills with what a name with rows is in each step.
     """
 
     X: Array
@@ -55,6 +58,7 @@ class Stretch:
     w: Array | None = None
     draws: Mapping[str, Array] = field(default_factory=dict)
     kept: Mapping[str, Array] = field(default_factory=dict)
+    outputs: Mapping[str, Array] = field(default_factory=dict)
 
 
 class Engine(Protocol):

@@ -11,7 +11,7 @@ whole number by adding and subtracting 1.5 · 2^52, because AVX2 cannot turn vec
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from typing import Any
 
 import numba
@@ -255,15 +255,32 @@ def logaddexp32(a: Any, b: Any) -> Any:
     return where(a == b, a + LN2_32, maximum(a, b) + log1p32(exp32(-abs(a - b))))
 
 
-@numba.njit(error_model="numpy")
-def empty(shape: Any, kind: Any) -> Any:
-    """An array that begins with a cache line, so that no vector lies across two if its rows fill them."""
+@intrinsic
+def pointer(typing: Any, address: Any, number: Any) -> Any:
+    """An address as a pointer to numbers of one kind, of which one is given."""
+    kind = numba.types.CPointer(number)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(kind))
+
+    return kind(types.int64, number), generate
+
+
+@numba.njit(forceinline=True)
+def taken(memory: Any, used: Any, shape: Any) -> Any:
+    """An array in the room that a program is given, of which so many numbers are used; and how many are used then."""
     count = 1
     for length in shape:
         count *= length
-    room = np.empty(count + CACHE_LINE // 4, kind)
-    begin = -np.int64(room.ctypes.data) % CACHE_LINE // room.itemsize
-    return room[begin : begin + count].reshape(shape)
+    lanes = CACHE_LINE // memory.itemsize  # so each begins with a cache line, if the room does
+    address = np.int64(memory.ctypes.data) + used * memory.itemsize
+    return numba.carray(pointer(address, memory.dtype.type(0)), shape), used + -(-count // lanes) * lanes
+
+
+def taken_in_python(memory: Any, used: Any, shape: Any) -> Any:
+    """Do the same with NumPy, for NUMBA_DISABLE_JIT."""
+    count, lanes = math.prod(shape), CACHE_LINE // memory.itemsize
+    return memory[used : used + count].reshape(shape), used + -(-count // lanes) * lanes
 
 
 @intrinsic
@@ -285,41 +302,8 @@ def nothing() -> None:
 
 
 if not IS_COMPILED:  # NUMBA_DISABLE_JIT: the generated loops run as Python, with NumPy's functions
-    prefer_wide_vectors = nothing
+    prefer_wide_vectors, taken = nothing, taken_in_python
     for names in ("exp exp64 exp32", "expm1 expm1_64 expm1_32", "tanh tanh64 tanh32", "log log64 log32",
                   "log1p log1p64 log1p32", "logaddexp logaddexp64 logaddexp32"):  # fmt: skip
         numpys, *ours = names.split()
         globals().update(dict.fromkeys(ours, getattr(np, numpys)))
-
-# The names under which a compiled program finds them, by precision.
-FAST: dict[str, dict[str, str]] = {
-    "float64": {
-        "exp": "exp64",
-        "expm1": "expm1_64",
-        "tanh": "tanh64",
-        "log": "log64",
-        "log1p": "log1p64",
-        "logaddexp": "logaddexp64",
-    },
-    "float32": {
-        "exp": "exp32",
-        "expm1": "expm1_32",
-        "tanh": "tanh32",
-        "log": "log32",
-        "log1p": "log1p32",
-        "logaddexp": "logaddexp32",
-    },
-}
-BOTH: tuple[str, ...] = (
-    "where",
-    "maximum",
-    "minimum",
-    "clip",
-    "power2",
-    "power3",
-    "sign",
-    "heaviside",
-    "prefer_wide_vectors",
-    "empty",
-)
-Function = Callable[..., Any]

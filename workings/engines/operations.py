@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -35,6 +36,9 @@ class Leaf:
 
     name: str
     axes: tuple[Axis, ...] = ()
+
+
+INDEX = "index"  # the leaf that is the number of its own place along its axis
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ class Lowering:
         """Add an operation that reads a name entry by entry, to be written where it is wanted."""
         value, target = self.entry(name), self.fresh(f"output.{name}")
         self.emit(target, value, "map")
-        self.operations[-1] = replace(self.operations[-1], by_itself=True)
+        self.operations[-1] = replace(self.operations[-1], by_itself=value.dims[1:] not in ((), (1,)))
         self.dims[target] = value.dims
         return target
 
@@ -282,21 +286,30 @@ class Lowering:
         axes = value.axes if axis is None else (value.axes[axis],)
         whole = self.part(value, kind, tuple(a for a in axes if isinstance(a, str)))
         if axis is None:
-            return self.without(whole, ())
+            return self.without(whole, slice(0))
         if keepdims or len(value.dims) < 2:
-            return whole if keepdims else self.without(whole, ())
+            return whole if keepdims else self.without(whole, slice(0))
         if axis in (1, -1):
             raise self.refusal("a reduction along axis 1 needs keepdims=True")
-        return self.without(whole, whole.dims[1:])
+        return self.without(whole, slice(1, None))
 
-    def without(self, value: Value, dims: tuple[Dim, ...]) -> Value:
-        """The same entries without dimensions of one entry in front."""
+    def without(self, value: Value, kept: slice) -> Value:
+        """The same entries with some of their dimensions; along the others there is one entry."""
         assert isinstance(value.tree, Leaf)
-        keep = value.tree.axes[len(value.tree.axes) - len(dims) :] if dims else ()
-        last, name = self.operations[-1], value.tree.name
-        self.operations[-1] = replace(last, out=tuple(a for a in last.out if a in keep))
+        last, name, dims = self.operations[-1], value.tree.name, value.dims[kept]
+        self.operations[-1] = replace(last, out=tuple(a for a in last.out if a in value.tree.axes[kept]))
         self.dims[name] = dims
-        return Value(dims, Leaf(name, tuple(keep)))
+        return Value(dims, Leaf(name, Value(dims, Number(0)).axes))
+
+    def first_largest(self, value: Value, axis: int | None, keepdims: bool) -> Value:
+        """The place of the largest entry, and of the first where several are: the largest of minus their places."""
+        if len(value.dims) != 2 or axis not in (1, -1):
+            raise self.refusal("argmax needs two dimensions and axis=1")
+        value = self.named(value)
+        is_best = self.combined("==", [value, self.reduction("max", value, axis, True)])
+        less = Apply("where", (is_best.tree, Apply("neg", (Leaf(INDEX, value.axes[1:]),)), Number(-math.inf)))
+        first = self.part(Value(value.dims, less), "max", tuple(a for a in value.axes[1:] if isinstance(a, str)))
+        return self.combined("neg", [first if keepdims else self.without(first, slice(1))])
 
     # -- calls -----------------------------------------------------------------------------
 
@@ -373,6 +386,7 @@ Reduction = Callable[[Lowering, Value, int | None, bool], Value]
 METHODS: dict[str, Reduction] = {
     "sum": lambda lowering, *given: lowering.reduction("sum", *given),
     "max": lambda lowering, *given: lowering.reduction("max", *given),
+    "argmax": Lowering.first_largest,
     "mean": Lowering.mean,
     "var": Lowering.variance,
 }

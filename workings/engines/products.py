@@ -23,6 +23,8 @@ from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from workings.engines.contract import PANELS
+
 
 def vector_bytes() -> int:
     """The bytes of the widest vectors of numbers that the processor has."""
@@ -38,7 +40,6 @@ HEIGHTS = (12, 8, 4, 2, 1) if VECTOR == 64 else (6, 4, 2, 1)
 ACROSS = 2  # vectors in a row of a tile
 TALL = HEIGHTS[0]
 DEPTH = 256  # terms of a sum that are added up before the next panels of b are packed
-PANELS = 2**18  # bytes of packed panels, which are to stay in a core's cache
 FEW_ROWS = 4 * TALL  # rows of a, up to which packing b does not pay
 SMALL_PART = 2**17  # bytes from the first to the last row of b, up to which packing does not pay
 
@@ -365,8 +366,3 @@ def multiply(
                         rows, a_here, a_row, a_k, panel, b_k, k_to - k_from, c_here, c_line, width, scale,
                         adds != 0 or k_from > 0,
                     )  # fmt: skip
-
-
-def room_for(dtype: Any) -> int:
-    """How many numbers the panels take."""
-    return PANELS // np.dtype(dtype).itemsize

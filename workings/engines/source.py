@@ -10,15 +10,18 @@ from __future__ import annotations
 import ast
 import functools
 import itertools
+import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from workings.engines.contract import CACHE_LINE
 from workings.engines.entrywise import Entrywise
 from workings.engines.operations import (
     COMPARISONS,
+    INDEX,
     OPERATORS,
     Apply,
     Axis,
@@ -34,11 +37,42 @@ from workings.engines.schedule import Group, Index, Layout, Placed, Schedule
 
 RESERVED = frozenset((
     "i", "j", "k", "l", "step", "start", "stop", "begin", "rows", "block", "row", "first", "order", "objectives",
-    "board", "rooms", "starts", "stops", "rates", "np", "numba", "real", "empty", "product", "min", "range", "len",
-    "train",
+    "board", "rooms", "starts", "stops", "rates", "np", "numba", "real", "memory", "taken", "used", "product",
+    "pointer", "entry", "table", "min", "range", "len", "train",
 ))  # fmt: skip
 IS_TRUTH = frozenset(COMPARISONS.values())
 INFIX = IS_TRUTH | frozenset(OPERATORS.values())
+# The elementary functions under the names by which a compiled program finds them: by precision, and for both.
+FAST: dict[str, dict[str, str]] = {
+    "float64": {
+        "exp": "exp64",
+        "expm1": "expm1_64",
+        "tanh": "tanh64",
+        "log": "log64",
+        "log1p": "log1p64",
+        "logaddexp": "logaddexp64",
+    },
+    "float32": {
+        "exp": "exp32",
+        "expm1": "expm1_32",
+        "tanh": "tanh32",
+        "log": "log32",
+        "log1p": "log1p32",
+        "logaddexp": "logaddexp32",
+    },
+}
+BOTH: tuple[str, ...] = (
+    "where",
+    "maximum",
+    "minimum",
+    "clip",
+    "power2",
+    "power3",
+    "sign",
+    "heaviside",
+    "prefer_wide_vectors",
+    "taken",
+)
 Combination = Mapping[Axis, int]  # which entry, along the axes that are written out
 
 
@@ -269,7 +303,7 @@ class Writer:
         ]
         order = ["order"] if self.shape.ordered else []
         team = ["board", "rooms"] if self.has_products else []
-        scalars = ["starts", "stops", "rates", "first", "block", *team, *map(self.array, program.constants)]
+        scalars = ["starts", "stops", "rates", "first", "block", "memory", *team, *map(self.array, program.constants)]
         return [*scalars, *order, *arrays, "objectives"]
 
     def output(self, target: str) -> str:
@@ -320,10 +354,8 @@ class Writer:
 
     def header(self) -> list[str]:
         """The imports, and the functions that the program brings."""
-        from workings.engines.elementary import BOTH, FAST
-
         dtype = self.shape.dtype
-        here = [name for name in BOTH if name in self.used or name in ("prefer_wide_vectors", "empty")]
+        here = [name for name in BOTH if name in self.used or name in ("prefer_wide_vectors", "taken")]
         fast = [f"{FAST[dtype][name]} as {name}" for name in sorted(self.used & FAST[dtype].keys())]
         others = sorted(self.used - {*FAST[dtype], *BOTH, "abs", "absolute"})
         lines = [
@@ -333,7 +365,7 @@ class Writer:
             "import numpy as np",
             f"from numpy import {', '.join([f'{dtype} as real', *others])}",
             f"from workings.engines.elementary import {', '.join(sorted(here) + fast)}",
-            *(["from workings.engines.team import product"] if self.has_products else []),
+            *(["from workings.engines.sharing import product"] if self.has_products else []),
             "",
             "",
         ]
@@ -343,12 +375,30 @@ class Writer:
 
     def empty_lines(self) -> list[str]:
         """Room for what is kept between loops."""
-        kept = sorted(name for name in self.stored if name not in self.carried and self.extents(name) != "()")
-        lines = [f"{self.array(name)} = empty({self.extents(name)}, real)" for name in kept]
-        if self.shape.rows != 1:
-            loaded = [name for name in self.row_inputs if not self.is_direct(name)]
-            lines += [f"{self.array(name)}_rows = empty({self.extents(name)}, real)" for name in loaded]
-        return lines
+        names = {name: self.array(name) for name in self.kept_between_loops} | {
+            name: f"{self.array(name)}_rows" for name in self.put_in_place
+        }
+        lines = [f"{array}, used = taken(memory, used, {self.extents(name)})" for name, array in names.items()]
+        return ["used = 0", *lines] if lines else []
+
+    @property
+    def kept_between_loops(self) -> list[str]:
+        """The names that need room of their own."""
+        return sorted(name for name in self.stored if name not in self.carried and self.extents(name) != "()")
+
+    @property
+    def put_in_place(self) -> list[str]:
+        """The arrays of rows that are copied to where the loops find them."""
+        return [] if self.shape.rows == 1 else [name for name in self.row_inputs if not self.is_direct(name)]
+
+    def room(self, block: int) -> int:
+        """How many numbers the room must hold, with so many rows at a time."""
+        lanes = CACHE_LINE // np.dtype(self.shape.dtype).itemsize
+        counts = [
+            math.prod(block if dim == "n" else self.layout.size(dim) for dim in self.dims(name))
+            for name in (*self.kept_between_loops, *self.put_in_place)
+        ]
+        return sum(-(-count // lanes) * lanes for count in counts)
 
     def step_lines(self) -> list[str]:
         """One step."""
@@ -424,7 +474,7 @@ class Writer:
 
 
 HELPER = '@numba.njit(forceinline=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")'
-OPTIONS = '@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")'
+OPTIONS = '@numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")'
 
 
 def indented(lines: Iterable[str]) -> list[str]:
@@ -573,6 +623,8 @@ class Loops:
         """One entry of an array: computed in this loop, kept in a local number, or read from memory."""
         writer = self.writer
         index = tuple(index_of(axis, member, combination) for axis in leaf.axes)
+        if leaf.name == INDEX:
+            return f"real({index[0]})" if isinstance(index[0], str) else writer.constant(index[0] or 0)
         maker = writer.schedule.makers.get(leaf.name)
         shown = tuple(i for i, axis in zip(index, leaf.axes, strict=True) if axis != 0)
         is_one = maker is not None and not any(maker.result) and not any(isinstance(i, str) for i in shown)

@@ -165,6 +165,8 @@ class Written:
         The source.
     block : int
         Rows at a time.
+    room : int
+        Numbers that are kept between its loops.
     largest_product : int
         Multiplications in the largest of the large products; 0 if there is none.
     rows, whole : tuple of str
@@ -173,6 +175,7 @@ class Written:
 
     text: str
     block: int
+    room: int
     largest_product: int
     rows: tuple[str, ...]
     whole: tuple[str, ...]
@@ -208,7 +211,8 @@ def write(program: Program, size: Size, outputs: Sequence[str] = ()) -> Written:
     whole = [name for name, shape in size.shapes if name in used and name not in on_rows]
     shape = Shape(size.dtype, size.one_batch, size.ordered, in_blocks, few, size.kept, size.by_step)
     sizes = {dim: str(dims.numbers[dim]) if few == 1 else shape.extent(*at, on_rows) for dim, at in dims.found.items()}
-    text = Writer(lowering, schedule, shape, on_rows, whole, changed, sizes, handed_back).written()
+    writer = Writer(lowering, schedule, shape, on_rows, whole, changed, sizes, handed_back)
+    text, block = writer.written(), block if in_blocks else rows
     products = [operation.dims.values() for operation in operations if is_large(operation, layout)]
     largest_product = max((math.prod(layout.size(dim) for dim in of) for of in products), default=0)
-    return Written(text, block if in_blocks else rows, largest_product, tuple(on_rows), tuple(whole))
+    return Written(text, block, writer.room(block), largest_product, tuple(on_rows), tuple(whole))

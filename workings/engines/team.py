@@ -1,231 +1,56 @@
 """A team of threads that share the work of large products.
 
-The thread that trains posts a product on a board of a few numbers, cut into jobs, and takes jobs itself until
-none is left; helpers, if they are awake, take some too.  A job is taken by adding one to a number on the
-board, so nothing is ever done twice, and a helper that the system has put to sleep holds up nobody.  Which
-thread computes an entry does not change its bits.
+The thread that trains posts a product on a board of a few numbers, and helpers take some of its jobs if they are
+awake; how is told in ``sharing.py``, which is what they run.  Here the threads are started and sent home.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 import time
 from typing import Any, ClassVar
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
-from workings.engines.cache import load
-from workings.engines.products import ACROSS, TALL, VECTOR, multiply, room_for
+from workings.engines.contract import PANELS
+from workings.engines.native import FUNCTION, address, is_switched_off
 
 FEWEST_TO_SHARE = 2**19  # multiplications in a product, from which it is shared
-JOBS_PER_THREAD = 2
 PATIENCE = 20_000  # looks at the board, after which a helper lets others have the processor
 # The places on the board.  TICKET holds how many jobs the product has, times JOBS, plus the next job; it and DONE lie
 # in cache lines of their own.  From DESCRIPTION on: what ``product`` writes, and at last whether it is cut by columns.
-TICKET, DONE, IS_OPEN, TEAM, ADDRESS, DESCRIPTION, PLACES = 0, 8, 16, 17, 18, 24, 37
-JOBS = 2**16
+TICKET, DONE, IS_OPEN, TEAM, ADDRESS, ROOMS, ROOM, DESCRIPTION, PLACES = 0, 8, 16, 17, 18, 19, 20, 24, 37
 COUNTING = threading.Lock()
-
-
-def atomic(operation: str) -> Any:
-    """A function on one number in memory that all threads see at once; ``add`` gives what it was before."""
-
-    @intrinsic
-    def function(typing: Any, board: Any, place: Any, value: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            array = context.make_array(signature.args[0])(context, builder, args[0])
-            where = builder.gep(array.data, [args[1]])
-            if operation == "add":
-                return builder.atomic_rmw("add", where, args[2], "seq_cst")
-            if operation == "read":
-                return builder.load_atomic(where, "seq_cst", 8)
-            builder.store_atomic(args[2], where, "seq_cst", 8)
-            return args[2]
-
-        return types.int64(board, types.int64, types.int64), generate
-
-    return function
-
-
-add, read, write = map(atomic, ("add", "read", "write"))
-
-
-@intrinsic
-def pause(typing: Any) -> Any:
-    """Tell an x86 processor that this thread only waits."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if "x86" in builder.module.triple:
-            kind = ir.FunctionType(ir.VoidType(), [])
-            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
-compiled = numba.njit(error_model="numpy", nogil=True)
-# What is compiled once for each precision and kept: a program calls ``compute`` by its address.
 SOURCE = '''"""Products of matrices: written by workings/engines/team.py."""
 
 import numba
-from numba import types
-from workings.engines import team
-
-WHOLE = types.int64
-ARRAYS = types.CPointer(WHOLE), types.CPointer(types.{dtype})
+import numpy as np
+from numpy import {dtype} as real
+from workings.engines import sharing
 
 
-@numba.cfunc(types.void(*ARRAYS, WHOLE, WHOLE), cache=True, error_model="numpy")
-def compute(board, rooms, threads, length):
-    team.compute(board, rooms, threads, length)
+def compute(board):
+    """Compute the product that stands on the board."""
+    sharing.compute(board, real(0))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def help_out(board, rooms, who):
-    team.help_out(board, rooms, who)
+def help_out(given):
+    """Help with the products on a board: given are its address, and which helper this is."""
+    sharing.help_out(given, real(0))
 '''
-
-
-@compiled
-def part(
-    board: Any, room: Any, scale: Any, first_row: Any, last_row: Any, first_column: Any, last_column: Any
-) -> None:  # fmt: skip
-    """Compute some rows and columns of the product on the board."""
-    given = board[DESCRIPTION:]
-    multiply(
-        given[0], given[1], given[2], given[3], given[4], given[5], given[6], given[7], first_row, last_row,
-        first_column, last_column, given[10], scale, given[11], room,
-    )  # fmt: skip
-
-
-@compiled
-def run_job(board: Any, room: Any, scale: Any, job: Any, jobs: Any) -> None:
-    """Compute one job's rows or columns of the product on the board."""
-    m, n, by_columns = board[DESCRIPTION + 8], board[DESCRIPTION + 9], board[PLACES - 1]
-    unit, length = (ACROSS * (VECTOR // room.itemsize), n) if by_columns else (TALL, m)
-    units = -(-length // unit)
-    first, last = job * units // jobs * unit, min((job + 1) * units // jobs * unit, length)
-    if by_columns:
-        part(board, room, scale, np.int64(0), m, first, last)
-    else:
-        part(board, room, scale, first, last, np.int64(0), n)
-
-
-@compiled
-def take_jobs(board: Any, rooms: Any, who: Any) -> None:
-    """Take jobs until none is left."""
-    while True:
-        ticket = read(board, TICKET, 0)
-        if ticket % JOBS >= ticket // JOBS:
-            return
-        ticket = add(board, TICKET, 1)
-        if ticket % JOBS >= ticket // JOBS:
-            return
-        run_job(board, rooms[who], rooms[0, -1], ticket % JOBS, ticket // JOBS)
-        add(board, DONE, 1)
-
-
-@compiled
-def share(board: Any, rooms: Any, m: Any, n: Any) -> None:
-    """Post the product on the board, take part in it, and wait until all of it is done."""
-    columns, rows = -(-n // (ACROSS * (VECTOR // rooms.itemsize))), -(-m // TALL)
-    wanted = board[TEAM] * JOBS_PER_THREAD
-    by_columns = columns >= wanted or columns >= rows
-    jobs = min(columns if by_columns else rows, wanted)
-    board[PLACES - 1] = by_columns
-    write(board, DONE, 0)
-    write(board, TICKET, jobs * JOBS)
-    take_jobs(board, rooms, 0)
-    while read(board, DONE, 0) < jobs:
-        pause()
-
-
-@compiled
-def compute(board_at: Any, rooms_at: Any, threads: Any, length: Any) -> None:
-    """Compute the product that stands on the board, with the rooms of so many threads."""
-    board, rooms = numba.carray(board_at, PLACES), numba.carray(rooms_at, (threads, length))
-    m, n, k = board[DESCRIPTION + 8], board[DESCRIPTION + 9], board[DESCRIPTION + 10]
-    if threads > 1 and m * n * k >= FEWEST_TO_SHARE:
-        share(board, rooms, m, n)
-    else:
-        part(board, rooms[0], rooms[0, -1], np.int64(0), m, np.int64(0), n)
-
-
-@intrinsic
-def call(typing: Any, address: Any, board: Any, rooms: Any) -> Any:
-    """Call ``compute`` by its address."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        arrays = [
-            context.make_array(kind)(context, builder, x) for kind, x in zip((board, rooms), args[1:], strict=True)
-        ]
-        threads, length = cgutils.unpack_tuple(builder, arrays[1].shape)
-        given = [arrays[0].data, arrays[1].data, threads, length]
-        kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), given)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, board, rooms), generate
-
-
-@compiled
-def help_out(board: Any, rooms: Any, who: Any) -> None:
-    """Take jobs as they come, until there have been none for a while or the board is closed."""
-    looks = 0
-    while looks < PATIENCE and read(board, IS_OPEN, 0):
-        ticket = read(board, TICKET, 0)
-        if ticket % JOBS < ticket // JOBS:
-            take_jobs(board, rooms, who)
-            looks = 0
-        pause()
-        looks += 1
-
-
-@compiled
-def product(
-    board: Any, rooms: Any, a: Any, flip_a: Any, b: Any, flip_b: Any, c: Any, m: Any, k: Any, n: Any, scale: Any,
-    adds: Any,
-) -> None:  # fmt: skip
-    """Compute c = scale · a b (+ c); a has shape (m, k), b (k, n), each kept with rows for columns if flipped."""
-    given, size = board[DESCRIPTION:], rooms.itemsize
-    given[0], given[1], given[2] = a.ctypes.data, a.strides[0] // size, flip_a
-    given[3], given[4], given[5] = b.ctypes.data, b.strides[0] // size, flip_b
-    given[6], given[7] = c.ctypes.data, c.strides[0] // size
-    given[8], given[9], given[10], given[11] = m, n, k, adds
-    rooms[0, -1] = scale
-    call(board[ADDRESS], board, rooms)
-
-
-def product_in_python(
-    board: Any, rooms: Any, a: Any, flip_a: Any, b: Any, flip_b: Any, c: Any, m: Any, k: Any, n: Any, scale: Any,
-    adds: Any,
-) -> None:  # fmt: skip
-    """Do the same with NumPy, for NUMBA_DISABLE_JIT."""
-    left, right = (a[:k, :m].T if flip_a else a[:m, :k]), (b[:n, :k].T if flip_b else b[:k, :n])
-    c[:m, :n] = rooms.dtype.type(scale) * (left @ right) + (c[:m, :n] if adds else 0)
-
-
-if numba.config.DISABLE_JIT:
-    product = product_in_python
 
 
 def threads() -> int:
     """How many threads may work: the processors at hand, or fewer by NUMBA_NUM_THREADS or OMP_NUM_THREADS."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return max(min([numba.config.NUMBA_NUM_THREADS, *([int(given)] if given.isdecimal() else [])]), 1)
+    at_hand = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = (os.environ.get(name, "") for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"))
+    return max(min([at_hand, *(int(number) for number in given if number.isdecimal())]), 1)
 
 
-@functools.cache
-def products_of(dtype: str) -> tuple[int, Any]:
-    """The address of ``compute`` and the function for helpers, compiled for a precision."""
-    source = SOURCE.format(dtype=dtype)
-    return load(source, "compute").address, load(source, "help_out")
+def room_for(dtype: Any) -> int:
+    """How many numbers the room of one thread holds: its panels, and in the first room the scale of the product."""
+    return PANELS // int(np.dtype(dtype).itemsize) + 1
 
 
 class Team:
@@ -242,14 +67,15 @@ class Team:
     at_work: ClassVar[int] = 0  # teams of this process
 
     def __init__(self, dtype: Any, largest_product: int) -> None:
-        wanted = threads() if largest_product >= FEWEST_TO_SHARE and not numba.config.DISABLE_JIT else 1
+        wanted = threads() if largest_product >= FEWEST_TO_SHARE and not is_switched_off() else 1
         with COUNTING:  # networks that train at once, in threads of one process, share the processors
             self.size = max(wanted // (1 + Team.at_work), 1)
+        self.rooms = np.empty((self.size, room_for(dtype)), dtype)
         self.board = np.zeros(PLACES, np.int64)
-        self.board[TEAM] = self.size
-        if not numba.config.DISABLE_JIT:
-            self.board[ADDRESS], self.help_out = products_of(np.dtype(dtype).name)
-        self.rooms = np.empty((self.size, room_for(dtype) + 1), dtype)  # the last number of the first is the scale
+        self.board[[TEAM, ROOMS, ROOM]] = self.size, self.rooms.ctypes.data, room_for(dtype)
+        self.source = SOURCE.format(dtype=np.dtype(dtype).name)
+        if not is_switched_off():
+            self.board[ADDRESS] = address(self.source, "compute")
         self.helpers: list[threading.Thread] = []
 
     def __enter__(self) -> tuple[Any, Any]:
@@ -263,8 +89,9 @@ class Team:
 
     def help(self, who: int) -> None:
         """What a helper does."""
+        help_out, given = FUNCTION(address(self.source, "help_out")), np.array([self.board.ctypes.data, who])
         while self.board[IS_OPEN]:
-            self.help_out(self.board, self.rooms, who)
+            help_out(given.ctypes.data)
             time.sleep(0)
 
     def __exit__(self, *error: object) -> None:

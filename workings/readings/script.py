@@ -13,7 +13,7 @@ import inspect
 import io
 import textwrap
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,8 @@ from workings.errors import InputError
 from workings.initializers import Given, initializer_of
 from workings.layers import Dense, Dropout, dropout_mask, numbered
 from workings.optimizers import LBFGS, Part
-from workings.program import STAGE_WORDS, Program, Statement, Writer, show_shape, text_of
-from workings.readings.copying import Copied, method_with_settings, parsed, rate_with_settings, with_settings
+from workings.program import STAGE_WORDS, Program, Statement, show_shape, text_of, told
+from workings.readings.copying import Copied, method_with_settings, rate_with_settings, with_settings
 from workings.schedules import Constant, OnPlateau
 from workings.sparse import dense
 from workings.targets import more_probable, most_probable, one_hot
@@ -695,12 +695,6 @@ def rows_of(array: Array) -> str:
     if array.ndim < 2:
         return "\n    ".join(textwrap.wrap(repr(values), WIDTH - 4)).replace("'", '"')
     return "[\n    " + ",\n    ".join(map(repr, values)) + ",\n]"
-
-
-def told(function: Callable[..., Any], **letters: str) -> str:
-    """A formula of one line, with what its letters stand for in their places."""
-    scope = {letter: parsed(text) for letter, text in letters.items()}
-    return text_of(Writer().write(function, scope, {}, "")[0])
 
 
 def fitting(line: str) -> str:

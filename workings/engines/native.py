@@ -1,0 +1,205 @@
+"""Native code: a compiled source as a C function, and how it is called.
+
+Machine code is called with one table of whole numbers: for each argument itself, or where it lies in memory and how
+long it is along each dimension.  Numba compiles it; but to load what Numba keeps takes each process a third of a second
+and 100 MB.  So where a C compiler is at hand to link it, the machine code is kept as a shared library beside its
+source, and the next process calls that, without Numba.  Elsewhere, and where linking fails, Numba's own cache serves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.engines.cache import folders, load, module_name
+from workings.errors import FileError
+from workings.writing import write_bytes
+
+FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+COMPILERS = ("cc", "gcc", "clang")
+FLAGS = ("-shared", "-fPIC", "-lm")
+LINKING = 60  # seconds that it may take
+SYSTEMS = ("linux",)  # where what a linker makes was tried
+SETTINGS = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT")  # on which the machine code depends, too
+# What Numba calls where something is raised, or the last reference is dropped: neither happens in our loops.
+NEVER_CALLED = re.compile(r"^declare [^@]*@((?:numba|NRT)_\w+)\(", re.MULTILINE)
+ENTRY = '''
+
+def entry(table):
+    """What is called from outside: each argument's number, or its address and shape, stand in one table."""
+    {function}(
+        {arguments},
+    )
+'''
+Argument = int | float | Array
+Kind = tuple[np.dtype[Any], int]  # of numbers, and how many dimensions; -1 for a number by itself
+WHOLE, REAL = np.dtype(np.int64), np.dtype(np.float64)
+
+
+def is_switched_off() -> bool:
+    """Whether Numba is told to let Python run what it would compile."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+
+
+def machine_code(text: str, function: str) -> Callable[..., None]:
+    """A function of a source as machine code; what it is given must be whole numbers, real ones and whole arrays.
+
+    Where Numba is switched off, it is the function itself.
+    """
+    if is_switched_off():
+        return load(text, function)  # type: ignore[no-any-return]
+    entries: dict[tuple[Kind, ...], Callable[[int], None]] = {}
+
+    def call(*arguments: Argument) -> None:
+        kinds = tuple(map(kind_of, arguments))
+        if kinds not in entries:
+            entries[kinds] = FUNCTION(address(with_entry(text, function, kinds), "entry"))
+        table, kept = table_of(arguments)
+        entries[kinds](table.ctypes.data)
+        kept.clear()  # until now they had to stay
+
+    return call
+
+
+def kind_of(argument: Argument) -> Kind:
+    """What an argument is."""
+    if isinstance(argument, np.ndarray):
+        return argument.dtype, argument.ndim
+    return (REAL if isinstance(argument, float) else WHOLE), -1
+
+
+def table_of(arguments: Sequence[Argument]) -> tuple[Array, list[Array]]:
+    """The table of some arguments, and the arrays that it points to."""
+    numbers: list[int] = []
+    arrays: list[Array] = []
+    for argument in arguments:
+        if isinstance(argument, (np.ndarray, float)):
+            array = np.asarray(argument)
+            arrays.append(array)
+            numbers.append(address_of(array))
+            numbers += array.shape
+        else:
+            numbers.append(argument)
+    return np.array(numbers, dtype=np.int64), arrays
+
+
+def address_of(array: Array) -> int:
+    """Where an array begins; it must lie in one piece."""
+    assert array.flags.c_contiguous
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))  # a quarter of the time of array.ctypes.data
+    except (TypeError, ValueError):  # it may not be written to, or is empty
+        return array.ctypes.data
+
+
+def with_entry(text: str, function: str, kinds: Sequence[Kind]) -> str:
+    """A source, and below it the function that takes such arguments from a table."""
+    place, arguments = 0, []
+    for dtype, dimensions in kinds:
+        shape = "".join(f"table[{place + 1 + axis}], " for axis in range(dimensions)) or "1, "
+        array = f"numba.carray(pointer(table[{place}], np.{dtype.name}(0)), ({shape[:-1]}))"
+        array = f"{array}[0]" if dimensions < 1 else array
+        arguments.append(f"table[{place}]" if (dtype, dimensions) == (WHOLE, -1) else array)
+        place += 1 + max(dimensions, 0)
+    imports = "import numpy as np\nfrom workings.engines.elementary import pointer\n"
+    text = text.replace("import numpy as np\n", imports, 1)
+    return text + ENTRY.format(function=function, arguments=",\n        ".join(arguments))
+
+
+# -- from source to address ----------------------------------------------------------------------
+
+
+@functools.cache
+def address(text: str, name: str) -> int:
+    """Where the machine code of a source's function begins, which takes one table.
+
+    It is compiled if it has not been before.
+    """
+    if linker() is None:
+        return int(compiled(text, name, cache=True).address)
+    library = f"{module_name(text)}-{name}-{machine()}.so"
+    found = next(filter(None, (begin_in(folder / library, name) for folder in folders())), None)
+    if found is None:
+        function = compiled(text, name, cache=False)
+        kept = Path(sys.modules[module_name(text)].__file__ or "").with_name(library)
+        with contextlib.suppress(OSError, FileError, subprocess.SubprocessError):
+            write_bytes(kept, linked(function.inspect_llvm(), function.native_name, name))
+        found = begin_in(kept, name) or int(function.address)
+    return found
+
+
+def compiled(text: str, name: str, cache: bool) -> Any:
+    """A function of a source, compiled by Numba."""
+    import numba
+
+    table = numba.types.CPointer(numba.types.int64)
+    return numba.cfunc(numba.types.void(table), cache=cache, error_model="numpy")(load(text, name))
+
+
+LIBRARIES: list[ctypes.CDLL] = []  # that are open; they stay so
+
+
+def begin_in(path: Path, name: str) -> int | None:
+    """Where a function begins in a shared library, if there is such a library."""
+    if not path.exists():
+        return None
+    try:
+        LIBRARIES.append(ctypes.CDLL(str(path)))
+        return ctypes.cast(getattr(LIBRARIES[-1], name), ctypes.c_void_p).value
+    except (OSError, AttributeError):  # of another machine, or damaged
+        return None
+
+
+@functools.cache
+def linker() -> str | None:
+    """The C compiler that links, if there is one."""
+    return next(filter(None, map(shutil.which, COMPILERS)), None) if sys.platform in SYSTEMS else None
+
+
+@functools.cache
+def machine() -> str:
+    """A short name for all that machine code depends on but the source: the processor and the versions."""
+    cpu = Path("/proc/cpuinfo")
+    about = cpu.read_text(encoding="utf-8", errors="replace") if cpu.exists() else ""
+    lines = [line for line in about.splitlines() if line.startswith(("model name", "flags", "Features"))]
+    known = [platform.machine(), *lines[:2], *(importlib.metadata.version(name) for name in ("numba", "llvmlite"))]
+    known += [os.environ.get(name, "") for name in SETTINGS]
+    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:8]
+
+
+def linked(text: str, symbol: str, name: str) -> bytes:
+    """The shared library of what Numba compiled, with its function under its own name."""
+    from llvmlite import binding
+    from numba import config
+
+    module = binding.parse_assembly(text)
+    module.get_function(symbol).name = name
+    target = binding.Target.from_default_triple().create_target_machine(
+        cpu=config.CPU_NAME or binding.get_host_cpu_name(),
+        features=binding.get_host_cpu_features().flatten() if config.CPU_FEATURES is None else config.CPU_FEATURES,
+        opt=3, reloc="pic", codemodel="default",
+    )  # fmt: skip
+    stubs = "".join(f"void {function}(void) {{ __builtin_trap(); }}\n" for function in NEVER_CALLED.findall(text))
+    with tempfile.TemporaryDirectory() as folder:
+        code, stub, library = (Path(folder, file) for file in ("code.o", "stubs.c", "library.so"))
+        code.write_bytes(target.emit_object(module))
+        stub.write_text(stubs, encoding="utf-8")
+        command = [linker() or "", str(code), str(stub), *FLAGS, "-o", str(library)]
+        subprocess.run(command, check=True, capture_output=True, timeout=LINKING)
+        return library.read_bytes()

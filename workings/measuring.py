@@ -1,0 +1,149 @@
+"""Measuring: the objective and the metrics of some rows, at the parameters of one epoch or of several.
+
+Where training runs compiled, so does this: one call for all epochs that were run together, which gives the objective
+and, for each row, what the outputs choose.  Metrics are computed of what was chosen; only those that have to know
+what labels are called are given the labels themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.engines.compiled import CompiledEngine
+from workings.engines.contract import Stretch
+from workings.metrics import METRICS, Metric, accuracy, of_each
+from workings.program import Program, Statement, told
+from workings.targets import Targets
+
+if TYPE_CHECKING:
+    from workings.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows to measure on, ready for the program.
+
+    Attributes
+    ----------
+    X, y : arrays of shape (n, n_in) and (n, n_out)
+    w : array of shape (n, 1) or None
+        A weight for each row.
+    """
+
+    X: Array
+    y: Array
+    w: Array | None = None
+
+
+class Measuring:
+    """What is measured of a network while it trains.
+
+    Parameters
+    ----------
+    network : Network
+    targets : Targets
+    metrics : mapping of str to metric
+    chooses : bool
+        Whether anything but the objective is asked for.
+    """
+
+    def __init__(self, network: Network, targets: Targets, metrics: Mapping[str, Metric], chooses: bool) -> None:
+        self.network, self.targets, self.metrics = network, targets, metrics
+        self.outputs = () if not chooses else ("p",) if targets.choice is None else ("choice",)
+        self.engines: dict[bool, CompiledEngine] = {}  # for rows with weights, and without
+        self.truths: dict[Rows, Array] = {}  # what the targets of some rows choose
+
+    def compile(self, kinds: Mapping[bool, Rows], values: Mapping[str, Array]) -> None:
+        """Measure with compiled code from now on.
+
+        Raises
+        ------
+        NotCompilableError
+            If something cannot be compiled.
+        """
+        engines = {weighted: self.engine(weighted) for weighted in kinds}
+        for weighted, engine in engines.items():
+            engine.source(steps_with_all(kinds[weighted], 1), values)
+        self.engines = engines
+
+    def engine(self, weighted: bool) -> CompiledEngine:
+        """The compiled engine that measures rows with weights, or without."""
+
+        def make() -> CompiledEngine:
+            program = self.choosing(self.network.inference_program(weighted=weighted))
+            return CompiledEngine(program.needed_for("J", *self.outputs), self.outputs, by_step=True)
+
+        engine: CompiledEngine = self.network.runner(("measuring", weighted, self.outputs), make)
+        return engine
+
+    def choosing(self, program: Program) -> Program:
+        """A program that computes p, and then what p chooses."""
+        if "choice" not in self.outputs or self.targets.choice is None:
+            return program
+        chosen = told(self.targets.choice, p="p")
+        return program.followed_by(Statement("choice", chosen, "inference", "the targets", "What the outputs choose."))
+
+    def room(self, rows: Rows, epochs: int) -> dict[str, Array]:
+        """Room for what is chosen in some epochs."""
+        has_columns = self.targets.kind != "classes" or "p" in self.outputs
+        shape = rows.y.shape if has_columns else rows.y.shape[:1]
+        return {name: np.empty((epochs, *shape), rows.X.dtype) for name in self.outputs}
+
+    def look(self, rows: Rows, values: Mapping[str, Array]) -> tuple[Array, Array]:
+        """J of shape (epochs,), and of shape (epochs, n, …) what was chosen, or p.
+
+        The values have the epochs as their first dimension; without compiled code, there is only one.
+        """
+        if not self.engines:
+            objective, p = self.network.measure(rows.X, rows.y, rows.w)
+            return np.array([objective]), self.chosen(p)[None]
+        epochs = len(next(iter(values.values())))
+        room = self.room(rows, epochs)
+        J = self.engines[rows.w is not None].run(replace(steps_with_all(rows, epochs), outputs=room), dict(values))
+        return J, next(iter(room.values()), J)
+
+    def chosen(self, p: Array) -> Array:
+        """What outputs choose; themselves, where there is no choice."""
+        return p if self.targets.choice is None else np.asarray(self.targets.choice(p))
+
+    def measured(self, rows: Rows, values: Mapping[str, Array], metrics: Mapping[str, Metric]) -> dict[str, Array]:
+        """The loss, and some metrics, of some rows for each epoch."""
+        J, chosen = self.look(rows, values)
+        return {"loss": J / self.network.loss.divisor(len(rows.X)), **self.metrics_of(rows, chosen, metrics)}
+
+    def metrics_of(self, rows: Rows, chosen: Array, metrics: Mapping[str, Metric]) -> dict[str, Array]:
+        """Some metrics of what was chosen in each of several epochs."""
+        if rows not in self.truths:
+            self.truths[rows] = self.chosen(rows.y)
+        return {name: self.metric_of(metric, self.truths[rows], chosen) for name, metric in metrics.items()}
+
+    def for_validation(self) -> dict[str, Metric]:
+        """The metrics on validation rows: the usual one of such targets, and those that were asked for."""
+        usual = "r2" if self.targets.choice is None else "accuracy"
+        return {usual: METRICS[usual], **self.metrics}
+
+    def metric_of(self, metric: Metric, truth: Array, chosen: Array) -> Array:
+        """A metric of what was chosen in each of several epochs, of shape (epochs, n, …)."""
+        with np.errstate(all="ignore"):  # a training that is about to diverge is told of by its first wrong name
+            if metric is accuracy and self.targets.choice is not None:  # whatever the labels are called
+                return of_each(metric, flat(truth.astype(chosen.dtype), 1), flat(chosen, 2))
+            together = chosen.reshape(-1, *chosen.shape[2:])
+            if self.targets.choice is not None:
+                together = np.nan_to_num(together, posinf=0)  # of what is not a number, something is chosen, too
+            named = self.targets.named(together)
+            return of_each(metric, self.targets.named(truth), named.reshape(*chosen.shape[:2], *named.shape[1:]))
+
+
+def flat(array: Array, dimensions: int) -> Array:
+    """The same array without a last dimension of one entry, if it has one more than so many dimensions."""
+    return array[..., 0] if array.ndim > dimensions and array.shape[-1] == 1 else array
+
+
+def steps_with_all(rows: Rows, steps: int) -> Stretch:
+    """Some steps, each with all rows."""
+    return Stretch(rows.X, rows.y, np.broadcast_to((0, len(rows.X)), (steps, 2)), np.zeros(steps), 1, None, rows.w)
