@@ -39,6 +39,11 @@ class Rows:
     y: Array
     w: Array | None = None
 
+    @property
+    def weights(self) -> Array | None:
+        """The weights as people give them, of shape (n,)."""
+        return None if self.w is None else self.w[:, 0]
+
 
 class Measuring:
     """What is measured of a network while it trains.

@@ -7,27 +7,13 @@ estimator's attributes from the history and decides when to stop; ``Told`` speak
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from workings.arrays import Array
 from workings.callbacks import Callback
+from workings.measuring import Rows
 from workings.schedules import InverseScaling
 from workings.training import Training
-
-
-@dataclass
-class Rows:
-    """Checked data: inputs, one column for each output, a weight for each row or None."""
-
-    X: Array
-    y: Array
-    w: Array | None = None
-
-    @property
-    def weights(self) -> Array | None:
-        """The weights as people give them."""
-        return None if self.w is None else self.w[:, 0]
 
 
 class EstimatorTraining(Training):
@@ -42,7 +28,8 @@ class EstimatorTraining(Training):
 
     def set_data(self, X: Any, y: Any, sample_weight: Any, class_weight: Any, validation: Any) -> None:
         self.X, self.y, self.w = X, y, sample_weight
-        self.targets, self.validation = self.network.targets, validation
+        self.targets, self.rows = self.network.targets, Rows(X, y, sample_weight)
+        self.validation = None if validation is None else Rows(*validation)
 
     def next_order(self) -> Array:
         """Put the order of the epoch before into a new order, as scikit-learn does."""
