@@ -53,7 +53,7 @@ from workings.activations import ACTIVATIONS
 from workings.datasets import moons
 from workings.engines import native
 from workings.engines.choice import choose
-from workings.engines.compiled import CompiledEngine, is_installed
+from workings.engines.compiled import CompiledEngine, call_to_be_left, is_installed
 from workings.engines.contract import NotCompilableError
 from workings.engines.source import FAST
 from workings.losses import LOSSES
@@ -543,6 +543,38 @@ print(history.stopped.startswith("interrupted"), history.epochs > 1000, network.
 @needs_machine_code
 def test_ctrl_c_ends_a_compiled_run_and_keeps_what_was_learned() -> None:
     assert interrupted(INTERRUPTED) == ["True"] * 5
+
+
+IN_A_LONG_STEP = """
+import threading
+import numpy as np
+from workings import SGD, Callback, Dense, Network, SquaredError
+
+class Tell(Callback):
+    def on_epoch_begin(self, training):
+        threading.Timer(1.0, lambda: print("under way", flush=True)).start()
+
+network = Network([Dense(1000, "tanh"), Dense(1000, "tanh"), Dense(1)], loss=SquaredError(), seed=0)
+X = np.random.default_rng(0).normal(size=(500_000, 8))
+y = X[:, 0]
+network.fit(X[:5000], y[:5000], optimizer=SGD(0.1), epochs=1, batch_size=None, engine="compiled")
+before = network.theta.copy()
+history = network.fit(X, y, optimizer=SGD(0.1), epochs=1, batch_size=None, callbacks=[Tell()], engine="compiled")
+print(history.stopped.startswith("interrupted"), history.epochs == 0, np.array_equal(before, network.theta), flush=True)
+"""
+
+
+@needs_machine_code
+def test_ctrl_c_does_not_wait_for_the_end_of_a_long_step() -> None:
+    assert interrupted(IN_A_LONG_STEP) == ["True"] * 3
+
+
+def test_what_a_call_raises_in_its_thread_is_raised() -> None:
+    def call() -> None:
+        raise FloatingPointError("in the thread")
+
+    with pytest.raises(FloatingPointError, match="in the thread"):
+        call_to_be_left(call, np.zeros(1, np.int64), [])
 
 
 # -- elementary functions ----------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workings.arrays import Array
+from workings.arrays import Array, Features
 from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import Stretch
 from workings.metrics import METRICS, Metric, accuracy, of_each
@@ -35,9 +35,18 @@ class Rows:
         A weight for each row.
     """
 
-    X: Array
+    X: Features
     y: Array
     w: Array | None = None
+
+    def take(self, chosen: Array) -> Rows:
+        """Some of the rows."""
+        return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
+
+    @property
+    def weights(self) -> Array | None:
+        """The weights as people give them, of shape (n,)."""
+        return None if self.w is None else self.w[:, 0]
 
 
 class Measuring:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -64,8 +65,8 @@ class CompiledEngine:
         targets = {s.target for s in program.statements}
         self.changed = [name for name in program.carried if name in targets]
         self.sources: dict[Size, Written] = {}
-        self.functions: dict[str, Callable[..., None]] = {}
-        self.pace = LONGEST_CALL / 10  # seconds that a step takes, as far as is known
+        self.functions: dict[str, Callable[..., Callable[[], None]]] = {}
+        self.pace = math.inf  # seconds that a step takes; not known yet
 
     def run(self, stretch: Stretch, values: dict[str, Array]) -> Array:
         """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program."""
@@ -78,19 +79,29 @@ class CompiledEngine:
         objectives = np.empty(len(bounds))
         by_step = [np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1])]
         by_step += [np.asarray(stretch.lr, dtype=np.float64)]
-        memory = aligned((written.room,), stretch.X.dtype)
         fixed, last = self.arguments(written, stretch, values)
         last += [*stretch.kept.values(), *(stretch.outputs[name] for name in self.outputs), objectives]
-        with team_for(written, stretch.X.dtype) as team, np.errstate(all="ignore"):
+        asked, memory = np.zeros(1, np.int64), aligned((written.room,), stretch.X.dtype)
+        with team_for(written, stretch.X.dtype) as team:
             done = 0
             while done < len(bounds):
                 part = slice(done, done + max(int(LONGEST_CALL / self.pace), 1))
-                began, first = time.perf_counter(), stretch.first_step + done
                 steps, lasts = ([array[part] for array in arrays] for arrays in (by_step, last))
-                train(*steps, first, written.block, memory, *team, *fixed, *lasts)
+                first = stretch.first_step + done
+                call = train(*steps, first, written.block, memory, asked, *team, *fixed, *lasts)
+                self.pace = self.seconds(call, asked, values) / len(steps[0])
                 done += len(steps[0])
-                self.pace = (time.perf_counter() - began) / len(steps[0])
         return objectives if self.has_objective else objectives[:0]
+
+    def seconds(self, call: Callable[[], None], asked: Array, values: Mapping[str, Array]) -> float:
+        """Make a call, and say how long it took; one that may last is made so that Ctrl-C comes through."""
+        began = time.perf_counter()
+        if self.pace < LONGEST_CALL or threading.current_thread() is not threading.main_thread():
+            with np.errstate(all="ignore"):
+                call()
+        else:
+            call_to_be_left(call, asked, [values[name] for name in self.changed])
+        return time.perf_counter() - began
 
     def source(self, stretch: Stretch, values: Mapping[str, Array]) -> Written:
         """The source for these sizes.
@@ -118,6 +129,41 @@ class CompiledEngine:
         )
         once = [*map(float, self.program.constants.values()), *order, *rows]
         return (once, whole) if self.by_step else ([*once, *whole], [])
+
+
+def call_to_be_left(call: Callable[[], None], asked: Array, changed: Sequence[Array]) -> None:
+    """Make a call in a thread of its own; on Ctrl-C it is asked to return, and what it has changed is undone."""
+    before = [array.copy() for array in changed]
+    thread = Caller(call)
+    thread.start()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        asked[0] = 1
+        thread.join()
+        for array, old in zip(changed, before, strict=True):
+            array[...] = old
+        raise
+    if thread.error is not None:
+        raise thread.error
+
+
+class Caller(threading.Thread):
+    """A thread that makes one call, and keeps what it raises."""
+
+    error: BaseException | None = None
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self.call = call
+
+    def run(self) -> None:
+        """Make the call."""
+        try:
+            with np.errstate(all="ignore"):
+                self.call()
+        except BaseException as error:  # raised again where it is waited for
+            self.error = error
 
 
 def aligned_copy(array: Array) -> Array:

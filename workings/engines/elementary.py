@@ -284,6 +284,24 @@ def taken_in_python(memory: Any, used: Any, shape: Any) -> Any:
 
 
 @intrinsic
+def leave(typing: Any, asked: Any) -> Any:
+    """Whether another thread has asked the one that runs this to return: the first number of an array is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(asked)(context, builder, arguments[0])
+        return builder.icmp_signed(
+            "!=", builder.load_atomic(array.data, "seq_cst", 8), context.get_constant(types.int64, 0)
+        )
+
+    return types.boolean(asked), generate
+
+
+def leave_in_python(asked: Any) -> bool:
+    """Do the same with NumPy, for NUMBA_DISABLE_JIT."""
+    return bool(asked[0])
+
+
+@intrinsic
 def prefer_wide_vectors(typing: Any) -> Any:
     """Let the function that calls this use vectors of 512 bits where the processor has them.
 
@@ -302,7 +320,7 @@ def nothing() -> None:
 
 
 if not IS_COMPILED:  # NUMBA_DISABLE_JIT: the generated loops run as Python, with NumPy's functions
-    prefer_wide_vectors, taken = nothing, taken_in_python
+    prefer_wide_vectors, taken, leave = nothing, taken_in_python, leave_in_python
     for names in ("exp exp64 exp32", "expm1 expm1_64 expm1_32", "tanh tanh64 tanh32", "log log64 log32",
                   "log1p log1p64 log1p32", "logaddexp logaddexp64 logaddexp32"):  # fmt: skip
         numpys, *ours = names.split()

@@ -57,24 +57,29 @@ def is_switched_off() -> bool:
     return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
-def machine_code(text: str, function: str) -> Callable[..., None]:
-    """A function of a source as machine code; what it is given must be whole numbers, real ones and whole arrays.
+def machine_code(text: str, function: str) -> Callable[..., Callable[[], None]]:
+    """A function of a source as machine code: given arguments, it gives what is to be called, all being compiled.
 
-    Where Numba is switched off, it is the function itself.
+    Arguments are whole numbers, real ones, and arrays that lie in one piece.  Where Numba is switched off, the function
+    itself is called.
     """
     if is_switched_off():
-        return load(text, function)  # type: ignore[no-any-return]
+        return functools.partial(functools.partial, load(text, function))
     entries: dict[tuple[Kind, ...], Callable[[int], None]] = {}
 
-    def call(*arguments: Argument) -> None:
+    def given(*arguments: Argument) -> Callable[[], None]:
         kinds = tuple(map(kind_of, arguments))
         if kinds not in entries:
             entries[kinds] = FUNCTION(address(with_entry(text, function, kinds), "entry"))
-        table, kept = table_of(arguments)
-        entries[kinds](table.ctypes.data)
-        kept.clear()  # until now they had to stay
+        entry, (table, arrays) = entries[kinds], table_of(arguments)
 
-    return call
+        def call() -> None:
+            entry(address_of(table))
+            assert len(arrays) >= 0  # they stay while it runs
+
+        return call
+
+    return given
 
 
 def kind_of(argument: Argument) -> Kind:

@@ -37,8 +37,8 @@ from workings.engines.schedule import Group, Index, Layout, Placed, Schedule
 
 RESERVED = frozenset((
     "i", "j", "k", "l", "step", "start", "stop", "begin", "rows", "block", "row", "first", "order", "objectives",
-    "board", "rooms", "starts", "stops", "rates", "np", "numba", "real", "memory", "taken", "used", "product",
-    "pointer", "entry", "table", "min", "range", "len", "train",
+    "board", "rooms", "starts", "stops", "rates", "np", "numba", "real", "memory", "taken", "used", "asked", "leave",
+    "product", "pointer", "entry", "table", "min", "range", "len", "train",
 ))  # fmt: skip
 IS_TRUTH = frozenset(COMPARISONS.values())
 INFIX = IS_TRUTH | frozenset(OPERATORS.values())
@@ -72,6 +72,7 @@ BOTH: tuple[str, ...] = (
     "heaviside",
     "prefer_wide_vectors",
     "taken",
+    "leave",
 )
 Combination = Mapping[Axis, int]  # which entry, along the axes that are written out
 
@@ -303,7 +304,17 @@ class Writer:
         ]
         order = ["order"] if self.shape.ordered else []
         team = ["board", "rooms"] if self.has_products else []
-        scalars = ["starts", "stops", "rates", "first", "block", "memory", *team, *map(self.array, program.constants)]
+        scalars = [
+            "starts",
+            "stops",
+            "rates",
+            "first",
+            "block",
+            "memory",
+            "asked",
+            *team,
+            *map(self.array, program.constants),
+        ]
         return [*scalars, *order, *arrays, "objectives"]
 
     def output(self, target: str) -> str:
@@ -355,7 +366,7 @@ class Writer:
     def header(self) -> list[str]:
         """The imports, and the functions that the program brings."""
         dtype = self.shape.dtype
-        here = [name for name in BOTH if name in self.used or name in ("prefer_wide_vectors", "taken")]
+        here = [name for name in BOTH if name in self.used or name in ("prefer_wide_vectors", "taken", "leave")]
         fast = [f"{FAST[dtype][name]} as {name}" for name in sorted(self.used & FAST[dtype].keys())]
         others = sorted(self.used - {*FAST[dtype], *BOTH, "abs", "absolute"})
         lines = [
@@ -419,7 +430,7 @@ class Writer:
                 lines += ["rows = n", *loads]
             if number % 2 and phase and self.shape.in_blocks:
                 loads = self.load_lines("begin", "begin + rows")
-                phase = ["rows = min(block, stop - begin)", *loads, *phase]
+                phase = [*LEAVE, "rows = min(block, stop - begin)", *loads, *phase]
                 phase = ["for begin in range(start, stop, block):", *indented(phase)]
             lines += phase
         objective = self.lowering.current.get("J")
@@ -429,7 +440,11 @@ class Writer:
 
     def phase_lines(self, number: int, groups: Sequence[Group]) -> list[str]:
         """The groups of one phase."""
-        return [line for group in groups for line in self.write_group(group)]
+        lines: list[str] = []
+        for group in groups:
+            lines += self.write_group(group)
+            lines += LEAVE if group.alone and not self.shape.in_blocks else []
+        return lines
 
     def load_lines(self, start: str, stop: str) -> list[str]:
         """Put the rows of a step, or of a block, where the loops find them."""
@@ -473,6 +488,7 @@ class Writer:
         ]
 
 
+LEAVE = ["if leave(asked):", "    return"]  # between pieces of a step, each of which is short
 HELPER = '@numba.njit(forceinline=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")'
 OPTIONS = '@numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")'
 

@@ -27,10 +27,11 @@ from workings.engines.reference import Runner
 from workings.errors import DivergenceError, InputError, MissingExtraError
 from workings.layers import Dense, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, loss_named
+from workings.measuring import Rows
 from workings.network import Network
 from workings.optimizers import LBFGS, Part
 from workings.schedules import Schedule
-from workings.sklearn.fitting import Convergence, EstimatorTraining, Rows, Scores, Told
+from workings.sklearn.fitting import Convergence, EstimatorTraining, Scores, Told
 from workings.sklearn.parameters import (
     OUTPUTS,
     ScikitLearnsSquaredError,

@@ -8,31 +8,15 @@ the callbacks of scikit-learn 1.9.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from workings.arrays import Array, Features
+import numpy as np
+
+from workings.arrays import Array
 from workings.callbacks import Callback
+from workings.measuring import Rows
 from workings.schedules import InverseScaling
 from workings.training import Training
-
-
-@dataclass
-class Rows:
-    """Checked data: inputs, one column for each output, a weight for each row or None."""
-
-    X: Features
-    y: Array
-    w: Array | None = None
-
-    def take(self, chosen: Array) -> Rows:
-        """Some of the rows."""
-        return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
-
-    @property
-    def weights(self) -> Array | None:
-        """The weights as people give them."""
-        return None if self.w is None else self.w[:, 0]
 
 
 class EstimatorTraining(Training):
@@ -48,13 +32,14 @@ class EstimatorTraining(Training):
 
     def set_data(self, X: Any, y: Any, sample_weight: Any, class_weight: Any, validation: Any) -> None:
         self.X, self.y, self.w = X, y, sample_weight
-        self.targets, self.validation = self.network.targets, validation
+        self.targets, self.rows = self.network.targets, Rows(X, y, sample_weight)
+        self.validation = None if validation is None else Rows(*validation)
 
     def check_batches(self) -> None:
         """Add a last batch that is too small for a layer to the one before it; scikit-learn has no such layer."""
         start, stop = self.batches[-1]
         if len(self.batches) > 1 and stop - start < max(layer.fewest_rows for layer in self.network.layers):
-            self.batches[-2:] = [(self.batches[-2][0], stop)]
+            self.batches = np.vstack([self.batches[:-2], (self.batches[-2, 0], stop)])
             self.shuffle = self.shuffle and len(self.batches) > 1
         super().check_batches()
 
