@@ -906,7 +906,9 @@ def test_operators_that_cannot_be_taken_over(tmp_path: Path) -> None:
     bad = {
         "Conv": lambda: Foreign().then("MatMul", W).then("Conv", numbers(1, 1, 1)),
         "Gather": lambda: Foreign().then("Gather", np.array([0])).then("MatMul", W[:1]),
-        "Mul": lambda: Foreign().then("Mul", numbers(3)).then("MatMul", W),
+        "Mul": lambda: Foreign().then("MatMul", W).then("Mul", numbers(4)).then("MatMul", W.T),
+        "scales the column 'input0' by -": lambda: Foreign().then("Mul", -(numbers(3) ** 2)).then("MatMul", W),
+        "'input0' 2 times": lambda: Foreign().then("Gather", np.array([0, 0, 1]), axis=1).then("MatMul", W),
         "Relu, which does not follow": lambda: Foreign().then("Relu").then("MatMul", W),
         "turns its rows": lambda: Foreign().then("Gemm", W, transA=1),
         "has Clip": lambda: Foreign().then("MatMul", W).then("Clip", np.float32(0), np.float32(6)).then("MatMul", W.T),
@@ -925,6 +927,151 @@ def test_our_own_onnx_files_come_back(tmp_path: Path, name: str, loss: str) -> N
     again = Network.from_onnx(files.save(network, tmp_path / "n.onnx").paths[0])
     assert again.theta.tobytes() == network.theta.tobytes()
     assert (again.layers, again.loss) == (network.layers, network.loss)
+
+
+def with_statistics(layers: list[Layer], dtype: str, n_in: int = 3) -> Network:
+    """A network with the statistics that training leaves, and parameters that differ from 0 and 1."""
+    network = in_precision(Network(layers, loss=CrossEntropy(), seed=0, n_in=n_in), dtype)
+    network.theta[:] += np.random.default_rng(1).uniform(0.1, 0.5, network.theta.shape).astype(dtype)
+    return network
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", list(ACTIVATIONS))
+def test_our_own_batch_norms_come_back(tmp_path: Path, name: str, dtype: str) -> None:
+    pytest.importorskip("onnx")
+    stacks: list[list[Layer]] = [
+        [Dense(4), BatchNorm(name), Dense(2)],
+        [BatchNorm(name, eps=1e-3), BatchNorm(), Dense(2, bias=False)],
+        [Dense(3, name, bias=False), BatchNorm(), BatchNorm(name), Dense(2)],
+    ]
+    for layers in stacks:
+        network = with_statistics(layers, dtype)
+        again = Network.from_onnx(files.save(network, tmp_path / "n.onnx").paths[0])
+        assert (again.layers, again.loss, again.dtype) == (network.layers, network.loss, network.dtype)
+        assert again.theta.tobytes() == network.theta.tobytes()
+        assert again.outputs(X, engine="reference").tolist() == network.outputs(X, engine="reference").tolist()
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_our_own_tables_come_back_from_onnx(tmp_path: Path, target: str, gaps: bool, dtype: str) -> None:
+    onnx = pytest.importorskip("onnx")
+    network, frame, preprocessing = table_model(target, gaps, dtype)
+    path = files.save(network, tmp_path / "n.onnx").paths[0]
+    again = Network.from_onnx(path)
+    assert columns_in(again.preprocessing) == columns_in(network.preprocessing)
+    read = Preprocessing.from_dict(again.preprocessing)
+    assert (read.columns, read.target) == (preprocessing.columns, preprocessing.target)
+    assert expected_of(again, frame, read).tolist() == expected_of(network, frame, preprocessing).tolist()
+    assert again.classes is None or again.classes.tolist() == list(preprocessing.classes)
+    once_more = files.save(again, tmp_path / "again.onnx")
+    assert once_more.agreement is None or once_more.agreement.ok
+    # The numbers come from the graph: names are all that is lost without the metadata.
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    (tmp_path / "bare.onnx").write_bytes(model.SerializeToString())
+    bare = columns_in(Network.from_onnx(tmp_path / "bare.onnx").preprocessing)
+    assert bare is not None
+    assert [column.name for column in bare.columns] == ["columns0", "words0", "columns1", "columns2", "words1"]
+    known = columns_in(network.preprocessing)
+    assert known is not None
+    assert {name: array.tolist() for name, array in bare.arrays.items() if name != "column_fill"} == {
+        name: array.tolist() for name, array in known.arrays.items() if name != "column_fill"
+    }
+    assert ([words.categories for words in bare.words], bare.scale) == (
+        [words.categories for words in known.words], known.scale)  # fmt: skip
+
+
+def foreign_table(path: Path, words: str, scaled: str) -> tuple[Path, np.ndarray]:
+    """A file of another library that takes a table of two columns of numbers and one of words; and its weights."""
+    model = Foreign()
+    helper = model.onnx.helper
+    mean, std, fill = (np.array(each, np.float32) for each in ([3.0, -1.0], [2.0, 0.5], [2.5, 0.25]))
+    model.current = "amounts"
+    if scaled == "ml":
+        filling = {"imputed_value_floats": fill.tolist(), "replaced_value_float": float("nan")}
+        model.then("Imputer", domain="ai.onnx.ml", **filling)
+        scale = (1 / std).tolist()
+        model.then("Scaler", domain="ai.onnx.ml", offset=mean.tolist(), scale=scale)
+    else:
+        known = model.node("Equal", "amounts", "amounts")
+        model.current = model.node("Where", known, "amounts", model.fixed(fill))
+        model.then("Add", -mean).then("Mul", 1 / std)
+    left, model.current = model.current, "colour"
+    categories = ["red", "blue", "green"]  # in an order of its own
+    if words == "one-hot":
+        model.then("OneHotEncoder", domain="ai.onnx.ml", cats_strings=categories).then("Reshape", np.array([-1, 3]))
+    elif words == "dropped":
+        model.then("OneHotEncoder", domain="ai.onnx.ml", cats_strings=categories).then("Reshape", np.array([-1, 3]))
+        model.then("Gather", np.array([2, 0]), axis=1)
+    else:
+        codes = {"keys_strings": categories, "values_int64s": [2, 0, 1], "default_int64": -1}
+        model.then("LabelEncoder", domain="ai.onnx.ml", **codes).then("Cast", to=1)
+        model.then("Sub", np.array([1.0], np.float32))
+    model.current = model.node("Concat", left, model.current, axis=1)
+    W = numbers({"one-hot": 5, "dropped": 4, "ordinal": 3}[words], 4)
+    model.then("Gemm", W, numbers(4)).then("Tanh").then("MatMul", numbers(4, 2)).then("Softmax", axis=1)
+    given = [
+        helper.make_tensor_value_info("amounts", 1, ["n", 2]),
+        helper.make_tensor_value_info("colour", 8, ["n", 1]),
+    ]
+    result = helper.make_value_info(model.current, helper.make_tensor_type_proto(1, None))
+    graph = helper.make_graph(model.nodes, "foreign", given, [result], model.arrays)
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("ai.onnx.ml", 2)]
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())
+    return path, W
+
+
+@pytest.mark.parametrize("scaled", ["ml", "arithmetic"])
+@pytest.mark.parametrize("words", ["one-hot", "dropped", "ordinal"])
+def test_tables_in_onnx_files_of_others(tmp_path: Path, words: str, scaled: str) -> None:
+    path, _ = foreign_table(tmp_path / "n.onnx", words, scaled)
+    network = Network.from_onnx(path, classes=["a", "b"])
+    rng = np.random.default_rng(2)
+    amounts = (rng.normal(size=(30, 2)) * [2.0, 0.5] + [3.0, -1.0]).astype(np.float32)
+    amounts[::4, 0] = np.nan
+    colour = np.array(["red", "green", "blue"], dtype=object)[np.arange(30) % 3]
+    run = session(path)
+    expected = run.run(None, {"amounts": amounts, "colour": colour[:, None]})[0]
+    preprocessing = Preprocessing.from_dict(network.preprocessing)
+    frame = polars.DataFrame({"amounts0": amounts[:, 0], "amounts1": amounts[:, 1], "colour": colour})
+    found = network.predict_proba(preprocessing.transform(frame))
+    assert close(found, expected, "float32")
+    assert preprocessing.columns[2].categories == ("blue", "green", "red")
+    unknown = frame.with_columns(polars.lit("mauve").alias("colour"))
+    expected = run.run(None, {"amounts": amounts, "colour": np.full((30, 1), "mauve", dtype=object)})[0]
+    assert close(network.predict_proba(preprocessing.transform(unknown, unknown="ignore")), expected, "float32")
+    if compiler_here():
+        assert files.save(network, tmp_path / "n.c").agreement is not None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["one-hot", "dropped", "ordinal", "scaled"])
+def test_pipelines_that_scikit_learns_exporter_writes(tmp_path: Path, kind: str) -> None:
+    converter, pandas = pytest.importorskip("skl2onnx"), pytest.importorskip("pandas")
+    from sklearn import compose, impute, neural_network, pipeline, preprocessing
+
+    encoders = {"one-hot": preprocessing.OneHotEncoder(handle_unknown="ignore"),
+                "dropped": preprocessing.OneHotEncoder(drop="first"), "ordinal": preprocessing.OrdinalEncoder(),
+                "scaled": pipeline.make_pipeline(preprocessing.OneHotEncoder(sparse_output=False),
+                                                 preprocessing.MinMaxScaler((-1, 2)))}  # fmt: skip
+    rng = np.random.default_rng(0)
+    frame = {"age": rng.normal(50, 10, 60), "colour": rng.choice(["r", "g", "b"], 60), "height": rng.normal(3, 1, 60)}
+    table = pandas.DataFrame(frame)
+    steps = compose.ColumnTransformer([
+        ("n", pipeline.make_pipeline(impute.SimpleImputer(), preprocessing.StandardScaler()), ["age", "height"]),
+        ("w", encoders[kind], ["colour"]),
+    ])  # fmt: skip
+    theirs = pipeline.make_pipeline(steps, neural_network.MLPClassifier((4,), max_iter=5, random_state=0))
+    theirs.fit(table, np.arange(60) % 3)
+    (tmp_path / "n.onnx").write_bytes(converter.to_onnx(theirs, table[:1]).SerializeToString())
+    network = Network.from_onnx(tmp_path / "n.onnx")
+    rows = Preprocessing.from_dict(network.preprocessing).transform(polars.DataFrame(frame))
+    # Its imputer and scaler keep their numbers in float32.
+    assert close(network.predict_proba(rows), theirs.predict_proba(table), "float32")
+    assert network.predict(rows).tolist() == theirs.predict(table).tolist()
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -7,11 +7,12 @@ short form in which a network remembers its table, for those who cannot or need 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from workings.arrays import Array, Values
 from workings.errors import InputError
@@ -129,6 +130,41 @@ class Columns:
     def have_fills(self) -> bool:
         """Whether gaps among the numbers are filled."""
         return any(column.fill is not None for column in self.numbers)
+
+    @property
+    def width(self) -> int:
+        """How many columns X has."""
+        return sum(column.width for column in self.columns)
+
+    def features(self, numbers: Array, codes: Array, dtype: DTypeLike = np.float64) -> Array:
+        """X, of shape (n, n_in), for rows of numbers and of categories counted from 0, where -1 is a gap."""
+        mean, std, fill = (array.astype(dtype) for array in self.arrays.values())
+        scaled = iter(standard(filled(numbers.astype(dtype), fill), mean, std).T[:, :, None])
+        coded = iter(codes.T[:, :, None])
+        pieces = [
+            one_of(next(coded), column) if isinstance(column, Words) else next(scaled) for column in self.columns
+        ]  # fmt: skip
+        return np.hstack(pieces).astype(dtype)
+
+    def stored(self, classes: Sequence[Any], reason: str) -> dict[str, Any]:
+        """What stands in ``network.preprocessing``: what ``columns_in`` reads."""
+        columns = [{"kind": KINDS[type(column)], **asdict(column)} for column in self.columns]
+        for column in columns:
+            column |= {"categories": list(column["categories"])} if "categories" in column else {}
+        mean, std = self.scale or (0.0, 1.0)
+        about = {"classes": list(classes)} if len(classes) else {"mean": mean, "std": std}
+        task = "classification" if len(classes) else "regression"
+        return {"columns": columns, "target": {"task": task, "name": self.target, **about}, "reason": reason}
+
+
+KINDS: dict[type, str] = {Number: "number", Words: "category"}
+
+
+def one_of(codes: Array, column: Words) -> Array:
+    """One column for each category, true where it is the row's; a gap is what fills it."""
+    filling = -1 if column.fill is None else column.categories.index(column.fill)
+    known = np.array([[code if code >= 0 else filling] for code in codes[:, 0].tolist()])
+    return np.asarray(np.arange(column.width) == known)
 
 
 def columns_in(stored: Mapping[str, Any] | None) -> Columns | None:
