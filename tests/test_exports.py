@@ -40,7 +40,7 @@ from workings import (
     files,
 )
 from workings.activations import ACTIVATIONS
-from workings.columns import columns_in
+from workings.columns import Columns, Number, Words, columns_in
 from workings.files import c_loops, onnx_nodes
 from workings.files.c import compiler_here
 from workings.files.json import text_of
@@ -350,6 +350,106 @@ def test_c_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool,
             assert preprocessing.classes[library.net_label(p)] == meant
         else:
             assert library.net_value(p) == pytest.approx(meant, rel=NEAR[dtype])
+
+
+def raw_rows(network: Network, frame: Any) -> tuple[np.ndarray, np.ndarray]:
+    """A table's columns of numbers, and the place of each word in its column's list; gaps are NaN and -1."""
+    columns = columns_in(network.preprocessing)
+    assert columns is not None
+    numbers = frame.select([column.name for column in columns.numbers]).to_numpy().astype(np.float64)
+    codes = [
+        [column.categories.index(word) if word in column.categories else -1 for word in frame[column.name].to_list()]
+        for column in columns.words
+    ]
+    return numbers, np.array(codes, dtype=np.int64).T
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_pytorch_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool, dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    network, frame, preprocessing = table_model(target, gaps, dtype)
+    paths = files.save(network, tmp_path / "n.pt").paths
+    written = runpy.run_path(str(paths[2]))
+    with torch.no_grad():
+        found = written["model"](*map(torch.from_numpy, raw_rows(network, frame))).numpy()
+    expected = expected_of(network, frame, preprocessing)
+    if preprocessing.classes:
+        p = network.outputs(preprocessing.transform(frame), engine="reference")
+        assert close(found, p, dtype)
+        assert written["classes"] == list(preprocessing.classes)
+    else:
+        assert close(found[:, 0], expected, dtype)
+    assert written["columns"] == ["age", "small", "price of it"]
+    state = torch.load(paths[0], weights_only=True)
+    columns = columns_in(network.preprocessing)
+    assert columns is not None
+    assert state["column_mean"].numpy().tolist() == columns.arrays["column_mean"].tolist()
+    assert Network.from_torch(written["model"].network).theta.tobytes() == network.theta.tobytes()
+
+
+KINDS = {
+    "numbers": (Number("a", 3.0, 2.0, None), Number("b", 1e5, 0.5, 99_999.0)),
+    "words": (Words("c", ("x", "y", "z"), None), Words("d", ("l", "r"), "r")),
+    "one": (Words("c", ("x", "y", "z"), "x"),),
+}
+
+
+@pytest.mark.parametrize("end", ["pt", pytest.param("keras", marks=pytest.mark.slow), "onnx", "c", "py"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_tables_of_numbers_alone_and_of_words_alone(tmp_path: Path, kind: str, end: str) -> None:
+    if end in ("pt", "keras"):
+        pytest.importorskip("torch")
+    if end == "onnx":
+        pytest.importorskip("onnxruntime")
+    if end == "keras" and not has_keras():
+        pytest.skip("Keras is not installed")
+    columns = Columns(KINDS[kind], "y", (5.0, 2.0))
+    network = Network([Dense(3, "tanh"), Dense(1)], loss="SquaredError", seed=0, n_in=columns.width)
+    network.preprocessing = columns.stored((), "")
+    exported = files.save(network, tmp_path / f"n.{end}")
+    assert exported.agreement is not None or (end == "c" and compiler_here() is None)
+
+
+KERAS_DRIVER = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import keras
+import numpy as np
+
+with np.load("rows.npz") as rows:
+    found = keras.saving.load_model("n.keras").predict([rows["columns"], rows["categories"]], verbose=0)
+np.save("found.npy", found)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+@pytest.mark.parametrize(("target", "gaps"), [("three", True), ("amount", False), ("words", True)])
+def test_keras_takes_the_tables_own_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, target: str, gaps: bool
+) -> None:
+    pytest.importorskip(backend)
+    if not has_keras():
+        pytest.skip("Keras is not installed")
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    network, frame, preprocessing = table_model(target, gaps)
+    exported = files.save(network, tmp_path / "n.keras")
+    assert exported.agreement is not None
+    assert exported.agreement.runtime == f"Keras on {backend}"
+    numbers, codes = raw_rows(network, frame)
+    np.savez(tmp_path / "rows.npz", columns=numbers, categories=codes)
+    subprocess.run([sys.executable, "-c", KERAS_DRIVER], cwd=tmp_path, check=True)
+    found = np.load(tmp_path / "found.npy")
+    # Keras has rounded the numbers to float32; the price is a million and varies by three.
+    rounded = frame.with_columns(polars.col("age", "small", "price of it").cast(polars.Float32).cast(polars.Float64))
+    expected = expected_of(network, rounded, preprocessing)
+    if preprocessing.classes:
+        assert close(found, network.outputs(preprocessing.transform(rounded)), "float32")
+    else:
+        assert close(found[:, 0], expected, "float32")
+    assert "KERAS_BACKEND=torch python n_keras.py" in exported.paths[1].read_text()
 
 
 def test_a_preprocessing_that_is_not_understood_is_refused(tmp_path: Path) -> None:

@@ -140,6 +140,21 @@ def words_of(columns: Columns, codes: Array) -> Array:
     return found
 
 
+def in_single(columns: Columns, rows: Rows) -> Rows:
+    """The same rows for a runtime that takes the columns of numbers in float32."""
+    numbers = rows.numbers.astype(np.float32).astype(np.float64)
+    return Rows(numbers, rows.codes, columns.features(numbers, rows.codes).astype(rows.X.dtype))
+
+
+def given_of(network: Network, rows: Rows) -> dict[str, Array]:
+    """What an exported model is given by name: ``X``, or the ``columns`` and ``categories`` of a table."""
+    columns = columns_in(network.preprocessing)
+    if columns is None:
+        return {"X": rows.X}
+    given = {"columns": rows.numbers, "categories": rows.codes}
+    return {name: array for name, array in given.items() if array.shape[1]}
+
+
 def in_float32(network: Network) -> Network:
     """The same network in float32: what it is for a runtime that has nothing finer."""
     single = copy.deepcopy(network)
