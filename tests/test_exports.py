@@ -338,6 +338,9 @@ def test_c_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool,
     columns = columns_in(network.preprocessing)
     assert columns is not None
     codes = [{word: code for code, word in enumerate(column.categories)} for column in columns.words]
+    for name, texts in {"columns": ["age", "small", "price of it"], "categories": ["colour", "side"],
+                        "categories_0": [*codes[0]], "categories_1": [*codes[1]]}.items():  # fmt: skip
+        assert [text.decode() for text in (ctypes.c_char_p * len(texts)).in_dll(library, f"net_{name}")] == texts
     expected = expected_of(network, frame, preprocessing)
     if not preprocessing.classes:
         library.net_value.restype = ctypes.c_double
@@ -730,6 +733,193 @@ def test_scikit_learns_classifiers(tmp_path: Path, dtype: str, activation: str, 
         assert close(found, theirs.predict_proba(rows), dtype)
 
 
+def pandas_table(rows: int = 120) -> Any:
+    """A table with gaps, whole numbers that are categories, a rare category and a column that is of no use."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    table = pandas.DataFrame({
+        "age": rng.normal(50, 10, rows), "colour": rng.choice(["red", "green", "blue"], rows, p=[0.8, 0.17, 0.03]),
+        "year": rng.integers(1990, 2020, rows), "doors": rng.choice([4, 10, 2], rows), "junk": ["z"] * rows,
+    })  # fmt: skip
+    table.loc[::7, "age"] = np.nan
+    table.loc[::9, "colour"] = np.nan
+    return table
+
+
+def encoders() -> dict[str, Any]:
+    """The ways in which a column of words with gaps can be encoded."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+
+    usual, gone = SimpleImputer(strategy="most_frequent"), SimpleImputer(strategy="constant", fill_value="gone")
+    return {
+        "one-hot": make_pipeline(usual, OneHotEncoder()),
+        "dropped": make_pipeline(usual, OneHotEncoder(drop="first")),
+        "binary": make_pipeline(usual, OneHotEncoder(drop="if_binary", handle_unknown="ignore")),
+        "rare": make_pipeline(usual, OneHotEncoder(min_frequency=10)),
+        "rare and unknown": make_pipeline(usual, OneHotEncoder(max_categories=2, handle_unknown="infrequent_if_exist")),
+        "a word for gaps": make_pipeline(gone, OneHotEncoder(categories=[["red", "gone", "green", "blue"]])),
+        "an unknown word for gaps": make_pipeline(
+            gone, OneHotEncoder(categories=[["red", "blue"]], handle_unknown="ignore")),
+        "scaled": make_pipeline(usual, OneHotEncoder(sparse_output=False), StandardScaler()),
+        "ordinal": make_pipeline(usual, OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+                                 MinMaxScaler((-1, 1))),
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("ours", [False, True])
+@pytest.mark.parametrize("encoder", encoders())
+def test_pipelines_of_tables(tmp_path: Path, encoder: str, ours: bool) -> None:
+    pytest.importorskip("onnx")
+    from sklearn import compose, impute, neural_network, pipeline, preprocessing
+
+    from workings import sklearn as workings_sklearn
+
+    table = pandas_table()
+    y = np.array(["no", "yes", "why"])[np.arange(len(table)) % 3]
+    numbers = pipeline.make_pipeline(impute.SimpleImputer(strategy="median"), preprocessing.StandardScaler())
+    columns = compose.ColumnTransformer([
+        ("w", encoders()[encoder], ["colour"]), ("n", numbers, ["year", "age"]),
+        ("d", preprocessing.OneHotEncoder(), ["doors"]),
+    ])  # fmt: skip
+    kind = workings_sklearn.MLPClassifier if ours else neural_network.MLPClassifier
+    theirs = pipeline.make_pipeline(columns, preprocessing.MaxAbsScaler(), kind((4,), max_iter=8, random_state=0))
+    theirs.fit(table, y)
+    network = Network.from_sklearn(theirs)
+    found = columns_in(network.preprocessing)
+    assert found is not None
+    assert {column.name for column in found.columns} == {"age", "colour", "year", "doors"}
+    expected = theirs.predict_proba(table)
+    frame = polars.DataFrame({name: [None if v != v else v for v in table[name].tolist()] for name in table})
+    if encoder != "an unknown word for gaps":
+        rows = Preprocessing.from_dict(network.preprocessing).transform(frame)
+        assert np.allclose(network.predict_proba(rows), expected, rtol=1e-12, atol=1e-15)
+        assert network.predict(rows).tolist() == theirs.predict(table).tolist()
+    run = session(files.save(theirs, tmp_path / "n.onnx").paths[0])
+    given = {
+        "columns": table[[column.name for column in found.numbers]].to_numpy().astype(np.float64),
+        "words": table[[column.name for column in found.words]].astype(object).fillna("").astype(str).to_numpy(object),
+    }
+    assert np.allclose(run.run(["probabilities"], given)[0], expected, rtol=1e-12, atol=1e-15)
+    assert run.run(["label"], given)[0].tolist() == theirs.predict(table).tolist()
+    again = Network.load(files.save(theirs, tmp_path / "n.safetensors").paths[0])
+    assert (columns_in(again.preprocessing), again.theta.tobytes()) == (found, network.theta.tobytes())
+    assert again.classes is not None
+    assert again.classes.tolist() == theirs.classes_.tolist()
+    for end in ("c", "py", "json"):
+        exported = files.save(theirs, tmp_path / f"n.{end}")
+        assert exported.agreement is not None or compiler_here() is None
+
+
+def scalers() -> dict[str, Any]:
+    """The ways in which numbers can be scaled."""
+    from sklearn import preprocessing as known
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    return {
+        "standard": known.StandardScaler(), "no mean": known.StandardScaler(with_mean=False),
+        "no std": known.StandardScaler(with_std=False), "min max": known.MinMaxScaler((-3, 7)),
+        "max": known.MaxAbsScaler(), "robust": known.RobustScaler(), "nothing": "passthrough",
+        "several": make_pipeline(known.MinMaxScaler(), SimpleImputer(), known.StandardScaler()),
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("scaler", scalers())
+@pytest.mark.parametrize("target", [None, "StandardScaler", "MinMaxScaler"])
+def test_pipelines_of_numbers_and_scaled_targets(tmp_path: Path, scaler: str, target: str | None) -> None:
+    from sklearn import compose, neural_network, pipeline, preprocessing
+
+    rows = 50 + 7 * X
+    y = 1000 + 300 * X[:, 0]
+    steps = pipeline.Pipeline([
+        ("scale", scalers()[scaler]),
+        ("net", neural_network.MLPRegressor(hidden_layer_sizes=(4,), max_iter=8, random_state=0)),
+    ])  # fmt: skip
+    whole = (
+        steps
+        if target is None
+        else compose.TransformedTargetRegressor(steps, transformer=getattr(preprocessing, target)())
+    )
+    whole.fit(rows, y)
+    network = Network.from_sklearn(whole)
+    table = polars.DataFrame(dict(zip(("x0", "x1", "x2"), rows.T, strict=True)))
+    read = Preprocessing.from_dict(network.preprocessing)
+    found = read.untransform_target(network.predict(read.transform(table)))
+    assert np.allclose(found, whole.predict(rows), rtol=1e-11)
+    for end in ("c", "py", "json"):
+        exported = files.save(whole, tmp_path / f"n.{end}")
+        assert exported.agreement is not None or compiler_here() is None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_names_of_columns_are_kept_and_searches_are_opened(tmp_path: Path) -> None:
+    from sklearn import model_selection, neural_network, pipeline, preprocessing
+
+    from workings.sklearn import MLPClassifier
+
+    table = pandas_table()[["year", "doors"]]
+    y = np.arange(len(table)) % 2
+    for kind in (neural_network.MLPClassifier, MLPClassifier):
+        named = kind((3,), max_iter=3).fit(table, y)
+        columns = columns_in(Network.from_sklearn(named).preprocessing)
+        assert columns is not None
+        assert columns.names == ("year", "doors")
+        files.save(named, tmp_path / "n.json")
+        assert columns_in(Network.from_json(tmp_path / "n.json").preprocessing) == columns
+    steps = pipeline.make_pipeline(preprocessing.StandardScaler(), neural_network.MLPClassifier((3,), max_iter=3))
+    search = model_selection.GridSearchCV(steps, {"mlpclassifier__alpha": [0.1, 0.2]}, cv=2).fit(table, y)
+    assert np.array_equal(Network.from_sklearn(search).theta, Network.from_sklearn(search.best_estimator_).theta)
+
+
+class Doubled:
+    """A step of one's own."""
+
+    def fit(self, X: Any, y: Any = None) -> Doubled:
+        """Learn nothing."""
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Double."""
+        return 2 * X
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_steps_that_cannot_be_taken_over() -> None:
+    from sklearn import compose, decomposition, impute, neural_network, pipeline, preprocessing
+
+    def refused(*steps: Any, table: Any = X, match: str) -> None:
+        theirs = pipeline.make_pipeline(*steps, neural_network.MLPClassifier((3,), max_iter=2))
+        theirs.fit(table, np.arange(len(table)) % 2)
+        with pytest.raises(InputError, match=match):
+            Network.from_sklearn(theirs)
+
+    table = pandas_table()
+    words, numbers = table[["colour"]].fillna("red"), table[["year", "doors"]]
+    holes = np.where(np.arange(240).reshape(80, 3) % 11 == 0, np.nan, X)
+    refused(
+        decomposition.PCA(), match=r"step 'pca', PCA, which is not known.*StandardScaler, MinMaxScaler.*pipeline\[-1\]"
+    )
+    refused(Doubled(), match="step 'doubled', Doubled, which is not known")
+    refused(preprocessing.FunctionTransformer(np.tanh), match="whose function is Python's")
+    refused(preprocessing.MinMaxScaler(clip=True), match="which clips")
+    refused(impute.SimpleImputer(add_indicator=True), table=holes, match="columns of their own")
+    refused(preprocessing.OneHotEncoder(drop=["red"], max_categories=2), table=words, match="drops a category and puts")
+    refused(preprocessing.OneHotEncoder(), table=table[["colour"]], match="gaps of 'colour' as a category")
+    refused(preprocessing.StandardScaler(), preprocessing.OneHotEncoder(), table=numbers, match="after another step")
+    twice = [("a", preprocessing.StandardScaler(), ["year"]), ("b", "passthrough", ["year", "doors"])]
+    refused(compose.ColumnTransformer(twice), table=numbers, match="uses the column 'year' 2 times")
+    unfitted = pipeline.make_pipeline(preprocessing.StandardScaler(), neural_network.MLPClassifier())
+    with pytest.raises(InputError, match="fit"):
+        Network.from_sklearn(unfitted)
+    fitted = pipeline.make_pipeline(preprocessing.StandardScaler(), decomposition.PCA()).fit(X)
+    with pytest.raises(InputError, match=r"This PCA is no network.*Pipeline"):
+        Network.from_sklearn(fitted)
+
+
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_scikit_learns_regressors(tmp_path: Path, outputs: int) -> None:
@@ -743,8 +933,12 @@ def test_scikit_learns_regressors(tmp_path: Path, outputs: int) -> None:
 
 def test_scikit_learns_that_cannot_be_taken_over() -> None:
     sklearn = pytest.importorskip("sklearn.neural_network")
-    with pytest.raises(InputError, match="fit it first"):
+    from sklearn import linear_model
+
+    with pytest.raises(InputError, match="call fit first"):
         Network.from_sklearn(sklearn.MLPClassifier())
+    with pytest.raises(InputError, match=r"LogisticRegression is no network: .*takes a fitted MLPClassifier"):
+        Network.from_sklearn(linear_model.LogisticRegression())
     with pytest.raises(InputError, match="no coefs_"):
         Network.from_sklearn("a text")
 
@@ -1232,7 +1426,7 @@ def test_what_is_no_model_is_told_what_to_do() -> None:
 
     with pytest.raises(InputError, match="Fit it first"):
         files.save(MLPClassifier(), "model.json")
-    with pytest.raises(InputError, match="from_sklearn"):
+    with pytest.raises(InputError, match=r"MLPClassifier is not fitted.*call fit first"):
         files.save(neural_network.MLPClassifier(), "model.json")
 
 

@@ -94,10 +94,10 @@ class Coded:
 Feature = Measured | Coded
 
 
-def one_hot_of(text: Text, categories: Sequence[str]) -> list[Feature]:
-    """One record for each category of a column of words."""
-    words = tuple(categories)
-    return [Coded(text.column, words, {word: 1.0}, 0.0, text.fill) for word in words]
+def one_hot_of(text: Text, categories: Sequence[str], others: Sequence[str] = ()) -> list[Coded]:
+    """One record for each category of a column of words; others are known but have none."""
+    words = tuple(dict.fromkeys([*categories, *others]))
+    return [Coded(text.column, words, {word: 1.0}, 0.0, text.fill) for word in categories]
 
 
 def features_of(columns: Columns) -> list[Feature]:
