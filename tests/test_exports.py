@@ -36,6 +36,7 @@ from workings import (
     Poisson,
     ProgramError,
     SquaredError,
+    WorkingsWarning,
     check_gradients,
     files,
 )
@@ -461,6 +462,88 @@ def test_a_preprocessing_that_is_not_understood_is_refused(tmp_path: Path) -> No
     for end in ("c", "json", "py"):
         with pytest.raises(InputError, match=r"network\.preprocessing"):
             files.save(network, tmp_path / f"n.{end}")
+
+
+# -- a table, and rows without names ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_loaded_network_predicts_a_table_by_its_names(tmp_path: Path, target: str, gaps: bool) -> None:
+    pandas = pytest.importorskip("pandas")
+    network, frame, preprocessing = table_model(target, gaps)
+    again = Network.load(network.save(tmp_path / "n.safetensors"))
+    lists = frame.to_dict(as_series=False)
+    expected = expected_of(network, frame, preprocessing)
+    X, y = preprocessing.transform(frame), preprocessing.targets(frame)
+    own = frame["y"].to_numpy() if preprocessing.classes else np.array(lists["y"])
+    for table in (frame, lists, pandas.DataFrame(lists), frame.select(sorted(frame.columns))):
+        assert again.predict(table).tolist() == expected.tolist()
+        assert again.outputs(table).tolist() == again.outputs(X).tolist()
+        assert again.score(table, own) == pytest.approx(again.score(X, y), rel=1e-12)
+        assert again.objective(table, own) == pytest.approx(again.objective(X, y), rel=1e-12)
+    named = pandas.DataFrame(X, columns=list(preprocessing.feature_names))  # X itself, with the names of its columns
+    assert again.outputs(named).tolist() == again.outputs(X).tolist()
+
+
+def test_rows_without_names_that_look_like_a_table_get_a_warning() -> None:
+    from sklearn.datasets import load_diabetes, load_iris, load_wine
+
+    for load in (load_iris, load_wine, lambda: load_diabetes(scaled=False)):
+        raw = load().data
+        frame = polars.DataFrame({f"c{i}": column for i, column in enumerate(raw.T)} | {"y": np.arange(len(raw)) % 2})
+        preprocessing = Preprocessing.learn(frame, "y", task="classification")
+        network = Network([Dense(2)], loss=CrossEntropy(), seed=0, n_in=raw.shape[1])
+        network.preprocessing = preprocessing.to_dict()
+        for rows in (raw, raw[:1], raw[40:43]):
+            with pytest.warns(WorkingsWarning, match="looks like a table's own numbers"):
+                network.predict(rows)
+        X = preprocessing.transform(frame)
+        for rows in (X, X[:1], X[40:43], np.zeros((2, raw.shape[1]))):
+            network.predict(rows)  # warnings are errors here
+
+
+def test_a_table_that_does_not_fit_is_refused_by_column_and_row() -> None:
+    network, frame, _ = table_model("three", gaps=False)
+    table = frame.to_dict(as_series=False)
+    bad = {
+        "no column 'side'; this network takes the columns age, colour": {k: v for k, v in table.items() if k != "side"},
+        "'age' must hold numbers": {**table, "age": ["old"] * 90},
+        "'age' has nan at row 2": {**table, "age": [1.0, 2.0, None, *table["age"][3:]]},
+        "'side' has the category 'up', .* at row 1. Known are left, right": {**table, "side": ["left", *["up"] * 89]},
+        "'side' has a gap, at row 0": {**table, "side": [None, *table["side"][1:]]},
+        "different lengths: 1, 90": {**table, "age": [1.0]},
+    }  # fmt: skip
+    for words, each in bad.items():
+        with pytest.raises(InputError, match=words):
+            network.predict(each)
+
+
+@pytest.mark.parametrize(("end", "reader"), [
+    ("json", "from_json"), ("onnx", "from_onnx"), ("pt", "from_torch"), ("keras", "from_keras"),
+    ("pkl", "from_sklearn"),
+])  # fmt: skip
+def test_a_file_of_another_kind_is_told_its_reader(tmp_path: Path, end: str, reader: str) -> None:
+    path = tmp_path / f"n.{end}"
+    path.write_bytes(b"something else")
+    with pytest.raises(FileError, match=rf"n\.{end} .*Network\.{reader}"):
+        Network.load(path)
+    if end in ("pt", "keras", "pkl"):
+        with pytest.raises(FileError, match=rf"must end in one of .*Network\.{reader}"):
+            files.load(path)
+    if end == "json":
+        for content in (b"something else", b"{}"):
+            path.write_bytes(content)
+            with pytest.raises(FileError, match=r"Network\.from_json reads") as caught:
+                Network.from_json(path)
+            assert "Network.load" not in str(caught.value)
+
+
+@needs_c
+def test_products_in_float32_are_rounded_with_their_sum(tmp_path: Path) -> None:
+    for dtype, has_it in (("float32", True), ("float64", False)):
+        network = in_precision(Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), n_in=2), dtype)
+        assert ("sum = fmaf(" in files.save(network, tmp_path / "n.c").paths[0].read_text()) == has_it
 
 
 # -- C --------------------------------------------------------------------------------------

@@ -138,4 +138,7 @@ def reader_for(path: Path) -> Callable[..., Network]:
 
 def unknown_end(path: Path, known: tuple[str, ...]) -> FileError:
     """Make the error for a file of another kind."""
-    return FileError(f"'{path}' ends in {path.suffix!r}; it must end in one of {', '.join(known)}.")
+    from workings.files.safetensors import OTHER_READERS
+
+    hint = f" {OTHER_READERS[path.suffix.lower()]}" if path.suffix.lower() in OTHER_READERS else ""
+    return FileError(f"'{path}' ends in {path.suffix!r}; it must end in one of {', '.join(known)}.{hint}")

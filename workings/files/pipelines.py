@@ -7,7 +7,6 @@ attributes that scikit-learn documents; a step that is not known, or one of a cl
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -314,9 +313,13 @@ def words_like(fill: Any, categories: Array) -> str:
 def frame_of(values: Mapping[str, Array]) -> Any:
     """A table with named columns, by whichever library is there."""
     if importlib.util.find_spec("pandas") is not None:
-        return importlib.import_module("pandas").DataFrame(dict(values))
+        import pandas
+
+        return pandas.DataFrame(dict(values))
+    import polars
+
     lists = {name: [None if value != value else value for value in array.tolist()] for name, array in values.items()}
-    return importlib.import_module("polars").DataFrame(lists)
+    return polars.DataFrame(lists)
 
 
 FOLLOWED: dict[str, Callable[[Steps, str, Any, list[Record]], list[Record]]] = {
