@@ -36,11 +36,12 @@ from workings import (
     Poisson,
     ProgramError,
     SquaredError,
+    WorkingsWarning,
     check_gradients,
     files,
 )
 from workings.activations import ACTIVATIONS
-from workings.columns import columns_in
+from workings.columns import Columns, Number, Words, columns_in
 from workings.files import c_loops, onnx_nodes
 from workings.files.c import compiler_here
 from workings.files.json import text_of
@@ -338,6 +339,9 @@ def test_c_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool,
     columns = columns_in(network.preprocessing)
     assert columns is not None
     codes = [{word: code for code, word in enumerate(column.categories)} for column in columns.words]
+    for name, texts in {"columns": ["age", "small", "price of it"], "categories": ["colour", "side"],
+                        "categories_0": [*codes[0]], "categories_1": [*codes[1]]}.items():  # fmt: skip
+        assert [text.decode() for text in (ctypes.c_char_p * len(texts)).in_dll(library, f"net_{name}")] == texts
     expected = expected_of(network, frame, preprocessing)
     if not preprocessing.classes:
         library.net_value.restype = ctypes.c_double
@@ -352,12 +356,194 @@ def test_c_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool,
             assert library.net_value(p) == pytest.approx(meant, rel=NEAR[dtype])
 
 
+def raw_rows(network: Network, frame: Any) -> tuple[np.ndarray, np.ndarray]:
+    """A table's columns of numbers, and the place of each word in its column's list; gaps are NaN and -1."""
+    columns = columns_in(network.preprocessing)
+    assert columns is not None
+    numbers = frame.select([column.name for column in columns.numbers]).to_numpy().astype(np.float64)
+    codes = [
+        [column.categories.index(word) if word in column.categories else -1 for word in frame[column.name].to_list()]
+        for column in columns.words
+    ]
+    return numbers, np.array(codes, dtype=np.int64).T
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_pytorch_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps: bool, dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    network, frame, preprocessing = table_model(target, gaps, dtype)
+    paths = files.save(network, tmp_path / "n.pt").paths
+    written = runpy.run_path(str(paths[2]))
+    with torch.no_grad():
+        found = written["model"](*map(torch.from_numpy, raw_rows(network, frame))).numpy()
+    expected = expected_of(network, frame, preprocessing)
+    if preprocessing.classes:
+        p = network.outputs(preprocessing.transform(frame), engine="reference")
+        assert close(found, p, dtype)
+        assert written["classes"] == list(preprocessing.classes)
+    else:
+        assert close(found[:, 0], expected, dtype)
+    assert written["columns"] == ["age", "small", "price of it"]
+    state = torch.load(paths[0], weights_only=True)
+    columns = columns_in(network.preprocessing)
+    assert columns is not None
+    assert state["column_mean"].numpy().tolist() == columns.arrays["column_mean"].tolist()
+    assert Network.from_torch(written["model"].network).theta.tobytes() == network.theta.tobytes()
+
+
+KINDS = {
+    "numbers": (Number("a", 3.0, 2.0, None), Number("b", 1e5, 0.5, 99_999.0)),
+    "words": (Words("c", ("x", "y", "z"), None), Words("d", ("l", "r"), "r")),
+    "one": (Words("c", ("x", "y", "z"), "x"),),
+}
+
+
+@pytest.mark.parametrize("end", ["pt", pytest.param("keras", marks=pytest.mark.slow), "onnx", "c", "py"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_tables_of_numbers_alone_and_of_words_alone(tmp_path: Path, kind: str, end: str) -> None:
+    if end in ("pt", "keras"):
+        pytest.importorskip("torch")
+    if end == "onnx":
+        pytest.importorskip("onnxruntime")
+    if end == "keras" and not has_keras():
+        pytest.skip("Keras is not installed")
+    columns = Columns(KINDS[kind], "y", (5.0, 2.0))
+    network = Network([Dense(3, "tanh"), Dense(1)], loss="SquaredError", seed=0, n_in=columns.width)
+    network.preprocessing = columns.stored((), "")
+    exported = files.save(network, tmp_path / f"n.{end}")
+    assert exported.agreement is not None or (end == "c" and compiler_here() is None)
+
+
+KERAS_DRIVER = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import keras
+import numpy as np
+
+with np.load("rows.npz") as rows:
+    found = keras.saving.load_model("n.keras").predict([rows["columns"], rows["categories"]], verbose=0)
+np.save("found.npy", found)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+@pytest.mark.parametrize(("target", "gaps"), [("three", True), ("amount", False), ("words", True)])
+def test_keras_takes_the_tables_own_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, target: str, gaps: bool
+) -> None:
+    pytest.importorskip(backend)
+    if not has_keras():
+        pytest.skip("Keras is not installed")
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    network, frame, preprocessing = table_model(target, gaps)
+    exported = files.save(network, tmp_path / "n.keras")
+    assert exported.agreement is not None
+    assert exported.agreement.runtime == f"Keras on {backend}"
+    numbers, codes = raw_rows(network, frame)
+    np.savez(tmp_path / "rows.npz", columns=numbers, categories=codes)
+    subprocess.run([sys.executable, "-c", KERAS_DRIVER], cwd=tmp_path, check=True)
+    found = np.load(tmp_path / "found.npy")
+    # Keras has rounded the numbers to float32; the price is a million and varies by three.
+    rounded = frame.with_columns(polars.col("age", "small", "price of it").cast(polars.Float32).cast(polars.Float64))
+    expected = expected_of(network, rounded, preprocessing)
+    if preprocessing.classes:
+        assert close(found, network.outputs(preprocessing.transform(rounded)), "float32")
+    else:
+        assert close(found[:, 0], expected, "float32")
+    assert "KERAS_BACKEND=torch python n_keras.py" in exported.paths[1].read_text()
+
+
 def test_a_preprocessing_that_is_not_understood_is_refused(tmp_path: Path) -> None:
     network = Network([Dense(1)], loss="SquaredError", n_in=2)
     network.preprocessing = {"mean": [0.1, 2.0], "columns": ["a", "b"]}
     for end in ("c", "json", "py"):
         with pytest.raises(InputError, match=r"network\.preprocessing"):
             files.save(network, tmp_path / f"n.{end}")
+
+
+# -- a table, and rows without names ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_loaded_network_predicts_a_table_by_its_names(tmp_path: Path, target: str, gaps: bool) -> None:
+    pandas = pytest.importorskip("pandas")
+    network, frame, preprocessing = table_model(target, gaps)
+    again = Network.load(network.save(tmp_path / "n.safetensors"))
+    lists = frame.to_dict(as_series=False)
+    expected = expected_of(network, frame, preprocessing)
+    X, y = preprocessing.transform(frame), preprocessing.targets(frame)
+    own = frame["y"].to_numpy() if preprocessing.classes else np.array(lists["y"])
+    for table in (frame, lists, pandas.DataFrame(lists), frame.select(sorted(frame.columns))):
+        assert again.predict(table).tolist() == expected.tolist()
+        assert again.outputs(table).tolist() == again.outputs(X).tolist()
+        assert again.score(table, own) == pytest.approx(again.score(X, y), rel=1e-12)
+        assert again.objective(table, own) == pytest.approx(again.objective(X, y), rel=1e-12)
+    named = pandas.DataFrame(X, columns=list(preprocessing.feature_names))  # X itself, with the names of its columns
+    assert again.outputs(named).tolist() == again.outputs(X).tolist()
+
+
+def test_rows_without_names_that_look_like_a_table_get_a_warning() -> None:
+    from sklearn.datasets import load_diabetes, load_iris, load_wine
+
+    for load in (load_iris, load_wine, lambda: load_diabetes(scaled=False)):
+        raw = load().data
+        frame = polars.DataFrame({f"c{i}": column for i, column in enumerate(raw.T)} | {"y": np.arange(len(raw)) % 2})
+        preprocessing = Preprocessing.learn(frame, "y", task="classification")
+        network = Network([Dense(2)], loss=CrossEntropy(), seed=0, n_in=raw.shape[1])
+        network.preprocessing = preprocessing.to_dict()
+        for rows in (raw, raw[:1], raw[40:43]):
+            with pytest.warns(WorkingsWarning, match="looks like a table's own numbers"):
+                network.predict(rows)
+        X = preprocessing.transform(frame)
+        for rows in (X, X[:1], X[40:43], np.zeros((2, raw.shape[1]))):
+            network.predict(rows)  # warnings are errors here
+
+
+def test_a_table_that_does_not_fit_is_refused_by_column_and_row() -> None:
+    network, frame, _ = table_model("three", gaps=False)
+    table = frame.to_dict(as_series=False)
+    bad = {
+        "no column 'side'; this network takes the columns age, colour": {k: v for k, v in table.items() if k != "side"},
+        "'age' must hold numbers": {**table, "age": ["old"] * 90},
+        "'age' has nan at row 2": {**table, "age": [1.0, 2.0, None, *table["age"][3:]]},
+        "'side' has the category 'up', .* at row 1. Known are left, right": {**table, "side": ["left", *["up"] * 89]},
+        "'side' has a gap, at row 0": {**table, "side": [None, *table["side"][1:]]},
+        "different lengths: 1, 90": {**table, "age": [1.0]},
+    }  # fmt: skip
+    for words, each in bad.items():
+        with pytest.raises(InputError, match=words):
+            network.predict(each)
+
+
+@pytest.mark.parametrize(("end", "reader"), [
+    ("json", "from_json"), ("onnx", "from_onnx"), ("pt", "from_torch"), ("keras", "from_keras"),
+    ("pkl", "from_sklearn"),
+])  # fmt: skip
+def test_a_file_of_another_kind_is_told_its_reader(tmp_path: Path, end: str, reader: str) -> None:
+    path = tmp_path / f"n.{end}"
+    path.write_bytes(b"something else")
+    with pytest.raises(FileError, match=rf"n\.{end} .*Network\.{reader}"):
+        Network.load(path)
+    if end in ("pt", "keras", "pkl"):
+        with pytest.raises(FileError, match=rf"must end in one of .*Network\.{reader}"):
+            files.load(path)
+    if end == "json":
+        for content in (b"something else", b"{}"):
+            path.write_bytes(content)
+            with pytest.raises(FileError, match=r"Network\.from_json reads") as caught:
+                Network.from_json(path)
+            assert "Network.load" not in str(caught.value)
+
+
+@needs_c
+def test_products_in_float32_are_rounded_with_their_sum(tmp_path: Path) -> None:
+    for dtype, has_it in (("float32", True), ("float64", False)):
+        network = in_precision(Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), n_in=2), dtype)
+        assert ("sum = fmaf(" in files.save(network, tmp_path / "n.c").paths[0].read_text()) == has_it
 
 
 # -- C --------------------------------------------------------------------------------------
@@ -630,6 +816,193 @@ def test_scikit_learns_classifiers(tmp_path: Path, dtype: str, activation: str, 
         assert close(found, theirs.predict_proba(rows), dtype)
 
 
+def pandas_table(rows: int = 120) -> Any:
+    """A table with gaps, whole numbers that are categories, a rare category and a column that is of no use."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    table = pandas.DataFrame({
+        "age": rng.normal(50, 10, rows), "colour": rng.choice(["red", "green", "blue"], rows, p=[0.8, 0.17, 0.03]),
+        "year": rng.integers(1990, 2020, rows), "doors": rng.choice([4, 10, 2], rows), "junk": ["z"] * rows,
+    })  # fmt: skip
+    table.loc[::7, "age"] = np.nan
+    table.loc[::9, "colour"] = np.nan
+    return table
+
+
+def encoders() -> dict[str, Any]:
+    """The ways in which a column of words with gaps can be encoded."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+
+    usual, gone = SimpleImputer(strategy="most_frequent"), SimpleImputer(strategy="constant", fill_value="gone")
+    return {
+        "one-hot": make_pipeline(usual, OneHotEncoder()),
+        "dropped": make_pipeline(usual, OneHotEncoder(drop="first")),
+        "binary": make_pipeline(usual, OneHotEncoder(drop="if_binary", handle_unknown="ignore")),
+        "rare": make_pipeline(usual, OneHotEncoder(min_frequency=10)),
+        "rare and unknown": make_pipeline(usual, OneHotEncoder(max_categories=2, handle_unknown="infrequent_if_exist")),
+        "a word for gaps": make_pipeline(gone, OneHotEncoder(categories=[["red", "gone", "green", "blue"]])),
+        "an unknown word for gaps": make_pipeline(
+            gone, OneHotEncoder(categories=[["red", "blue"]], handle_unknown="ignore")),
+        "scaled": make_pipeline(usual, OneHotEncoder(sparse_output=False), StandardScaler()),
+        "ordinal": make_pipeline(usual, OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+                                 MinMaxScaler((-1, 1))),
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("ours", [False, True])
+@pytest.mark.parametrize("encoder", encoders())
+def test_pipelines_of_tables(tmp_path: Path, encoder: str, ours: bool) -> None:
+    pytest.importorskip("onnx")
+    from sklearn import compose, impute, neural_network, pipeline, preprocessing
+
+    from workings import sklearn as workings_sklearn
+
+    table = pandas_table()
+    y = np.array(["no", "yes", "why"])[np.arange(len(table)) % 3]
+    numbers = pipeline.make_pipeline(impute.SimpleImputer(strategy="median"), preprocessing.StandardScaler())
+    columns = compose.ColumnTransformer([
+        ("w", encoders()[encoder], ["colour"]), ("n", numbers, ["year", "age"]),
+        ("d", preprocessing.OneHotEncoder(), ["doors"]),
+    ])  # fmt: skip
+    kind = workings_sklearn.MLPClassifier if ours else neural_network.MLPClassifier
+    theirs = pipeline.make_pipeline(columns, preprocessing.MaxAbsScaler(), kind((4,), max_iter=8, random_state=0))
+    theirs.fit(table, y)
+    network = Network.from_sklearn(theirs)
+    found = columns_in(network.preprocessing)
+    assert found is not None
+    assert {column.name for column in found.columns} == {"age", "colour", "year", "doors"}
+    expected = theirs.predict_proba(table)
+    frame = polars.DataFrame({name: [None if v != v else v for v in table[name].tolist()] for name in table})
+    if encoder != "an unknown word for gaps":
+        rows = Preprocessing.from_dict(network.preprocessing).transform(frame)
+        assert np.allclose(network.predict_proba(rows), expected, rtol=1e-12, atol=1e-15)
+        assert network.predict(rows).tolist() == theirs.predict(table).tolist()
+    run = session(files.save(theirs, tmp_path / "n.onnx").paths[0])
+    given = {
+        "columns": table[[column.name for column in found.numbers]].to_numpy().astype(np.float64),
+        "words": table[[column.name for column in found.words]].astype(object).fillna("").astype(str).to_numpy(object),
+    }
+    assert np.allclose(run.run(["probabilities"], given)[0], expected, rtol=1e-12, atol=1e-15)
+    assert run.run(["label"], given)[0].tolist() == theirs.predict(table).tolist()
+    again = Network.load(files.save(theirs, tmp_path / "n.safetensors").paths[0])
+    assert (columns_in(again.preprocessing), again.theta.tobytes()) == (found, network.theta.tobytes())
+    assert again.classes is not None
+    assert again.classes.tolist() == theirs.classes_.tolist()
+    for end in ("c", "py", "json"):
+        exported = files.save(theirs, tmp_path / f"n.{end}")
+        assert exported.agreement is not None or compiler_here() is None
+
+
+def scalers() -> dict[str, Any]:
+    """The ways in which numbers can be scaled."""
+    from sklearn import preprocessing as known
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    return {
+        "standard": known.StandardScaler(), "no mean": known.StandardScaler(with_mean=False),
+        "no std": known.StandardScaler(with_std=False), "min max": known.MinMaxScaler((-3, 7)),
+        "max": known.MaxAbsScaler(), "robust": known.RobustScaler(), "nothing": "passthrough",
+        "several": make_pipeline(known.MinMaxScaler(), SimpleImputer(), known.StandardScaler()),
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("scaler", scalers())
+@pytest.mark.parametrize("target", [None, "StandardScaler", "MinMaxScaler"])
+def test_pipelines_of_numbers_and_scaled_targets(tmp_path: Path, scaler: str, target: str | None) -> None:
+    from sklearn import compose, neural_network, pipeline, preprocessing
+
+    rows = 50 + 7 * X
+    y = 1000 + 300 * X[:, 0]
+    steps = pipeline.Pipeline([
+        ("scale", scalers()[scaler]),
+        ("net", neural_network.MLPRegressor(hidden_layer_sizes=(4,), max_iter=8, random_state=0)),
+    ])  # fmt: skip
+    whole = (
+        steps
+        if target is None
+        else compose.TransformedTargetRegressor(steps, transformer=getattr(preprocessing, target)())
+    )
+    whole.fit(rows, y)
+    network = Network.from_sklearn(whole)
+    table = polars.DataFrame(dict(zip(("x0", "x1", "x2"), rows.T, strict=True)))
+    read = Preprocessing.from_dict(network.preprocessing)
+    found = read.untransform_target(network.predict(read.transform(table)))
+    assert np.allclose(found, whole.predict(rows), rtol=1e-11)
+    for end in ("c", "py", "json"):
+        exported = files.save(whole, tmp_path / f"n.{end}")
+        assert exported.agreement is not None or compiler_here() is None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_names_of_columns_are_kept_and_searches_are_opened(tmp_path: Path) -> None:
+    from sklearn import model_selection, neural_network, pipeline, preprocessing
+
+    from workings.sklearn import MLPClassifier
+
+    table = pandas_table()[["year", "doors"]]
+    y = np.arange(len(table)) % 2
+    for kind in (neural_network.MLPClassifier, MLPClassifier):
+        named = kind((3,), max_iter=3).fit(table, y)
+        columns = columns_in(Network.from_sklearn(named).preprocessing)
+        assert columns is not None
+        assert columns.names == ("year", "doors")
+        files.save(named, tmp_path / "n.json")
+        assert columns_in(Network.from_json(tmp_path / "n.json").preprocessing) == columns
+    steps = pipeline.make_pipeline(preprocessing.StandardScaler(), neural_network.MLPClassifier((3,), max_iter=3))
+    search = model_selection.GridSearchCV(steps, {"mlpclassifier__alpha": [0.1, 0.2]}, cv=2).fit(table, y)
+    assert np.array_equal(Network.from_sklearn(search).theta, Network.from_sklearn(search.best_estimator_).theta)
+
+
+class Doubled:
+    """A step of one's own."""
+
+    def fit(self, X: Any, y: Any = None) -> Doubled:
+        """Learn nothing."""
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Double."""
+        return 2 * X
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_steps_that_cannot_be_taken_over() -> None:
+    from sklearn import compose, decomposition, impute, neural_network, pipeline, preprocessing
+
+    def refused(*steps: Any, table: Any = X, match: str) -> None:
+        theirs = pipeline.make_pipeline(*steps, neural_network.MLPClassifier((3,), max_iter=2))
+        theirs.fit(table, np.arange(len(table)) % 2)
+        with pytest.raises(InputError, match=match):
+            Network.from_sklearn(theirs)
+
+    table = pandas_table()
+    words, numbers = table[["colour"]].fillna("red"), table[["year", "doors"]]
+    holes = np.where(np.arange(240).reshape(80, 3) % 11 == 0, np.nan, X)
+    refused(
+        decomposition.PCA(), match=r"step 'pca', PCA, which is not known.*StandardScaler, MinMaxScaler.*pipeline\[-1\]"
+    )
+    refused(Doubled(), match="step 'doubled', Doubled, which is not known")
+    refused(preprocessing.FunctionTransformer(np.tanh), match="whose function is Python's")
+    refused(preprocessing.MinMaxScaler(clip=True), match="which clips")
+    refused(impute.SimpleImputer(add_indicator=True), table=holes, match="columns of their own")
+    refused(preprocessing.OneHotEncoder(drop=["red"], max_categories=2), table=words, match="drops a category and puts")
+    refused(preprocessing.OneHotEncoder(), table=table[["colour"]], match="gaps of 'colour' as a category")
+    refused(preprocessing.StandardScaler(), preprocessing.OneHotEncoder(), table=numbers, match="after another step")
+    twice = [("a", preprocessing.StandardScaler(), ["year"]), ("b", "passthrough", ["year", "doors"])]
+    refused(compose.ColumnTransformer(twice), table=numbers, match="uses the column 'year' 2 times")
+    unfitted = pipeline.make_pipeline(preprocessing.StandardScaler(), neural_network.MLPClassifier())
+    with pytest.raises(InputError, match="fit"):
+        Network.from_sklearn(unfitted)
+    fitted = pipeline.make_pipeline(preprocessing.StandardScaler(), decomposition.PCA()).fit(X)
+    with pytest.raises(InputError, match=r"This PCA is no network.*Pipeline"):
+        Network.from_sklearn(fitted)
+
+
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_scikit_learns_regressors(tmp_path: Path, outputs: int) -> None:
@@ -643,8 +1016,12 @@ def test_scikit_learns_regressors(tmp_path: Path, outputs: int) -> None:
 
 def test_scikit_learns_that_cannot_be_taken_over() -> None:
     sklearn = pytest.importorskip("sklearn.neural_network")
-    with pytest.raises(InputError, match="fit it first"):
+    from sklearn import linear_model
+
+    with pytest.raises(InputError, match="call fit first"):
         Network.from_sklearn(sklearn.MLPClassifier())
+    with pytest.raises(InputError, match=r"LogisticRegression is no network: .*takes a fitted MLPClassifier"):
+        Network.from_sklearn(linear_model.LogisticRegression())
     with pytest.raises(InputError, match="no coefs_"):
         Network.from_sklearn("a text")
 
@@ -906,7 +1283,9 @@ def test_operators_that_cannot_be_taken_over(tmp_path: Path) -> None:
     bad = {
         "Conv": lambda: Foreign().then("MatMul", W).then("Conv", numbers(1, 1, 1)),
         "Gather": lambda: Foreign().then("Gather", np.array([0])).then("MatMul", W[:1]),
-        "Mul": lambda: Foreign().then("Mul", numbers(3)).then("MatMul", W),
+        "Mul": lambda: Foreign().then("MatMul", W).then("Mul", numbers(4)).then("MatMul", W.T),
+        "scales the column 'input0' by -": lambda: Foreign().then("Mul", -(numbers(3) ** 2)).then("MatMul", W),
+        "'input0' 2 times": lambda: Foreign().then("Gather", np.array([0, 0, 1]), axis=1).then("MatMul", W),
         "Relu, which does not follow": lambda: Foreign().then("Relu").then("MatMul", W),
         "turns its rows": lambda: Foreign().then("Gemm", W, transA=1),
         "has Clip": lambda: Foreign().then("MatMul", W).then("Clip", np.float32(0), np.float32(6)).then("MatMul", W.T),
@@ -925,6 +1304,151 @@ def test_our_own_onnx_files_come_back(tmp_path: Path, name: str, loss: str) -> N
     again = Network.from_onnx(files.save(network, tmp_path / "n.onnx").paths[0])
     assert again.theta.tobytes() == network.theta.tobytes()
     assert (again.layers, again.loss) == (network.layers, network.loss)
+
+
+def with_statistics(layers: list[Layer], dtype: str, n_in: int = 3) -> Network:
+    """A network with the statistics that training leaves, and parameters that differ from 0 and 1."""
+    network = in_precision(Network(layers, loss=CrossEntropy(), seed=0, n_in=n_in), dtype)
+    network.theta[:] += np.random.default_rng(1).uniform(0.1, 0.5, network.theta.shape).astype(dtype)
+    return network
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", list(ACTIVATIONS))
+def test_our_own_batch_norms_come_back(tmp_path: Path, name: str, dtype: str) -> None:
+    pytest.importorskip("onnx")
+    stacks: list[list[Layer]] = [
+        [Dense(4), BatchNorm(name), Dense(2)],
+        [BatchNorm(name, eps=1e-3), BatchNorm(), Dense(2, bias=False)],
+        [Dense(3, name, bias=False), BatchNorm(), BatchNorm(name), Dense(2)],
+    ]
+    for layers in stacks:
+        network = with_statistics(layers, dtype)
+        again = Network.from_onnx(files.save(network, tmp_path / "n.onnx").paths[0])
+        assert (again.layers, again.loss, again.dtype) == (network.layers, network.loss, network.dtype)
+        assert again.theta.tobytes() == network.theta.tobytes()
+        assert again.outputs(X, engine="reference").tolist() == network.outputs(X, engine="reference").tolist()
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_our_own_tables_come_back_from_onnx(tmp_path: Path, target: str, gaps: bool, dtype: str) -> None:
+    onnx = pytest.importorskip("onnx")
+    network, frame, preprocessing = table_model(target, gaps, dtype)
+    path = files.save(network, tmp_path / "n.onnx").paths[0]
+    again = Network.from_onnx(path)
+    assert columns_in(again.preprocessing) == columns_in(network.preprocessing)
+    read = Preprocessing.from_dict(again.preprocessing)
+    assert (read.columns, read.target) == (preprocessing.columns, preprocessing.target)
+    assert expected_of(again, frame, read).tolist() == expected_of(network, frame, preprocessing).tolist()
+    assert again.classes is None or again.classes.tolist() == list(preprocessing.classes)
+    once_more = files.save(again, tmp_path / "again.onnx")
+    assert once_more.agreement is None or once_more.agreement.ok
+    # The numbers come from the graph: names are all that is lost without the metadata.
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    (tmp_path / "bare.onnx").write_bytes(model.SerializeToString())
+    bare = columns_in(Network.from_onnx(tmp_path / "bare.onnx").preprocessing)
+    assert bare is not None
+    assert [column.name for column in bare.columns] == ["columns0", "words0", "columns1", "columns2", "words1"]
+    known = columns_in(network.preprocessing)
+    assert known is not None
+    assert {name: array.tolist() for name, array in bare.arrays.items() if name != "column_fill"} == {
+        name: array.tolist() for name, array in known.arrays.items() if name != "column_fill"
+    }
+    assert ([words.categories for words in bare.words], bare.scale) == (
+        [words.categories for words in known.words], known.scale)  # fmt: skip
+
+
+def foreign_table(path: Path, words: str, scaled: str) -> tuple[Path, np.ndarray]:
+    """A file of another library that takes a table of two columns of numbers and one of words; and its weights."""
+    model = Foreign()
+    helper = model.onnx.helper
+    mean, std, fill = (np.array(each, np.float32) for each in ([3.0, -1.0], [2.0, 0.5], [2.5, 0.25]))
+    model.current = "amounts"
+    if scaled == "ml":
+        filling = {"imputed_value_floats": fill.tolist(), "replaced_value_float": float("nan")}
+        model.then("Imputer", domain="ai.onnx.ml", **filling)
+        scale = (1 / std).tolist()
+        model.then("Scaler", domain="ai.onnx.ml", offset=mean.tolist(), scale=scale)
+    else:
+        known = model.node("Equal", "amounts", "amounts")
+        model.current = model.node("Where", known, "amounts", model.fixed(fill))
+        model.then("Add", -mean).then("Mul", 1 / std)
+    left, model.current = model.current, "colour"
+    categories = ["red", "blue", "green"]  # in an order of its own
+    if words == "one-hot":
+        model.then("OneHotEncoder", domain="ai.onnx.ml", cats_strings=categories).then("Reshape", np.array([-1, 3]))
+    elif words == "dropped":
+        model.then("OneHotEncoder", domain="ai.onnx.ml", cats_strings=categories).then("Reshape", np.array([-1, 3]))
+        model.then("Gather", np.array([2, 0]), axis=1)
+    else:
+        codes = {"keys_strings": categories, "values_int64s": [2, 0, 1], "default_int64": -1}
+        model.then("LabelEncoder", domain="ai.onnx.ml", **codes).then("Cast", to=1)
+        model.then("Sub", np.array([1.0], np.float32))
+    model.current = model.node("Concat", left, model.current, axis=1)
+    W = numbers({"one-hot": 5, "dropped": 4, "ordinal": 3}[words], 4)
+    model.then("Gemm", W, numbers(4)).then("Tanh").then("MatMul", numbers(4, 2)).then("Softmax", axis=1)
+    given = [
+        helper.make_tensor_value_info("amounts", 1, ["n", 2]),
+        helper.make_tensor_value_info("colour", 8, ["n", 1]),
+    ]
+    result = helper.make_value_info(model.current, helper.make_tensor_type_proto(1, None))
+    graph = helper.make_graph(model.nodes, "foreign", given, [result], model.arrays)
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("ai.onnx.ml", 2)]
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())
+    return path, W
+
+
+@pytest.mark.parametrize("scaled", ["ml", "arithmetic"])
+@pytest.mark.parametrize("words", ["one-hot", "dropped", "ordinal"])
+def test_tables_in_onnx_files_of_others(tmp_path: Path, words: str, scaled: str) -> None:
+    path, _ = foreign_table(tmp_path / "n.onnx", words, scaled)
+    network = Network.from_onnx(path, classes=["a", "b"])
+    rng = np.random.default_rng(2)
+    amounts = (rng.normal(size=(30, 2)) * [2.0, 0.5] + [3.0, -1.0]).astype(np.float32)
+    amounts[::4, 0] = np.nan
+    colour = np.array(["red", "green", "blue"], dtype=object)[np.arange(30) % 3]
+    run = session(path)
+    expected = run.run(None, {"amounts": amounts, "colour": colour[:, None]})[0]
+    preprocessing = Preprocessing.from_dict(network.preprocessing)
+    frame = polars.DataFrame({"amounts0": amounts[:, 0], "amounts1": amounts[:, 1], "colour": colour})
+    found = network.predict_proba(preprocessing.transform(frame))
+    assert close(found, expected, "float32")
+    assert preprocessing.columns[2].categories == ("blue", "green", "red")
+    unknown = frame.with_columns(polars.lit("mauve").alias("colour"))
+    expected = run.run(None, {"amounts": amounts, "colour": np.full((30, 1), "mauve", dtype=object)})[0]
+    assert close(network.predict_proba(preprocessing.transform(unknown, unknown="ignore")), expected, "float32")
+    if compiler_here():
+        assert files.save(network, tmp_path / "n.c").agreement is not None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["one-hot", "dropped", "ordinal", "scaled"])
+def test_pipelines_that_scikit_learns_exporter_writes(tmp_path: Path, kind: str) -> None:
+    converter, pandas = pytest.importorskip("skl2onnx"), pytest.importorskip("pandas")
+    from sklearn import compose, impute, neural_network, pipeline, preprocessing
+
+    encoders = {"one-hot": preprocessing.OneHotEncoder(handle_unknown="ignore"),
+                "dropped": preprocessing.OneHotEncoder(drop="first"), "ordinal": preprocessing.OrdinalEncoder(),
+                "scaled": pipeline.make_pipeline(preprocessing.OneHotEncoder(sparse_output=False),
+                                                 preprocessing.MinMaxScaler((-1, 2)))}  # fmt: skip
+    rng = np.random.default_rng(0)
+    frame = {"age": rng.normal(50, 10, 60), "colour": rng.choice(["r", "g", "b"], 60), "height": rng.normal(3, 1, 60)}
+    table = pandas.DataFrame(frame)
+    steps = compose.ColumnTransformer([
+        ("n", pipeline.make_pipeline(impute.SimpleImputer(), preprocessing.StandardScaler()), ["age", "height"]),
+        ("w", encoders[kind], ["colour"]),
+    ])  # fmt: skip
+    theirs = pipeline.make_pipeline(steps, neural_network.MLPClassifier((4,), max_iter=5, random_state=0))
+    theirs.fit(table, np.arange(60) % 3)
+    (tmp_path / "n.onnx").write_bytes(converter.to_onnx(theirs, table[:1]).SerializeToString())
+    network = Network.from_onnx(tmp_path / "n.onnx")
+    rows = Preprocessing.from_dict(network.preprocessing).transform(polars.DataFrame(frame))
+    # Its imputer and scaler keep their numbers in float32.
+    assert close(network.predict_proba(rows), theirs.predict_proba(table), "float32")
+    assert network.predict(rows).tolist() == theirs.predict(table).tolist()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -985,7 +1509,7 @@ def test_what_is_no_model_is_told_what_to_do() -> None:
 
     with pytest.raises(InputError, match="Fit it first"):
         files.save(MLPClassifier(), "model.json")
-    with pytest.raises(InputError, match="from_sklearn"):
+    with pytest.raises(InputError, match=r"MLPClassifier is not fitted.*call fit first"):
         files.save(neural_network.MLPClassifier(), "model.json")
 
 

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from workings import Adam, BatchNorm, CrossEntropy, Dense, Dropout, FileError, Network, files
+from workings.columns import Columns, Number, Words
 from workings.datasets import moons
 
 X, Y = moons(n=40, seed=0)
@@ -49,9 +50,47 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sound")
     files.save(trained(), folder / "sound.json")
     plain = Network([Dense(4, "tanh"), Dense(3, "relu", bias=False), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    files.save(table_network(), folder / "sound.table.json")
     if has_onnx():
         files.save(plain, folder / "sound.onnx")
+        files.save(trained(), folder / "sound.norm.onnx")
+        files.save(table_network(), folder / "sound.table.onnx")
+        (folder / "sound.foreign.onnx").write_bytes(foreign_table().SerializeToString())
     return folder
+
+
+def table_network() -> Network:
+    """A network with a table's columns before it, and a target in a unit of its own."""
+    numbers = Number("age", 40.0, 10.0, 38.0), Number("height", 1.7, 0.1, None)
+    words = Words("colour", ("blue", "green", "red"), "red"), Words("side", ("left", "right"), None)
+    columns = Columns((numbers[0], words[0], numbers[1], words[1]), "price", (5.0, 2.0))
+    network = Network([Dense(4, "tanh"), BatchNorm(), Dense(1)], loss="SquaredError", seed=0, n_in=columns.width)
+    network.preprocessing = columns.stored((), "made for a test")
+    return network
+
+
+def foreign_table() -> Any:
+    """An ONNX file with a table's columns before its network, as another library writes it."""
+    onnx = pytest.importorskip("onnx")
+    helper, arrays = onnx.helper, {"W": np.ones((5, 2), np.float32), "shape": np.array([-1, 3])}
+    ml, filling = {"domain": "ai.onnx.ml"}, {"imputed_value_floats": [1.0, 2.0], "replaced_value_float": np.nan}
+    nodes = [
+        helper.make_node("Imputer", ["amounts"], ["full"], **filling, **ml),
+        helper.make_node("Scaler", ["full"], ["scaled"], offset=[1.0, 2.0], scale=[0.5, 3.0], **ml),
+        helper.make_node("OneHotEncoder", ["colour"], ["spread"], cats_strings=["red", "blue", "green"], **ml),
+        helper.make_node("Reshape", ["spread", "shape"], ["flat"]),
+        helper.make_node("Concat", ["scaled", "flat"], ["X"], axis=1),
+        helper.make_node("Gemm", ["X", "W"], ["z"]),
+        helper.make_node("Softmax", ["z"], ["p"], axis=1),
+    ]  # fmt: skip
+    given = [
+        helper.make_tensor_value_info("amounts", 1, ["n", 2]),
+        helper.make_tensor_value_info("colour", 8, ["n", 1]),
+    ]
+    tensors = [onnx.numpy_helper.from_array(values, name) for name, values in arrays.items()]
+    graph = helper.make_graph(nodes, "foreign", given, [helper.make_tensor_value_info("p", 1, ["n", 2])], tensors)
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("ai.onnx.ml", 2)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
 def has_onnx() -> bool:
@@ -63,7 +102,9 @@ def has_onnx() -> bool:
     return True
 
 
-ENDS = ["json", pytest.param("onnx", marks=pytest.mark.skipif(not has_onnx(), reason="onnx is not installed"))]
+NO_ONNX = pytest.mark.skipif(not has_onnx(), reason="onnx is not installed")
+TABLES = ["norm.onnx", "table.onnx", "foreign.onnx"]
+ENDS = ["json", "table.json", *(pytest.param(end, marks=NO_ONNX) for end in ("onnx", *TABLES))]
 
 
 def loads_or_is_refused(path: Path, content: bytes) -> bool:
@@ -240,6 +281,95 @@ def test_onnx_with_other_operators_and_wires(folder: Path, tmp_path: Path, every
         if wire and node.input:
             node.input[len(node.input) - 1] = wire
         loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+
+
+@pytest.mark.parametrize("every", [29, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("end", [pytest.param(end, marks=NO_ONNX) for end in TABLES])
+def test_tables_and_norms_with_other_operators_and_wires(folder: Path, tmp_path: Path, end: str, every: int) -> None:
+    onnx = pytest.importorskip("onnx")
+    content = (folder / f"sound.{end}").read_bytes()
+    model = onnx.load_model_from_string(content)
+    kinds = ["Scaler", "Imputer", "OneHotEncoder", "LabelEncoder", "Gather", "Concat", "Reshape", "Equal", "Where",
+             "Sub", "Div", "Mul", "Add", "Sqrt", "MatMul", "BatchNormalization", "Cast", "Loop"]  # fmt: skip
+    wires = ["", "columns", "words", "amounts", "colour", "W", "W1", "column_mean", "nowhere"]
+    wires += [name for node in model.graph.node for name in node.output][:9]
+    changes = [(place, kind, wire) for place in range(len(model.graph.node)) for kind in kinds for wire in wires]
+    for place, kind, wire in changes[::every]:
+        model = onnx.load_model_from_string(content)
+        node = model.graph.node[place]
+        node.op_type = kind
+        if wire and node.input:
+            node.input[place % len(node.input)] = wire
+        loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+
+
+ODD_SETTINGS: list[tuple[str, Any]] = [
+    ("axis", 7), ("axis", -9), ("axis", 0), ("to", 8), ("to", 9999), ("offset", [1.0]), ("offset", [np.nan, 0.0]),
+    ("scale", [0.0, 1.0]), ("scale", [1.0] * 1000), ("scale", [np.inf, 1.0]), ("scale", [-1.0, 1.0]),
+    ("imputed_value_floats", []), ("imputed_value_floats", [np.inf, 1.0]), ("replaced_value_float", 0.0),
+    ("cats_strings", [b"\xff"]), ("cats_strings", ["red", "red", "red"]), ("cats_strings", ["a"] * 10_000),
+    ("cats_int64s", [1, 2, 3]), ("keys_strings", ["red", "red"]), ("keys_strings", [""]),
+    ("keys_strings", [b"\xfe", b""]), ("values_int64s", [1]),
+    ("values_int64s", [2**62, -1, 0, 0]), ("default_int64", 2**62), ("values_floats", [1.0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("end", [pytest.param(end, marks=NO_ONNX) for end in TABLES])
+def test_tables_with_odd_settings(folder: Path, tmp_path: Path, end: str, every: int) -> None:
+    onnx = pytest.importorskip("onnx")
+    content = (folder / f"sound.{end}").read_bytes()
+    count = len(onnx.load_model_from_string(content).graph.node)
+    changes = [(place, name, value) for place in range(count) for name, value in ODD_SETTINGS]
+    for place, name, value in changes[::every]:
+        model = onnx.load_model_from_string(content)
+        node = model.graph.node[place]
+        kept = [attribute for attribute in node.attribute if attribute.name != name]
+        kind = onnx.AttributeProto.FLOATS if value == [] else None
+        del node.attribute[:]
+        node.attribute.extend([*kept, onnx.helper.make_attribute(name, value, attr_type=kind)])
+        loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+
+
+@pytest.mark.parametrize("width", [0, -1, 100_001, 2**40, 2**62])
+def test_a_table_of_absurd_width(tmp_path: Path, width: int) -> None:
+    model = foreign_table()
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = width
+    assert loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+
+
+def test_a_table_without_a_shape_or_with_inputs_that_lead_nowhere(tmp_path: Path) -> None:
+    model = foreign_table()
+    model.graph.input.add().CopyFrom(model.graph.input[0])
+    model.graph.input[2].name = "other"
+    assert loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+    model = foreign_table()
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    assert loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+    model = foreign_table()
+    model.graph.input[1].type.Clear()
+    assert loads_or_is_refused(tmp_path / "n.onnx", model.SerializeToString())
+
+
+@pytest.mark.parametrize("kind", ["Concat", "Gather", "Equal"])
+def test_a_small_table_does_not_become_a_wide_one(tmp_path: Path, kind: str) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = foreign_table()
+    places = onnx.numpy_helper.from_array(np.tile([0, 1, 2, 3, 4], 1000), "places")
+    model.graph.initializer.append(places)
+    make = onnx.helper.make_node
+    nodes, last = list(model.graph.node), "X"
+    for number in range(60):
+        inputs = {"Concat": [last, last], "Gather": [last, "places"], "Equal": [last, "places"]}[kind]
+        settings = {} if kind == "Equal" else {"axis": 1}
+        nodes.insert(-2, make(kind, inputs, [f"wide{number}"], **settings))
+        last = f"wide{number}"
+    nodes[-2].input[0] = last
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    (tmp_path / "n.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(FileError, match=r"again and again|has Equal|takes 2 inputs"):
+        Network.from_onnx(tmp_path / "n.onnx")
 
 
 def test_onnx_that_only_looks_like_ours_is_found_out(folder: Path, tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ short form in which a network remembers its table, for those who cannot or need 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from workings.arrays import Array, Values
 from workings.errors import InputError
@@ -36,6 +37,11 @@ def standardized(x: Array) -> Array:
     spread = x.std(axis=0)
     numbers: Array = standard(x, x.mean(axis=0), np.where(spread > 0, spread, 1))
     return numbers
+
+
+def likelier(x: Values, mean: Values, std: Values) -> Values:
+    """is by how much likelier x is with this mean and spread than with 0 and 1, as a logarithm (Laplace's density)"""
+    return np.abs(x) - np.abs(standard(x, mean, std)) - np.log(std)
 
 
 def original(p: Values, mean: Values, std: Values) -> Values:
@@ -129,6 +135,123 @@ class Columns:
     def have_fills(self) -> bool:
         """Whether gaps among the numbers are filled."""
         return any(column.fill is not None for column in self.numbers)
+
+    @property
+    def width(self) -> int:
+        """How many columns X has."""
+        return sum(column.width for column in self.columns)
+
+    def features(self, numbers: Array, codes: Array, dtype: DTypeLike = np.float64) -> Array:
+        """X, of shape (n, n_in), for rows of numbers and of categories counted from 0, where -1 is a gap."""
+        mean, std, fill = (array.astype(dtype) for array in self.arrays.values())
+        scaled = iter(standard(filled(numbers.astype(dtype), fill), mean, std).T[:, :, None])
+        coded = iter(codes.T[:, :, None])
+        pieces = [
+            one_of(next(coded), column) if isinstance(column, Words) else next(scaled) for column in self.columns
+        ]  # fmt: skip
+        return np.hstack(pieces).astype(dtype)
+
+    def of_table(self, table: Any) -> Array:
+        """X, of shape (n, n_in), for a table that gives each of its own columns by name.
+
+        Raises
+        ------
+        InputError
+            For a column that is missing or holds what it should not, a gap that nothing fills, and an unknown word.
+        """
+        missing = [column.name for column in self.columns if column.name not in column_names(table)]
+        if missing:
+            known = ", ".join(column.name for column in self.columns)
+            raise InputError(f"The table has no column {missing[0]!r}; this network takes the columns {known}.")
+        numbers = [numbers_in(table[column.name], column) for column in self.numbers]
+        codes = [codes_in(table[column.name], column) for column in self.words]
+        lengths = {len(values) for values in (*numbers, *codes)}
+        if len(lengths) > 1:
+            raise InputError(f"The table's columns have different lengths: {', '.join(map(str, sorted(lengths)))}.")
+        (rows,) = lengths
+        return self.features(np.array(numbers).reshape(-1, rows).T, np.array(codes, dtype=np.int64).reshape(-1, rows).T)
+
+    def look_raw(self, X: Array) -> bool:
+        """Whether rows of X hold a table's own numbers: whether most of them are far likelier so than standardized."""
+        starts = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
+        places = [start for start, column in zip(starts, self.columns, strict=False) if isinstance(column, Number)]
+        if not places:
+            return False
+        mean, std, _ = self.arrays.values()
+        return bool(np.median(likelier(X[:, places].astype(np.float64), mean, std).sum(axis=1)) > FAR_LIKELIER)
+
+    def stored(self, classes: Sequence[Any], reason: str) -> dict[str, Any]:
+        """What stands in ``network.preprocessing``: what ``columns_in`` reads."""
+        columns = [{"kind": KINDS[type(column)], **asdict(column)} for column in self.columns]
+        for column in columns:
+            column |= {"categories": list(column["categories"])} if "categories" in column else {}
+        mean, std = self.scale or (0.0, 1.0)
+        about = {"classes": list(classes)} if len(classes) else {"mean": mean, "std": std}
+        task = "classification" if len(classes) else "regression"
+        return {"columns": columns, "target": {"task": task, "name": self.target, **about}, "reason": reason}
+
+
+KINDS: dict[type, str] = {Number: "number", Words: "category"}
+
+
+FAR_LIKELIER = 3.0  # the logarithm of 20 to 1
+
+
+def column_names(table: Any) -> tuple[str, ...]:
+    """The names of a table's columns: of a dict, a pandas or polars table, a structured array; none of anything else.
+
+    >>> column_names({"age": [30], "colour": ["red"]}), column_names(np.zeros((1, 2)))
+    (('age', 'colour'), ())
+    """
+    if isinstance(table, Mapping):
+        return tuple(table)
+    names = getattr(getattr(table, "dtype", None), "names", None)
+    found = getattr(table, "columns", None) if names is None else names
+    known = () if found is None or callable(found) else tuple(found)
+    return known if all(isinstance(name, str) for name in known) else ()
+
+
+def numbers_in(values: Any, column: Number) -> Array:
+    """A table's column of numbers as float64, with NaN for a gap."""
+    try:
+        x = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The column {column.name!r} must hold numbers: {error}.") from error
+    wrong = np.isinf(x) if column.fill is not None else ~np.isfinite(x)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise InputError(f"The column {column.name!r} has {x[row]} at row {row}. Fill it in, or remove the row.")
+    return x
+
+
+def codes_in(values: Any, column: Words) -> Array:
+    """For each row of a table's column of words which category it is; -1 for a gap that is filled."""
+    known = {category: code for code, category in enumerate(column.categories)} | ({"": -1} if column.fill else {})
+    texts = [word_of(value) for value in values]
+    for row, text in enumerate(texts):
+        if text not in known:
+            what = f"the category {text!r}, which was not in the training table" if text else "a gap"
+            words = ", ".join(column.categories)
+            raise InputError(f"The column {column.name!r} has {what}, at row {row}. Known are {words}.")
+    return np.array([known[text] for text in texts], dtype=np.int64)
+
+
+def word_of(value: Any) -> str:
+    """A value of a column of categories as a word; empty for a gap.
+
+    >>> word_of(" red "), word_of(4.0), word_of(None), word_of(float("nan"))
+    ('red', '4', '', '')
+    """
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def one_of(codes: Array, column: Words) -> Array:
+    """One column for each category, true where it is the row's; a gap is what fills it."""
+    filling = -1 if column.fill is None else column.categories.index(column.fill)
+    known = np.array([[code if code >= 0 else filling] for code in codes[:, 0].tolist()])
+    return np.asarray(np.arange(column.width) == known)
 
 
 def columns_in(stored: Mapping[str, Any] | None) -> Columns | None:

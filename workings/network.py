@@ -32,6 +32,7 @@ from workings.arrays import (
     same_length,
     working_dtype,
 )
+from workings.columns import column_names, columns_in, original, standard
 from workings.engines.choice import ENGINES, choose
 from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import NotCompilableError, Stretch
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
 PREDICTED_AT_ONCE = 2**18  # rows that compiled code predicts before Python looks whether somebody wants to stop
+LOOKED_AT = 100  # rows, to see whether they are standardized
 FEWEST_ROWS = 64  # in a chunk, however wide the network
 
 
@@ -332,6 +334,7 @@ class Network:
 
         The labels that targets stand for are only found here; ``learn_labels`` makes them the network's.
         """
+        X, y = self.opened(X, y)
         dtype = self.dtype if self.n_in is not None or self.dtype_given else working_dtype(X)
         features = as_features(X, dtype, self.n_in)
         same_length(features, np.asarray(y))
@@ -341,6 +344,29 @@ class Network:
         if self.n_in is None:
             self.build(features.shape[1], dtype)
         return features, targets, weights
+
+    def opened(self, X: Any, y: Any = None) -> tuple[Any, Any]:
+        """Rows of a table by its named columns, and its targets, as the network takes them; anything else as it is."""
+        if self.preprocessing is None or not column_names(X):
+            return X, y
+        columns = columns_in(self.preprocessing)
+        if columns is None or column_names(X) == columns.names != tuple(column.name for column in columns.columns):
+            return X, y
+        scaled = y is not None and columns.scale is not None
+        return columns.of_table(X), standard(np.asarray(y, np.float64), *columns.scale) if scaled else y  # type: ignore[misc]
+
+    def checked_rows(self, X: ArrayLike) -> Array:
+        """Inputs for a prediction; a warning for what looks like a table's own numbers without their names."""
+        rows, _ = self.opened(X)
+        features = as_features(rows, self.dtype, self.n_in)
+        if rows is X and self.preprocessing is not None and is_raw(self.preprocessing, features):
+            warnings.warn(
+                "X looks like a table's own numbers, but this network takes them standardized, and words one-hot "
+                "encoded. Give it the table with the names of its columns: a dict of lists, a pandas or polars table.",
+                WorkingsWarning,
+                stacklevel=4,
+            )
+        return features
 
     def learn_labels(self, y: ArrayLike) -> None:
         """Take the labels of training targets for the network's own, if it has none yet."""
@@ -365,7 +391,7 @@ class Network:
         self.check_built()
         if engine not in ENGINES:
             raise unknown_name("engine", engine, ENGINES)
-        features = as_features(X, self.dtype, self.n_in)
+        features = self.checked_rows(X)
         program = self.runner("inference of p", lambda: self.inference.needed_for("p"))
         values = {**self.parameters, **self.statistics}
         is_sparse = isinstance(features, SparseRows)
@@ -391,8 +417,16 @@ class Network:
         return p
 
     def predict(self, X: ArrayLike, *, engine: str = "auto") -> Array:
-        """Labels of shape (n,), or numbers of shape (n,) or (n, n_out)."""
-        return self.targets.decode(self.outputs(X, engine=engine))
+        """Labels of shape (n,), or numbers of shape (n,) or (n, n_out).
+
+        A network that was trained on a table takes X as ``Preprocessing.transform`` gives it, and then predicts
+        standardized numbers; or a table with named columns, and then predicts numbers in the target's own unit.
+        """
+        predicted = self.targets.decode(self.outputs(X, engine=engine))
+        if self.preprocessing is None or self.opened(X)[0] is X:
+            return predicted
+        scale = None if (columns := columns_in(self.preprocessing)) is None else columns.scale
+        return predicted if scale is None else np.asarray(original(predicted.astype(np.float64), *scale))
 
     def predict_proba(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Probabilities of shape (n, classes); for two classes with one output, both are given."""
@@ -400,6 +434,7 @@ class Network:
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy for labels, R² for numbers; 1 is perfect."""
+        X, y = self.opened(X, y)
         features, _, w = self.prepare(X, y, sample_weight)
         metric = accuracy if self.loss.target in ("classes", "labels") else r2
         known = self.targets.learn(y)
@@ -568,7 +603,10 @@ class Network:
 
     @classmethod
     def load(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Network:
-        """Read a network that ``save`` wrote; ``custom`` holds activations and classes of your own."""
+        """Read a network that ``save`` wrote; ``custom`` holds activations and classes of your own.
+
+        A network that was trained on a table predicts a table with named columns.
+        """
         from workings.files.safetensors import load
 
         return load(path, custom=custom)
@@ -644,6 +682,15 @@ class Network:
         """Refuse to predict before there are parameters."""
         if self.n_in is None:
             raise InputError("This network has no parameters yet: call fit first, or give n_in= when you make it.")
+
+
+def is_raw(preprocessing: Mapping[str, Any], X: Array) -> bool:
+    """Whether rows look like those of a table, not yet standardized; the first of them are looked at."""
+    try:
+        columns = columns_in(preprocessing)
+    except InputError:  # somebody else's, of which nothing is known
+        return False
+    return columns is not None and columns.width == X.shape[1] and columns.look_raw(X[:LOOKED_AT])
 
 
 def warn_of_two_links(last: Layer, loss: Loss) -> None:

@@ -25,8 +25,8 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
 
     Parameters
     ----------
-    model : Network, or an estimator with a ``network_``
-        A network that knows its parameters.
+    model : Network, an estimator with a ``network_``, or what ``Network.from_sklearn`` takes
+        A network that knows its parameters; or a fitted MLP or Pipeline of scikit-learn.
     path : path
         Ends in .safetensors, .onnx, .c (a header is written beside it), .json, .py, .pt (PyTorch) or .keras.
     **settings :
@@ -55,20 +55,29 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
     >>> [path.name for path in save(net, "line.json").paths]
     ['line.json']
     """
-    network = getattr(model, "network_", model)
-    if not hasattr(network, "inference"):
-        family = type(model).__module__.partition(".")[0]
-        hints = {"workings": " Fit it first.", "sklearn": " Take it over first: Network.from_sklearn(model)."}
-        raise InputError(
-            f"A model is a Network or a fitted estimator with a network_, not {type(model).__name__}."
-            + hints.get(family, "")
-        )
+    network = network_of(model)
     network.check_built()
     known = SETTINGS.get(Path(path).suffix.lower(), ())
     for name in settings:
         if name not in known:
             raise InputError(f"{name}= is no setting for '{path}'. Known: {', '.join(known) or 'none'}.")
     return writer_for(Path(path))(network, Path(path), **settings)
+
+
+def network_of(model: Any) -> Any:
+    """The network of what is to be written: its own, that of an estimator, or that of scikit-learn's."""
+    family = type(model).__module__.partition(".")[0]
+    if family == "sklearn" or hasattr(model, "feature_names_in_"):
+        from workings.files.sklearn import from_sklearn
+
+        return from_sklearn(model)
+    network = getattr(model, "network_", model)
+    if not hasattr(network, "inference"):
+        raise InputError(
+            f"A model is a Network, a fitted estimator with a network_, or one that Network.from_sklearn takes, not "
+            f"{type(model).__name__}." + (" Fit it first." if family == "workings" else "")
+        )
+    return network
 
 
 def load(path: str | Path, **settings: Any) -> Network:
@@ -129,4 +138,7 @@ def reader_for(path: Path) -> Callable[..., Network]:
 
 def unknown_end(path: Path, known: tuple[str, ...]) -> FileError:
     """Make the error for a file of another kind."""
-    return FileError(f"'{path}' ends in {path.suffix!r}; it must end in one of {', '.join(known)}.")
+    from workings.files.safetensors import OTHER_READERS
+
+    hint = f" {OTHER_READERS[path.suffix.lower()]}" if path.suffix.lower() in OTHER_READERS else ""
+    return FileError(f"'{path}' ends in {path.suffix!r}; it must end in one of {', '.join(known)}.{hint}")

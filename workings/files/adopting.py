@@ -194,13 +194,27 @@ def check_agreement(network: Network, source: str, predict: Callable[[Array], An
     InputError
         If they differ.
     """
-    rows: Rows = generated_rows(network)
-    found = np.asarray(predict(rows.X))
+    rows = generated_rows(network)
+    return check_rows(network, source, rows, predict(rows.X))
+
+
+def check_rows(
+    network: Network, source: str, rows: Rows, predicted: Any, scale: tuple[float, float] | None = None,
+    rounding: float = 0.0,
+) -> Network:  # fmt: skip
+    """Compare a network that was taken over with what its source predicts for rows, as ``compare`` does; give it back.
+
+    Raises
+    ------
+    InputError
+        If they differ.
+    """
+    found = np.asarray(predicted)
     if found.ndim == 1:
         found = found[:, None]
     if found.shape[1] == 2 and network.n_out == 1:
         found = found[:, 1:]
-    agreement = compare(source, network, rows, found)
+    agreement = compare(source, network, rows, found, scale=scale, rounding=rounding)
     if not agreement.ok:
         raise InputError(f"{agreement}. So it does something that was not understood; nothing was taken over.")
     return network

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from workings.arrays import Array
-from workings.columns import Columns, Words, columns_in, filled, original, standard
+from workings.columns import Columns, columns_in, original
 from workings.engines.reference import Runner
 from workings.errors import FileError
 from workings.network import Network
@@ -129,25 +129,7 @@ def generated_rows(network: Network, count: int = ROWS) -> Rows:
     codes = codes.reshape(len(columns.words), count).T.copy()
     numbers[::GAP_EVERY, [column.fill is not None for column in columns.numbers]] = np.nan
     codes[::GAP_EVERY, [column.fill is not None for column in columns.words]] = -1
-    return Rows(numbers, codes, features(columns, numbers, codes).astype(network.dtype))
-
-
-def features(columns: Columns, numbers: Array, codes: Array) -> Array:
-    """What a network takes for rows of numbers and categories, of shape (n, n_in)."""
-    mean, std, fill = columns.arrays.values()
-    scaled = iter(standard(filled(numbers, fill), mean, std).T[:, :, None])
-    coded = iter(codes.T[:, :, None])
-    pieces = [
-        one_of(next(coded), column) if isinstance(column, Words) else next(scaled) for column in columns.columns
-    ]  # fmt: skip
-    return np.hstack(pieces).astype(np.float64)
-
-
-def one_of(codes: Array, column: Words) -> Array:
-    """One column for each category, true where it is the row's; a gap is what fills it."""
-    filling = -1 if column.fill is None else column.categories.index(column.fill)
-    known = np.array([[code if code >= 0 else filling] for code in codes[:, 0].tolist()])
-    return np.asarray(np.arange(column.width) == known)
+    return Rows(numbers, codes, columns.features(numbers, codes).astype(network.dtype))
 
 
 def words_of(columns: Columns, codes: Array) -> Array:
@@ -156,6 +138,21 @@ def words_of(columns: Columns, codes: Array) -> Array:
     for index, column in enumerate(columns.words):
         found[:, index] = np.array([*column.categories, ""], dtype=object)[codes[:, index]]
     return found
+
+
+def in_single(columns: Columns, rows: Rows) -> Rows:
+    """The same rows for a runtime that takes the columns of numbers in float32."""
+    numbers = rows.numbers.astype(np.float32).astype(np.float64)
+    return Rows(numbers, rows.codes, columns.features(numbers, rows.codes).astype(rows.X.dtype))
+
+
+def given_of(network: Network, rows: Rows) -> dict[str, Array]:
+    """What an exported model is given by name: ``X``, or the ``columns`` and ``categories`` of a table."""
+    columns = columns_in(network.preprocessing)
+    if columns is None:
+        return {"X": rows.X}
+    given = {"columns": rows.numbers, "categories": rows.codes}
+    return {name: array for name, array in given.items() if array.shape[1]}
 
 
 def in_float32(network: Network) -> Network:
@@ -206,14 +203,15 @@ def allowed_difference(network: Network, X: Array) -> float:
 
 def compare(
     runtime: str, network: Network, rows: Rows, p: Array, labels: Array | None = None,
-    scale: tuple[float, float] | None = None,
+    scale: tuple[float, float] | None = None, rounding: float = 0.0,
 ) -> Agreement:  # fmt: skip
     """Compare the outputs that a file gives for rows with those of the network, and its labels, if it gives any.
 
-    With a ``scale`` the file gives values in the target's own unit.
+    With a ``scale`` the file gives values in the target's own unit.  ``rounding`` is what else rounding does, before
+    the network.
     """
     expected = network.outputs(rows.X, engine="reference")
-    allowed = allowed_difference(network, rows.X)
+    allowed = allowed_difference(network, rows.X) + ROUNDING * rounding
     wrong = 0
     if labels is not None:
         differ = np.asarray(labels != network.targets.decode(expected)).reshape(len(rows), -1).any(axis=1)

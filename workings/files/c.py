@@ -155,6 +155,8 @@ class CProgram:
             lines += [comment(words), f"{prototype};", ""]
         if self.labels is not None:
             lines += [comment("The labels, in the order of their columns."), f"extern {self.labels[0]};", ""]
+        for declaration, (words, _) in self.names.items():
+            lines += [comment(words), f"extern {declaration};", ""]
         return "\n".join([*lines, "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""])
 
     def about(self) -> str:
@@ -184,6 +186,26 @@ class CProgram:
             f"{text}LL" if kind[0] == "l" else text for text in texts
         ]
 
+    @cached_property
+    def names(self) -> dict[str, tuple[str, list[str]]]:
+        """The declarations of the names of a table's columns and categories: what is said about each, and its texts."""
+        columns = self.columns
+        if columns is None:
+            return {}
+        several = {
+            "columns": ("The names of the columns of numbers.", [column.name for column in columns.numbers]),
+            "categories": ("The names of the columns of categories.", [column.name for column in columns.words]),
+            **{
+                f"categories_{index}": (f"The categories of {column.name}, in their order.", list(column.categories))
+                for index, column in enumerate(columns.words)
+            },
+        }
+        return {
+            f"const char *const {self.prefix}_{name}[{len(texts)}]": (words, [c_text(text) for text in texts])
+            for name, (words, texts) in several.items()
+            if texts
+        }
+
     def source(self) -> str:
         """The source."""
         parts = Parts(self.prefix)
@@ -191,6 +213,8 @@ class CProgram:
         lines = [comment(self.about()), "#include <math.h>", "", f'#include "{self.stem}.h"', "", *parts.lines]
         if self.labels is not None:
             lines += [f"{self.labels[0]} = {{", *(f"{INDENT}{text}," for text in self.labels[1]), "};", ""]
+        for declaration, (_, texts) in self.names.items():
+            lines += [f"{declaration} = {{", *(f"{INDENT}{text}," for text in texts), "};", ""]
         return "\n".join([*lines, *functions, self.self_test()])
 
     def outputs(self, parts: Parts) -> str:

@@ -59,7 +59,7 @@ KEYWORDS = frozenset((
     "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof",
     "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "main", "numbers",
     "categories", "i", "j", "k", "sum", "most", "x", "p", "isnan", "NAN", "INFINITY", "y0", "y1", "yn", "j0", "j1",
-    "jn", "gamma", "lgamma", "tgamma", "erf", "erfc",
+    "jn", "gamma", "lgamma", "tgamma", "erf", "erfc", "fma", "fmaf",
 )) | frozenset(CALLED.values()) | frozenset(f"{name}f" for name in CALLED.values())
 # fmt: on
 
@@ -180,11 +180,22 @@ class Loops:
             return [f"{place} = {bare(value)};"]
         over = self.axes(operation, operation.over)
         if operation.kind == "sum":
-            lines = self.around(operation, over, [f"sum += {bare(value)};"])
+            lines = self.around(operation, over, [self.added(tree, value, operation)])
             return [f"{self.real} sum = 0;", *lines, f"{place} = sum{scale};"]
         called = self.math("fmax")
         lines = self.around(operation, over, [f"most = {called}(most, {value});"])
         return [f"{self.real} most = -INFINITY;", *lines, f"{place} = most;"]
+
+    def added(self, tree: Tree, value: str, operation: Operation) -> str:
+        """One more term of a sum.
+
+        In single precision a product is rounded together with the sum, as the BLAS behind NumPy does, so that both
+        give the same last bits most of the time.
+        """
+        if self.real == "float" and operation.is_product and isinstance(tree, Apply):
+            left, right = (bare(self.text(arg, operation)) for arg in tree.args)
+            return f"sum = fmaf({left}, {right}, sum);"
+        return f"sum += {bare(value)};"
 
     def without_scale(self, operation: Operation) -> tuple[Tree, str]:
         """For a product with a matrix of bytes: the scale of its column is taken out of the sum."""

@@ -22,6 +22,7 @@ from workings.files.safetensors import checked_about, description_of, network_of
 from workings.network import Network
 
 FORMAT = "workings network"
+READ = "Network.from_json reads what `workings export MODEL model.json` or files.save(network, 'model.json') wrote."
 MOST_BYTES = 1_000_000_000  # of a file that is read
 
 
@@ -104,9 +105,9 @@ def parsed(path: Path) -> Any:
     except OSError as error:
         raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
-        raise FileError(f"{path} is no JSON, or is cut short: {str(error)[:100]}.") from error
+        raise FileError(f"{path} is no JSON, or is cut short: {str(error)[:100]}. {READ}") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise FileError(f'{path} is JSON, but no Workings network: it has no "format": "{FORMAT}".')
+        raise FileError(f'{path} is JSON, but no Workings network: it has no "format": "{FORMAT}". {READ}')
     return about
 
 

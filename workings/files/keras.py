@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,23 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS, Activation
 from workings.arrays import Array
+from workings.columns import Columns, Words, columns_in, standard
 from workings.errors import FileError, InputError, MissingExtraError, ProgramError
 from workings.files.adopting import Pieces, check_agreement
-from workings.files.agreement import Exported, compare, deliver, generated_rows, in_float32
+from workings.files.agreement import (
+    Exported,
+    compare,
+    deliver,
+    generated_rows,
+    given_of,
+    in_float32,
+    in_single,
+    scale_of,
+)
 from workings.layers import BatchNorm, Dense, Dropout, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.network import Network
-from workings.readings.script import RAW_COLUMNS
+from workings.readings.script import save_arrays
 from workings.readings.translate.keras import ACTIVATIONS as NAMED
 from workings.readings.translate.keras import BENDS
 from workings.version import __version__
@@ -39,16 +50,26 @@ NAMES = {  # Keras's -> ours
     "exponential": "exp",
 }
 IN_FLOAT32 = "Keras multiplies matrices in float32, whatever it is given: the model was written and compared in it."
+ABOUT = """\
+Keras runs on TensorFlow unless the variable KERAS_BACKEND names another backend, before Keras is imported:
+
+    KERAS_BACKEND=torch python {name}_keras.py
+
+with "torch" or "jax", or os.environ["KERAS_BACKEND"] = "torch" above the first import of keras in Python."""
+OWN_COLUMNS = """\
+The model takes a table's own columns. `columns`: those of numbers in their own units, of shape (n, columns); a gap is
+NaN. `categories`: for each column of words the place of the word in its list, of shape (n, columns of words); a gap
+is -1, and any other number is a word that the network does not know. Keras rounds what it is given to float32."""
 BACKENDS = ("torch", "jax", "tensorflow")  # in this order, unless KERAS_BACKEND says which
 DRIVER = """
 import runpy, sys
 import numpy as np
 
-name, X = sys.argv[1], np.load("rows.npy")
+name, rows = sys.argv[1], list(np.load("rows.npz").values())
 model = runpy.run_path(f"{name}_keras.py")["model"]
 model.save(f"{name}.keras")
 import keras
-np.save("found.npy", keras.saving.load_model(f"{name}.keras").predict(X, verbose=0))
+np.save("found.npy", keras.saving.load_model(f"{name}.keras").predict(rows if len(rows) > 1 else rows[0], verbose=0))
 """
 
 
@@ -69,22 +90,22 @@ def export(network: Network, path: Path) -> Exported:
     """
     environment = keras_environment()
     network = in_float32(network)
-    rows = generated_rows(network)
+    columns, rows = columns_in(network.preprocessing), generated_rows(network)
+    rows = rows if columns is None else in_single(columns, rows)
     weights = io.BytesIO()
     np.savez(weights, *weights_of(network))
     code = {f"{path.stem}_keras.py": code_of(network, path).encode(), f"{path.stem}_keras.npz": weights.getvalue()}
     with tempfile.TemporaryDirectory() as folder:
         for name, content in code.items():
             Path(folder, name).write_bytes(content)
-        np.save(Path(folder, "rows.npy"), rows.X)
+        save_arrays(Path(folder, "rows.npz"), given_of(network, rows))
         command = [sys.executable, "-c", DRIVER, path.stem]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise FileError(f"{path.stem}_keras.py does not run: {done.stderr[-500:]}")
         model, p = Path(folder, f"{path.stem}.keras").read_bytes(), np.load(Path(folder, "found.npy"))
-    agreement = compare(f"Keras on {environment['KERAS_BACKEND']}", network, rows, p)
-    notes = (IN_FLOAT32, RAW_COLUMNS) if network.preprocessing is not None else (IN_FLOAT32,)
-    return deliver(path, {path.name: model, **code}, lambda _: agreement, notes)
+    agreement = compare(f"Keras on {environment['KERAS_BACKEND']}", network, rows, p, scale=scale_of(network))
+    return deliver(path, {path.name: model, **code}, lambda _: agreement, (IN_FLOAT32,))
 
 
 def keras_environment() -> dict[str, str]:
@@ -97,18 +118,76 @@ def keras_environment() -> dict[str, str]:
 
 def code_of(network: Network, path: Path) -> str:
     """The Python file that makes the model and gives it its weights."""
-    lines = ",\n".join(f"    {line}" for line in layer_lines(network))
-    words = [f'"""A neural network for Keras; written by Workings {__version__}.', ""]
-    words += [f"Its outputs are the predictions p of {network.loss!r}: the last layer applies that loss's link."]
-    words += ["", RAW_COLUMNS] if network.preprocessing is not None else []
+    columns, lines = columns_in(network.preprocessing), ",\n".join(f"    {line}" for line in layer_lines(network))
+    words = [f'"""A neural network for Keras; written by Workings {__version__}.', "", ABOUT.format(name=path.stem)]
+    words += [] if columns is None else ["", OWN_COLUMNS]
+    sequential = f"keras.Sequential([\n    keras.Input(({network.n_in},)),\n{lines},\n])"
+    name, before, after = ("model", [], []) if columns is None else ("network", *table_lines(columns))
+    imports = "layers" if columns is None else "layers, ops"
     return "\n".join([
         *words, '"""', "", "from pathlib import Path", "", "import keras", "import numpy as np",
-        "from keras import layers", "",
-        *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]),
-        f"model = keras.Sequential([\n    keras.Input(({network.n_in},)),\n{lines},\n])",
+        f"from keras import {imports}", "",
+        *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]), *before,
+        f"{name} = {sequential}",
         f"with np.load(Path(__file__).with_name({f'{path.stem}_keras.npz'!r})) as weights:",
-        '    model.set_weights([weights[f"arr_{i}"] for i in range(len(weights.files))])', "",
+        f'    {name}.set_weights([weights[f"arr_{{i}}"] for i in range(len(weights.files))])', *after, "",
     ])  # fmt: skip
+
+
+def table_lines(columns: Columns) -> tuple[list[str], list[str]]:
+    """What stands before and after a network that takes a table's own columns."""
+    lines, parts, given = [], [], []
+    if columns.numbers:
+        given.append("columns")
+        lines += number_lines(columns)
+    if columns.words:
+        given.append("categories")
+        lines += [f"words = { {column.name: list(column.categories) for column in columns.words}!r}"]
+        lines += [f'categories = keras.Input(({len(columns.words)},), dtype="int32", name="categories")']
+    numbers, words = count(), count()
+    for column in columns.columns:
+        if isinstance(column, Words):
+            place = next(words)
+            lines += [*word_lines(column, place)]
+            parts.append(f"part{place}")
+        else:
+            place = next(numbers)
+            parts.append(f"numbers[:, {place}:{place + 1}]")
+    lines += [f"X = layers.Concatenate(axis=1)([{', '.join(parts)}])" if len(parts) > 1 else f"X = {parts[0]}"]
+    value = [] if columns.scale is None else [
+        f'p = layers.Rescaling({columns.scale[1]!r}, {columns.scale[0]!r}, dtype="float64")(p)'
+    ]  # fmt: skip
+    inputs = given[0] if len(given) == 1 else f"[{', '.join(given)}]"
+    return lines, ["p = network(X)", *value, f"model = keras.Model({inputs}, p)"]
+
+
+def number_lines(columns: Columns) -> list[str]:
+    """The columns of numbers, standardized; a gap becomes what fills it, standardized.
+
+    A mean that float32 cannot hold is taken off in two parts: the difference to the first one is exact.
+    """
+    mean, std, fill = columns.arrays.values()
+    near = mean.astype(np.float32).astype(np.float64)
+    lines = [
+        f"names = {[column.name for column in columns.numbers]!r}",
+        f'columns = keras.Input(({len(mean)},), name="columns")',
+        "# The mean is taken off in two parts, because float32 cannot hold it.",
+        f"numbers = layers.Rescaling(1.0, {(-near).tolist()!r})(columns)",
+        f"numbers = layers.Rescaling({(1 / std).tolist()!r}, {standard(near, mean, std).tolist()!r})(numbers)",
+    ]
+    if columns.have_fills:
+        fills = ", ".join(repr(value) if value == value else "np.nan"
+                          for value in standard(fill, mean, std).tolist())  # fmt: skip
+        lines += [f'numbers = ops.where(ops.isnan(numbers), np.array([{fills}], dtype="float32"), numbers)']
+    return lines
+
+
+def word_lines(column: Words, place: int) -> list[str]:
+    """One column for each category."""
+    lines = [f"code = categories[:, {place}:{place + 1}]"]
+    if column.fill is not None:
+        lines += [f"code = ops.where(ops.less(code, 0), {column.categories.index(column.fill)}, code)"]
+    return [*lines, f'part{place} = ops.cast(ops.equal(code, np.arange({column.width}, dtype="int32")), "float32")']
 
 
 def layer_lines(network: Network) -> Iterator[str]:

@@ -86,6 +86,7 @@ class Model:
         if self.columns is not None:
             found["columns"] = "\n".join(column.name for column in self.columns.numbers)
             found["words"] = "\n".join(column.name for column in self.columns.words)
+            found["target"] = self.columns.target
         return found
 
     def inputs(self) -> list[Any]:

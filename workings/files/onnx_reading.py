@@ -1,15 +1,16 @@
-"""Reading ONNX: a network of a graph that other libraries wrote.
+"""Reading ONNX: a network of a graph that this library wrote, or another one.
 
-The graph is followed from its one input: Gemm, MatMul with Add, and BatchNormalization become layers, and what stands
+The graph is followed from its input: Gemm, MatMul with Add, and BatchNormalization become layers, and what stands
 between two of them must be an activation, as one operator or as the several that some exporters write for it.  What
-follows the last layer makes labels and is only looked through for their names.  In the end the operators that were
-taken over are run by the reference of the package onnx and compared with the network; nothing else in a file is run,
-and no other file is opened.
+comes before the first layer may be a table's preprocessing (``onnx_columns.py``).  What follows the last layer makes
+labels and is only looked through for their names.  In the end the operators that were taken over are run by the
+reference of the package onnx and compared with the network; nothing else in a file is run, and no other file is opened.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,8 +21,12 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS
 from workings.arrays import Array
+from workings.columns import columns_in
 from workings.errors import FileError, MissingExtraError, WorkingsError
-from workings.files.adopting import Pieces, check_agreement
+from workings.files.adopting import Pieces, check_rows
+from workings.files.agreement import generated_rows, largest_difference
+from workings.files.features import Feature, Measured, with_table
+from workings.files.onnx_columns import FOLLOWED, Table
 from workings.files.onnx_nodes import Graph, Nodes, Tensor
 from workings.files.safetensors import MOST_LAYERS
 from workings.layers import Dense
@@ -33,14 +38,16 @@ MOST_BYTES = 500_000_000  # of a file that is read
 MOST_NODES = 10_000
 FEWEST = 10_000  # numbers that are read in any case
 FLOATS = {1: np.float32, 11: np.float64}  # ONNX's numbers for the types
-READ = {*FLOATS, 6, 7, 8}  # floats, whole numbers of 32 and 64 bits, text
+READ = {*FLOATS, 6, 7, 8, 9}  # floats, whole numbers of 32 and 64 bits, text, true and false
 LAYERS = ("Gemm", "MatMul", "BatchNormalization")
+NORM = ("Sub", "Div", "Mul", "Add")  # as which this library writes a BatchNorm
 PASSING = ("Identity", "Cast", "Dropout", "Flatten")  # what changes nothing in a prediction
 # What makes labels of outputs, or gives them another form.
 TAIL = {
     "ArgMax", "ArrayFeatureExtractor", "Cast", "Concat", "Equal", "Gather", "Greater", "GreaterOrEqual", "Identity",
     "LabelEncoder", "Less", "Not", "Reshape", "Squeeze", "Sub", "Unsqueeze", "Where", "ZipMap",
 }  # fmt: skip
+REASON = "taken over from an ONNX file"
 Found = tuple[str, Mapping[str, float]]
 
 
@@ -50,7 +57,8 @@ def load(path: str | Path, *, loss: str | Loss | None = None, classes: Any = Non
     Parameters
     ----------
     path : path
-        A graph with one input of shape (n, columns), made of Gemm, MatMul, Add, BatchNormalization and activations.
+        A graph of Gemm, MatMul, Add, BatchNormalization and activations.  Before them a table's columns may be
+        filled, scaled, and spread over categories.
     loss : Loss or None
         By default what the end belongs to: Softmax to CrossEntropy, Sigmoid to BinaryCrossEntropy, anything else to
         SquaredError.
@@ -68,15 +76,15 @@ def load(path: str | Path, *, loss: str | Loss | None = None, classes: Any = Non
     path = Path(path)
     model = parsed(path)
     with understood(path):
-        reader = Reader(model.graph, str(path), opset=opset_of(model), most=path.stat().st_size)
+        reader = Reader(model, str(path), most=path.stat().st_size)
         reader.read()
         labels = classes if classes is not None else reader.labels()
         network = reader.pieces.network(loss)
         if labels is not None and network.targets.has_labels:
             network = reader.pieces.network(loss, labels)
         bare = reader.pieces.network("SquaredError") if reader.ends_bare(network) else network
-        check_agreement(bare, str(path), reader.outputs)
-    return network
+        reader.check(reader.with_table(bare))
+        return reader.with_table(network)
 
 
 def parsed(path: Path) -> Any:
@@ -103,11 +111,6 @@ def parsed(path: Path) -> Any:
     return model
 
 
-def opset_of(model: Any) -> int:
-    """The version of the operators that a file uses."""
-    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
-
-
 @contextmanager
 def understood(path: Path) -> Iterator[None]:
     """Whatever a graph that is no network leads to, it is a FileError."""
@@ -128,33 +131,36 @@ class Reader:
 
     Attributes
     ----------
-    graph : GraphProto
+    model : ModelProto
     source : str
         The file, for messages.
-    opset : int
-        The version of its operators.
     most, used : int
         How many numbers may be made of the file's arrays, and how many have been: each may be used several times,
         but a small file must not become a large network.
     current : str
         The value that has been understood so far.
+    table : Table or None
+        What was understood of a table's columns before the network.
+    scale : (mean, std) or None
+        What turns predictions into the target's own unit.
     taken : list of nodes
         The operators that were taken over.
     rest : list of nodes
         Those after the network.
     """
 
-    graph: Any
+    model: Any
     source: str
-    current: str = ""
-    opset: int = 20
     most: int = 0
     used: int = 0
+    current: str = ""
+    table: Table | None = None
+    scale: tuple[float, float] | None = None
     taken: list[Any] = field(default_factory=list)
     rest: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.pieces = Pieces(self.source)
+        self.pieces, self.graph = Pieces(self.source), self.model.graph
         if len(self.graph.node) > MOST_NODES:
             raise FileError(f"{self.source} has {len(self.graph.node):,} operators; at most {MOST_NODES:,} are read.")
         self.tensors = {tensor.name: tensor for tensor in self.graph.initializer}
@@ -166,24 +172,20 @@ class Reader:
             for node in self.graph.node
             if node.op_type == "Identity" and node.input[0] in self.tensors
         }
-        inputs = [value for value in self.graph.input if value.name not in self.tensors]
-        if len(inputs) != 1:
-            raise FileError(
-                f"{self.source} takes {len(inputs)} inputs; a network here takes one, of shape (n, columns)."
-            )
-        self.input = inputs[0]
-        self.current = self.input.name
+        self.makers = {name: node for node in self.graph.node for name in node.output}
+        self.inputs = [value for value in self.graph.input if value.name not in self.tensors]
 
     # -- following the graph -----------------------------------------------------------------
 
     def read(self) -> None:
-        """Take over one operator after the other, from the input on."""
+        """Take over one operator after the other, from the inputs on."""
+        self.current = self.beginning()
         nodes = list(reached(self.graph.node, self.current))
         while nodes:
             node = nodes[0]
             if node.op_type in PASSING and node.input[0] == self.current:
                 count = self.passing(node)
-            elif node.op_type in LAYERS:
+            elif node.op_type in LAYERS or self.is_norm(nodes, self.current):
                 count = self.layer(nodes)
             else:
                 count = self.activation(nodes)
@@ -192,6 +194,7 @@ class Reader:
             self.taken += nodes[:count]
             self.current = nodes[count - 1].output[0]
             nodes = nodes[count:]
+        nodes = nodes[self.own_unit(nodes) :]
         self.rest = nodes
         if {node.op_type for node in nodes} - TAIL:
             others = sorted({node.op_type for node in nodes} - TAIL - {nodes[0].op_type})
@@ -199,6 +202,89 @@ class Reader:
                 f"{self.source} has {', '.join([nodes[0].op_type, *others])}, where a network here has a layer or an "
                 f"activation."
             )
+
+    def beginning(self) -> str:
+        """The value at which the network begins: the one input, or what a table's columns become."""
+        if len(self.inputs) == 1:
+            name = str(self.inputs[0].name)
+            nodes = itertools.dropwhile(lambda node: node.op_type in PASSING, reached(self.graph.node, name))
+            first = next(nodes, None)
+            if first is None or first.op_type in LAYERS or first.op_type not in FOLLOWED:
+                return name
+        table = Table(self)
+        if table.read():
+            self.table, self.taken = table, table.taken
+            return table.end
+        if len(self.inputs) == 1:
+            return str(self.inputs[0].name)
+        raise FileError(
+            f"{self.source} takes {len(self.inputs)} inputs; a network here takes one, of shape (n, columns), or the "
+            f"columns of a table, which are filled, scaled and spread over categories."
+        )
+
+    def reached_from_inputs(self) -> Iterator[Any]:
+        """The operators that something of the inputs reaches."""
+        return reached(self.graph.node, *(value.name for value in self.inputs))
+
+    def begins_layer(self, nodes: list[Any], name: str) -> bool:
+        """Whether the first of some operators makes a layer of a value."""
+        node = nodes[0]
+        return (node.op_type in LAYERS and node.input[0] == name) or self.is_norm(nodes, name)
+
+    def is_norm(self, nodes: list[Any], name: str) -> bool:
+        """Whether a BatchNorm begins here as this library writes it: four operators, and a Sqrt for the divisor."""
+        four = nodes[: len(NORM)]
+        if tuple(node.op_type for node in four) != NORM or four[0].input[0] != name:
+            return False
+        root = self.makers.get(four[1].input[1])
+        inner = self.makers.get(root.input[0]) if root is not None and root.op_type == "Sqrt" else None
+        return inner is not None and inner.op_type == "Add" and all(map(self.is_constant, inner.input))
+
+    def norm(self, nodes: list[Any], what: str) -> int:
+        """A BatchNorm of four operators, and of two that make its divisor."""
+        less, divided, times, more = nodes[: len(NORM)]
+        root = self.makers[divided.input[1]]
+        inner = self.makers[root.input[0]]
+        given = [less.output[0], divided.output[0], times.output[0]]
+        known = [next((name for name in node.input if name != before), "")
+                 for node, before in zip((divided, times, more), given, strict=True)]  # fmt: skip
+        if [divided.input[0], known[0]] != [given[0], root.output[0]] or given[1] not in times.input:
+            raise FileError(f"{self.source}: {what} does not hold together.")
+        mean, gamma, beta = (self.constant(name) for name in (less.input[1], known[1], known[2]))
+        variance, eps = sorted(map(self.constant, inner.input), key=lambda array: -array.size)
+        arrays = {"gamma": gamma, "beta": beta, "running_mean": mean, "running_variance": variance}
+        usual = short(eps.item()) if eps.dtype == np.float32 else eps.item()
+        self.pieces.batch_norm(arrays, momentum=0.1, eps=usual, what=what)
+        self.taken += [inner, root]
+        return len(NORM)
+
+    def own_unit(self, nodes: list[Any]) -> int:
+        """What turns predictions into the target's own unit, p * std + mean; how many operators that takes."""
+        start = int(bool(nodes) and nodes[0].op_type == "Cast" and self.passing(nodes[0]))
+        following = nodes[start : start + 2]
+        if self.pieces.link or tuple(node.op_type for node in following) != ("Mul", "Add"):
+            return 0
+        current, numbers = nodes[0].output[0] if start else self.current, []
+        for node in following:
+            other = next((name for name in node.input if name != current), "")
+            if current not in node.input or not self.is_constant(other) or self.constant(other).size != 1:
+                return 0
+            numbers.append(float(self.constant(other).reshape(())))
+            current = node.output[0]
+        self.scale = (numbers[1], numbers[0])
+        self.taken += nodes[: start + 2]
+        self.current = current
+        return start + 2
+
+    def count(self, numbers: int) -> None:
+        """Note how many numbers were made, and refuse a file that makes many of few."""
+        self.used += numbers
+        if self.used > max(self.most, FEWEST):
+            raise FileError(f"{self.source} uses its arrays again and again, {self.used:,} numbers in all.")
+
+    def settings(self, node: Any) -> dict[str, Any]:
+        """The settings of an operator."""
+        return attributes(node)
 
     def constant(self, name: str) -> Array:
         """A fixed array of the file."""
@@ -215,9 +301,7 @@ class Reader:
         if any(size < 0 for size in tensor.dims):
             raise FileError(f"{self.source}: {name!r} has the shape {tuple(tensor.dims)}.")
         array: Array = numpy_helper.to_array(tensor)
-        self.used += array.size
-        if self.used > max(self.most, FEWEST):
-            raise FileError(f"{self.source} uses its arrays again and again, {self.used:,} numbers in all.")
+        self.count(array.size)
         return array
 
     def is_constant(self, name: str) -> bool:
@@ -242,6 +326,8 @@ class Reader:
         what = f"{node.op_type} {node.name!r}"
         if node.op_type == "Gemm":
             return self.gemm(node, what)
+        if node.op_type in NORM:
+            return self.norm(nodes, what)
         if node.op_type == "BatchNormalization":
             letters = ("gamma", "beta", "running_mean", "running_variance")
             arrays = {letter: self.constant(name) for letter, name in zip(letters, node.input[1:], strict=True)}
@@ -276,7 +362,7 @@ class Reader:
         """The Add that gives a product its biases, if one follows."""
         if not following or following[0].op_type != "Add" or product.output[0] not in following[0].input:
             return 0
-        other = next(name for name in following[0].input if name != product.output[0])
+        other = next((name for name in following[0].input if name != product.output[0]), "")
         if not self.is_constant(other):
             return 0
         self.pieces.bias(self.spread(self.constant(other), self.pieces.width or 1), f"Add {following[0].name!r}")
@@ -295,7 +381,7 @@ class Reader:
                 return length
         return 0
 
-    # -- what comes after, and the proof -----------------------------------------------------
+    # -- what comes after ----------------------------------------------------------------------
 
     def labels(self) -> list[Any] | None:
         """The labels that the file names for its outputs."""
@@ -316,7 +402,61 @@ class Reader:
         is_whole = bool(self.pieces.link) or last != self.pieces.layers[-1]
         return type(network.loss).link is not Loss.link and not is_whole
 
-    def outputs(self, X: Array) -> Array:
+    # -- a table ------------------------------------------------------------------------------
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """What the file says about itself."""
+        return {entry.key: entry.value for entry in self.model.metadata_props}
+
+    def names_of(self, name: str, count: int) -> list[str]:
+        """The names of the columns of an input: those in the file's metadata, if they are as many."""
+        names = self.properties.get(name, "").split("\n")
+        if len(names) == len(set(names)) == count and all(each.strip() for each in names):
+            return names
+        return [name] if count == 1 else [f"{name}{index}" for index in range(count)]
+
+    def with_table(self, network: Network) -> Network:
+        """The network with the columns of the table before it, if the file takes a table."""
+        if self.table is None and self.scale is None:
+            return network
+        if self.table is None:
+            names = self.names_of(self.inputs[0].name, network.n_in or 1)
+            features: list[Feature] = [Measured(name) for name in names]
+        else:
+            features = self.table.numbers(self.current_of_table) or []
+        self.count(network.theta.size)
+        target = self.properties.get("target", "").strip() or "target"
+        return with_table(network, features, self.source, target=target, scale=self.scale, reason=REASON)
+
+    @property
+    def current_of_table(self) -> str:
+        """The value that the table ends with."""
+        return self.table.end if self.table is not None else ""
+
+    # -- the proof ----------------------------------------------------------------------------
+
+    def check(self, network: Network) -> None:
+        """Compare the network with what the operators that were taken over give, on generated rows.
+
+        Raises
+        ------
+        InputError
+            If they differ.
+        """
+        columns, rows, rounding = columns_in(network.preprocessing), generated_rows(network), 0.0
+        if columns is None or self.table is None:
+            dtype = FLOATS.get(self.inputs[0].type.tensor_type.elem_type, np.float32)
+            given = {self.inputs[0].name: rows.X.astype(dtype)}
+        else:
+            given, rows = self.table.given(columns, rows)
+            if self.table.is_single:
+                single = columns.features(rows.numbers, rows.codes, np.float32)
+                effect = largest_difference(network.outputs(single), network.outputs(rows.X))
+                rounding = max(effect, float(np.finfo(np.float32).eps))
+        check_rows(network, self.source, rows, self.outputs(given), scale=self.scale, rounding=rounding)
+
+    def outputs(self, given: dict[str, Array]) -> Array:
         """What the operators that were taken over give, by the reference of the package onnx."""
         from onnx import helper
         from onnx.reference import ReferenceEvaluator
@@ -326,17 +466,16 @@ class Reader:
         kept = {self.renamed.get(name, name) for name in names}
         tensors = [renamed(self.tensors[name], name) for name in kept]
         output = helper.make_value_info(self.current, helper.make_tensor_type_proto(1, None))
-        graph = helper.make_graph([*fixed, *self.taken], "taken", [self.input], [output], tensors)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
-        dtype = FLOATS.get(self.input.type.tensor_type.elem_type, np.float32)
+        graph = helper.make_graph([*fixed, *self.taken], "taken", self.inputs, [output], tensors)
+        model = helper.make_model(graph, opset_imports=self.model.opset_import)
         with np.errstate(all="ignore"):
-            (found,) = ReferenceEvaluator(model).run(None, {self.input.name: X.astype(dtype)})
+            (found,) = ReferenceEvaluator(model).run(None, given)
         return np.asarray(found)
 
 
-def reached(nodes: Iterable[Any], start: str) -> Iterator[Any]:
-    """The operators that something of a value reaches."""
-    live = {start}
+def reached(nodes: Iterable[Any], *starts: str) -> Iterator[Any]:
+    """The operators that something of some values reaches."""
+    live = {*starts}
     for node in nodes:
         if live & set(node.input):
             live |= set(node.output)

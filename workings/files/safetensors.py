@@ -43,6 +43,15 @@ FORMAT = "workings"
 VERSION = 1
 MOST_HEADER = 100_000_000  # bytes of header that safetensors itself allows
 MOST_UNITS = 10_000_000
+PICKLED = "is not read here, because a pickle can run code: load it where it was made, and hand it over to"
+OTHER_READERS = {  # what reads files of other kinds
+    ".json": "JSON is read by Network.from_json.",
+    ".onnx": "ONNX is read by Network.from_onnx.",
+    **dict.fromkeys((".pt", ".pth"), f"A file of PyTorch {PICKLED} Network.from_torch(module)."),
+    **dict.fromkeys((".keras", ".h5"), "A file of Keras is not read here, because it can name code: load it with "
+                    "Keras, and hand it over to Network.from_keras(model)."),
+    **dict.fromkeys((".pkl", ".pickle", ".joblib"), f"It {PICKLED} Network.from_sklearn(estimator)."),
+}  # fmt: skip
 MOST_LAYERS = 1000  # of a network that is read: the program's length, and the time to write it, grow with them
 
 
@@ -112,7 +121,11 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Netwo
     FileError
         For a file that is missing, damaged, foreign, or written by a newer version.
     """
-    tensors, about = read_file(Path(path))
+    try:
+        tensors, about = read_file(Path(path))
+    except FileError as error:
+        hint = OTHER_READERS.get(Path(path).suffix.lower())
+        raise error if hint is None else FileError(f"{error} {hint}") from error
     return network_of(path, about, lambda: tensors, custom)
 
 
@@ -230,8 +243,8 @@ def layer_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Layer:
         known = {**ACTIVATIONS, **{a.name: a for a in custom if isinstance(a, Activation)}}
         if wanted["name"] not in known:
             raise FileError(
-                f"The network uses an activation of its own, {wanted['name']!r}: pass it as "
-                f"Network.load(path, custom=[{wanted['name']}])."
+                f"The network uses an activation of its own, {wanted['name']!r}: pass it with the path, "
+                f"custom=[{wanted['name']}]."
             )
         record = known[wanted["name"]].with_constants(**wanted["constants"])
         fields["activation"] = record.name if record == ACTIVATIONS.get(record.name) else record
@@ -246,9 +259,7 @@ def object_from(about: Mapping[str, Any], known: Mapping[str, type], what: str) 
     fields = dict(about)
     kind = fields.pop("kind")
     if kind not in known:
-        raise FileError(
-            f"{unknown_name(what, kind, known)} If it is your own, pass it as Network.load(path, custom=[…])."
-        )
+        raise FileError(f"{unknown_name(what, kind, known)} If it is your own, pass it with the path, custom=[…].")
     return known[kind](**fields)
 
 

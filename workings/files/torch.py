@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,22 @@ from safetensors.numpy import save as pack_tensors
 
 from workings.activations import ACTIVATIONS, Activation
 from workings.arrays import Array
-from workings.columns import columns_in
+from workings.columns import Columns, Words, columns_in, filled, original, standard
 from workings.errors import InputError, MissingExtraError, ProgramError
 from workings.files.adopting import Pieces, check_agreement
-from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows
+from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, given_of, scale_of
 from workings.layers import BatchNorm, Dense, Dropout
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.network import Network
-from workings.readings.script import RAW_COLUMNS
+from workings.readings.script import told
 from workings.readings.translate.torch import ACTIVATIONS as MODULES
 from workings.readings.translate.torch import sequential
 from workings.version import __version__
+
+OWN_COLUMNS = """\
+It takes a table's own columns. `columns`: those of numbers in their own units, float64, of shape (n, columns); a gap
+is NaN. `categories`: for each column of words the place of the word in its list, int64, of shape (n, columns of
+words); a gap is -1, and any other number is a word that the network does not know."""
 
 
 def load_torch() -> Any:
@@ -45,8 +51,9 @@ def load_torch() -> Any:
 def export(network: Network, path: Path) -> Exported:
     """Write ``NAME.pt``, ``NAME_torch.safetensors`` and ``NAME_torch.py``; run them and compare.
 
-    The module predicts what the network predicts, so it ends with the loss's link: take that off before training it
-    with a loss of PyTorch that applies its own.
+    Of a network that was trained on a table, the module takes the table's own columns.  It predicts what the network
+    predicts, so it ends with the loss's link: take that off before training it with a loss of PyTorch that applies its
+    own.
 
     Raises
     ------
@@ -66,8 +73,7 @@ def export(network: Network, path: Path) -> Exported:
         f"{path.stem}_torch.safetensors": pack_tensors(state),
         f"{path.stem}_torch.py": code_of(network, path).encode(),
     }
-    notes = (RAW_COLUMNS,) if network.preprocessing is not None else ()
-    return deliver(path, contents, lambda folder: run(network, folder, path, rows), notes)
+    return deliver(path, contents, lambda folder: run(network, folder, path, rows))
 
 
 def modules_of(network: Network) -> tuple[list[str], dict[str, str]]:
@@ -101,28 +107,87 @@ def link_of(loss: Loss) -> Iterator[str]:
 
 
 def state_of(network: Network) -> dict[str, Array]:
-    """The arrays under the names that PyTorch gives them."""
+    """The arrays under the names that PyTorch gives them; of a table, with what its numbers are standardized with."""
     places, arrays = modules_of(network)[1], {**network.parameters, **network.statistics}
     state = {place: np.ascontiguousarray(arrays[name].T) for name, place in places.items()}
     counted = [place.partition(".")[0] for name, place in places.items() if name.startswith("running_mean")]
-    return state | {f"{place}.num_batches_tracked": np.array(0, dtype=np.int64) for place in counted}
+    state |= {f"{place}.num_batches_tracked": np.array(0, dtype=np.int64) for place in counted}
+    columns = columns_in(network.preprocessing)
+    if columns is None:
+        return state
+    return {**buffers_of(columns), **{f"network.{name}": array for name, array in state.items()}}
 
 
 def code_of(network: Network, path: Path) -> str:
     """The Python file that makes the module and gives it its weights."""
     modules = ",\n".join(f"    {module}" for module in modules_of(network)[0])
     precision = ".double()" if network.dtype == np.float64 else ""
+    sequential = f"nn.Sequential(\n{modules},\n){precision}"
+    columns = columns_in(network.preprocessing)
     lines = [f'"""A neural network for PyTorch; written by Workings {__version__}.', ""]
-    lines += [f"Its outputs are the predictions p of {network.loss!r}: the last module is that loss's link."]
-    if columns_in(network.preprocessing) is not None:
-        lines += ["", RAW_COLUMNS]
+    lines += ["It gives what the network predicts" + (f"; its last module is the link of {network.loss!r}."
+                                                      if list(link_of(network.loss)) else ".")]  # fmt: skip
+    lines += [] if columns is None else ["", OWN_COLUMNS]
+    model = [f"model = {sequential}"] if columns is None else table_lines(network, columns, sequential)
     return "\n".join([
         *lines, '"""', "", "from pathlib import Path", "", "import torch", "from torch import nn", "",
-        *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]),
-        f"model = nn.Sequential(\n{modules},\n){precision}",
+        *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]), *model,
         f'weights = Path(__file__).with_name({path.name!r})  # the same stands in the file in safetensors',
         "model.load_state_dict(torch.load(weights, weights_only=True))", "model.eval()", "",
     ])  # fmt: skip
+
+
+def buffers_of(columns: Columns) -> dict[str, Array]:
+    """What the columns of numbers are standardized with, as far as it is needed."""
+    needed = {"column_mean", "column_std"} | ({"column_fill"} if columns.have_fills else set())
+    return {name: array for name, array in columns.arrays.items() if name in needed} if columns.numbers else {}
+
+
+def table_lines(network: Network, columns: Columns, sequential: str) -> list[str]:
+    """The module that takes a table's own columns, and its network."""
+    given = ", ".join(name for name, some in (("columns", columns.numbers), ("categories", columns.words)) if some)
+    p = f"self.network(self.features({given}))"
+    mean, std = map(repr, columns.scale or (0.0, 1.0))
+    value = p if columns.scale is None else told(original, p=f"{p}.double()", mean=mean, std=std)
+    buffers = [
+        f'        self.register_buffer("{name}", torch.ones({len(array)}, dtype=torch.float64))'
+        for name, array in buffers_of(columns).items()
+    ]
+    return [
+        f"columns = {[column.name for column in columns.numbers]!r}",
+        f"categories = { {column.name: list(column.categories) for column in columns.words}!r}", "", "",
+        "class Model(nn.Module):", '    """The network with the columns of its table before it."""', "",
+        "    def __init__(self):", "        super().__init__()", *buffers,
+        "        self.network = " + sequential.replace("\n", "\n        "), "",
+        f"    def features(self, {given}):", '        """What the network takes."""',
+        *(f"        {line}" for line in feature_lines(columns, str(network.dtype))), "",
+        f"    def forward(self, {given}):", '        """What is predicted."""', f"        return {value}", "", "",
+        "model = Model()",
+    ]  # fmt: skip
+
+
+def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:
+    """X, put together of a table's columns."""
+    if columns.numbers:
+        x = (
+            told(filled, x="columns", fill="self.column_fill").replace("np.", "torch.")
+            if columns.have_fills
+            else "columns"
+        )
+        yield f"numbers = {told(standard, x=x, mean='self.column_mean', std='self.column_std')}"
+    yield "parts = []"
+    numbers, words = count(), count()
+    for column in columns.columns:
+        if isinstance(column, Words):
+            place = next(words)
+            yield f"code = categories[:, {place}:{place + 1}]"
+            if column.fill is not None:
+                yield f"code = torch.where(code < 0, {column.categories.index(column.fill)}, code)"
+            yield f"parts.append(code == torch.arange({column.width}, device=code.device))"
+        else:
+            place = next(numbers)
+            yield f"parts.append(numbers[:, {place}:{place + 1}])"
+    yield f"return torch.cat([part.to(torch.{dtype}) for part in parts], dim=1)"
 
 
 def run(network: Network, folder: Path, path: Path, rows: Rows) -> Agreement:
@@ -132,8 +197,8 @@ def run(network: Network, folder: Path, path: Path, rows: Rows) -> Agreement:
     torch = load_torch()
     model = runpy.run_path(str(folder / f"{path.stem}_torch.py"))["model"]
     with torch.no_grad():
-        p = model(torch.from_numpy(rows.X)).numpy()
-    return compare(f"PyTorch {torch.__version__}", network, rows, p)
+        p = model(*map(torch.from_numpy, given_of(network, rows).values())).numpy()
+    return compare(f"PyTorch {torch.__version__}", network, rows, p, scale=scale_of(network))
 
 
 # -- reading ---------------------------------------------------------------------------------

@@ -1,0 +1,73 @@
+"""Measure how near exported files of random float32 networks come to the networks' own predictions.
+
+Each network is one of those that the tests make; its C and its ONNX are run on 200 generated rows, and the largest
+difference is relative to the entry or to the usual size of its column, as exports compare.  The last column is what
+rounding does to the network itself: its predictions in float32 beside those in float64.
+
+    python -m tools.round_trips 150 1
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests.strategies import Problem, problems
+from tests.test_exports import in_precision
+from workings import Network, files
+from workings.engines.reference import Runner
+from workings.files.agreement import NEAR, generated_rows, largest_difference
+
+Measured = dict[str, float]
+
+
+def rounding(network: Network) -> float:
+    """How far a network's predictions in float32 are from those in float64, on the generated rows."""
+    X = generated_rows(network).X
+    program = network.inference.needed_for("p")
+    values = {name: array.astype(np.float64) for name, array in {**network.parameters, **network.statistics}.items()}
+    (exact,) = Runner(program, ["p"], "exact")({**values, "X": X.astype(np.float64), "n": len(X)})
+    return largest_difference(network.outputs(X, engine="reference"), exact)
+
+
+def measured(network: Network) -> Measured:
+    """The differences of one network."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = {end: files.save(network, Path(folder, f"n.{end}")) for end in ("c", "onnx")}
+    found = {end: each.agreement.difference for end, each in done.items() if each.agreement is not None}
+    return {**found, "own rounding": rounding(network)}
+
+
+def all_of(count: int, number: int) -> list[Measured]:
+    """The differences of some random networks."""
+    found: list[Measured] = []
+
+    @seed(number)
+    @settings(max_examples=count, phases=(Phase.generate,), suppress_health_check=list(HealthCheck), derandomize=False)
+    @given(problems())
+    def look(problem: Problem) -> None:
+        found.append(measured(in_precision(problem.network, "float32")))
+
+    run: Callable[[], None] = look
+    run()
+    return found
+
+
+def main(count: int = 150, number: int = 1) -> None:
+    """Print how many are too far, and the largest difference."""
+    warnings.simplefilter("ignore")
+    found = all_of(count, number)
+    for name in found[0]:
+        values = np.array([each[name] for each in found])
+        far = int((values > NEAR["float32"]).sum())
+        print(f"{name:<14} {far:>4} of {len(values)} above {NEAR['float32']:g}, the largest {values.max():.1e}")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
