@@ -28,16 +28,15 @@ from numpy.typing import ArrayLike
 from workings.arrays import Array
 from workings.columns import original, standard
 from workings.errors import FileError, InputError, MissingExtraError, unknown_name
+from workings.separated import GAP_MARKS, first_fields, separator_of
 from workings.writing import write_bytes
 
 if TYPE_CHECKING:
     import polars as pl
 
-SEPARATORS = ",;\t"
 TASKS = ("auto", "classification", "regression")
 MANY_CATEGORIES = 50  # a text column beyond this whose values hardly repeat is a name, not a category
 MOST_CATEGORIES = 1000  # beyond this, one column for each value would drown the network
-GAP_MARKS = ("na", "n/a", "nan", "null", "?")  # gaps in any column that is to be imputed
 MISSING_MARKS = ("na", "n/a", "nan", "null", "none", "nil", "?", "-", "--", ".")
 TRAIN_FIX = (
     "Fill the gaps, remove those rows, or use --impute (impute=True), which fills numbers with the column's "
@@ -225,23 +224,15 @@ def read_header(text: str, path: Path) -> tuple[list[str], str]:
     >>> read_header("a;'b,c';d\\n1;2;3\\n", Path("t.csv"))
     (['a', "'b,c'", 'd'], ';')
     """
-    lines = io.StringIO(text, newline="")
-    headers = {separator: first_fields(lines, separator, path) for separator in SEPARATORS}
-    separator = max(SEPARATORS, key=lambda separator: len(headers[separator]))
-    if not headers[separator]:
-        raise FileError(f"The first line of '{path}' is empty, but must hold the column names. Remove it.")
-    names = [name.strip() for name in headers[separator]]
-    refuse_names(names, path)
-    return names, separator
-
-
-def first_fields(lines: io.StringIO, separator: str, path: Path) -> list[str]:
-    """Split the first line of a text as one separator has it."""
-    lines.seek(0)
     try:
-        return next(csv.reader(lines, delimiter=separator))
+        separator = separator_of(text)
+        names = [name.strip() for name in first_fields(text, separator)]
     except csv.Error as error:
         raise FileError(f"'{path}' is not readable in its first line: {error}. Check the quotes there.") from error
+    if not names:
+        raise FileError(f"The first line of '{path}' is empty, but must hold the column names. Remove it.")
+    refuse_names(names, path)
+    return names, separator
 
 
 def count_rows(text: str, separator: str, width: int, path: Path) -> int:

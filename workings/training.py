@@ -31,7 +31,7 @@ from workings.metrics import METRICS, Metric, of_each
 from workings.optimizers import LBFGS, OPTIMIZERS, Part
 from workings.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
-from workings.targets import Targets
+from workings.targets import Targets, balanced, class_number, second_label
 
 if TYPE_CHECKING:
     from workings.checks.findings import Diagnosis
@@ -680,10 +680,9 @@ def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targ
     if not targets.has_labels or targets.classes is None:
         raise InputError("class_weight needs targets that are labels, one for each row.")
     labels = targets.classes.tolist()
-    index = encoded.argmax(axis=1) if targets.kind == "classes" else encoded[:, 0].astype(np.int64)
-    counts = np.bincount(index, minlength=len(labels))
+    index = class_number(encoded) if targets.kind == "classes" else second_label(encoded)
     if class_weight == "balanced":
-        by_class = len(index) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        by_class = balanced(np.bincount(index, minlength=len(labels)))
     elif isinstance(class_weight, Mapping):
         for label in class_weight:
             if label not in labels:

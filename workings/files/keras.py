@@ -26,7 +26,7 @@ from workings.files.agreement import Exported, compare, deliver, generated_rows,
 from workings.layers import BatchNorm, Dense, Dropout, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.network import Network
-from workings.readings.script import RAW_COLUMNS
+from workings.readings.script.page import RAW_COLUMNS
 from workings.readings.translate.keras import ACTIVATIONS as NAMED
 from workings.readings.translate.keras import BENDS
 from workings.version import __version__

@@ -9,7 +9,7 @@ from __future__ import annotations
 from workings.columns import Columns, filled, original, standard
 from workings.network import Network
 from workings.program import Program, Statement
-from workings.readings.script import told
+from workings.readings.script.text import told
 from workings.targets import both_labels, more_probable, most_probable
 
 
