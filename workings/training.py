@@ -186,18 +186,25 @@ class Training:
         deciding = any(c.every_epoch or c.looks_back for c in self.callbacks)  # what only looks on needs no mention
         given = {"validation": validation is not None, "sample_weight": sample_weight is not None,
                  "metrics": bool(metrics), "callbacks": deciding, "running_loss": running_loss}  # fmt: skip
-        self.note_beginning(batch_size, shuffle, class_weight, given)
+        weights = None if sample_weight is None else np.array(sample_weight)
+        self.note_beginning(batch_size, shuffle, class_weight, weights, given)
         self.history.diagnosis = self.check_first_step() if check else None
         self.good = dict(self.values)
         self.together = 1 if self.may_run_many() else 0  # epochs that the engine is given at once
 
     def note_beginning(
-        self, batch_size: int | None, shuffle: bool, class_weight: Labels, given: Mapping[str, bool]
+        self,
+        batch_size: int | None,
+        shuffle: bool,
+        class_weight: Labels,
+        sample_weight: Array | None,
+        given: Mapping[str, bool],
     ) -> None:
         """Note the settings and the first parameters in the history, for whoever asks later what went wrong."""
         self.history.settings = {
             "optimizer": self.optimizer, "epochs": self.epochs, "batch_size": batch_size, "shuffle": shuffle,
             "class_weight": class_weight if class_weight is None or isinstance(class_weight, str) else {**class_weight},
+            "sample_weight": sample_weight,
             "given": tuple(name for name, is_given in given.items() if is_given),
         }  # fmt: skip
         if self.network.is_fresh:
