@@ -404,7 +404,7 @@ def test_changes_of_the_training_keep_its_settings_and_say_what_they_cannot_prin
     assert history.settings["given"] == ("validation", "metrics", "callbacks", "running_loss")
     (finding,) = (f for f in network.diagnose(X, y, history) if f.name == "learning-rate-too-large")
     assert finding.change.endswith("  # and your validation, metrics, callbacks")
-    changed = after(finding.change.replace("Cosine", "schedules.Cosine"), network, X, y)["history"].settings
+    changed = after(finding.change, network, X, y)["history"].settings
     assert changed["class_weight"] == {0: 1.0, 1: 2.0}
     assert changed["given"] == ("running_loss",)
     assert changed["shuffle"] is False

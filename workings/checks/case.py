@@ -24,6 +24,7 @@ from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.metrics import accuracy, r2
 from workings.network import Network
 from workings.optimizers import LBFGS, Adam, Chain, Part
+from workings.schedules import SCHEDULES
 from workings.trace import Trace
 
 MOST_ROWS = 1000  # that are measured; more would say the same
@@ -226,7 +227,9 @@ class Case:
             told["optimizer"] = with_rate(told["optimizer"], rate_of(told["optimizer"]))
             others.append("schedule")
         comment = f"  # and your {', '.join(others)}" if others else ""
-        return f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())}){comment}"
+        code = f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())}){comment}"
+        schedules = [name for name in SCHEDULES if f"{name}(" in repr(told["optimizer"])]
+        return f"from workings.schedules import {', '.join(schedules)}\n{code}" if schedules else code
 
     @property
     def known_settings(self) -> dict[str, Any]:
