@@ -1,8 +1,9 @@
 """Separated text: the columns of a CSV file, with the standard library alone.
 
-``tables.py`` reads files with all care and gives every column its type.  A script that stands by itself cannot take
-it along; what it needs of a file whose columns are known stands here, and is copied into it whole.  Both find the
-separator by the same rule, and for both a gap is an empty cell, and where gaps are filled also a mark such as NA.
+The files of ``tables/`` read a table with all care and give every column its type.  A script that stands by itself
+cannot take them along; what it needs of a file whose columns are known stands here, and is copied into it whole.  Both
+find the separator by the same rule, and for both a gap is an empty cell, and where gaps are filled also a mark such
+as NA.
 """
 
 from __future__ import annotations
