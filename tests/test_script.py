@@ -29,6 +29,7 @@ from workings import (
     Adam,
     BatchNorm,
     BinaryCrossEntropy,
+    Callback,
     CrossEntropy,
     Dense,
     DivergenceError,
@@ -574,6 +575,13 @@ def test_formatters_leave_it_as_it_is(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+class Watcher(Callback):
+    """A callback of one's own, which might do anything."""
+
+    def on_epoch_end(self, training: Any) -> None:
+        training.set_rate(0.01)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -583,6 +591,17 @@ def test_formatters_leave_it_as_it_is(tmp_path: Path) -> None:
         ({"optimizer": SGD(0.1), "data": "nowhere.npz"}, "Which labels"),
         ({"optimizer": SGD(OnPlateau(0.1, monitor="val_loss")), "data": (X, Y)}, "history has loss."),
         ({"optimizer": SGD(lambda t: 0.1), "data": (X, Y)}, "no plain function"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "callbacks": [Watcher()]}, "What Watcher does cannot be told"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "callbacks": [EarlyStopping(len)]}, "name of a column"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "callbacks": [EarlyStopping("loss")] * 2}, "follows one"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "callbacks": [EarlyStopping()]}, "the history has loss"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "metrics": ["recall"]}, "recall"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "metrics": {"f1": lambda y, p: 0.0}}, "no plain function"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "validation": 3}, "validation is"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "validation": 0.001}, "leaves 0 to validate on"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "class_weight": {7: 2}}, "label in class_weight"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "class_weight": "even"}, "class_weight must be"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "sample_weight": [1, 2]}, "sample_weight has shape"),
         ({"optimizer": "adam"}, "must be an optimizer"), ({"optimizer": SGD(0.1), "data": X}, "data is"),
         ({"optimizer": SGD(0.1), "data": (X[:, :1], Y)}, "columns"),
         ({"optimizer": SGD(0.1), "data": (np.where(X > 1, np.nan, X), Y)}, "nan"),

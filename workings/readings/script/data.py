@@ -186,11 +186,10 @@ def write_weights(page: Page) -> None:
         page.lines += [f"w = np.ascontiguousarray(w, dtype={page.dtype}).reshape(-1, 1)"]
     if settings.class_weight is None:
         return
-    labels, weights = settings.targets, f"(by_class[labels].reshape(-1, 1)).astype({page.dtype})"
-    if labels.classes is None or not labels.has_labels:
-        raise InputError("class_weight needs targets that are labels, one for each row.")
-    page.assign("labels", told(class_number if labels.kind == "classes" else second_label, y="y"))
-    page.assign("by_class", by_class(page, labels.classes))
+    targets, weights = settings.targets, f"(by_class[labels].reshape(-1, 1)).astype({page.dtype})"
+    assert targets.classes is not None  # or it was refused
+    page.assign("labels", told(class_number if targets.kind == "classes" else second_label, y="y"))
+    page.assign("by_class", by_class(page, targets.classes))
     page.assign("w", f"{weights} * w" if by_row else weights)
 
 

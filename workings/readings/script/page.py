@@ -12,7 +12,7 @@ from workings.network import Network
 from workings.program import Program
 from workings.readings.copying import Copied
 from workings.readings.script.settings import Settings
-from workings.readings.script.text import INDENT, WIDTH, fitting
+from workings.readings.script.text import WIDTH, fitting
 from workings.version import __version__
 
 OWN_NAMES = frozenset((
@@ -133,8 +133,7 @@ class Page:
     def imports(self, body: str) -> Iterator[str]:
         """The modules of the standard library that are used, and NumPy."""
         whole = body + "".join(self.copied.functions.values())
-        used = [name for name in ("csv", "io", "math") if name in self.copied.modules or f"{name}.fsum(" in whole]
-        used += ["math"] if "math." in whole and "math" not in used else []
+        used = sorted({*self.copied.modules - {"np", "math"}, *(["math"] if "math." in whole else [])})
         yield from [*(f"import {name}" for name in used), *([""] if used else []), "import numpy as np"]
 
     def copies(self) -> Iterator[str]:
@@ -144,8 +143,3 @@ class Page:
             is_wide = any(len(line) > WIDTH for line in text.splitlines())
             yield from ["", "", *(["# fmt: off"] if is_wide else []), text, *(["# fmt: on"] if is_wide else [])]
         yield from [""] if self.copied.functions else []
-
-
-def indented(lines: list[str]) -> list[str]:
-    """Lines set in by one step."""
-    return [f"{INDENT}{line}" for line in lines]

@@ -89,6 +89,7 @@ class Settings:
         """Refuse what ``fit`` would refuse, and what no script can tell."""
         self.check_table()
         self.check_validation()
+        self.check_class_weight()
         known = ["loss", *self.measures]
         schedule: Any = self.optimizer.schedule  # type: ignore[union-attr]
         if isinstance(schedule, OnPlateau) and schedule.monitor not in known:
@@ -174,16 +175,24 @@ class Settings:
     def check_validation(self) -> None:
         """Refuse shares and rows that cannot be used."""
         given = self.validation
-        is_share = isinstance(given, float) and 0 < given < 1
-        if given is None or is_share or isinstance(given, (tuple, Held)):
-            if isinstance(given, Held) and not self.is_table:
-                raise InputError(
-                    "Held rows are those of a table: give validation=(X_val, y_val) or a share of the rows."
-                )
+        if given is None or isinstance(given, tuple):
             return
-        raise InputError(
-            f"validation is (X, y), a share between 0 and 1, or Held rows of a table, not {describe(given)}."
-        )
+        if isinstance(given, Held) and not self.is_table:
+            raise InputError("Held rows are those of a table: give (X_val, y_val) or a share of the rows.")
+        is_share = isinstance(given, float) and 0 < given < 1
+        if not (is_share or isinstance(given, Held)):
+            what = "(X, y), a share between 0 and 1, or Held rows of a table"
+            raise InputError(f"validation is {what}, not {describe(given)}.")
+        if self.n_given is not None and not 0 < (self.n_held or 0) < self.n_given:
+            raise InputError(f"validation={given!r} of {self.n_given} rows leaves {self.n_held} to validate on.")
+
+    def check_class_weight(self) -> None:
+        """Refuse what ``fit`` would refuse, with a row of each class."""
+        targets = self.targets
+        if self.class_weight is None or (targets.has_labels and targets.classes is None):
+            return
+        one_of_each = np.empty((0, 1)) if targets.classes is None else targets.encode(targets.classes, float)
+        combined_weights(None, self.class_weight, one_of_each, targets)
 
     @functools.cached_property
     def validation_arrays(self) -> tuple[Array, Array] | None:
