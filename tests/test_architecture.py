@@ -19,7 +19,8 @@ PACKAGE = ROOT / "workings"
 # From the bottom to the top; a folder stands for all that is in it.  Imports go sideways or down.
 GROUPS: dict[str, tuple[str, ...]] = {
     "mathematics": ("version", "errors", "writing", "sparse", "arrays", "formulas", "activations", "losses", "layers",
-                    "optimizers", "regularizers", "initializers", "schedules", "metrics", "columns", "colours"),
+                    "optimizers", "regularizers", "initializers", "schedules", "metrics", "columns", "separated",
+                    "colours"),
     "machine": ("program", "trace", "targets", "network", "engines", "training", "measuring", "lbfgs", "callbacks",
                 "history", "recording"),
     "readings and checks": ("readings", "checks"),

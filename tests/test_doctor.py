@@ -34,6 +34,7 @@ from workings import (
     WorkingsWarning,
 )
 from workings.checks.case import with_rate
+from workings.checks.curvature import sharpness
 from workings.checks.doctor import diagnose_alone
 from workings.checks.findings import KINDS
 from workings.checks.mistakes import MISTAKES, both
@@ -403,7 +404,7 @@ def test_changes_of_the_training_keep_its_settings_and_say_what_they_cannot_prin
     assert history.settings["given"] == ("validation", "metrics", "callbacks", "running_loss")
     (finding,) = (f for f in network.diagnose(X, y, history) if f.name == "learning-rate-too-large")
     assert finding.change.endswith("  # and your validation, metrics, callbacks")
-    changed = after(finding.change.replace("Cosine", "schedules.Cosine"), network, X, y)["history"].settings
+    changed = after(finding.change, network, X, y)["history"].settings
     assert changed["class_weight"] == {0: 1.0, 1: 2.0}
     assert changed["given"] == ("running_loss",)
     assert changed["shuffle"] is False
@@ -562,3 +563,67 @@ def test_a_bias_before_batch_normalization_is_not_called_frozen() -> None:
         history = net.fit(X, y, optimizer=Adam(0.01), epochs=40)
         assert "frozen-parameter" not in net.diagnose(X, y).names
         assert "frozen-parameter" not in net.diagnose(X, y, history, optimizer=SGD(0.1)).names
+
+
+# -- weights ---------------------------------------------------------------------------------
+
+
+def with_wrong_rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Moons with sixty wrong labels, which are known to be doubtful and hardly count."""
+    X, y = moons(200, noise=0.15, seed=0)
+    doubtful = np.random.default_rng(0).permutation(200)[:60]
+    weights = np.ones(200)
+    y[doubtful], weights[doubtful] = 1 - y[doubtful], 1e-3
+    return X, y, weights
+
+
+def test_rows_that_hardly_count_are_hardly_counted():
+    X, y, weights = with_wrong_rows()
+    network = small()
+    history = network.fit(X, y, optimizer=SGD(0.5), epochs=2000, batch_size=None, sample_weight=weights)
+    assert network.diagnose(X, y, history).names == ()
+    known = {"optimizer": SGD(0.5), "sample_weight": weights}
+    assert network.diagnose(X, y, dict(history), **known).names == ()
+    history.settings["sample_weight"] = None
+    assert "still-falling" in network.diagnose(X, y, history).names, "as if each row had counted"
+
+
+def test_rows_that_do_not_count_are_not_looked_at():
+    X, y = moons()
+    far, counts = np.vstack([X, [[1e4, 1e4]]]), np.append(np.ones(200), 0.0)
+    network = small()
+    history = network.fit(far, np.append(y, 0), optimizer=SGD(0.5), epochs=1000, batch_size=None, sample_weight=counts)
+    assert network.diagnose(far, np.append(y, 0), history).names == ()
+    assert "unscaled-inputs" in network.diagnose(far, np.append(y, 0)).names
+
+
+@pytest.mark.parametrize("weights", [{0: 6, 1: 2}, "balanced"])
+def test_trials_weigh_the_labels_as_the_training_did(weights):
+    X, y = moons()
+    X, y = X[(y == 1) | (np.arange(200) % 4 == 0)], y[(y == 1) | (np.arange(200) % 4 == 0)]
+    network = small()
+    history = network.fit(X, y, optimizer=Adam(0.01), epochs=12, batch_size=25, class_weight=weights)
+    (finding,) = (f for f in network.diagnose(X, y, history) if f.name == "still-falling")
+    now, reached = map(float, re.search(r"to (\S+); .* take it to (\S+)\.$", finding.measured).groups())
+    by_label = {0: 6, 1: 2} if isinstance(weights, dict) else {k: len(y) / (2 * (y == k).sum()) for k in (0, 1)}
+    by_row = np.array([by_label[label] for label in y])
+    assert now == pytest.approx(network.objective(X, y, by_row), rel=1e-3)
+    assert now != pytest.approx(network.objective(X, y), rel=0.02)
+    exec(finding.change, {**vars(workings), "net": network, "X": X, "y": y})
+    assert network.objective(X, y, by_row) == pytest.approx(reached, rel=0.1)
+
+
+def test_the_sharpness_is_that_of_the_weighted_objective():
+    network = Network([Dense(1, bias=False)], loss=SquaredError(), n_in=1, seed=0)
+    X, y, weights = np.array([[3.0], [1.0]]), np.array([1.0, 1.0]), np.array([3.0, 1.0])
+    assert sharpness(network, X, y, sample_weight=weights) == pytest.approx(2 * (3 * 9 + 1) / 4)
+    assert sharpness(network, X, y) == pytest.approx(2 * (9 + 1) / 2)
+
+
+def test_weights_for_other_rows_are_refused():
+    X, y, weights = with_wrong_rows()
+    network = small()
+    history = network.fit(X, y, optimizer=SGD(0.5), epochs=5, sample_weight=weights)
+    with pytest.raises(InputError, match="weights for 200 rows, and X has 50"):
+        network.diagnose(X[:50], y[:50], history)
+    assert network.diagnose(X[:50], y[:50], history, sample_weight=weights[:50]) is not None

@@ -119,12 +119,8 @@ class EarlyStopping(Callback):
         if self.higher_is_better is None:
             raise InputError(f"Is a higher {self.monitor} better, or a lower one? Say higher_is_better=True or False.")
         for epoch, value in zip(training.ran, values, strict=True):
-            low = -value if self.higher_is_better else value
-            if self.is_better(low):
-                self.best, self.best_epoch, self.wait = low, epoch, 0
-                continue
-            self.wait += 1
-            if self.wait >= self.patience:
+            self.best, self.best_epoch, self.wait = self.follow((self.best, self.best_epoch, self.wait), epoch, value)
+            if self.wait >= max(self.patience, 1):
                 training.stop(
                     f"{self.what} was not better for {self.wait} epochs; best at epoch {self.best_epoch}", epoch
                 )
@@ -132,10 +128,14 @@ class EarlyStopping(Callback):
         if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
             self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")
 
-    def is_better(self, low: float) -> bool:
-        """Whether a value, of which lower is better, is better than the best so far."""
-        is_first = self.best_epoch < 0 or (math.isnan(self.best) and not math.isnan(low))
-        return is_first or low < self.best - self.min_delta
+    def follow(self, state: tuple[float, int, int], epoch: int, value: float) -> tuple[float, int, int]:
+        """The best value (lower is better), its epoch, and the epochs waited since."""
+        best, best_epoch, wait = state
+        low = -value if self.higher_is_better else value
+        is_first = best_epoch < 0 or math.isnan(best) > math.isnan(low)  # any number is better than nan
+        if is_first or low < best - self.min_delta:
+            return low, epoch, 0
+        return best, best_epoch, wait + 1
 
     @property
     def what(self) -> str:

@@ -49,6 +49,15 @@ def original(p: Values, mean: Values, std: Values) -> Values:
     return p * std + mean
 
 
+def drawn_rows(n: int, rows: int, seed: int) -> Array:
+    """are the numbers of some of n rows, drawn at random
+
+    >>> drawn_rows(10, 3, 0).tolist()
+    [2, 4, 6]
+    """
+    return np.sort(np.random.default_rng(seed).permutation(n)[:rows])
+
+
 @dataclass(frozen=True)
 class Number:
     """A column of numbers: its name, what it is standardized with, and what fills a gap."""

@@ -8,8 +8,8 @@ what labels are called are given the labels themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from workings.network import Network
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Rows to measure on, ready for the program.
+class Rows(NamedTuple):
+    """Rows as the program takes them.
 
     Attributes
     ----------
     X, y : arrays of shape (n, n_in) and (n, n_out)
+        X may be :class:`~workings.sparse.SparseRows`.
     w : array of shape (n, 1) or None
         A weight for each row.
     """
@@ -39,14 +39,20 @@ class Rows:
     y: Array
     w: Array | None = None
 
-    def take(self, chosen: Array) -> Rows:
-        """Some of the rows."""
-        return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
-
     @property
     def weights(self) -> Array | None:
         """The weights as people give them, of shape (n,)."""
         return None if self.w is None else self.w[:, 0]
+
+    def taken(self, chosen: Array) -> Rows:
+        """Those of some numbers, or where something is true."""
+        return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
+
+    def some(self, most: int) -> Rows:
+        """At most so many, drawn at random."""
+        if len(self.X) <= most:
+            return self
+        return self.taken(np.sort(np.random.default_rng(0).permutation(len(self.X))[:most]))
 
 
 class Measuring:
@@ -65,7 +71,7 @@ class Measuring:
         self.network, self.targets, self.metrics = network, targets, metrics
         self.outputs = () if not chooses else ("p",) if targets.choice is None else ("choice",)
         self.engines: dict[bool, CompiledEngine] = {}  # for rows with weights, and without
-        self.truths: dict[Rows, Array] = {}  # what the targets of some rows choose
+        self.truths: dict[int, tuple[Rows, Array]] = {}  # what the targets of rows that were measured on choose
 
     def compile(self, kinds: Mapping[bool, Rows], values: Mapping[str, Array]) -> None:
         """Measure with compiled code from now on.
@@ -127,9 +133,10 @@ class Measuring:
 
     def metrics_of(self, rows: Rows, chosen: Array, metrics: Mapping[str, Metric]) -> dict[str, Array]:
         """Some metrics of what was chosen in each of several epochs."""
-        if rows not in self.truths:
-            self.truths[rows] = self.chosen(rows.y)
-        return {name: self.metric_of(metric, self.truths[rows], chosen) for name, metric in metrics.items()}
+        if id(rows) not in self.truths:
+            self.truths[id(rows)] = rows, self.chosen(rows.y)
+        _, truth = self.truths[id(rows)]
+        return {name: self.metric_of(metric, truth, chosen) for name, metric in metrics.items()}
 
     def for_validation(self) -> dict[str, Metric]:
         """The metrics on validation rows: the usual one of such targets, and those that were asked for."""

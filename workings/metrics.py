@@ -29,7 +29,8 @@ def accuracy(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
 def accuracies(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
     """The accuracy of several predictions, of shape (several, n, …)."""
     right = y_true == y_pred
-    shares: Array = np.average(right.all(axis=-1) if y_true.ndim > 1 else right, axis=-1, weights=w)
+    right = right.all(axis=-1) if y_true.ndim > 1 else right
+    shares: Array = np.average(right, axis=-1, weights=w)
     return shares
 
 
@@ -56,14 +57,26 @@ def r2s(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
 
 def mean_squared_error(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
     """The mean of (true - predicted)², over rows and outputs."""
-    match(y_true, y_pred)
-    return float(np.average(squared_error(y_pred, y_true), axis=0, weights=w).mean())
+    return float(of_each(mean_squared_error, y_true, y_pred[None], w)[0])
+
+
+def mean_squared_errors(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
+    """The mean squared error of several predictions, of shape (several, n, …)."""
+    errors = np.average(squared_error(y_pred, y_true), axis=1, weights=w)
+    means: Array = errors.reshape(len(errors), -1).mean(axis=1)
+    return means
 
 
 def mean_absolute_error(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
     """The mean of |true - predicted|, over rows and outputs."""
-    match(y_true, y_pred)
-    return float(np.average(absolute_error(y_pred, y_true), axis=0, weights=w).mean())
+    return float(of_each(mean_absolute_error, y_true, y_pred[None], w)[0])
+
+
+def mean_absolute_errors(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
+    """The mean absolute error of several predictions, of shape (several, n, …)."""
+    errors = np.average(absolute_error(y_pred, y_true), axis=1, weights=w)
+    means: Array = errors.reshape(len(errors), -1).mean(axis=1)
+    return means
 
 
 def of_each(metric: Metric, y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
@@ -87,4 +100,9 @@ METRICS: dict[str, Metric] = {
     "mean_absolute_error": mean_absolute_error,
 }
 LOWER_IS_BETTER = frozenset({"loss", "mean_squared_error", "mean_absolute_error"})
-OF_SEVERAL: dict[Metric, Callable[..., Array]] = {accuracy: accuracies, r2: r2s}  # those that take several at once
+OF_SEVERAL: dict[Metric, Callable[..., Array]] = {  # those that take several predictions at once
+    accuracy: accuracies,
+    r2: r2s,
+    mean_squared_error: mean_squared_errors,
+    mean_absolute_error: mean_absolute_errors,
+}

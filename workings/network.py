@@ -45,7 +45,7 @@ from workings.optimizers import LBFGS, Optimizer, Part
 from workings.program import Program, checked_expression, inference_program, names_in, step_program
 from workings.regularizers import Regularizer
 from workings.schedules import OnPlateau
-from workings.sparse import DENSE_AT_ONCE, SparseRows
+from workings.sparse import DENSE_AT_ONCE, SparseRows, dense
 from workings.targets import Targets
 from workings.trace import Trace
 from workings.training import checked_optimizer, fit
@@ -355,10 +355,10 @@ class Network:
         scaled = y is not None and columns.scale is not None
         return columns.of_table(X), standard(np.asarray(y, np.float64), *columns.scale) if scaled else y  # type: ignore[misc]
 
-    def checked_rows(self, X: ArrayLike) -> Array:
+    def checked_rows(self, X: ArrayLike) -> Features:
         """Inputs for a prediction; a warning for what looks like a table's own numbers without their names."""
         rows, _ = self.opened(X)
-        features = as_features(rows, self.dtype, self.n_in)
+        features: Features = as_features(rows, self.dtype, self.n_in)
         if rows is X and self.preprocessing is not None and is_raw(self.preprocessing, features):
             warnings.warn(
                 "X looks like a table's own numbers, but this network takes them standardized, and words one-hot "
@@ -684,13 +684,13 @@ class Network:
             raise InputError("This network has no parameters yet: call fit first, or give n_in= when you make it.")
 
 
-def is_raw(preprocessing: Mapping[str, Any], X: Array) -> bool:
+def is_raw(preprocessing: Mapping[str, Any], X: Features) -> bool:
     """Whether rows look like those of a table, not yet standardized; the first of them are looked at."""
     try:
         columns = columns_in(preprocessing)
     except InputError:  # somebody else's, of which nothing is known
         return False
-    return columns is not None and columns.width == X.shape[1] and columns.look_raw(X[:LOOKED_AT])
+    return columns is not None and columns.width == X.shape[1] and columns.look_raw(dense(X[:LOOKED_AT]))
 
 
 def warn_of_two_links(last: Layer, loss: Loss) -> None:

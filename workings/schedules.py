@@ -126,9 +126,9 @@ class OnPlateau(Schedule):
 
     def follow(self, state: dict[str, Any], value: float) -> dict[str, Any]:
         """Give the next state, ``{"lr", "best", "wait"}``, after an epoch that ended at ``value``."""
-        value = -value if self.monitor.removeprefix("val_") in ("accuracy", "r2") else value
-        if value < state.get("best", math.inf) - self.min_delta:
-            return {"lr": state.get("lr", self.lr), "best": value, "wait": 0}
+        low = -value if self.monitor.removeprefix("val_") in ("accuracy", "r2") else value
+        if low < state.get("best", math.inf) - self.min_delta:
+            return {"lr": state.get("lr", self.lr), "best": low, "wait": 0}
         wait = state.get("wait", 0) + 1
         if wait <= self.patience:
             return {**state, "wait": wait}

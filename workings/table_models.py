@@ -16,6 +16,7 @@ from workings.arrays import Array
 from workings.callbacks import Callback, EarlyStopping
 from workings.checks.doctor import diagnose_alone
 from workings.checks.findings import Diagnosis, found
+from workings.columns import drawn_rows
 from workings.errors import FileError, InputError
 from workings.experiments.report import Report
 from workings.history import History
@@ -24,9 +25,10 @@ from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, mean_absolute_error, r2
 from workings.network import Network
 from workings.optimizers import LBFGS, optimizer_named
+from workings.readings.script.settings import Held
 from workings.regularizers import L2
 from workings.tables import NumberColumn, Preprocessing, marks_as_gaps, read_table, write_table
-from workings.writing import writable_folder
+from workings.writing import writable_folder, write_bytes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,11 +78,31 @@ class Fitted:
         return "\n".join(findings(self.network, self.preprocessing, self.history, self.training, self.held))
 
 
-def fitted(
-    file: Path, target: str, plan: Plan, *, impute: bool, drop: tuple[str, ...], task: str,
-    watch: Callable[[int], Callback],
-) -> Fitted:  # fmt: skip
-    """Read a table and train."""
+@dataclass(frozen=True)
+class Prepared:
+    """A network that is to be trained on a table: its rows, those that it is not given, and the settings of ``fit``."""
+
+    network: Network
+    preprocessing: Preprocessing
+    training: tuple[Array, Array]
+    held: tuple[Array, Array]
+    settings: dict[str, Any]
+
+    def trained(self, watch: Callback, engine: str) -> Fitted:
+        """Train it."""
+        held = self.held if len(self.held[0]) else None
+        settings = {**self.settings, "validation": held, "callbacks": [watch, *self.settings["callbacks"]]}
+        history = self.network.fit(*self.training, engine=engine, **settings)
+        return Fitted(self.network, self.preprocessing, history, self.training, self.held)
+
+    def script(self, file: Path, seed: int) -> str:
+        """The training as a file that reads the table itself; see :func:`workings.readings.script.script`."""
+        held = Held(len(self.held[0]), seed) if len(self.held[0]) else None
+        return self.network.script(data=file, validation=held, **self.settings)
+
+
+def prepared(file: Path, target: str, plan: Plan, *, impute: bool, drop: tuple[str, ...], task: str) -> Prepared:
+    """Read a table and make a network for it."""
     frame = marks_as_gaps(read_table(file), target) if impute else read_table(file)
     whole = Preprocessing.learn(frame, target, task=task, impute=impute, drop=drop)
     held = held_out(frame.height, plan)
@@ -88,33 +110,46 @@ def fitted(
     preprocessing = whole.standardized_on(frame[kept])  # nothing of the validation rows but their categories
     X, y = preprocessing.transform(frame), preprocessing.targets(frame)
     network = make_network(plan, preprocessing)
-    X_val, y_val, X_train, y_train = X[held], y[held], X[kept], y[kept]
-    optimizer = optimizer_named(plan.optimizer, plan.lr)
-    callbacks = [watch(plan.epochs)]
-    if len(held):
-        callbacks.append(EarlyStopping("val_loss", patience=plan.patience))
-    history = network.fit(
-        X_train, y_train, optimizer=optimizer, epochs=plan.epochs,
-        batch_size=None if isinstance(optimizer, LBFGS) else plan.batch_size,
-        validation=(X_val, y_val) if len(held) else None, callbacks=callbacks, engine=plan.engine,
-        class_weight="balanced" if plan.balanced and preprocessing.classes else None,
-    )  # fmt: skip
     network.preprocessing = preprocessing.to_dict()
-    return Fitted(network, preprocessing, history, (X_train, y_train), (X_val, y_val))
+    settings = fit_settings(plan, balanced=plan.balanced and bool(preprocessing.classes))
+    return Prepared(network, preprocessing, (X[kept], y[kept]), (X[held], y[held]), settings)
+
+
+def fit_settings(plan: Plan, *, balanced: bool) -> dict[str, Any]:
+    """The settings of ``fit``, without the rows to validate on."""
+    optimizer = optimizer_named(plan.optimizer, plan.lr)
+    return {
+        "optimizer": optimizer, "epochs": plan.epochs,
+        "batch_size": None if isinstance(optimizer, LBFGS) else plan.batch_size,
+        "callbacks": [EarlyStopping("val_loss", patience=plan.patience)] if plan.validation else [],
+        "class_weight": "balanced" if balanced else None,
+    }  # fmt: skip
+
+
+def fitted(
+    file: Path, target: str, plan: Plan, *, impute: bool, drop: tuple[str, ...], task: str,
+    watch: Callable[[int], Callback],
+) -> Fitted:  # fmt: skip
+    """Read a table and train."""
+    made = prepared(file, target, plan, impute=impute, drop=drop, task=task)
+    return made.trained(watch(plan.epochs), plan.engine)
 
 
 def train(
     file: Path, target: str, plan: Plan, folder: Path, *, impute: bool, drop: tuple[str, ...], task: str,
-    watch: Callable[[int], Callback],
+    watch: Callable[[int], Callback], script: Path | None = None,
 ) -> str:  # fmt: skip
-    """Read a table, train, write model and report; give what is to be said about it."""
+    """Read a table, train, write model, report and the script if one is wanted; give what is to be said about it."""
     writable_folder(folder)
-    found = fitted(file, target, plan, impute=impute, drop=drop, task=task, watch=watch)
+    made = prepared(file, target, plan, impute=impute, drop=drop, task=task)
+    text = made.script(file, plan.seed) if script is not None else ""  # refused before the training, if at all
+    found = made.trained(watch(plan.epochs), plan.engine)
     write_report(file, folder, found.network, found.preprocessing, found.history, found.told, found.held)
-    return "\n".join(
-        [found.told, "", f"model   {folder / 'model.safetensors'}", f"report  {folder / 'report.html'}",
-         f"next    workings predict {folder / 'model.safetensors'} {file}"]
-    )  # fmt: skip
+    lines = [found.told, "", f"model   {folder / 'model.safetensors'}", f"report  {folder / 'report.html'}"]
+    if script is not None:
+        write_bytes(script, text.encode())
+        lines.append(f"script  {script}")
+    return "\n".join([*lines, f"next    workings predict {folder / 'model.safetensors'} {file}"])
 
 
 def make_network(plan: Plan, preprocessing: Preprocessing) -> Network:
@@ -160,7 +195,7 @@ def held_out(n: int, plan: Plan) -> Array:
     rows = round(n * share)
     if share and not 0 < rows < n:
         raise InputError(f"--validation {share:g} of {n} rows leaves {rows} to validate on.")
-    return np.sort(np.random.default_rng(plan.seed).permutation(n)[:rows])
+    return drawn_rows(n, rows, plan.seed)
 
 
 Rows = tuple[Array, Array]

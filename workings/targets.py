@@ -42,6 +42,25 @@ def both_labels(p: Array) -> Array:
     return np.hstack([1 - p, p])
 
 
+def class_number(y: Array) -> Values:
+    """is the number of each row's class"""
+    return y.argmax(axis=1)
+
+
+def second_label(y: Array) -> Values:
+    """is 1 where the row has the second of two labels, and else 0"""
+    return y[:, 0].astype(np.int64)
+
+
+def balanced(counts: Array) -> Values:
+    """is the weight of each class with which all that occur count alike
+
+    >>> balanced(np.array([30, 10, 0]))
+    array([ 0.66666667,  2.        , 20.        ])
+    """
+    return counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+
+
 @dataclass(frozen=True)
 class Targets:
     """What the targets of one network are.

@@ -34,7 +34,7 @@ from workings.optimizers import LBFGS, OPTIMIZERS, Part
 from workings.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
 from workings.sparse import SparseRows, dense
-from workings.targets import Targets
+from workings.targets import Targets, balanced, class_number, second_label
 
 if TYPE_CHECKING:
     from workings.checks.findings import Diagnosis
@@ -192,18 +192,25 @@ class Training:
         deciding = any(c.every_epoch or c.looks_back for c in self.callbacks)  # what only looks on needs no mention
         given = {"validation": validation is not None, "sample_weight": sample_weight is not None,
                  "metrics": bool(metrics), "callbacks": deciding, "running_loss": running_loss}  # fmt: skip
-        self.note_beginning(batch_size, shuffle, class_weight, given)
+        weights = None if sample_weight is None else np.array(sample_weight)
+        self.note_beginning(batch_size, shuffle, class_weight, weights, given)
         self.history.diagnosis = self.check_first_step() if check else None
         self.good = dict(self.values)
         self.together = 1 if self.may_run_many() else 0  # epochs that the engine is given at once
 
     def note_beginning(
-        self, batch_size: int | None, shuffle: bool, class_weight: Labels, given: Mapping[str, bool]
+        self,
+        batch_size: int | None,
+        shuffle: bool,
+        class_weight: Labels,
+        sample_weight: Array | None,
+        given: Mapping[str, bool],
     ) -> None:
         """Note the settings and the first parameters in the history, for whoever asks later what went wrong."""
         self.history.settings = {
             "optimizer": self.optimizer, "epochs": self.epochs, "batch_size": batch_size, "shuffle": shuffle,
             "class_weight": class_weight if class_weight is None or isinstance(class_weight, str) else {**class_weight},
+            "sample_weight": sample_weight,
             "given": tuple(name for name, is_given in given.items() if is_given),
         }  # fmt: skip
         if self.network.is_fresh:
@@ -679,10 +686,9 @@ def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targ
     if not targets.has_labels or targets.classes is None:
         raise InputError("class_weight needs targets that are labels, one for each row.")
     labels = targets.classes.tolist()
-    index = encoded.argmax(axis=1) if targets.kind == "classes" else encoded[:, 0].astype(np.int64)
-    counts = np.bincount(index, minlength=len(labels))
+    index = class_number(encoded) if targets.kind == "classes" else second_label(encoded)
     if class_weight == "balanced":
-        by_class = len(index) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        by_class = balanced(np.bincount(index, minlength=len(labels)))
     elif isinstance(class_weight, Mapping):
         for label in class_weight:
             if label not in labels:

@@ -39,7 +39,7 @@ def check_classes(case: Case) -> Iterator[Finding]:
     """Is there a class that is never predicted?"""
     if not one_label_each(case):
         return
-    X, y = case.rows
+    X, y, _ = case.rows
     labels, predicted = label_numbers(y), label_numbers(copied(case.network).measure(X, y, None)[1])
     counts = np.bincount(labels, minlength=int(labels.max()) + 1)
     missed = [label for label in np.flatnonzero(counts >= RARE) if not (predicted == label).any()]
@@ -55,11 +55,12 @@ def check_classes(case: Case) -> Iterator[Finding]:
 
 def check_one_answer(case: Case) -> Iterator[Finding]:
     """Is the network better than one fixed answer?"""
-    (_, y), score = case.rows, case.score
+    (_, y, w), score = case.rows, case.score
     if score == 1 or (case.is_constant and not case.has_labels):  # one answer is right there
         return
     if one_label_each(case):
-        usual = float(np.bincount(label_numbers(y)).max() / len(y))
+        by_class = np.bincount(label_numbers(y), weights=None if w is None else w[:, 0])
+        usual = float(by_class.max() / by_class.sum())
         needed = usual + ERRORS * np.sqrt(usual * (1 - usual) / len(y))
         measured = f"its accuracy is {score:.3f}; always giving the most frequent class has {usual:.3f}."
     else:

@@ -168,7 +168,7 @@ def drawn_anew(case: Case) -> str:
 
 def slopes_of(case: Case, network: Network) -> Iterator[tuple[Layer, Array, float]]:
     """For each hidden dense layer that bends: its slopes of shape (rows, units), and the steepest there can be."""
-    trace = trace_of(network, *case.rows)
+    trace = trace_of(network, case.rows)
     for layer, number in dense_layers(network)[:-1]:
         if layer.bend.name != "identity":
             steepest = float(np.max(np.abs(layer.bend.slope(np.linspace(-4.0, 4.0, 801)))))
@@ -276,11 +276,10 @@ def check_ten_rows(case: Case) -> Iterator[Finding]:
     start = case.start
     if start is None or len(dense_layers(start)) < 2 or case.is_constant:
         return
-    X, y = case.few
     network, score = undisturbed(start), -np.inf
     for rate in (0.01, 0.03, 0.003):
-        network, _ = case.trial(network, Adam(rate), 400, X, y)
-        score = max(score, score_of(network, X, y))
+        network, _ = case.trial(network, Adam(rate), 400, case.few)
+        score = max(score, score_of(network, case.few))
         if score >= BY_HEART:
             return
     what = f"{score:.0%} of them right" if case.has_labels else f"R² {score:.2f} on them"
@@ -288,6 +287,6 @@ def check_ten_rows(case: Case) -> Iterator[Finding]:
              for x in case.network.layers]  # fmt: skip
     yield found(
         "cannot-overfit",
-        f"after 1,200 steps of Adam on {len(X)} rows alone, the network has {what}.",
+        f"after 1,200 steps of Adam on {len(case.few.X)} rows alone, the network has {what}.",
         case.network_code(wider),
     )

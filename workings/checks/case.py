@@ -21,9 +21,11 @@ from workings.columns import standardized
 from workings.errors import DivergenceError, WorkingsWarning
 from workings.history import History
 from workings.layers import BatchNorm, Dense, Dropout, Layer
+from workings.measuring import Rows
 from workings.metrics import accuracy, r2
 from workings.network import Network
 from workings.optimizers import LBFGS, Adam, Chain, Part
+from workings.schedules import SCHEDULES
 from workings.trace import Trace
 
 MOST_ROWS = 1000  # that are measured; more would say the same
@@ -41,12 +43,14 @@ class Code(str):
 class Case:
     """What is diagnosed: ``X`` of shape (n, n_in) and ``y`` of shape (n, n_out), as the program takes them.
 
-    ``settings`` are those of ``fit``, as far as they are known; ``columns`` are those of the history.
+    ``w`` of shape (n, 1) are the weights of rows and labels together, if there are any; ``settings`` are those of
+    ``fit``, as far as they are known; ``columns`` are those of the history.
     """
 
     network: Network
     X: Array
     y: Array
+    w: Array | None = None
     columns: Mapping[str, Sequence[float]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     stopped: str = ""
@@ -88,7 +92,8 @@ class Case:
     @property
     def is_weighted(self) -> bool:
         """Whether rows or labels were given weights."""
-        return self.settings.get("class_weight") is not None or "sample_weight" in self.settings.get("given", ())
+        is_told = self.settings.get("class_weight") is not None or "sample_weight" in self.settings.get("given", ())
+        return is_told or self.w is not None
 
     def trained_by(self, optimizer: Part) -> Sequence[str]:
         """The parameters that an optimizer does not leave out on purpose."""
@@ -100,7 +105,7 @@ class Case:
     @functools.cached_property
     def score(self) -> float:
         """Accuracy or R² of the network as it is, on the rows that are measured."""
-        return score_of(copied(self.network), *self.rows)
+        return score_of(copied(self.network), self.rows)
 
     @functools.cached_property
     def start(self) -> Network | None:
@@ -111,80 +116,82 @@ class Case:
         network.keep({**network.parameters, **network.statistics, **self.begun})
         return network
 
-    @functools.cached_property
-    def rows(self) -> tuple[Array, Array]:
-        """Some rows, drawn at random where there are many."""
-        return some_rows(self.X, self.y, MOST_ROWS)
+    @property
+    def all_rows(self) -> Rows:
+        """All rows with their weights."""
+        return Rows(self.X, self.y, self.w)
 
     @functools.cached_property
-    def few(self) -> tuple[Array, Array]:
+    def rows(self) -> Rows:
+        """Some rows, drawn at random where there are many."""
+        return self.all_rows.some(MOST_ROWS)
+
+    @functools.cached_property
+    def few(self) -> Rows:
         """Ten rows, of as many classes as there are."""
         if not self.has_labels or self.network.n_out > ROWS_BY_HEART:
-            return some_rows(self.X, self.y, ROWS_BY_HEART)
+            return self.all_rows.some(ROWS_BY_HEART)
         order = np.random.default_rng(0).permutation(len(self.X))
         labels = label_numbers(self.y)[order]
         by_class = [order[labels == label] for label in np.unique(labels)]
         most = max(map(len, by_class))
         turn = [rows[i] for i in range(most) for rows in by_class if i < len(rows)]
-        chosen = np.array(turn[:ROWS_BY_HEART])
-        return self.X[chosen], self.y[chosen]
+        return self.all_rows.taken(np.array(turn[:ROWS_BY_HEART]))
 
     @functools.cached_property
     def first_trace(self) -> Trace | None:
         """Every value of the first step, before the update."""
-        return None if self.start is None else trace_of(self.start, *self.rows)
+        return None if self.start is None else trace_of(self.start, self.rows)
 
     @functools.cached_property
     def one_answer(self) -> float:
         """The loss of the best fixed answer: log K for K classes of equal size, the variance for numbers."""
-        X, y = self.rows
-        return self.loss_of(trained_without_hidden(self.network, np.zeros((len(X), 1)), y), np.zeros((len(X), 1)), y)
+        rows = self.rows._replace(X=np.zeros((len(self.rows.X), 1)))
+        return self.loss_of(trained_without_hidden(self.network, rows), rows)
 
     @functools.cached_property
     def linear(self) -> tuple[float, float]:
         """The loss and the score of a model without hidden layers on the same rows."""
-        X, y = self.rows
-        Z = standardized(X.astype(np.float64))
-        model = trained_without_hidden(self.network, Z, y)
-        return self.loss_of(model, Z, y), score_of(model, Z, y)
+        rows = self.rows._replace(X=standardized(self.rows.X.astype(np.float64)))
+        model = trained_without_hidden(self.network, rows)
+        return self.loss_of(model, rows), score_of(model, rows)
 
-    def loss_of(self, network: Network, X: Array | None = None, y: Array | None = None) -> float:
+    def loss_of(self, network: Network, rows: Rows | None = None) -> float:
         """The loss per row, without regularization, on the rows that are measured or on others."""
         bare = copied(network)
         bare.regularizers = ()
-        rows = (X, y) if X is not None and y is not None else self.rows
-        J = bare.measure(rows[0].astype(bare.dtype), rows[1].astype(bare.dtype), None)[0]
-        return J / bare.loss.divisor(len(rows[0]))
+        return self.objective_of(bare, self.rows if rows is None else rows)
 
     # -- trying out ------------------------------------------------------------------------
 
-    def trial(self, network: Network, optimizer: Part, steps: int, X: Array, y: Array) -> tuple[Network, Array]:
+    def trial(self, network: Network, optimizer: Part, steps: int, rows: Rows) -> tuple[Network, Array]:
         """Train a copy for about so many steps, as ``fit`` would; give it, and the objective of each epoch.
 
         Where the numbers end, the objectives do with infinity.
         """
-        tried = copied(network)
-        batch = min(self.batch_size, len(X))
-        epochs = max(steps * batch // len(X), 2)
+        tried, n = copied(network), len(rows.X)
+        batch = min(self.batch_size, n)
+        epochs = max(steps * batch // n, 2)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", WorkingsWarning)
                 history = tried.fit(
-                    X, plain(tried, y), optimizer=optimizer, epochs=epochs, batch_size=batch, engine="reference"
+                    **given(rows, tried), optimizer=optimizer, epochs=epochs, batch_size=batch, engine="reference"
                 )
         except DivergenceError as error:
             losses = error.history["loss"] if isinstance(error.history, History) and len(error.history) else []
             return tried, np.array([*losses, np.inf])
-        return tried, np.array([*history["loss"], self.objective_of(tried, X, y)])
+        return tried, np.array([*history["loss"], self.objective_of(tried, rows)])
 
-    def objective_of(self, network: Network, X: Array, y: Array) -> float:
+    def objective_of(self, network: Network, rows: Rows) -> float:
         """The objective per row, as a history records it."""
-        return network.measure(X, y, None)[0] / network.loss.divisor(len(X))
+        X, y, w = (None if array is None else array.astype(network.dtype) for array in rows)
+        return network.measure(X, y, w)[0] / network.loss.divisor(len(rows.X))  # type: ignore[arg-type]
 
-    def trial_rows(self) -> tuple[Array, Array]:
+    def trial_rows(self) -> Rows:
         """The rows for trials: a sum over rows needs all of them, a mean does with fewer."""
         if self.network.loss.reduction == "sum" or not self.is_full_batch:
-            return some_rows(self.X, self.y, max(MOST_ROWS, 4 * self.batch_size))
+            return self.all_rows.some(max(MOST_ROWS, 4 * self.batch_size))
         return self.rows
 
     # -- code for people -------------------------------------------------------------------
@@ -197,7 +204,9 @@ class Case:
             told["optimizer"] = with_rate(told["optimizer"], rate_of(told["optimizer"]))
             others.append("schedule")
         comment = f"  # and your {', '.join(others)}" if others else ""
-        return f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())}){comment}"
+        code = f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())}){comment}"
+        schedules = [name for name in SCHEDULES if f"{name}(" in repr(told["optimizer"])]
+        return f"from workings.schedules import {', '.join(schedules)}\n{code}" if schedules else code
 
     @property
     def known_settings(self) -> dict[str, Any]:
@@ -310,14 +319,6 @@ def plain(network: Network, y: Array) -> Array:
     return y[:, 0] if y.shape[1] == 1 and network.loss.target != "classes" else y
 
 
-def some_rows(X: Array, y: Array, most: int) -> tuple[Array, Array]:
-    """At most so many rows, drawn at random."""
-    if len(X) <= most:
-        return X, y
-    chosen = np.sort(np.random.default_rng(0).permutation(len(X))[:most])
-    return X[chosen], y[chosen]
-
-
 def rms(values: Array, axis: int | None = None) -> Any:
     """The root mean square: the size of an entry, by and large."""
     return np.sqrt(np.square(values, dtype=np.float64).mean(axis=axis))
@@ -329,23 +330,31 @@ def label_numbers(y: Array) -> Array:
     return numbers
 
 
-def trace_of(network: Network, X: Array, y: Array, optimizer: Part | None = None, lr: float = 0.0) -> Trace:
+def given(rows: Rows, network: Network, dtype: Any = None) -> dict[str, Any]:
+    """Rows as ``fit`` takes them."""
+    w = None if rows.weights is None else rows.weights.astype(dtype or rows.w.dtype)  # type: ignore[union-attr]
+    X, y = rows.X.astype(dtype or rows.X.dtype), rows.y.astype(dtype or rows.y.dtype)
+    return {"X": X, "y": plain(network, y), "sample_weight": w}
+
+
+def trace_of(network: Network, rows: Rows, optimizer: Part | None = None, lr: float = 0.0) -> Trace:
     """Every value of one step, for prepared data; dropout masks are the same each time."""
-    tracer = network.tracer(optimizer, False)
-    values = network.step_values(tracer.program, X, y, None, network.draw(len(X), as_random(0)))
+    tracer = network.tracer(optimizer, rows.w is not None)
+    values = network.step_values(tracer.program, *rows, network.draw(len(rows.X), as_random(0)))
     return tracer({**values, "lr": lr, "t": 1})
 
 
-def trained_without_hidden(network: Network, X: Array, y: Array) -> Network:
+def trained_without_hidden(network: Network, rows: Rows) -> Network:
     """A model without hidden layers for the same targets: what a network must beat.
 
     For numbers it begins at their mean, with a learning rate in proportion to their spread.
     """
     is_numbers = network.loss.target == "numbers"
-    layer = Dense(network.n_out, weights="zeros", biases=y.mean(axis=0) if is_numbers else None)
+    mean = np.average(rows.y, axis=0, weights=rows.weights)
+    layer = Dense(network.n_out, weights="zeros", biases=mean if is_numbers else None)
     model = Network([layer], loss=mean_of(network.loss), seed=0, dtype="float64")
-    rate = 0.05 * (max(float(y.std()), 1e-12) if is_numbers else 1.0)
-    model.fit(X, plain(network, y), optimizer=Adam(rate), epochs=300, batch_size=None, engine="reference")
+    rate = 0.05 * (max(float(rows.y.std()), 1e-12) if is_numbers else 1.0)
+    model.fit(**given(rows, network), optimizer=Adam(rate), epochs=300, batch_size=None, engine="reference")
     return model
 
 
@@ -354,14 +363,15 @@ def mean_of(loss: Any) -> Any:
     return replace(loss, reduction="mean")
 
 
-def score_of(network: Network, X: Array, y: Array) -> float:
-    """Accuracy for labels, R² for numbers."""
-    p = network.measure(X.astype(network.dtype), y.astype(network.dtype), None)[1]
+def score_of(network: Network, rows: Rows) -> float:
+    """Accuracy for labels, R² for numbers, each row by its weight."""
+    y, w = rows.y, rows.weights
+    p = network.measure(rows.X.astype(network.dtype), y.astype(network.dtype), None)[1]
     if network.loss.target not in ("classes", "labels"):
-        return r2(y, p)
+        return r2(y, p, w)
     if network.loss.target == "labels" and y.shape[1] > 1:
-        return accuracy(y > 0.5, p > 0.5)
-    return accuracy(label_numbers(y), label_numbers(p))
+        return accuracy(y > 0.5, p > 0.5, w)
+    return accuracy(label_numbers(y), label_numbers(p), w)
 
 
 def with_rate(optimizer: Part, lr: float) -> Part:

@@ -14,7 +14,7 @@ from workings.network import Network
 from workings.recording import restored
 
 
-def sharpness(network: Network, X: Array, y: Array, rounds: int = 60) -> float:
+def sharpness(network: Network, X: Array, y: Array, rounds: int = 60, *, sample_weight: Array | None = None) -> float:
     """The largest curvature of the objective: power iteration on differences of gradients.
 
     Parameters
@@ -25,6 +25,8 @@ def sharpness(network: Network, X: Array, y: Array, rounds: int = 60) -> float:
         The rows of the objective.
     rounds : int
         How often the direction is improved.
+    sample_weight : array of shape (n,) or None
+        How much each row counts.
 
     Returns
     -------
@@ -45,13 +47,14 @@ def sharpness(network: Network, X: Array, y: Array, rounds: int = 60) -> float:
         for _ in range(rounds):
             direction /= max(float(np.linalg.norm(direction)), 1e-300)
             step = 1e-4 * direction
-            change = gradient_at(network, here + step, X, y) - gradient_at(network, here - step, X, y)
+            up, down = (gradient_at(network, theta, X, y, sample_weight) for theta in (here + step, here - step))
+            change = up - down
             largest, direction = float(change @ direction) / 2e-4, change
     return largest
 
 
-def gradient_at(network: Network, theta: Array, X: Array, y: Array) -> Array:
+def gradient_at(network: Network, theta: Array, X: Array, y: Array, w: Array | None = None) -> Array:
     """The whole gradient as one vector, at other parameters."""
     network.theta[...] = theta
-    trace = network.trace(X, y)
+    trace = network.trace(X, y, w)
     return np.concatenate([np.ravel(trace[f"d{name}"]) for name in network.parameters])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from workings.arrays import Array
-from workings.checks.case import Case, label_numbers, rms, some_rows
+from workings.checks.case import Case, label_numbers, rms
 from workings.checks.findings import Finding, found
 from workings.columns import standardized
 
@@ -141,7 +141,7 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
     """
     if case.is_constant or len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not one_label_each(case)):
         return
-    X, y = some_rows(case.X, case.y, MOST_NEIGHBOURS)
+    X, y = case.all_rows.some(MOST_NEIGHBOURS)[:2]
     nearest = neighbours(standardized(X.astype(np.float64)))
     if case.has_labels:
         labels = label_numbers(y)

@@ -24,9 +24,10 @@ from workings.checks.findings import Diagnosis, Finding, sorted_out
 from workings.checks.statements import check_program
 from workings.errors import InputError, WorkingsWarning
 from workings.history import History
+from workings.measuring import Rows
 from workings.network import Network
 from workings.sparse import dense
-from workings.training import checked_optimizer
+from workings.training import checked_optimizer, combined_weights
 
 if TYPE_CHECKING:
     from workings.training import Training
@@ -42,6 +43,8 @@ def diagnose(
     *,
     optimizer: Any = None,
     batch_size: int | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: Mapping[Any, float] | str | None = None,
 ) -> Diagnosis:
     """Say what is wrong with a network, its data and its training, and what to change.
 
@@ -58,6 +61,10 @@ def diagnose(
         With which it was or is to be trained, where the history does not say.
     batch_size : int, optional
         Likewise.
+    sample_weight : array of shape (n,), optional
+        Likewise; what is tried out is trained and measured with them, too.
+    class_weight : dict or "balanced", optional
+        Likewise.
 
     Returns
     -------
@@ -67,7 +74,8 @@ def diagnose(
     Raises
     ------
     InputError
-        For data that cannot be used, and for a history that is of another network, or none at all.
+        For data that cannot be used, for a history that is of another network, or none at all, and where the history
+        has weights for other rows.
 
     Examples
     --------
@@ -81,20 +89,31 @@ def diagnose(
     """
     if not is_history(history):
         raise InputError(f"history must be what fit gave, or a dict of lists, not {describe(history)}.")
-    features, targets, _ = network.prepare(X, y)
-    features = dense(features)
     known = history if isinstance(history, History) else None
     settings = {} if known is None else dict(known.settings)
-    if optimizer is not None:
-        settings["optimizer"] = checked_optimizer(optimizer)
-    if batch_size is not None:
-        settings["batch_size"] = batch_size
+    told = {"batch_size": batch_size, "sample_weight": sample_weight, "class_weight": class_weight,
+            "optimizer": None if optimizer is None else checked_optimizer(optimizer)}  # fmt: skip
+    settings |= {name: value for name, value in told.items() if value is not None}
     case = Case(
-        network, features, targets, columns={} if history is None else dict(history), settings=settings,
-        stopped="" if known is None else known.stopped,
+        network, *weighed(network, X, y, settings), columns={} if history is None else dict(history),
+        settings=settings, stopped="" if known is None else known.stopped,
         begun={} if known is None else fitting(known.begun, network),
     )  # fmt: skip
     return examined(case, looks_for(case))
+
+
+def weighed(network: Network, X: ArrayLike, y: ArrayLike, settings: Mapping[str, Any]) -> Rows:
+    """The rows as the program takes them, with their weights; those that count nothing are left out, as by ``fit``."""
+    w = settings.get("sample_weight")
+    if w is not None and np.shape(w) != np.shape(X)[:1]:
+        raise InputError(
+            f"The training had weights for {len(w):,} rows, and X has {np.shape(X)[0]:,}: give the rows that it "
+            "learned from, or sample_weight= for these."
+        )
+    features, targets, by_row = network.prepare(X, y, w)
+    weights = combined_weights(by_row, settings.get("class_weight"), targets, network.targets.learn(y))
+    rows = Rows(dense(features), targets, weights)
+    return rows if weights is None else rows.taken(weights[:, 0] > 0)
 
 
 def diagnose_alone(network: Network, rows: int = 200) -> Diagnosis:
@@ -173,12 +192,9 @@ def check_first_step(training: Training) -> Diagnosis:
     a step, say); ``warnings.simplefilter("error", WorkingsWarning)`` makes an error of it.
     """
     case = Case(
-        training.network,
-        dense(training.X),
-        training.y,
-        settings=training.history.settings,
-        begun=training.history.begun,
-    )
+        training.network, dense(training.X), training.y, settings=training.history.settings,
+        begun=training.history.begun, w=training.w,
+    )  # fmt: skip
     looks: dict[str, Check] = {"the program": check_program, "the data": check_data, "the first step": check_network}
     diagnosis = examined(case, looks)
     if diagnosis.problems:

@@ -78,7 +78,7 @@ def went_badly(case: Case) -> bool:
 
 def update_ratio(case: Case, network: Network, optimizer: Part) -> float:
     """By how much of their size the first step changes the weights (the middle one of the layers)."""
-    trace = trace_of(copied(network), *case.trial_rows(), optimizer, rate_of(optimizer))
+    trace = trace_of(copied(network), case.trial_rows(), optimizer, rate_of(optimizer))
     trained = case.trained_by(optimizer)
     names = [name for _, number in dense_layers(network) if (name := f"W{number}") in trained]
     sizes = {n: max(float(np.linalg.norm(trace[n])), 1e-12) for n in names}
@@ -89,11 +89,11 @@ def update_ratio(case: Case, network: Network, optimizer: Part) -> float:
 
 def check_large_rate(case: Case, start: Network, optimizer: Part) -> Iterator[Finding]:
     """Does the objective rise with this rate, and fall with a smaller one?"""
-    lr, (X, y) = rate_of(optimizer), case.trial_rows()
-    first = case.objective_of(copied(start), X, y)
-    here = ending(case.trial(start, with_rate(optimizer, lr), STEPS, X, y)[1])
+    lr, rows = rate_of(optimizer), case.trial_rows()
+    first = case.objective_of(copied(start), rows)
+    here = ending(case.trial(start, with_rate(optimizer, lr), STEPS, rows)[1])
     for divisor in (10, 100, 1000, 10_000):
-        calm = ending(case.trial(start, with_rate(optimizer, lr / divisor), STEPS, X, y)[1])
+        calm = ending(case.trial(start, with_rate(optimizer, lr / divisor), STEPS, rows)[1])
         if calm < first and here > max(OVERSHOOT * first, 1.5 * calm) and calm < 0.98 * first:
             ended = f"{here:.4g}" if np.isfinite(here) else "with a number that is not finite"
             yield found(
@@ -107,11 +107,11 @@ def check_large_rate(case: Case, start: Network, optimizer: Part) -> Iterator[Fi
 
 def check_small_rate(case: Case, start: Network, optimizer: Part, ratio: float) -> Iterator[Finding]:
     """Does a larger rate bring more in a few steps than this one, or than all of the training?"""
-    lr, (X, y) = rate_of(optimizer), case.trial_rows()
-    first = case.objective_of(copied(start), X, y)
-    here = ending(case.losses) if len(case.losses) else ending(case.trial(start, optimizer, STEPS, X, y)[1])
+    lr, rows = rate_of(optimizer), case.trial_rows()
+    first = case.objective_of(copied(start), rows)
+    here = ending(case.losses) if len(case.losses) else ending(case.trial(start, optimizer, STEPS, rows)[1])
     trials = {
-        factor: ending(case.trial(start, with_rate(optimizer, factor * lr), STEPS, X, y)[1])
+        factor: ending(case.trial(start, with_rate(optimizer, factor * lr), STEPS, rows)[1])
         for factor in (10, 100, 1000, 10_000, 100_000, 1_000_000)
     }
     factor, faster = min(trials.items(), key=lambda trial: trial[1])
@@ -176,15 +176,15 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
         return
     if case.is_constant:
         return
-    X, y = case.X, case.y  # all of them: fewer are learned by heart
-    now = case.objective_of(copied(case.network), X, y)
-    if now < WORTH * case.one_answer or score_of(copied(case.network), X, y) >= GOOD_SCORE:
+    rows = case.all_rows  # all of them: fewer are learned by heart
+    now = case.objective_of(copied(case.network), rows)
+    if now < WORTH * case.one_answer or score_of(copied(case.network), rows) >= GOOD_SCORE:
         return
     affordable = MOST_WORK // (case.batch_size * case.network.theta.size)
-    done = len(losses) * -(-len(X) // case.batch_size)
+    done = len(losses) * -(-len(case.X) // case.batch_size)
     steps = min(max(AGAIN * done, FEWEST_STEPS), MOST_STEPS, affordable)
-    epochs = max(steps * case.batch_size // len(X), 2)
-    later = ending(case.trial(case.network, optimizer, steps, X, y)[1])
+    epochs = max(steps * case.batch_size // len(case.X), 2)
+    later = ending(case.trial(case.network, optimizer, steps, rows)[1])
     if later < STILL_FALLING * now:
         yield found(
             "still-falling",
@@ -208,7 +208,7 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
     if not case.network.regularizers or case.network.is_fresh or len(case.losses) < 2:
         return
     network = copied(case.network)
-    J, loss = case.objective_of(network, *case.rows), case.loss_of(network)
+    J, loss = case.objective_of(network, case.rows), case.loss_of(network)
     shrunk = [name for name in network.parameters if name.startswith("W") and case.begun
               and np.linalg.norm(network.parameters[name]) < 0.1 * np.linalg.norm(case.begun[name])]  # fmt: skip
     if (J - loss > loss or shrunk) and loss > 0.8 * case.one_answer:

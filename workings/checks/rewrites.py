@@ -182,3 +182,13 @@ def is_square(program: Program, target: str) -> bool:
     """Whether a result has as many rows as columns, and more than one."""
     shapes = [s.shape for s in program.statements if s.target == target]
     return bool(shapes) and shapes[0] is not None and len(set(shapes[0])) == 1 and shapes[0][0] != 1
+
+
+def mean_over_rows(program: Program) -> Edits:
+    """``z2 = a1 @ W2 + b2`` is given the mean of ``a1`` over the rows; the way back goes through the mean, too."""
+    a = next(s.target for s in program.stage("forward") if s.target[:1] == "a" and s.target[1:].isdigit())
+    mean, back = f"({a}.mean(axis=0, keepdims=True) + 0 * {a})", program[f"d{a}"]
+    handed_on = [s for s in program.statements if a in s.reads and s.target[:1] == "z"]
+    handed_on += [s for s in program.stage("backward") if a in s.reads and s.target[:2] == "dW"]
+    found = {s.target: text_of(Names(**{a: mean}).visit(parsed(s))) for s in handed_on}
+    return {**found, back.target: f"({back.expression}).mean(axis=0, keepdims=True) + 0 * {a}"}

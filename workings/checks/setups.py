@@ -14,14 +14,16 @@ import numpy as np
 
 from workings.arrays import Array
 from workings.callbacks import EarlyStopping
-from workings.checks.case import with_rate
+from workings.checks.case import rate_of, rms, with_rate
+from workings.checks.curvature import sharpness
 from workings.checks.rewrites import Rewrite
 from workings.errors import InputError
 from workings.initializers import Normal
 from workings.layers import Dense, Layer
 from workings.network import Network
-from workings.optimizers import SGD
+from workings.optimizers import SGD, Chain, ClipByNorm, Part
 from workings.regularizers import L2
+from workings.schedules import Exponential
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +150,61 @@ def rate(factor: float) -> Callable[[Setup], Setup]:
     return change
 
 
+def leaky_hidden(setup: Setup) -> Setup:
+    """Hidden layers of leaky ReLU, whose units neither die nor saturate."""
+    return with_hidden(activation="leaky_relu", weights=None)(setup)
+
+
+def one_hidden(setup: Setup) -> Setup:
+    """One hidden layer of tanh."""
+    return tanh_hidden(replace(setup, layers=(setup.layers[0], setup.layers[-1])))
+
+
+def narrow_and_deep(setup: Setup) -> Setup:
+    """Twelve hidden layers of eight units."""
+    return replace(setup, layers=(*(Dense(8, "leaky_relu") for _ in range(12)), setup.layers[-1]))
+
+
+def clipped_descent(setup: Setup) -> Setup:
+    """Plain full-batch gradient descent with clipped gradients and units that do not die."""
+    settings = {**setup.settings, "optimizer": Chain(ClipByNorm(1.0), SGD(0.03)), "batch_size": None, "epochs": 300}
+    return leaky_hidden(replace(setup, settings=settings))
+
+
+def stochastic_descent(setup: Setup) -> Setup:
+    """Plain gradient descent in batches."""
+    return replace(setup, settings={**setup.settings, "optimizer": SGD(0.1)})
+
+
+def free_descent(setup: Setup) -> Setup:
+    """The same without clipping, and for longer."""
+    clipped = clipped_descent(setup)
+    return replace(clipped, settings={**clipped.settings, "optimizer": SGD(0.03), "epochs": 600})
+
+
+def priced_descent(setup: Setup) -> Setup:
+    """Plain full-batch gradient descent of a small network whose weights have a price: there is a lowest point."""
+    settings = {**setup.settings, "optimizer": SGD(0.1), "batch_size": None, "epochs": 8000}
+    return with_penalty(0.01)(replace(setup, layers=(Dense(4, "tanh"), setup.layers[-1]), settings=settings))
+
+
+def at_the_edge(setup: Setup) -> Setup:
+    """A learning rate a tenth above 2 / curvature, as the curvature is where a smaller rate settles."""
+    network = setup.right_network
+    network.fit(setup.X, setup.y, **{**setup.settings, "epochs": 20_000})
+    curvature = sharpness(network, setup.X, setup.y)
+    return replace(setup, settings={**setup.settings, "optimizer": SGD(2.2 / curvature)})
+
+
+def growing_rate(setup: Setup) -> Setup:
+    """A learning rate that is divided by 0.97 at each step."""
+    optimizer = setup.settings["optimizer"]
+    grown: Part = SGD(Exponential(rate_of(optimizer), factor=1 / 0.97))
+    if isinstance(optimizer, Chain):
+        grown = Chain(*optimizer.links[:-1], grown)
+    return replace(setup, settings={**setup.settings, "optimizer": grown})
+
+
 def plain_descent(setup: Setup) -> Setup:
     """Train with plain full-batch gradient descent, whose steps are as long as the gradient says."""
     settings = {**setup.settings, "optimizer": SGD(0.3), "batch_size": None, "epochs": 300}
@@ -206,6 +263,11 @@ def stopped_in_time(setup: Setup) -> Setup:
 def in_another_order(y: Array) -> Array:
     """The same targets for other rows."""
     return np.random.default_rng(0).permutation(y)
+
+
+def of_spread_twelve(X: Array) -> Array:
+    """The largest column with a root mean square of 12, and all others with it."""
+    return np.asarray(12 / rms(X, axis=0).max() * X)
 
 
 def with_year(X: Array) -> Array:

@@ -7,12 +7,13 @@ its curvature says with which rates one could have settled there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from workings.arrays import Array
-from workings.checks.case import Case, copied, plain, rate_of
+from workings.checks.case import Case, copied, given, rate_of
 from workings.checks.curvature import sharpness
 from workings.checks.findings import Finding, found
 from workings.errors import DivergenceError
@@ -34,7 +35,7 @@ def check_stability(case: Case) -> Iterator[Finding]:
         return
     lr = rate_of(case.optimizer)
     now = in_doubles(case.network)
-    curvature = sharpness(now, case.X.astype(np.float64), plain(now, case.y.astype(np.float64)))
+    curvature = sharpness(now, **given(case.all_rows, now, np.float64))
     settled = largest_settling_rate(case, lr) if curvature > 1.0 / lr else None
     if settled is None:
         return
@@ -58,23 +59,23 @@ def jumps(losses: Array) -> bool:
 
 def largest_settling_rate(case: Case, lr: float) -> tuple[float, float, float] | None:
     """Go on with half the rate until it settles; give 2 / curvature, the curvature and the loss of where that is."""
-    X, y = case.X.astype(np.float64), plain(case.network, case.y.astype(np.float64))
+    rows = given(case.all_rows, case.network, np.float64)
     for halvings in range(1, 5):
         network = in_doubles(case.network)
         try:
-            losses = gone_on(network, X, y, SGD(lr / 2**halvings))
+            losses = gone_on(network, rows, SGD(lr / 2**halvings))
         except DivergenceError:
             continue
         if not jumps(losses[-LAST:]):
-            curvature = sharpness(network, X, y)
+            curvature = sharpness(network, **rows)
             return (2 / curvature, curvature, float(losses[-1])) if 0 < curvature < np.inf else None
     return None
 
 
-def gone_on(network: Network, X: Array, y: Array, optimizer: SGD) -> Array:
+def gone_on(network: Network, rows: Mapping[str, Any], optimizer: SGD) -> Array:
     """Train on, for as long as it brings anything; give the objective of the last epochs."""
     for _ in range(MOST_TIMES):
-        losses = np.asarray(network.fit(X, y, optimizer=optimizer, epochs=SETTLING_EPOCHS, batch_size=None)["loss"])
+        losses = np.asarray(network.fit(**rows, optimizer=optimizer, epochs=SETTLING_EPOCHS, batch_size=None)["loss"])
         if losses[0] - losses[-1] < SETTLED * abs(losses[-1]) or jumps(losses[-LAST:]):
             break
     return losses

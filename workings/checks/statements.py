@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workings.checks.case import Case, copied, plain, some_rows, trace_of, with_rate
+from workings.checks.case import Case, copied, given, trace_of, with_rate
 from workings.checks.findings import Finding, found
 from workings.checks.gradients import check_gradients
 from workings.layers import Dense, numbered
@@ -34,8 +34,8 @@ def check_program(case: Case) -> Iterator[Finding]:
 
 def check_shapes(case: Case) -> Iterator[Finding]:
     """Is there a row of losses for each row of targets?"""
-    X, y = some_rows(case.X, case.y, 7)
-    trace = trace_of(copied(case.network), X, y)
+    rows = case.all_rows.some(7)
+    y, trace = rows.y, trace_of(copied(case.network), rows)
     losses = np.shape(trace["losses"])
     if losses not in (y.shape, (len(y), 1)):
         yield found(
@@ -50,7 +50,7 @@ def check_shares(case: Case) -> Iterator[Finding]:
     """Do the probabilities of each row add up to 1?"""
     if case.network.loss.target != "classes":
         return
-    X, y = some_rows(case.X, case.y, 50)
+    X, y, _ = case.all_rows.some(50)
     p = copied(case.start or case.network).measure(X, y, None)[1].astype(np.float64)
     sums = p.sum(axis=1)
     if np.isfinite(sums).all() and np.abs(sums - 1).max() > 1e-3:
@@ -70,14 +70,14 @@ def check_large_scores(case: Case) -> Iterator[Finding]:
     last = next((layer, n) for layer, n in reversed(list(numbered(case.network.layers))) if layer.parameters)
     if not isinstance(last[0], Dense):
         return
-    X, y = some_rows(case.X, case.y, 50)
+    rows = case.all_rows.some(50)
     network = copied(case.start or case.network)
-    scores = np.abs(np.asarray(trace_of(network, X, y)[f"z{last[1]}"], dtype=np.float64)).max(initial=0)
+    scores = np.abs(np.asarray(trace_of(network, rows)[f"z{last[1]}"], dtype=np.float64)).max(initial=0)
     if not 0 < scores < np.inf:
         return
     for letter in last[0].parameters:
         network.parameters[f"{letter}{last[1]}"] *= max(LARGE_SCORE / scores, 1.0)
-    trace = trace_of(network, X, y)
+    trace = trace_of(network, rows)
     name = trace.first_not_finite()
     if name in {s.target for s in trace.program.stage("forward")}:
         statement = trace.program[name or "J"]
@@ -91,7 +91,7 @@ def check_large_scores(case: Case) -> Iterator[Finding]:
 def check_slopes(case: Case) -> Iterator[Finding]:
     """Do the gradients agree with finite differences?"""
     network = copied(case.start or case.network)
-    report = check_gradients(network, case.few[0], plain(network, case.few[1]))
+    report = check_gradients(network, **given(case.few, network))
     if not report.ok:
         wrong = [check.name for check in report.checks if not check.ok]
         yield found(
@@ -106,7 +106,7 @@ def check_update(case: Case) -> Iterator[Finding]:
     """Does an update change every parameter that has a gradient, and does it go downhill?"""
     network = copied(case.start or case.network)
     optimizer: Part = case.optimizer if isinstance(case.optimizer, Part) else SGD(0.1)
-    trace = trace_of(network, *case.few, with_rate(optimizer, 1e-3), 1e-3)
+    trace = trace_of(network, case.few, with_rate(optimizer, 1e-3), 1e-3)
     moves = {name: trace.after[name] - trace[name] for name in case.trained_by(optimizer)}
     slopes = {name: np.asarray(trace[f"d{name}"]) for name in moves}
     largest = max((float(np.abs(slope).max(initial=0)) for slope in slopes.values()), default=0.0)

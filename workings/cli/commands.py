@@ -146,10 +146,13 @@ def train(
     task: Annotated[str, typer.Option(help="auto, classification or regression.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Where weights and orders come from.")] = 0,
     engine: Annotated[str, typer.Option(help="auto, reference (NumPy) or compiled (Numba).")] = "auto",
+    script: Annotated[
+        Path | None, typer.Option(help="Also write the training as a Python file that reads the CSV file with NumPy.")
+    ] = None,
 ) -> None:
     """Train a network on a table; write the model and a report.
 
-    Example: `workings train flowers.csv --target species`
+    Example: `workings train flowers.csv --target species --script training.py`
     """
     plan = table_models.Plan(
         hidden=hidden, activation=activation, loss=loss, optimizer=optimizer, lr=lr, epochs=epochs,
@@ -162,7 +165,7 @@ def train(
         with bars() as progress:
             trained = table_models.train(
                 file, target, plan, folder, impute=impute, drop=left_out(drop), task=task,
-                watch=lambda epochs: bar(progress, file.name, "training", epochs, go_on=True),
+                watch=lambda epochs: bar(progress, file.name, "training", epochs, go_on=True), script=script,
             )  # fmt: skip
         output.print(trained, highlight=False, soft_wrap=True, markup=False)
 

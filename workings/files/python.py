@@ -1,6 +1,6 @@
 """Python: a network as one script that predicts with NumPy alone.
 
-It is the script of ``readings/script.py`` without training: the program's own statements under ``outputs(X)``, and
+It is the script of ``readings/script/`` without training: the program's own statements under ``outputs(X)``, and
 ``predict``, which takes a table's own columns where the network was trained on a table.
 """
 

@@ -25,7 +25,7 @@ from workings.files.agreement import Agreement, Exported, Rows, compare, deliver
 from workings.layers import BatchNorm, Dense, Dropout
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.network import Network
-from workings.readings.script import told
+from workings.program import told
 from workings.readings.translate.torch import ACTIVATIONS as MODULES
 from workings.readings.translate.torch import sequential
 from workings.version import __version__

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import ast
 import copy
+import csv
 import inspect
+import io
 import math
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from workings.errors import InputError, ProgramError
+from workings.errors import ProgramError
 from workings.formulas import function_tree
 from workings.program import text_of
 from workings.schedules import Constant, WarmUp, schedule_of
+
+MODULES = {"np": np, "math": math, "csv": csv, "io": io}  # that a script may use
 
 
 def tree_of(function: Callable[..., Any], what: str) -> ast.FunctionDef:
@@ -65,6 +69,13 @@ class Settings(ast.NodeTransformer):
             return node.value.elts[node.slice.value]  # type: ignore[index]
         return node
 
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        self.generic_visit(node)
+        if any(isinstance(inner, ast.Name) for inner in ast.walk(node.test)):
+            return node
+        decided = eval(compile(ast.Expression(node.test), "<setting>", "eval"), {"__builtins__": {}})
+        return node.body if decided else node.orelse
+
     def visit_Call(self, node: ast.Call) -> ast.expr:
         known = self.calls.get(ast.unparse(node))
         if known is not None:
@@ -90,20 +101,57 @@ def with_settings(owner: Any, calls: Mapping[str, str] | None = None, **letters:
     return ast.fix_missing_locations(value)
 
 
-def method_with_settings(owner: Any, name: str) -> str:
-    """A whole method as a function, with its owner's settings in place."""
+def method_with_settings(owner: Any, name: str, told: str = "") -> str:
+    """A whole method as a function, of its own name or another one, with its owner's settings in place."""
     tree = tree_of(getattr(type(owner), name), f"{type(owner).__name__}.{name}")
     tree = ast.fix_missing_locations(Settings(owner, {}, {}).visit(tree))
     tree.args.args = tree.args.args[1:]
-    return without_annotations(tree, name)
+    return without_annotations(tree, told or name)
+
+
+def literal(value: Any) -> str:
+    """A value as code, in double quotes where formatters want them.
+
+    >>> print(literal(("a", "b")), literal('say "b"'))
+    ("a", "b") 'say "b"'
+    """
+    text = repr(value)
+    return text if '"' in text or "\\'" in text else text.replace("'", '"')
+
+
+class Unannotated(ast.NodeTransformer):
+    """Takes the annotations off assignments."""
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        return node if node.value is None else ast.Assign([node.target], node.value)
 
 
 def without_annotations(tree: ast.FunctionDef, name: str) -> str:
     """The source of a function under a name, without annotations and decorators."""
+    tree = ast.fix_missing_locations(Unannotated().visit(tree))
+    words = ast.get_docstring(tree)
+    if words is not None:  # its first line: the rest is for those who have this library
+        tree.body[0] = ast.Expr(ast.Constant(words.split("\n")[0]))
     tree.name, tree.returns, tree.decorator_list = name, None, []
     for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs):
         argument.annotation = None
     return re.sub(r"(\w) \*\* (\w)", r"\1**\2", ast.unparse(tree)).replace("'", '"')
+
+
+def meanings_in(function: Any) -> dict[str, Any]:
+    """What a function uses from around it, by name; that of functions and comprehensions inside it, too."""
+    used = inspect.getclosurevars(function)
+    names = {name for code in codes_in(function.__code__) for name in code.co_names}
+    inner = {name: function.__globals__[name] for name in sorted(names) if name in function.__globals__}
+    return {**used.globals, **used.nonlocals, **inner}
+
+
+def codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
+    """The code of a function and of what is defined in it."""
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield inner
+            yield from codes_in(inner)
 
 
 class Copied:
@@ -134,8 +182,8 @@ class Copied:
             self.add_module(name, value)
         elif isinstance(value, types.FunctionType):
             self.add_function(name, value)
-        elif isinstance(value, (bool, int, float, tuple, list)):
-            self.constants[name] = f"{name} = {value!r}"
+        elif isinstance(value, (bool, int, float, str, tuple, list)):
+            self.constants[name] = f"{name} = {literal(value)}"
         elif isinstance(value, np.ndarray):
             self.constants[name] = f"{name} = np.array({value.tolist()!r})"
         else:
@@ -143,15 +191,14 @@ class Copied:
 
     def add_module(self, name: str, module: types.ModuleType) -> None:
         """Note a module that is to be imported."""
-        if module not in (np, math) or name != {np: "np", math: "math"}[module]:
+        if MODULES.get(name) is not module:
             raise ProgramError(f"{name} is the module {module.__name__}: a script has NumPy (np) and math alone.")
         self.modules.add(name)
 
     def add_function(self, name: str, function: types.FunctionType) -> None:
         """Copy a function, after what it uses."""
         tree = tree_of(function, name)
-        used = inspect.getclosurevars(function)
-        for free, value in {**used.globals, **used.nonlocals}.items():
+        for free, value in meanings_in(function).items():
             if value is not function:
                 self.add(free, value)
         self.functions[name] = without_annotations(tree, name)
@@ -160,10 +207,7 @@ class Copied:
 def rate_with_settings(schedule: Any, copied: Copied, t: str) -> str:
     """The learning rate of a step as one expression; ``t`` is what counts the steps from 0.
 
-    Raises
-    ------
-    InputError
-        For a schedule that is more than one expression.
+    A schedule of somebody's own that is more than one expression is copied as a function called ``schedule``.
     """
     if isinstance(schedule, Constant):
         return repr(float(schedule.lr))
@@ -176,5 +220,8 @@ def rate_with_settings(schedule: Any, copied: Copied, t: str) -> str:
     else:
         expression = with_settings(schedule, t=t)
     if expression is None:
-        raise InputError(f"The learning rate of {schedule!r} cannot be told in one line.")
+        for name, value in meanings_in(type(schedule).__call__).items():
+            copied.add(name, value)
+        copied.functions["schedule"] = method_with_settings(schedule, "__call__", "schedule")
+        return f"float(schedule({t.strip('()')}))"
     return text_of(expression)

@@ -409,7 +409,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
                 f"The validation set is too small: {len(held)} row. Increase 'validation_fraction' or the size of "
                 f"your dataset."
             )
-        return rows.take(kept), rows.take(held)
+        return rows.taken(kept), rows.taken(held)
 
     def _given_rows(self, X: Any, y: Any, rows: Rows) -> Rows:
         """The rows of ``validation_set``, checked as those to train on are."""

@@ -1,0 +1,299 @@
+"""Preprocessing: how the columns of a table become the numbers that a network takes, and how they come back.
+
+It is learned from the training table and does exactly the same to every later one, so it is stored together with the
+network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workings.arrays import Array
+from workings.columns import original
+from workings.errors import InputError, unknown_name
+from workings.tables.cells import load_polars, refuse_absent, refuse_frame, refuse_missing, refuse_unusable, with_gaps
+from workings.tables.features import (
+    COLUMN_KINDS,
+    CategoryColumn,
+    FeatureColumn,
+    NumberColumn,
+    learned_column,
+    refuse_gaps,
+)
+from workings.tables.stored import damaged, stored_entries, stored_kind, stored_list
+from workings.tables.targets import TARGET_TASKS, ClassTarget, NumberTarget, Target, learned_target
+from workings.tables.telling import plural, some, unknown_column
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+PREDICT_FIX = "Fill the gaps, or train again with --impute (impute=True), so that the model knows how to fill them."
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How the columns of a table become the numbers that a network takes, and how they come back.
+
+    Make one with ``Preprocessing.learn``.
+
+    Parameters
+    ----------
+    columns : tuple of NumberColumn and CategoryColumn
+        The features, in the order of the training table.
+    target : ClassTarget or NumberTarget
+        What is predicted.
+    reason : str
+        Why the task is classification or regression.
+
+    Examples
+    --------
+    >>> import polars
+    >>> table = polars.DataFrame({"weight": [150, 7, 143], "colour": ["red", "blue", "red"], "fruit": ["a", "b", "a"]})
+    >>> preprocessing = Preprocessing.learn(table, "fruit")
+    >>> preprocessing.reason
+    "the target 'fruit' is text with 2 values: classification"
+    >>> preprocessing.feature_names
+    ('weight', 'colour=blue', 'colour=red')
+    >>> preprocessing.transform(table).round(2)
+    array([[ 0.76,  0.  ,  1.  ],
+           [-1.41,  1.  ,  0.  ],
+           [ 0.65,  0.  ,  1.  ]])
+    >>> preprocessing.targets(table).tolist()
+    ['a', 'b', 'a']
+    """
+
+    columns: tuple[FeatureColumn, ...]
+    target: Target
+    reason: str
+
+    @classmethod
+    def learn(
+        cls, frame: pl.DataFrame, target: str, *, task: str = "auto", impute: bool = False, drop: Iterable[str] = ()
+    ) -> Preprocessing:
+        """Learn from the training table.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            n rows; every column that is not the target or dropped is a feature.
+        target : str
+            The column to be predicted.
+        task : str
+            ``"classification"``, ``"regression"``, or ``"auto"``: text, true/false and few whole
+            numbers are classes, other numbers are predicted as numbers.
+        impute : bool
+            Whether gaps are filled, here and in later tables: numbers with the median, categories
+            with the most frequent one.  Gaps in the target are always an error.
+        drop : iterable of str
+            Columns to leave out.
+
+        Raises
+        ------
+        InputError
+            For an unknown column or task, gaps, infinities, text among numbers, dates, nested
+            values, text that names each row, and targets that are all equal.
+        """
+        refuse_frame(frame)
+        if target not in frame.columns:
+            raise unknown_column("target column", target, frame)
+        left_out = {target, *dropped_names(frame, target, drop)}
+        features = [column for column in frame if column.name not in left_out]
+        if not features:
+            raise InputError(f"There is no column beside the target {target!r} to learn from. Add one, or drop fewer.")
+        if frame.height == 0:
+            raise InputError(f"The table has no rows (columns {some(frame.columns)}). Add at least two.")
+        learned, reason = learned_target(frame[target], task)
+        refuse_gaps(features, impute)
+        return cls(tuple(learned_column(column, impute=impute) for column in features), learned, reason)
+
+    @property
+    def task(self) -> str:
+        """``"classification"`` or ``"regression"``."""
+        return self.target.task
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """The classes in sorted order; none for regression."""
+        return self.target.classes if isinstance(self.target, ClassTarget) else ()
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the columns of ``X``, such as ``'age'`` and ``'colour=red'``."""
+        return tuple(name for column in self.columns for name in column.feature_names)
+
+    @property
+    def n_features(self) -> int:
+        """The number of columns of ``X``."""
+        return len(self.feature_names)
+
+    def standardized_on(self, frame: pl.DataFrame) -> Preprocessing:
+        """Give the same with means and standard deviations of these rows only: of those for training, say.
+
+        Categories and classes stay those that were learned.
+        """
+        columns = tuple(column.standardized_on(frame[column.name]) for column in self.columns)
+        is_number = isinstance(self.target, NumberTarget)
+        target = NumberTarget.learn(with_gaps(frame[self.target.name])) if is_number else self.target
+        return replace(self, columns=columns, target=target)
+
+    def transform(self, frame: pl.DataFrame, *, unknown: str = "error") -> Array:
+        """Give the inputs ``X`` of a network, of shape (n, n_features), float64.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            n rows, with every feature column; others are ignored.
+        unknown : str
+            For a category that was not in the training table: ``"error"`` or ``"ignore"``, which
+            gives zeros for all of its column's categories.
+
+        Raises
+        ------
+        InputError
+            For a missing column, text among numbers, infinities, unknown categories, and gaps if
+            no filling was learned.
+        """
+        if unknown not in ("error", "ignore"):
+            raise unknown_name("way with unknown categories", unknown, ("error", "ignore"))
+        refuse_absent(frame, (column.name for column in self.columns))
+        read = [column.read(frame[column.name]) for column in self.columns]
+        refuse_missing(
+            [values for column, values in zip(self.columns, read, strict=True) if column.fill is None], PREDICT_FIX
+        )
+        return np.hstack([column.encode(values, unknown) for column, values in zip(self.columns, read, strict=True)])
+
+    def targets(self, frame: pl.DataFrame) -> Array:
+        """Give the targets ``y``, of shape (n,): class labels, or standardized float64 numbers.
+
+        Raises
+        ------
+        InputError
+            If the target column is missing or has gaps, or for a class that was not in the
+            training table.
+        """
+        refuse_absent(frame, [self.target.name])
+        column = frame[self.target.name]
+        refuse_unusable(column)
+        refuse_missing([with_gaps(column)], "Fill the target in, or remove the row.")
+        return self.target.encode(column)
+
+    def untransform_target(self, p: ArrayLike) -> Array:
+        """Turn a regression network's outputs back to the target's own unit; the shape stays.
+
+        >>> Preprocessing((), NumberTarget("price", 200.0, 100.0), "").untransform_target([0.0, 2.0])
+        array([200., 400.])
+        """
+        if not isinstance(self.target, NumberTarget):
+            raise InputError(f"The target {self.target.name!r} is a class: its predictions are labels already.")
+        outputs: Array = np.asarray(p, dtype=np.float64)
+        return np.asarray(original(outputs, self.target.mean, self.target.std))
+
+    def predictions_frame(self, labels: ArrayLike, probabilities: ArrayLike | None = None) -> pl.DataFrame:
+        """Give predictions as a table, to be written to a file.
+
+        Parameters
+        ----------
+        labels : array, shape (n,) or (n, 1)
+            What is predicted: labels, or numbers in the target's own unit.
+        probabilities : array, shape (n, classes), optional
+            The probability of each class, in the order of ``classes``.
+
+        Returns
+        -------
+        polars.DataFrame
+            n rows: ``prediction`` and, with probabilities, ``p(class)`` for each class.
+
+        Examples
+        --------
+        >>> preprocessing = Preprocessing((), ClassTarget("fruit", ("apple", "pear")), "")
+        >>> preprocessing.predictions_frame(["pear"], [[0.25, 0.75]]).to_dicts()
+        [{'prediction': 'pear', 'p(apple)': 0.25, 'p(pear)': 0.75}]
+        """
+        given = np.asarray(labels)
+        if given.shape not in ((given.size,), (given.size, 1)):
+            raise InputError(
+                f"Predictions have shape {given.shape}, but must have one value for each row: (n,) or (n, 1)."
+            )
+        table = {"prediction": given.ravel().tolist(), **self.probability_columns(probabilities, given.size)}
+        frame: pl.DataFrame = load_polars().DataFrame(table)
+        return frame
+
+    def probability_columns(self, probabilities: ArrayLike | None, n: int) -> dict[str, list[float]]:
+        """Give one named column for each class; none without probabilities."""
+        if probabilities is None:
+            return {}
+        p = np.asarray(probabilities, dtype=np.float64)
+        if p.shape != (n, len(self.classes)) or not self.classes:
+            raise InputError(
+                f"Probabilities have shape {p.shape}, but with {plural(n, 'prediction')} and "
+                f"{len(self.classes)} classes they must have shape {(n, len(self.classes))}. A regression has none."
+            )
+        texts = [str(label).lower() if isinstance(label, bool) else str(label) for label in self.classes]
+        return {f"p({text})": p[:, i].tolist() for i, text in enumerate(texts)}
+
+    def describe(self) -> str:
+        """Say in one line what happens to the columns.
+
+        >>> columns = (NumberColumn("age", 30.0, 5.0), CategoryColumn("colour", ("blue", "red")))
+        >>> print(Preprocessing(columns, NumberTarget("price", 200.0, 100.0), "").describe())
+        1 numeric column standardized, 1 category one-hot encoded (2 values);
+        target 'price': regression, standardized (200 ± 100)
+        """
+        numbers = [column for column in self.columns if isinstance(column, NumberColumn)]
+        words = [column for column in self.columns if isinstance(column, CategoryColumn)]
+        values = plural(sum(len(column.categories) for column in words), "value")
+        noun = "category" if len(words) == 1 else "categories"
+        parts = [f"{plural(len(numbers), 'numeric column')} standardized"] if numbers else []
+        parts += [f"{len(words)} {noun} one-hot encoded ({values})"] if words else []
+        parts += ["gaps filled"] if any(column.fill is not None for column in self.columns) else []
+        return f"{', '.join(parts)}; {self.target.describe()}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as lists, dicts, text and numbers, which JSON keeps exactly."""
+        columns = [column.to_dict() for column in self.columns]
+        return {"columns": columns, "target": self.target.to_dict(), "reason": self.reason}
+
+    @classmethod
+    def from_dict(cls, stored: object) -> Preprocessing:
+        """Read what ``to_dict`` gave.
+
+        Raises
+        ------
+        FileError
+            For anything that ``to_dict`` cannot have written.
+
+        Examples
+        --------
+        >>> import json
+        >>> one = Preprocessing((NumberColumn("age", 30.0, 5.0),), ClassTarget("sick", (False, True)), "")
+        >>> Preprocessing.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+        True
+        """
+        listed, target, reason = stored_entries(stored, ("columns", "target", "reason"))
+        columns = tuple(
+            stored_kind(column, "kind", COLUMN_KINDS).from_dict(column) for column in stored_list(listed, "the columns")
+        )
+        goal = stored_kind(target, "task", TARGET_TASKS).from_dict(target)
+        names = [column.name for column in columns] + [goal.name]
+        if len(set(names)) < len(names):
+            raise damaged("the names of columns and target", "all different", some(names))
+        if not isinstance(reason, str):
+            raise damaged("the reason", "text", reason)
+        return cls(columns, goal, reason)
+
+
+def dropped_names(frame: pl.DataFrame, target: str, drop: Iterable[str]) -> list[str]:
+    """Check the columns to leave out; a single name may stand for itself."""
+    names = [drop] if isinstance(drop, str) else list(drop)
+    for name in names:
+        if name not in frame.columns:
+            raise unknown_column("column to drop", name, frame)
+        if name == target:
+            raise InputError(f"The column {name!r} is the target: it cannot be dropped. Choose another target.")
+    return names

@@ -1,0 +1,233 @@
+"""Targets: what a table's network is to predict, one out of a list of classes or a number, and how that is decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.errors import InputError, unknown_name
+from workings.tables.cells import (
+    MOST_CATEGORIES,
+    as_numbers,
+    as_texts,
+    is_text,
+    load_polars,
+    refuse_many,
+    refuse_missing,
+    refuse_stray_text,
+    refuse_unusable,
+    with_gaps,
+)
+from workings.tables.features import mean_and_spread, standardized
+from workings.tables.stored import (
+    damaged,
+    stored_entries,
+    stored_label,
+    stored_list,
+    stored_number,
+    stored_order,
+    stored_spread,
+    stored_text,
+)
+from workings.tables.telling import first_row, place, plural, some
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+TASKS = ("auto", "classification", "regression")
+
+
+@dataclass(frozen=True)
+class ClassTarget:
+    """A target that is one out of a list of classes.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    classes : tuple of str, of int or of bool
+        In sorted order, as they stand in the table.
+
+    Examples
+    --------
+    >>> import polars
+    >>> label = ClassTarget.learn(polars.Series("label", ["yes", "no", "yes"]))
+    >>> label.classes, label.encode(polars.Series("label", ["no"])).tolist()
+    (('no', 'yes'), ['no'])
+    """
+
+    task: ClassVar[str] = "classification"
+    name: str
+    classes: tuple[Any, ...]
+
+    @classmethod
+    def learn(cls, column: pl.Series) -> ClassTarget:
+        """Learn the classes of a column of n labels; there must be at least two."""
+        labels = as_labels(column)
+        if is_text(labels):
+            refuse_many(labels, "Choose another target.")
+        classes = tuple(sorted(set(labels.to_list())))
+        if len(classes) < 2:
+            raise InputError(
+                f"The target {column.name!r} has only one class, {classes[0]!r}, in {plural(len(labels), 'row')}: "
+                f"there is nothing to tell apart. Add rows of another class, or choose another target."
+            )
+        if len(classes) > MOST_CATEGORIES:
+            raise InputError(
+                f"The target {column.name!r} has {len(classes)} classes. Use task='regression' for numbers."
+            )
+        return cls(column.name, classes)
+
+    def encode(self, column: pl.Series) -> Array:
+        """Give labels, of shape (n,); refuse one that is not among the classes."""
+        labels = as_texts(column) if isinstance(self.classes[0], str) else as_labels(column)
+        known = {label: label for label in self.classes}
+        given = labels.to_list()
+        for row, label in enumerate(given):
+            if label not in known:
+                raise InputError(
+                    f"The label {label!r} in {place(row, column)} was not in the training table; known are "
+                    f"{some(self.classes)}. Correct it, or train again with such rows."
+                )
+        return np.array([known[label] for label in given], dtype=type(self.classes[0]))
+
+    def describe(self) -> str:
+        """Say what the target is."""
+        return f"target {self.name!r}: classification, {len(self.classes)} classes ({some(self.classes, most=5)})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what a JSON file can hold."""
+        return {"task": self.task, "name": self.name, "classes": list(self.classes)}
+
+    @classmethod
+    def from_dict(cls, stored: object) -> ClassTarget:
+        """Read what ``to_dict`` gave; refuse anything else with a FileError."""
+        _, name, classes = stored_entries(stored, ("task", "name", "classes"))
+        labels = tuple(stored_label(label) for label in stored_list(classes, "the classes"))
+        stored_order(labels, "the classes")
+        if len(labels) < 2:
+            raise damaged("the classes", "at least two", classes)
+        return cls(stored_text(name, "the target's name"), labels)
+
+
+@dataclass(frozen=True)
+class NumberTarget:
+    """A target that is a number: it is standardized for training, and predictions are turned back.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    mean, std : float
+        Of the training table.
+
+    Examples
+    --------
+    >>> import polars
+    >>> price = NumberTarget.learn(polars.Series("price", [100.0, 300.0]))
+    >>> price.encode(polars.Series("price", [200, 400])).tolist()
+    [0.0, 2.0]
+    """
+
+    task: ClassVar[str] = "regression"
+    name: str
+    mean: float
+    std: float
+
+    @classmethod
+    def learn(cls, column: pl.Series) -> NumberTarget:
+        """Learn mean and standard deviation of a column of n numbers, which must differ."""
+        values = as_numbers(column).to_numpy()
+        if values.min() == values.max():
+            raise InputError(
+                f"The target {column.name!r} is {values[0]:g} in {plural(len(values), 'row')}: there is nothing to "
+                f"predict. Add rows with other values, or choose another target."
+            )
+        return cls(column.name, *mean_and_spread(values, column.name))
+
+    def encode(self, column: pl.Series) -> Array:
+        """Give standardized numbers, of shape (n,)."""
+        return standardized(as_numbers(column).to_numpy(), self.mean, self.std, self.name)
+
+    def describe(self) -> str:
+        """Say what the target is."""
+        return f"target {self.name!r}: regression, standardized ({self.mean:.4g} ± {self.std:.4g})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what a JSON file can hold."""
+        return {"task": self.task, "name": self.name, "mean": self.mean, "std": self.std}
+
+    @classmethod
+    def from_dict(cls, stored: object) -> NumberTarget:
+        """Read what ``to_dict`` gave; refuse anything else with a FileError."""
+        _, name, mean, std = stored_entries(stored, ("task", "name", "mean", "std"))
+        name = stored_text(name, "the target's name")
+        return cls(name, stored_number(mean, "the target's mean"), stored_spread(std, "the target's std"))
+
+
+Target = ClassTarget | NumberTarget
+TARGET_TASKS: dict[str, type[Target]] = {kind.task: kind for kind in (ClassTarget, NumberTarget)}
+
+
+def as_labels(column: pl.Series) -> pl.Series:
+    """Give labels as text, true/false or whole numbers; refuse fractions."""
+    refuse_unusable(column)
+    polars = load_polars()
+    given = with_gaps(column)
+    if is_text(column) or column.dtype in (polars.Boolean, polars.Int64):
+        return given
+    labels: pl.Series = given.cast(polars.Int64, strict=False)
+    wrong = labels.is_null() | (labels.cast(polars.Float64) != given.cast(polars.Float64))
+    if wrong.any():
+        row = first_row(wrong)
+        raise InputError(
+            f"The label {given[row]} in {place(row, column)} is not text, true/false or a whole number of 64 bits. "
+            f"For numbers to be predicted, use task='regression'."
+        )
+    return labels
+
+
+def learned_target(column: pl.Series, task: str) -> tuple[Target, str]:
+    """Learn the target; give it with the reason for its task."""
+    if task not in TASKS:
+        raise unknown_name("task", task, TASKS)
+    refuse_unusable(column)
+    gapped = with_gaps(column)
+    refuse_missing([gapped], "A row without its target teaches nothing: fill the target in, or remove the row.")
+    if task == "auto":
+        task, because = decided_task(gapped)
+        reason = f"the target {column.name!r} is {because}: {task}"
+    else:
+        reason = f"task={task!r} was asked for"
+    if task == "classification" and not is_text(column) and 20 < column.n_unique() > len(column) / 2:
+        raise InputError(
+            f"The target {column.name!r} has {column.n_unique()} different values in {len(column)} rows: too many for "
+            f"classes. Use task='regression' (`--task regression`), or group the values."
+        )
+    return TARGET_TASKS[task].learn(column), reason
+
+
+def decided_task(column: pl.Series) -> tuple[str, str]:
+    """Decide between classes and numbers; give the task and what speaks for it.
+
+    Whole numbers are classes if they are few (at most 10, or at most 20 and fewer than 5 % of the
+    rows) and occur twice on average.
+
+    >>> import polars
+    >>> decided_task(polars.Series([0, 1, 1, 0]))
+    ('classification', 'whole numbers with 2 different values in 4 rows')
+    """
+    n, count = len(column), column.n_unique()
+    if is_text(column):
+        refuse_stray_text(column, " For classes that look like numbers, use task='classification'.")
+        return "classification", f"text with {plural(count, 'value')}"
+    if column.dtype == load_polars().Boolean:
+        return "classification", "true or false"
+    if not column.dtype.is_integer():
+        return "regression", "decimal numbers"
+    few = 2 * count <= n and (count <= 10 or (count <= 20 and count < 0.05 * n))
+    return "classification" if few else "regression", f"whole numbers with {count} different values in {n} rows"

@@ -1,0 +1,61 @@
+"""Telling: a place in a table, a few names, a count, as a person would say them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workings.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def first_row(where: pl.Series) -> int:
+    """Give the index of the first row for which a condition holds."""
+    return int(np.flatnonzero(where.fill_null(False).to_numpy())[0])
+
+
+def place(row: int, column: pl.Series) -> str:
+    """Name a cell as a person finds it, from the index of its row.
+
+    >>> import polars
+    >>> place(2, polars.Series("age", [1, 2, 3]))
+    "row 3 (line 4 of a CSV file), column 'age'"
+    """
+    return f"row {row + 1} (line {row + 2} of a CSV file), column {column.name!r}"
+
+
+def some(names: Iterable[object], most: int = 10) -> str:
+    """List a few names, and say how many more there are.
+
+    >>> some("abcd", most=3)
+    'a, b, c and 1 more'
+    """
+    texts = [str(name) for name in names]
+    rest = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + rest
+
+
+def plural(count: int, noun: str) -> str:
+    """Count things.
+
+    >>> plural(1, "column"), plural(3, "column")
+    ('1 column', '3 columns')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def first_line(error: BaseException) -> str:
+    """Give the first line of an error's message, without its full stop."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def unknown_column(kind: str, name: object, frame: pl.DataFrame) -> InputError:
+    """Make the error for a column that is not there; of a wide table the nearest names are listed."""
+    names = frame.columns
+    near = difflib.get_close_matches(str(name), names, n=20, cutoff=0.0)
+    return unknown_name(kind, name, names if len(names) <= 20 else [*near, f"… ({len(names)} columns)"])
