@@ -363,7 +363,7 @@ def test_settings_of_l_bfgs() -> None:
 
 
 def test_early_stopping_on_what_is_not_recorded() -> None:
-    says = ("EarlyStopping looks at 'val_loss'", "the history has only loss, lr", "validation=0.2 to fit")
+    says = ("EarlyStopping looks at 'val_loss'", "the history has only loss, lr", "validation=0.2")
     refused(lambda: fit(classifier(), callbacks=[EarlyStopping()]), *says)
     refused(lambda: fit(classifier(), callbacks=[EarlyStopping("los")]), "looks at 'los'", "only loss, lr")
     refused(lambda: fit(classifier(), optimizer=SGD(OnPlateau(0.1, monitor="val_loss"))), "'val_loss'", "loss, lr")
