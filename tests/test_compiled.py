@@ -513,6 +513,20 @@ def test_what_is_kept_runs_without_numba_and_gives_the_same_bits(tmp_path: Any) 
     assert first[1] == second[1] == third[1] == without[1]
 
 
+@needs_machine_code
+def test_nothing_is_run_that_somebody_else_may_have_put_there(tmp_path: Any) -> None:
+    """Where the cache cannot be written to, a folder for temporary files serves, unless others may write to it."""
+    (tmp_path / "file").write_text("no folder")
+    environment = {**os.environ, "WORKINGS_CACHE": str(tmp_path / "file"), "TMPDIR": str(tmp_path), "USER": "ann",
+                   "LOGNAME": "ann"}  # fmt: skip
+    assert printed(ANOTHER_PROCESS, environment)[0] == "True"
+    folder = tmp_path / "workings-ann"
+    assert list(folder.glob("*.py"))
+    folder.chmod(0o777)
+    done = subprocess.run([sys.executable, "-c", ANOTHER_PROCESS], env=environment, capture_output=True, text=True)
+    assert "Name one with WORKINGS_CACHE" in done.stderr
+
+
 def printed(code: str, environment: dict[str, str]) -> list[str]:
     """The words that a process prints."""
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

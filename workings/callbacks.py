@@ -118,13 +118,14 @@ class EarlyStopping(Callback):
         values, before = self.values(training), self.best_epoch
         if self.higher_is_better is None:
             raise InputError(f"Is a higher {self.monitor} better, or a lower one? Say higher_is_better=True or False.")
-        for epoch, value in zip(training.ran, values, strict=True):
-            self.best, self.best_epoch, self.wait = self.follow((self.best, self.best_epoch, self.wait), epoch, value)
-            if self.wait >= max(self.patience, 1):
-                training.stop(
-                    f"{self.what} was not better for {self.wait} epochs; best at epoch {self.best_epoch}", epoch
-                )
+        state, most = (self.best, self.best_epoch, self.wait), max(self.patience, 1)
+        for epoch, value in enumerate(values, start=training.ran.start):
+            state = self.follow(state, epoch, value)
+            if state[2] >= most:
+                what = f"{self.what} was not better for {state[2]} epochs; best at epoch {state[1]}"
+                training.stop(what, epoch)
                 break
+        self.best, self.best_epoch, self.wait = state
         if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
             self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")
 
@@ -132,8 +133,9 @@ class EarlyStopping(Callback):
         """The best value (lower is better), its epoch, and the epochs waited since."""
         best, best_epoch, wait = state
         low = -value if self.higher_is_better else value
-        is_first = best_epoch < 0 or math.isnan(best) > math.isnan(low)  # any number is better than nan
-        if is_first or low < best - self.min_delta:
+        if low < best - self.min_delta:
+            return low, epoch, 0
+        if best_epoch < 0 or math.isnan(best) > math.isnan(low):  # any number is better than nan
             return low, epoch, 0
         return best, best_epoch, wait + 1
 

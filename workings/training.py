@@ -188,6 +188,7 @@ class Training:
         )
         self.several = 1  # epochs that have been run together
         self.kept: dict[str, Array] = {}  # their parameters and statistics
+        self.choices: dict[str, Array] = {}  # room for what the steps choose of the training rows
         self.make_engine(engine)
         deciding = any(c.every_epoch or c.looks_back for c in self.callbacks)  # what only looks on needs no mention
         given = {"validation": validation is not None, "sample_weight": sample_weight is not None,
@@ -405,7 +406,7 @@ class Training:
         """Run epochs of one step together, as many as stay finite; say whether there were any."""
         began, self.good = time.perf_counter(), dict(self.values)
         epochs, kept = self.keep_room(epochs)
-        room = self.measuring.room(self.rows, epochs + 1) if self.chosen_by_steps() else {}
+        room = self.room_for_choices(epochs + 1) if self.chosen_by_steps() else {}
         outputs = {name: array[:-1] for name, array in room.items()}
         stretch = replace(
             steps_with_all(self.rows, epochs),
@@ -430,6 +431,12 @@ class Training:
         self.history.add_many(loss=loss, **columns, lr=np.asarray(stretch.lr))
         self.adapt(epochs, time.perf_counter() - began)
         return True
+
+    def room_for_choices(self, epochs: int) -> dict[str, Array]:
+        """Room for what steps choose, the same again where it is large enough: new memory costs more than a step."""
+        if any(len(array) < epochs for array in self.choices.values()) or not self.choices:
+            self.choices = self.measuring.room(self.rows, epochs)
+        return {name: array[:epochs] for name, array in self.choices.items()}
 
     def keep_room(self, epochs: int) -> tuple[int, dict[str, Array]]:
         """Room for the parameters of some epochs, if anything looks at them, and for how many epochs it is.

@@ -12,8 +12,10 @@ import getpass
 import hashlib
 import importlib.util
 import os
+import stat
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +45,19 @@ def module_name(text: str) -> str:
     return f"workings_step_{hashlib.sha256(text.encode() + fingerprint()).hexdigest()[:16]}"
 
 
-def folders() -> tuple[Path, Path]:
-    """The folder, and one for temporary files if it cannot be written to."""
-    return cache_folder(), Path(tempfile.gettempdir()) / f"workings-{getpass.getuser()}"
+def folders() -> Iterator[Path]:
+    """The folder, and one for temporary files, unless others may write to that: what lies there is run."""
+    yield cache_folder()
+    spare = Path(tempfile.gettempdir()) / f"workings-{getpass.getuser()}"
+    if not spare.exists() or is_ours_alone(spare):
+        yield spare
+
+
+def is_ours_alone(folder: Path) -> bool:
+    """Whether nobody else can write to a folder."""
+    about = folder.lstat()
+    owner = os.getuid() if hasattr(os, "getuid") else about.st_uid
+    return stat.S_ISDIR(about.st_mode) and about.st_uid == owner and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def load(text: str, function: str = "train") -> Any:

@@ -35,6 +35,8 @@ FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-shared", "-fPIC", "-lm")
 LINKING = 60  # seconds that it may take
+# What may go wrong on the way to a shared library: then there is none.
+UNLINKED = (OSError, FileError, subprocess.SubprocessError, RuntimeError, NameError)
 SYSTEMS = ("linux",)  # where what a linker makes was tried
 SETTINGS = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT")  # on which the machine code depends, too
 # What Numba calls where something is raised, or the last reference is dropped: neither happens in our loops.
@@ -71,15 +73,14 @@ def machine_code(text: str, function: str) -> Callable[..., Callable[[], None]]:
         kinds = tuple(map(kind_of, arguments))
         if kinds not in entries:
             entries[kinds] = FUNCTION(address(with_entry(text, function, kinds), "entry"))
-        entry, (table, arrays) = entries[kinds], table_of(arguments)
-
-        def call() -> None:
-            entry(address_of(table))
-            assert len(arrays) >= 0  # they stay while it runs
-
-        return call
+        return functools.partial(enter, entries[kinds], *table_of(arguments))
 
     return given
+
+
+def enter(entry: Callable[[int], None], table: Array, arrays: Sequence[Array]) -> None:
+    """Call machine code with a table; the arrays that it points to are given so that they stay."""
+    entry(address_of(table))
 
 
 def kind_of(argument: Argument) -> Kind:
@@ -136,14 +137,14 @@ def address(text: str, name: str) -> int:
 
     It is compiled if it has not been before.
     """
-    if linker() is None:
-        return int(compiled(text, name, cache=True).address)
     library = f"{module_name(text)}-{name}-{machine()}.so"
     found = next(filter(None, (begin_in(folder / library, name) for folder in folders())), None)
+    if found is None and linker() is None:
+        return int(compiled(text, name, cache=True).address)
     if found is None:
         function = compiled(text, name, cache=False)
         kept = Path(sys.modules[module_name(text)].__file__ or "").with_name(library)
-        with contextlib.suppress(OSError, FileError, subprocess.SubprocessError):
+        with contextlib.suppress(*UNLINKED):
             write_bytes(kept, linked(function.inspect_llvm(), function.native_name, name))
         found = begin_in(kept, name) or int(function.address)
     return found
@@ -173,8 +174,11 @@ def begin_in(path: Path, name: str) -> int | None:
 
 @functools.cache
 def linker() -> str | None:
-    """The C compiler that links, if there is one."""
-    return next(filter(None, map(shutil.which, COMPILERS)), None) if sys.platform in SYSTEMS else None
+    """The C compiler that links, if there is one and it does."""
+    found = next(filter(None, map(shutil.which, COMPILERS)), None) if sys.platform in SYSTEMS else None
+    with contextlib.suppress(*UNLINKED):
+        return found if found and library_of(found, "void nothing(void) {}") else None
+    return None
 
 
 @functools.cache
@@ -201,10 +205,17 @@ def linked(text: str, symbol: str, name: str) -> bytes:
         opt=3, reloc="pic", codemodel="default",
     )  # fmt: skip
     stubs = "".join(f"void {function}(void) {{ __builtin_trap(); }}\n" for function in NEVER_CALLED.findall(text))
+    return library_of(linker() or "", stubs, target.emit_object(module))
+
+
+def library_of(compiler: str, source: str, *objects: bytes) -> bytes:
+    """The shared library that a C compiler makes of a source and of machine code."""
     with tempfile.TemporaryDirectory() as folder:
-        code, stub, library = (Path(folder, file) for file in ("code.o", "stubs.c", "library.so"))
-        code.write_bytes(target.emit_object(module))
-        stub.write_text(stubs, encoding="utf-8")
-        command = [linker() or "", str(code), str(stub), *FLAGS, "-o", str(library)]
+        code, library = Path(folder, "source.c"), Path(folder, "library.so")
+        code.write_text(source, encoding="utf-8")
+        pieces = [Path(folder, f"{number}.o") for number in range(len(objects))]
+        for piece, content in zip(pieces, objects, strict=True):
+            piece.write_bytes(content)
+        command = [compiler, str(code), *map(str, pieces), *FLAGS, "-o", str(library)]
         subprocess.run(command, check=True, capture_output=True, timeout=LINKING)
         return library.read_bytes()
