@@ -1,8 +1,9 @@
 """Measure how near exported files of random float32 networks come to the networks' own predictions.
 
 Each network is one of those that the tests make; its C and its ONNX are run on 200 generated rows, and the largest
-difference is relative to the entry or to the usual size of its column, as exports compare.  The last column is what
-rounding does to the network itself: its predictions in float32 beside those in float64.
+difference is relative to the entry or to the usual size of its column, as exports compare, and relative to the largest
+entry of all.  The last line is what rounding does to the network itself: its predictions in float32 beside those in
+float64.
 
     python -m tools.round_trips 150 1
 """
@@ -40,8 +41,10 @@ def measured(network: Network) -> Measured:
     """The differences of one network."""
     with tempfile.TemporaryDirectory() as folder:
         done = {end: files.save(network, Path(folder, f"n.{end}")) for end in ("c", "onnx")}
-    found = {end: each.agreement.difference for end, each in done.items() if each.agreement is not None}
-    return {**found, "own rounding": rounding(network)}
+    agreements = {end: each.agreement for end, each in done.items() if each.agreement is not None}
+    found = {end: each.difference for end, each in agreements.items()}
+    whole = {f"{end}, of the largest": each.of_largest for end, each in agreements.items()}
+    return {**found, **whole, "own rounding": rounding(network)}
 
 
 def all_of(count: int, number: int) -> list[Measured]:
@@ -66,7 +69,7 @@ def main(count: int = 150, number: int = 1) -> None:
     for name in found[0]:
         values = np.array([each[name] for each in found])
         far = int((values > NEAR["float32"]).sum())
-        print(f"{name:<14} {far:>4} of {len(values)} above {NEAR['float32']:g}, the largest {values.max():.1e}")
+        print(f"{name:<21} {far:>4} of {len(values)} above {NEAR['float32']:g}, the largest {values.max():.1e}")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,8 @@ class Agreement:
         What that may be.
     labels : int
         Labels that differ although the network was not undecided; 0 where there are no labels.
+    of_largest : float
+        The largest difference of an entry, relative to the largest entry of all: what is told, not what is judged.
     """
 
     runtime: str
@@ -80,6 +82,7 @@ class Agreement:
     difference: float
     allowed: float
     labels: int = 0
+    of_largest: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -172,8 +175,11 @@ def usual_sizes(p: Array) -> Array:
     return np.array([s or m or 1.0 for s, m in zip(sizes.tolist(), largest.tolist(), strict=True)])
 
 
-def largest_difference(found: Array, expected: Array) -> float:
-    """The largest relative difference, of entries that are numbers in both; infinite if they are so in one only."""
+def largest_difference(found: Array, expected: Array, sizes: Array | None = None) -> float:
+    """The largest relative difference, of entries that are numbers in both; infinite if they are so in one only.
+
+    Each is relative to its entry, or to its column's size if that is larger: the usual one, or one that is given.
+    """
     if found.shape != expected.shape:
         return float("inf")
     both = np.isfinite(found) & np.isfinite(expected)
@@ -183,7 +189,7 @@ def largest_difference(found: Array, expected: Array) -> float:
     known[~both] = 0.0
     away = np.abs(found.astype(np.float64) - known)
     away[~both] = 0.0
-    return float((away / np.abs(known).clip(usual_sizes(known), None)).max())
+    return float((away / np.abs(known).clip(usual_sizes(known) if sizes is None else sizes, None)).max())
 
 
 def allowed_difference(network: Network, X: Array) -> float:
@@ -217,7 +223,10 @@ def compare(
         differ = np.asarray(labels != network.targets.decode(expected)).reshape(len(rows), -1).any(axis=1)
         wrong = int((differ & ~undecided(network, expected, allowed)).sum())
     meant = expected if scale is None else original(expected.astype(np.float64), *scale)
-    return Agreement(runtime, len(rows), largest_difference(p, meant), allowed, wrong)
+    largest = np.full(meant.shape[1:], np.abs(meant[np.isfinite(meant)]).max(initial=0) or 1.0)
+    return Agreement(
+        runtime, len(rows), largest_difference(p, meant), allowed, wrong, largest_difference(p, meant, largest)
+    )
 
 
 def scale_of(network: Network) -> tuple[float, float] | None:
