@@ -11,7 +11,7 @@ import pytest
 os.environ.setdefault("WORKINGS_CACHE", str(Path(__file__).parent / ".pytest_cache" / "compiled"))
 collect_ignore = ["docs/scripts"]  # they train when they are run
 if importlib.util.find_spec("numba") is None:  # an extra: these files are nothing without it
-    collect_ignore += [f"workings/engines/{name}.py" for name in ("elementary", "products", "team")]
+    collect_ignore += [f"workings/engines/{name}.py" for name in ("elementary", "products", "sharing")]
 
 
 @pytest.fixture(autouse=True)

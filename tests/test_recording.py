@@ -27,7 +27,11 @@ from workings import (
     Snapshots,
 )
 from workings.datasets import moons
+from workings.engines.compiled import is_installed
 from workings.recording import moments, restored
+
+needs_numba = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
+ENGINES = ["reference", pytest.param("compiled", marks=needs_numba)]
 
 X, Y = moons(60, 0.2, seed=0)
 FULL = {"optimizer": Adam(0.05), "batch_size": None}
@@ -78,7 +82,7 @@ class Told(Callback):
         self.epochs.append(training.epoch)
 
 
-@pytest.mark.parametrize("engine", ["reference", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_epochs_between_two_looks_are_still_run_together(engine, monkeypatch):
     monkeypatch.setattr("workings.training.MANY_EPOCHS", 1e9)  # however long they take
     snapshots, told = Snapshots(every=1000), Told()
@@ -90,7 +94,7 @@ def test_epochs_between_two_looks_are_still_run_together(engine, monkeypatch):
 # Snapshots
 
 
-@pytest.mark.parametrize("engine", ["reference", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("how", [FULL, BATCHES])
 @pytest.mark.parametrize("make", [small, noisy])
 def test_a_snapshot_is_the_network_of_a_run_that_ends_there(make, how, engine):
@@ -108,7 +112,7 @@ def test_a_snapshot_is_the_network_of_a_run_that_ends_there(make, how, engine):
     np.testing.assert_array_equal(snapshots.thetas[-1], network.theta)
 
 
-@pytest.mark.parametrize("engine", ["reference", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("how", [FULL, BATCHES])
 def test_recording_changes_nothing(how, engine):
     alone, watched = noisy(), noisy()
@@ -128,6 +132,7 @@ def test_a_snapshot_is_a_copy():
     np.testing.assert_array_equal(snapshots.thetas, before)
 
 
+@needs_numba
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_with_early_stopping_the_last_snapshot_is_the_best_epoch(batch_size):
     snapshots, network = Snapshots(every=5), small()
