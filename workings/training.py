@@ -307,11 +307,7 @@ class Training:
         )  # fmt: skip
         if name == "compiled":
             try:
-                outputs = self.chosen_by_steps()
-                chooses = self.measuring.choosing(steps) if outputs else steps
-                self.engine = network.runner((*key, name, outputs), lambda: CompiledEngine(chooses, outputs))
-                self.engine.source(self.example(), self.values)  # type: ignore[attr-defined]
-                self.measuring.compile({weighted: self.rows, False: Rows(self.X, self.y)}, self.kept_now())
+                self.engine = self.compiled_engine(key, steps)
             except NotCompilableError as error:
                 if wanted == "compiled":
                     raise
@@ -319,6 +315,23 @@ class Training:
         if name == "reference":
             self.engine = network.runner((*key, name), lambda: ReferenceEngine(steps))
         self.history.engine = f"{name} ({why})"
+
+    def compiled_engine(self, key: tuple[Any, ...], steps: Program) -> CompiledEngine:
+        """The compiled engine for some steps; what is measured is compiled, too.
+
+        Raises
+        ------
+        NotCompilableError
+            If something cannot be compiled.
+        """
+        outputs = self.chosen_by_steps()
+        program = self.measuring.choosing(steps) if outputs else steps
+        engine: CompiledEngine = self.network.runner(
+            (*key, "compiled", outputs), lambda: CompiledEngine(program, outputs)
+        )
+        engine.source(self.example(), self.values)
+        self.measuring.compile({self.w is not None: self.rows, False: Rows(self.X, self.y)}, self.kept_now())
+        return engine
 
     def chosen_by_steps(self) -> tuple[str, ...]:
         """What compiled steps give for the metrics on the training rows, if they predict as the network does.

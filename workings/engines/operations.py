@@ -38,7 +38,7 @@ class Leaf:
     axes: tuple[Axis, ...] = ()
 
 
-INDEX = "index"  # the leaf that is the number of its own place along its axis
+INDEX = "axis.index"  # the leaf that is the number of its own place along its axis
 
 
 @dataclass(frozen=True)

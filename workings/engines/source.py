@@ -304,17 +304,8 @@ class Writer:
         ]
         order = ["order"] if self.shape.ordered else []
         team = ["board", "rooms"] if self.has_products else []
-        scalars = [
-            "starts",
-            "stops",
-            "rates",
-            "first",
-            "block",
-            "memory",
-            "asked",
-            *team,
-            *map(self.array, program.constants),
-        ]
+        scalars = ["starts", "stops", "rates", "first", "block", "memory", "asked", *team]
+        scalars += map(self.array, program.constants)
         return [*scalars, *order, *arrays, "objectives"]
 
     def output(self, target: str) -> str:
