@@ -298,6 +298,16 @@ def test_class_imbalance_is_not_said_of_classes_that_were_given_weights():
     assert "class_weight='balanced'" in change
 
 
+def test_a_class_that_was_given_no_weight_is_predicted_after_the_advice():
+    X, y = moons()
+    network = small()
+    history = network.fit(X, y, optimizer=Adam(0.01), epochs=100, class_weight={1: 1e-6})
+    (finding,) = (f for f in network.diagnose(X, y, history) if f.name == "class-never-predicted")
+    assert "class_weight='balanced'" in finding.change
+    exec(finding.change, {**vars(workings), "net": network, "X": X, "y": y})
+    assert network.score(X, y) > 0.8
+
+
 def test_losses_of_counts_have_no_zero_to_start_near():
     X = np.random.default_rng(7).uniform(-1, 1, (300, 2))
     y = np.random.default_rng(8).poisson(np.exp(0.9 + 0.6 * X[:, 0])).astype(float)  # one answer has about 0

@@ -183,18 +183,16 @@ class Training:
         self.epoch, self.step, self.stopped, self.lr = 0, 0, "", math.nan
         self.plateau: dict[str, Any] = {}
         self.result: Any = None  # what SciPy says of L-BFGS at its end
-        self.measuring = Measuring(
-            network, self.targets, self.metrics, bool(self.metrics) or self.validation is not None
-        )
+        looks = bool(self.metrics) or self.validation is not None
+        self.measuring = Measuring(network, self.targets, self.metrics, looks)
         self.several = 1  # epochs that have been run together
         self.kept: dict[str, Array] = {}  # their parameters and statistics
         self.choices: dict[str, Array] = {}  # room for what the steps choose of the training rows
         self.make_engine(engine)
         deciding = any(c.every_epoch or c.looks_back for c in self.callbacks)  # what only looks on needs no mention
-        given = {"validation": validation is not None, "sample_weight": sample_weight is not None,
+        given = {"validation": self.validation is not None, "sample_weight": sample_weight is not None,
                  "metrics": bool(metrics), "callbacks": deciding, "running_loss": running_loss}  # fmt: skip
-        weights = None if sample_weight is None else np.array(sample_weight)
-        self.note_beginning(batch_size, shuffle, class_weight, weights, given)
+        self.note_beginning(batch_size, shuffle, class_weight, sample_weight, given)
         self.history.diagnosis = self.check_first_step() if check else None
         self.good = dict(self.values)
         self.together = 1 if self.may_run_many() else 0  # epochs that the engine is given at once
@@ -204,14 +202,14 @@ class Training:
         batch_size: int | None,
         shuffle: bool,
         class_weight: Labels,
-        sample_weight: Array | None,
+        sample_weight: ArrayLike | None,
         given: Mapping[str, bool],
     ) -> None:
         """Note the settings and the first parameters in the history, for whoever asks later what went wrong."""
         self.history.settings = {
             "optimizer": self.optimizer, "epochs": self.epochs, "batch_size": batch_size, "shuffle": shuffle,
             "class_weight": class_weight if class_weight is None or isinstance(class_weight, str) else {**class_weight},
-            "sample_weight": sample_weight,
+            "sample_weight": None if sample_weight is None else np.array(sample_weight),
             "given": tuple(name for name, is_given in given.items() if is_given),
         }  # fmt: skip
         if self.network.is_fresh:

@@ -6,7 +6,7 @@ network that cannot do better on these will not on others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -46,10 +46,11 @@ def check_classes(case: Case) -> Iterator[Finding]:
     if missed:
         shown = ", ".join(map(str, missed))
         rows = sum(int(counts[label]) for label in missed)
+        own = isinstance(case.settings.get("class_weight"), Mapping)  # weights that may be what is wrong
         yield found(
             "class-never-predicted",
             f"of {len(labels):,} rows, {rows:,} are of class {shown}, and none is predicted to be.",
-            case.longer_code() if case.is_weighted else case.fit_code(class_weight="balanced"),
+            case.longer_code() if case.is_weighted and not own else case.fit_code(class_weight="balanced"),
         )
 
 

@@ -26,6 +26,7 @@ from workings.metrics import accuracy, r2
 from workings.network import Network
 from workings.optimizers import LBFGS, Adam, Chain, Part
 from workings.schedules import SCHEDULES
+from workings.targets import more_probable, most_probable
 from workings.trace import Trace
 
 MOST_ROWS = 1000  # that are measured; more would say the same
@@ -326,8 +327,7 @@ def rms(values: Array, axis: int | None = None) -> Any:
 
 def label_numbers(y: Array) -> Array:
     """The class of each row, as a number."""
-    numbers: Array = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(np.int64)
-    return numbers
+    return np.asarray(most_probable(y) if y.shape[1] > 1 else more_probable(y)[:, 0], dtype=np.int64)
 
 
 def given(rows: Rows, network: Network, dtype: Any = None) -> dict[str, Any]:
@@ -370,7 +370,7 @@ def score_of(network: Network, rows: Rows) -> float:
     if network.loss.target not in ("classes", "labels"):
         return r2(y, p, w)
     if network.loss.target == "labels" and y.shape[1] > 1:
-        return accuracy(y > 0.5, p > 0.5, w)
+        return accuracy(more_probable(y), more_probable(p), w)
     return accuracy(label_numbers(y), label_numbers(p), w)
 
 
