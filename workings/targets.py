@@ -42,11 +42,6 @@ def both_labels(p: Array) -> Array:
     return np.hstack([1 - p, p])
 
 
-def class_number(y: Array) -> Values:
-    """is the number of each row's class"""
-    return y.argmax(axis=1)
-
-
 def second_label(y: Array) -> Values:
     """is 1 where the row has the second of two labels, and else 0"""
     return y[:, 0].astype(np.int64)

@@ -34,7 +34,7 @@ from workings.optimizers import LBFGS, OPTIMIZERS, Part
 from workings.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
 from workings.sparse import SparseRows, dense
-from workings.targets import Targets, balanced, class_number, second_label
+from workings.targets import Targets, balanced, most_probable, second_label
 
 if TYPE_CHECKING:
     from workings.checks.findings import Diagnosis
@@ -704,7 +704,7 @@ def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targ
     if not targets.has_labels or targets.classes is None:
         raise InputError("class_weight needs targets that are labels, one for each row.")
     labels = targets.classes.tolist()
-    index = class_number(encoded) if targets.kind == "classes" else second_label(encoded)
+    index = most_probable(encoded) if targets.kind == "classes" else second_label(encoded)
     if class_weight == "balanced":
         by_class = balanced(np.bincount(index, minlength=len(labels)))
     elif isinstance(class_weight, Mapping):

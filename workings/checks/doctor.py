@@ -27,6 +27,7 @@ from workings.history import History
 from workings.measuring import Rows
 from workings.network import Network
 from workings.sparse import dense
+from workings.targets import more_probable
 from workings.training import checked_optimizer, combined_weights
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def diagnose_alone(network: Network, rows: int = 200) -> Diagnosis:
     network.check_built()
     X = np.random.default_rng(0).standard_normal((rows, network.n_in or 1)).astype(network.dtype)
     p = network.outputs(X)
-    y = {"classes": p == p.max(axis=1, keepdims=True), "labels": p > 0.5, "counts": np.round(p)}.get(
+    y = {"classes": p == p.max(axis=1, keepdims=True), "labels": more_probable(p), "counts": np.round(p)}.get(
         network.loss.target, p
     )
     case = Case(network, X, y.astype(network.dtype))

@@ -13,7 +13,7 @@ from workings.readings.script.predicting import table_function
 from workings.readings.script.settings import MOST_INLINE, Held
 from workings.readings.script.text import INDENT, labels_line, names_told, quoted, rows_of
 from workings.separated import read_columns
-from workings.targets import balanced, class_number, one_hot, second_label
+from workings.targets import balanced, most_probable, one_hot, second_label
 
 SPLIT = ("X_val, y_val = X[held], y[held]", "X, y = X[kept], y[kept]")
 
@@ -189,7 +189,7 @@ def write_weights(page: Page) -> None:
         return
     targets, weights = settings.targets, f"(by_class[labels].reshape(-1, 1)).astype({page.dtype})"
     assert targets.classes is not None  # or it was refused
-    page.assign("labels", told(class_number if targets.kind == "classes" else second_label, y="y"))
+    page.assign("labels", told(most_probable, p="y") if targets.kind == "classes" else told(second_label, y="y"))
     page.assign("by_class", by_class(page, targets.classes))
     page.assign("w", f"{weights} * w" if by_row else weights)
 
