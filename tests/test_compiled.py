@@ -227,6 +227,36 @@ def test_a_wide_network_with_large_products(optimizer: Any) -> None:
     agree(*[trained(e, X=rows, y=y, epochs=34, batch_size=60, dtype="float32", **how) for e in ENGINES])
 
 
+CUT: dict[str, dict[str, Any]] = {
+    "weights, and what is measured": {
+        "batch_size": None, "class_weight": {0: 1.0, 1: 2.0, 2: 0.5}, "regularizer": L2(0.1), "validation": 0.4,
+        "metrics": ["accuracy"],
+    },
+    "a last batch of some rows": {"batch_size": 2600},  # some sections of it are empty
+    "one column of everything": {"batch_size": None, "layers": [Dense(48, "relu"), Dense(1)], "loss": SquaredError()},
+    "masks, and the length of the gradient": {
+        "batch_size": None, "layers": [Dense(40, "tanh"), Dropout(0.2), Dense(3)], "dtype": "float32",
+        "optimizer": Chain(ClipByNorm(0.5), SGD(0.2)),
+    },
+}  # fmt: skip
+
+
+@needs_machine_code
+@pytest.mark.parametrize("way", CUT)
+def test_threads_that_share_the_rows_of_a_step_leave_the_same_bits(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(1).normal(size=(5300, 60))
+    how = {"optimizer": Momentum(0.1), "loss": CrossEntropy(), "X": rows, "epochs": 6, **CUT[way]}
+    how.setdefault("layers", [Dense(40, "relu"), Dense(20, "tanh"), Dense(3)])
+    how["y"] = rows[:, 0] * rows[:, 1] if isinstance(how["loss"], SquaredError) else np.arange(5300) % 3
+    runs = []
+    for threads in (1, 2, 3, 2):
+        monkeypatch.setattr("workings.engines.team.threads", lambda threads=threads: threads)
+        runs.append(trained("compiled", **how))
+    assert len({run.network.theta.tobytes() for run in runs}) == 1
+    assert all(run.history == runs[0].history for run in runs)
+    agree(runs[0], trained("reference", **how))
+
+
 def test_the_same_run_twice_gives_the_same_bits() -> None:
     first, second = (of_problem(JITTED, "compiled") for _ in range(2))
     assert first.network.theta.tobytes() == second.network.theta.tobytes()

@@ -73,8 +73,9 @@ def test_helpers_take_part() -> None:
     board, rooms = crew.board, crew.rooms
     A, B, C = numbers((90, 80), False, "float64", 0), numbers((80, 70), False, "float64", 1), np.zeros((90, 70))
     at = [(array.ctypes.data, array.strides[0] // 8) for array in (A, B, C)]
-    board[team.DESCRIPTION :] = [*at[0], 0, *at[1], 0, *at[2], 90, 70, 80, 0, 1]
-    board[team.TICKET], board[team.IS_OPEN], rooms[0, -1] = 3 * sharing.JOBS, 1, 1.0
+    description = [*at[0], 0, *at[1], 0, *at[2], 90, 70, 80, 0, 1]
+    board[team.DESCRIPTION : team.DESCRIPTION + len(description)] = description
+    board[[team.POSTED, team.TICKETS, team.IS_OPEN]], rooms[0, -1] = (3, 3 * sharing.JOBS, 1), 1.0
     given = np.array([board.ctypes.data, 0])
     help_out = native.FUNCTION(native.address(crew.source, "help_out"))
     help_out(given.ctypes.data)  # returns when it has waited for more in vain

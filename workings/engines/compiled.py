@@ -21,8 +21,9 @@ import numpy as np
 
 from workings.arrays import Array
 from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, SPARSE, NotCompilableError, Stretch
-from workings.engines.native import machine_code
+from workings.engines.native import Call, address_of, machine_code, part_of
 from workings.engines.structure import Size, Written, size_of, write
+from workings.engines.team import PART, ROOM_OF_THREAD, TABLE, Team
 from workings.errors import MissingExtraError
 from workings.program import Program
 from workings.sparse import SparseRows
@@ -65,7 +66,7 @@ class CompiledEngine:
         targets = {s.target for s in program.statements}
         self.changed = [name for name in program.carried if name in targets]
         self.sources: dict[Size, Written] = {}
-        self.functions: dict[str, Callable[..., Callable[[], None]]] = {}
+        self.functions: dict[str, Callable[..., Call]] = {}
         self.pace = math.inf  # seconds that a step takes; not known yet
 
     @property
@@ -86,14 +87,17 @@ class CompiledEngine:
         by_step += [np.asarray(stretch.lr, dtype=np.float64)]
         fixed, last = self.arguments(written, stretch, values)
         last += [*stretch.kept.values(), *(stretch.outputs[name] for name in self.outputs), objectives]
-        asked, memory = np.zeros(1, np.int64), aligned((written.room,), stretch.X.dtype)
+        asked = np.zeros(1, np.int64)
         with team_for(written, stretch.X.dtype) as team:
-            done = 0
+            memory, done = room_for(written, team, stretch.X.dtype), 0
             while done < len(bounds):
                 part = slice(done, done + max(int(LONGEST_CALL / self.pace), 1))
                 steps, lasts = ([array[part] for array in arrays] for arrays in (by_step, last))
                 first = stretch.first_step + done
-                call = train(*steps, first, written.block, memory, asked, *team, *fixed, *lasts)
+                given = (*steps, first, written.block, memory, asked, *team, *fixed, *lasts)
+                call = train(*given)
+                if written.sections:
+                    show_sections(team[0], written, given, call)
                 self.pace = self.seconds(call, asked, values) / len(steps[0])
                 done += len(steps[0])
         return objectives if self.has_objective else objectives[:0]
@@ -187,10 +191,20 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
     return whole
 
 
+def room_for(written: Written, team: Sequence[Array], dtype: Any) -> Array:
+    """Room for what is kept between loops, by the thread that trains or by all of a team."""
+    threads = len(team[1]) if team else 0
+    return aligned((written.room + threads * written.room_of_thread,), dtype)
+
+
+def show_sections(board: Array, written: Written, given: Sequence[Any], call: Call) -> None:
+    """Tell a team how one section is computed, and of what."""
+    board[PART] = part_of(written.text, "part", given, ("section", "who"))
+    board[[TABLE, ROOM_OF_THREAD]] = address_of(call.table), written.room_of_thread
+
+
 def team_for(written: Written, dtype: Any) -> AbstractContextManager[Sequence[Array]]:
     """What large products need, if there are any: the board and the rooms of a team of threads."""
     if not written.largest_product:
         return nullcontext(())
-    from workings.engines.team import Team
-
     return Team(dtype, written.largest_product)

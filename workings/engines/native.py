@@ -22,7 +22,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -43,7 +43,7 @@ SETTINGS = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT")  # on which the
 NEVER_CALLED = re.compile(r"^declare [^@]*@((?:numba|NRT)_\w+)\(", re.MULTILINE)
 ENTRY = '''
 
-def entry(table):
+def entry({parameters}):
     """What is called from outside: each argument's number, or its address and shape, stand in one table."""
     {function}(
         {arguments},
@@ -59,28 +59,38 @@ def is_switched_off() -> bool:
     return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
-def machine_code(text: str, function: str) -> Callable[..., Callable[[], None]]:
+class Call:
+    """A call of machine code with a table; what the table points to is held, so that it stays."""
+
+    def __init__(self, entry: Callable[[int], None], arguments: Sequence[Argument]) -> None:
+        self.entry, (self.table, self.arrays) = entry, table_of(arguments)
+
+    def __call__(self) -> None:
+        self.entry(address_of(self.table))
+
+
+def machine_code(text: str, function: str) -> Callable[..., Call]:
     """A function of a source as machine code: given arguments, it gives what is to be called, all being compiled.
 
     Arguments are whole numbers, real ones, and arrays that lie in one piece.  Where Numba is switched off, the function
     itself is called.
     """
     if is_switched_off():
-        return functools.partial(functools.partial, load(text, function))
+        return cast(Callable[..., Call], functools.partial(functools.partial, load(text, function)))
     entries: dict[tuple[Kind, ...], Callable[[int], None]] = {}
 
-    def given(*arguments: Argument) -> Callable[[], None]:
+    def given(*arguments: Argument) -> Call:
         kinds = tuple(map(kind_of, arguments))
         if kinds not in entries:
             entries[kinds] = FUNCTION(address(with_entry(text, function, kinds), "entry"))
-        return functools.partial(enter, entries[kinds], *table_of(arguments))
+        return Call(entries[kinds], arguments)
 
     return given
 
 
-def enter(entry: Callable[[int], None], table: Array, arrays: Sequence[Array]) -> None:
-    """Call machine code with a table; the arrays that it points to are given so that they stay."""
-    entry(address_of(table))
+def part_of(text: str, function: str, arguments: Sequence[Argument], more: tuple[str, ...]) -> int:
+    """Where the machine code of a function begins that is given a table of such arguments, and more whole numbers."""
+    return address(with_entry(text, function, tuple(map(kind_of, arguments)), more), "entry", len(more))
 
 
 def kind_of(argument: Argument) -> Kind:
@@ -114,8 +124,8 @@ def address_of(array: Array) -> int:
         return array.ctypes.data
 
 
-def with_entry(text: str, function: str, kinds: Sequence[Kind]) -> str:
-    """A source, and below it the function that takes such arguments from a table."""
+def with_entry(text: str, function: str, kinds: Sequence[Kind], more: tuple[str, ...] = ()) -> str:
+    """A source, and below it the function that takes such arguments from a table, and more whole numbers."""
     place, arguments = 0, []
     for dtype, dimensions in kinds:
         shape = "".join(f"table[{place + 1 + axis}], " for axis in range(dimensions)) or "1, "
@@ -125,24 +135,25 @@ def with_entry(text: str, function: str, kinds: Sequence[Kind]) -> str:
         place += 1 + max(dimensions, 0)
     imports = "import numpy as np\nfrom workings.engines.elementary import pointer\n"
     text = text.replace("import numpy as np\n", imports, 1)
-    return text + ENTRY.format(function=function, arguments=",\n        ".join(arguments))
+    given = ",\n        ".join([*arguments, *more])
+    return text + ENTRY.format(parameters=", ".join(["table", *more]), function=function, arguments=given)
 
 
 # -- from source to address ----------------------------------------------------------------------
 
 
 @functools.cache
-def address(text: str, name: str) -> int:
-    """Where the machine code of a source's function begins, which takes one table.
+def address(text: str, name: str, more: int = 0) -> int:
+    """Where the machine code of a source's function begins, which takes one table, and maybe more whole numbers.
 
     It is compiled if it has not been before.
     """
     library = f"{module_name(text)}-{name}-{machine()}.so"
     found = next(filter(None, (begin_in(folder / library, name) for folder in folders())), None)
     if found is None and linker() is None:
-        return int(compiled(text, name, cache=True).address)
+        return int(compiled(text, name, more, cache=True).address)
     if found is None:
-        function = compiled(text, name, cache=False)
+        function = compiled(text, name, more, cache=False)
         kept = Path(sys.modules[module_name(text)].__file__ or "").with_name(library)
         with contextlib.suppress(*UNLINKED):
             write_bytes(kept, linked(function.inspect_llvm(), function.native_name, name))
@@ -150,12 +161,13 @@ def address(text: str, name: str) -> int:
     return found
 
 
-def compiled(text: str, name: str, cache: bool) -> Any:
+def compiled(text: str, name: str, more: int, cache: bool) -> Any:
     """A function of a source, compiled by Numba."""
     import numba
 
-    table = numba.types.CPointer(numba.types.int64)
-    return numba.cfunc(numba.types.void(table), cache=cache, error_model="numpy")(load(text, name))
+    whole = numba.types.int64
+    given = [numba.types.CPointer(whole), *(whole for _ in range(more))]
+    return numba.cfunc(numba.types.void(*given), cache=cache, error_model="numpy")(load(text, name))
 
 
 LIBRARIES: list[ctypes.CDLL] = []  # that are open; they stay so

@@ -1,9 +1,10 @@
-"""How large products are shared between threads, as machine code.
+"""How large products, and the rows of large steps, are shared between threads, as machine code.
 
-The thread that trains posts a product on a board of a few numbers, cut into jobs, and takes jobs itself until
-none is left; helpers, if they are awake, take some too.  A job is taken by adding one to a number on the
-board, so nothing is ever done twice, and a helper that the system has put to sleep holds up nobody.  Which
-thread computes an entry does not change its bits.
+The thread that trains posts on a board of a few numbers what is to be done, cut into jobs, and takes jobs itself until
+none is left; helpers, if they are awake, take some too.  Each thread begins with those that are meant for it, which are
+the same in every step, so that it finds in its cache what it has had before.  A job is taken by adding one to a number
+on the board, so nothing is ever done twice, and a helper that the system has put to sleep holds up nobody.  Which
+thread does a job does not change the bits.
 """
 
 from __future__ import annotations
@@ -22,15 +23,19 @@ from workings.engines.native import is_switched_off
 from workings.engines.products import ACROSS, TALL, VECTOR, multiply
 from workings.engines.team import (
     ADDRESS,
+    BY_SECTIONS,
     DESCRIPTION,
     DONE,
     IS_OPEN,
+    PART,
     PATIENCE,
     PLACES,
+    POSTED,
     ROOM,
     ROOMS,
+    TABLE,
     TEAM,
-    TICKET,
+    TICKETS,
 )
 
 JOBS_PER_THREAD = 2
@@ -88,10 +93,33 @@ def part(
     )  # fmt: skip
 
 
+@intrinsic
+def call_part(typing: Any, address: Any, table: Any, section: Any, who: Any) -> Any:
+    """Call the function for one section by its address, with a table of arguments by its own."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number = ir.IntType(64)
+        kind = ir.FunctionType(ir.VoidType(), [number.as_pointer(), number, number])
+        table = builder.inttoptr(args[1], number.as_pointer())
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [table, args[2], args[3]])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), generate
+
+
 @compiled
-def run_job(board: Any, room: Any, scale: Any, job: Any, jobs: Any) -> None:
+def run_job(board: Any, rooms: Any, who: Any, job: Any, jobs: Any) -> None:
+    """Do one job of what is posted: some rows or columns of a product, or one section."""
+    if board[BY_SECTIONS]:
+        call_part(board[PART], board[TABLE], job, who)
+    else:
+        run_part(board, rooms[who], rooms[0, -1], job, jobs)
+
+
+@compiled
+def run_part(board: Any, room: Any, scale: Any, job: Any, jobs: Any) -> None:
     """Compute one job's rows or columns of the product on the board."""
-    m, n, by_columns = board[DESCRIPTION + 8], board[DESCRIPTION + 9], board[PLACES - 1]
+    m, n, by_columns = board[DESCRIPTION + 8], board[DESCRIPTION + 9], board[DESCRIPTION + 12]
     unit, length = (ACROSS * (VECTOR // room.itemsize), n) if by_columns else (TALL, m)
     units = -(-length // unit)
     first, last = job * units // jobs * unit, min((job + 1) * units // jobs * unit, length)
@@ -102,32 +130,77 @@ def run_job(board: Any, room: Any, scale: Any, job: Any, jobs: Any) -> None:
 
 
 @compiled
-def take_jobs(board: Any, rooms: Any, who: Any) -> None:
-    """Take jobs until none is left."""
-    while True:
-        ticket = read(board, TICKET, 0)
-        if ticket % JOBS >= ticket // JOBS:
-            return
-        ticket = add(board, TICKET, 1)
-        if ticket % JOBS >= ticket // JOBS:
-            return
-        run_job(board, rooms[who], rooms[0, -1], ticket % JOBS, ticket // JOBS)
-        add(board, DONE, 1)
+def next_job(board: Any, whose: Any) -> Any:
+    """The next of the jobs that are meant for some thread; -1 if none is left."""
+    place = TICKETS + 8 * whose
+    ticket = read(board, place, 0)
+    if ticket % JOBS < ticket // JOBS:
+        ticket = add(board, place, 1)
+    if ticket % JOBS >= ticket // JOBS:
+        return np.int64(-1)
+    return whose * board[POSTED] // board[TEAM] + ticket % JOBS
+
+
+@compiled
+def take_jobs(board: Any, rooms: Any, who: Any) -> Any:
+    """Take jobs until none is left, first one's own, then those of the others; say how many it were."""
+    taken = 0
+    for other in range(board[TEAM]):
+        whose = (who + other) % board[TEAM]
+        job = next_job(board, whose)
+        while job >= 0:
+            run_job(board, rooms, who, job, board[POSTED])
+            add(board, DONE, 1)
+            taken += 1
+            job = next_job(board, whose)
+    return taken
+
+
+@compiled
+def post(board: Any, rooms: Any, jobs: Any) -> None:
+    """Post jobs, take some, and wait until all are done."""
+    board[POSTED] = jobs
+    write(board, DONE, 0)
+    for who in range(board[TEAM]):
+        mine = (who + 1) * jobs // board[TEAM] - who * jobs // board[TEAM]
+        write(board, TICKETS + 8 * who, mine * JOBS)
+    take_jobs(board, rooms, 0)
+    while read(board, DONE, 0) < jobs:
+        pause()
 
 
 @compiled
 def share(board: Any, rooms: Any, m: Any, n: Any) -> None:
-    """Post the product on the board, take part in it, and wait until all of it is done."""
+    """Post the product whose description is on the board."""
     columns, rows = -(-n // (ACROSS * (VECTOR // rooms.itemsize))), -(-m // TALL)
     wanted = board[TEAM] * JOBS_PER_THREAD
     by_columns = columns >= wanted or columns >= rows
     jobs = min(columns if by_columns else rows, wanted)
-    board[PLACES - 1] = by_columns
-    write(board, DONE, 0)
-    write(board, TICKET, jobs * JOBS)
-    take_jobs(board, rooms, 0)
-    while read(board, DONE, 0) < jobs:
-        pause()
+    board[DESCRIPTION + 12], board[BY_SECTIONS] = by_columns, 0
+    post(board, rooms, jobs)
+
+
+@compiled
+def in_sections(board: Any, rooms: Any, sections: Any) -> None:
+    """Post the sections of a step."""
+    board[BY_SECTIONS] = 1
+    post(board, rooms, sections)
+
+
+@compiled
+def section_bounds(start: Any, stop: Any, block: Any, section: Any, sections: Any) -> Any:
+    """The rows from start to stop that belong to a section: whole blocks, about as many as to every other."""
+    blocks = -(-(stop - start) // block)
+    first, last = section * blocks // sections, (section + 1) * blocks // sections
+    return start + first * block, min(start + last * block, stop)
+
+
+@compiled
+def own(board: Any, rooms: Any, who: Any) -> Any:
+    """The board and the room for the products that a thread computes alone."""
+    at = np.int64(board.ctypes.data) + (1 + who) * PLACES * board.itemsize
+    room = pointer(np.int64(rooms.ctypes.data) + who * rooms.shape[1] * rooms.itemsize, rooms.dtype.type(0))
+    return numba.carray(pointer(at, np.int64(0)), (PLACES,)), numba.carray(room, (1, rooms.shape[1]))
 
 
 @compiled
@@ -170,9 +243,7 @@ def help_out(given: Any, number: Any) -> None:
     board, who = numba.carray(pointer(given[0], np.int64(0)), (PLACES,)), given[1]
     rooms, looks = rooms_of(board, number), 0
     while looks < PATIENCE and read(board, IS_OPEN, 0):
-        ticket = read(board, TICKET, 0)
-        if ticket % JOBS < ticket // JOBS:
-            take_jobs(board, rooms, who)
+        if take_jobs(board, rooms, who) > 0:
             looks = 0
         pause()
         looks += 1

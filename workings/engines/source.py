@@ -11,7 +11,7 @@ import ast
 import functools
 import itertools
 import math
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,11 +34,13 @@ from workings.engines.operations import (
     leaves,
 )
 from workings.engines.schedule import Group, Index, Layout, Placed, Schedule
+from workings.engines.sections import LEAVE, Sections
 
 RESERVED = frozenset((
     "i", "j", "k", "l", "step", "start", "stop", "begin", "rows", "block", "row", "first", "order", "objectives",
     "board", "rooms", "starts", "stops", "rates", "np", "numba", "real", "memory", "taken", "used", "asked", "leave",
-    "product", "pointer", "entry", "table", "min", "range", "len", "train",
+    "product", "pointer", "entry", "table", "min", "range", "len", "train", "section", "who", "handed", "sums", "part",
+    "in_sections", "section_bounds", "own",
 ))  # fmt: skip
 IS_TRUTH = frozenset(COMPARISONS.values())
 INFIX = IS_TRUTH | frozenset(OPERATORS.values())
@@ -97,6 +99,8 @@ class Shape:
         What is kept of each step.
     by_step : bool
         Whether arrays without rows are handed in for each step.
+    sections : int
+        Into how many sections the rows are cut, which threads share; 0 for none.
     """
 
     dtype: str
@@ -106,6 +110,7 @@ class Shape:
     rows: int | None
     kept: tuple[str, ...]
     by_step: bool
+    sections: int = 0
 
     def extent(self, name: str, axis: int, with_rows: Container[str]) -> str:
         """The length of an array that is handed in."""
@@ -129,6 +134,10 @@ class Writer:
     used: set[str] = field(default_factory=set)
     memory: dict[str, str] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
+    part: list[str] = field(default_factory=list)  # the function for one section, if there are sections
+
+    def __post_init__(self) -> None:
+        self.sections = Sections(self)
 
     @property
     def layout(self) -> Layout:
@@ -345,14 +354,15 @@ class Writer:
         loads = self.load_lines("0", "rows") if self.loads_once else []
         body = [
             "prefer_wide_vectors()",
-            *(f"{dim} = {text}" for dim, text in self.sizes.items()),
+            *self.size_lines(),
             *self.empty_lines(),
             *([f"rows = {self.shape.rows or 'stops[0] - starts[0]'}", *loads] if loads else []),
             "for step in range(len(starts)):",
             *indented(steps),
         ]
         head = f"def train({', '.join(self.arguments())}):"
-        return "\n".join([*self.header(), OPTIONS, head, *indented(body), ""])
+        part = [OPTIONS, *self.part] if self.part else []
+        return "\n".join([*self.header(), *part, OPTIONS, head, *indented(body), ""])
 
     def header(self) -> list[str]:
         """The imports, and the functions that the program brings."""
@@ -360,6 +370,7 @@ class Writer:
         here = [name for name in BOTH if name in self.used or name in ("prefer_wide_vectors", "taken", "leave")]
         fast = [f"{FAST[dtype][name]} as {name}" for name in sorted(self.used & FAST[dtype].keys())]
         others = sorted(self.used - {*FAST[dtype], *BOTH, "abs", "absolute"})
+        shared = [*(["in_sections", "own"] if self.part else []), "product", *(["section_bounds"] if self.part else [])]
         lines = [
             '"""One program of Workings, as loops: written by workings/engines/source.py."""',
             "",
@@ -367,7 +378,7 @@ class Writer:
             "import numpy as np",
             f"from numpy import {', '.join([f'{dtype} as real', *others])}",
             f"from workings.engines.elementary import {', '.join(sorted(here) + fast)}",
-            *(["from workings.engines.sharing import product"] if self.has_products else []),
+            *([f"from workings.engines.sharing import {', '.join(shared)}"] if self.has_products else []),
             "",
             "",
         ]
@@ -375,13 +386,25 @@ class Writer:
             lines += [HELPER, *helper.splitlines(), "", ""]
         return lines
 
+    def size_lines(self) -> list[str]:
+        """Read the sizes that stand for themselves off the arrays."""
+        return [f"{dim} = {text}" for dim, text in self.sizes.items()]
+
     def empty_lines(self) -> list[str]:
         """Room for what is kept between loops."""
+        lines = self.sections.taken("0") if self.part else self.taken_lines(lambda name: True)
+        return ["used = 0", *lines] if lines else []
+
+    def taken_lines(self, chosen: Callable[[str], bool]) -> list[str]:
+        """Take room for some of what is kept between loops."""
         names = {name: self.array(name) for name in self.kept_between_loops} | {
             name: f"{self.array(name)}_rows" for name in self.put_in_place
         }
-        lines = [f"{array}, used = taken(memory, used, {self.extents(name)})" for name, array in names.items()]
-        return ["used = 0", *lines] if lines else []
+        return [
+            f"{array}, used = taken(memory, used, {self.extents(name)})"
+            for name, array in names.items()
+            if chosen(name)
+        ]
 
     @property
     def kept_between_loops(self) -> list[str]:
@@ -393,17 +416,21 @@ class Writer:
         """The arrays of rows that are copied to where the loops find them."""
         return [] if self.shape.rows == 1 else [name for name in self.row_inputs if not self.is_direct(name)]
 
-    def room(self, block: int) -> int:
-        """How many numbers the room must hold, with so many rows at a time."""
+    def room(self, block: int) -> tuple[int, int]:
+        """How many numbers the room must hold, with so many rows at a time: for all, and more for each thread."""
         lanes = CACHE_LINE // np.dtype(self.shape.dtype).itemsize
-        counts = [
-            math.prod(block if dim == "n" else self.layout.size(dim) for dim in self.dims(name))
+        counts = {
+            name: math.prod(block if dim == "n" else self.layout.size(dim) for dim in self.dims(name))
             for name in (*self.kept_between_loops, *self.put_in_place)
-        ]
-        return sum(-(-count // lanes) * lanes for count in counts)
+        }
+        numbers = {name: -(-count // lanes) * lanes for name, count in counts.items()}
+        if not self.part:
+            return sum(numbers.values()), 0
+        own = sum(count for name, count in numbers.items() if self.sections.is_own(name))
+        return self.sections.numbers(numbers, lanes), own
 
-    def step_lines(self) -> list[str]:
-        """One step."""
+    def begin_lines(self) -> list[str]:
+        """What a step begins with."""
         lines = ["start, stop = starts[step], stops[step]"]
         if self.shape.rows:
             lines = ["start = starts[step]"]
@@ -412,8 +439,13 @@ class Writer:
         lines += [f"n = {self.shape.rows or 'stop - start'}", "lr = rates[step]", "t = first + step"]
         if self.shape.rows == 1:
             lines.append(f"row = {'order[start]' if self.shape.ordered else 'start'}")
+        return lines
+
+    def step_lines(self) -> list[str]:
+        """One step."""
+        lines = self.begin_lines()
         written = [self.phase_lines(number, groups) for number, groups in enumerate(self.schedule.phases)]
-        lines += self.zero_lines() if self.shape.in_blocks else []
+        lines += self.zero_lines() if self.shape.in_blocks and not self.shape.sections else []
         rows_come = next((number for number in range(1, len(written), 2) if written[number]), None)
         for number, phase in enumerate(written):
             if number == rows_come and not self.shape.in_blocks:
@@ -423,11 +455,23 @@ class Writer:
                 loads = self.load_lines("begin", "begin + rows")
                 phase = [*LEAVE, "rows = min(block, stop - begin)", *loads, *phase]
                 phase = ["for begin in range(start, stop, block):", *indented(phase)]
+                if self.shape.sections:
+                    phase = self.in_sections([line for lines in written[:number] for line in lines], phase)
             lines += phase
         objective = self.lowering.current.get("J")
         if objective is not None:
             lines.append(f"objectives[step] = {self.local(objective, ())}")
         return [*lines, *self.kept_lines()]
+
+    def in_sections(self, before: Sequence[str], rows: Sequence[str]) -> list[str]:
+        """Move the lines of the rows into the function for one section; what is left is the call."""
+        zeros = self.zero_lines()
+        empty = [f"{self.array(name)}[...] = {self.constant(0)}" for name in self.sections.summed]
+        self.sections.set(before, rows, zeros)
+        arguments = ", ".join(self.arguments())
+        lines = [*dict.fromkeys([*empty, *zeros]), *rows]
+        self.part = self.sections.function(arguments, self.size_lines(), self.begin_lines(), lines)
+        return self.sections.calling()
 
     def phase_lines(self, number: int, groups: Sequence[Group]) -> list[str]:
         """The groups of one phase."""
@@ -479,7 +523,6 @@ class Writer:
         ]
 
 
-LEAVE = ["if leave(asked):", "    return"]  # between pieces of a step, each of which is short
 HELPER = '@numba.njit(forceinline=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")'
 OPTIONS = '@numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")'
 

@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workings.arrays import Array
-from workings.engines.contract import Stretch
+from workings.engines.contract import FEWEST_TO_SHARE, Stretch
+from workings.engines.native import is_switched_off
 from workings.engines.operations import Apply, Dim, Leaf, Lowering, Operation
 from workings.engines.schedule import Layout, Schedule, is_large, make_schedule
+from workings.engines.sections import MOST_SUMMED, SECTIONS
 from workings.engines.source import Shape, Writer, alive
 from workings.program import Program
 
@@ -139,6 +141,18 @@ def can_be_cut(operations: Sequence[Operation], schedule: Schedule) -> bool:
     return over_rows == 1 and not largest
 
 
+def sections_of(operations: Sequence[Operation], layout: Layout, largest_product: int) -> int:
+    """Into how many sections rows that come in blocks are cut; 0 if that is not worth it, or takes too much room."""
+    summed = sum(
+        math.prod(layout.size(operation.dims[axis]) for axis in operation.out if isinstance(axis, str))
+        for operation in operations
+        if any(operation.dims[axis] == "n" for axis in operation.over)
+    )
+    if is_switched_off() or largest_product < FEWEST_TO_SHARE or summed > MOST_SUMMED:
+        return 0
+    return SECTIONS
+
+
 def updated_at_once(operations: Sequence[Operation], layout: Layout, changed: Mapping[str, str]) -> Sequence[Operation]:
     """Let large products that are only a step of gradient descent, W = W - lr · dW, be added to W themselves."""
     makers = {operation.target: operation for operation in operations if is_large(operation, layout)}
@@ -165,8 +179,10 @@ class Written:
         The source.
     block : int
         Rows at a time.
-    room : int
-        Numbers that are kept between its loops.
+    room, room_of_thread : int
+        Numbers that are kept between its loops; those that each thread keeps besides, if rows come in sections.
+    sections : int
+        Into how many sections rows are cut; 0 for none.
     largest_product : int
         Multiplications in the largest of the large products; 0 if there is none.
     rows, whole : tuple of str
@@ -176,6 +192,8 @@ class Written:
     text: str
     block: int
     room: int
+    room_of_thread: int
+    sections: int
     largest_product: int
     rows: tuple[str, ...]
     whole: tuple[str, ...]
@@ -209,10 +227,11 @@ def write(program: Program, size: Size, outputs: Sequence[str] = ()) -> Written:
     few = rows if len(size.batches) == 1 and rows <= FEW_ROWS else None
     on_rows = {name: dims.of[name] for name, shape in size.shapes if name in used and shape[:1] == ("n",)}
     whole = [name for name, shape in size.shapes if name in used and name not in on_rows]
-    shape = Shape(size.dtype, size.one_batch, size.ordered, in_blocks, few, size.kept, size.by_step)
+    products = [operation.dims.values() for operation in operations if is_large(operation, layout)]
+    largest_product = max((math.prod(layout.size(dim) for dim in of) for of in products), default=0)
+    sections = sections_of(operations, layout, largest_product) if in_blocks else 0
+    shape = Shape(size.dtype, size.one_batch, size.ordered, in_blocks, few, size.kept, size.by_step, sections)
     sizes = {dim: str(dims.numbers[dim]) if few == 1 else shape.extent(*at, on_rows) for dim, at in dims.found.items()}
     writer = Writer(lowering, schedule, shape, on_rows, whole, changed, sizes, handed_back)
     text, block = writer.written(), block if in_blocks else rows
-    products = [operation.dims.values() for operation in operations if is_large(operation, layout)]
-    largest_product = max((math.prod(layout.size(dim) for dim in of) for of in products), default=0)
-    return Written(text, block, writer.room(block), largest_product, tuple(on_rows), tuple(whole))
+    return Written(text, block, *writer.room(block), sections, largest_product, tuple(on_rows), tuple(whole))

@@ -1,7 +1,7 @@
-"""A team of threads that share the work of large products.
+"""A team of threads that share the work of large products, or of many rows.
 
-The thread that trains posts a product on a board of a few numbers, and helpers take some of its jobs if they are
-awake; how is told in ``sharing.py``, which is what they run.  Here the threads are started and sent home.
+The thread that trains posts what is to be done on a board of a few numbers, and helpers take some of its jobs if they
+are awake; how is told in ``sharing.py``, which is what they run.  Here the threads are started and sent home.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ from workings.engines.contract import FEWEST_TO_SHARE, PANELS
 from workings.engines.native import FUNCTION, address, is_switched_off
 
 PATIENCE = 20_000  # looks at the board, after which a helper lets others have the processor
-# The places on the board.  TICKET holds how many jobs the product has, times JOBS, plus the next job; it and DONE lie
-# in cache lines of their own.  From DESCRIPTION on: what ``product`` writes, and at last whether it is cut by columns.
-TICKET, DONE, IS_OPEN, TEAM, ADDRESS, ROOMS, ROOM, DESCRIPTION, PLACES = 0, 8, 16, 17, 18, 19, 20, 24, 37
+MOST_THREADS = 64
+# The places on the board.  DONE counts the jobs that are done.  From DESCRIPTION on: what ``product`` writes, and at
+# last whether it is cut by columns.  Sections of rows are computed by the function PART, which is given a TABLE of
+# arguments, in the STEP.  From TICKETS on, for each thread in a cache line of its own: how many jobs are meant for it,
+# times JOBS, plus how many of them have been taken.
+DONE, IS_OPEN, TEAM, ADDRESS, ROOMS, ROOM, BY_SECTIONS, POSTED = 0, 8, 9, 10, 11, 12, 13, 14
+PART, TABLE, STEP, ROOM_OF_THREAD, DESCRIPTION, TICKETS = 16, 17, 18, 19, 24, 40
+PLACES = TICKETS + 8 * MOST_THREADS
 COUNTING = threading.Lock()
 SOURCE = '''"""Products of matrices: written by workings/engines/team.py."""
 
@@ -68,13 +73,16 @@ class Team:
     def __init__(self, dtype: Any, largest_product: int) -> None:
         wanted = threads() if largest_product >= FEWEST_TO_SHARE and not is_switched_off() else 1
         with COUNTING:  # networks that train at once, in threads of one process, share the processors
-            self.size = max(wanted // (1 + Team.at_work), 1)
+            self.size = min(max(wanted // (1 + Team.at_work), 1), MOST_THREADS)
         self.rooms = np.empty((self.size, room_for(dtype)), dtype)
-        self.board = np.zeros(PLACES, np.int64)
-        self.board[[TEAM, ROOMS, ROOM]] = self.size, self.rooms.ctypes.data, room_for(dtype)
+        self.boards = np.zeros((1 + self.size, PLACES), np.int64)  # that of all, and one for each thread by itself
+        self.boards[:, ROOM] = room_for(dtype)
+        self.boards[:, TEAM] = [self.size, *(1 for _ in self.rooms)]
+        self.boards[:, ROOMS] = [self.rooms.ctypes.data, *(room.ctypes.data for room in self.rooms)]
+        self.board = self.boards.reshape(-1)
         self.source = SOURCE.format(dtype=np.dtype(dtype).name)
         if not is_switched_off():
-            self.board[ADDRESS] = address(self.source, "compute")
+            self.boards[:, ADDRESS] = address(self.source, "compute")
         self.helpers: list[threading.Thread] = []
 
     def __enter__(self) -> tuple[Any, Any]:
