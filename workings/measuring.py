@@ -107,7 +107,8 @@ class Measuring:
         """Room for what is chosen in some epochs."""
         has_columns = self.targets.kind != "classes" or "p" in self.outputs
         shape = rows.y.shape if has_columns else rows.y.shape[:1]
-        return {name: np.empty((epochs, *shape), rows.X.dtype) for name in self.outputs}
+        few = "choice" in self.outputs and rows.y.shape[1] <= 256
+        return {name: np.empty((epochs, *shape), np.uint8 if few else rows.X.dtype) for name in self.outputs}
 
     def look(self, rows: Rows, values: Mapping[str, Array]) -> tuple[Array, Array]:
         """J of shape (epochs,), and of shape (epochs, n, …) what was chosen, or p.

@@ -9,7 +9,6 @@ after the other, to the bits.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
     from workings.training import Training
 
 MANY_EPOCHS = 0.05  # seconds that epochs which nobody looks at may take together
-MOST_KEPT = 2**20  # numbers that are kept of epochs that are run together (8 MB in float64)
+MOST_KEPT = 2**23  # bytes that are kept of epochs that are run together
 T = TypeVar("T")
 Measured = tuple[Array, dict[str, Array]]
-# Where the epochs are cut to be measured, in 32nds; at last the pieces are small, as nothing is left to wait for.
-CUTS = (0, 4, 8, 12, 16, 20, 24, 28, 30, 31, 32)
+# Where the epochs are cut to be measured, in 32nds.  The last pieces are small: nothing goes on beside their measuring.
+CUTS = (0, 8, 16, 23, 28, 31, 32)
 
 
 class Together:
@@ -227,11 +226,12 @@ class Together:
         looks = (self.measures and not self.by_steps) or training.validation is not None
         looks = looks or any(callback.looks_back for callback in training.callbacks)
         shapes = {name: value.shape[1:] for name, value in training.kept_now().items()} if looks else {}
-        numbers = sum(map(math.prod, shapes.values()))
-        numbers += training.y.size if training.metrics else 0
-        numbers += 0 if training.validation is None else training.validation.y.size
-        epochs = max(min(epochs, MOST_KEPT // max(numbers, 1)), 1)
-        return epochs, {name: np.empty((epochs, *shape), training.X.dtype) for name, shape in shapes.items()}
+        kept = {name: np.empty((1, *shape), training.X.dtype) for name, shape in shapes.items()}
+        measured = [*([training.rows] if training.metrics else []), *filter(None, [training.validation])]
+        chosen = [array for rows in measured for array in training.measuring.room(rows, 1).values()]
+        each = sum(array.nbytes for array in (*kept.values(), *chosen))
+        epochs = max(min(epochs, MOST_KEPT // max(each, 1)), 1)
+        return epochs, {name: np.empty((epochs, *array.shape[1:]), array.dtype) for name, array in kept.items()}
 
 
 def at_once(function: Callable[..., T], *given: Any) -> Callable[[], T]:
