@@ -268,6 +268,16 @@ def test_several_numbers_a_row_are_predicted_each_in_its_column(command, tmp_pat
     frame = read_table("p.csv")
     assert frame.columns == ["prediction(0)", "prediction(1)"]
     np.testing.assert_allclose(frame.to_numpy(), pipeline.predict(table), rtol=1e-9)
+    bare = neural.MLPRegressor(max_iter=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bare.fit(table[["a"]], y[:, 0])
+    files.save(bare, f"bare.{end}")  # of which nothing is standardized
+    told = command("summary", f"bare.{end}").stdout
+    assert "1 numeric column taken as it is; target 'target': regression, in its own unit" in told
+    assert "  a: number, taken as it is" in told
+    assert command("predict", f"bare.{end}", "rows.csv", "--out", "bare.csv").exit_code == 0
+    np.testing.assert_allclose(read_table("bare.csv")["prediction"], bare.predict(table[["a"]]), rtol=1e-9)
 
 
 def test_decimal_commas_beside_marks_for_gaps_are_numbers_in_training_predicting_and_the_script(command, tmp_path):

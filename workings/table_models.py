@@ -363,7 +363,9 @@ def columns_of(preprocessing: Preprocessing) -> list[str]:
     for column in preprocessing.columns:
         fill = "" if column.fill is None else f"; gaps become {column.fill}"
         if isinstance(column, NumberColumn):
-            lines.append(f"  {column.name}: number, mean {column.mean:.6g}, standard deviation {column.std:.6g}{fill}")
+            is_scaled = (column.mean, column.std) != (0.0, 1.0)
+            how = f"mean {column.mean:.6g}, standard deviation {column.std:.6g}" if is_scaled else "taken as it is"
+            lines.append(f"  {column.name}: number, {how}{fill}")
         else:
             shown = ", ".join(column.categories[:8]) + (", …" if len(column.categories) > 8 else "")
             lines.append(f"  {column.name}: one of {len(column.categories)}: {shown}{fill}")

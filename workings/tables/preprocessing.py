@@ -252,7 +252,10 @@ class Preprocessing:
         words = [column for column in self.columns if isinstance(column, CategoryColumn)]
         values = plural(sum(len(column.categories) for column in words), "value")
         noun = "category" if len(words) == 1 else "categories"
-        parts = [f"{plural(len(numbers), 'numeric column')} standardized"] if numbers else []
+        plain = [column for column in numbers if (column.mean, column.std) == (0.0, 1.0)]
+        scaled = len(numbers) - len(plain)
+        parts = [f"{plural(scaled, 'numeric column')} standardized"] if scaled else []
+        parts += [f"{plural(len(plain), 'numeric column')} taken as it is"] if plain else []
         parts += [f"{len(words)} {noun} one-hot encoded ({values})"] if words else []
         parts += ["gaps filled"] if any(column.fill is not None for column in self.columns) else []
         return f"{', '.join(parts)}; {self.target.describe()}"

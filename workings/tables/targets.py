@@ -191,7 +191,9 @@ class NumberTarget:
 
     def describe(self) -> str:
         """Say what the target is."""
-        return f"target {self.name!r}: regression, standardized ({self.mean:.4g} ± {self.std:.4g})"
+        is_scaled = (self.mean, self.std) != (0.0, 1.0)  # a model that was taken over may take a target as it is
+        how = f"standardized ({self.mean:.4g} ± {self.std:.4g})" if is_scaled else "in its own unit"
+        return f"target {self.name!r}: regression, {how}"
 
     def to_dict(self) -> dict[str, Any]:
         """Give what a JSON file can hold."""
