@@ -539,6 +539,17 @@ def test_digits_tell_a_tables_own_rows_from_standardized_ones(kind: str, dtype: 
         assert not columns.look_raw(X[start : start + 10])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_columns_that_are_taken_as_they_are_tell_nothing(dtype: str) -> None:
+    as_it_is, scaled = Number("a", 0.0, 1.0, None), Number("b", 20.0, 3.0, None)
+    amounts = np.round(np.random.default_rng(0).normal(size=(200, 1)), 3).astype(dtype)
+    for rows in (amounts, *amounts):
+        assert not Columns((as_it_is,), "y", None).look_raw(rows.reshape(-1, 1))
+    raw = np.hstack([amounts, np.full((200, 1), 22.5, dtype)])
+    assert Columns((as_it_is, scaled), "y", None).look_raw(raw)
+    assert not Columns((as_it_is, scaled), "y", None).look_raw(np.hstack([amounts, (raw[:, 1:] - 20) / 3]))
+
+
 def test_constant_columns_and_filled_gaps_are_no_sign_of_a_table() -> None:
     columns = Columns((Number("always", 5**0.5, 1.0, None), Number("b", 1 / 3, 0.7, None)), "y", None)
     X = np.array([[0.0, 2**-0.5], [0.0, -(3**-0.5)]])

@@ -211,12 +211,12 @@ class Columns:
         two has few digits, the number or what it is without standardizing; where neither is so, in measurements with
         all their digits, whether most rows are far likelier as they are than as standardized ones.
         """
-        places = self.number_places
-        if not places:
-            return False
-        (mean, std, fill), eps = self.arrays.values(), np.finfo(X.dtype).eps
+        arrays = np.array(list(self.arrays.values()))
+        is_scaled = (arrays[0] != 0) | (arrays[1] != 1)  # what is taken as it is tells nothing
+        places, (mean, std, fill) = np.array(self.number_places, dtype=int)[is_scaled], arrays[:, is_scaled]
+        eps = np.finfo(X.dtype).eps
         x = X[X.any(axis=1)][:, places].astype(np.float64)  # all zeros are the average row, or one without anything
-        if not len(x):
+        if not x.size:
             return False
         with np.errstate(all="ignore"):  # numbers that are far out are no reason for another warning
             undone = original(x, mean, std)
