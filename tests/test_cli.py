@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from workings import Network, __version__
+from workings import Network, __version__, files
 from workings.cli.commands import app
 from workings.tables import read_table
 
@@ -182,6 +183,117 @@ def test_marks_for_gaps_are_imputed_in_training_and_in_predictions(command, tmp_
     done = command("predict", "m/model.safetensors", "gaps.csv")
     assert done.exit_code == 0, done.output
     assert len(done.stdout.splitlines()) == 81
+
+
+def taken_over(last, table, y, folder, end):
+    """A pipeline of scikit-learn, fitted, and the model file of it."""
+    compose, preprocessing = pytest.importorskip("sklearn.compose"), pytest.importorskip("sklearn.preprocessing")
+    words = [name for name in table if name != "a"]
+    columns = compose.ColumnTransformer(
+        [("n", preprocessing.StandardScaler(), ["a"]), ("w", preprocessing.OneHotEncoder(), words)]
+    )
+    pipeline = pytest.importorskip("sklearn.pipeline").make_pipeline(columns, last)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a few steps are enough
+        pipeline.fit(table, y)
+    files.save(Network.from_sklearn(pipeline), folder / f"m.{end}")
+    table.to_csv(folder / "rows.csv", index=False)
+    return pipeline
+
+
+def a_table(categories, n=2500):
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(1)
+    words = [f"c{number:05}" for number in rng.permutation(n) % categories]
+    return pandas.DataFrame({"a": rng.normal(5, 3, n), "code": words})
+
+
+@pytest.mark.parametrize("end", ["safetensors", "onnx", "json"])
+def test_a_pipeline_with_more_categories_than_are_learned_here_predicts(command, tmp_path, end):
+    if end == "onnx":
+        pytest.importorskip("onnx")
+    neural = pytest.importorskip("sklearn.neural_network")
+    table = a_table(1500)
+    y = np.where(table.a > 5, "high", "low")
+    pipeline = taken_over(neural.MLPClassifier((4,), max_iter=3, random_state=0), table, y, tmp_path, end)
+    done = command("predict", f"m.{end}", "rows.csv", "--out", "p.csv")
+    assert done.exit_code == 0, done.output
+    frame = read_table("p.csv")
+    assert frame["prediction"].to_list() == pipeline.predict(table).tolist()
+    found = np.stack([frame[f"p({label})"] for label in ("high", "low")], axis=1)
+    np.testing.assert_allclose(found, pipeline.predict_proba(table), rtol=1e-9)
+    assert "one of 1500: c00000, c00001" in command("summary", f"m.{end}").stdout
+    Path("new.csv").write_text("a,code\n1,c99999\n")
+    refused = command("predict", f"m.{end}", "new.csv")
+    assert refused.exit_code == 2
+    assert "'c99999' in row 1" in " ".join(refused.stderr.split())
+    assert len(refused.stderr) < 600
+    assert command("predict", f"m.{end}", "new.csv", "--unknown", "ignore").exit_code == 0
+
+
+@pytest.mark.parametrize("end", ["safetensors", "onnx", "json"])
+def test_several_labels_a_row_are_predicted_each_in_its_column(command, tmp_path, end):
+    if end == "onnx":
+        pytest.importorskip("onnx")
+    neural = pytest.importorskip("sklearn.neural_network")
+    table = a_table(3, 400)
+    y = np.stack([table.a > 5, table.code == "c00001", table.a < 3], axis=1).astype(int)
+    pipeline = taken_over(neural.MLPClassifier((9,), max_iter=60, random_state=0), table, y, tmp_path, end)
+    done = command("predict", f"m.{end}", "rows.csv", "--out", "p.csv")
+    assert done.exit_code == 0, done.output
+    frame = read_table("p.csv")
+    assert frame.columns == [*(f"prediction({i})" for i in range(3)), *(f"p({i})" for i in range(3))]
+    np.testing.assert_array_equal(frame.to_numpy()[:, :3], pipeline.predict(table))
+    assert set(map(tuple, pipeline.predict(table))) > {(1, 0, 0)}
+    np.testing.assert_allclose(frame.to_numpy()[:, 3:], pipeline.predict_proba(table), rtol=1e-9)
+    assert "3 labels (0, 1, 2), each yes or no" in command("summary", f"m.{end}").stdout
+    table.assign(target=1).to_csv("known.csv", index=False)  # one column is no target of three labels
+    assert command("predict", f"m.{end}", "known.csv").stdout == command("predict", f"m.{end}", "rows.csv").stdout
+    refused = command("doctor", f"m.{end}", "known.csv")
+    assert refused.exit_code == 2
+    assert "predicts 3 labels for each row" in " ".join(refused.output.split())
+
+
+@pytest.mark.parametrize("end", ["safetensors", "onnx", "json"])
+def test_several_numbers_a_row_are_predicted_each_in_its_column(command, tmp_path, end):
+    if end == "onnx":
+        pytest.importorskip("onnx")
+    neural = pytest.importorskip("sklearn.neural_network")
+    table = a_table(3, 200)
+    y = np.stack([table.a, 2 - table.a], axis=1)
+    pipeline = taken_over(
+        neural.MLPRegressor(hidden_layer_sizes=(9,), max_iter=20, random_state=0), table, y, tmp_path, end
+    )
+    assert command("predict", f"m.{end}", "rows.csv", "--out", "p.csv").exit_code == 0
+    frame = read_table("p.csv")
+    assert frame.columns == ["prediction(0)", "prediction(1)"]
+    np.testing.assert_allclose(frame.to_numpy(), pipeline.predict(table), rtol=1e-9)
+    bare = neural.MLPRegressor(max_iter=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bare.fit(table[["a"]], y[:, 0])
+    files.save(bare, f"bare.{end}")  # of which nothing is standardized
+    told = command("summary", f"bare.{end}").stdout
+    assert "1 numeric column taken as it is; target 'target': regression, in its own unit" in told
+    assert "  a: number, taken as it is" in told
+    assert command("predict", f"bare.{end}", "rows.csv", "--out", "bare.csv").exit_code == 0
+    np.testing.assert_allclose(read_table("bare.csv")["prediction"], bare.predict(table[["a"]]), rtol=1e-9)
+
+
+def test_decimal_commas_beside_marks_for_gaps_are_numbers_in_training_predicting_and_the_script(command, tmp_path):
+    values = [f"{i / 4}".replace(".", ",") if i % 9 else "NA" for i in range(80)]
+    rows = [f"{value};{'ab'[i % 2]};{'yes' if i % 2 else 'no'}" for i, value in enumerate(values)]
+    (tmp_path / "gaps.csv").write_text("n;c;y\n" + "\n".join(rows) + "\n")
+    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y").stderr
+    options = ("--target", "y", "--impute", "--epochs", "3", "--out", "m", "--script", "own.py")
+    assert command("train", "gaps.csv", *options).exit_code == 0
+    assert "  n: number" in command("summary", "m/model.safetensors").stdout
+    done = command("predict", "m/model.safetensors", "gaps.csv")
+    assert len(done.stdout.splitlines()) == 81
+    points = (tmp_path / "gaps.csv").read_text().replace(",", ".").replace(";", ",")
+    (tmp_path / "points.csv").write_text(points)
+    assert command("predict", "m/model.safetensors", "points.csv").stdout == done.stdout
+    subprocess.run([sys.executable, "own.py"], cwd=tmp_path, check=True, capture_output=True)
 
 
 def test_a_class_that_is_only_in_the_validation_rows_is_known(command, tmp_path):

@@ -429,14 +429,13 @@ np.save("found.npy", found)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["torch", "jax"])
+@pytest.mark.parametrize("backend", ["torch", "jax", "tensorflow"])
 @pytest.mark.parametrize(("target", "gaps"), [("three", True), ("amount", False), ("words", True)])
 def test_keras_takes_the_tables_own_columns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, target: str, gaps: bool
 ) -> None:
-    pytest.importorskip(backend)
-    if not has_keras():
-        pytest.skip("Keras is not installed")
+    if not has_keras() or importlib.util.find_spec(backend) is None:
+        pytest.skip(f"Keras or {backend} is not installed")
     monkeypatch.setenv("KERAS_BACKEND", backend)
     network, frame, preprocessing = table_model(target, gaps)
     exported = files.save(network, tmp_path / "n.keras")
@@ -454,6 +453,19 @@ def test_keras_takes_the_tables_own_columns(
     else:
         assert close(found[:, 0], expected, "float32")
     assert "KERAS_BACKEND=torch python n_keras.py" in exported.paths[1].read_text()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_c_gives_each_of_several_numbers_in_its_unit(tmp_path: Path, dtype: str) -> None:
+    if compiler_here() is None:
+        pytest.skip("needs a C compiler")
+    columns = Columns(KINDS["numbers"], "y", (5.0, 2.0))
+    network = Network([Dense(3, "tanh"), Dense(2)], loss="SquaredError", seed=0, n_in=columns.width, dtype=dtype)
+    network.preprocessing = columns.stored((), "")
+    exported = files.save(network, tmp_path / "n.c")
+    assert "double n_value(const" in exported.paths[1].read_text()
+    assert exported.agreement is not None
+    assert exported.agreement.ok
 
 
 def test_a_preprocessing_that_is_not_understood_is_refused(tmp_path: Path) -> None:
@@ -501,6 +513,51 @@ def test_rows_without_names_that_look_like_a_table_get_a_warning() -> None:
         X = preprocessing.transform(frame)
         for rows in (X, X[:1], X[40:43], np.zeros((2, raw.shape[1]))):
             network.predict(rows)  # warnings are errors here
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["rare", "half", "counts", "sparse", "whole", "decimals"])
+def test_digits_tell_a_tables_own_rows_from_standardized_ones(kind: str, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    raw = {
+        "rare": rng.random((400, 10)) < 0.02, "half": rng.random((400, 10)) < 0.5,
+        "counts": rng.poisson(0.1, (400, 20)), "sparse": rng.random((400, 60)) * (rng.random((400, 60)) < 0.05),
+        "whole": rng.integers(0, 2, (400, 3)) * [1, 7, 1000],
+        "decimals": np.round(np.exp(rng.normal(0, 2, (400, 6))), 2),
+    }[kind].astype(np.float64)  # fmt: skip
+    scaler = pytest.importorskip("sklearn.preprocessing").StandardScaler().fit(raw[:300])
+    known = zip(scaler.mean_.tolist(), scaler.scale_.tolist(), strict=True)
+    columns = Columns(tuple(Number(f"x{i}", mean, std, None) for i, (mean, std) in enumerate(known)), "y", None)
+    X, rows = scaler.transform(raw[300:]).astype(dtype), raw[300:].astype(dtype)
+    there = rows.any(axis=1)
+    warned = np.array([columns.look_raw(row[None]) for row in rows])
+    assert warned[there].mean() > (0.99 if kind != "decimals" or dtype == "float64" else 0.3)
+    assert not warned[~there].any()  # nothing but zeros is an average row as well
+    assert not np.mean([columns.look_raw(row[None]) for row in X]) > 0.01
+    for start in range(0, 100, 10):
+        assert columns.look_raw(rows[start : start + 10]) == rows[start : start + 10].any()
+        assert not columns.look_raw(X[start : start + 10])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_columns_that_are_taken_as_they_are_tell_nothing(dtype: str) -> None:
+    as_it_is, scaled = Number("a", 0.0, 1.0, None), Number("b", 20.0, 3.0, None)
+    amounts = np.round(np.random.default_rng(0).normal(size=(200, 1)), 3).astype(dtype)
+    for rows in (amounts, *amounts):
+        assert not Columns((as_it_is,), "y", None).look_raw(rows.reshape(-1, 1))
+    raw = np.hstack([amounts, np.full((200, 1), 22.5, dtype)])
+    assert Columns((as_it_is, scaled), "y", None).look_raw(raw)
+    assert not Columns((as_it_is, scaled), "y", None).look_raw(np.hstack([amounts, (raw[:, 1:] - 20) / 3]))
+
+
+def test_constant_columns_and_filled_gaps_are_no_sign_of_a_table() -> None:
+    columns = Columns((Number("always", 5**0.5, 1.0, None), Number("b", 1 / 3, 0.7, None)), "y", None)
+    X = np.array([[0.0, 2**-0.5], [0.0, -(3**-0.5)]])
+    assert not columns.look_raw(X)
+    filled = Columns((Number("far", 1e5, 0.5, 99_999.0), Number("b", 1 / 3, 0.7, None)), "y", None)
+    X[:, 0] = -2.0  # what fills a gap, standardized; in float32 nothing is left of the digits of the others
+    assert not filled.look_raw(X)
+    assert not filled.look_raw(X.astype(np.float32))
 
 
 def test_a_table_that_does_not_fit_is_refused_by_column_and_row() -> None:
@@ -908,6 +965,36 @@ def scalers() -> dict[str, Any]:
         "max": known.MaxAbsScaler(), "robust": known.RobustScaler(), "nothing": "passthrough",
         "several": make_pipeline(known.MinMaxScaler(), SimpleImputer(), known.StandardScaler()),
     }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("transformer", ["standard", "min max", "robust"])
+def test_several_targets_with_scales_of_their_own_go_into_the_last_layer(tmp_path: Path, transformer: str) -> None:
+    compose, neural_network = pytest.importorskip("sklearn.compose"), pytest.importorskip("sklearn.neural_network")
+    rows = np.random.default_rng(0).normal(size=(80, 3))
+    y = np.column_stack([1e4 + 30 * rows[:, 0], rows[:, 1] / 50])
+    last = neural_network.MLPRegressor(hidden_layer_sizes=(4,), max_iter=5, random_state=0)
+    theirs = compose.TransformedTargetRegressor(last, transformer=scalers()[transformer]).fit(rows, y)
+    network = Network.from_sklearn(theirs)
+    np.testing.assert_allclose(network.predict(rows), theirs.predict(rows), rtol=1e-12)
+    for end in ("c", "onnx", "py"):
+        agreement = files.save(theirs, tmp_path / f"n.{end}").agreement
+        assert agreement is None or agreement.ok
+
+
+def test_standardizing_in_another_precision_is_near_and_another_mean_is_not() -> None:
+    columns = Columns(KINDS["numbers"], "y", None)
+    numbers = np.random.default_rng(0).normal(size=(50, 2)) * [2.0, 0.5] + [3.0, 1e5]
+    numbers[::7, 1] = np.nan
+    numbers = numbers.astype(np.float32).astype(np.float64)
+    codes = np.zeros((50, 0), dtype=np.int64)
+    X = columns.features(numbers, codes, np.float32)
+    assert columns.is_near(X, numbers, codes, np.float32)
+    assert not columns.is_near(X[:, :1], numbers, codes, np.float32)
+    exact = columns.features(numbers, codes)
+    assert columns.is_near(exact, numbers, codes, np.float64)
+    assert not columns.is_near(exact + np.array([1e-5, 0.0]), numbers, codes, np.float32)
+    assert not columns.is_near(exact * np.array([1.0, 1.2]), numbers, codes, np.float32)
 
 
 @pytest.mark.filterwarnings("ignore")

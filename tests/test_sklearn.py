@@ -30,12 +30,12 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_iris, make_multilabel_classification, make_regression
-from sklearn.ensemble import VotingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss, mean_poisson_deviance
 from sklearn.model_selection import GridSearchCV, cross_validate
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -316,6 +316,17 @@ def test_both_have_the_same_shared_parameters_and_one_text():
             assert re.search(rf"\b{name}\b", kind.__doc__), name
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_fit_takes_what_theirs_takes_and_validation_rows_as_their_boosting_does(name):
+    boosting = HistGradientBoostingClassifier if name == "MLPClassifier" else HistGradientBoostingRegressor
+    theirs = inspect.signature(boosting.fit).parameters
+    ours = inspect.signature(KINDS[name].fit).parameters
+    assert [(p.name, p.kind, p.default) for p in ours.values()] == [
+        (p.name, p.kind, p.default) for p in theirs.values()
+    ]
+    assert list(inspect.signature(getattr(neural_network, name).fit).parameters) == list(ours)[:4]
+
+
 @parametrize_with_checks(
     [MLPClassifier(max_iter=100, engine="reference"), MLPRegressor(max_iter=100, engine="reference")]
 )
@@ -492,6 +503,24 @@ def test_a_validation_set_has_its_curve_and_stops_what_overfits():
     early = MLPClassifier(**settings, early_stopping=True, n_iter_no_change=3).fit(X_IRIS[rest], NAMES[rest])
     assert early.n_iter_ < 60
     assert max(early.validation_scores_) == early.best_validation_score_ == early.score(*held)
+
+
+@pytest.mark.parametrize(("solver", "engine"), [("adam", "reference"), ("adam", "compiled"), ("lbfgs", "reference")])
+def test_validation_rows_count_by_their_weights(solver, engine):
+    if engine == "compiled" and not is_installed():
+        pytest.skip("needs Numba")
+    held, w = (X_IRIS[::3], NAMES[::3]), np.linspace(0, 3, 50)
+    settings = {**OURS, "engine": engine, "solver": solver, "max_iter": 7, "scoring": "accuracy", "alpha": 0.0}
+    model = MLPClassifier(**settings)
+    model.fit(X_IRIS, NAMES, X_val=held[0], y_val=held[1], sample_weight_val=w)
+    weighted = log_loss(held[1], model.predict_proba(held[0]), sample_weight=w)
+    assert model.validation_loss_curve_[-1] == pytest.approx(weighted, rel=1e-9)
+    assert model.validation_scores_[-1] == pytest.approx(model.score(*held, sample_weight=w), rel=1e-12)
+    told = MLPClassifier(**settings, validation_set=(*held, w)).fit(X_IRIS, NAMES)
+    assert told.validation_loss_curve_ == model.validation_loss_curve_
+    plain = MLPClassifier(**settings, validation_set=held).fit(X_IRIS, NAMES)
+    np.testing.assert_array_equal(plain.coefs_[0], model.coefs_[0])
+    assert plain.validation_loss_curve_[-1] != pytest.approx(weighted, rel=1e-3)
 
 
 def test_any_scorer_stops_and_its_best_epoch_stays():
@@ -778,6 +807,70 @@ def test_metadata_is_routed():
         MLPClassifier().set_partial_fit_request(classes=True)
 
 
+def frame_of_flowers(rows):
+    """Iris as a frame with columns of unlike scale and one of text."""
+    names = np.where(np.arange(150) % 2, "odd", "even")
+    frame = pandas.DataFrame({"a": X_IRIS[:, 0] * 100 + 7, "b": X_IRIS[:, 2] / 50, "c": X_IRIS[:, 3], "d": names})
+    return frame[rows]
+
+
+@pytest.mark.parametrize("settings", [
+    {"early_stopping": True, "n_iter_no_change": 3, "max_iter": 60, "learning_rate_init": 0.01},
+    {"solver": "lbfgs"},
+    {"early_stopping": True, "scoring": "neg_log_loss"},
+], ids=str)  # fmt: skip
+def test_a_pipeline_transforms_the_validation_rows(settings):
+    out = np.arange(150) % 3 == 0
+    table, held, y, y_held = frame_of_flowers(~out), frame_of_flowers(out), NAMES[~out], NAMES[out]
+
+    def columns():
+        return ColumnTransformer([("n", StandardScaler(), ["a", "b", "c"]), ("c", OneHotEncoder(), ["d"])])
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = MLPClassifier(**{**OURS, **settings}).set_fit_request(X_val=True, y_val=True)
+        pipeline = make_pipeline(columns(), model, transform_input=["X_val"])
+        pipeline.fit(table, y, X_val=held, y_val=y_held)
+    before = columns().fit(table)
+    by_hand = MLPClassifier(**{**OURS, **settings}, validation_set=(before.transform(held), y_held))
+    by_hand.fit(before.transform(table), y)
+    assert pipeline[-1].validation_loss_curve_ == by_hand.validation_loss_curve_
+    assert pipeline[-1].validation_scores_ == by_hand.validation_scores_
+    for ours, known in zip(pipeline[-1].coefs_, by_hand.coefs_, strict=True):
+        np.testing.assert_array_equal(ours, known)
+    assert pipeline[-1].validation_loss_curve_[-1] < 1
+
+
+def test_a_search_hands_validation_rows_to_each_fit():
+    out = np.arange(150) % 3 == 0
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = MLPClassifier(**OURS, early_stopping=True).set_fit_request(X_val=True, y_val=True)
+        pipeline = Pipeline([("scale", StandardScaler()), ("net", model)], transform_input=["X_val"])
+        search = GridSearchCV(pipeline, {"net__alpha": [1e-4, 1.0]}, cv=2)
+        search.fit(X_IRIS[~out], NAMES[~out], X_val=X_IRIS[out], y_val=NAMES[out])
+    best = search.best_estimator_
+    assert best[-1].best_validation_score_ == best.score(X_IRIS[out], NAMES[out])
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"X_val": X_IRIS}, "X_val is provided, but y_val was not provided"),
+    ({"y_val": NAMES}, "y_val is provided, but X_val was not provided"),
+    ({"sample_weight_val": np.ones(150)}, "sample_weight_val is provided, but X_val and y_val"),
+    ({"X_val": X_IRIS[:9], "y_val": NAMES}, "must have as many rows"),
+    ({"X_val": X_IRIS[:, :2], "y_val": NAMES}, 'transform_input=["X_val"]'),
+    ({"X_val": X_IRIS, "y_val": NAMES, "sample_weight_val": np.ones(3)}, "sample_weight.shape"),
+    ({"X_val": X_IRIS, "y_val": NAMES, "sample_weight_val": np.zeros(150)}, "non-zero"),
+    ({"X_val": X_IRIS, "y_val": np.full(150, np.nan)}, "y_val contains NaN"),
+])  # fmt: skip
+def test_validation_rows_that_mean_nothing(given, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        MLPClassifier(**OURS).fit(X_IRIS, NAMES, **given)
+
+
+def test_validation_rows_are_given_once():
+    with pytest.raises(InputError, match="Both X_val and validation_set are given"):
+        MLPClassifier(**OURS, validation_set=0.2).fit(X_IRIS, NAMES, X_val=X_IRIS, y_val=NAMES)
+
+
 def test_joblib_keeps_a_model_and_training_goes_on(tmp_path):
     model = MLPRegressor(**OURS).fit(X_REG, Y_REG)
     joblib.dump(model, tmp_path / "model.joblib")
@@ -836,14 +929,14 @@ def test_networks_that_train_in_threads_share_the_processors(monkeypatch):
     ({"callbacks": EarlyStopping()}, "callbacks is a list"),
     ({"clip": 0}, "clip must be a positive number"),
     ({"validation_set": 2}, "validation_set must be (X, y) or a share"),
-    ({"validation_set": (X_IRIS, ["tulip"] * 150)}, "has labels that y has not: ['tulip']"),
+    ({"validation_set": (X_IRIS, ["tulip"] * 150)}, "have labels that y has not: ['tulip']"),
     ({"validation_set": (X_IRIS, NAMES[:9])}, "must have as many rows"),
     ({"loss": "hinge"}, "Unknown loss"),
     ({"loss": Poisson()}, "is for counts"),
     ({"optimizer": "rmsprop"}, "Write RMSProp(…), with parentheses."),
     ({"class_weight": "balance"}, 'class_weight must be None, "balanced" or a dict of label to weight'),
     ({"class_weight": {"tulip": 2.0}}, "class_weight has 'tulip', which is no label: y has 'setosa', 'versicolor'"),
-    ({"validation_set": (X_IRIS[:, :2], NAMES)}, "In validation_set: X has 2 features"),
+    ({"validation_set": (X_IRIS[:, :2], NAMES)}, "In the validation rows: X has 2 features"),
     ({"validation_set": (NAMES.reshape(-1, 1), NAMES)}, "inside of one, give a share of the rows"),
     ({"solver": "lbfgs", "schedule": Step(0.1, every=2)}, "L-BFGS chooses its steps itself"),
     ({"dtype": "int8"}, "dtype must be float32 or float64"),

@@ -253,15 +253,24 @@ def test_two_penalties_at_once(system: str, optimizer: Any) -> None:
     check(*apart(system, network(regularizer=[L2(0.02), L1(0.003), L2(0.01)]), optimizer))
 
 
-@pytest.mark.parametrize("system", ["torch", "sklearn"])
-def test_a_mean_of_rows_that_adds_up_outputs(system: str) -> None:
-    loss = SquaredError(half=True, reduction="mean of rows")
-    check(*apart(system, network(loss, regularizer=L2PerRow(0.1)), Momentum(0.05)))
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    "loss",
+    [SquaredError(half=True, reduction="mean of rows"), BinaryCrossEntropy(reduction="mean of rows")],
+    ids=str,
+)
+def test_a_mean_of_rows_that_adds_up_outputs(system: str, loss: Any) -> None:
+    penalty = L2(0.02) if system == "keras" else L2PerRow(0.1)
+    check(*apart(system, network(loss, 3, regularizer=penalty), Momentum(0.05)))
+
+
+@pytest.mark.parametrize("system", ["torch", "keras"])
+def test_a_mean_of_rows_of_numbers_without_the_half(system: str) -> None:
+    for loss in (SquaredError(reduction="mean of rows"), Huber(delta=0.3, reduction="mean of rows")):
+        check(*apart(system, network(loss, 3), Momentum(0.05)))
 
 
 def test_what_keras_cannot_say_of_rows() -> None:
-    with pytest.raises(InputError, match="mean of rows"):
-        network(SquaredError(reduction="mean of rows")).translate("keras", optimizer=SGD(0.1))
     with pytest.raises(InputError, match="rows"):
         network(regularizer=L2PerRow(0.1)).translate("keras", optimizer=SGD(0.1), batch_size=None)
 
@@ -401,7 +410,7 @@ def test_validation(loss: Any, penalty: Any, given: dict[str, Any]) -> None:
     )
     check(told, distance)
     np.testing.assert_allclose(names["val_loss"], history["val_loss"], rtol=1e-6)
-    if loss.reduction == "mean":
+    if loss.reduction != "sum":
         told, distance, names, history = weighed(
             "keras", network(loss, 3, regularizer=penalty), optimizer, {**given, "validation": True}
         )

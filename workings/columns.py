@@ -7,6 +7,7 @@ short form in which a network remembers its table, for those who cannot or need 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -42,6 +43,12 @@ def standardized(x: Array) -> Array:
 def likelier(x: Values, mean: Values, std: Values) -> Values:
     """is by how much likelier x is with this mean and spread than with 0 and 1, as a logarithm (Laplace's density)"""
     return np.abs(x) - np.abs(standard(x, mean, std)) - np.log(std)
+
+
+def is_round(x: Values, error: Values) -> Values:
+    """is whether a number has so few digits that it hardly has them by chance, to within its error"""
+    grain = 10.0 ** np.ceil(np.log10(np.maximum(10_000 * error, 1e-300)))
+    return np.abs(x - grain * np.round(x / grain)) <= error
 
 
 def original(p: Values, mean: Values, std: Values) -> Values:
@@ -160,6 +167,23 @@ class Columns:
         ]  # fmt: skip
         return np.hstack(pieces).astype(dtype)
 
+    def is_near(self, X: Array, numbers: Array, codes: Array, dtype: DTypeLike) -> bool:
+        """Whether X is ``features`` of these rows, computed in some precision, in whatever order.
+
+        Eight roundings of the numbers that are subtracted, in standard deviations: a large mean takes digits away.
+        """
+        exact = self.features(numbers, codes)
+        mean, std, fill = self.arrays.values()
+        error = np.zeros(exact.shape)
+        error[:, self.number_places] = standard(np.abs(filled(numbers, fill)), -np.abs(mean), std)
+        return X.shape == exact.shape and bool((np.abs(X - exact) <= 8 * np.finfo(dtype).eps * error).all())
+
+    @property
+    def number_places(self) -> list[int]:
+        """Which columns of X are numbers."""
+        starts = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
+        return [start for start, column in zip(starts, self.columns, strict=False) if isinstance(column, Number)]
+
     def of_table(self, table: Any) -> Array:
         """X, of shape (n, n_in), for a table that gives each of its own columns by name.
 
@@ -181,13 +205,28 @@ class Columns:
         return self.features(np.array(numbers).reshape(-1, rows).T, np.array(codes, dtype=np.int64).reshape(-1, rows).T)
 
     def look_raw(self, X: Array) -> bool:
-        """Whether rows of X hold a table's own numbers: whether most of them are far likelier so than standardized."""
-        starts = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
-        places = [start for start, column in zip(starts, self.columns, strict=False) if isinstance(column, Number)]
-        if not places:
+        """Whether rows of X hold a table's own numbers, and not standardized ones.
+
+        A table's own numbers have few digits, and hardly any standardized one has.  So what counts is which of the
+        two has few digits, the number or what it is without standardizing; where neither is so, in measurements with
+        all their digits, whether most rows are far likelier as they are than as standardized ones.
+        """
+        arrays = np.array(list(self.arrays.values()))
+        is_scaled = (arrays[0] != 0) | (arrays[1] != 1)  # what is taken as it is tells nothing
+        places, (mean, std, fill) = np.array(self.number_places, dtype=int)[is_scaled], arrays[:, is_scaled]
+        eps = np.finfo(X.dtype).eps
+        x = X[X.any(axis=1)][:, places].astype(np.float64)  # all zeros are the average row, or one without anything
+        if not x.size:
             return False
-        mean, std, _ = self.arrays.values()
-        return bool(np.median(likelier(X[:, places].astype(np.float64), mean, std).sum(axis=1)) > FAR_LIKELIER)
+        with np.errstate(all="ignore"):  # numbers that are far out are no reason for another warning
+            undone = original(x, mean, std)
+            error = 4 * eps * (np.abs(x * std) + np.abs(mean))
+            own, theirs = is_round(x, 2 * eps * np.abs(x)), is_round(undone, error)
+            far_likelier = np.median(likelier(x, mean, std).sum(axis=1)) > FAR_LIKELIER
+        # What fills a gap, and a column that never changes, are standardized to few digits by chance.
+        own &= ~(np.abs(undone - fill) <= error) & ~((x == 0) & (std == 1))
+        raw, scaled = np.count_nonzero(own & ~theirs), np.count_nonzero(theirs & ~own)
+        return bool(raw > scaled if raw + scaled >= ENOUGH * x.size else far_likelier)
 
     def stored(self, classes: Sequence[Any], reason: str) -> dict[str, Any]:
         """What stands in ``network.preprocessing``: what ``columns_in`` reads."""
@@ -203,7 +242,8 @@ class Columns:
 KINDS: dict[type, str] = {Number: "number", Words: "category"}
 
 
-FAR_LIKELIER = 3.0  # the logarithm of 20 to 1
+FAR_LIKELIER = math.log(100)  # for 100 to 1
+ENOUGH = 0.1  # the share of numbers whose digits decide whether rows are standardized
 
 
 def column_names(table: Any) -> tuple[str, ...]:
@@ -240,7 +280,7 @@ def codes_in(values: Any, column: Words) -> Array:
     for row, text in enumerate(texts):
         if text not in known:
             what = f"the category {text!r}, which was not in the training table" if text else "a gap"
-            words = ", ".join(column.categories)
+            words = ", ".join(column.categories[:8]) + (", …" if column.width > 8 else "")
             raise InputError(f"The column {column.name!r} has {what}, at row {row}. Known are {words}.")
     return np.array([known[text] for text in texts], dtype=np.int64)
 

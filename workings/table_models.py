@@ -27,7 +27,15 @@ from workings.network import Network
 from workings.optimizers import LBFGS, optimizer_named
 from workings.readings.script.settings import Held
 from workings.regularizers import L2
-from workings.tables import NumberColumn, Preprocessing, marks_as_gaps, read_table, write_table
+from workings.tables import (
+    ClassTarget,
+    LabelsTarget,
+    NumberColumn,
+    Preprocessing,
+    marks_as_gaps,
+    read_table,
+    write_table,
+)
 from workings.writing import writable_folder, write_bytes
 
 if TYPE_CHECKING:
@@ -285,7 +293,7 @@ def predict(model: Path, file: Path, out: Path | None, unknown: str = "error") -
         raise InputError(
             f"{model} was not trained on a table, so it does not know columns: use Network.load and predict."
         )
-    preprocessing, frame = frame_for(network.preprocessing, file)
+    preprocessing, frame = frame_for(network, file)
     X = preprocessing.transform(frame, unknown=unknown)
     if preprocessing.task == "classification":
         predictions = preprocessing.predictions_frame(network.predict(X), network.predict_proba(X))
@@ -304,13 +312,22 @@ def rows_for(network: Network, file: Path | None) -> Rows:
         return arrays_in(file)
     if network.preprocessing is None:
         raise InputError("This model was not trained on a table: give its rows as an .npz file that holds X and y.")
-    preprocessing, frame = frame_for(network.preprocessing, file)
+    preprocessing, frame = frame_for(network, file)
     return preprocessing.transform(frame), preprocessing.targets(frame)
 
 
-def frame_for(known: dict[str, Any], file: Path) -> tuple[Preprocessing, Any]:
+def preprocessing_of(network: Network) -> Preprocessing:
+    """What a model knows of columns; several labels for each row are a target of their own."""
+    known = Preprocessing.from_dict(network.preprocessing)
+    has_several = network.targets.kind == "labels" and network.n_out > 1
+    if not has_several or not isinstance(known.target, ClassTarget):
+        return known
+    return replace(known, target=LabelsTarget(known.target.name, known.target.classes))
+
+
+def frame_for(network: Network, file: Path) -> tuple[Preprocessing, Any]:
     """What a model knows of columns, and a table, with its marks for gaps as gaps where the model fills them."""
-    preprocessing, frame = Preprocessing.from_dict(known), read_table(file)
+    preprocessing, frame = preprocessing_of(network), read_table(file)
     if any(column.fill is not None for column in preprocessing.columns):
         frame = marks_as_gaps(frame, preprocessing.target.name)
     return preprocessing, frame
@@ -329,8 +346,8 @@ def arrays_in(file: Path) -> Rows:
 
 def known_score(network: Network, preprocessing: Preprocessing, frame: Any, X: Array) -> str:
     """The score on a table that has the target too; nothing where it has not, or not everywhere."""
-    name = preprocessing.target.name
-    if name not in frame.columns:
+    name, has_one = preprocessing.target.name, network.n_out == 1 or network.targets.has_labels
+    if name not in frame.columns or not has_one:
         return ""
     try:
         y = preprocessing.targets(frame)
@@ -346,7 +363,9 @@ def columns_of(preprocessing: Preprocessing) -> list[str]:
     for column in preprocessing.columns:
         fill = "" if column.fill is None else f"; gaps become {column.fill}"
         if isinstance(column, NumberColumn):
-            lines.append(f"  {column.name}: number, mean {column.mean:.6g}, standard deviation {column.std:.6g}{fill}")
+            is_scaled = (column.mean, column.std) != (0.0, 1.0)
+            how = f"mean {column.mean:.6g}, standard deviation {column.std:.6g}" if is_scaled else "taken as it is"
+            lines.append(f"  {column.name}: number, {how}{fill}")
         else:
             shown = ", ".join(column.categories[:8]) + (", …" if len(column.categories) > 8 else "")
             lines.append(f"  {column.name}: one of {len(column.categories)}: {shown}{fill}")

@@ -338,7 +338,8 @@ class Training:
             (*key, "compiled", outputs), lambda: CompiledEngine(program, outputs)
         )
         engine.source(self.example(), self.values)
-        self.measuring.compile({self.w is not None: self.rows, False: Rows(self.X, self.y)}, self.kept_now())
+        measured = [Rows(self.X, self.y), self.rows, *([] if self.validation is None else [self.validation])]
+        self.measuring.compile({rows.w is not None: rows for rows in measured}, self.kept_now())
         return engine
 
     def chosen_by_steps(self) -> tuple[str, ...]:

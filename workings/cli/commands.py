@@ -28,7 +28,6 @@ from workings.network import Network
 from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
 from workings.readings.script import save_script
 from workings.readings.translate.described import described_or_loaded
-from workings.tables import Preprocessing
 from workings.version import __version__
 from workings.writing import writable_folder
 
@@ -209,7 +208,7 @@ def summary(
         if network.classes is not None:
             lines.append(f"classes: {', '.join(map(str, network.classes.tolist()))}")
         if network.preprocessing is not None:
-            preprocessing = Preprocessing.from_dict(network.preprocessing)
+            preprocessing = table_models.preprocessing_of(network)
             lines += [preprocessing.describe(), *table_models.columns_of(preprocessing)]
         if program:
             lines += ["", str(network.program())]
@@ -377,7 +376,7 @@ def doctor(
         if what in NETWORKS:
             refuse("the table", table, "an experiment has its own rows")
             diagnosis = diagnosis_of_experiment(what, seed)
-        elif Path(what).suffix == ".safetensors":
+        elif Path(what).suffix.lower() in files.READERS:
             refuse("--target", target, "a model knows its target")
             diagnosis = table_models.examine_model(Path(what), table)
         elif not Path(what).exists() and not Path(what).suffix:

@@ -143,7 +143,8 @@ class CProgram:
         elif network.targets.kind == "labels":
             found[f"int {prefix}_label({outputs}, int output)"] = "Whether one of several labels holds: 1 or 0."
         elif after(network, self.columns).statements:
-            found[f"double {prefix}_value({outputs})"] = "The prediction in the target's own unit."
+            which = ", int output" if network.n_out > 1 else ""
+            found[f"double {prefix}_value({outputs}{which})"] = "The prediction in the target's own unit."
         return found
 
     def header(self) -> str:
@@ -263,7 +264,7 @@ class CProgram:
         real = self.real if target == "chosen" else "double"
         loops = Loops(statements.needed_for(target), {"p": ("n", n_out)}, {}, real, parts, names={"p": "p"})
         lines = flat(loops.written(), {"p": n_out})
-        result = f"{target}[output]" if n_out > 1 and target == "chosen" else target
+        result = f"{target}[output]" if n_out > 1 else target
         return [function(prototype, [*lines, f"return {'(int)' if target == 'chosen' else ''}{result};"])]
 
     # -- trying it ---------------------------------------------------------------------------
@@ -342,13 +343,14 @@ class CProgram:
             for kind, name, length in self.arguments
         ]
         given = ", ".join(name for _, name, _ in self.arguments)
-        writes = [f'for (int i = 0; i < {self.network.n_out}; i++) printf("%.17g\\n", (double)p[i]);']
+        each = f"for (int i = 0; i < {self.network.n_out}; i++)"
+        writes, which = [f'{each} printf("%.17g\\n", (double)p[i]);'], "p, i" if self.network.n_out > 1 else "p"
         if self.network.targets.has_labels:
             writes += [f'printf("%d\\n", {self.prefix}_label(p));']
         elif self.gives_values:
-            writes += [f'printf("%.17g\\n", {self.prefix}_value(p));']
+            writes += [f'{each} printf("%.17g\\n", {self.prefix}_value({which}));']
         elif self.network.targets.kind == "labels":
-            writes += [f'for (int i = 0; i < {self.network.n_out}; i++) printf("%d\\n", {self.prefix}_label(p, i));']
+            writes += [f'{each} printf("%d\\n", {self.prefix}_label(p, i));']
         body = [*reads, f"{self.prefix}_outputs({given}, p);", *writes]
         return "\n".join([
             "#include <stdio.h>", f'#include "{self.stem}.h"', "int main(void) {", *rooms,

@@ -20,7 +20,8 @@ import numpy as np
 from workings.arrays import Array
 from workings.columns import Columns, Number, Words, original, standard
 from workings.errors import InputError
-from workings.layers import Dense
+from workings.layers import Dense, numbered
+from workings.losses import Loss
 from workings.network import Network
 
 NO_CLASSES: tuple[Any, ...] = ()
@@ -178,9 +179,27 @@ def with_table(
     found = (
         copy.deepcopy(network) if list(features) == features_of(columns) else spread(network, features, columns, source)
     )
-    classes = list(range(network.n_out)) if network.classes is None else network.classes.tolist()
+    outputs = max(network.n_out, 2)  # one output tells two labels apart
+    classes = list(range(outputs)) if network.classes is None else network.classes.tolist()
     is_label = network.targets.kind in ("classes", "labels")
     found.preprocessing = columns.stored(classes if is_label else NO_CLASSES, reason)
+    return found
+
+
+def rescaled(network: Network, scales: Sequence[tuple[float, float]], source: str) -> Network:
+    """The network whose last layer gives each output in its target's own unit."""
+    layer, number = list(numbered(network.layers))[-1]
+    mean, std = np.array(scales).T
+    if not isinstance(layer, Dense) or layer.bend.name != "identity" or type(network.loss).link is not Loss.link:
+        raise InputError(f"{source} has several targets with scales of their own, behind {layer!r}, which bends.")
+    if mean.any() and not layer.bias:
+        raise InputError(f"{source} has several targets with means of their own, behind a layer without biases.")
+    found = copy.deepcopy(network)
+    values = {f"W{number}": network.parameters[f"W{number}"] * std}
+    if layer.bias:
+        values[f"b{number}"] = original(network.parameters[f"b{number}"], mean, std)
+    found.rng_made = None  # its parameters do not come from a seed
+    found.keep({**network.parameters, **{name: array.astype(network.dtype) for name, array in values.items()}})
     return found
 
 

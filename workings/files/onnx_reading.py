@@ -13,7 +13,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,11 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS
 from workings.arrays import Array
-from workings.columns import columns_in
+from workings.columns import Columns, columns_in
 from workings.errors import FileError, MissingExtraError, WorkingsError
 from workings.files.adopting import Pieces, check_rows
-from workings.files.agreement import generated_rows, largest_difference
-from workings.files.features import Feature, Measured, with_table
+from workings.files.agreement import Rows, generated_rows, largest_difference
+from workings.files.features import Feature, Measured, features_of, with_table
 from workings.files.onnx_columns import FOLLOWED, Table
 from workings.files.onnx_nodes import Graph, Nodes, Tensor
 from workings.files.safetensors import MOST_LAYERS
@@ -451,13 +451,27 @@ class Reader:
         else:
             given, rows = self.table.given(columns, rows)
             if self.table.is_single:
-                single = columns.features(rows.numbers, rows.codes, np.float32)
-                effect = largest_difference(network.outputs(single), network.outputs(rows.X))
-                rounding = max(effect, float(np.finfo(np.float32).eps))
+                rows, rounding = self.in_single(network, columns, rows, given)
         check_rows(network, self.source, rows, self.outputs(given), scale=self.scale, rounding=rounding)
 
-    def outputs(self, given: dict[str, Array]) -> Array:
-        """What the operators that were taken over give, by the reference of the package onnx."""
+    def in_single(self, network: Network, columns: Columns, rows: Rows, given: dict[str, Array]) -> tuple[Rows, float]:
+        """Rows with X as the file makes it in single precision, which need no other room for rounding.
+
+        Where categories have gone into the first weights, X is another one; what single precision does to ours is
+        then the room that is needed.
+        """
+        assert self.table is not None
+        if self.table.numbers(self.table.end) == features_of(columns):
+            X = self.outputs(given, self.table.end)
+            if columns.is_near(X, rows.numbers, rows.codes, np.float32):
+                return replace(rows, X=X.astype(rows.X.dtype)), 0.0
+            raise FileError(f"{self.source} does something to its columns that was not understood.")
+        single = columns.features(rows.numbers, rows.codes, np.float32)
+        effect = largest_difference(network.outputs(single), network.outputs(rows.X))
+        return rows, max(effect, float(np.finfo(np.float32).eps))
+
+    def outputs(self, given: dict[str, Array], name: str = "") -> Array:
+        """What the operators that were taken over give, or a value among them, by the reference of the package onnx."""
         from onnx import helper
         from onnx.reference import ReferenceEvaluator
 
@@ -465,7 +479,7 @@ class Reader:
         fixed = [helper.make_node("Identity", [self.renamed[name]], [name]) for name in names if name in self.renamed]
         kept = {self.renamed.get(name, name) for name in names}
         tensors = [renamed(self.tensors[name], name) for name in kept]
-        output = helper.make_value_info(self.current, helper.make_tensor_type_proto(1, None))
+        output = helper.make_value_info(name or self.current, helper.make_tensor_type_proto(1, None))
         graph = helper.make_graph([*fixed, *self.taken], "taken", self.inputs, [output], tensors)
         model = helper.make_model(graph, opset_imports=self.model.opset_import)
         with np.errstate(all="ignore"):

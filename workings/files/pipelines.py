@@ -19,7 +19,7 @@ from workings.columns import Columns, columns_in
 from workings.errors import InputError
 from workings.files.adopting import check_rows
 from workings.files.agreement import Rows, generated_rows, largest_difference, words_of
-from workings.files.features import Coded, Feature, Measured, Text, one_hot_of, with_table
+from workings.files.features import Coded, Feature, Measured, Text, one_hot_of, rescaled, with_table
 from workings.network import Network
 
 SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
@@ -45,6 +45,8 @@ def from_pipeline(estimator: Any, network_of: Callable[[Any], Network]) -> Netwo
     steps = Steps(source)
     last = steps.unwrapped(estimator)
     network = network_of(last)
+    if len(steps.scales) > 1:  # a table has one unit for what it predicts
+        network, steps.scales = rescaled(network, steps.scales, source), []
     first = steps.preprocessing[0][1] if steps.preprocessing else last
     names = getattr(first, "feature_names_in_", None)
     count = int(getattr(first, "n_features_in_", network.n_in or 1))
@@ -71,16 +73,21 @@ class Steps:
         For messages.
     preprocessing : list of (name, step)
         What stands before the network.
-    scale : (mean, std) or None
-        What turns a prediction into the target's own unit.
+    scales : list of (mean, std)
+        What turns each output into its target's own unit; none where targets are as they are.
     originals : mapping of str to mapping
         For each column of categories the value of the table behind each text.
     """
 
     source: str
     preprocessing: list[tuple[str, Any]] = field(default_factory=list)
-    scale: tuple[float, float] | None = None
+    scales: list[tuple[float, float]] = field(default_factory=list)
     originals: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def scale(self) -> tuple[float, float] | None:
+        """What turns a prediction into the one target's own unit."""
+        return self.scales[0] if self.scales else None
 
     def unwrapped(self, estimator: Any) -> Any:
         """The last step, with what stands before it noted."""
@@ -90,10 +97,10 @@ class Steps:
             self.preprocessing += estimator.steps[:-1]
             return self.unwrapped(estimator.steps[-1][1])
         if is_of(estimator, ("TransformedTargetRegressor",)):
-            target: list[Record] = [Measured(TARGET)]
-            (found,) = self.step("transformer", self.fitted(estimator, "transformer_"), target)
-            assert isinstance(found, Measured)
-            self.scale = (found.mean, found.std)
+            transformer = self.fitted(estimator, "transformer_")
+            target: list[Record] = [Measured(TARGET)] * int(getattr(transformer, "n_features_in_", 1))
+            found = self.step("transformer", transformer, target)
+            self.scales = [(each.mean, each.std) for each in found if isinstance(each, Measured)]
             return self.unwrapped(estimator.regressor_)
         return estimator
 

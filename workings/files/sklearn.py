@@ -7,6 +7,7 @@ columns, become the network's ``preprocessing`` (``pipelines.py``).
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from workings.errors import InputError
@@ -63,7 +64,9 @@ def network_of(estimator: Any, loss: str | Loss | None) -> Network:
     labels = getattr(estimator, "classes_", None)
     is_multilabel = labels is not None and pieces.link != "softmax" and pieces.width != 1
     network = pieces.network(loss, None if is_multilabel else labels)
-    predict = estimator.predict_proba if hasattr(estimator, "predict_proba") else estimator.predict
+    unnamed = copy.copy(estimator)  # generated rows have no names of columns, of which scikit-learn would warn
+    vars(unnamed).pop("feature_names_in_", None)
+    predict = unnamed.predict_proba if hasattr(unnamed, "predict_proba") else unnamed.predict
     return check_agreement(network, source, predict)
 
 

@@ -59,7 +59,7 @@ try:
     from sklearn.metrics import accuracy_score, check_scoring, r2_score
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import LabelBinarizer
-    from sklearn.utils import check_random_state, column_or_1d, compute_sample_weight
+    from sklearn.utils import check_array, check_random_state, column_or_1d, compute_sample_weight
     from sklearn.utils.metaestimators import available_if
     from sklearn.utils.multiclass import type_of_target, unique_labels
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -144,8 +144,9 @@ SHARED = """
         One of ours, in place of ``solver`` and its constants.
     schedule : Schedule or None
         A learning rate that changes from step to step, for every solver but "lbfgs", which has none.
-    validation_set : (X, y), float or None
-        Rows to measure on after each epoch, or the share of the rows to put aside.
+    validation_set : (X, y), (X, y, sample_weight), float or None
+        Rows to measure on after each epoch, or the share of the rows to put aside.  ``fit`` takes such rows too, as
+        X_val and y_val, which a pipeline can transform.
     scoring : str, callable or None
         What early stopping follows: any scorer of scikit-learn; by default the accuracy or R².  Without early
         stopping it is only measured, after each epoch, and needs a ``validation_set``.
@@ -225,7 +226,16 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
     # -- fitting
 
     @with_callbacks
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Any:
         """Train on X and y, from new weights unless ``warm_start``.
 
         Parameters
@@ -236,15 +246,36 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             Labels, or numbers.
         sample_weight : array of shape (n,) or None
             How much each row counts.
+        X_val, y_val : arrays of shape (n_val, n_in) and (n_val,) or (n_val, n_outputs), or None
+            Rows to measure on after each epoch, as ``validation_set=(X_val, y_val)`` gives them.  A
+            ``Pipeline(..., transform_input=["X_val"])`` transforms them as it does X.
+        sample_weight_val : array of shape (n_val,) or None
+            How much each of these rows counts in the validation loss and score.
 
         Returns
         -------
         self
         """
-        return self._fit(X, y, sample_weight, one_epoch=False)
+        given = self._asked_validation(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, one_epoch=False, given=given)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, one_epoch: bool) -> Any:
-        """Check everything, train, and keep what was learned."""
+    def _asked_validation(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Any:
+        """The rows that ``fit`` is given to measure on, or what ``validation_set`` says."""
+        values = {"X_val": X_val, "y_val": y_val}
+        missing = [name for name, value in values.items() if value is None]
+        if len(missing) == 1:
+            (there,) = set(values) - set(missing)
+            raise InputError(f"{there} is provided, but {missing[0]} was not provided: give both.")
+        if missing and sample_weight_val is not None:
+            raise InputError("sample_weight_val is provided, but X_val and y_val, whose rows it weighs, are not.")
+        if missing:
+            return self.validation_set
+        if self.validation_set is not None:
+            raise InputError("Both X_val and validation_set are given: leave one of them out.")
+        return X_val, y_val, sample_weight_val
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, one_epoch: bool, given: Any) -> Any:
+        """Check everything, train, and keep what was learned; ``given`` says what to validate on."""
         check_parameters(self.get_params(deep=False))
         if one_epoch and self.early_stopping:
             raise InputError("partial_fit does not support early_stopping=True: it does not see all rows.")
@@ -254,7 +285,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         rng = check_random_state(self.random_state)
         self._start(rows, rng, first)
         told = None if one_epoch or context is None else Told(self, context, X, y, rows.weights)
-        training = self._training(rows, rng, one_epoch, told)
+        training = self._training(*self._hold_out(rows, rng, given), rng, one_epoch, told)
         self._run(training, one_epoch)
         return self
 
@@ -358,10 +389,11 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         self.coefs_ = [network.parameters[f"W{number}"] for number in of_dense]
         self.intercepts_ = [network.parameters[f"b{number}"] for number in of_dense]
 
-    def _training(self, rows: Rows, rng: Any, one_epoch: bool, told: Told | None) -> EstimatorTraining:
-        """Put rows aside, and everything together."""
+    def _training(
+        self, rows: Rows, held: Rows | None, rng: Any, one_epoch: bool, told: Told | None
+    ) -> EstimatorTraining:
+        """Put everything together, with the rows to train on and those to measure on."""
         optimizer, shuffle = optimizer_of(self), bool(self.shuffle)
-        rows, held = self._hold_out(rows, rng)
         n = len(rows.X)
         size: int | None = None
         if not isinstance(optimizer, LBFGS):
@@ -382,16 +414,15 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             self.validation_loss_curve_ = self.validation_loss_curve_ or []
         return EstimatorTraining(
             self._network, rows.X, rows.y, optimizer=optimizer, epochs=1 if one_epoch else int(self.max_iter),
-            batch_size=size, shuffle=shuffle, validation=None if held is None else (held.X, held.y),
+            batch_size=size, shuffle=shuffle, validation=None if held is None else tuple(held),
             sample_weight=rows.w, class_weight=None, metrics=(), callbacks=callbacks, running_loss=True,
             engine=self.engine,
         )  # fmt: skip
 
-    def _hold_out(self, rows: Rows, rng: Any) -> tuple[Rows, Rows | None]:
-        """The rows to train on and those to measure on."""
-        given = self.validation_set
-        if isinstance(given, (tuple, list)) and len(given) == 2:
-            return rows, self._given_rows(given[0], given[1], rows)
+    def _hold_out(self, rows: Rows, rng: Any, given: Any) -> tuple[Rows, Rows | None]:
+        """The rows to train on and those to measure on, which ``given`` holds or is the share of."""
+        if isinstance(given, (tuple, list)) and len(given) in (2, 3):
+            return rows, self._given_rows(rows, *given)
         if given is not None and not (is_number(given) and 0 < given < 1):
             raise InputError(f"validation_set must be (X, y) or a share between 0 and 1, not {describe(given)}.")
         if given is None and not self._stops_early():
@@ -411,26 +442,30 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             )
         return rows.taken(kept), rows.taken(held)
 
-    def _given_rows(self, X: Any, y: Any, rows: Rows) -> Rows:
-        """The rows of ``validation_set``, checked as those to train on are."""
+    def _given_rows(self, rows: Rows, X: Any, y: Any, sample_weight: Any = None) -> Rows:
+        """The rows to measure on that were given, checked as those to train on are."""
         try:
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         except ValueError as error:
             raise InputError(
-                f"In validation_set: {error} It is taken as it is, and a Pipeline does not transform it: inside of "
-                f"one, give a share of the rows, such as validation_set=0.2."
+                f"In the validation rows: {error} A Pipeline does not transform validation_set: inside of one, give a "
+                f"share of the rows, such as validation_set=0.2, or X_val and y_val to its fit, with "
+                f'transform_input=["X_val"].'
             ) from error
-        X, y = as_features(X, rows.X.dtype), np.asarray(y)
+        w = None if sample_weight is None else _check_sample_weight(sample_weight, X).reshape(-1, 1)
+        X = as_features(X, rows.X.dtype)
         X = X if isinstance(rows.X, SparseRows) else dense(X)  # both for one engine
+        y = check_array(np.asarray(y), ensure_2d=False, dtype=None, input_name="y_val")
+        y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         if isinstance(self, ClassifierMixin) and len(strange := np.setdiff1d(y, self.classes_)):
-            raise InputError(f"validation_set has labels that y has not: {strange[:5].tolist()}.")
+            raise InputError(f"The validation rows have labels that y has not: {strange[:5].tolist()}.")
         columns = self._encode(y)
         if columns.shape != (len(X), rows.y.shape[1]):
             raise InputError(
-                f"validation_set has X of {len(X)} rows and y of shape {y.shape}; it must have as many rows, and "
-                f"targets like those to train on."
+                f"The validation rows have X of {len(X)} rows and y of shape {y.shape}; they must have as many rows, "
+                f"and targets like those to train on."
             )
-        return Rows(X, columns.astype(rows.X.dtype))
+        return Rows(X, columns.astype(rows.X.dtype), None if w is None else w.astype(rows.X.dtype))
 
     def _followed_score(self, held: Rows) -> str | Callable[[], float] | None:
         """What early stopping follows, or ``scoring`` measures: a column of the history, or the estimator's score."""
@@ -779,7 +814,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             self.classes_ = unique_labels(classes)
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise InputError(f"classes={classes!r} are not those of the calls before: {self.classes_}.")
-        return self._fit(X, y, sample_weight, one_epoch=True)
+        return self._fit(X, y, sample_weight, one_epoch=True, given=self.validation_set)
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Give probabilities of shape (n, n_classes), in the order of ``classes_``.
@@ -911,4 +946,4 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         -------
         self
         """
-        return self._fit(X, y, sample_weight, one_epoch=True)
+        return self._fit(X, y, sample_weight, one_epoch=True, given=self.validation_set)

@@ -12,11 +12,12 @@ from workings.tables.cells import marks_as_gaps
 from workings.tables.features import CategoryColumn, NumberColumn
 from workings.tables.files import read_table, write_table
 from workings.tables.preprocessing import Preprocessing
-from workings.tables.targets import ClassTarget, NumberTarget
+from workings.tables.targets import ClassTarget, LabelsTarget, NumberTarget
 
 __all__ = [
     "CategoryColumn",
     "ClassTarget",
+    "LabelsTarget",
     "NumberColumn",
     "NumberTarget",
     "Preprocessing",

@@ -118,18 +118,28 @@ def refuse_unusable(column: pl.Series) -> None:
 
 def refuse_stray_text(texts: pl.Series, advice: str = "") -> None:
     """Refuse a column of numbers that became text because of a few values that are none."""
-    numbers = texts.cast(load_polars().Float64, strict=False)
-    marks = texts.str.to_lowercase().is_in(MISSING_MARKS)
-    strays = texts.is_not_null() & numbers.is_null()
-    parsed = int((numbers.is_not_null() & ~marks).sum())
-    others = int((strays & ~marks).sum())
-    if not strays.any() or parsed == 0 or parsed < 4 * others:
+    strays = texts.is_not_null() & texts.cast(load_polars().Float64, strict=False).is_null()
+    if not strays.any() or not are_numbers_mostly(texts):
         return
     row = first_row(strays)
     raise InputError(
         f"Text {texts[row]!r} in {place(row, texts)}: {int(strays.sum())} of this column's {len(texts)} values are not "
         f"numbers, all others are. Correct them; for a missing value, leave the cell empty.{advice}"
     )
+
+
+def are_numbers_mostly(texts: pl.Series) -> bool:
+    """Whether text is numbers but for marks of what is missing and at most a fifth of the rest.
+
+    >>> import polars
+    >>> are_numbers_mostly(polars.Series(["1", "NA", "?"])), are_numbers_mostly(polars.Series(["1", "2", "S"]))
+    (True, False)
+    """
+    numbers = texts.cast(load_polars().Float64, strict=False)
+    marks = texts.str.to_lowercase().is_in(MISSING_MARKS)
+    parsed = int((numbers.is_not_null() & ~marks).sum())
+    others = int((texts.is_not_null() & numbers.is_null() & ~marks).sum())
+    return parsed > 0 and parsed >= 4 * others
 
 
 def refuse_many(texts: pl.Series, advice: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from workings.errors import FileError, InputError
 from workings.separated import first_fields, separator_of
-from workings.tables.cells import load_polars, with_gaps
+from workings.tables.cells import are_numbers_mostly, load_polars, with_gaps
 from workings.tables.telling import first_line, plural, some
 from workings.writing import write_bytes
 
@@ -28,7 +28,7 @@ def read_table(path: str | os.PathLike[str]) -> pl.DataFrame:
 
     The type of a CSV column follows from all of its values.  Its separator (comma, semicolon or
     tab) is the one that divides the header line into the most names; in a file with semicolons a
-    decimal comma is understood.  Blanks around names and numbers do not matter.
+    decimal comma is understood, beside marks such as NA too.  Blanks around names and numbers do not matter.
 
     Parameters
     ----------
@@ -233,13 +233,18 @@ def refuse_names(names: Sequence[str], path: Path) -> None:
 
 
 def retyped(column: pl.Series, separator: str) -> pl.Series:
-    """Give text that is numbers throughout, such as ' 2', '+2', '.5' or '2,5' beside semicolons, as numbers."""
+    """Give text that is numbers throughout, such as ' 2', '+2', '.5' or '2,5' beside semicolons, as numbers.
+
+    Where something else stands among such numbers, a mark of what is missing or a slip, the column stays text, and
+    its numbers have a point: so they are numbers to whatever understands the mark or names the slip.
+    """
     polars = load_polars()
-    texts = with_gaps(column)
-    if separator == ";":
-        texts = texts.str.replace(",", ".", literal=True)
+    given = with_gaps(column)
+    texts = given.str.replace(",", ".", literal=True) if separator == ";" else given
     for dtype in (polars.Int64, polars.Float64):
         numbers: pl.Series = texts.cast(dtype, strict=False)
         if numbers.null_count() == texts.null_count() < len(texts):
             return numbers
-    return column
+    if separator != ";" or not are_numbers_mostly(texts):
+        return column
+    return texts.zip_with(numbers.is_not_null(), given)

@@ -26,7 +26,7 @@ from workings.tables.features import (
     refuse_gaps,
 )
 from workings.tables.stored import damaged, stored_entries, stored_kind, stored_list
-from workings.tables.targets import TARGET_TASKS, ClassTarget, NumberTarget, Target, learned_target
+from workings.tables.targets import TARGET_TASKS, ClassTarget, NumberTarget, Target, label_text, learned_target
 from workings.tables.telling import plural, some, unknown_column
 
 if TYPE_CHECKING:
@@ -200,14 +200,16 @@ class Preprocessing:
         Parameters
         ----------
         labels : array, shape (n,) or (n, 1)
-            What is predicted: labels, or numbers in the target's own unit.
+            What is predicted: labels, or numbers in the target's own unit.  Where a model that was taken over
+            predicts several labels or numbers for each row, (n, outputs).
         probabilities : array, shape (n, classes), optional
             The probability of each class, in the order of ``classes``.
 
         Returns
         -------
         polars.DataFrame
-            n rows: ``prediction`` and, with probabilities, ``p(class)`` for each class.
+            n rows: ``prediction``, or ``prediction(label)`` for each of several, and with probabilities
+            ``p(class)`` for each class.
 
         Examples
         --------
@@ -216,11 +218,13 @@ class Preprocessing:
         [{'prediction': 'pear', 'p(apple)': 0.25, 'p(pear)': 0.75}]
         """
         given = np.asarray(labels)
-        if given.shape not in ((given.size,), (given.size, 1)):
-            raise InputError(
-                f"Predictions have shape {given.shape}, but must have one value for each row: (n,) or (n, 1)."
-            )
-        table = {"prediction": given.ravel().tolist(), **self.probability_columns(probabilities, given.size)}
+        count = given.shape[1] if given.ndim == 2 else 1
+        names = self.target.predicted_names(count)
+        if given.ndim not in (1, 2) or count != len(names):
+            what = "one value for each row: (n,) or (n, 1)" if len(names) == 1 else f"shape (n, {len(names)})"
+            raise InputError(f"Predictions have shape {given.shape}, but must have {what}.")
+        columns = given.reshape(len(given), count).T.tolist()
+        table = {**dict(zip(names, columns, strict=True)), **self.probability_columns(probabilities, len(given))}
         frame: pl.DataFrame = load_polars().DataFrame(table)
         return frame
 
@@ -234,8 +238,7 @@ class Preprocessing:
                 f"Probabilities have shape {p.shape}, but with {plural(n, 'prediction')} and "
                 f"{len(self.classes)} classes they must have shape {(n, len(self.classes))}. A regression has none."
             )
-        texts = [str(label).lower() if isinstance(label, bool) else str(label) for label in self.classes]
-        return {f"p({text})": p[:, i].tolist() for i, text in enumerate(texts)}
+        return {f"p({label_text(label)})": p[:, i].tolist() for i, label in enumerate(self.classes)}
 
     def describe(self) -> str:
         """Say in one line what happens to the columns.
@@ -249,7 +252,10 @@ class Preprocessing:
         words = [column for column in self.columns if isinstance(column, CategoryColumn)]
         values = plural(sum(len(column.categories) for column in words), "value")
         noun = "category" if len(words) == 1 else "categories"
-        parts = [f"{plural(len(numbers), 'numeric column')} standardized"] if numbers else []
+        plain = [column for column in numbers if (column.mean, column.std) == (0.0, 1.0)]
+        scaled = len(numbers) - len(plain)
+        parts = [f"{plural(scaled, 'numeric column')} standardized"] if scaled else []
+        parts += [f"{plural(len(plain), 'numeric column')} taken as it is"] if plain else []
         parts += [f"{len(words)} {noun} one-hot encoded ({values})"] if words else []
         parts += ["gaps filled"] if any(column.fill is not None for column in self.columns) else []
         return f"{', '.join(parts)}; {self.target.describe()}"

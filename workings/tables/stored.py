@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workings.errors import FileError
-from workings.tables.cells import MOST_CATEGORIES
 from workings.tables.telling import some
 
-if TYPE_CHECKING:
-    pass
+MOST_STORED = 100_000  # categories or classes; a model that was taken over may have more than are learned here
 
 
 def damaged(what: str, expected: str, value: object) -> FileError:
@@ -78,5 +76,5 @@ def stored_order(values: tuple[Any, ...], what: str) -> None:
     """Refuse labels of several types, in disorder, twice, or too many."""
     if len({type(value) for value in values}) > 1 or list(values) != sorted(set(values)):
         raise damaged(what, "different, in sorted order and of one type", "a list that is not")
-    if len(values) > MOST_CATEGORIES:
-        raise damaged(what, f"at most {MOST_CATEGORIES}", f"a list of {len(values)}")
+    if len(values) > MOST_STORED:
+        raise damaged(what, f"at most {MOST_STORED}", f"a list of {len(values)}")

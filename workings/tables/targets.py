@@ -95,6 +95,10 @@ class ClassTarget:
                 )
         return np.array([known[label] for label in given], dtype=type(self.classes[0]))
 
+    def predicted_names(self, count: int) -> tuple[str, ...]:
+        """What the columns of predictions are called: there is one."""
+        return ("prediction",)
+
     def describe(self) -> str:
         """Say what the target is."""
         return f"target {self.name!r}: classification, {len(self.classes)} classes ({some(self.classes, most=5)})"
@@ -112,6 +116,34 @@ class ClassTarget:
         if len(labels) < 2:
             raise damaged("the classes", "at least two", classes)
         return cls(stored_text(name, "the target's name"), labels)
+
+
+@dataclass(frozen=True)
+class LabelsTarget(ClassTarget):
+    """A target of several labels, each of which a row has or has not.
+
+    It is what a model that was taken over predicts; a table, whose target is one column, teaches no such model.
+
+    Examples
+    --------
+    >>> LabelsTarget("target", ("sweet", "ripe")).predicted_names(2)
+    ('prediction(sweet)', 'prediction(ripe)')
+    """
+
+    def encode(self, column: pl.Series) -> Array:
+        """Refuse a column: it does not hold several labels for each row."""
+        raise InputError(
+            f"The model predicts {len(self.classes)} labels for each row, which the one column {column.name!r} does "
+            f"not hold. Give X and y, with one column for each label, as an .npz file."
+        )
+
+    def predicted_names(self, count: int) -> tuple[str, ...]:
+        """What the columns of predictions are called, one for each label."""
+        return tuple(f"prediction({label_text(label)})" for label in self.classes)
+
+    def describe(self) -> str:
+        """Say what the target is."""
+        return f"target {self.name!r}: {len(self.classes)} labels ({some(self.classes, most=5)}), each yes or no"
 
 
 @dataclass(frozen=True)
@@ -153,9 +185,15 @@ class NumberTarget:
         """Give standardized numbers, of shape (n,)."""
         return standardized(as_numbers(column).to_numpy(), self.mean, self.std, self.name)
 
+    def predicted_names(self, count: int) -> tuple[str, ...]:
+        """What the columns of predictions are called; several outputs, of a model that was taken over, are counted."""
+        return ("prediction",) if count == 1 else tuple(f"prediction({number})" for number in range(count))
+
     def describe(self) -> str:
         """Say what the target is."""
-        return f"target {self.name!r}: regression, standardized ({self.mean:.4g} ± {self.std:.4g})"
+        is_scaled = (self.mean, self.std) != (0.0, 1.0)  # a model that was taken over may take a target as it is
+        how = f"standardized ({self.mean:.4g} ± {self.std:.4g})" if is_scaled else "in its own unit"
+        return f"target {self.name!r}: regression, {how}"
 
     def to_dict(self) -> dict[str, Any]:
         """Give what a JSON file can hold."""
@@ -171,6 +209,11 @@ class NumberTarget:
 
 Target = ClassTarget | NumberTarget
 TARGET_TASKS: dict[str, type[Target]] = {kind.task: kind for kind in (ClassTarget, NumberTarget)}
+
+
+def label_text(label: Any) -> str:
+    """A label as it stands in the names of columns."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def as_labels(column: pl.Series) -> pl.Series:

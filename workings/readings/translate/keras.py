@@ -436,12 +436,11 @@ class Writer:
         """The call of compile."""
         loss, n_out = self.plan.network.loss, self.plan.network.targets.n_out
         told = counterpart(loss, LOSSES, "the loss", NAME)
-        if loss.reduction == "mean of rows":
-            raise InputError(f"Keras has no mean of rows that adds up the outputs, as {loss!r} does.")
         factor = 0.5 if getattr(loss, "half", False) else 1.0
+        if loss.reduction != "mean" and loss.target != "classes":
+            factor *= n_out
         if loss.reduction == "sum":
             told = with_reduction(told, "sum")
-            factor *= 1 if loss.target == "classes" else n_out
         elif self.plan.has_weights:
             told = with_reduction(told, "mean_with_sample_weight")
         self.tell_loss(factor)
@@ -459,6 +458,11 @@ class Writer:
         over = "rows" if loss.target == "classes" else "rows and outputs"
         if loss.reduction == "mean":
             note(f"Keras's losses are means over {over} (sum_over_batch_size), as ours.")
+        elif loss.reduction == "mean of rows":
+            note(
+                f"Keras's losses are means over {over}; ours adds up the outputs of each row: loss_weights={factor!r} "
+                f"has that."
+            )
         elif loss.target == "classes":
             note('reduction="sum" adds up the rows, in both: the step grows with batch_size.')
         else:
