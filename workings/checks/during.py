@@ -18,12 +18,15 @@ from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of
 from workings.checks.findings import Finding, found
 from workings.checks.stability import LAST, check_stability
 from workings.network import Network
-from workings.optimizers import SGD, Part
+from workings.optimizers import SGD, Chain, Part
+from workings.schedules import Constant
 
 STEPS = 60  # of a trial
 # CS231n, "Neural Networks Part 3": updates should be about 1e-3 of the weights; well below, the rate is too low.
 SMALLEST_UPDATE = 1e-4
 LARGEST_UPDATE = 1e-1  # above which a rate is tried out
+DECAY = "weight_decay"  # the setting of the parts of an update that take off a share of the parameters
+LARGEST_DECAY = 0.01  # of a parameter in one step: then a hundred steps leave a third of what gradients do not bring
 OVERSHOOT = 1.05  # times the first objective: a trial that ends above it went the wrong way
 # Prechelt 1998, "Early Stopping - But When?": a generalization loss GL is 100 · (validation loss / its minimum - 1).
 GENERALIZATION_LOSS = 25.0
@@ -44,6 +47,7 @@ def check_training(case: Case) -> Iterator[Finding]:
     yield from check_still_falling(case, case.losses)
     yield from check_dying(case)
     yield from check_regularizer(case)
+    yield from check_decay(case)
     yield from check_gap(case)
 
 
@@ -94,15 +98,23 @@ def check_large_rate(case: Case, start: Network, optimizer: Part) -> Iterator[Fi
     here = ending(case.trial(start, with_rate(optimizer, lr), STEPS, rows)[1])
     for divisor in (10, 100, 1000, 10_000):
         calm = ending(case.trial(start, with_rate(optimizer, lr / divisor), STEPS, rows)[1])
-        if calm < first and here > max(OVERSHOOT * first, 1.5 * calm) and calm < 0.98 * first:
+        overshot = here > max(OVERSHOOT * first, 1.5 * calm)
+        if calm < 0.98 * first and (overshot or stayed_above(case, 1.5 * calm)):
             ended = f"{here:.4g}" if np.isfinite(here) else "with a number that is not finite"
+            how = f"about {STEPS} steps take" if overshot else f"{len(case.losses)} epochs took"
             yield found(
                 "learning-rate-too-large",
-                f"about {STEPS} steps take the objective from {first:.4g} to {ended} with the learning rate {lr:g}, "
-                f"and to {calm:.4g} with {lr / divisor:g}.",
+                f"{how} the objective from {first:.4g} to {ended if overshot else f'{ending(case.losses):.4g}'} with "
+                f"the learning rate {lr:g}; about {STEPS} steps with {lr / divisor:g} take it to {calm:.4g}.",
                 case.fit_code(optimizer=with_rate(optimizer, lr / divisor)),
             )
             return
+
+
+def stayed_above(case: Case, objective: float) -> bool:
+    """Whether all of the training, with a rate that stayed the same, did not come down to an objective."""
+    is_constant = isinstance(getattr(case.optimizer, "schedule", None), Constant)
+    return is_constant and len(case.losses) > 2 and ending(case.losses) > objective
 
 
 def check_small_rate(case: Case, start: Network, optimizer: Part, ratio: float) -> Iterator[Finding]:
@@ -228,6 +240,34 @@ def weakened(regularizer: Any) -> Any:
     prices = {f.name: getattr(regularizer, f.name) for f in fields(regularizer)}
     less = {name: twelve_digits(0.01 * price) for name, price in prices.items() if isinstance(price, (int, float))}
     return replace(regularizer, **less)
+
+
+def check_decay(case: Case) -> Iterator[Finding]:
+    """Does decoupled decay take so much off the weights in each step that nothing is learned?  It is tried weaker."""
+    optimizer = case.optimizer
+    if case.start is None or case.network.is_fresh or not isinstance(optimizer, Part):
+        return
+    taken = rate_of(optimizer) * sum(getattr(part, DECAY, 0.0) for part in optimizer.parts)
+    if taken < LARGEST_DECAY or case.loss_of(copied(case.network)) < 0.8 * case.one_answer:
+        return
+    weaker, rows = with_less_decay(optimizer), case.trial_rows()
+    here, there = (ending(case.trial(case.start, tried, AGAIN * STEPS, rows)[1]) for tried in (optimizer, weaker))
+    if there < STILL_FALLING * here:
+        yield found(
+            "strong-regularizer",
+            f"each step takes {taken:.0%} off every parameter; about {AGAIN * STEPS} steps so lead to an objective of "
+            f"{here:.4g}, and to one of {there:.4g} where the decay is a hundredth of that.",
+            case.fit_code(optimizer=weaker),
+        )
+
+
+def with_less_decay(optimizer: Part) -> Part:
+    """The same optimizer with a hundredth of its decay."""
+    if isinstance(optimizer, Chain):
+        return Chain(*map(with_less_decay, optimizer.links))
+    if not hasattr(optimizer, DECAY):
+        return optimizer
+    return replace(optimizer, **{DECAY: twelve_digits(0.01 * getattr(optimizer, DECAY))})
 
 
 def check_gap(case: Case) -> Iterator[Finding]:

@@ -107,7 +107,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     # how it is trained
     Kind("learning-rate-too-large", "problem", "likely",
          "Steps so long overshoot: the objective goes up where shorter steps make it go down.",
-         ("unscaled-inputs", "unscaled-targets", "uphill-update", "wrong-gradient", "weights-too-large", "overflow")),
+         ("unscaled-inputs", "unscaled-targets", "uphill-update", "wrong-gradient", "weights-too-large", "overflow",
+          "strong-regularizer")),
     Kind("edge-of-stability", "problem", "certain",
          "Gradient descent settles only where the largest curvature is below 2 / lr; here the objective jumps to and "
          "fro across a valley that is too narrow for the step.",

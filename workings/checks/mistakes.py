@@ -326,8 +326,9 @@ MISTAKES: dict[str, Mistake] = {mistake.name: mistake for mistake in (
             "A decay of 0.3 that was to be multiplied by the rate of 0.01 is not; each step takes 30 % off a weight. "
             "Here, where it is multiplied, a decay of 30 does the same.",
             "GitHub tensorflow/addons#2282 and pytorch/pytorch#38853: is it multiplied by the learning rate or not?",
-            "training", with_settings(optimizer=AdamW(0.01, weight_decay=30.0)), "no-better-than-one-answer",
+            "training", with_settings(optimizer=AdamW(0.01, weight_decay=30.0)), "strong-regularizer",
             "Look up which convention it is; `net.translate` says it.", prepare=tanh_hidden,
+            also=("no-better-than-one-answer",),
             lines=("AdamW(0.01, weight_decay=30.0)", "AdamW(0.01, weight_decay=0.01)")),
     Mistake("stopped-early", "Training stopped too early", "A few epochs, and the objective is still falling fast.",
             "scikit-learn's ConvergenceWarning: maximum iterations reached and the optimization hasn't converged yet",
