@@ -112,9 +112,11 @@ def check_large_rate(case: Case, start: Network, optimizer: Part) -> Iterator[Fi
 
 
 def stayed_above(case: Case, objective: float) -> bool:
-    """Whether all of the training, with a rate that stayed the same, did not come down to an objective."""
-    is_constant = isinstance(getattr(case.optimizer, "schedule", None), Constant)
-    return is_constant and len(case.losses) > 2 and ending(case.losses) > objective
+    """Whether all of the training, with a rate that stayed the same, left an objective worth mention above one."""
+    is_steady = isinstance(getattr(case.optimizer, "schedule", None), Constant)
+    if case.is_constant or not is_steady or len(case.losses) < 3:
+        return False
+    return ending(case.losses) > max(objective, WORTH * case.one_answer)
 
 
 def check_small_rate(case: Case, start: Network, optimizer: Part, ratio: float) -> Iterator[Finding]:
