@@ -204,7 +204,7 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
             "still-falling",
             f"{len(losses)} epochs took the objective from {losses[0]:.4g} to {now:.4g}; {epochs:,} more, about "
             f"{steps:,} steps, take it to {later:.4g}.",
-            f"{case.fit_code(epochs=epochs)}  # it goes on from where it is",
+            case.gone_on_code(epochs),
         )
 
 
@@ -283,6 +283,5 @@ def check_gap(case: Case) -> Iterator[Finding]:
             "overfitting",
             f"the validation loss was {held.min():.4g} after epoch {best} and {ending(held):.4g} at the end, "
             f"{loss:.0f} % above; the objective fell on, from {case.losses[best]:.4g} to {case.losses[-1]:.4g}.",
-            f"from workings import EarlyStopping\n"
-            f"{case.fit_code(validation=0.2, callbacks=Code('[EarlyStopping(patience=10)]'))}",
+            case.fit_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
         )

@@ -1,0 +1,60 @@
+"""Advice: how a change is written so that whoever asked can run it as it stands.
+
+The doctor's changes are code for a network that is called ``net``.  Who brought an estimator or a table knows no such
+name: their doors hand in ``Terms``, which say the same changes as parameters or options.  Whatever the terms, code
+brings the imports that it needs.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any, Protocol
+
+from workings import callbacks, layers, losses, network, optimizers, regularizers
+
+MODULES: tuple[ModuleType, ...] = (callbacks, layers, losses, network, optimizers, regularizers)
+
+
+class Terms(Protocol):
+    """How the changes of a training and of a network are said by those who did not call ``Network.fit``."""
+
+    def trained(self, changed: Mapping[str, Any]) -> str:
+        """The same training with other settings of ``fit``."""
+
+    def gone_on(self, epochs: int) -> str:
+        """So many epochs more."""
+
+    def made(self, network: network.Network, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
+        """The network with other layers and regularizers; None where these terms have no words for it."""
+
+
+def with_imports(code: str) -> str:
+    """Code with the imports that it needs in front; what is no Python, such as a command line, stays as it is.
+
+    >>> print(with_imports("net = Network([Dense(2)], loss=CrossEntropy())"))
+    from workings import CrossEntropy, Dense, Network
+    net = Network([Dense(2)], loss=CrossEntropy())
+    """
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return code
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    there = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    needed = sorted(name for name in used - there if any(is_of(name, module) for module in MODULES))
+    lines = ["import numpy as np"] if "np" in used else []
+    rest = code
+    if needed:
+        own = re.match(r"from workings import (.*)\n", code)
+        rest = code[own.end() :] if own else code
+        lines.append(f"from workings import {', '.join(sorted({*needed, *(own[1].split(', ') if own else ())}))}")
+    return "\n".join([*lines, rest])
+
+
+def is_of(name: str, module: ModuleType) -> bool:
+    """Whether a module makes a class of this name."""
+    found = getattr(module, name, None)
+    return isinstance(found, type) and found.__module__ == module.__name__
