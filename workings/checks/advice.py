@@ -8,18 +8,22 @@ brings the imports that it needs.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
-from workings import callbacks, layers, losses, network, optimizers, regularizers
+from workings import callbacks, layers, losses, network, optimizers, regularizers, schedules
 
-MODULES: tuple[ModuleType, ...] = (callbacks, layers, losses, network, optimizers, regularizers)
+MODULES: dict[str, tuple[ModuleType, ...]] = {  # by what people import their classes from
+    "workings": (callbacks, layers, losses, network, optimizers, regularizers),
+    "workings.schedules": (schedules,),
+}
 
 
 class Terms(Protocol):
     """How the changes of a training and of a network are said by those who did not call ``Network.fit``."""
+
+    opening: str  # code that makes ``net`` of what they have; empty where there is none
 
     def trained(self, changed: Mapping[str, Any]) -> str:
         """The same training with other settings of ``fit``."""
@@ -31,8 +35,10 @@ class Terms(Protocol):
         """The network with other layers and regularizers; None where these terms have no words for it."""
 
 
-def with_imports(code: str) -> str:
-    """Code with the imports that it needs in front; what is no Python, such as a command line, stays as it is.
+def with_imports(code: str, opening: str = "") -> str:
+    """Code with what it needs in front; what is no Python, such as a command line, stays as it is.
+
+    ``opening`` says what ``net`` is, for those who have no network of that name.
 
     >>> print(with_imports("net = Network([Dense(2)], loss=CrossEntropy())"))
     from workings import CrossEntropy, Dense, Network
@@ -43,15 +49,12 @@ def with_imports(code: str) -> str:
     except SyntaxError:
         return code
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    there = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
-    needed = sorted(name for name in used - there if any(is_of(name, module) for module in MODULES))
     lines = ["import numpy as np"] if "np" in used else []
-    rest = code
-    if needed:
-        own = re.match(r"from workings import (.*)\n", code)
-        rest = code[own.end() :] if own else code
-        lines.append(f"from workings import {', '.join(sorted({*needed, *(own[1].split(', ') if own else ())}))}")
-    return "\n".join([*lines, rest])
+    for path, modules in MODULES.items():
+        needed = sorted(name for name in used if any(is_of(name, module) for module in modules))
+        lines += [f"from {path} import {', '.join(needed)}"] if needed else []
+    lines += [opening] if opening and "net" in used else []
+    return "\n".join([*lines, code])
 
 
 def is_of(name: str, module: ModuleType) -> bool:

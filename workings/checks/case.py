@@ -26,7 +26,6 @@ from workings.measuring import Rows
 from workings.metrics import accuracy, r2
 from workings.network import Network
 from workings.optimizers import LBFGS, Adam, Chain, Part
-from workings.schedules import SCHEDULES
 from workings.targets import more_probable, most_probable
 from workings.trace import Trace
 
@@ -214,9 +213,7 @@ class Case:
             told["optimizer"] = with_rate(told["optimizer"], rate_of(told["optimizer"]))
             others.append("schedule")
         comment = f"  # and your {', '.join(others)}" if others else ""
-        code = f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())}){comment}"
-        schedules = [name for name in SCHEDULES if f"{name}(" in repr(told["optimizer"])]
-        return f"from workings.schedules import {', '.join(schedules)}\n{code}" if schedules else code
+        return f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())}){comment}"
 
     @property
     def known_settings(self) -> dict[str, Any]:

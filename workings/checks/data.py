@@ -93,7 +93,7 @@ def check_targets(case: Case) -> Iterator[Finding]:
             f"the targets have mean {y.mean():.4g} and standard deviation {y.std():.4g}; 0 and 1 would be best.",
             "from workings.columns import original, standard\n"
             "mean_y, spread_y = y.mean(axis=0), y.std(axis=0) + 1e-12\n"
-            "y = standard(y, mean_y, spread_y)  # validation too; back with original(net.predict(X), mean_y, spread_y)",
+            "y = standard(y, mean_y, spread_y)  # validation too; back with original(predicted, mean_y, spread_y)",
         )
 
 

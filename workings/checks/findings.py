@@ -48,7 +48,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          ("wrong-shares",)),
     Kind("wrong-gradient", "problem", "certain",
          "Training follows the gradient; where it is not the slope of the objective, it leads somewhere else.",
-         ("wrong-shape", "wrong-shares", "overflow")),
+         ("wrong-shape", "wrong-shares", "overflow", "weights-too-small")),  # sums smaller than a finite difference
     Kind("uphill-update", "problem", "certain",
          "The update goes the way of the gradient, not against it, so every step makes the objective larger.",
          ("wrong-gradient",)),

@@ -44,6 +44,7 @@ from workings.sklearn.parameters import (
     share_runners,
     takes_all_rows,
 )
+from workings.sklearn.terms import EstimatorTerms
 from workings.sparse import SparseRows, dense
 from workings.targets import Targets
 
@@ -361,6 +362,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
     def _training(self, rows: Rows, rng: Any, one_epoch: bool, told: Told | None) -> EstimatorTraining:
         """Put rows aside, and everything together."""
         optimizer, shuffle = optimizer_of(self), bool(self.shuffle)
+        weights = rows.weights  # of all rows, as whoever asks the doctor has them
         rows, held = self._hold_out(rows, rng)
         n = len(rows.X)
         size: int | None = None
@@ -380,12 +382,15 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             callbacks.append(told)
         if held is not None:
             self.validation_loss_curve_ = self.validation_loss_curve_ or []
-        return EstimatorTraining(
+        training = EstimatorTraining(
             self._network, rows.X, rows.y, optimizer=optimizer, epochs=1 if one_epoch else int(self.max_iter),
             batch_size=size, shuffle=shuffle, validation=None if held is None else (held.X, held.y),
             sample_weight=rows.w, class_weight=None, metrics=(), callbacks=callbacks, running_loss=True,
             engine=self.engine,
         )  # fmt: skip
+        training.history.settings["terms"] = EstimatorTerms(self.get_params(deep=False), weights is not None)
+        training.history.settings["sample_weight"] = weights
+        return training
 
     def _hold_out(self, rows: Rows, rng: Any) -> tuple[Rows, Rows | None]:
         """The rows to train on and those to measure on."""
