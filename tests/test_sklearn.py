@@ -972,7 +972,7 @@ THRICE = Activation("thrice", np.tanh, lambda z, a: 3 * (1 - a**2))
         ("still-falling", {"max_iter": 12, "weights": np.linspace(0.5, 1, 200)}, {"warm_start": True}),
         ("learning-rate-too-large", {"solver": "sgd", "learning_rate_init": 300.0}, {"learning_rate_init": 3.0}),
         ("learning-rate-too-large", {"optimizer": SGD(300.0), "clip": 5.0}, {"optimizer": SGD(3.0)}),
-        ("learning-rate-too-large", {"solver": "sgd", "schedule": Cosine(300.0, 700)}, {"schedule": Cosine(3.0, 700)}),
+        ("learning-rate-too-large", {"solver": "sgd", "schedule": Cosine(300.0, 700)}, {"schedule": Cosine(0.3, 700)}),
         ("learning-rate-too-small", {"learning_rate_init": 1e-7}, {"learning_rate_init": 0.1}),
         ("no-bend", {"activation": "identity"}, {"activation": "relu"}),
         ("equal-units", {"init": "zeros"}, {"init": None}),

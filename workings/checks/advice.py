@@ -38,7 +38,7 @@ class Terms(Protocol):
 def with_imports(code: str, opening: str = "") -> str:
     """Code with what it needs in front; what is no Python, such as a command line, stays as it is.
 
-    ``opening`` says what ``net`` is, for those who have no network of that name.
+    ``opening`` says what ``net`` is (and ``X`` and ``y``), for those who have nothing of that name.
 
     >>> print(with_imports("net = Network([Dense(2)], loss=CrossEntropy())"))
     from workings import CrossEntropy, Dense, Network
@@ -53,8 +53,14 @@ def with_imports(code: str, opening: str = "") -> str:
     for path, modules in MODULES.items():
         needed = sorted(name for name in used if any(is_of(name, module) for module in modules))
         lines += [f"from {path} import {', '.join(needed)}"] if needed else []
-    lines += [opening] if opening and "net" in used else []
+    lines += [opening] if used & names_made(opening) else []
     return "\n".join([*lines, code])
+
+
+def names_made(code: str) -> set[str]:
+    """The names that code makes."""
+    return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)
+            and isinstance(node.ctx, ast.Store)}  # fmt: skip
 
 
 def is_of(name: str, module: ModuleType) -> bool:

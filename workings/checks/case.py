@@ -203,6 +203,11 @@ class Case:
         found: Terms | None = self.settings.get("terms")
         return found
 
+    @property
+    def opening(self) -> str:
+        """Code that makes ``net`` for those who have none of that name."""
+        return str(self.settings.get("opening", "")) if self.terms is None else self.terms.opening
+
     def fit_code(self, **changed: Any) -> str:
         """The training as a line of code, with some settings changed."""
         if self.terms is not None:

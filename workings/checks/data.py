@@ -75,7 +75,9 @@ def check_constant(case: Case) -> Iterator[Finding]:
         shown = ", ".join(map(str, constant[:5])) + (", …" if len(constant) > 5 else "")
         yield found(
             "constant-column",
-            f"{len(constant)} of {case.X.shape[1]} columns of X never change (column {shown}; "
+            f"column {constant[0]} of X is {case.X[0, constant[0]]:.4g} in all {len(case.X):,} rows."
+            if len(constant) == 1
+            else f"{len(constant)} of {case.X.shape[1]} columns of X never change (column {shown}; "
             f"column {constant[0]} is {case.X[0, constant[0]]:.4g} in all {len(case.X):,} rows).",
             "X = X[:, X.std(axis=0) > 0]",
         )

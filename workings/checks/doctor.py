@@ -185,8 +185,7 @@ def examined(case: Case, looks: Mapping[str, Check]) -> Diagnosis:
     with np.errstate(all="ignore"):  # numbers that are not finite are what is looked for
         findings = [finding for look in looks.values() for finding in look(case)]
         findings = [finding for finding in findings if finding.change not in case.present_code]
-    opening = "" if case.terms is None else case.terms.opening
-    findings = [replace(finding, change=with_imports(finding.change, opening)) for finding in findings]
+    findings = [replace(finding, change=with_imports(finding.change, case.opening)) for finding in findings]
     return Diagnosis(sorted_out(findings), tuple(looks))
 
 

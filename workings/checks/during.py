@@ -96,19 +96,21 @@ def check_large_rate(case: Case, start: Network, optimizer: Part) -> Iterator[Fi
     lr, rows = rate_of(optimizer), case.trial_rows()
     first = case.objective_of(copied(start), rows)
     here = ending(case.trial(start, with_rate(optimizer, lr), STEPS, rows)[1])
-    for divisor in (10, 100, 1000, 10_000):
-        calm = ending(case.trial(start, with_rate(optimizer, lr / divisor), STEPS, rows)[1])
-        overshot = here > max(OVERSHOOT * first, 1.5 * calm)
-        if calm < 0.98 * first and (overshot or stayed_above(case, 1.5 * calm)):
-            ended = f"{here:.4g}" if np.isfinite(here) else "with a number that is not finite"
-            how = f"about {STEPS} steps take" if overshot else f"{len(case.losses)} epochs took"
-            yield found(
-                "learning-rate-too-large",
-                f"{how} the objective from {first:.4g} to {ended if overshot else f'{ending(case.losses):.4g}'} with "
-                f"the learning rate {lr:g}; about {STEPS} steps with {lr / divisor:g} take it to {calm:.4g}.",
-                case.fit_code(optimizer=with_rate(optimizer, lr / divisor)),
-            )
-            return
+    trials = {
+        divisor: ending(case.trial(start, with_rate(optimizer, lr / divisor), STEPS, rows)[1])
+        for divisor in (10, 100, 1000, 10_000)
+    }
+    divisor, calm = min(trials.items(), key=lambda trial: trial[1])
+    overshot = here > max(OVERSHOOT * first, 1.5 * calm)
+    if calm < 0.98 * first and (overshot or stayed_above(case, 1.5 * calm)):
+        ended = f"{here:.4g}" if np.isfinite(here) else "with a number that is not finite"
+        how = f"about {STEPS} steps take" if overshot else f"{len(case.losses)} epochs took"
+        yield found(
+            "learning-rate-too-large",
+            f"{how} the objective from {first:.4g} to {ended if overshot else f'{ending(case.losses):.4g}'} with "
+            f"the learning rate {lr:g}; about {STEPS} steps with {lr / divisor:g} take it to {calm:.4g}.",
+            case.fit_code(optimizer=with_rate(optimizer, lr / divisor)),
+        )
 
 
 def stayed_above(case: Case, objective: float) -> bool:

@@ -28,6 +28,7 @@ from workings.network import Network
 from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
 from workings.readings.script import save_script
 from workings.readings.translate.described import described_or_loaded
+from workings.table_terms import TableTerms
 from workings.tables import Preprocessing
 from workings.version import __version__
 from workings.writing import writable_folder
@@ -396,7 +397,8 @@ def doctor(
                     watch=lambda epochs: bar(progress, what, "training", epochs),
                 )  # fmt: skip
             output.print(found.told, "\n", highlight=False, soft_wrap=True, markup=False)
-            diagnosis = table_models.examine(found)
+            terms = TableTerms(Path(what), target, plan, impute, left_out(drop))
+            diagnosis = table_models.examine(found, terms)
         tell(diagnosis)
     if not diagnosis.ok:
         raise typer.Exit(1)
@@ -412,6 +414,11 @@ def diagnosis_of_experiment(name: str, seed: int | None) -> Diagnosis:
             history = task.network.fit(task.X, task.y, **{**task.settings, "callbacks": [watch]})
         except DivergenceError as error:
             history = error.history
+    history.settings["opening"] = (
+        f"from workings.experiments import {name}\n"
+        f"task = {name}.{'design' if hasattr(module, 'design') else 'task'}({'' if seed is None else seed})\n"
+        f"net, X, y = task.network, task.X, task.y"
+    )
     found: Diagnosis = task.network.diagnose(task.X, task.y, history)
     return found
 
