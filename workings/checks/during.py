@@ -104,11 +104,12 @@ def check_large_rate(case: Case, start: Network, optimizer: Part) -> Iterator[Fi
     overshot = here > max(OVERSHOOT * first, 1.5 * calm)
     if calm < 0.98 * first and (overshot or stayed_above(case, 1.5 * calm)):
         ended = f"{here:.4g}" if np.isfinite(here) else "with a number that is not finite"
+        ended = ended if overshot else f"{ending(case.losses):.4g} (the middle of its last tenth)"
         how = f"about {STEPS} steps take" if overshot else f"{len(case.losses)} epochs took"
         yield found(
             "learning-rate-too-large",
-            f"{how} the objective from {first:.4g} to {ended if overshot else f'{ending(case.losses):.4g}'} with "
-            f"the learning rate {lr:g}; about {STEPS} steps with {lr / divisor:g} take it to {calm:.4g}.",
+            f"{how} the objective from {first:.4g} to {ended} with the learning rate {lr:g}; "
+            f"about {STEPS} steps with {lr / divisor:g} take it to {calm:.4g}.",
             case.fit_code(optimizer=with_rate(optimizer, lr / divisor)),
         )
 

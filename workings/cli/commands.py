@@ -187,7 +187,10 @@ def predict(
         str, typer.Option(help="What a category not seen in training is: an error, or ignore (all zeros).")
     ] = "error",
 ) -> None:
-    """Predict labels and probabilities, or numbers, for the rows of a table."""
+    """Predict labels and probabilities, or numbers, for the rows of a table.
+
+    Example: `workings predict workings-runs/flowers-species/model.safetensors new.csv --out predictions.csv`
+    """
     with plain_errors():
         predictions, score = table_models.predict(model, file, out, unknown)
         if score:
@@ -235,7 +238,10 @@ def explain(
     ] = None,
     unit: Annotated[int, typer.Option(min=0, help="The unit of each layer that is written out.")] = 0,
     batch: Annotated[
-        int, typer.Option(min=0, help="Rows in the step; by default the experiment's batch (256 at most), or 8.")
+        int,
+        typer.Option(
+            min=0, show_default=False, help="Rows in the step; by default the experiment's batch (256 at most), or 8."
+        ),
     ] = 0,
     why: Annotated[
         str | None, typer.Option(help="One weight, as in W1[0,2]: how it acts on the loss, path by path.")
@@ -245,7 +251,7 @@ def explain(
     optimizer: Annotated[
         str | None, typer.Option(help="sgd, momentum, adam …; by default the experiment's, or sgd.")
     ] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate; by default what goes with the optimizer.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="For an experiment: another seed.")] = None,
 ) -> None:
     """Work one training step: each equation in words, shapes and numbers, beside each gradient its finite difference.
