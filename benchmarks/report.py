@@ -225,7 +225,7 @@ def overhead(results: dict[str, Any]) -> list[str]:
         "On top of the bare `fit`, by the medians of each round's ratios. The last column is the share of a pass's "
         "multiplications that predicting the validation rows (a tenth of the rows, after each pass) needs in any case.",
         "",
-        *table(["workload, engine", "bare, µs a step", *kinds[1:], "work of validation"], rows),
+        *table(["workload, engine, processors", "bare, µs a step", *kinds[1:], "work of validation"], rows),
         *missing,
     ]
 

@@ -21,8 +21,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "mathematics": ("version", "errors", "writing", "sparse", "arrays", "formulas", "activations", "losses", "layers",
                     "optimizers", "regularizers", "initializers", "schedules", "metrics", "columns", "separated",
                     "colours"),
-    "machine": ("program", "trace", "targets", "network", "engines", "training", "measuring", "lbfgs", "callbacks",
-                "history", "recording"),
+    "machine": ("program", "trace", "targets", "network", "engines", "training", "together", "aside", "measuring",
+                "lbfgs", "callbacks", "history", "recording"),
     "readings and checks": ("readings", "checks"),
     "doors": ("files", "datasets", "tables", "plots", "sklearn"),
     "houses": ("experiments", "table_models", "table_terms", "cli"),  # doors that open others: they put things together

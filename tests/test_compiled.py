@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -81,8 +82,8 @@ class Run:
 
 def trained(engine: str, layers: list[Any], loss: Any, X: np.ndarray = X, y: np.ndarray = Y, **how: Any) -> Run:
     """Train a network with one of the engines."""
-    settings = {name: how.pop(name) for name in ("regularizer", "dtype") if name in how}
-    network = Network(layers, loss=loss, seed=3, **settings)
+    settings = {name: how.pop(name) for name in ("regularizer", "dtype", "seed") if name in how}
+    network = Network(layers, loss=loss, **{"seed": 3, **settings})
     history = network.fit(X, y, engine=engine, **how)
     assert history.engine.startswith(engine)
     return Run(network, history)
@@ -281,6 +282,95 @@ def test_epochs_that_are_run_together_leave_the_same_bits(way: str) -> None:
     agree(together, run("reference"))
 
 
+BATCHED: dict[str, dict[str, Any]] = {
+    "validation": {"validation": 0.3},
+    "validation, in order": {"validation": 0.3, "shuffle": False},
+    "metrics": {"metrics": ["accuracy"]},
+    "the loss of what the steps met": {"metrics": ["accuracy"], "validation": (X[:7], Y[:7]), "running_loss": True},
+    "weights": {"metrics": ["accuracy"], "class_weight": {0: 1.0, 1: 3.0}, "validation": 0.3},
+    "early stopping": {"validation": 0.3, "stopping": {"patience": 5, "min_delta": 1e-2}},
+    "early stopping on the loss": {"stopping": {"monitor": "loss", "patience": 3, "min_delta": 2e-2}},
+    "all rows in a step": {"validation": 0.3, "metrics": ["accuracy"], "batch_size": None},
+}
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+@pytest.mark.parametrize("way", BATCHED)
+def test_epochs_of_many_steps_that_are_run_together_leave_the_same_bits(
+    way: str, processors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workings.aside.threads", lambda: processors)
+    monkeypatch.setattr("workings.together.MANY_EPOCHS", 1e9)  # however long they take
+    settings = {"batch_size": 13, **BATCHED[way]}
+    stopping = settings.pop("stopping", None)
+    layers = [Dense(3, "tanh"), BatchNorm(), Dropout(0.2), Dense(2)]
+
+    def run(*more: Callback) -> tuple[Run, list[int]]:
+        told, seed = Told(), np.random.default_rng(7)
+        stops = [EarlyStopping(**stopping)] if stopping else []
+        found = trained(
+            "compiled", layers, CrossEntropy(), optimizer=Adam(0.02), epochs=60, seed=seed,
+            callbacks=[*more, told, *stops], **settings,
+        )  # fmt: skip
+        return found, [*told.epochs, int(seed.integers(2**31))]  # what the next training would draw
+
+    (together, some), (alone, each) = run(), run(Count())
+    assert len(some) < len(each) / 2, "epochs were not run together"
+    assert some[-1] == each[-1]
+    assert (alone.history.epochs < 60) == (stopping is not None)
+    assert together.network.theta.tobytes() == alone.network.theta.tobytes()
+    assert together.history == alone.history
+    for name, value in together.network.statistics.items():
+        np.testing.assert_array_equal(value, alone.network.statistics[name])
+
+
+class Told(Callback):
+    """Only looks on."""
+
+    every_epoch = False
+
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+
+    def on_epoch_end(self, training: Any) -> None:
+        self.epochs.append(training.epoch)
+
+
+def test_what_people_bring_is_not_called_from_another_thread() -> None:
+    seen = set()
+
+    def mine(y_true: Any, y_pred: Any, w: Any = None) -> float:
+        seen.add(threading.get_ident())
+        return 0.0
+
+    how = {"layers": [Dense(3, "tanh"), Dense(2)], "loss": CrossEntropy(), "optimizer": SGD(0.1), "epochs": 200}
+    for batch_size in (None, 20):
+        trained("compiled", batch_size=batch_size, metrics={"mine": mine}, **how)
+    assert seen == {threading.get_ident()}
+
+
+def test_a_metric_that_fails_leaves_what_was_learned_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workings.together.MANY_EPOCHS", 1e9)
+    calls = itertools.count()
+
+    def mine(y_true: Any, y_pred: Any, w: Any = None) -> float:
+        if next(calls) == 100:
+            raise ZeroDivisionError
+        return 0.0
+
+    network = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=3)
+    with pytest.raises(ZeroDivisionError):
+        network.fit(X, Y, optimizer=SGD(0.1), epochs=200, batch_size=20, metrics={"mine": mine}, engine="compiled")
+    history = network.history
+    assert history is not None
+    assert 0 < history.epochs <= 100
+    again = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=3)
+    more = {"metrics": {"mine": lambda y_true, y_pred, w=None: 0.0}, "callbacks": [Count()]}
+    again.fit(X, Y, optimizer=SGD(0.1), epochs=history.epochs, batch_size=20, engine="compiled", **more)
+    assert again.history == history
+    np.testing.assert_array_equal(network.theta, again.theta)
+
+
 WORDS = np.array(["none", "some", "many"])
 MEASURED: dict[str, tuple[Any, int, Any]] = {
     "three words": (CrossEntropy(), 3, WORDS[(np.arange(60) + Y) % 3]),
@@ -378,12 +468,13 @@ def test_predictions_of_compiled_code() -> None:
         network.predict(given, engine="fast")
 
 
-def test_divergence_is_found_at_the_same_step() -> None:
+@pytest.mark.parametrize("how", [{"batch_size": None}, {"batch_size": 13, "validation": 0.1}])
+def test_divergence_is_found_at_the_same_step(how: dict[str, Any]) -> None:
     found = []
     for engine in ENGINES:
-        network = Network([Dense(3), Dense(1)], loss=SquaredError(), seed=0)
+        network = Network([Dense(1)], loss=SquaredError(), seed=0)  # slowly, so that epochs are run together by then
         with pytest.raises(DivergenceError) as caught:
-            network.fit(100 * X, X[:, 0], optimizer=SGD(0.01), epochs=500, batch_size=None, engine=engine)
+            network.fit(X, X[:, 0], optimizer=SGD(1.0), epochs=2000, engine=engine, **how)
         assert np.isfinite(network.theta).all()
         error = caught.value
         found.append((error.step, error.name, error.history.epochs, str(error)))

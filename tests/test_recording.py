@@ -84,7 +84,7 @@ class Told(Callback):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_epochs_between_two_looks_are_still_run_together(engine, monkeypatch):
-    monkeypatch.setattr("workings.training.MANY_EPOCHS", 1e9)  # however long they take
+    monkeypatch.setattr("workings.together.MANY_EPOCHS", 1e9)  # however long they take
     snapshots, told = Snapshots(every=1000), Told()
     small().fit(X, Y, epochs=5000, callbacks=[snapshots, told], engine=engine, **FULL)
     assert snapshots.epochs == [0, 1000, 2000, 3000, 4000, 5000]

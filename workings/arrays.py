@@ -163,6 +163,19 @@ def as_random(seed: int | RandomSource | None) -> RandomSource:
     return np.random.default_rng(seed)
 
 
+def state_of(source: RandomSource) -> Any:
+    """The state of a source of random numbers."""
+    return source.get_state(legacy=False) if isinstance(source, np.random.RandomState) else source.bit_generator.state
+
+
+def put_state(source: RandomSource, state: Any) -> None:
+    """Put a source of random numbers back into a state."""
+    if isinstance(source, np.random.RandomState):
+        source.set_state(state)
+    else:
+        source.bit_generator.state = state
+
+
 def how_made(seed: int | RandomSource | None) -> str | None:
     """How a source of random numbers is made, as code; None if that is not known.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -118,26 +118,29 @@ class EarlyStopping(Callback):
         values, before = self.values(training), self.best_epoch
         if self.higher_is_better is None:
             raise InputError(f"Is a higher {self.monitor} better, or a lower one? Say higher_is_better=True or False.")
-        state, most = (self.best, self.best_epoch, self.wait), max(self.patience, 1)
-        for epoch, value in enumerate(values, start=training.ran.start):
-            state = self.follow(state, epoch, value)
-            if state[2] >= most:
-                what = f"{self.what} was not better for {state[2]} epochs; best at epoch {state[1]}"
-                training.stop(what, epoch)
-                break
-        self.best, self.best_epoch, self.wait = state
+        end = self.follow(values, training.ran.start)
+        if end is not None:
+            what = f"{self.what} was not better for {self.wait} epochs; best at epoch {self.best_epoch}"
+            training.stop(what, end)
         if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
             self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")
 
-    def follow(self, state: tuple[float, int, int], epoch: int, value: float) -> tuple[float, int, int]:
-        """The best value (lower is better), its epoch, and the epochs waited since."""
-        best, best_epoch, wait = state
-        low = -value if self.higher_is_better else value
-        if low < best - self.min_delta:
-            return low, epoch, 0
-        if best_epoch < 0 or math.isnan(best) > math.isnan(low):  # any number is better than nan
-            return low, epoch, 0
-        return best, best_epoch, wait + 1
+    def follow(self, values: Iterable[float], first: int) -> int | None:
+        """Take in the values of some epochs, of which the first is given; the one at which to end, if any."""
+        best, best_epoch, wait, end = self.best, self.best_epoch, self.wait, None
+        most, delta, sign = max(self.patience, 1), self.min_delta, -1 if self.higher_is_better else 1
+        bound = best - delta if best_epoch >= 0 else math.nan
+        for epoch, value in enumerate(values, first):  # of which there may be a million a second
+            low = sign * value
+            if not low >= bound and (low < bound or best_epoch < 0 or math.isnan(best) > math.isnan(low)):
+                best, best_epoch, wait, bound = low, epoch, 0, low - delta
+                continue
+            wait += 1
+            if wait >= most:
+                end = epoch
+                break
+        self.best, self.best_epoch, self.wait = best, best_epoch, wait
+        return end
 
     @property
     def what(self) -> str:

@@ -13,14 +13,14 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array, as_features, as_random, describe, same_length
-from workings.callbacks import Callback, sees_every_epoch
+from workings.arrays import Array, as_features, as_random, describe, put_state, same_length, state_of
+from workings.aside import Aside
+from workings.callbacks import Callback
 from workings.engines.choice import ENGINES, WORTH_COMPILING, choose
 from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import Engine, NotCompilableError, Stretch
@@ -28,23 +28,32 @@ from workings.engines.reference import ReferenceEngine, Tracer
 from workings.errors import DivergenceError, InputError, unknown_name
 from workings.history import History, not_recorded
 from workings.lbfgs import minimize
-from workings.measuring import Measuring, Rows, steps_with_all
+from workings.measuring import Measuring, Rows
 from workings.metrics import METRICS, Metric
 from workings.optimizers import LBFGS, OPTIMIZERS, Part
 from workings.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
 from workings.sparse import SparseRows, dense
 from workings.targets import Targets, balanced, most_probable, second_label
+from workings.together import Together
 
 if TYPE_CHECKING:
     from workings.checks.findings import Diagnosis
     from workings.network import Network
 
-MANY_EPOCHS = 0.05  # seconds that epochs which nobody looks at may take together
-MOST_KEPT = 2**20  # numbers that are kept of epochs that are run together (8 MB in float64)
 ROWS_AT_A_TIME = 2**22  # numbers of X that are put in order at a time (32 MB in float64)
 Validation = tuple[ArrayLike, ArrayLike] | float | None
 Labels = Mapping[Any, float] | str | None
+
+
+class Moment(NamedTuple):
+    """All that steps change, at some time."""
+
+    values: dict[str, Array]
+    step: int
+    lr: float
+    order: Array | None
+    generator: Any
 
 
 def fit(
@@ -143,9 +152,12 @@ class Training:
     worth_compiling: ClassVar[float] = WORTH_COMPILING  # seconds that compiled code must save to be taken unasked
     validation_name: ClassVar[str] = "validation"  # what people call it, for error messages
     metrics_name: ClassVar[str] = "metrics"  # likewise; empty where people cannot ask for them
+    order: Array | None = None  # of the last epoch's rows, where the next order follows from it
     program: Program
     values: dict[str, Array]
     engine: Engine
+    batches: Array
+    measuring: Measuring
 
     def __init__(
         self,
@@ -186,9 +198,7 @@ class Training:
         self.result: Any = None  # what SciPy says of L-BFGS at its end
         looks = bool(self.metrics) or self.validation is not None
         self.measuring = Measuring(network, self.targets, self.metrics, looks)
-        self.several = 1  # epochs that have been run together
-        self.kept: dict[str, Array] = {}  # their parameters and statistics
-        self.choices: dict[str, Array] = {}  # room for what the steps choose of the training rows
+        self.aside = Aside()
         self.make_engine(engine)
         deciding = any(c.every_epoch or c.looks_back for c in self.callbacks)  # what only looks on needs no mention
         given = {"validation": self.validation is not None, "sample_weight": sample_weight is not None,
@@ -196,7 +206,7 @@ class Training:
         self.note_beginning(batch_size, shuffle, class_weight, sample_weight, given)
         self.history.diagnosis = self.check_first_step() if check else None
         self.good = dict(self.values)
-        self.together = 1 if self.may_run_many() else 0  # epochs that the engine is given at once
+        self.together = Together(self)
 
     def note_beginning(
         self,
@@ -361,7 +371,8 @@ class Training:
             if isinstance(self.optimizer, LBFGS):
                 self.result = minimize(self, self.optimizer)
             else:
-                self.run_epochs()
+                with self.aside:
+                    self.run_epochs()
             self.history.stopped = self.stopped or f"all {self.epochs} epochs done"
         except KeyboardInterrupt:
             self.network.keep(self.values)
@@ -378,12 +389,13 @@ class Training:
         while done < self.epochs:
             if self.stopped:
                 return
-            self.epoch, self.several, self.kept = done, 1, {}
+            self.epoch = done
+            self.together.begin()
             self.tell("on_epoch_begin")
             looks = (callback.next_look(done + 1) for callback in self.callbacks)
             most = self.epochs - done - 1  # so that the last epoch knows its beginning
-            most = min(self.together, most, *(look - done for look in looks))
-            if most < 2 or not self.run_many(most):
+            most = min(self.together.most, most, *(look - done for look in looks))
+            if most < 2 or not self.together.run(most):
                 self.run_epoch()
             self.tell("on_epoch_end")
             done = self.epoch + 1
@@ -396,7 +408,12 @@ class Training:
         objectives = np.concatenate([self.run_stretch(stretch) for stretch in self.stretches()])
         self.network.keep(self.values)
         self.finish_epoch(self.mean_objective(objectives) if loss is None else loss)
-        self.adapt(1, time.perf_counter() - began)
+        self.together.adapt(1, time.perf_counter() - began)
+
+    @property
+    def divisor(self) -> float:
+        """What the objective is divided by, for the loss that people are told."""
+        return self.network.loss.divisor(len(self.X))
 
     def mean_objective(self, objectives: Array) -> float:
         """The objective that the steps of an epoch met, each counted by its rows."""
@@ -404,97 +421,32 @@ class Training:
             return math.fsum(objectives)
         return math.fsum((self.batches[:, 1] - self.batches[:, 0]) * objectives) / len(self.X)
 
-    def may_run_many(self) -> bool:
-        """Whether epochs are single steps that nobody has to look at one by one, and that nothing is drawn for."""
-        if len(self.batches) > 1 or self.program.draws or isinstance(self.optimizer, LBFGS):
-            return False
-        if isinstance(self.schedule, OnPlateau) or any(map(sees_every_epoch, self.callbacks)):
-            return False
-        look_back = sum(callback.looks_back for callback in self.callbacks)
-        measured = bool(self.metrics) or self.validation is not None
-        return look_back < 2 and (bool(self.measuring.engines) or not (measured or look_back))
-
-    def run_many(self, epochs: int) -> bool:
-        """Run epochs of one step together, as many as stay finite; say whether there were any."""
-        began, self.good = time.perf_counter(), dict(self.values)
-        epochs, kept = self.keep_room(epochs)
-        room = self.room_for_choices(epochs + 1) if self.chosen_by_steps() else {}
-        outputs = {name: array[:-1] for name, array in room.items()}
-        stretch = replace(
-            steps_with_all(self.rows, epochs),
-            lr=self.rates(epochs), first_step=self.step + 1, kept=kept, outputs=outputs,
-        )  # fmt: skip
-        try:
-            objectives = np.asarray(self.engine.run(stretch, self.values))
-            for array in room.values():
-                array[-1] = self.measuring.look(self.rows, self.kept_now())[1][0]
-            columns = self.measured(kept, *(array[1:] for array in room.values()))
-        except KeyboardInterrupt:
-            self.values = self.good  # the history has nothing of these epochs
-            raise
-        finite = np.isfinite(objectives)
-        if not finite.all():
-            self.values, good = dict(self.good), int(finite.argmin())
-            return good > 1 and self.run_many(good)
-        self.step, self.lr, self.epoch = self.step + epochs, float(stretch.lr[-1]), self.epoch + epochs - 1
-        self.several, self.kept = epochs, kept
-        self.network.keep(self.values)
-        loss = objectives / self.network.loss.divisor(len(self.X))
-        self.history.add_many(loss=loss, **columns, lr=np.asarray(stretch.lr))
-        self.adapt(epochs, time.perf_counter() - began)
-        return True
-
-    def room_for_choices(self, epochs: int) -> dict[str, Array]:
-        """Room for what steps choose, the same again where it is large enough: new memory costs more than a step."""
-        if any(len(array) < epochs for array in self.choices.values()) or not self.choices:
-            self.choices = self.measuring.room(self.rows, epochs)
-        return {name: array[:epochs] for name, array in self.choices.items()}
-
-    def keep_room(self, epochs: int) -> tuple[int, dict[str, Array]]:
-        """Room for the parameters of some epochs, if anything looks at them, and for how many epochs it is.
-
-        What looks at each epoch by itself gets it too: so the steps are the same code, and lead to the same bits.
-        """
-        if len(self.batches) > 1 or not self.measuring.engines:
-            return epochs, {}
-        looks = (self.metrics and not self.chosen_by_steps()) or self.validation is not None
-        looks = looks or any(callback.looks_back for callback in self.callbacks)
-        shapes = {name: value.shape[1:] for name, value in self.kept_now().items()} if looks else {}
-        numbers = sum(math.prod(shape) for shape in shapes.values())
-        numbers += self.y.size if self.metrics else 0
-        numbers += 0 if self.validation is None else self.validation.y.size
-        epochs = max(min(epochs, MOST_KEPT // max(numbers, 1)), 1)
-        return epochs, {name: np.empty((epochs, *shape), self.X.dtype) for name, shape in shapes.items()}
-
     @property
     def ran(self) -> range:
         """The epochs that have been run since callbacks were told of the last."""
-        return range(self.epoch - self.several + 1, self.epoch + 1)
+        return self.together.ran
 
     def parameters_at(self, epoch: int, *, at_its_end: bool = True) -> dict[str, Array]:
         """A copy of the parameters and statistics at the end, or the beginning, of one of the epochs ``ran``."""
-        index = epoch - self.ran.start - (not at_its_end)
-        if index < 0:
-            values: Mapping[str, Array] = self.good
-        else:
-            values = {name: array[index] for name, array in self.kept.items()} or self.values
-        return {name: values[name].copy() for name in (*self.network.parameters, *self.network.statistics)}
+        return self.together.parameters_at(epoch, at_its_end=at_its_end)
 
-    def go_back(self, epoch: int) -> None:
-        """Forget the epochs after one of those ``ran``; the optimizer's state is not needed any more."""
-        beyond = self.epoch - epoch
-        if beyond == 0:
-            return
-        self.values = {**self.values, **self.parameters_at(epoch)}
-        self.several, self.epoch, self.step = self.several - beyond, epoch, self.step - beyond
-        self.lr = self.rate(self.step - 1)
-        self.network.keep(self.values)
-        self.history.forget(beyond)
+    def moment(self) -> Moment:
+        """All that steps change, as it is."""
+        return Moment(dict(self.values), self.step, self.lr, self.order, self.generator_state())
 
-    def adapt(self, epochs: int, seconds: float) -> None:
-        """Choose how many epochs come together from the time that some have taken."""
-        if self.together:
-            self.together = max(min(int(MANY_EPOCHS / max(seconds, 1e-9) * epochs), 8 * epochs), 1)
+    def put_back(self, moment: Moment) -> None:
+        """Put everything back as it was."""
+        self.values, self.step, self.lr, self.order = dict(moment.values), moment.step, moment.lr, moment.order
+        self.set_generator(moment.generator)
+
+    def generator_state(self) -> Any:
+        """The state of the source of random numbers; None where nothing is drawn."""
+        return state_of(self.network.rng) if self.shuffle or self.program.draws else None
+
+    def set_generator(self, state: Any) -> None:
+        """Put the source of random numbers back into a state."""
+        if state is not None:
+            put_state(self.network.rng, state)
 
     def check_end(self) -> None:
         """Make sure that the last step led to numbers that can be used; large ones must still give an objective."""
@@ -511,8 +463,8 @@ class Training:
 
     def finish_epoch(self, loss: float) -> None:
         """Record an epoch that began with the objective ``loss``."""
-        measured = {name: values[0] for name, values in self.measured().items()}
-        self.history.add(loss=loss / self.network.loss.divisor(len(self.X)), **measured, **self.rate_now())
+        measured = {name: values[0] for name, values in self.measured(self.kept_now()).items()}
+        self.history.add(loss=loss / self.divisor, **measured, **self.rate_now())
         if isinstance(self.schedule, OnPlateau):
             monitor = self.schedule.monitor
             if monitor not in self.history:
@@ -523,12 +475,11 @@ class Training:
         """Make the error for a monitor that the history has no column for."""
         return not_recorded(owner, monitor, self.history, self.validation_name, self.metrics_name)
 
-    def measured(self, kept: Mapping[str, Array] | None = None, chosen: Array | None = None) -> dict[str, Array]:
-        """The metrics on the training rows; loss and metrics on the validation rows; for each epoch that was kept.
+    def measured(self, values: Mapping[str, Array], chosen: Array | None = None) -> dict[str, Array]:
+        """The metrics on the training rows, loss and metrics on the validation rows, at values of one epoch or several.
 
-        ``chosen`` is what was chosen of the training rows, where the steps have given it.
+        ``chosen`` is what was chosen of the training rows, where it is known.
         """
-        values = kept or self.kept_now()
         found: dict[str, Array] = {}
         if self.metrics:
             chosen = self.measuring.look(self.rows, values)[1] if chosen is None else chosen
@@ -541,12 +492,20 @@ class Training:
     def run_stretch(self, stretch: Stretch) -> Array:
         """Have the engine run some steps; find the culprit if a number is not finite."""
         before = dict(self.values)
-        objectives = np.asarray(self.engine.run(stretch, self.values))
-        if not all(np.isfinite(value).all() for value in ([objectives] if len(objectives) else self.values.values())):
+        objectives = self.advance(stretch)
+        if not self.is_finite(objectives):
             self.diverged(stretch, before)
-        self.step += len(stretch.batches)
-        self.lr = float(stretch.lr[-1])
         return objectives
+
+    def advance(self, stretch: Stretch) -> Array:
+        """Have the engine run some steps, whatever they lead to."""
+        objectives = np.asarray(self.engine.run(stretch, self.values))
+        self.step, self.lr = self.step + len(stretch.batches), float(stretch.lr[-1])
+        return objectives
+
+    def is_finite(self, objectives: Array) -> bool:
+        """Whether steps with these objectives, or without any, have led to numbers that are finite."""
+        return all(np.isfinite(value).all() for value in ([objectives] if len(objectives) else self.values.values()))
 
     def stretches(self) -> Iterator[Stretch]:
         """Cut an epoch into stretches of steps, so that what is put in order and drawn fits in memory."""
@@ -564,8 +523,8 @@ class Training:
                 lr=self.rates(len(batches)),
                 first_step=self.step + 1,
                 draws=self.drawn(batches),
-                kept=self.keep_room(1)[1],
-                outputs=self.measuring.room(self.rows, 1) if self.chosen_by_steps() else {},
+                kept=self.together.keep_room(1)[1] if self.together.one_step else {},
+                outputs=self.together.room_for_choices(1),
             )
 
     def next_order(self) -> Array:
@@ -605,7 +564,7 @@ class Training:
         """End training after this epoch, or after one of those ``ran``."""
         self.stopped = reason
         if after is not None:
-            self.go_back(after)
+            self.together.go_back(after)
 
     def tell(self, moment: str) -> None:
         """Tell every callback what the moment is."""

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from workings.arrays import Array
-from workings.engines.contract import CACHE_LINE, SPARSE, NotCompilableError, Stretch
+from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, SPARSE, NotCompilableError, Stretch
 from workings.engines.native import machine_code
 from workings.engines.structure import Size, Written, size_of, write
 from workings.errors import MissingExtraError
@@ -67,6 +67,11 @@ class CompiledEngine:
         self.sources: dict[Size, Written] = {}
         self.functions: dict[str, Callable[..., Callable[[], None]]] = {}
         self.pace = math.inf  # seconds that a step takes; not known yet
+
+    @property
+    def shares(self) -> bool:
+        """Whether a product is so large that several threads share it."""
+        return any(written.largest_product >= FEWEST_TO_SHARE for written in self.sources.values())
 
     def run(self, stretch: Stretch, values: dict[str, Array]) -> Array:
         """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program."""

@@ -18,6 +18,8 @@ CACHE_LINE = 64  # bytes: where arrays are to begin, so that no vector lies acro
 SPARSE = "X is sparse, and compiled code takes arrays: engine='reference' multiplies it as it is"
 PANELS = 2**18  # bytes of what a product packs at a time, which are to stay in a core's cache
 
+FEWEST_TO_SHARE = 2**19  # multiplications in a product, from which several threads share it
+
 
 class NotCompilableError(ProgramError):
     """A program that an engine cannot run; the message names the statement and says why."""
@@ -65,6 +67,11 @@ class Engine(Protocol):
     """Runs the steps of one program."""
 
     name: str
+
+    @property
+    def shares(self) -> bool:
+        """Whether several threads share its work."""
+        ...
 
     def run(self, stretch: Stretch, values: dict[str, Array]) -> Sequence[float] | Array:
         """Run the steps; give each step's objective J, if the program computes it.

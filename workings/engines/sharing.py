@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from workings.engines.contract import FEWEST_TO_SHARE
 from workings.engines.elementary import pointer
 from workings.engines.native import is_switched_off
 from workings.engines.products import ACROSS, TALL, VECTOR, multiply
@@ -23,7 +24,6 @@ from workings.engines.team import (
     ADDRESS,
     DESCRIPTION,
     DONE,
-    FEWEST_TO_SHARE,
     IS_OPEN,
     PATIENCE,
     PLACES,

@@ -13,10 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from workings.engines.contract import PANELS
+from workings.engines.contract import FEWEST_TO_SHARE, PANELS
 from workings.engines.native import FUNCTION, address, is_switched_off
 
-FEWEST_TO_SHARE = 2**19  # multiplications in a product, from which it is shared
 PATIENCE = 20_000  # looks at the board, after which a helper lets others have the processor
 # The places on the board.  TICKET holds how many jobs the product has, times JOBS, plus the next job; it and DONE lie
 # in cache lines of their own.  From DESCRIPTION on: what ``product`` writes, and at last whether it is cut by columns.

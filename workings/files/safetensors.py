@@ -24,7 +24,7 @@ from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as pack_tensors
 
 from workings.activations import ACTIVATIONS, Activation, activation_named
-from workings.arrays import Array
+from workings.arrays import Array, put_state, state_of
 from workings.errors import FileError, InputError, WorkingsError, WorkingsWarning, unknown_name
 from workings.files.agreement import Agreement, Exported, compare, deliver, generated_rows
 from workings.history import History
@@ -386,8 +386,7 @@ def resume(training: Training, tensors: Mapping[str, Array], run: Mapping[str, A
 
 def random_state(rng: Any) -> dict[str, Any]:
     """The state of a source of random numbers as plain JSON values."""
-    state = rng.get_state(legacy=False) if isinstance(rng, np.random.RandomState) else rng.bit_generator.state
-    plain: dict[str, Any] = json.loads(json.dumps(state, default=lambda value: value.tolist()))
+    plain: dict[str, Any] = json.loads(json.dumps(state_of(rng), default=lambda value: value.tolist()))
     return plain
 
 
@@ -395,9 +394,7 @@ def restore_random(rng: Any, state: dict[str, Any]) -> None:
     """Put a source of random numbers back into a state."""
     if isinstance(rng, np.random.RandomState):
         state["state"]["key"] = np.array(state["state"]["key"], dtype=np.uint32)
-        rng.set_state(state)
-    else:
-        rng.bit_generator.state = state
+    put_state(rng, state)
 
 
 # -- bytes ---------------------------------------------------------------------------------

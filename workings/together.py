@@ -1,0 +1,252 @@
+"""Together: epochs that nobody has to see one by one, run as one piece of work.
+
+An epoch of a small network takes less time than Python needs to tell of it.  So where no callback has to be told of
+each epoch by itself, several are run before anybody is; the parameters that each has led to are kept, so that they can
+be measured, and that early stopping can go back to any of them.  They are measured some epochs at a time, on a second
+processor if there is one (``aside.py``), while the next are under way.  All comes out as if it had been done one epoch
+after the other, to the bits.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from workings.arrays import Array
+from workings.callbacks import sees_every_epoch
+from workings.measuring import steps_with_all
+from workings.metrics import METRICS
+from workings.optimizers import LBFGS
+from workings.schedules import OnPlateau
+
+if TYPE_CHECKING:
+    from workings.training import Training
+
+MANY_EPOCHS = 0.05  # seconds that epochs which nobody looks at may take together
+MOST_KEPT = 2**20  # numbers that are kept of epochs that are run together (8 MB in float64)
+T = TypeVar("T")
+Measured = tuple[Array, dict[str, Array]]
+# Where the epochs are cut to be measured, in 32nds; at last the pieces are small, as nothing is left to wait for.
+CUTS = (0, 4, 8, 12, 16, 20, 24, 28, 30, 31, 32)
+
+
+class Together:
+    """The epochs of a training that were run last, and how more are run at once.
+
+    Attributes
+    ----------
+    several : int
+        How many they were.
+    kept : dict of str to array of shape (several, …)
+        The parameters and statistics at the end of each, if they were kept.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.one_step = len(training.batches) == 1 and not training.program.draws
+        self.by_steps = training.chosen_by_steps() if training.measuring.engines else ()
+        self.most = 1 if self.is_allowed() else 0  # at once; more, when it is known how long they take
+        self.several, self.kept = 1, dict[str, Array]()
+        self.generators: list[Any] = []  # the random numbers' source, as each epoch has left it
+        self.choices: dict[str, Array] = {}  # room for what the steps choose of the training rows
+
+    # -- whether ---------------------------------------------------------------------------
+
+    @property
+    def measures(self) -> bool:
+        """Whether anything is measured but what the steps give."""
+        training = self.training
+        return bool(training.metrics) or training.validation is not None or training.passes_for_loss
+
+    def is_allowed(self) -> bool:
+        """Whether nobody has to look at each epoch, and it is worth it: epochs are single steps, or are measured."""
+        training, look_back = self.training, sum(callback.looks_back for callback in self.training.callbacks)
+        if isinstance(training.optimizer, LBFGS) or isinstance(training.schedule, OnPlateau) or look_back > 1:
+            return False
+        if any(map(sees_every_epoch, training.callbacks)):
+            return False
+        if not training.measuring.engines:  # what is kept could not be measured together
+            return self.one_step and not self.measures and not look_back
+        return self.one_step or self.measures
+
+    def adapt(self, epochs: int, seconds: float) -> None:
+        """Choose how many epochs come together from the time that some have taken."""
+        if self.most:
+            self.most = max(min(int(MANY_EPOCHS / max(seconds, 1e-9) * epochs), 8 * epochs), 1)
+
+    def begin(self) -> None:
+        """Begin with an epoch that is run by itself, until more are run."""
+        self.several, self.kept, self.generators = 1, {}, []
+
+    # -- looking back ----------------------------------------------------------------------
+
+    @property
+    def ran(self) -> range:
+        """The epochs."""
+        return range(self.training.epoch - self.several + 1, self.training.epoch + 1)
+
+    def parameters_at(self, epoch: int, *, at_its_end: bool = True) -> dict[str, Array]:
+        """A copy of the parameters and statistics at the end, or the beginning, of one of the epochs."""
+        training, index = self.training, epoch - self.ran.start - (not at_its_end)
+        values: Mapping[str, Array] = training.good
+        if index >= 0:
+            values = {name: array[index] for name, array in self.kept.items()} or training.values
+        return {name: values[name].copy() for name in (*training.network.parameters, *training.network.statistics)}
+
+    def go_back(self, epoch: int) -> None:
+        """Forget the epochs after one of them; the optimizer's state is not needed any more."""
+        training, beyond = self.training, self.training.epoch - epoch
+        if beyond == 0:
+            return
+        training.values = {**training.values, **self.parameters_at(epoch)}
+        if self.generators:
+            training.set_generator(self.generators[epoch - self.ran.start])
+        self.several, training.epoch = self.several - beyond, epoch
+        training.step -= beyond * len(training.batches)
+        training.lr = training.rate(training.step - 1)
+        training.network.keep(training.values)
+        training.history.forget(beyond)
+
+    # -- running ---------------------------------------------------------------------------
+
+    def run(self, epochs: int) -> bool:
+        """Run some epochs, as many as stay finite and fit into memory; say whether there were any."""
+        training, before, began = self.training, self.training.moment(), time.perf_counter()
+        epochs, self.kept = self.keep_room(epochs)
+        self.generators, training.good = [], before.values
+        try:
+            objectives, columns = self.run_measured(epochs)
+        except BaseException:  # Ctrl-C, or a metric that fails: the history has nothing of these epochs
+            training.put_back(before)
+            raise
+        if len(objectives) < epochs:
+            training.put_back(before)
+            return len(objectives) > 1 and self.run(len(objectives))
+        training.epoch, self.several = training.epoch + epochs - 1, epochs
+        training.network.keep(training.values)
+        rates = columns.pop("lr")
+        training.history.add_many(loss=objectives / training.divisor, **columns, lr=rates)
+        self.adapt(epochs, time.perf_counter() - began)
+        return True
+
+    def run_measured(self, epochs: int) -> tuple[Array, dict[str, Array]]:
+        """Run some epochs and measure them: their objectives before the first that is not finite, and all columns."""
+        training, beside, room = self.training, self.works_beside(), self.room_for_choices(epochs + 1)
+        do = training.aside.do if beside else at_once
+        first = do(training.measuring.look, training.rows, training.kept_now()) if training.passes_for_loss else None
+        ran, waited, measured = list[tuple[Array, Array]](), list[Callable[[], Measured]](), 0
+        for start, stop in pieces(epochs, beside):
+            ran.append(self.run_steps(start, stop, room) if self.one_step else self.run_batches(start, stop))
+            if len(ran[-1][0]) < stop - start:
+                return np.concatenate([objectives for objectives, _ in ran]), {}
+            ready = self.chosen_until(stop, epochs, room)
+            if self.measures and ready > measured:
+                waited.append(do(self.measured, measured, ready, room))
+                measured = ready
+        found = [wait() for wait in waited]
+        objectives = np.concatenate([objectives for objectives, _ in ran])
+        if first is not None:
+            objectives = finite_part(np.concatenate([first()[0], *(J for J, _ in found)])[:-1])
+        columns = {
+            name: np.concatenate([columns[name] for _, columns in found]) for name in (found[0][1] if found else ())
+        }
+        return objectives, {**columns, "lr": np.concatenate([rates for _, rates in ran])}
+
+    def works_beside(self) -> bool:
+        """Whether epochs are measured on a second processor: nobody else needs it, and only our own code runs there."""
+        training = self.training
+        ours = all(metric in METRICS.values() for metric in training.metrics.values())
+        return self.measures and ours and training.aside.is_free and not training.engine.shares
+
+    def run_steps(self, start: int, stop: int, room: Mapping[str, Array]) -> tuple[Array, Array]:
+        """Run epochs of one step: their objectives before the first that is not finite, and their rates."""
+        training = self.training
+        stretch = replace(
+            steps_with_all(training.rows, stop - start),
+            lr=training.rates(stop - start), first_step=training.step + 1,
+            kept={name: array[start:stop] for name, array in self.kept.items()},
+            outputs={name: array[start:stop] for name, array in room.items()},
+        )  # fmt: skip
+        return finite_part(training.advance(stretch)), np.asarray(stretch.lr)
+
+    def run_batches(self, start: int, stop: int) -> tuple[Array, Array]:
+        """Run epochs of several steps: their objectives before the first that is not finite, and their rates."""
+        training, objectives, rates = self.training, list[float](), list[float]()
+        for index in range(start, stop):
+            met = np.concatenate([training.advance(stretch) for stretch in training.stretches()])
+            if not training.is_finite(met):
+                break
+            objectives.append(training.mean_objective(met) if len(met) else 0.0)
+            rates.append(training.lr)
+            self.generators.append(training.generator_state())
+            for name, array in self.kept.items():
+                array[index] = training.values[name]
+        return np.array(objectives), np.array(rates)
+
+    # -- measuring -------------------------------------------------------------------------
+
+    def measured(self, start: int, stop: int, room: Mapping[str, Array]) -> Measured:
+        """The objective on all rows, where the steps do not give it, and the columns, at the ends of some epochs."""
+        training, J = self.training, np.empty(0)
+        values = {name: array[start:stop] for name, array in self.kept.items()}
+        chosen = next((array[start + 1 : stop + 1] for array in room.values()), None)
+        if training.passes_for_loss:
+            J, chosen = training.measuring.look(training.rows, values)
+        return J, training.measured(values, chosen)
+
+    def chosen_until(self, stop: int, epochs: int, room: Mapping[str, Array]) -> int:
+        """Up to which epoch it is known what the network chooses at its end: in steps, it chooses at the beginning."""
+        if room and stop < epochs:
+            return stop - 1
+        for array in room.values():
+            array[stop] = self.training.measuring.look(self.training.rows, self.training.kept_now())[1][0]
+        return stop
+
+    def room_for_choices(self, epochs: int) -> dict[str, Array]:
+        """Room for what steps choose, the same again where it is large enough: new memory costs more than a step."""
+        if not self.by_steps:
+            return {}
+        if any(len(array) < epochs for array in self.choices.values()) or not self.choices:
+            self.choices = self.training.measuring.room(self.training.rows, epochs)
+        return {name: array[:epochs] for name, array in self.choices.items()}
+
+    def keep_room(self, epochs: int) -> tuple[int, dict[str, Array]]:
+        """Room for the parameters of some epochs, if anything looks at them, and for how many epochs it is.
+
+        An epoch that is run by itself gets it too: so the steps are the same code, and lead to the same bits.
+        """
+        training = self.training
+        if not training.measuring.engines:
+            return epochs, {}
+        looks = (self.measures and not self.by_steps) or training.validation is not None
+        looks = looks or any(callback.looks_back for callback in training.callbacks)
+        shapes = {name: value.shape[1:] for name, value in training.kept_now().items()} if looks else {}
+        numbers = sum(map(math.prod, shapes.values()))
+        numbers += training.y.size if training.metrics else 0
+        numbers += 0 if training.validation is None else training.validation.y.size
+        epochs = max(min(epochs, MOST_KEPT // max(numbers, 1)), 1)
+        return epochs, {name: np.empty((epochs, *shape), training.X.dtype) for name, shape in shapes.items()}
+
+
+def at_once(function: Callable[..., T], *given: Any) -> Callable[[], T]:
+    """Do something now; what comes back gives its result."""
+    result = function(*given)
+    return lambda: result
+
+
+def pieces(epochs: int, beside: bool) -> Iterator[tuple[int, int]]:
+    """Where epochs are cut, so that pieces can be measured beside the training of the next."""
+    cuts = sorted({epochs * cut // CUTS[-1] for cut in CUTS}) if beside else [0, epochs]
+    return pairwise(cuts)
+
+
+def finite_part(values: Array) -> Array:
+    """What comes before the first number that is not finite."""
+    finite = np.isfinite(values)
+    return values if finite.all() else values[: int(finite.argmin())]
