@@ -366,9 +366,26 @@ def test_early_stopping_on_what_is_not_recorded() -> None:
     says = ("EarlyStopping looks at 'val_loss'", "the history has only loss, lr", "validation=0.2")
     refused(lambda: fit(classifier(), callbacks=[EarlyStopping()]), *says)
     refused(lambda: fit(classifier(), callbacks=[EarlyStopping("los")]), "looks at 'los'", "only loss, lr")
-    refused(lambda: fit(classifier(), optimizer=SGD(OnPlateau(0.1, monitor="val_loss"))), "'val_loss'", "loss, lr")
     refused(lambda: EarlyStopping(patience=-1), "patience must be a whole number from 0", "-1")
     refused(lambda: EarlyStopping(patience=2.5), "patience must be a whole number from 0", "2.5")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("monitor", "settings", "says"),
+    [
+        ("val_loss", {}, ("only loss, lr.", "Give validation=(X_val, y_val) or validation=0.2.")),
+        ("val_accuracy", {}, ("Give validation=(X_val, y_val) or validation=0.2.",)),
+        ("accuracy", {}, ("Give metrics=['accuracy'].",)),
+        ("val_mean_squared_error", {}, ("validation=0.2, and metrics=['mean_squared_error'].",)),
+        ("val_mean_squared_error", {"validation": 0.5}, ("val_loss", "Give metrics=['mean_squared_error'].")),
+        ("val_los", {"validation": 0.5}, ("Did you mean 'val_loss'?",)),
+    ],
+)
+def test_monitors_that_are_not_recorded_say_what_would_record_them(monitor: str, settings: Any, says: Any) -> None:
+    watched = {"optimizer": SGD(OnPlateau(0.1, monitor=monitor))}
+    refused(lambda: fit(classifier(), **watched, **settings), f"OnPlateau looks at {monitor!r}", *says)
+    stopper = EarlyStopping(monitor, higher_is_better=False)
+    refused(lambda: fit(classifier(), callbacks=[stopper], **settings), f"EarlyStopping looks at {monitor!r}", *says)
 
 
 def test_callbacks_that_are_none() -> None:
@@ -419,6 +436,33 @@ def test_divergence_in_mini_batches_keeps_the_last_finite_step() -> None:
     for row in range(caught.value.step - 1):
         by_hand.step(100 * X[row : row + 1], NUMBERS[row : row + 1], SGD(1e6))
     assert np.array_equal(network.theta, by_hand.theta)
+
+
+@pytest.mark.parametrize("settings", [
+    {"batch_size": None}, {"batch_size": 2}, {"batch_size": 2, "engine": "reference"},
+    {"batch_size": None, "optimizer": LBFGS()},
+])  # fmt: skip
+def test_numbers_that_end_before_the_first_update_are_not_blamed_on_the_rate(settings: Any) -> None:
+    first = [np.full((2, 2), 1e200), np.full((2, 1), 1e200)]
+    network = Network([Dense(2, weights=first[0]), Dense(1, weights=first[1])], loss=SquaredError(), seed=0)
+    with pytest.raises(DivergenceError) as caught:
+        fit(network, np.ones((4, 2)), np.ones(4), **{"optimizer": SGD(0.125), **settings})
+    told = str(caught.value)
+    for words in ("z2 was the first", "`z2 = z1 @ W2 + b2` (layer 2", "No update had been made", "smaller weights"):
+        assert words in told
+    assert "nan" not in told
+    assert "ClipByNorm" not in told
+    assert "optimizer" in settings or "asked for, 0.125:" in told
+    assert caught.value.name == "z2"
+    assert caught.value.history is not None
+    assert "z2" in caught.value.history.stopped  # type: ignore[attr-defined]
+    assert (network.parameters["W1"] == first[0]).all()
+
+
+def test_a_first_update_that_is_not_finite_is_the_rates() -> None:
+    network = Network([Dense(1)], loss=SquaredError(), seed=0)
+    with pytest.raises(DivergenceError, match=r"W1 was the first.* learning rate was 1e\+308: try 1e\+307"):
+        fit(network, 100 * X, NUMBERS, optimizer=SGD(1e308), batch_size=None)
 
 
 # -- networks and layers --------------------------------------------------------------------

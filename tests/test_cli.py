@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 import warnings
@@ -399,3 +401,44 @@ def test_the_doctor_sees_the_columns_of_a_table(command):
         done = command("doctor", *arguments)
         assert done.exit_code == 2, done.output
         assert words in " ".join(done.output.split())
+
+
+def changes_in(told: str) -> list[str]:
+    """The changes that a diagnosis advises."""
+    return [re.sub(r"(?m)^ {15}", "", block) for block in re.findall(r"    change:\n((?: {15}.*\n)+)", told)]
+
+
+@pytest.mark.parametrize(
+    ("options", "finding", "advised"),
+    [
+        ("--lr 1e-8 --hidden 16", "learning-rate-too-small", "--hidden 16 --lr 0.01"),
+        ("--optimizer sgd --lr 30", "learning-rate-too-large", "--optimizer sgd --lr 0.3"),
+        ("--epochs 2 --seed 3", "still-falling", "--seed 3"),
+        ("--hidden 8,8,8,8,8,8,8,8 --activation sigmoid", "vanishing-gradient", "--hidden 8,8,8,8,8,8,8,8"),
+        ("--activation identity", "no-bend", "--target species"),
+    ],
+)
+def test_what_the_doctor_says_of_a_table_can_be_typed(command, options, finding, advised):
+    done = command("doctor", FLOWERS, "--target", "species", *options.split())
+    assert finding in done.stdout
+    for change in changes_in(done.stdout):
+        words = shlex.split(change)
+        assert words[:2] == ["workings", "train"]
+        assert command(*words[1:]).exit_code == 0
+    assert advised in changes_in(done.stdout)[0]
+    assert finding not in command("doctor", *without_train(changes_in(done.stdout)[0])).stdout
+
+
+def without_train(change: str) -> list[str]:
+    """The same options for another command."""
+    return shlex.split(change)[2:]
+
+
+def test_what_the_doctor_says_of_a_tutorial_runs_as_it_stands(command):
+    told = command("doctor", "xor")
+    assert told.exit_code == 0
+    (change,) = changes_in(told.stdout)
+    names: dict[str, object] = {}
+    exec(change, names)
+    assert np.shape(names["X"]) == (4, 2)
+    assert names["net"].loss is not None

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import joblib
@@ -61,6 +62,7 @@ from workings import (
     RMSProp,
     SquaredError,
 )
+from workings.datasets import moons
 from workings.engines.compiled import is_installed
 from workings.engines.native import is_switched_off
 from workings.schedules import Cosine, OnPlateau, Step
@@ -1038,3 +1040,75 @@ def test_float_labels_can_be_saved_and_class_weights_are_checked(tmp_path: Path)
     )
     with pytest.raises(ValueError, match="class_weight must hold"):
         MLPClassifier(class_weight={0: -1.0}).fit(X, y)
+
+
+# -- what the doctor says ---------------------------------------------------------------------
+
+
+def ill(kind: Any = MLPClassifier, y: Any = None, weights: Any = None, **settings: Any) -> Any:
+    X, labels = moons()
+    y = np.array(["no", "yes"])[labels] if y is None else y(X)
+    model = kind(**{"random_state": 0, "max_iter": 40, **settings})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of training that did not converge
+        return model.fit(X, y, weights), X, y
+
+
+THRICE = Activation("thrice", np.tanh, lambda z, a: 3 * (1 - a**2))
+
+
+@pytest.mark.parametrize(
+    ("finding", "settings", "changed"),
+    [
+        ("still-falling", {"max_iter": 12}, {"warm_start": True}),
+        ("still-falling", {"max_iter": 12, "class_weight": "balanced"}, {"warm_start": True}),
+        ("still-falling", {"max_iter": 12, "weights": np.linspace(0.5, 1, 200)}, {"warm_start": True}),
+        ("learning-rate-too-large", {"solver": "sgd", "learning_rate_init": 300.0}, {"learning_rate_init": 3.0}),
+        ("learning-rate-too-large", {"optimizer": SGD(300.0), "clip": 5.0}, {"optimizer": SGD(3.0)}),
+        ("learning-rate-too-large", {"solver": "sgd", "schedule": Cosine(300.0, 700)}, {"schedule": Cosine(0.3, 700)}),
+        ("learning-rate-too-small", {"learning_rate_init": 1e-7}, {"learning_rate_init": 0.1}),
+        ("no-bend", {"activation": "identity"}, {"activation": "relu"}),
+        ("equal-units", {"init": "zeros"}, {"init": None}),
+        ("weights-too-small", {"init": "normal", "hidden_layer_sizes": [16] * 9}, {"init": None}),
+        ("vanishing-gradient", {"activation": ["logistic"] * 9, "hidden_layer_sizes": [9] * 9}, {"activation": "relu"}),
+        ("cannot-overfit", {"hidden_layer_sizes": (1,), "max_iter": 1000}, {"hidden_layer_sizes": (4,)}),
+        ("strong-regularizer", {"kind": MLPRegressor, "y": lambda X: X[:, 0], "weight_decay": 500.0, "max_iter": 200},
+         {"weight_decay": 5.0}),
+        ("starting-loss", {"kind": MLPRegressor, "y": lambda X: 0.01 * X[:, 0], "activation": "selu"},
+         {"init": [None, "zeros"]}),
+        ("unscaled-targets", {"kind": MLPRegressor, "y": lambda X: 1e3 * X[:, 0]}, {}),
+        ("wrong-gradient", {"activation": THRICE}, {}),
+    ],
+)  # fmt: skip
+def test_the_doctor_says_to_an_estimator_which_parameters_to_set(finding, settings, changed, capsys):
+    model, X, y = ill(**settings)
+    diagnosis = model.network_.diagnose(X, y, model.history_)
+    assert finding in diagnosis.names, str(diagnosis)
+    for found in diagnosis.findings:
+        assert "net.fit" not in found.change
+        assert "Network(" not in found.change
+        other, names = clone(model), {"X": X, "y": y}
+        if "warm_start" in found.change:
+            other = model
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(found.change, names | {"model": other if ".fit(" in found.change else model})
+        if found.name == finding:
+            assert {name: other.get_params()[name] for name in changed} == changed
+            assert "fit" not in found.change or other.network_ is not None
+
+
+def test_what_the_doctor_says_of_a_rate_makes_an_estimator_better():
+    model, X, y = ill(solver="sgd", learning_rate_init=300.0)
+    before = model.loss_
+    (found,) = model.network_.diagnose(X, y, model.history_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(found.change, {"model": model, "X": X, "y": y})
+    assert model.loss_ < before / 2
+    assert pickle.loads(pickle.dumps(model)).history_["loss"] == model.history_["loss"]
+
+
+def test_rows_that_are_put_aside_do_not_keep_the_doctor_from_weighted_estimators():
+    model, X, y = ill(class_weight={"no": 2.0, "yes": 1.0}, early_stopping=True, max_iter=200)
+    assert model.network_.diagnose(X, y, model.history_) is not None

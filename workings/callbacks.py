@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from workings.arrays import Array
-from workings.errors import InputError, unknown_name
+from workings.errors import InputError
 from workings.metrics import LOWER_IS_BETTER, METRICS
 
 if TYPE_CHECKING:
@@ -152,12 +152,7 @@ class EarlyStopping(Callback):
         if not isinstance(self.monitor, str):
             return [float(self.monitor(training.network))]
         if self.monitor not in training.history:
-            if "val_loss" in training.history:
-                raise unknown_name("column of the history", self.monitor, training.history)
-            columns = ", ".join(training.history)
-            given = training.validation_name
-            fix = f" Give {given}=(X_val, y_val) or {given}=0.2." if self.monitor.startswith("val") else ""
-            raise InputError(f"EarlyStopping looks at {self.monitor!r}, but the history has only {columns}.{fix}")
+            raise training.not_recorded("EarlyStopping", self.monitor)
         return training.history[self.monitor][-len(training.ran) :]
 
     def on_train_end(self, training: Training) -> None:

@@ -44,7 +44,7 @@ class DivergenceError(WorkingsError, ArithmeticError):
     name : str
         The first name in the program whose value was not finite.
     step : int
-        The step (counted from 1) in which it appeared.
+        The step (counted from 1) in which, or after which, it appeared; 0 where it was there before the first.
     history : History or None
         What had been recorded until then.
     """
@@ -67,7 +67,15 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
     Unknown activation 'rellu'. Did you mean 'relu'? Known: relu, tanh.
     """
     names = list(known)
-    by_lower = {known.lower(): known for known in names}
+    return InputError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {', '.join(names)}.")
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """The name that was probably meant, as a question to be put into an error; empty where none is near.
+
+    >>> nearest("rellu", ["relu", "tanh"])
+    " Did you mean 'relu'?"
+    """
+    by_lower = {one.lower(): one for one in known}
     near = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
-    hint = f" Did you mean {by_lower[near[0]]!r}?" if near else ""
-    return InputError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")
+    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""

@@ -11,11 +11,12 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from workings.arrays import Array
-from workings.errors import FileError, unknown_name
+from workings.errors import FileError, InputError, nearest, unknown_name
+from workings.metrics import METRICS
 
 
 class History(Mapping[str, list[float]]):
@@ -170,3 +171,23 @@ def svg_of(curves: Mapping[str, list[float]], width: int = 480, height: int = 16
         f'<svg width="{width}" height="{height}" role="img" aria-label="losses by epoch" font-family="sans-serif" '
         f'font-size="12">{axis}{"".join(pieces)}</svg>'
     )
+
+
+def not_recorded(
+    owner: str, monitor: str, recorded: Iterable[str], validation: str = "validation", metrics: str = "metrics"
+) -> InputError:
+    """Make the error for a monitor that the history has no column for: what is there, and what would bring it there.
+
+    ``validation`` and ``metrics`` are what people call these settings; empty where they cannot be given.
+
+    >>> print(not_recorded("OnPlateau", "val_loss", ["loss", "lr"]))
+    OnPlateau looks at 'val_loss', but the history has only loss, lr. Give validation=(X_val, y_val) or validation=0.2.
+    """
+    columns, metric = list(recorded), monitor.removeprefix("val_")
+    needs = []
+    if metric != monitor and "val_loss" not in columns and validation:
+        needs.append(f"{validation}=(X_val, y_val) or {validation}=0.2")
+    if metric in METRICS and metrics and not (needs and metric in ("accuracy", "r2")):  # validation brings those two
+        needs.append(f"{metrics}=[{metric!r}]")
+    change = f" Give {', and '.join(needs)}." if needs else nearest(monitor, columns)
+    return InputError(f"{owner} looks at {monitor!r}, but the history has only {', '.join(columns)}.{change}")

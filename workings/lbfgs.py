@@ -38,7 +38,7 @@ def minimize(training: Training, settings: LBFGS) -> Any:
     objective = flat_objective(training)
     latest = [objective(network.theta.astype(np.float64))[0]]
     if not np.isfinite(latest[0]):
-        training.fail("J", 0, f"the objective J is {latest[0]:g} before the first step", {}, {})
+        training.lost_between_steps(latest[0], training.values)
 
     def after(intermediate_result: Any) -> None:
         training.good = training.values

@@ -27,6 +27,7 @@ from workings.network import Network
 from workings.optimizers import LBFGS, optimizer_named
 from workings.readings.script.settings import Held
 from workings.regularizers import L2
+from workings.table_terms import TableTerms
 from workings.tables import (
     ClassTarget,
     LabelsTarget,
@@ -266,16 +267,22 @@ def model_at(path: Path) -> Network:
     return files.load(path) if path.suffix.lower() in files.READERS else Network.load(path)
 
 
-def examine(trained: Fitted) -> Diagnosis:
+def examine(trained: Fitted, terms: TableTerms) -> Diagnosis:
     """Ask the doctor of a training on a table; constant columns, which standardizing makes 0, are named."""
+    trained.history.settings["terms"] = terms
     diagnosis = trained.network.diagnose(*trained.training, trained.history)
     numbers = {column.name for column in trained.preprocessing.columns if isinstance(column, NumberColumn)}
+    rows = f"read_table({str(terms.file)!r})"
+    shown = f"from workings.tables import read_table\nprint({rows}.head())  # do these rows belong to their targets?"
+    diagnosis = replace(diagnosis, findings=tuple(
+        replace(one, change=shown) if one.name == "unrelated-labels" else one for one in diagnosis.findings
+    ))  # fmt: skip
     columns = zip(trained.preprocessing.feature_names, trained.training[0].T, strict=True)
     constant = [name for name, values in columns if name in numbers and not values.any()]
     if not constant:
         return diagnosis
     named = found(
-        "constant-column", f"{', '.join(constant)}: the same number in every row.", f"--drop {','.join(constant)}"
+        "constant-column", f"{', '.join(constant)}: the same number in every row.", terms.command(drop=constant)
     )
     return Diagnosis((*diagnosis.findings, named), diagnosis.looked_at)
 

@@ -26,7 +26,7 @@ from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import Engine, NotCompilableError, Stretch
 from workings.engines.reference import ReferenceEngine, Tracer
 from workings.errors import DivergenceError, InputError, unknown_name
-from workings.history import History
+from workings.history import History, not_recorded
 from workings.lbfgs import minimize
 from workings.measuring import Measuring, Rows
 from workings.metrics import METRICS, Metric
@@ -151,6 +151,7 @@ class Training:
 
     worth_compiling: ClassVar[float] = WORTH_COMPILING  # seconds that compiled code must save to be taken unasked
     validation_name: ClassVar[str] = "validation"  # what people call it, for error messages
+    metrics_name: ClassVar[str] = "metrics"  # likewise; empty where people cannot ask for them
     order: Array | None = None  # of the last epoch's rows, where the next order follows from it
     program: Program
     values: dict[str, Array]
@@ -458,7 +459,7 @@ class Training:
         """The objective on all training rows, which must be finite."""
         J = float(self.measuring.look(self.rows, self.kept_now())[0][0])
         if not np.isfinite(J):
-            self.fail("J", self.step, f"after step {self.step} the objective J was {J:g}", self.good, self.rate_now())
+            self.lost_between_steps(J, self.good)
         return J
 
     def finish_epoch(self, loss: float) -> None:
@@ -468,8 +469,12 @@ class Training:
         if isinstance(self.schedule, OnPlateau):
             monitor = self.schedule.monitor
             if monitor not in self.history:
-                raise InputError(f"OnPlateau looks at {monitor!r}; the history has {', '.join(self.history)}.")
+                raise self.not_recorded("OnPlateau", monitor)
             self.plateau = self.schedule.follow(self.plateau, self.history[monitor][-1])
+
+    def not_recorded(self, owner: str, monitor: str) -> InputError:
+        """Make the error for a monitor that the history has no column for."""
+        return not_recorded(owner, monitor, self.history, self.validation_name, self.metrics_name)
 
     def measured(self, values: Mapping[str, Array], chosen: Array | None = None) -> dict[str, Array]:
         """The metrics on the training rows, loss and metrics on the validation rows, at values of one epoch or several.
@@ -567,7 +572,7 @@ class Training:
         for callback in self.callbacks:
             getattr(callback, moment)(self)
 
-    def diverged(self, stretch: Stretch, before: Mapping[str, Array]) -> None:
+    def diverged(self, stretch: Stretch, before: Mapping[str, Array]) -> NoReturn:
         """Run the steps again one by one, find the first name that is not finite, and say so."""
         values, tracer = dict(before), Tracer(self.program)
         for index in range(len(stretch.batches)):
@@ -576,23 +581,47 @@ class Training:
             if name is not None:
                 break
             values.update(trace.after)
-        step, known = stretch.first_step + index, name or "J"
-        statement = next((s for s in self.program.statements if s.target == known), None)
-        where = f", in `{statement}` ({statement.part})" if statement else ""
-        what = f"at step {step} (epoch {self.epoch}), {known} was the first value that was not finite{where}"
-        self.fail(known, step, what, values, {"lr": stretch.lr[index]})
+        step = stretch.first_step + index
+        where = f"at step {step} (epoch {self.epoch}), {first_lost(self.program, name)}"
+        is_used = step > 1 or name in self.program.carried
+        self.fail(name or "J", step, where, values, advice(float(stretch.lr[index]), is_used))
 
-    def fail(self, name: str, step: int, what: str, last: Mapping[str, Array], rate: Mapping[str, float]) -> NoReturn:
+    def lost_between_steps(self, J: float, last: Mapping[str, Array]) -> NoReturn:
+        """Find the first name that is not finite on all rows, where J is not, and say so."""
+        program = self.network.inference_program(weighted=self.w is not None)
+        X, y, w = self.rows
+        name = Tracer(program)({**self.values, "X": X, "y": y, "w": w, "n": len(X)}).first_not_finite()
+        when = f"after step {self.step}" if self.step else "before the first step"
+        rate = None if isinstance(self.optimizer, LBFGS) else self.lr if self.step else self.rate(0)
+        what = f"{when} the objective J was {J:g}: {first_lost(program, name)}"
+        self.fail(name or "J", self.step, what, last, advice(rate, is_used=self.step > 0))
+
+    def fail(self, name: str, step: int, what: str, last: Mapping[str, Array], change: str) -> NoReturn:
         """Put the last finite parameters back and say where the numbers ended."""
-        if last:
-            self.network.keep(last)
-        self.history.stopped = f"diverged at step {step}: {name} was the first that was not finite"
-        lr = f" The learning rate was {rate['lr']:g}: try {rate['lr'] / 10:g}," if rate else " Try"
+        self.network.keep(last)
+        when = f"at step {step}" if step else "before the first step"
+        self.history.stopped = f"diverged {when}: {name} was the first that was not finite"
         raise DivergenceError(
-            f"Training diverged: {what}.{lr} scale the inputs to about -1..1, or put ClipByNorm(1.0) before the "
-            f"optimizer. The network has its last finite parameters.",
+            f"Training diverged: {what}. {change} The network has its last finite parameters.",
             name=name, step=step, history=self.history,
         )  # fmt: skip
+
+
+def first_lost(program: Program, name: str | None) -> str:
+    """Which value was the first that was not finite, and where it is computed; J, where that cannot be told."""
+    statement = next((s for s in program.statements if s.target == name), None)
+    where = f", in `{statement}` ({statement.part})" if statement else ""
+    return f"{name or 'J'} was the first value that was not finite{where}"
+
+
+def advice(rate: float | None, is_used: bool) -> str:
+    """What to change: the learning rate only where a step has been made with it."""
+    if is_used and rate is not None:
+        return (f"The learning rate was {rate:g}: try {rate / 10:g}, scale the inputs to about -1..1, or put "
+                "ClipByNorm(1.0) before the optimizer.")  # fmt: skip
+    innocent = "" if rate is None else f" with the learning rate that was asked for, {rate:g}"
+    return (f"No update had been made yet{innocent}: scale the inputs and the targets to about -1..1, or begin with "
+            "smaller weights.")  # fmt: skip
 
 
 def cut(rows: int, batch_size: int) -> Array:

@@ -17,6 +17,7 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS
 from workings.arrays import Array, as_random
+from workings.checks.advice import Terms
 from workings.columns import standardized
 from workings.errors import DivergenceError, WorkingsWarning
 from workings.history import History
@@ -25,7 +26,6 @@ from workings.measuring import Rows
 from workings.metrics import accuracy, r2
 from workings.network import Network
 from workings.optimizers import LBFGS, Adam, Chain, Part
-from workings.schedules import SCHEDULES
 from workings.targets import more_probable, most_probable
 from workings.trace import Trace
 
@@ -197,17 +197,28 @@ class Case:
 
     # -- code for people -------------------------------------------------------------------
 
+    @property
+    def terms(self) -> Terms | None:
+        """The words of those who brought the network, where they did not call ``Network.fit``."""
+        found: Terms | None = self.settings.get("terms")
+        return found
+
+    @property
+    def opening(self) -> str:
+        """Code that makes ``net`` for those who have none of that name."""
+        return str(self.settings.get("opening", "")) if self.terms is None else self.terms.opening
+
     def fit_code(self, **changed: Any) -> str:
         """The training as a line of code, with some settings changed."""
+        if self.terms is not None:
+            return self.terms.trained(changed)
         told = {"optimizer": Adam(), "epochs": 200, **self.known_settings, **changed}
         others = [name for name in self.settings.get("given", ()) if name != "running_loss"]
         if "<" in repr(told["optimizer"]):  # a function of the step has no code that could be shown
             told["optimizer"] = with_rate(told["optimizer"], rate_of(told["optimizer"]))
             others.append("schedule")
         comment = f"  # and your {', '.join(others)}" if others else ""
-        code = f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())}){comment}"
-        schedules = [name for name in SCHEDULES if f"{name}(" in repr(told["optimizer"])]
-        return f"from workings.schedules import {', '.join(schedules)}\n{code}" if schedules else code
+        return f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())}){comment}"
 
     @property
     def known_settings(self) -> dict[str, Any]:
@@ -228,6 +239,12 @@ class Case:
         """The network and its training as they are: changes must say something else."""
         return (self.network_code(), self.fit_code()) if "optimizer" in self.settings else (self.network_code(),)
 
+    def gone_on_code(self, epochs: int) -> str:
+        """So many epochs more, as a line of code."""
+        if self.terms is not None:
+            return self.terms.gone_on(epochs)
+        return f"{self.fit_code(epochs=epochs)}  # it goes on from where it is"
+
     def longer_code(self, times: int = 5) -> str:
         """The training with a usual learning rate, and for more epochs."""
         before = self.optimizer.links[:-1] if isinstance(self.optimizer, Chain) else ()
@@ -238,8 +255,12 @@ class Case:
     def network_code(self, layers: Sequence[Any] | None = None, regularizers: Sequence[Any] | None = None) -> str:
         """The network as a line of code, with other layers."""
         network = self.network
-        told = [self.layer_code(layer) for layer in (network.layers if layers is None else layers)]
-        penalties = [self.penalty_code(r) for r in (network.regularizers if regularizers is None else regularizers)]
+        parts = network.layers if layers is None else layers
+        prices = network.regularizers if regularizers is None else regularizers
+        said = None if self.terms is None else self.terms.made(network, parts, prices)
+        if said is not None:
+            return said
+        told, penalties = [self.layer_code(layer) for layer in parts], [self.penalty_code(r) for r in prices]
         loss = repr(network.loss) if of_the_library(network.loss) else "net.loss"
         penalty = f", regularizer=[{', '.join(penalties)}]" if penalties else ""
         dtype = f', dtype="{network.dtype}"' if network.dtype_given or network.dtype == np.float32 else ""

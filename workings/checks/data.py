@@ -75,7 +75,9 @@ def check_constant(case: Case) -> Iterator[Finding]:
         shown = ", ".join(map(str, constant[:5])) + (", …" if len(constant) > 5 else "")
         yield found(
             "constant-column",
-            f"{len(constant)} of {case.X.shape[1]} columns of X never change (column {shown}; "
+            f"column {constant[0]} of X is {case.X[0, constant[0]]:.4g} in all {len(case.X):,} rows."
+            if len(constant) == 1
+            else f"{len(constant)} of {case.X.shape[1]} columns of X never change (column {shown}; "
             f"column {constant[0]} is {case.X[0, constant[0]]:.4g} in all {len(case.X):,} rows).",
             "X = X[:, X.std(axis=0) > 0]",
         )
@@ -93,7 +95,7 @@ def check_targets(case: Case) -> Iterator[Finding]:
             f"the targets have mean {y.mean():.4g} and standard deviation {y.std():.4g}; 0 and 1 would be best.",
             "from workings.columns import original, standard\n"
             "mean_y, spread_y = y.mean(axis=0), y.std(axis=0) + 1e-12\n"
-            "y = standard(y, mean_y, spread_y)  # validation too; back with original(net.predict(X), mean_y, spread_y)",
+            "y = standard(y, mean_y, spread_y)  # validation too; back with original(predicted, mean_y, spread_y)",
         )
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.arrays import describe
+from workings.checks.advice import with_imports
 from workings.checks.after import check_result
 from workings.checks.before import check_network, check_ten_rows
 from workings.checks.case import Case
@@ -183,6 +185,7 @@ def examined(case: Case, looks: Mapping[str, Check]) -> Diagnosis:
     with np.errstate(all="ignore"):  # numbers that are not finite are what is looked for
         findings = [finding for look in looks.values() for finding in look(case)]
         findings = [finding for finding in findings if finding.change not in case.present_code]
+    findings = [replace(finding, change=with_imports(finding.change, case.opening)) for finding in findings]
     return Diagnosis(sorted_out(findings), tuple(looks))
 
 

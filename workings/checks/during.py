@@ -18,12 +18,15 @@ from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of
 from workings.checks.findings import Finding, found
 from workings.checks.stability import LAST, check_stability
 from workings.network import Network
-from workings.optimizers import SGD, Part
+from workings.optimizers import SGD, Chain, Part
+from workings.schedules import Constant
 
 STEPS = 60  # of a trial
 # CS231n, "Neural Networks Part 3": updates should be about 1e-3 of the weights; well below, the rate is too low.
 SMALLEST_UPDATE = 1e-4
 LARGEST_UPDATE = 1e-1  # above which a rate is tried out
+DECAY = "weight_decay"  # the setting of the parts of an update that take off a share of the parameters
+LARGEST_DECAY = 0.01  # of a parameter in one step: then a hundred steps leave a third of what gradients do not bring
 OVERSHOOT = 1.05  # times the first objective: a trial that ends above it went the wrong way
 # Prechelt 1998, "Early Stopping - But When?": a generalization loss GL is 100 · (validation loss / its minimum - 1).
 GENERALIZATION_LOSS = 25.0
@@ -44,6 +47,7 @@ def check_training(case: Case) -> Iterator[Finding]:
     yield from check_still_falling(case, case.losses)
     yield from check_dying(case)
     yield from check_regularizer(case)
+    yield from check_decay(case)
     yield from check_gap(case)
 
 
@@ -92,17 +96,30 @@ def check_large_rate(case: Case, start: Network, optimizer: Part) -> Iterator[Fi
     lr, rows = rate_of(optimizer), case.trial_rows()
     first = case.objective_of(copied(start), rows)
     here = ending(case.trial(start, with_rate(optimizer, lr), STEPS, rows)[1])
-    for divisor in (10, 100, 1000, 10_000):
-        calm = ending(case.trial(start, with_rate(optimizer, lr / divisor), STEPS, rows)[1])
-        if calm < first and here > max(OVERSHOOT * first, 1.5 * calm) and calm < 0.98 * first:
-            ended = f"{here:.4g}" if np.isfinite(here) else "with a number that is not finite"
-            yield found(
-                "learning-rate-too-large",
-                f"about {STEPS} steps take the objective from {first:.4g} to {ended} with the learning rate {lr:g}, "
-                f"and to {calm:.4g} with {lr / divisor:g}.",
-                case.fit_code(optimizer=with_rate(optimizer, lr / divisor)),
-            )
-            return
+    trials = {
+        divisor: ending(case.trial(start, with_rate(optimizer, lr / divisor), STEPS, rows)[1])
+        for divisor in (10, 100, 1000, 10_000)
+    }
+    divisor, calm = min(trials.items(), key=lambda trial: trial[1])
+    overshot = here > max(OVERSHOOT * first, 1.5 * calm)
+    if calm < 0.98 * first and (overshot or stayed_above(case, 1.5 * calm)):
+        ended = f"{here:.4g}" if np.isfinite(here) else "with a number that is not finite"
+        ended = ended if overshot else f"{ending(case.losses):.4g} (the middle of its last tenth)"
+        how = f"about {STEPS} steps take" if overshot else f"{len(case.losses)} epochs took"
+        yield found(
+            "learning-rate-too-large",
+            f"{how} the objective from {first:.4g} to {ended} with the learning rate {lr:g}; "
+            f"about {STEPS} steps with {lr / divisor:g} take it to {calm:.4g}.",
+            case.fit_code(optimizer=with_rate(optimizer, lr / divisor)),
+        )
+
+
+def stayed_above(case: Case, objective: float) -> bool:
+    """Whether all of the training, with a rate that stayed the same, left an objective worth mention above one."""
+    is_steady = isinstance(getattr(case.optimizer, "schedule", None), Constant)
+    if case.is_constant or not is_steady or len(case.losses) < 3:
+        return False
+    return ending(case.losses) > max(objective, WORTH * case.one_answer)
 
 
 def check_small_rate(case: Case, start: Network, optimizer: Part, ratio: float) -> Iterator[Finding]:
@@ -190,7 +207,7 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
             "still-falling",
             f"{len(losses)} epochs took the objective from {losses[0]:.4g} to {now:.4g}; {epochs:,} more, about "
             f"{steps:,} steps, take it to {later:.4g}.",
-            f"{case.fit_code(epochs=epochs)}  # it goes on from where it is",
+            case.gone_on_code(epochs),
         )
 
 
@@ -230,6 +247,34 @@ def weakened(regularizer: Any) -> Any:
     return replace(regularizer, **less)
 
 
+def check_decay(case: Case) -> Iterator[Finding]:
+    """Does decoupled decay take so much off the weights in each step that nothing is learned?  It is tried weaker."""
+    optimizer = case.optimizer
+    if case.start is None or case.network.is_fresh or not isinstance(optimizer, Part):
+        return
+    taken = rate_of(optimizer) * sum(getattr(part, DECAY, 0.0) for part in optimizer.parts)
+    if taken < LARGEST_DECAY or case.loss_of(copied(case.network)) < 0.8 * case.one_answer:
+        return
+    weaker, rows = with_less_decay(optimizer), case.trial_rows()
+    here, there = (ending(case.trial(case.start, tried, AGAIN * STEPS, rows)[1]) for tried in (optimizer, weaker))
+    if there < STILL_FALLING * here:
+        yield found(
+            "strong-regularizer",
+            f"each step takes {taken:.0%} off every parameter; about {AGAIN * STEPS} steps so lead to an objective of "
+            f"{here:.4g}, and to one of {there:.4g} where the decay is a hundredth of that.",
+            case.fit_code(optimizer=weaker),
+        )
+
+
+def with_less_decay(optimizer: Part) -> Part:
+    """The same optimizer with a hundredth of its decay."""
+    if isinstance(optimizer, Chain):
+        return Chain(*map(with_less_decay, optimizer.links))
+    if not hasattr(optimizer, DECAY):
+        return optimizer
+    return replace(optimizer, **{DECAY: twelve_digits(0.01 * getattr(optimizer, DECAY))})
+
+
 def check_gap(case: Case) -> Iterator[Finding]:
     """Did the validation loss rise again while the objective fell?"""
     held = np.asarray(case.columns.get("val_loss", ()), dtype=np.float64)
@@ -241,6 +286,5 @@ def check_gap(case: Case) -> Iterator[Finding]:
             "overfitting",
             f"the validation loss was {held.min():.4g} after epoch {best} and {ending(held):.4g} at the end, "
             f"{loss:.0f} % above; the objective fell on, from {case.losses[best]:.4g} to {case.losses[-1]:.4g}.",
-            f"from workings import EarlyStopping\n"
-            f"{case.fit_code(validation=0.2, callbacks=Code('[EarlyStopping(patience=10)]'))}",
+            case.fit_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
         )

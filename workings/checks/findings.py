@@ -48,7 +48,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          ("wrong-shares",)),
     Kind("wrong-gradient", "problem", "certain",
          "Training follows the gradient; where it is not the slope of the objective, it leads somewhere else.",
-         ("wrong-shape", "wrong-shares", "overflow")),
+         ("wrong-shape", "wrong-shares", "overflow", "weights-too-small")),  # sums smaller than a finite difference
     Kind("uphill-update", "problem", "certain",
          "The update goes the way of the gradient, not against it, so every step makes the objective larger.",
          ("wrong-gradient",)),
@@ -107,7 +107,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     # how it is trained
     Kind("learning-rate-too-large", "problem", "likely",
          "Steps so long overshoot: the objective goes up where shorter steps make it go down.",
-         ("unscaled-inputs", "unscaled-targets", "uphill-update", "wrong-gradient", "weights-too-large", "overflow")),
+         ("unscaled-inputs", "unscaled-targets", "uphill-update", "wrong-gradient", "weights-too-large", "overflow",
+          "strong-regularizer")),
     Kind("edge-of-stability", "problem", "certain",
          "Gradient descent settles only where the largest curvature is below 2 / lr; here the objective jumps to and "
          "fro across a valley that is too narrow for the step.",

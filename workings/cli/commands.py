@@ -28,6 +28,7 @@ from workings.network import Network
 from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
 from workings.readings.script import save_script
 from workings.readings.translate.described import described_or_loaded
+from workings.table_terms import TableTerms
 from workings.version import __version__
 from workings.writing import writable_folder
 
@@ -185,7 +186,10 @@ def predict(
         str, typer.Option(help="What a category not seen in training is: an error, or ignore (all zeros).")
     ] = "error",
 ) -> None:
-    """Predict labels and probabilities, or numbers, for the rows of a table."""
+    """Predict labels and probabilities, or numbers, for the rows of a table.
+
+    Example: `workings predict workings-runs/flowers-species/model.safetensors new.csv --out predictions.csv`
+    """
     with plain_errors():
         predictions, score = table_models.predict(model, file, out, unknown)
         if score:
@@ -233,7 +237,10 @@ def explain(
     ] = None,
     unit: Annotated[int, typer.Option(min=0, help="The unit of each layer that is written out.")] = 0,
     batch: Annotated[
-        int, typer.Option(min=0, help="Rows in the step; by default the experiment's batch (256 at most), or 8.")
+        int,
+        typer.Option(
+            min=0, show_default=False, help="Rows in the step; by default the experiment's batch (256 at most), or 8."
+        ),
     ] = 0,
     why: Annotated[
         str | None, typer.Option(help="One weight, as in W1[0,2]: how it acts on the loss, path by path.")
@@ -243,7 +250,7 @@ def explain(
     optimizer: Annotated[
         str | None, typer.Option(help="sgd, momentum, adam …; by default the experiment's, or sgd.")
     ] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate; by default what goes with the optimizer.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="For an experiment: another seed.")] = None,
 ) -> None:
     """Work one training step: each equation in words, shapes and numbers, beside each gradient its finite difference.
@@ -395,7 +402,8 @@ def doctor(
                     watch=lambda epochs: bar(progress, what, "training", epochs),
                 )  # fmt: skip
             output.print(found.told, "\n", highlight=False, soft_wrap=True, markup=False)
-            diagnosis = table_models.examine(found)
+            terms = TableTerms(Path(what), target, plan, impute, left_out(drop))
+            diagnosis = table_models.examine(found, terms)
         tell(diagnosis)
     if not diagnosis.ok:
         raise typer.Exit(1)
@@ -411,6 +419,11 @@ def diagnosis_of_experiment(name: str, seed: int | None) -> Diagnosis:
             history = task.network.fit(task.X, task.y, **{**task.settings, "callbacks": [watch]})
         except DivergenceError as error:
             history = error.history
+    history.settings["opening"] = (
+        f"from workings.experiments import {name}\n"
+        f"task = {name}.{'design' if hasattr(module, 'design') else 'task'}({'' if seed is None else seed})\n"
+        f"net, X, y = task.network, task.X, task.y"
+    )
     found: Diagnosis = task.network.diagnose(task.X, task.y, history)
     return found
 

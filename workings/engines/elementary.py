@@ -302,14 +302,16 @@ def leave_in_python(asked: Any) -> bool:
 
 
 @intrinsic
-def prefer_wide_vectors(typing: Any) -> Any:
+def use_wide_vectors(typing: Any) -> Any:
     """Let the function that calls this use vectors of 512 bits where the processor has them.
 
-    LLVM takes 256 by default on processors whose first generation slowed down with wider ones.
+    LLVM takes 256 by default on processors whose first generation slowed down with wider ones.  And it puts vectors on
+    the stack wherever that begins, which differs from process to process; across two pages of memory they are slow.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        for attribute in ('"prefer-vector-width"="512"', f"alignstack({CACHE_LINE})"):
+            set.add(builder.function.attributes, attribute)
         return context.get_dummy_value()
 
     return types.void(), generate
@@ -320,7 +322,7 @@ def nothing() -> None:
 
 
 if not IS_COMPILED:  # NUMBA_DISABLE_JIT: the generated loops run as Python, with NumPy's functions
-    prefer_wide_vectors, taken, leave = nothing, taken_in_python, leave_in_python
+    use_wide_vectors, taken, leave = nothing, taken_in_python, leave_in_python
     for names in ("exp exp64 exp32", "expm1 expm1_64 expm1_32", "tanh tanh64 tanh32", "log log64 log32",
                   "log1p log1p64 log1p32", "logaddexp logaddexp64 logaddexp32"):  # fmt: skip
         numpys, *ours = names.split()

@@ -114,7 +114,7 @@ class Sections:
     def function(self, arguments: str, sizes: Sequence[str], begin: Sequence[str], rows: Sequence[str]) -> list[str]:
         """The function for one section, of which the room and the rows are written."""
         body = [
-            "prefer_wide_vectors()", *sizes, f"step = board[{STEP}]", *begin, "used = 0", *self.taken("section"),
+            "use_wide_vectors()", *sizes, f"step = board[{STEP}]", *begin, "used = 0", *self.taken("section"),
             f"used += who * board[{ROOM_OF_THREAD}]", *self.writer.taken_lines(self.is_own),
             *(f"{name} = handed[{index}]" for index, name in enumerate(self.handed)),
             "board, rooms = own(board, rooms, who)",

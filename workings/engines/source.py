@@ -72,7 +72,7 @@ BOTH: tuple[str, ...] = (
     "power3",
     "sign",
     "heaviside",
-    "prefer_wide_vectors",
+    "use_wide_vectors",
     "taken",
     "leave",
 )
@@ -353,7 +353,7 @@ class Writer:
         steps = self.step_lines()
         loads = self.load_lines("0", "rows") if self.loads_once else []
         body = [
-            "prefer_wide_vectors()",
+            "use_wide_vectors()",
             *self.size_lines(),
             *self.empty_lines(),
             *([f"rows = {self.shape.rows or 'stops[0] - starts[0]'}", *loads] if loads else []),
@@ -367,7 +367,7 @@ class Writer:
     def header(self) -> list[str]:
         """The imports, and the functions that the program brings."""
         dtype = self.shape.dtype
-        here = [name for name in BOTH if name in self.used or name in ("prefer_wide_vectors", "taken", "leave")]
+        here = [name for name in BOTH if name in self.used or name in ("use_wide_vectors", "taken", "leave")]
         fast = [f"{FAST[dtype][name]} as {name}" for name in sorted(self.used & FAST[dtype].keys())]
         others = sorted(self.used - {*FAST[dtype], *BOTH, "abs", "absolute"})
         shared = [*(["in_sections", "own"] if self.part else []), "product", *(["section_bounds"] if self.part else [])]

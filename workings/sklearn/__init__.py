@@ -44,6 +44,7 @@ from workings.sklearn.parameters import (
     share_runners,
     takes_all_rows,
 )
+from workings.sklearn.terms import EstimatorTerms
 from workings.sparse import SparseRows, dense
 from workings.targets import Targets
 
@@ -286,6 +287,9 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         self._start(rows, rng, first)
         told = None if one_epoch or context is None else Told(self, context, X, y, rows.weights)
         training = self._training(*self._hold_out(rows, rng, given), rng, one_epoch, told)
+        weights = rows.weights  # of all rows, as whoever asks the doctor has them
+        terms = EstimatorTerms(self.get_params(deep=False), weights is not None)
+        training.history.settings |= {"terms": terms, "sample_weight": weights}
         self._run(training, one_epoch)
         return self
 

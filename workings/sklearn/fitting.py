@@ -28,6 +28,7 @@ class EstimatorTraining(Training):
 
     worth_compiling: ClassVar[float] = 0.02
     validation_name: ClassVar[str] = "validation_set"
+    metrics_name: ClassVar[str] = ""
 
     def set_data(self, X: Any, y: Any, sample_weight: Any, class_weight: Any, validation: Any) -> None:
         self.X, self.y, self.w = X, y, sample_weight

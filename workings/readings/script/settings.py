@@ -19,6 +19,7 @@ from workings.arrays import Array, as_features, describe
 from workings.callbacks import Callback, Checkpoint, EarlyStopping
 from workings.columns import Columns, columns_in
 from workings.errors import InputError
+from workings.history import not_recorded
 from workings.metrics import METRICS, Metric
 from workings.network import as_weights
 from workings.optimizers import LBFGS, Part
@@ -94,10 +95,10 @@ class Settings:
         known = ["loss", *self.measures]
         schedule: Any = self.optimizer.schedule  # type: ignore[union-attr]
         if isinstance(schedule, OnPlateau) and schedule.monitor not in known:
-            raise InputError(f"OnPlateau looks at {schedule.monitor!r}; the history has {', '.join(known)}.")
+            raise not_recorded("OnPlateau", schedule.monitor, known)
         early = self.early
         if early is not None and early.monitor not in known:
-            raise InputError(f"EarlyStopping looks at {early.monitor!r}; the history has {', '.join(known)}.")
+            raise not_recorded("EarlyStopping", str(early.monitor), known)
         if early is not None and early.higher_is_better is None:
             raise InputError(f"Is a higher {early.monitor} better, or a lower one? Say higher_is_better=True or False.")
 
