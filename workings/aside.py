@@ -7,14 +7,16 @@ it, while training goes on; where none is, it is measured in between.  The numbe
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from workings.engines.team import threads
+from workings.engines.team import threads, work_alone
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+HEAD_START = 2e-4  # seconds in which the thread that trains is back in machine code, where it does not need Python
 COUNTING = threading.Lock()
 T = TypeVar("T")
 
@@ -46,5 +48,11 @@ class Aside:
         if self.executor is None:
             from concurrent.futures import ThreadPoolExecutor
 
-            self.executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="workings")
-        return self.executor.submit(function, *given).result
+            self.executor = ThreadPoolExecutor(1, "workings", initializer=work_alone)
+        return self.executor.submit(after_a_moment, function, *given).result
+
+
+def after_a_moment(function: Callable[..., T], *given: Any) -> T:
+    """Do something when the thread that asked for it has had time to turn to something else."""
+    time.sleep(HEAD_START)
+    return function(*given)

@@ -26,6 +26,7 @@ DONE, IS_OPEN, TEAM, ADDRESS, ROOMS, ROOM, BY_SECTIONS, POSTED = 0, 8, 9, 10, 11
 PART, TABLE, STEP, ROOM_OF_THREAD, DESCRIPTION, TICKETS = 16, 17, 18, 19, 24, 40
 PLACES = TICKETS + 8 * MOST_THREADS
 COUNTING = threading.Lock()
+ALONE = threading.local()
 SOURCE = '''"""Products of matrices: written by workings/engines/team.py."""
 
 import numba
@@ -45,8 +46,15 @@ def help_out(given):
 '''
 
 
+def work_alone() -> None:
+    """Say that this thread is one of several at work, and is to have no helpers."""
+    ALONE.asked = True
+
+
 def threads() -> int:
     """How many threads may work: the processors at hand, or fewer by NUMBA_NUM_THREADS or OMP_NUM_THREADS."""
+    if getattr(ALONE, "asked", False):
+        return 1
     at_hand = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     given = (os.environ.get(name, "") for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"))
     return max(min([at_hand, *(int(number) for number in given if number.isdecimal())]), 1)
