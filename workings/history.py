@@ -83,10 +83,10 @@ class History(Mapping[str, list[float]]):
         for name, value in values.items():
             self.columns.setdefault(name, []).append(float(value))
 
-    def add_many(self, **values: Array) -> None:
-        """Record several epochs, one for each entry of the arrays."""
+    def add_many(self, **values: list[float]) -> None:
+        """Record several epochs, one for each entry of the lists."""
         for name, several in values.items():
-            self.columns.setdefault(name, []).extend(several.tolist())
+            self.columns.setdefault(name, []).extend(several)
 
     def forget(self, epochs: int) -> None:
         """Leave out the last epochs."""

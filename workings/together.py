@@ -20,7 +20,6 @@ import numpy as np
 from workings.arrays import Array
 from workings.callbacks import sees_every_epoch
 from workings.measuring import steps_with_all
-from workings.metrics import METRICS
 from workings.optimizers import LBFGS
 from workings.schedules import OnPlateau
 
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
 MANY_EPOCHS = 0.05  # seconds that epochs which nobody looks at may take together
 MOST_KEPT = 2**23  # bytes that are kept of epochs that are run together
 T = TypeVar("T")
-Measured = tuple[Array, dict[str, Array]]
-# Where the epochs are cut to be measured, in 32nds.  The last pieces are small: nothing goes on beside their measuring.
-CUTS = (0, 8, 16, 23, 28, 31, 32)
+Measured = tuple[Array, dict[str, list[float]]]
+# Where the epochs are cut to be measured, in 64ths.  The last are few: nothing is trained beside their measuring.
+CUTS = (0, 16, 32, 46, 56, 62, 64)
 
 
 class Together:
@@ -53,7 +52,7 @@ class Together:
         self.most = 1 if self.is_allowed() else 0  # at once; more, when it is known how long they take
         self.several, self.kept = 1, dict[str, Array]()
         self.generators: list[Any] = []  # the random numbers' source, as each epoch has left it
-        self.choices: dict[str, Array] = {}  # room for what the steps choose of the training rows
+        self.rooms: dict[str, dict[str, Array]] = {}  # for what is kept, and for what the steps choose
 
     # -- whether ---------------------------------------------------------------------------
 
@@ -120,51 +119,46 @@ class Together:
         epochs, self.kept = self.keep_room(epochs)
         self.generators, training.good = [], before.values
         try:
-            objectives, columns = self.run_measured(epochs)
+            finite, columns = self.run_measured(epochs)
         except BaseException:  # Ctrl-C, or a metric that fails: the history has nothing of these epochs
             training.put_back(before)
             raise
-        if len(objectives) < epochs:
+        if finite < epochs:
             training.put_back(before)
-            return len(objectives) > 1 and self.run(len(objectives))
+            return finite > 1 and self.run(finite)
         training.epoch, self.several = training.epoch + epochs - 1, epochs
         training.network.keep(training.values)
-        rates = columns.pop("lr")
-        training.history.add_many(loss=objectives / training.divisor, **columns, lr=rates)
+        training.history.add_many(**columns)
         self.adapt(epochs, time.perf_counter() - began)
         return True
 
-    def run_measured(self, epochs: int) -> tuple[Array, dict[str, Array]]:
-        """Run some epochs and measure them: their objectives before the first that is not finite, and all columns."""
+    def run_measured(self, epochs: int) -> tuple[int, dict[str, list[float]]]:
+        """Run some epochs and measure them: how many there were before a number was not finite, and the columns."""
         training, beside, room = self.training, self.works_beside(), self.room_for_choices(epochs + 1)
-        do = training.aside.do if beside else at_once
+        do, self.objectives, self.rates = training.aside.do if beside else at_once, np.zeros(epochs), np.zeros(epochs)
         first = do(training.measuring.look, training.rows, training.kept_now()) if training.passes_for_loss else None
-        ran, waited, measured = list[tuple[Array, Array]](), list[Callable[[], Measured]](), 0
+        waited, measured = list[Callable[[], Measured]](), 0
         for start, stop in pieces(epochs, beside):
-            ran.append(self.run_steps(start, stop, room) if self.one_step else self.run_batches(start, stop))
-            if len(ran[-1][0]) < stop - start:
-                return np.concatenate([objectives for objectives, _ in ran]), {}
-            ready = self.chosen_until(stop, epochs, room)
-            if self.measures and ready > measured:
+            finite = self.run_steps(start, stop, room) if self.one_step else self.run_batches(start, stop)
+            if finite < stop:
+                return finite, {}
+            ready, do = self.chosen_until(stop, epochs, room), do if stop < epochs else at_once
+            if ready > measured:
                 waited.append(do(self.measured, measured, ready, room))
                 measured = ready
         found = [wait() for wait in waited]
-        objectives = np.concatenate([objectives for objectives, _ in ran])
+        columns = {name: [value for _, columns in found for value in columns[name]] for name in found[0][1]}
         if first is not None:
             objectives = finite_part(np.concatenate([first()[0], *(J for J, _ in found)])[:-1])
-        columns = {
-            name: np.concatenate([columns[name] for _, columns in found]) for name in (found[0][1] if found else ())
-        }
-        return objectives, {**columns, "lr": np.concatenate([rates for _, rates in ran])}
+            finite, columns["loss"] = len(objectives), (objectives / training.divisor).tolist()
+        return finite, columns
 
     def works_beside(self) -> bool:
-        """Whether epochs are measured on a second processor: nobody else needs it, and only our own code runs there."""
-        training = self.training
-        ours = all(metric in METRICS.values() for metric in training.metrics.values())
-        return self.measures and ours and training.aside.is_free and not training.engine.shares
+        """Whether epochs are measured on a second processor now."""
+        return self.measures and self.training.is_measured_aside and self.training.aside.is_free
 
-    def run_steps(self, start: int, stop: int, room: Mapping[str, Array]) -> tuple[Array, Array]:
-        """Run epochs of one step: their objectives before the first that is not finite, and their rates."""
+    def run_steps(self, start: int, stop: int, room: Mapping[str, Array]) -> int:
+        """Run epochs of one step; say up to which all is finite."""
         training = self.training
         stretch = replace(
             steps_with_all(training.rows, stop - start),
@@ -172,32 +166,36 @@ class Together:
             kept={name: array[start:stop] for name, array in self.kept.items()},
             outputs={name: array[start:stop] for name, array in room.items()},
         )  # fmt: skip
-        return finite_part(training.advance(stretch)), np.asarray(stretch.lr)
+        self.objectives[start:stop], self.rates[start:stop] = training.advance(stretch), stretch.lr
+        return start + len(finite_part(self.objectives[start:stop]))
 
-    def run_batches(self, start: int, stop: int) -> tuple[Array, Array]:
-        """Run epochs of several steps: their objectives before the first that is not finite, and their rates."""
-        training, objectives, rates = self.training, list[float](), list[float]()
+    def run_batches(self, start: int, stop: int) -> int:
+        """Run epochs of several steps; say up to which all is finite."""
+        training = self.training
         for index in range(start, stop):
             met = np.concatenate([training.advance(stretch) for stretch in training.stretches()])
             if not training.is_finite(met):
-                break
-            objectives.append(training.mean_objective(met) if len(met) else 0.0)
-            rates.append(training.lr)
+                return index
+            self.objectives[index] = training.mean_objective(met) if len(met) else 0
+            self.rates[index] = training.lr
             self.generators.append(training.generator_state())
             for name, array in self.kept.items():
                 array[index] = training.values[name]
-        return np.array(objectives), np.array(rates)
+        return stop
 
     # -- measuring -------------------------------------------------------------------------
 
     def measured(self, start: int, stop: int, room: Mapping[str, Array]) -> Measured:
-        """The objective on all rows, where the steps do not give it, and the columns, at the ends of some epochs."""
+        """The objective on all rows, where the steps do not give it, and the columns, of some epochs."""
         training, J = self.training, np.empty(0)
         values = {name: array[start:stop] for name, array in self.kept.items()}
         chosen = next((array[start + 1 : stop + 1] for array in room.values()), None)
         if training.passes_for_loss:
             J, chosen = training.measuring.look(training.rows, values)
-        return J, training.measured(values, chosen)
+        columns = training.measured(values, chosen) if self.measures else {}
+        loss = self.objectives[start:stop] / training.divisor
+        columns = {"loss": loss, **columns, "lr": self.rates[start:stop]}
+        return J, {name: column.tolist() for name, column in columns.items()}
 
     def chosen_until(self, stop: int, epochs: int, room: Mapping[str, Array]) -> int:
         """Up to which epoch it is known what the network chooses at its end: in steps, it chooses at the beginning."""
@@ -208,12 +206,16 @@ class Together:
         return stop
 
     def room_for_choices(self, epochs: int) -> dict[str, Array]:
-        """Room for what steps choose, the same again where it is large enough: new memory costs more than a step."""
+        """Room for what steps choose of the training rows."""
         if not self.by_steps:
             return {}
-        if any(len(array) < epochs for array in self.choices.values()) or not self.choices:
-            self.choices = self.training.measuring.room(self.training.rows, epochs)
-        return {name: array[:epochs] for name, array in self.choices.items()}
+        return self.room("choices", epochs, lambda: self.training.measuring.room(self.training.rows, epochs))
+
+    def room(self, what: str, epochs: int, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+        """Room for so many epochs: the same again where it is large enough, as new memory costs more than steps."""
+        if len(next(iter(self.rooms.get(what, {}).values()), ())) < epochs:
+            self.rooms[what] = make()
+        return {name: array[:epochs] for name, array in self.rooms[what].items()}
 
     def keep_room(self, epochs: int) -> tuple[int, dict[str, Array]]:
         """Room for the parameters of some epochs, if anything looks at them, and for how many epochs it is.
@@ -231,7 +233,11 @@ class Together:
         chosen = [array for rows in measured for array in training.measuring.room(rows, 1).values()]
         each = sum(array.nbytes for array in (*kept.values(), *chosen))
         epochs = max(min(epochs, MOST_KEPT // max(each, 1)), 1)
-        return epochs, {name: np.empty((epochs, *array.shape[1:]), array.dtype) for name, array in kept.items()}
+        return epochs, self.room(
+            "kept",
+            epochs,
+            lambda: {name: np.empty((epochs, *array.shape[1:]), array.dtype) for name, array in kept.items()},
+        )
 
 
 def at_once(function: Callable[..., T], *given: Any) -> Callable[[], T]:

@@ -158,6 +158,8 @@ class Training:
     engine: Engine
     batches: Array
     measuring: Measuring
+    aside: Aside
+    passes_for_loss: bool
 
     def __init__(
         self,
@@ -198,7 +200,7 @@ class Training:
         self.result: Any = None  # what SciPy says of L-BFGS at its end
         looks = bool(self.metrics) or self.validation is not None
         self.measuring = Measuring(network, self.targets, self.metrics, looks)
-        self.aside = Aside()
+        self.aside, self.is_measured_aside = Aside(), False
         self.make_engine(engine)
         deciding = any(c.every_epoch or c.looks_back for c in self.callbacks)  # what only looks on needs no mention
         given = {"validation": self.validation is not None, "sample_weight": sample_weight is not None,
@@ -339,6 +341,8 @@ class Training:
             (*key, "compiled", outputs), lambda: CompiledEngine(program, outputs)
         )
         engine.source(self.example(), self.values)
+        ours = all(metric in METRICS.values() for metric in self.metrics.values())  # others are called by one thread
+        self.is_measured_aside = ours and not engine.shares
         measured = [Rows(self.X, self.y), self.rows, *([] if self.validation is None else [self.validation])]
         self.measuring.compile({rows.w is not None: rows for rows in measured}, self.kept_now())
         return engine

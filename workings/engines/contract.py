@@ -68,11 +68,6 @@ class Engine(Protocol):
 
     name: str
 
-    @property
-    def shares(self) -> bool:
-        """Whether several threads share its work."""
-        ...
-
     def run(self, stretch: Stretch, values: dict[str, Array]) -> Sequence[float] | Array:
         """Run the steps; give each step's objective J, if the program computes it.
 

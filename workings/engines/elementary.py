@@ -283,6 +283,17 @@ def taken_in_python(memory: Any, used: Any, shape: Any) -> Any:
     return memory[used : used + count].reshape(shape), used + -(-count // lanes) * lanes
 
 
+@numba.njit(forceinline=True)
+def flat(array: Any) -> Any:
+    """All numbers of an array in one row."""
+    return numba.carray(pointer(np.int64(array.ctypes.data), array.dtype.type(0)), (array.size,))
+
+
+def flat_in_python(array: Any) -> Any:
+    """Do the same with NumPy, for NUMBA_DISABLE_JIT."""
+    return array.reshape(-1)
+
+
 @intrinsic
 def leave(typing: Any, asked: Any) -> Any:
     """Whether another thread has asked the one that runs this to return: the first number of an array is not 0."""
@@ -322,7 +333,7 @@ def nothing() -> None:
 
 
 if not IS_COMPILED:  # NUMBA_DISABLE_JIT: the generated loops run as Python, with NumPy's functions
-    use_wide_vectors, taken, leave = nothing, taken_in_python, leave_in_python
+    use_wide_vectors, taken, leave, flat = nothing, taken_in_python, leave_in_python, flat_in_python
     for names in ("exp exp64 exp32", "expm1 expm1_64 expm1_32", "tanh tanh64 tanh32", "log log64 log32",
                   "log1p log1p64 log1p32", "logaddexp logaddexp64 logaddexp32"):  # fmt: skip
         numpys, *ours = names.split()

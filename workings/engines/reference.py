@@ -108,7 +108,6 @@ class ReferenceEngine:
     """
 
     name = "reference"
-    shares = False  # its work is NumPy's, of which nothing is known
 
     def __init__(self, program: Program) -> None:
         self.program, self.multiplies_X = program, program.only_multiplies("X")

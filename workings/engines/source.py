@@ -40,7 +40,7 @@ RESERVED = frozenset((
     "i", "j", "k", "l", "step", "start", "stop", "begin", "rows", "block", "row", "first", "order", "objectives",
     "board", "rooms", "starts", "stops", "rates", "np", "numba", "real", "memory", "taken", "used", "asked", "leave",
     "product", "pointer", "entry", "table", "min", "range", "len", "train", "section", "who", "handed", "sums", "part",
-    "in_sections", "section_bounds", "own",
+    "in_sections", "section_bounds", "own", "flat",
 ))  # fmt: skip
 IS_TRUTH = frozenset(COMPARISONS.values())
 INFIX = IS_TRUTH | frozenset(OPERATORS.values())
@@ -75,6 +75,7 @@ BOTH: tuple[str, ...] = (
     "use_wide_vectors",
     "taken",
     "leave",
+    "flat",
 )
 Combination = Mapping[Axis, int]  # which entry, along the axes that are written out
 
@@ -324,22 +325,26 @@ class Writer:
     def output_place(self, target: str, index: Sequence[Index]) -> str:
         """Where an entry is handed back: by step, row and column."""
         given = iter(index)
-        row, *others = (0 if dim == 1 else next(given) for dim in self.dims(target))
-        first = "begin" if self.shape.in_blocks else "start"
-        place = [first if self.dims(target)[0] == 1 else f"{first} + {row}", *map(str, others)]
-        return f"{self.output(target)}[step, {', '.join(place)}]"
+        place = [str(0 if dim == 1 else next(given)) for dim in self.dims(target)]
+        return f"{self.output(target)}_rows[{', '.join(place)}]"
+
+    def output_lines(self, start: str, stop: str) -> list[str]:
+        """Find the rows of a step, or of a block, that are handed back."""
+        return [f"{self.output(name)}_rows = {self.output(name)}[step, {start}:{stop}]" for name in self.outputs]
 
     def kept_lines(self) -> list[str]:
         """Keep what a step has led to."""
         lines: list[str] = []
-        for name in self.shape.kept:
-            loops = list(zip("kj", self.dims(name), strict=False))
-            index = "".join(f", {letter}" for letter, _ in loops)
-            copy = f"{self.array(name)}_kept[step{index}] = {self.array(name)}[{index.removeprefix(', ')}]"
-            body = [copy]
-            for letter, dim in reversed(loops):
-                body = [f"for {letter} in range({dim}):", *indented(body)]
-            lines += body
+        for array in map(self.array, self.shape.kept):
+            lines += [f"for k in range({array}.size):"]
+            lines += [f"    {array}_kept_flat[step * {array}.size + k] = {array}_flat[k]"]
+        return lines
+
+    def flat_lines(self) -> list[str]:
+        """See what is kept, and where, as numbers in one row."""
+        lines: list[str] = []
+        for array in map(self.array, self.shape.kept):
+            lines += [f"{array}_flat, {array}_kept_flat = flat({array}), flat({array}_kept)"]
         return lines
 
     @property
@@ -356,6 +361,7 @@ class Writer:
             "use_wide_vectors()",
             *self.size_lines(),
             *self.empty_lines(),
+            *self.flat_lines(),
             *([f"rows = {self.shape.rows or 'stops[0] - starts[0]'}", *loads] if loads else []),
             "for step in range(len(starts)):",
             *indented(steps),
@@ -367,7 +373,8 @@ class Writer:
     def header(self) -> list[str]:
         """The imports, and the functions that the program brings."""
         dtype = self.shape.dtype
-        here = [name for name in BOTH if name in self.used or name in ("use_wide_vectors", "taken", "leave")]
+        always = ("use_wide_vectors", "taken", "leave", *(["flat"] if self.shape.kept else []))
+        here = [name for name in BOTH if name in self.used or name in always]
         fast = [f"{FAST[dtype][name]} as {name}" for name in sorted(self.used & FAST[dtype].keys())]
         others = sorted(self.used - {*FAST[dtype], *BOTH, "abs", "absolute"})
         shared = [*(["in_sections", "own"] if self.part else []), "product", *(["section_bounds"] if self.part else [])]
@@ -439,7 +446,7 @@ class Writer:
         lines += [f"n = {self.shape.rows or 'stop - start'}", "lr = rates[step]", "t = first + step"]
         if self.shape.rows == 1:
             lines.append(f"row = {'order[start]' if self.shape.ordered else 'start'}")
-        return lines
+        return [*lines, *([] if self.shape.in_blocks else self.output_lines("start", "start + n"))]
 
     def step_lines(self) -> list[str]:
         """One step."""
@@ -452,7 +459,7 @@ class Writer:
                 loads = [] if self.loads_once else self.load_lines("start", "start + rows")
                 lines += ["rows = n", *loads]
             if number % 2 and phase and self.shape.in_blocks:
-                loads = self.load_lines("begin", "begin + rows")
+                loads = [*self.load_lines("begin", "begin + rows"), *self.output_lines("begin", "begin + rows")]
                 phase = [*LEAVE, "rows = min(block, stop - begin)", *loads, *phase]
                 phase = ["for begin in range(start, stop, block):", *indented(phase)]
                 if self.shape.sections:
