@@ -118,16 +118,17 @@ class EarlyStopping(Callback):
         values, before = self.values(training), self.best_epoch
         if self.higher_is_better is None:
             raise InputError(f"Is a higher {self.monitor} better, or a lower one? Say higher_is_better=True or False.")
-        end = self.follow(values, training.ran.start)
-        if end is not None:
+        state = (self.best, self.best_epoch, self.wait)
+        self.best, self.best_epoch, self.wait = self.follow(state, training.ran.start, values)
+        if self.wait >= max(self.patience, 1):
             what = f"{self.what} was not better for {self.wait} epochs; best at epoch {self.best_epoch}"
-            training.stop(what, end)
+            training.stop(what, self.best_epoch + self.wait)
         if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
             self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")
 
-    def follow(self, values: Iterable[float], first: int) -> int | None:
-        """Take in the values of some epochs, of which the first is given; the one at which to end, if any."""
-        best, best_epoch, wait, end = self.best, self.best_epoch, self.wait, None
+    def follow(self, state: tuple[float, int, int], first: int, values: Iterable[float]) -> tuple[float, int, int]:
+        """The best value (lower is better), its epoch, and the epochs waited since, after some epochs or the last."""
+        best, best_epoch, wait = state
         most, delta, sign = max(self.patience, 1), self.min_delta, -1 if self.higher_is_better else 1
         bound = best - delta if best_epoch >= 0 else math.nan
         for epoch, value in enumerate(values, first):  # of which there may be a million a second
@@ -137,10 +138,8 @@ class EarlyStopping(Callback):
                 continue
             wait += 1
             if wait >= most:
-                end = epoch
                 break
-        self.best, self.best_epoch, self.wait = best, best_epoch, wait
-        return end
+        return best, best_epoch, wait
 
     @property
     def what(self) -> str:

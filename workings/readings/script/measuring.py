@@ -144,7 +144,7 @@ def write_early_stopping(page: Page, early: EarlyStopping) -> None:
     """Keep the best parameters, and end the training when it has not got better for some epochs."""
     page.lines += [""]
     page.say(f"Training ends when {early.what} has not got better for {early.patience} epochs.", INDENT)
-    page.lines += [f"{INDENT}early = watch(early, epoch, {column(str(early.monitor))})"]
+    page.lines += [f"{INDENT}early = watch(early, epoch, [{column(str(early.monitor))}])"]
     kept = "begun" if early.monitor == "loss" else everything_learned(page)
     page.lines += [f"{INDENT}if early[1] == epoch:"]
     page.write(f"best = {kept}", indent=2 * INDENT)
