@@ -150,8 +150,6 @@ class Measuring:
             if metric is accuracy and self.targets.choice is not None:  # whatever the labels are called
                 return of_each(metric, flat(truth.astype(chosen.dtype), 1), flat(chosen, 2))
             together = chosen.reshape(-1, *chosen.shape[2:])
-            if self.targets.choice is not None:
-                together = np.nan_to_num(together, posinf=0)  # of what is not a number, something is chosen, too
             named = self.targets.named(together)
             return of_each(metric, self.targets.named(truth), named.reshape(*chosen.shape[:2], *named.shape[1:]))
 
