@@ -107,7 +107,7 @@ class Measuring:
         """Room for what is chosen in some epochs."""
         has_columns = self.targets.kind != "classes" or "p" in self.outputs
         shape = rows.y.shape if has_columns else rows.y.shape[:1]
-        few = "choice" in self.outputs and rows.y.shape[1] <= 256
+        few = "choice" in self.outputs and rows.y.shape[1] <= 256  # then a byte holds what is chosen
         return {name: np.empty((epochs, *shape), np.uint8 if few else rows.X.dtype) for name in self.outputs}
 
     def look(self, rows: Rows, values: Mapping[str, Array]) -> tuple[Array, Array]:

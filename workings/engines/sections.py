@@ -77,7 +77,7 @@ class Sections:
 
     # -- lines -----------------------------------------------------------------------------
 
-    def set(self, before: Sequence[str], rows: Sequence[str], zeros: Sequence[str]) -> None:
+    def find(self, before: Sequence[str], rows: Sequence[str], zeros: Sequence[str]) -> None:
         """Find the numbers that go in and out, from the lines before the rows, of the rows, and what is set to 0."""
         inside, outside = names_in(rows), names_in([*before, "pass"])
         self.handed = sorted((inside.read - inside.written) & outside.written)
@@ -103,10 +103,9 @@ class Sections:
     def added(self, name: str) -> list[str]:
         """Add the sums of one section to those of the first."""
         dims = [dim for dim in self.writer.dims(name) if dim != 1]
-        letters = "kj"[: len(dims)] if len(dims) > 1 else "j"[: len(dims)]
-        lines = [
-            f"{self.writer.array(name)}[{', '.join(letters)}] += {self.parts(name)}[section, {', '.join(letters)}]"
-        ]
+        letters = "kj"[: len(dims)]
+        index = ", ".join(letters)
+        lines = [f"{self.writer.array(name)}[{index}] += {self.parts(name)}[section, {index}]"]
         for letter, dim in reversed(list(zip(letters, dims, strict=True))):
             lines = [f"for {letter} in range({dim}):", *(f"    {line}" for line in lines)]
         return lines

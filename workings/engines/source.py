@@ -474,7 +474,7 @@ class Writer:
         """Move the lines of the rows into the function for one section; what is left is the call."""
         zeros = self.zero_lines()
         empty = [f"{self.array(name)}[...] = {self.constant(0)}" for name in self.sections.summed]
-        self.sections.set(before, rows, zeros)
+        self.sections.find(before, rows, zeros)
         arguments = ", ".join(self.arguments())
         lines = [*dict.fromkeys([*empty, *zeros]), *rows]
         self.part = self.sections.function(arguments, self.size_lines(), self.begin_lines(), lines)

@@ -452,7 +452,7 @@ class Writer:
         }
         return broken(call("model.compile", **settings))
 
-    def tell_loss(self, factor: float) -> None:
+    def tell_reduction(self, factor: float) -> None:
         """How the loss makes one number of many."""
         loss, note, n_out = self.plan.network.loss, self.draft.note, self.plan.network.targets.n_out
         over = "rows" if loss.target == "classes" else "rows and outputs"
@@ -470,6 +470,11 @@ class Writer:
                 f'Keras\'s reduction="sum" adds up the rows, but takes the mean over outputs: the loss is taken '
                 f"{n_out} times."
             )
+
+    def tell_loss(self, factor: float) -> None:
+        """What the loss is in Keras, and what becomes of the regularizers."""
+        loss, note = self.plan.network.loss, self.draft.note
+        self.tell_reduction(factor)
         if getattr(loss, "half", False):
             note(f"MeanSquaredError has no ½: loss_weights={factor!r} has it.")
         elif isinstance(loss, SquaredError):
