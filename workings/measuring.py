@@ -44,8 +44,8 @@ class Rows(NamedTuple):
         """The weights as people give them, of shape (n,)."""
         return None if self.w is None else self.w[:, 0]
 
-    def taken(self, chosen: Array) -> Rows:
-        """Those of some numbers, or where something is true."""
+    def taken(self, chosen: Array | slice) -> Rows:
+        """Those of some numbers, of a slice, or where something is true."""
         return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
 
     def some(self, most: int) -> Rows:

@@ -9,9 +9,9 @@ after the other, to the bits.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,14 +19,15 @@ import numpy as np
 
 from workings.arrays import Array
 from workings.callbacks import sees_every_epoch
-from workings.measuring import steps_with_all
 from workings.optimizers import LBFGS
 from workings.schedules import OnPlateau
 
 if TYPE_CHECKING:
-    from workings.training import Training
+    from workings.training import Moment, Training
 
 MANY_EPOCHS = 0.05  # seconds that epochs which nobody looks at may take together
+FEW_EPOCHS = 1e-3  # seconds likewise, where training may go back to one of them …
+IN_VAIN = 0.2  # … or this part of the time that training has taken
 MOST_KEPT = 2**23  # bytes that are kept of epochs that are run together
 T = TypeVar("T")
 Measured = tuple[Array, dict[str, list[float]]]
@@ -51,7 +52,11 @@ class Together:
         self.by_steps = training.chosen_by_steps() if training.measuring.engines else ()
         self.most = 1 if self.is_allowed() else 0  # at once; more, when it is known how long they take
         self.several, self.kept = 1, dict[str, Array]()
-        self.generators: list[Any] = []  # the random numbers' source, as each epoch has left it
+        self.before: Moment | None = None  # when the epochs began
+        looks = (self.measures and not self.by_steps) or training.validation is not None
+        looks = looks or any(callback.looks_back for callback in training.callbacks)
+        self.looks = looks and bool(training.measuring.engines)  # at the parameters of each epoch
+        self.began = time.perf_counter()
         self.rooms: dict[str, dict[str, Array]] = {}  # for what is kept, and for what the steps choose
 
     # -- whether ---------------------------------------------------------------------------
@@ -71,16 +76,22 @@ class Together:
             return False
         if not training.measuring.engines:  # what is kept could not be measured together
             return self.one_step and not self.measures and not look_back
-        return self.one_step or self.measures
+        return True
 
     def adapt(self, epochs: int, seconds: float) -> None:
-        """Choose how many epochs come together from the time that some have taken."""
+        """Choose how many epochs come together from the time that some have taken.
+
+        Where training may go back to one of them, what is run beyond it is in vain: so it is to be a small part.
+        """
         if self.most:
-            self.most = max(min(int(MANY_EPOCHS / max(seconds, 1e-9) * epochs), 8 * epochs), 1)
+            longest = MANY_EPOCHS
+            if any(callback.looks_back for callback in self.training.callbacks):
+                longest = min(max(IN_VAIN * (time.perf_counter() - self.began), FEW_EPOCHS), longest)
+            self.most = max(min(int(longest / max(seconds, 1e-9) * epochs), 8 * epochs), 1)
 
     def begin(self) -> None:
         """Begin with an epoch that is run by itself, until more are run."""
-        self.several, self.kept, self.generators = 1, {}, []
+        self.several, self.kept = 1, {}
 
     # -- looking back ----------------------------------------------------------------------
 
@@ -102,12 +113,13 @@ class Together:
         training, beyond = self.training, self.training.epoch - epoch
         if beyond == 0:
             return
-        training.values = {**training.values, **self.parameters_at(epoch)}
-        if self.generators:
-            training.set_generator(self.generators[epoch - self.ran.start])
+        assert self.before is not None
+        values = {**training.values, **self.parameters_at(epoch)}
+        training.put_back(self.before)
         self.several, training.epoch = self.several - beyond, epoch
-        training.step -= beyond * len(training.batches)
-        training.lr = training.rate(training.step - 1)
+        for stretch in training.stretches(self.several, {}, {}):  # draws the same once more
+            training.step, training.lr = training.step + len(stretch.batches), float(stretch.lr[-1])
+        training.values = values
         training.network.keep(training.values)
         training.history.forget(beyond)
 
@@ -116,10 +128,10 @@ class Together:
     def run(self, epochs: int) -> bool:
         """Run some epochs, as many as stay finite and fit into memory; say whether there were any."""
         training, before, began = self.training, self.training.moment(), time.perf_counter()
-        epochs, self.kept = self.keep_room(epochs)
-        self.generators, training.good = [], before.values
+        epochs, self.kept, chosen = self.rooms_for(epochs)
+        self.before, training.good = before, before.values
         try:
-            finite, columns = self.run_measured(epochs)
+            finite, columns = self.run_measured(epochs, chosen)
         except BaseException:  # Ctrl-C, or a metric that fails: the history has nothing of these epochs
             training.put_back(before)
             raise
@@ -132,14 +144,14 @@ class Together:
         self.adapt(epochs, time.perf_counter() - began)
         return True
 
-    def run_measured(self, epochs: int) -> tuple[int, dict[str, list[float]]]:
+    def run_measured(self, epochs: int, room: dict[str, Array]) -> tuple[int, dict[str, list[float]]]:
         """Run some epochs and measure them: how many there were before a number was not finite, and the columns."""
-        training, beside, room = self.training, self.works_beside(), self.room_for_choices(epochs + 1)
+        training, beside = self.training, self.works_beside()
         do, self.objectives, self.rates = training.aside.do if beside else at_once, np.zeros(epochs), np.zeros(epochs)
         first = do(training.measuring.look, training.rows, training.kept_now()) if training.passes_for_loss else None
         waited, measured = list[Callable[[], Measured]](), 0
         for start, stop in pieces(epochs, beside):
-            finite = self.run_steps(start, stop, room) if self.one_step else self.run_batches(start, stop)
+            finite = self.run_steps(start, stop, room)
             if finite < stop:
                 return finite, {}
             ready, do = self.chosen_until(stop, epochs, room), do if stop < epochs else at_once
@@ -158,30 +170,20 @@ class Together:
         return self.measures and self.training.is_measured_aside and self.training.aside.is_free
 
     def run_steps(self, start: int, stop: int, room: Mapping[str, Array]) -> int:
-        """Run epochs of one step; say up to which all is finite."""
-        training = self.training
-        stretch = replace(
-            steps_with_all(training.rows, stop - start),
-            lr=training.rates(stop - start), first_step=training.step + 1,
-            kept={name: array[start:stop] for name, array in self.kept.items()},
-            outputs={name: array[start:stop] for name, array in room.items()},
-        )  # fmt: skip
-        self.objectives[start:stop], self.rates[start:stop] = training.advance(stretch), stretch.lr
-        return start + len(finite_part(self.objectives[start:stop]))
-
-    def run_batches(self, start: int, stop: int) -> int:
-        """Run epochs of several steps; say up to which all is finite."""
-        training = self.training
-        for index in range(start, stop):
-            met = np.concatenate([training.advance(stretch) for stretch in training.stretches()])
-            if not training.is_finite(met):
-                return index
-            self.objectives[index] = training.mean_objective(met) if len(met) else 0
-            self.rates[index] = training.lr
-            self.generators.append(training.generator_state())
-            for name, array in self.kept.items():
-                array[index] = training.values[name]
-        return stop
+        """Run the steps of some epochs; say up to which all is finite."""
+        training, met, rates = self.training, list[Array](), list[Array]()
+        kept, chosen = ({name: array[start:stop] for name, array in arrays.items()} for arrays in (self.kept, room))
+        for stretch in training.stretches(stop - start, kept, chosen):
+            met.append(training.advance(stretch))
+            rates.append(np.asarray(stretch.lr))
+        steps = len(training.batches)
+        self.rates[start:stop] = np.concatenate(rates)[steps - 1 :: steps]
+        objectives = np.concatenate(met)
+        if len(objectives):
+            self.objectives[start:stop] = training.mean_objectives(objectives.reshape(-1, steps))
+            return start + len(finite_part(self.objectives[start:stop]))
+        finite = [np.isfinite(array.reshape(stop - start, -1)).all(axis=1) for array in kept.values()]
+        return start + len(finite_part(np.where(np.all(finite, axis=0), 0, np.nan)))
 
     # -- measuring -------------------------------------------------------------------------
 
@@ -205,39 +207,38 @@ class Together:
             array[stop] = self.training.measuring.look(self.training.rows, self.training.kept_now())[1][0]
         return stop
 
-    def room_for_choices(self, epochs: int) -> dict[str, Array]:
-        """Room for what steps choose of the training rows."""
-        if not self.by_steps:
-            return {}
-        return self.room("choices", epochs, lambda: self.training.measuring.room(self.training.rows, epochs))
+    def rooms_for(self, epochs: int) -> tuple[int, dict[str, Array], dict[str, Array]]:
+        """For how many epochs there is room, the room for their parameters, and that for what their steps choose.
 
-    def room(self, what: str, epochs: int, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+        Where nothing looks at these, there is none.  An epoch that is run by itself gets it too: so the steps are the
+        same code, and lead to the same bits.
+        """
+        epochs = max(min(epochs, MOST_KEPT // max(self.bytes_of_epoch, 1)), 1)
+        kept = self.room("kept", epochs, self.make_kept) if self.looks else {}
+        return epochs, kept, self.room("chosen", epochs + 1, self.make_chosen) if self.by_steps else {}
+
+    def room(self, what: str, epochs: int, make: Callable[[int], dict[str, Array]]) -> dict[str, Array]:
         """Room for so many epochs: the same again where it is large enough, as new memory costs more than steps."""
         if len(next(iter(self.rooms.get(what, {}).values()), ())) < epochs:
-            self.rooms[what] = make()
+            self.rooms[what] = make(epochs)
         return {name: array[:epochs] for name, array in self.rooms[what].items()}
 
-    def keep_room(self, epochs: int) -> tuple[int, dict[str, Array]]:
-        """Room for the parameters of some epochs, if anything looks at them, and for how many epochs it is.
+    def make_kept(self, epochs: int) -> dict[str, Array]:
+        """Room for the parameters and statistics of some epochs."""
+        now = self.training.kept_now()
+        return {name: np.empty((epochs, *value.shape[1:]), value.dtype) for name, value in now.items()}
 
-        An epoch that is run by itself gets it too: so the steps are the same code, and lead to the same bits.
-        """
+    def make_chosen(self, epochs: int) -> dict[str, Array]:
+        """Room for what the network chooses of the training rows in some epochs."""
+        return self.training.measuring.room(self.training.rows, epochs)
+
+    @functools.cached_property
+    def bytes_of_epoch(self) -> int:
+        """How much is kept of an epoch, until it is measured."""
         training = self.training
-        if not training.measuring.engines:
-            return epochs, {}
-        looks = (self.measures and not self.by_steps) or training.validation is not None
-        looks = looks or any(callback.looks_back for callback in training.callbacks)
-        shapes = {name: value.shape[1:] for name, value in training.kept_now().items()} if looks else {}
-        kept = {name: np.empty((1, *shape), training.X.dtype) for name, shape in shapes.items()}
         measured = [*([training.rows] if training.metrics else []), *filter(None, [training.validation])]
         chosen = [array for rows in measured for array in training.measuring.room(rows, 1).values()]
-        each = sum(array.nbytes for array in (*kept.values(), *chosen))
-        epochs = max(min(epochs, MOST_KEPT // max(each, 1)), 1)
-        return epochs, self.room(
-            "kept",
-            epochs,
-            lambda: {name: np.empty((epochs, *array.shape[1:]), array.dtype) for name, array in kept.items()},
-        )
+        return sum(array.nbytes for array in (*(self.make_kept(1).values() if self.looks else ()), *chosen))
 
 
 def at_once(function: Callable[..., T], *given: Any) -> Callable[[], T]:

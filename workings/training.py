@@ -410,7 +410,8 @@ class Training:
         """Run one epoch and record it."""
         loss = self.objective_now() if self.passes_for_loss else None
         began, self.good = time.perf_counter(), dict(self.values)
-        objectives = np.concatenate([self.run_stretch(stretch) for stretch in self.stretches()])
+        _, kept, chosen = self.together.rooms_for(1)
+        objectives = np.concatenate([self.run_stretch(stretch) for stretch in self.stretches(1, kept, chosen)])
         self.network.keep(self.values)
         self.finish_epoch(self.mean_objective(objectives) if loss is None else loss)
         self.together.adapt(1, time.perf_counter() - began)
@@ -419,6 +420,12 @@ class Training:
     def divisor(self) -> float:
         """What the objective is divided by, for the loss that people are told."""
         return self.network.loss.divisor(len(self.X))
+
+    def mean_objectives(self, objectives: Array) -> Array:
+        """The objectives that the steps of each epoch met, of shape (epochs, steps), each counted by its rows."""
+        if len(self.batches) == 1:
+            return objectives[:, 0]
+        return np.array([self.mean_objective(of_epoch) for of_epoch in objectives])
 
     def mean_objective(self, objectives: Array) -> float:
         """The objective that the steps of an epoch met, each counted by its rows."""
@@ -512,36 +519,51 @@ class Training:
         """Whether steps with these objectives, or without any, have led to numbers that are finite."""
         return all(np.isfinite(value).all() for value in ([objectives] if len(objectives) else self.values.values()))
 
-    def stretches(self) -> Iterator[Stretch]:
-        """Cut an epoch into stretches of steps, so that what is put in order and drawn fits in memory."""
-        order = self.next_order() if self.shuffle else None
-        per_stretch = max(ROWS_AT_A_TIME // (self.X.shape[1] * self.batch_size), 1)
-        for first in range(0, len(self.batches), per_stretch):
-            batches = self.batches[first : first + per_stretch]
+    def stretches(self, epochs: int, kept: Mapping[str, Array], chosen: Mapping[str, Array]) -> Iterator[Stretch]:
+        """Cut some epochs into stretches of steps, so that what is put in order and drawn fits in memory.
+
+        What each epoch leads to is kept, and what single steps choose is written, where there is room for it.
+        """
+        for these, which in self.cuts(epochs):
+            batches = self.batches[which]
+            drawn = [self.drawn(batches) for _ in these]
             start, stop = int(batches[0, 0]), int(batches[-1, 1])
+            bounds = np.tile(batches - start, (len(these), 1))
+            if self.shuffle:
+                bounds += np.repeat(np.arange(len(these)) * (stop - start), len(batches))[:, None]
+            places = np.full((len(these), len(batches)), -1)
+            places[:, -1] = these if stop == len(self.X) else -1
+            rows = self.rows if self.shuffle else self.rows.taken(slice(start, stop))
             yield Stretch(
-                X=self.X if order is not None else self.X[start:stop],
-                y=self.y if order is not None else self.y[start:stop],
-                w=self.w if order is not None or self.w is None else self.w[start:stop],
-                order=None if order is None else order[start:stop],
-                batches=batches - start,
-                lr=self.rates(len(batches)),
-                first_step=self.step + 1,
-                draws=self.drawn(batches),
-                kept=self.together.keep_room(1)[1] if self.together.one_step else {},
-                outputs=self.together.room_for_choices(1),
-            )
+                *rows[:2], bounds, self.rates(len(bounds)), self.step + 1, w=rows.w,
+                order=np.concatenate([order for order, _ in drawn]) if self.shuffle else None,
+                draws={name: np.concatenate([draws[name] for _, draws in drawn]) for name in self.program.draws},
+                kept=kept, kept_at=places.ravel(),
+                outputs={name: array[these.start : these.stop] for name, array in chosen.items()},
+            )  # fmt: skip
+
+    def cuts(self, epochs: int) -> Iterator[tuple[range, slice]]:
+        """Which epochs, and which of their batches, make a stretch: several epochs, or a part of one."""
+        steps, most = len(self.batches), max(ROWS_AT_A_TIME // (self.X.shape[1] * self.batch_size), 1)
+        if not self.shuffle and not self.program.draws:
+            most, several = steps, epochs
+        else:  # masks belong to positions of the order
+            several = max(most // steps, 1) if self.shuffle else 1
+        for first in range(0, epochs, several):
+            for begin in range(0, steps, most):
+                yield range(first, min(first + several, epochs)), slice(begin, begin + most)
+
+    def drawn(self, batches: Array) -> tuple[Array | None, dict[str, Array]]:
+        """Draw the order of some batches' rows, and their masks, one batch after the other."""
+        if self.shuffle and batches[0, 0] == 0:
+            self.order = self.next_order()
+        order = None if self.order is None else self.order[batches[0, 0] : batches[-1, 1]]
+        draws = [self.network.draw(stop - start) for start, stop in batches.tolist()] if self.program.draws else []
+        return order, {name: np.concatenate([drawn[name] for drawn in draws]) for name in self.program.draws}
 
     def next_order(self) -> Array:
         """Draw the order of the rows for an epoch."""
         return self.network.rng.permutation(len(self.X))
-
-    def drawn(self, batches: Array) -> dict[str, Array]:
-        """Draw the masks of some batches, one batch after the other."""
-        if not self.program.draws:
-            return {}
-        draws = [self.network.draw(stop - start) for start, stop in batches.tolist()]
-        return {name: np.concatenate([drawn[name] for drawn in draws]) for name in self.program.draws}
 
     def rate(self, t: int) -> float:
         """The learning rate of step ``t``, from 0."""

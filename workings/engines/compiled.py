@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -80,13 +81,14 @@ class CompiledEngine:
         if written.text not in self.functions:
             self.functions[written.text] = machine_code(written.text, "train")
         train = self.functions[written.text]
-        values.update((name, aligned_copy(values[name])) for name in self.changed)
+        values.update(zip(self.changed, aligned_copies([values[name] for name in self.changed]), strict=True))
         bounds = np.asarray(stretch.batches, dtype=np.int64)
         objectives = np.empty(len(bounds))
         by_step = [np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1])]
         by_step += [np.asarray(stretch.lr, dtype=np.float64)]
+        by_step += [np.arange(len(bounds)) if stretch.kept_at is None else stretch.kept_at] if stretch.kept else []
         fixed, last = self.arguments(written, stretch, values)
-        last += [*stretch.kept.values(), *(stretch.outputs[name] for name in self.outputs), objectives]
+        last += [*(stretch.outputs[name] for name in self.outputs), objectives]
         asked = np.zeros(1, np.int64)
         with team_for(written, stretch.X.dtype) as team:
             memory, done = room_for(written, team, stretch.X.dtype), 0
@@ -136,7 +138,7 @@ class CompiledEngine:
         rows, whole = (
             [np.ascontiguousarray(arrays[name]) for name in names] for names in (written.rows, written.whole)
         )
-        once = [*map(float, self.program.constants.values()), *order, *rows]
+        once = [*map(float, self.program.constants.values()), *order, *stretch.kept.values(), *rows]
         return (once, whole) if self.by_step else ([*once, *whole], [])
 
 
@@ -175,11 +177,15 @@ class Caller(threading.Thread):
             self.error = error
 
 
-def aligned_copy(array: Array) -> Array:
-    """A copy of which no vector lies across two cache lines, if its rows fill them."""
-    copy = aligned(array.shape, array.dtype)
-    copy[...] = array
-    return copy
+def aligned_copies(arrays: Sequence[Array]) -> list[Array]:
+    """Copies of which no vector lies across two cache lines, if their rows fill them."""
+    ends = list(accumulate((-(-array.nbytes // CACHE_LINE) * CACHE_LINE for array in arrays), initial=0))
+    room = aligned((ends[-1],), np.uint8)
+    copies: list[Array] = []
+    for array, begin in zip(arrays, ends[:-1], strict=True):
+        copies.append(room[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape))
+        copies[-1][...] = array
+    return copies
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> Array:

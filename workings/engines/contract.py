@@ -45,8 +45,10 @@ class Stretch:
         A weight for each row.
     draws : mapping of str to array
         What was drawn for each position of ``order``, such as dropout masks.
-    kept : mapping of str to array of shape (steps, …)
-        Arrays that the engine fills with what a value is after each step.
+    kept : mapping of str to array of shape (any, …)
+        Arrays that the engine fills with what a value is after some of the steps.
+    kept_at : int array of shape (steps,), or None
+        The place in them for what each step has led to, -1 for none; None if each step has the next place.
     outputs : mapping of str to array of shape (steps, rows, …)
         Arrays that a compiled engine fills with what a name with rows is in each step.
     """
@@ -60,6 +62,7 @@ class Stretch:
     w: Array | None = None
     draws: Mapping[str, Array] = field(default_factory=dict)
     kept: Mapping[str, Array] = field(default_factory=dict)
+    kept_at: Array | None = None
     outputs: Mapping[str, Array] = field(default_factory=dict)
 
 

@@ -136,6 +136,7 @@ class ReferenceEngine:
                 results = self.step(**batch, **values)
                 values.update(zip(self.program.carried, results, strict=False))
                 objectives += results[len(self.program.carried) :]
-                for name, kept in stretch.kept.items():
-                    kept[index] = values[name]
+                place = index if stretch.kept_at is None else int(stretch.kept_at[index])
+                for name, kept in stretch.kept.items() if place >= 0 else ():
+                    kept[place] = values[name]
         return [float(J) for J in objectives]

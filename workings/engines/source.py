@@ -40,7 +40,7 @@ RESERVED = frozenset((
     "i", "j", "k", "l", "step", "start", "stop", "begin", "rows", "block", "row", "first", "order", "objectives",
     "board", "rooms", "starts", "stops", "rates", "np", "numba", "real", "memory", "taken", "used", "asked", "leave",
     "product", "pointer", "entry", "table", "min", "range", "len", "train", "section", "who", "handed", "sums", "part",
-    "in_sections", "section_bounds", "own", "flat",
+    "in_sections", "section_bounds", "own", "flat", "kept_at", "place",
 ))  # fmt: skip
 IS_TRUTH = frozenset(COMPARISONS.values())
 INFIX = IS_TRUTH | frozenset(OPERATORS.values())
@@ -308,13 +308,13 @@ class Writer:
         """What the function is given, in order."""
         program = self.lowering.program
         by_step = "_steps" if self.shape.by_step else ""
-        arrays = [*map(self.array, self.row_inputs), *(f"{self.array(name)}{by_step}" for name in self.inputs)]
-        arrays += [f"{self.array(name)}_kept" for name in self.shape.kept] + [
-            self.output(name) for name in self.outputs
-        ]
+        arrays = [f"{self.array(name)}_kept" for name in self.shape.kept]
+        arrays += [*map(self.array, self.row_inputs), *(f"{self.array(name)}{by_step}" for name in self.inputs)]
+        arrays += map(self.output, self.outputs)
         order = ["order"] if self.shape.ordered else []
         team = ["board", "rooms"] if self.has_products else []
-        scalars = ["starts", "stops", "rates", "first", "block", "memory", "asked", *team]
+        kept_at = ["kept_at"] if self.shape.kept else []
+        scalars = ["starts", "stops", "rates", *kept_at, "first", "block", "memory", "asked", *team]
         scalars += map(self.array, program.constants)
         return [*scalars, *order, *arrays, "objectives"]
 
@@ -337,8 +337,8 @@ class Writer:
         lines: list[str] = []
         for array in map(self.array, self.shape.kept):
             lines += [f"for k in range({array}.size):"]
-            lines += [f"    {array}_kept_flat[step * {array}.size + k] = {array}_flat[k]"]
-        return lines
+            lines += [f"    {array}_kept_flat[place * {array}.size + k] = {array}_flat[k]"]
+        return ["place = kept_at[step]", "if place >= 0:", *indented(lines)] if lines else []
 
     def flat_lines(self) -> list[str]:
         """See what is kept, and where, as numbers in one row."""

@@ -46,8 +46,7 @@ class EstimatorTraining(Training):
     def next_order(self) -> Array:
         """Put the order of the epoch before into a new order, as scikit-learn does."""
         drawn = super().next_order()
-        self.order = drawn if self.order is None else self.order[drawn]
-        return self.order
+        return drawn if self.order is None else self.order[drawn]
 
 
 class Convergence(Callback):
