@@ -453,7 +453,7 @@ class Training:
 
     def generator_state(self) -> Any:
         """The state of the source of random numbers; None where nothing is drawn."""
-        return state_of(self.network.rng) if self.shuffle or self.program.draws else None
+        return state_of(self.network.rng) if self.is_drawn else None
 
     def set_generator(self, state: Any) -> None:
         """Put the source of random numbers back into a state."""
@@ -526,13 +526,13 @@ class Training:
         """
         for these, which in self.cuts(epochs):
             batches = self.batches[which]
-            drawn = [self.drawn(batches) for _ in these]
+            drawn = [self.drawn(batches) for _ in these] if self.is_drawn else []
             start, stop = int(batches[0, 0]), int(batches[-1, 1])
             bounds = np.tile(batches - start, (len(these), 1))
             if self.shuffle:
                 bounds += np.repeat(np.arange(len(these)) * (stop - start), len(batches))[:, None]
             places = np.full((len(these), len(batches)), -1)
-            places[:, -1] = these if stop == len(self.X) else -1
+            places[:, -1] = np.arange(these.start, these.stop) if stop == len(self.X) else -1
             rows = self.rows if self.shuffle else self.rows.taken(slice(start, stop))
             yield Stretch(
                 *rows[:2], bounds, self.rates(len(bounds)), self.step + 1, w=rows.w,
@@ -545,13 +545,18 @@ class Training:
     def cuts(self, epochs: int) -> Iterator[tuple[range, slice]]:
         """Which epochs, and which of their batches, make a stretch: several epochs, or a part of one."""
         steps, most = len(self.batches), max(ROWS_AT_A_TIME // (self.X.shape[1] * self.batch_size), 1)
-        if not self.shuffle and not self.program.draws:
+        if not self.is_drawn:
             most, several = steps, epochs
         else:  # masks belong to positions of the order
             several = max(most // steps, 1) if self.shuffle else 1
         for first in range(0, epochs, several):
             for begin in range(0, steps, most):
                 yield range(first, min(first + several, epochs)), slice(begin, begin + most)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether anything about the steps is drawn: the order of the rows, or masks."""
+        return self.shuffle or bool(self.program.draws)
 
     def drawn(self, batches: Array) -> tuple[Array | None, dict[str, Array]]:
         """Draw the order of some batches' rows, and their masks, one batch after the other."""
