@@ -330,7 +330,8 @@ def test_epochs_of_many_steps_that_are_run_together_leave_the_same_bits(
     way: str, processors: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workings.aside.threads", lambda: processors)
-    monkeypatch.setattr("workings.together.MANY_EPOCHS", 1e9)  # however long they take
+    for longest in ("MANY_EPOCHS", "FEW_EPOCHS"):  # however long they take
+        monkeypatch.setattr(f"workings.together.{longest}", 1e9)
     settings = {"batch_size": 13, **BATCHED[way]}
     stopping = settings.pop("stopping", None)
     layers = [Dense(3, "tanh"), BatchNorm(), Dropout(0.2), Dense(2)]

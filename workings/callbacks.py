@@ -53,6 +53,10 @@ class Callback:
         """For one that only looks on: the next epoch, this one or a later one, whose beginning it must be told of."""
         return sys.maxsize
 
+    def fewest_to_come(self) -> int:
+        """For one that looks back: how many more epochs there are to be, whatever they bring."""
+        return 1
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint must keep: numbers, text and arrays by name."""
         return {}
@@ -120,7 +124,7 @@ class EarlyStopping(Callback):
             raise InputError(f"Is a higher {self.monitor} better, or a lower one? Say higher_is_better=True or False.")
         state = (self.best, self.best_epoch, self.wait)
         self.best, self.best_epoch, self.wait = self.follow(state, training.ran.start, values)
-        if self.wait >= max(self.patience, 1):
+        if self.wait >= self.longest_wait:
             what = f"{self.what} was not better for {self.wait} epochs; best at epoch {self.best_epoch}"
             training.stop(what, self.best_epoch + self.wait)
         if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
@@ -129,7 +133,7 @@ class EarlyStopping(Callback):
     def follow(self, state: tuple[float, int, int], first: int, values: Iterable[float]) -> tuple[float, int, int]:
         """The best value (lower is better), its epoch, and the epochs waited since, after some epochs or the last."""
         best, best_epoch, wait = state
-        most, delta, sign = max(self.patience, 1), self.min_delta, -1 if self.higher_is_better else 1
+        most, delta, sign = self.longest_wait, self.min_delta, -1 if self.higher_is_better else 1
         bound = best - delta if best_epoch >= 0 else math.nan
         for epoch, value in enumerate(values, first):  # of which there may be a million a second
             low = sign * value
@@ -140,6 +144,14 @@ class EarlyStopping(Callback):
             if wait >= most:
                 break
         return best, best_epoch, wait
+
+    @property
+    def longest_wait(self) -> int:
+        """After how many epochs without a better value training ends."""
+        return max(self.patience, 1)
+
+    def fewest_to_come(self) -> int:
+        return self.longest_wait - self.wait
 
     @property
     def what(self) -> str:

@@ -10,6 +10,7 @@ after the other, to the bits.
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
@@ -56,7 +57,7 @@ class Together:
         looks = (self.measures and not self.by_steps) or training.validation is not None
         looks = looks or any(callback.looks_back for callback in training.callbacks)
         self.looks = looks and bool(training.measuring.engines)  # at the parameters of each epoch
-        self.began = time.perf_counter()
+        self.began, self.each = time.perf_counter(), math.inf  # seconds: of the clock, and that an epoch takes
         self.rooms: dict[str, dict[str, Array]] = {}  # for what is kept, and for what the steps choose
 
     # -- whether ---------------------------------------------------------------------------
@@ -79,15 +80,22 @@ class Together:
         return True
 
     def adapt(self, epochs: int, seconds: float) -> None:
-        """Choose how many epochs come together from the time that some have taken.
-
-        Where training may go back to one of them, what is run beyond it is in vain: so it is to be a small part.
-        """
+        """Choose how many epochs come together from the time that some have taken."""
         if self.most:
-            longest = MANY_EPOCHS
-            if any(callback.looks_back for callback in self.training.callbacks):
-                longest = min(max(IN_VAIN * (time.perf_counter() - self.began), FEW_EPOCHS), longest)
-            self.most = max(min(int(longest / max(seconds, 1e-9) * epochs), 8 * epochs), 1)
+            self.each = max(seconds, 1e-9) / epochs
+            self.most = max(min(int(MANY_EPOCHS / self.each), 8 * epochs), 1)
+
+    def next_epochs(self) -> int:
+        """How many epochs may be run together next.
+
+        Where training may go back to one of them, what is run beyond it is in vain, and is to be a small part.
+        """
+        most = self.most
+        for callback in self.training.callbacks:
+            if callback.looks_back and most > 1:
+                few = max(IN_VAIN * (time.perf_counter() - self.began), FEW_EPOCHS) / self.each
+                most = min(most, max(int(few), callback.fewest_to_come()))
+        return most
 
     def begin(self) -> None:
         """Begin with an epoch that is run by itself, until more are run."""

@@ -399,7 +399,7 @@ class Training:
             self.tell("on_epoch_begin")
             looks = (callback.next_look(done + 1) for callback in self.callbacks)
             most = self.epochs - done - 1  # so that the last epoch knows its beginning
-            most = min(self.together.most, most, *(look - done for look in looks))
+            most = min(self.together.next_epochs(), most, *(look - done for look in looks))
             if most < 2 or not self.together.run(most):
                 self.run_epoch()
             self.tell("on_epoch_end")

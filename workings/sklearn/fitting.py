@@ -73,6 +73,9 @@ class Convergence(Callback):
             if self.estimator._no_improvement_count > self.estimator.n_iter_no_change and self.ends(training, epoch):
                 break
 
+    def fewest_to_come(self) -> int:
+        return int(self.estimator.n_iter_no_change) + 1 - int(self.estimator._no_improvement_count)
+
     def record(self, training: Training, index: int, epoch: int) -> None:
         """Write one epoch into the estimator's attributes."""
         own = self.estimator

@@ -148,7 +148,7 @@ def write_early_stopping(page: Page, early: EarlyStopping) -> None:
     kept = "begun" if early.monitor == "loss" else everything_learned(page)
     page.lines += [f"{INDENT}if early[1] == epoch:"]
     page.write(f"best = {kept}", indent=2 * INDENT)
-    page.lines += [f"{INDENT}if early[2] >= {max(early.patience, 1)}:", f"{2 * INDENT}break"]
+    page.lines += [f"{INDENT}if early[2] >= {early.longest_wait}:", f"{2 * INDENT}break"]
 
 
 def write_best(page: Page) -> None:
