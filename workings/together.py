@@ -26,10 +26,10 @@ from workings.schedules import OnPlateau
 if TYPE_CHECKING:
     from workings.training import Moment, Training
 
-MANY_EPOCHS = 0.05  # seconds that epochs which nobody looks at may take together
+MANY_EPOCHS = 0.1  # seconds that epochs which nobody looks at may take together
 FEW_EPOCHS = 1e-3  # seconds likewise, where training may go back to one of them …
 IN_VAIN = 0.2  # … or this part of the time that training has taken
-MOST_KEPT = 2**23  # bytes that are kept of epochs that are run together
+MOST_KEPT = 2**24  # bytes that are kept of epochs that are run together
 T = TypeVar("T")
 Measured = tuple[Array, dict[str, list[float]]]
 # Where the epochs are cut to be measured, in 64ths.  The last are few: nothing is trained beside their measuring.
