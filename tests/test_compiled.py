@@ -257,6 +257,21 @@ def test_threads_that_share_the_rows_of_a_step_leave_the_same_bits(way: str, mon
     agree(runs[0], trained("reference", **how))
 
 
+@needs_machine_code
+@pytest.mark.parametrize("dtype", AGREES)
+def test_rows_that_whole_vectors_leave_over_count_like_the_others(dtype: str) -> None:
+    features, labels = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+    for rows in range(17, 40):
+        runs = [
+            trained(
+                engine, [Dense(3, "tanh"), Dense(2)], CrossEntropy(), features[:rows], labels[:rows], dtype=dtype,
+                optimizer=SGD(0.1), epochs=3, batch_size=None, metrics=["accuracy"], validation=(features, labels),
+            )
+            for engine in ENGINES
+        ]  # fmt: skip
+        agree(*runs)
+
+
 def test_the_same_run_twice_gives_the_same_bits() -> None:
     first, second = (of_problem(JITTED, "compiled") for _ in range(2))
     assert first.network.theta.tobytes() == second.network.theta.tobytes()

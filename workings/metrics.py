@@ -15,6 +15,7 @@ from workings.errors import InputError
 from workings.losses import absolute_error, squared_error
 
 Metric = Callable[..., float]
+IN_CACHE = 2**18  # bytes of predictions that are looked at together
 
 
 def accuracy(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
@@ -30,7 +31,10 @@ def accuracies(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
     """The accuracy of several predictions, of shape (several, n, …)."""
     right = y_true == y_pred
     right = right.all(axis=-1) if y_true.ndim > 1 else right
-    shares: Array = np.average(right, axis=-1, weights=w)
+    if w is None:
+        shares: Array = right.sum(axis=-1, dtype=np.uint32) / right.shape[-1]  # in half the time of a mean
+        return shares
+    shares = np.average(right, axis=-1, weights=w)
     return shares
 
 
@@ -84,7 +88,9 @@ def of_each(metric: Metric, y_true: Array, y_pred: Array, w: Array | None = None
     if metric not in OF_SEVERAL:
         return np.array([metric(y_true, one) if w is None else metric(y_true, one, w) for one in y_pred])
     match(y_true, y_pred[0])
-    return OF_SEVERAL[metric](y_true, y_pred, w)
+    at_a_time = max(IN_CACHE // max(y_pred[0].nbytes, 1), 1)
+    parts = [y_pred[first : first + at_a_time] for first in range(0, len(y_pred), at_a_time)]
+    return np.concatenate([OF_SEVERAL[metric](y_true, part, w) for part in parts])
 
 
 def match(y_true: Array, y_pred: Array) -> None:

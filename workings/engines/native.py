@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,6 +38,10 @@ LINKING = 60  # seconds that it may take
 # What may go wrong on the way to a shared library: then there is none.
 UNLINKED = (OSError, FileError, subprocess.SubprocessError, RuntimeError, NameError)
 SYSTEMS = ("linux",)  # where what a linker makes was tried
+LANES = {"avx512f": 8, "avx2": 4}  # numbers of float64 in a vector of processors with such features
+# Options of LLVM, and what it chooses by itself: from how many lanes on the rest of a loop is computed in vectors, too,
+# and how many lanes these have (1 for what LLVM thinks best).
+SHORT_VECTORS = {"epilogue-vectorization-minimum-VF": 16, "epilogue-vectorization-force-VF": 1}
 SETTINGS = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT")  # on which the machine code depends, too
 # What Numba calls where something is raised, or the last reference is dropped: neither happens in our loops.
 NEVER_CALLED = re.compile(r"^declare [^@]*@((?:numba|NRT)_\w+)\(", re.MULTILINE)
@@ -167,7 +171,30 @@ def compiled(text: str, name: str, more: int, cache: bool) -> Any:
 
     whole = numba.types.int64
     given = [numba.types.CPointer(whole), *(whole for _ in range(more))]
-    return numba.cfunc(numba.types.void(*given), cache=cache, error_model="numpy")(load(text, name))
+    with short_vectors():
+        return numba.cfunc(numba.types.void(*given), cache=cache, error_model="numpy")(load(text, name))
+
+
+@contextlib.contextmanager
+def short_vectors() -> Iterator[None]:
+    """Have what whole vectors leave over of a loop computed in short ones, where LLVM would take number by number.
+
+    Twenty rows are two vectors of eight and then one of four: with four single rows they took twice as long.
+    """
+    from llvmlite import binding
+    from numba.core.compiler_lock import global_compiler_lock
+
+    with global_compiler_lock:  # LLVM's options are those of the process
+        lanes = next((count for feature, count in LANES.items() if binding.get_host_cpu_features().get(feature)), 0)
+        can_be_set_again = binding.llvm_version_info >= (20,)
+        chosen = (lanes, lanes // 2) if lanes and can_be_set_again else ()
+        for option, value in zip(SHORT_VECTORS, chosen, strict=False):
+            binding.set_option("", f"-{option}={value}")
+        try:
+            yield
+        finally:
+            for option, value in SHORT_VECTORS.items() if chosen else ():
+                binding.set_option("", f"-{option}={value}")
 
 
 LIBRARIES: list[ctypes.CDLL] = []  # that are open; they stay so
@@ -200,7 +227,7 @@ def machine() -> str:
     about = cpu.read_text(encoding="utf-8", errors="replace") if cpu.exists() else ""
     lines = [line for line in about.splitlines() if line.startswith(("model name", "flags", "Features"))]
     known = [platform.machine(), *lines[:2], *(importlib.metadata.version(name) for name in ("numba", "llvmlite"))]
-    known += [os.environ.get(name, "") for name in SETTINGS]
+    known += [*SHORT_VECTORS, *(os.environ.get(name, "") for name in SETTINGS)]
     return hashlib.sha256("\n".join(known).encode()).hexdigest()[:8]
 
 

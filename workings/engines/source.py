@@ -335,9 +335,10 @@ class Writer:
     def kept_lines(self) -> list[str]:
         """Keep what a step has led to."""
         lines: list[str] = []
-        for array in map(self.array, self.shape.kept):
-            lines += [f"for k in range({array}.size):"]
-            lines += [f"    {array}_kept_flat[place * {array}.size + k] = {array}_flat[k]"]
+        for name, array in zip(self.shape.kept, map(self.array, self.shape.kept), strict=True):
+            dims = [dim for dim in self.dims(name) if isinstance(dim, int)]
+            size = str(math.prod(dims)) if len(dims) == len(self.dims(name)) else f"{array}.size"
+            lines += [f"for k in range({size}):", f"    {array}_kept_flat[place * {size} + k] = {array}_flat[k]"]
         return ["place = kept_at[step]", "if place >= 0:", *indented(lines)] if lines else []
 
     def flat_lines(self) -> list[str]:
