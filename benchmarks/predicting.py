@@ -20,7 +20,7 @@ from benchmarks.measure import distance, last_line, prepared, ratios, rotated, s
 from benchmarks.memory import forget_peak, give_back, peak
 from benchmarks.peers.contract import Peer
 from benchmarks.processes import Child, ChildError, say
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import WORKLOADS, Workload
 from workings.arrays import Array
 
 CASES = {"moons-50": 1_000_000, "mnist": 100_000, "mlp-sgd": 20_000}  # network: rows
@@ -63,7 +63,7 @@ def measure_case(case: str, rows: int, names: Sequence[str], rounds: int, folder
     file = jobs.make(workload).save(folder / "predict.npz")
     peers: dict[str, Any] = {}
     with prepared(names, file, workload.threads, peers) as children:
-        check(children, peers, folder)
+        check(children, peers, workload, file)
         for turn in range(rounds):
             say(f"  round {turn + 1} of {rounds}")
             for name in rotated(list(children), turn):
@@ -85,15 +85,21 @@ def note(found: dict[str, Any], child: Child, rows: int) -> None:
     found["beyond"] = max(found.get("beyond", 0), answer["beyond"])
 
 
-def check(children: dict[str, Child], peers: dict[str, Any], folder: Path) -> None:
+def check(children: dict[str, Child], peers: dict[str, Any], workload: Workload, file: Path) -> None:
     """Compare the predictions of a few rows with the reference engine's, where the networks are the same."""
-    found: dict[str, dict[str, Array]] = {}
+    with Child(workload.threads) as child:
+        child.ask("prepare", peer="reference", job=str(file))
+        expected = predictions(child, file)
     for name, child in children.items():
         if not peers[name]["note"]:
-            child.ask("predict", rows=2 * FEW, file=str(folder / "p.npz"))
-            with np.load(folder / "p.npz") as file:
-                found[name] = dict(file)
-    truth = found.get("reference") or found.get("numpy")
-    for name, p in found.items():
-        apart = distance(p, truth) if truth else float("nan")
-        peers[name] |= {"apart": apart, "same": bool(apart <= (1e-9 if p["p"].dtype == np.float64 else 1e-3))}
+            found = predictions(child, file)
+            apart = distance(found, expected)
+            peers[name] |= {"apart": apart, "same": bool(apart <= (1e-9 if found["p"].dtype == np.float64 else 1e-3))}
+
+
+def predictions(child: Child, file: Path) -> dict[str, Array]:
+    """What a peer predicts for a few rows."""
+    into = file.with_name("p.npz")
+    child.ask("predict", rows=2 * FEW, file=str(into))
+    with np.load(into) as found:
+        return dict(found)

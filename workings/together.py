@@ -1,8 +1,8 @@
 """Together: epochs that nobody has to see one by one, run as one piece of work.
 
 An epoch of a small network takes less time than Python needs to tell of it.  So where no callback has to be told of
-each epoch by itself, several are run before anybody is; the parameters that each has led to are kept, so that they can
-be measured, and that early stopping can go back to any of them.  They are measured some epochs at a time, on a second
+each epoch by itself, several are run in one call before anybody is; the parameters that each has led to are kept, so
+that they can be measured, and that early stopping can go back to any of them.  They are measured some epochs at a time, on a second
 processor if there is one (``aside.py``), while the next are under way.  All comes out as if it had been done one epoch
 after the other, to the bits.
 """
@@ -69,7 +69,7 @@ class Together:
         return bool(training.metrics) or training.validation is not None or training.passes_for_loss
 
     def is_allowed(self) -> bool:
-        """Whether nobody has to look at each epoch, and it is worth it: epochs are single steps, or are measured."""
+        """Whether nobody has to look at each epoch, and what is kept of them can be measured."""
         training, look_back = self.training, sum(callback.looks_back for callback in self.training.callbacks)
         if isinstance(training.optimizer, LBFGS) or isinstance(training.schedule, OnPlateau) or look_back > 1:
             return False
