@@ -368,6 +368,10 @@ def test_epochs_of_many_steps_that_are_run_together_leave_the_same_bits(
     assert together.history == alone.history
     for name, value in together.network.statistics.items():
         np.testing.assert_array_equal(value, alone.network.statistics[name])
+    monkeypatch.setattr("workings.training.NUMBERS_AT_A_TIME", 5 * 5 * 13)  # five batches of five numbers a row
+    cut, _ = run()
+    assert cut.network.theta.tobytes() == alone.network.theta.tobytes()
+    assert cut.history == alone.history
 
 
 class Told(Callback):

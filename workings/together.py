@@ -2,9 +2,9 @@
 
 An epoch of a small network takes less time than Python needs to tell of it.  So where no callback has to be told of
 each epoch by itself, several are run in one call before anybody is; the parameters that each has led to are kept, so
-that they can be measured, and that early stopping can go back to any of them.  They are measured some epochs at a time, on a second
-processor if there is one (``aside.py``), while the next are under way.  All comes out as if it had been done one epoch
-after the other, to the bits.
+that they can be measured, and that early stopping can go back to any of them.  They are measured some epochs at a
+time, on a second processor if there is one (``aside.py``), while the next are under way.  All comes out as if it had
+been done one epoch after the other, to the bits.
 """
 
 from __future__ import annotations

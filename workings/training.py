@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from workings.checks.findings import Diagnosis
     from workings.network import Network
 
-ROWS_AT_A_TIME = 2**22  # numbers of X that are put in order at a time (32 MB in float64)
+NUMBERS_AT_A_TIME = 2**22  # of X, and of masks, that are put in order and drawn at a time (32 MB in float64)
 Validation = tuple[ArrayLike, ArrayLike] | float | None
 Labels = Mapping[Any, float] | str | None
 
@@ -544,7 +544,7 @@ class Training:
 
     def cuts(self, epochs: int) -> Iterator[tuple[range, slice]]:
         """Which epochs, and which of their batches, make a stretch: several epochs, or a part of one."""
-        steps, most = len(self.batches), max(ROWS_AT_A_TIME // (self.X.shape[1] * self.batch_size), 1)
+        steps, most = len(self.batches), max(NUMBERS_AT_A_TIME // (self.numbers_of_row * self.batch_size), 1)
         if not self.is_drawn:
             most, several = steps, epochs
         else:  # masks belong to positions of the order
@@ -552,6 +552,11 @@ class Training:
         for first in range(0, epochs, several):
             for begin in range(0, steps, most):
                 yield range(first, min(first + several, epochs)), slice(begin, begin + most)
+
+    @functools.cached_property
+    def numbers_of_row(self) -> int:
+        """How many numbers a row has, with its masks."""
+        return int(self.X.shape[1]) + sum(mask.size for mask in self.network.draw(1, as_random(0)).values())
 
     @property
     def is_drawn(self) -> bool:
