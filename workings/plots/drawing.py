@@ -32,6 +32,7 @@ MARKERS = "os^DvP*Xph"
 GREY, PALE = "#555555", "#BBBBBB"
 PALE_BLUE_TO_ORANGE = ("#7DB9DE", "#B5D8EE", "#FFFFFF", "#FBD3B5", "#F2A56F")  # points can be seen on these
 DPI = 150
+A_LITTLE = 80  # points: curves that end no further apart have their names below each other
 
 
 def matplotlib_part(name: str) -> Any:
@@ -107,16 +108,21 @@ def write_cells(ax: Axes, texts: Sequence[Sequence[str]], colours: Array, size: 
 
 
 def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], apart: float = 13) -> None:
-    """Write (x, y, colour, text) to the right of where each curve ends, at least ``apart`` points from each other."""
+    """Write (x, y, colour, text) to the right of where each curve ends, at least ``apart`` points from each other.
+
+    A curve that ends a little before the last has its text where that one's stands, beyond both.
+    """
     per_point = ax.figure.dpi / 72
     ax.autoscale_view()
-    lowest = -math.inf
-    for height, x, y, colour, text in sorted((ax.transData.transform((e[0], e[1]))[1] / per_point, *e) for e in ends):
+    places = [ax.transData.transform((end[0], end[1])) / per_point for end in ends]
+    furthest, lowest = max(place[0] for place in places), -math.inf
+    for (across, height), (x, y, colour, text) in sorted(zip(places, ends, strict=True), key=lambda end: end[0][1]):
         lowest = max(height, lowest + apart)
+        beyond = furthest - across if furthest - across < A_LITTLE else 0
         ax.annotate(
             text,
             (x, y),
-            (7, lowest - height),
+            (7 + beyond, lowest - height),
             textcoords="offset points",
             va="center",
             color=colour,

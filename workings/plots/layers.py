@@ -172,7 +172,7 @@ def shut(recorded: Signals, *, ax: Axes | None = None) -> Axes:
     table = {name: [100 * share for share in recorded.activations[name]["shut"]] for name in names}
     ax = ax or new_axes(4.4, 3.2)
     ax.set_ylim(-3, 103)
-    return draw_lines(recorded, table, "% of the activations", ax, log=False)
+    return draw_lines(recorded, table, "% with a slope under 0.05", ax, log=False)
 
 
 def check_recorded(recorded: Signals) -> None:

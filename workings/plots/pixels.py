@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_ABREAST = 12  # numbers in a row that can be read
 FEWEST_PIXELS = 16  # of inputs that are taken for a picture without being told so
 
 
@@ -137,7 +138,7 @@ def first_weights(net: Network) -> Array:
 
 
 def heat_map(W: Array) -> Figure:
-    """Draw a matrix as it is written, with its numbers if there are at most 100."""
+    """Draw a matrix as it is written, with its numbers if there are at most 100 and each has room."""
     figure = new_figure(min(2.4 + 0.5 * W.shape[1], 8), min(1.2 + 0.36 * W.shape[0], 8))
     ax: Axes = figure.subplots()
     drawn = ax.imshow(W, aspect="auto", interpolation="nearest", **symmetric(W))
@@ -145,7 +146,7 @@ def heat_map(W: Array) -> Figure:
     ax.set_ylabel("input")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(matplotlib_part("ticker").MaxNLocator(integer=True))
-    if W.size <= 100:
+    if W.size <= 100 and W.shape[1] <= MOST_ABREAST:
         strong = np.abs(W) > 0.6 * np.abs(W).max()
         write_cells(ax, [[f"{value:.2f}" for value in row] for row in W], np.where(strong, "white", "black"))
     figure.colorbar(drawn, ax=ax, label="weight").outline.set_visible(False)

@@ -259,11 +259,14 @@ def others(influence: Influence) -> list[tuple[str, float]]:
     return found
 
 
+SUMMED = "what it adds above is the sum over all rows"
+
+
 def way_lines(influence: Influence, way: Way) -> Iterator[str]:
     """The factors of the strongest way in one row."""
     teller = Teller(influence.program, Plain(DIGITS))
     only = ", within the row alone (a layer mixes rows)" if influence.mixes else ""
-    yield f"The first of them in row {influence.row}{only}:"
+    yield f"The first of them in row {influence.row}{only}; {SUMMED}:"
     for of, name, value in factors(way, teller):
         yield f"  {of} = {name + ' = ' if name else ''}{number(value)}"
     product = float(np.prod([link.value for link in way.links]))
@@ -404,7 +407,7 @@ def latex_of_influence(influence: Influence) -> str:
         told = factors(influence.paths[0], teller)
         texts = [f"{of} &= {name + ' = ' if name else ''}{number(value)}" for of, name, value in told]
         lines += [
-            f"The first way in row {influence.row}:",
+            f"The first way in row {influence.row}; {SUMMED}:",
             "\\begin{align*}\n" + " \\\\\n".join(texts) + "\n\\end{align*}",
         ]
     return "\n".join([*lines, r"\end{document}", ""])

@@ -173,6 +173,11 @@ class NumberTarget:
     @classmethod
     def learn(cls, column: pl.Series) -> NumberTarget:
         """Learn mean and standard deviation of a column of n numbers, which must differ."""
+        if is_text(column) and column.cast(load_polars().Float64, strict=False).is_null().all():
+            raise InputError(
+                f"The target {column.name!r} holds text, such as {column.drop_nulls()[0]!r}, but a regression predicts "
+                f"numbers. Labels are predicted by a classification: `--task classification`."
+            )
         values = as_numbers(column).to_numpy()
         if values.min() == values.max():
             raise InputError(
