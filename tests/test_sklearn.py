@@ -964,9 +964,18 @@ def test_warnings_of_a_training_that_is_not_done():
         MLPClassifier(max_iter=2).fit(X_IRIS, NAMES)
     with pytest.warns(ConvergenceWarning, match="L-BFGS ended after 2 iterations") as second:
         MLPClassifier(max_iter=2, solver="lbfgs").fit(X_IRIS, NAMES)
+    with pytest.warns(ConvergenceWarning, match="Take a larger max_fun"):
+        MLPClassifier(max_fun=5, solver="lbfgs").fit(X_IRIS, NAMES)
     with pytest.warns(UserWarning, match="more than the 150 rows") as third:
         MLPClassifier(max_iter=1, batch_size=1000).fit(X_IRIS, NAMES)
     assert {warning.filename for warning in (*first, *second, *third)} == {__file__}  # the line that called fit
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_training_that_nothing_ends_but_its_last_epoch(engine):
+    ours = MLPClassifier(n_iter_no_change=np.inf, max_iter=40, random_state=0, engine=engine).fit(X_IRIS, NAMES)
+    theirs = neural_network.MLPClassifier(n_iter_no_change=np.inf, max_iter=40, random_state=0).fit(X_IRIS, NAMES)
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
 
 
 def test_a_training_that_diverges():

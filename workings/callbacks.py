@@ -125,7 +125,8 @@ class EarlyStopping(Callback):
         state = (self.best, self.best_epoch, self.wait)
         self.best, self.best_epoch, self.wait = self.follow(state, training.ran.start, values)
         if self.wait >= self.longest_wait:
-            what = f"{self.what} was not better for {self.wait} epochs; best at epoch {self.best_epoch}"
+            waited = f"{self.wait} epoch{'s' if self.wait > 1 else ''}"
+            what = f"{self.what} was not better for {waited}; best at epoch {self.best_epoch}"
             training.stop(what, self.best_epoch + self.wait)
         if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
             self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")

@@ -519,7 +519,8 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             and not (one_epoch or training.stopped)
             and self.n_iter_ == self.max_iter
         ):
-            warn_of_convergence(f"training was still getting better after max_iter={self.max_iter} epochs")
+            patience = f"n_iter_no_change={self.n_iter_no_change} epochs without getting better by tol={self.tol:g}"
+            warn_of_convergence(f"training ended with max_iter={self.max_iter}, before it had gone {patience}")
 
     def _diverged(self, error: DivergenceError) -> None:
         """With early stopping, the best parameters are back; without, what was learned is nothing to go on from."""
@@ -532,7 +533,8 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         self.loss_ = math.nan
         self.loss_curve_.append(self.loss_)
         self.validation_scores_.append(math.nan)
-        warn_of_convergence(f"training diverged; the best parameters are back. {error}", FRAMES + 2)
+        what = f"training diverged; the best parameters are back. {error.args[0].rstrip('.')}"
+        warn_of_convergence(what, FRAMES + 2, "a smaller learning rate")
 
     def _finish(self, training: EstimatorTraining) -> None:
         """Keep what later calls and people need."""
@@ -572,7 +574,9 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             for number, loss in enumerate(curve, start=1):
                 print(f"Iteration {number}, loss = {loss:.8f}")
         if result is not None and result.status != 0:
-            warn_of_convergence(f"L-BFGS ended after {self.n_iter_} iterations: {result.message}", FRAMES + 2)
+            limit = "max_fun" if result.nfev >= self.max_fun else "max_iter"
+            what = f"L-BFGS ended after {self.n_iter_} iterations: {result.message}"
+            warn_of_convergence(what, FRAMES + 2, f"a larger {limit}")
 
     # -- predicting
 
@@ -659,11 +663,12 @@ def last_hidden(network: Network, X: Features) -> Array:
     return found
 
 
-def warn_of_convergence(what: str, frames: int = FRAMES + 1) -> None:
+def warn_of_convergence(
+    what: str, frames: int = FRAMES + 1, change: str = "a larger max_iter, or another learning rate"
+) -> None:
     """Say that training may not be at its end; ``frames`` leads to the line of whoever called ``fit``."""
     warnings.warn(
-        f"{what[0].upper()}{what[1:]}. Scale the inputs (StandardScaler), take a larger max_iter, or another "
-        f"learning rate.",
+        f"{what[0].upper()}{what[1:]}. Take {change}, and scale the inputs if they are not (StandardScaler).",
         ConvergenceWarning,
         stacklevel=frames,
     )

@@ -7,6 +7,7 @@ the callbacks of scikit-learn 1.9.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -74,7 +75,8 @@ class Convergence(Callback):
                 break
 
     def fewest_to_come(self) -> int:
-        return int(self.estimator.n_iter_no_change) + 1 - int(self.estimator._no_improvement_count)
+        patience = min(self.estimator.n_iter_no_change, sys.maxsize)  # it may be infinite
+        return int(patience) + 1 - int(self.estimator._no_improvement_count)
 
     def record(self, training: Training, index: int, epoch: int) -> None:
         """Write one epoch into the estimator's attributes."""
