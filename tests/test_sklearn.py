@@ -971,7 +971,7 @@ def test_warnings_of_a_training_that_is_not_done():
     assert {warning.filename for warning in (*first, *second, *third)} == {__file__}  # the line that called fit
 
 
-@pytest.mark.parametrize("engine", ["auto", "reference"])
+@pytest.mark.parametrize("engine", [*(["compiled"] if is_installed() else []), "reference"])
 def test_training_that_nothing_ends_but_its_last_epoch(engine):
     ours = MLPClassifier(n_iter_no_change=np.inf, max_iter=40, random_state=0, engine=engine).fit(X_IRIS, NAMES)
     theirs = neural_network.MLPClassifier(n_iter_no_change=np.inf, max_iter=40, random_state=0).fit(X_IRIS, NAMES)

@@ -304,17 +304,16 @@ class Lowering:
     def first_largest(self, value: Value, axis: int | None, keepdims: bool) -> Value:
         """The place of the largest entry, and of the first where several are: the largest of minus their places.
 
-        Where no entry is a number, it is 0.
+        What is not a number is less than none: where no entry is one, the place is 0.
         """
         if len(value.dims) != 2 or axis not in (1, -1):
             raise self.refusal("argmax needs two dimensions and axis=1")
         value = self.named(value)
-        is_best = self.combined("==", [value, self.reduction("max", value, axis, True)])
-        less = Apply("where", (is_best.tree, Apply("neg", (Leaf(INDEX, value.axes[1:]),)), Number(-math.inf)))
-        first = self.part(Value(value.dims, less), "max", tuple(a for a in value.axes[1:] if isinstance(a, str)))
+        is_less = self.combined("<", [value, self.reduction("max", value, axis, True)])
+        places = Apply("where", (is_less.tree, Number(-math.inf), Apply("neg", (Leaf(INDEX, value.axes[1:]),))))
+        first = self.part(Value(value.dims, places), "max", tuple(a for a in value.axes[1:] if isinstance(a, str)))
         first = first if keepdims else self.without(first, slice(1))
-        is_any = Apply(">", (first.tree, Number(-math.inf)))
-        return Value(first.dims, Apply("where", (is_any, Apply("neg", (first.tree,)), Number(0.0))))
+        return Value(first.dims, Apply("neg", (first.tree,)))
 
     # -- calls -----------------------------------------------------------------------------
 
