@@ -220,6 +220,14 @@ def test_columns_of_zeros_are_let_pass():
     assert names_of(small(), np.column_stack([X, np.ones(200)]), y) == ("constant-column",)
 
 
+def test_of_few_rows_it_says_that_they_can_tell_little():
+    X, y = moons()
+    network = Network([Dense(4, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    network.fit(X, y, optimizer=SGD(0.5), epochs=20)
+    assert "of 1 row, which can tell little" in str(network.diagnose(X[:1], y[:1]))
+    assert "can tell little" not in str(network.diagnose(X, y))
+
+
 def test_a_second_fit_is_not_taken_for_a_beginning():
     X, y = moons()
     network = small()

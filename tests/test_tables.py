@@ -497,6 +497,14 @@ def test_there_must_be_features_and_rows_and_a_table():
 # -- classification or regression ----------------------------------------------------------
 
 
+def test_a_regression_of_text_says_that_labels_are_classified():
+    frame = pl.DataFrame({"x": [0.5, 1.5, 2.5, 3.5], "kind": ["herb", "tree", "herb", "tree"]})
+    with pytest.raises(InputError, match=says("holds text, such as 'herb'", "task classification")):
+        Preprocessing.learn(frame, "kind", task="regression")
+    with pytest.raises(InputError, match=says("Text '1O' in row 2", "Correct the value")):
+        Preprocessing.learn(frame.with_columns(kind=pl.Series(["9", "1O", "11", "12"])), "kind", task="regression")
+
+
 @pytest.mark.parametrize(
     ("values", "task", "reason"),
     [

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from workings.training import Training
 
 Check = Callable[[Case], Iterator[Finding]]
+FEWEST_ROWS = 10  # below which the reader is told that there are few
 
 
 def diagnose(
@@ -166,9 +167,11 @@ def shown_shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
 
 def looks_for(case: Case) -> dict[str, Check]:
     """What can be looked at, with the words for it."""
+    rows = len(case.X)
+    few = f" (of {rows} row{'s' if rows > 1 else ''}, which can tell little)" if rows < FEWEST_ROWS else ""
     looks: dict[str, Check] = {
         "the program (shapes, shares, large scores, gradients, one update)": check_program,
-        "the data": check_data,
+        f"the data{few}": check_data,
         "the network" + ("" if case.start is None else " and its first step"): check_network,
     }
     if case.start is not None:

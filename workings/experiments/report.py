@@ -44,8 +44,8 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 figure { margin: 1.5rem 0; } figcaption { font-size: .9rem; margin-top: .4rem; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
 pre { background: var(--soft); padding: .8rem 1rem; overflow-x: auto; font-size: .8rem; line-height: 1.45;
-  border-radius: 4px; }
-@media print { body { max-width: none; font-size: 10pt; } pre { white-space: pre-wrap; }
+  border-radius: 4px; white-space: pre-wrap; }
+@media print { body { max-width: none; font-size: 10pt; }
   figure, table { break-inside: avoid; } }
 """
 
