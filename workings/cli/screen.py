@@ -16,7 +16,7 @@ from rich.table import Table
 from workings.callbacks import Callback
 from workings.checks.mistakes import MISTAKES
 from workings.errors import WorkingsError
-from workings.experiments.figures import Figure, show_agreement, show_number
+from workings.experiments.figures import WITH_ITS_CODE, Figure, show_agreement, show_number
 from workings.experiments.museum import Exhibit
 from workings.training import Training
 
@@ -102,15 +102,17 @@ def plain_errors() -> Iterator[None]:
 
 def figures_table(name: str, figures: Sequence[Figure]) -> Table:
     """The figures of one experiment as a table."""
-    table = Table(title=name, title_justify="left", title_style="bold", box=None, padding=(0, 1))
+    table = Table(title=name, title_justify="left", title_style="bold", box=None, padding=(0, 1), pad_edge=False)
     table.add_column("figure", overflow="fold")
     for head in ("published", "its own code", "measured", ""):
         table.add_column(head, justify="right", no_wrap=True)
     for f in figures:
         style = {True: "green", False: "bold red", None: "dim"}[f.agrees]
-        agreement = f"[{style}]{show_agreement(f.agrees)}[/]"
+        agreement = f"[{style}]{show_agreement(f).replace(WITH_ITS_CODE, '*')}[/]"
         numbers = (show_number(value, f.digits) for value in (f.published, f.own_code, f.measured))
         table.add_row(f.name, *numbers, agreement)
+    if any(WITH_ITS_CODE in show_agreement(f) for f in figures):
+        table.caption, table.caption_justify = "* with its own code, which does not give what is published", "left"
     return table
 
 

@@ -74,6 +74,15 @@ def show_number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def show_agreement(agrees: bool | None) -> str:
-    """Say in a word whether a figure agrees."""
-    return {True: "agrees", False: "DIFFERS", None: "–"}[agrees]
+WITH_ITS_CODE = " with its code"
+
+
+def show_agreement(figure: Figure) -> str:
+    """Say in a few words whether a figure agrees, and with what, where the post and its own code do not.
+
+    >>> show_agreement(Figure("cost", 0.688, 0.781, 0.781)), show_agreement(Figure("cost", 0.688, None, 0.7))
+    ('agrees with its code', 'DIFFERS')
+    """
+    shown = {show_number(value, figure.digits) for value in (figure.published, figure.own_code) if value is not None}
+    agrees = f"agrees{WITH_ITS_CODE}" if len(shown) > 1 else "agrees"
+    return {True: agrees, False: "DIFFERS", None: "–"}[figure.agrees]

@@ -121,7 +121,7 @@ class Report:
                 shown,
                 show_number(f.own_code, f.digits),
                 show_number(f.measured, f.digits),
-                show_agreement(f.agrees),
+                show_agreement(f),
             ]
             for f, shown in zip(figures, published, strict=True)
         ]
