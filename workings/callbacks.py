@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from workings.arrays import Array
-from workings.errors import InputError
+from workings.errors import InputError, counted
 from workings.metrics import LOWER_IS_BETTER, METRICS
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class EarlyStopping(Callback):
         state = (self.best, self.best_epoch, self.wait)
         self.best, self.best_epoch, self.wait = self.follow(state, training.ran.start, values)
         if self.wait >= self.longest_wait:
-            waited = f"{self.wait} epoch{'s' if self.wait > 1 else ''}"
+            waited = counted(self.wait, "epoch")
             what = f"{self.what} was not better for {waited}; best at epoch {self.best_epoch}"
             training.stop(what, self.best_epoch + self.wait)
         if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with

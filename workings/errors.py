@@ -60,6 +60,15 @@ class WorkingsWarning(UserWarning):
     """Something that can be used, but is most often a mistake."""
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "row"), counted(20_000, "step")
+    ('1 row', '20,000 steps')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
     """Make the error for a name that is not in a registry, with the nearest one suggested.
 

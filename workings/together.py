@@ -49,7 +49,6 @@ class Together:
 
     def __init__(self, training: Training) -> None:
         self.training = training
-        self.one_step = len(training.batches) == 1 and not training.program.draws
         self.by_steps = training.chosen_by_steps() if training.measuring.engines else ()
         self.most = 1 if self.is_allowed() else 0  # at once; more, when it is known how long they take
         self.several, self.kept = 1, dict[str, Array]()
@@ -76,7 +75,8 @@ class Together:
         if any(map(sees_every_epoch, training.callbacks)):
             return False
         if not training.measuring.engines:  # what is kept could not be measured together
-            return self.one_step and not self.measures and not look_back
+            one_step = len(training.batches) == 1 and not training.program.draws
+            return one_step and not self.measures and not look_back
         return True
 
     def adapt(self, epochs: int, seconds: float) -> None:

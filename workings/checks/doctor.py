@@ -24,7 +24,7 @@ from workings.checks.data import check_data
 from workings.checks.during import check_training
 from workings.checks.findings import Diagnosis, Finding, sorted_out
 from workings.checks.statements import check_program
-from workings.errors import InputError, WorkingsWarning
+from workings.errors import InputError, WorkingsWarning, counted
 from workings.history import History
 from workings.measuring import Rows
 from workings.network import Network
@@ -168,7 +168,7 @@ def shown_shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
 def looks_for(case: Case) -> dict[str, Check]:
     """What can be looked at, with the words for it."""
     rows = len(case.X)
-    few = f" (of {rows} row{'s' if rows > 1 else ''}, which can tell little)" if rows < FEWEST_ROWS else ""
+    few = f" (of {counted(rows, 'row')}, which can tell little)" if rows < FEWEST_ROWS else ""
     looks: dict[str, Check] = {
         "the program (shapes, shares, large scores, gradients, one update)": check_program,
         f"the data{few}": check_data,

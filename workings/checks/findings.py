@@ -11,6 +11,8 @@ import html
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from workings.errors import counted
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -238,7 +240,7 @@ class Diagnosis:
         advice = len(self.findings) - len(self.problems)
         if not self.findings:
             return "Nothing is wrong."
-        problems = f"{len(self.problems)} problem{'' if len(self.problems) == 1 else 's'}"
+        problems = counted(len(self.problems), "problem")
         return f"{problems}, {advice} advice." if self.problems else f"Nothing is wrong; {advice} advice."
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from rich.table import Table
 from workings.callbacks import Callback
 from workings.checks.mistakes import MISTAKES
 from workings.errors import WorkingsError
-from workings.experiments.figures import WITH_ITS_CODE, Figure, show_agreement, show_number
+from workings.experiments.figures import Figure, show_agreement, show_number
 from workings.experiments.museum import Exhibit
 from workings.training import Training
 
@@ -108,10 +108,10 @@ def figures_table(name: str, figures: Sequence[Figure]) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for f in figures:
         style = {True: "green", False: "bold red", None: "dim"}[f.agrees]
-        agreement = f"[{style}]{show_agreement(f).replace(WITH_ITS_CODE, '*')}[/]"
+        agreement = f"[{style}]{show_agreement(f, 'agrees*')}[/]"
         numbers = (show_number(value, f.digits) for value in (f.published, f.own_code, f.measured))
         table.add_row(f.name, *numbers, agreement)
-    if any(WITH_ITS_CODE in show_agreement(f) for f in figures):
+    if any(f.agrees_with_code_alone for f in figures):
         table.caption, table.caption_justify = "* with its own code, which does not give what is published", "left"
     return table
 

@@ -12,6 +12,7 @@ from workings.arrays import Array
 from workings.engines.compiled import is_installed
 from workings.engines.contract import SPARSE
 from workings.engines.native import is_switched_off
+from workings.errors import counted
 from workings.program import Program
 
 ENGINES = ("auto", "reference", "compiled")
@@ -65,12 +66,3 @@ def saved(program: Program, values: Mapping[str, Array], rows: int, steps: int) 
     """Seconds that the compiled engine is likely to save."""
     widths: int = sum(values[name].shape[-1] for name in program.parameters if values[name].ndim == 2)
     return steps * (FOR_A_STATEMENT * len(program.statements) + FOR_A_NUMBER * rows * widths)
-
-
-def counted(number: int, thing: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "row"), counted(20_000, "step")
-    ('1 row', '20,000 steps')
-    """
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -304,7 +304,7 @@ class Lowering:
     def first_largest(self, value: Value, axis: int | None, keepdims: bool) -> Value:
         """The place of the largest entry, and of the first where several are: the largest of minus their places.
 
-        What is not a number is less than none: where no entry is one, the place is 0.
+        Where an entry is not a number, neither is the largest, none is less than that, and the place is 0.
         """
         if len(value.dims) != 2 or axis not in (1, -1):
             raise self.refusal("argmax needs two dimensions and axis=1")

@@ -49,6 +49,12 @@ class Figure:
             return None
         return abs(self.measured - reference) <= self.tolerance
 
+    @property
+    def agrees_with_code_alone(self) -> bool:
+        """Whether it agrees with the post's own code, which does not give what the post prints."""
+        shown = {show_number(value, self.digits) for value in (self.published, self.own_code) if value is not None}
+        return len(shown) > 1 and bool(self.agrees)
+
     def row(self) -> dict[str, Any]:
         """The figure as JSON values."""
         return {
@@ -74,15 +80,11 @@ def show_number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-WITH_ITS_CODE = " with its code"
-
-
-def show_agreement(figure: Figure) -> str:
+def show_agreement(figure: Figure, with_code: str = "agrees with its code") -> str:
     """Say in a few words whether a figure agrees, and with what, where the post and its own code do not.
 
     >>> show_agreement(Figure("cost", 0.688, 0.781, 0.781)), show_agreement(Figure("cost", 0.688, None, 0.7))
     ('agrees with its code', 'DIFFERS')
     """
-    shown = {show_number(value, figure.digits) for value in (figure.published, figure.own_code) if value is not None}
-    agrees = f"agrees{WITH_ITS_CODE}" if len(shown) > 1 else "agrees"
+    agrees = with_code if figure.agrees_with_code_alone else "agrees"
     return {True: agrees, False: "DIFFERS", None: "–"}[figure.agrees]

@@ -17,7 +17,7 @@ from workings.arrays import Array
 from workings.callbacks import Callback
 from workings.checks.curvature import sharpness
 from workings.datasets import moons
-from workings.errors import MissingExtraError
+from workings.errors import MissingExtraError, counted
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
 from workings.experiments.tasks import Task
@@ -267,7 +267,7 @@ def sweep_figures(training: Sequence[float], compare: bool) -> list[Figure]:
 
 def title(size: int) -> str:
     """The title of one panel."""
-    return f"{size} hidden unit{'s' if size > 1 else ''}"
+    return counted(size, "hidden unit")
 
 
 def report_advice(report: Report, settings: Settings) -> None:

@@ -191,7 +191,7 @@ def landscape_of(
     found = loss_plane(net, X, y, snapshots, steps=steps, seed=seed)
     ax = landscape(found.losses, found.alphas, found.betas, found.path, ax)
     if found.shares is not None:
-        first, second = (f"{100 * share:.0f} %" if share >= 0.005 else "under 1 %" for share in found.shares)
+        first, second = (f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %" for share in found.shares)
         ax.set(xlabel=f"direction 1 ({first} of the way)", ylabel=f"direction 2 ({second})")
     return ax
 

@@ -15,7 +15,7 @@ import numpy as np
 from workings.arrays import describe
 from workings.errors import InputError, unknown_name
 from workings.plots.drawing import BLUE, GREY, LINES, label_ends, matplotlib_part, new_axes, new_figure, tidy
-from workings.recording import Signals
+from workings.recording import SHUT, Signals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -172,7 +172,7 @@ def shut(recorded: Signals, *, ax: Axes | None = None) -> Axes:
     table = {name: [100 * share for share in recorded.activations[name]["shut"]] for name in names}
     ax = ax or new_axes(4.4, 3.2)
     ax.set_ylim(-3, 103)
-    return draw_lines(recorded, table, "% with a slope under 0.05", ax, log=False)
+    return draw_lines(recorded, table, f"% with a slope under {SHUT:g}", ax, log=False)
 
 
 def check_recorded(recorded: Signals) -> None:

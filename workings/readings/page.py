@@ -337,7 +337,7 @@ def influence_body(influence: Influence) -> str:
     if not influence.paths:
         pieces += [paragraph(f"It moves nothing: {NO_WAY}.")]
     else:
-        pieces += [f"<h2>The first of them in row {influence.row}</h2>", paragraph(f"W{SUMMED[1:]}.")]
+        pieces += [f"<h2>The first of them in row {influence.row}</h2>", paragraph(f"{SUMMED.capitalize()}.")]
         pieces += [paragraph("A layer mixes rows: these are the factors within the row alone.")] * influence.mixes
         teller = Teller(influence.program, MathML(DIGITS))
         pieces += [scroll(factors_of(influence.paths[0], teller), "factors")]

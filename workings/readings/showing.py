@@ -26,6 +26,7 @@ WIDTH = 100
 LONGEST = 400  # characters of an entry that is written out
 LINE = 76  # characters of plain text that a line of LaTeX holds
 NO_WAY = "its input is 0 in all of these rows, or nothing of it comes through"
+SUMMED = "what it adds above is the sum over all rows"
 MOST_SHOWN = 12  # paths whose sums are listed
 
 
@@ -257,9 +258,6 @@ def others(influence: Influence) -> list[tuple[str, float]]:
     if influence.penalty:
         found.append(("the regularizer, by itself", influence.penalty))
     return found
-
-
-SUMMED = "what it adds above is the sum over all rows"
 
 
 def way_lines(influence: Influence, way: Way) -> Iterator[str]:

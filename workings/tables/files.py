@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workings.errors import FileError, InputError
+from workings.errors import FileError, InputError, counted
 from workings.separated import first_fields, separator_of
 from workings.tables.cells import are_numbers_mostly, load_polars, with_gaps
-from workings.tables.telling import first_line, plural, some
+from workings.tables.telling import first_line, some
 from workings.writing import write_bytes
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def count_rows(text: str, separator: str, width: int, path: Path) -> int:
         for row in rows:
             if len(row) != width and (row or width > 1):
                 raise FileError(
-                    f"'{path}' has {plural(len(row), 'value')} in line {rows.line_num}, but {width} column names. "
+                    f"'{path}' has {counted(len(row), 'value')} in line {rows.line_num}, but {width} column names. "
                     f"Give every line one value for each column; a value with {separator!r} in it needs quotes."
                 )
             n += 1

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from workings.arrays import Array
 from workings.columns import original
-from workings.errors import InputError, unknown_name
+from workings.errors import InputError, counted, unknown_name
 from workings.tables.cells import load_polars, refuse_absent, refuse_frame, refuse_missing, refuse_unusable, with_gaps
 from workings.tables.features import (
     COLUMN_KINDS,
@@ -27,7 +27,7 @@ from workings.tables.features import (
 )
 from workings.tables.stored import damaged, stored_entries, stored_kind, stored_list
 from workings.tables.targets import TARGET_TASKS, ClassTarget, NumberTarget, Target, label_text, learned_target
-from workings.tables.telling import plural, some, unknown_column
+from workings.tables.telling import some, unknown_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -235,7 +235,7 @@ class Preprocessing:
         p = np.asarray(probabilities, dtype=np.float64)
         if p.shape != (n, len(self.classes)) or not self.classes:
             raise InputError(
-                f"Probabilities have shape {p.shape}, but with {plural(n, 'prediction')} and "
+                f"Probabilities have shape {p.shape}, but with {counted(n, 'prediction')} and "
                 f"{len(self.classes)} classes they must have shape {(n, len(self.classes))}. A regression has none."
             )
         return {f"p({label_text(label)})": p[:, i].tolist() for i, label in enumerate(self.classes)}
@@ -250,12 +250,12 @@ class Preprocessing:
         """
         numbers = [column for column in self.columns if isinstance(column, NumberColumn)]
         words = [column for column in self.columns if isinstance(column, CategoryColumn)]
-        values = plural(sum(len(column.categories) for column in words), "value")
+        values = counted(sum(len(column.categories) for column in words), "value")
         noun = "category" if len(words) == 1 else "categories"
         plain = [column for column in numbers if (column.mean, column.std) == (0.0, 1.0)]
         scaled = len(numbers) - len(plain)
-        parts = [f"{plural(scaled, 'numeric column')} standardized"] if scaled else []
-        parts += [f"{plural(len(plain), 'numeric column')} taken as it is"] if plain else []
+        parts = [f"{counted(scaled, 'numeric column')} standardized"] if scaled else []
+        parts += [f"{counted(len(plain), 'numeric column')} taken as it is"] if plain else []
         parts += [f"{len(words)} {noun} one-hot encoded ({values})"] if words else []
         parts += ["gaps filled"] if any(column.fill is not None for column in self.columns) else []
         return f"{', '.join(parts)}; {self.target.describe()}"

@@ -40,15 +40,6 @@ def some(names: Iterable[object], most: int = 10) -> str:
     return ", ".join(texts[:most]) + rest
 
 
-def plural(count: int, noun: str) -> str:
-    """Count things.
-
-    >>> plural(1, "column"), plural(3, "column")
-    ('1 column', '3 columns')
-    """
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def first_line(error: BaseException) -> str:
     """Give the first line of an error's message, without its full stop."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
