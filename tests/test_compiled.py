@@ -5,6 +5,7 @@ With ``NUMBA_DISABLE_JIT=1`` Python itself runs the same sources, which saves co
 
 from __future__ import annotations
 
+import gc
 import io
 import itertools
 import os
@@ -12,6 +13,7 @@ import re
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +53,7 @@ from workings import (
     SquaredError,
 )
 from workings.activations import ACTIVATIONS
+from workings.aside import Aside
 from workings.datasets import moons
 from workings.engines import native
 from workings.engines.choice import choose
@@ -63,6 +66,7 @@ from workings.optimizers import OPTIMIZERS, Momentum
 from workings.program import step_program
 from workings.regularizers import REGULARIZERS
 from workings.schedules import Cosine, Exponential, InverseScaling, Step, WarmUp
+from workings.training import Training
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
 ENGINES = ("compiled", "reference")
@@ -484,6 +488,79 @@ def test_a_class_derived_from_early_stopping_sees_each_epoch() -> None:
     how = {"layers": [Dense(3, "tanh"), Dense(2)], "loss": CrossEntropy(), "optimizer": SGD(0.1), "epochs": 50}
     trained("compiled", batch_size=None, callbacks=[mine], **how)
     assert mine.seen == 50
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("classes", [2, 3, 8, 9])
+def test_rows_that_are_right_are_counted_as_numpy_chooses(classes: int, dtype: str) -> None:
+    rng = np.random.default_rng(classes)
+    X = rng.integers(-1, 2, (90, 2)).astype(float)  # rows at 0 have equal probabilities for all classes
+    y = np.concatenate([np.arange(classes), rng.integers(0, classes, 90 - classes)])
+    network = Network([Dense(classes)], loss=CrossEntropy(), seed=0, dtype=dtype)
+    history = network.fit(
+        X, y, optimizer=SGD(1e-30), epochs=3, batch_size=None, metrics=["accuracy"], validation=(X[:11], y[:11]),
+        engine="compiled",
+    )  # fmt: skip
+    chosen = network.outputs(X).argmax(axis=1)
+    assert len(set(chosen[(X == 0).all(axis=1)])) == 1
+    assert history["accuracy"] == [accuracy(y, chosen)] * 3
+    assert history["val_accuracy"] == [accuracy(y[:11], chosen[:11])] * 3
+
+
+@given(
+    epochs=st.integers(1, 10**6), each=st.floats(1e-8, 1e3), looking=st.floats(0, 1e3, allow_subnormal=False),
+)  # fmt: skip
+def test_epochs_are_cut_into_pieces_that_become_shorter(epochs: int, each: float, looking: float) -> None:
+    network = Network([Dense(2)], loss=CrossEntropy(), seed=0)
+    training = Training(
+        network, X, Y, optimizer=SGD(0.1), epochs=1, batch_size=None, shuffle=False, validation=None, metrics=(),
+        sample_weight=None, class_weight=None, callbacks=(), running_loss=True, engine="reference",
+    )  # fmt: skip
+    training.together.each, training.together.looking = each, looking
+    cuts = training.together.cuts(epochs)
+    lengths = np.diff(cuts)
+    assert (cuts[0], cuts[-1]) == (0, epochs)
+    assert (lengths > 0).all()
+    assert len(cuts) < 100
+    if looking < 0.5:
+        assert (np.diff(lengths) <= 1).all(), "up to rounding"
+
+
+def test_what_has_not_been_begun_aside_is_done_where_it_is_asked_for() -> None:
+    went, go = threading.Event(), threading.Event()
+
+    def first() -> int:
+        went.set()
+        assert go.wait(60)
+        return threading.get_ident()
+
+    aside = Aside()
+    with aside:
+        begun, waiting = aside.task(first), aside.task(threading.get_ident)
+        assert went.wait(60)
+        assert waiting.result() == threading.get_ident()
+        go.set()
+        assert begun.result() != threading.get_ident()
+
+
+def test_nothing_of_a_training_stays_in_memory() -> None:
+    gone: list[Any] = []
+
+    class Follow(Callback):
+        every_epoch = False
+
+        def on_train_end(self, training: Any) -> None:
+            gone.extend(map(weakref.ref, (training, training.together)))
+
+    gc.disable()  # which would find what holds itself, at some time
+    try:
+        trained(
+            "compiled", [Dense(3, "tanh"), Dense(2)], CrossEntropy(), optimizer=SGD(0.1), epochs=50, batch_size=20,
+            validation=0.3, metrics=["accuracy"], callbacks=[Follow(), EarlyStopping()],
+        )  # fmt: skip
+        assert [reference() for reference in gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_the_r2_of_epochs_that_are_run_together() -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from workings.engines.team import threads, work_alone
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
 HEAD_START = 2e-4  # seconds in which the thread that trains is back in machine code, where it does not need Python
 COUNTING = threading.Lock()
@@ -43,13 +43,26 @@ class Aside:
         """Whether there are two processors for each training."""
         return threads() >= 2 * Aside.trainings
 
-    def do(self, function: Callable[..., T], *given: Any) -> Callable[[], T]:
-        """Have something done, after what was handed in before; what comes back waits for it and gives its result."""
+    def task(self, function: Callable[..., T], *given: Any) -> Task[T]:
+        """Have something done, after what was handed in before."""
         if self.executor is None:
             from concurrent.futures import ThreadPoolExecutor
 
             self.executor = ThreadPoolExecutor(1, "workings", initializer=work_alone)
-        return self.executor.submit(after_a_moment, function, *given).result
+        return Task(function, given, self.executor.submit(after_a_moment, function, *given))
+
+
+class Task(Generic[T]):
+    """Something to be done: aside, if a future says so, or where its result is asked for."""
+
+    def __init__(self, function: Callable[..., T], given: tuple[Any, ...], future: Future[T] | None = None) -> None:
+        self.function, self.given, self.future = function, given, future
+
+    def result(self) -> T:
+        """What comes out; done now, if it has not been begun aside."""
+        if self.future is None or self.future.cancel():
+            return self.function(*self.given)
+        return self.future.result()
 
 
 def after_a_moment(function: Callable[..., T], *given: Any) -> T:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -131,20 +131,18 @@ class EarlyStopping(Callback):
         if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
             self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")
 
-    def follow(self, state: tuple[float, int, int], first: int, values: Iterable[float]) -> tuple[float, int, int]:
+    def follow(self, state: tuple[float, int, int], first: int, values: Sequence[float]) -> tuple[float, int, int]:
         """The best value (lower is better), its epoch, and the epochs waited since, after some epochs or the last."""
-        best, best_epoch, wait = state
-        most, delta, sign = self.longest_wait, self.min_delta, -1 if self.higher_is_better else 1
+        best, best_epoch, _ = state
+        most, delta = self.longest_wait, self.min_delta
         bound = best - delta if best_epoch >= 0 else math.nan
-        for epoch, value in enumerate(values, first):  # of which there may be a million a second
-            low = sign * value
-            if not low >= bound and (low < bound or best_epoch < 0 or math.isnan(best) > math.isnan(low)):
-                best, best_epoch, wait, bound = low, epoch, 0, low - delta
-                continue
-            wait += 1
-            if wait >= most:
+        lows = [-value for value in values] if self.higher_is_better else values
+        for epoch, low in enumerate(lows, first):  # of which there may be a million a second
+            if low < bound or (not low >= bound and (best_epoch < 0 or math.isnan(best) > math.isnan(low))):
+                best, best_epoch, bound = low, epoch, low - delta
+            elif epoch - best_epoch >= most:
                 break
-        return best, best_epoch, wait
+        return best, best_epoch, epoch - best_epoch
 
     @property
     def longest_wait(self) -> int:

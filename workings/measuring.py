@@ -1,8 +1,9 @@
 """Measuring: the objective and the metrics of some rows, at the parameters of one epoch or of several.
 
 Where training runs compiled, so does this: one call for all epochs that were run together, which gives the objective
-and, for each row, what the outputs choose.  Metrics are computed of what was chosen; only those that have to know
-what labels are called are given the labels themselves.
+and counts the rows that are predicted rightly.  Where other metrics than the accuracy are asked for, it gives what the
+outputs choose for each row, and the metrics are computed of that; only those that have to know what labels are called
+are given the labels themselves.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from workings.arrays import Array, Features
 from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import Stretch
-from workings.metrics import METRICS, Metric, accuracy, of_each
+from workings.metrics import METRICS, Metric, accuracy, is_right, of_each
 from workings.program import Program, Statement, told
 from workings.targets import Targets
 
@@ -69,9 +70,17 @@ class Measuring:
 
     def __init__(self, network: Network, targets: Targets, metrics: Mapping[str, Metric], chooses: bool) -> None:
         self.network, self.targets, self.metrics = network, targets, metrics
-        self.outputs = () if not chooses else ("p",) if targets.choice is None else ("choice",)
+        self.outputs = (self.looked_at,) if chooses else ()
         self.engines: dict[bool, CompiledEngine] = {}  # for rows with weights, and without
         self.truths: dict[int, tuple[Rows, Array]] = {}  # what the targets of rows that were measured on choose
+
+    @property
+    def looked_at(self) -> str:
+        """What is asked of compiled code: how many rows are right, else what each row's outputs choose, else these."""
+        if self.targets.choice is None:
+            return "p"
+        by_accuracy = self.targets.has_labels and all(metric is accuracy for metric in self.metrics.values())
+        return "right" if by_accuracy else "choice"
 
     def compile(self, kinds: Mapping[bool, Rows], values: Mapping[str, Array]) -> None:
         """Measure with compiled code from now on.
@@ -97,21 +106,27 @@ class Measuring:
         return engine
 
     def choosing(self, program: Program) -> Program:
-        """A program that computes p, and then what p chooses."""
-        if "choice" not in self.outputs or self.targets.choice is None:
+        """A program that computes p, and then what p chooses, or how many rows it chooses rightly."""
+        choice = self.targets.choice
+        if choice is None or self.outputs in ((), ("p",)):
             return program
-        chosen = told(self.targets.choice, p="p")
-        return program.followed_by(Statement("choice", chosen, "inference", "the targets", "What the outputs choose."))
+        chosen = told(choice, p="p")
+        if "choice" in self.outputs:
+            return program.followed_by(Statement("choice", chosen, "inference", "targets", "What the outputs choose."))
+        right = f"({told(is_right, y_true=told(choice, p='y'), y_pred=chosen)}).sum()"
+        return program.followed_by(Statement("right", right, "inference", "metrics", "How many rows are right."))
 
     def room(self, rows: Rows, epochs: int) -> dict[str, Array]:
-        """Room for what is chosen in some epochs."""
+        """Room for what is looked at in some epochs."""
+        if "right" in self.outputs:
+            return {"right": np.empty(epochs)}
         has_columns = self.targets.kind != "classes" or "p" in self.outputs
         shape = rows.y.shape if has_columns else rows.y.shape[:1]
         few = "choice" in self.outputs and rows.y.shape[1] <= 256  # then a byte holds what is chosen
         return {name: np.empty((epochs, *shape), np.uint8 if few else rows.X.dtype) for name in self.outputs}
 
     def look(self, rows: Rows, values: Mapping[str, Array]) -> tuple[Array, Array]:
-        """J of shape (epochs,), and of shape (epochs, n, …) what was chosen, or p.
+        """J of shape (epochs,), and of shape (epochs, n, …) what was chosen, or p; or how many rows are right.
 
         The values have the epochs as their first dimension; without compiled code, there is only one.
         """
@@ -133,7 +148,9 @@ class Measuring:
         return {"loss": J / self.network.loss.divisor(len(rows.X)), **self.metrics_of(rows, chosen, metrics)}
 
     def metrics_of(self, rows: Rows, chosen: Array, metrics: Mapping[str, Metric]) -> dict[str, Array]:
-        """Some metrics of what was chosen in each of several epochs."""
+        """Some metrics of what was chosen in each of several epochs, or of how many rows are right."""
+        if chosen.ndim == 1:
+            return {name: chosen / len(rows.y) for name in metrics}
         if id(rows) not in self.truths:
             self.truths[id(rows)] = rows, self.chosen(rows.y)
         _, truth = self.truths[id(rows)]

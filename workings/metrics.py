@@ -10,12 +10,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workings.arrays import Array
+from workings.arrays import Array, Values
 from workings.errors import InputError
 from workings.losses import absolute_error, squared_error
 
 Metric = Callable[..., float]
 IN_CACHE = 2**18  # bytes of predictions that are looked at together
+
+
+def is_right(y_true: Array, y_pred: Array) -> Values:
+    """is whether a label is predicted as it is"""
+    return y_true == y_pred
 
 
 def accuracy(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
@@ -29,8 +34,8 @@ def accuracy(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
 
 def accuracies(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
     """The accuracy of several predictions, of shape (several, n, …)."""
-    right = y_true == y_pred
-    right = right.all(axis=-1) if y_true.ndim > 1 else right
+    each = is_right(y_true, y_pred)
+    right = each.all(axis=-1) if y_true.ndim > 1 else each
     if w is None:
         shares: Array = right.sum(axis=-1, dtype=np.uint32) / right.shape[-1]  # in half the time of a mean
         return shares

@@ -12,13 +12,15 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar
+import weakref
+from collections.abc import Callable, Mapping
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from workings.arrays import Array
+from workings.aside import Task
 from workings.callbacks import sees_every_epoch
 from workings.optimizers import LBFGS
 from workings.schedules import OnPlateau
@@ -26,14 +28,31 @@ from workings.schedules import OnPlateau
 if TYPE_CHECKING:
     from workings.training import Moment, Training
 
-MANY_EPOCHS = 0.1  # seconds that epochs which nobody looks at may take together
+MANY_EPOCHS = 0.2  # seconds that epochs which nobody looks at may take together
 FEW_EPOCHS = 1e-3  # seconds likewise, where training may go back to one of them …
 IN_VAIN = 0.2  # … or this part of the time that training has taken
 MOST_KEPT = 2**24  # bytes that are kept of epochs that are run together
+SHORT_PIECE = 5e-4  # seconds of measuring that are not worth being done beside the training
+MOST_SHARE = 0.75  # of a piece that the next one is at most, where measuring takes as long as training or longer
 T = TypeVar("T")
-Measured = tuple[Array, dict[str, list[float]]]
-# Where the epochs are cut to be measured, in 64ths.  The last are few: nothing is trained beside their measuring.
-CUTS = (0, 16, 32, 46, 56, 62, 64)
+
+
+class Measured(NamedTuple):
+    """What was measured of some epochs.
+
+    Attributes
+    ----------
+    J : array of shape (epochs,) or (0,)
+        The objective on all rows at the end of each, where the steps do not give it.
+    columns : dict of str to list
+        For the history.
+    seconds : float
+        How long it took.
+    """
+
+    J: Array
+    columns: dict[str, list[float]]
+    seconds: float
 
 
 class Together:
@@ -48,7 +67,7 @@ class Together:
     """
 
     def __init__(self, training: Training) -> None:
-        self.training = training
+        self.training: Training = weakref.proxy(training)  # which holds this: both end when training does
         self.by_steps = training.chosen_by_steps() if training.measuring.engines else ()
         self.most = 1 if self.is_allowed() else 0  # at once; more, when it is known how long they take
         self.several, self.kept = 1, dict[str, Array]()
@@ -57,6 +76,7 @@ class Together:
         looks = looks or any(callback.looks_back for callback in training.callbacks)
         self.looks = looks and bool(training.measuring.engines)  # at the parameters of each epoch
         self.began, self.each = time.perf_counter(), math.inf  # seconds: of the clock, and that an epoch takes
+        self.looking = 0.5  # seconds of measuring for each second of training
         self.rooms: dict[str, dict[str, Array]] = {}  # for what is kept, and for what the steps choose
 
     # -- whether ---------------------------------------------------------------------------
@@ -154,24 +174,48 @@ class Together:
 
     def run_measured(self, epochs: int, room: dict[str, Array]) -> tuple[int, dict[str, list[float]]]:
         """Run some epochs and measure them: how many there were before a number was not finite, and the columns."""
-        training, beside = self.training, self.works_beside()
-        do, self.objectives, self.rates = training.aside.do if beside else at_once, np.zeros(epochs), np.zeros(epochs)
-        first = do(training.measuring.look, training.rows, training.kept_now()) if training.passes_for_loss else None
-        waited, measured = list[Callable[[], Measured]](), 0
-        for start, stop in pieces(epochs, beside):
-            finite = self.run_steps(start, stop, room)
+        training, self.objectives, self.rates = self.training, np.zeros(epochs), np.zeros(epochs)
+        cuts = self.cuts(epochs) if self.works_beside() else [0, epochs]
+        first, waiting, measured, seconds = list[Task[Any]](), list[Task[Measured]](), 0, 0.0
+        if training.passes_for_loss:
+            first = [self.task(len(cuts) > 2, training.measuring.look, training.rows, training.kept_now())]
+        for start, stop in pairwise(cuts):
+            began, finite = time.perf_counter(), self.run_steps(start, stop, room)
             if finite < stop:
                 return finite, {}
-            ready, do = self.chosen_until(stop, epochs, room), do if stop < epochs else at_once
+            seconds += time.perf_counter() - began
+            ready = self.chosen_until(stop, epochs, room)
             if ready > measured:
-                waited.append(do(self.measured, measured, ready, room))
+                waiting.append(self.task(len(cuts) > 2, self.measured, measured, ready, room))
                 measured = ready
-        found = [wait() for wait in waited]
-        columns = {name: [value for _, columns in found for value in columns[name]] for name in found[0][1]}
-        if first is not None:
-            objectives = finite_part(np.concatenate([first()[0], *(J for J, _ in found)])[:-1])
+        found = [task.result() for task in reversed(waiting)][::-1]  # aside, they are begun from the front
+        self.looking = sum(piece.seconds for piece in found) / seconds
+        columns = found[0].columns  # by far the longest
+        for name, column in chain.from_iterable(piece.columns.items() for piece in found[1:]):
+            columns[name] += column
+        for task in first:
+            objectives = finite_part(np.concatenate([task.result()[0], *(piece.J for piece in found)])[:-1])
             finite, columns["loss"] = len(objectives), (objectives / training.divisor).tolist()
         return finite, columns
+
+    def task(self, beside: bool, function: Callable[..., T], *given: Any) -> Task[T]:
+        """Something to be measured beside the training, or when it is asked for."""
+        return self.training.aside.task(function, *given) if beside else Task(function, given)
+
+    def cuts(self, epochs: int) -> list[int]:
+        """Where epochs are cut, so that pieces can be measured beside the training of the next.
+
+        With r seconds of measuring for each of training, each piece is r times as long as the one before it, so that it
+        is trained while that one is measured.  At the end two pieces are left to be measured, side by side: they are
+        cut at (1 + r) / (1 + 2r), so that both are done at once, r² / (1 + 2r) after the last step.
+        """
+        r, least, cuts = self.looking, SHORT_PIECE / self.each, [0]
+        while r * (left := epochs - cuts[-1]) > least:
+            if r**2 / (1 + 2 * r) * left <= least:
+                cuts.append(cuts[-1] + round(left * (1 + r) / (1 + 2 * r)))
+                break
+            cuts.append(cuts[-1] + max(round(left * (1 - min(r, MOST_SHARE))), 1))
+        return [*dict.fromkeys([*cuts, epochs])]
 
     def works_beside(self) -> bool:
         """Whether epochs are measured on a second processor now."""
@@ -196,8 +240,8 @@ class Together:
     # -- measuring -------------------------------------------------------------------------
 
     def measured(self, start: int, stop: int, room: Mapping[str, Array]) -> Measured:
-        """The objective on all rows, where the steps do not give it, and the columns, of some epochs."""
-        training, J = self.training, np.empty(0)
+        """Measure some epochs."""
+        training, J, began = self.training, np.empty(0), time.perf_counter()
         values = {name: array[start:stop] for name, array in self.kept.items()}
         chosen = next((array[start + 1 : stop + 1] for array in room.values()), None)
         if training.passes_for_loss:
@@ -205,7 +249,8 @@ class Together:
         columns = training.measured(values, chosen) if self.measures else {}
         loss = self.objectives[start:stop] / training.divisor
         columns = {"loss": loss, **columns, "lr": self.rates[start:stop]}
-        return J, {name: column.tolist() for name, column in columns.items()}
+        found = {name: numbers(column) for name, column in columns.items()}
+        return Measured(J, found, time.perf_counter() - began)
 
     def chosen_until(self, stop: int, epochs: int, room: Mapping[str, Array]) -> int:
         """Up to which epoch it is known what the network chooses at its end: in steps, it chooses at the beginning."""
@@ -249,16 +294,10 @@ class Together:
         return sum(array.nbytes for array in (*(self.make_kept(1).values() if self.looks else ()), *chosen))
 
 
-def at_once(function: Callable[..., T], *given: Any) -> Callable[[], T]:
-    """Do something now; what comes back gives its result."""
-    result = function(*given)
-    return lambda: result
-
-
-def pieces(epochs: int, beside: bool) -> Iterator[tuple[int, int]]:
-    """Where epochs are cut, so that pieces can be measured beside the training of the next."""
-    cuts = sorted({epochs * cut // CUTS[-1] for cut in CUTS}) if beside else [0, epochs]
-    return pairwise(cuts)
+def numbers(column: Array) -> list[float]:
+    """The numbers of a column; one number, many times, where they are all equal, as learning rates often are."""
+    first: list[float] = column[:1].tolist()
+    return first * len(column) if (column == first).all() else column.tolist()
 
 
 def finite_part(values: Array) -> Array:

@@ -45,7 +45,7 @@ class CompiledEngine:
     ----------
     program : Program
     outputs : sequence of str
-        Names with rows that are written into the ``outputs`` of a stretch.
+        Names that are written into the ``outputs`` of a stretch: arrays with rows, or single numbers.
     by_step : bool
         Whether parameters and statistics come with the steps as their first dimension: others for each step.
 

@@ -49,8 +49,8 @@ class Stretch:
         Arrays that the engine fills with what a value is after some of the steps.
     kept_at : int array of shape (steps,), or None
         The place in them for what each step has led to, -1 for none; None if each step has the next place.
-    outputs : mapping of str to array of shape (steps, rows, …)
-        Arrays that a compiled engine fills with what a name with rows is in each step.
+    outputs : mapping of str to array of shape (steps, rows, …) or (steps,)
+        Arrays that a compiled engine fills with what a name is in each step: with rows, or a single number.
     """
 
     X: Array

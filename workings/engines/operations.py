@@ -94,7 +94,7 @@ class Operation:
         The axes of the result, and those that are reduced.
     dims : mapping of axis to dimension
     kind : str
-        ``"map"``, ``"sum"`` or ``"max"``.
+        ``"map"``, ``"sum"``, ``"max"``, or ``"place"``: that of the first largest of entries that are written out.
     tree : Tree
         The entry.
     is_product : bool
@@ -302,13 +302,17 @@ class Lowering:
         return Value(dims, Leaf(name, Value(dims, Number(0)).axes))
 
     def first_largest(self, value: Value, axis: int | None, keepdims: bool) -> Value:
-        """The place of the largest entry, and of the first where several are: the largest of minus their places.
+        """The place of the largest entry, and of the first where several are.
 
-        Where an entry is not a number, neither is the largest, none is less than that, and the place is 0.
+        Where the columns are looped over, it is the largest of minus the places of the largest.  Where an entry is not
+        a number, nothing is said of the place but that it is one.
         """
         if len(value.dims) != 2 or axis not in (1, -1):
             raise self.refusal("argmax needs two dimensions and axis=1")
         value = self.named(value)
+        if value.dims[0] == "n" and isinstance(value.dims[1], int):  # they are written out
+            place = self.reduction("place", value, axis, True)
+            return place if keepdims else self.without(place, slice(1))
         is_less = self.combined("<", [value, self.reduction("max", value, axis, True)])
         places = Apply("where", (is_less.tree, Number(-math.inf), Apply("neg", (Leaf(INDEX, value.axes[1:]),))))
         first = self.part(Value(value.dims, places), "max", tuple(a for a in value.axes[1:] if isinstance(a, str)))

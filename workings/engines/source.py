@@ -8,7 +8,6 @@ names are those of the program: ``dz1_ij`` is the entry of ``dz1`` at row i and 
 from __future__ import annotations
 
 import ast
-import functools
 import itertools
 import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -76,7 +75,9 @@ BOTH: tuple[str, ...] = (
     "taken",
     "leave",
     "flat",
+    "put_aside",
 )
+LONG = 1024  # numbers that are kept, from which they are put past the cache
 Combination = Mapping[Axis, int]  # which entry, along the axes that are written out
 
 
@@ -323,14 +324,17 @@ class Writer:
         return self.name(("output", target), target)
 
     def output_place(self, target: str, index: Sequence[Index]) -> str:
-        """Where an entry is handed back: by step, row and column."""
+        """Where an entry is handed back: by step, row and column; by step only, if it has no rows."""
+        if not self.dims(target):
+            return f"{self.output(target)}[step]"
         given = iter(index)
         place = [str(0 if dim == 1 else next(given)) for dim in self.dims(target)]
         return f"{self.output(target)}_rows[{', '.join(place)}]"
 
     def output_lines(self, start: str, stop: str) -> list[str]:
         """Find the rows of a step, or of a block, that are handed back."""
-        return [f"{self.output(name)}_rows = {self.output(name)}[step, {start}:{stop}]" for name in self.outputs]
+        with_rows = [self.output(name) for name in self.outputs if self.dims(name)]
+        return [f"{output}_rows = {output}[step, {start}:{stop}]" for output in with_rows]
 
     def kept_lines(self) -> list[str]:
         """Keep what a step has led to."""
@@ -338,7 +342,12 @@ class Writer:
         for name, array in zip(self.shape.kept, map(self.array, self.shape.kept), strict=True):
             dims = [dim for dim in self.dims(name) if isinstance(dim, int)]
             size = str(math.prod(dims)) if len(dims) == len(self.dims(name)) else f"{array}.size"
-            lines += [f"for k in range({size}):", f"    {array}_kept_flat[place * {size} + k] = {array}_flat[k]"]
+            to, number = f"{array}_kept_flat", f"{array}_flat[k]"
+            is_long = math.prod(map(self.layout.size, self.dims(name))) >= LONG
+            put = f"{to}[place * {size} + k] = {number}"
+            if is_long:
+                put = f"{self.function('put_aside')}({to}, place * {size} + k, {number})"
+            lines += [f"for k in range({size}):", f"    {put}"]
         return ["place = kept_at[step]", "if place >= 0:", *indented(lines)] if lines else []
 
     def flat_lines(self) -> list[str]:
@@ -584,13 +593,25 @@ class Loops:
                 self.text(operation.tree, member, {**outer, **inner})
                 for inner in combinations(operation, member, operation.over)
             ]
+            if is_truth(operation.tree) and operation.kind != "map":
+                terms = [self.as_number(term) for term in terms]
             self.assign(member, index, self.together(operation.kind, terms))
 
     def together(self, kind: str, terms: list[str]) -> str:
-        """The sum or the maximum of some terms."""
+        """The sum or the maximum of some terms, or the place of the first largest."""
+        largest = [*itertools.accumulate(terms, lambda a, b: f"{self.writer.function('maximum')}({a}, {b})")]
         if kind == "max":
-            return functools.reduce(lambda a, b: f"{self.writer.function('maximum')}({a}, {b})", terms)
+            return largest[-1]
+        if kind == "place":
+            return self.place_of_largest(terms, largest)
         return tidy(" + ".join(f"({term})" for term in terms))
+
+    def place_of_largest(self, terms: Sequence[str], largest: Sequence[str]) -> str:
+        """The place of the last term that is larger than the largest of those before it."""
+        place = self.writer.constant(0)
+        for number, (before, term) in enumerate(zip(largest, terms[1:], strict=False), start=1):
+            place = f"{self.writer.function('where')}({before} < {term}, {self.writer.constant(number)}, {place})"
+        return place
 
     def assign(self, member: Placed, index: tuple[Index, ...], text: str) -> None:
         """Write what an entry becomes."""
@@ -617,7 +638,8 @@ class Loops:
         start = writer.constant(0 if operation.kind == "sum" else -np.inf)
         if level == self.depth:
             place = self.place(operation.target, index)
-            self.before[0] += [] if in_blocks else [f"{writer.array(operation.target)}[...] = {start}"]
+            empty = f"{writer.array(operation.target)}[...] = {start}"
+            self.before[0] += [] if in_blocks or empty in self.before[0] else [empty]
             self.body.append(self.added(operation.kind, place, text))
             return
         local = writer.local(operation.target, index)
@@ -656,7 +678,7 @@ class Loops:
             return f"{power}({self.term(tree.args[0], member, combination)})"
         args = [self.term(arg, member, combination) for arg in tree.args]
         for number, arg in enumerate(tree.args):
-            if isinstance(arg, Apply) and arg.head in IS_TRUTH and (tree.head, number) != ("where", 0):
+            if is_truth(arg) and (tree.head, number) != ("where", 0):
                 args[number] = self.as_number(args[number])
         return self.applied(tree.head, args, is_scalar)
 
@@ -704,6 +726,11 @@ class Loops:
             line = f"{local} = {self.writer.reference(name, index)}"
             (self.body if level == self.depth else self.before[level]).append(line)
         return local
+
+
+def is_truth(tree: Tree) -> bool:
+    """Whether an entry is true or false."""
+    return isinstance(tree, Apply) and tree.head in IS_TRUTH
 
 
 def tidy(text: str) -> str:

@@ -200,7 +200,7 @@ class Written:
 
 
 def write(program: Program, size: Size, outputs: Sequence[str] = ()) -> Written:
-    """Write the source of a program; outputs are names with rows that it hands back.
+    """Write the source of a program; outputs are names, with rows or of one number, that it hands back.
 
     Raises
     ------
