@@ -86,5 +86,5 @@ def nearest(name: object, known: Iterable[str]) -> str:
     " Did you mean 'relu'?"
     """
     by_lower = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
     return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
