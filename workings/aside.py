@@ -49,13 +49,13 @@ class Aside:
             from concurrent.futures import ThreadPoolExecutor
 
             self.executor = ThreadPoolExecutor(1, "workings", initializer=work_alone)
-        return Task(function, given, self.executor.submit(after_a_moment, function, *given))
+        return Task(function, *given, future=self.executor.submit(after_a_moment, function, *given))
 
 
 class Task(Generic[T]):
     """Something to be done: aside, if a future says so, or where its result is asked for."""
 
-    def __init__(self, function: Callable[..., T], given: tuple[Any, ...], future: Future[T] | None = None) -> None:
+    def __init__(self, function: Callable[..., T], *given: Any, future: Future[T] | None = None) -> None:
         self.function, self.given, self.future = function, given, future
 
     def result(self) -> T:

@@ -108,7 +108,7 @@ class Measuring:
     def choosing(self, program: Program) -> Program:
         """A program that computes p, and then what p chooses, or how many rows it chooses rightly."""
         choice = self.targets.choice
-        if choice is None or self.outputs in ((), ("p",)):
+        if choice is None or not self.outputs:
             return program
         chosen = told(choice, p="p")
         if "choice" in self.outputs:
@@ -144,17 +144,17 @@ class Measuring:
 
     def measured(self, rows: Rows, values: Mapping[str, Array], metrics: Mapping[str, Metric]) -> dict[str, Array]:
         """The loss, and some metrics, of some rows for each epoch."""
-        J, chosen = self.look(rows, values)
-        return {"loss": J / self.network.loss.divisor(len(rows.X)), **self.metrics_of(rows, chosen, metrics)}
+        J, found = self.look(rows, values)
+        return {"loss": J / self.network.loss.divisor(len(rows.X)), **self.metrics_of(rows, found, metrics)}
 
-    def metrics_of(self, rows: Rows, chosen: Array, metrics: Mapping[str, Metric]) -> dict[str, Array]:
+    def metrics_of(self, rows: Rows, found: Array, metrics: Mapping[str, Metric]) -> dict[str, Array]:
         """Some metrics of what was chosen in each of several epochs, or of how many rows are right."""
-        if chosen.ndim == 1:
-            return {name: chosen / len(rows.y) for name in metrics}
+        if found.ndim == 1:  # a number for each epoch
+            return {name: found / len(rows.y) for name in metrics}
         if id(rows) not in self.truths:
             self.truths[id(rows)] = rows, self.chosen(rows.y)
         _, truth = self.truths[id(rows)]
-        return {name: self.metric_of(metric, truth, chosen) for name, metric in metrics.items()}
+        return {name: self.metric_of(metric, truth, found) for name, metric in metrics.items()}
 
     def for_validation(self) -> dict[str, Metric]:
         """The metrics on validation rows: the usual one of such targets, and those that were asked for."""

@@ -15,7 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,6 @@ IN_VAIN = 0.2  # … or this part of the time that training has taken
 MOST_KEPT = 2**24  # bytes that are kept of epochs that are run together
 SHORT_PIECE = 5e-4  # seconds of measuring that are not worth being done beside the training
 MOST_SHARE = 0.75  # of a piece that the next one is at most, where measuring takes as long as training or longer
-T = TypeVar("T")
 
 
 class Measured(NamedTuple):
@@ -176,9 +175,10 @@ class Together:
         """Run some epochs and measure them: how many there were before a number was not finite, and the columns."""
         training, self.objectives, self.rates = self.training, np.zeros(epochs), np.zeros(epochs)
         cuts = self.cuts(epochs) if self.works_beside() else [0, epochs]
+        do: Callable[..., Task[Any]] = training.aside.task if len(cuts) > 2 else Task
         first, waiting, measured, seconds = list[Task[Any]](), list[Task[Measured]](), 0, 0.0
         if training.passes_for_loss:
-            first = [self.task(len(cuts) > 2, training.measuring.look, training.rows, training.kept_now())]
+            first = [do(training.measuring.look, training.rows, training.kept_now())]
         for start, stop in pairwise(cuts):
             began, finite = time.perf_counter(), self.run_steps(start, stop, room)
             if finite < stop:
@@ -186,7 +186,7 @@ class Together:
             seconds += time.perf_counter() - began
             ready = self.chosen_until(stop, epochs, room)
             if ready > measured:
-                waiting.append(self.task(len(cuts) > 2, self.measured, measured, ready, room))
+                waiting.append(do(self.measured, measured, ready, room))
                 measured = ready
         found = [task.result() for task in reversed(waiting)][::-1]  # aside, they are begun from the front
         self.looking = sum(piece.seconds for piece in found) / seconds
@@ -197,10 +197,6 @@ class Together:
             objectives = finite_part(np.concatenate([task.result()[0], *(piece.J for piece in found)])[:-1])
             finite, columns["loss"] = len(objectives), (objectives / training.divisor).tolist()
         return finite, columns
-
-    def task(self, beside: bool, function: Callable[..., T], *given: Any) -> Task[T]:
-        """Something to be measured beside the training, or when it is asked for."""
-        return self.training.aside.task(function, *given) if beside else Task(function, given)
 
     def cuts(self, epochs: int) -> list[int]:
         """Where epochs are cut, so that pieces can be measured beside the training of the next.

@@ -295,24 +295,6 @@ def flat_in_python(array: Any) -> Any:
 
 
 @intrinsic
-def put_aside(typing: Any, array: Any, place: Any, number: Any) -> Any:
-    """Put a number into an array that is not read soon: past the cache, which keeps what is at work."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(array)(context, builder, arguments[0]).data
-        store = builder.store(arguments[2], builder.gep(data, [arguments[1]]))
-        store.set_metadata("nontemporal", builder.module.add_metadata([context.get_constant(types.int32, 1)]))
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, array.dtype), generate
-
-
-def put_in_python(array: Any, place: Any, number: Any) -> None:
-    """Do the same with NumPy, for NUMBA_DISABLE_JIT."""
-    array[place] = number
-
-
-@intrinsic
 def leave(typing: Any, asked: Any) -> Any:
     """Whether another thread has asked the one that runs this to return: the first number of an array is not 0."""
 
@@ -352,7 +334,6 @@ def nothing() -> None:
 
 if not IS_COMPILED:  # NUMBA_DISABLE_JIT: the generated loops run as Python, with NumPy's functions
     use_wide_vectors, taken, leave, flat = nothing, taken_in_python, leave_in_python, flat_in_python
-    put_aside = put_in_python
     for names in ("exp exp64 exp32", "expm1 expm1_64 expm1_32", "tanh tanh64 tanh32", "log log64 log32",
                   "log1p log1p64 log1p32", "logaddexp logaddexp64 logaddexp32"):  # fmt: skip
         numpys, *ours = names.split()

@@ -75,9 +75,7 @@ BOTH: tuple[str, ...] = (
     "taken",
     "leave",
     "flat",
-    "put_aside",
 )
-LONG = 1024  # numbers that are kept, from which they are put past the cache
 Combination = Mapping[Axis, int]  # which entry, along the axes that are written out
 
 
@@ -342,12 +340,7 @@ class Writer:
         for name, array in zip(self.shape.kept, map(self.array, self.shape.kept), strict=True):
             dims = [dim for dim in self.dims(name) if isinstance(dim, int)]
             size = str(math.prod(dims)) if len(dims) == len(self.dims(name)) else f"{array}.size"
-            to, number = f"{array}_kept_flat", f"{array}_flat[k]"
-            is_long = math.prod(map(self.layout.size, self.dims(name))) >= LONG
-            put = f"{to}[place * {size} + k] = {number}"
-            if is_long:
-                put = f"{self.function('put_aside')}({to}, place * {size} + k, {number})"
-            lines += [f"for k in range({size}):", f"    {put}"]
+            lines += [f"for k in range({size}):", f"    {array}_kept_flat[place * {size} + k] = {array}_flat[k]"]
         return ["place = kept_at[step]", "if place >= 0:", *indented(lines)] if lines else []
 
     def flat_lines(self) -> list[str]:
@@ -598,19 +591,18 @@ class Loops:
             self.assign(member, index, self.together(operation.kind, terms))
 
     def together(self, kind: str, terms: list[str]) -> str:
-        """The sum or the maximum of some terms, or the place of the first largest."""
-        largest = [*itertools.accumulate(terms, lambda a, b: f"{self.writer.function('maximum')}({a}, {b})")]
-        if kind == "max":
-            return largest[-1]
-        if kind == "place":
-            return self.place_of_largest(terms, largest)
-        return tidy(" + ".join(f"({term})" for term in terms))
+        """The sum or the maximum of some terms, or the place of the first largest; of a map, there is one term."""
+        if kind in ("map", "sum"):
+            return tidy(" + ".join(f"({term})" for term in terms))
+        maximum = self.writer.function("maximum")
+        largest = [*itertools.accumulate(terms, lambda a, b: f"{maximum}({a}, {b})")]
+        return largest[-1] if kind == "max" else self.place_of_largest(terms, largest)
 
     def place_of_largest(self, terms: Sequence[str], largest: Sequence[str]) -> str:
         """The place of the last term that is larger than the largest of those before it."""
-        place = self.writer.constant(0)
+        where, place = self.writer.function("where"), self.writer.constant(0)
         for number, (before, term) in enumerate(zip(largest, terms[1:], strict=False), start=1):
-            place = f"{self.writer.function('where')}({before} < {term}, {self.writer.constant(number)}, {place})"
+            place = f"{where}({before} < {term}, {self.writer.constant(number)}, {place})"
         return place
 
     def assign(self, member: Placed, index: tuple[Index, ...], text: str) -> None:
