@@ -8,18 +8,43 @@ the bits do not depend on the threads.  Here the lines are written; how threads 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
+from workings.engines.operations import Dim
 from workings.engines.team import ROOM_OF_THREAD, STEP
-
-if TYPE_CHECKING:
-    from workings.engines.source import Writer
 
 SECTIONS = 8  # enough for some threads to be done at about the same time
 MOST_SUMMED = 2**19  # numbers that a section may sum up (2 or 4 MB)
 LEAVE = ["if leave(asked):", "    return"]  # between pieces of a step, each of which is short
+
+
+class Writing(Protocol):
+    """What sections ask of the code that they are a part of: its arrays, their names, extents and dimensions."""
+
+    @property
+    def kept_between_loops(self) -> list[str]:
+        """The arrays that need memory of their own."""
+
+    @property
+    def summed_over_rows(self) -> set[str]:
+        """The operations that add up something over all rows."""
+
+    def dims(self, name: str) -> tuple[Dim, ...]:
+        """The dimensions of an array."""
+
+    def extents(self, name: str) -> str:
+        """The shape of an array in memory, as code."""
+
+    def array(self, name: str) -> str:
+        """The name of an array in the code."""
+
+    def name(self, key: Any, wanted: str) -> str:
+        """Return a name that nothing else has."""
+
+    def taken_lines(self, chosen: Callable[[str], bool]) -> list[str]:
+        """Lines that take memory for the chosen arrays."""
 
 
 @dataclass
@@ -28,27 +53,25 @@ class Sections:
 
     Attributes
     ----------
+    writer : Writing
+        The code around them.
+    count : int
+        How many sections there are.
     handed : list of str
         The numbers that are computed before the rows, and that sections need.
     sums : list of str
         The numbers that sections add up over rows.
     """
 
-    writer: Writer
+    writer: Writing
+    count: int
     handed: list[str] = field(default_factory=list)
     sums: list[str] = field(default_factory=list)
 
     @property
-    def count(self) -> int:
-        """How many sections there are."""
-        return self.writer.shape.sections
-
-    @property
     def summed(self) -> list[str]:
         """The arrays that are added up over rows."""
-        kept = set(self.writer.kept_between_loops)
-        members = [member for group in self.writer.groups() for member in group.members if "i" in member.reduced]
-        return sorted({member.operation.target for member in members} & kept)
+        return sorted(self.writer.summed_over_rows & set(self.writer.kept_between_loops))
 
     def is_own(self, name: str) -> bool:
         """Whether each thread has an array of its own, for its block of rows."""

@@ -137,7 +137,7 @@ class Writer:
     part: list[str] = field(default_factory=list)  # the function for one section, if there are sections
 
     def __post_init__(self) -> None:
-        self.sections = Sections(self)
+        self.sections = Sections(self, self.shape.sections)
 
     @property
     def layout(self) -> Layout:
@@ -216,6 +216,12 @@ class Writer:
     def groups(self) -> Iterable[Group]:
         """All groups in order."""
         return itertools.chain.from_iterable(self.schedule.phases)
+
+    @property
+    def summed_over_rows(self) -> set[str]:
+        """The operations that add up something over all rows."""
+        members = [member for group in self.groups() for member in group.members if "i" in member.reduced]
+        return {member.operation.target for member in members}
 
     def is_by_rows(self, name: str) -> bool:
         """Whether an array of rows keeps each row together."""
