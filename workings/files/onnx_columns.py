@@ -8,9 +8,9 @@ operator is none of these, or is set otherwise, the table ends, and the network 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from workings.columns import Columns
 from workings.errors import FileError
 from workings.files.agreement import Rows, words_of
 from workings.files.features import Coded, Feature, Measured, Text, one_hot_of
-
-if TYPE_CHECKING:
-    from workings.files.onnx_reading import Reader
 
 TYPES: dict[int, Any] = {1: np.float32, 11: np.float64, 6: np.int32, 7: np.int64, 8: object}  # of inputs
 TEXT, MOST_COLUMNS = 8, 100_000
@@ -38,14 +35,43 @@ class Present:
     value: str
 
 
+class Graph(Protocol):
+    """What is asked of the graph of a file: its inputs, operators and fixed arrays."""
+
+    source: str
+
+    inputs: list[Any]
+
+    def reached_from_inputs(self) -> Iterator[Any]:
+        """Yield the operators that depend on the inputs, in order."""
+
+    def begins_layer(self, nodes: list[Any], name: str) -> bool:
+        """Whether the first of some operators makes a layer of a value."""
+
+    def names_of(self, name: str, count: int) -> list[str]:
+        """The names of the columns of an input."""
+
+    def settings(self, node: Any) -> dict[str, Any]:
+        """The settings of an operator."""
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a name stands for a fixed array."""
+
+    def constant(self, name: str) -> Array:
+        """A fixed array of the file."""
+
+    def count(self, numbers: int) -> None:
+        """Note how many numbers were made, and refuse a file that makes many of few."""
+
+
 @dataclass
 class Table:
     """Follows a graph from its inputs to the first layer.
 
     Attributes
     ----------
-    reader : Reader
-        It knows the file's arrays.
+    reader : Graph
+        The graph of the file.
     values : mapping of str to list of records
         What is known of each value of the graph.
     taken : list of nodes
@@ -54,7 +80,7 @@ class Table:
         The value at which the network begins.
     """
 
-    reader: Reader
+    reader: Graph
     values: dict[str, list[Record]] = field(default_factory=dict)
     present: dict[str, Present] = field(default_factory=dict)
     taken: list[Any] = field(default_factory=list)
