@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.imports import circles, import_graph, imports_of, modules_in
 from workings.formulas import comments_by_line
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,10 +23,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
                     "optimizers", "regularizers", "initializers", "schedules", "metrics", "columns", "separated",
                     "colours"),
     "machine": ("program", "trace", "targets", "network", "engines", "training", "together", "aside", "measuring",
-                "lbfgs", "callbacks", "history", "recording"),
+                "lbfgs", "callbacks", "history", "recording", "model"),
     "readings and checks": ("readings", "checks"),
-    "doors": ("files", "datasets", "tables", "plots", "sklearn"),
-    "houses": ("experiments", "table_models", "table_terms", "cli"),  # doors that open others: they put things together
+    "doors": ("files", "datasets", "tables", "plots"),
+    "network": ("network", "files.", "checks.setups", "checks.mistakes", "readings.translate.described"),  # "files.": its own file
+    "houses": ("experiments", "table_models", "table_plan", "table_terms", "cli", "sklearn"),
     "the package": ("", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(GROUPS.values()) for name in names}
@@ -35,70 +37,23 @@ HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "
 ARITHMETIC = ("engines.elementary", "engines.products", "engines.sharing")
 MOST_LINES = 40
 
-SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+BY_NAME = modules_in(PACKAGE)
+SOURCES = {path: path.read_text(encoding="utf-8") for path in BY_NAME.values()}
 TREES = {path: ast.parse(source) for path, source in SOURCES.items()}
-BY_NAME = {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
-           for path in SOURCES}  # fmt: skip
+GRAPH = import_graph(BY_NAME)
+FOLDERS = {name for name, path in BY_NAME.items() if path.name == "__init__.py"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def name_of(path: Path) -> str:
-    """The module's name inside the package: ``engines.reference``, and nothing for the package itself."""
-    return next(name for name, known in BY_NAME.items() if known == path)
-
-
 def level_of(module: str) -> int:
-    """How high a module stands."""
-    return LEVEL[module.split(".")[0]]
-
-
-def is_for_types(node: ast.AST) -> bool:
-    """Whether this is ``if TYPE_CHECKING:``, whose imports do not happen."""
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-
-
-def imports_in(node: ast.AST, inside: tuple[ast.AST, ...] = ()) -> Iterator[tuple[str, tuple[ast.AST, ...]]]:
-    """Every module of the package that is imported, with the classes and functions around the import."""
-    for child in ast.iter_child_nodes(node):
-        if is_for_types(child):
-            continue
-        if isinstance(child, ast.Import):
-            for alias in child.names:
-                if alias.name.split(".")[0] == "workings":
-                    yield alias.name.removeprefix("workings").lstrip("."), inside
-        elif isinstance(child, ast.ImportFrom):
-            assert child.level == 0, "imports are written out in full"
-            if (child.module or "").split(".")[0] == "workings":
-                yield from ((module, inside) for module in imported_by(child))
-        else:
-            around = (*inside, child) if isinstance(child, ast.ClassDef | Function) else inside
-            yield from imports_in(child, around)
-
-
-def imported_by(node: ast.ImportFrom) -> Iterator[str]:
-    """The modules that ``from workings.x import y`` means: y may be a module or something in x."""
-    module = (node.module or "").removeprefix("workings").lstrip(".")
-    for alias in node.names:
-        inner = f"{module}.{alias.name}".lstrip(".")
-        yield inner if inner in BY_NAME else module
+    """How high a module stands: its own level, or that of its folder."""
+    own = f"{module}." if module in FOLDERS else module
+    return LEVEL[own] if own in LEVEL else LEVEL[module.split(".")[0]]
 
 
 def body_of(function: Function) -> list[ast.stmt]:
     """The statements after the docstring."""
     return function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
-
-
-def only_hands_over(inside: tuple[ast.AST, ...]) -> bool:
-    """Whether this is a method that is one import, and one return of a call of what was imported."""
-    if len(inside) != 2 or not isinstance(inside[0], ast.ClassDef) or not isinstance(inside[1], Function):
-        return False
-    match body_of(inside[1]):
-        case [
-            ast.ImportFrom(names=[ast.alias(name=name, asname=None)]),
-            ast.Return(ast.Call(func=ast.Name(id=called))),
-        ]:
-            return called == name
-    return False
 
 
 def classes_in(tree: ast.AST) -> Iterator[ast.ClassDef]:
@@ -120,55 +75,27 @@ def test_every_module_has_its_place() -> None:
 
 
 def test_imports_point_down() -> None:
+    """Every import counts, also those in functions and those for types."""
     wrong = [
         f"{name} imports {imported or 'the package'}"
-        for name, path in BY_NAME.items()
-        for imported, inside in imports_in(TREES[path])
-        if level_of(imported) > level_of(name) and not only_hands_over(inside)
+        for name, imports in GRAPH.items()
+        for imported in imports
+        if level_of(imported) > level_of(name)
     ]
     assert not wrong
 
 
-def test_no_door_opens_another() -> None:
-    doors = GROUPS["doors"]
-    wrong = [
-        f"{name} imports {imported}"
-        for name, path in BY_NAME.items()
-        for imported, _ in imports_in(TREES[path])
-        if name.split(".")[0] in doors and imported.split(".")[0] in {*doors} - {name.split(".")[0]}
-    ]
-    assert not wrong
+@pytest.mark.xfail(strict=True, reason="training, callbacks, epoch blocks and L-BFGS still know each other")
+def test_no_circle_of_imports() -> None:
+    assert circles(GRAPH) == []
 
 
-def test_the_exception_for_methods_that_hand_over_is_a_narrow_one() -> None:
-    def around(text: str) -> tuple[ast.AST, ...]:
-        (found,) = imports_in(ast.parse(text))
-        return found[1]
-
-    good = "class A:\n def save(self):\n  'Write.'\n  from workings.files.safetensors import save\n  return save(self)"
-    assert only_hands_over(around(good))
-    assert not only_hands_over(around(good.replace("return save(self)", "return 1")))
-    assert not only_hands_over(around(good.replace("return save(self)", "x = 1\n  return save(self)")))
-    assert not only_hands_over(around(good.replace("return save(self)", "return other(self)")))
-    assert not only_hands_over(around("def f():\n from workings.files.safetensors import save\n return save()"))
-
-
-def test_no_module_imports_itself_in_a_circle() -> None:
-    graph: dict[str, set[str]] = {}
-    for name, path in BY_NAME.items():
-        at_once = [m for m, inside in imports_in(TREES[path]) if not any(isinstance(i, Function) for i in inside)]
-        graph[name] = set(at_once)
-    done: set[str] = set()
-
-    def visit(name: str, trail: tuple[str, ...]) -> None:
-        assert name not in trail, " -> ".join((*trail[trail.index(name) :], name))
-        if name not in done:
-            for other in sorted(graph[name]):
-                visit(other, (*trail, name))
-            done.add(name)
-
-    for name in graph:
-        visit(name, ())
+def test_circles_and_imports_of_every_kind_are_found() -> None:
+    tree = ast.parse(
+        "from workings.a import x\ndef f():\n from workings import b\nif TYPE_CHECKING:\n import workings.c.d"
+    )
+    assert set(imports_of(tree, dict.fromkeys(("", "a", "b", "c", "c.d")))) == {"a", "b", "c.d"}
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": {"e"}}) == [["a", "b", "c"]]
 
 
 def test_importing_the_package_brings_nothing_heavy() -> None:

@@ -36,8 +36,8 @@ from workings import (
 from workings.datasets import moons
 from workings.optimizers import Optimizer
 from workings.readings.equations import LATEX_GREEK, Latex, Teller
+from workings.readings.explain import Explanation, explain
 from workings.readings.mathml import MathML
-from workings.readings.worked_step import Explanation, explain
 from workings.schedules import OnPlateau
 
 # Mazur, "A Step by Step Backpropagation Example", 2015.

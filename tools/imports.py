@@ -3,8 +3,8 @@
     python -m tools.imports            # number of modules and imports, and every circle
     python -m tools.imports --of training.loop    # what one module imports, and what imports it
 
-Every import counts: those inside functions and those for types alone, too.  A circle is a set of modules that all reach one
-another (a strongly connected component).
+Every import counts: those inside functions and those for types alone, too.  A circle is a set of modules that all
+reach one another (a strongly connected component).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Graph = dict[str, set[str]]
 
 
 def modules_in(package: Path = PACKAGE) -> dict[str, Path]:
-    """Return the path of each module by its name in the package: ``engines.reference``, and ``""`` for the package itself."""
+    """Return the path of each module by its name in the package: ``engines.reference``; ``""`` is the package."""
     names = {path: ".".join(path.relative_to(package).with_suffix("").parts) for path in sorted(package.rglob("*.py"))}
     return {name.removesuffix("__init__").rstrip("."): path for path, name in names.items()}
 

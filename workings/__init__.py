@@ -1,7 +1,7 @@
 """Workings: neural networks that show their workings."""
 
 from workings.activations import Activation
-from workings.callbacks import Callback, Checkpoint, EarlyStopping, Progress
+from workings.callbacks import Callback, EarlyStopping, Progress
 from workings.checks.by_hand import check_my_gradients
 from workings.checks.findings import Diagnosis, Finding
 from workings.checks.gradients import check_gradients
@@ -14,6 +14,7 @@ from workings.errors import (
     WorkingsError,
     WorkingsWarning,
 )
+from workings.files.checkpoints import Checkpoint
 from workings.history import History
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Loss, Poisson, SquaredError

@@ -11,7 +11,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -34,6 +33,7 @@ class Callback:
     """
 
     runs_last: ClassVar[bool] = False  # after all others, to see what they have done
+    only_observes: ClassVar[bool] = False  # whether it never changes the training: a script leaves it out
     every_epoch: bool = True  # False for one that only looks on: epochs of one step may come many at a time
     looks_back: ClassVar[bool] = False  # whether it then goes through ``training.ran``, and may end at one of them
 
@@ -177,56 +177,6 @@ class EarlyStopping(Callback):
         if int(state["best_epoch"]) >= 0 and not self.kept:
             raise InputError("The parameters of the best epoch are missing.")
         self.best, self.best_epoch, self.wait = float(state["best"]), int(state["best_epoch"]), int(state["wait"])
-
-
-class Checkpoint(Callback):
-    """Writes all that is needed to go on after a crash, every so many epochs, in one safe move.
-
-    With ``resume=True``, a run that finds the file goes on from it, to the same bits as if it had
-    never stopped; the same script can simply be started again.  The file is a network file too:
-    ``Network.load`` reads it.
-
-    Parameters
-    ----------
-    path : path
-        Where the file goes.
-    every : int
-        Every so many epochs; the last epoch is always written.
-    resume : bool
-        Whether to go on from the file if it is there.
-
-    Examples
-    --------
-    >>> Checkpoint("run.safetensors", every=10, resume=True).every
-    10
-    """
-
-    runs_last = True
-
-    def __init__(self, path: str | Path, *, every: int = 1, resume: bool = False) -> None:
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise InputError(f"every must be a whole number of epochs from 1, not {every!r}.")
-        self.path, self.every, self.resume = Path(path), every, resume
-
-    def on_train_begin(self, training: Training) -> None:
-        if self.resume and self.path.exists():
-            self.read(training)
-
-    def on_epoch_end(self, training: Training) -> None:
-        if (training.epoch + 1) % self.every == 0 or training.epoch + 1 == training.epochs or training.stopped:
-            self.write(training)
-
-    def write(self, training: Training) -> None:
-        """Write the checkpoint to a temporary name, then rename it."""
-        from workings.files.safetensors import save_checkpoint
-
-        return save_checkpoint(training, self.path)
-
-    def read(self, training: Training) -> None:
-        """Put the training into the state that the checkpoint holds."""
-        from workings.files.safetensors import load_checkpoint
-
-        return load_checkpoint(training, self.path)
 
 
 class Progress(Callback):

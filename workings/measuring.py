@@ -22,7 +22,7 @@ from workings.program import Program, Statement, told
 from workings.targets import Targets
 
 if TYPE_CHECKING:
-    from workings.network import Network
+    from workings.model import Model
 
 
 class Rows(NamedTuple):
@@ -61,14 +61,14 @@ class Measuring:
 
     Parameters
     ----------
-    network : Network
+    network : Model
     targets : Targets
     metrics : mapping of str to metric
     chooses : bool
         Whether anything but the objective is asked for.
     """
 
-    def __init__(self, network: Network, targets: Targets, metrics: Mapping[str, Metric], chooses: bool) -> None:
+    def __init__(self, network: Model, targets: Targets, metrics: Mapping[str, Metric], chooses: bool) -> None:
         self.network, self.targets, self.metrics = network, targets, metrics
         self.outputs = (self.looked_at,) if chooses else ()
         self.engines: dict[bool, CompiledEngine] = {}  # for rows with weights, and without

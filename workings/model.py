@@ -1,8 +1,8 @@
-"""The network: layers, a loss, and the parameters by name.
+"""The model: layers, a loss, and the parameters by name; what it predicts, and one step of its training.
 
-A network is built when its input size is known: from ``n_in`` or from the first data it sees.  Its
-parameters are named views of one flat vector, ``theta``, so that they can be read by name and
-handled as a whole.  It computes nothing by itself: it has its program written and an engine run it.
+A model is built when its input size is known: from ``n_in`` or from the first data it sees.  Its parameters are named
+views of one flat vector, ``theta``.  It computes nothing by itself: its program is written in ``program.py`` and run by
+an engine.  ``Network`` adds the methods that need other parts of the library, such as ``fit`` and ``save``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import copy
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -38,25 +37,17 @@ from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import NotCompilableError, Stretch
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, ProgramError, WorkingsWarning, unknown_name
+from workings.history import History
 from workings.layers import Dense, Layer, numbered
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, r2
-from workings.optimizers import LBFGS, Optimizer, Part
+from workings.optimizers import LBFGS, Optimizer, Part, checked_optimizer
 from workings.program import Program, checked_expression, inference_program, names_in, step_program
 from workings.regularizers import Regularizer
 from workings.schedules import OnPlateau
 from workings.sparse import DENSE_AT_ONCE, SparseRows, dense
 from workings.targets import Targets
 from workings.trace import Trace
-from workings.training import checked_optimizer, fit
-
-if TYPE_CHECKING:
-    from workings.activations import Activation
-    from workings.checks.findings import Diagnosis
-    from workings.checks.gradients import GradientReport
-    from workings.history import History
-    from workings.readings.equations import Equations
-    from workings.readings.translate.plan import Translation
 
 CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
 PREDICTED_AT_ONCE = 2**18  # rows that compiled code predicts before Python looks whether somebody wants to stop
@@ -108,7 +99,7 @@ class Parameters(Mapping[str, Array]):
         return f"Parameters({', '.join(f'{name}: {shape}' for name, shape in self.shapes.items())})"
 
 
-class Network:
+class Model:
     """A feed-forward network that can be trained, read and questioned.
 
     Parameters
@@ -125,16 +116,6 @@ class Network:
         The number of columns of X; taken from the first data where it is not given.
     dtype : dtype or None
         ``float32`` or ``float64``; by default float32 for float32 data, else float64.
-
-    Examples
-    --------
-    >>> from workings import CrossEntropy, Dense, SGD
-    >>> from workings.datasets import moons
-    >>> X, y = moons()
-    >>> net = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
-    >>> history = net.fit(X, y, optimizer=SGD(1.0), epochs=500, batch_size=None)
-    >>> net.score(X, y) > 0.95
-    True
     """
 
     def __init__(
@@ -192,7 +173,7 @@ class Network:
         """The labels behind the outputs, once they are known."""
         return self.targets.classes
 
-    def build(self, n_in: int, dtype: DTypeLike | None = None) -> Network:
+    def build(self, n_in: int, dtype: DTypeLike | None = None) -> Self:
         """Draw the first parameters for inputs of ``n_in`` columns; give the network back."""
         if isinstance(n_in, bool) or not isinstance(n_in, (int, np.integer)) or n_in < 1:
             raise InputError(f"n_in must be a whole number from 1, not {describe(n_in)}.")
@@ -231,7 +212,7 @@ class Network:
                 program = program.replacing(target, expression)
         return program
 
-    def replacing(self, target: str, expression: str) -> Network:
+    def replacing(self, target: str, expression: str) -> Self:
         """A copy of the network in which one name is computed by another expression: to try out a mistake, say.
 
         The copy has the same parameters, and all that it does is done with the edited program: ``fit``, ``predict``,
@@ -253,7 +234,7 @@ class Network:
 
         Examples
         --------
-        >>> from workings import Dense, SquaredError
+        >>> from workings import Dense, Network, SquaredError
         >>> net = Network([Dense(3, "tanh"), Dense(1)], loss=SquaredError(), n_in=2, seed=0)
         >>> wrong = net.replacing("db1", "dz1.sum()")
         >>> print(wrong.program()["db1"], "-", net.program()["db1"])
@@ -373,8 +354,6 @@ class Network:
         self.targets = self.targets.learn(y)
 
     # -- using it --------------------------------------------------------------------------
-
-    fit = fit
 
     def outputs(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """The predictions ``p`` of shape (n, n_out), as the program names them.
@@ -543,109 +522,6 @@ class Network:
         self.state.update(t=t, values={name: trace.after[name] for name in tracer.program.states})
         return trace
 
-    # -- the ways out: each hands over to the file that it names ----------------------------
-
-    def check_gradients(self, X: ArrayLike, y: ArrayLike, **settings: Any) -> GradientReport:
-        """Compare the gradients with finite differences; see :mod:`workings.checks.gradients`."""
-        from workings.checks.gradients import check_gradients
-
-        return check_gradients(self, X, y, **settings)
-
-    def diagnose(self, X: ArrayLike, y: ArrayLike, history: History | None = None, **settings: Any) -> Diagnosis:
-        """Say what is wrong with the network, its data and its training, and what to change; see
-        :func:`workings.checks.doctor.diagnose`."""
-        from workings.checks.doctor import diagnose
-
-        return diagnose(self, X, y, history, **settings)
-
-    def script(self, **settings: Any) -> str:
-        """Write network and training as one file that needs NumPy alone: ``optimizer``, ``epochs``, ``batch_size``,
-        ``shuffle``, ``weights``, ``data``; see :func:`workings.readings.script.script`."""
-        from workings.readings.script import script
-
-        return script(self, **settings)
-
-    def equations(self, optimizer: Part | None = None, **settings: Any) -> Equations:
-        """The formulas of the network as LaTeX and as plain text; see :mod:`workings.readings.equations`."""
-        from workings.readings.equations import equations
-
-        return equations(self, optimizer, **settings)
-
-    def explain(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        optimizer: Part | None = None,
-        row: int | None = None,
-        unit: int = 0,
-        sample_weight: ArrayLike | None = None,
-        why: str | None = None,
-    ) -> Any:
-        """Work one training step with all its numbers; see :func:`workings.readings.worked_step.explain`."""
-        from workings.readings.worked_step import explain
-
-        return explain(self, X, y, optimizer=optimizer, row=row, unit=unit, sample_weight=sample_weight, why=why)
-
-    def translate(self, system: str, **settings: Any) -> Translation:
-        """Say network and training in the conventions of ``"sklearn"``, ``"keras"`` or ``"torch"``: ``optimizer``,
-        ``epochs``, ``batch_size``, ``rows``, ``shuffle``, ``weights``; see
-        :func:`workings.readings.translate.systems.translate`."""
-        from workings.readings.translate.systems import translate
-
-        return translate(self, system, **settings)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the network to a safetensors file; see :mod:`workings.files.safetensors`."""
-        from workings.files.safetensors import save
-
-        return save(self, path)
-
-    @classmethod
-    def load(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Network:
-        """Read a network that ``save`` wrote; ``custom`` holds activations and classes of your own.
-
-        A network that was trained on a table predicts a table with named columns.
-        """
-        from workings.files.safetensors import load
-
-        return load(path, custom=custom)
-
-    @classmethod
-    def from_json(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Network:
-        """Read a network that was written as JSON; see :mod:`workings.files.json`."""
-        from workings.files.json import load
-
-        return load(path, custom=custom)
-
-    @classmethod
-    def from_onnx(cls, path: str | Path, **settings: Any) -> Network:
-        """Make a network of an ONNX file: ``loss``, ``classes``; see :mod:`workings.files.onnx_reading`."""
-        from workings.files.onnx_reading import load
-
-        return load(path, **settings)
-
-    @classmethod
-    def from_sklearn(cls, estimator: Any, **settings: Any) -> Network:
-        """Make a network of a fitted MLPClassifier or MLPRegressor: ``loss``; see :mod:`workings.files.sklearn`."""
-        from workings.files.sklearn import from_sklearn
-
-        return from_sklearn(estimator, **settings)
-
-    @classmethod
-    def from_torch(cls, module: Any, **settings: Any) -> Network:
-        """Make a network of a PyTorch ``nn.Sequential``: ``loss``, ``classes``; see :mod:`workings.files.torch`."""
-        from workings.files.torch import from_torch
-
-        return from_torch(module, **settings)
-
-    @classmethod
-    def from_keras(cls, model: Any, **settings: Any) -> Network:
-        """Make a network of a Keras ``Sequential``: ``loss``, ``classes``; see :mod:`workings.files.keras`."""
-        from workings.files.keras import from_keras
-
-        return from_keras(model, **settings)
-
     # -- telling ---------------------------------------------------------------------------
 
     def summary(self) -> str:
@@ -676,7 +552,7 @@ class Network:
     def __repr__(self) -> str:
         regularizer = f", regularizer={list(self.regularizers)!r}" if self.regularizers else ""
         edits = "".join(f" with {target} = {expression}" for target, expression in self.edits)
-        return f"Network({list(self.layers)!r}, loss={self.loss!r}{regularizer}){edits}"
+        return f"{type(self).__name__}({list(self.layers)!r}, loss={self.loss!r}{regularizer}){edits}"
 
     def check_built(self) -> None:
         """Refuse to predict before there are parameters."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from workings.arrays import Array, Values
+from workings.arrays import Array, Values, describe
 from workings.errors import InputError, unknown_name
 from workings.schedules import Schedule, schedule_of
 
@@ -456,3 +456,13 @@ def optimizer_named(name: str, lr: float | None = None) -> Optimizer | LBFGS:
         raise unknown_name("optimizer", name, OPTIMIZER_NAMES)
     usual = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adagrad": 0.01}
     return by_lower[name.lower()](lr if lr is not None else usual.get(name.lower(), 1e-3))
+
+
+def checked_optimizer(optimizer: Any) -> Part | LBFGS:
+    """Refuse what is not an optimizer, such as a name or a number."""
+    if isinstance(optimizer, LBFGS) or (isinstance(optimizer, Part) and hasattr(optimizer, "schedule")):
+        return optimizer
+    known = {name.lower(): name for name in OPTIMIZERS}
+    name = optimizer.__name__ if isinstance(optimizer, type) else known.get(str(optimizer).lower())
+    hint = f" Write {name}(…), with parentheses." if name in OPTIMIZERS else ""
+    raise InputError(f"optimizer must be an optimizer such as SGD(0.1) or Adam(), not {describe(optimizer)}.{hint}")

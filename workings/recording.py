@@ -26,7 +26,7 @@ from workings.program import Program
 from workings.trace import Trace
 
 if TYPE_CHECKING:
-    from workings.network import Network
+    from workings.model import Model
     from workings.training import Training
 
 QUANTILES = {"5 %": 0.05, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "95 %": 0.95}
@@ -164,7 +164,7 @@ class Snapshots(Recorder):
         """All parameters of each snapshot as one flat vector, of shape (snapshots, parameters)."""
         return np.array([np.concatenate([values[name].ravel() for name in self.names]) for values in self.values])
 
-    def check(self, network: Network) -> None:
+    def check(self, network: Model) -> None:
         """Refuse snapshots of another network, and too few of them.
 
         Raises
@@ -288,7 +288,7 @@ class Signals(Recorder):
             getattr(self, kind).setdefault(name, {})[what] = [float(value) for value in state[key]]
 
 
-def outputs_of(network: Network, program: Program) -> dict[str, tuple[str, str] | None]:
+def outputs_of(network: Model, program: Program) -> dict[str, tuple[str, str] | None]:
     """The output of each layer that has parameters, with the gradients after and before its activation if it has one.
 
     Both are looked up in the program: the activation's gradient is the layer's first statement that uses what comes
@@ -335,7 +335,7 @@ def longer(table: dict[str, list[float]] | None, row: dict[str, float]) -> dict[
 
 
 @contextmanager
-def restored(network: Network) -> Iterator[None]:
+def restored(network: Model) -> Iterator[None]:
     """Put the network's parameters and statistics back at the end, whatever happened."""
     before = {name: np.array(array) for name, array in {**network.parameters, **network.statistics}.items()}
     is_fresh = network.is_fresh

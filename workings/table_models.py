@@ -27,6 +27,7 @@ from workings.network import Network
 from workings.optimizers import LBFGS, optimizer_named
 from workings.readings.script.settings import Held
 from workings.regularizers import L2
+from workings.table_plan import Plan
 from workings.table_terms import TableTerms
 from workings.tables import (
     ClassTarget,
@@ -41,34 +42,6 @@ from workings.writing import writable_folder, write_bytes
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a network is to be made and trained."""
-
-    hidden: str
-    activation: str
-    loss: str
-    optimizer: str
-    lr: float | None
-    epochs: int
-    batch_size: int | None
-    validation: float | None
-    patience: int
-    l2: float
-    dropout: float
-    balanced: bool
-    seed: int
-    engine: str
-
-    @property
-    def units(self) -> list[int]:
-        """The sizes of the hidden layers."""
-        try:
-            return [int(part) for part in self.hidden.split(",") if part.strip()]
-        except ValueError as error:
-            raise InputError(f"--hidden takes whole numbers with commas, as in 32,16, not {self.hidden!r}.") from error
 
 
 @dataclass(frozen=True)

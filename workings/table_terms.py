@@ -10,15 +10,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workings.layers import Dense, Dropout
 from workings.network import Network
 from workings.optimizers import Part, optimizer_named
 from workings.regularizers import L2
-
-if TYPE_CHECKING:
-    from workings.table_models import Plan
+from workings.table_plan import Plan
 
 USUAL = {"hidden": "32,16", "activation": "relu", "optimizer": "adam", "lr": None, "epochs": 200, "patience": 20,
          "validation": 0.2, "batch_size": 32, "l2": 0.0, "dropout": 0.0, "seed": 0}  # fmt: skip

@@ -13,7 +13,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,20 +30,18 @@ from workings.history import History, not_recorded
 from workings.lbfgs import minimize
 from workings.measuring import Measuring, Rows
 from workings.metrics import METRICS, Metric
-from workings.optimizers import LBFGS, OPTIMIZERS, Part
+from workings.model import Model
+from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
 from workings.sparse import SparseRows, dense
 from workings.targets import Targets, balanced, most_probable, second_label
 from workings.together import Together
 
-if TYPE_CHECKING:
-    from workings.checks.findings import Diagnosis
-    from workings.network import Network
-
 NUMBERS_AT_A_TIME = 2**22  # of X, and of masks, that are put in order and drawn at a time (32 MB in float64)
 Validation = tuple[ArrayLike, ArrayLike] | float | None
 Labels = Mapping[Any, float] | str | None
+FirstLook = Callable[["Training"], Any]  # examines a training before its first step; gives its diagnosis
 
 
 class Moment(NamedTuple):
@@ -57,7 +55,7 @@ class Moment(NamedTuple):
 
 
 def fit(
-    network: Network,
+    network: Model,
     X: ArrayLike,
     y: ArrayLike,
     *,
@@ -72,63 +70,13 @@ def fit(
     callbacks: Sequence[Callback] = (),
     running_loss: bool = False,
     engine: str = "auto",
-    check: bool = False,
+    first_look: FirstLook | None = None,
 ) -> History:
-    """Train the network and give the history.
-
-    Parameters
-    ----------
-    X : array of shape (n, n_in)
-        Inputs; rows are samples.  A sparse matrix of SciPy is multiplied as it is, see :mod:`workings.sparse`.
-    y : array of shape (n,) or (n, n_out)
-        Targets: labels or numbers, as the loss wants them.
-    optimizer : optimizer
-        ``SGD(0.1)``, ``Adam()``, ``Chain(ClipByNorm(1.0), SGD(0.1))``, ``LBFGS()`` …
-    epochs : int
-        How often all rows are seen (for ``LBFGS``, how many iterations at most).
-    batch_size : int or None
-        Rows in a step; None for all at once.
-    shuffle : bool
-        Whether the rows are put in a new order for each epoch (not with a single batch).
-    validation : (X, y), float or None
-        Rows to measure on after each epoch: given, or a share of the rows, drawn at random.
-    sample_weight : array of shape (n,) or None
-        How much each row counts; rows of weight 0 are left out.
-    class_weight : dict, "balanced" or None
-        How much each label counts; "balanced" makes all labels count alike.
-    metrics : names, or functions by name
-        Measured after each epoch, on the training rows and on the validation rows.
-    callbacks : sequence of Callback
-        What looks on: ``EarlyStopping``, ``Checkpoint``, ``Progress`` or your own.
-    running_loss : bool
-        With several batches: whether the history's loss is the mean of what the steps met, each at its own
-        parameters and with its own dropout, as scikit-learn and Keras record it.  It costs nothing; the loss
-        of all rows at the parameters that the epoch began with costs a forward pass, a third of a step's work.
-    engine : str
-        ``"reference"`` (NumPy), ``"compiled"`` (machine code through Numba: ``pip install 'workings[fast]'``), or
-        ``"auto"``: compiled where it is installed and the work is worth it.  ``history.engine`` says what ran.
-    check : bool
-        Whether to check gradients and vital signs before the first step: problems are warned of, and all that was
-        found stands in ``history.diagnosis``.  The steps themselves cost no more.
-
-    Returns
-    -------
-    History
-        A dict of lists, one entry for each epoch.
-
-    Raises
-    ------
-    InputError
-        For data or settings that cannot be used.
-    NotCompilableError
-        When ``engine="compiled"`` and a statement of the network cannot be compiled.
-    DivergenceError
-        When a number is not finite; the parameters from before that are put back.
-    """
+    """Train a model and give the history; see :meth:`workings.Network.fit`."""
     return Training(
         network, X, y, optimizer=optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
         validation=validation, sample_weight=sample_weight, class_weight=class_weight, metrics=metrics,
-        callbacks=callbacks, running_loss=running_loss, engine=engine, check=check,
+        callbacks=callbacks, running_loss=running_loss, engine=engine, first_look=first_look,
     ).run()  # fmt: skip
 
 
@@ -137,7 +85,7 @@ class Training:
 
     Attributes
     ----------
-    network : Network
+    network : Model
     history : History
     epoch, epochs : int
         The epoch under way, from 0, and how many there are to be.
@@ -163,7 +111,7 @@ class Training:
 
     def __init__(
         self,
-        network: Network,
+        network: Model,
         X: ArrayLike,
         y: ArrayLike,
         *,
@@ -178,7 +126,7 @@ class Training:
         callbacks: Sequence[Callback],
         running_loss: bool,
         engine: str,
-        check: bool = False,
+        first_look: FirstLook | None = None,
     ) -> None:
         """Check everything; the network learns nothing of a training that is refused."""
         self.network, self.optimizer = network, checked_optimizer(optimizer)
@@ -206,7 +154,7 @@ class Training:
         given = {"validation": self.validation is not None, "sample_weight": sample_weight is not None,
                  "metrics": bool(metrics), "callbacks": deciding, "running_loss": running_loss}  # fmt: skip
         self.note_beginning(batch_size, shuffle, class_weight, sample_weight, given)
-        self.history.diagnosis = self.check_first_step() if check else None
+        self.history.diagnosis = None if first_look is None else first_look(self)
         self.good = dict(self.values)
         self.together = Together(self)
 
@@ -228,12 +176,6 @@ class Training:
         if self.network.is_fresh:
             beginning = {**self.network.parameters, **self.network.statistics}
             self.history.begun = {name: value.copy() for name, value in beginning.items()}
-
-    def check_first_step(self) -> Diagnosis:
-        """Look at the program, the data and the network; see :mod:`workings.checks.doctor`."""
-        from workings.checks.doctor import check_first_step
-
-        return check_first_step(self)
 
     def set_data(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, class_weight: Labels, validation: Validation
@@ -674,16 +616,6 @@ def one_batch(stretch: Stretch, index: int) -> dict[str, Any]:
     given["w"] = None if stretch.w is None else stretch.w[rows]
     given |= {name: array[start:stop] for name, array in stretch.draws.items()}
     return given | {"lr": float(stretch.lr[index]), "t": stretch.first_step + index}
-
-
-def checked_optimizer(optimizer: Any) -> Part | LBFGS:
-    """Refuse what is not an optimizer, such as a name or a number."""
-    if isinstance(optimizer, LBFGS) or (isinstance(optimizer, Part) and hasattr(optimizer, "schedule")):
-        return optimizer
-    known = {name.lower(): name for name in OPTIMIZERS}
-    name = optimizer.__name__ if isinstance(optimizer, type) else known.get(str(optimizer).lower())
-    hint = f" Write {name}(…), with parentheses." if name in OPTIMIZERS else ""
-    raise InputError(f"optimizer must be an optimizer such as SGD(0.1) or Adam(), not {describe(optimizer)}.{hint}")
 
 
 def whole_number(value: Any, name: str) -> int:

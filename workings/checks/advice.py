@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
-from workings import callbacks, layers, losses, network, optimizers, regularizers, schedules
+from workings import callbacks, layers, losses, optimizers, regularizers, schedules
+from workings.model import Model
 
 MODULES: dict[str, tuple[ModuleType, ...]] = {  # by what people import their classes from
-    "workings": (callbacks, layers, losses, network, optimizers, regularizers),
+    "workings": (callbacks, layers, losses, optimizers, regularizers),
     "workings.schedules": (schedules,),
 }
+ABOVE = {"workings": ("Network",), "workings.schedules": ()}  # classes of modules that this one does not import
 
 
 class Terms(Protocol):
@@ -31,7 +33,7 @@ class Terms(Protocol):
     def gone_on(self, epochs: int) -> str:
         """So many epochs more."""
 
-    def made(self, network: network.Network, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
+    def made(self, network: Model, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
         """The network with other layers and regularizers; None where these terms have no words for it."""
 
 
@@ -51,7 +53,7 @@ def with_imports(code: str, opening: str = "") -> str:
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     lines = ["import numpy as np"] if "np" in used else []
     for path, modules in MODULES.items():
-        needed = sorted(name for name in used if any(is_of(name, module) for module in modules))
+        needed = sorted(name for name in used if name in ABOVE[path] or any(is_of(name, module) for module in modules))
         lines += [f"from {path} import {', '.join(needed)}"] if needed else []
     lines += [opening] if used & names_made(opening) else []
     return "\n".join([*lines, code])

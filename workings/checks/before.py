@@ -23,7 +23,7 @@ from workings.checks.case import (
 )
 from workings.checks.findings import Finding, found
 from workings.layers import BatchNorm, Dense, Layer, numbered
-from workings.network import Network
+from workings.model import Model
 from workings.optimizers import Adam
 
 # He et al. 2015, eq. 10: with fan_in · Var(W) = 2 the signal of ReLU layers keeps its size; LeCun's and Glorot's
@@ -106,7 +106,7 @@ def is_straight(layer: Layer) -> bool:
     return isinstance(layer, Dense) and layer.bend.name == "identity"
 
 
-def dense_layers(network: Network) -> list[tuple[Dense, str]]:
+def dense_layers(network: Model) -> list[tuple[Dense, str]]:
     """The dense layers with their numbers."""
     return [(layer, number) for layer, number in numbered(network.layers) if isinstance(layer, Dense)]
 
@@ -132,7 +132,7 @@ def all_columns_equal(values: Array) -> bool:
     return bool(np.ptp(values, axis=1).max(initial=0) <= tolerance * max(float(np.abs(values).max(initial=0)), 1e-30))
 
 
-def check_gains(case: Case, start: Network) -> Iterator[Finding]:
+def check_gains(case: Case, start: Model) -> Iterator[Finding]:
     """Do the first weights keep the size of the signal?"""
     gains = {}
     for layer, number in dense_layers(start):
@@ -166,7 +166,7 @@ def drawn_anew(case: Case) -> str:
     return f"{code}  # its first weights are drawn anew" if code in case.present_code else code
 
 
-def slopes_of(case: Case, network: Network) -> Iterator[tuple[Layer, Array, float]]:
+def slopes_of(case: Case, network: Model) -> Iterator[tuple[Layer, Array, float]]:
     """For each hidden dense layer that bends: its slopes of shape (rows, units), and the steepest there can be."""
     trace = trace_of(network, case.rows)
     for layer, number in dense_layers(network)[:-1]:
@@ -245,7 +245,7 @@ def steadier(case: Case) -> str:
     return case.network_code([*itertools.chain(*pairs), last])
 
 
-def check_starting_loss(case: Case, start: Network) -> Iterator[Finding]:
+def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
     """Is the first loss near that of one fixed answer?  Not asked of counts, where losses have no zero of their own."""
     if case.network.loss.target == "counts" or case.is_constant:
         return

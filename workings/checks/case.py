@@ -24,10 +24,11 @@ from workings.history import History
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.measuring import Rows
 from workings.metrics import accuracy, r2
-from workings.network import Network
+from workings.model import Model
 from workings.optimizers import LBFGS, Adam, Chain, Part
 from workings.targets import more_probable, most_probable
 from workings.trace import Trace
+from workings.training import fit
 
 MOST_ROWS = 1000  # that are measured; more would say the same
 ROWS_BY_HEART = 10
@@ -48,7 +49,7 @@ class Case:
     ``fit``, as far as they are known; ``columns`` are those of the history.
     """
 
-    network: Network
+    network: Model
     X: Array
     y: Array
     w: Array | None = None
@@ -109,7 +110,7 @@ class Case:
         return score_of(copied(self.network), self.rows)
 
     @functools.cached_property
-    def start(self) -> Network | None:
+    def start(self) -> Model | None:
         """A copy of the network as training began with it; None where that is not known."""
         if not self.begun:
             return copied(self.network) if self.network.is_fresh else None
@@ -157,7 +158,7 @@ class Case:
         model = trained_without_hidden(self.network, rows)
         return self.loss_of(model, rows), score_of(model, rows)
 
-    def loss_of(self, network: Network, rows: Rows | None = None) -> float:
+    def loss_of(self, network: Model, rows: Rows | None = None) -> float:
         """The loss per row, without regularization, on the rows that are measured or on others."""
         bare = copied(network)
         bare.regularizers = ()
@@ -165,7 +166,7 @@ class Case:
 
     # -- trying out ------------------------------------------------------------------------
 
-    def trial(self, network: Network, optimizer: Part, steps: int, rows: Rows) -> tuple[Network, Array]:
+    def trial(self, network: Model, optimizer: Part, steps: int, rows: Rows) -> tuple[Model, Array]:
         """Train a copy for about so many steps, as ``fit`` would; give it, and the objective of each epoch.
 
         Where the numbers end, the objectives do with infinity.
@@ -176,15 +177,14 @@ class Case:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", WorkingsWarning)
-                history = tried.fit(
-                    **given(rows, tried), optimizer=optimizer, epochs=epochs, batch_size=batch, engine="reference"
-                )
+                how: dict[str, Any] = {"epochs": epochs, "batch_size": batch, "engine": "reference"}
+                history = fit(tried, **given(rows, tried), optimizer=optimizer, **how)
         except DivergenceError as error:
             losses = error.history["loss"] if isinstance(error.history, History) and len(error.history) else []
             return tried, np.array([*losses, np.inf])
         return tried, np.array([*history["loss"], self.objective_of(tried, rows)])
 
-    def objective_of(self, network: Network, rows: Rows) -> float:
+    def objective_of(self, network: Model, rows: Rows) -> float:
         """The objective per row, as a history records it."""
         X, y, w = (None if array is None else array.astype(network.dtype) for array in rows)
         return network.measure(X, y, w)[0] / network.loss.divisor(len(rows.X))  # type: ignore[arg-type]
@@ -303,7 +303,7 @@ def says_all(layer: Any) -> bool:
     return not isinstance(layer, BatchNorm) or layer == BatchNorm(layer.activation)
 
 
-def seed_code(network: Network) -> str:
+def seed_code(network: Model) -> str:
     """The network's seed as code; 0 where it is not known."""
     made = network.rng_made or "0"
     return made.removeprefix("np.random.default_rng(").removesuffix(")") if "default_rng" in made else made
@@ -316,14 +316,14 @@ def remade(layer: Dense, units: int | None = None, activation: Any = None) -> De
     return layer if is_same else changed
 
 
-def copied(network: Network) -> Network:
+def copied(network: Model) -> Model:
     """A copy to try things out on; it takes its targets as numbers."""
     found = copy.deepcopy(network)
     found.targets = replace(found.targets, classes=None)
     return found
 
 
-def undisturbed(network: Network) -> Network:
+def undisturbed(network: Model) -> Model:
     """A copy without dropout and regularizers, where its program was not edited, to be trained with another optimizer.
 
     Edits of the update are left out: they belong to the optimizer whose statements they replace.
@@ -336,7 +336,7 @@ def undisturbed(network: Network) -> Network:
     return found
 
 
-def plain(network: Network, y: Array) -> Array:
+def plain(network: Model, y: Array) -> Array:
     """Targets as ``fit`` takes them."""
     return y[:, 0] if y.shape[1] == 1 and network.loss.target != "classes" else y
 
@@ -351,21 +351,21 @@ def label_numbers(y: Array) -> Array:
     return np.asarray(most_probable(y) if y.shape[1] > 1 else more_probable(y)[:, 0], dtype=np.int64)
 
 
-def given(rows: Rows, network: Network, dtype: Any = None) -> dict[str, Any]:
+def given(rows: Rows, network: Model, dtype: Any = None) -> dict[str, Any]:
     """Rows as ``fit`` takes them."""
     w = None if rows.weights is None else rows.weights.astype(dtype or rows.w.dtype)  # type: ignore[union-attr]
     X, y = rows.X.astype(dtype or rows.X.dtype), rows.y.astype(dtype or rows.y.dtype)
     return {"X": X, "y": plain(network, y), "sample_weight": w}
 
 
-def trace_of(network: Network, rows: Rows, optimizer: Part | None = None, lr: float = 0.0) -> Trace:
+def trace_of(network: Model, rows: Rows, optimizer: Part | None = None, lr: float = 0.0) -> Trace:
     """Every value of one step, for prepared data; dropout masks are the same each time."""
     tracer = network.tracer(optimizer, rows.w is not None)
     values = network.step_values(tracer.program, *rows, network.draw(len(rows.X), as_random(0)))
     return tracer({**values, "lr": lr, "t": 1})
 
 
-def trained_without_hidden(network: Network, rows: Rows) -> Network:
+def trained_without_hidden(network: Model, rows: Rows) -> Model:
     """A model without hidden layers for the same targets: what a network must beat.
 
     For numbers it begins at their mean, with a learning rate in proportion to their spread.
@@ -373,9 +373,9 @@ def trained_without_hidden(network: Network, rows: Rows) -> Network:
     is_numbers = network.loss.target == "numbers"
     mean = np.average(rows.y, axis=0, weights=rows.weights)
     layer = Dense(network.n_out, weights="zeros", biases=mean if is_numbers else None)
-    model = Network([layer], loss=mean_of(network.loss), seed=0, dtype="float64")
+    model = Model([layer], loss=mean_of(network.loss), seed=0, dtype="float64")
     rate = 0.05 * (max(float(rows.y.std()), 1e-12) if is_numbers else 1.0)
-    model.fit(**given(rows, network), optimizer=Adam(rate), epochs=300, batch_size=None, engine="reference")
+    fit(model, **given(rows, network), optimizer=Adam(rate), epochs=300, batch_size=None, engine="reference")
     return model
 
 
@@ -384,7 +384,7 @@ def mean_of(loss: Any) -> Any:
     return replace(loss, reduction="mean")
 
 
-def score_of(network: Network, rows: Rows) -> float:
+def score_of(network: Model, rows: Rows) -> float:
     """Accuracy for labels, R² for numbers, each row by its weight."""
     y, w = rows.y, rows.weights
     p = network.measure(rows.X.astype(network.dtype), y.astype(network.dtype), None)[1]

@@ -10,16 +10,16 @@ from __future__ import annotations
 import numpy as np
 
 from workings.arrays import Array
-from workings.network import Network
+from workings.model import Model
 from workings.recording import restored
 
 
-def sharpness(network: Network, X: Array, y: Array, rounds: int = 60, *, sample_weight: Array | None = None) -> float:
+def sharpness(network: Model, X: Array, y: Array, rounds: int = 60, *, sample_weight: Array | None = None) -> float:
     """The largest curvature of the objective: power iteration on differences of gradients.
 
     Parameters
     ----------
-    network : Network
+    network : Model
         Left as it is.
     X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
         The rows of the objective.
@@ -35,7 +35,7 @@ def sharpness(network: Network, X: Array, y: Array, rounds: int = 60, *, sample_
 
     Examples
     --------
-    >>> from workings import Dense, SquaredError
+    >>> from workings import Dense, Network, SquaredError
     >>> net = Network([Dense(1, bias=False)], loss=SquaredError(), n_in=1, seed=0)
     >>> round(sharpness(net, np.array([[3.0]]), np.array([1.0])), 3)
     18.0
@@ -53,7 +53,7 @@ def sharpness(network: Network, X: Array, y: Array, rounds: int = 60, *, sample_
     return largest
 
 
-def gradient_at(network: Network, theta: Array, X: Array, y: Array, w: Array | None = None) -> Array:
+def gradient_at(network: Model, theta: Array, X: Array, y: Array, w: Array | None = None) -> Array:
     """The whole gradient as one vector, at other parameters."""
     network.theta[...] = theta
     trace = network.trace(X, y, w)

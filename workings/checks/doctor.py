@@ -27,10 +27,11 @@ from workings.checks.statements import check_program
 from workings.errors import InputError, WorkingsWarning, counted
 from workings.history import History
 from workings.measuring import Rows
-from workings.network import Network
+from workings.model import Model
+from workings.optimizers import checked_optimizer
 from workings.sparse import dense
 from workings.targets import more_probable
-from workings.training import checked_optimizer, combined_weights
+from workings.training import combined_weights
 
 if TYPE_CHECKING:
     from workings.training import Training
@@ -40,7 +41,7 @@ FEWEST_ROWS = 10  # below which the reader is told that there are few
 
 
 def diagnose(
-    network: Network,
+    network: Model,
     X: ArrayLike,
     y: ArrayLike,
     history: History | Mapping[str, Sequence[float]] | None = None,
@@ -54,7 +55,7 @@ def diagnose(
 
     Parameters
     ----------
-    network : Network
+    network : Model
         Not changed (but for being built, if it was not): whatever is tried out, is tried on copies.
     X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
         The rows that it learned from, or is to learn from.
@@ -83,7 +84,7 @@ def diagnose(
 
     Examples
     --------
-    >>> from workings import SGD, CrossEntropy, Dense
+    >>> from workings import SGD, CrossEntropy, Dense, Network
     >>> from workings.datasets import moons
     >>> X, y = moons()
     >>> net = Network([Dense(8, "tanh", weights="zeros"), Dense(2, weights="zeros")], loss=CrossEntropy())
@@ -106,7 +107,7 @@ def diagnose(
     return examined(case, looks_for(case))
 
 
-def weighed(network: Network, X: ArrayLike, y: ArrayLike, settings: Mapping[str, Any]) -> Rows:
+def weighed(network: Model, X: ArrayLike, y: ArrayLike, settings: Mapping[str, Any]) -> Rows:
     """The rows as the program takes them, with their weights; those that count nothing are left out, as by ``fit``."""
     w = settings.get("sample_weight")
     if w is not None and np.shape(w) != np.shape(X)[:1]:
@@ -120,14 +121,14 @@ def weighed(network: Network, X: ArrayLike, y: ArrayLike, settings: Mapping[str,
     return rows if weights is None else rows.taken(weights[:, 0] > 0)
 
 
-def diagnose_alone(network: Network, rows: int = 200) -> Diagnosis:
+def diagnose_alone(network: Model, rows: int = 200) -> Diagnosis:
     """Look at a network for which there are no data: at its program and its layers, with rows drawn at random.
 
     Its own predictions serve as targets, so nothing is said of what it has learned.
 
     Examples
     --------
-    >>> from workings import CrossEntropy, Dense
+    >>> from workings import CrossEntropy, Dense, Network
     >>> print(diagnose_alone(Network([Dense(8), Dense(2)], loss=CrossEntropy(), n_in=3, seed=0)).names)
     ('no-bend',)
     """
@@ -148,7 +149,7 @@ def is_history(history: object) -> bool:
     return all(isinstance(name, str) and np.ndim(values) == 1 for name, values in history.items())
 
 
-def fitting(begun: Mapping[str, Any], network: Network) -> Mapping[str, Any]:
+def fitting(begun: Mapping[str, Any], network: Model) -> Mapping[str, Any]:
     """The first parameters, which must be those of a network of these shapes."""
     shapes = {name: value.shape for name, value in {**network.parameters, **network.statistics}.items()}
     began = {name: value.shape for name, value in begun.items()}

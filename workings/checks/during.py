@@ -17,7 +17,7 @@ from workings.checks.before import DEAD_AT_END, dead_share, dead_units, dense_la
 from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of, twelve_digits, with_rate
 from workings.checks.findings import Finding, found
 from workings.checks.stability import LAST, check_stability
-from workings.network import Network
+from workings.model import Model
 from workings.optimizers import SGD, Chain, Part
 from workings.schedules import Constant
 
@@ -80,7 +80,7 @@ def went_badly(case: Case) -> bool:
     return not np.isfinite(losses).all() or ending(losses) > 0.5 * losses[0] or swing(losses) > 0.1
 
 
-def update_ratio(case: Case, network: Network, optimizer: Part) -> float:
+def update_ratio(case: Case, network: Model, optimizer: Part) -> float:
     """By how much of their size the first step changes the weights (the middle one of the layers)."""
     trace = trace_of(copied(network), case.trial_rows(), optimizer, rate_of(optimizer))
     trained = case.trained_by(optimizer)
@@ -91,7 +91,7 @@ def update_ratio(case: Case, network: Network, optimizer: Part) -> float:
     return float(np.median(finite)) if finite else np.inf
 
 
-def check_large_rate(case: Case, start: Network, optimizer: Part) -> Iterator[Finding]:
+def check_large_rate(case: Case, start: Model, optimizer: Part) -> Iterator[Finding]:
     """Does the objective rise with this rate, and fall with a smaller one?"""
     lr, rows = rate_of(optimizer), case.trial_rows()
     first = case.objective_of(copied(start), rows)
@@ -122,7 +122,7 @@ def stayed_above(case: Case, objective: float) -> bool:
     return ending(case.losses) > max(objective, WORTH * case.one_answer)
 
 
-def check_small_rate(case: Case, start: Network, optimizer: Part, ratio: float) -> Iterator[Finding]:
+def check_small_rate(case: Case, start: Model, optimizer: Part, ratio: float) -> Iterator[Finding]:
     """Does a larger rate bring more in a few steps than this one, or than all of the training?"""
     lr, rows = rate_of(optimizer), case.trial_rows()
     first = case.objective_of(copied(start), rows)

@@ -22,7 +22,7 @@ from workings.program import Program
 from workings.sparse import dense
 
 if TYPE_CHECKING:
-    from workings.network import Network
+    from workings.model import Model
 
 STEPS = (1e-5, 1e-6, 1e-7)
 MOST_ENTRIES = 200  # of one parameter that are measured one by one
@@ -103,7 +103,7 @@ class GradientReport:
 
 
 def check_gradients(
-    network: Network,
+    network: Model,
     X: ArrayLike,
     y: ArrayLike,
     *,
@@ -116,7 +116,7 @@ def check_gradients(
 
     Parameters
     ----------
-    network : Network
+    network : Model
         It is not changed (but for being built, if it was not).
     X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
         A few rows are enough.
@@ -253,7 +253,7 @@ def relative_error(gradient: float, slope: float, floor: float) -> float:
     return abs(gradient - slope) / (max(abs(gradient), abs(slope)) + floor + 1e-300)
 
 
-def read_mismatch(checks: list[ParameterCheck], program: Program, n: int, network: Network) -> list[str]:
+def read_mismatch(checks: list[ParameterCheck], program: Program, n: int, network: Model) -> list[str]:
     """Say what kind of mistake the mismatches of a network's program look like."""
     wrong = [check for check in checks if not check.ok]
     regularized = regularized_in(network)
@@ -287,7 +287,7 @@ def read_numbers(
     return found + [text for c in measured if (text := read_entries(c) or (read_penalty(c) if c.name in known else ""))]
 
 
-def regularized_in(network: Network) -> set[str]:
+def regularized_in(network: Model) -> set[str]:
     """The names of the parameters that a regularizer acts on."""
     if not network.regularizers:
         return set()

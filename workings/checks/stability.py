@@ -17,8 +17,9 @@ from workings.checks.case import Case, copied, given, rate_of
 from workings.checks.curvature import sharpness
 from workings.checks.findings import Finding, found
 from workings.errors import DivergenceError
-from workings.network import Network, Parameters
+from workings.model import Model, Parameters
 from workings.optimizers import SGD
+from workings.training import fit
 
 LAST = 60  # epochs that tell whether training has settled
 MOST_CURVED = 5000  # parameters above which the curvature takes too long
@@ -72,16 +73,16 @@ def largest_settling_rate(case: Case, lr: float) -> tuple[float, float, float] |
     return None
 
 
-def gone_on(network: Network, rows: Mapping[str, Any], optimizer: SGD) -> Array:
+def gone_on(network: Model, rows: Mapping[str, Any], optimizer: SGD) -> Array:
     """Train on, for as long as it brings anything; give the objective of the last epochs."""
     for _ in range(MOST_TIMES):
-        losses = np.asarray(network.fit(**rows, optimizer=optimizer, epochs=SETTLING_EPOCHS, batch_size=None)["loss"])
+        losses = np.asarray(fit(network, **rows, optimizer=optimizer, epochs=SETTLING_EPOCHS, batch_size=None)["loss"])
         if losses[0] - losses[-1] < SETTLED * abs(losses[-1]) or jumps(losses[-LAST:]):
             break
     return losses
 
 
-def in_doubles(network: Network) -> Network:
+def in_doubles(network: Model) -> Model:
     """A copy whose parameters have float64."""
     found = copied(network)
     found.dtype = np.dtype(np.float64)

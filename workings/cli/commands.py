@@ -27,6 +27,7 @@ from workings.network import Network
 from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
 from workings.readings.script import save_script
 from workings.readings.translate.described import described_or_loaded
+from workings.table_plan import Plan
 from workings.table_terms import TableTerms
 from workings.version import __version__
 from workings.writing import writable_folder
@@ -145,7 +146,7 @@ def train(
 
     Example: `workings train flowers.csv --target species --script training.py`
     """
-    plan = table_models.Plan(
+    plan = Plan(
         hidden=hidden, activation=activation, loss=loss, optimizer=optimizer, lr=lr, epochs=epochs,
         batch_size=batch_size or None, validation=validation or None, patience=patience, l2=l2, dropout=dropout,
         balanced=balanced, seed=seed, engine=engine,
@@ -382,7 +383,7 @@ def doctor(
         elif target is None:
             raise InputError(f"{what} is taken for a table: say with --target which column is to be predicted.")
         else:
-            plan = table_models.Plan(
+            plan = Plan(
                 hidden=hidden, activation=activation, loss="auto", optimizer=optimizer, lr=lr, epochs=epochs,
                 batch_size=32, validation=0.2, patience=20, l2=0.0, dropout=0.0, balanced=False, seed=seed or 0,
                 engine="auto",

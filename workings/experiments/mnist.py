@@ -25,6 +25,7 @@ from workings.experiments.tasks import Task
 from workings.history import History
 from workings.layers import Dense
 from workings.losses import CrossEntropy
+from workings.model import Model
 from workings.network import Network
 from workings.optimizers import SGD, Adam
 from workings.recording import Signals, Snapshots
@@ -100,7 +101,7 @@ class Accuracies(Callback):
     def on_train_end(self, training: Training) -> None:
         self.note(training.network)
 
-    def note(self, network: Network) -> None:
+    def note(self, network: Model) -> None:
         """Measure both."""
         self.columns["accuracy"].append(network.score(self.data.X, self.data.y))
         self.columns["val_accuracy"].append(network.score(self.data.X_dev, self.data.y_dev))

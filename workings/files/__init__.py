@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workings.errors import FileError, InputError
+from workings.network import Network
 
 if TYPE_CHECKING:
     from workings.files.agreement import Exported
-    from workings.network import Network
+    from workings.model import Model
 
 WRITERS = (".safetensors", ".onnx", ".c", ".json", ".py", ".pt", ".keras")
 SETTINGS = {".c": ("name", "int8")}  # what the others have not
@@ -95,7 +96,7 @@ def load(path: str | Path, **settings: Any) -> Network:
     >>> load(save(net, "line.json").paths[0])
     Network([Dense(1, 'identity')], loss=SquaredError(reduction='mean', half=False))
     """
-    return reader_for(Path(path))(path, **settings)
+    return Network.from_model(reader_for(Path(path))(path, **settings))
 
 
 def writer_for(path: Path) -> Callable[..., Exported]:
@@ -121,9 +122,9 @@ def writer_for(path: Path) -> Callable[..., Exported]:
     return export
 
 
-def reader_for(path: Path) -> Callable[..., Network]:
+def reader_for(path: Path) -> Callable[..., Model]:
     """The function that reads a format."""
-    load: Callable[..., Network]
+    load: Callable[..., Model]
     match path.suffix.lower():
         case ".safetensors":
             from workings.files.safetensors import load

@@ -20,7 +20,7 @@ from workings.errors import InputError, WorkingsWarning
 from workings.files.agreement import Rows, compare, generated_rows
 from workings.layers import BatchNorm, Dense, Dropout, Layer, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, loss_named
-from workings.network import Network
+from workings.model import Model
 
 LINKS: dict[str, type[Loss]] = {"softmax": CrossEntropy, "sigmoid": BinaryCrossEntropy, "exp": Poisson}
 
@@ -117,7 +117,7 @@ class Pieces:
 
     # -- the whole ---------------------------------------------------------------------------
 
-    def network(self, loss: str | Loss | None = None, classes: Iterable[Any] | None = None) -> Network:
+    def network(self, loss: str | Loss | None = None, classes: Iterable[Any] | None = None) -> Model:
         """The network of these pieces.
 
         Raises
@@ -132,7 +132,7 @@ class Pieces:
         dtype = np.float32 if all(array.dtype == np.float32 for array in arrays) else np.float64
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", WorkingsWarning)  # the last activation is the source's own
-            network = Network(layers, loss=chosen, seed=0, dtype=dtype)
+            network = Model(layers, loss=chosen, seed=0, dtype=dtype)
         first = next(next(iter(each.values())) for each in self.arrays if each)
         network.build(first.shape[0])
         network.rng_made = None  # its parameters do not come from a seed
@@ -172,7 +172,7 @@ def checked(values: Any, ndim: int, what: str) -> Array:
     return as_finite(array, np.float32 if array.dtype == np.float32 else np.float64, what)
 
 
-def labels_of(classes: Iterable[Any], network: Network, source: str) -> Array:
+def labels_of(classes: Iterable[Any], network: Model, source: str) -> Array:
     """The labels behind the outputs: text, whole numbers or true and false, as many as these."""
     array = np.array(list(classes))
     if array.dtype.kind == "f" and (array == np.rint(array)).all():
@@ -186,7 +186,7 @@ def labels_of(classes: Iterable[Any], network: Network, source: str) -> Array:
     return array
 
 
-def check_agreement(network: Network, source: str, predict: Callable[[Array], Any]) -> Network:
+def check_agreement(network: Model, source: str, predict: Callable[[Array], Any]) -> Model:
     """Compare a network that was taken over with what its source predicts for generated rows; give it back.
 
     Raises
@@ -199,9 +199,9 @@ def check_agreement(network: Network, source: str, predict: Callable[[Array], An
 
 
 def check_rows(
-    network: Network, source: str, rows: Rows, predicted: Any, scale: tuple[float, float] | None = None,
+    network: Model, source: str, rows: Rows, predicted: Any, scale: tuple[float, float] | None = None,
     rounding: float = 0.0,
-) -> Network:  # fmt: skip
+) -> Model:  # fmt: skip
     """Compare a network that was taken over with what its source predicts for rows, as ``compare`` does; give it back.
 
     Raises

@@ -20,7 +20,7 @@ from workings.arrays import Array
 from workings.columns import Columns, columns_in, original
 from workings.engines.reference import Runner
 from workings.errors import FileError
-from workings.network import Network
+from workings.model import Model
 from workings.writing import write_bytes
 
 ROWS, FEWEST_ROWS = 200, 4  # that are generated
@@ -116,7 +116,7 @@ class Exported:
     __repr__ = __str__
 
 
-def generated_rows(network: Network, count: int = ROWS) -> Rows:
+def generated_rows(network: Model, count: int = ROWS) -> Rows:
     """Rows for a model: most of them usual, the last quarter far out."""
     columns, rng = columns_in(network.preprocessing), np.random.default_rng(0)
     count = max(min(count, MOST_NUMBERS // (network.n_in or 1)), FEWEST_ROWS)
@@ -149,7 +149,7 @@ def in_single(columns: Columns, rows: Rows) -> Rows:
     return Rows(numbers, rows.codes, columns.features(numbers, rows.codes).astype(rows.X.dtype))
 
 
-def given_of(network: Network, rows: Rows) -> dict[str, Array]:
+def given_of(network: Model, rows: Rows) -> dict[str, Array]:
     """What an exported model is given by name: ``X``, or the ``columns`` and ``categories`` of a table."""
     columns = columns_in(network.preprocessing)
     if columns is None:
@@ -158,7 +158,7 @@ def given_of(network: Network, rows: Rows) -> dict[str, Array]:
     return {name: array for name, array in given.items() if array.shape[1]}
 
 
-def in_float32(network: Network) -> Network:
+def in_float32(network: Model) -> Model:
     """The same network in float32: what it is for a runtime that has nothing finer."""
     single = copy.deepcopy(network)
     single.dtype_given, single.dtype = True, np.dtype(np.float32)
@@ -192,7 +192,7 @@ def largest_difference(found: Array, expected: Array, sizes: Array | None = None
     return float((away / np.abs(known).clip(usual_sizes(known) if sizes is None else sizes, None)).max())
 
 
-def allowed_difference(network: Network, X: Array) -> float:
+def allowed_difference(network: Model, X: Array) -> float:
     """How much a file may differ: the precision's own share, and what rounding does to this network."""
     finer = np.float64 if network.dtype == np.float32 else np.longdouble
     program = network.inference.needed_for("p")
@@ -208,7 +208,7 @@ def allowed_difference(network: Network, X: Array) -> float:
 
 
 def compare(
-    runtime: str, network: Network, rows: Rows, p: Array, labels: Array | None = None,
+    runtime: str, network: Model, rows: Rows, p: Array, labels: Array | None = None,
     scale: tuple[float, float] | None = None, rounding: float = 0.0,
 ) -> Agreement:  # fmt: skip
     """Compare the outputs that a file gives for rows with those of the network, and its labels, if it gives any.
@@ -229,13 +229,13 @@ def compare(
     )
 
 
-def scale_of(network: Network) -> tuple[float, float] | None:
+def scale_of(network: Model) -> tuple[float, float] | None:
     """What turns the network's predictions into the unit of its table, if it has one."""
     columns = columns_in(network.preprocessing)
     return None if columns is None else columns.scale
 
 
-def undecided(network: Network, p: Array, allowed: float) -> Array:
+def undecided(network: Model, p: Array, allowed: float) -> Array:
     """The rows whose label rounding can tip over."""
     if network.targets.kind == "labels":
         return np.asarray((np.abs(p - 0.5) <= allowed).any(axis=1))

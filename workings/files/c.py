@@ -36,7 +36,7 @@ from workings.files.agreement import (
 )
 from workings.files.c_loops import INDENT, KEYWORDS, Loops, Parts, entries
 from workings.files.statements import after, before
-from workings.network import Network
+from workings.model import Model
 from workings.version import __version__
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
@@ -44,12 +44,12 @@ TEST_ROWS = 10
 LEVELS = 127  # of a byte, on each side of 0
 
 
-def export(network: Network, path: Path, *, name: str | None = None, int8: bool = False) -> Exported:
+def export(network: Model, path: Path, *, name: str | None = None, int8: bool = False) -> Exported:
     """Write a network as a C source and its header; where there is a compiler, compile, run and compare.
 
     Parameters
     ----------
-    network : Network
+    network : Model
     path : path
         Of the source, ``digits.c``; the header is ``digits.h`` beside it.
     name : str or None
@@ -91,7 +91,7 @@ def identifier(name: str | None, path: Path) -> str:
 class CProgram:
     """One network as C."""
 
-    network: Network
+    network: Model
     prefix: str
     stem: str
     int8: bool
@@ -114,7 +114,7 @@ class CProgram:
         return {name: as_bytes(array) for name, array in self.network.parameters.items() if array.ndim == 2}
 
     @cached_property
-    def meant(self) -> Network:
+    def meant(self) -> Model:
         """The network that the file holds: with ``int8``, that of the rounded weights."""
         meant = copy.deepcopy(self.network)
         for name, (levels, scale) in self.matrices.items():

@@ -22,7 +22,7 @@ from workings.columns import Columns, Number, Words, original, standard
 from workings.errors import InputError
 from workings.layers import Dense, numbered
 from workings.losses import Loss
-from workings.network import Network
+from workings.model import Model
 
 NO_CLASSES: tuple[Any, ...] = ()
 
@@ -147,14 +147,14 @@ def column_of(name: str, features: list[Feature], source: str) -> Number | Words
 
 
 def with_table(
-    network: Network, features: Sequence[Feature], source: str, *, target: str = "target",
+    network: Model, features: Sequence[Feature], source: str, *, target: str = "target",
     scale: tuple[float, float] | None = None, reason: str = "",
-) -> Network:  # fmt: skip
+) -> Model:  # fmt: skip
     """The network with the columns of a table before it.
 
     Parameters
     ----------
-    network : Network
+    network : Model
         It takes the features.
     features : list of Measured and Coded
         What each column of its X is.
@@ -186,7 +186,7 @@ def with_table(
     return found
 
 
-def rescaled(network: Network, scales: Sequence[tuple[float, float]], source: str) -> Network:
+def rescaled(network: Model, scales: Sequence[tuple[float, float]], source: str) -> Model:
     """The network whose last layer gives each output in its target's own unit."""
     layer, number = list(numbered(network.layers))[-1]
     mean, std = np.array(scales).T
@@ -203,7 +203,7 @@ def rescaled(network: Network, scales: Sequence[tuple[float, float]], source: st
     return found
 
 
-def spread(network: Network, features: Sequence[Feature], columns: Columns, source: str) -> Network:
+def spread(network: Model, features: Sequence[Feature], columns: Columns, source: str) -> Model:
     """The network whose first weights have a row for each category."""
     first = network.layers[0]
     if not isinstance(first, Dense):

@@ -19,14 +19,14 @@ from workings.arrays import Array
 from workings.errors import FileError
 from workings.files.agreement import Exported, compare, deliver, generated_rows
 from workings.files.safetensors import checked_about, description_of, network_of, own_things, plain
-from workings.network import Network
+from workings.model import Model
 
 FORMAT = "workings network"
 READ = "Network.from_json reads what `workings export MODEL model.json` or files.save(network, 'model.json') wrote."
 MOST_BYTES = 1_000_000_000  # of a file that is read
 
 
-def export(network: Network, path: Path) -> Exported:
+def export(network: Model, path: Path) -> Exported:
     """Write a network as JSON, read it back and compare.
 
     Raises
@@ -44,7 +44,7 @@ def export(network: Network, path: Path) -> Exported:
     return deliver(path, {path.name: text_of(network).encode()}, check)
 
 
-def text_of(network: Network) -> str:
+def text_of(network: Model) -> str:
     """The whole file."""
     arrays = {**network.parameters, **network.statistics}
     about = description_of(network)
@@ -74,7 +74,7 @@ def one_line_for_each_row(text: str) -> str:
     return numbers.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
 
 
-def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Network:
+def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model:
     """Read a network that was written as JSON.
 
     Parameters

@@ -36,7 +36,7 @@ from workings.files.agreement import (
 )
 from workings.layers import BatchNorm, Dense, Dropout, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
-from workings.network import Network
+from workings.model import Model
 from workings.readings.script import save_arrays
 from workings.readings.translate.keras import ACTIVATIONS as NAMED
 from workings.readings.translate.keras import BENDS
@@ -76,7 +76,7 @@ np.save("found.npy", keras.saving.load_model(f"{name}.keras").predict(rows if le
 # -- writing ---------------------------------------------------------------------------------
 
 
-def export(network: Network, path: Path) -> Exported:
+def export(network: Model, path: Path) -> Exported:
     """Write ``NAME.keras``, and ``NAME_keras.py`` with ``NAME_keras.npz``, which make the same; run and compare.
 
     Raises
@@ -116,7 +116,7 @@ def keras_environment() -> dict[str, str]:
     return {**os.environ, "KERAS_BACKEND": chosen}
 
 
-def code_of(network: Network, path: Path) -> str:
+def code_of(network: Model, path: Path) -> str:
     """The Python file that makes the model and gives it its weights."""
     columns, lines = columns_in(network.preprocessing), ",\n".join(f"    {line}" for line in layer_lines(network))
     words = [f'"""A neural network for Keras; written by Workings {__version__}.', "", ABOUT.format(name=path.stem)]
@@ -190,7 +190,7 @@ def word_lines(column: Words, place: int) -> list[str]:
     return [*lines, f'part{place} = ops.cast(ops.equal(code, np.arange({column.width}, dtype="int32")), "float32")']
 
 
-def layer_lines(network: Network) -> Iterator[str]:
+def layer_lines(network: Model) -> Iterator[str]:
     """Each layer as code."""
     for layer in network.layers:
         if isinstance(layer, Dense):
@@ -222,7 +222,7 @@ def bend_line(bend: Activation) -> str:
     raise ProgramError(f"Keras has no activation {bend.name!r}: write the network as ONNX or C instead.")
 
 
-def weights_of(network: Network) -> list[Array]:
+def weights_of(network: Model) -> list[Array]:
     """The arrays in the order of Keras."""
     arrays = {**network.parameters, **network.statistics}
     order = {Dense: ("W", "b"), BatchNorm: ("gamma", "beta", "running_mean", "running_variance")}
@@ -237,7 +237,7 @@ def weights_of(network: Network) -> list[Array]:
 # -- reading ---------------------------------------------------------------------------------
 
 
-def from_keras(model: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Network:
+def from_keras(model: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Model:
     """Make a network of a Keras Sequential; the two are compared on generated rows.
 
     Parameters

@@ -19,14 +19,14 @@ from workings.files.agreement import Agreement, Exported, Rows, compare, deliver
 from workings.files.onnx_nodes import Graph, Nodes, Tensor
 from workings.files.onnx_reading import load
 from workings.files.statements import after, before
-from workings.network import Network
+from workings.model import Model
 from workings.version import __version__
 
 OPSET, OPSET_ML, IR_VERSION = 13, 2, 7
 __all__ = ["export", "load"]
 
 
-def export(network: Network, path: Path) -> Exported:
+def export(network: Model, path: Path) -> Exported:
     """Write a network as ONNX; where onnxruntime is installed, run it and compare.
 
     The inputs are ``X``, of the network's type; of a network that was trained on a table ``columns``, its columns of
@@ -46,15 +46,15 @@ def export(network: Network, path: Path) -> Exported:
         import onnx  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("onnx", "onnx") from error
-    content = Model(network).written().SerializeToString()
+    content = Export(network).written().SerializeToString()
     rows = generated_rows(network)
     return deliver(path, {path.name: content}, lambda folder: run(network, folder / path.name, rows))
 
 
-class Model:
+class Export:
     """One network as a graph."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Model) -> None:
         self.network, self.columns = network, columns_in(network.preprocessing)
         self.graph = Graph(network.dtype)
 
@@ -189,7 +189,7 @@ class Model:
         return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), ["n", width])
 
 
-def run(network: Network, path: Path, rows: Rows) -> Agreement | None:
+def run(network: Model, path: Path, rows: Rows) -> Agreement | None:
     """Run a file with onnxruntime and compare; None where it is not installed."""
     try:
         import onnxruntime
@@ -207,7 +207,7 @@ def run(network: Network, path: Path, rows: Rows) -> Agreement | None:
     return compare(runtime, network, rows, outputs_in(network, found), labels_in(network, found), scale_of(network))
 
 
-def outputs_in(network: Network, found: dict[str, Array]) -> Array:
+def outputs_in(network: Model, found: dict[str, Array]) -> Array:
     """The outputs behind what a file gives: of two labels with one output, the second's probability."""
     if "value" in found:
         return found["value"]
@@ -215,7 +215,7 @@ def outputs_in(network: Network, found: dict[str, Array]) -> Array:
     return found["probabilities"][:, 1:] if both else found["probabilities"]
 
 
-def labels_in(network: Network, found: dict[str, Array]) -> Array | None:
+def labels_in(network: Model, found: dict[str, Array]) -> Array | None:
     """The labels that a file gives, as the network gives them."""
     if "label" not in found or network.classes is None:
         return found.get("label")

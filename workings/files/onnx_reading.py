@@ -31,7 +31,7 @@ from workings.files.onnx_nodes import Graph, Nodes, Tensor
 from workings.files.safetensors import MOST_LAYERS
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError
-from workings.network import Network
+from workings.model import Model
 from workings.program import inference_program
 
 MOST_BYTES = 500_000_000  # of a file that is read
@@ -51,7 +51,7 @@ REASON = "taken over from an ONNX file"
 Found = tuple[str, Mapping[str, float]]
 
 
-def load(path: str | Path, *, loss: str | Loss | None = None, classes: Any = None) -> Network:
+def load(path: str | Path, *, loss: str | Loss | None = None, classes: Any = None) -> Model:
     """Make a network of an ONNX file.
 
     Parameters
@@ -396,7 +396,7 @@ class Reader:
                 return [v.decode() if isinstance(v, bytes) else v for v in values.reshape(-1).tolist()]
         return None
 
-    def ends_bare(self, network: Network) -> bool:
+    def ends_bare(self, network: Model) -> bool:
         """Whether the file gives scores to which the loss's own link is still to be applied."""
         last = network.layers[-1]
         is_whole = bool(self.pieces.link) or last != self.pieces.layers[-1]
@@ -416,7 +416,7 @@ class Reader:
             return names
         return [name] if count == 1 else [f"{name}{index}" for index in range(count)]
 
-    def with_table(self, network: Network) -> Network:
+    def with_table(self, network: Model) -> Model:
         """The network with the columns of the table before it, if the file takes a table."""
         if self.table is None and self.scale is None:
             return network
@@ -436,7 +436,7 @@ class Reader:
 
     # -- the proof ----------------------------------------------------------------------------
 
-    def check(self, network: Network) -> None:
+    def check(self, network: Model) -> None:
         """Compare the network with what the operators that were taken over give, on generated rows.
 
         Raises
@@ -454,7 +454,7 @@ class Reader:
                 rows, rounding = self.in_single(network, columns, rows, given)
         check_rows(network, self.source, rows, self.outputs(given), scale=self.scale, rounding=rounding)
 
-    def in_single(self, network: Network, columns: Columns, rows: Rows, given: dict[str, Array]) -> tuple[Rows, float]:
+    def in_single(self, network: Model, columns: Columns, rows: Rows, given: dict[str, Array]) -> tuple[Rows, float]:
         """Rows with X as the file makes it in single precision, which need no other room for rounding.
 
         Where categories have gone into the first weights, X is another one; what single precision does to ours is

@@ -20,14 +20,14 @@ from workings.errors import InputError
 from workings.files.adopting import check_rows
 from workings.files.agreement import Rows, generated_rows, largest_difference, words_of
 from workings.files.features import Coded, Feature, Measured, Text, one_hot_of, rescaled, with_table
-from workings.network import Network
+from workings.model import Model
 
 SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
 WRAPPERS = ("Pipeline", "TransformedTargetRegressor", *SEARCHES)
 TARGET = "target"  # what is predicted has no name in scikit-learn
 
 
-def from_pipeline(estimator: Any, network_of: Callable[[Any], Network]) -> Network:
+def from_pipeline(estimator: Any, network_of: Callable[[Any], Model]) -> Model:
     """Make a network, with the columns of its table, of a fitted Pipeline, or of what it may stand in.
 
     Parameters
@@ -270,7 +270,7 @@ class Steps:
 
     # -- the proof -------------------------------------------------------------------------------
 
-    def check(self, network: Network, estimator: Any, raw: Sequence[str], *, has_names: bool) -> None:
+    def check(self, network: Model, estimator: Any, raw: Sequence[str], *, has_names: bool) -> None:
         """Compare the network with what the whole pipeline predicts for generated rows of its table.
 
         Raises

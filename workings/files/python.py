@@ -17,7 +17,7 @@ from workings.arrays import Array
 from workings.columns import columns_in
 from workings.errors import FileError
 from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, words_of
-from workings.network import Network
+from workings.model import Model
 from workings.readings.script import save_arrays, save_script
 
 DRIVER = """
@@ -33,7 +33,7 @@ np.savez("found.npz", p=script["outputs"](X), label=script["predict"](table or X
 """
 
 
-def export(network: Network, path: Path) -> Exported:
+def export(network: Model, path: Path) -> Exported:
     """Write the predicting script, run it in a Python of its own, and compare.
 
     Weights that are too many to stand in it go to ``NAME-weights.npz`` beside it, which is looked for in the folder
@@ -53,7 +53,7 @@ def export(network: Network, path: Path) -> Exported:
     return deliver(path, contents, lambda folder: run(network, folder, path.name, rows))
 
 
-def run(network: Network, folder: Path, name: str, rows: Rows) -> Agreement:
+def run(network: Model, folder: Path, name: str, rows: Rows) -> Agreement:
     """Run a script and compare what it gives."""
     save_arrays(folder / "rows.npz", {"X": rows.X, **table_of(network, rows)})
     command = [sys.executable, "-c", DRIVER, name]
@@ -66,7 +66,7 @@ def run(network: Network, folder: Path, name: str, rows: Rows) -> Agreement:
     return compare(f"Python with NumPy {np.__version__}", network, rows, p, predicted if is_label else None)
 
 
-def table_of(network: Network, rows: Rows) -> dict[str, Array]:
+def table_of(network: Model, rows: Rows) -> dict[str, Array]:
     """The columns of a table, by their place, and their names."""
     columns = columns_in(network.preprocessing)
     if columns is None:

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -24,20 +24,16 @@ from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as pack_tensors
 
 from workings.activations import ACTIVATIONS, Activation, activation_named
-from workings.arrays import Array, put_state, state_of
+from workings.arrays import Array
 from workings.errors import FileError, InputError, WorkingsError, WorkingsWarning, unknown_name
 from workings.files.agreement import Agreement, Exported, compare, deliver, generated_rows
 from workings.history import History
 from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES, Loss
-from workings.network import Network
-from workings.optimizers import LBFGS
+from workings.model import Model
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.version import __version__
 from workings.writing import write_bytes
-
-if TYPE_CHECKING:
-    from workings.training import Training
 
 FORMAT = "workings"
 VERSION = 1
@@ -55,7 +51,7 @@ OTHER_READERS = {  # what reads files of other kinds
 MOST_LAYERS = 1000  # of a network that is read: the program's length, and the time to write it, grow with them
 
 
-def save(network: Network, path: str | Path) -> Path:
+def save(network: Model, path: str | Path) -> Path:
     """Write a network: architecture, parameters, statistics, classes and preprocessing.
 
     Raises
@@ -70,7 +66,7 @@ def save(network: Network, path: str | Path) -> Path:
     return write_file(Path(path), tensors, description_of(network))
 
 
-def export(network: Network, path: Path) -> Exported:
+def export(network: Model, path: Path) -> Exported:
     """Write a network, read it back and compare; see ``save``.
 
     Raises
@@ -89,13 +85,13 @@ def export(network: Network, path: Path) -> Exported:
     return deliver(path, {path.name: content}, check)
 
 
-def own_things(network: Network) -> list[Any]:
+def own_things(network: Model) -> list[Any]:
     """The activations and classes that a network was made with, as ``custom`` wants them."""
     kinds = {type(thing) for thing in (*network.layers, network.loss, *network.regularizers)}
     return [*kinds, *(layer.bend for layer in network.layers)]
 
 
-def description_of(network: Network) -> dict[str, Any]:
+def description_of(network: Model) -> dict[str, Any]:
     """All that a file says about a network: what it is, the versions it was made with, how it was trained."""
     about = {
         "version": VERSION,
@@ -106,7 +102,7 @@ def description_of(network: Network) -> dict[str, Any]:
     return about if network.history is None else {**about, "history": network.history.to_json()}
 
 
-def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Network:
+def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model:
     """Read a network that ``save`` or a checkpoint wrote.
 
     Parameters
@@ -132,7 +128,7 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Netwo
 def network_of(
     path: str | Path, about: Mapping[str, Any], arrays: Callable[[], Mapping[str, Array]],
     custom: Iterable[Activation | type],
-) -> Network:  # fmt: skip
+) -> Model:  # fmt: skip
     """Make the network that a file describes, with its arrays.
 
     Raises
@@ -167,7 +163,7 @@ def holding_together(path: str | Path) -> Iterator[None]:
 # -- describing a network in JSON, and back -------------------------------------------------
 
 
-def describe_network(network: Network) -> dict[str, Any]:
+def describe_network(network: Model) -> dict[str, Any]:
     """Everything about a network but its arrays, as plain JSON values."""
     if network.edits:
         raise InputError(
@@ -204,7 +200,7 @@ def describe_layer(layer: Layer) -> dict[str, Any]:
     return found
 
 
-def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Network:
+def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Model:
     """Make the network that a description tells of, without its arrays."""
     if len(about["layers"]) > MOST_LAYERS:
         raise FileError(f"The file describes {len(about['layers']):,} layers; at most {MOST_LAYERS:,} are read.")
@@ -215,7 +211,7 @@ def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Network:
     n_in = about["n_in"]
     if isinstance(n_in, bool) or not isinstance(n_in, int) or not 0 < n_in <= MOST_UNITS:
         raise FileError(f"The file gives {n_in!r} as the number of inputs.")
-    network = Network(layers, loss=loss, regularizer=regularizers, seed=0, dtype=about["dtype"])
+    network = Model(layers, loss=loss, regularizer=regularizers, seed=0, dtype=about["dtype"])
     network.n_in, network.rng_made = n_in, None  # its parameters do not come from a seed
     if about["classes"] is not None:
         network.targets = dataclasses.replace(network.targets, classes=classes_from(about["classes"], network))
@@ -223,7 +219,7 @@ def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Network:
     return network
 
 
-def classes_from(values: Any, network: Network) -> Array:
+def classes_from(values: Any, network: Model) -> Array:
     """The labels behind the outputs, if they are as many as these, of one kind, and all different."""
     count = network.n_out if network.loss.target == "classes" else 2
     kinds = {type(value) for value in values} if isinstance(values, list) else set()
@@ -268,7 +264,7 @@ def own(custom: tuple[Any, ...], base: type) -> dict[str, type]:
     return {kind.__name__: kind for kind in custom if isinstance(kind, type) and issubclass(kind, base)}
 
 
-def check_arrays(tensors: Mapping[str, Array], expected: Mapping[str, tuple[int, ...]], network: Network) -> None:
+def check_arrays(tensors: Mapping[str, Array], expected: Mapping[str, tuple[int, ...]], network: Model) -> None:
     """Refuse a file in which an array is missing, or of another shape or type, or not finite."""
     for name, shape in expected.items():
         if name not in tensors:
@@ -280,7 +276,7 @@ def check_arrays(tensors: Mapping[str, Array], expected: Mapping[str, tuple[int,
             raise FileError(f"The array {name!r} holds numbers that are not finite.")
 
 
-def expected_shapes(network: Network) -> dict[str, tuple[int, ...]]:
+def expected_shapes(network: Model) -> dict[str, tuple[int, ...]]:
     """The shape of each array that a network needs, found without drawing numbers."""
     shapes: dict[str, tuple[int, ...]] = {}
     width = network.n_in or 1
@@ -288,113 +284,6 @@ def expected_shapes(network: Network) -> dict[str, tuple[int, ...]]:
         shapes |= {f"{letter}{number}": shape for letter, shape in layer.shapes(width).items()}
         width = layer.width(width)
     return shapes
-
-
-# -- checkpoints ---------------------------------------------------------------------------
-
-
-def save_checkpoint(training: Training, path: Path) -> None:
-    """Write the network and all that a run needs to go on: state, order of chance, history."""
-    network = training.network
-    tensors = {**network.parameters, **network.statistics}
-    tensors |= {f"state.{name}": training.values[name] for name in training.program.states}
-    remembered = []
-    for index, callback in enumerate(training.callbacks):
-        state = callback.state()
-        arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
-        tensors |= {f"callback{index}.{name}": value for name, value in arrays.items()}
-        numbers = {name: value for name, value in state.items() if name not in arrays}
-        remembered.append({"kind": type(callback).__name__, "state": numbers})
-    about = {key: value for key, value in description_of(network).items() if key != "history"}  # the run has its own
-    run = {
-        "epoch": training.epoch, "step": training.step, "plateau": training.plateau, "stopped": training.stopped,
-        "optimizer": repr(training.optimizer), "data": training.fingerprint, "random": random_state(network.rng),
-        "history": training.history.to_json(), "callbacks": remembered,
-    }  # fmt: skip
-    write_file(path, tensors, {**about, "training": run})
-
-
-def load_checkpoint(training: Training, path: Path) -> None:
-    """Put a run into the state that a checkpoint holds.
-
-    Raises
-    ------
-    InputError
-        For L-BFGS, which keeps its memory in SciPy.
-    FileError
-        If the file is no checkpoint, is damaged, or is one of another run.
-    """
-    if isinstance(training.optimizer, LBFGS):
-        raise InputError(f"L-BFGS cannot go on from {path}: it keeps its memory in SciPy. Move it away to begin anew.")
-    tensors, about = read_file(path)
-    if "training" not in about:
-        raise FileError(f"{path} is a network file, not a checkpoint: it has nothing to go on from.")
-    with holding_together(path):
-        check_same_run(training, path, about)
-        resume(training, tensors, about["training"])
-
-
-def check_same_run(training: Training, path: Path, about: Mapping[str, Any]) -> None:
-    """Refuse the checkpoint of another network, optimizer, data, kind of seed, or list of callbacks."""
-    run = about["training"]
-    kinds = [type(callback).__name__ for callback in training.callbacks]
-    differ = {
-        "network": (architecture(about["network"]), architecture(describe_network(training.network))),
-        "optimizer": (run["optimizer"], repr(training.optimizer)),
-        "table of data, or was cut into other batches": (run["data"], training.fingerprint),
-        "source of random numbers": (
-            run["random"]["bit_generator"],
-            random_state(training.network.rng)["bit_generator"],
-        ),
-        "list of callbacks": ([callback["kind"] for callback in run["callbacks"]], kinds),
-    }
-    for what, (theirs, ours) in differ.items():
-        if theirs != ours:
-            detail = "" if what == "network" else f": {theirs}, not {ours}"
-            raise FileError(f"{path} is the checkpoint of another {what}{detail}. Move it away to begin anew.")
-
-
-def architecture(about: Mapping[str, Any]) -> Any:
-    """A network's description without what training and tables add to it, as JSON gives it back."""
-    return json.loads(
-        json.dumps({k: v for k, v in about.items() if k not in ("classes", "preprocessing")}, default=plain)
-    )
-
-
-def resume(training: Training, tensors: Mapping[str, Array], run: Mapping[str, Any]) -> None:
-    """Take over all that a checkpoint holds, once everything in it has been checked."""
-    network = training.network
-    states = {f"state.{name}": training.values[name].shape for name in training.program.states}
-    check_arrays(tensors, {**expected_shapes(network), **states}, network)
-    epoch, step, history = int(run["epoch"]), int(run["step"]), History.from_json(run["history"])
-    if not 0 <= epoch < history.epochs + 1 or step < 0 or not isinstance(run["plateau"], dict):
-        raise FileError("The checkpoint's counts do not fit each other.")
-    restore_random(network.rng, run["random"])
-    for index, (callback, kept) in enumerate(zip(training.callbacks, run["callbacks"], strict=True)):
-        prefix = f"callback{index}."
-        arrays = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
-        if arrays.keys() & expected_shapes(network).keys():  # a copy of the network's arrays
-            check_arrays(arrays, expected_shapes(network), network)
-        callback.restore({**kept["state"], **arrays})
-    network.keep(tensors)
-    training.values.update(network.start_values(training.program))
-    training.values.update({name: tensors[f"state.{name}"] for name in training.program.states})
-    history.engine, history.stopped = training.history.engine, ""
-    training.epoch, training.step, training.stopped = epoch + 1, step, str(run["stopped"])
-    training.plateau, training.history = dict(run["plateau"]), history
-
-
-def random_state(rng: Any) -> dict[str, Any]:
-    """The state of a source of random numbers as plain JSON values."""
-    plain: dict[str, Any] = json.loads(json.dumps(state_of(rng), default=lambda value: value.tolist()))
-    return plain
-
-
-def restore_random(rng: Any, state: dict[str, Any]) -> None:
-    """Put a source of random numbers back into a state."""
-    if isinstance(rng, np.random.RandomState):
-        state["state"]["key"] = np.array(state["state"]["key"], dtype=np.uint32)
-    put_state(rng, state)
 
 
 # -- bytes ---------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from workings.errors import InputError
 from workings.files.adopting import Pieces, check_agreement
 from workings.files.pipelines import WRAPPERS, from_pipeline, is_of
 from workings.losses import Loss
-from workings.network import Network
+from workings.model import Model
 
 # fmt: off
 CALLED = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu", "softmax": "softmax",
@@ -26,7 +26,7 @@ TAKEN = (
 )
 
 
-def from_sklearn(estimator: Any, *, loss: str | Loss | None = None) -> Network:
+def from_sklearn(estimator: Any, *, loss: str | Loss | None = None) -> Model:
     """Make a network of a fitted estimator; the two are compared on generated rows.
 
     Parameters
@@ -47,10 +47,10 @@ def from_sklearn(estimator: Any, *, loss: str | Loss | None = None) -> Network:
     return network_of(estimator, loss)
 
 
-def network_of(estimator: Any, loss: str | Loss | None) -> Network:
+def network_of(estimator: Any, loss: str | Loss | None) -> Model:
     """The network of an estimator alone."""
-    if isinstance(getattr(estimator, "network_", None), Network):
-        own: Network = estimator.network_
+    if isinstance(getattr(estimator, "network_", None), Model):
+        own: Model = estimator.network_
         return own
     source = f"This {type(estimator).__name__}"
     check_kind(estimator, source)

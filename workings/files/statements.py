@@ -7,7 +7,7 @@ language can write these.
 from __future__ import annotations
 
 from workings.columns import Columns, filled, original, standard
-from workings.network import Network
+from workings.model import Model
 from workings.program import Program, Statement, told
 from workings.targets import both_labels, more_probable, most_probable
 
@@ -19,7 +19,7 @@ def before(columns: Columns) -> Program:
     return Program((statement("numbers", expression, "Each column less its mean, in standard deviations."),))
 
 
-def after(network: Network, columns: Columns | None) -> Program:
+def after(network: Model, columns: Columns | None) -> Program:
     """What makes ``best`` or ``chosen`` and ``probabilities``, or ``value``, of the outputs ``p``."""
     targets = network.targets
     if targets.kind == "classes":

@@ -24,7 +24,7 @@ from workings.files.adopting import Pieces, check_agreement
 from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, given_of, scale_of
 from workings.layers import BatchNorm, Dense, Dropout
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
-from workings.network import Network
+from workings.model import Model
 from workings.program import told
 from workings.readings.translate.torch import ACTIVATIONS as MODULES
 from workings.readings.translate.torch import sequential
@@ -48,7 +48,7 @@ def load_torch() -> Any:
 # -- writing ---------------------------------------------------------------------------------
 
 
-def export(network: Network, path: Path) -> Exported:
+def export(network: Model, path: Path) -> Exported:
     """Write ``NAME.pt``, ``NAME_torch.safetensors`` and ``NAME_torch.py``; run them and compare.
 
     Of a network that was trained on a table, the module takes the table's own columns.  It predicts what the network
@@ -76,7 +76,7 @@ def export(network: Network, path: Path) -> Exported:
     return deliver(path, contents, lambda folder: run(network, folder, path, rows))
 
 
-def modules_of(network: Network) -> tuple[list[str], dict[str, str]]:
+def modules_of(network: Model) -> tuple[list[str], dict[str, str]]:
     """The modules as code, and the place of each of our arrays: ``"W1": "0.weight"``, which holds W1 transposed."""
     for layer in network.layers:
         if not isinstance(layer, (Dense, BatchNorm, Dropout)):
@@ -106,7 +106,7 @@ def link_of(loss: Loss) -> Iterator[str]:
         raise ProgramError(f"PyTorch has no module for {link.__name__}, the link of {loss!r}: write ONNX or C instead.")
 
 
-def state_of(network: Network) -> dict[str, Array]:
+def state_of(network: Model) -> dict[str, Array]:
     """The arrays under the names that PyTorch gives them; of a table, with what its numbers are standardized with."""
     places, arrays = modules_of(network)[1], {**network.parameters, **network.statistics}
     state = {place: np.ascontiguousarray(arrays[name].T) for name, place in places.items()}
@@ -118,7 +118,7 @@ def state_of(network: Network) -> dict[str, Array]:
     return {**buffers_of(columns), **{f"network.{name}": array for name, array in state.items()}}
 
 
-def code_of(network: Network, path: Path) -> str:
+def code_of(network: Model, path: Path) -> str:
     """The Python file that makes the module and gives it its weights."""
     modules = ",\n".join(f"    {module}" for module in modules_of(network)[0])
     precision = ".double()" if network.dtype == np.float64 else ""
@@ -143,7 +143,7 @@ def buffers_of(columns: Columns) -> dict[str, Array]:
     return {name: array for name, array in columns.arrays.items() if name in needed} if columns.numbers else {}
 
 
-def table_lines(network: Network, columns: Columns, sequential: str) -> list[str]:
+def table_lines(network: Model, columns: Columns, sequential: str) -> list[str]:
     """The module that takes a table's own columns, and its network."""
     given = ", ".join(name for name, some in (("columns", columns.numbers), ("categories", columns.words)) if some)
     p = f"self.network(self.features({given}))"
@@ -190,7 +190,7 @@ def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:
     yield f"return torch.cat([part.to(torch.{dtype}) for part in parts], dim=1)"
 
 
-def run(network: Network, folder: Path, path: Path, rows: Rows) -> Agreement:
+def run(network: Model, folder: Path, path: Path, rows: Rows) -> Agreement:
     """Run the code that was written and compare."""
     import runpy
 
@@ -204,7 +204,7 @@ def run(network: Network, folder: Path, path: Path, rows: Rows) -> Agreement:
 # -- reading ---------------------------------------------------------------------------------
 
 
-def from_torch(module: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Network:
+def from_torch(module: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Model:
     """Make a network of an ``nn.Sequential``; the two are compared on generated rows.
 
     Parameters

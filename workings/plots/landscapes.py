@@ -16,7 +16,7 @@ from workings.recording import Snapshots, restored
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from workings.network import Network
+    from workings.model import Model
 
 
 def landscape(
@@ -139,7 +139,7 @@ class LossPlane:
 
 
 def landscape_of(
-    net: Network,
+    net: Model,
     X: ArrayLike,
     y: ArrayLike,
     snapshots: Snapshots | None = None,
@@ -155,7 +155,7 @@ def landscape_of(
 
     Parameters
     ----------
-    net : Network
+    net : Model
         It is as before afterwards.
     X, y : array
         The rows to measure the objective on; a thousand are enough for a picture.
@@ -197,7 +197,7 @@ def landscape_of(
 
 
 def loss_plane(
-    net: Network, X: ArrayLike, y: ArrayLike, snapshots: Snapshots | None = None, *, steps: int = 31, seed: int = 0
+    net: Model, X: ArrayLike, y: ArrayLike, snapshots: Snapshots | None = None, *, steps: int = 31, seed: int = 0
 ) -> LossPlane:
     """Compute what ``landscape_of`` draws.
 
@@ -252,7 +252,7 @@ def principal_directions(thetas: Array) -> tuple[Array, Array, Array, tuple[floa
     return end, directions, (thetas - end) @ directions.T, (float(first), float(second))
 
 
-def random_directions(net: Network, seed: int) -> Array:
+def random_directions(net: Model, seed: int) -> Array:
     """Draw two directions in which each unit's weights are as long as the network's own, and biases do not move."""
     rng, directions = np.random.default_rng(seed), []
     for _ in range(2):
@@ -279,7 +279,7 @@ def axis_around(values: Array, steps: int, otherwise: float) -> Array:
 
 
 def losses_over(
-    net: Network, X: ArrayLike, y: ArrayLike, end: Array, directions: Array, alphas: Array, betas: Array
+    net: Model, X: ArrayLike, y: ArrayLike, end: Array, directions: Array, alphas: Array, betas: Array
 ) -> Array:
     """Compute the network's objective at every point of the plane."""
     losses = np.empty((len(alphas), len(betas)))

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from workings.arrays import Array
 from workings.errors import InputError
-from workings.network import Network
+from workings.model import Model
 from workings.plots.drawing import BLUE, PALE, VERMILION, bare, class_name, matplotlib_part, new_axes
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Column = tuple[float, dict[int, float]]
 
 
 def network(
-    sizes: Sequence[int] | Network,
+    sizes: Sequence[int] | Model,
     weights: Sequence[ArrayLike] | None = None,
     *,
     names: Sequence[str] | None = None,
@@ -36,7 +36,7 @@ def network(
 
     Parameters
     ----------
-    sizes : sequence of int, or Network
+    sizes : sequence of int, or Model
         Units in each layer, beginning with the inputs, such as [2, 3, 2].  A network brings its sizes, weights
         and activations, and the classes behind its outputs.
     weights : sequence of arrays of shape (sizes[i], sizes[i + 1]), optional
@@ -67,7 +67,7 @@ def network(
     ['length', 'width', 'input\\n2', 'hidden\\n3 tanh', 'output\\n2']
     """
     below: Sequence[str] = ()
-    if isinstance(sizes, Network):
+    if isinstance(sizes, Model):
         below, outputs = told_below(sizes), outputs or told_outputs(sizes)
         sizes, weights = parts_of(sizes, weights)
     sizes = check_sizes(sizes, names, weights)
@@ -96,7 +96,7 @@ def network(
     return target
 
 
-def parts_of(net: Network, weights: Sequence[ArrayLike] | None) -> tuple[list[int], Sequence[ArrayLike]]:
+def parts_of(net: Model, weights: Sequence[ArrayLike] | None) -> tuple[list[int], Sequence[ArrayLike]]:
     """Give the sizes of a network's layers, and the weights between them."""
     net.check_built()
     if weights is not None:
@@ -105,7 +105,7 @@ def parts_of(net: Network, weights: Sequence[ArrayLike] | None) -> tuple[list[in
     return [net.n_in or 0, *(array.shape[1] for array in matrices)], matrices
 
 
-def told_below(net: Network) -> list[str]:
+def told_below(net: Model) -> list[str]:
     """Give what stands below each layer beside its size: nothing for the inputs, and the activations."""
     bends: list[str] = []
     for layer in net.layers:  # an activation may come with the weights, or with a layer behind them
@@ -116,7 +116,7 @@ def told_below(net: Network) -> list[str]:
     return ["", *bends]
 
 
-def told_outputs(net: Network) -> list[str] | None:
+def told_outputs(net: Model) -> list[str] | None:
     """Give the classes behind a network's outputs, where each has one."""
     if net.classes is None or len(net.classes) != net.n_out:
         return None

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from workings.arrays import Array
 from workings.errors import InputError
-from workings.network import Network
+from workings.model import Model
 from workings.plots.drawing import GREY, bare, matplotlib_part, matrix, new_figure, panels, symmetric, write_cells
 
 if TYPE_CHECKING:
@@ -83,12 +83,12 @@ def as_pictures(X: ArrayLike, shape: tuple[int, int] | None) -> Array:
     return array.reshape(-1, height, width)
 
 
-def weights(W: ArrayLike | Network, shape: tuple[int, int] | None = None, *, limit: int = 32) -> Figure:
+def weights(W: ArrayLike | Model, shape: tuple[int, int] | None = None, *, limit: int = 32) -> Figure:
     """Draw what each unit of a layer looks for: its weights as an image, orange for more ink, blue for less.
 
     Parameters
     ----------
-    W : array of shape (n_in, units), or Network
+    W : array of shape (n_in, units), or Model
         Of a network, the weights of its first layer are drawn.  When no shape is given and ``n_in`` is no square
         number, or below 16 and so hardly a picture's, one heat map of all of it is drawn.
     shape : (height, width), optional
@@ -112,7 +112,7 @@ def weights(W: ArrayLike | Network, shape: tuple[int, int] | None = None, *, lim
     >>> [ax.get_title() for ax in figure.axes[:3]], figure.axes[3].get_ylabel()
     (['unit 0', 'unit 1', 'unit 2'], 'weight')
     """
-    if isinstance(W, Network):
+    if isinstance(W, Model):
         W = first_weights(W)
     W = matrix(W, "W", "an array of shape (n_in, units)")
     if shape is None and (W.shape[0] < FEWEST_PIXELS or math.isqrt(W.shape[0]) ** 2 != W.shape[0]):
@@ -131,7 +131,7 @@ def weights(W: ArrayLike | Network, shape: tuple[int, int] | None = None, *, lim
     return figure
 
 
-def first_weights(net: Network) -> Array:
+def first_weights(net: Model) -> Array:
     """Give the weights of a network's first layer, in float64."""
     net.check_built()
     return next(array for array in net.parameters.values() if array.ndim == 2).astype(float)

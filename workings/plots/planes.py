@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from workings.network import Network
+    from workings.model import Model
 
 
 def boundary(
@@ -146,7 +146,7 @@ def boundaries(
 
 
 def units(
-    net: Network,
+    net: Model,
     X: ArrayLike,
     y: ArrayLike | None = None,
     *,
@@ -163,7 +163,7 @@ def units(
 
     Parameters
     ----------
-    net : Network
+    net : Model
     X : array of shape (n, n_in)
         Says how much of the plane is shown; its points are drawn over it.
     y : array of shape (n,), optional
@@ -224,7 +224,7 @@ def units(
     return figure
 
 
-def seen_plane(net: Network, X: ArrayLike) -> Array:
+def seen_plane(net: Model, X: ArrayLike) -> Array:
     """Check points in the plane that a network of two inputs sees."""
     X = matrix(X, "X", "an array of shape (n, 2): what units see is drawn over two inputs")
     if net.n_in != 2 or X.shape[1] != 2:
@@ -256,13 +256,13 @@ def grid_over(X: Array, steps: int) -> tuple[Array, Array, Array]:
     return x1, x2, np.column_stack([axis.ravel() for axis in np.meshgrid(x1, x2)])
 
 
-def forward(net: Network, X: Array) -> Trace:
+def forward(net: Model, X: Array) -> Trace:
     """Trace a prediction, with nothing left to chance: every value that it names."""
     program = net.inference.needed_for("p")
     return Tracer(program)({**net.parameters, **net.statistics, "X": X.astype(net.dtype), "n": len(X)})
 
 
-def name_of_layer(net: Network, trace: Trace, layer: int) -> str:
+def name_of_layer(net: Model, trace: Trace, layer: int) -> str:
     """Give the name of a layer's output: ``a2`` of the second with weights, or ``z2`` if it has no activation.
 
     Raises

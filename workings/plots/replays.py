@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from workings.network import Network
+    from workings.model import Model
 
 COLOURS_OF_FILM = 128  # a GIF may have 256; fewer make smaller files
 DOTS_PER_INCH = 112
 LAST = 2000  # milliseconds that the end is shown in a GIF, before it begins again
-Scene = Callable[["Network", "Axes"], object]
+Scene = Callable[["Model", "Axes"], object]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Film:
 
 
 def replay(
-    net: Network,
+    net: Model,
     X: ArrayLike,
     y: ArrayLike,
     snapshots: Snapshots,
@@ -98,7 +98,7 @@ def replay(
 
     Parameters
     ----------
-    net : Network
+    net : Model
         It is as before afterwards.
     X, y : array
         The rows about which the network is asked.
@@ -146,7 +146,7 @@ def replay(
 
 
 def film(
-    net: Network,
+    net: Model,
     X: ArrayLike,
     y: ArrayLike,
     snapshots: Snapshots,
@@ -195,7 +195,7 @@ def film(
     return Film(with_one_palette(pictures), list(snapshots.epochs), words, milliseconds)
 
 
-def told_score(net: Network, X: ArrayLike, y: ArrayLike) -> str:
+def told_score(net: Model, X: ArrayLike, y: ArrayLike) -> str:
     """Say how good the network is on some rows."""
     kind = "R²" if net.loss.target not in ("classes", "labels") else "accuracy"
     return f"{kind} {net.score(X, y):.3f}"
@@ -279,9 +279,7 @@ def as_png(picture: Any) -> bytes:
 # What can be shown
 
 
-def chosen_scene(
-    net: Network, X: ArrayLike, y: ArrayLike, snapshots: Snapshots, show: str | Scene
-) -> tuple[Scene, str]:
+def chosen_scene(net: Model, X: ArrayLike, y: ArrayLike, snapshots: Snapshots, show: str | Scene) -> tuple[Scene, str]:
     """Give the function that draws what the network says, and words for it."""
     if callable(show):
         return show, "Training, from epoch to epoch."
@@ -297,31 +295,31 @@ def chosen_scene(
     return scenes[show](net, np.asarray(X), np.asarray(y), snapshots)
 
 
-def boundary_scene(net: Network, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
+def boundary_scene(net: Model, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
     """Show the boundaries between the classes over the plane."""
     X, y = plane(X, y)
 
-    def draw(net: Network, ax: Axes) -> None:
+    def draw(net: Model, ax: Axes) -> None:
         draw_boundary(tidy(ax, "$x_1$", "$x_2$"), net, X, y, steps=100, size=16)
 
     return draw, "How the boundary between the classes moves while the network learns, and its loss by epoch."
 
 
-def confusion_scene(net: Network, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
+def confusion_scene(net: Model, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
     """Show what is taken for what."""
 
-    def draw(net: Network, ax: Axes) -> None:
+    def draw(net: Model, ax: Axes) -> None:
         confusion(y, net.predict(X), ax=ax)
 
     return draw, "Which classes are taken for which while the network learns, and its loss by epoch."
 
 
-def weights_scene(net: Network, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
+def weights_scene(net: Model, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
     """Show the weights of up to 25 units of the first layer, as images or as one heat map."""
     name = next(name for name, array in net.parameters.items() if array.ndim == 2)
     scale = symmetric(np.array([values[name] for values in snapshots.values], dtype=float))
 
-    def draw(net: Network, ax: Axes) -> None:
+    def draw(net: Model, ax: Axes) -> None:
         bare(ax).imshow(mosaic(first_weights(net)), interpolation="nearest", **scale)
         ax.set_xlabel(f"weights {name}: orange above 0, blue below")
 
@@ -347,13 +345,13 @@ def mosaic(W: Array, most: int = 25) -> Array:
     return sheet
 
 
-def predictions_scene(net: Network, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
+def predictions_scene(net: Model, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
     """Show the predicted numbers: over the input if there is one, else beside the true ones."""
     single = net.n_in == 1 and y.ndim == 1
     at = np.linspace(X.min(), X.max(), 200).reshape(-1, 1) if single else None
     limits = float(y.min()), float(y.max())
 
-    def draw(net: Network, ax: Axes) -> None:
+    def draw(net: Model, ax: Axes) -> None:
         if at is not None:
             ax.scatter(X[:, 0], y, s=12, color=BLUE, edgecolors="white", linewidths=0.5)
             ax.plot(at[:, 0], net.predict(at), color=VERMILION, linewidth=2)

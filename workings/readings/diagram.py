@@ -13,19 +13,19 @@ import numpy as np
 
 from workings.arrays import Array
 from workings.layers import Dense, numbered
-from workings.network import Network
+from workings.model import Model
 
 POSITIVE, NEGATIVE = "#0072b2", "#e69f00"
 SHOWN = 10  # units of a layer that are drawn
 ACROSS, DOWN, MARGIN = 130, 22, 30
 
 
-def diagram(network: Network) -> str:
+def diagram(network: Model) -> str:
     """Draw the dense layers of a network with their weights.
 
     Parameters
     ----------
-    network : Network
+    network : Model
         A network that has parameters.
 
     Returns
@@ -35,7 +35,7 @@ def diagram(network: Network) -> str:
 
     Examples
     --------
-    >>> from workings import Dense
+    >>> from workings import Dense, Network
     >>> drawn = diagram(Network([Dense(3, "tanh"), Dense(1)], loss="SquaredError", seed=0, n_in=2))
     >>> drawn.startswith("<svg"), drawn.count("<circle"), drawn.count("<line")
     (True, 6, 9)

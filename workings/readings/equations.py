@@ -18,7 +18,7 @@ from workings.errors import unknown_name
 from workings.program import Program, Statement
 
 if TYPE_CHECKING:
-    from workings.network import Network
+    from workings.model import Model
     from workings.optimizers import Part
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # how strongly the parts of an expression hold together
@@ -427,7 +427,7 @@ class Equations:
         return f"$$\n{self.latex}\n$$"
 
 
-def equations(network: Network, optimizer: Part | None = None, *, notation: str = "alphabet") -> Equations:
+def equations(network: Model, optimizer: Part | None = None, *, notation: str = "alphabet") -> Equations:
     """The forward and backward formulas of a network, and with an optimizer its update, as equations.
 
     Parameters

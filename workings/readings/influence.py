@@ -14,7 +14,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,8 +59,8 @@ class Way:
 
 
 @dataclass(frozen=True, repr=False)
-class Influence:
-    """How one entry of a parameter acts on the objective; ``str`` for the terminal, ``html`` a page.
+class Paths:
+    """How one entry of a parameter acts on the objective; see :class:`workings.readings.explain.Influence`.
 
     Attributes
     ----------
@@ -96,40 +95,8 @@ class Influence:
         """All paths together."""
         return sum(path.adds for path in self.paths) + self.rest + self.penalty
 
-    def __str__(self) -> str:
-        from workings.readings.showing import text_of_influence
 
-        return text_of_influence(self)
-
-    __repr__ = __str__
-
-    @property
-    def latex(self) -> str:
-        """The paths as a LaTeX document that needs amsmath alone."""
-        from workings.readings.showing import latex_of_influence
-
-        return latex_of_influence(self)
-
-    @property
-    def html(self) -> str:
-        """The paths as one page that asks for nothing from outside."""
-        from workings.readings.page import page_of_influence
-
-        return page_of_influence(self)
-
-    def _repr_html_(self) -> str:
-        from workings.readings.page import influence_in_notebook
-
-        return influence_in_notebook(self)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the paths to a file: ``.html``, ``.tex`` or ``.txt``."""
-        from workings.readings.worked_step import save_reading
-
-        return save_reading(self, path)
-
-
-def influence(program: Program, values: Mapping[str, Any], why: str, row: int | None) -> Influence:
+def influence(program: Program, values: Mapping[str, Any], why: str, row: int | None) -> Paths:
     """Follow one entry of a parameter to the objective; ``values`` are those of the step.
 
     Without a row, that one is written out to which the strongest way owes most.
@@ -142,7 +109,7 @@ def influence(program: Program, values: Mapping[str, Any], why: str, row: int | 
     direction = np.zeros(np.shape(values[parameter]))
     direction[index] = 1.0
     left, right, _ = measure(direction, 1e-6)
-    return Influence(
+    return Paths(
         program, shown(parameter, index), float(known[f"d{parameter}"][index]), (left + right) / 2,
         tuple(paths), rest, route.penalty(), route.row, route.mixes,
     )  # fmt: skip

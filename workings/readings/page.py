@@ -12,7 +12,7 @@ import html
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from workings.arrays import Array
 from workings.colours import blue_to_orange
 from workings.program import STAGE_WORDS, show_shape
 from workings.readings.equations import GREEK, Teller
+from workings.readings.influence import Paths, Way
 from workings.readings.mathml import MathML, block, row, tag
 from workings.readings.showing import (
     DIGITS,
@@ -41,10 +42,7 @@ from workings.readings.showing import (
     written_out,
     written_place,
 )
-
-if TYPE_CHECKING:
-    from workings.readings.influence import Influence, Way
-    from workings.readings.worked_step import Explanation, Slopes, Worked
+from workings.readings.worked_step import Slopes, Worked, WorkedStep
 
 MOST_IN_TABLE, MOST_COLUMNS = 64, 12  # entries and columns of an array that is a table from the start
 MOST_TO_OPEN = 2_000  # entries of an array all of whose rows can be opened
@@ -119,22 +117,22 @@ def fragment(body: str) -> str:
     return f'<style>{STYLE}</style><div class="workings">{body}</div>'
 
 
-def page_of_step(explanation: Explanation) -> str:
+def page_of_step(explanation: WorkedStep) -> str:
     """A worked step as a page."""
     return document("One training step, worked", step_body(explanation))
 
 
-def step_in_notebook(explanation: Explanation) -> str:
+def step_in_notebook(explanation: WorkedStep) -> str:
     """A worked step in a notebook."""
     return fragment(step_body(explanation))
 
 
-def page_of_influence(influence: Influence) -> str:
+def page_of_influence(influence: Paths) -> str:
     """The ways of one weight as a page."""
     return document(f"How {influence.parameter} acts on J", influence_body(influence))
 
 
-def influence_in_notebook(influence: Influence) -> str:
+def influence_in_notebook(influence: Paths) -> str:
     """The ways of one weight in a notebook."""
     return fragment(influence_body(influence))
 
@@ -154,7 +152,7 @@ def scroll(content: str, label: str) -> str:
 # -- the worked step ---------------------------------------------------------------------------
 
 
-def step_body(explanation: Explanation) -> str:
+def step_body(explanation: WorkedStep) -> str:
     """The worked step without the page around it."""
     teller = Teller(explanation.program, MathML(DIGITS))
     pieces = ["<h1>One training step, worked</h1>", *(paragraph(line, "about") for line in explanation.about)]
@@ -168,7 +166,7 @@ def step_body(explanation: Explanation) -> str:
     return "".join([*pieces, result(explanation)])
 
 
-def stage_body(explanation: Explanation, several: Sequence[Worked], teller: Teller) -> Iterator[str]:
+def stage_body(explanation: WorkedStep, several: Sequence[Worked], teller: Teller) -> Iterator[str]:
     """The statements of one stage, with a heading where another layer begins."""
     part = ""
     for worked in several:
@@ -178,7 +176,7 @@ def stage_body(explanation: Explanation, several: Sequence[Worked], teller: Tell
         yield article(worked, teller, explanation.row, explanation.steps.index(worked))
 
 
-def result(explanation: Explanation) -> str:
+def result(explanation: WorkedStep) -> str:
     """The objective before and after."""
     text = f"<strong>J before the step: {precise(explanation.before)}</strong>"
     if explanation.after is not None:
@@ -187,7 +185,7 @@ def result(explanation: Explanation) -> str:
     return f'<p class="result">{text}</p>'
 
 
-def contents(explanation: Explanation) -> str:
+def contents(explanation: WorkedStep) -> str:
     """Links to the statements."""
     lists = []
     for stage, several in sections(explanation.steps):
@@ -318,7 +316,7 @@ def png(shades: Array, palette: Array) -> bytes:
 # -- the ways of one weight --------------------------------------------------------------------
 
 
-def influence_body(influence: Influence) -> str:
+def influence_body(influence: Paths) -> str:
     """The ways of one weight without the page around them."""
     rows = [(str(way).rpartition(":")[0], way.adds) for way in influence.paths[:MOST_SHOWN]] + others(influence)
     lines = "".join(

@@ -9,16 +9,14 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from workings.program import STAGE_WORDS, show_shape
 from workings.readings.equations import PRODUCT, SUM, Latex, Plain, Teller
-
-if TYPE_CHECKING:
-    from workings.readings.influence import Influence, Way
-    from workings.readings.worked_step import Explanation, Worked
+from workings.readings.influence import Paths, Way
+from workings.readings.worked_step import Worked, WorkedStep
 
 DIGITS = 6
 MOST_ROWS, MOST_COLUMNS = 8, 8  # of an array that is shown whole
@@ -104,7 +102,7 @@ def slope_told(worked: Worked) -> str:
 # -- text ------------------------------------------------------------------------------------
 
 
-def text_of_step(explanation: Explanation) -> str:
+def text_of_step(explanation: WorkedStep) -> str:
     """The whole step for the terminal."""
     lines = ["One training step, worked", *(f"  {line}" for line in explanation.about)]
     teller = Teller(explanation.program, Plain(DIGITS))
@@ -123,7 +121,7 @@ def text_of_step(explanation: Explanation) -> str:
     return "\n".join([*lines, "", *result_lines(explanation)])
 
 
-def written_out(explanation: Explanation) -> str:
+def written_out(explanation: WorkedStep) -> str:
     """Which row and units are written out."""
     which = f"unit {explanation.unit} of each layer" + (" (its last, where it has fewer)" if explanation.unit else "")
     return f"row {explanation.row}, {which}, counted from 0"
@@ -141,7 +139,7 @@ def called(name: str, teller: Teller) -> str:
     return name if symbol == name else f"{name} ({symbol})"
 
 
-def result_lines(explanation: Explanation) -> list[str]:
+def result_lines(explanation: WorkedStep) -> list[str]:
     """The objective before and after."""
     lines = [f"J before the step: {precise(explanation.before)}"]
     if explanation.after is not None:
@@ -224,7 +222,7 @@ def columns(array: Any) -> list[str]:
     return ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
 
 
-def text_of_influence(influence: Influence) -> str:
+def text_of_influence(influence: Paths) -> str:
     """The paths of one weight for the terminal."""
     count = len(influence.paths)
     lines = [f"How {influence.parameter} acts on J"]
@@ -248,7 +246,7 @@ def text_of_influence(influence: Influence) -> str:
     return "\n".join(lines)
 
 
-def others(influence: Influence) -> list[tuple[str, float]]:
+def others(influence: Paths) -> list[tuple[str, float]]:
     """What is added by ways that are not listed, and by no way at all."""
     found = []
     beyond = influence.paths[MOST_SHOWN:]
@@ -260,7 +258,7 @@ def others(influence: Influence) -> list[tuple[str, float]]:
     return found
 
 
-def way_lines(influence: Influence, way: Way) -> Iterator[str]:
+def way_lines(influence: Paths, way: Way) -> Iterator[str]:
     """The factors of the strongest way in one row."""
     teller = Teller(influence.program, Plain(DIGITS))
     only = ", within the row alone (a layer mixes rows)" if influence.mixes else ""
@@ -321,7 +319,7 @@ def escaped(text: str) -> str:
     return "".join(special.get(letter, letter) for letter in text)
 
 
-def latex_of_step(explanation: Explanation) -> str:
+def latex_of_step(explanation: WorkedStep) -> str:
     """The whole step as a document."""
     teller = Teller(explanation.program, Latex("alphabet", DIGITS))
     lines = [PREAMBLE + r"\section*{One training step, worked}", *(rf"{escaped(line)}\\" for line in explanation.about)]
@@ -393,7 +391,7 @@ def latex_array(symbol: str, value: Any) -> str:
     return rf"\[ {symbol} = \begin{{pmatrix}} " + r" \\ ".join(rows) + r" \end{pmatrix} \]"
 
 
-def latex_of_influence(influence: Influence) -> str:
+def latex_of_influence(influence: Paths) -> str:
     """The paths of one weight as a document."""
     teller = Teller(influence.program, Latex("alphabet", DIGITS))
     lines = [PREAMBLE + rf"\section*{{How {escaped(influence.parameter)} acts on $J$}}"]

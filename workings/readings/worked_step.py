@@ -11,28 +11,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from workings.arrays import Array, as_random, describe
+from workings.arrays import Array
 from workings.checks.gradients import check_entry, doubled, slope_along
 from workings.columns import columns_in
 from workings.engines.reference import Runner, inputs_of
-from workings.errors import InputError
-from workings.optimizers import LBFGS, Part
+from workings.optimizers import Part
 from workings.program import Program, Shape, Statement, show_shape
 from workings.readings.entries import Entries, Index
-from workings.readings.influence import Influence, influence
-from workings.schedules import OnPlateau
-from workings.sparse import dense
-from workings.training import checked_optimizer
-from workings.writing import write_bytes
 
 if TYPE_CHECKING:
-    from workings.network import Network
+    from workings.model import Model
 
 MOST_NAMES = 20  # of columns that are told
 FEW_SLOPES = 64  # entries of a gradient that are all measured; of a larger one only the entry that is written out
@@ -100,8 +92,8 @@ class Worked:
 
 
 @dataclass(frozen=True, repr=False)
-class Explanation:
-    """One training step, worked; ``str`` is for the terminal, ``html`` a page, ``latex`` a document.
+class WorkedStep:
+    """One training step with all its values; see :class:`workings.readings.explain.Explanation`.
 
     Attributes
     ----------
@@ -132,146 +124,24 @@ class Explanation:
         statement = self.program[target]
         return next(worked for worked in reversed(self.steps) if worked.statement == statement)
 
-    def __str__(self) -> str:
-        from workings.readings.showing import text_of_step
 
-        return text_of_step(self)
-
-    __repr__ = __str__
-
-    @property
-    def latex(self) -> str:
-        """The step as a LaTeX document that needs amsmath alone."""
-        from workings.readings.showing import latex_of_step
-
-        return latex_of_step(self)
-
-    @property
-    def html(self) -> str:
-        """The step as one page that asks for nothing from outside."""
-        from workings.readings.page import page_of_step
-
-        return page_of_step(self)
-
-    def _repr_html_(self) -> str:
-        from workings.readings.page import step_in_notebook
-
-        return step_in_notebook(self)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the step to a file: ``.html``, ``.tex`` or ``.txt``.
-
-        Raises
-        ------
-        InputError
-            For another kind of file.
-        FileError
-            If the file cannot be written.
-        """
-        return save_reading(self, path)
-
-
-def save_reading(reading: Explanation | Influence, path: str | Path) -> Path:
-    """Write a reading to a file, as its name ends."""
-    path = Path(path)
-    kinds = {".html": lambda: reading.html, ".tex": lambda: reading.latex, ".txt": lambda: f"{reading}\n"}
-    if path.suffix not in kinds:
-        raise InputError(f"A reading is written as {', '.join(kinds)}; the name is {path.name!r}.")
-    write_bytes(path, kinds[path.suffix]().encode())
-    return path
-
-
-def explain(
-    network: Network,
-    X: ArrayLike,
-    y: ArrayLike,
-    *,
-    optimizer: Part | None = None,
-    row: int | None = None,
-    unit: int = 0,
-    sample_weight: ArrayLike | None = None,
-    why: str | None = None,
-) -> Explanation | Influence:
-    """Work one training step: every equation with its words, its shapes and its numbers.
-
-    Parameters
-    ----------
-    X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
-        The rows of the step; few are easier to read.
-    optimizer : optimizer or None
-        Whose update is worked, too. Where it is the one that ``net.step`` has been called with, its state goes on.
-    row : int or None
-        Which row is written out term by term: by default the first; with ``why`` the one that adds most.
-    unit : int
-        Which unit of each layer is written out; of a layer that has fewer, its last.
-    sample_weight : array of shape (n,) or None
-    why : str or None
-        One entry of a parameter, ``"W1[0,2]"``: how it acts on the objective, path by path.
-
-    Returns
-    -------
-    Explanation, or Influence with ``why``
-        The network is not changed (but for being built, if it was not).
-
-    Raises
-    ------
-    InputError
-        For rows, units or names that are not there.
-
-    Examples
-    --------
-    >>> from workings import Dense, Network, SGD, SquaredError
-    >>> net = Network([Dense(1, weights=[[2.0], [3.0]])], loss=SquaredError(half=True))
-    >>> step = explain(net, [[1.0, 0.5]], [4.0], optimizer=SGD(0.1))
-    >>> step["z1"].entry, step["dW1"].entry, round(step.after, 6)
-    (3.5, -0.5, 0.075078)
-    >>> print(explain(net, [[1.0, 0.5]], [4.0], why="W1[1,0]").paths[0])
-    W1[1,0] → z1[·,0] → J: -0.25
-    """
-    features, targets, w = network.prepare(X, y, sample_weight)
-    features, n = dense(features), len(features)
-    for name, value in (("row", 0 if row is None else row), ("unit", unit)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-            raise InputError(f"{name} must be a whole number from 0, not {describe(value)}.")
-    if row is not None and row >= n:
-        raise InputError(f"There is no row {row}: X has {n} rows, counted from 0.")
-    widest = max(layer.width(network.n_in or 1) for layer in network.layers)
-    if unit >= widest:
-        raise InputError(f"There is no unit {unit}: the widest layer has {widest}, counted from 0.")
-    program = network.program(checked(optimizer), weighted=w is not None)
-    drawn = network.draw(n, as_random(0))
-    values = {**network.step_values(program, features, targets, w, drawn), **next_step(network, optimizer)}
-    if why is not None:
-        return influence(network.program(weighted=w is not None), values, why, row)
-    work = Work(program, values, int(row or 0), int(unit))
+def work_step(
+    network: Model,
+    program: Program,
+    values: Mapping[str, Any],
+    optimizer: Part | None,
+    row: int,
+    unit: int,
+) -> WorkedStep:
+    """Run the statements of one step on ``values`` and keep what each gave; one row and one unit are written out."""
+    work = Work(program, values, row, unit)
     steps = tuple(map(work.worked, program.statements))
     after = work.objective({**values, **{name: work.values[name] for name in program.parameters}})
-    return Explanation(
+    return WorkedStep(
         program, {name: values[name] for name in given_names(program, values)}, steps,
         work.objective(values), None if optimizer is None else after, work.row, work.unit,
         about(network, optimizer, values),
     )  # fmt: skip
-
-
-def checked(optimizer: Any) -> Part | None:
-    """Refuse an optimizer whose step is no list of statements, or needs a history."""
-    if optimizer is None:
-        return None
-    if isinstance(checked_optimizer(optimizer), LBFGS):
-        raise InputError("SciPy makes the steps of L-BFGS: leave the optimizer out to see the gradients alone.")
-    if isinstance(optimizer.schedule, OnPlateau):
-        raise InputError("OnPlateau follows a history, which one step does not have: give a number.")
-    return optimizer  # type: ignore[no-any-return]
-
-
-def next_step(network: Network, optimizer: Any) -> dict[str, Any]:
-    """The learning rate, the number of the step and the optimizer's state, as ``net.step`` would go on."""
-    if optimizer is None:
-        return {}
-    known: dict[str, Any] = {"t": 0, "values": {}}
-    if network.state.get("optimizer") == optimizer:
-        known = network.state
-    return {**known["values"], "lr": optimizer.schedule(known["t"]), "t": known["t"] + 1}
 
 
 def given_names(program: Program, values: Mapping[str, Any]) -> list[str]:
@@ -283,7 +153,7 @@ def given_names(program: Program, values: Mapping[str, Any]) -> list[str]:
     return [*first, *parameters, *(name for name in inputs if name not in {*first, *parameters})]
 
 
-def about(network: Network, optimizer: Any, values: Mapping[str, Any]) -> tuple[str, ...]:
+def about(network: Model, optimizer: Any, values: Mapping[str, Any]) -> tuple[str, ...]:
     """What is worked, in a few lines."""
     rows = "1 row" if values["n"] == 1 else f"{values['n']:,} rows"
     layers = " → ".join([f"{network.n_in} inputs" if network.n_in != 1 else "1 input", *map(repr, network.layers)])

@@ -24,9 +24,19 @@ from workings.initializers import GlorotUniformOf, InitializerLike
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import Formula, Loss, SquaredError
 from workings.network import Network
-from workings.optimizers import LBFGS, SGD, AdamEpsilonHat, Chain, ClipByNorm, Momentum, Nesterov, Optimizer, Part
+from workings.optimizers import (
+    LBFGS,
+    SGD,
+    AdamEpsilonHat,
+    Chain,
+    ClipByNorm,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    Part,
+    checked_optimizer,
+)
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
-from workings.training import checked_optimizer
 
 # -- checking parameters --------------------------------------------------------------------
 

@@ -31,11 +31,11 @@ from workings.readings.script.training import write_training
 from workings.writing import write_bytes
 
 if TYPE_CHECKING:
-    from workings.network import Network
+    from workings.model import Model
 
 
 def script(
-    network: Network,
+    network: Model,
     *,
     optimizer: Part | None = None,
     epochs: int = 100,
@@ -122,7 +122,7 @@ def written(settings: Settings) -> str:
     return page.whole()
 
 
-def save_script(network: Network, path: str | Path, *, data: Any = None, **settings: Any) -> list[Path]:
+def save_script(network: Model, path: str | Path, *, data: Any = None, **settings: Any) -> list[Path]:
     """Write a script to a file; data or weights that are too many to stand in it go to ``.npz`` files beside it.
 
     Returns

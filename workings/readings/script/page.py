@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workings.network import Network
+from workings.model import Model
 from workings.program import Program
 from workings.readings.copying import Copied
 from workings.readings.script.settings import Settings
@@ -48,7 +48,7 @@ class Page:
     copied: Copied = field(default_factory=Copied)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> Model:
         """The network that is told."""
         return self.settings.network
 

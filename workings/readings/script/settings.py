@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workings.arrays import Array, as_features, describe
-from workings.callbacks import Callback, Checkpoint, EarlyStopping
+from workings.callbacks import Callback, EarlyStopping
 from workings.columns import Columns, columns_in
 from workings.errors import InputError
 from workings.history import not_recorded
 from workings.metrics import METRICS, Metric
-from workings.network import as_weights
-from workings.optimizers import LBFGS, Part
+from workings.model import as_weights
+from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.schedules import OnPlateau
 from workings.separated import read_columns
 from workings.sparse import dense
 from workings.targets import Targets
-from workings.training import checked_callbacks, checked_optimizer, chosen_metrics, combined_weights
+from workings.training import checked_callbacks, chosen_metrics, combined_weights
 
 if TYPE_CHECKING:
-    from workings.network import Network
+    from workings.model import Model
 
 MOST_INLINE = 20_000  # numbers that are written into a script
 TABLES = (".csv", ".tsv", ".txt")  # how the names of tables end
@@ -56,7 +56,7 @@ class Held:
 class Settings:
     """What a script is to do, checked."""
 
-    network: Network
+    network: Model
     optimizer: Part | None = None
     epochs: int = 100
     batch_size: int | None = 32
@@ -307,7 +307,7 @@ class Settings:
 
 def only_looks_on(callback: Callback) -> bool:
     """Whether a callback leaves the training as it is."""
-    return type(callback) is Checkpoint or not (callback.every_epoch or callback.looks_back)
+    return callback.only_observes or not (callback.every_epoch or callback.looks_back)
 
 
 def both(data: Any) -> tuple[Array, Array]:

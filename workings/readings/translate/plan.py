@@ -22,14 +22,14 @@ from workings.arrays import describe
 from workings.errors import InputError, unknown_name
 from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES
-from workings.optimizers import LBFGS, OPTIMIZERS, ClipByNorm, ClipByValue, Decay, Freeze, Part
+from workings.optimizers import LBFGS, OPTIMIZERS, ClipByNorm, ClipByValue, Decay, Freeze, Part, checked_optimizer
 from workings.readings.copying import Copied, rate_with_settings
 from workings.regularizers import L1, L2, REGULARIZERS, L2PerRow
 from workings.schedules import Constant, OnPlateau
-from workings.training import checked_optimizer, whole_number
+from workings.training import whole_number
 
 if TYPE_CHECKING:
-    from workings.network import Network
+    from workings.model import Model
 
 WIDTH = 88  # columns, as formatters have it
 INDENT = "    "
@@ -108,7 +108,7 @@ class Plan:
         For settings that cannot be used, and for what is the user's own and has no counterpart elsewhere.
     """
 
-    network: Network
+    network: Model
     optimizer: Part | LBFGS
     epochs: int = 100
     batch_size: int | None = 32

@@ -16,7 +16,7 @@ from workings.readings.translate import keras, sklearn, torch
 from workings.readings.translate.plan import Plan, Translation
 
 if TYPE_CHECKING:
-    from workings.network import Network
+    from workings.model import Model
 
 SYSTEMS: dict[str, Callable[[Plan], Translation]] = {
     "sklearn": sklearn.write,
@@ -27,7 +27,7 @@ ALSO_CALLED = {"pytorch": "torch", "scikit-learn": "sklearn", "scikit": "sklearn
 
 
 def translate(
-    network: Network,
+    network: Model,
     system: str,
     *,
     optimizer: Part | LBFGS,

@@ -47,7 +47,7 @@ from workings.regularizers import L1, L2, L2PerRow
 from workings.schedules import Cosine, OnPlateau
 
 if TYPE_CHECKING:
-    from workings.network import Network
+    from workings.model import Model
 
 NAME = "PyTorch"
 INNER = 2 * INDENT
@@ -117,7 +117,7 @@ class Sequential:
     places: dict[str, str]  # "W1": "model[0].weight", which holds W1 transposed
 
 
-def sequential(network: Network) -> Sequential:
+def sequential(network: Model) -> Sequential:
     """Tell a network's layers as modules of ``nn.Sequential``, without the loss's link.
 
     Raises

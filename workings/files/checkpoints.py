@@ -1,0 +1,181 @@
+"""Checkpoints: the callback that writes them while a network trains, and the functions that write and read one.
+
+A checkpoint is a network file (:mod:`workings.files.safetensors`) that also holds what the rest of the training depends
+on: the optimizer's state, the state of the random generator, the history, and the state of each callback.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workings.arrays import Array, put_state, state_of
+from workings.callbacks import Callback
+from workings.errors import FileError, InputError
+from workings.files.safetensors import (
+    check_arrays,
+    describe_network,
+    description_of,
+    expected_shapes,
+    holding_together,
+    plain,
+    read_file,
+    write_file,
+)
+from workings.history import History
+from workings.optimizers import LBFGS
+from workings.training import Training
+
+
+class Checkpoint(Callback):
+    """Write all that is needed to resume training after a crash, every few epochs, as an atomic write.
+
+    With ``resume=True``, a run that finds the file continues from it and ends with the same bits as an uninterrupted
+    run: start the same script again.  The file is a network file, too: ``Network.load`` reads it.
+
+    Parameters
+    ----------
+    path : path
+        Path of the file.
+    every : int
+        Number of epochs between two writes; the last epoch is always written.
+    resume : bool
+        Whether to continue from the file if it exists.
+
+    Examples
+    --------
+    >>> Checkpoint("run.safetensors", every=10, resume=True).every
+    10
+    """
+
+    runs_last = True
+    only_observes = True
+
+    def __init__(self, path: str | Path, *, every: int = 1, resume: bool = False) -> None:
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise InputError(f"every must be a whole number of epochs from 1, not {every!r}.")
+        self.path, self.every, self.resume = Path(path), every, resume
+
+    def on_train_begin(self, training: Training) -> None:
+        if self.resume and self.path.exists():
+            self.read(training)
+
+    def on_epoch_end(self, training: Training) -> None:
+        if (training.epoch + 1) % self.every == 0 or training.epoch + 1 == training.epochs or training.stopped:
+            self.write(training)
+
+    def write(self, training: Training) -> None:
+        """Write the checkpoint to a temporary name, then rename it."""
+        save_checkpoint(training, self.path)
+
+    def read(self, training: Training) -> None:
+        """Put the training into the state that the checkpoint holds."""
+        load_checkpoint(training, self.path)
+
+
+def save_checkpoint(training: Training, path: Path) -> None:
+    """Write the network and all that a run needs to go on: state, order of chance, history."""
+    network = training.network
+    tensors = {**network.parameters, **network.statistics}
+    tensors |= {f"state.{name}": training.values[name] for name in training.program.states}
+    remembered = []
+    for index, callback in enumerate(training.callbacks):
+        state = callback.state()
+        arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        tensors |= {f"callback{index}.{name}": value for name, value in arrays.items()}
+        numbers = {name: value for name, value in state.items() if name not in arrays}
+        remembered.append({"kind": type(callback).__name__, "state": numbers})
+    about = {key: value for key, value in description_of(network).items() if key != "history"}  # the run has its own
+    run = {
+        "epoch": training.epoch, "step": training.step, "plateau": training.plateau, "stopped": training.stopped,
+        "optimizer": repr(training.optimizer), "data": training.fingerprint, "random": random_state(network.rng),
+        "history": training.history.to_json(), "callbacks": remembered,
+    }  # fmt: skip
+    write_file(path, tensors, {**about, "training": run})
+
+
+def load_checkpoint(training: Training, path: Path) -> None:
+    """Put a run into the state that a checkpoint holds.
+
+    Raises
+    ------
+    InputError
+        For L-BFGS, which keeps its memory in SciPy.
+    FileError
+        If the file is no checkpoint, is damaged, or is one of another run.
+    """
+    if isinstance(training.optimizer, LBFGS):
+        raise InputError(f"L-BFGS cannot go on from {path}: it keeps its memory in SciPy. Move it away to begin anew.")
+    tensors, about = read_file(path)
+    if "training" not in about:
+        raise FileError(f"{path} is a network file, not a checkpoint: it has nothing to go on from.")
+    with holding_together(path):
+        check_same_run(training, path, about)
+        resume(training, tensors, about["training"])
+
+
+def check_same_run(training: Training, path: Path, about: Mapping[str, Any]) -> None:
+    """Refuse the checkpoint of another network, optimizer, data, kind of seed, or list of callbacks."""
+    run = about["training"]
+    kinds = [type(callback).__name__ for callback in training.callbacks]
+    differ = {
+        "network": (architecture(about["network"]), architecture(describe_network(training.network))),
+        "optimizer": (run["optimizer"], repr(training.optimizer)),
+        "table of data, or was cut into other batches": (run["data"], training.fingerprint),
+        "source of random numbers": (
+            run["random"]["bit_generator"],
+            random_state(training.network.rng)["bit_generator"],
+        ),
+        "list of callbacks": ([callback["kind"] for callback in run["callbacks"]], kinds),
+    }
+    for what, (theirs, ours) in differ.items():
+        if theirs != ours:
+            detail = "" if what == "network" else f": {theirs}, not {ours}"
+            raise FileError(f"{path} is the checkpoint of another {what}{detail}. Move it away to begin anew.")
+
+
+def architecture(about: Mapping[str, Any]) -> Any:
+    """A network's description without what training and tables add to it, as JSON gives it back."""
+    return json.loads(
+        json.dumps({k: v for k, v in about.items() if k not in ("classes", "preprocessing")}, default=plain)
+    )
+
+
+def resume(training: Training, tensors: Mapping[str, Array], run: Mapping[str, Any]) -> None:
+    """Take over all that a checkpoint holds, once everything in it has been checked."""
+    network = training.network
+    states = {f"state.{name}": training.values[name].shape for name in training.program.states}
+    check_arrays(tensors, {**expected_shapes(network), **states}, network)
+    epoch, step, history = int(run["epoch"]), int(run["step"]), History.from_json(run["history"])
+    if not 0 <= epoch < history.epochs + 1 or step < 0 or not isinstance(run["plateau"], dict):
+        raise FileError("The checkpoint's counts do not fit each other.")
+    restore_random(network.rng, run["random"])
+    for index, (callback, kept) in enumerate(zip(training.callbacks, run["callbacks"], strict=True)):
+        prefix = f"callback{index}."
+        arrays = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+        if arrays.keys() & expected_shapes(network).keys():  # a copy of the network's arrays
+            check_arrays(arrays, expected_shapes(network), network)
+        callback.restore({**kept["state"], **arrays})
+    network.keep(tensors)
+    training.values.update(network.start_values(training.program))
+    training.values.update({name: tensors[f"state.{name}"] for name in training.program.states})
+    history.engine, history.stopped = training.history.engine, ""
+    training.epoch, training.step, training.stopped = epoch + 1, step, str(run["stopped"])
+    training.plateau, training.history = dict(run["plateau"]), history
+
+
+def random_state(rng: Any) -> dict[str, Any]:
+    """The state of a source of random numbers as plain JSON values."""
+    plain: dict[str, Any] = json.loads(json.dumps(state_of(rng), default=lambda value: value.tolist()))
+    return plain
+
+
+def restore_random(rng: Any, state: dict[str, Any]) -> None:
+    """Put a source of random numbers back into a state."""
+    if isinstance(rng, np.random.RandomState):
+        state["state"]["key"] = np.array(state["state"]["key"], dtype=np.uint32)
+    put_state(rng, state)

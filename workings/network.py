@@ -1,0 +1,325 @@
+"""The network that users meet: a model with ``fit``, ``explain``, ``script``, ``save`` and the other readings.
+
+Each method stands here with its full signature and calls the function of the module that does the work.  What a
+network is, predicts and computes in one step is in :mod:`workings.model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from numpy.typing import ArrayLike
+
+from workings import training
+from workings.callbacks import Callback
+from workings.history import History
+from workings.metrics import Metric
+from workings.model import Model
+from workings.optimizers import LBFGS, Part
+from workings.program import Program
+from workings.training import Labels, Validation
+
+if TYPE_CHECKING:
+    from workings.activations import Activation
+    from workings.checks.findings import Diagnosis
+    from workings.checks.gradients import GradientReport
+    from workings.losses import Loss
+    from workings.readings.equations import Equations
+    from workings.readings.explain import Explanation, Influence
+    from workings.readings.script.settings import Held
+    from workings.readings.translate.plan import Translation
+
+
+class Network(Model):
+    """A feed-forward neural network that can be trained, inspected, exported and explained.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        From first to last; the last one has one unit for each output.
+    loss : Loss or str
+        What training minimizes; it also decides what targets and predictions are.
+    regularizer : Regularizer, list of them, or None
+        The penalty that is added to the loss.
+    seed : int, Generator, RandomState or None
+        Random seed of first weights, shuffling and dropout masks.
+    n_in : int or None
+        The number of columns of X; by default taken from the first data.
+    dtype : dtype or None
+        ``float32`` or ``float64``; by default float32 for float32 data, else float64.
+
+    Examples
+    --------
+    >>> from workings import CrossEntropy, Dense, SGD
+    >>> from workings.datasets import moons
+    >>> X, y = moons()
+    >>> net = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    >>> history = net.fit(X, y, optimizer=SGD(1.0), epochs=500, batch_size=None)
+    >>> net.score(X, y) > 0.95
+    True
+    """
+
+    @classmethod
+    def from_model(cls, model: Model) -> Self:
+        """Return a network with the state of a model; both share their arrays.
+
+        >>> from workings import Dense
+        >>> Network.from_model(Model([Dense(1)], loss="SquaredError", n_in=2)).n_out
+        1
+        """
+        network = cls.__new__(cls)
+        network.__dict__.update(model.__dict__)
+        return network
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        optimizer: Part | LBFGS,
+        epochs: int,
+        batch_size: int | None = 32,
+        shuffle: bool = True,
+        validation: Validation = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Labels = None,
+        metrics: Sequence[str] | Mapping[str, Metric] = (),
+        callbacks: Sequence[Callback] = (),
+        running_loss: bool = False,
+        engine: str = "auto",
+        check: bool = False,
+    ) -> History:
+        """Train the network and return the history.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_in)
+            Inputs; rows are samples.  A sparse matrix of SciPy is multiplied as it is, see :mod:`workings.sparse`.
+        y : array of shape (n,) or (n, n_out)
+            Targets: labels or numbers, as the loss wants them.
+        optimizer : optimizer
+            ``SGD(0.1)``, ``Adam()``, ``Chain(ClipByNorm(1.0), SGD(0.1))``, ``LBFGS()`` …
+        epochs : int
+            How many times to go through all rows (for ``LBFGS``, the maximum number of iterations).
+        batch_size : int or None
+            Batch size; None for a full batch.
+        shuffle : bool
+            Whether to shuffle the rows before each epoch (a full batch is not shuffled).
+        validation : (X, y), float or None
+            The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.
+        sample_weight : array of shape (n,) or None
+            A weight for each row; rows of weight 0 are left out.
+        class_weight : dict, "balanced" or None
+            A weight for each label; "balanced" gives all labels the same total weight.
+        metrics : names, or functions by name
+            Measured after each epoch, on the training set and on the validation set.
+        callbacks : sequence of Callback
+            ``EarlyStopping``, ``Checkpoint``, ``Progress`` or your own.
+        running_loss : bool
+            Which loss the history records when there are several batches.  True: the mean of the losses of the steps,
+            each at its own parameters and with its own dropout, as scikit-learn and Keras record it; it costs nothing.
+            False: the loss of all rows at the parameters that the epoch began with; it costs a forward pass, about a
+            third of a step.
+        engine : str
+            ``"reference"`` (NumPy), ``"compiled"`` (machine code through Numba: ``pip install 'workings[fast]'``), or
+            ``"auto"``: compiled where Numba is installed and compiling pays off.  ``history.engine`` says what ran.
+        check : bool
+            Whether to run the doctor's checks before the first step.  Problems are warned of; ``history.diagnosis``
+            holds all findings.  The steps themselves cost no more.
+
+        Returns
+        -------
+        History
+            A dict of lists with one entry for each epoch.
+
+        Raises
+        ------
+        InputError
+            For data or settings that cannot be used.
+        NotCompilableError
+            When ``engine="compiled"`` and a statement of the network cannot be compiled.
+        DivergenceError
+            When a number is not finite; the parameters from before that are put back.
+        """
+        from workings.checks.doctor import check_first_step
+
+        return training.fit(
+            self, X, y, optimizer=optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
+            validation=validation, sample_weight=sample_weight, class_weight=class_weight, metrics=metrics,
+            callbacks=callbacks, running_loss=running_loss, engine=engine,
+            first_look=check_first_step if check else None,
+        )  # fmt: skip
+
+    # -- checks ----------------------------------------------------------------------------
+
+    def check_gradients(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        program: Program | None = None,
+        tolerance: float = 1e-5,
+        directions: int = 2,
+    ) -> GradientReport:
+        """Compare the gradients with finite differences; see :func:`workings.checks.gradients.check_gradients`."""
+        from workings.checks.gradients import check_gradients
+
+        return check_gradients(
+            self, X, y, sample_weight=sample_weight, program=program, tolerance=tolerance, directions=directions
+        )
+
+    def diagnose(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        history: History | Mapping[str, Sequence[float]] | None = None,
+        *,
+        optimizer: Any = None,
+        batch_size: int | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+    ) -> Diagnosis:
+        """Find what is wrong with the network, its data and its training, and what to change.
+
+        See :func:`workings.checks.doctor.diagnose`.
+        """
+        from workings.checks.doctor import diagnose
+
+        return diagnose(
+            self, X, y, history, optimizer=optimizer, batch_size=batch_size, sample_weight=sample_weight,
+            class_weight=class_weight,
+        )  # fmt: skip
+
+    # -- readings --------------------------------------------------------------------------
+
+    def explain(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        optimizer: Part | None = None,
+        row: int | None = None,
+        unit: int = 0,
+        sample_weight: ArrayLike | None = None,
+        why: str | None = None,
+    ) -> Explanation | Influence:
+        """Show one training step with all its numbers; see :func:`workings.readings.explain.explain`."""
+        from workings.readings.explain import explain
+
+        return explain(self, X, y, optimizer=optimizer, row=row, unit=unit, sample_weight=sample_weight, why=why)
+
+    def equations(self, optimizer: Part | None = None, *, notation: str = "alphabet") -> Equations:
+        """Return the network's formulas as LaTeX and as plain text; see :mod:`workings.readings.equations`."""
+        from workings.readings.equations import equations
+
+        return equations(self, optimizer, notation=notation)
+
+    def script(
+        self,
+        *,
+        optimizer: Part | None = None,
+        epochs: int = 100,
+        batch_size: int | None = 32,
+        shuffle: bool = True,
+        weights: str = "seed",
+        data: Any = None,
+        data_file: str | None = None,
+        validation: tuple[ArrayLike, ArrayLike] | float | Held | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        metrics: Sequence[str] | Mapping[str, Metric] = (),
+        callbacks: Sequence[Callback] = (),
+        running_loss: bool = False,
+    ) -> str:
+        """Write the network and its training as one file that needs NumPy alone.
+
+        See :func:`workings.readings.script.script`.
+        """
+        from workings.readings.script import script
+
+        return script(
+            self, optimizer=optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle, weights=weights,
+            data=data, data_file=data_file, validation=validation, sample_weight=sample_weight,
+            class_weight=class_weight, metrics=metrics, callbacks=callbacks, running_loss=running_loss,
+        )  # fmt: skip
+
+    def translate(
+        self,
+        system: str,
+        *,
+        optimizer: Part | LBFGS,
+        epochs: int = 100,
+        batch_size: int | None = 32,
+        rows: int | None = None,
+        shuffle: bool = True,
+        weights: str = "draw",
+        sample_weight: bool = False,
+        class_weight: Mapping[Any, float] | str | None = None,
+        validation: bool = False,
+    ) -> Translation:
+        """Write the network and its training as code for ``"sklearn"``, ``"keras"`` or ``"torch"``.
+
+        See :func:`workings.readings.translate.systems.translate`.
+        """
+        from workings.readings.translate.systems import translate
+
+        return translate(
+            self, system, optimizer=optimizer, epochs=epochs, batch_size=batch_size, rows=rows, shuffle=shuffle,
+            weights=weights, sample_weight=sample_weight, class_weight=class_weight, validation=validation,
+        )  # fmt: skip
+
+    # -- files -----------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write the network to a safetensors file; see :func:`workings.files.safetensors.save`."""
+        from workings.files.safetensors import save
+
+        return save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Self:
+        """Read a network that ``save`` wrote; ``custom`` holds activations and classes of your own.
+
+        A network that was trained on a table predicts a table with named columns.
+        """
+        from workings.files.safetensors import load
+
+        return cls.from_model(load(path, custom=custom))
+
+    @classmethod
+    def from_json(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Self:
+        """Read a network that was written as JSON; see :func:`workings.files.json.load`."""
+        from workings.files.json import load
+
+        return cls.from_model(load(path, custom=custom))
+
+    @classmethod
+    def from_onnx(cls, path: str | Path, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
+        """Import a network from an ONNX file; see :func:`workings.files.onnx_reading.load`."""
+        from workings.files.onnx_reading import load
+
+        return cls.from_model(load(path, loss=loss, classes=classes))
+
+    @classmethod
+    def from_sklearn(cls, estimator: Any, *, loss: str | Loss | None = None) -> Self:
+        """Import a fitted MLPClassifier, MLPRegressor or Pipeline; see :func:`workings.files.sklearn.from_sklearn`."""
+        from workings.files.sklearn import from_sklearn
+
+        return cls.from_model(from_sklearn(estimator, loss=loss))
+
+    @classmethod
+    def from_torch(cls, module: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
+        """Import a PyTorch ``nn.Sequential``; see :func:`workings.files.torch.from_torch`."""
+        from workings.files.torch import from_torch
+
+        return cls.from_model(from_torch(module, loss=loss, classes=classes))
+
+    @classmethod
+    def from_keras(cls, model: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
+        """Import a Keras ``Sequential``; see :func:`workings.files.keras.from_keras`."""
+        from workings.files.keras import from_keras
+
+        return cls.from_model(from_keras(model, loss=loss, classes=classes))

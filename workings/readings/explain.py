@@ -1,0 +1,183 @@
+"""Explain: one training step with all its numbers, or how one weight acts on the objective, as a person reads them.
+
+``explain`` checks the arguments.  :mod:`~workings.readings.worked_step` then runs the statements, or
+:mod:`~workings.readings.influence` follows the paths from a weight to the objective.  ``Explanation`` and ``Influence``
+are the results, and how they are shown: text and LaTeX (:mod:`~workings.readings.showing`), or a page for the browser
+(:mod:`~workings.readings.page`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workings.arrays import as_random, describe
+from workings.errors import InputError
+from workings.model import Model
+from workings.optimizers import LBFGS, Part, checked_optimizer
+from workings.readings.influence import Paths, influence
+from workings.readings.page import influence_in_notebook, page_of_influence, page_of_step, step_in_notebook
+from workings.readings.showing import latex_of_influence, latex_of_step, text_of_influence, text_of_step
+from workings.readings.worked_step import WorkedStep, work_step
+from workings.schedules import OnPlateau
+from workings.sparse import dense
+from workings.writing import write_bytes
+
+
+class Explanation(WorkedStep):
+    """One training step, worked out; ``str`` is for the terminal, ``html`` a page, ``latex`` a document."""
+
+    def __str__(self) -> str:
+        return text_of_step(self)
+
+    __repr__ = __str__
+
+    @property
+    def latex(self) -> str:
+        """The step as a LaTeX document that needs amsmath alone."""
+        return latex_of_step(self)
+
+    @property
+    def html(self) -> str:
+        """The step as one page that asks for nothing from outside."""
+        return page_of_step(self)
+
+    def _repr_html_(self) -> str:
+        return step_in_notebook(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the step to a file: ``.html``, ``.tex`` or ``.txt``.
+
+        Raises
+        ------
+        InputError
+            For another kind of file.
+        FileError
+            If the file cannot be written.
+        """
+        return save_reading(self, path)
+
+
+class Influence(Paths):
+    """How one entry of a parameter acts on the objective; ``str`` is for the terminal, ``html`` a page."""
+
+    def __str__(self) -> str:
+        return text_of_influence(self)
+
+    __repr__ = __str__
+
+    @property
+    def latex(self) -> str:
+        """The paths as a LaTeX document that needs amsmath alone."""
+        return latex_of_influence(self)
+
+    @property
+    def html(self) -> str:
+        """The paths as one page that asks for nothing from outside."""
+        return page_of_influence(self)
+
+    def _repr_html_(self) -> str:
+        return influence_in_notebook(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the paths to a file: ``.html``, ``.tex`` or ``.txt``."""
+        return save_reading(self, path)
+
+
+def save_reading(reading: Explanation | Influence, path: str | Path) -> Path:
+    """Write a reading to a file, as its name ends."""
+    path = Path(path)
+    kinds = {".html": lambda: reading.html, ".tex": lambda: reading.latex, ".txt": lambda: f"{reading}\n"}
+    if path.suffix not in kinds:
+        raise InputError(f"A reading is written as {', '.join(kinds)}; the name is {path.name!r}.")
+    write_bytes(path, kinds[path.suffix]().encode())
+    return path
+
+
+def explain(
+    network: Model,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    optimizer: Part | None = None,
+    row: int | None = None,
+    unit: int = 0,
+    sample_weight: ArrayLike | None = None,
+    why: str | None = None,
+) -> Explanation | Influence:
+    """Work one training step: every equation with its words, its shapes and its numbers.
+
+    Parameters
+    ----------
+    X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
+        The rows of the step; few are easier to read.
+    optimizer : optimizer or None
+        Whose update is worked, too. Where it is the one that ``net.step`` has been called with, its state goes on.
+    row : int or None
+        Which row is written out term by term: by default the first; with ``why`` the one that adds most.
+    unit : int
+        Which unit of each layer is written out; of a layer that has fewer, its last.
+    sample_weight : array of shape (n,) or None
+    why : str or None
+        One entry of a parameter, ``"W1[0,2]"``: how it acts on the objective, path by path.
+
+    Returns
+    -------
+    Explanation, or Influence with ``why``
+        The network is not changed (but for being built, if it was not).
+
+    Raises
+    ------
+    InputError
+        For rows, units or names that are not there.
+
+    Examples
+    --------
+    >>> from workings import Dense, Network, SGD, SquaredError
+    >>> net = Network([Dense(1, weights=[[2.0], [3.0]])], loss=SquaredError(half=True))
+    >>> step = explain(net, [[1.0, 0.5]], [4.0], optimizer=SGD(0.1))
+    >>> step["z1"].entry, step["dW1"].entry, round(step.after, 6)
+    (3.5, -0.5, 0.075078)
+    >>> print(explain(net, [[1.0, 0.5]], [4.0], why="W1[1,0]").paths[0])
+    W1[1,0] → z1[·,0] → J: -0.25
+    """
+    features, targets, w = network.prepare(X, y, sample_weight)
+    features, n = dense(features), len(features)
+    for name, value in (("row", 0 if row is None else row), ("unit", unit)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+            raise InputError(f"{name} must be a whole number from 0, not {describe(value)}.")
+    if row is not None and row >= n:
+        raise InputError(f"There is no row {row}: X has {n} rows, counted from 0.")
+    widest = max(layer.width(network.n_in or 1) for layer in network.layers)
+    if unit >= widest:
+        raise InputError(f"There is no unit {unit}: the widest layer has {widest}, counted from 0.")
+    program = network.program(checked(optimizer), weighted=w is not None)
+    drawn = network.draw(n, as_random(0))
+    values = {**network.step_values(program, features, targets, w, drawn), **next_step(network, optimizer)}
+    if why is not None:
+        return Influence(**vars(influence(network.program(weighted=w is not None), values, why, row)))
+    return Explanation(**vars(work_step(network, program, values, optimizer, int(row or 0), int(unit))))
+
+
+def checked(optimizer: Any) -> Part | None:
+    """Refuse an optimizer whose step is no list of statements, or needs a history."""
+    if optimizer is None:
+        return None
+    if isinstance(checked_optimizer(optimizer), LBFGS):
+        raise InputError("SciPy makes the steps of L-BFGS: leave the optimizer out to see the gradients alone.")
+    if isinstance(optimizer.schedule, OnPlateau):
+        raise InputError("OnPlateau follows a history, which one step does not have: give a number.")
+    return optimizer  # type: ignore[no-any-return]
+
+
+def next_step(network: Model, optimizer: Any) -> dict[str, Any]:
+    """The learning rate, the number of the step and the optimizer's state, as ``net.step`` would go on."""
+    if optimizer is None:
+        return {}
+    known: dict[str, Any] = {"t": 0, "values": {}}
+    if network.state.get("optimizer") == optimizer:
+        known = network.state
+    return {**known["values"], "lr": optimizer.schedule(known["t"]), "t": known["t"] + 1}
