@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.workloads import Workload
 from workings import datasets
-from workings.arrays import Array
+from workings.support.arrays import Array
 
 ROOT = Path(__file__).resolve().parent.parent
 NEAR = ROOT.parent / "shared" / "mnist"

@@ -21,7 +21,7 @@ from benchmarks.memory import forget_peak, give_back, peak
 from benchmarks.peers.contract import Peer
 from benchmarks.processes import Child, ChildError, say
 from benchmarks.workloads import WORKLOADS, Workload
-from workings.arrays import Array
+from workings.support.arrays import Array
 
 CASES = {"moons-50": 1_000_000, "mnist": 100_000, "mlp-sgd": 20_000}  # network: rows
 FEW = 64

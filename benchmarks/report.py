@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.curves import CLIFF
 from benchmarks.peers import OURS
 from benchmarks.processes import in_threads
-from workings.writing import write_bytes
+from workings.support.atomic_files import write_bytes
 
 MEMORY = ("bare", "warm", "data", "peak", "beyond")
 MARKS = {True: "yes", False: "**NO**", None: "–"}

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from tests.strategies import optimizers, problems
 from workings import Adam, BatchNorm, CrossEntropy, Dense, InputError, Network, SquaredError
-from workings.arrays import as_random
 from workings.engines.reference import Tracer
 from workings.readings.equations import Latex, Plain, Teller
+from workings.support.arrays import as_random
 
 FUNCTIONS: dict[str, Any] = {
     "max": lambda *of: functools.reduce(np.maximum, of), "min": np.minimum, "size": np.size,

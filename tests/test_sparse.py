@@ -32,7 +32,7 @@ from workings.engines.contract import NotCompilableError
 from workings.network import Network as NetworkClass
 from workings.program import Program
 from workings.sklearn import MLPClassifier, MLPRegressor
-from workings.sparse import DENSE_AT_MOST, DENSE_AT_ONCE, SparseRows
+from workings.support.sparse import DENSE_AT_MOST, DENSE_AT_ONCE, SparseRows
 
 N, N_IN = 600, 8000  # as an array 38 MB: more than is made dense at once
 WORDS = sparse.random(N, N_IN, density=2e-3, format="csr", random_state=np.random.default_rng(0))
@@ -232,6 +232,6 @@ def test_only_products_are_left_sparse():
 
 
 def test_scipy_is_not_imported_by_itself():
-    code = "import sys, workings; from workings.sparse import is_sparse; print(is_sparse(3), 'scipy' in sys.modules)"
+    code = "import sys; from workings.support.sparse import is_sparse; print(is_sparse(3), 'scipy' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["False", "False"]

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.datasets import MNIST_FILES, full_set, write_idx
+from workings.support.arrays import Array
 
 SEED = 1998  # the year of the paper
 TRAIN_PER_DIGIT, TEST_PER_DIGIT = 750, 170

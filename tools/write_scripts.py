@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 
 from workings.readings.script import script
-from workings.writing import write_bytes
+from workings.support.atomic_files import write_bytes
 
 FOLDER = Path(__file__).parent.parent / "docs" / "scripts"
 NAMES = ("xor", "moons", "digits", "mnist")

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from workings.arrays import Values
 from workings.errors import InputError, unknown_name
-from workings.formulas import letters_of
+from workings.support.arrays import Values
+from workings.support.formulas import letters_of
 
 
 @dataclass(frozen=True)

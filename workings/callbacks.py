@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.errors import InputError, counted
 from workings.metrics import LOWER_IS_BETTER, METRICS
+from workings.support.arrays import Array
 
 if TYPE_CHECKING:
     from workings.training import Training

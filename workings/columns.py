@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from workings.arrays import Array, Values
 from workings.errors import InputError
+from workings.support.arrays import Array, Values
 
 
 def filled(x: Values, fill: Values) -> Values:

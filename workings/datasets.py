@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array, RandomSource, as_random, describe
 from workings.errors import FileError, InputError, MissingExtraError, unknown_name
-from workings.writing import write_bytes
+from workings.support.arrays import Array, RandomSource, as_random, describe
+from workings.support.atomic_files import write_bytes
 
 MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}

@@ -14,9 +14,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from workings.arrays import Array
 from workings.errors import FileError, InputError, nearest, unknown_name
 from workings.metrics import METRICS
+from workings.support.arrays import Array
 
 
 class History(Mapping[str, list[float]]):

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array, RandomSource, Values, describe
 from workings.errors import InputError, unknown_name
+from workings.support.arrays import Array, RandomSource, Values, describe
 
 Shape = tuple[int, ...]
 Initializer = Callable[[RandomSource, Shape], Array]

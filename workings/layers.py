@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from workings.activations import Activation, activation_named
-from workings.arrays import Array, RandomSource, Values, describe
 from workings.errors import InputError
 from workings.initializers import InitializerLike, initializer_of
+from workings.support.arrays import Array, RandomSource, Values, describe
 
 Formula = Callable[..., Any]
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.engines.reference import Runner
 from workings.errors import InputError, MissingExtraError
 from workings.optimizers import LBFGS
+from workings.support.arrays import Array
 
 if TYPE_CHECKING:
     from workings.training import Training

@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from workings.activations import identity, sigmoid, softplus
-from workings.arrays import Array, Values
 from workings.errors import InputError, ProgramError, unknown_name
+from workings.support.arrays import Array, Values
 
 Formula = Callable[..., Values]
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from workings.arrays import Array, Features
 from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import Stretch
 from workings.metrics import METRICS, Metric, accuracy, is_right, of_each
 from workings.program import Program, Statement, told
+from workings.support.arrays import Array, Features
 from workings.targets import Targets
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Rows(NamedTuple):
     Attributes
     ----------
     X, y : arrays of shape (n, n_in) and (n, n_out)
-        X may be :class:`~workings.sparse.SparseRows`.
+        X may be :class:`~workings.support.sparse.SparseRows`.
     w : array of shape (n, 1) or None
         A weight for each row.
     """

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workings.arrays import Array, Values
 from workings.errors import InputError
 from workings.losses import absolute_error, squared_error
+from workings.support.arrays import Array, Values
 
 Metric = Callable[..., float]
 IN_CACHE = 2**18  # bytes of predictions that are looked at together

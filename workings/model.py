@@ -19,18 +19,6 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from workings.arrays import (
-    Array,
-    Features,
-    RandomSource,
-    as_features,
-    as_finite,
-    as_random,
-    describe,
-    how_made,
-    same_length,
-    working_dtype,
-)
 from workings.columns import column_names, columns_in, original, standard
 from workings.engines.choice import ENGINES, choose
 from workings.engines.compiled import CompiledEngine
@@ -45,7 +33,19 @@ from workings.optimizers import LBFGS, Optimizer, Part, checked_optimizer
 from workings.program import Program, checked_expression, inference_program, names_in, step_program
 from workings.regularizers import Regularizer
 from workings.schedules import OnPlateau
-from workings.sparse import DENSE_AT_ONCE, SparseRows, dense
+from workings.support.arrays import (
+    Array,
+    Features,
+    RandomSource,
+    as_features,
+    as_finite,
+    as_random,
+    describe,
+    how_made,
+    same_length,
+    working_dtype,
+)
+from workings.support.sparse import DENSE_AT_ONCE, SparseRows, dense
 from workings.targets import Targets
 from workings.trace import Trace
 

@@ -96,7 +96,7 @@ class Network(Model):
         Parameters
         ----------
         X : array of shape (n, n_in)
-            Inputs; rows are samples.  A sparse matrix of SciPy is multiplied as it is, see :mod:`workings.sparse`.
+            Inputs; rows are samples.  A sparse matrix of SciPy stays sparse, see :mod:`workings.support.sparse`.
         y : array of shape (n,) or (n, n_out)
             Targets: labels or numbers, as the loss wants them.
         optimizer : optimizer

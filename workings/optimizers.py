@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from workings.arrays import Array, Values, describe
 from workings.errors import InputError, unknown_name
 from workings.schedules import Schedule, schedule_of
+from workings.support.arrays import Array, Values, describe
 
 Rule = Callable[..., Any]
 

@@ -20,11 +20,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workings.errors import ProgramError, unknown_name
-from workings.formulas import Formula, letters_of, meaning_of, read_formula
 from workings.layers import Dense, Layer, chain_rule, numbered
 from workings.losses import Loss
 from workings.optimizers import Part
 from workings.regularizers import Regularizer
+from workings.support.formulas import Formula, letters_of, meaning_of, read_formula
 
 STAGE_WORDS = {
     "forward": "Forward: from the inputs to the objective",

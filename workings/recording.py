@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array, as_random, describe
 from workings.callbacks import Callback
 from workings.errors import InputError
 from workings.history import History
 from workings.optimizers import LBFGS
 from workings.program import Program
+from workings.support.arrays import Array, as_random, describe
 from workings.trace import Trace
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from workings.arrays import Array, Values
 from workings.errors import InputError
+from workings.support.arrays import Array, Values
 
 
 def l2(W: Array, lam: float) -> Values:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any
 
-from workings.arrays import describe
 from workings.errors import InputError
+from workings.support.arrays import describe
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import numpy as np
 
 from workings import files, plots
 from workings.activations import activation_named
-from workings.arrays import Array
 from workings.callbacks import Callback, EarlyStopping
 from workings.checks.doctor import diagnose_alone
 from workings.checks.findings import Diagnosis, found
@@ -27,6 +26,8 @@ from workings.network import Network
 from workings.optimizers import LBFGS, optimizer_named
 from workings.readings.script.settings import Held
 from workings.regularizers import L2
+from workings.support.arrays import Array
+from workings.support.atomic_files import writable_folder, write_bytes
 from workings.table_plan import Plan
 from workings.table_terms import TableTerms
 from workings.tables import (
@@ -38,7 +39,6 @@ from workings.tables import (
     read_table,
     write_table,
 )
-from workings.writing import writable_folder, write_bytes
 
 if TYPE_CHECKING:
     import polars as pl

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from workings.arrays import Array, Values, as_finite
 from workings.errors import InputError
+from workings.support.arrays import Array, Values, as_finite
 
 
 def one_hot(labels: Array, classes: Array) -> Values:

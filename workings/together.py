@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.aside import Task
 from workings.callbacks import sees_every_epoch
 from workings.optimizers import LBFGS
 from workings.schedules import OnPlateau
+from workings.support.arrays import Array
 
 if TYPE_CHECKING:
     from workings.training import Moment, Training

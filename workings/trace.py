@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.errors import unknown_name
 from workings.program import Program, show_shape
+from workings.support.arrays import Array
 
 
 class Trace(Mapping[str, Any]):

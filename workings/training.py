@@ -18,7 +18,6 @@ from typing import Any, ClassVar, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array, as_features, as_random, describe, put_state, same_length, state_of
 from workings.aside import Aside
 from workings.callbacks import Callback
 from workings.engines.choice import ENGINES, WORTH_COMPILING, choose
@@ -34,7 +33,8 @@ from workings.model import Model
 from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
-from workings.sparse import SparseRows, dense
+from workings.support.arrays import Array, as_features, as_random, describe, put_state, same_length, state_of
+from workings.support.sparse import SparseRows, dense
 from workings.targets import Targets, balanced, most_probable, second_label
 from workings.together import Together
 

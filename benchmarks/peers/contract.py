@@ -10,7 +10,7 @@ import importlib
 from typing import Any, Protocol
 
 from benchmarks.jobs import Job
-from workings.arrays import Array
+from workings.support.arrays import Array
 
 
 class MissingError(Exception):

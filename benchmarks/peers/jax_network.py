@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.jobs import Job, named
 from benchmarks.peers.contract import library
 from benchmarks.workloads import Workload
-from workings.arrays import Array
+from workings.support.arrays import Array
 
 
 class JaxNetwork:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.jobs import Job, named
-from workings.arrays import Array
+from workings.support.arrays import Array
 
 
 def sigmoid(z: Array) -> Array:

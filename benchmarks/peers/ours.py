@@ -14,8 +14,8 @@ from benchmarks.jobs import Job
 from benchmarks.peers.contract import MissingError
 from benchmarks.workloads import Workload
 from workings import L2, SGD, Adam, CrossEntropy, Dense, Network, SquaredError
-from workings.arrays import Array
 from workings.errors import InputError, MissingExtraError
+from workings.support.arrays import Array
 
 
 class Fit:

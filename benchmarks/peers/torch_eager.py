@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.jobs import Job, named
 from benchmarks.peers.contract import library
-from workings.arrays import Array
+from workings.support.arrays import Array
 
 ACTIVATIONS = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "ReLU"}
 

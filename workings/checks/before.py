@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.checks.case import (
     Case,
     Code,
@@ -25,6 +24,7 @@ from workings.checks.findings import Finding, found
 from workings.layers import BatchNorm, Dense, Layer, numbered
 from workings.model import Model
 from workings.optimizers import Adam
+from workings.support.arrays import Array
 
 # He et al. 2015, eq. 10: with fan_in · Var(W) = 2 the signal of ReLU layers keeps its size; LeCun's and Glorot's
 # rules give 1 to 2 for layers of one width.  So √fan_in · rms(W) is about 1 to 1.4 where weights are right.

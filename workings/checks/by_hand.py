@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array, describe
 from workings.checks.gradients import (
     GradientReport,
     ParameterCheck,
@@ -24,6 +23,7 @@ from workings.checks.gradients import (
     read_numbers,
 )
 from workings.errors import InputError
+from workings.support.arrays import Array, describe
 
 Forward = Callable[[dict[str, Array], Any, Any], Any]
 Backward = Callable[[dict[str, Array], Any, Any], Mapping[str, ArrayLike]]

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from workings.activations import ACTIVATIONS
-from workings.arrays import Array, as_random
 from workings.checks.advice import Terms
 from workings.columns import standardized
 from workings.errors import DivergenceError, WorkingsWarning
@@ -26,6 +25,7 @@ from workings.measuring import Rows
 from workings.metrics import accuracy, r2
 from workings.model import Model
 from workings.optimizers import LBFGS, Adam, Chain, Part
+from workings.support.arrays import Array, as_random
 from workings.targets import more_probable, most_probable
 from workings.trace import Trace
 from workings.training import fit

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.model import Model
 from workings.recording import restored
+from workings.support.arrays import Array
 
 
 def sharpness(network: Model, X: Array, y: Array, rounds: int = 60, *, sample_weight: Array | None = None) -> float:

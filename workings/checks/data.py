@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.checks.case import Case, label_numbers, rms
 from workings.checks.findings import Finding, found
 from workings.columns import standardized
+from workings.support.arrays import Array
 
 # LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp", section 4.3: inputs of mean 0 and about the same spread.
 # Pixels from 0 to 16 have a root mean square of 6 to 12 and do train, so that the limit lies above them.

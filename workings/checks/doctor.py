@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import describe
 from workings.checks.advice import with_imports
 from workings.checks.after import check_result
 from workings.checks.before import check_network, check_ten_rows
@@ -29,7 +28,8 @@ from workings.history import History
 from workings.measuring import Rows
 from workings.model import Model
 from workings.optimizers import checked_optimizer
-from workings.sparse import dense
+from workings.support.arrays import describe
+from workings.support.sparse import dense
 from workings.targets import more_probable
 from workings.training import combined_weights
 

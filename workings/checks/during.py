@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.checks.before import DEAD_AT_END, dead_share, dead_units, dense_layers, most_dead, slopes_of
 from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of, twelve_digits, with_rate
 from workings.checks.findings import Finding, found
@@ -20,6 +19,7 @@ from workings.checks.stability import LAST, check_stability
 from workings.model import Model
 from workings.optimizers import SGD, Chain, Part
 from workings.schedules import Constant
+from workings.support.arrays import Array
 
 STEPS = 60  # of a trial
 # CS231n, "Neural Networks Part 3": updates should be about 1e-3 of the weights; well below, the rate is too low.

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array, as_random
 from workings.engines.reference import Runner
 from workings.layers import numbered
 from workings.program import Program
-from workings.sparse import dense
+from workings.support.arrays import Array, as_random
+from workings.support.sparse import dense
 
 if TYPE_CHECKING:
     from workings.model import Model

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.callbacks import EarlyStopping
 from workings.checks.case import rate_of, rms, with_rate
 from workings.checks.curvature import sharpness
@@ -24,6 +23,7 @@ from workings.network import Network
 from workings.optimizers import SGD, Chain, ClipByNorm, Part
 from workings.regularizers import L2
 from workings.schedules import Exponential
+from workings.support.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.checks.case import Case, copied, given, rate_of
 from workings.checks.curvature import sharpness
 from workings.checks.findings import Finding, found
 from workings.errors import DivergenceError
 from workings.model import Model, Parameters
 from workings.optimizers import SGD
+from workings.support.arrays import Array
 from workings.training import fit
 
 LAST = 60  # epochs that tell whether training has settled

@@ -27,10 +27,10 @@ from workings.network import Network
 from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
 from workings.readings.script import save_script
 from workings.readings.translate.described import described_or_loaded
+from workings.support.atomic_files import writable_folder
 from workings.table_plan import Plan
 from workings.table_terms import TableTerms
 from workings.version import __version__
-from workings.writing import writable_folder
 
 app = typer.Typer(
     help="Workings: neural networks that show their workings.", no_args_is_help=True, add_completion=False,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from workings.errors import FileError
-from workings.writing import write_bytes
+from workings.support.atomic_files import write_bytes
 
 COMPILED_INTO = ("elementary.py", "products.py", "sharing.py")  # files whose functions become part of every program
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workings.arrays import Array
 from workings.engines.compiled import is_installed
 from workings.engines.contract import SPARSE
 from workings.engines.native import is_switched_off
 from workings.errors import counted
 from workings.program import Program
+from workings.support.arrays import Array
 
 ENGINES = ("auto", "reference", "compiled")
 ASKED = "as asked"

@@ -20,14 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, SPARSE, NotCompilableError, Stretch
 from workings.engines.native import Call, address_of, machine_code, part_of
 from workings.engines.structure import Size, Written, size_of, write
 from workings.engines.team import PART, ROOM_OF_THREAD, TABLE, Team
 from workings.errors import MissingExtraError
 from workings.program import Program
-from workings.sparse import SparseRows
+from workings.support.arrays import Array
+from workings.support.sparse import SparseRows
 
 NEEDS = ("numba", "platformdirs")
 LONGEST_CALL = 0.05  # seconds in machine code, after which Python looks whether somebody wants to stop

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from workings.arrays import Array
 from workings.errors import ProgramError
+from workings.support.arrays import Array
 
 CACHE_LINE = 64  # bytes: where arrays are to begin, so that no vector lies across two lines
 SPARSE = "X is sparse, and compiled code takes arrays: engine='reference' multiplies it as it is"

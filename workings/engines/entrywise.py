@@ -17,7 +17,7 @@ import numpy as np
 
 from workings.engines.contract import NotCompilableError
 from workings.engines.operations import COMPARISONS, ELEMENTWISE, OPERATORS
-from workings.formulas import function_tree, meaning_of
+from workings.support.formulas import function_tree, meaning_of
 
 
 def plain_function(name: str, function: Any, reader: str = "The compiled engine") -> ast.FunctionDef:

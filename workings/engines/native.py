@@ -26,10 +26,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.engines.cache import folders, load, module_name
 from workings.errors import FileError
-from workings.writing import write_bytes
+from workings.support.arrays import Array
+from workings.support.atomic_files import write_bytes
 
 FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 COMPILERS = ("cc", "gcc", "clang")

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.engines.contract import Stretch
 from workings.errors import ProgramError
 from workings.program import Program
-from workings.sparse import dense
+from workings.support.arrays import Array
+from workings.support.sparse import dense
 from workings.trace import Trace
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.engines.contract import FEWEST_TO_SHARE, Stretch
 from workings.engines.native import is_switched_off
 from workings.engines.operations import Apply, Dim, Leaf, Lowering, Operation
@@ -23,6 +22,7 @@ from workings.engines.schedule import Layout, Schedule, is_large, make_schedule
 from workings.engines.sections import MOST_SUMMED, SECTIONS
 from workings.engines.source import Shape, Writer, alive
 from workings.program import Program
+from workings.support.arrays import Array
 
 WRITTEN_OUT = 8  # the largest size that is written out
 MOST_WRITTEN_OUT = 512  # entries of one row's operations that may be written out

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from workings import plots
-from workings.arrays import Array
 from workings.callbacks import Callback
 from workings.datasets import digits
 from workings.experiments.figures import Figure
@@ -27,6 +26,7 @@ from workings.network import Network
 from workings.optimizers import SGD, Momentum, Nesterov, Optimizer
 from workings.recording import Signals
 from workings.regularizers import L2, Regularizer
+from workings.support.arrays import Array
 
 EPOCHS = 10
 SEEDS = 5

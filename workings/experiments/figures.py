@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workings.writing import write_bytes
+from workings.support.atomic_files import write_bytes
 
 
 @dataclass(frozen=True)

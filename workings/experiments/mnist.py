@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from workings import plots
-from workings.arrays import Array
 from workings.callbacks import Callback
 from workings.datasets import Mnist, full_set, kaggle_csv, mnist
 from workings.experiments.digits import most_wrong
@@ -29,6 +28,7 @@ from workings.model import Model
 from workings.network import Network
 from workings.optimizers import SGD, Adam
 from workings.recording import Signals, Snapshots
+from workings.support.arrays import Array
 from workings.training import Training
 
 PASSES = 300

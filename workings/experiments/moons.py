@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from workings import plots
-from workings.arrays import Array
 from workings.callbacks import Callback
 from workings.checks.curvature import sharpness
 from workings.datasets import moons
@@ -30,6 +29,7 @@ from workings.optimizers import SGD, Optimizer
 from workings.recording import Snapshots
 from workings.regularizers import L2
 from workings.schedules import Exponential
+from workings.support.arrays import Array
 
 PASSES = 20_000
 SIZES = (1, 2, 3, 4, 5, 20, 50)

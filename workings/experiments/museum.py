@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from workings import plots
-from workings.arrays import Array
 from workings.checks.findings import Diagnosis
 from workings.checks.mistakes import Mistake, both, mistake_named, suits
 from workings.checks.setups import Setup
@@ -28,7 +27,8 @@ from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
 from workings.network import Network
 from workings.optimizers import Adam, Momentum
-from workings.writing import writable_folder
+from workings.support.arrays import Array
+from workings.support.atomic_files import writable_folder
 
 
 def moons_room(seed: int) -> Setup:

@@ -19,7 +19,7 @@ from workings.network import Network
 from workings.plots.player import STYLE as PLAYER_STYLE
 from workings.program import STAGES, Program, show_shape
 from workings.recording import Signals
-from workings.writing import write_bytes
+from workings.support.atomic_files import write_bytes
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --line: #ccc; --soft: #f4f4f2;

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from workings.arrays import Array
 from workings.network import Network
+from workings.support.arrays import Array
 
 
 @dataclass(frozen=True)

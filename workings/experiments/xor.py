@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from workings import plots
-from workings.arrays import Array
 from workings.callbacks import Callback
 from workings.datasets import xor
 from workings.experiments.figures import Figure
@@ -26,6 +25,7 @@ from workings.losses import SquaredError
 from workings.network import Network
 from workings.optimizers import SGD
 from workings.recording import Signals
+from workings.support.arrays import Array
 
 EPOCHS = 5000
 TUTORIAL_Y = np.array([0.0, 1.0, 1.0, 0.0])  # the first column; exclusive or would be 0, 0, 1, 1

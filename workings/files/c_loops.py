@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.engines.contract import NotCompilableError
 from workings.engines.entrywise import Entrywise
 from workings.engines.operations import (
@@ -31,6 +30,7 @@ from workings.engines.operations import (
     Tree,
 )
 from workings.program import Program
+from workings.support.arrays import Array
 
 INDENT = "    "
 IN_LINE = 6  # numbers on a line

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array, put_state, state_of
 from workings.callbacks import Callback
 from workings.errors import FileError, InputError
 from workings.files.safetensors import (
@@ -28,6 +27,7 @@ from workings.files.safetensors import (
 )
 from workings.history import History
 from workings.optimizers import LBFGS
+from workings.support.arrays import Array, put_state, state_of
 from workings.training import Training
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from workings.activations import Activation
-from workings.arrays import Array
 from workings.errors import FileError
 from workings.files.agreement import Exported, compare, deliver, generated_rows
 from workings.files.safetensors import checked_about, description_of, network_of, own_things, plain
 from workings.model import Model
+from workings.support.arrays import Array
 
 FORMAT = "workings network"
 READ = "Network.from_json reads what `workings export MODEL model.json` or files.save(network, 'model.json') wrote."

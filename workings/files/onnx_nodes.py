@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.engines.contract import NotCompilableError
 from workings.engines.entrywise import Entrywise
 from workings.program import Program
+from workings.support.arrays import Array
 
 # fmt: off
 OPERATORS: dict[type[ast.AST], str] = {

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array
 from workings.errors import InputError
 from workings.plots.drawing import BLUE, GREY, PALE, class_name, matplotlib_part, new_axes, tidy, vector, write_cells
+from workings.support.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array, describe
-from workings.colours import BLUE_TO_ORANGE
 from workings.errors import InputError, MissingExtraError
+from workings.support.arrays import Array, describe
+from workings.support.colours import BLUE_TO_ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

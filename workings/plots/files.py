@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workings.errors import InputError
 from workings.plots.drawing import DPI
-from workings.writing import write_bytes
+from workings.support.atomic_files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

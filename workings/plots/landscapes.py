@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array
 from workings.errors import InputError
 from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, tidy, vector
 from workings.recording import Snapshots, restored
+from workings.support.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

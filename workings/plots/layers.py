@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workings.arrays import describe
 from workings.errors import InputError, unknown_name
 from workings.plots.drawing import BLUE, GREY, LINES, label_ends, matplotlib_part, new_axes, new_figure, tidy
 from workings.recording import SHUT, Signals
+from workings.support.arrays import describe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array
 from workings.errors import InputError
 from workings.model import Model
 from workings.plots.drawing import BLUE, PALE, VERMILION, bare, class_name, matplotlib_part, new_axes
+from workings.support.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array
 from workings.errors import InputError
 from workings.model import Model
 from workings.plots.drawing import GREY, bare, matplotlib_part, matrix, new_figure, panels, symmetric, write_cells
+from workings.support.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

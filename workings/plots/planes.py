@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array
 from workings.engines.reference import Tracer
 from workings.errors import InputError
 from workings.plots.drawing import (
@@ -28,6 +27,7 @@ from workings.plots.drawing import (
     vector,
 )
 from workings.plots.pixels import weights
+from workings.support.arrays import Array
 from workings.trace import Trace
 
 if TYPE_CHECKING:

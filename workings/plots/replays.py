@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array, describe
 from workings.errors import InputError, MissingExtraError, unknown_name
 from workings.plots.comparisons import confusion
 from workings.plots.courses import curves
@@ -26,7 +25,8 @@ from workings.plots.pixels import as_pictures, first_weights
 from workings.plots.planes import draw_boundary, plane
 from workings.plots.player import page, player
 from workings.recording import Snapshots, restored
-from workings.writing import write_bytes
+from workings.support.arrays import Array, describe
+from workings.support.atomic_files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from workings.errors import ProgramError
-from workings.formulas import function_tree
 from workings.program import text_of
 from workings.schedules import Constant, WarmUp, schedule_of
+from workings.support.formulas import function_tree
 
 MODULES = {"np": np, "math": math, "csv": csv, "io": io}  # that a script may use
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.layers import Dense, numbered
 from workings.model import Model
+from workings.support.arrays import Array
 
 POSITIVE, NEGATIVE = "#0072b2", "#e69f00"
 SHOWN = 10  # units of a layer that are drawn

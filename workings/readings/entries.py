@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.program import Program, name
 from workings.readings.equations import rest_of
+from workings.support.arrays import Array
 
 Index = tuple[int, ...]
 MOST_TERMS = 6  # of a sum that are written out; of a longer one, the largest

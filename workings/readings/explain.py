@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import as_random, describe
 from workings.errors import InputError
 from workings.model import Model
 from workings.optimizers import LBFGS, Part, checked_optimizer
@@ -23,8 +22,9 @@ from workings.readings.page import influence_in_notebook, page_of_influence, pag
 from workings.readings.showing import latex_of_influence, latex_of_step, text_of_influence, text_of_step
 from workings.readings.worked_step import WorkedStep, work_step
 from workings.schedules import OnPlateau
-from workings.sparse import dense
-from workings.writing import write_bytes
+from workings.support.arrays import as_random, describe
+from workings.support.atomic_files import write_bytes
+from workings.support.sparse import dense
 
 
 class Explanation(WorkedStep):

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.checks.gradients import doubled, slope_along
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, ProgramError, unknown_name
 from workings.program import Program, Statement
 from workings.readings.entries import Entries, Index, at
+from workings.support.arrays import Array
 
 MOST_PATHS = 4096  # that are followed one by one; of more, the strongest
 MOST_ROWS = 64  # for a layer that mixes rows, such as BatchNorm

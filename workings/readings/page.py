@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from workings.arrays import Array
-from workings.colours import blue_to_orange
 from workings.program import STAGE_WORDS, show_shape
 from workings.readings.equations import GREEK, Teller
 from workings.readings.influence import Paths, Way
@@ -43,6 +41,8 @@ from workings.readings.showing import (
     written_place,
 )
 from workings.readings.worked_step import Slopes, Worked, WorkedStep
+from workings.support.arrays import Array
+from workings.support.colours import blue_to_orange
 
 MOST_IN_TABLE, MOST_COLUMNS = 64, 12  # entries and columns of an array that is a table from the start
 MOST_TO_OPEN = 2_000  # entries of an array all of whose rows can be opened

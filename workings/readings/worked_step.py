@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.checks.gradients import check_entry, doubled, slope_along
 from workings.columns import columns_in
 from workings.engines.reference import Runner, inputs_of
 from workings.optimizers import Part
 from workings.program import Program, Shape, Statement, show_shape
 from workings.readings.entries import Entries, Index
+from workings.support.arrays import Array
 
 if TYPE_CHECKING:
     from workings.model import Model

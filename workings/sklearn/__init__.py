@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array, Features, as_features, describe, working_dtype
 from workings.callbacks import Callback
 from workings.engines.reference import Runner
 from workings.errors import DivergenceError, InputError, MissingExtraError
@@ -45,7 +44,8 @@ from workings.sklearn.parameters import (
     takes_all_rows,
 )
 from workings.sklearn.terms import EstimatorTerms
-from workings.sparse import SparseRows, dense
+from workings.support.arrays import Array, Features, as_features, describe, working_dtype
+from workings.support.sparse import SparseRows, dense
 from workings.targets import Targets
 
 try:

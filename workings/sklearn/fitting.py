@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.callbacks import Callback
 from workings.measuring import Rows
 from workings.schedules import InverseScaling
+from workings.support.arrays import Array
 from workings.training import Training
 
 

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from workings.activations import Activation
-from workings.arrays import describe
 from workings.engines.choice import ENGINES
 from workings.errors import InputError, unknown_name
 from workings.initializers import GlorotUniformOf, InitializerLike
@@ -37,6 +36,7 @@ from workings.optimizers import (
     checked_optimizer,
 )
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
+from workings.support.arrays import describe
 
 # -- checking parameters --------------------------------------------------------------------
 

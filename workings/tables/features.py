@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.columns import standard
 from workings.errors import InputError
+from workings.support.arrays import Array
 from workings.tables.cells import (
     as_numbers,
     as_texts,

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from workings.errors import FileError, InputError, counted
 from workings.separated import first_fields, separator_of
+from workings.support.atomic_files import write_bytes
 from workings.tables.cells import are_numbers_mostly, load_polars, with_gaps
 from workings.tables.telling import first_line, some
-from workings.writing import write_bytes
 
 if TYPE_CHECKING:
     import polars as pl

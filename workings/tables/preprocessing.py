@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array
 from workings.columns import original
 from workings.errors import InputError, counted, unknown_name
+from workings.support.arrays import Array
 from workings.tables.cells import load_polars, refuse_absent, refuse_frame, refuse_missing, refuse_unusable, with_gaps
 from workings.tables.features import (
     COLUMN_KINDS,

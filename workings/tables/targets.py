@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from workings.arrays import Array
 from workings.errors import InputError, counted, unknown_name
+from workings.support.arrays import Array
 from workings.tables.cells import (
     MOST_CATEGORIES,
     as_numbers,

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.arrays import Array
 from workings.callbacks import Callback
 from workings.metrics import Metric
 from workings.optimizers import Part
@@ -28,7 +27,8 @@ from workings.readings.script.predicting import write_predicting
 from workings.readings.script.settings import MOST_INLINE, Held, Settings, both
 from workings.readings.script.start import write_parameters
 from workings.readings.script.training import write_training
-from workings.writing import write_bytes
+from workings.support.arrays import Array
+from workings.support.atomic_files import write_bytes
 
 if TYPE_CHECKING:
     from workings.model import Model

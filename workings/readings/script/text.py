@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from workings.arrays import Array
+from workings.support.arrays import Array
 
 WIDTH = 88  # columns, as formatters have it
 INDENT = "    "

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workings.activations import ACTIVATIONS, Activation
-from workings.arrays import describe
 from workings.errors import InputError, unknown_name
 from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES
@@ -26,6 +25,7 @@ from workings.optimizers import LBFGS, OPTIMIZERS, ClipByNorm, ClipByValue, Deca
 from workings.readings.copying import Copied, rate_with_settings
 from workings.regularizers import L1, L2, REGULARIZERS, L2PerRow
 from workings.schedules import Constant, OnPlateau
+from workings.support.arrays import describe
 from workings.training import whole_number
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from workings.errors import InputError
-from workings.sparse import DENSE_AT_ONCE, SparseRows, is_sparse
+from workings.support.sparse import DENSE_AT_ONCE, SparseRows, is_sparse
 
 Array = NDArray[Any]
 Values = Any  # a number or an array of numbers: the formulas hold for both

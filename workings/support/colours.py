@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workings.arrays import Array
+from workings.support.arrays import Array
 
 BLUE_TO_ORANGE = ("#053A5C", "#0072B2", "#8CBFDD", "#F7F7F7", "#F0B98A", "#D55E00", "#6B2F00")
 
