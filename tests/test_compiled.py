@@ -63,7 +63,7 @@ from workings.engines.source import FAST
 from workings.losses import LOSSES
 from workings.metrics import accuracy, r2
 from workings.optimizers import OPTIMIZERS, Momentum
-from workings.program import step_program
+from workings.program.program import step_program
 from workings.regularizers import REGULARIZERS
 from workings.schedules import Cosine, Exponential, InverseScaling, Step, WarmUp
 from workings.training import Training

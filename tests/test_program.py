@@ -48,7 +48,7 @@ from workings.engines.contract import Stretch
 from workings.engines.reference import ReferenceEngine, Tracer
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS, Optimizer
-from workings.program import STAGES, Program, inference_program
+from workings.program.program import STAGES, Program, inference_program
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(8, 3)), RNG.normal(size=8)

@@ -30,7 +30,7 @@ from workings import (
 from workings.engines.compiled import is_installed
 from workings.engines.contract import NotCompilableError
 from workings.network import Network as NetworkClass
-from workings.program import Program
+from workings.program.program import Program
 from workings.sklearn import MLPClassifier, MLPRegressor
 from workings.support.sparse import DENSE_AT_MOST, DENSE_AT_ONCE, SparseRows
 

@@ -35,10 +35,10 @@ from workings.optimizers import (
     Nesterov,
     RMSProp,
 )
-from workings.program import Program, Statement
+from workings.program.program import Program, Statement
+from workings.program.trace import Trace
 from workings.recording import Signals, Snapshots
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
-from workings.trace import Trace
 from workings.version import __version__
 
 __all__ = [

@@ -17,7 +17,7 @@ import numpy as np
 from workings.engines.compiled import CompiledEngine
 from workings.engines.contract import Stretch
 from workings.metrics import METRICS, Metric, accuracy, is_right, of_each
-from workings.program import Program, Statement, told
+from workings.program.program import Program, Statement, told
 from workings.support.arrays import Array, Features
 from workings.targets import Targets
 

@@ -30,7 +30,8 @@ from workings.layers import Dense, Layer, numbered
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, r2
 from workings.optimizers import LBFGS, Optimizer, Part, checked_optimizer
-from workings.program import Program, checked_expression, inference_program, names_in, step_program
+from workings.program.program import Program, checked_expression, inference_program, names_in, step_program
+from workings.program.trace import Trace
 from workings.regularizers import Regularizer
 from workings.schedules import OnPlateau
 from workings.support.arrays import (
@@ -47,7 +48,6 @@ from workings.support.arrays import (
 )
 from workings.support.sparse import DENSE_AT_ONCE, SparseRows, dense
 from workings.targets import Targets
-from workings.trace import Trace
 
 CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
 PREDICTED_AT_ONCE = 2**18  # rows that compiled code predicts before Python looks whether somebody wants to stop

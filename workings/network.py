@@ -18,7 +18,7 @@ from workings.history import History
 from workings.metrics import Metric
 from workings.model import Model
 from workings.optimizers import LBFGS, Part
-from workings.program import Program
+from workings.program.program import Program
 from workings.training import Labels, Validation
 
 if TYPE_CHECKING:

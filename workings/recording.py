@@ -21,9 +21,9 @@ from workings.callbacks import Callback
 from workings.errors import InputError
 from workings.history import History
 from workings.optimizers import LBFGS
-from workings.program import Program
+from workings.program.program import Program
+from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random, describe
-from workings.trace import Trace
 
 if TYPE_CHECKING:
     from workings.model import Model

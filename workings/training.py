@@ -31,7 +31,7 @@ from workings.measuring import Measuring, Rows
 from workings.metrics import METRICS, Metric
 from workings.model import Model
 from workings.optimizers import LBFGS, Part, checked_optimizer
-from workings.program import Program
+from workings.program.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
 from workings.support.arrays import Array, as_features, as_random, describe, put_state, same_length, state_of
 from workings.support.sparse import SparseRows, dense

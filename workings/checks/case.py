@@ -25,9 +25,9 @@ from workings.measuring import Rows
 from workings.metrics import accuracy, r2
 from workings.model import Model
 from workings.optimizers import LBFGS, Adam, Chain, Part
+from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random
 from workings.targets import more_probable, most_probable
-from workings.trace import Trace
 from workings.training import fit
 
 MOST_ROWS = 1000  # that are measured; more would say the same

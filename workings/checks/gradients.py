@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from workings.engines.reference import Runner
 from workings.layers import numbered
-from workings.program import Program
+from workings.program.program import Program
 from workings.support.arrays import Array, as_random
 from workings.support.sparse import dense
 

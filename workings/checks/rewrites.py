@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 
-from workings.program import Program, Statement, names_in, text_of
+from workings.program.program import Program, Statement, names_in, text_of
 
 Edits = Mapping[str, str]
 Rewrite = Callable[[Program], Edits]

@@ -12,7 +12,7 @@ from workings.engines.compiled import is_installed
 from workings.engines.contract import SPARSE
 from workings.engines.native import is_switched_off
 from workings.errors import counted
-from workings.program import Program
+from workings.program.program import Program
 from workings.support.arrays import Array
 
 ENGINES = ("auto", "reference", "compiled")

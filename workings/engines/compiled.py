@@ -25,7 +25,7 @@ from workings.engines.native import Call, address_of, machine_code, part_of
 from workings.engines.structure import Size, Written, size_of, write
 from workings.engines.team import PART, ROOM_OF_THREAD, TABLE, Team
 from workings.errors import MissingExtraError
-from workings.program import Program
+from workings.program.program import Program
 from workings.support.arrays import Array
 from workings.support.sparse import SparseRows
 

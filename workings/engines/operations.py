@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workings.engines.contract import NotCompilableError
-from workings.program import Program, Statement
+from workings.program.program import Program, Statement
 
 Dim = str | int  # "n" for rows, "d1", "d2" … for sizes known when it runs, a number for small sizes
 Axis = str | int  # "a", "b", "c" for an axis that an operation runs along, 0 where there is one entry only

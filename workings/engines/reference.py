@@ -15,10 +15,10 @@ import numpy as np
 
 from workings.engines.contract import Stretch
 from workings.errors import ProgramError
-from workings.program import Program
+from workings.program.program import Program
+from workings.program.trace import Trace
 from workings.support.arrays import Array
 from workings.support.sparse import dense
-from workings.trace import Trace
 
 
 def source_of(program: Program, results: str, name: str = "step") -> str:

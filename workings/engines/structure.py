@@ -21,7 +21,7 @@ from workings.engines.operations import Apply, Dim, Leaf, Lowering, Operation
 from workings.engines.schedule import Layout, Schedule, is_large, make_schedule
 from workings.engines.sections import MOST_SUMMED, SECTIONS
 from workings.engines.source import Shape, Writer, alive
-from workings.program import Program
+from workings.program.program import Program
 from workings.support.arrays import Array
 
 WRITTEN_OUT = 8  # the largest size that is written out

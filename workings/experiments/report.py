@@ -17,7 +17,7 @@ from workings.callbacks import Callback
 from workings.experiments.figures import Figure, show_agreement, show_number, write_figures
 from workings.network import Network
 from workings.plots.player import STYLE as PLAYER_STYLE
-from workings.program import STAGES, Program, show_shape
+from workings.program.program import STAGES, Program, show_shape
 from workings.recording import Signals
 from workings.support.atomic_files import write_bytes
 

@@ -29,7 +29,7 @@ from workings.engines.operations import (
     Operation,
     Tree,
 )
-from workings.program import Program
+from workings.program.program import Program
 from workings.support.arrays import Array
 
 INDENT = "    "

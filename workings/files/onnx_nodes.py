@@ -18,7 +18,7 @@ import numpy as np
 
 from workings.engines.contract import NotCompilableError
 from workings.engines.entrywise import Entrywise
-from workings.program import Program
+from workings.program.program import Program
 from workings.support.arrays import Array
 
 # fmt: off

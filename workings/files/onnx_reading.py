@@ -31,7 +31,7 @@ from workings.files.safetensors import MOST_LAYERS
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError
 from workings.model import Model
-from workings.program import inference_program
+from workings.program.program import inference_program
 from workings.support.arrays import Array
 
 MOST_BYTES = 500_000_000  # of a file that is read

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from workings.columns import Columns, filled, original, standard
 from workings.model import Model
-from workings.program import Program, Statement, told
+from workings.program.program import Program, Statement, told
 from workings.targets import both_labels, more_probable, most_probable
 
 

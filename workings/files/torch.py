@@ -24,7 +24,7 @@ from workings.files.agreement import Agreement, Exported, Rows, compare, deliver
 from workings.layers import BatchNorm, Dense, Dropout
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.model import Model
-from workings.program import told
+from workings.program.program import told
 from workings.readings.translate.torch import ACTIVATIONS as MODULES
 from workings.readings.translate.torch import sequential
 from workings.support.arrays import Array

@@ -27,8 +27,8 @@ from workings.plots.drawing import (
     vector,
 )
 from workings.plots.pixels import weights
+from workings.program.trace import Trace
 from workings.support.arrays import Array
-from workings.trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from workings.errors import ProgramError
-from workings.program import text_of
+from workings.program.program import text_of
 from workings.schedules import Constant, WarmUp, schedule_of
 from workings.support.formulas import function_tree
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.program import Program, name
+from workings.program.program import Program, name
 from workings.readings.equations import rest_of
 from workings.support.arrays import Array
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workings.errors import unknown_name
-from workings.program import Program, Statement
+from workings.program.program import Program, Statement
 
 if TYPE_CHECKING:
     from workings.model import Model

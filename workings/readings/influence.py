@@ -21,7 +21,7 @@ import numpy as np
 from workings.checks.gradients import doubled, slope_along
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, ProgramError, unknown_name
-from workings.program import Program, Statement
+from workings.program.program import Program, Statement
 from workings.readings.entries import Entries, Index, at
 from workings.support.arrays import Array
 

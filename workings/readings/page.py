@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.program import STAGE_WORDS, show_shape
+from workings.program.program import STAGE_WORDS, show_shape
 from workings.readings.equations import GREEK, Teller
 from workings.readings.influence import Paths, Way
 from workings.readings.mathml import MathML, block, row, tag

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.program import STAGE_WORDS, show_shape
+from workings.program.program import STAGE_WORDS, show_shape
 from workings.readings.equations import PRODUCT, SUM, Latex, Plain, Teller
 from workings.readings.influence import Paths, Way
 from workings.readings.worked_step import Worked, WorkedStep

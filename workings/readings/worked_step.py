@@ -19,7 +19,7 @@ from workings.checks.gradients import check_entry, doubled, slope_along
 from workings.columns import columns_in
 from workings.engines.reference import Runner, inputs_of
 from workings.optimizers import Part
-from workings.program import Program, Shape, Statement, show_shape
+from workings.program.program import Program, Shape, Statement, show_shape
 from workings.readings.entries import Entries, Index
 from workings.support.arrays import Array
 

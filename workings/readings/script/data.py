@@ -6,7 +6,7 @@ import numpy as np
 
 from workings.columns import Columns, drawn_rows, standard
 from workings.errors import InputError
-from workings.program import told
+from workings.program.program import told
 from workings.readings.script.page import Page
 from workings.readings.script.predicting import table_function
 from workings.readings.script.settings import MOST_INLINE, Held

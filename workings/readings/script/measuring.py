@@ -10,7 +10,7 @@ from typing import Any
 
 from workings.callbacks import EarlyStopping
 from workings.metrics import OF_SEVERAL, Metric
-from workings.program import Program
+from workings.program.program import Program
 from workings.readings.copying import method_with_settings
 from workings.readings.script.page import Page
 from workings.readings.script.predicting import decoded

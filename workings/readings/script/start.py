@@ -11,7 +11,7 @@ import numpy as np
 from workings.errors import InputError
 from workings.initializers import Given, initializer_of
 from workings.layers import Dense, numbered
-from workings.program import show_shape, text_of
+from workings.program.program import show_shape, text_of
 from workings.readings.copying import with_settings
 from workings.readings.script.page import Page
 from workings.readings.script.settings import MOST_INLINE

@@ -7,7 +7,7 @@ from typing import Any
 from workings.errors import InputError
 from workings.layers import Dropout, dropout_mask, numbered
 from workings.optimizers import Part
-from workings.program import STAGE_WORDS, Program, told
+from workings.program.program import STAGE_WORDS, Program, told
 from workings.readings.copying import method_with_settings, rate_with_settings
 from workings.readings.script.measuring import (
     begin_early_stopping,

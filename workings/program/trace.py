@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from workings.errors import unknown_name
-from workings.program import Program, show_shape
+from workings.program.program import Program, show_shape
 from workings.support.arrays import Array
 
 
