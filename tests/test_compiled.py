@@ -58,8 +58,8 @@ from workings.datasets import moons
 from workings.engines import native
 from workings.engines.choice import choose
 from workings.engines.compiled import CompiledEngine, call_to_be_left, is_installed
-from workings.engines.contract import NotCompilableError
 from workings.engines.source import FAST
+from workings.errors import NotCompilableError
 from workings.losses import LOSSES
 from workings.metrics import accuracy, r2
 from workings.optimizers import OPTIMIZERS, Momentum

@@ -28,7 +28,7 @@ from workings import (
     SquaredError,
 )
 from workings.engines.compiled import is_installed
-from workings.engines.contract import NotCompilableError
+from workings.errors import NotCompilableError
 from workings.network import Network as NetworkClass
 from workings.program.program import Program
 from workings.sklearn import MLPClassifier, MLPRegressor

@@ -36,6 +36,10 @@ class ProgramError(WorkingsError, TypeError):
     """A formula that does not fit the program; the message names the letters it may use."""
 
 
+class NotCompilableError(ProgramError):
+    """A program that an engine cannot run; the message names the statement and says why."""
+
+
 class DivergenceError(WorkingsError, ArithmeticError):
     """Training produced a number that is not finite.
 

@@ -22,9 +22,9 @@ from numpy.typing import ArrayLike, DTypeLike
 from workings.columns import column_names, columns_in, original, standard
 from workings.engines.choice import ENGINES, choose
 from workings.engines.compiled import CompiledEngine
-from workings.engines.contract import NotCompilableError, Stretch
+from workings.engines.contract import Stretch
 from workings.engines.reference import Runner, Tracer
-from workings.errors import InputError, ProgramError, WorkingsWarning, unknown_name
+from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
 from workings.history import History
 from workings.layers import Dense, Layer, numbered
 from workings.losses import Loss, loss_named

@@ -22,9 +22,9 @@ from workings.aside import Aside
 from workings.callbacks import Callback
 from workings.engines.choice import ENGINES, WORTH_COMPILING, choose
 from workings.engines.compiled import CompiledEngine
-from workings.engines.contract import Engine, NotCompilableError, Stretch
+from workings.engines.contract import Engine, Stretch
 from workings.engines.reference import ReferenceEngine, Tracer
-from workings.errors import DivergenceError, InputError, unknown_name
+from workings.errors import DivergenceError, InputError, NotCompilableError, unknown_name
 from workings.history import History, not_recorded
 from workings.lbfgs import minimize
 from workings.measuring import Measuring, Rows

@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, SPARSE, NotCompilableError, Stretch
+from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, SPARSE, Stretch
 from workings.engines.native import Call, address_of, machine_code, part_of
 from workings.engines.structure import Size, Written, size_of, write
 from workings.engines.team import PART, ROOM_OF_THREAD, TABLE, Team
-from workings.errors import MissingExtraError
+from workings.errors import MissingExtraError, NotCompilableError
 from workings.program.program import Program
 from workings.support.arrays import Array
 from workings.support.sparse import SparseRows

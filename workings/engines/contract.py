@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from workings.errors import ProgramError
 from workings.support.arrays import Array
 
 CACHE_LINE = 64  # bytes: where arrays are to begin, so that no vector lies across two lines
@@ -19,10 +18,6 @@ SPARSE = "X is sparse, and compiled code takes arrays: engine='reference' multip
 PANELS = 2**18  # bytes of what a product packs at a time, which are to stay in a core's cache
 
 FEWEST_TO_SHARE = 2**19  # multiplications in a product, from which several threads share it
-
-
-class NotCompilableError(ProgramError):
-    """A program that an engine cannot run; the message names the statement and says why."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workings.engines.operations import Axis, Dim, Leaf, Operation, leaves
+from workings.lowering.index_notation import Axis, Dim, Leaf, Operation, leaves
 
 MOST_COPIES = 32  # entries of a parameter that are written out one by one; beyond, there is a loop
 LARGE_PRODUCT = 256  # multiplications for each row, from which a product stands alone

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from workings.engines.operations import Dim
 from workings.engines.team import ROOM_OF_THREAD, STEP
+from workings.lowering.index_notation import Dim
 
 SECTIONS = 8  # enough for some threads to be done at about the same time
 MOST_SUMMED = 2**19  # numbers that a section may sum up (2 or 4 MB)

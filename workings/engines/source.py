@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from workings.engines.contract import CACHE_LINE
-from workings.engines.entrywise import Entrywise
-from workings.engines.operations import (
+from workings.engines.schedule import Group, Index, Layout, Placed, Schedule
+from workings.engines.sections import LEAVE, Sections
+from workings.lowering.elementwise import Entrywise
+from workings.lowering.index_notation import (
     COMPARISONS,
     INDEX,
     OPERATORS,
@@ -32,8 +34,6 @@ from workings.engines.operations import (
     Tree,
     leaves,
 )
-from workings.engines.schedule import Group, Index, Layout, Placed, Schedule
-from workings.engines.sections import LEAVE, Sections
 
 RESERVED = frozenset((
     "i", "j", "k", "l", "step", "start", "stop", "begin", "rows", "block", "row", "first", "order", "objectives",

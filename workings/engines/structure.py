@@ -17,10 +17,10 @@ import numpy as np
 
 from workings.engines.contract import FEWEST_TO_SHARE, Stretch
 from workings.engines.native import is_switched_off
-from workings.engines.operations import Apply, Dim, Leaf, Lowering, Operation
 from workings.engines.schedule import Layout, Schedule, is_large, make_schedule
 from workings.engines.sections import MOST_SUMMED, SECTIONS
 from workings.engines.source import Shape, Writer, alive
+from workings.lowering.index_notation import Apply, Dim, Leaf, Lowering, Operation
 from workings.program.program import Program
 from workings.support.arrays import Array
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from workings.engines.contract import NotCompilableError
-from workings.engines.entrywise import Entrywise
-from workings.engines.operations import (
+from workings.errors import NotCompilableError
+from workings.lowering.elementwise import Entrywise
+from workings.lowering.index_notation import (
     COMPARISONS,
     OPERATORS,
     Apply,

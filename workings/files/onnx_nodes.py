@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from workings.engines.contract import NotCompilableError
-from workings.engines.entrywise import Entrywise
+from workings.errors import NotCompilableError
+from workings.lowering.elementwise import Entrywise
 from workings.program.program import Program
 from workings.support.arrays import Array
 

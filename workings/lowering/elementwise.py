@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from workings.engines.contract import NotCompilableError
-from workings.engines.operations import COMPARISONS, ELEMENTWISE, OPERATORS
+from workings.errors import NotCompilableError
+from workings.lowering.index_notation import COMPARISONS, ELEMENTWISE, OPERATORS
 from workings.support.formulas import function_tree, meaning_of
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from workings.engines.contract import NotCompilableError
+from workings.errors import NotCompilableError
 from workings.program.program import Program, Statement
 
 Dim = str | int  # "n" for rows, "d1", "d2" … for sizes known when it runs, a number for small sizes

@@ -1,0 +1,1 @@
+"""Lowering: the program in index notation, from which engines and exported files write loops."""
