@@ -1,47 +1,52 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What is installed at first; `make test EXTRAS=dev,torch,keras` brings PyTorch and Keras with it.
+# The extras to install; `make test EXTRAS=dev,torch,keras` includes PyTorch and Keras.
 EXTRAS ?= dev
 
 .DEFAULT_GOAL := help
 
-help:  ## Show what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column -t -s:
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	touch $@
 
-run: $(VENV)/.installed  ## Train the four networks; pictures and reports go to workings-runs/
+run: $(VENV)/.installed  ## Train the networks of the four tutorials; write plots and reports to workings-runs/
 	$(BIN)/workings run all
 
-test: $(VENV)/.installed  ## All checks: ruff, mypy, pytest
+test: $(VENV)/.installed  ## Run all checks (ruff, mypy, pytest)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist worksteal
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m 'not slow' -n auto tests/test_compiled.py
 
-test-slow: $(VENV)/.installed  ## The checks that take minutes
+quick: $(VENV)/.installed  ## Run ruff and the tests of what changed, in about a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	OMP_NUM_THREADS=1 $(BIN)/python tools/quick.py
+
+test-slow: $(VENV)/.installed  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
-torch: $(VENV)/.installed  ## PyTorch and Keras, for the tests that compare with them
+torch: $(VENV)/.installed  ## Install PyTorch and Keras, for the tests that compare with them
 	$(BIN)/python -m pip install --quiet --editable '.[dev,torch,keras]'
 
-bench: $(VENV)/.installed  ## Compare with the peers, which are installed first; the table goes to workings-bench/
+bench: $(VENV)/.installed  ## Install and measure other libraries; write the table to workings-bench/
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
 	$(BIN)/python -m benchmarks
 
-doctor: $(VENV)/.installed  ## How often the doctor is right, with every mistake and healthy networks; the rates go to docs/doctor.md
+doctor: $(VENV)/.installed  ## Measure how often the doctor is right; write the rates to docs/doctor.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor
 
-format: $(VENV)/.installed  ## Format the code
+format: $(VENV)/.installed  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:  ## Remove the environment and what runs have left
+clean:  ## Remove the environment, results and caches
 	rm -rf $(VENV) workings-runs workings-bench .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help run test test-slow torch bench doctor format clean
+.PHONY: help run test quick test-slow torch bench doctor format clean

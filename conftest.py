@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("WORKINGS_CACHE", str(Path(__file__).parent / ".pytest_cache" / "compiled"))
+importlib.import_module("workings")  # first: else pytest makes a second copy of a module whose doctests it collects
 collect_ignore = ["docs/scripts"]  # they train when they are run
 if importlib.util.find_spec("numba") is None:  # an extra: these files are nothing without it
     collect_ignore += [f"workings/engines/{name}.py" for name in ("elementary", "products", "sharing")]
