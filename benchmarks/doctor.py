@@ -246,7 +246,7 @@ def write(page: Path, text: str) -> None:
 
 def main() -> None:
     """Run all jobs and update the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.doctor", description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS, help="random seeds (default: 0 to 4)")
     parser.add_argument("--only", default="", metavar="PREFIX", help="only mistakes whose name starts with this prefix")
     parser.add_argument("--results", type=Path, metavar="FILE", help="also write all results to this JSON file")
