@@ -30,11 +30,11 @@ test-slow: $(VENV)/.installed  ## The checks that take minutes
 torch: $(VENV)/.installed  ## PyTorch and Keras, for the tests that compare with them
 	$(BIN)/python -m pip install --quiet --editable '.[dev,torch,keras]'
 
-bench: $(VENV)/.installed  ## Compare with the peers, which are installed first; the table goes to workings-bench/
+bench: $(VENV)/.installed  ## Benchmark against other libraries (installed first); reports go to workings-bench/
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
 	$(BIN)/python -m benchmarks
 
-doctor: $(VENV)/.installed  ## How often the doctor is right, with every mistake and healthy networks; the rates go to docs/doctor.md
+doctor: $(VENV)/.installed  ## Measure the detection rates of the diagnosis and write them to docs/doctor.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor
 
 format: $(VENV)/.installed  ## Format the code
