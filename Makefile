@@ -35,11 +35,11 @@ test-slow: $(VENV)/.installed  ## Run the tests that take minutes
 torch: $(VENV)/.installed  ## Install PyTorch and Keras, for the tests that compare with them
 	$(BIN)/python -m pip install --quiet --editable '.[dev,torch,keras]'
 
-bench: $(VENV)/.installed  ## Install and measure other libraries; write the table to workings-bench/
+bench: $(VENV)/.installed  ## Benchmark against other libraries (installed first); reports go to workings-bench/
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
 	$(BIN)/python -m benchmarks
 
-doctor: $(VENV)/.installed  ## Measure how often the doctor is right; write the rates to docs/doctor.md
+doctor: $(VENV)/.installed  ## Measure the detection rates of the diagnosis and write them to docs/doctor.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor
 
 format: $(VENV)/.installed  ## Format the code and fix what ruff can fix

@@ -1,1 +1,1 @@
-"""Benchmarks: how fast training is, against other libraries and against the limit of the machine."""
+"""Benchmarks: training time compared with other libraries and with a lower bound for the machine."""

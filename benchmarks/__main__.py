@@ -1,7 +1,7 @@
-"""``python -m benchmarks``: measure, print the tables, write them and the raw figures.
+"""``python -m benchmarks``: run the benchmarks, print the tables, write tables and raw figures to files.
 
-Without arguments it measures everything but the growth curves: eight workloads, whole processes, predictions,
-memory and overhead.  It ends with status 1 if any peer came to another result than the reference engine.
+Without arguments it runs all sections except the growth curves: eight workloads, whole processes, prediction,
+memory and overhead.  The exit status is 1 if the result of any library differs from the reference engine's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.workloads import WORKLOADS
 
 SECTIONS = ("steps", "process", "predict", "memory", "overhead", "curves")
 EXAMPLES = """examples:
-  python -m benchmarks                           everything but the curves; takes minutes
+  python -m benchmarks                           all sections except the growth curves; takes minutes
   python -m benchmarks moons-3 digits-1          two workloads
   python -m benchmarks xor --peers compiled,numpy --rounds 3
   python -m benchmarks --only process            one section
@@ -30,43 +30,43 @@ EXAMPLES = """examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The arguments."""
+    """Return the argument parser."""
     made = argparse.ArgumentParser(
         prog="python -m benchmarks", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Time per training step, ours against other libraries and the limit of the machine.",
+        description="Measure the time per training step of Workings and other libraries, and its lower bound.",
     )  # fmt: skip
-    made.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"which trainings: {', '.join(WORKLOADS)}")
-    made.add_argument("--peers", type=commas, default=list(FILES), metavar="A,B", help=f"of {', '.join(FILES)}")
-    made.add_argument("--rounds", type=positive, default=7, help="how often each peer is timed (default 7)")
+    made.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"workloads to measure: {', '.join(WORKLOADS)}")
+    made.add_argument("--peers", type=commas, default=list(FILES), metavar="A,B", help=f"libraries: {', '.join(FILES)}")
+    made.add_argument("--rounds", type=positive, default=7, help="timings per library (default 7)")
     made.add_argument("--out", type=Path, default=Path("workings-bench"), help="folder for the report")
-    made.add_argument("--curves", action="store_true", help="measure the growth curves too")
+    made.add_argument("--curves", action="store_true", help="also measure the growth curves")
     made.add_argument("--only", type=commas, default=None, metavar="A,B", help=f"sections: {', '.join(SECTIONS)}")
     made.add_argument("--curve-threads", type=positive, default=1, help="threads for the curves (default 1)")
-    made.add_argument("--curve-rounds", type=positive, default=3, help="rounds for the curves (default 3)")
-    made.add_argument("--thin", type=positive, default=1, help="take only every so many points of the curves")
+    made.add_argument("--curve-rounds", type=positive, default=3, help="timings per point of the curves (default 3)")
+    made.add_argument("--thin", type=positive, default=1, help="measure only every Nth point of the curves")
     return made
 
 
 def commas(text: str) -> list[str]:
-    """Split a list at its commas."""
+    """Split a comma-separated list."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def positive(text: str) -> int:
-    """A whole number from 1."""
+    """Convert to an integer of at least 1."""
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+        raise argparse.ArgumentTypeError(f"{text} is not an integer of at least 1")
     return value
 
 
 def checked(made: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.Namespace:
-    """Refuse unknown names; fill in what follows from the others."""
-    kinds = (("workload", arguments.workloads, WORKLOADS), ("peer", arguments.peers, FILES))
+    """Reject unknown names and fill in defaults that depend on other arguments."""
+    kinds = (("workload", arguments.workloads, WORKLOADS), ("library", arguments.peers, FILES))
     for kind, given, known in (*kinds, ("section", arguments.only or [], SECTIONS)):
         for name in given:
             if name not in known:
-                made.error(f"there is no {kind} {name!r}; choose from {', '.join(known)}")
+                made.error(f"unknown {kind} {name!r}; choose from {', '.join(known)}")
     if arguments.only is None:
         arguments.only = ["steps"] if arguments.workloads else list(SECTIONS[:-1])
         arguments.only += ["curves"] if arguments.curves else []
@@ -77,7 +77,7 @@ def checked(made: argparse.ArgumentParser, arguments: argparse.Namespace) -> arg
 def sections(
     arguments: argparse.Namespace, folder: Path, results: dict[str, Any]
 ) -> dict[str, tuple[str, Callable[[], dict[str, Any]]]]:
-    """What each section is called in the results, and what measures it."""
+    """Return, for each section, its key in the results and the function that measures it."""
     peers, rounds = arguments.peers, arguments.rounds
     ours = [name for name in peers if name in OURS]
     few, threads, thin = arguments.curve_rounds, arguments.curve_threads, arguments.thin
@@ -92,7 +92,7 @@ def sections(
 
 
 def steps(arguments: argparse.Namespace, folder: Path, results: dict[str, Any]) -> dict[str, Any]:
-    """All workloads that were asked for; the report is written after each, because together they take minutes."""
+    """Measure the selected workloads; write the report after each, because all of them take minutes."""
     found: dict[str, Any] = {}
     for name in arguments.workloads:
         found[name] = measure.measure(WORKLOADS[name], arguments.peers, arguments.rounds, folder)
@@ -101,7 +101,7 @@ def steps(arguments: argparse.Namespace, folder: Path, results: dict[str, Any]) 
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Measure what is asked for, and write the report after each section."""
+    """Measure the selected sections and write the report after each."""
     made = parser()
     arguments = checked(made, made.parse_args(given))
     results: dict[str, Any] = {"machine": machine.describe(), "rounds": arguments.rounds, "began": time.strftime("%F")}
@@ -113,7 +113,7 @@ def main(given: Sequence[str] | None = None) -> int:
                     results[name] = run()
                     paths = report.write(results, arguments.out)
     except KeyboardInterrupt:
-        say("ended early; the report holds what was complete")
+        say("interrupted; the report contains the completed sections")
         return 130
     print(report.markdown(results))
     say(f"written: {', '.join(map(str, paths))}")

@@ -1,8 +1,8 @@
 """Growth curves: the time of a step against width, depth, batch and rows, one varied at a time.
 
-The base case is a 20-32-10 network of tanh with batches of 32 out of 2,048 rows, in float64.  Where an engine
-changes its way of working with the size, a curve must not jump: no point may be more than 1.3 times slower
-than its two neighbours suggest, which is what the straight line between them has there, on logarithmic axes.
+The base case is a 20-32-10 network of tanh with batches of 32 out of 2,048 rows, in float64.  An engine may change
+its method with the size, but its curve must not jump: no point may be more than 1.3 times above the straight line
+between its two neighbours, on logarithmic axes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from benchmarks.workloads import CURVE_BASE, Workload
 PEERS = ("compiled", "reference", "jax-loop", "torch")
 CLIFF = 1.3
 SHORTEST = 0.1
-PATIENCE = 2.5  # seconds of one timing; a peer that needs longer is left out of larger sizes, the compiled engine never
+PATIENCE = 2.5  # seconds per timing; slower peers are left out of larger sizes, except the compiled engine
 BATCH_ROWS = 8192  # so that the largest batch, too, is one of several
 
 
 def doubled(first: int, last: int) -> list[int]:
-    """First, twice that, and so on up to last."""
+    """Return first, 2 · first, 4 · first and so on, up to last."""
     return list(itertools.takewhile(lambda n: n <= last, (first << k for k in itertools.count())))
 
 
@@ -55,12 +55,12 @@ def rows(base: Workload) -> Iterator[tuple[int, Workload]]:
 
 AXES = {"width": widths, "depth": depths, "batch": batches, "rows": rows}
 LABELS = {
-    "width": "hidden units", "depth": "hidden layers", "batch": "rows in a batch", "rows": "rows, full batch",
+    "width": "hidden units", "depth": "hidden layers", "batch": "batch size", "rows": "rows, full batch",
 }  # fmt: skip
 
 
 def measure(names: Sequence[str], rounds: int, folder: Path, threads: int = 1, thin: int = 1) -> dict[str, Any]:
-    """All four curves; ``thin`` takes only every so many points, for a quick look."""
+    """Measure all four curves; ``thin`` = k measures only every kth point, for a quick look."""
     base = replace(CURVE_BASE, threads=threads)
     found: dict[str, Any] = {"base": base.describe(), "threads": threads, "rounds": rounds, "missing": {}, "axes": {}}
     file = jobs.make(base).save(folder / "curve.npz")
@@ -75,7 +75,7 @@ def measure(names: Sequence[str], rounds: int, folder: Path, threads: int = 1, t
 def measure_axis(
     axis: str, points: Iterable[tuple[int, Workload]], children: dict[str, Child], rounds: int, folder: Path
 ) -> dict[str, Any]:
-    """One curve for each peer, and its cliffs."""
+    """Measure one curve for each peer, and its largest jump."""
     curves: dict[str, list[dict[str, Any]]] = {name: [] for name in children}
     left = dict(children)
     for n, workload in points:
@@ -90,13 +90,13 @@ def measure_axis(
 
 
 def suggested(before: tuple[float, float], after: tuple[float, float], n: float) -> float:
-    """What the straight line between two points has at n, on logarithmic axes."""
+    """Return the value at n of the straight line between two points, on logarithmic axes."""
     (x0, y0), (x1, y1) = np.log(before), np.log(after)
     return float(np.exp(y0 + (y1 - y0) * (np.log(n) - x0) / (x1 - x0)))
 
 
 def worst(curve: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The point that is slowest against what its two neighbours suggest."""
+    """Return the point with the largest ratio to the line between its two neighbours."""
     found = []
     for before, here, after in zip(curve, curve[1:], curve[2:], strict=False):
         line = suggested((before["n"], before["median"]), (after["n"], after["median"]), here["n"])

@@ -1,8 +1,8 @@
-"""The doctor's score: famous mistakes that it should find and name, healthy runs that it should leave alone.
+"""Detection rates of ``diagnose``: hits on runs with a known mistake, false alarms on healthy runs.
 
-``python -m benchmarks.doctor`` trains every mistake in at least three rooms with five seeds, and twenty healthy
-networks with five seeds, asks the doctor of each, and writes the rates between the marks in docs/doctor.md.
-Thresholds were chosen with the seeds from 100 on; the published rates are those of the seeds 0 to 4.
+``python -m benchmarks.doctor`` trains every mistake on at least three data sets and 23 healthy networks, all with
+five seeds, and diagnoses each run.  It writes the rates between the marks in docs/doctor.md.
+Thresholds were chosen on seeds from 100 on; the published rates are those of seeds 0 to 4.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ Data = tuple[Array, Array]
 
 
 def table_data(name: str) -> Data:
-    """One of scikit-learn's tables, its columns standardized; so are targets that are numbers."""
+    """One of scikit-learn's data sets with standardized columns and, for regression, standardized targets."""
     from sklearn import datasets
 
     X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
@@ -65,28 +65,28 @@ def table_data(name: str) -> Data:
 
 
 def counts(seed: int) -> Data:
-    """Counts whose logarithm is a bent function of two columns."""
+    """Poisson counts whose log mean is a nonlinear function of two columns."""
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1, 1, (400, 2))
     return X, rng.poisson(np.exp(1 + np.sin(3 * X[:, 0]) + X[:, 1] ** 2)).astype(float)
 
 
 def two_numbers(seed: int) -> Data:
-    """Two targets for each row."""
+    """Two regression targets for each row."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(300, 3))
     return X, np.column_stack([np.sin(X[:, 0]) + 0.5 * X[:, 1], np.cos(X[:, 2]) * X[:, 0]])
 
 
 def three_labels(seed: int) -> Data:
-    """Three labels of 0 or 1 for each row."""
+    """Multilabel targets: three labels of 0 or 1 for each row."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(300, 4))
     return X, np.column_stack([X[:, 0] * X[:, 1] > 0, X[:, 1] + X[:, 2] > 0, np.abs(X[:, 3]) > 0.7]).astype(float)
 
 
 def some_digits(seed: int, rows: int = 700, dtype: Any = np.float64) -> Data:
-    """Some of scikit-learn's digits, their pixels from 0 to 1."""
+    """A random subset of scikit-learn's digits, with pixels from 0 to 1."""
     X, y = digits()
     chosen = np.random.default_rng(seed).permutation(len(X))[:rows]
     return (X[chosen] / 16).astype(dtype), y[chosen]
@@ -94,7 +94,7 @@ def some_digits(seed: int, rows: int = 700, dtype: Any = np.float64) -> Data:
 
 @dataclass(frozen=True)
 class Healthy:
-    """A network that learns what it is to learn."""
+    """A network and settings without a mistake."""
 
     name: str
     data: Callable[[int], Data]
@@ -105,7 +105,7 @@ class Healthy:
 
 
 def healthy_networks() -> list[Healthy]:
-    """Networks of many kinds: activations, losses, optimizers, layers, data."""
+    """Return networks with many activations, losses, optimizers, layers and data sets."""
     return [
         Healthy("moons, tanh, SGD full batch", lambda s: moons(200, 0.2, seed=s), [Dense(8, "tanh"), Dense(2)],
                 CrossEntropy(), {"optimizer": SGD(0.5), "epochs": 2000, "batch_size": None}),
@@ -119,7 +119,7 @@ def healthy_networks() -> list[Healthy]:
                 BinaryCrossEntropy(), {"optimizer": Adam(0.01), "epochs": 100, "batch_size": 32}),
         Healthy("circles, softplus, AdaGrad", lambda s: circles(300, 0.08, seed=s), [Dense(16, "softplus"), Dense(1)],
                 BinaryCrossEntropy(), {"optimizer": AdaGrad(0.1), "epochs": 200, "batch_size": 16}),
-        Healthy("spirals, tanh, clipped", lambda s: spirals(400, 0.02, turns=1.0, seed=s),
+        Healthy("spirals, tanh, gradient clipping", lambda s: spirals(400, 0.02, turns=1.0, seed=s),
                 [Dense(32, "tanh"), Dense(16, "tanh"), Dense(2)], CrossEntropy(),
                 {"optimizer": Chain(ClipByNorm(1.0), Adam(0.01)), "epochs": 150, "batch_size": 32}),
         Healthy("spirals, GELU, AdamW", lambda s: spirals(400, 0.02, turns=1.0, seed=s),
@@ -156,9 +156,9 @@ def healthy_networks() -> list[Healthy]:
                 {"optimizer": SGD(0.02), "epochs": 200, "batch_size": 32}),
         Healthy("counts, Poisson", counts, [Dense(24, "tanh"), Dense(1)], Poisson(),
                 {"optimizer": Adam(0.01), "epochs": 120, "batch_size": 32}),
-        Healthy("two numbers, tanh", two_numbers, [Dense(24, "tanh"), Dense(2)], SquaredError(),
+        Healthy("two targets, tanh", two_numbers, [Dense(24, "tanh"), Dense(2)], SquaredError(),
                 {"optimizer": Adam(0.01), "epochs": 150, "batch_size": 32}),
-        Healthy("three labels, ReLU", three_labels, [Dense(24, "relu"), Dense(3)], BinaryCrossEntropy(),
+        Healthy("multilabel (three labels), ReLU", three_labels, [Dense(24, "relu"), Dense(3)], BinaryCrossEntropy(),
                 {"optimizer": Adam(0.01), "epochs": 100, "batch_size": 32}),
     ]  # fmt: skip
 
@@ -167,13 +167,13 @@ Job = tuple[str, str, int]
 
 
 def jobs(seeds: Sequence[int]) -> list[Job]:
-    """Everything that is to be trained: what, where, with which seed."""
+    """Return all runs: the mistake or "healthy", the data set or network, the seed."""
     sick = [(name, room, seed) for name, mistake in MISTAKES.items() for room in rooms_for(mistake) for seed in seeds]
     return sick + [("healthy", healthy.name, seed) for healthy in healthy_networks() for seed in seeds]
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Train one network and ask the doctor."""
+    """Train and diagnose one network."""
     what, where, seed = job
     warnings.simplefilter("ignore")
     if what == "healthy":
@@ -185,7 +185,7 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def run_healthy(name: str, seed: int) -> dict[str, Any]:
-    """Train a healthy network and ask the doctor."""
+    """Train and diagnose a healthy network."""
     healthy = next(h for h in healthy_networks() if h.name == name)
     X, y = healthy.data(seed)
     network = Network(list(healthy.layers), loss=healthy.loss, regularizer=healthy.regularizer, seed=seed)
@@ -196,36 +196,39 @@ def run_healthy(name: str, seed: int) -> dict[str, Any]:
 
 
 def rates(results: Sequence[dict[str, Any]]) -> str:
-    """The tables of the page."""
+    """Return the tables of docs/doctor.md."""
     sick = [r for r in results if r["job"][0] != "healthy"]
     healthy = [r for r in results if r["job"][0] == "healthy"]
     named = sum(r["named"] for r in sick)
     alarms = [r for r in healthy if r["found"]]
     seeds = sorted({r["job"][2] for r in results})
     named_share, alarm_share = named / max(len(sick), 1), len(alarms) / max(len(healthy), 1)
+    networks = len({r["job"][1] for r in healthy})
     lines = [
-        f"Of {len(sick):,} runs with a mistake, the doctor found and named **{named:,} ({named_share:.1%})**; of "
-        f"{len(healthy):,} healthy runs ({len({r['job'][1] for r in healthy})} networks), **{len(alarms):,} "
-        f"({alarm_share:.1%})** had any finding, problem or advice. Seeds {seeds[0]} to {seeds[-1]}.",
-        "", "### Findings", "",
-        "Hits: of the runs with a mistake that the finding should name, those in which it was there. False alarms: of "
-        "the healthy runs, those in which it was there. Elsewhere: how often it was there with mistakes that it does "
-        "not name (where it may well be true: a wrong gradient can also kill units).", "",
-        "| finding | severity | hits | false alarms | elsewhere |", "|---|---|---|---|---|",
+        f"| runs (seeds {seeds[0]} to {seeds[-1]}) | number | result |", "|---|---|---|",
+        f"| with a mistake | {len(sick):,} | found and named in **{named:,} ({named_share:.1%})** |",
+        f"| healthy ({networks} networks) | {len(healthy):,} | any finding, problem or advice, in "
+        f"**{len(alarms):,} ({alarm_share:.1%})** |",
+        "", "### Rates by finding", "",
+        "- *Hits*: runs with a mistake that belongs to the finding, and the finding was reported.",
+        "- *False alarms*: healthy runs in which the finding was reported.",
+        "- *Other mistakes*: reports in runs with a mistake that belongs to another finding. These can be true: a",
+        "  wrong gradient, for example, can also kill units.", "",
+        "| finding | severity | hits | false alarms | other mistakes |", "|---|---|---|---|---|",
     ]  # fmt: skip
     for name, kind in KINDS.items():
         own = [r for r in sick if name == MISTAKES[r["job"][0]].finding]
-        hits = f"{sum(name in r['found'] for r in own)} of {len(own)}" if own else "no mistake of its own"
+        hits = f"{sum(name in r['found'] for r in own)} of {len(own)}" if own else "no such mistake"
         false = sum(name in r["found"] for r in healthy)
         elsewhere = sum(name in r["found"] for r in sick) - sum(name in r["found"] for r in own)
         lines.append(f"| {name} | {kind.severity} | {hits} | {false} of {len(healthy)} | {elsewhere} |")
-    lines += ["", "### Mistakes", "", "| mistake | finding | named rightly | otherwise |", "|---|---|---|---|"]
+    lines += ["", "### Rates by mistake", "", "| mistake | finding | named | otherwise reported |", "|---|---|---|---|"]
     for name, mistake in MISTAKES.items():
         own = [r for r in sick if r["job"][0] == name]
         missed = Counter(", ".join(r["found"]) or "nothing" for r in own if not r["named"])
         lines.append(f"| {name} | {', '.join((mistake.finding, *mistake.also))} | {sum(r['named'] for r in own)} of "
                      f"{len(own)} | {'; '.join(f'{what} ({n})' for what, n in missed.items())} |")  # fmt: skip
-    lines += ["", "### Healthy networks", "", "| network | score on its rows | findings |", "|---|---|---|"]
+    lines += ["", "### Healthy networks", "", "| network | training score | findings |", "|---|---|---|"]
     for one in healthy_networks():
         own = [r for r in healthy if r["job"][1] == one.name]
         told = Counter(name for r in own for name in r["found"])
@@ -235,19 +238,19 @@ def rates(results: Sequence[dict[str, Any]]) -> str:
 
 
 def write(page: Path, text: str) -> None:
-    """Put the tables between the marks of the page."""
+    """Replace the tables between the marks of the page."""
     whole = page.read_text(encoding="utf-8")
     before, after = whole.split(BEGIN)[0], whole.split(END)[1]
     page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def main() -> None:
-    """Run everything and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
-    parser.add_argument("--only", default="", help="Only the jobs whose name begins so.")
-    parser.add_argument("--results", type=Path, help="Also write every result to this JSON file.")
-    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    """Run all jobs and update the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.doctor", description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS, help="random seeds (default: 0 to 4)")
+    parser.add_argument("--only", default="", metavar="PREFIX", help="only mistakes whose name starts with this prefix")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="also write all results to this JSON file")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="worker processes (default: all cores)")
     given = parser.parse_args()
     chosen = [job for job in jobs(given.seeds) if job[0].startswith(given.only)]
     with multiprocessing.get_context("spawn").Pool(given.processes) as pool:

@@ -1,8 +1,8 @@
-"""``python -m benchmarks.estimators``: scikit-learn's multi-layer perceptrons and ours, with default parameters.
+"""``python -m benchmarks.estimators``: time ``fit`` of scikit-learn's and Workings' MLP estimators.
 
-On four small data sets and a table of 20,000 rows, each estimator is fitted with ten seeds, on one thread; the
-fits of one seed follow each other, and what is compiled has been compiled before.  It prints the median time of a
-fit, how many times as fast as scikit-learn that is, and the mean score on rows that were put aside.
+Each estimator has default parameters and is fitted with ten seeds on one thread, on four small data sets and one of
+20,000 rows.  The fits of one seed follow each other; compilation is done before and not timed.  Printed are the
+median time of a fit, its speedup over scikit-learn, and the mean score on a held-out test set.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PEERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 def fits(name: str, seeds: int) -> Iterator[tuple[str, float, float]]:
-    """Fit each peer with each seed; give its name, the seconds and the score."""
+    """Fit each estimator with each seed; yield its name, the seconds and the test score."""
     kind, load = TABLES[name]
     X, y = load(return_X_y=True)
     y = (y - y.mean()) / y.std() if kind == "regressor" else y
@@ -57,15 +57,15 @@ def fits(name: str, seeds: int) -> Iterator[tuple[str, float, float]]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.estimators", description=__doc__)
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("tables", nargs="*", metavar="DATASET", help=f"data sets: {', '.join(TABLES)}")
+    parser.add_argument("--seeds", type=int, default=10, help="number of random seeds (default 10)")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    os.environ["OMP_NUM_THREADS"] = "1"  # which our own threads keep to
+    os.environ["OMP_NUM_THREADS"] = "1"  # Workings' own threads respect it
     threadpool_limits(1)
-    print(f"{'table':<15}{'':<14}{'ms':>9}{'x':>7}{'score':>9}{'sd':>8}")
+    print(f"{'data set':<15}{'':<14}{'ms':>9}{'speedup':>8}{'score':>8}{'std':>8}")
     for name in given.tables or TABLES:
         found: dict[str, list[tuple[float, float]]] = {peer: [] for peer in PEERS}
         for peer, seconds, score in fits(name, given.seeds):
@@ -73,8 +73,8 @@ def main() -> None:
         medians = {peer: float(np.median([seconds for seconds, _ in of])) for peer, of in found.items()}
         for peer, of in found.items():
             scores, times = [score for _, score in of], medians["scikit-learn"] / medians[peer]
-            line = f"{name:<15}{peer:<14}{1e3 * medians[peer]:>9.1f}{times:>7.2f}"
-            print(f"{line}{np.mean(scores):>9.4f}{np.std(scores):>8.4f}", flush=True)
+            line = f"{name:<15}{peer:<14}{1e3 * medians[peer]:>9.1f}{times:>8.2f}"
+            print(f"{line}{np.mean(scores):>8.4f}{np.std(scores):>8.4f}", flush=True)
 
 
 if __name__ == "__main__":

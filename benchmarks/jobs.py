@@ -1,8 +1,8 @@
-"""Jobs: the numbers of a workload, made once and the same for everyone.
+"""Jobs: the data and initial parameters of a workload, the same for every peer.
 
-The rows are shuffled here and then taken in this order by all, so that every peer sees the same batches;
-the first parameters come from the same seed.  A job is written to a file that each worker reads, which
-also keeps what it took to make it (files unpacked, rows cut) out of the workers' memory.
+The rows are shuffled here, and every peer uses them in this order, so that all see the same batches; the initial
+parameters come from the same seed.  A job is written to a file that each worker reads.  This also keeps the memory
+for creating it (unpacking files, selecting rows) out of the workers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ XOR_TARGETS = (0.0, 1.0, 1.0, 0.0)  # the tutorial's, as in workings/experiments
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A workload with its rows, targets and first parameters; ``source`` says where the rows came from."""
+    """A workload with its rows, targets and initial parameters; ``source`` says where the rows come from."""
 
     workload: Workload
     X: Array
@@ -37,31 +37,31 @@ class Job:
 
     @property
     def Y(self) -> Array:
-        """Targets with one column for each output: one-hot rows for labels."""
+        """Return the targets with one column per output: one-hot rows for labels."""
         if self.workload.loss == "squared error":
             return self.y.reshape(-1, 1)
         return np.eye(self.workload.sizes[-1], dtype=self.X.dtype)[self.y]
 
     @property
     def start(self) -> dict[str, Array]:
-        """The first parameters by our names."""
+        """Return the initial parameters by their names in Workings."""
         return named(self.weights, self.biases)
 
     def save(self, path: Path) -> Path:
-        """Write everything to one file."""
+        """Write the job to a file."""
         words = json.dumps({"workload": asdict(self.workload), "source": self.source})
         np.savez(path, X=self.X, y=self.y, words=np.array(words), **self.start)  # type: ignore[arg-type]
         return path
 
 
 def named(weights: list[Array], biases: list[Array]) -> dict[str, Array]:
-    """Weights and biases of the layers as W1, b1, W2 …"""
+    """Return weights and biases of the layers as W1, b1, W2 …"""
     letters = (("W", weights), ("b", biases))
     return {f"{letter}{k}": array for letter, arrays in letters for k, array in enumerate(arrays, start=1)}
 
 
 def load(path: str | Path) -> Job:
-    """Read a job."""
+    """Read a job from a file."""
     with np.load(path) as file:
         words: dict[str, Any] = json.loads(str(file["words"]))
         words["workload"]["sizes"] = tuple(words["workload"]["sizes"])
@@ -73,7 +73,7 @@ def load(path: str | Path) -> Job:
 
 
 def make(workload: Workload, seed: int = 0) -> Job:
-    """Make the numbers of a workload from a fixed seed."""
+    """Create the job of a workload from a fixed seed."""
     rng = np.random.default_rng(seed)
     X, y, source = DATA[workload.data](workload, rng)
     scale = 2.0 if workload.hidden == "relu" else 1.0
@@ -94,17 +94,17 @@ Made = tuple[Array, Array, str]
 
 
 def xor(workload: Workload, rng: np.random.Generator) -> Made:
-    """The four rows with the tutorial's targets."""
+    """Return the four rows with the tutorial's targets."""
     return datasets.xor()[0], np.array(XOR_TARGETS), "the four rows of the tutorial"
 
 
 def moons(workload: Workload, rng: np.random.Generator) -> Made:
-    """Two moons as in the experiment."""
+    """Return two moons as in the experiment."""
     return *datasets.moons(workload.rows, noise=0.2, seed=0), "two moons, noise 0.2"
 
 
 def digits(workload: Workload, rng: np.random.Generator) -> Made:
-    """Scikit-learn's digits, shuffled, from 0 to 1; random numbers without scikit-learn."""
+    """Return scikit-learn's digits, shuffled and scaled to 0 to 1; random numbers without scikit-learn."""
     try:
         X, y = datasets.digits()
     except ImportError:
@@ -114,7 +114,7 @@ def digits(workload: Workload, rng: np.random.Generator) -> Made:
 
 
 def mnist(workload: Workload, rng: np.random.Generator) -> Made:
-    """MNIST's training images from 0 to 1, in float32; random numbers where the files are not there."""
+    """Return MNIST's training images scaled to 0 to 1, in float32; random numbers if the files are missing."""
     folder = mnist_folder()
     if folder is None:
         return *random_rows(workload, rng)[:2], "random numbers of MNIST's shape (its files were not found)"
@@ -126,13 +126,13 @@ def mnist(workload: Workload, rng: np.random.Generator) -> Made:
 
 
 def mnist_folder() -> Path | None:
-    """The folder that WORKINGS_DATA names, or the one shared by the projects, if it holds all four files."""
+    """Return the folder in WORKINGS_DATA, or the folder ``NEAR``, if it holds all four files."""
     folders = [Path(given) for given in [os.environ.get("WORKINGS_DATA", "")] if given]
     return next((folder for folder in [*folders, NEAR] if not datasets.missing_files(folder)), None)
 
 
 def random_rows(workload: Workload, rng: np.random.Generator) -> Made:
-    """Normal numbers, and labels drawn evenly."""
+    """Return normally distributed inputs and uniformly distributed labels."""
     X = rng.standard_normal((workload.rows, workload.sizes[0]), dtype=np.dtype(workload.dtype))
     return X, rng.integers(workload.sizes[-1], size=workload.rows), "random numbers"
 

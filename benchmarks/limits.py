@@ -1,9 +1,9 @@
-"""The limit: how long a step must take on this machine, whatever the program.
+"""Lower bound of the time of a step on this machine.
 
-Three things bound it: multiplications and additions at the speed of a large matrix product, bytes that no
-cache holds at the speed of reading memory, and exponentials at the speed of NumPy's own.  All three speeds
-are measured in the run itself, on the workload's number of threads.  A step needs at least the larger of the
-first two, plus the third.  Nothing reaches this; it says how much could be left to gain.
+Three quantities bound it: multiplications and additions at the speed of a large matrix product, bytes that no
+cache holds at the speed of reading memory, and exponentials at NumPy's speed.  All three speeds are measured in
+the same run, with the workload's number of threads.  The lower bound is the larger of the first two times, plus the
+third.  No program reaches it; it shows how much could still be gained.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ import numpy as np
 
 from benchmarks.workloads import Workload
 
-CACHE = 32 * 2**20  # bytes that are taken to stay in a cache from step to step
+CACHE = 32 * 2**20  # bytes assumed to stay in a cache from step to step
 
 
 def multiplications(workload: Workload) -> int:
-    """Additions and multiplications of the matrix products of a step: forward, weights, inputs of later layers."""
+    """Return the multiplications and additions in the matrix products of a step, forward and backward."""
     rows = workload.batch_rows
     products = [2 * rows * n_in * n_out for n_in, n_out in workload.layers]
     return 3 * sum(products) - products[0]
 
 
 def exponentials(workload: Workload) -> int:
-    """Exponentials of a step, counting a tanh or a sigmoid as one; a ReLU needs none."""
+    """Return the exponentials of a step; a tanh or sigmoid counts as one, a ReLU as none."""
     hidden = 0 if workload.hidden == "relu" else sum(workload.sizes[1:-1])
     return workload.batch_rows * (hidden + workload.sizes[-1])
 
 
 def bytes_read(workload: Workload) -> int:
-    """Bytes of X that a step reads, once, where they are too many for a cache.
+    """Return the bytes of X that a step must read from memory; 0 if X fits into a cache.
 
-    Once is enough: a block of rows can go forward and back before the next one is read.
+    One read is enough: a block of rows can go forward and backward before the next one is read.
     """
     size = workload.batch_rows * workload.sizes[0] * np.dtype(workload.dtype).itemsize
     return size if size > CACHE else 0
 
 
 def limit(workload: Workload, speeds: dict[str, float]) -> dict[str, float]:
-    """The least seconds of a step, and of what they are made."""
+    """Return the lower bound of a step in seconds, and its three parts."""
     arithmetic = multiplications(workload) / speeds["multiplications"]
     memory = bytes_read(workload) / speeds["bytes"]
     functions = exponentials(workload) / speeds["exponentials"]
@@ -53,7 +53,7 @@ def limit(workload: Workload, speeds: dict[str, float]) -> dict[str, float]:
 
 
 def fastest(function: Callable[[], Any], repeats: int = 7) -> float:
-    """The least seconds of some calls, after one that warms up."""
+    """Return the shortest time of some calls, after one warm-up call."""
     function()
     seconds = []
     for _ in range(repeats):
@@ -64,7 +64,7 @@ def fastest(function: Callable[[], Any], repeats: int = 7) -> float:
 
 
 def speeds(dtype: str, threads: int) -> dict[str, float]:
-    """Multiplications and additions, bytes, and exponentials in a second, measured here and now."""
+    """Measure multiplications and additions, bytes read, and exponentials per second."""
     rng = np.random.default_rng(0)
     n = 1536
     A, B = (rng.standard_normal((n, n)).astype(dtype) for _ in range(2))

@@ -1,4 +1,4 @@
-"""The machine and the versions, as far as they matter for speed; no names and no paths."""
+"""Describe the machine and the library versions that affect speed, without host names or paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "neon", "asimd"
 
 
 def describe() -> dict[str, Any]:
-    """Everything, for the JSON and the head of the table."""
+    """Return the description for the JSON file and the head of the report."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -26,26 +26,26 @@ def describe() -> dict[str, Any]:
 
 
 def cpu_lines() -> dict[str, str]:
-    """What Linux says of the first core, by name; nothing elsewhere."""
+    """Return Linux's entries for the first core by name; empty on other systems."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().split("\n\n")[0].splitlines() if file.exists() else []
     return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def processor() -> str:
-    """The model's name."""
+    """Return the model name of the processor."""
     return cpu_lines().get("model name") or platform.processor() or platform.machine()
 
 
 def features() -> list[str]:
-    """Which of the instruction sets that matter it has, where that can be read."""
+    """Return the relevant instruction sets of the processor, if they can be read."""
     lines = cpu_lines()
     known = (lines.get("flags") or lines.get("Features") or "").split()
     return [name for name in FEATURES if name in known]
 
 
 def system() -> str:
-    """The operating system and its version."""
+    """Return the operating system and its version."""
     try:
         name = platform.freedesktop_os_release()["PRETTY_NAME"]
     except (OSError, KeyError):
@@ -54,7 +54,7 @@ def system() -> str:
 
 
 def version(package: str) -> str | None:
-    """The version of a package, None where it is not installed."""
+    """Return the version of a package, or None if it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -62,7 +62,7 @@ def version(package: str) -> str | None:
 
 
 def libraries() -> list[dict[str, Any]]:
-    """The BLAS and OpenMP libraries that this process has loaded, and their threads, where threadpoolctl can tell."""
+    """Return the loaded BLAS and OpenMP libraries and their threads, if threadpoolctl is installed."""
     try:
         from threadpoolctl import threadpool_info  # type: ignore[import-untyped, unused-ignore]
     except ImportError:

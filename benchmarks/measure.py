@@ -1,8 +1,8 @@
-"""Measuring: all peers of a workload in turn, round after round, and what comes of it.
+"""Time all peers (the libraries that are compared) on a workload.
 
-Each peer gets a warm process; first its parameters after some steps are compared with those of the
-reference engine, then it is asked for so many steps that a timing takes a fifth of a second, and then the
-peers take turns, each round beginning with another one, so that a slow minute of the machine hits them all.
+Each peer runs in a warm process.  First its parameters after some steps are compared with those of the reference
+engine.  Then the number of steps is chosen so that a timing takes a fifth of a second.  Then the peers take turns;
+each round begins with another peer, so that a slow minute of the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SHORTEST = 0.2  # seconds of one timing
 
 @contextmanager
 def prepared(names: Sequence[str], file: Path, threads: int, out: dict[str, Any]) -> Iterator[dict[str, Child]]:
-    """A child for each peer that can take part; why the others cannot goes into ``out``."""
+    """Start a child process for each available peer; ``out`` receives the reasons for the others."""
     with ExitStack() as stack:
         children: dict[str, Child] = {}
         for name in names:
@@ -41,17 +41,17 @@ def prepared(names: Sequence[str], file: Path, threads: int, out: dict[str, Any]
 
 
 def failure(error: Exception) -> dict[str, str]:
-    """What is kept of a peer that did not get through."""
+    """Return the result of a peer that is missing or failed."""
     return {"missing" if isinstance(error, MissingError) else "failed": last_line(str(error))}
 
 
 def last_line(text: str) -> str:
-    """The last line of a traceback, which says what was wrong."""
+    """Return the last line of a traceback, which names the error."""
     return text.strip().splitlines()[-1] if text.strip() else "no message"
 
 
 def measure(workload: Workload, names: Sequence[str], rounds: int, folder: Path) -> dict[str, Any]:
-    """Everything about one workload: figures of each peer, the check, the limit."""
+    """Measure one workload: times of each peer, the check, the lower bound."""
     say(f"{workload.name}: {workload.describe()}")
     job, checked = jobs.make(workload), workload.checked
     file = job.save(folder / f"{workload.name}.npz")
@@ -72,7 +72,7 @@ def measure(workload: Workload, names: Sequence[str], rounds: int, folder: Path)
 def timed(
     workload: Workload, file: Path, children: dict[str, Child], rounds: int, shortest: float = SHORTEST
 ) -> dict[str, dict[str, Any]]:
-    """Find out how many steps each needs for a timing, then let them take turns; a peer that fails is left out."""
+    """Choose the number of steps of each peer, then time the peers in turn; a peer that fails is left out."""
     found: dict[str, dict[str, Any]] = {}
     steps: dict[str, int] = {}
     for name, child in children.items():
@@ -86,12 +86,12 @@ def timed(
         if len(times) == rounds:
             found[name] = {"steps": steps[name], "seconds": times, **spread(times)}
         else:
-            found[name] = {"failed": "it ended early"}
+            found[name] = {"failed": "the worker process ended early"}
     return found
 
 
 def check(children: dict[str, Child], peers: dict[str, Any], workload: Workload, folder: Path) -> None:
-    """Compare the parameters of those that compute the same with the reference engine's."""
+    """Compare the parameters of peers with equal computation with the reference engine's."""
     file = jobs.make(workload.checked).save(folder / "checked.npz")
     with Child(workload.threads) as child:
         expected = parameters(child, "reference", workload, file)
@@ -106,14 +106,14 @@ def check(children: dict[str, Child], peers: dict[str, Any], workload: Workload,
 
 
 def parameters(child: Child, name: str, workload: Workload, file: Path) -> dict[str, Any]:
-    """The parameters that a peer comes to after the steps of the check."""
+    """Return a peer's parameters after the steps of the check."""
     child.ask("prepare", peer=name, job=str(file))
     with np.load(child.ask("check", steps=workload.check_steps, file=str(file.with_name("found.npz")))) as found:
         return dict(found)
 
 
 def distance(found: dict[str, Any], expected: dict[str, Any]) -> float:
-    """The largest difference in any array, as a share of that array's largest entry."""
+    """Return the largest difference in any array, relative to that array's largest entry."""
     if set(found) != set(expected):
         return float("inf")
     largest = {name: max(float(np.abs(array).max()), 1e-300) for name, array in expected.items()}
@@ -122,7 +122,7 @@ def distance(found: dict[str, Any], expected: dict[str, Any]) -> float:
 
 
 def steps_for(child: Child, fewest: int, shortest: float) -> int:
-    """How many steps make a timing long enough; asking also warms the process up."""
+    """Return the number of steps for a timing of sufficient length; also warms up the process."""
     steps = fewest
     child.ask("steps", steps=steps)
     while (seconds := child.ask("steps", steps=steps)) < shortest:
@@ -133,7 +133,7 @@ def steps_for(child: Child, fewest: int, shortest: float) -> int:
 def take_turns(
     workload: Workload, children: dict[str, Child], steps: dict[str, int], rounds: int
 ) -> dict[str, list[float]]:
-    """Time every peer once a round, beginning with another one each time; seconds for each step."""
+    """Time every peer once per round, beginning with another one each time; return seconds per step."""
     times: dict[str, list[float]] = {name: [] for name in children}
     for turn in range(rounds):
         say(f"  round {turn + 1} of {rounds}")
@@ -144,19 +144,19 @@ def take_turns(
 
 
 def rotated(names: list[str], turn: int) -> list[str]:
-    """The names, beginning with another one each turn."""
+    """Return the names rotated by the number of the turn."""
     start = turn % max(len(names), 1)
     return names[start:] + names[:start]
 
 
 def spread(seconds: Sequence[float]) -> dict[str, float]:
-    """The median and the quartiles."""
+    """Return the median and the quartiles."""
     low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75])
     return {"median": float(median), "low": float(low), "high": float(high)}
 
 
 def ratios(peers: dict[str, Any]) -> dict[str, Any]:
-    """The best of the other peers, and how many times faster each of ours is."""
+    """Return the fastest other library and the speedup of each engine over it."""
     medians = {name: found["median"] for name, found in peers.items() if "median" in found}
     others = [name for name in OTHERS if name in medians]
     if not others:

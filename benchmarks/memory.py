@@ -1,8 +1,8 @@
-"""Memory: how much a training of the full MNIST batch needs beyond its data.
+"""Memory that full-batch training on MNIST needs beyond its data.
 
-A fresh process notes its peak three times: with its imports, after a first tiny training, which brings
-whatever a peer loads or compiles only then, and after the full one.  What counts is the last, less the first
-and the data.  On Linux the peak is the kernel's VmHWM, elsewhere that of ``resource``.
+A fresh process records its peak three times: after its imports, after a tiny training, in which a library may load
+or compile more, and after the full training.  The result is the last peak minus the first and the data.
+On Linux the peak is the kernel's VmHWM, elsewhere that of ``resource``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def peak() -> int:
-    """The most bytes of memory that this process has held at once."""
+    """Return the peak memory of this process in bytes."""
     if STATUS.exists():
         line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
         return 1024 * int(line.split()[1])
@@ -39,19 +39,19 @@ def peak() -> int:
 
 
 def give_back() -> None:
-    """Have the C library give back to the system what is not in use, so that it cannot hide what is taken next."""
+    """Return unused memory of the C library to the system, so that it cannot hide later allocations."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def forget_peak() -> None:
-    """Let the peak begin anew at what is held now, where the system can."""
+    """Reset the peak to the current memory, if the system supports it."""
     with contextlib.suppress(OSError):
         CLEAR.write_text("5")
 
 
 def run(peer: str, tiny: str, full: str) -> dict[str, int]:
-    """Note the peaks; in the worker."""
+    """Record the peaks, in the worker process."""
     if peer in LIBRARIES:
         library(LIBRARIES[peer], peer)
     peers = importlib.import_module("benchmarks.peers")
@@ -65,7 +65,7 @@ def run(peer: str, tiny: str, full: str) -> dict[str, int]:
 
 
 def measure(names: Sequence[str], folder: Path) -> dict[str, Any]:
-    """The peaks of each peer, each in a fresh process."""
+    """Measure the peaks of each peer in a fresh process."""
     say("memory of the mnist workload")
     tiny, mnist = (jobs.make(WORKLOADS[name]) for name in ("moons-3", "mnist"))
     files = {"tiny": str(tiny.save(folder / "tiny.npz")), "full": str(mnist.save(folder / "full.npz"))}
@@ -74,7 +74,7 @@ def measure(names: Sequence[str], folder: Path) -> dict[str, Any]:
 
 
 def measure_peer(name: str, files: dict[str, str]) -> dict[str, Any]:
-    """The peaks of one peer."""
+    """Measure the peaks of one peer."""
     say(f"  {name}")
     try:
         with Child(WORKLOADS["mnist"].threads) as child:

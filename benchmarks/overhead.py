@@ -1,11 +1,11 @@
-"""Overhead: what validation, metrics, callbacks and progress cost on top of the bare training.
+"""Overhead of validation, metrics and callbacks relative to a plain ``fit``.
 
-The same ``fit`` is timed without and with each of them, and with all together, in turn in one process.
-Validation rows are a tenth of the training rows; their forward pass is work in itself, so the table also says
-which share of a step's multiplications that is.  What ``fit`` always does cannot be switched off (the check
-that numbers are finite, Ctrl-C, the history), so it is part of the bare training and of every other figure.
-Where a second processor is idle, the compiled engine's epochs are measured there; so all is timed with two
-processors at hand, which bare training of these workloads has no use for, and with one.
+The same ``fit`` is timed without them, with each of them and with all of them, in turn in one process.  The
+validation set has a tenth of the training rows; its forward pass is necessary work, so the table also gives its
+share of an epoch's multiplications.  Features of ``fit`` that cannot be switched off (the check for finite
+numbers, Ctrl-C, the history) are part of the plain training and of every other figure.
+The compiled engine evaluates epochs on a second core if one is idle.  Therefore everything is timed with two cores,
+of which plain training of these workloads uses one, and with one core.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from workings.callbacks import Callback, EarlyStopping, Progress
 CASES = ("moons-3", "moons-50", "digits-1", "digits-32")
 PROCESSORS = (2, 1)
 LIMIT = 0.05
-SHORTEST = 1.0  # seconds of a fit: beginning one is not what is asked about
+SHORTEST = 1.0  # seconds of a fit, so that the cost of starting one does not count
 NEVER = 10**9  # epochs of patience
 Settings = dict[str, Any]
 
 
 def variants(job: jobs.Job) -> dict[str, Callable[[], Settings]]:
-    """What ``fit`` is given in each variant, made anew for each call."""
+    """Return the arguments of ``fit`` for each variant, as functions that create them anew for each call."""
     tenth = len(job.X) // 10
     held: Settings = {"validation": (job.X[:tenth].copy(), job.y[:tenth].copy())}
     return {
         "bare": dict,
-        "a callback": lambda: {"callbacks": [Callback()]},
-        "progress": lambda: {"callbacks": [Progress(stream=io.StringIO())]},
+        "no-op callback": lambda: {"callbacks": [Callback()]},
+        "reporting callback": lambda: {"callbacks": [Progress(stream=io.StringIO())]},
         "early stopping on the loss": lambda: {"callbacks": [EarlyStopping("loss", patience=NEVER)]},
-        "the loss of all rows": lambda: {"running_loss": False},
-        "a metric": lambda: {"metrics": ["accuracy"]},
-        "validation": lambda: held,
-        "all of them": lambda: {
+        "loss on all rows": lambda: {"running_loss": False},
+        "training accuracy": lambda: {"metrics": ["accuracy"]},
+        "validation (loss, accuracy)": lambda: held,
+        "all combined": lambda: {
             **held, "metrics": ["accuracy"], "running_loss": False,
             "callbacks": [EarlyStopping(patience=NEVER), Callback(), Progress(stream=io.StringIO())],
         },
@@ -55,7 +55,7 @@ def variants(job: jobs.Job) -> dict[str, Callable[[], Settings]]:
 
 
 def run(engine: str, job: str, rounds: int) -> dict[str, Any]:
-    """Time all variants in turn; in the worker.  Seconds for each step."""
+    """Time all variants in turn, in the worker process; return seconds per step."""
     loaded = jobs.load(job)
     fit, kinds = Fit(loaded, engine), variants(loaded)
     steps = enough_steps(fit, kinds["bare"])
@@ -71,7 +71,7 @@ def run(engine: str, job: str, rounds: int) -> dict[str, Any]:
 
 
 def seconds(fit: Fit, steps: int, settings: Callable[[], Settings]) -> float:
-    """The seconds of one call of ``fit``."""
+    """Return the seconds of one call of ``fit``."""
     more = settings()
     fit.reset()
     began = time.perf_counter()
@@ -80,7 +80,7 @@ def seconds(fit: Fit, steps: int, settings: Callable[[], Settings]) -> float:
 
 
 def enough_steps(fit: Fit, settings: Callable[[], Settings]) -> int:
-    """How many steps last long enough to be timed."""
+    """Return a number of steps that takes long enough to be timed."""
     steps = fit.job.workload.batches
     while seconds(fit, steps, settings) < SHORTEST:
         steps *= 2
@@ -88,14 +88,14 @@ def enough_steps(fit: Fit, settings: Callable[[], Settings]) -> int:
 
 
 def share_of_validation(workload: Workload) -> float:
-    """The multiplications of the validation rows as a share of those of the training rows."""
+    """Return the multiplications for the validation rows, relative to those of an epoch of training."""
     forward = sum(2 * n_in * n_out for n_in, n_out in workload.layers)
     rows = workload.rows // 10
     return rows * forward / (workload.batches * multiplications(workload))
 
 
 def measure(names: Sequence[str], rounds: int, folder: Path) -> dict[str, Any]:
-    """All cases with each engine of ours."""
+    """Measure all cases with each engine."""
     return {
         f"{case}, {engine}, {count}": measure_case(case, engine, count, rounds, folder)
         for count in PROCESSORS for case in CASES for engine in names
@@ -103,8 +103,8 @@ def measure(names: Sequence[str], rounds: int, folder: Path) -> dict[str, Any]:
 
 
 def measure_case(case: str, engine: str, processors: int, rounds: int, folder: Path) -> dict[str, Any]:
-    """One workload with one engine."""
-    say(f"overhead: {case}, {engine}, {processors} processors")
+    """Measure one workload with one engine."""
+    say(f"overhead: {case}, {engine}, cores: {processors}")
     workload = WORKLOADS[case]
     file = jobs.make(workload).save(folder / "overhead.npz")
     try:

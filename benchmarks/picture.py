@@ -1,6 +1,6 @@
-"""The picture of the growth curves: four panels, logarithmic axes, each line named where it ends.
+"""Plot the growth curves: four panels with logarithmic axes, each line labelled at its end.
 
-The colours are those of Okabe and Ito, which colour-blind people can tell apart; markers differ too.
+The colours are Okabe and Ito's colour-blind-safe palette; markers differ too.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ LOOKS = {
     "jax-loop": ("#0072B2", "^", 1.4),
     "torch": ("#009E73", "D", 1.4),
 }
-APART = 0.055  # of the axis: labels do not stand closer than this
+APART = 0.055  # least distance of labels, relative to the axis
 
 
 def draw(found: dict[str, Any], path: Path) -> Path:
-    """Draw all curves and write the picture."""
+    """Plot all curves and write the image."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 8), layout="constrained")
@@ -34,8 +34,8 @@ def draw(found: dict[str, Any], path: Path) -> Path:
 
 
 def draw_panel(axes: Any, axis: str, curves: dict[str, Any]) -> None:
-    """One panel."""
-    axes.set(xscale="log", yscale="log", xlabel=LABELS[axis], ylabel="µs a step")
+    """Plot one panel."""
+    axes.set(xscale="log", yscale="log", xlabel=LABELS[axis], ylabel="µs per step")
     for name, curve in curves.items():
         color, marker, width = LOOKS[name]
         n, low, high = ([point[key] for point in curve] for key in ("n", "low", "high"))
@@ -51,7 +51,7 @@ def draw_panel(axes: Any, axis: str, curves: dict[str, Any]) -> None:
 
 
 def label_ends(axes: Any, curves: dict[str, Any]) -> None:
-    """Write each name beside the end of its line, moved apart where lines end close together."""
+    """Write each name at the end of its line, moved apart if lines end close together."""
     ends = sorted((1e6 * curve[-1]["median"], curve[-1]["n"], name) for name, curve in curves.items() if curve)
     lowest: dict[int, float] = {}  # where the next label may stand, for each place at which lines end
     for seconds, n, name in ends:

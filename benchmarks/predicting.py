@@ -1,7 +1,7 @@
-"""Predicting: how fast large tables go through a network, and how much memory that needs beyond its result.
+"""Prediction: time for many rows, and memory beyond the result.
 
-Each peer makes its forward pass over all rows at once, as a user would call it; ours is ``predict_proba``.
-The memory is the growth of the process's peak during a first call, less the size of the result; the second
+Each peer makes its forward pass over all rows in one call, as a user would; for Workings that is ``predict_proba``.
+The memory is the growth of the process's peak during a first call, minus the size of the result; the second
 call is timed.
 """
 
@@ -28,7 +28,7 @@ FEW = 64
 
 
 def predict(peer: Peer, rows: int, file: str | None) -> dict[str, float]:
-    """Predict so many random rows, once for the memory and once for the seconds; in the worker."""
+    """Predict random rows, once for the memory and once for the time, in the worker process."""
     X = random_rows(rows, peer.job.X)
     peer.forward(X[: rows // 10])  # compiles what is to be compiled
     give_back()
@@ -45,20 +45,20 @@ def predict(peer: Peer, rows: int, file: str | None) -> dict[str, float]:
 
 
 def random_rows(rows: int, like: Array) -> Array:
-    """Rows drawn in place, so that drawing them leaves no peak behind."""
+    """Return random rows, drawn in place so that drawing does not raise the memory peak."""
     X = np.empty((rows, like.shape[1]), like.dtype)
     np.random.default_rng(0).random(out=X, dtype=X.dtype)
     return X
 
 
 def measure(names: Sequence[str], rounds: int, folder: Path) -> dict[str, Any]:
-    """All cases."""
+    """Measure all cases."""
     return {case: measure_case(case, rows, names, rounds, folder) for case, rows in CASES.items()}
 
 
 def measure_case(case: str, rows: int, names: Sequence[str], rounds: int, folder: Path) -> dict[str, Any]:
-    """One network, all peers in turn; the network has its first parameters."""
-    say(f"predict {rows:,} rows: {case}")
+    """Measure one untrained network with all peers in turn."""
+    say(f"prediction: {case}, {rows:,} rows")
     workload = replace(WORKLOADS[case], data="random", rows=256, batch=None)
     file = jobs.make(workload).save(folder / "predict.npz")
     peers: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def measure_case(case: str, rows: int, names: Sequence[str], rounds: int, folder
 
 
 def note(found: dict[str, Any], child: Child, rows: int) -> None:
-    """Ask once, and keep the seconds and the largest memory."""
+    """Measure a peer once; record the seconds and the largest memory."""
     try:
         answer = child.ask("predict", rows=rows)
     except ChildError as error:
@@ -86,7 +86,7 @@ def note(found: dict[str, Any], child: Child, rows: int) -> None:
 
 
 def check(children: dict[str, Child], peers: dict[str, Any], workload: Workload, file: Path) -> None:
-    """Compare the predictions of a few rows with the reference engine's, where the networks are the same."""
+    """Compare predictions of a few rows with the reference engine's, for peers with the same network."""
     with Child(workload.threads) as child:
         child.ask("prepare", peer="reference", job=str(file))
         expected = predictions(child, file)
@@ -98,7 +98,7 @@ def check(children: dict[str, Child], peers: dict[str, Any], workload: Workload,
 
 
 def predictions(child: Child, file: Path) -> dict[str, Array]:
-    """What a peer predicts for a few rows."""
+    """Return a peer's predictions for a few rows."""
     into = file.with_name("p.npz")
     child.ask("predict", rows=2 * FEW, file=str(into))
     with np.load(into) as found:

@@ -1,8 +1,8 @@
-"""Processes: each peer lives in one of its own, with its threads fixed before anything is imported.
+"""Child processes: each peer has one of its own, with its number of threads set before any import.
 
-A child runs ``benchmarks.worker``, reads commands as lines of JSON and answers in the same way, so that
-warm processes can be asked in turn, round after round.  With one thread it is also tied to one core:
-some libraries start threads whatever their settings say.
+A child runs ``benchmarks.worker``, reads commands as lines of JSON and answers in the same way, so that warm
+processes can be timed in turn, round after round.  With one thread it is also pinned to one core, because some
+libraries start threads regardless of their settings.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ ONE_THREAD_OF_XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_thr
 
 
 class ChildError(Exception):
-    """A child failed; the message is its traceback."""
+    """Error in a child process; the message is its traceback."""
 
 
 def environment(threads: int) -> dict[str, str]:
-    """The environment of a process with so many threads."""
+    """Return environment variables that limit a process to a number of threads."""
     fixed = dict.fromkeys(VARIABLES, str(threads)) | {"JAX_PLATFORMS": "cpu", "PYTHONHASHSEED": "0"}
     if threads == 1:
         fixed["XLA_FLAGS"] = ONE_THREAD_OF_XLA
@@ -37,7 +37,7 @@ def environment(threads: int) -> dict[str, str]:
 
 
 def pinning(threads: int) -> Callable[[], None] | None:
-    """What ties a new process to so many cores, on systems that can."""
+    """Return a function that pins a new process to a number of cores, or None if the system cannot."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     cores = sorted(os.sched_getaffinity(0), reverse=True)[:threads]
@@ -45,7 +45,7 @@ def pinning(threads: int) -> Callable[[], None] | None:
 
 
 class Child:
-    """A worker process; ask it for something and wait for the answer."""
+    """A worker process that executes commands."""
 
     def __init__(self, threads: int) -> None:
         self.process = subprocess.Popen(
@@ -55,7 +55,7 @@ class Child:
         )  # fmt: skip
 
     def ask(self, do: str, **arguments: Any) -> Any:
-        """Send a command, give its answer.
+        """Send a command and return its answer.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class Child:
         return answer_of(self.process.stdout.readline())
 
     def call(self, function: str, **arguments: Any) -> Any:
-        """Call a function of the benchmarks, named as ``module:function``, in the child."""
+        """Call a function, named as ``module:function``, in the child process."""
         return self.ask("call", function=function, arguments=arguments)
 
     def __enter__(self) -> Child:
@@ -84,7 +84,7 @@ class Child:
         self.close(patience=5.0 if error is None else 0.1)
 
     def close(self, patience: float) -> None:
-        """End the process: its input ends, and if that does not help in so many seconds, it is killed."""
+        """End the process by closing its input; kill it after ``patience`` seconds."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -96,7 +96,7 @@ class Child:
 
 
 def answer_of(line: str) -> Any:
-    """Unpack a line that a child wrote."""
+    """Decode an answer of a child process."""
     if not line:
         raise ChildError("the worker process ended without an answer")
     found = json.loads(line)
@@ -108,10 +108,10 @@ def answer_of(line: str) -> Any:
 
 
 def in_threads(threads: int) -> str:
-    """As tables say it."""
+    """Format a number of threads."""
     return f"{threads} thread" if threads == 1 else f"{threads} threads"
 
 
 def say(text: str) -> None:
-    """Tell on standard error what is going on."""
+    """Print progress to standard error."""
     print(text, file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""The report: tables in Markdown for people, and every raw figure in JSON.
+"""The report: tables in Markdown and all raw figures in JSON.
 
-Both files are written under a temporary name and then renamed, so that a run that is ended leaves the last
-complete report.  Nothing in here measures; a figure that was not measured is not in a table.
+Both files are written under a temporary name and then renamed, so that an interrupted run leaves the last
+complete report.  This module measures nothing; a figure that was not measured is not in a table.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.curves import CLIFF
+from benchmarks.overhead import LIMIT
 from benchmarks.peers import OURS
 from benchmarks.processes import in_threads
 from workings.support.atomic_files import write_bytes
@@ -21,7 +22,7 @@ MARKS = {True: "yes", False: "**NO**", None: "–"}
 
 
 def write(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Write bench.md and bench.json, and the picture of the curves where there are any."""
+    """Write bench.md, bench.json and, if curves were measured, their plot."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "bench.md", folder / "bench.json"]
     write_bytes(paths[0], markdown(results).encode())
@@ -32,7 +33,7 @@ def write(results: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def picture(found: dict[str, Any], folder: Path) -> Path:
-    """Draw the curves, if matplotlib is there."""
+    """Plot the curves if matplotlib is installed."""
     try:
         from benchmarks.picture import draw
 
@@ -43,18 +44,18 @@ def picture(found: dict[str, Any], folder: Path) -> Path:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """The whole report; its last section says what failed."""
+    """Return the whole report; its last section lists the failures."""
     lines = ["# Benchmarks", "", *machine(results["machine"], results["rounds"])]
     for name, section in SECTIONS.items():
         if name in results:
             lines += ["", *section(results[name])]
     bad = failures(results)
-    lines += ["", "## Checks", "", *(f"- **{text}**" for text in bad)] if bad else ["", "All results agreed."]
+    lines += ["", "## Checks", "", *(f"- **{text}**" for text in bad)] if bad else ["", "All results agree."]
     return "\n".join([*lines, ""])
 
 
 def machine(found: dict[str, Any], rounds: int) -> list[str]:
-    """What was measured on, and with."""
+    """Return the machine and the versions of the libraries."""
     versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items() if number)
     kinds = [[str(value) for key, value in found.items() if key != "num_threads"] for found in found["libraries"]]
     blas = "; ".join(map(" ".join, kinds))
@@ -62,43 +63,43 @@ def machine(found: dict[str, Any], rounds: int) -> list[str]:
     return [
         f"{found['processor']}, {found['cores']} cores{features}; {found['system']}.",
         f"{found['python']}; {versions}" + (f"; {blas}." if blas else "."),
-        f"Medians of {rounds} rounds in which the peers take turns; in brackets the quartiles.",
+        f"Medians of {rounds} rounds, quartiles in parentheses. The libraries take turns in each round.",
     ]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table; the first column to the left, the others to the right."""
+    """Return a Markdown table with the first column aligned left and the others right."""
     marks = [":--", *["--:"] * (len(head) - 1)]
     return [f"| {' | '.join(row)} |" for row in (head, marks, *rows)]
 
 
 def amount(value: float) -> str:
-    """Three digits."""
+    """Format a number to three significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def scaled(found: dict[str, Any], unit: float) -> str:
-    """A median with its quartiles."""
+    """Format a median with its quartiles."""
     if "median" not in found:
         return "–"
     return f"{amount(found['median'] / unit)} ({amount(found['low'] / unit)}–{amount(found['high'] / unit)})"
 
 
 def remarks(found: dict[str, Any]) -> str:
-    """Why a peer has no figure, or where it computes something else."""
+    """Return why a library has no figure, or how its computation differs."""
     if "failed" in found:
         return f"failed: {found['failed']}"
     return str(found.get("missing") or found.get("note") or "")
 
 
 def speed(median: float, found: dict[str, Any]) -> str:
-    """How many times as fast as the best peer; empty where there is none."""
+    """Format the speedup over the fastest other library; a dash if there is none."""
     best = found["peers"].get(found["best"] or "", {}).get("median")
     return f"{amount(best / median)}×" if best else "–"
 
 
 def verdict(name: str, found: dict[str, Any]) -> str:
-    """Whether ours is as fast as is demanded."""
+    """Say whether the compiled engine reaches its target speedup."""
     faster, target = found["faster"].get(name), found.get("target")
     if name != "compiled" or faster is None or target is None:
         return "–"
@@ -106,7 +107,7 @@ def verdict(name: str, found: dict[str, Any]) -> str:
 
 
 def workloads(results: dict[str, Any]) -> list[str]:
-    """One summary of ours, then one table for each workload."""
+    """Return the summary of both engines, then one table per workload."""
     lines = ["## Training", "", *summary(results), "", *notes()]
     for name, found in results.items():
         lines += ["", f"### {name}", "", *workload(found)]
@@ -114,17 +115,18 @@ def workloads(results: dict[str, Any]) -> list[str]:
 
 
 def notes() -> list[str]:
-    """How to read the tables."""
+    """Explain how to read the tables."""
     return [
-        "Ours is a whole call of `fit`, divided by its steps, with its checks and its history; with several batches",
-        "the history is asked for the running loss, as scikit-learn has it. *Limit*: multiplications at the speed of",
-        "a large matrix product, bytes beyond the caches at the speed of reading memory, exponentials at the speed of",
-        "NumPy's, all measured in this run. *Same*: parameters agree with the reference engine's after some steps.",
+        "The time of Workings (engines `compiled` and `reference`) is a whole call of `fit` divided by its steps,",
+        "including checks and history; with several batches, the history records the running loss, as scikit-learn",
+        "does. *Speedup*: relative to the fastest other library. *Lower bound*: multiplications at the speed of a",
+        "large matrix product, bytes beyond the caches at the speed of reading memory, and exponentials at NumPy's",
+        "speed, all measured in this run. *Same*: parameters agree with the reference engine's after some steps.",
     ]
 
 
 def summary(results: dict[str, Any]) -> list[str]:
-    """Each of ours against the best peer and the limit."""
+    """Return both engines against the fastest other library and the lower bound."""
     rows = [
         [name, engine, scaled(ours, 1e-6), str(found["best"] or "–"), speed(ours["median"], found),
          verdict(engine, found), f"{amount(ours['median'] / found['limit']['seconds'])}×"]
@@ -132,12 +134,12 @@ def summary(results: dict[str, Any]) -> list[str]:
         for engine in OURS
         if "median" in (ours := found["peers"].get(engine, {}))
     ]  # fmt: skip
-    head = ["workload", "engine", "µs a step", "best peer", "times as fast", "demanded", "of the limit"]
+    head = ["workload", "engine", "µs per step", "best other library", "speedup", "target", "time / lower bound"]
     return table(head, rows)
 
 
 def workload(found: dict[str, Any]) -> list[str]:
-    """One workload: all peers, the check, the limit."""
+    """Return the table of one workload: all libraries, the check, the lower bound."""
     limit, check = found["limit"], found["check"]
     rows = [
         [name, scaled(peer, 1e-6), speed(peer["median"], found) if "median" in peer else "–",
@@ -148,40 +150,40 @@ def workload(found: dict[str, Any]) -> list[str]:
     parts = ", ".join(f"{name} {amount(1e6 * limit[name])}" for name in ("arithmetic", "memory", "functions"))
     return [
         f"{found['about']}; {found['source']}; {in_threads(found['threads'])}."
-        f" Limit {amount(1e6 * limit['seconds'])} µs ({parts}). Compared after {check['steps']} steps in"
-        f" {check['dtype']}, to {check['tolerance']:g} of the largest entry.",
+        f" Lower bound {amount(1e6 * limit['seconds'])} µs ({parts}). Parameters compared after {check['steps']} steps"
+        f" in {check['dtype']}, to {check['tolerance']:g} of the largest entry.",
         "",
-        *table(["peer", "µs a step", "of the best peer's speed", "of the limit", "same", "remark"], rows),
+        *table(["library", "µs per step", "speedup", "time / lower bound", "same", "remark"], rows),
     ]
 
 
 def process(found: dict[str, Any]) -> list[str]:
-    """Whole processes."""
+    """Return the table of whole processes."""
     rows = [
         [name, scaled(peer, 1.0), speed(peer["median"], found) if "median" in peer else "–",
          f"{peer['right']:.3f}" if "right" in peer else "–", remarks(peer)]
         for name, peer in found["peers"].items()
     ]  # fmt: skip
     return [
-        f"## Whole processes: two moons, {found['passes']:,} passes",
+        f"## Whole processes: two moons, {found['passes']:,} epochs",
         "",
-        f"From the start of `python -c` to its end, {in_threads(found['threads'])}, disk caches warm. Demanded of "
-        f"the compiled engine: under {found['limit']:g} s.",
+        f"From the start of `python -c` to its end, {in_threads(found['threads'])}, warm disk caches. Target for the "
+        f"compiled engine: under {found['limit']:g} s.",
         "",
-        *table(["peer", "seconds", "of the best peer's speed", "rows right", "remark"], rows),
+        *table(["library", "seconds", "speedup", "accuracy", "remark"], rows),
     ]
 
 
 def predict(results: dict[str, Any]) -> list[str]:
-    """Predictions of large tables."""
-    lines = ["## Predicting", "", "All rows at once, as a user calls it; memory is the peak beyond the result."]
+    """Return the tables of prediction on many rows."""
+    lines = ["## Prediction", "", "All rows in one call; memory is the peak beyond the result."]
     for case, found in results.items():
         rows = [
             [name, scaled(peer, 1e-3), speed(peer["median"], found) if "median" in peer else "–",
              f"{peer['beyond'] / 1e6:.1f}" if "beyond" in peer else "–", MARKS[peer.get("same")], remarks(peer)]
             for name, peer in found["peers"].items()
         ]  # fmt: skip
-        head = ["peer", "ms", "of the best peer's speed", "MB beyond", "same", "remark"]
+        head = ["library", "ms", "speedup", "MB beyond the result", "same", "remark"]
         lines += [
             "",
             f"### {case}: {found['rows']:,} rows, {in_threads(found['threads'])}",
@@ -192,7 +194,7 @@ def predict(results: dict[str, Any]) -> list[str]:
 
 
 def memory(found: dict[str, Any]) -> list[str]:
-    """The memory of the mnist workload."""
+    """Return the table of memory for the mnist workload."""
     rows = [
         [name, *(f"{peer[key] / 1e6:.0f}" if key in peer else "–" for key in MEMORY), remarks(peer)]
         for name, peer in found["peers"].items()
@@ -201,15 +203,15 @@ def memory(found: dict[str, Any]) -> list[str]:
         "## Memory of the mnist workload",
         "",
         f"{found['source']}; {found['steps']} steps; MB. *Bare*: the process with its imports; *warm*: its peak "
-        f"after a tiny training; *beyond*: the peak less bare and data. Demanded of ours: at most "
+        f"after a tiny training; *beyond*: the peak minus bare and data. Target for the compiled engine: at most "
         f"{found['limit'] / 1e6:.0f} beyond.",
         "",
-        *table(["peer", *MEMORY, "remark"], rows),
+        *table(["library", *MEMORY, "remark"], rows),
     ]
 
 
 def overhead(results: dict[str, Any]) -> list[str]:
-    """What callbacks and the like cost."""
+    """Return the table of the overhead of validation and callbacks."""
     done = {name: found for name, found in results.items() if "variants" in found}
     kinds = list(next(iter(done.values()))["variants"]) if done else []
     rows = [
@@ -220,18 +222,19 @@ def overhead(results: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
     missing = [f"- {name}: {remarks(found)}" for name, found in results.items() if name not in done]
     return [
-        "## Overhead",
+        "## Overhead of validation and callbacks",
         "",
-        "On top of the bare `fit`, by the medians of each round's ratios. The last column is the share of a pass's "
-        "multiplications that predicting the validation rows (a tenth of the rows, after each pass) needs in any case.",
+        "Additional time relative to a plain `fit`: medians of each round's ratios. Last column: multiplications for "
+        "predicting the validation rows (a tenth of the rows, after each epoch), relative to those of an epoch. "
+        f"Target: under {100 * LIMIT:g} % in each column, except when all options are combined.",
         "",
-        *table(["workload, engine, processors", "bare, µs a step", *kinds[1:], "work of validation"], rows),
+        *table(["workload, engine, cores", "plain, µs per step", *kinds[1:], "validation work"], rows),
         *missing,
     ]
 
 
 def curves(found: dict[str, Any]) -> list[str]:
-    """The worst points of the growth curves."""
+    """Return the largest jump of each growth curve."""
     rows = [
         [axis, name, f"{cliff['ratio']:.2f} at {cliff['n']:,}" if cliff else "–",
          MARKS[cliff["ratio"] <= CLIFF] if cliff else "–"]
@@ -241,13 +244,13 @@ def curves(found: dict[str, Any]) -> list[str]:
     return [
         "## Growth",
         "",
-        f"Base case: {found['base']}; {in_threads(found['threads'])}; medians of {found['rounds']} rounds. The point "
-        f"that is slowest against what its two neighbours suggest; at most {CLIFF} is demanded of ours. A slow peer is "
-        "left out of the largest sizes.",
+        f"Base case: {found['base']}; {in_threads(found['threads'])}; medians of {found['rounds']} rounds. *Largest "
+        f"jump*: time relative to the straight line between the neighbouring points; target for Workings: at most "
+        f"{CLIFF}. Slow libraries are left out of the largest sizes.",
         "",
         "![Time of a step against width, depth, batch and rows](curves.png)",
         "",
-        *table(["axis", "peer", "worst point", "smooth"], rows),
+        *table(["axis", "library", "largest jump", "within target"], rows),
         *(f"- {name}: {remarks(why)}" for name, why in found["missing"].items()),
     ]
 
@@ -259,7 +262,7 @@ SECTIONS = {
 
 
 def failures(results: dict[str, Any]) -> list[str]:
-    """What must make the run fail: results that do not agree, and peers that broke down."""
+    """Return the reasons for exit status 1: results that differ and libraries that failed."""
     groups = {
         **results.get("workloads", {}),
         **{f"predict {case}": found for case, found in results.get("predict", {}).items()},
@@ -268,7 +271,7 @@ def failures(results: dict[str, Any]) -> list[str]:
         **({"overhead": {"peers": results["overhead"]}} if "overhead" in results else {}),
     }
     return [
-        f"{group}: {name} {remarks(peer) if 'failed' in peer else 'did not come to the same result'}"
+        f"{group}: {name} {remarks(peer) if 'failed' in peer else 'result differs from the reference engine'}"
         for group, found in groups.items()
         for name, peer in found["peers"].items()
         if "failed" in peer or peer.get("same") is False

@@ -1,8 +1,8 @@
-"""Whole processes: from ``python -c`` to a trained network, as people wait for it.
+"""Whole processes: time from the start of ``python -c`` to a trained network.
 
-Two moons, a 2-3-2 network of tanh, 20,000 full-batch passes: each script in ``scripts/`` is a complete program
-for one library, given the file with the rows, and prints the share of rows that it gets right.  A first run of
-each warms the disk caches, compiled code included (JAX's own cache is switched on); then they take turns.
+Two moons, a 2-3-2 network of tanh, 20,000 full-batch epochs.  Each script in ``scripts/`` is a complete program
+for one library; it receives the file with the rows and prints its training accuracy.  A first run of each warms
+the disk caches, including compiled code (JAX's own cache is switched on); then they take turns.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ PACKAGES = {"sklearn": "scikit-learn"}
 PASSES = 20_000
 THREADS = 1
 LIMIT = 1.0  # seconds, for the compiled engine
-ENOUGH = 0.9  # of the rows right: the network was trained
+ENOUGH = 0.9  # accuracy above which the network counts as trained
 
 
 def measure(names: Sequence[str], rounds: int, folder: Path, passes: int = PASSES) -> dict[str, Any]:
-    """The seconds of each script."""
-    say(f"whole processes: two moons, {passes:,} passes")
+    """Measure the seconds of each script."""
+    say(f"whole processes: two moons, {passes:,} epochs")
     X, y = moons(200, noise=0.2, seed=0)
     np.savez(folder / "moons.npz", X=X, y=y)
     peers: dict[str, Any] = {name: first_run(name, folder, passes) for name in names}
@@ -48,7 +48,7 @@ def measure(names: Sequence[str], rounds: int, folder: Path, passes: int = PASSE
 
 
 def first_run(name: str, folder: Path, passes: int) -> dict[str, Any]:
-    """Run a script once; say what is missing or wrong, or the share of rows that it got right."""
+    """Run a script once; return its training accuracy, or what is missing or failed."""
     library = NEEDS.get(name)
     if library and importlib.util.find_spec(library) is None:
         return {"missing": f"{PACKAGES.get(library, library)} is not installed: pip install '.[bench]'"}
@@ -62,7 +62,7 @@ def first_run(name: str, folder: Path, passes: int) -> dict[str, Any]:
 
 
 def run(name: str, folder: Path, passes: int) -> tuple[float, float]:
-    """Run a script: its seconds from start to end, and what it printed."""
+    """Run a script; return its seconds from start to end, and the number that it printed."""
     script = (SCRIPTS / f"{name.replace('-', '_')}_moons.py").read_text(encoding="utf-8")
     cache = {"JAX_COMPILATION_CACHE_DIR": str(folder / "jax"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     began = time.perf_counter()

@@ -1,7 +1,7 @@
-"""A worker: one process that holds one peer, and does what it is told, line by line.
+"""A worker process that holds one peer and executes commands.
 
-Commands come as JSON on standard input, answers go as JSON to what was standard output; whatever a
-library prints goes to standard error.  The modules are imported only when a command needs them.
+Commands arrive as lines of JSON on standard input; answers go as JSON to the original standard output.  Output of
+libraries is redirected to standard error.  Modules are imported only when a command needs them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Worker:
-    """The commands; each method is one."""
+    """The commands of a worker; each method is one."""
 
     peer: Peer
 
     def prepare(self, peer: str, job: str) -> dict[str, Any]:
-        """Make a peer ready for the job in a file; say how it differs, and which libraries it has loaded."""
+        """Prepare a peer for the job in a file; return how it differs, and its loaded libraries."""
         from benchmarks.jobs import load
         from benchmarks.machine import libraries
         from benchmarks.peers import prepare
@@ -34,14 +34,14 @@ class Worker:
         return {"note": self.peer.note, "libraries": libraries()}
 
     def steps(self, steps: int) -> float:
-        """The seconds that so many steps take, from the first parameters."""
+        """Return the seconds of a number of steps from the initial parameters."""
         self.peer.reset()
         began = time.perf_counter()
         self.peer.run(steps)
         return time.perf_counter() - began
 
     def check(self, steps: int, file: str) -> str:
-        """Write the parameters after so many steps to a file."""
+        """Write the parameters after a number of steps to a file."""
         import numpy as np
 
         self.peer.reset()
@@ -50,19 +50,19 @@ class Worker:
         return file
 
     def predict(self, rows: int, file: str | None = None) -> dict[str, float]:
-        """Seconds, and memory beyond the result, of predicting so many random rows."""
+        """Return the seconds, and the memory beyond the result, for predicting random rows."""
         from benchmarks.predicting import predict
 
         return predict(self.peer, rows, file)
 
     def call(self, function: str, arguments: dict[str, Any]) -> Any:
-        """Call any function of the benchmarks."""
+        """Call a function, named as ``module:function``."""
         module, name = function.split(":")
         return getattr(importlib.import_module(module), name)(**arguments)
 
 
 def answer(worker: Worker, line: str) -> dict[str, Any]:
-    """Do one command."""
+    """Execute one command."""
     from benchmarks.peers.contract import MissingError
 
     command = json.loads(line)
@@ -75,11 +75,11 @@ def answer(worker: Worker, line: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer until the input ends."""
+    """Answer commands until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     worker = Worker()
-    with contextlib.suppress(BrokenPipeError):  # who asked is gone
+    with contextlib.suppress(BrokenPipeError):  # the parent process has ended
         for line in sys.stdin:
             print(json.dumps(answer(worker, line)), file=answers, flush=True)
 

@@ -1,9 +1,8 @@
-"""The workloads: eight trainings, from four rows to the whole of MNIST, and what is demanded of each.
+"""The workloads: eight trainings, from four rows to the whole of MNIST, with the target speedup of each.
 
-A workload says everything that a step computes: the sizes of the layers, the activation, the loss, the
-optimizer, the rows in a batch, the type of the numbers and the number of threads.  ``jobs.py`` makes its
-numbers.  ``target`` is how many times faster than the best peer the compiled engine is to be.  The base
-case of the growth curves is here too.
+A workload specifies everything that a step computes: layer sizes, activation, loss, optimizer, batch size, dtype and
+the number of threads.  ``jobs.py`` creates its data and initial parameters.  ``target`` is the required speedup of
+the compiled engine over the fastest other library.  The base case of the growth curves is here too.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Workload:
-    """One training, fully described.
+    """The complete description of one training.
 
-    ``check_steps`` are made before the parameters are compared; ``fewest_steps`` is the least that is timed
-    at once, so that what a call costs only once does not count for more than it would in a real run.
-    ``check_dtype`` is the type in which the parameters are compared, where it is not ``dtype``: Adam's first
-    steps follow the signs of the gradients, and in float32 some of these are only rounding errors.
+    ``check_steps`` is the number of steps before the parameters are compared.  ``fewest_steps`` is the smallest
+    number of steps in a timing, so that the fixed cost of a call counts no more than in a real run.
+    ``check_dtype`` is the dtype for comparing parameters if it differs from ``dtype``: Adam's first steps follow the
+    signs of the gradients, and in float32 some of these are only rounding errors.
     """
 
     name: str
@@ -42,42 +41,42 @@ class Workload:
 
     @property
     def batch_rows(self) -> int:
-        """How many rows a step sees."""
+        """Return the number of rows in a step."""
         return self.batch or self.rows
 
     @property
     def batches(self) -> int:
-        """How many steps make one pass over the rows; the rows are a multiple of the batch."""
+        """Return the number of steps in an epoch; the rows are a multiple of the batch size."""
         return self.rows // self.batch_rows
 
     @property
     def layers(self) -> list[tuple[int, int]]:
-        """Inputs and outputs of each layer."""
+        """Return the inputs and outputs of each layer."""
         return list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
 
     @property
     def tolerance(self) -> float:
-        """How far parameters may lie apart, as a share of the largest entry of their array."""
+        """Return the tolerance for parameters, relative to the largest entry of their array."""
         return 1e-9 if self.dtype == "float64" else 1e-3
 
     @property
     def checked(self) -> Workload:
-        """The workload in the type in which it is compared."""
+        """Return the workload with the dtype of the comparison."""
         return replace(self, dtype=self.check_dtype or self.dtype)
 
     def passes(self, steps: int) -> tuple[int, int]:
-        """Cut steps into passes: how many rows, from the first, and how often; whole passes beyond the first."""
+        """Return the rows and epochs that make up some steps, rounded up to whole epochs after the first."""
         if steps < self.batches:
             return steps * self.batch_rows, 1
         return self.rows, -(-steps // self.batches)
 
     def steps_of(self, steps: int) -> int:
-        """How many steps are made when so many are asked for."""
+        """Return the number of steps actually made when ``steps`` are requested."""
         rows, epochs = self.passes(steps)
         return rows // self.batch_rows * epochs
 
     def describe(self) -> str:
-        """The workload in one line, for the table."""
+        """Describe the workload in one line, for the report."""
         rows = "full batch" if self.batch is None else f"batch {self.batch}"
         net = f"{'-'.join(map(str, self.sizes))} {self.hidden}"
         return f"{net}, {self.loss}, {self.optimizer.upper()}, {self.rows:,} rows, {rows}, {self.dtype}"

@@ -1,4 +1,4 @@
-"""Draw the balanced MNIST sample that lies in the package.
+"""Draw the balanced MNIST sample that is part of the package.
 
     python tools/make_mnist_sample.py FOLDER_WITH_THE_FULL_SET [OUT_FOLDER]
 

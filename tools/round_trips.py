@@ -1,9 +1,8 @@
-"""Measure how near exported files of random float32 networks come to the networks' own predictions.
+"""Measure how closely exported files of random float32 networks reproduce the networks' predictions.
 
-Each network is one of those that the tests make; its C and its ONNX are run on 200 generated rows, and the largest
-difference is relative to the entry or to the usual size of its column, as exports compare, and relative to the largest
-entry of all.  The last line is what rounding does to the network itself: its predictions in float32 beside those in
-float64.
+The networks come from the tests' strategies.  Each one's C and ONNX files are run on 200 generated rows.  The largest
+difference is given relative to the entry or to the typical size of its column, as exports compare, and relative to
+the largest entry of all.  The last line compares each network's own predictions in float32 with those in float64.
 
     python -m tools.round_trips 150 1
 """
@@ -29,7 +28,7 @@ Measured = dict[str, float]
 
 
 def rounding(network: Network) -> float:
-    """How far a network's predictions in float32 are from those in float64, on the generated rows."""
+    """Return the difference of a network's predictions in float32 and float64, on the generated rows."""
     X = generated_rows(network).X
     program = network.inference.needed_for("p")
     values = {name: array.astype(np.float64) for name, array in {**network.parameters, **network.statistics}.items()}
@@ -38,17 +37,17 @@ def rounding(network: Network) -> float:
 
 
 def measured(network: Network) -> Measured:
-    """The differences of one network."""
+    """Measure the differences of one network."""
     with tempfile.TemporaryDirectory() as folder:
         done = {end: files.save(network, Path(folder, f"n.{end}")) for end in ("c", "onnx")}
     agreements = {end: each.agreement for end, each in done.items() if each.agreement is not None}
     found = {end: each.difference for end, each in agreements.items()}
-    whole = {f"{end}, of the largest": each.of_largest for end, each in agreements.items()}
-    return {**found, **whole, "own rounding": rounding(network)}
+    whole = {f"{end}, relative to largest": each.of_largest for end, each in agreements.items()}
+    return {**found, **whole, "float32 against float64": rounding(network)}
 
 
 def all_of(count: int, number: int) -> list[Measured]:
-    """The differences of some random networks."""
+    """Measure the differences of ``count`` random networks."""
     found: list[Measured] = []
 
     @seed(number)
@@ -63,13 +62,13 @@ def all_of(count: int, number: int) -> list[Measured]:
 
 
 def main(count: int = 150, number: int = 1) -> None:
-    """Print how many are too far, and the largest difference."""
+    """Print how many differences exceed the tolerance, and the largest difference."""
     warnings.simplefilter("ignore")
     found = all_of(count, number)
     for name in found[0]:
         values = np.array([each[name] for each in found])
         far = int((values > NEAR["float32"]).sum())
-        print(f"{name:<21} {far:>4} of {len(values)} above {NEAR['float32']:g}, the largest {values.max():.1e}")
+        print(f"{name:<26} {far:>4} of {len(values)} above {NEAR['float32']:g}, the largest {values.max():.1e}")
 
 
 if __name__ == "__main__":

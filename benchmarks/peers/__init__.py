@@ -1,7 +1,7 @@
-"""The peers: the same training, written for each library as a careful user of it would.
+"""The peers: the same training, implemented for each library as a careful user would.
 
-Each file is one peer and has ``prepare(job)``, which gives a ``Peer`` of the contract or raises
-``MissingError`` when its library is not installed.  ``OURS`` and ``OTHERS`` tell which are which.
+Each file is one peer and has ``prepare(job)``, which returns a ``Peer`` of the contract or raises ``MissingError``
+if its library is not installed.  ``OURS`` are the engines of Workings, ``OTHERS`` the other libraries.
 """
 
 from __future__ import annotations
@@ -25,6 +25,6 @@ OTHERS = tuple(name for name in FILES if name not in OURS)
 
 
 def prepare(name: str, job: Job) -> Peer:
-    """Make a peer ready to run a job."""
+    """Prepare a peer for a job."""
     peer: Peer = importlib.import_module(f"benchmarks.peers.{FILES[name]}").prepare(job)
     return peer

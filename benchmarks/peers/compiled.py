@@ -1,4 +1,4 @@
-"""Ours with the compiled engine."""
+"""Workings with the compiled engine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a peer is: a training that can be put back to its start, run, and asked for its parameters.
+"""The interface of a peer: a training that can be reset, run and asked for its parameters.
 
-``run`` makes steps over the rows in their order, batch after batch, from the first row; when the rows
-are used up, it begins again.  ``reset`` is not timed, ``run`` is.
+``run`` makes steps over the rows in their order, batch after batch, and starts again after the last row.
+``run`` is timed, ``reset`` is not.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from workings.support.arrays import Array
 
 
 class MissingError(Exception):
-    """A peer that cannot take part, and why."""
+    """A peer is not available; the message says why."""
 
 
 class Peer(Protocol):
-    """A prepared training.  ``note`` says where it does not compute the same, and is empty where it does."""
+    """A prepared training.  ``note`` says how its computation differs; it is empty if it does not."""
 
     note: str
     job: Job
 
     def reset(self) -> None:
-        """Go back to the first parameters, and forget what the optimizer has kept."""
+        """Restore the initial parameters and clear the optimizer's state."""
         ...
 
     def run(self, steps: int) -> None:
-        """Make the steps, and return when they are done."""
+        """Run the steps and return when they are complete."""
         ...
 
     def parameters(self) -> dict[str, Array]:
-        """The parameters by our names: W1 of shape (n_in, n_out), b1 …"""
+        """Return the parameters by their names in Workings: W1 of shape (n_in, n_out), b1 …"""
         ...
 
     def forward(self, X: Array) -> Array:
-        """The predictions of all rows, of shape (n, n_out), as a NumPy array."""
+        """Return the predictions of all rows as a NumPy array of shape (n, n_out)."""
         ...
 
 
 def library(name: str, package: str) -> Any:
-    """Import a peer's library, or say what to install."""
+    """Import a peer's library; the error says what to install."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""JAX at its best: the whole training is one compiled loop, with the batches cut out inside."""
+"""JAX with the whole training compiled as one loop, including the selection of batches."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from benchmarks.peers.jax_network import JaxNetwork
 
 
 class CompiledLoop(JaxNetwork):
-    """One call for all steps; their number is an argument, so that it is compiled once."""
+    """Run all steps in one call; their number is an argument, so that it is compiled once."""
 
     def compile(self) -> None:
         self.compiled_loop = self.jax.jit(self.loop, donate_argnums=0)
 
     def loop(self, state: Any, X: Any, Y: Any, steps: Any) -> Any:
-        """So many steps, one after the other."""
+        """Run a number of steps."""
         return self.jax.lax.fori_loop(0, steps, lambda _, state: self.step(state, X, Y), state)
 
     def run(self, steps: int) -> None:
@@ -24,5 +24,5 @@ class CompiledLoop(JaxNetwork):
 
 
 def prepare(job: Job) -> CompiledLoop:
-    """The compiled loop, ready to run."""
+    """Return the prepared training."""
     return CompiledLoop(job)

@@ -1,6 +1,6 @@
-"""What both JAX peers share: the loss as a pure function, its gradient, and the update of a step.
+"""Code shared by both JAX peers: the loss as a pure function, its gradient, and the update of a step.
 
-A batch is cut out inside the compiled step, because cutting a JAX array outside costs more than a small
+A batch is sliced inside the compiled step, because slicing a JAX array outside costs more than a small
 step does.  The state of a training is one pytree: parameters, the optimizer's two moments, and the step.
 """
 
@@ -17,7 +17,7 @@ from workings.support.arrays import Array
 
 
 class JaxNetwork:
-    """Rows and state on the device; a subclass says how steps are run."""
+    """Rows and state on the device; a subclass defines how steps are run."""
 
     note = ""
 
@@ -31,7 +31,7 @@ class JaxNetwork:
         self.compile()
 
     def compile(self) -> None:
-        """Wrap what is to be compiled."""
+        """Compile the function that runs steps."""
         raise NotImplementedError
 
     def reset(self) -> None:

@@ -1,4 +1,4 @@
-"""JAX as most scripts have it: one step compiled, and a loop in Python around it."""
+"""JAX as in most scripts: one compiled step in a Python loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from benchmarks.peers.jax_network import JaxNetwork
 
 
 class CompiledStep(JaxNetwork):
-    """A call of the compiled step for each step; the old state's memory is given to the new one."""
+    """Call the compiled step for each step; the new state reuses the old one's memory (donation)."""
 
     def compile(self) -> None:
         self.compiled_step = self.jax.jit(self.step, donate_argnums=0)
@@ -19,5 +19,5 @@ class CompiledStep(JaxNetwork):
 
 
 def prepare(job: Job) -> CompiledStep:
-    """The compiled step, ready to run."""
+    """Return the prepared training."""
     return CompiledStep(job)

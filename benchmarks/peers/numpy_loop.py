@@ -1,4 +1,4 @@
-"""Plain NumPy: the loop that a tutorial would write, with the gradients derived by hand.
+"""Plain NumPy: a training loop as in a tutorial, with manually derived gradients.
 
 Lists of weights and biases, a forward pass that keeps what each layer gives, a backward pass from the
 last layer to the first, and an update.  It checks nothing and records nothing.
@@ -84,7 +84,7 @@ class Loop:
         return x @ self.weights[k] + self.biases[k] if self.biases else x @ self.weights[k]
 
     def activations(self, X: Array) -> list[Array]:
-        """What every layer gives, beginning with X."""
+        """Return the outputs of all layers, beginning with X."""
         given, last = [X], len(self.weights) - 1
         for k in range(last):
             given.append(self.activate(self.layer(given[-1], k)))
@@ -110,7 +110,7 @@ class Loop:
         return dW + db
 
     def sgd(self, gradients: list[Array]) -> None:
-        """A step downhill."""
+        """Run one step of gradient descent."""
         for array, g in zip(self.weights + self.biases, gradients, strict=True):
             array -= self.workload.lr * g
 
@@ -131,5 +131,5 @@ class Loop:
 
 
 def prepare(job: Job) -> Loop:
-    """The script, ready to run."""
+    """Return the prepared training."""
     return Loop(job)

@@ -1,7 +1,7 @@
-"""Workings as a user has it: one call of ``fit``, with everything that it checks and records.
+"""Workings as a user calls it: one call of ``fit``, including all checks and the history.
 
-Nothing is subtracted.  With several batches the history's loss is the mean of what the steps met, as
-scikit-learn records it; the peers that are written as bare loops record none.
+Nothing is subtracted.  With several batches, the history records the running loss, as scikit-learn does; the peers
+that are plain loops record none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Fit:
         self.refuse_unknown_engine()
 
     def refuse_unknown_engine(self) -> None:
-        """Find out in a few steps whether this installation has the engine."""
+        """Check with a few steps whether the engine is installed."""
         try:
             self.run(min(self.job.workload.batches, 8))
         except MissingExtraError as error:
@@ -60,7 +60,7 @@ class Fit:
 
 
 def network_of(job: Job) -> Network:
-    """The network with the job's first parameters."""
+    """Return the network with the job's initial parameters."""
     workload = job.workload
     classes = workload.loss == "cross-entropy"
     loss = CrossEntropy(reduction=workload.reduction) if classes else SquaredError(half=True, reduction="sum")

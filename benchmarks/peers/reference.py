@@ -1,4 +1,4 @@
-"""Ours with the reference engine."""
+"""Workings with the reference engine."""
 
 from __future__ import annotations
 

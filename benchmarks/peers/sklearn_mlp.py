@@ -1,9 +1,8 @@
 """scikit-learn: ``MLPClassifier`` and ``MLPRegressor``, with stochastic gradient descent or Adam.
 
 Its loss is always a mean and its penalty is divided by the rows, so a sum becomes a larger learning rate.
-For two classes it has a single output, and its regressor no activation behind the last layer: there it
-trains the nearest network it can, which is said in a note.  ``warm_start`` makes it begin with the
-parameters that we give it.
+For two classes it has a single output, and its regressor has no activation after the last layer: there it
+trains the nearest equivalent, and a note says so.  ``warm_start`` makes it start from given parameters.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from benchmarks.workloads import Workload
 from workings.support.arrays import Array
 
 NOTES = {
-    "xor": "scikit-learn's regressor has biases and no activation behind the last layer",
-    "adam": "scikit-learn's Adam adds its epsilon before the second moment is corrected",
-    "two classes": "for two classes scikit-learn has one logistic output in place of two with a softmax",
+    "xor": "scikit-learn's regressor has biases and no activation after the last layer",
+    "adam": "scikit-learn's Adam adds epsilon before bias correction of the second moment",
+    "two classes": "for two classes, scikit-learn has one logistic output instead of two with softmax",
 }
 
 
 class Estimator:
-    """An estimator whose ``fit`` goes on from given parameters."""
+    """An estimator whose ``fit`` starts from given parameters."""
 
     def __init__(self, job: Job) -> None:
         self.job, self.workload = job, job.workload
@@ -41,7 +40,7 @@ class Estimator:
         self.reset()
 
     def build(self) -> None:
-        """Have it make its arrays, by a fit of one pass over enough rows to know all labels."""
+        """Create the estimator's arrays by fitting one epoch on enough rows to contain all labels."""
         labels = {"classes": np.arange(self.workload.sizes[-1])} if self.classes else {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -66,7 +65,7 @@ class Estimator:
 
 
 def note_of(workload: Workload) -> str:
-    """Why its numbers cannot be the same, if they cannot."""
+    """Return why its parameters cannot be the same; empty if they can."""
     if workload.loss != "cross-entropy":
         return NOTES["xor"]
     if workload.sizes[-1] == 2:
@@ -75,7 +74,7 @@ def note_of(workload: Workload) -> str:
 
 
 def settings_of(workload: Workload) -> dict[str, Any]:
-    """The same training in its words."""
+    """Return the same training as parameters of the estimator."""
     rows = workload.batch_rows if workload.reduction == "sum" else 1
     return {
         "hidden_layer_sizes": workload.sizes[1:-1],
@@ -87,5 +86,5 @@ def settings_of(workload: Workload) -> dict[str, Any]:
 
 
 def prepare(job: Job) -> Estimator:
-    """The estimator, ready to run."""
+    """Return the prepared training."""
     return Estimator(job)

@@ -34,11 +34,11 @@ class Eager:
         self.reset()
 
     def make_linear(self, n_in: int, n_out: int) -> Any:
-        """A linear layer of the right type."""
+        """Return a linear layer with the workload's dtype."""
         return self.torch.nn.Linear(n_in, n_out, self.workload.bias, dtype=getattr(self.torch, self.workload.dtype))
 
     def modules(self) -> list[Any]:
-        """Linear layers and activations, alternating; the loss takes the softmax with it."""
+        """Return alternating linear layers and activations; the loss includes the softmax."""
         activation = getattr(self.torch.nn, ACTIVATIONS[self.workload.hidden])
         modules = [module for linear in self.linear for module in (linear, activation())]
         return modules[:-1] if self.classes else modules
@@ -52,7 +52,7 @@ class Eager:
         self.optimizer = self.make_optimizer()
 
     def make_optimizer(self) -> Any:
-        """The fused optimizer, with decay on the weights only."""
+        """Return the fused optimizer, with decay on the weights only."""
         kind = self.torch.optim.Adam if self.workload.optimizer == "adam" else self.torch.optim.SGD
         groups = [{"params": [linear.weight for linear in self.linear], "weight_decay": self.workload.lam}]
         if self.workload.bias:
@@ -67,7 +67,7 @@ class Eager:
                 self.step(self.X[start : start + size], self.y[start : start + size])
 
     def step(self, X: Any, y: Any) -> None:
-        """One step, as every PyTorch script has it."""
+        """Run one step, as in a usual PyTorch script."""
         self.optimizer.zero_grad()
         loss = self.loss(self.model(X), y)
         loss.backward()
@@ -91,5 +91,5 @@ class Eager:
 
 
 def prepare(job: Job) -> Eager:
-    """The model, ready to run."""
+    """Return the prepared training."""
     return Eager(job)
