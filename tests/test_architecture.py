@@ -40,7 +40,7 @@ LEVEL = {name: level for level, names in enumerate(LEVELS.values()) for name in 
 HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "llvmlite",
          "platformdirs", "torch", "onnx", "onnxruntime", "keras")  # fmt: skip
 # What the processor does with numbers, for compiled programs: imported by these alone.
-ARITHMETIC = ("engines.elementary", "engines.products", "engines.sharing")
+ARITHMETIC = ("engines.kernels.vector_math", "engines.kernels.matmul", "engines.kernels.work_sharing")
 MOST_LINES = 40
 
 BY_NAME = modules_in(PACKAGE)

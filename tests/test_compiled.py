@@ -55,10 +55,10 @@ from workings import (
 from workings.activations import ACTIVATIONS
 from workings.aside import Aside
 from workings.datasets import moons
-from workings.engines import native
 from workings.engines.choice import choose
-from workings.engines.compiled import CompiledEngine, call_to_be_left, is_installed
-from workings.engines.source import FAST
+from workings.engines.compiled import native
+from workings.engines.compiled.codegen import FAST
+from workings.engines.compiled.engine import CompiledEngine, call_to_be_left, is_installed
 from workings.errors import NotCompilableError
 from workings.losses import LOSSES
 from workings.metrics import accuracy, r2
@@ -254,7 +254,7 @@ def test_threads_that_share_the_rows_of_a_step_leave_the_same_bits(way: str, mon
     how["y"] = rows[:, 0] * rows[:, 1] if isinstance(how["loss"], SquaredError) else np.arange(5300) % 3
     runs = []
     for threads in (1, 2, 3, 2):
-        monkeypatch.setattr("workings.engines.team.threads", lambda threads=threads: threads)
+        monkeypatch.setattr("workings.engines.kernels.threads.threads", lambda threads=threads: threads)
         runs.append(trained("compiled", **how))
     assert len({run.network.theta.tobytes() for run in runs}) == 1
     assert all(run.history == runs[0].history for run in runs)
@@ -707,7 +707,7 @@ def test_the_source_is_a_file_that_can_be_read(tmp_path: Any, monkeypatch: pytes
 ANOTHER_PROCESS = """
 import sys
 from workings import SGD, CrossEntropy, Dense, Network, datasets
-from workings.engines import native
+from workings.engines.compiled import native
 
 X, y = datasets.moons(seed=0)
 network = Network([Dense(3, "tanh"), Dense(300, "relu"), Dense(200), Dense(2)], loss=CrossEntropy(), seed=0)
@@ -815,9 +815,9 @@ def test_what_a_call_raises_in_its_thread_is_raised() -> None:
 @pytest.mark.parametrize(("dtype", "most"), [("float64", 4e-15), ("float32", 5e-7)])
 @pytest.mark.parametrize("name", ["exp", "tanh", "log", "log1p", "expm1"])
 def test_fast_functions_are_as_exact_as_they_say(name: str, dtype: str, most: float) -> None:
-    from workings.engines import elementary
+    from workings.engines.kernels import vector_math
 
-    fast = getattr(elementary, FAST[dtype].get(name, ""), None)
+    fast = getattr(vector_math, FAST[dtype].get(name, ""), None)
     if fast is None:
         pytest.skip(f"{name} is libm's own in {dtype}")
     low, high = {"exp": (-80, 80), "tanh": (-20, 20), "log": (1e-6, 1e6), "log1p": (-0.9, 50), "expm1": (-20, 20)}[name]
@@ -830,9 +830,9 @@ def test_fast_functions_are_as_exact_as_they_say(name: str, dtype: str, most: fl
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_log_add_exp_has_no_overflow(dtype: str) -> None:
-    from workings.engines import elementary
+    from workings.engines.kernels import vector_math
 
-    fast, real = getattr(elementary, FAST[dtype]["logaddexp"]), np.dtype(dtype).type
+    fast, real = getattr(vector_math, FAST[dtype]["logaddexp"]), np.dtype(dtype).type
     values = [-np.inf, -1e4, -3.0, 0.0, 1e-5, 2.0, 1e4, np.inf]
     for a, b in itertools.product(values, values):
         found, expected = float(fast(real(a), real(b))), float(np.logaddexp(real(a), real(b)))

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("numba")
-from workings.engines import native, sharing, team
+from workings.engines.compiled import native
+from workings.engines.kernels import threads as team
+from workings.engines.kernels import work_sharing
 
 pytestmark = pytest.mark.skipif(native.is_switched_off(), reason="compiled code is switched off")
 # Rows, terms and columns: single ones, edges of tiles and vectors, more than one panel, more than one stretch of terms.
@@ -24,10 +26,10 @@ def numbers(shape: tuple[int, int], flipped: bool, dtype: str, seed: int) -> Any
 def computed(
     A: Any, flip_a: bool, B: Any, flip_b: bool, C: Any, shape: tuple[int, int, int], scale: float, adds: bool
 ) -> Any:
-    """The product by the team."""
+    """The product by the threads."""
     C, (m, k, n) = C.copy(), shape
     with team.Team(C.dtype, m * k * n) as (board, rooms):
-        sharing.product(board, rooms, A, flip_a, B, flip_b, C, m, k, n, scale, adds)
+        work_sharing.product(board, rooms, A, flip_a, B, flip_b, C, m, k, n, scale, adds)
     return C
 
 
@@ -75,7 +77,7 @@ def test_helpers_take_part() -> None:
     at = [(array.ctypes.data, array.strides[0] // 8) for array in (A, B, C)]
     description = [*at[0], 0, *at[1], 0, *at[2], 90, 70, 80, 0, 1]
     board[team.DESCRIPTION : team.DESCRIPTION + len(description)] = description
-    board[[team.POSTED, team.TICKETS, team.IS_OPEN]], rooms[0, -1] = (3, 3 * sharing.JOBS, 1), 1.0
+    board[[team.POSTED, team.TICKETS, team.IS_OPEN]], rooms[0, -1] = (3, 3 * work_sharing.JOBS, 1), 1.0
     given = np.array([board.ctypes.data, 0])
     help_out = native.FUNCTION(native.address(crew.source, "help_out"))
     help_out(given.ctypes.data)  # returns when it has waited for more in vain

@@ -27,7 +27,7 @@ from workings import (
     Snapshots,
 )
 from workings.datasets import moons
-from workings.engines.compiled import is_installed
+from workings.engines.compiled.engine import is_installed
 from workings.recording import moments, restored
 
 needs_numba = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")

@@ -63,8 +63,8 @@ from workings import (
     SquaredError,
 )
 from workings.datasets import moons
-from workings.engines.compiled import is_installed
-from workings.engines.native import is_switched_off
+from workings.engines.compiled.engine import is_installed
+from workings.engines.compiled.native import is_switched_off
 from workings.schedules import Cosine, OnPlateau, Step
 from workings.sklearn import MLPClassifier, MLPRegressor
 
@@ -887,7 +887,7 @@ def threads_of_a_worker(_):
     """How many threads BLAS and large products of compiled networks may take here."""
     from threadpoolctl import threadpool_info
 
-    from workings.engines.team import threads
+    from workings.engines.kernels.threads import threads
 
     np.ones((2, 2)) @ np.ones((2, 2))
     return threads(), max((pool["num_threads"] for pool in threadpool_info()), default=1)
@@ -902,7 +902,7 @@ def test_workers_share_the_processors():
 
 def test_networks_that_train_in_threads_share_the_processors(monkeypatch):
     pytest.importorskip("numba")
-    from workings.engines import team
+    from workings.engines.kernels import threads as team
 
     if is_switched_off():
         pytest.skip("needs Numba")

@@ -27,7 +27,7 @@ from workings import (
     Network,
     SquaredError,
 )
-from workings.engines.compiled import is_installed
+from workings.engines.compiled.engine import is_installed
 from workings.errors import NotCompilableError
 from workings.network import Network as NetworkClass
 from workings.program.program import Program

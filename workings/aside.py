@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from workings.engines.team import threads, work_alone
+from workings.engines.kernels.threads import threads, work_alone
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from workings.engines.compiled import CompiledEngine
+from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Stretch
 from workings.metrics import METRICS, Metric, accuracy, is_right, of_each
 from workings.program.program import Program, Statement, told

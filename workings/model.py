@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from workings.columns import column_names, columns_in, original, standard
 from workings.engines.choice import ENGINES, choose
-from workings.engines.compiled import CompiledEngine
+from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Stretch
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name

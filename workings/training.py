@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from workings.aside import Aside
 from workings.callbacks import Callback
 from workings.engines.choice import ENGINES, WORTH_COMPILING, choose
-from workings.engines.compiled import CompiledEngine
+from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Engine, Stretch
 from workings.engines.reference import ReferenceEngine, Tracer
 from workings.errors import DivergenceError, InputError, NotCompilableError, unknown_name

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workings.engines.compiled import is_installed
+from workings.engines.compiled.engine import is_installed
+from workings.engines.compiled.native import is_switched_off
 from workings.engines.contract import SPARSE
-from workings.engines.native import is_switched_off
 from workings.errors import counted
 from workings.program.program import Program
 from workings.support.arrays import Array

@@ -17,11 +17,10 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from workings.engines.compiled.native import is_switched_off
 from workings.engines.contract import FEWEST_TO_SHARE
-from workings.engines.elementary import pointer
-from workings.engines.native import is_switched_off
-from workings.engines.products import ACROSS, TALL, VECTOR, multiply
-from workings.engines.team import (
+from workings.engines.kernels.matmul import ACROSS, TALL, VECTOR, multiply
+from workings.engines.kernels.threads import (
     ADDRESS,
     BY_SECTIONS,
     DESCRIPTION,
@@ -37,6 +36,7 @@ from workings.engines.team import (
     TEAM,
     TICKETS,
 )
+from workings.engines.kernels.vector_math import pointer
 
 JOBS_PER_THREAD = 2
 JOBS = 2**16

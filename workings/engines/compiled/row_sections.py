@@ -1,8 +1,8 @@
-"""Sections: the rows of a step, cut into several sections that threads take from the first layer to the gradient.
+"""Row sections: the rows of a step are cut into sections, which threads take from the first layer to the gradient.
 
-So a core reads each row from memory once, and hardly anything that another core has written.  Into how many sections
-the rows are cut depends on the problem alone: each adds up its own gradient, and these are added up in their order, so
-the bits do not depend on the threads.  Here the lines are written; how threads take sections is told in ``sharing.py``.
+A core reads each row from memory once and hardly anything that another core has written.  The number of sections
+depends on the problem alone.  Each section adds up its own gradient, and the gradients are added in the order of the
+sections, so the bits do not depend on the threads.  This file writes the code; ``kernels/work_sharing.py`` runs it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from workings.engines.team import ROOM_OF_THREAD, STEP
+from workings.engines.kernels.threads import ROOM_OF_THREAD, STEP
 from workings.lowering.index_notation import Dim
 
 SECTIONS = 8  # enough for some threads to be done at about the same time

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from workings.engines.compiled.codegen import Shape, Writer, alive
+from workings.engines.compiled.fusion import Layout, Schedule, is_large, make_schedule
+from workings.engines.compiled.native import is_switched_off
+from workings.engines.compiled.row_sections import MOST_SUMMED, SECTIONS
 from workings.engines.contract import FEWEST_TO_SHARE, Stretch
-from workings.engines.native import is_switched_off
-from workings.engines.schedule import Layout, Schedule, is_large, make_schedule
-from workings.engines.sections import MOST_SUMMED, SECTIONS
-from workings.engines.source import Shape, Writer, alive
 from workings.lowering.index_notation import Apply, Dim, Leaf, Lowering, Operation
 from workings.program.program import Program
 from workings.support.arrays import Array

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from workings.engines.compiled.fusion import Group, Index, Layout, Placed, Schedule
+from workings.engines.compiled.row_sections import LEAVE, Sections
 from workings.engines.contract import CACHE_LINE
-from workings.engines.schedule import Group, Index, Layout, Placed, Schedule
-from workings.engines.sections import LEAVE, Sections
 from workings.lowering.elementwise import Entrywise
 from workings.lowering.index_notation import (
     COMPARISONS,
@@ -388,13 +388,13 @@ class Writer:
         others = sorted(self.used - {*FAST[dtype], *BOTH, "abs", "absolute"})
         shared = [*(["in_sections", "own"] if self.part else []), "product", *(["section_bounds"] if self.part else [])]
         lines = [
-            '"""One program of Workings, as loops: written by workings/engines/source.py."""',
+            '"""One program of Workings, as loops: written by workings/engines/compiled/codegen.py."""',
             "",
             "import numba",
             "import numpy as np",
             f"from numpy import {', '.join([f'{dtype} as real', *others])}",
-            f"from workings.engines.elementary import {', '.join(sorted(here) + fast)}",
-            *([f"from workings.engines.sharing import {', '.join(shared)}"] if self.has_products else []),
+            f"from workings.engines.kernels.vector_math import {', '.join(sorted(here) + fast)}",
+            *([f"from workings.engines.kernels.work_sharing import {', '.join(shared)}"] if self.has_products else []),
             "",
             "",
         ]

@@ -26,7 +26,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from workings.engines.cache import folders, load, module_name
+from workings.engines.compiled.cache import folders, load, module_name
 from workings.errors import FileError
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
@@ -137,7 +137,7 @@ def with_entry(text: str, function: str, kinds: Sequence[Kind], more: tuple[str,
         array = f"{array}[0]" if dimensions < 1 else array
         arguments.append(f"table[{place}]" if (dtype, dimensions) == (WHOLE, -1) else array)
         place += 1 + max(dimensions, 0)
-    imports = "import numpy as np\nfrom workings.engines.elementary import pointer\n"
+    imports = "import numpy as np\nfrom workings.engines.kernels.vector_math import pointer\n"
     text = text.replace("import numpy as np\n", imports, 1)
     given = ",\n        ".join([*arguments, *more])
     return text + ENTRY.format(parameters=", ".join(["table", *more]), function=function, arguments=given)

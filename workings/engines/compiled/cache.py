@@ -22,7 +22,7 @@ from typing import Any
 from workings.errors import FileError
 from workings.support.atomic_files import write_bytes
 
-COMPILED_INTO = ("elementary.py", "products.py", "sharing.py")  # files whose functions become part of every program
+COMPILED_INTO = ("vector_math.py", "matmul.py", "work_sharing.py")  # files whose functions become part of every program
 
 
 def cache_folder() -> Path:
@@ -36,7 +36,7 @@ def cache_folder() -> Path:
 @functools.cache
 def fingerprint() -> bytes:
     """What changes with the functions that become part of every program."""
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1] / "kernels"
     return b"".join((here / name).read_bytes() for name in COMPILED_INTO)
 
 

@@ -1,8 +1,8 @@
 """The compiled engine: the program as one function of machine code that runs many steps.
 
 It reads the same program as the reference engine and may only be faster.  The statements become operations
-on single entries (``operations.py``), these are fused into loops (``schedule.py``), the loops are written
-as a Python function (``source.py``) for the structure of the problem (``structure.py``), and Numba compiles
+on single entries (``lowering/index_notation.py``), these are fused into loops (``fusion.py``), the loops are written
+as a Python function (``codegen.py``) for the structure of the problem (``specialization.py``), and Numba compiles
 it (``native.py``) from a file that can be read (``cache.py``).  Here the function is called: with all steps of
 a stretch, cut only so that Ctrl-C and progress come through.
 """
@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from workings.engines.compiled.native import Call, address_of, machine_code, part_of
+from workings.engines.compiled.specialization import Size, Written, size_of, write
 from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, SPARSE, Stretch
-from workings.engines.native import Call, address_of, machine_code, part_of
-from workings.engines.structure import Size, Written, size_of, write
-from workings.engines.team import PART, ROOM_OF_THREAD, TABLE, Team
+from workings.engines.kernels.threads import PART, ROOM_OF_THREAD, TABLE, Team
 from workings.errors import MissingExtraError, NotCompilableError
 from workings.program.program import Program
 from workings.support.arrays import Array

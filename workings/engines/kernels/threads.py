@@ -1,7 +1,7 @@
 """A team of threads that share the work of large products, or of many rows.
 
 The thread that trains posts what is to be done on a board of a few numbers, and helpers take some of its jobs if they
-are awake; how is told in ``sharing.py``, which is what they run.  Here the threads are started and sent home.
+are awake; how is told in ``work_sharing.py``, which is what they run.  Here the threads are started and sent home.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from workings.engines.compiled.native import FUNCTION, address, is_switched_off
 from workings.engines.contract import FEWEST_TO_SHARE, PANELS
-from workings.engines.native import FUNCTION, address, is_switched_off
 
 PATIENCE = 20_000  # looks at the board, after which a helper lets others have the processor
 MOST_THREADS = 64
@@ -27,22 +27,22 @@ PART, TABLE, STEP, ROOM_OF_THREAD, DESCRIPTION, TICKETS = 16, 17, 18, 19, 24, 40
 PLACES = TICKETS + 8 * MOST_THREADS
 COUNTING = threading.Lock()
 ALONE = threading.local()
-SOURCE = '''"""Products of matrices: written by workings/engines/team.py."""
+SOURCE = '''"""Products of matrices: written by workings/engines/kernels/threads.py."""
 
 import numba
 import numpy as np
 from numpy import {dtype} as real
-from workings.engines import sharing
+from workings.engines.kernels import work_sharing
 
 
 def compute(board):
     """Compute the product that stands on the board."""
-    sharing.compute(board, real(0))
+    work_sharing.compute(board, real(0))
 
 
 def help_out(given):
     """Help with the products on a board: given are its address, and which helper this is."""
-    sharing.help_out(given, real(0))
+    work_sharing.help_out(given, real(0))
 '''
 
 
