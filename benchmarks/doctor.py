@@ -45,10 +45,10 @@ from workings import (
 )
 from workings.checks.findings import KINDS
 from workings.checks.mistakes import MISTAKES, both
-from workings.columns import standardized
 from workings.datasets import circles, digits, moons, spirals
 from workings.experiments.museum import ROOMS, rooms_for, train
 from workings.support.arrays import Array
+from workings.tables.columns import standardized
 
 BEGIN, END = "<!-- rates: begin -->", "<!-- rates: end -->"
 PAGE = Path(__file__).parents[1] / "docs" / "doctor.md"

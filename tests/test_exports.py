@@ -41,12 +41,12 @@ from workings import (
     files,
 )
 from workings.activations import ACTIVATIONS
-from workings.columns import Columns, Number, Words, columns_in
 from workings.files import c_loops, onnx_nodes
 from workings.files.c import compiler_here
 from workings.files.json import text_of
 from workings.losses import LOSSES
 from workings.tables import Preprocessing
+from workings.tables.columns import Columns, Number, Words, columns_in
 
 polars = pytest.importorskip("polars")
 needs_c = pytest.mark.skipif(compiler_here() is None, reason="there is no C compiler")

@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from workings import Adam, BatchNorm, CrossEntropy, Dense, Dropout, FileError, Network, WorkingsWarning, files
-from workings.columns import Columns, Number, Words
 from workings.datasets import moons
+from workings.tables.columns import Columns, Number, Words
 
 X, Y = moons(n=40, seed=0)
 HOSTILE = settings(

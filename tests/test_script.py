@@ -49,10 +49,10 @@ from workings.readings.copying import Copied
 from workings.readings.script import save_script
 from workings.readings.script.settings import Held
 from workings.schedules import Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
-from workings.separated import read_columns
 from workings.table_models import prepared
 from workings.table_plan import Plan
 from workings.tables import Preprocessing, read_table
+from workings.tables.plain_csv import read_columns
 
 X, Y = moons(n=50, seed=0)
 ROOT = Path(__file__).parent.parent

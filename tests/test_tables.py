@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workings.errors import FileError, InputError, MissingExtraError
-from workings.separated import read_columns
 from workings.tables import (
     CategoryColumn,
     ClassTarget,
@@ -27,6 +26,7 @@ from workings.tables import (
     read_table,
     write_table,
 )
+from workings.tables.plain_csv import read_columns
 
 FRUIT = {
     "weight": [150.0, 7.5, 143.0, 6.0],

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import numpy as np
 from sklearn import datasets
 
-from workings.columns import Columns, Number, standard
 from workings.support.arrays import Array
+from workings.tables.columns import Columns, Number, standard
 
 SPLITS, MOST_GROUPS = 10, 60
 

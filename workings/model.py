@@ -19,7 +19,6 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from workings.columns import column_names, columns_in, original, standard
 from workings.engines.choice import ENGINES, choose
 from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Stretch
@@ -47,6 +46,7 @@ from workings.support.arrays import (
     working_dtype,
 )
 from workings.support.sparse import DENSE_AT_ONCE, SparseRows, dense
+from workings.tables.columns import column_names, columns_in, original, standard
 from workings.targets import Targets
 
 CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs

@@ -15,7 +15,6 @@ from workings.activations import activation_named
 from workings.callbacks import Callback, EarlyStopping
 from workings.checks.doctor import diagnose_alone
 from workings.checks.findings import Diagnosis, found
-from workings.columns import drawn_rows
 from workings.errors import FileError, InputError
 from workings.experiments.report import Report
 from workings.history import History
@@ -39,6 +38,7 @@ from workings.tables import (
     read_table,
     write_table,
 )
+from workings.tables.columns import drawn_rows
 
 if TYPE_CHECKING:
     import polars as pl

@@ -17,7 +17,6 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS
 from workings.checks.advice import Terms
-from workings.columns import standardized
 from workings.errors import DivergenceError, WorkingsWarning
 from workings.history import History
 from workings.layers import BatchNorm, Dense, Dropout, Layer
@@ -27,6 +26,7 @@ from workings.model import Model
 from workings.optimizers import LBFGS, Adam, Chain, Part
 from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random
+from workings.tables.columns import standardized
 from workings.targets import more_probable, most_probable
 from workings.training import fit
 

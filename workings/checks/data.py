@@ -11,8 +11,8 @@ import numpy as np
 
 from workings.checks.case import Case, label_numbers, rms
 from workings.checks.findings import Finding, found
-from workings.columns import standardized
 from workings.support.arrays import Array
+from workings.tables.columns import standardized
 
 # LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp", section 4.3: inputs of mean 0 and about the same spread.
 # Pixels from 0 to 16 have a root mean square of 6 to 12 and do train, so that the limit lies above them.
@@ -38,7 +38,7 @@ def check_data(case: Case) -> Iterator[Finding]:
 
 
 STANDARDIZE = (
-    "from workings.columns import standard\n"
+    "from workings.tables.columns import standard\n"
     "mean, spread = X.mean(axis=0), X.std(axis=0) + 1e-12\n"
     "X = standard(X, mean, spread)  # and so for validation and new rows"
 )
@@ -93,7 +93,7 @@ def check_targets(case: Case) -> Iterator[Finding]:
         yield found(
             "unscaled-targets",
             f"the targets have mean {y.mean():.4g} and standard deviation {y.std():.4g}; 0 and 1 would be best.",
-            "from workings.columns import original, standard\n"
+            "from workings.tables.columns import original, standard\n"
             "mean_y, spread_y = y.mean(axis=0), y.std(axis=0) + 1e-12\n"
             "y = standard(y, mean_y, spread_y)  # validation too; back with original(predicted, mean_y, spread_y)",
         )

@@ -19,7 +19,6 @@ from workings import plots
 from workings.checks.findings import Diagnosis
 from workings.checks.mistakes import Mistake, both, mistake_named, suits
 from workings.checks.setups import Setup
-from workings.columns import standardized
 from workings.datasets import circles, digits, moons, spirals
 from workings.errors import DivergenceError, InputError, WorkingsWarning, unknown_name
 from workings.history import History
@@ -29,6 +28,7 @@ from workings.network import Network
 from workings.optimizers import Adam, Momentum
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder
+from workings.tables.columns import standardized
 
 
 def moons_room(seed: int) -> Setup:

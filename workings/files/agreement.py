@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from workings.columns import Columns, columns_in, original
 from workings.engines.reference import Runner
 from workings.errors import FileError
 from workings.model import Model
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.tables.columns import Columns, columns_in, original
 
 ROWS, FEWEST_ROWS = 200, 4  # that are generated
 MOST_NUMBERS = 2**22  # in them, however many columns a file says it has

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-from workings.columns import Columns, Words, columns_in
 from workings.errors import FileError, InputError
 from workings.files.agreement import (
     Agreement,
@@ -37,6 +36,7 @@ from workings.files.c_loops import INDENT, KEYWORDS, Loops, Parts, entries
 from workings.files.statements import after, before
 from workings.model import Model
 from workings.support.arrays import Array
+from workings.tables.columns import Columns, Words, columns_in
 from workings.version import __version__
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from workings.columns import Columns, Number, Words, original, standard
 from workings.errors import InputError
 from workings.layers import Dense, numbered
 from workings.losses import Loss
 from workings.model import Model
 from workings.support.arrays import Array
+from workings.tables.columns import Columns, Number, Words, original, standard
 
 NO_CLASSES: tuple[Any, ...] = ()
 

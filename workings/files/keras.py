@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from workings.activations import ACTIVATIONS, Activation
-from workings.columns import Columns, Words, columns_in, standard
 from workings.errors import FileError, InputError, MissingExtraError, ProgramError
 from workings.files.adopting import Pieces, check_agreement
 from workings.files.agreement import (
@@ -40,6 +39,7 @@ from workings.readings.script import save_arrays
 from workings.readings.translate.keras import ACTIVATIONS as NAMED
 from workings.readings.translate.keras import BENDS
 from workings.support.arrays import Array
+from workings.tables.columns import Columns, Words, columns_in, standard
 from workings.version import __version__
 
 NAMES = {  # Keras's -> ours

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from workings.columns import Columns, Words, columns_in
 from workings.errors import MissingExtraError
 from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, scale_of, words_of
 from workings.files.onnx_nodes import Graph, Nodes, Tensor
@@ -20,6 +19,7 @@ from workings.files.onnx_reading import load
 from workings.files.statements import after, before
 from workings.model import Model
 from workings.support.arrays import Array
+from workings.tables.columns import Columns, Words, columns_in
 from workings.version import __version__
 
 OPSET, OPSET_ML, IR_VERSION = 13, 2, 7

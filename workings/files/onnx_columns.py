@@ -14,11 +14,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workings.columns import Columns
 from workings.errors import FileError
 from workings.files.agreement import Rows, words_of
 from workings.files.features import Coded, Feature, Measured, Text, one_hot_of
 from workings.support.arrays import Array
+from workings.tables.columns import Columns
 
 TYPES: dict[int, Any] = {1: np.float32, 11: np.float64, 6: np.int32, 7: np.int64, 8: object}  # of inputs
 TEXT, MOST_COLUMNS = 8, 100_000

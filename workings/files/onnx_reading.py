@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from workings.activations import ACTIVATIONS
-from workings.columns import Columns, columns_in
 from workings.errors import FileError, MissingExtraError, WorkingsError
 from workings.files.adopting import Pieces, check_rows
 from workings.files.agreement import Rows, generated_rows, largest_difference
@@ -33,6 +32,7 @@ from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, Squ
 from workings.model import Model
 from workings.program.program import inference_program
 from workings.support.arrays import Array
+from workings.tables.columns import Columns, columns_in
 
 MOST_BYTES = 500_000_000  # of a file that is read
 MOST_NODES = 10_000

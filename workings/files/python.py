@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from workings.columns import columns_in
 from workings.errors import FileError
 from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, words_of
 from workings.model import Model
 from workings.readings.script import save_arrays, save_script
 from workings.support.arrays import Array
+from workings.tables.columns import columns_in
 
 DRIVER = """
 import runpy, sys

@@ -6,9 +6,9 @@ language can write these.
 
 from __future__ import annotations
 
-from workings.columns import Columns, filled, original, standard
 from workings.model import Model
 from workings.program.program import Program, Statement, told
+from workings.tables.columns import Columns, filled, original, standard
 from workings.targets import both_labels, more_probable, most_probable
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from safetensors.numpy import save as pack_tensors
 
 from workings.activations import ACTIVATIONS, Activation
-from workings.columns import Columns, Words, columns_in, filled, original, standard
 from workings.errors import InputError, MissingExtraError, ProgramError
 from workings.files.adopting import Pieces, check_agreement
 from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, given_of, scale_of
@@ -28,6 +27,7 @@ from workings.program.program import told
 from workings.readings.translate.torch import ACTIVATIONS as MODULES
 from workings.readings.translate.torch import sequential
 from workings.support.arrays import Array
+from workings.tables.columns import Columns, Words, columns_in, filled, original, standard
 from workings.version import __version__
 
 OWN_COLUMNS = """\

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workings.checks.gradients import check_entry, doubled, slope_along
-from workings.columns import columns_in
 from workings.engines.reference import Runner, inputs_of
 from workings.optimizers import Part
 from workings.program.program import Program, Shape, Statement, show_shape
 from workings.readings.entries import Entries, Index
 from workings.support.arrays import Array
+from workings.tables.columns import columns_in
 
 if TYPE_CHECKING:
     from workings.model import Model

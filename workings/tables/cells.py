@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from workings.errors import InputError, MissingExtraError
-from workings.separated import GAP_MARKS
-from workings.tables.telling import first_row, place, some
+from workings.tables.plain_csv import GAP_MARKS
+from workings.tables.wording import first_row, place, some
 
 if TYPE_CHECKING:
     import polars as pl

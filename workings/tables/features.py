@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from workings.columns import standard
 from workings.errors import InputError
 from workings.support.arrays import Array
 from workings.tables.cells import (
@@ -22,7 +21,8 @@ from workings.tables.cells import (
     refuse_unusable,
     with_gaps,
 )
-from workings.tables.stored import (
+from workings.tables.columns import standard
+from workings.tables.schema import (
     damaged,
     stored_entries,
     stored_list,
@@ -31,7 +31,7 @@ from workings.tables.stored import (
     stored_spread,
     stored_text,
 )
-from workings.tables.telling import place, some
+from workings.tables.wording import place, some
 
 if TYPE_CHECKING:
     import polars as pl

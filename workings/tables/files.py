@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workings.errors import FileError, InputError, counted
-from workings.separated import first_fields, separator_of
 from workings.support.atomic_files import write_bytes
 from workings.tables.cells import are_numbers_mostly, load_polars, with_gaps
-from workings.tables.telling import first_line, some
+from workings.tables.plain_csv import first_fields, separator_of
+from workings.tables.wording import first_line, some
 
 if TYPE_CHECKING:
     import polars as pl

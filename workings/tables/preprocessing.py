@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.columns import original
 from workings.errors import InputError, counted, unknown_name
 from workings.support.arrays import Array
 from workings.tables.cells import load_polars, refuse_absent, refuse_frame, refuse_missing, refuse_unusable, with_gaps
+from workings.tables.columns import original
 from workings.tables.features import (
     COLUMN_KINDS,
     CategoryColumn,
@@ -25,9 +25,9 @@ from workings.tables.features import (
     learned_column,
     refuse_gaps,
 )
-from workings.tables.stored import damaged, stored_entries, stored_kind, stored_list
+from workings.tables.schema import damaged, stored_entries, stored_kind, stored_list
 from workings.tables.targets import TARGET_TASKS, ClassTarget, NumberTarget, Target, label_text, learned_target
-from workings.tables.telling import some, unknown_column
+from workings.tables.wording import some, unknown_column
 
 if TYPE_CHECKING:
     import polars as pl

@@ -22,7 +22,7 @@ from workings.tables.cells import (
     with_gaps,
 )
 from workings.tables.features import mean_and_spread, standardized
-from workings.tables.stored import (
+from workings.tables.schema import (
     damaged,
     stored_entries,
     stored_label,
@@ -32,7 +32,7 @@ from workings.tables.stored import (
     stored_spread,
     stored_text,
 )
-from workings.tables.telling import first_row, place, some
+from workings.tables.wording import first_row, place, some
 
 if TYPE_CHECKING:
     import polars as pl

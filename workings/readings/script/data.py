@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from workings.columns import Columns, drawn_rows, standard
 from workings.errors import InputError
 from workings.program.program import told
 from workings.readings.script.page import Page
 from workings.readings.script.predicting import table_function
 from workings.readings.script.settings import MOST_INLINE, Held
 from workings.readings.script.text import INDENT, labels_line, names_told, quoted, rows_of
-from workings.separated import read_columns
 from workings.support.arrays import Array
+from workings.tables.columns import Columns, drawn_rows, standard
+from workings.tables.plain_csv import read_columns
 from workings.targets import balanced, most_probable, one_hot, second_label
 
 SPLIT = ("X_val, y_val = X[held], y[held]", "X, y = X[kept], y[kept]")

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workings.callbacks import Callback, EarlyStopping
-from workings.columns import Columns, columns_in
 from workings.errors import InputError
 from workings.history import not_recorded
 from workings.metrics import METRICS, Metric
 from workings.model import as_weights
 from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.schedules import OnPlateau
-from workings.separated import read_columns
 from workings.support.arrays import Array, as_features, describe
 from workings.support.sparse import dense
+from workings.tables.columns import Columns, columns_in
+from workings.tables.plain_csv import read_columns
 from workings.targets import Targets
 from workings.training import checked_callbacks, chosen_metrics, combined_weights
 

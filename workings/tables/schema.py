@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from workings.errors import FileError
-from workings.tables.telling import some
+from workings.tables.wording import some
 
 MOST_STORED = 100_000  # categories or classes; a model that was taken over may have more than are learned here
 
