@@ -17,12 +17,12 @@ import numpy as np
 from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Stretch
 from workings.metrics import METRICS, Metric, accuracy, is_right, of_each
+from workings.model.targets import Targets
 from workings.program.program import Program, Statement, told
 from workings.support.arrays import Array, Features
-from workings.targets import Targets
 
 if TYPE_CHECKING:
-    from workings.model import Model
+    from workings.model.model import Model
 
 
 class Rows(NamedTuple):

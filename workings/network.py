@@ -1,7 +1,7 @@
 """The network that users meet: a model with ``fit``, ``explain``, ``script``, ``save`` and the other readings.
 
 Each method stands here with its full signature and calls the function of the module that does the work.  What a
-network is, predicts and computes in one step is in :mod:`workings.model`.
+network is, predicts and computes in one step is in :mod:`workings.model.model`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from workings import training
 from workings.callbacks import Callback
 from workings.history import History
 from workings.metrics import Metric
-from workings.model import Model
+from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
 from workings.training import Labels, Validation

@@ -26,7 +26,7 @@ from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random, describe
 
 if TYPE_CHECKING:
-    from workings.model import Model
+    from workings.model.model import Model
     from workings.training import Training
 
 QUANTILES = {"5 %": 0.05, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "95 %": 0.95}

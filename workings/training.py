@@ -29,13 +29,13 @@ from workings.history import History, not_recorded
 from workings.lbfgs import minimize
 from workings.measuring import Measuring, Rows
 from workings.metrics import METRICS, Metric
-from workings.model import Model
+from workings.model.model import Model
+from workings.model.targets import Targets, balanced, most_probable, second_label
 from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.program.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
 from workings.support.arrays import Array, as_features, as_random, describe, put_state, same_length, state_of
 from workings.support.sparse import SparseRows, dense
-from workings.targets import Targets, balanced, most_probable, second_label
 from workings.together import Together
 
 NUMBERS_AT_A_TIME = 2**22  # of X, and of masks, that are put in order and drawn at a time (32 MB in float64)

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from workings import callbacks, layers, losses, optimizers, regularizers, schedules
-from workings.model import Model
+from workings.model.model import Model
 
 MODULES: dict[str, tuple[ModuleType, ...]] = {  # by what people import their classes from
     "workings": (callbacks, layers, losses, optimizers, regularizers),

@@ -22,7 +22,7 @@ from workings.checks.case import (
 )
 from workings.checks.findings import Finding, found
 from workings.layers import BatchNorm, Dense, Layer, numbered
-from workings.model import Model
+from workings.model.model import Model
 from workings.optimizers import Adam
 from workings.support.arrays import Array
 

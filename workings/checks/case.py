@@ -22,12 +22,12 @@ from workings.history import History
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.measuring import Rows
 from workings.metrics import accuracy, r2
-from workings.model import Model
+from workings.model.model import Model
+from workings.model.targets import more_probable, most_probable
 from workings.optimizers import LBFGS, Adam, Chain, Part
 from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random
 from workings.tables.columns import standardized
-from workings.targets import more_probable, most_probable
 from workings.training import fit
 
 MOST_ROWS = 1000  # that are measured; more would say the same

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workings.model import Model
+from workings.model.model import Model
 from workings.recording import restored
 from workings.support.arrays import Array
 

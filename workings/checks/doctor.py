@@ -26,11 +26,11 @@ from workings.checks.statements import check_program
 from workings.errors import InputError, WorkingsWarning, counted
 from workings.history import History
 from workings.measuring import Rows
-from workings.model import Model
+from workings.model.model import Model
+from workings.model.targets import more_probable
 from workings.optimizers import checked_optimizer
 from workings.support.arrays import describe
 from workings.support.sparse import dense
-from workings.targets import more_probable
 from workings.training import combined_weights
 
 if TYPE_CHECKING:

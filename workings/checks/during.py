@@ -16,7 +16,7 @@ from workings.checks.before import DEAD_AT_END, dead_share, dead_units, dense_la
 from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of, twelve_digits, with_rate
 from workings.checks.findings import Finding, found
 from workings.checks.stability import LAST, check_stability
-from workings.model import Model
+from workings.model.model import Model
 from workings.optimizers import SGD, Chain, Part
 from workings.schedules import Constant
 from workings.support.arrays import Array

@@ -22,7 +22,7 @@ from workings.support.arrays import Array, as_random
 from workings.support.sparse import dense
 
 if TYPE_CHECKING:
-    from workings.model import Model
+    from workings.model.model import Model
 
 STEPS = (1e-5, 1e-6, 1e-7)
 MOST_ENTRIES = 200  # of one parameter that are measured one by one

@@ -16,7 +16,7 @@ from workings.checks.case import Case, copied, given, rate_of
 from workings.checks.curvature import sharpness
 from workings.checks.findings import Finding, found
 from workings.errors import DivergenceError
-from workings.model import Model, Parameters
+from workings.model.model import Model, Parameters
 from workings.optimizers import SGD
 from workings.support.arrays import Array
 from workings.training import fit

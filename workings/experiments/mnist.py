@@ -24,7 +24,7 @@ from workings.experiments.tasks import Task
 from workings.history import History
 from workings.layers import Dense
 from workings.losses import CrossEntropy
-from workings.model import Model
+from workings.model.model import Model
 from workings.network import Network
 from workings.optimizers import SGD, Adam
 from workings.recording import Signals, Snapshots

@@ -14,7 +14,7 @@ from workings.network import Network
 
 if TYPE_CHECKING:
     from workings.files.agreement import Exported
-    from workings.model import Model
+    from workings.model.model import Model
 
 WRITERS = (".safetensors", ".onnx", ".c", ".json", ".py", ".pt", ".keras")
 SETTINGS = {".c": ("name", "int8")}  # what the others have not

@@ -19,7 +19,7 @@ from workings.errors import InputError, WorkingsWarning
 from workings.files.agreement import Rows, compare, generated_rows
 from workings.layers import BatchNorm, Dense, Dropout, Layer, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, loss_named
-from workings.model import Model
+from workings.model.model import Model
 from workings.support.arrays import Array, as_finite
 
 LINKS: dict[str, type[Loss]] = {"softmax": CrossEntropy, "sigmoid": BinaryCrossEntropy, "exp": Poisson}

@@ -18,7 +18,7 @@ import numpy as np
 
 from workings.engines.reference import Runner
 from workings.errors import FileError
-from workings.model import Model
+from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
 from workings.tables.columns import Columns, columns_in, original

@@ -34,7 +34,7 @@ from workings.files.agreement import (
 )
 from workings.files.c_loops import INDENT, KEYWORDS, Loops, Parts, entries
 from workings.files.statements import after, before
-from workings.model import Model
+from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, Words, columns_in
 from workings.version import __version__

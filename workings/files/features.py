@@ -20,7 +20,7 @@ import numpy as np
 from workings.errors import InputError
 from workings.layers import Dense, numbered
 from workings.losses import Loss
-from workings.model import Model
+from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, Number, Words, original, standard
 

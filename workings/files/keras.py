@@ -34,7 +34,7 @@ from workings.files.agreement import (
 )
 from workings.layers import BatchNorm, Dense, Dropout, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
-from workings.model import Model
+from workings.model.model import Model
 from workings.readings.script import save_arrays
 from workings.readings.translate.keras import ACTIVATIONS as NAMED
 from workings.readings.translate.keras import BENDS

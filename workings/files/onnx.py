@@ -17,7 +17,7 @@ from workings.files.agreement import Agreement, Exported, Rows, compare, deliver
 from workings.files.onnx_nodes import Graph, Nodes, Tensor
 from workings.files.onnx_reading import load
 from workings.files.statements import after, before
-from workings.model import Model
+from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, Words, columns_in
 from workings.version import __version__

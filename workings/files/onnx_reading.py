@@ -29,7 +29,7 @@ from workings.files.onnx_nodes import Graph, Nodes, Tensor
 from workings.files.safetensors import MOST_LAYERS
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError
-from workings.model import Model
+from workings.model.model import Model
 from workings.program.program import inference_program
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, columns_in

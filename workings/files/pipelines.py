@@ -18,7 +18,7 @@ from workings.errors import InputError
 from workings.files.adopting import check_rows
 from workings.files.agreement import Rows, generated_rows, largest_difference, words_of
 from workings.files.features import Coded, Feature, Measured, Text, one_hot_of, rescaled, with_table
-from workings.model import Model
+from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, columns_in
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from workings.errors import FileError
 from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, words_of
-from workings.model import Model
+from workings.model.model import Model
 from workings.readings.script import save_arrays, save_script
 from workings.support.arrays import Array
 from workings.tables.columns import columns_in

@@ -29,7 +29,7 @@ from workings.files.agreement import Agreement, Exported, compare, deliver, gene
 from workings.history import History
 from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES, Loss
-from workings.model import Model
+from workings.model.model import Model
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes

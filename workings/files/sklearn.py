@@ -14,7 +14,7 @@ from workings.errors import InputError
 from workings.files.adopting import Pieces, check_agreement
 from workings.files.pipelines import WRAPPERS, from_pipeline, is_of
 from workings.losses import Loss
-from workings.model import Model
+from workings.model.model import Model
 
 # fmt: off
 CALLED = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu", "softmax": "softmax",

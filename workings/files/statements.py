@@ -6,10 +6,10 @@ language can write these.
 
 from __future__ import annotations
 
-from workings.model import Model
+from workings.model.model import Model
+from workings.model.targets import both_labels, more_probable, most_probable
 from workings.program.program import Program, Statement, told
 from workings.tables.columns import Columns, filled, original, standard
-from workings.targets import both_labels, more_probable, most_probable
 
 
 def before(columns: Columns) -> Program:

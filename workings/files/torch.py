@@ -22,7 +22,7 @@ from workings.files.adopting import Pieces, check_agreement
 from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, given_of, scale_of
 from workings.layers import BatchNorm, Dense, Dropout
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
-from workings.model import Model
+from workings.model.model import Model
 from workings.program.program import told
 from workings.readings.translate.torch import ACTIVATIONS as MODULES
 from workings.readings.translate.torch import sequential

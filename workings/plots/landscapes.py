@@ -16,7 +16,7 @@ from workings.support.arrays import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from workings.model import Model
+    from workings.model.model import Model
 
 
 def landscape(

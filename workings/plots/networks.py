@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError
-from workings.model import Model
+from workings.model.model import Model
 from workings.plots.drawing import BLUE, PALE, VERMILION, bare, class_name, matplotlib_part, new_axes
 from workings.support.arrays import Array
 

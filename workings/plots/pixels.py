@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError
-from workings.model import Model
+from workings.model.model import Model
 from workings.plots.drawing import GREY, bare, matplotlib_part, matrix, new_figure, panels, symmetric, write_cells
 from workings.support.arrays import Array
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from workings.model import Model
+    from workings.model.model import Model
 
 
 def boundary(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from workings.model import Model
+    from workings.model.model import Model
 
 COLOURS_OF_FILM = 128  # a GIF may have 256; fewer make smaller files
 DOTS_PER_INCH = 112

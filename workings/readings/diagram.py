@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from workings.layers import Dense, numbered
-from workings.model import Model
+from workings.model.model import Model
 from workings.support.arrays import Array
 
 POSITIVE, NEGATIVE = "#0072b2", "#e69f00"

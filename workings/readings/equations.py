@@ -18,7 +18,7 @@ from workings.errors import unknown_name
 from workings.program.program import Program, Statement
 
 if TYPE_CHECKING:
-    from workings.model import Model
+    from workings.model.model import Model
     from workings.optimizers import Part
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # how strongly the parts of an expression hold together

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError
-from workings.model import Model
+from workings.model.model import Model
 from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.readings.influence import Paths, influence
 from workings.readings.page import influence_in_notebook, page_of_influence, page_of_step, step_in_notebook

@@ -24,7 +24,7 @@ from workings.support.arrays import Array
 from workings.tables.columns import columns_in
 
 if TYPE_CHECKING:
-    from workings.model import Model
+    from workings.model.model import Model
 
 MOST_NAMES = 20  # of columns that are told
 FEW_SLOPES = 64  # entries of a gradient that are all measured; of a larger one only the entry that is written out

@@ -27,6 +27,7 @@ from workings.errors import DivergenceError, InputError, MissingExtraError
 from workings.layers import Dense, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, loss_named
 from workings.measuring import Rows
+from workings.model.targets import Targets
 from workings.network import Network
 from workings.optimizers import LBFGS, Part
 from workings.schedules import Schedule
@@ -46,7 +47,6 @@ from workings.sklearn.parameters import (
 from workings.sklearn.terms import EstimatorTerms
 from workings.support.arrays import Array, Features, as_features, describe, working_dtype
 from workings.support.sparse import SparseRows, dense
-from workings.targets import Targets
 
 try:
     from sklearn.base import (

@@ -31,7 +31,7 @@ from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
 
 if TYPE_CHECKING:
-    from workings.model import Model
+    from workings.model.model import Model
 
 
 def script(

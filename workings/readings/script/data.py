@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workings.errors import InputError
+from workings.model.targets import balanced, most_probable, one_hot, second_label
 from workings.program.program import told
 from workings.readings.script.page import Page
 from workings.readings.script.predicting import table_function
@@ -13,7 +14,6 @@ from workings.readings.script.text import INDENT, labels_line, names_told, quote
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, drawn_rows, standard
 from workings.tables.plain_csv import read_columns
-from workings.targets import balanced, most_probable, one_hot, second_label
 
 SPLIT = ("X_val, y_val = X[held], y[held]", "X, y = X[kept], y[kept]")
 

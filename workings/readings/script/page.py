@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workings.model import Model
+from workings.model.model import Model
 from workings.program.program import Program
 from workings.readings.copying import Copied
 from workings.readings.script.settings import Settings

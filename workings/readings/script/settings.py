@@ -19,18 +19,18 @@ from workings.callbacks import Callback, EarlyStopping
 from workings.errors import InputError
 from workings.history import not_recorded
 from workings.metrics import METRICS, Metric
-from workings.model import as_weights
+from workings.model.model import as_weights
+from workings.model.targets import Targets
 from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.schedules import OnPlateau
 from workings.support.arrays import Array, as_features, describe
 from workings.support.sparse import dense
 from workings.tables.columns import Columns, columns_in
 from workings.tables.plain_csv import read_columns
-from workings.targets import Targets
 from workings.training import checked_callbacks, chosen_metrics, combined_weights
 
 if TYPE_CHECKING:
-    from workings.model import Model
+    from workings.model.model import Model
 
 MOST_INLINE = 20_000  # numbers that are written into a script
 TABLES = (".csv", ".tsv", ".txt")  # how the names of tables end

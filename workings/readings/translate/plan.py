@@ -29,7 +29,7 @@ from workings.support.arrays import describe
 from workings.training import whole_number
 
 if TYPE_CHECKING:
-    from workings.model import Model
+    from workings.model.model import Model
 
 WIDTH = 88  # columns, as formatters have it
 INDENT = "    "

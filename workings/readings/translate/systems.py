@@ -16,7 +16,7 @@ from workings.readings.translate import keras, sklearn, torch
 from workings.readings.translate.plan import Plan, Translation
 
 if TYPE_CHECKING:
-    from workings.model import Model
+    from workings.model.model import Model
 
 SYSTEMS: dict[str, Callable[[Plan], Translation]] = {
     "sklearn": sklearn.write,

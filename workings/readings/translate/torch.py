@@ -47,7 +47,7 @@ from workings.regularizers import L1, L2, L2PerRow
 from workings.schedules import Cosine, OnPlateau
 
 if TYPE_CHECKING:
-    from workings.model import Model
+    from workings.model.model import Model
 
 NAME = "PyTorch"
 INNER = 2 * INDENT

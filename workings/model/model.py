@@ -28,6 +28,7 @@ from workings.history import History
 from workings.layers import Dense, Layer, numbered
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, r2
+from workings.model.targets import Targets
 from workings.optimizers import LBFGS, Optimizer, Part, checked_optimizer
 from workings.program.program import Program, checked_expression, inference_program, names_in, step_program
 from workings.program.trace import Trace
@@ -47,7 +48,6 @@ from workings.support.arrays import (
 )
 from workings.support.sparse import DENSE_AT_ONCE, SparseRows, dense
 from workings.tables.columns import column_names, columns_in, original, standard
-from workings.targets import Targets
 
 CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
 PREDICTED_AT_ONCE = 2**18  # rows that compiled code predicts before Python looks whether somebody wants to stop
