@@ -53,7 +53,6 @@ from workings import (
     SquaredError,
 )
 from workings.activations import ACTIVATIONS
-from workings.aside import Aside
 from workings.datasets import moons
 from workings.engines.choice import choose
 from workings.engines.compiled import native
@@ -66,7 +65,8 @@ from workings.optimizers import OPTIMIZERS, Momentum
 from workings.program.program import step_program
 from workings.regularizers import REGULARIZERS
 from workings.schedules import Cosine, Exponential, InverseScaling, Step, WarmUp
-from workings.training import Training
+from workings.training.background import Aside
+from workings.training.training import Training
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
 ENGINES = ("compiled", "reference")
@@ -348,9 +348,9 @@ BATCHED: dict[str, dict[str, Any]] = {
 def test_epochs_of_many_steps_that_are_run_together_leave_the_same_bits(
     way: str, processors: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workings.aside.threads", lambda: processors)
+    monkeypatch.setattr("workings.training.background.threads", lambda: processors)
     for longest in ("MANY_EPOCHS", "FEW_EPOCHS"):  # however long they take
-        monkeypatch.setattr(f"workings.together.{longest}", 1e9)
+        monkeypatch.setattr(f"workings.training.epoch_blocks.{longest}", 1e9)
     settings = {"batch_size": 13, **BATCHED[way]}
     stopping = settings.pop("stopping", None)
     layers = [Dense(3, "tanh"), BatchNorm(), Dropout(0.2), Dense(2)]
@@ -372,7 +372,9 @@ def test_epochs_of_many_steps_that_are_run_together_leave_the_same_bits(
     assert together.history == alone.history
     for name, value in together.network.statistics.items():
         np.testing.assert_array_equal(value, alone.network.statistics[name])
-    monkeypatch.setattr("workings.training.NUMBERS_AT_A_TIME", 5 * 5 * 13)  # five batches of five numbers a row
+    monkeypatch.setattr(
+        "workings.training.training.NUMBERS_AT_A_TIME", 5 * 5 * 13
+    )  # five batches of five numbers a row
     cut, _ = run()
     assert cut.network.theta.tobytes() == alone.network.theta.tobytes()
     assert cut.history == alone.history
@@ -404,7 +406,7 @@ def test_what_people_bring_is_not_called_from_another_thread() -> None:
 
 
 def test_a_metric_that_fails_leaves_what_was_learned_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workings.together.MANY_EPOCHS", 1e9)
+    monkeypatch.setattr("workings.training.epoch_blocks.MANY_EPOCHS", 1e9)
     calls = itertools.count()
 
     def mine(y_true: Any, y_pred: Any, w: Any = None) -> float:

@@ -28,7 +28,7 @@ from workings import (
 )
 from workings.datasets import moons
 from workings.engines.compiled.engine import is_installed
-from workings.recording import moments, restored
+from workings.training.recorders import moments, restored
 
 needs_numba = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
 ENGINES = ["reference", pytest.param("compiled", marks=needs_numba)]
@@ -84,7 +84,7 @@ class Told(Callback):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_epochs_between_two_looks_are_still_run_together(engine, monkeypatch):
-    monkeypatch.setattr("workings.together.MANY_EPOCHS", 1e9)  # however long they take
+    monkeypatch.setattr("workings.training.epoch_blocks.MANY_EPOCHS", 1e9)  # however long they take
     snapshots, told = Snapshots(every=1000), Told()
     small().fit(X, Y, epochs=5000, callbacks=[snapshots, told], engine=engine, **FULL)
     assert snapshots.epochs == [0, 1000, 2000, 3000, 4000, 5000]

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
-import workings.training
+import workings.training.training
 from tests.interrupting import interrupted
 from workings import (
     L2,
@@ -180,7 +180,7 @@ def test_stretches_of_any_length_give_the_same_bits(
     w = np.linspace(0.5, 2, 50) if weighted else None
     results = []
     for at_a_time in (2**22, 40, 1):
-        monkeypatch.setattr(workings.training, "NUMBERS_AT_A_TIME", at_a_time)
+        monkeypatch.setattr(workings.training.training, "NUMBERS_AT_A_TIME", at_a_time)
         network = lively()
         history = network.fit(X, Y, optimizer=Adam(Exponential(0.05, 0.9)), epochs=3, batch_size=8, shuffle=shuffle,
                               sample_weight=w)  # fmt: skip

@@ -1,7 +1,6 @@
 """Workings: neural networks that show their workings."""
 
 from workings.activations import Activation
-from workings.callbacks import Callback, EarlyStopping, Progress
 from workings.checks.by_hand import check_my_gradients
 from workings.checks.findings import Diagnosis, Finding
 from workings.checks.gradients import check_gradients
@@ -15,7 +14,6 @@ from workings.errors import (
     WorkingsWarning,
 )
 from workings.files.checkpoints import Checkpoint
-from workings.history import History
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Loss, Poisson, SquaredError
 from workings.network import Network
@@ -37,8 +35,10 @@ from workings.optimizers import (
 )
 from workings.program.program import Program, Statement
 from workings.program.trace import Trace
-from workings.recording import Signals, Snapshots
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
+from workings.training.callbacks import Callback, EarlyStopping, Progress
+from workings.training.history import History
+from workings.training.recorders import Signals, Snapshots
 from workings.version import __version__
 
 __all__ = [

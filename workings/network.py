@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
-from workings import training
-from workings.callbacks import Callback
-from workings.history import History
 from workings.metrics import Metric
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
-from workings.training import Labels, Validation
+from workings.training.callbacks import Callback
+from workings.training.history import History
+from workings.training.training import Labels, Validation, fit
 
 if TYPE_CHECKING:
     from workings.activations import Activation
@@ -60,6 +59,8 @@ class Network(Model):
     >>> net.score(X, y) > 0.95
     True
     """
+
+    history: History | None
 
     @classmethod
     def from_model(cls, model: Model) -> Self:
@@ -145,7 +146,7 @@ class Network(Model):
         """
         from workings.checks.doctor import check_first_step
 
-        return training.fit(
+        return fit(
             self, X, y, optimizer=optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
             validation=validation, sample_weight=sample_weight, class_weight=class_weight, metrics=metrics,
             callbacks=callbacks, running_loss=running_loss, engine=engine,

@@ -12,12 +12,10 @@ import numpy as np
 
 from workings import files, plots
 from workings.activations import activation_named
-from workings.callbacks import Callback, EarlyStopping
 from workings.checks.doctor import diagnose_alone
 from workings.checks.findings import Diagnosis, found
 from workings.errors import FileError, InputError
 from workings.experiments.report import Report
-from workings.history import History
 from workings.layers import Dense, Dropout, Layer
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, mean_absolute_error, r2
@@ -39,6 +37,8 @@ from workings.tables import (
     write_table,
 )
 from workings.tables.columns import drawn_rows
+from workings.training.callbacks import Callback, EarlyStopping
+from workings.training.history import History
 
 if TYPE_CHECKING:
     import polars as pl

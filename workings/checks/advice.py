@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
-from workings import callbacks, layers, losses, optimizers, regularizers, schedules
+from workings import layers, losses, optimizers, regularizers, schedules
 from workings.model.model import Model
+from workings.training import callbacks
 
 MODULES: dict[str, tuple[ModuleType, ...]] = {  # by what people import their classes from
     "workings": (callbacks, layers, losses, optimizers, regularizers),

@@ -18,9 +18,7 @@ import numpy as np
 from workings.activations import ACTIVATIONS
 from workings.checks.advice import Terms
 from workings.errors import DivergenceError, WorkingsWarning
-from workings.history import History
 from workings.layers import BatchNorm, Dense, Dropout, Layer
-from workings.measuring import Rows
 from workings.metrics import accuracy, r2
 from workings.model.model import Model
 from workings.model.targets import more_probable, most_probable
@@ -28,7 +26,9 @@ from workings.optimizers import LBFGS, Adam, Chain, Part
 from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random
 from workings.tables.columns import standardized
-from workings.training import fit
+from workings.training.evaluation import Rows
+from workings.training.history import History
+from workings.training.training import fit
 
 MOST_ROWS = 1000  # that are measured; more would say the same
 ROWS_BY_HEART = 10

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from workings.model.model import Model
-from workings.recording import restored
 from workings.support.arrays import Array
+from workings.training.recorders import restored
 
 
 def sharpness(network: Model, X: Array, y: Array, rounds: int = 60, *, sample_weight: Array | None = None) -> float:

@@ -24,17 +24,17 @@ from workings.checks.during import check_training
 from workings.checks.findings import Diagnosis, Finding, sorted_out
 from workings.checks.statements import check_program
 from workings.errors import InputError, WorkingsWarning, counted
-from workings.history import History
-from workings.measuring import Rows
 from workings.model.model import Model
 from workings.model.targets import more_probable
 from workings.optimizers import checked_optimizer
 from workings.support.arrays import describe
 from workings.support.sparse import dense
-from workings.training import combined_weights
+from workings.training.evaluation import Rows
+from workings.training.history import History
+from workings.training.training import combined_weights
 
 if TYPE_CHECKING:
-    from workings.training import Training
+    from workings.training.training import Training
 
 Check = Callable[[Case], Iterator[Finding]]
 FEWEST_ROWS = 10  # below which the reader is told that there are few

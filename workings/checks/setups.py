@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from workings.callbacks import EarlyStopping
 from workings.checks.case import rate_of, rms, with_rate
 from workings.checks.curvature import sharpness
 from workings.checks.rewrites import Rewrite
@@ -24,6 +23,7 @@ from workings.optimizers import SGD, Chain, ClipByNorm, Part
 from workings.regularizers import L2
 from workings.schedules import Exponential
 from workings.support.arrays import Array
+from workings.training.callbacks import EarlyStopping
 
 
 @dataclass(frozen=True, eq=False)

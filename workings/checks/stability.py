@@ -19,7 +19,7 @@ from workings.errors import DivergenceError
 from workings.model.model import Model, Parameters
 from workings.optimizers import SGD
 from workings.support.arrays import Array
-from workings.training import fit
+from workings.training.training import fit
 
 LAST = 60  # epochs that tell whether training has settled
 MOST_CURVED = 5000  # parameters above which the curvature takes too long

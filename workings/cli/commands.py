@@ -14,7 +14,6 @@ import typer
 from rich.progress import Progress
 
 from workings import files, table_models
-from workings.callbacks import Callback
 from workings.checks.case import with_rate
 from workings.checks.findings import Diagnosis
 from workings.cli.screen import Bar, bars, console, curves_table, figures_table, museum_table, output, plain_errors
@@ -30,6 +29,7 @@ from workings.readings.translate.described import described_or_loaded
 from workings.support.atomic_files import writable_folder
 from workings.table_plan import Plan
 from workings.table_terms import TableTerms
+from workings.training.callbacks import Callback
 from workings.version import __version__
 
 app = typer.Typer(

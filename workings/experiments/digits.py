@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 
 from workings import plots
-from workings.callbacks import Callback
 from workings.datasets import digits
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
 from workings.experiments.tasks import Task
-from workings.history import History
 from workings.initializers import LeCunNormal
 from workings.layers import Dense, Dropout, Layer
 from workings.losses import CrossEntropy
 from workings.network import Network
 from workings.optimizers import SGD, Momentum, Nesterov, Optimizer
-from workings.recording import Signals
 from workings.regularizers import L2, Regularizer
 from workings.support.arrays import Array
+from workings.training.callbacks import Callback
+from workings.training.history import History
+from workings.training.recorders import Signals
 
 EPOCHS = 10
 SEEDS = 5

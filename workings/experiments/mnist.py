@@ -15,21 +15,21 @@ from typing import Any
 import numpy as np
 
 from workings import plots
-from workings.callbacks import Callback
 from workings.datasets import Mnist, full_set, kaggle_csv, mnist
 from workings.experiments.digits import most_wrong
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
 from workings.experiments.tasks import Task
-from workings.history import History
 from workings.layers import Dense
 from workings.losses import CrossEntropy
 from workings.model.model import Model
 from workings.network import Network
 from workings.optimizers import SGD, Adam
-from workings.recording import Signals, Snapshots
 from workings.support.arrays import Array
-from workings.training import Training
+from workings.training.callbacks import Callback
+from workings.training.history import History
+from workings.training.recorders import Signals, Snapshots
+from workings.training.training import Training
 
 PASSES = 300
 EPOCHS = 20

@@ -13,23 +13,23 @@ from typing import Any
 import numpy as np
 
 from workings import plots
-from workings.callbacks import Callback
 from workings.checks.curvature import sharpness
 from workings.datasets import moons
 from workings.errors import MissingExtraError, counted
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
 from workings.experiments.tasks import Task
-from workings.history import History
 from workings.initializers import LeCunNormal
 from workings.layers import Dense
 from workings.losses import CrossEntropy
 from workings.network import Network
 from workings.optimizers import SGD, Optimizer
-from workings.recording import Snapshots
 from workings.regularizers import L2
 from workings.schedules import Exponential
 from workings.support.arrays import Array
+from workings.training.callbacks import Callback
+from workings.training.history import History
+from workings.training.recorders import Snapshots
 
 PASSES = 20_000
 SIZES = (1, 2, 3, 4, 5, 20, 50)

@@ -21,7 +21,6 @@ from workings.checks.mistakes import Mistake, both, mistake_named, suits
 from workings.checks.setups import Setup
 from workings.datasets import circles, digits, moons, spirals
 from workings.errors import DivergenceError, InputError, WorkingsWarning, unknown_name
-from workings.history import History
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
 from workings.network import Network
@@ -29,6 +28,7 @@ from workings.optimizers import Adam, Momentum
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder
 from workings.tables.columns import standardized
+from workings.training.history import History
 
 
 def moons_room(seed: int) -> Setup:

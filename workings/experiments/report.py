@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from workings import plots
-from workings.callbacks import Callback
 from workings.experiments.figures import Figure, show_agreement, show_number, write_figures
 from workings.network import Network
 from workings.plots.player import STYLE as PLAYER_STYLE
 from workings.program.program import STAGES, Program, show_shape
-from workings.recording import Signals
 from workings.support.atomic_files import write_bytes
+from workings.training.callbacks import Callback
+from workings.training.recorders import Signals
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --line: #ccc; --soft: #f4f4f2;

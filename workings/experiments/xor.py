@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 
 from workings import plots
-from workings.callbacks import Callback
 from workings.datasets import xor
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
 from workings.experiments.tasks import Task
-from workings.history import History
 from workings.initializers import Normal
 from workings.layers import Dense
 from workings.losses import SquaredError
 from workings.network import Network
 from workings.optimizers import SGD
-from workings.recording import Signals
 from workings.support.arrays import Array
+from workings.training.callbacks import Callback
+from workings.training.history import History
+from workings.training.recorders import Signals
 
 EPOCHS = 5000
 TUTORIAL_Y = np.array([0.0, 1.0, 1.0, 0.0])  # the first column; exclusive or would be 0, 0, 1, 1

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from workings.callbacks import Callback
 from workings.errors import FileError, InputError
 from workings.files.safetensors import (
     check_arrays,
@@ -25,10 +24,11 @@ from workings.files.safetensors import (
     read_file,
     write_file,
 )
-from workings.history import History
 from workings.optimizers import LBFGS
 from workings.support.arrays import Array, put_state, state_of
-from workings.training import Training
+from workings.training.callbacks import Callback
+from workings.training.history import History
+from workings.training.training import Training
 
 
 class Checkpoint(Callback):

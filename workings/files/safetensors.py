@@ -26,13 +26,13 @@ from safetensors.numpy import save as pack_tensors
 from workings.activations import ACTIVATIONS, Activation, activation_named
 from workings.errors import FileError, InputError, WorkingsError, WorkingsWarning, unknown_name
 from workings.files.agreement import Agreement, Exported, compare, deliver, generated_rows
-from workings.history import History
 from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES, Loss
 from workings.model.model import Model
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.training.history import History
 from workings.version import __version__
 
 FORMAT = "workings"

@@ -24,7 +24,6 @@ from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Stretch
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
-from workings.history import History
 from workings.layers import Dense, Layer, numbered
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, r2
@@ -141,7 +140,7 @@ class Model:
         self.statistics: dict[str, Array] = {}
         self.state: dict[str, Any] = {}
         self.preprocessing: dict[str, Any] | None = None
-        self.history: History | None = None  # of the last training
+        self.history: Any = None  # of the last training
         self.targets = Targets(self.loss.target, self.n_out)
         self.edits: tuple[tuple[str, str], ...] = ()
         self.is_fresh = False  # whether the parameters are as they were drawn

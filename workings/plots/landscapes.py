@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError
 from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, tidy, vector
-from workings.recording import Snapshots, restored
 from workings.support.arrays import Array
+from workings.training.recorders import Snapshots, restored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

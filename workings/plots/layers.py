@@ -14,8 +14,8 @@ import numpy as np
 
 from workings.errors import InputError, unknown_name
 from workings.plots.drawing import BLUE, GREY, LINES, label_ends, matplotlib_part, new_axes, new_figure, tidy
-from workings.recording import SHUT, Signals
 from workings.support.arrays import describe
+from workings.training.recorders import SHUT, Signals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,9 +24,9 @@ from workings.plots.layers import is_spreading, over_epochs
 from workings.plots.pixels import as_pictures, first_weights
 from workings.plots.planes import draw_boundary, plane
 from workings.plots.player import page, player
-from workings.recording import Snapshots, restored
 from workings.support.arrays import Array, describe
 from workings.support.atomic_files import write_bytes
+from workings.training.recorders import Snapshots, restored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,12 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.callbacks import Callback
 from workings.engines.reference import Runner
 from workings.errors import DivergenceError, InputError, MissingExtraError
 from workings.layers import Dense, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, loss_named
-from workings.measuring import Rows
 from workings.model.targets import Targets
 from workings.network import Network
 from workings.optimizers import LBFGS, Part
@@ -47,6 +45,8 @@ from workings.sklearn.parameters import (
 from workings.sklearn.terms import EstimatorTerms
 from workings.support.arrays import Array, Features, as_features, describe, working_dtype
 from workings.support.sparse import SparseRows, dense
+from workings.training.callbacks import Callback
+from workings.training.evaluation import Rows
 
 try:
     from sklearn.base import (

@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from workings.callbacks import Callback
-from workings.measuring import Rows
 from workings.schedules import InverseScaling
 from workings.support.arrays import Array
-from workings.training import Training
+from workings.training.callbacks import Callback
+from workings.training.evaluation import Rows
+from workings.training.training import Training
 
 
 class EstimatorTraining(Training):

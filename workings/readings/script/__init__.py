@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.callbacks import Callback
 from workings.metrics import Metric
 from workings.optimizers import Part
 from workings.readings.script.data import write_data, write_share
@@ -29,6 +28,7 @@ from workings.readings.script.start import write_parameters
 from workings.readings.script.training import write_training
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.training.callbacks import Callback
 
 if TYPE_CHECKING:
     from workings.model.model import Model

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workings.callbacks import EarlyStopping
 from workings.metrics import OF_SEVERAL, Metric
 from workings.program.program import Program
 from workings.readings.copying import method_with_settings
@@ -16,6 +15,7 @@ from workings.readings.script.page import Page
 from workings.readings.script.predicting import decoded
 from workings.readings.script.settings import Settings
 from workings.readings.script.text import INDENT, quoted
+from workings.training.callbacks import EarlyStopping
 
 
 def needs_objective(settings: Settings) -> bool:

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workings.callbacks import Callback, EarlyStopping
 from workings.errors import InputError
-from workings.history import not_recorded
 from workings.metrics import METRICS, Metric
 from workings.model.model import as_weights
 from workings.model.targets import Targets
@@ -27,7 +25,9 @@ from workings.support.arrays import Array, as_features, describe
 from workings.support.sparse import dense
 from workings.tables.columns import Columns, columns_in
 from workings.tables.plain_csv import read_columns
-from workings.training import checked_callbacks, chosen_metrics, combined_weights
+from workings.training.callbacks import Callback, EarlyStopping
+from workings.training.history import not_recorded
+from workings.training.training import checked_callbacks, chosen_metrics, combined_weights
 
 if TYPE_CHECKING:
     from workings.model.model import Model

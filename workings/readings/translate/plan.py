@@ -26,7 +26,7 @@ from workings.readings.copying import Copied, rate_with_settings
 from workings.regularizers import L1, L2, REGULARIZERS, L2PerRow
 from workings.schedules import Constant, OnPlateau
 from workings.support.arrays import describe
-from workings.training import whole_number
+from workings.training.training import whole_number
 
 if TYPE_CHECKING:
     from workings.model.model import Model

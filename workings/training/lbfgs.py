@@ -17,7 +17,7 @@ from workings.optimizers import LBFGS
 from workings.support.arrays import Array
 
 if TYPE_CHECKING:
-    from workings.training import Training
+    from workings.training.training import Training
 
 
 def minimize(training: Training, settings: LBFGS) -> Any:

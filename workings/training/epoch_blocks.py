@@ -3,8 +3,8 @@
 An epoch of a small network takes less time than Python needs to tell of it.  So where no callback has to be told of
 each epoch by itself, several are run in one call before anybody is; the parameters that each has led to are kept, so
 that they can be measured, and that early stopping can go back to any of them.  They are measured some epochs at a
-time, on a second processor if there is one (``aside.py``), while the next are under way.  All comes out as if it had
-been done one epoch after the other, to the bits.
+time, on a second processor if there is one (``background.py``), while the next are under way.  The results are the
+same bits as if it had been done one epoch after the other.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from workings.aside import Task
-from workings.callbacks import sees_every_epoch
 from workings.optimizers import LBFGS
 from workings.schedules import OnPlateau
 from workings.support.arrays import Array
+from workings.training.background import Task
+from workings.training.callbacks import sees_every_epoch
 
 if TYPE_CHECKING:
-    from workings.training import Moment, Training
+    from workings.training.training import Moment, Training
 
 MANY_EPOCHS = 0.2  # seconds that epochs which nobody looks at may take together
 FEW_EPOCHS = 1e-3  # seconds likewise, where training may go back to one of them …

@@ -18,16 +18,11 @@ from typing import Any, ClassVar, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.aside import Aside
-from workings.callbacks import Callback
 from workings.engines.choice import ENGINES, WORTH_COMPILING, choose
 from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Engine, Stretch
 from workings.engines.reference import ReferenceEngine, Tracer
 from workings.errors import DivergenceError, InputError, NotCompilableError, unknown_name
-from workings.history import History, not_recorded
-from workings.lbfgs import minimize
-from workings.measuring import Measuring, Rows
 from workings.metrics import METRICS, Metric
 from workings.model.model import Model
 from workings.model.targets import Targets, balanced, most_probable, second_label
@@ -36,7 +31,12 @@ from workings.program.program import Program
 from workings.schedules import Constant, OnPlateau, positive_rate
 from workings.support.arrays import Array, as_features, as_random, describe, put_state, same_length, state_of
 from workings.support.sparse import SparseRows, dense
-from workings.together import Together
+from workings.training.background import Aside
+from workings.training.callbacks import Callback
+from workings.training.epoch_blocks import Together
+from workings.training.evaluation import Measuring, Rows
+from workings.training.history import History, not_recorded
+from workings.training.lbfgs import minimize
 
 NUMBERS_AT_A_TIME = 2**22  # of X, and of masks, that are put in order and drawn at a time (32 MB in float64)
 Validation = tuple[ArrayLike, ArrayLike] | float | None

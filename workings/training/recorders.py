@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.callbacks import Callback
 from workings.errors import InputError
-from workings.history import History
 from workings.optimizers import LBFGS
 from workings.program.program import Program
 from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random, describe
+from workings.training.callbacks import Callback
+from workings.training.history import History
 
 if TYPE_CHECKING:
     from workings.model.model import Model
-    from workings.training import Training
+    from workings.training.training import Training
 
 QUANTILES = {"5 %": 0.05, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "95 %": 0.95}
 SHUT = 0.05  # of the gradient: what an activation that is saturated lets through at most

@@ -20,7 +20,7 @@ from workings.metrics import LOWER_IS_BETTER, METRICS
 from workings.support.arrays import Array
 
 if TYPE_CHECKING:
-    from workings.training import Training
+    from workings.training.training import Training
 
 
 class Callback:
