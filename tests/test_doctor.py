@@ -32,9 +32,9 @@ from workings import (
     SquaredError,
     WorkingsWarning,
 )
-from workings.checks.case import with_rate
 from workings.checks.curvature import sharpness
 from workings.checks.doctor import diagnose_alone
+from workings.checks.evidence import with_rate
 from workings.checks.findings import KINDS
 from workings.checks.mistakes import MISTAKES, both
 from workings.datasets import circles, mnist, moons

@@ -1,9 +1,9 @@
 """Workings: neural networks that show their workings."""
 
 from workings.activations import Activation
-from workings.checks.by_hand import check_my_gradients
 from workings.checks.findings import Diagnosis, Finding
 from workings.checks.gradients import check_gradients
+from workings.checks.own_code import check_my_gradients
 from workings.errors import (
     DivergenceError,
     FileError,

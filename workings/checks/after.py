@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from workings.checks.before import dense_layers
-from workings.checks.case import Case, copied, label_numbers, remade
 from workings.checks.data import one_label_each
+from workings.checks.evidence import Case, copied, label_numbers, remade
 from workings.checks.findings import Finding, found
 from workings.layers import Dense
 

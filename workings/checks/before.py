@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workings.checks.case import (
+from workings.checks.evidence import (
     Case,
     Code,
     remade,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workings.checks.case import Case, label_numbers, rms
+from workings.checks.evidence import Case, label_numbers, rms
 from workings.checks.findings import Finding, found
 from workings.support.arrays import Array
 from workings.tables.columns import standardized

@@ -18,9 +18,9 @@ from numpy.typing import ArrayLike
 from workings.checks.advice import with_imports
 from workings.checks.after import check_result
 from workings.checks.before import check_network, check_ten_rows
-from workings.checks.case import Case
 from workings.checks.data import check_data
 from workings.checks.during import check_training
+from workings.checks.evidence import Case
 from workings.checks.findings import Diagnosis, Finding, sorted_out
 from workings.checks.statements import check_program
 from workings.errors import InputError, WorkingsWarning, counted

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from workings.checks.before import DEAD_AT_END, dead_share, dead_units, dense_layers, most_dead, slopes_of
-from workings.checks.case import Case, Code, copied, rate_of, score_of, trace_of, twelve_digits, with_rate
+from workings.checks.evidence import Case, Code, copied, rate_of, score_of, trace_of, twelve_digits, with_rate
 from workings.checks.findings import Finding, found
 from workings.checks.stability import LAST, check_stability
 from workings.model.model import Model

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from workings.checks.case import rate_of, rms, with_rate
 from workings.checks.curvature import sharpness
+from workings.checks.evidence import rate_of, rms, with_rate
 from workings.checks.rewrites import Rewrite
 from workings.errors import InputError
 from workings.initializers import Normal

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from workings.checks.case import Case, copied, given, rate_of
 from workings.checks.curvature import sharpness
+from workings.checks.evidence import Case, copied, given, rate_of
 from workings.checks.findings import Finding, found
 from workings.errors import DivergenceError
 from workings.model.model import Model, Parameters

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workings.checks.case import Case, copied, given, trace_of, with_rate
+from workings.checks.evidence import Case, copied, given, trace_of, with_rate
 from workings.checks.findings import Finding, found
 from workings.checks.gradients import check_gradients
 from workings.layers import Dense, numbered

@@ -14,7 +14,7 @@ import typer
 from rich.progress import Progress
 
 from workings import files, table_models
-from workings.checks.case import with_rate
+from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
 from workings.cli.screen import Bar, bars, console, curves_table, figures_table, museum_table, output, plain_errors
 from workings.errors import DivergenceError, InputError, unknown_name

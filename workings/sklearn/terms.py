@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from workings.checks.case import rate_of, with_rate
+from workings.checks.evidence import rate_of, with_rate
 from workings.layers import BatchNorm, Dense
 from workings.network import Network
 from workings.optimizers import Chain, ClipByNorm, Part
