@@ -44,9 +44,9 @@ from workings import (
     SquaredError,
 )
 from workings.checks.findings import KINDS
-from workings.checks.mistakes import MISTAKES, both
 from workings.datasets import circles, digits, moons, spirals
-from workings.experiments.museum import ROOMS, rooms_for, train
+from workings.museum.mistakes import MISTAKES, both
+from workings.museum.rooms import ROOMS, rooms_for, train
 from workings.support.arrays import Array
 from workings.tables.columns import standardized
 

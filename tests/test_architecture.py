@@ -33,7 +33,7 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "files and pictures": ("files.*", "plots", "datasets"),
     "network": ("network",),
     "uses of a network": ("sklearn", "museum", "experiments", "cli", "table_models", "table_plan", "table_terms",
-                          "checks.setups", "checks.mistakes", "readings.translate.described", "files"),
+                          "checks.mistakes", "readings.translate.described", "files"),
     "the package": ("", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LEVELS.values()) for name in names}

@@ -36,11 +36,11 @@ from workings.checks.curvature import sharpness
 from workings.checks.doctor import diagnose_alone
 from workings.checks.evidence import with_rate
 from workings.checks.findings import KINDS
-from workings.checks.mistakes import MISTAKES, both
 from workings.datasets import circles, mnist, moons
 from workings.experiments import mnist as mnist_experiment
 from workings.experiments import moons as moons_experiment
-from workings.experiments.museum import ROOMS, rooms_for, train
+from workings.museum.mistakes import MISTAKES, both
+from workings.museum.rooms import ROOMS, rooms_for, train
 from workings.regularizers import L2PerRow
 from workings.schedules import Cosine, Exponential, OnPlateau, WarmUp
 

@@ -23,9 +23,9 @@ from workings import (
     SquaredError,
     check_my_gradients,
 )
-from workings.checks.mistakes import MISTAKES
 from workings.cli.commands import app
 from workings.datasets import moons
+from workings.museum.mistakes import MISTAKES
 
 X, Y = moons()
 FLOWERS = Path(__file__).parents[1] / "examples" / "flowers.csv"

@@ -19,9 +19,9 @@ from workings.checks.findings import Diagnosis
 from workings.cli.screen import Bar, bars, console, curves_table, figures_table, museum_table, output, plain_errors
 from workings.errors import DivergenceError, InputError, unknown_name
 from workings.experiments.figures import Figure
-from workings.experiments.museum import show
 from workings.experiments.report import Settings
 from workings.experiments.tasks import Task
+from workings.museum.rooms import show
 from workings.network import Network
 from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
 from workings.readings.script import save_script

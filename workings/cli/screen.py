@@ -13,10 +13,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from workings.checks.mistakes import MISTAKES
 from workings.errors import WorkingsError
 from workings.experiments.figures import Figure, show_agreement, show_number
-from workings.experiments.museum import Exhibit
+from workings.museum.mistakes import MISTAKES
+from workings.museum.rooms import Exhibit
 from workings.training.callbacks import Callback
 from workings.training.training import Training
 

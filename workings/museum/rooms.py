@@ -17,12 +17,12 @@ import numpy as np
 
 from workings import plots
 from workings.checks.findings import Diagnosis
-from workings.checks.mistakes import Mistake, both, mistake_named, suits
-from workings.checks.setups import Setup
 from workings.datasets import circles, digits, moons, spirals
 from workings.errors import DivergenceError, InputError, WorkingsWarning, unknown_name
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
+from workings.museum.mistakes import Mistake, both, mistake_named, suits
+from workings.museum.setups import Setup
 from workings.network import Network
 from workings.optimizers import Adam, Momentum
 from workings.support.arrays import Array

@@ -14,10 +14,10 @@ import numpy as np
 
 from workings.checks.curvature import sharpness
 from workings.checks.evidence import rate_of, rms, with_rate
-from workings.checks.rewrites import Rewrite
 from workings.errors import InputError
 from workings.initializers import Normal
 from workings.layers import Dense, Layer
+from workings.museum.rewrites import Rewrite
 from workings.network import Network
 from workings.optimizers import SGD, Chain, ClipByNorm, Part
 from workings.regularizers import L2
