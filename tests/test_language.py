@@ -195,7 +195,7 @@ def test_sentences_are_counted_as_said() -> None:
     [
         ("workings/activations.py", "tests/test_mathematics.py"),
         ("workings/network.py", "tests/test_network.py"),
-        ("workings/readings/script/data.py", "tests/test_script.py"),
+        ("workings/readings/script/data_section.py", "tests/test_script.py"),
         ("workings/version.py", "tests/test_network.py"),
         ("tests/test_plots.py", "tests/test_plots.py"),
         ("docs/guide.md", "tests/test_language.py"),

@@ -103,7 +103,7 @@ def imported_by(test: Path) -> set[str]:
 
 
 def names_of_tests(module: str) -> Iterator[str]:
-    """Yield names of test files for a module such as ``workings.readings.script.data``, the nearest first."""
+    """Yield names of test files for a module such as ``workings.readings.script.data_section``, the nearest first."""
     parts = module.split(".")[1:]
     for part in reversed(parts):
         yield part

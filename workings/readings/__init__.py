@@ -1,1 +1,1 @@
-"""Readings: the same program, told as a script."""
+"""Readings: the same program as equations, as a worked step, as a script, and in other libraries' terms."""

@@ -2,8 +2,8 @@
 
 ``explain`` checks the arguments.  :mod:`~workings.readings.worked_step` then runs the statements, or
 :mod:`~workings.readings.influence` follows the paths from a weight to the objective.  ``Explanation`` and ``Influence``
-are the results, and how they are shown: text and LaTeX (:mod:`~workings.readings.showing`), or a page for the browser
-(:mod:`~workings.readings.page`).
+are the results.  They are shown as text and LaTeX (:mod:`~workings.readings.text_latex`), or as a page for the
+browser (:mod:`~workings.readings.page`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from workings.model.model import Model
 from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.readings.influence import Paths, influence
 from workings.readings.page import influence_in_notebook, page_of_influence, page_of_step, step_in_notebook
-from workings.readings.showing import latex_of_influence, latex_of_step, text_of_influence, text_of_step
+from workings.readings.text_latex import latex_of_influence, latex_of_step, text_of_influence, text_of_step
 from workings.readings.worked_step import WorkedStep, work_step
 from workings.schedules import OnPlateau
 from workings.support.arrays import as_random, describe

@@ -20,7 +20,7 @@ from workings.program.program import STAGE_WORDS, show_shape
 from workings.readings.equations import GREEK, Teller
 from workings.readings.influence import Paths, Way
 from workings.readings.mathml import MathML, block, row, tag
-from workings.readings.showing import (
+from workings.readings.text_latex import (
     DIGITS,
     MOST_SHOWN,
     NO_WAY,

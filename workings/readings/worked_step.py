@@ -2,7 +2,7 @@
 
 The program's statements are run one after the other; of each is kept what it gave, one entry written out with its
 numbers, and, beside a gradient, the slope that finite differences measure there.  Nothing is computed here that the
-program does not say: this file only chooses what is shown.  ``showing.py`` writes it as text and as LaTeX,
+program does not say: this file only chooses what is shown.  ``text_latex.py`` writes it as text and as LaTeX,
 ``page.py`` as a page for the browser.
 """
 

@@ -3,8 +3,9 @@
 It has no mathematics of its own.  The statements are those of the program, initializers and schedules are taken
 from their source with their settings in place of the letters, and what is not straight-line code is copied whole.
 So it ends with the same bits as the reference engine, on the same machine with the same NumPy.  Each file of this
-folder writes a part of it: where the rows come from (``data.py``), the first weights (``start.py``), the loop
-(``training.py``), what is measured after each epoch (``measuring.py``), and how it predicts (``predicting.py``).
+folder writes one section: where the rows come from (``data_section.py``), the first weights (``first_weights.py``),
+the loop (``training_section.py``), what is measured after each epoch (``evaluation_section.py``), and how it predicts
+(``prediction_section.py``).  ``draft.py`` collects the lines.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from numpy.typing import ArrayLike
 
 from workings.metrics import Metric
 from workings.optimizers import Part
-from workings.readings.script.data import write_data, write_share
-from workings.readings.script.page import Page
-from workings.readings.script.predicting import write_predicting
+from workings.readings.script.data_section import write_data, write_share
+from workings.readings.script.draft import Page
+from workings.readings.script.first_weights import write_parameters
+from workings.readings.script.prediction_section import write_predicting
 from workings.readings.script.settings import MOST_INLINE, Held, Settings, both
-from workings.readings.script.start import write_parameters
-from workings.readings.script.training import write_training
+from workings.readings.script.training_section import write_training
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
 from workings.training.callbacks import Callback

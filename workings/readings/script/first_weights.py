@@ -13,7 +13,7 @@ from workings.initializers import Given, initializer_of
 from workings.layers import Dense, numbered
 from workings.program.program import show_shape, text_of
 from workings.readings.copying import with_settings
-from workings.readings.script.page import Page
+from workings.readings.script.draft import Page
 from workings.readings.script.settings import MOST_INLINE
 from workings.readings.script.text import INDENT, rows_of
 

@@ -11,8 +11,8 @@ from typing import Any
 from workings.metrics import OF_SEVERAL, Metric
 from workings.program.program import Program
 from workings.readings.copying import method_with_settings
-from workings.readings.script.page import Page
-from workings.readings.script.predicting import decoded
+from workings.readings.script.draft import Page
+from workings.readings.script.prediction_section import decoded
 from workings.readings.script.settings import Settings
 from workings.readings.script.text import INDENT, quoted
 from workings.training.callbacks import EarlyStopping

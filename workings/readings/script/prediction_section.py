@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workings.model.targets import more_probable, most_probable, one_hot
 from workings.program.program import Statement, show_shape, told
-from workings.readings.script.page import RAW_COLUMNS, Page
+from workings.readings.script.draft import RAW_COLUMNS, Page
 from workings.readings.script.text import INDENT, WIDTH, fitting, labels_line, quoted
 from workings.tables.columns import Columns, Number, Words, filled, original, standard
 

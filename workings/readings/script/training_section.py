@@ -9,7 +9,8 @@ from workings.layers import Dropout, dropout_mask, numbered
 from workings.optimizers import Part
 from workings.program.program import STAGE_WORDS, Program, told
 from workings.readings.copying import method_with_settings, rate_with_settings
-from workings.readings.script.measuring import (
+from workings.readings.script.draft import OWN_NAMES, Page
+from workings.readings.script.evaluation_section import (
     begin_early_stopping,
     column,
     everything_learned,
@@ -21,8 +22,7 @@ from workings.readings.script.measuring import (
     write_functions,
     write_measures,
 )
-from workings.readings.script.page import OWN_NAMES, Page
-from workings.readings.script.predicting import with_shape
+from workings.readings.script.prediction_section import with_shape
 from workings.readings.script.text import INDENT, quoted
 from workings.schedules import Constant, OnPlateau
 

@@ -7,8 +7,8 @@ import numpy as np
 from workings.errors import InputError
 from workings.model.targets import balanced, most_probable, one_hot, second_label
 from workings.program.program import told
-from workings.readings.script.page import Page
-from workings.readings.script.predicting import table_function
+from workings.readings.script.draft import Page
+from workings.readings.script.prediction_section import table_function
 from workings.readings.script.settings import MOST_INLINE, Held
 from workings.readings.script.text import INDENT, labels_line, names_told, quoted, rows_of
 from workings.support.arrays import Array
