@@ -22,7 +22,7 @@ from tests.strategies import Problem, problems
 from tests.test_exports import in_precision
 from workings import Network, files
 from workings.engines.reference import Runner
-from workings.files.agreement import NEAR, generated_rows, largest_difference
+from workings.files.verification import NEAR, generated_rows, largest_difference
 
 Measured = dict[str, float]
 

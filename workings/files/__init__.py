@@ -13,7 +13,7 @@ from workings.errors import FileError, InputError
 from workings.network import Network
 
 if TYPE_CHECKING:
-    from workings.files.agreement import Exported
+    from workings.files.verification import Exported
     from workings.model.model import Model
 
 WRITERS = (".safetensors", ".onnx", ".c", ".json", ".py", ".pt", ".keras")

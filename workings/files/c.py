@@ -21,7 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from workings.errors import FileError, InputError
-from workings.files.agreement import (
+from workings.files.c_loops import INDENT, KEYWORDS, Loops, Parts, entries
+from workings.files.statements import after, before
+from workings.files.verification import (
     Agreement,
     Exported,
     Rows,
@@ -32,8 +34,6 @@ from workings.files.agreement import (
     scale_of,
     usual_sizes,
 )
-from workings.files.c_loops import INDENT, KEYWORDS, Loops, Parts, entries
-from workings.files.statements import after, before
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, Words, columns_in

@@ -16,8 +16,8 @@ import numpy as np
 
 from workings.activations import Activation
 from workings.errors import FileError
-from workings.files.agreement import Exported, compare, deliver, generated_rows
 from workings.files.safetensors import checked_about, description_of, network_of, own_things, plain
+from workings.files.verification import Exported, compare, deliver, generated_rows
 from workings.model.model import Model
 from workings.support.arrays import Array
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import FileError, InputError, MissingExtraError, ProgramError
-from workings.files.adopting import Pieces, check_agreement
-from workings.files.agreement import (
+from workings.files.assembling import Pieces, check_agreement
+from workings.files.verification import (
     Exported,
     compare,
     deliver,

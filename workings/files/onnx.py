@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from workings.errors import MissingExtraError
-from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, scale_of, words_of
 from workings.files.onnx_nodes import Graph, Nodes, Tensor
 from workings.files.onnx_reading import load
 from workings.files.statements import after, before
+from workings.files.verification import Agreement, Exported, Rows, compare, deliver, generated_rows, scale_of, words_of
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, Words, columns_in

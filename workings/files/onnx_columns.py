@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from workings.errors import FileError
-from workings.files.agreement import Rows, words_of
 from workings.files.features import Coded, Feature, Measured, Text, one_hot_of
+from workings.files.verification import Rows, words_of
 from workings.support.arrays import Array
 from workings.tables.columns import Columns
 

@@ -21,12 +21,12 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS
 from workings.errors import FileError, MissingExtraError, WorkingsError
-from workings.files.adopting import Pieces, check_rows
-from workings.files.agreement import Rows, generated_rows, largest_difference
+from workings.files.assembling import Pieces, check_rows
 from workings.files.features import Feature, Measured, features_of, with_table
 from workings.files.onnx_columns import FOLLOWED, Table
 from workings.files.onnx_nodes import Graph, Nodes, Tensor
 from workings.files.safetensors import MOST_LAYERS
+from workings.files.verification import Rows, generated_rows, largest_difference
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError
 from workings.model.model import Model

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from workings.errors import InputError
-from workings.files.adopting import check_rows
-from workings.files.agreement import Rows, generated_rows, largest_difference, words_of
+from workings.files.assembling import check_rows
 from workings.files.features import Coded, Feature, Measured, Text, one_hot_of, rescaled, with_table
+from workings.files.verification import Rows, generated_rows, largest_difference, words_of
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, columns_in

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from workings.errors import FileError
-from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, words_of
+from workings.files.verification import Agreement, Exported, Rows, compare, deliver, generated_rows, words_of
 from workings.model.model import Model
 from workings.readings.script import save_arrays, save_script
 from workings.support.arrays import Array

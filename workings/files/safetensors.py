@@ -25,7 +25,7 @@ from safetensors.numpy import save as pack_tensors
 
 from workings.activations import ACTIVATIONS, Activation, activation_named
 from workings.errors import FileError, InputError, WorkingsError, WorkingsWarning, unknown_name
-from workings.files.agreement import Agreement, Exported, compare, deliver, generated_rows
+from workings.files.verification import Agreement, Exported, compare, deliver, generated_rows
 from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES, Loss
 from workings.model.model import Model

@@ -11,7 +11,7 @@ import copy
 from typing import Any
 
 from workings.errors import InputError
-from workings.files.adopting import Pieces, check_agreement
+from workings.files.assembling import Pieces, check_agreement
 from workings.files.pipelines import WRAPPERS, from_pipeline, is_of
 from workings.losses import Loss
 from workings.model.model import Model

@@ -18,8 +18,8 @@ from safetensors.numpy import save as pack_tensors
 
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import InputError, MissingExtraError, ProgramError
-from workings.files.adopting import Pieces, check_agreement
-from workings.files.agreement import Agreement, Exported, Rows, compare, deliver, generated_rows, given_of, scale_of
+from workings.files.assembling import Pieces, check_agreement
+from workings.files.verification import Agreement, Exported, Rows, compare, deliver, generated_rows, given_of, scale_of
 from workings.layers import BatchNorm, Dense, Dropout
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.model.model import Model

@@ -16,7 +16,7 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import InputError, WorkingsWarning
-from workings.files.agreement import Rows, compare, generated_rows
+from workings.files.verification import Rows, compare, generated_rows
 from workings.layers import BatchNorm, Dense, Dropout, Layer, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, loss_named
 from workings.model.model import Model
