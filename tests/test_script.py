@@ -42,6 +42,8 @@ from workings import (
     SquaredError,
 )
 from workings.cli.commands import app
+from workings.cli.table_models import prepared
+from workings.cli.table_plan import Plan
 from workings.datasets import moons
 from workings.errors import ProgramError
 from workings.initializers import INITIALIZERS
@@ -49,8 +51,6 @@ from workings.readings.copying import Copied
 from workings.readings.script import save_script
 from workings.readings.script.settings import Held
 from workings.schedules import Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
-from workings.table_models import prepared
-from workings.table_plan import Plan
 from workings.tables import Preprocessing, read_table
 from workings.tables.plain_csv import read_columns
 

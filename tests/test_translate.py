@@ -51,11 +51,11 @@ from workings import (
 )
 from workings.activations import ACTIVATIONS
 from workings.cli.commands import app
+from workings.cli.described import described
 from workings.initializers import INITIALIZERS
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
 from workings.readings.translate import torch as torch_translation
-from workings.readings.translate.described import described
 from workings.readings.translate.systems import SYSTEMS
 from workings.regularizers import REGULARIZERS
 from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp

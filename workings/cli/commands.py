@@ -13,10 +13,14 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
-from workings import files, table_models
+from workings import files
 from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
+from workings.cli import table_models
+from workings.cli.described import described_or_loaded
 from workings.cli.screen import Bar, bars, console, curves_table, figures_table, museum_table, output, plain_errors
+from workings.cli.table_phrasing import TableTerms
+from workings.cli.table_plan import Plan
 from workings.errors import DivergenceError, InputError, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
@@ -25,10 +29,7 @@ from workings.museum.rooms import show
 from workings.network import Network
 from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
 from workings.readings.script import save_script
-from workings.readings.translate.described import described_or_loaded
 from workings.support.atomic_files import writable_folder
-from workings.table_plan import Plan
-from workings.table_terms import TableTerms
 from workings.training.callbacks import Callback
 from workings.version import __version__
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from workings.cli.table_plan import Plan
 from workings.layers import Dense, Dropout
 from workings.network import Network
 from workings.optimizers import Part, optimizer_named
 from workings.regularizers import L2
-from workings.table_plan import Plan
 
 USUAL = {"hidden": "32,16", "activation": "relu", "optimizer": "adam", "lr": None, "epochs": 200, "patience": 20,
          "validation": 0.2, "batch_size": 32, "l2": 0.0, "dropout": 0.0, "seed": 0}  # fmt: skip

@@ -14,6 +14,8 @@ from workings import files, plots
 from workings.activations import activation_named
 from workings.checks.doctor import diagnose_alone
 from workings.checks.findings import Diagnosis, found
+from workings.cli.table_phrasing import TableTerms
+from workings.cli.table_plan import Plan
 from workings.errors import FileError, InputError
 from workings.experiments.report import Report
 from workings.layers import Dense, Dropout, Layer
@@ -25,8 +27,6 @@ from workings.readings.script.settings import Held
 from workings.regularizers import L2
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder, write_bytes
-from workings.table_plan import Plan
-from workings.table_terms import TableTerms
 from workings.tables import (
     ClassTarget,
     LabelsTarget,
