@@ -298,6 +298,76 @@ def test_decimal_commas_beside_marks_for_gaps_are_numbers_in_training_predicting
     subprocess.run([sys.executable, "own.py"], cwd=tmp_path, check=True, capture_output=True)
 
 
+def trained_on(command, text: str, *options: str) -> str:
+    """What `workings train` says of a table with the target y, whose model is then in the folder m."""
+    Path("t.csv").write_text(text)
+    done = command("train", "t.csv", "--target", "y", "--out", "m", "--epochs", "60", *options)
+    assert done.exit_code == 0, done.output
+    return str(done.stdout)
+
+
+def predicted(command, text: str) -> list[str]:
+    """The lines that `workings predict` writes for a table."""
+    Path("new.csv").write_text(text)
+    done = command("predict", "m/model.safetensors", "new.csv")
+    assert done.exit_code == 0, done.output
+    return done.stdout.splitlines()[1:]
+
+
+def test_a_code_is_the_same_word_in_every_file(command):
+    rows = [("007", "x"), ("7", "z"), ("A", "x")] * 20
+    trained_on(command, "code,y\n" + "".join(f"{code},{y}\n" for code, y in rows))
+    together = predicted(command, "code\n007\n7\nA\n")
+    assert [line.split(",")[0] for line in together] == ["x", "z", "x"]
+    for code, line in zip(("007", "7", "A"), together, strict=True):
+        label, *expected = line.split(",")
+        for count in (1, 2):
+            for alone in predicted(command, "code\n" + f"{code}\n" * count):
+                assert alone.split(",")[0] == label
+                np.testing.assert_allclose(np.array(alone.split(",")[1:], float), np.array(expected, float), rtol=1e-12)
+        assert Network.load("m/model.safetensors").predict(read_table("new.csv")).tolist() == [label] * 2
+    Path("new.csv").write_text("code\n0007\n")
+    refused = command("predict", "m/model.safetensors", "new.csv")
+    assert refused.exit_code == 2
+    assert "'0007' in row 1" in " ".join(refused.stderr.split())
+
+
+def test_true_and_false_without_unknown_are_the_words_that_were_trained(command):
+    rows = [("true", "x"), ("false", "z"), ("unknown", "x")] * 20
+    trained_on(command, "smoker,y\n" + "".join(f"{smoker},{y}\n" for smoker, y in rows))
+    lines = predicted(command, "smoker\ntrue\nfalse\n")
+    network = Network.load("m/model.safetensors")
+    for table in (read_table("new.csv"), {"smoker": [True, False]}, {"smoker": ["true", "false"]}):
+        assert network.predict(table).tolist() == [line.split(",")[0] for line in lines] == ["x", "z"]
+
+
+def test_labels_keep_their_zeros_in_predictions_and_in_the_script(command):
+    rows = [f"{i % 3},{('01', '02', '10')[i % 3]}" for i in range(60)]
+    told = trained_on(command, "\n".join(["a,y", *rows]) + "\n", "--script", "own.py")
+    assert "text with 3 values: classification" in told
+    for cells in ("0", "2", "0\n1\n2"):
+        labels = [("01", "02", "10")[int(cell)] for cell in cells.split("\n")]
+        assert [line.split(",")[0] for line in predicted(command, f"a\n{cells}\n")] == labels
+    assert "p(01),p(02),p(10)" in command("predict", "m/model.safetensors", "t.csv").stdout
+    assert "accuracy 1.0000" in command("predict", "m/model.safetensors", "t.csv").stderr
+    Path("own.py").write_text(Path("own.py").read_text() + "\nprint(sorted(set(predict(table).tolist())))\n")
+    done = subprocess.run([sys.executable, "own.py"], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "['01', '02', '10']"
+
+
+@pytest.mark.parametrize("head", ["", "Unnamed: 0"])
+def test_pandas_index_is_left_out_of_a_training_and_a_line_says_so(command, head):
+    noise = np.random.default_rng(0).normal(size=200)
+    rows = "".join(f"{i},{value:.3f},{'no' if i < 100 else 'yes'}\n" for i, value in enumerate(noise))
+    told = trained_on(command, f"{head},a,y\n{rows}")
+    assert len([line for line in told.splitlines() if "left out: 'Unnamed: 0', pandas' index" in line]) == 1
+    assert "left out: &#x27;Unnamed: 0&#x27;" in Path("m/report.html").read_text()
+    assert float(re.search(r"validation +\d+ rows +accuracy ([\d.]+)", told)[1]) < 0.8
+    assert "a: number" in (summary := command("summary", "m/model.safetensors").stdout)
+    assert "Unnamed" not in summary
+    assert predicted(command, f"{head},a\n5,0.25\n") == predicted(command, "a\n0.25\n")
+
+
 def test_a_class_that_is_only_in_the_validation_rows_is_known(command, tmp_path):
     rows = [f"{i},{'rare' if i == 5 else 'xz'[i % 2]}" for i in range(60)]
     (tmp_path / "rare.csv").write_text("a,y\n" + "\n".join(rows) + "\n")

@@ -73,6 +73,17 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def some(names: Iterable[object], most: int = 10) -> str:
+    """List a few names, and say how many more there are.
+
+    >>> some("abcd", most=3)
+    'a, b, c and 1 more'
+    """
+    texts = [str(name) for name in names]
+    rest = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + rest
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
     """Make the error for a name that is not in a registry, with the nearest one suggested.
 

@@ -306,11 +306,9 @@ def preprocessing_of(network: Network) -> Preprocessing:
 
 
 def frame_for(network: Network, file: Path) -> tuple[Preprocessing, Any]:
-    """What a model knows of columns, and a table, with its marks for gaps as gaps where the model fills them."""
-    preprocessing, frame = preprocessing_of(network), read_table(file)
-    if any(column.fill is not None for column in preprocessing.columns):
-        frame = marks_as_gaps(frame, preprocessing.target.name)
-    return preprocessing, frame
+    """What a model knows of columns, and these columns of a table, read as the model knows them."""
+    preprocessing = preprocessing_of(network)
+    return preprocessing, read_table(file, columns=preprocessing.table_columns)
 
 
 def arrays_in(file: Path) -> Rows:

@@ -36,7 +36,7 @@ from workings.files.verification import (
 )
 from workings.model.model import Model
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, Words, columns_in
+from workings.tables.columns import CategoryColumn, Columns, columns_in
 from workings.version import __version__
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
@@ -242,7 +242,7 @@ class CProgram:
             lines += flat(loops.written(), {"columns": count})
         numbers, words, place = 0, 0, 0
         for column in columns.columns:
-            if isinstance(column, Words):
+            if isinstance(column, CategoryColumn):
                 lines += category_lines(column, words, place)
                 words += 1
             else:
@@ -457,7 +457,7 @@ def flat(lines: list[str], given: dict[str, int]) -> list[str]:
     return lines
 
 
-def category_lines(column: Words, index: int, place: int) -> list[str]:
+def category_lines(column: CategoryColumn, index: int, place: int) -> list[str]:
     """One column of X for each category, 1 where it is the row's."""
     given = f"categories[{index}]"
     code = given if column.fill is None else f"({given} < 0 ? {column.categories.index(column.fill)} : {given})"

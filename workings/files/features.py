@@ -1,8 +1,8 @@
 """Features: what becomes of a table's columns on their way to a network, step by step.
 
 Other libraries write preprocessing as steps, one after the other: fill, standardize, spread over categories, put side
-by side.  Whoever follows such steps keeps one record for each column of numbers there is; each record knows from which
-column of the table it comes, and what it is for a value of that column.  In the end the records become our ``Columns``.
+by side.  Following such steps means one record for each column of numbers there is: a ``NumberColumn``, or a number for
+each word (``Coded``), each with the column of the table from which it comes.  In the end they become our ``Columns``.
 What these cannot say, such as a category that is left out or words that are counted, goes into the first layer's
 weights: one row for each category.
 """
@@ -22,34 +22,16 @@ from workings.layers import Dense, numbered
 from workings.losses import Loss
 from workings.model.model import Model
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, Number, Words, original, standard
+from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, original, standard
 
 NO_CLASSES: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A column of numbers: less ``mean``, divided by ``std``; a gap is ``fill`` before that."""
-
-    column: str
-    mean: float = 0.0
-    std: float = 1.0
-    fill: float | None = None
-
-    def scaled(self, mean: float, std: float) -> Measured:
-        """The same, standardized once more."""
-        return replace(self, mean=float(original(mean, self.mean, self.std)), std=float(self.std * std))
-
-    def filled(self, value: float) -> Measured:
-        """The same with its gaps filled, if they are not yet."""
-        return self if self.fill is not None else replace(self, fill=float(original(value, self.mean, self.std)))
 
 
 @dataclass(frozen=True)
 class Text:
     """A column of words as the table has it; a gap is ``fill``."""
 
-    column: str
+    name: str
     fill: str | None = None
 
 
@@ -59,7 +41,8 @@ class Coded:
 
     Attributes
     ----------
-    column : str
+    name : str
+        The column that it comes from.
     words : tuple of str
         All words that are known.
     values : mapping of str to float
@@ -70,7 +53,7 @@ class Coded:
         The word that stands for a gap.
     """
 
-    column: str
+    name: str
     words: tuple[str, ...] = field(compare=False)  # long, and the same for each category
     values: Mapping[str, float]
     rest: float = 0.0
@@ -92,27 +75,27 @@ class Coded:
         ]
 
 
-Feature = Measured | Coded
+Feature = NumberColumn | Coded
 
 
 def one_hot_of(text: Text, categories: Sequence[str], others: Sequence[str] = ()) -> list[Coded]:
     """One record for each category of a column of words; others are known but have none."""
     words = tuple(dict.fromkeys([*categories, *others]))
-    return [Coded(text.column, words, {word: 1.0}, 0.0, text.fill) for word in categories]
+    return [Coded(text.name, words, {word: 1.0}, 0.0, text.fill) for word in categories]
 
 
 def features_of(columns: Columns) -> list[Feature]:
     """The records that say what ``Columns`` say."""
     found: list[Feature] = []
     for column in columns.columns:
-        if isinstance(column, Number):
-            found.append(Measured(column.name, column.mean, column.std, column.fill))
+        if isinstance(column, NumberColumn):
+            found.append(column)
         else:
             found += one_hot_of(Text(column.name, column.fill), column.categories)
     return found
 
 
-def columns_of(features: Sequence[Feature], source: str) -> tuple[Number | Words, ...]:
+def columns_of(features: Sequence[Feature], source: str) -> tuple[Column, ...]:
     """The columns that records come from, in the order in which they come.
 
     Raises
@@ -122,28 +105,28 @@ def columns_of(features: Sequence[Feature], source: str) -> tuple[Number | Words
     """
     by_name: dict[str, list[Feature]] = defaultdict(list)
     for feature in features:
-        by_name[feature.column].append(feature)
+        by_name[feature.name].append(feature)
     return tuple(column_of(name, several, source) for name, several in by_name.items())
 
 
-def column_of(name: str, features: list[Feature], source: str) -> Number | Words:
+def column_of(name: str, features: list[Feature], source: str) -> Column:
     """One column of all records that come from it."""
     first = features[0]
-    if isinstance(first, Measured):
+    if isinstance(first, NumberColumn):
         if len(features) > 1:
             raise InputError(
                 f"{source} uses the column {name!r} {len(features)} times; a column of numbers is used once."
             )
         if not (np.isfinite([first.mean, first.std, first.fill or 0.0]).all() and first.std > 0):
             raise InputError(f"{source} scales the column {name!r} by {1 / first.std if first.std else np.inf:g}.")
-        return Number(name, first.mean, first.std, first.fill)
+        return first
     coded = [feature for feature in features if isinstance(feature, Coded)]
     if len(coded) < len(features) or len({feature.fill for feature in coded}) > 1:
         raise InputError(f"{source} uses the column {name!r} in ways that do not go together.")
     words = {word for known in {id(feature.words): feature.words for feature in coded}.values() for word in known}
     if first.fill is not None and first.fill not in words:
         raise InputError(f"{source} fills gaps of {name!r} with {first.fill!r}, which is none of its categories.")
-    return Words(name, tuple(sorted(words)), first.fill)
+    return CategoryColumn(name, tuple(sorted(words)), first.fill)
 
 
 def with_table(
@@ -156,7 +139,7 @@ def with_table(
     ----------
     network : Model
         It takes the features.
-    features : list of Measured and Coded
+    features : list of NumberColumn and Coded
         What each column of its X is.
     source : str
         Where they come from, for messages.
@@ -172,7 +155,7 @@ def with_table(
     InputError
         If the features do not fit into ``Columns``.
     """
-    names = {feature.column for feature in features}
+    names = {feature.name for feature in features}
     while target in names:
         target += "_"
     columns = Columns(columns_of(features, source), target, scale)
@@ -229,11 +212,11 @@ def rows_of(features: Sequence[Feature], columns: Columns, W: Array) -> tuple[Ar
     rows, b = np.zeros((columns.width, W.shape[1])), np.zeros(W.shape[1])
     orders = {column.name: {word: i for i, word in enumerate(column.categories)} for column in columns.words}
     for feature, weights in zip(features, W, strict=True):
-        start, _ = places[feature.column]
-        if isinstance(feature, Measured):
+        start, _ = places[feature.name]
+        if isinstance(feature, NumberColumn):
             rows[start] = weights
             continue
         for word, value in feature.values.items():
-            rows[start + orders[feature.column][word]] += (value - feature.rest) * weights
+            rows[start + orders[feature.name][word]] += (value - feature.rest) * weights
         b += feature.rest * weights
     return rows, b

@@ -39,7 +39,7 @@ from workings.readings.script import save_arrays
 from workings.readings.translate.keras import ACTIVATIONS as NAMED
 from workings.readings.translate.keras import BENDS
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, Words, columns_in, standard
+from workings.tables.columns import CategoryColumn, Columns, columns_in, standard
 from workings.version import __version__
 
 NAMES = {  # Keras's -> ours
@@ -146,7 +146,7 @@ def table_lines(columns: Columns) -> tuple[list[str], list[str]]:
         lines += [f'categories = keras.Input(({len(columns.words)},), dtype="int32", name="categories")']
     numbers, words = count(), count()
     for column in columns.columns:
-        if isinstance(column, Words):
+        if isinstance(column, CategoryColumn):
             place = next(words)
             lines += [*word_lines(column, place)]
             parts.append(f"part{place}")
@@ -182,7 +182,7 @@ def number_lines(columns: Columns) -> list[str]:
     return lines
 
 
-def word_lines(column: Words, place: int) -> list[str]:
+def word_lines(column: CategoryColumn, place: int) -> list[str]:
     """One column for each category."""
     lines = [f"code = categories[:, {place}:{place + 1}]"]
     if column.fill is not None:

@@ -19,7 +19,7 @@ from workings.files.statements import after, before
 from workings.files.verification import Agreement, Exported, Rows, compare, deliver, generated_rows, scale_of, words_of
 from workings.model.model import Model
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, Words, columns_in
+from workings.tables.columns import CategoryColumn, Columns, columns_in
 from workings.version import __version__
 
 OPSET, OPSET_ML, IR_VERSION = 13, 2, 7
@@ -115,7 +115,9 @@ class Export:
         coded = iter(range(len(columns.words)))
         given = iter(scaled)
         pieces = [
-            self.spread(column, self.column(Tensor("words"), next(coded))) if isinstance(column, Words) else next(given)
+            self.spread(column, self.column(Tensor("words"), next(coded)))
+            if isinstance(column, CategoryColumn)
+            else next(given)
             for column in columns.columns
         ]
         return graph.cast(graph.node("Concat", pieces, axis=1), self.network.dtype)
@@ -124,7 +126,7 @@ class Export:
         """One column of an array, of shape (n, 1)."""
         return self.graph.node("Gather", [tensor, self.graph.whole(index)], axis=1)
 
-    def spread(self, column: Words, words: Tensor) -> Tensor:
+    def spread(self, column: CategoryColumn, words: Tensor) -> Tensor:
         """One column for each category, 1 where it is the row's; an empty text is a gap."""
         keys, codes = list(column.categories), list(range(column.width))
         if column.fill is not None and "" not in keys:

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from workings.errors import FileError
-from workings.files.features import Coded, Feature, Measured, Text, one_hot_of
+from workings.files.features import Coded, Feature, Text, one_hot_of
 from workings.files.verification import Rows, words_of
 from workings.support.arrays import Array
-from workings.tables.columns import Columns
+from workings.tables.columns import Columns, NumberColumn
 
 TYPES: dict[int, Any] = {1: np.float32, 11: np.float64, 6: np.int32, 7: np.int64, 8: object}  # of inputs
 TEXT, MOST_COLUMNS = 8, 100_000
@@ -112,7 +112,7 @@ class Table:
                 f"{MOST_COLUMNS:,} columns."
             )
         names = self.reader.names_of(value.name, dims[1].dim_value)
-        return [Text(name) if kind == TEXT else Measured(name) for name in names]
+        return [Text(name) if kind == TEXT else NumberColumn(name) for name in names]
 
     def step(self, node: Any) -> bool:
         """Follow one operator; whether it is one that is understood."""
@@ -131,7 +131,7 @@ class Table:
 
     def numbers(self, name: str) -> list[Feature] | None:
         """The records of a value that holds numbers alone."""
-        found = [record for record in self.values.get(name, ()) if isinstance(record, Measured | Coded)]
+        found = [record for record in self.values.get(name, ()) if isinstance(record, NumberColumn | Coded)]
         return found if found and len(found) == len(self.values[name]) else None
 
     def texts(self, name: str) -> list[Text] | None:
@@ -258,7 +258,7 @@ class Table:
         fill = next((word for word, number in values.items() if number == gap), None)
         if gap is not None and fill is None:
             return None
-        return [Coded(text.column, tuple(values), values, float(rest), fill) for text in texts]
+        return [Coded(text.name, tuple(values), values, float(rest), fill) for text in texts]
 
     # -- trying it -------------------------------------------------------------------------------
 
@@ -274,11 +274,11 @@ class Table:
             dtype = TYPES[value.type.tensor_type.elem_type]
             made = np.full((len(rows), len(self.values[value.name])), "" if dtype is object else 0, dtype=dtype)
             for i, record in enumerate(self.values[value.name]):
-                if record.column in places:
-                    made[:, i] = numbers[:, places[record.column]]
-                    numbers[:, places[record.column]] = made[:, i]  # in the precision of the input
-                elif record.column in table:
-                    made[:, i] = table[record.column]
+                if record.name in places:
+                    made[:, i] = numbers[:, places[record.name]]
+                    numbers[:, places[record.name]] = made[:, i]  # in the precision of the input
+                elif record.name in table:
+                    made[:, i] = table[record.name]
             inputs[value.name] = made
         return inputs, Rows(numbers, rows.codes, columns.features(numbers, rows.codes).astype(rows.X.dtype))
 
@@ -298,7 +298,7 @@ def spread(values: Sequence[float], count: int) -> list[float]:
 
 def filled_with(records: Sequence[Feature], fills: Sequence[float]) -> list[Record] | None:
     """Columns of numbers with their gaps filled; a NaN fills nothing."""
-    if not all(isinstance(record, Measured) for record in records):
+    if not all(isinstance(record, NumberColumn) for record in records):
         return None
     return [record if np.isnan(fill) else record.filled(fill)  # type: ignore[union-attr]
             for record, fill in zip(records, fills, strict=True)]  # fmt: skip

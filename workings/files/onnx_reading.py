@@ -22,7 +22,7 @@ import numpy as np
 from workings.activations import ACTIVATIONS
 from workings.errors import FileError, MissingExtraError, WorkingsError
 from workings.files.assembling import Pieces, check_rows
-from workings.files.features import Feature, Measured, features_of, with_table
+from workings.files.features import Feature, features_of, with_table
 from workings.files.onnx_columns import FOLLOWED, Table
 from workings.files.onnx_nodes import Graph, Nodes, Tensor
 from workings.files.safetensors import MOST_LAYERS
@@ -32,7 +32,7 @@ from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, Squ
 from workings.model.model import Model
 from workings.program.program import inference_program
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, columns_in
+from workings.tables.columns import Columns, NumberColumn, columns_in
 
 MOST_BYTES = 500_000_000  # of a file that is read
 MOST_NODES = 10_000
@@ -422,7 +422,7 @@ class Reader:
             return network
         if self.table is None:
             names = self.names_of(self.inputs[0].name, network.n_in or 1)
-            features: list[Feature] = [Measured(name) for name in names]
+            features: list[Feature] = [NumberColumn(name) for name in names]
         else:
             features = self.table.numbers(self.current_of_table) or []
         self.count(network.theta.size)

@@ -16,11 +16,11 @@ import numpy as np
 
 from workings.errors import InputError
 from workings.files.assembling import check_rows
-from workings.files.features import Coded, Feature, Measured, Text, one_hot_of, rescaled, with_table
+from workings.files.features import Coded, Feature, Text, one_hot_of, rescaled, with_table
 from workings.files.verification import Rows, generated_rows, largest_difference, words_of
 from workings.model.model import Model
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, columns_in
+from workings.tables.columns import Columns, NumberColumn, columns_in
 
 SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
 WRAPPERS = ("Pipeline", "TransformedTargetRegressor", *SEARCHES)
@@ -98,9 +98,9 @@ class Steps:
             return self.unwrapped(estimator.steps[-1][1])
         if is_of(estimator, ("TransformedTargetRegressor",)):
             transformer = self.fitted(estimator, "transformer_")
-            target: list[Record] = [Measured(TARGET)] * int(getattr(transformer, "n_features_in_", 1))
+            target: list[Record] = [NumberColumn(TARGET)] * int(getattr(transformer, "n_features_in_", 1))
             found = self.step("transformer", transformer, target)
-            self.scales = [(each.mean, each.std) for each in found if isinstance(each, Measured)]
+            self.scales = [(each.mean, each.std) for each in found if isinstance(each, NumberColumn)]
             return self.unwrapped(estimator.regressor_)
         return estimator
 
@@ -120,10 +120,10 @@ class Steps:
 
     def followed(self, raw: Sequence[str]) -> list[Feature]:
         """What each column that comes out of the steps is."""
-        records: list[Record] = [Measured(name) for name in raw]
+        records: list[Record] = [NumberColumn(name) for name in raw]
         for name, step in self.preprocessing:
             records = self.step(name, step, records)
-        texts = [record.column for record in records if isinstance(record, Text)]
+        texts = [record.name for record in records if isinstance(record, Text)]
         if texts:
             raise InputError(f"{self.source} gives the network words, in the column {texts[0]!r}: encode them first.")
         return [record for record in records if not isinstance(record, Text)]
@@ -187,7 +187,7 @@ class Steps:
     def number(self, name: str, step: Any, record: Record) -> Feature:
         """A record that is numbers."""
         if isinstance(record, Text):
-            raise self.refusal(name, step, f"which takes the column {record.column!r} of words")
+            raise self.refusal(name, step, f"which takes the column {record.name!r} of words")
         return record
 
     def imputer(self, name: str, step: Any, records: list[Record]) -> list[Record]:
@@ -198,32 +198,30 @@ class Steps:
         found: list[Record] = []
         for record, value in zip(records, self.fitted(step, "statistics_"), strict=True):
             if value is None or value != value:
-                raise self.refusal(name, step, f"which drops the column {record.column!r}, because it is empty")
+                raise self.refusal(name, step, f"which drops the column {record.name!r}, because it is empty")
             found.append(self.filled(name, step, record, value))
         return found
 
     def filled(self, name: str, step: Any, record: Record, value: Any) -> Record:
         """One column with its gaps filled."""
         if isinstance(value, str):
-            return Text(record.column, value) if is_raw(record) else record
-        return record.filled(float(value)) if isinstance(record, Measured) else record
+            return Text(record.name, value) if is_raw(record) else record
+        return record.filled(float(value)) if isinstance(record, NumberColumn) else record
 
     # -- categories ------------------------------------------------------------------------------
 
     def text(self, name: str, step: Any, record: Record, categories: Array, is_open: bool) -> tuple[Text, list[str]]:
         """A column of categories as words, and the words."""
         if not is_raw(record):
-            raise self.refusal(
-                name, step, f"which takes the column {record.column!r} after another step has changed it"
-            )
+            raise self.refusal(name, step, f"which takes the column {record.name!r} after another step has changed it")
         if any(value is None or value != value for value in categories.tolist()):
-            raise self.refusal(name, step, f"which has gaps of {record.column!r} as a category; fill them before it")
+            raise self.refusal(name, step, f"which has gaps of {record.name!r} as a category; fill them before it")
         originals = {str(value): value for value in categories.tolist()}
         fill = None if record.fill is None else words_like(record.fill, categories)
         if fill is not None and fill not in originals:
             fill = fill if is_open else None
-        self.originals[record.column] = originals
-        return Text(record.column, fill), list(originals)
+        self.originals[record.name] = originals
+        return Text(record.name, fill), list(originals)
 
     def one_hot(self, name: str, step: Any, records: list[Record]) -> list[Record]:
         """One column for each category, but for those that are dropped or put together."""
@@ -245,8 +243,8 @@ class Steps:
     def together(self, step: Any, like: Coded, words: list[str], rare: set[str]) -> Coded:
         """The one column of all rare categories, and of unknown ones if the encoder says so."""
         if step.handle_unknown in ("infrequent_if_exist", "warn"):
-            return Coded(like.column, like.words, {word: 0.0 for word in words if word not in rare}, 1.0, like.fill)
-        return Coded(like.column, like.words, dict.fromkeys(sorted(rare), 1.0), 0.0, like.fill)
+            return Coded(like.name, like.words, {word: 0.0 for word in words if word not in rare}, 1.0, like.fill)
+        return Coded(like.name, like.words, dict.fromkeys(sorted(rare), 1.0), 0.0, like.fill)
 
     def ordinal(self, name: str, step: Any, records: list[Record]) -> list[Record]:
         """A number for each category."""
@@ -259,7 +257,7 @@ class Steps:
             text, words = self.text(name, step, record, categories, is_open)
             known = tuple(dict.fromkeys([*words, *([] if text.fill is None else [text.fill])]))
             codes = {word: float(code) for code, word in enumerate(words)}
-            found.append(Coded(text.column, known, codes, rest, text.fill))
+            found.append(Coded(text.name, known, codes, rest, text.fill))
         return found
 
     def function(self, name: str, step: Any, records: list[Record]) -> list[Record]:
@@ -308,7 +306,7 @@ Record = Feature | Text
 
 def is_raw(record: Record) -> bool:
     """Whether a column is as the table has it, but for gaps that are filled."""
-    return isinstance(record, Text) or (isinstance(record, Measured) and (record.mean, record.std) == (0.0, 1.0))
+    return isinstance(record, Text) or (isinstance(record, NumberColumn) and (record.mean, record.std) == (0.0, 1.0))
 
 
 def words_like(fill: Any, categories: Array) -> str:

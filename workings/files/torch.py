@@ -27,7 +27,7 @@ from workings.program.program import told
 from workings.readings.translate.torch import ACTIVATIONS as MODULES
 from workings.readings.translate.torch import sequential
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, Words, columns_in, filled, original, standard
+from workings.tables.columns import CategoryColumn, Columns, columns_in, filled, original, standard
 from workings.version import __version__
 
 OWN_COLUMNS = """\
@@ -178,7 +178,7 @@ def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:
     yield "parts = []"
     numbers, words = count(), count()
     for column in columns.columns:
-        if isinstance(column, Words):
+        if isinstance(column, CategoryColumn):
             place = next(words)
             yield f"code = categories[:, {place}:{place + 1}]"
             if column.fill is not None:

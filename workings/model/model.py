@@ -333,7 +333,7 @@ class Model:
         if columns is None or column_names(X) == columns.names != tuple(column.name for column in columns.columns):
             return X, y
         scaled = y is not None and columns.scale is not None
-        return columns.of_table(X), standard(np.asarray(y, np.float64), *columns.scale) if scaled else y  # type: ignore[misc]
+        return columns.encode(X), standard(np.asarray(y, np.float64), *columns.scale) if scaled else y  # type: ignore[misc]
 
     def checked_rows(self, X: ArrayLike) -> Features:
         """Inputs for a prediction; a warning for what looks like a table's own numbers without their names."""

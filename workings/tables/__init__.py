@@ -9,7 +9,7 @@ that was asked for.
 """
 
 from workings.tables.cells import marks_as_gaps
-from workings.tables.features import CategoryColumn, NumberColumn
+from workings.tables.columns import CategoryColumn, NumberColumn
 from workings.tables.files import read_table, write_table
 from workings.tables.preprocessing import Preprocessing
 from workings.tables.targets import ClassTarget, LabelsTarget, NumberTarget

@@ -11,8 +11,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from workings.errors import InputError, MissingExtraError
+from workings.tables.columns import missing_values
 from workings.tables.plain_csv import GAP_MARKS
-from workings.tables.wording import first_row, place, some
+from workings.tables.wording import first_row, place
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,8 +66,41 @@ def without_marks(column: pl.Series) -> pl.Series:
     if not marked.any():
         return column
     rest = texts.set(marked, None)
+    if is_zero_padded(rest):
+        return rest
     numbers = rest.cast(load_polars().Float64, strict=False)
     return numbers if numbers.null_count() == rest.null_count() < len(rest) else rest
+
+
+def is_zero_padded(texts: pl.Series) -> bool:
+    """Whether text is whole numbers, some of which begin with a zero, as codes do: 007.
+
+    >>> import polars
+    >>> [is_zero_padded(polars.Series(texts)) for texts in (["007", None, "12"], ["0", "12"], ["007", "1.5"])]
+    [True, False, False]
+    """
+    given = with_gaps(texts)
+    has_zeros = bool(given.str.contains(r"^0\d").any())
+    return has_zeros and bool(given.drop_nulls().str.contains(r"^\d+$").all())
+
+
+def numbers_in_text(column: pl.Series) -> pl.Series:
+    """Give text that is numbers throughout as numbers; any other column as it is."""
+    polars = load_polars()
+    if not is_text(column):
+        return column
+    texts = with_gaps(column)
+    for dtype in (polars.Int64, polars.Float64):
+        numbers: pl.Series = texts.cast(dtype, strict=False)
+        if numbers.null_count() == texts.null_count() < len(texts):
+            return numbers
+    return column
+
+
+def few_or_numbers(column: pl.Series) -> pl.Series:
+    """Give whole numbers with leading zeros as numbers if they are too many to be categories: 0830 is a time of day."""
+    is_code = is_text(column) and is_zero_padded(column)
+    return numbers_in_text(column) if is_code and are_many(with_gaps(column)) else column
 
 
 def as_texts(column: pl.Series) -> pl.Series:
@@ -142,13 +176,19 @@ def are_numbers_mostly(texts: pl.Series) -> bool:
     return parsed > 0 and parsed >= 4 * others
 
 
+def are_many(texts: pl.Series) -> bool:
+    """Whether text has too many different values to sort rows into groups."""
+    count = texts.drop_nulls().n_unique()
+    return count > MOST_CATEGORIES or (count > MANY_CATEGORIES and 2 * count > len(texts))
+
+
 def refuse_many(texts: pl.Series, advice: str) -> None:
     """Refuse text that identifies a row rather than sorting it into a group."""
-    count = texts.drop_nulls().n_unique()
-    if count > MOST_CATEGORIES or (count > MANY_CATEGORIES and 2 * count > len(texts)):
+    if are_many(texts):
+        known = texts.drop_nulls()
         raise InputError(
-            f"Column {texts.name!r} is text with {count} different values in {len(texts)} rows, for example "
-            f"{texts.drop_nulls()[0]!r}. That names rows rather than grouping them. {advice}"
+            f"Column {texts.name!r} is text with {known.n_unique()} different values in {len(texts)} rows, for example "
+            f"{known[0]!r}. That names rows rather than grouping them. {advice}"
         )
 
 
@@ -157,12 +197,7 @@ def refuse_missing(columns: Iterable[pl.Series], fix: str) -> None:
     gaps = {column.name: column for column in columns if column.null_count() > 0}
     if not gaps:
         return
-    first = next(iter(gaps.values()))
-    total = sum(column.null_count() for column in gaps.values())
-    counts = some([f"{name}: {column.null_count()}" for name, column in gaps.items()])
-    raise InputError(
-        f"There is no value in {place(first_row(first.is_null()), first)}. Missing in all: {total} ({counts}). {fix}"
-    )
+    raise missing_values({name: column.is_null().to_numpy() for name, column in gaps.items()}, fix)
 
 
 def refuse_frame(frame: object) -> None:
@@ -171,15 +206,4 @@ def refuse_frame(frame: object) -> None:
         raise InputError(
             f"A table must be a polars.DataFrame, not {type(frame).__name__}. Read a file with read_table, or convert "
             f"it with polars.from_pandas(table) or polars.DataFrame(dict of columns)."
-        )
-
-
-def refuse_absent(frame: pl.DataFrame, names: Iterable[str]) -> None:
-    """Refuse a table that lacks a column the model was trained on."""
-    refuse_frame(frame)
-    absent = [name for name in names if name not in frame.columns]
-    if absent:
-        raise InputError(
-            f"The table lacks {some([repr(name) for name in absent])}, which the model was trained on. "
-            f"The columns that arrived: {some(frame.columns)}. Add what is missing, or correct its name."
         )

@@ -13,27 +13,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, counted, unknown_name
+from workings.errors import InputError, counted, some
 from workings.support.arrays import Array
-from workings.tables.cells import load_polars, refuse_absent, refuse_frame, refuse_missing, refuse_unusable, with_gaps
-from workings.tables.columns import original
-from workings.tables.features import (
-    COLUMN_KINDS,
-    CategoryColumn,
-    FeatureColumn,
-    NumberColumn,
-    learned_column,
-    refuse_gaps,
+from workings.tables.cells import (
+    few_or_numbers,
+    load_polars,
+    numbers_in_text,
+    refuse_frame,
+    refuse_missing,
+    refuse_unusable,
+    with_gaps,
 )
-from workings.tables.schema import damaged, stored_entries, stored_kind, stored_list
-from workings.tables.targets import TARGET_TASKS, ClassTarget, NumberTarget, Target, label_text, learned_target
-from workings.tables.wording import some, unknown_column
+from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, original, read_stored, refuse_absent
+from workings.tables.features import learned_column, refuse_gaps, standardized_on
+from workings.tables.files import column_text, index_columns
+from workings.tables.schema import damaged, stored_order, stored_text
+from workings.tables.targets import ClassTarget, NumberTarget, Target, label_text, learned_target
+from workings.tables.wording import unknown_column
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-PREDICT_FIX = "Fill the gaps, or train again with --impute (impute=True), so that the model knows how to fill them."
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Preprocessing:
     ['a', 'b', 'a']
     """
 
-    columns: tuple[FeatureColumn, ...]
+    columns: tuple[Column, ...]
     target: Target
     reason: str
 
@@ -81,7 +80,8 @@ class Preprocessing:
         Parameters
         ----------
         frame : polars.DataFrame
-            n rows; every column that is not the target or dropped is a feature.
+            n rows; every column that is not the target or dropped is a feature.  pandas' index
+            (``__index_level_0__`` in Parquet, ``Unnamed: 0`` in CSV) is left out, which ``reason`` says.
         target : str
             The column to be predicted.
         task : str
@@ -102,15 +102,28 @@ class Preprocessing:
         refuse_frame(frame)
         if target not in frame.columns:
             raise unknown_column("target column", target, frame)
-        left_out = {target, *dropped_names(frame, target, drop)}
-        features = [column for column in frame if column.name not in left_out]
+        dropped = dropped_names(frame, target, drop)
+        index = [name for name in index_columns(frame) if name not in (target, *dropped)]
+        left_out = {target, *dropped, *index}
+        features = [few_or_numbers(column) for column in frame if column.name not in left_out]
         if not features:
-            raise InputError(f"There is no column beside the target {target!r} to learn from. Add one, or drop fewer.")
+            raise InputError(
+                f"There is no column beside the target {target!r} to learn from{index_note(index)}. Add one, or drop "
+                f"fewer."
+            )
         if frame.height == 0:
             raise InputError(f"The table has no rows (columns {some(frame.columns)}). Add at least two.")
         learned, reason = learned_target(frame[target], task)
         refuse_gaps(features, impute)
-        return cls(tuple(learned_column(column, impute=impute) for column in features), learned, reason)
+        columns = tuple(learned_column(column, impute=impute) for column in features)
+        return cls(columns, learned, reason + index_note(index))
+
+    @property
+    def table_columns(self) -> Columns:
+        """The columns and the target's scale, as a network remembers them."""
+        target = self.target
+        scale = (target.mean, target.std) if isinstance(target, NumberTarget) else None
+        return Columns(self.columns, target.name, scale)
 
     @property
     def task(self) -> str:
@@ -125,7 +138,7 @@ class Preprocessing:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The names of the columns of ``X``, such as ``'age'`` and ``'colour=red'``."""
-        return tuple(name for column in self.columns for name in column.feature_names)
+        return self.table_columns.names
 
     @property
     def n_features(self) -> int:
@@ -137,17 +150,18 @@ class Preprocessing:
 
         Categories and classes stay those that were learned.
         """
-        columns = tuple(column.standardized_on(frame[column.name]) for column in self.columns)
+        columns = tuple(standardized_on(column, frame[column.name]) for column in self.columns)
         is_number = isinstance(self.target, NumberTarget)
-        target = NumberTarget.learn(with_gaps(frame[self.target.name])) if is_number else self.target
+        values = with_gaps(numbers_in_text(frame[self.target.name]))
+        target = NumberTarget.learn(values) if is_number else self.target
         return replace(self, columns=columns, target=target)
 
-    def transform(self, frame: pl.DataFrame, *, unknown: str = "error") -> Array:
+    def transform(self, frame: Any, *, unknown: str = "error") -> Array:
         """Give the inputs ``X`` of a network, of shape (n, n_features), float64.
 
         Parameters
         ----------
-        frame : polars.DataFrame
+        frame : polars.DataFrame, or another table with named columns
             n rows, with every feature column; others are ignored.
         unknown : str
             For a category that was not in the training table: ``"error"`` or ``"ignore"``, which
@@ -159,14 +173,7 @@ class Preprocessing:
             For a missing column, text among numbers, infinities, unknown categories, and gaps if
             no filling was learned.
         """
-        if unknown not in ("error", "ignore"):
-            raise unknown_name("way with unknown categories", unknown, ("error", "ignore"))
-        refuse_absent(frame, (column.name for column in self.columns))
-        read = [column.read(frame[column.name]) for column in self.columns]
-        refuse_missing(
-            [values for column, values in zip(self.columns, read, strict=True) if column.fill is None], PREDICT_FIX
-        )
-        return np.hstack([column.encode(values, unknown) for column, values in zip(self.columns, read, strict=True)])
+        return self.table_columns.encode(frame, unknown=unknown)
 
     def targets(self, frame: pl.DataFrame) -> Array:
         """Give the targets ``y``, of shape (n,): class labels, or standardized float64 numbers.
@@ -177,8 +184,9 @@ class Preprocessing:
             If the target column is missing or has gaps, or for a class that was not in the
             training table.
         """
-        refuse_absent(frame, [self.target.name])
-        column = frame[self.target.name]
+        refuse_frame(frame)
+        refuse_absent([self.target.name], frame.columns)
+        column = column_text(frame, self.target.name) if self.target.is_text else frame[self.target.name]
         refuse_unusable(column)
         refuse_missing([with_gaps(column)], "Fill the target in, or remove the row.")
         return self.target.encode(column)
@@ -262,8 +270,7 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything as lists, dicts, text and numbers, which JSON keeps exactly."""
-        columns = [column.to_dict() for column in self.columns]
-        return {"columns": columns, "target": self.target.to_dict(), "reason": self.reason}
+        return self.table_columns.stored(self.classes, self.reason)
 
     @classmethod
     def from_dict(cls, stored: object) -> Preprocessing:
@@ -281,17 +288,39 @@ class Preprocessing:
         >>> Preprocessing.from_dict(json.loads(json.dumps(one.to_dict()))) == one
         True
         """
-        listed, target, reason = stored_entries(stored, ("columns", "target", "reason"))
-        columns = tuple(
-            stored_kind(column, "kind", COLUMN_KINDS).from_dict(column) for column in stored_list(listed, "the columns")
-        )
-        goal = stored_kind(target, "task", TARGET_TASKS).from_dict(target)
-        names = [column.name for column in columns] + [goal.name]
-        if len(set(names)) < len(names):
-            raise damaged("the names of columns and target", "all different", some(names))
-        if not isinstance(reason, str):
-            raise damaged("the reason", "text", reason)
-        return cls(columns, goal, reason)
+        columns, classes, reason = read_stored(stored)
+        check_learned(columns, classes)
+        target = NumberTarget(columns.target, *columns.scale) if columns.scale else ClassTarget(columns.target, classes)
+        return cls(columns.columns, target, reason)
+
+
+def check_learned(columns: Columns, classes: tuple[Any, ...]) -> None:
+    """Refuse names, categories and classes that ``Preprocessing.learn`` cannot have found."""
+    names = [
+        stored_text(name, "a column's name") for name in (*(each.name for each in columns.columns), columns.target)
+    ]
+    if len(set(names)) < len(names):
+        raise damaged("the names of columns and target", "all different", some(names))
+    for column in columns.words:
+        for word in column.categories:
+            stored_text(word, f"a category of {column.name!r}")
+        stored_order(column.categories, f"the categories of {column.name!r}")
+    for label in classes:
+        if isinstance(label, str):
+            stored_text(label, "a class")
+    stored_order(classes, "the classes")
+    if len(classes) == 1:
+        raise damaged("the classes", "at least two", list(classes))
+
+
+def index_note(index: list[str]) -> str:
+    """Say which columns are left out because they number the rows.
+
+    >>> index_note(["Unnamed: 0"]), index_note([])
+    ("; left out: 'Unnamed: 0', pandas' index, which only numbers the rows", '')
+    """
+    listed = some([repr(name) for name in index])
+    return f"; left out: {listed}, pandas' index, which only numbers the rows" if index else ""
 
 
 def dropped_names(frame: pl.DataFrame, target: str, drop: Iterable[str]) -> list[str]:

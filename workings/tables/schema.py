@@ -1,12 +1,11 @@
-"""Stored: what a model's file may hold of its table; anything that was not written by ``to_dict`` is refused."""
+"""Checks of the stored description of a table's columns: what ``to_dict`` did not write is refused."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-from workings.errors import FileError
-from workings.tables.wording import some
+from workings.errors import FileError, some
 
 MOST_STORED = 100_000  # categories or classes; a model that was taken over may have more than are learned here
 
@@ -43,11 +42,19 @@ def stored_list(value: object, what: str) -> list[Any]:
     return value
 
 
-def stored_text(value: object, what: str) -> str:
-    """Give text that must not be blank."""
-    if not isinstance(value, str) or not value.strip():
+def stored_word(value: object, what: str) -> str:
+    """Give text."""
+    if not isinstance(value, str):
         raise damaged(what, "text", value)
     return value
+
+
+def stored_text(value: object, what: str) -> str:
+    """Give text that must not be blank."""
+    text = stored_word(value, what)
+    if not text.strip():
+        raise damaged(what, "text", value)
+    return text
 
 
 def stored_number(value: object, what: str) -> float:
@@ -69,7 +76,7 @@ def stored_label(value: object) -> str | int | bool:
     """Give a class label."""
     if isinstance(value, bool) or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value
-    return stored_text(value, "a class")
+    return stored_word(value, "a class")
 
 
 def stored_order(values: tuple[Any, ...], what: str) -> None:

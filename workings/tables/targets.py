@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from workings.errors import InputError, counted, unknown_name
+from workings.errors import InputError, counted, some, unknown_name
 from workings.support.arrays import Array
 from workings.tables.cells import (
     MOST_CATEGORIES,
     as_numbers,
     as_texts,
+    few_or_numbers,
     is_text,
     load_polars,
+    numbers_in_text,
     refuse_many,
     refuse_missing,
     refuse_stray_text,
@@ -22,17 +24,7 @@ from workings.tables.cells import (
     with_gaps,
 )
 from workings.tables.features import mean_and_spread, standardized
-from workings.tables.schema import (
-    damaged,
-    stored_entries,
-    stored_label,
-    stored_list,
-    stored_number,
-    stored_order,
-    stored_spread,
-    stored_text,
-)
-from workings.tables.wording import first_row, place, some
+from workings.tables.wording import first_row, place
 
 if TYPE_CHECKING:
     import polars as pl
@@ -82,9 +74,14 @@ class ClassTarget:
             )
         return cls(column.name, classes)
 
+    @property
+    def is_text(self) -> bool:
+        """Whether the classes are words, such as 01, and not numbers or true and false."""
+        return isinstance(self.classes[0], str)
+
     def encode(self, column: pl.Series) -> Array:
         """Give labels, of shape (n,); refuse one that is not among the classes."""
-        labels = as_texts(column) if isinstance(self.classes[0], str) else as_labels(column)
+        labels = as_texts(column) if self.is_text else as_labels(column_of(column, type(self.classes[0])))
         known = {label: label for label in self.classes}
         given = labels.to_list()
         for row, label in enumerate(given):
@@ -102,20 +99,6 @@ class ClassTarget:
     def describe(self) -> str:
         """Say what the target is."""
         return f"target {self.name!r}: classification, {len(self.classes)} classes ({some(self.classes, most=5)})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give what a JSON file can hold."""
-        return {"task": self.task, "name": self.name, "classes": list(self.classes)}
-
-    @classmethod
-    def from_dict(cls, stored: object) -> ClassTarget:
-        """Read what ``to_dict`` gave; refuse anything else with a FileError."""
-        _, name, classes = stored_entries(stored, ("task", "name", "classes"))
-        labels = tuple(stored_label(label) for label in stored_list(classes, "the classes"))
-        stored_order(labels, "the classes")
-        if len(labels) < 2:
-            raise damaged("the classes", "at least two", classes)
-        return cls(stored_text(name, "the target's name"), labels)
 
 
 @dataclass(frozen=True)
@@ -169,6 +152,7 @@ class NumberTarget:
     name: str
     mean: float
     std: float
+    is_text: ClassVar[bool] = False
 
     @classmethod
     def learn(cls, column: pl.Series) -> NumberTarget:
@@ -188,7 +172,7 @@ class NumberTarget:
 
     def encode(self, column: pl.Series) -> Array:
         """Give standardized numbers, of shape (n,)."""
-        return standardized(as_numbers(column).to_numpy(), self.mean, self.std, self.name)
+        return standardized(as_numbers(numbers_in_text(column)).to_numpy(), self.mean, self.std, self.name)
 
     def predicted_names(self, count: int) -> tuple[str, ...]:
         """What the columns of predictions are called; several outputs, of a model that was taken over, are counted."""
@@ -200,17 +184,6 @@ class NumberTarget:
         how = f"standardized ({self.mean:.4g} ± {self.std:.4g})" if is_scaled else "in its own unit"
         return f"target {self.name!r}: regression, {how}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give what a JSON file can hold."""
-        return {"task": self.task, "name": self.name, "mean": self.mean, "std": self.std}
-
-    @classmethod
-    def from_dict(cls, stored: object) -> NumberTarget:
-        """Read what ``to_dict`` gave; refuse anything else with a FileError."""
-        _, name, mean, std = stored_entries(stored, ("task", "name", "mean", "std"))
-        name = stored_text(name, "the target's name")
-        return cls(name, stored_number(mean, "the target's mean"), stored_spread(std, "the target's std"))
-
 
 Target = ClassTarget | NumberTarget
 TARGET_TASKS: dict[str, type[Target]] = {kind.task: kind for kind in (ClassTarget, NumberTarget)}
@@ -219,6 +192,15 @@ TARGET_TASKS: dict[str, type[Target]] = {kind.task: kind for kind in (ClassTarge
 def label_text(label: Any) -> str:
     """A label as it stands in the names of columns."""
     return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def column_of(column: pl.Series, kind: type) -> pl.Series:
+    """Give text as labels of a kind, where all of it is; any other column as it is."""
+    if kind is not bool or not is_text(column):
+        return numbers_in_text(column)
+    texts = with_gaps(column).str.to_lowercase()
+    are_logical = texts.is_in(["true", "false"]).all()
+    return texts == "true" if are_logical else column
 
 
 def as_labels(column: pl.Series) -> pl.Series:
@@ -244,6 +226,7 @@ def learned_target(column: pl.Series, task: str) -> tuple[Target, str]:
     if task not in TASKS:
         raise unknown_name("task", task, TASKS)
     refuse_unusable(column)
+    column = numbers_in_text(column) if task == "regression" else few_or_numbers(column)
     gapped = with_gaps(column)
     refuse_missing([gapped], "A row without its target teaches nothing: fill the target in, or remove the row.")
     if task == "auto":

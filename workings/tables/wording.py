@@ -1,14 +1,14 @@
-"""Telling: a place in a table, a few names, a count, as a person would say them."""
+"""Messages: the place of a cell in a table, and the first line of another error."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workings.errors import InputError, unknown_name
+from workings.tables.values import place_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,18 +26,7 @@ def place(row: int, column: pl.Series) -> str:
     >>> place(2, polars.Series("age", [1, 2, 3]))
     "row 3 (line 4 of a CSV file), column 'age'"
     """
-    return f"row {row + 1} (line {row + 2} of a CSV file), column {column.name!r}"
-
-
-def some(names: Iterable[object], most: int = 10) -> str:
-    """List a few names, and say how many more there are.
-
-    >>> some("abcd", most=3)
-    'a, b, c and 1 more'
-    """
-    texts = [str(name) for name in names]
-    rest = f" and {len(texts) - most} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + rest
+    return place_of(row, column.name)
 
 
 def first_line(error: BaseException) -> str:

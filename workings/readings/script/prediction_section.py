@@ -6,7 +6,7 @@ from workings.model.targets import more_probable, most_probable, one_hot
 from workings.program.program import Statement, show_shape, told
 from workings.readings.script.draft import RAW_COLUMNS, Page
 from workings.readings.script.text import INDENT, WIDTH, fitting, labels_line, quoted
-from workings.tables.columns import Columns, Number, Words, filled, original, standard
+from workings.tables.columns import CategoryColumn, Columns, NumberColumn, filled, original, standard
 
 
 def write_predicting(page: Page) -> None:
@@ -75,13 +75,13 @@ def table_function(page: Page, columns: Columns) -> None:
         f"{INDENT}parts = []",
     ]
     for column in columns.columns:
-        lines = word_lines(column) if isinstance(column, Words) else number_lines(column)
+        lines = word_lines(column) if isinstance(column, CategoryColumn) else number_lines(column)
         page.write(*lines, indent=INDENT)
     whole = page.in_precision("np.column_stack(parts)")
     page.lines += [f"{INDENT}return {whole}"]
 
 
-def number_lines(column: Number) -> list[str]:
+def number_lines(column: NumberColumn) -> list[str]:
     """How a column of numbers becomes one of X."""
     name = quoted(column.name)
     lines = [f"x = np.asarray(table[{name}], dtype=float)"]
@@ -96,7 +96,7 @@ def number_lines(column: Number) -> list[str]:
     ]
 
 
-def word_lines(column: Words) -> list[str]:
+def word_lines(column: CategoryColumn) -> list[str]:
     """How a column of words becomes one of X for each category."""
     name, gap = quoted(column.name), quoted(column.fill or "")
     lines = [f"known = np.array([{', '.join(map(quoted, column.categories))}])"]

@@ -1,0 +1,212 @@
+"""The values of one column, as a table of any kind gives them: a list, a pandas or polars column, a NumPy array.
+
+Numbers come out as float64 with NaN for a gap, words as the number of their category.  Each value is read by itself, so
+what becomes of a row never depends on the rows beside it: the text "2.5" is a number and true is the word "true",
+whatever type the other rows give the column.
+"""
+
+from __future__ import annotations
+
+import datetime
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from workings.errors import InputError
+from workings.support.arrays import Array
+from workings.tables.plain_csv import number_in, unmarked
+
+GAP, UNKNOWN = -1, -2  # in place of a category's number
+
+
+def place_of(row: int, name: str) -> str:
+    """Name a cell as a person finds it, from the index of its row.
+
+    >>> place_of(2, "age")
+    "row 3 (line 4 of a CSV file), column 'age'"
+    """
+    return f"row {row + 1} (line {row + 2} of a CSV file), column {name!r}"
+
+
+def is_gap(value: Any) -> bool:
+    """Whether a value is missing: None, NaN, pandas' NA and NaT, or blank text.
+
+    >>> [is_gap(value) for value in (None, float("nan"), " ", 0, "NA")]
+    [True, True, True, False, False]
+    """
+    if value is None or isinstance(value, str):
+        return not (value and value.strip())
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas' NA neither equals itself nor differs
+        return True
+    except ValueError:  # an array
+        return False
+
+
+def as_list(values: Any) -> list[Any]:
+    """The values as Python's own objects, where the column can give them; dates stay dates."""
+    convert = getattr(values, "tolist", None) or getattr(values, "to_list", None)
+    has_dates = getattr(getattr(values, "dtype", None), "kind", "") in ("m", "M")  # NumPy would give some as numbers
+    return list(values) if convert is None or has_dates else list(convert())
+
+
+# -- numbers ---------------------------------------------------------------------------------
+
+
+def read_numbers(values: Any, name: str, *, marks: bool = False) -> Array:
+    """A column of numbers as float64, with NaN for a gap; true and false are 1 and 0.
+
+    Parameters
+    ----------
+    values : list, array or column
+        Numbers, or text that is a number.
+    name : str
+        The column, for messages.
+    marks : bool
+        Whether a mark such as "NA" is a gap.
+
+    Raises
+    ------
+    InputError
+        For other text, dates, nested values and infinities, with row and column.
+
+    Examples
+    --------
+    >>> read_numbers([1, None, "2.5", True, "false"], "age")
+    array([1. , nan, 2.5, 1. , 0. ])
+    """
+    x = plain_numbers(values)
+    if x is None:
+        found = [read_number(value, row, name, marks=marks) for row, value in enumerate(as_list(values))]
+        x = np.array(found, dtype=np.float64)
+    if np.isinf(x).any():
+        row = int(np.flatnonzero(np.isinf(x))[0])
+        raise InputError(f"The value {x[row]} in {place_of(row, name)} is not finite. Correct it or remove the row.")
+    return x
+
+
+def plain_numbers(values: Any) -> Array | None:
+    """A column that holds nothing but numbers as float64; None for any other."""
+    try:
+        array = np.asarray(values)
+    except Exception:  # a type that NumPy does not know raises whatever its library chooses
+        return None
+    return array.astype(np.float64) if array.ndim == 1 and array.dtype.kind in "biuf" else None
+
+
+def read_number(value: Any, row: int, name: str, *, marks: bool) -> float:
+    """One value as a number; NaN for a gap."""
+    if is_gap(value) or (marks and isinstance(value, str) and not unmarked(value.strip())):
+        return np.nan
+    refuse_unusable(value, row, name)
+    if isinstance(value, str):
+        return number_in_text(value, row, name)
+    if not isinstance(value, (numbers.Number, np.bool_)) or isinstance(value, complex):
+        raise InputError(
+            f"The value in {place_of(row, name)} is a {type(value).__name__}, but this column must hold numbers."
+        )
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except OverflowError as error:
+        raise InputError(f"The value in {place_of(row, name)} is too large. Correct it or remove the row.") from error
+
+
+def number_in_text(text: str, row: int, name: str) -> float:
+    """A number that is written as text, or true and false as 1 and 0."""
+    try:
+        if "_" in text:  # which Python would read as nothing
+            raise ValueError(text)
+        return number_in(text.strip(), ".")
+    except ValueError as error:
+        raise InputError(
+            f"Text {text!r} in {place_of(row, name)}: this column must hold numbers. Correct the value."
+        ) from error
+
+
+def refuse_unusable(value: Any, row: int, name: str) -> None:
+    """Refuse dates, times, bytes and nested values, which are no numbers."""
+    if isinstance(value, (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)):
+        raise InputError(
+            f"Column {name!r} holds dates or times ({type(value).__name__} in {place_of(row, name)}), which a network "
+            f"cannot take. Put numbers in their place: the month, or the days since some event."
+        )
+    refuse_nested(value, row, name)
+
+
+def refuse_nested(value: Any, row: int, name: str) -> None:
+    """Refuse bytes and values that hold values."""
+    if isinstance(value, (bytes, Mapping, np.ndarray)) or (isinstance(value, Sequence) and not isinstance(value, str)):
+        raise InputError(
+            f"Column {name!r} holds values of type {type(value).__name__} ({place_of(row, name)}); a column must hold "
+            f"numbers, text or true/false."
+        )
+
+
+# -- words -----------------------------------------------------------------------------------
+
+
+def read_codes(values: Any, name: str, categories: Sequence[str], *, marks: bool = False) -> Array:
+    """For each value of a column of words the number of its category, ``GAP``, or ``UNKNOWN``.
+
+    Parameters
+    ----------
+    values : list, array or column
+        Words, or what is one of the categories when it is written out.
+    name : str
+        The column, for messages.
+    categories : sequence of str
+        The words that are known.
+    marks : bool
+        Whether a mark such as "NA" is a gap, unless it is one of the categories.
+
+    Raises
+    ------
+    InputError
+        For bytes and nested values.
+
+    Examples
+    --------
+    >>> read_codes(["007", 7, 7.0, " A ", None, "007A"], "code", ("007", "7", "A"))
+    array([ 0,  1,  1,  2, -1, -2])
+    >>> read_codes([True, "false", "unknown"], "smoker", ("false", "true", "unknown"))
+    array([1, 0, 2])
+    """
+    known = {category: code for code, category in enumerate(categories)}
+    found = [code_of(value, row, name, known, marks=marks) for row, value in enumerate(as_list(values))]
+    return np.array(found, dtype=np.int64)
+
+
+def code_of(value: Any, row: int, name: str, known: Mapping[str, int], *, marks: bool) -> int:
+    """The number of one value's category, ``GAP``, or ``UNKNOWN``."""
+    if isinstance(value, str) and value in known:
+        return known[value]
+    if is_gap(value):
+        return GAP
+    refuse_nested(value, row, name)
+    for text in spellings(value):
+        if text in known:
+            return known[text]
+    is_mark = marks and isinstance(value, str) and not unmarked(value.strip())
+    return GAP if is_mark else UNKNOWN
+
+
+def spellings(value: Any) -> tuple[str, ...]:
+    """The ways to write a value as a word, the most exact first.
+
+    >>> spellings(" red "), spellings(4.0), spellings(True), spellings(datetime.datetime(2024, 1, 5))
+    ((' red ', 'red'), ('4.0', '4'), ('true', 'True'), ('2024-01-05 00:00:00', '2024-01-05T00:00:00', '2024-01-05'))
+    """
+    text = str(value)
+    if isinstance(value, str):
+        return text, text.strip()
+    if isinstance(value, (bool, np.bool_)):
+        return text.lower(), text
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return text, str(int(value))  # whole numbers become decimals where a table has gaps
+    if isinstance(value, datetime.datetime):
+        is_day = value.time() == datetime.time()
+        return (text, value.isoformat(), *([value.date().isoformat()] if is_day else []))
+    return (text,)
