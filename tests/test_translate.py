@@ -6,10 +6,14 @@ the weights must indeed differ: a sentence of caution that is not needed is a mi
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import sys
 import warnings
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,10 +57,13 @@ from workings.activations import ACTIVATIONS
 from workings.cli.commands import app
 from workings.cli.described import described
 from workings.initializers import INITIALIZERS
+from workings.layers import LAYERS
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
 from workings.readings.translate import torch as torch_translation
+from workings.readings.translate.plan import Plan
 from workings.readings.translate.systems import SYSTEMS
+from workings.readings.translate.writer import Writer
 from workings.regularizers import REGULARIZERS
 from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
 
@@ -101,6 +108,7 @@ LOSS_OF = {
     "BinaryCrossEntropy": BinaryCrossEntropy(),
     "Poisson": Poisson(),
 }
+LAYER_OF = {"Dense": Dense(5, "tanh"), "Dropout": Dropout(0.2), "BatchNorm": BatchNorm()}
 
 
 def data(loss: Any, n_out: int) -> tuple[Any, Any]:
@@ -433,10 +441,10 @@ def test_validation_with_words_and_with_lbfgs() -> None:
     assert names["val_loss"] == [pytest.approx(history["val_loss"][-1], rel=1e-3)]
 
 
-def test_scikit_learn_measures_on_no_rows_of_ours() -> None:
+def test_scikit_learn_takes_no_validation_set() -> None:
     told, distance, *_ = weighed("sklearn", network(), SGD(0.2), {"validation": True})
     check(told, distance)
-    assert any("measures on no rows of yours" in note for note in told.notes)
+    assert any("takes no validation set" in note for note in told.notes)
 
 
 @pytest.mark.parametrize(
@@ -652,7 +660,7 @@ def test_first_weights_are_drawn_as_ours(system: str, name: str) -> None:
 
 def test_scikit_learn_draws_otherwise_and_that_is_said() -> None:
     told = network().translate("sklearn", optimizer=SGD(0.1))
-    assert any("biases evenly" in note for note in told.differences)
+    assert any("biases uniformly" in note for note in told.differences)
     X, y = data(CrossEntropy(), 3)
     model = run_there(told, network(), X, y)["model"]
     assert model.intercepts_[0].any()
@@ -684,6 +692,90 @@ def test_the_settings_alone_make_code_that_runs() -> None:
     for system in SYSTEMS:
         told = net.translate(system, optimizer=Adam(), epochs=2, batch_size=None)
         assert arrays_of(system, net.build(4), run_there(told, net, X, y)["model"])["W1"].shape == (4, 5)
+
+
+# -- the contract ---------------------------------------------------------------------------
+
+
+def kinds_of(kind: type[Writer]) -> Iterator[type[Writer]]:
+    """Every class below a class that can be made: one for each system, and for each solver that has one."""
+    for below in kind.__subclasses__():
+        yield from kinds_of(below)
+        if not inspect.isabstract(below):
+            yield below
+
+
+QUESTIONS = sorted(Writer.__abstractmethods__ | {"notes_on_training"})
+
+
+@pytest.mark.parametrize("kind", [*kinds_of(Writer)], ids=lambda kind: kind.__name__)
+def test_every_writer_answers_every_question(kind: type[Writer]) -> None:
+    for name in QUESTIONS:
+        assert inspect.signature(getattr(kind, name)) == inspect.signature(getattr(Writer, name)), name
+    notes = [name.removeprefix("notes_on_") for name in QUESTIONS if name.startswith("notes_on_")]
+    assert sorted(kind.order_of_notes) == sorted(notes), "each question's notes are given, once"
+
+
+def test_every_writer_is_used_for_some_optimizer() -> None:
+    plans = [Plan(network(), optimizer) for optimizer in (*OPTIMIZER_OF.values(), LBFGS())]
+    used = {type(make(plan)) for system, make in SYSTEMS.items() for plan in plans[: -1 if system == "keras" else None]}
+    assert used == set(kinds_of(Writer))
+
+
+def registered() -> Iterator[tuple[str, Network, Any]]:
+    """Each row of each registry, in a network and its optimizer; a new row has to be written above."""
+    for name in ACTIVATIONS:
+        yield name, network(hidden=[Dense(6, name)]), SGD(0.1)
+    for name in LAYERS:
+        yield name, network(hidden=[LAYER_OF[name]]), SGD(0.1)
+    for name in INITIALIZERS:
+        yield name, network(hidden=[Dense(6, weights=name, biases=name)]), SGD(0.1)
+    for name in LOSSES:
+        yield name, network(LOSS_OF[name]), SGD(0.1)
+    for name in REGULARIZERS:
+        yield name, network(regularizer=PENALTIES[name]), SGD(0.1)
+    for name in OPTIMIZERS:
+        yield name, network(), OPTIMIZER_OF[name]
+    for name in SCHEDULES:
+        yield name, network(), SGD(SCHEDULE_OF[name])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_row_of_every_registry_is_code_or_an_error_that_names_it(system: str) -> None:
+    refused = {}
+    for name, net, optimizer in registered():
+        try:
+            told = net.translate(system, optimizer=optimizer, rows=ROWS)
+        except InputError as error:
+            refused[name] = str(error)
+        else:
+            compile(told.code, name, "exec")
+    assert all(name in words for name, words in refused.items())
+    in_sklearn = {"identity", "sigmoid", "tanh", "relu"}
+    no_counterpart = {*ACTIVATIONS} - in_sklearn | {"Dropout", "BatchNorm", "AbsoluteError", "Huber"}
+    assert set(refused) == (no_counterpart if system == "sklearn" else set())
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, str]]:
+    """Each module that a file imports, with the name that it takes; in functions and for types, too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield from ((str(node.module), alias.name) for alias in node.names)
+
+
+def test_the_files_of_the_translator_import_each_other_in_no_circle() -> None:
+    folder = Path(torch_translation.__file__).parent
+    package, files = "workings.readings.translate", {path.stem: path for path in folder.glob("*.py")}
+    graph = {
+        name: {(f"{module}.{taken}" if module == package else module).removeprefix(f"{package}.")
+               for module, taken in imports_of(path) if module.startswith(package)}
+        for name, path in files.items()
+    }  # fmt: skip
+    TopologicalSorter(graph).prepare()
+    assert graph["translation"] | graph["plan"] <= {"formatting"}
+    machine = ("workings.training.training", "workings.network")
+    taken = {taken for path in files.values() for module, taken in imports_of(path) if module in machine}
+    assert taken <= {"checked_optimizer", "whole_number", "Network"}
 
 
 # -- what cannot be translated, and what is said ----------------------------------------------

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workings.readings.equations import Equations
     from workings.readings.explain import Explanation, Influence
     from workings.readings.script.settings import Held
-    from workings.readings.translate.plan import Translation
+    from workings.readings.translate.translation import Translation
 
 
 class Network(Model):

@@ -79,18 +79,20 @@ def described(text: str) -> tuple[Network, dict[str, Any]]:
                 things.append(made(value, NAMES))
             case _:
                 raise not_known(statement)
-    return network_of(things), settings | optimizer_of(things)
+    network = network_of(things)
+    optimizer = the_one([thing for thing in things if isinstance(thing, (Part, LBFGS))], "optimizer")
+    return network, settings if optimizer is None else {**settings, "optimizer": optimizer}
 
 
 def described_or_loaded(what: str) -> tuple[Network, dict[str, Any]]:
-    """A network from a model file, if the text looks like a file's name, else from settings as text."""
+    """Load a network from a model file if the text looks like its name; else read settings as text."""
     if what.endswith(".safetensors") or ("(" not in what and Path(what).is_file()):
         return Network.load(what), {}
     return described(what)
 
 
 def statements(text: str) -> list[ast.stmt]:
-    """The text as syntax."""
+    """Parse the text."""
     try:
         return ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -98,7 +100,7 @@ def statements(text: str) -> list[ast.stmt]:
 
 
 def not_known(node: ast.AST) -> InputError:
-    """The error for anything but calls of known names with literals."""
+    """Make the error for anything but calls of known names with literals."""
     return InputError(
         f"Settings hold only calls of the library's names with numbers and texts, not {ast.unparse(node)[:60]!r}. "
         f"An example: {EXAMPLE}"
@@ -106,7 +108,7 @@ def not_known(node: ast.AST) -> InputError:
 
 
 def literal(node: ast.expr) -> Any:
-    """A number, a text, or a list of them."""
+    """Read a number, a text, or a list of them."""
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -114,7 +116,7 @@ def literal(node: ast.expr) -> Any:
 
 
 def made(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
-    """What a call of one of the library's names makes."""
+    """Make the object that a call of one of the library's names describes."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise not_known(node)
     if node.func.id not in names:
@@ -130,12 +132,12 @@ def made(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
 
 
 def argument(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
-    """A call inside of a call, or a literal."""
+    """Read an argument: a call or a literal."""
     return made(node, names) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else literal(node)
 
 
 def called(node: ast.expr, kind: Callable[..., Any], given: list[Any], named: dict[str, Any]) -> Any:
-    """Make a thing of arguments that may be wrong."""
+    """Call a class with arguments that may be wrong."""
     try:
         return kind(*given, **named)
     except WorkingsError:
@@ -145,25 +147,20 @@ def called(node: ast.expr, kind: Callable[..., Any], given: list[Any], named: di
 
 
 def network_of(things: list[Any]) -> Network:
-    """The network that the things describe."""
+    """Make the network of the layers, the loss and the regularizers."""
     layers = [thing for thing in things if isinstance(thing, Layer)]
     if not layers:
         raise InputError(f"These settings have no layers. An example: {EXAMPLE}")
     loss = the_one([thing for thing in things if isinstance(thing, Loss)], "loss")
     if loss is None:
-        raise InputError("These settings have no loss: add CrossEntropy() for classes, or SquaredError() for numbers.")
+        examples = "CrossEntropy() for classes, or SquaredError() for numbers"
+        raise InputError(f"These settings have no loss: add {examples}.")
     penalties = [thing for thing in things if isinstance(thing, Regularizer)]
     return Network(layers, loss=loss, regularizer=penalties or None)
 
 
-def optimizer_of(things: list[Any]) -> dict[str, Any]:
-    """The optimizer, if there is one."""
-    optimizer = the_one([thing for thing in things if isinstance(thing, (Part, LBFGS))], "optimizer")
-    return {} if optimizer is None else {"optimizer": optimizer}
-
-
 def the_one(found: list[Any], what: str) -> Any:
-    """The only one of its kind, or None."""
+    """Return the only one of its kind, or None."""
     if len(found) > 1:
         plural = f"{what}es" if what.endswith("s") else f"{what}s"
         raise InputError(f"These settings have two {plural}, {found[0]!r} and {found[1]!r}: leave one of them out.")

@@ -8,46 +8,20 @@ The conventions are those of Keras 3.15's own source: ``optimizers/base_optimize
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from workings import initializers as first
+from workings import optimizers as ours
 from workings.activations import Activation
 from workings.errors import InputError
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Poisson, SquaredError
-from workings.optimizers import (
-    LBFGS,
-    SGD,
-    AdaGrad,
-    Adam,
-    AdamEpsilonHat,
-    AdamW,
-    ClipByNorm,
-    ClipByValue,
-    Decay,
-    Freeze,
-    Momentum,
-    Nesterov,
-    RMSProp,
-)
-from workings.readings.translate.plan import (
-    INDENT,
-    SMALL_EPS,
-    WIDTH,
-    Draft,
-    Plan,
-    Translation,
-    broken,
-    call,
-    counterpart,
-    plain,
-    starts,
-)
+from workings.readings.translate.formatting import INDENT, WIDTH, call, indented, keywords, plain, wrapped
+from workings.readings.translate.plan import Plan
+from workings.readings.translate.translation import Difference
+from workings.readings.translate.writer import SMALL_EPS, Writer, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
-from workings.schedules import OnPlateau
-
-NAME = "Keras"
 
 # fmt: off
 ACTIVATIONS = {  # those that a Dense layer takes by name
@@ -96,483 +70,406 @@ INITIALIZERS: dict[type, Any] = {
     first.Zeros:         lambda i: '"zeros"',
     first.Constant:      lambda i: f"keras.initializers.Constant({float(i.value)!r})",
 }
-OPTIMIZERS: dict[type, Any] = {
-    SGD:      lambda o: {"": "SGD"},
-    Momentum: lambda o: {"": "SGD", "momentum": float(o.momentum)},
-    Nesterov: lambda o: {"": "SGD", "momentum": float(o.momentum), "nesterov": True},
-    AdaGrad:  lambda o: {"": "Adagrad", "initial_accumulator_value": 0.0, "epsilon": plain(o.eps**2)},
-    RMSProp:  lambda o: {"": "RMSprop", "rho": o.rho, "epsilon": plain(o.eps**2)},
-    Adam:     lambda o: {"": "Adam", "beta_1": o.beta1, "beta_2": o.beta2, "epsilon": o.eps},
-    AdamEpsilonHat: lambda o: {"": "Adam", "beta_1": o.beta1, "beta_2": o.beta2, "epsilon": o.eps},
-    AdamW:    lambda o: {"": "AdamW", "beta_1": o.beta1, "beta_2": o.beta2, "epsilon": o.eps},
+OPTIMIZERS: dict[type, Any] = {  # the name, and the settings but for learning_rate
+    ours.SGD:      lambda o: ("SGD", {}),
+    ours.Momentum: lambda o: ("SGD", {"momentum": float(o.momentum)}),
+    ours.Nesterov: lambda o: ("SGD", {"momentum": float(o.momentum), "nesterov": True}),
+    ours.AdaGrad:  lambda o: ("Adagrad", {"initial_accumulator_value": 0.0, "epsilon": plain(o.eps**2)}),
+    ours.RMSProp:  lambda o: ("RMSprop", {"rho": o.rho, "epsilon": plain(o.eps**2)}),
+    ours.Adam:     lambda o: ("Adam", {"beta_1": o.beta1, "beta_2": o.beta2, "epsilon": o.eps}),
+    ours.AdamEpsilonHat: lambda o: ("Adam", {"beta_1": o.beta1, "beta_2": o.beta2, "epsilon": o.eps}),
+    ours.AdamW:    lambda o: ("AdamW", {"beta_1": o.beta1, "beta_2": o.beta2, "epsilon": o.eps}),
 }
 # fmt: on
 ATTRIBUTES = {"W": "kernel", "b": "bias", "gamma": "gamma", "beta": "beta"}
 
 
-@dataclass(frozen=True)
-class Sequential:
-    """``keras.Sequential`` for a network: the text of each layer, and where each of our arrays lives in it."""
+class Keras(Writer):
+    """Write one plan as code for Keras."""
 
-    layers: tuple[str, ...]
-    arrays: dict[int, tuple[str, ...]]  # by the index in model.layers, the names in the order of set_weights
-    places: dict[str, str]  # "W1": "model.layers[0].kernel"
-
-
-def write(plan: Plan) -> Translation:
-    """Translate a plan."""
-    return Writer(plan).translation()
-
-
-class Writer:
-    """Writes one plan as code for Keras."""
+    system = "keras"
+    name = "Keras"
+    generator = "Keras's own generator"
+    order_of_notes = ("data", "start", "parts", "optimizer", "schedule", "plateau",
+                      "loss", "regularizers", "training", "layers", "rows")  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
-        if isinstance(plan.last, LBFGS):
+        if isinstance(plan.last, ours.LBFGS):
             raise InputError(
-                "Keras has no L-BFGS: an optimizer there is given one gradient for each batch, and L-BFGS asks for the "
-                "objective several times in a step. Translate another optimizer, or translate to torch or sklearn."
+                "Keras has no L-BFGS: an optimizer there is given one gradient for each batch, and L-BFGS asks for "
+                "the objective several times in a step. Translate another optimizer, or translate to torch or "
+                "sklearn."
             )
-        self.plan, self.draft = plan, Draft()
-        self.model = self.sequential()
+        super().__init__(plan)
+        self.arrays: dict[int, list[str]] = {}  # by the index in model.layers, the names in the order of set_weights
+        self.places: dict[str, str] = {}  # "W1": "model.layers[0].kernel"
+        self.modules = self.layers()  # which finds the arrays and the places
+        network = plan.network
+        adds_outputs = network.loss.reduction != "mean" and network.loss.target != "classes"
+        self.loss_factor = (0.5 if plan.has_half else 1.0) * (network.targets.n_out if adds_outputs else 1)
+        self.weighs_rows = plan.has_weights and plan.class_weights is None
+        self.frozen = [name for name in plan.trained if name not in plan.steps[-1][1]]
+        self.clips = [part for part in plan.parts if isinstance(part, (ours.ClipByNorm, ours.ClipByValue))]
+        self.sets_epsilon = type(plan.last) in (ours.Adam, ours.AdamW)  # from step to step
+        self.sets_every_step = plan.has_schedule or self.sets_epsilon
 
-    def translation(self) -> Translation:
-        """The code and the sentences."""
-        plan = self.plan
-        lines = plan.imports("import keras", "import numpy as np", "")
-        dtype = plan.network.dtype
-        lines += [f'keras.config.set_floatx("{dtype}")', f'keras.config.set_dtype_policy("{dtype}")']
-        self.draft.note(
-            f"Keras computes in float32 unless told; set_floatx makes the rate {dtype} and set_dtype_policy the "
-            "layers, even where some were made before."
+    def imports(self) -> list[str]:
+        dtype = self.plan.network.dtype
+        lines = [*self.imports_of_schedule(), "import keras", "import numpy as np", ""]
+        return [*lines, f'keras.config.set_floatx("{dtype}")', f'keras.config.set_dtype_policy("{dtype}")']
+
+    def training(self) -> list[str]:
+        lines = [*self.schedule(), *self.optimizer(), *self.callback_of_steps(), *self.plateau()]
+        return [*lines, *self.loss(), *self.fit()]
+
+    def data(self) -> list[str]:
+        lines = [*self.row_weights(), *self.class_numbers(), *self.without_zero_weights(), self.targets("y", "X")]
+        return [*lines, self.targets("y_val", "X_val")] if self.plan.validation else lines
+
+    def targets(self, y: str, X: str) -> str:
+        """Convert targets to what the loss takes."""
+        network = self.plan.network
+        if network.loss.target != "classes":
+            return f"{y} = np.asarray({y}).astype(X.dtype).reshape(len({X}), {network.targets.n_out})"
+        if self.plan.smoothing:
+            return f"{y} = keras.utils.to_categorical({y}, {network.targets.n_out})"
+        return f"{y} = np.asarray({y})"
+
+    def notes_on_data(self) -> Iterator[str]:
+        network = self.plan.network
+        yield (
+            f"Keras computes in float32 by default; set_floatx makes the rate {network.dtype} and set_dtype_policy "
+            "the layers, even those made before."
         )
-        lines += [*plan.given(), *self.row_weights(), *plan.labels_as_numbers()]
-        lines += plan.left_out() if self.weighs_rows else []
-        lines += [line for name in self.target_names for line in self.targets(*name)]
-        lines += ["", "model = keras.Sequential(["]
-        lines += [f"{INDENT}keras.Input(({plan.columns},)),"]
-        for text in self.model.layers:
-            *lines_before, end = broken(text, INDENT)
-            lines += [*lines_before, f"{end},"]
-        lines += ["])", *self.start(), *self.frozen(), ""]
-        lines += ["", *plan.rate_function()] if plan.has_schedule else []
-        lines += [*broken(f"optimizer = {self.optimizer()}"), *self.callback(), *self.compiled(), *self.fitted()]
-        self.tell_layers()
-        self.tell_rows()
-        return self.draft.translation("keras", lines)
+        if network.loss.target == "classes":
+            yield (
+                "SparseCategoricalCrossentropy takes class numbers from 0, CategoricalCrossentropy one-hot rows (and "
+                "it alone smooths labels); ours takes either, and labels of any kind."
+            )
 
-    # -- what rows count, and on which is measured -------------------------------------------
-
-    @property
-    def weighs_rows(self) -> bool:
-        """Whether each row is given a weight; class_weight does it where there is nothing else."""
-        return self.plan.has_weights and self.plan.class_weights is None
-
-    def row_weights(self) -> list[str]:
-        """One weight for each row, where it is needed."""
-        return self.plan.row_weights() if self.weighs_rows else []
-
-    @property
-    def target_names(self) -> list[tuple[str, str]]:
-        """The targets and the inputs that they belong to."""
-        return [("y", "X"), ("y_val", "X_val")] if self.plan.validation else [("y", "X")]
-
-    def tell_rows(self) -> None:
-        """What becomes of weights and of validation rows."""
-        plan, note = self.plan, self.draft.note
+    def notes_on_rows(self) -> Iterator[str]:
+        plan = self.plan
         if plan.has_weights and plan.network.loss.reduction == "mean":
-            note(
-                "Keras's usual mean divides weighted losses by the number of rows; mean_with_sample_weight divides by "
-                "the sum of their weights, as ours does."
+            yield (
+                "Keras's usual mean divides weighted losses by the number of rows; mean_with_sample_weight divides "
+                "by the sum of their weights, as ours does."
             )
         if plan.has_weights and not self.weighs_rows:
-            note("class_weight is by class numbers from 0; it may not stand beside sample_weight.")
-        plan.tell_weights(self.draft)
+            yield "class_weight is by class numbers from 0; it cannot be combined with sample_weight."
+        yield from self.notes_on_weights()
         if plan.validation:
-            self.tell_validation()
+            yield "Keras's val_loss includes the penalties and uses no row weights, as ours."
+        if plan.validation and plan.network.loss.reduction == "sum":
+            yield "Our val_loss is for each row; Keras's is a sum over the rows of each batch."
+        if plan.validation and self.l2_of_batch:
+            yield "L2PerRow is divided by the validation rows in ours; Keras's penalty is that of the training."
 
-    def tell_validation(self) -> None:
-        """How far Keras's val_loss is ours."""
-        note = self.draft.note
-        note("Keras's val_loss has the penalties in it and weighs no rows, as ours.")
-        if self.plan.network.loss.reduction == "sum":
-            note("Our val_loss is for each row; Keras's is a sum over the rows of each batch.")
-        if self.per_row:
-            note("L2PerRow is divided by the validation rows in ours; Keras's penalty is that of the training.")
-
-    # -- the model -------------------------------------------------------------------------
-
-    def sequential(self) -> Sequential:
-        """The layers; an activation with a number of its own is a layer of its own."""
-        layers: list[str] = []
-        arrays: dict[int, tuple[str, ...]] = {}
-        places: dict[str, str] = {}
-        for position, (layer, number) in enumerate(self.plan.layers):
-            is_last = position == len(self.plan.layers) - 1
-            letters = (*layer.parameters, *layer.statistics)
-            if letters:
-                arrays[len(layers)] = tuple(f"{letter}{number}" for letter in letters)
+    def layers(self) -> list[str]:
+        texts: list[str] = []
+        for position, (layer, number) in enumerate(self.plan.layers, 1):
+            if layer.parameters:
+                letters = (*layer.parameters, *layer.statistics)
+                self.arrays[len(texts)] = [f"{letter}{number}" for letter in letters]
             for letter in layer.parameters:
-                places[f"{letter}{number}"] = f"model.layers[{len(layers)}].{ATTRIBUTES[letter]}"
-            layers += self.layer(layer, is_last)
-        return Sequential(tuple(layers), arrays, places)
+                self.places[f"{letter}{number}"] = f"model.layers[{len(texts)}].{ATTRIBUTES[letter]}"
+            texts += self.layer(layer, is_last=position == len(self.plan.layers))
+        return texts
 
-    def layer(self, layer: Layer, is_last: bool) -> list[str]:
-        """A layer, and its activation where that is a layer of its own."""
-        if isinstance(layer, Dense):
-            name = ACTIVATIONS.get(layer.bend.name)
-            name = "exponential" if is_last and isinstance(self.plan.network.loss, Poisson) else name
-            return [self.dense(layer, name), *([] if name else self.bend(layer.bend))]
-        if isinstance(layer, Dropout):
-            return [f"keras.layers.Dropout({layer.rate!r})"]
-        if isinstance(layer, BatchNorm):
-            momentum, name = plain(1 - layer.momentum), layer.bend.name
-            told = f"keras.layers.BatchNormalization(momentum={momentum!r}, epsilon={layer.eps!r})"
-            bend = [f'keras.layers.Activation("{ACTIVATIONS[name]}")'] if name in ACTIVATIONS else self.bend(layer.bend)
-            return [told, *bend]
+    def model(self) -> list[str]:
+        columns = self.plan.network.n_in or "X.shape[1]"
+        lines = ["", "model = keras.Sequential([", f"{INDENT}keras.Input(({columns},)),"]
+        for text in self.modules:
+            *before, end = wrapped(text, INDENT)
+            lines += [*before, f"{end},"]
+        return [*lines, "])"]
+
+    def layer(self, layer: Layer, *, is_last: bool) -> list[str]:
+        """Write a layer; an activation with a constant of its own is a layer of its own."""
+        match layer:
+            case Dense():
+                takes_rates = is_last and isinstance(self.plan.network.loss, Poisson)
+                name = "exponential" if takes_rates else ACTIVATIONS.get(layer.bend.name)
+                return [self.dense(layer, name), *([] if name else self.activation_layer(layer.bend))]
+            case Dropout():
+                return [f"keras.layers.Dropout({layer.rate!r})"]
+            case BatchNorm():
+                settings = {"momentum": plain(1 - layer.momentum), "epsilon": layer.eps}
+                name = ACTIVATIONS.get(layer.bend.name)
+                named = [f'keras.layers.Activation("{name}")'] if name else self.activation_layer(layer.bend)
+                return [call("keras.layers.BatchNormalization", **settings), *named]
         raise InputError(f"Keras has no layer for {layer!r}: it cannot be translated.")
 
-    def dense(self, layer: Dense, activation: str | None) -> str:
-        """A Dense layer."""
-        settings: dict[str, object] = {"activation": activation and f'"{activation}"'}
-        if not layer.bias:
-            settings["use_bias"] = False
-        if self.plan.weights == "draw":
-            names = {"W": "kernel_initializer", "b": "bias_initializer"}
-            for letter, given, default in starts(layer):
-                how = first.initializer_of(given, default)
-                told = counterpart(how, INITIALIZERS, 'the first values (give weights="given" instead)', NAME)
-                settings[names[letter]] = None if (letter, told) == ("b", '"zeros"') else told
-        lam, lam1 = plain(self.plan.strength(L2) + self.per_row), self.plan.strength(L1)
-        if lam or lam1:
-            penalty = {"l1": lam1 or None, "l2": plain(lam / 2) or None}
-            settings["kernel_regularizer"] = call("keras.regularizers.L1L2", **penalty)
-        told = call("", **settings)[1:-1]
-        return f"keras.layers.Dense({layer.units}{', ' if told else ''}{told})"
-
-    @property
-    def per_row(self) -> float:
-        """What L2PerRow comes to with the rows of a full batch."""
-        alpha = self.plan.strength(L2PerRow)
-        if alpha and self.plan.batch_rows is None:
-            raise InputError("L2PerRow is divided by the rows of a batch: say how many there are (rows=…).")
-        return plain(alpha / (self.plan.batch_rows or 1))
-
-    def bend(self, activation: Activation) -> list[str]:
-        """An activation as a layer."""
+    def activation_layer(self, activation: Activation) -> list[str]:
+        """Write an activation as a layer; the identity needs none."""
         if activation.name == "identity":
             return []
         if activation.name not in BENDS:
             raise InputError(f"Keras has no layer for the activation {activation.name!r}: it cannot be translated.")
         return [BENDS[activation.name].format(**activation.constants)]
 
-    def targets(self, y: str, X: str) -> list[str]:
-        """The targets as Keras wants them."""
-        network = self.plan.network
-        loss, n_out = network.loss, network.targets.n_out
-        if loss.target == "classes":
-            self.draft.note(
-                "SparseCategoricalCrossentropy takes class numbers from 0, CategoricalCrossentropy one-hot rows (and "
-                "it alone smooths labels); ours takes either, and labels of any kind."
-            )
-            hot = bool(getattr(loss, "label_smoothing", 0))
-            return [f"{y} = keras.utils.to_categorical({y}, {n_out})" if hot else f"{y} = np.asarray({y})"]
-        return [f"{y} = np.asarray({y}).astype(X.dtype).reshape(len({X}), {n_out})"]
+    def dense(self, layer: Dense, activation: str | None) -> str:
+        """Write a Dense layer."""
+        settings: dict[str, object] = {"activation": activation and f'"{activation}"'}
+        if not layer.bias:
+            settings["use_bias"] = False
+        if self.plan.weights == "draw":
+            names = {"W": "kernel_initializer", "b": "bias_initializer"}
+            for letter, how in initializers_of(layer):
+                text = self.initializer(how, INITIALIZERS)
+                settings[names[letter]] = None if (letter, text) == ("b", '"zeros"') else text
+        arguments = [str(layer.units), *keywords(**settings), *self.regularizers()]
+        return call("keras.layers.Dense", *arguments)
 
     def start(self) -> list[str]:
-        """The first weights, where they are given."""
-        if self.plan.weights == "given":
-            lists = {
-                index: ", ".join(f'weights["{name}"]' for name in names) for index, names in self.model.arrays.items()
-            }
-            return [line for index, told in lists.items() for line in set_weights(index, told)]
-        self.draft.note(
-            "Keras draws weights by Glorot's uniform rule for every activation, and its HeNormal and LecunNormal are "
-            "cut off at two standard deviations; ours are by default He's for the ReLU family, LeCun's for SELU, and "
-            "not cut off: VarianceScaling says so."
-        )
-        return []
+        frozen = [f"{self.places[name]}.trainable = False" for name in self.frozen]
+        if self.plan.weights == "draw":
+            return [*frozen, ""]
+        lines = [line for index, names in self.arrays.items() for line in set_weights(index, names)]
+        return [*lines, *frozen, ""]
 
-    def frozen(self) -> list[str]:
-        """What is not to be trained."""
-        names = [name for name in self.plan.trained if name not in self.plan.steps[-1][1]]
-        if names:
-            self.draft.note("What is frozen is marked as not trainable.")
-            kinds = [type(part) for part, _ in self.plan.steps]
-            if any(kind in (ClipByNorm, Decay) for kind in kinds[: kinds.index(Freeze)]):
-                self.draft.note(
-                    "Parts before Freeze still act on what is frozen; Keras leaves it out of the norm and of the "
-                    "decay.",
-                    equal=False,
-                )
-        return [f"{self.model.places[name]}.trainable = False" for name in names]
-
-    # -- the optimizer ---------------------------------------------------------------------
-
-    def optimizer(self) -> str:
-        """The call that makes the optimizer, with clipping and decay in it."""
-        plan = self.plan
-        settings = dict(counterpart(plan.last, OPTIMIZERS, "the optimizer", NAME))
-        kind = settings.pop("")
-        settings |= self.decay() | self.clipping()
-        self.tell_optimizer()
-        return call(f"keras.optimizers.{kind}", learning_rate=plan.first_rate, **settings)
-
-    def decay(self) -> dict[str, object]:
-        """The decoupled decay."""
-        decays = [float(part.weight_decay) for part in self.plan.parts if type(part) in (Decay, AdamW)]
-        if not decays:
-            return {}
-        self.draft.note(
-            "weight_decay is decoupled in every Keras optimizer, SGD too: each parameter, biases too, shrinks by "
-            "learning_rate · weight_decay before the step; it is not L2."
-        )
-        if len(decays) > 1:
-            self.draft.note("Keras decays once: the decays are added, which leaves out their product.", equal=False)
-        return {"weight_decay": plain(sum(decays))}
-
-    def clipping(self) -> dict[str, object]:
-        """The one way of clipping that an optimizer may have."""
-        clips = [part for part in self.plan.parts if type(part) in (ClipByNorm, ClipByValue)]
-        if len(clips) > 1:
-            self.draft.note(f"A Keras optimizer clips in one way only: {clips[1:]!r} is left out.", equal=False)
-        for clip in clips[:1]:
-            if isinstance(clip, ClipByNorm):
-                self.draft.note(
-                    "clipnorm clips each array by itself; global_clipnorm clips all together, as ClipByNorm does."
-                )
-                return {"global_clipnorm": float(clip.max_norm)}
-            self.draft.note("clipvalue cuts each entry off, as ClipByValue does.")
-            return {"clipvalue": float(clip.limit)}
-        return {}
-
-    def tell_optimizer(self) -> None:
-        """The conventions of the optimizer itself."""
-        kind, settings, note = type(self.plan.last), self.plan.settings, self.draft.note
-        eps = settings.get("eps", 0.0)
-        if kind in (Momentum, Nesterov):
-            note("The velocity holds the rate, v = momentum · v - lr · g, in both, so schedules act alike.")
-            if kind is Nesterov:
-                note("nesterov=True steps by momentum · v - lr · g, in both.")
-        if kind in (Adam, AdamW):
-            note(
-                "Keras's epsilon is the paper's ε̂, beside √v before its bias is corrected, which is our eps / √(1 - "
-                f"β₂ᵗ) in step t, {(1 - settings['beta2']) ** -0.5:.3g} times as large in the first: a callback sets "
-                "it before every batch, and run_eagerly keeps it from being a constant of a compiled step."
-            )
-        if kind is AdamEpsilonHat:
-            note("Keras's epsilon is the paper's ε̂, beside √v before its bias is corrected, as here.")
-        if kind in (RMSProp, AdaGrad):
-            is_small = eps <= SMALL_EPS
-            note(
-                f"Keras adds epsilon inside the root, ours stands outside: epsilon={plain(eps**2)!r} = eps² is equal "
-                "where gradients are 0 or large; "
-                + (
-                    "it is too small to show."
-                    if is_small
-                    else "in between no constant is, and a smaller eps makes less of it."
-                ),
-                equal=is_small,
-            )
-        if kind is AdaGrad:
-            note("Keras's accumulator begins at 0.1, ours at 0: initial_accumulator_value=0.0.")
-
-    def callback(self) -> list[str]:
-        """What sets the rate while training runs."""
-        schedule, note = self.plan.schedule, self.draft.note
-        lines = self.follower() if self.sets_every_step else []
-        if self.plan.has_schedule:
-            note("Our schedules count steps, not epochs: a callback sets the rate before every batch.")
-        if isinstance(schedule, OnPlateau):
-            self.tell_plateau(schedule)
-            settings = {"monitor": '"loss"', "mode": '"min"', "factor": schedule.factor}
-            more = {"patience": schedule.patience + 1, "min_delta": schedule.min_delta, "min_lr": schedule.min_lr}
-            lines += broken(f"plateau = {call('keras.callbacks.ReduceLROnPlateau', **settings, **more)}")
-        return lines
-
-    @property
-    def has_epsilon(self) -> bool:
-        """Whether epsilon changes from step to step."""
-        return type(self.plan.last) in (Adam, AdamW)
-
-    @property
-    def sets_every_step(self) -> bool:
-        """Whether something is set before every batch."""
-        return self.plan.has_schedule or self.has_epsilon
-
-    def follower(self) -> list[str]:
-        """A callback that sets the rate and epsilon before every batch."""
-        inner = 2 * INDENT
-        lines = ["", "", "class EveryStep(keras.callbacks.Callback):", f"{INDENT}step = 0", ""]
-        lines += [f"{INDENT}def on_train_batch_begin(self, batch, logs=None):"]
-        if self.plan.has_schedule:
-            lines += [f"{inner}self.model.optimizer.learning_rate = rate(self.step)"]
-        lines += [f"{inner}self.step += 1"]
-        if self.has_epsilon:
-            eps, beta2 = self.plan.settings["eps"], self.plan.settings["beta2"]
-            lines += [f"{inner}self.model.optimizer.epsilon = {eps!r} * (1 - {beta2!r}**self.step) ** 0.5"]
-        return [*lines, "", ""]
-
-    def tell_plateau(self, schedule: OnPlateau) -> None:
-        """What ReduceLROnPlateau does otherwise."""
-        self.draft.note(
-            "ReduceLROnPlateau acts when it has waited patience epochs, ours when one more: "
-            f"patience={schedule.patience + 1}."
-        )
-        if schedule.monitor != "loss":
-            self.draft.note(
-                f"OnPlateau looks at {schedule.monitor!r}; the code looks at the training loss.", equal=False
-            )
-        if self.plan.batch_size is not None:
-            self.draft.note(
-                "Keras's loss of an epoch is the mean of what its batches met; ours is that of all rows when the "
-                "epoch begins.",
-                equal=False,
+    def notes_on_start(self) -> Iterator[str]:
+        if self.plan.weights == "draw":
+            yield (
+                "Keras draws weights by Glorot's uniform rule for every activation, and its HeNormal and LecunNormal "
+                "are truncated at two standard deviations; ours are by default He's for the ReLU family, LeCun's for "
+                "SELU, and not truncated: so VarianceScaling draws them."
             )
 
-    # -- the loss and the call -------------------------------------------------------------
-
-    def compiled(self) -> list[str]:
-        """The call of compile."""
-        loss, n_out = self.plan.network.loss, self.plan.network.targets.n_out
-        told = counterpart(loss, LOSSES, "the loss", NAME)
-        factor = 0.5 if getattr(loss, "half", False) else 1.0
-        if loss.reduction != "mean" and loss.target != "classes":
-            factor *= n_out
-        if loss.reduction == "sum":
-            told = with_reduction(told, "sum")
-        elif self.plan.has_weights:
-            told = with_reduction(told, "mean_with_sample_weight")
-        self.tell_loss(factor)
-        settings = {
-            "optimizer": "optimizer",
-            "loss": f"keras.losses.{told}",
-            "loss_weights": factor if factor != 1 else None,
-            "run_eagerly": True if self.has_epsilon else None,
-        }
-        return broken(call("model.compile", **settings))
-
-    def tell_reduction(self, factor: float) -> None:
-        """How the loss makes one number of many."""
-        loss, note, n_out = self.plan.network.loss, self.draft.note, self.plan.network.targets.n_out
-        over = "rows" if loss.target == "classes" else "rows and outputs"
-        if loss.reduction == "mean":
-            note(f"Keras's losses are means over {over} (sum_over_batch_size), as ours.")
-        elif loss.reduction == "mean of rows":
-            note(
-                f"Keras's losses are means over {over}; ours adds up the outputs of each row: loss_weights={factor!r} "
-                f"has that."
-            )
-        elif loss.target == "classes":
-            note('reduction="sum" adds up the rows, in both: the step grows with batch_size.')
-        else:
-            note(
-                f'Keras\'s reduction="sum" adds up the rows, but takes the mean over outputs: the loss is taken '
-                f"{n_out} times."
-            )
-
-    def tell_loss(self, factor: float) -> None:
-        """What the loss is in Keras, and what becomes of the regularizers."""
-        loss, note = self.plan.network.loss, self.draft.note
-        self.tell_reduction(factor)
-        if getattr(loss, "half", False):
-            note(f"MeanSquaredError has no ½: loss_weights={factor!r} has it.")
-        elif isinstance(loss, SquaredError):
-            note("MeanSquaredError has no ½, as ours has none without half=True.")
-        if isinstance(loss, Poisson):
-            note(
-                "Keras's Poisson takes the rate, not its logarithm, and adds 1e-7 to it inside the logarithm: the "
-                "last layer is exponential, and gradients differ by about 1e-7 · y / p.",
-                equal=False,
-            )
-        elif loss.target != "numbers":
-            note(
-                "from_logits=True: the loss applies softmax or sigmoid itself, as ours does, so the model ends "
-                "without it."
-            )
-        self.tell_penalties()
-
-    def tell_penalties(self) -> None:
-        """What becomes of the regularizers."""
-        note = self.draft.note
-        lam, lam1 = plain(self.plan.strength(L2) + self.per_row), self.plan.strength(L1)
-        if self.per_row:
-            note(
-                f"L2PerRow is divided by the rows of each batch, Keras's l2 is not: with {self.plan.batch_rows} rows "
-                f"lam is {self.per_row!r}.",
-                equal=self.plan.rows is not None and not self.plan.has_short_batch and not self.plan.has_weights,
-            )
-        if lam:
-            note(
-                f"regularizers.L2(l2) adds l2 · Σ W² without the ½: l2={plain(lam / 2)!r} is lam / 2; weights only, "
-                "as ours."
-            )
-        if lam1:
-            note(f"regularizers.L1({lam1!r}) adds l1 · Σ |W| for weights only, as ours.")
-
-    def fitted(self) -> list[str]:
-        """The call of fit."""
-        plan = self.plan
-        size = plan.batch_size or "len(X)"
-        callbacks = ["EveryStep()"] if self.sets_every_step else []
-        callbacks += ["plateau"] if isinstance(plan.schedule, OnPlateau) else []
-        follow = f"[{', '.join(callbacks)}]" if callbacks else None
-        shuffle = plan.shuffle and plan.batch_size is not None
-        if shuffle:
-            self.draft.note(
-                "The orders are drawn from Keras's own generator; shuffle=False takes the rows as they stand."
-            )
-        settings: dict[str, object] = {"epochs": plan.epochs, "batch_size": size, "shuffle": shuffle}
-        settings |= {"verbose": 0, "callbacks": follow}
-        settings |= self.rows_of_fit()
-        return broken(f"history = {call('model.fit', **settings)}".replace("fit(", "fit(X, y, "))
-
-    def rows_of_fit(self) -> dict[str, object]:
-        """What fit is told of weights and validation rows."""
-        by_class = None if self.weighs_rows else self.plan.class_weights
-        return {
-            "sample_weight": "sample_weight" if self.weighs_rows else None,
-            "class_weight": None if by_class is None else dict(enumerate(by_class)),
-            "validation_data": "(X_val, y_val)" if self.plan.validation else None,
-        }
-
-    def tell_layers(self) -> None:
-        """The conventions of the layers."""
-        for layer, _ in self.plan.layers:
+    def notes_on_layers(self) -> Iterator[str]:
+        for layer in self.plan.network.layers:
             if isinstance(layer, BatchNorm):
-                self.draft.note(
+                yield (
                     "BatchNormalization's momentum is the old value's share (its default 0.99), ours the new "
                     f"batch's: {plain(1 - layer.momentum)!r} = 1 - {layer.momentum!r}; its epsilon is 0.001 by "
                     f"default, ours {layer.eps!r}."
                 )
-                self.draft.note(
+                yield Difference(
                     "Keras's moving variance is the biased one, ours is made unbiased by n / (n - 1): trained "
-                    "weights are equal, but predictions with the running values differ a little.",
-                    equal=False,
+                    "weights are equal, but predictions with the running values differ a little."
                 )
             if isinstance(layer, Dropout):
-                self.draft.note("Dropout's number is the share that is dropped, and what stays is enlarged, in both.")
-                if layer.rate:
-                    self.draft.note("What is dropped is drawn from Keras's own generator.", equal=False)
-            if isinstance(layer, (Dense, BatchNorm)) and layer.bend.name == "leaky_relu":
-                self.draft.note(
-                    "Keras's leaky ReLU has slope 0.2 (0.3 as a layer) by default, ours "
-                    f"{layer.bend.constants['slope']}."
-                )
+                yield from self.notes_on_dropout(layer.rate)
+            if layer.bend.name == "leaky_relu":
+                slope = layer.bend.constants["slope"]
+                yield f"Keras's leaky ReLU has slope 0.2 (0.3 as a layer) by default, ours {slope}."
+
+    def loss(self) -> list[str]:
+        loss, factor = self.plan.network.loss, self.loss_factor
+        text = self.counterpart(loss, LOSSES, "the loss")
+        if loss.reduction == "sum":
+            text = with_reduction(text, "sum")
+        elif self.plan.has_weights:
+            text = with_reduction(text, "mean_with_sample_weight")
+        weights, eager = None if factor == 1 else factor, self.sets_epsilon or None
+        settings = {"loss": f"keras.losses.{text}", "loss_weights": weights, "run_eagerly": eager}
+        return wrapped(call("model.compile", optimizer="optimizer", **settings))
+
+    def notes_on_loss(self) -> Iterator[str]:
+        loss = self.plan.network.loss
+        yield self.note_on_reduction()
+        if self.plan.has_half:
+            yield f"MeanSquaredError has no ½: loss_weights={self.loss_factor!r} has it."
+        yield from self.notes_on_no_half("MeanSquaredError")
+        if isinstance(loss, Poisson):
+            yield Difference(
+                "Keras's Poisson takes the rate, not its logarithm, and adds 1e-7 to it inside the logarithm: the "
+                "last layer is exponential, and gradients differ by about 1e-7 · y / p."
+            )
+        elif loss.target != "numbers":
+            yield (
+                "from_logits=True: the loss applies softmax or sigmoid itself, as ours does, so the model ends "
+                "without it."
+            )
+
+    def note_on_reduction(self) -> str:
+        """Write how the loss makes one number of many."""
+        loss, over = self.plan.network.loss, self.mean_over
+        if loss.reduction == "mean":
+            return f"Keras's losses are means over {over} (sum_over_batch_size), as ours."
+        if loss.reduction == "mean of rows":
+            return (
+                f"Keras's losses are means over {over}; ours adds up the outputs of each row: "
+                f"loss_weights={self.loss_factor!r} has that."
+            )
+        if loss.target == "classes":
+            return 'reduction="sum" adds up the rows, in both: the step grows with batch_size.'
+        return (
+            'Keras\'s reduction="sum" adds up the rows, but takes the mean over outputs: the loss is taken '
+            f"{self.plan.network.targets.n_out} times."
+        )
+
+    @property
+    def l2_of_batch(self) -> float:
+        """The strength of L2 that is equal to L2PerRow in a full batch."""
+        alpha = self.plan.strength(L2PerRow)
+        if alpha and self.plan.batch_rows is None:
+            raise InputError("L2PerRow is divided by the rows of a batch: say how many there are (rows=…).")
+        return plain(alpha / (self.plan.batch_rows or 1))
+
+    @property
+    def l2(self) -> float:
+        """The strength of L2, with that of L2PerRow."""
+        return plain(self.plan.strength(L2) + self.l2_of_batch)
+
+    def regularizers(self) -> list[str]:
+        l1, l2 = self.plan.strength(L1) or None, plain(self.l2 / 2) or None
+        if not l1 and not self.l2:
+            return []
+        return keywords(kernel_regularizer=call("keras.regularizers.L1L2", l1=l1, l2=l2))
+
+    def notes_on_regularizers(self) -> Iterator[str]:
+        plan, lam1 = self.plan, self.plan.strength(L1)
+        if self.l2_of_batch:
+            note = (
+                f"L2PerRow is divided by the rows of each batch, Keras's l2 is not: with {plan.batch_rows} rows lam "
+                f"is {self.l2_of_batch!r}."
+            )
+            is_equal = plan.rows is not None and not plan.has_short_batch and not plan.has_weights
+            yield note if is_equal else Difference(note)
+        if self.l2:
+            yield (
+                f"regularizers.L2(l2) adds l2 · Σ W² without the ½: l2={plain(self.l2 / 2)!r} is lam / 2; weights "
+                "only, as ours."
+            )
+        if lam1:
+            yield f"regularizers.L1({lam1!r}) adds l1 · Σ |W| for weights only, as ours."
+
+    def optimizer(self) -> list[str]:
+        kind, settings = self.counterpart(self.plan.last, OPTIMIZERS, "the optimizer")
+        arguments = [*keywords(learning_rate=self.plan.first_rate, **settings), *self.parts()]
+        return wrapped(f"optimizer = {call(f'keras.optimizers.{kind}', *arguments)}")
+
+    def notes_on_optimizer(self) -> Iterator[str]:
+        kind, last = type(self.plan.last), self.plan.last
+        if kind in (ours.Momentum, ours.Nesterov):
+            yield "The velocity holds the rate, v = momentum · v - lr · g, in both, so schedules act alike."
+        if kind is ours.Nesterov:
+            yield "nesterov=True steps by momentum · v - lr · g, in both."
+        if self.sets_epsilon:
+            yield (
+                "Keras's epsilon is the paper's ε̂, beside √v before its bias is corrected, which is our eps / √(1 - "
+                f"β₂ᵗ) in step t, {(1 - last.beta2) ** -0.5:.3g} times as large in the first: a callback sets it "
+                "before every batch, and run_eagerly keeps it from being a constant of a compiled step."
+            )
+        if kind is ours.AdamEpsilonHat:
+            yield "Keras's epsilon is the paper's ε̂, beside √v before its bias is corrected, as here."
+        if kind in (ours.RMSProp, ours.AdaGrad):
+            note = (
+                f"Keras adds epsilon inside the root, ours stands outside: epsilon={plain(last.eps**2)!r} = eps² is "
+                "equal where gradients are 0 or large; "
+            )
+            if last.eps <= SMALL_EPS:
+                yield f"{note}it is too small to show."
+            else:
+                yield Difference(f"{note}in between no constant is, and a smaller eps makes less of it.")
+        if kind is ours.AdaGrad:
+            yield "Keras's accumulator begins at 0.1, ours at 0: initial_accumulator_value=0.0."
+
+    def parts(self) -> list[str]:
+        decays = self.plan.decays
+        settings = {"weight_decay": plain(sum(decays))} if decays else {}
+        for clip in self.clips[:1]:
+            name = "global_clipnorm" if isinstance(clip, ours.ClipByNorm) else "clipvalue"
+            settings[name] = float(*clip.constants.values())
+        return keywords(**settings)
+
+    def notes_on_parts(self) -> Iterator[str]:
+        if self.frozen:
+            yield "Frozen parameters are marked as not trainable."
+        kinds = [type(part) for part in self.plan.parts]
+        if self.frozen and {ours.ClipByNorm, ours.Decay} & set(kinds[: kinds.index(ours.Freeze)]):
+            yield Difference(
+                "Parts before Freeze still act on frozen parameters; Keras excludes them from the norm and the decay."
+            )
+        if self.plan.decays:
+            yield (
+                "weight_decay is decoupled in every Keras optimizer, SGD too: each parameter, biases too, shrinks by "
+                "learning_rate · weight_decay before the step; it is not L2."
+            )
+        if len(self.plan.decays) > 1:
+            yield Difference("Keras decays once: the decays are added, which omits their product.")
+        if len(self.clips) > 1:
+            yield Difference(f"A Keras optimizer clips in one way only: {self.clips[1:]!r} is left out.")
+        for clip in self.clips[:1]:
+            if isinstance(clip, ours.ClipByNorm):
+                yield "clipnorm clips each array by itself; global_clipnorm clips all together, as ClipByNorm does."
+            else:
+                yield "clipvalue clips each entry, as ClipByValue does."
+
+    def schedule(self) -> list[str]:
+        return ["", *self.rate_function()] if self.plan.has_schedule else []
+
+    def notes_on_schedule(self) -> Iterator[str]:
+        if self.plan.has_schedule:
+            yield "Our schedules count steps, not epochs: a callback sets the rate before every batch."
+
+    def callback_of_steps(self) -> list[str]:
+        """Write a callback that sets the rate and epsilon before every batch."""
+        if not self.sets_every_step:
+            return []
+        last = self.plan.last
+        lines = ["self.model.optimizer.learning_rate = rate(self.step)"] if self.plan.has_schedule else []
+        lines += ["self.step += 1"]
+        if self.sets_epsilon:
+            eps, beta2 = float(last.eps), float(last.beta2)
+            lines += [f"self.model.optimizer.epsilon = {eps!r} * (1 - {beta2!r}**self.step) ** 0.5"]
+        method = ["step = 0", "", "def on_train_batch_begin(self, batch, logs=None):", *indented(lines)]
+        return ["", "", "class EveryStep(keras.callbacks.Callback):", *indented(method), "", ""]
+
+    def plateau(self) -> list[str]:
+        plateau = self.plan.plateau
+        if plateau is None:
+            return []
+        settings = {"monitor": '"loss"', "mode": '"min"', "factor": plateau.factor, "patience": plateau.patience + 1}
+        settings |= {"min_delta": plateau.min_delta, "min_lr": plateau.min_lr}
+        return wrapped(f"plateau = {call('keras.callbacks.ReduceLROnPlateau', **settings)}")
+
+    def notes_on_plateau(self) -> Iterator[str]:
+        plateau = self.plan.plateau
+        if plateau is None:
+            return
+        yield (
+            "ReduceLROnPlateau acts when it has waited patience epochs, ours when one more: "
+            f"patience={plateau.patience + 1}."
+        )
+        if plateau.monitor != "loss":
+            yield Difference(f"OnPlateau looks at {plateau.monitor!r}; the code looks at the training loss.")
+        if self.plan.batch_size is not None:
+            yield Difference(
+                "Keras's loss of an epoch is the mean over its batches; ours is that of all rows at its start."
+            )
+
+    def fit(self) -> list[str]:
+        """Write the call of fit."""
+        plan = self.plan
+        callbacks = ["EveryStep()"] if self.sets_every_step else []
+        callbacks += ["plateau"] if plan.plateau else []
+        settings: dict[str, object] = {
+            "epochs": plan.epochs,
+            "batch_size": plan.batch_size or "len(X)",
+            "shuffle": plan.shuffles,
+            "verbose": 0,
+            "callbacks": f"[{', '.join(callbacks)}]" if callbacks else None,
+            "sample_weight": "sample_weight" if self.weighs_rows else None,
+            "class_weight": dict(enumerate(plan.class_weights)) if plan.class_weights else None,
+            "validation_data": "(X_val, y_val)" if plan.validation else None,
+        }
+        return wrapped(f"history = {call('model.fit', 'X', 'y', **settings)}")
 
 
-def with_reduction(told: str, reduction: str) -> str:
-    """The call of a loss with a word for how one number is made of many.
+def with_reduction(text: str, reduction: str) -> str:
+    """Add ``reduction`` to the call of a loss.
 
     >>> with_reduction("Huber(delta=1.0)", "sum")
     'Huber(delta=1.0, reduction="sum")'
     """
-    return f'{told[:-1]}{"" if told.endswith("()") else ", "}reduction="{reduction}")'
+    return f'{text[:-1]}{"" if text.endswith("()") else ", "}reduction="{reduction}")'
 
 
-def set_weights(index: int, told: str) -> list[str]:
-    """The call that sets the weights of one layer."""
-    line = f"model.layers[{index}].set_weights([{told}])"
+def set_weights(index: int, names: Sequence[str]) -> list[str]:
+    """Write the call that sets the weights of one layer."""
+    arrays = [f'weights["{name}"]' for name in names]
+    line = f"model.layers[{index}].set_weights([{', '.join(arrays)}])"
     if len(line) <= WIDTH:
         return [line]
-    return [f"model.layers[{index}].set_weights([", *(f"{INDENT}{part}," for part in told.split(", ")), "])"]
+    return [f"model.layers[{index}].set_weights([", *(f"{INDENT}{array}," for array in arrays), "])"]

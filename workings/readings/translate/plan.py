@@ -1,28 +1,37 @@
-"""The plan of a translation: what is to be said in another system, checked, and what comes out of it.
+"""The input of a translation, checked: a network and the settings of its training.
 
-A ``Plan`` holds the network, the optimizer and the batches, and answers what every writer asks: which
-parts stand in front of the optimizer, which parameters they act on, how strong the regularizers are.
-It refuses what no other system can know, such as an optimizer or an activation of the user's own.  A
-``Draft`` collects code and sentences while a writer works; a ``Translation`` is the result.
+A ``Plan`` answers what every writer asks: which parts of a chain act on which parameters, how strong the
+regularizers are, whether rows have weights.  It refuses what no other system can know, such as an optimizer or an
+activation of the user's own.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import InputError, unknown_name
-from workings.layers import LAYERS, Dense, Layer, numbered
+from workings.layers import LAYERS, Layer, numbered
 from workings.losses import LOSSES
-from workings.optimizers import LBFGS, OPTIMIZERS, ClipByNorm, ClipByValue, Decay, Freeze, Part, checked_optimizer
-from workings.readings.copying import Copied, rate_with_settings
+from workings.optimizers import (
+    LBFGS,
+    OPTIMIZERS,
+    AdamW,
+    ClipByNorm,
+    ClipByValue,
+    Decay,
+    Freeze,
+    Optimizer,
+    Part,
+    checked_optimizer,
+)
+from workings.readings.translate.formatting import plain
 from workings.regularizers import L1, L2, REGULARIZERS, L2PerRow
 from workings.schedules import Constant, OnPlateau
 from workings.support.arrays import describe
@@ -31,76 +40,13 @@ from workings.training.training import whole_number
 if TYPE_CHECKING:
     from workings.model.model import Model
 
-WIDTH = 88  # columns, as formatters have it
-INDENT = "    "
-SMALL_EPS = 1e-10  # so small that where it stands does not show
 PARTS = (ClipByNorm, ClipByValue, Decay, Freeze)
 WEIGHTS = ("draw", "given")
 
 
 @dataclass(frozen=True)
-class Translation:
-    """A network's training in another system: code that runs there, and how the conventions differ.
-
-    Attributes
-    ----------
-    system : str
-        ``"torch"``, ``"keras"`` or ``"sklearn"``.
-    code : str
-        The code alone.  It needs arrays ``X`` and ``y``, and with ``weights="given"`` a mapping ``weights``
-        of names to arrays; afterwards ``model`` is the trained model.
-    notes : tuple of str
-        One sentence for each difference of convention, with the equal setting.
-    differences : tuple of str
-        Those of the notes that name what no setting makes equal; nothing where the weights stay equal.
-
-    Examples
-    --------
-    >>> from workings import Dense, Network, SGD, SquaredError
-    >>> told = Network([Dense(1)], loss=SquaredError()).translate("torch", optimizer=SGD(0.1))
-    >>> told.is_equal, [line for line in told.code.splitlines() if line.startswith("optimizer")]
-    (True, ['optimizer = torch.optim.SGD(model.parameters(), lr=0.1)'])
-    """
-
-    system: str
-    code: str
-    notes: tuple[str, ...]
-    differences: tuple[str, ...] = ()
-
-    @property
-    def is_equal(self) -> bool:
-        """Whether the same weights and orders lead to the same weights, but for rounding."""
-        return not self.differences
-
-    def __str__(self) -> str:
-        lines: list[str] = []
-        for note in self.notes:
-            mark = "NOT EQUAL: " if note in self.differences else ""
-            lines += textwrap.wrap(mark + note, WIDTH, initial_indent="# - ", subsequent_indent="#   ")
-        return "\n".join([*lines, "", self.code])
-
-
-@dataclass
-class Draft:
-    """What a writer collects: sentences, and those of them that name what stays different."""
-
-    notes: list[str] = field(default_factory=list)
-    differences: list[str] = field(default_factory=list)
-
-    def note(self, sentence: str, *, equal: bool = True) -> None:
-        """Say a sentence, once; ``equal=False`` where the other system cannot do the same."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
-            self.differences += [] if equal else [sentence]
-
-    def translation(self, system: str, lines: Iterable[str]) -> Translation:
-        """The result."""
-        return Translation(system, "\n".join(lines) + "\n", tuple(self.notes), tuple(self.differences))
-
-
-@dataclass(frozen=True)
 class Plan:
-    """What is to be translated, checked.
+    """A network and the settings of its training, checked.
 
     Raises
     ------
@@ -157,77 +103,39 @@ class Plan:
                     f'class_weight must be None, "balanced" or a dict of label to weight, not {describe(given)}.'
                 )
             return
+        labels = None if targets.classes is None else targets.classes.tolist()
         for label, value in given.items():
-            if targets.classes is not None and label not in targets.classes.tolist():
-                raise unknown_name("label in class_weight", str(label), map(str, targets.classes.tolist()))
+            if labels is not None and label not in labels:
+                raise unknown_name("label in class_weight", str(label), map(str, labels))
             if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < math.inf:
                 raise InputError(f"class_weight must hold numbers from 0; for {label!r} it has {describe(value)}.")
 
-    # -- what rows count, and on which is measured ------------------------------------------
-
     @property
     def has_weights(self) -> bool:
-        """Whether rows count differently."""
+        """Whether rows have different weights."""
         return self.sample_weight or self.class_weight is not None
 
     @property
-    def of_class(self) -> dict[Any, float]:
-        """The weights of labels, as plain Python; nothing where there are none or they are to be balanced."""
+    def label_weights(self) -> dict[Any, float]:
+        """The weights of labels, as plain Python; empty where there are none or they are to be balanced."""
         given = self.class_weight if isinstance(self.class_weight, Mapping) else {}
         return {label.item() if isinstance(label, np.generic) else label: float(w) for label, w in given.items()}
 
     @property
-    def class_weights(self) -> list[float] | None:
-        """One weight for each class, where they are all that rows are weighed by; None where they are not."""
+    def n_classes(self) -> int:
+        """The number of labels."""
         targets = self.network.targets
-        known = range(targets.n_out if targets.kind == "classes" else 2) if targets.classes is None else targets.classes
-        labels = np.asarray(known).tolist()
-        is_all = bool(self.of_class) and not self.sample_weight and set(self.of_class) <= set(labels)
-        found = [self.of_class.get(label, 1.0) for label in labels]
-        return found if is_all and all(found) else None
+        return targets.n_out if targets.kind == "classes" else 2
 
-    def row_weights(self) -> list[str]:
-        """The lines that make one weight of each row, of sample weights and the weights of labels."""
-        lines = ["sample_weight = np.asarray(sample_weight, dtype=X.dtype)"] if self.sample_weight else []
-        if self.class_weight is None:
-            return lines
-        if self.of_class:
-            lines += [f"of_class = {self.of_class!r}  # others count 1"]
-            lines += [
-                "by_class = np.array([of_class.get(label, 1.0) for label in np.asarray(y).tolist()], dtype=X.dtype)"
-            ]
-        else:
-            lines += ["_, places, counts = np.unique(y, return_inverse=True, return_counts=True)"]
-            lines += ["by_class = (len(places) / len(counts) / counts)[places].astype(X.dtype)"]
-        return [*lines, f"sample_weight = by_class{' * sample_weight' if self.sample_weight else ''}"]
-
-    def left_out(self) -> list[str]:
-        """The lines that leave out rows of weight 0, as we do, so that batches are the same."""
-        if not self.sample_weight and all(self.of_class.values()):
-            return []
-        return ["kept = sample_weight > 0", "X, y, sample_weight = X[kept], np.asarray(y)[kept], sample_weight[kept]"]
-
-    def tell_weights(self, draft: Draft) -> None:
-        """What is the same everywhere about weights and validation."""
-        if self.sample_weight or not all(self.of_class.values()):
-            draft.note("Rows of weight 0 are left out before batches are made, as ours are.")
-        if self.class_weight == "balanced":
-            draft.note('"balanced" gives each class rows / (classes · rows of the class), in both.')
-
-    def labels_as_numbers(self) -> list[str]:
-        """The lines that make class numbers from 0 of labels; none where targets are no labels."""
-        targets, names = self.network.targets, ["y", *(["y_val"] if self.validation else [])]
-        if not targets.has_labels:
-            return []
-        if targets.classes is not None:
-            labels = self.classes
-            return [] if labels is None else [f"{name} = np.searchsorted({labels!r}, {name})" for name in names]
-        count = targets.n_out if targets.kind == "classes" else 2
-        lines = [f"if not set(np.ravel(y).tolist()) <= set(range({count})):  # labels of another kind, in their order"]
-        lines += [f"{INDENT}labels, y = np.unique(y, return_inverse=True)"]
-        return [*lines, *(f"{INDENT}{name} = np.searchsorted(labels, {name})" for name in names[1:])]
-
-    # -- the optimizer ---------------------------------------------------------------------
+    @property
+    def class_weights(self) -> list[float] | None:
+        """One weight for each class, if row weights come from class weights alone and none is 0; else None."""
+        classes = self.network.targets.classes
+        labels = list(range(self.n_classes)) if classes is None else classes.tolist()
+        if not self.label_weights or self.sample_weight or not set(self.label_weights) <= set(labels):
+            return None
+        weights = [self.label_weights.get(label, 1.0) for label in labels]
+        return weights if all(weights) else None
 
     @property
     def parts(self) -> Sequence[Any]:
@@ -239,56 +147,43 @@ class Plan:
         """The optimizer proper."""
         return self.parts[-1]
 
-    @property
-    def settings(self) -> dict[str, float]:
-        """The optimizer's constants, as plain numbers."""
-        return {letter: float(value) for letter, value in self.last.constants.items()}
+    def has(self, *kinds: type) -> bool:
+        """Whether a part of one of these kinds is in the chain."""
+        return any(type(part) in kinds for part in self.parts)
 
-    def has(self, kind: type) -> bool:
-        """Whether a part of a kind is in the chain."""
-        return any(type(part) is kind for part in self.parts)
+    @property
+    def decays(self) -> list[float]:
+        """The factors of decoupled weight decay, of all parts that have one."""
+        return [float(part.weight_decay) for part in self.parts if isinstance(part, (Decay, AdamW))]
 
     @functools.cached_property
     def steps(self) -> list[tuple[Any, list[str]]]:
         """Each part with the names of the parameters that it acts on."""
-        names, found = list(self.trained), []
+        names, found = self.trained, []
         for part in self.parts:
             names = list(part.chosen(names)) if isinstance(part, Part) else names
             found.append((part, names))
         return found
 
-    # -- the learning rate -----------------------------------------------------------------
-
     @property
     def schedule(self) -> Any:
-        """The learning rate as a function of the step."""
-        return self.last.schedule
+        """The learning rate as a function of the step; None for L-BFGS, which has none."""
+        return self.last.schedule if isinstance(self.last, Optimizer) else None
+
+    @property
+    def plateau(self) -> OnPlateau | None:
+        """The schedule that waits for a plateau of the loss, if it is one."""
+        return self.schedule if isinstance(self.schedule, OnPlateau) else None
 
     @property
     def has_schedule(self) -> bool:
-        """Whether the rate changes by itself; one that waits for a plateau counts apart."""
-        return not isinstance(self.last, LBFGS) and not isinstance(self.schedule, (Constant, OnPlateau))
+        """Whether the rate is a function of the step that changes."""
+        return not (self.schedule is None or self.plateau or isinstance(self.schedule, Constant))
 
     @property
     def first_rate(self) -> float:
         """The learning rate of the first step."""
         return float(self.schedule(0))
-
-    def rate_function(self) -> list[str]:
-        """The schedule as a function ``rate(t)`` of the step, from its own source."""
-        copied = Copied()
-        returned = rate_with_settings(self.schedule, copied, "t")
-        lines = [*copied.constants.values()]
-        lines += [line for text in copied.functions.values() for line in (*text.splitlines(), "", "")]
-        lines += ["def rate(t):  # the learning rate of each step, counted from 0", f"{INDENT}return {returned}"]
-        return [*lines, "", ""]
-
-    def imports(self, *more: str) -> list[str]:
-        """The lines that import what the code needs."""
-        needs_math = self.has_schedule and "math." in "".join(self.rate_function())
-        return ["import math", "", *more] if needs_math else list(more)
-
-    # -- the network -----------------------------------------------------------------------
 
     @functools.cached_property
     def layers(self) -> list[tuple[Layer, str]]:
@@ -306,12 +201,27 @@ class Plan:
         return [f"{letter}{number}" for layer, number in self.layers for letter in layer.regularized]
 
     def strength(self, kind: type[L1 | L2 | L2PerRow]) -> float:
-        """How strong the regularizers of a kind are together."""
+        """The sum of the constants of all regularizers of a kind."""
         return plain(sum(sum(r.constants.values()) for r in self.network.regularizers if type(r) is kind))
 
     @property
+    def has_half(self) -> bool:
+        """Whether the loss has a factor ½."""
+        return bool(getattr(self.network.loss, "half", False))
+
+    @property
+    def smoothing(self) -> float:
+        """The share of label smoothing."""
+        return float(getattr(self.network.loss, "label_smoothing", 0))
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether the order of the rows matters and is drawn in each epoch."""
+        return self.shuffle and self.batch_size is not None
+
+    @property
     def batch_rows(self) -> int | None:
-        """The rows of a full step, if they are known."""
+        """The rows of a full batch, if they are known."""
         known = [size for size in (self.batch_size, self.rows) if size is not None]
         return min(known) if known else None
 
@@ -319,31 +229,6 @@ class Plan:
     def has_short_batch(self) -> bool:
         """Whether the last batch of an epoch is known to be smaller than the others."""
         return self.rows is not None and self.batch_rows is not None and self.rows % self.batch_rows > 0
-
-    @property
-    def classes(self) -> list[Any] | None:
-        """Labels that are not the numbers from 0, once the network knows them."""
-        labels = None if self.network.classes is None else self.network.classes.tolist()
-        return None if labels == list(range(len(labels or []))) else labels
-
-    @property
-    def columns(self) -> str:
-        """The number of columns of X, as code."""
-        return "X.shape[1]" if self.network.n_in is None else str(self.network.n_in)
-
-    def given(self) -> list[str]:
-        """What the code is to be given, as comments."""
-        n_out = self.network.targets.n_out
-        one = self.network.targets.has_labels or n_out == 1
-        lines = [
-            f"# Given: X of shape (n, {self.network.n_in or 'n_in'}), y of shape {'(n,)' if one else f'(n, {n_out})'}"
-        ]
-        if self.weights == "given":
-            lines += ["# and weights, as np.load reads what np.savez(path, **net.parameters, **net.statistics) wrote."]
-        lines += ["# and sample_weight of shape (n,)."] if self.sample_weight else []
-        lines += ["# and X_val and y_val, to measure on."] if self.validation else []
-        names = ["X", *(["X_val"] if self.validation else [])]
-        return [*lines, *(f"{name} = np.asarray({name}, dtype=np.{self.network.dtype})" for name in names)]
 
 
 def refuse_own(kind: str, things: Iterable[object], known: Iterable[type]) -> None:
@@ -368,67 +253,3 @@ def refuse_own_activation(activation: Activation) -> None:
         )
     if activation.name == "selu" and activation.constants != known.constants:
         raise InputError("Other systems have SELU with its own constants only: it cannot be translated with others.")
-
-
-def starts(layer: Dense) -> list[tuple[str, Any, str]]:
-    """Each parameter of a Dense layer with its initializer and the one it has by default."""
-    weights = [("W", layer.weights, layer.bend.initializer)]
-    return [*weights, ("b", layer.biases, "zeros")] if layer.bias else weights
-
-
-def plain(value: float) -> float:
-    """A computed number without the last bits, which are rounding.
-
-    >>> plain(1e-4 * 32)
-    0.0032
-    """
-    return float(f"{value:.15g}")
-
-
-def listing(name: str, items: Sequence[str]) -> list[str]:
-    """A list with a name, on one line or with one item to a line."""
-    line = f"{name} = [{', '.join(items)}]"
-    return [line] if len(line) <= WIDTH else [f"{name} = [", *(f"{INDENT}{item}," for item in items), "]"]
-
-
-def counterpart(kind: object, table: Mapping[type, Callable[..., Any]], what: str, system: str) -> Any:
-    """What a system calls one of our things, by its type.
-
-    Raises
-    ------
-    InputError
-        If it has no counterpart there.
-    """
-    if type(kind) not in table:
-        raise InputError(f"{system} has no counterpart of {what} {kind!r}: it cannot be translated.")
-    return table[type(kind)](kind)
-
-
-def call(function: str, **settings: object) -> str:
-    """A call, as text; settings that are None are left out.
-
-    >>> call("SGD", lr=0.1, momentum=None)
-    'SGD(lr=0.1)'
-    """
-    return f"{function}({', '.join(f'{name}={value}' for name, value in settings.items() if value is not None)})"
-
-
-def broken(line: str, indent: str = "") -> list[str]:
-    """A call that is too long for a line, with one argument to a line, as formatters do."""
-    if len(line) + len(indent) <= WIDTH:
-        return [indent + line]
-    head, rest = line.split("(", 1)
-    body, tail = rest.rsplit(")", 1)
-    return [f"{indent}{head}(", *(f"{indent}{INDENT}{part}," for part in arguments(body)), f"{indent}){tail}"]
-
-
-def arguments(text: str) -> list[str]:
-    """Split a list of arguments at the commas that stand in no brackets."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter in "([{") - (letter in ")]}")
-        if letter == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part.strip() for part in parts]

@@ -1,8 +1,8 @@
-"""Translating: the systems by name, and the one call that says a network's training in their conventions.
+"""The systems by name, and the function that translates a network and its training to one of them.
 
 PyTorch, Keras and scikit-learn mean different things by the same words: ``alpha``, ``weight_decay`` and ``L2``;
 ``momentum``, ``epsilon``, ``mean``.  A translation is the code that trains the same network there, with one
-sentence for each difference that plays a part.
+sentence for each difference that matters.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 from workings.errors import unknown_name
 from workings.optimizers import LBFGS, Part
 from workings.readings.translate import keras, sklearn, torch
-from workings.readings.translate.plan import Plan, Translation
+from workings.readings.translate.plan import Plan
+from workings.readings.translate.translation import Translation
+from workings.readings.translate.writer import Writer
 
 if TYPE_CHECKING:
     from workings.model.model import Model
 
-SYSTEMS: dict[str, Callable[[Plan], Translation]] = {
-    "sklearn": sklearn.write,
-    "keras": keras.write,
-    "torch": torch.write,
+SYSTEMS: dict[str, Callable[[Plan], Writer]] = {
+    "sklearn": sklearn.writer,
+    "keras": keras.Keras,
+    "torch": torch.writer,
 }
 ALSO_CALLED = {"pytorch": "torch", "scikit-learn": "sklearn", "scikit": "sklearn"}
 
@@ -40,7 +42,7 @@ def translate(
     class_weight: Mapping[Any, float] | str | None = None,
     validation: bool = False,
 ) -> Translation:
-    """Say a network and its training in the conventions of another system.
+    """Translate a network and its training to code for another system.
 
     Parameters
     ----------
@@ -82,5 +84,5 @@ def translate(
     name = ALSO_CALLED.get(str(system).lower(), system)
     if name not in SYSTEMS:
         raise unknown_name("system", system, SYSTEMS)
-    plan = Plan(network, optimizer, epochs, batch_size, rows, shuffle, weights, sample_weight, class_weight, validation)
-    return SYSTEMS[name](plan)
+    settings = (epochs, batch_size, rows, shuffle, weights, sample_weight, class_weight, validation)
+    return SYSTEMS[name](Plan(network, optimizer, *settings)).translation()
