@@ -294,11 +294,11 @@ def test_learning_rates(lr: Any) -> None:
 
 
 def test_constants_of_optimizers() -> None:
-    refused(lambda: Adam(beta1=1.0), "Adam needs beta1 below 1", "1.0")
-    refused(lambda: Adam(eps=-1e-8), "Adam needs eps as a number from 0", "-1e-08")
-    refused(lambda: ClipByNorm("1"), "ClipByNorm needs max_norm", "'1'")  # type: ignore[arg-type]
+    refused(lambda: Adam(beta1=1.0), "Adam's beta1 must be a number of at least 0 and below 1", "1.0")
+    refused(lambda: Adam(eps=-1e-8), "Adam's eps must be a number of at least 0", "-1e-08")
+    refused(lambda: ClipByNorm("1"), "ClipByNorm's max_norm must be a positive number", "'1'")  # type: ignore[arg-type]
     refused(lambda: Chain(SGD(0.1), ClipByNorm(1.0)), "ends with its one optimizer", "Chain(ClipByNorm(1.0), SGD(0.1))")
-    refused(lambda: L2(-1.0), "L2 needs lam as a number from 0", "-1.0")
+    refused(lambda: L2(-1.0), "L2's lam must be a number of at least 0", "-1.0")
 
 
 @pytest.mark.parametrize("optimizer", ["adam", 0.1, None, SGD, ClipByNorm(1.0)])
@@ -356,16 +356,16 @@ def test_l_bfgs_wants_full_batches_and_no_chance() -> None:
 
 
 def test_settings_of_l_bfgs() -> None:
-    refused(lambda: LBFGS(memory=0), "LBFGS needs memory as a whole number from 1", "0")
-    refused(lambda: LBFGS(evaluations=2.5), "LBFGS needs evaluations as a whole number from 1", "2.5")  # type: ignore[arg-type]
-    refused(lambda: LBFGS(tolerance=-1.0), "LBFGS needs tolerance as a number from 0", "-1")
-    refused(lambda: LBFGS(improvement=np.nan), "LBFGS needs improvement as a number from 0", "nan")
+    refused(lambda: LBFGS(memory=0), "LBFGS's memory must be a whole number of at least 1", "0")
+    refused(lambda: LBFGS(evaluations=2.5), "LBFGS's evaluations must be a whole number of at least 1, or None", "2.5")  # type: ignore[arg-type]
+    refused(lambda: LBFGS(tolerance=-1.0), "LBFGS's tolerance must be a number of at least 0", "-1")
+    refused(lambda: LBFGS(improvement=np.nan), "LBFGS's improvement must be a number of at least 0", "nan")
 
 
 def test_early_stopping_on_what_is_not_recorded() -> None:
-    says = ("EarlyStopping looks at 'val_loss'", "the history has only loss, lr", "validation=0.2")
+    says = ("EarlyStopping monitors 'val_loss'", "the history has only loss, lr", "validation=0.2")
     refused(lambda: fit(classifier(), callbacks=[EarlyStopping()]), *says)
-    refused(lambda: fit(classifier(), callbacks=[EarlyStopping("los")]), "looks at 'los'", "only loss, lr")
+    refused(lambda: fit(classifier(), callbacks=[EarlyStopping("los")]), "monitors 'los'", "only loss, lr")
     refused(lambda: EarlyStopping(patience=-1), "patience must be a whole number from 0", "-1")
     refused(lambda: EarlyStopping(patience=2.5), "patience must be a whole number from 0", "2.5")  # type: ignore[arg-type]
 
@@ -383,9 +383,9 @@ def test_early_stopping_on_what_is_not_recorded() -> None:
 )
 def test_monitors_that_are_not_recorded_say_what_would_record_them(monitor: str, settings: Any, says: Any) -> None:
     watched = {"optimizer": SGD(OnPlateau(0.1, monitor=monitor))}
-    refused(lambda: fit(classifier(), **watched, **settings), f"OnPlateau looks at {monitor!r}", *says)
+    refused(lambda: fit(classifier(), **watched, **settings), f"OnPlateau monitors {monitor!r}", *says)
     stopper = EarlyStopping(monitor, higher_is_better=False)
-    refused(lambda: fit(classifier(), callbacks=[stopper], **settings), f"EarlyStopping looks at {monitor!r}", *says)
+    refused(lambda: fit(classifier(), callbacks=[stopper], **settings), f"EarlyStopping monitors {monitor!r}", *says)
 
 
 def test_callbacks_that_are_none() -> None:
@@ -496,16 +496,16 @@ def test_nothing_to_train() -> None:
 
 @pytest.mark.parametrize("units", [0, -1, 2.5, True, "3", None])
 def test_units(units: Any) -> None:
-    refused(lambda: Dense(units), "Dense needs a whole number of units, at least 1", repr(units))
+    refused(lambda: Dense(units), "Dense's units must be a whole number of at least 1", repr(units))
 
 
 @pytest.mark.parametrize("rate", [1.0, -0.1, math.nan, "0.5"])
 def test_dropout_rates(rate: Any) -> None:
-    refused(lambda: Dropout(rate), "Dropout's rate must be at least 0 and below 1", repr(rate))
+    refused(lambda: Dropout(rate), "Dropout's rate must be a number of at least 0 and below 1", repr(rate))
 
 
 def test_batch_norm_momentum() -> None:
-    refused(lambda: BatchNorm(momentum=0), "BatchNorm's momentum must be above 0 and at most 1", "0")
+    refused(lambda: BatchNorm(momentum=0), "BatchNorm's momentum must be a number above 0 and at most 1", "0")
 
 
 def test_given_weights() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from workings import FileError, History
@@ -149,12 +150,30 @@ def test_the_picture_has_both_curves() -> None:
     assert "val_loss 0.8" in "".join(root.itertext())
 
 
+LARGEST, SMALLEST = sys.float_info.max, math.ulp(0.0)
+
+
+@settings(derandomize=True)
 @given(st.lists(st.floats(), min_size=1, max_size=30), st.lists(st.floats(), max_size=30))
+@example([1e308, -1e308], [])
+@example([LARGEST, -LARGEST, 0.0], [LARGEST])
+@example([0.0, SMALLEST, -SMALLEST], [])
+@example([1.0, 1.0 + 2**-52], [math.nan, math.inf, -math.inf])
+@example([LARGEST], [math.inf])
 def test_the_picture_of_any_numbers_is_sound(loss: list[float], val_loss: list[float]) -> None:
     root = drawn(History({"loss": loss, "val_loss": val_loss}))
     for curve in with_tag(root, "polyline"):
         numbers = [float(x) for x in re.split(r"[ ,]+", curve.attrib["points"]) if x]
-        assert all(math.isfinite(x) for x in numbers)
+        assert all(0 <= x <= 480 for x in numbers[::2])
+        assert all(10 <= y <= 140 for y in numbers[1::2])
+    if all(map(math.isfinite, loss + val_loss)):
+        assert not re.search(r"\b(nan|inf)", ElementTree.tostring(root, "unicode"))
+
+
+def test_the_largest_loss_is_drawn_at_the_top_and_the_smallest_at_the_bottom() -> None:
+    for low, high in ((0.0, 1.0), (-1e308, 1e308), (0.0, LARGEST), (1e-300, 3e-300)):
+        (curve,) = with_tag(drawn(History({"loss": [low, high, low / 2 + high / 2]})), "polyline")
+        assert [float(point.split(",")[1]) for point in curve.attrib["points"].split()] == [140.0, 10.0, 75.0]
 
 
 def test_names_and_words_are_escaped() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 import itertools
 import traceback
 from collections.abc import Callable, Mapping
@@ -47,8 +48,9 @@ from workings.datasets import moons
 from workings.engines.contract import Stretch
 from workings.engines.reference import ReferenceEngine, Tracer
 from workings.losses import LOSSES
+from workings.museum import rewrites
 from workings.optimizers import OPTIMIZERS, Optimizer
-from workings.program.program import STAGES, Program, inference_program
+from workings.program.program import STAGES, Program, Statement, inference_program, parse_expression
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(8, 3)), RNG.normal(size=8)
@@ -120,7 +122,48 @@ def test_the_printed_program_shows_every_line_with_its_shape_and_its_words():
     assert [line for line in lines if line in STAGES] == list(STAGES)
     assert "lam = 0.01" in printed
     assert "a1 = np.tanh(z1)" in printed
-    assert "(n, 3)      tanh squashes each sum into -1..1." in printed
+    assert "(n, 3)      tanh maps each value to the interval (-1, 1)." in printed
+
+
+def test_the_printed_program_shows_every_statement_in_the_order_in_which_it_runs():
+    measured = inference_program([Dense(2)], CrossEntropy())
+    measured = measured.followed_by(Statement("choice", "p.argmax(axis=1)", "forward", "targets", "The most probable."))
+    for program in (measured, measured.followed_by(rich().program()["J"]), rich().program(SGD(0.01))):
+        lines = [line.strip() for line in str(program).splitlines()]
+        shown = [line.split("  ")[0] for line in lines[lines.index("forward") + 1 :] if line and line not in STAGES]
+        assert shown == [str(statement) for statement in program.statements]
+
+
+def test_constants_of_numpy_are_written_as_numbers():
+    def program(slope: Any, eps: Any) -> str:
+        bend = ACTIVATIONS["leaky_relu"].with_constants(slope=slope)
+        return str(small(Dense(2), BatchNorm(bend, eps=eps)).program())
+
+    assert program(np.float32(0.25), np.float64(1e-3)) == program(0.25, 1e-3)
+    assert "np.float" not in program(np.float32(0.25), np.float64(1e-3))
+
+
+def test_a_stage_that_does_not_exist_is_refused():
+    with pytest.raises(InputError, match=r"Unknown stage 'inference'\. Known: forward, backward, update"):
+        Statement("choice", "p.argmax(axis=1)", "inference", "targets", "")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"Unknown stage 'backwards'\. Did you mean 'backward'"):
+        moons_network().program().stage("backwards")
+
+
+def test_an_expression_is_parsed_once_and_no_reading_changes_its_tree():
+    data, labels = moons(20)
+    net = moons_network()
+    program = net.program(SGD(0.01))
+    trees = [statement.tree for statement in program.statements]
+    net.explain(data, labels, optimizer=SGD(0.01))
+    net.fit(data, labels, optimizer=SGD(0.01), epochs=2, engine="compiled")
+    net.script(optimizer=SGD(0.01), epochs=2)
+    for change in (function for _, function in inspect.getmembers(rewrites, inspect.isfunction)):
+        if [*inspect.signature(change).parameters] == ["program"]:
+            change(program)
+    for tree, statement in zip(trees, program.statements, strict=True):
+        assert statement.tree is tree is parse_expression(statement.expression)
+        assert ast.dump(tree) == ast.dump(ast.parse(statement.expression, mode="eval").body)
 
 
 def test_without_the_input_size_the_program_is_the_same_but_for_the_shapes():
@@ -511,11 +554,11 @@ def test_a_letter_that_means_nothing_is_answered_with_those_that_do():
     def odd(z, q):
         return z * q
 
-    with pytest.raises(ProgramError, match="odd asks for the letter 'q'") as caught:
+    with pytest.raises(ProgramError, match="odd uses the letter 'q'") as caught:
         small(Dense(4, Activation("odd", odd, bend_derivative)))
     assert "It may use: z." in str(caught.value)
     assert "layer 1" in str(caught.value)
-    with pytest.raises(ProgramError, match="<lambda> asks for the letter 'q'"):
+    with pytest.raises(ProgramError, match="<lambda> uses the letter 'q'"):
         small(Dense(4, Activation("odd", lambda z, q: z, bend_derivative)))
 
 
@@ -604,7 +647,7 @@ def test_a_regularizer_of_ones_own():
 
 
 def signed(theta, g, s, lr, keep):
-    # A running mean of the gradients.
+    # The exponential moving average of the gradients.
     s = keep * s + (1 - keep) * g
     # A step of which only the sign counts.
     theta = theta - lr * np.sign(s)

@@ -1,10 +1,9 @@
-"""Activations: the bend between two layers.
+"""Activations: the nonlinear functions between layers, beside their derivatives.
 
-Without a bend, a stack of layers is one straight line.  Each activation here is a plain function
-of ``z`` beside its derivative, which may use ``z``, the result ``a``, or both.  They hold for
-single numbers and for arrays, have no branches, and keep the precision they are given: float32
-stays float32.  The table at the end collects them; whoever adds a row there adds an activation
-to the engines, to the gradient check and to their tests.
+Without them, a stack of layers would be one linear function.  Each activation is a plain function of ``z``; its
+derivative may use ``z``, the result ``a``, or both.  They work for single numbers and for arrays, have no
+branches, and keep the precision of their input: float32 stays float32.  The table at the end lists them.  A new
+row there adds an activation to the engines, to the gradient check and to their tests.
 """
 
 from __future__ import annotations
@@ -17,25 +16,26 @@ import numpy as np
 from workings.errors import InputError, unknown_name
 from workings.support.arrays import Values
 from workings.support.formulas import letters_of
+from workings.support.ranges import as_number
 
 
 @dataclass(frozen=True)
 class Activation:
-    """A function of ``z`` beside its derivative.
+    """An activation function and its derivative.
 
     Parameters
     ----------
     name : str
-        What it is called in ``Dense(32, "name")``, in files and in pictures.
+        The name in ``Dense(32, "name")``, in files and in plots.
     function : callable
-        ``function(z)`` gives ``a``, of the shape of ``z``.  The first line of its docstring is
-        what the readings say about it.
+        ``function(z)`` returns ``a``, with the shape of ``z``.  Scripts and worked steps print the first line of
+        its docstring.
     derivative : callable
-        A function of any of the letters ``z`` and ``a`` that gives da/dz.
+        A function of ``z``, ``a`` or both that returns da/dz.
     initializer : str
-        The initializer that suits a layer with this activation, by name.
+        The name of the default initializer of a layer with this activation.
     constants : mapping of str to float
-        Numbers that the functions take by name, such as the slope of a leaky ReLU.
+        Constants that the functions take by name, such as the slope of a leaky ReLU.
 
     Examples
     --------
@@ -64,30 +64,33 @@ class Activation:
                 )
 
     def __call__(self, z: Values) -> Values:
-        """Give ``a``, of the shape of ``z``."""
+        """Return ``a``, with the shape of ``z``."""
         return self.function(z, **self.constants)
 
     def slope(self, z: Values) -> Values:
-        """Give the derivative da/dz at ``z``, of the shape of ``z``."""
+        """Return the derivative da/dz at ``z``, with the shape of ``z``."""
         known = {"z": z, "a": self(z), **self.constants}
         return self.derivative(*(known[letter] for letter in letters_of(self.derivative, known)))
 
     def with_constants(self, **constants: float) -> Activation:
-        """Give the same activation with other constants.
+        """Return the same activation with other constants.
 
         >>> activation_named("leaky_relu").with_constants(slope=0.2)(np.array([-1.0, 1.0]))
         array([-0.2,  1. ])
         """
         for letter in constants.keys() - self.constants.keys():
             raise unknown_name(f"constant of {self.name}", letter, self.constants)
+        numbers: dict[str, float] = {}
         for letter, value in constants.items():
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e100:
+            number = as_number(value)
+            if number is None or not abs(number) < 1e100:
                 raise InputError(f"The constant {letter} of {self.name} must be a number, not {value!r}.")
-        return replace(self, constants={**self.constants, **constants})
+            numbers[letter] = number
+        return replace(self, constants={**self.constants, **numbers})
 
 
 def identity(z: Values) -> Values:
-    """passes the sum on as it is"""
+    """returns its input unchanged"""
     return z
 
 
@@ -97,67 +100,67 @@ def identity_derivative(z: Values) -> Values:
 
 
 def sigmoid(z: Values) -> Values:
-    """squashes each sum into 0..1"""
+    """maps each value to the interval (0, 1)"""
     return 1 / (1 + np.exp(-np.maximum(z, -88)))  # beyond -88, exp would overflow in float32
 
 
 def sigmoid_derivative(a: Values) -> Values:
-    """is steepest, 1/4, at a = 1/2 and flat at both ends"""
+    """is largest, 1/4, at a = 1/2 and approaches 0 at both ends"""
     return a * (1 - a)
 
 
 def tanh(z: Values) -> Values:
-    """squashes each sum into -1..1"""
+    """maps each value to the interval (-1, 1)"""
     return np.tanh(z)
 
 
 def tanh_derivative(a: Values) -> Values:
-    """is 1 at a = 0 and flat at both ends"""
+    """is 1 at a = 0 and approaches 0 at both ends"""
     return 1 - a**2
 
 
 def relu(z: Values) -> Values:
-    """keeps what is positive and drops the rest"""
+    """keeps positive values and sets all others to 0"""
     return np.maximum(z, 0)
 
 
 def relu_derivative(z: Values) -> Values:
-    """is 1 where the sum was positive, else 0"""
+    """is 1 where z is positive, else 0"""
     return z > 0
 
 
 def leaky_relu(z: Values, slope: float) -> Values:
-    """keeps what is positive and lets a little of the rest through"""
+    """keeps positive values and multiplies all others by a small slope"""
     return np.where(z > 0, z, slope * z)
 
 
 def leaky_relu_derivative(z: Values, slope: float) -> Values:
-    """is 1 where the sum was positive, else the small slope"""
+    """is 1 where z is positive, else the small slope"""
     return slope + (1 - slope) * np.heaviside(z, 0)
 
 
 def elu(z: Values, alpha: float) -> Values:
-    """keeps what is positive and bends the rest towards -alpha"""
+    """keeps positive values; negative ones level off at -alpha"""
     return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
 
 
 def elu_derivative(z: Values, a: Values, alpha: float) -> Values:
-    """is 1 where the sum was positive and fades below"""
+    """is 1 where z is positive and decays to 0 below"""
     return np.where(z > 0, 1, a + alpha)
 
 
 def selu(z: Values, alpha: float, scale: float) -> Values:
-    """is an ELU whose constants keep mean 0 and variance 1 from layer to layer"""
+    """is a scaled ELU whose constants keep mean 0 and variance 1 from layer to layer"""
     return scale * elu(z, alpha)
 
 
 def selu_derivative(z: Values, a: Values, alpha: float, scale: float) -> Values:
-    """is the ELU's derivative, scaled"""
+    """is the scaled derivative of the ELU"""
     return scale * elu_derivative(z, a / scale, alpha)
 
 
 def erf(x: Values) -> Values:
-    """is the error function, to about 1e-15
+    """is the error function, accurate to about 1e-15
 
     A Chebyshev series in u = 2t - 1, t = 1 / (1 + |x|/2), for exp(x²)·erfc(|x|)/t, fitted with
     60 digits; NumPy has no error function of its own.
@@ -182,22 +185,22 @@ def erf(x: Values) -> Values:
 
 
 def normal_cdf(z: Values) -> Values:
-    """is the chance that a normal number is smaller"""
+    """is the cumulative distribution function of the standard normal distribution"""
     return 0.5 * (1 + erf(0.7071067811865476 * z))
 
 
 def gelu(z: Values) -> Values:
-    """weighs each sum by the chance that a normal number is smaller"""
+    """multiplies each value by its cumulative probability in the standard normal distribution"""
     return z * normal_cdf(z)
 
 
 def gelu_derivative(z: Values) -> Values:
-    """is the chance that a normal number is smaller, plus the sum times the normal density"""
+    """is the cumulative probability of z plus z times the density, both of the standard normal distribution"""
     return normal_cdf(z) + 0.3989422804014327 * z * np.exp(-0.5 * z**2)
 
 
 def nearly_erf(z: Values) -> Values:
-    """is a tanh that stands for the error function of z / √2"""
+    """is a tanh that approximates the error function of z / √2"""
     return np.tanh(0.7978845608028654 * (z + 0.044715 * z**3))
 
 
@@ -214,7 +217,7 @@ def gelu_tanh_derivative(z: Values) -> Values:
 
 
 def silu(z: Values) -> Values:
-    """weighs each sum by its own sigmoid"""
+    """multiplies each value by its sigmoid"""
     s = sigmoid(z)
     return z * s
 
@@ -226,7 +229,7 @@ def silu_derivative(z: Values, a: Values) -> Values:
 
 
 def softplus(z: Values) -> Values:
-    """is a ReLU with its corner rounded"""
+    """is a smooth approximation of the ReLU"""
     return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
 
 
@@ -236,7 +239,7 @@ def softplus_derivative(z: Values) -> Values:
 
 
 def hard_tanh(z: Values) -> Values:
-    """cuts each sum off at -1 and 1"""
+    """clips each value to the interval [-1, 1]"""
     return np.minimum(np.maximum(z, -1), 1)
 
 
@@ -276,12 +279,12 @@ KNOWN_ELSEWHERE = {
 
 
 def activation_named(given: str | Activation) -> Activation:
-    """Look an activation up by name; one that is passed is given back.
+    """Return an activation by its name; an activation is returned as it is.
 
     Raises
     ------
     InputError
-        If there is none of that name; the nearest name is suggested.
+        If the name is unknown; the message suggests the nearest name.
     """
     if isinstance(given, Activation):
         return given
@@ -292,6 +295,6 @@ def activation_named(given: str | Activation) -> Activation:
             raise InputError(f"Unknown activation {given!r}. {KNOWN_ELSEWHERE[given.lower()]}")
         raise unknown_name("activation", given, ACTIVATIONS)
     raise InputError(
-        f"An activation is a name or an Activation, not {given!r}. For a function f of your own with the "
+        f"An activation is a name or an Activation, not {given!r}. For your own function f with the "
         f'derivative df, pass Activation("name", f, df).'
     )

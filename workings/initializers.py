@@ -1,9 +1,9 @@
-"""Initializers: the first weights.
+"""Initializers: the initial weights and biases.
 
-Too large, and the units saturate or the numbers explode from layer to layer; too small, and they
-fade; all equal, and every unit learns the same.  An initializer takes a source of random numbers
-and a shape, (fan_in, fan_out) for weights, and gives the first values.  The scaled ones keep the
-spread of the signal about the same from layer to layer.
+If initial weights are too large, units saturate or values explode from layer to layer; if they are too small,
+values vanish; if they are equal, all units learn the same.  An initializer takes a random generator and a shape,
+(fan_in, fan_out) for weights, and returns the initial values.  The scaled ones keep the variance of the
+activations about the same from layer to layer.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError, unknown_name
 from workings.support.arrays import Array, RandomSource, Values, describe
+from workings.support.ranges import check_fields, number, whole_number
 
 Shape = tuple[int, ...]
 Initializer = Callable[[RandomSource, Shape], Array]
@@ -24,9 +25,12 @@ InitializerLike = Initializer | ArrayLike | str | None
 
 @dataclass(frozen=True)
 class Normal:
-    """Numbers from a normal distribution of mean 0: ``std`` · randn."""
+    """A normal distribution with mean 0 and standard deviation ``std``."""
 
-    std: float = 0.01
+    std: float = field(default=0.01, metadata=number())
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
         return self.std * rng.standard_normal(shape)
@@ -34,10 +38,13 @@ class Normal:
 
 @dataclass(frozen=True)
 class Uniform:
-    """Numbers drawn evenly from ``low`` to ``high``."""
+    """A uniform distribution from ``low`` to ``high``."""
 
-    low: float = -0.05
-    high: float = 0.05
+    low: float = field(default=-0.05, metadata=number())
+    high: float = field(default=0.05, metadata=number())
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
         return self.low + (self.high - self.low) * rng.random(shape)
@@ -45,7 +52,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class GlorotNormal:
-    """Variance 2 / (fan_in + fan_out), for tanh and sigmoid (Glorot & Bengio 2010)."""
+    """A normal distribution with variance 2 / (fan_in + fan_out), for tanh and sigmoid (Glorot & Bengio 2010)."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
         return rng.standard_normal(shape) * np.sqrt(2 / sum(shape))
@@ -53,7 +60,7 @@ class GlorotNormal:
 
 @dataclass(frozen=True)
 class GlorotUniform:
-    """Evenly from ±√(6 / (fan_in + fan_out)) (Glorot & Bengio 2010, eq. 16)."""
+    """A uniform distribution on ±√(6 / (fan_in + fan_out)) (Glorot & Bengio 2010, eq. 16)."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
         return (2 * rng.random(shape) - 1) * np.sqrt(6 / sum(shape))
@@ -61,13 +68,16 @@ class GlorotUniform:
 
 @dataclass(frozen=True)
 class GlorotUniformOf:
-    """Evenly from ±√(factor / fans): Glorot's for a layer whose fan_in + fan_out is given, for its biases too.
+    """A uniform distribution on ±√(factor / fans), where ``fans`` is fan_in + fan_out; for weights and biases.
 
-    scikit-learn draws so, with a ``factor`` of 2 in networks of the logistic sigmoid.
+    scikit-learn uses it, with a ``factor`` of 2 in networks with the logistic sigmoid.
     """
 
-    fans: int
-    factor: float = 6.0
+    fans: int = field(metadata=whole_number(at_least=1))
+    factor: float = field(default=6.0, metadata=number(at_least=0))
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
         return (2 * rng.random(shape) - 1) * np.sqrt(self.factor / self.fans)
@@ -75,7 +85,7 @@ class GlorotUniformOf:
 
 @dataclass(frozen=True)
 class HeNormal:
-    """Variance 2 / fan_in, for the ReLU family (He et al. 2015, eq. 10)."""
+    """A normal distribution with variance 2 / fan_in, for the ReLU family (He et al. 2015, eq. 10)."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
         return rng.standard_normal(shape) * np.sqrt(2 / shape[0])
@@ -83,7 +93,7 @@ class HeNormal:
 
 @dataclass(frozen=True)
 class HeUniform:
-    """Evenly from ±√(6 / fan_in), of the same variance as ``HeNormal``."""
+    """A uniform distribution on ±√(6 / fan_in), with the variance of ``HeNormal``."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
         return (2 * rng.random(shape) - 1) * np.sqrt(6 / shape[0])
@@ -91,7 +101,7 @@ class HeUniform:
 
 @dataclass(frozen=True)
 class LeCunNormal:
-    """Variance 1 / fan_in: randn / √fan_in (LeCun et al. 1998, eq. 16)."""
+    """A normal distribution with variance 1 / fan_in (LeCun et al. 1998, eq. 16)."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
         return rng.standard_normal(shape) / np.sqrt(shape[0])
@@ -99,7 +109,7 @@ class LeCunNormal:
 
 @dataclass(frozen=True)
 class LeCunUniform:
-    """Evenly from ±√(3 / fan_in), of the same variance as ``LeCunNormal``."""
+    """A uniform distribution on ±√(3 / fan_in), with the variance of ``LeCunNormal``."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
         return (2 * rng.random(shape) - 1) * np.sqrt(3 / shape[0])
@@ -107,7 +117,7 @@ class LeCunUniform:
 
 @dataclass(frozen=True)
 class Zeros:
-    """All 0: right for biases, and never for the weights of a hidden layer."""
+    """All zeros: for biases, but not for the weights of a hidden layer."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
         return np.zeros(shape)
@@ -115,9 +125,12 @@ class Zeros:
 
 @dataclass(frozen=True)
 class Constant:
-    """All the same ``value``."""
+    """The same ``value`` everywhere."""
 
-    value: float = 0.0
+    value: float = field(default=0.0, metadata=number())
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
         return np.full(shape, float(self.value))
@@ -125,7 +138,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Given:
-    """Just these numbers, whose shape must fit."""
+    """Given initial values, whose shape must match."""
 
     values: Array = field(compare=False)
 
@@ -150,7 +163,7 @@ INITIALIZERS: dict[str, Callable[[], Initializer]] = {
 
 
 def initializer_of(given: InitializerLike, default: str) -> Initializer:
-    """Make an initializer of a name, an array, an initializer, or None (for the default's name).
+    """Return the initializer for a name, an array, an initializer, or None (the default).
 
     >>> initializer_of(None, "he_normal")
     HeNormal()
@@ -167,5 +180,5 @@ def initializer_of(given: InitializerLike, default: str) -> Initializer:
         return given
     array = np.array(given)
     if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
-        raise InputError(f"First values must be finite numbers, not {describe(given)}.")
+        raise InputError(f"Initial values must be finite numbers, not {describe(given)}.")
     return Given(array.astype(np.float64))

@@ -1,10 +1,10 @@
-"""Layers: what comes in, what goes out, and how the gradient comes back.
+"""Layers: the formulas of the forward and the backward pass of each kind of layer.
 
-A layer is a description; its numbers live in the network.  Its formulas are plain functions in the
-textbook's letters: ``x`` comes in, ``z`` goes out (and through the activation as ``a``), ``dz``
-comes back as ``dx``.  A formula takes the letters it needs as arguments and gives those it names in
-its ``return``; the backward formula may use what the forward one computed.  The comment above a
-line is what the readings say about it.
+A layer is an immutable description; the network holds the parameters.  The formulas are plain functions in
+standard notation: ``x`` is the input, ``z`` the output, ``a`` the output after the activation; ``dz`` is the
+upstream gradient, ``dx`` the gradient of the input.  A formula takes the letters it needs as arguments and
+returns results by their letters; the backward formula may use values of the forward formula.  Scripts and
+worked steps print the comment above a line.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ import numpy as np
 from workings.activations import Activation, activation_named
 from workings.errors import InputError
 from workings.initializers import InitializerLike, initializer_of
-from workings.support.arrays import Array, RandomSource, Values, describe
+from workings.support.arrays import Array, RandomSource, Values
+from workings.support.ranges import check_fields, number, whole_number
 
 Formula = Callable[..., Any]
 
 
 def chain_rule(da: Values, slope: Values) -> Values:
-    """is the gradient behind the activation times the activation's slope"""
+    """is the upstream gradient times the activation's derivative"""
     return da * slope
 
 
 def dense(x: Array, W: Array, b: Array) -> Array:
-    """is each unit's weighted sum of its inputs, plus its bias"""
+    """is each unit's weighted sum of its inputs plus its bias"""
     return x @ W + b
 
 
 def dense_backward(x: Array, W: Array, dz: Array) -> tuple[Array, Array, Array]:
-    # Each weight's gradient: its input times its unit's gradient, added over the rows.
+    # The gradient of the weights: each input times each unit's gradient, summed over the rows.
     dW = x.T @ dz
-    # Each bias's gradient: its unit's gradient, added over the rows.
+    # The gradient of the biases: each unit's gradient, summed over the rows.
     db = dz.sum(axis=0)
-    # Each input's gradient: the gradients of the units it feeds, by their weights.
+    # The gradient of the inputs: the sum over the units of gradient times weight.
     dx = dz @ W.T
     return dW, db, dx
 
@@ -50,64 +51,64 @@ def dense_without_bias(x: Array, W: Array) -> Array:
 
 
 def dense_without_bias_backward(x: Array, W: Array, dz: Array) -> tuple[Array, Array]:
-    # Each weight's gradient: its input times its unit's gradient, added over the rows.
+    # The gradient of the weights: each input times each unit's gradient, summed over the rows.
     dW = x.T @ dz
-    # Each input's gradient: the gradients of the units it feeds, by their weights.
+    # The gradient of the inputs: the sum over the units of gradient times weight.
     dx = dz @ W.T
     return dW, dx
 
 
 def dropout(x: Array, mask: Array) -> Array:
-    """are the inputs with some set to 0 and the others enlarged to make up for it"""
+    """are the inputs with some set to 0 and the others scaled up to keep the expected value"""
     return x * mask
 
 
 def dropout_inference(x: Array) -> Array:
-    """are the inputs as they are"""
+    """are the unchanged inputs"""
     return x
 
 
 def dropout_mask(u: Array, rate: float) -> Array:
-    """is 0 with probability ``rate``, else 1 / (1 - rate), for ``u`` drawn evenly from 0..1"""
+    """is 0 with probability ``rate``, else 1 / (1 - rate), for ``u`` uniform on [0, 1)"""
     return (u >= rate) / (1 - rate)
 
 
 def dropout_backward(dz: Array, mask: Array) -> Array:
-    # What was dropped has no part in the loss.
+    # The gradient of a dropped input is 0; the others are scaled like the inputs.
     dx = dz * mask
     return dx
 
 
 def standard_deviation(variance: Array, eps: float) -> Array:
-    """is the root of the variance, kept from 0 by eps"""
+    """is the square root of the variance plus eps, which avoids a division by 0"""
     return np.sqrt(variance + eps)
 
 
 def normalized(x: Array, mean: Array, variance: Array, eps: float) -> Array:
-    """are the inputs, each column with mean 0 and variance 1"""
+    """are the inputs normalized to mean 0 and variance 1 in each column"""
     return (x - mean) / standard_deviation(variance, eps)
 
 
 def batch_norm(x: Array, gamma: Array, beta: Array, eps: float) -> Array:
-    # Each column's mean over the batch.
+    # The mean of each column over the batch.
     mean = x.mean(axis=0)
-    # Each column's variance over the batch.
+    # The variance of each column over the batch.
     variance = x.var(axis=0)
-    # Each column with mean 0 and variance 1.
+    # The inputs normalized to mean 0 and variance 1 in each column.
     x_hat = normalized(x, mean, variance, eps)
-    # Scaled and moved by what the layer learns.
+    # Scaled by gamma and shifted by beta, which are learned.
     z = gamma * x_hat + beta
     return z
 
 
 def batch_norm_backward(x_hat: Array, variance: Array, gamma: Array, eps: float, dz: Array) -> tuple[Array, ...]:
-    # Each scale's gradient, added over the rows.
+    # The gradient of gamma, summed over the rows.
     dgamma = (dz * x_hat).sum(axis=0)
-    # Each shift's gradient, added over the rows.
+    # The gradient of beta, summed over the rows.
     dbeta = dz.sum(axis=0)
     # The gradient of the normalized inputs.
     dx_hat = dz * gamma
-    # Mean and variance depend on every row too, which takes off these two means.
+    # The gradient of the inputs: mean and variance depend on every row too, which subtracts two means.
     dx = (dx_hat - dx_hat.mean(axis=0) - x_hat * (dx_hat * x_hat).mean(axis=0)) / standard_deviation(variance, eps)
     return dgamma, dbeta, dx
 
@@ -115,32 +116,32 @@ def batch_norm_backward(x_hat: Array, variance: Array, gamma: Array, eps: float,
 def batch_norm_inference(
     x: Array, gamma: Array, beta: Array, running_mean: Array, running_variance: Array, eps: float
 ) -> Array:
-    """are the inputs normalized with the running statistics, scaled and moved"""
+    """are the inputs normalized with the running statistics, then scaled and shifted"""
     return gamma * normalized(x, running_mean, running_variance, eps) + beta
 
 
 def running_mean(running_mean: Array, mean: Array, momentum: float) -> Array:
-    """moves a little towards this batch's mean"""
+    """is the exponential moving average of the batch mean"""
     return (1 - momentum) * running_mean + momentum * mean
 
 
 def running_variance(running_variance: Array, variance: Array, momentum: float, n: int) -> Array:
-    """moves a little towards this batch's variance, made unbiased by n / (n - 1)"""
+    """is the exponential moving average of the batch variance, made unbiased by n / (n - 1)"""
     return (1 - momentum) * running_variance + momentum * variance * n / (n - 1)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What the network and its program ask of a layer: letters, formulas, constants, first values."""
+    """The base of all layers: letters, formulas, constants and initial values."""
 
-    regularized: ClassVar[tuple[str, ...]] = ()  # the letters of the parameters that a regularizer acts on
-    statistics: ClassVar[Mapping[str, Formula]] = {}  # the letters of running values, each with what moves it
-    draws: ClassVar[tuple[str, ...]] = ()  # the letters of what is drawn anew for each step
-    fewest_rows: ClassVar[int] = 1  # that a batch must have
+    regularized: ClassVar[tuple[str, ...]] = ()  # the letters of the parameters that have a penalty
+    statistics: ClassVar[Mapping[str, Formula]] = {}  # the letters of running statistics, with their update formulas
+    draws: ClassVar[tuple[str, ...]] = ()  # the letters of random values, drawn for each step
+    fewest_rows: ClassVar[int] = 1  # the smallest batch size
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The letters of what training changes."""
+        """The letters of the parameters, which training changes."""
         return ()
 
     @property
@@ -150,55 +151,55 @@ class Layer:
 
     @property
     def bend(self) -> Activation:
-        """The activation that follows the layer's own formula."""
+        """The activation that is applied to ``z``."""
         return activation_named(getattr(self, "activation", "identity"))
 
     @property
     def constants(self) -> dict[str, float]:
-        """The numbers that the formulas take by name."""
+        """The constants of the formulas, by letter."""
         return {}
 
     def width(self, n_in: int) -> int:
-        """How many columns go out when ``n_in`` come in."""
+        """Return the number of outputs for ``n_in`` inputs."""
         return n_in
 
     def output_name(self, x: str, number: str) -> str:
-        """What its result is called in the program: by default after what went in."""
+        """Return the name of the layer's output in the program; ``x`` is the name of its input."""
         return f"{x}_{type(self).__name__.lower()}"
 
     def shapes(self, n_in: int) -> dict[str, tuple[int, ...]]:
-        """The shape of each parameter and statistic, by letter."""
+        """Return the shape of each parameter and statistic, by letter."""
         return {}
 
     def start(self, rng: RandomSource, n_in: int) -> dict[str, Array]:
-        """The first value of each parameter and statistic, by letter."""
+        """Return the initial value of each parameter and statistic, by letter."""
         return {}
 
     def draw(self, rng: RandomSource, n: int, n_in: int) -> dict[str, Array]:
-        """What the layer wants drawn for ``n`` rows, by letter."""
+        """Draw the random values of a batch of ``n`` rows, by letter."""
         return {}
 
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """Every input to every unit: a = activation(x W + b).
+    """A fully connected layer: a = activation(x W + b).
 
     Parameters
     ----------
     units : int
-        How many units; the layer takes (n, n_in) and gives (n, units).
+        The number of units; inputs of shape (n, n_in) give outputs of shape (n, units).
     activation : str or Activation
-        By name, or a record of your own; ``"identity"`` by default, which the last layer needs.
+        A name, or your own activation; the last layer needs ``"identity"``, the default.
     bias : bool
-        Whether there is a ``b``.
+        Whether the layer has a bias ``b``.
     weights, biases : initializer, its name, an array, or None
-        The first values: ``W`` has shape (n_in, units), ``b`` (units,).  By default He's for the
-        ReLU family, LeCun's for SELU, Glorot's for all others, and biases 0.
+        The initial values: ``W`` has shape (n_in, units), ``b`` (units,).  By default He initialization for the
+        ReLU family, LeCun for SELU, Glorot for all others; biases start at 0.
 
     Raises
     ------
     InputError
-        If the number of units is not a whole number from 1, or a name is not known.
+        If ``units`` is not a whole number of at least 1, or a name is unknown.
 
     Examples
     --------
@@ -206,7 +207,7 @@ class Dense(Layer):
     32
     """
 
-    units: int
+    units: int = field(metadata=whole_number(at_least=1))
     activation: str | Activation = "identity"
     bias: bool = field(default=True, kw_only=True)
     weights: InitializerLike = field(default=None, kw_only=True, compare=False)
@@ -215,8 +216,7 @@ class Dense(Layer):
     regularized = ("W",)
 
     def __post_init__(self) -> None:
-        if isinstance(self.units, bool) or not isinstance(self.units, (int, np.integer)) or self.units < 1:
-            raise InputError(f"Dense needs a whole number of units, at least 1, not {describe(self.units)}.")
+        check_fields(self)
         initializer_of(self.weights, self.bend.initializer)
         initializer_of(self.biases, "zeros")
 
@@ -261,10 +261,10 @@ class Dense(Layer):
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """While training, sets each input to 0 with probability ``rate`` (Srivastava et al. 2014).
+    """Dropout: during training, set each input to 0 with probability ``rate`` (Srivastava et al. 2014).
 
-    The inputs that stay are divided by 1 - ``rate`` ("inverted" dropout), so that nothing needs to
-    change when the network predicts.  The masks are drawn from the network's seed.
+    The remaining inputs are divided by 1 - ``rate`` (inverted dropout), so predictions need no correction.
+    The masks are drawn from the network's random generator.
 
     Examples
     --------
@@ -272,13 +272,12 @@ class Dropout(Layer):
     array([[2., 0., 0., 0.]])
     """
 
-    rate: float = 0.5
+    rate: float = field(default=0.5, metadata=number(at_least=0, below=1))
 
     draws = ("mask",)
 
     def __post_init__(self) -> None:
-        if isinstance(self.rate, bool) or not isinstance(self.rate, (int, float)) or not 0 <= self.rate < 1:
-            raise InputError(f"Dropout's rate must be at least 0 and below 1, not {self.rate!r}.")
+        check_fields(self)
 
     @property
     def formulas(self) -> Mapping[str, Formula]:
@@ -293,12 +292,11 @@ class Dropout(Layer):
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Gives each column mean 0 and variance 1 over the batch, then a learned scale and shift.
+    """Batch normalization: mean 0 and variance 1 in each column over the batch, then a learned scale and shift.
 
-    For predictions it uses running statistics, which move towards each batch's by ``momentum``
-    (PyTorch's meaning: 0.1 moves a tenth; Keras calls the same setting 0.9).  An activation may
-    follow, as after ``Dense``: ``Dense(32), BatchNorm("relu")``.  Source: Ioffe & Szegedy 2015,
-    algorithms 1 and 2.
+    Predictions use running statistics, the exponential moving averages of the batch statistics.  ``momentum`` is
+    the weight of the new batch, as in PyTorch; Keras calls the same setting 0.9.  An activation may follow, as in
+    ``Dense(32), BatchNorm("relu")``.  Source: Ioffe & Szegedy 2015, algorithms 1 and 2.
 
     Examples
     --------
@@ -307,18 +305,15 @@ class BatchNorm(Layer):
     """
 
     activation: str | Activation = "identity"
-    momentum: float = field(default=0.1, kw_only=True)
-    eps: float = field(default=1e-5, kw_only=True)
+    momentum: float = field(default=0.1, kw_only=True, metadata=number(above=0, at_most=1))
+    eps: float = field(default=1e-5, kw_only=True, metadata=number(above=0, at_most=1))
 
     statistics = {"running_mean": running_mean, "running_variance": running_variance}
     fewest_rows = 2
 
     def __post_init__(self) -> None:
         activation_named(self.activation)
-        if isinstance(self.eps, bool) or not isinstance(self.eps, (int, float)) or not 0 < self.eps <= 1:
-            raise InputError(f"BatchNorm's eps must be a small positive number, not {self.eps!r}.")
-        if not isinstance(self.momentum, (int, float)) or not 0 < self.momentum <= 1:
-            raise InputError(f"BatchNorm's momentum must be above 0 and at most 1, not {self.momentum!r}.")
+        check_fields(self)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -347,7 +342,7 @@ class BatchNorm(Layer):
 
 
 def numbered(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:
-    """Number the layers of each kind from 1, so that W1 belongs to the first one that has weights.
+    """Number the layers of each kind from 1, so that W1 belongs to the first layer with weights.
 
     >>> [number for _, number in numbered([Dense(3), Dropout(0.5), Dense(2)])]
     ['1', '1', '2']
@@ -358,7 +353,7 @@ def numbered(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:
         kind, letters = type(layer).__name__, (*layer.parameters, *layer.statistics, *layer.draws)
         counts[kind] += 1
         while any(f"{letter}{counts[kind]}" in taken for letter in letters):
-            counts[kind] += 1  # another kind of layer has the same letter
+            counts[kind] += 1  # another kind of layer uses the same letter
         taken.update(f"{letter}{counts[kind]}" for letter in letters)
         yield layer, str(counts[kind])
 

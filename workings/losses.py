@@ -1,17 +1,16 @@
-"""Losses: how wrong the network is, as one number, and which way is less wrong.
+"""Losses: the loss functions and their gradients.
 
-Each loss is a description that names four formulas: its *link* turns the network's output ``z``
-into the prediction ``p``; its *value* gives one loss for each row (or for each entry); its
-*gradient* says how that changes with ``z``; a *reduction* makes one number of them.  Where the link
-bends, values are computed from ``z``, not from ``p``, so that nothing overflows and no logarithm
-meets a zero.
-The comment above a line is what the readings say about it.
+Each loss names four formulas.  The *link* computes the prediction ``p`` from the network's output ``z``; the
+*value* computes one loss for each row or entry; the *gradient* is the derivative of the value with respect to
+``z``; the *reduction* is the mean or the sum.  If the link is not linear, the value is computed from ``z``, not
+from ``p``, so that nothing overflows and no logarithm of 0 is taken.
+Scripts and worked steps print the comment above a line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,50 +18,51 @@ import numpy as np
 from workings.activations import identity, sigmoid, softplus
 from workings.errors import InputError, ProgramError, unknown_name
 from workings.support.arrays import Array, Values
+from workings.support.ranges import check_fields, number
 
 Formula = Callable[..., Values]
 
 
 def shifted(z: Array) -> Values:
-    """are the scores with each row's largest taken off: the softmax stays the same and cannot overflow"""
+    """are the logits minus each row's maximum: the softmax stays the same and cannot overflow"""
     return z - z.max(axis=1, keepdims=True)
 
 
 def softmax(z: Array) -> Values:
-    """are the shares of the exponentials: positive, and each row adds up to 1"""
+    """are the class probabilities: each exponential divided by the sum of its row"""
     s = shifted(z)
-    # Each score as a positive weight.
+    # The exponential of each shifted logit.
     e = np.exp(s)
     return e / e.sum(axis=1, keepdims=True)
 
 
 def log_softmax(z: Array) -> Values:
-    """are the logarithms of the softmax, without ever taking the logarithm of 0"""
+    """are the logarithms of the softmax, computed without taking the logarithm of 0"""
     s = shifted(z)
-    # Each score as a positive weight.
+    # The exponential of each shifted logit.
     e = np.exp(s)
     return s - np.log(e.sum(axis=1, keepdims=True))
 
 
 def cross_entropy(z: Array, y: Array) -> Values:
-    """is minus the logarithm of the probability that the true class was given"""
+    """is the negative logarithm of the predicted probability of the true class"""
     # The logarithm of each probability.
     log_p = log_softmax(z)
     return -(y * log_p).sum(axis=1, keepdims=True)
 
 
 def binary_cross_entropy(z: Values, y: Values) -> Values:
-    """is minus the logarithm of the probability that the true label was given"""
+    """is the negative logarithm of the predicted probability of the true label"""
     return softplus(z) - y * z
 
 
 def predicted_minus_true(p: Values, y: Values) -> Values:
-    """is what was predicted minus what is true"""
+    """is the prediction minus the target"""
     return p - y
 
 
 def squared_error(p: Values, y: Values) -> Values:
-    """is the square of the error"""
+    """is the squared error"""
     return (p - y) ** 2
 
 
@@ -72,12 +72,12 @@ def squared_error_gradient(p: Values, y: Values) -> Values:
 
 
 def half_squared_error(p: Values, y: Values) -> Values:
-    """is half the square of the error, so that its derivative needs no 2"""
+    """is half the squared error, so that its derivative has no factor of 2"""
     return 0.5 * (p - y) ** 2
 
 
 def absolute_error(p: Values, y: Values) -> Values:
-    """is the size of the error"""
+    """is the absolute error"""
     return np.abs(p - y)
 
 
@@ -87,24 +87,24 @@ def absolute_error_gradient(p: Values, y: Values) -> Values:
 
 
 def huber(p: Values, y: Values, delta: float) -> Values:
-    """is half the square of a small error and grows only linearly for a large one"""
-    # The size of each error.
+    """is half the squared error below delta, and linear in the error above"""
+    # The absolute error.
     size = np.abs(p - y)
     return np.where(size < delta, 0.5 * size**2, delta * (size - 0.5 * delta))
 
 
 def huber_gradient(p: Values, y: Values, delta: float) -> Values:
-    """is the error, cut off at delta"""
+    """is the error clipped to the interval from -delta to delta"""
     return np.minimum(np.maximum(p - y, -delta), delta)
 
 
 def rate(z: Values) -> Values:
-    """are the expected counts; beyond e^60 the exponential is held"""
+    """are the expected counts: the exponential, at most e^60"""
     return np.exp(np.minimum(z, 60))
 
 
 def poisson(z: Values, y: Values) -> Values:
-    """is minus the Poisson log-likelihood, but for a term that only depends on y
+    """is the negative Poisson log-likelihood without the term that depends on y alone
 
     Beyond z = 60 the exponential is continued along its tangent, so that the value is finite and
     its derivative still agrees with the gradient.
@@ -113,17 +113,17 @@ def poisson(z: Values, y: Values) -> Values:
 
 
 def half_poisson_deviance(z: Values, y: Values) -> Values:
-    """is half the Poisson deviance: how far the likelihood is below that of a perfect prediction"""
+    """is half the Poisson deviance, which is 0 for a perfect prediction"""
     return poisson(z, y) + y * np.log(np.where(y > 0, y, 1)) - y
 
 
 def smoothed(y: Array, smoothing: float) -> Values:
-    """are the targets with a little of each one spread evenly over all classes"""
+    """are the smoothed targets: a share of each is spread evenly over all classes"""
     return (1 - smoothing) * y + smoothing / y.shape[1]
 
 
 def sum_up(losses: Array) -> Values:
-    """is all of them added up"""
+    """is the sum over all rows and outputs"""
     return losses.sum()
 
 
@@ -138,17 +138,17 @@ def mean_over_entries(losses: Array) -> Values:
 
 
 def weighted_sum(losses: Array, w: Array) -> Values:
-    """is each row by its weight, added up"""
+    """is the weighted sum over the rows"""
     return (w * losses).sum()
 
 
 def weighted_mean_over_rows(losses: Array, w: Array) -> Values:
-    """is the mean over the rows, each by its weight"""
+    """is the weighted mean over the rows"""
     return (w * losses).sum() / w.sum()
 
 
 def weighted_mean_over_entries(losses: Array, w: Array) -> Values:
-    """is the mean over all rows and outputs, each row by its weight"""
+    """is the weighted mean over all rows and outputs"""
     return (w * losses).sum() / (w.sum() * losses.shape[1])
 
 
@@ -158,29 +158,29 @@ def divided_by_rows(dlosses: Array, n: int) -> Values:
 
 
 def divided_by_entries(dlosses: Array, y: Array) -> Values:
-    """divided by the number of rows and outputs, because the loss is a mean"""
+    """divided by the number of rows times outputs, because the loss is a mean"""
     return dlosses / y.size
 
 
 def weighted(dlosses: Array, w: Array) -> Values:
-    """each row by its weight"""
+    """each row multiplied by its weight"""
     return w * dlosses
 
 
 def weighted_by_share(dlosses: Array, w: Array) -> Values:
-    """each row by its share of the weights"""
+    """each row multiplied by its share of the total weight"""
     return w / w.sum() * dlosses
 
 
 def weighted_by_share_of_entries(dlosses: Array, w: Array, y: Array) -> Values:
-    """each row by its share of the weights, divided by the number of outputs"""
+    """each row multiplied by its share of the total weight, divided by the number of outputs"""
     return w / (w.sum() * y.shape[1]) * dlosses
 
 
-# What makes one number of many losses, and what that does to the gradient.
+# The formulas that reduce the losses to one number, and that scale the gradient accordingly.
 # fmt: off
 REDUCTIONS: dict[tuple[str, bool], tuple[Formula, Formula]] = {
-    # (what is taken, rows weighted?): (value,                  gradient)
+    # (reduction, rows weighted?):     (value,                  gradient)
     ("sum",             False): (sum_up,                     identity),
     ("mean of rows",    False): (mean_over_rows,             divided_by_rows),
     ("mean of entries", False): (mean_over_entries,          divided_by_entries),
@@ -193,11 +193,11 @@ REDUCTIONS: dict[tuple[str, bool], tuple[Formula, Formula]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What all losses share: a reduction, ``"mean"``, ``"sum"`` or ``"mean of rows"``.
+    """The base of all losses; ``reduction`` is ``"mean"``, ``"sum"`` or ``"mean of rows"``.
 
-    The mean is taken over rows and outputs, except for ``CrossEntropy``, which has one loss for
-    each row; the mean of rows adds the outputs of a row up.  A loss of your own is a subclass that
-    names its formulas, as those below do.
+    The mean is over rows and outputs; ``CrossEntropy`` has one loss for each row, so its mean is over rows.
+    The mean of rows sums over the outputs of each row.  For your own loss, write a subclass that names its
+    formulas, as the subclasses below do.
     """
 
     reduction: str = "mean"
@@ -205,11 +205,12 @@ class Loss:
     link: ClassVar[Formula] = identity
     value: ClassVar[Formula]
     gradient: ClassVar[Formula]
-    target: ClassVar[str] = "numbers"  # what y holds: "numbers", "classes", "labels" (0 or 1) or "counts"
+    target: ClassVar[str] = "numbers"  # the kind of y: "numbers", "classes", "labels" (0 or 1) or "counts"
 
     def __post_init__(self) -> None:
         if self.reduction not in ("mean", "sum", "mean of rows"):
             raise unknown_name("reduction", self.reduction, ("mean", "sum", "mean of rows"))
+        check_fields(self)
 
     @property
     def formulas(self) -> Mapping[str, Formula]:
@@ -222,16 +223,16 @@ class Loss:
 
     @property
     def constants(self) -> dict[str, float]:
-        """The numbers that the formulas take by name."""
+        """The constants of the formulas, by letter."""
         return {}
 
     def reduce(self, weights: bool) -> tuple[Formula, Formula]:
-        """The formulas that make one number of the losses, and that scale the gradient."""
+        """Return the formulas that reduce the losses to one number, and that scale the gradient."""
         over = "rows" if self.target == "classes" else "entries"
         return REDUCTIONS[(f"mean of {over}" if self.reduction == "mean" else self.reduction, weights)]
 
     def divisor(self, rows: int) -> int:
-        """By what an objective of so many rows is divided to be one per row: by the rows where it is a sum.
+        """Return what the objective of a number of rows is divided by to be per row: the rows if it is a sum.
 
         >>> SquaredError(reduction="sum").divisor(20), SquaredError().divisor(20)
         (20, 1)
@@ -239,15 +240,15 @@ class Loss:
         return rows if self.reduction == "sum" else 1
 
     def settings(self) -> dict[str, Any]:
-        """The fields, for files and for people."""
+        """Return the fields by name."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class SquaredError(Loss):
-    r"""The square of the error: (p - y)², the default for numbers.
+    r"""Squared error, (p - y)²: the default for numbers.
 
-    ``half=True`` takes ½ (p - y)², as many tutorials do; the mean is over rows and outputs.
+    ``half=True`` uses ½ (p - y)², as many tutorials do; the mean is over rows and outputs.
 
     Examples
     --------
@@ -268,7 +269,7 @@ class SquaredError(Loss):
 
 @dataclass(frozen=True)
 class AbsoluteError(Loss):
-    """The size of the error, |p - y|: less moved by outliers; its gradient is only a sign.
+    """Absolute error, |p - y|: less sensitive to outliers; its gradient is the sign of the error.
 
     >>> AbsoluteError(reduction="sum")
     AbsoluteError(reduction='sum')
@@ -280,21 +281,16 @@ class AbsoluteError(Loss):
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """Half the squared error up to ``delta``, linear beyond (Huber 1964).
+    """Huber loss: half the squared error up to ``delta``, linear beyond (Huber 1964).
 
     >>> Huber(delta=0.5)
     Huber(reduction='mean', delta=0.5)
     """
 
-    delta: float = 1.0
+    delta: float = field(default=1.0, metadata=number(above=0))
 
     value = huber
     gradient = huber_gradient
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.delta < np.inf:
-            raise InputError(f"Huber's delta must be a positive number, not {self.delta!r}.")
 
     @property
     def constants(self) -> dict[str, float]:
@@ -303,26 +299,21 @@ class Huber(Loss):
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
-    """Softmax and -log of the true class's probability, for two or more classes.
+    """Softmax and cross-entropy, for two or more classes.
 
-    Targets are class labels, one for each row, or rows of probabilities (one-hot).
-    ``label_smoothing`` spreads that share of each target over all classes (Szegedy et al. 2016).
+    Targets are one class label for each row, or rows of probabilities such as one-hot vectors.
+    ``label_smoothing`` spreads that share of each target evenly over all classes (Szegedy et al. 2016).
 
     >>> CrossEntropy(label_smoothing=0.1)
     CrossEntropy(reduction='mean', label_smoothing=0.1)
     """
 
-    label_smoothing: float = 0.0
+    label_smoothing: float = field(default=0.0, metadata=number(at_least=0, below=1))
 
     link = softmax
     value = cross_entropy
     gradient = predicted_minus_true
     target = "classes"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.label_smoothing < 1:
-            raise InputError(f"label_smoothing must be at least 0 and below 1, not {self.label_smoothing!r}.")
 
     @property
     def formulas(self) -> Mapping[str, Formula]:
@@ -336,7 +327,7 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy(Loss):
-    """Sigmoid and -log of the true label's probability; one label or several, each 0 or 1.
+    """Sigmoid and binary cross-entropy, for one label or several, each 0 or 1.
 
     >>> BinaryCrossEntropy().target
     'labels'
@@ -350,10 +341,10 @@ class BinaryCrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class Poisson(Loss):
-    """Counts: p = exp(z) is the expected number (McCullagh & Nelder 1989, ch. 6).
+    """Poisson loss for counts: p = exp(z) is the expected count (McCullagh & Nelder 1989, ch. 6).
 
-    With ``deviance=True`` the value is half the deviance: it differs by a number that only depends on
-    the targets, and is 0 where every prediction is right.
+    With ``deviance=True`` the value is half the deviance: it differs by a term that depends only on the targets,
+    and is 0 if every prediction is exact.
 
     >>> Poisson().target
     'counts'
@@ -378,7 +369,7 @@ LOSSES: dict[str, type[Loss]] = {
 
 
 def loss_named(given: str | Loss) -> Loss:
-    """Look a loss up by name; one that is passed is given back.
+    """Return a loss by its name in any case; a loss is returned as it is.
 
     >>> loss_named("Huber")
     Huber(reduction='mean', delta=1.0)

@@ -1,7 +1,7 @@
-"""Metrics: predictions and targets -> one number that people understand.
+"""Metrics: one number that says how well predictions match targets.
 
-A loss is what training follows; a metric is what is reported.  Each takes what is true and what was
-predicted, in this order, and an optional weight for each row.
+Training minimizes a loss; a metric is only reported.  Each metric takes the true values, the predicted values and,
+optionally, a weight for each row.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from workings.losses import absolute_error, squared_error
 from workings.support.arrays import Array, Values
 
 Metric = Callable[..., float]
-IN_CACHE = 2**18  # bytes of predictions that are looked at together
+IN_CACHE = 2**18  # bytes of predictions that are processed at a time
 
 
 def is_right(y_true: Array, y_pred: Array) -> Values:
-    """is whether a label is predicted as it is"""
+    """is whether the predicted label is the true label"""
     return y_true == y_pred
 
 
 def accuracy(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
-    """The share of rows predicted rightly; with several labels a row, all of them.
+    """Return the share of correctly predicted rows; if a row has several labels, all must be correct.
 
     >>> accuracy(np.array([1, 0, 1, 1]), np.array([1, 0, 0, 1]))
     0.75
@@ -33,20 +33,21 @@ def accuracy(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
 
 
 def accuracies(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
-    """The accuracy of several predictions, of shape (several, n, …)."""
+    """Return the accuracy of each of several predictions, of shape (several, n, …)."""
     each = is_right(y_true, y_pred)
     right = each.all(axis=-1) if y_true.ndim > 1 else each
     if w is None:
-        shares: Array = right.sum(axis=-1, dtype=np.uint32) / right.shape[-1]  # in half the time of a mean
+        shares: Array = right.sum(axis=-1, dtype=np.uint32) / right.shape[-1]  # takes half the time of a mean
         return shares
     shares = np.average(right, axis=-1, weights=w)
     return shares
 
 
 def r2(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
-    """1 - (squared error) / (spread of the targets), averaged over outputs; 1 is perfect, 0 is the mean.
+    """Return R², 1 - (squared error) / (variance of the targets), averaged over the outputs.
 
-    Where the targets of an output are all equal, it is 1 for a perfect prediction and else 0.
+    A perfect prediction has R² = 1; predicting the mean has R² = 0.  If all targets of an output are equal, its R²
+    is 1 for a perfect prediction and 0 otherwise.
 
     >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
     1.0
@@ -55,7 +56,7 @@ def r2(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
 
 
 def r2s(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
-    """The R² of several predictions, of shape (several, n, …)."""
+    """Return the R² of each of several predictions, of shape (several, n, …)."""
     true, predicted = y_true.reshape(len(y_true), -1), y_pred.reshape(*y_pred.shape[:2], -1)
     error = np.average(squared_error(predicted, true), axis=1, weights=w)
     spread = np.average(squared_error(np.average(true, axis=0, weights=w), true), axis=0, weights=w)
@@ -65,31 +66,31 @@ def r2s(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
 
 
 def mean_squared_error(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
-    """The mean of (true - predicted)², over rows and outputs."""
+    """Return the mean of (true - predicted)² over rows and outputs."""
     return float(of_each(mean_squared_error, y_true, y_pred[None], w)[0])
 
 
 def mean_squared_errors(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
-    """The mean squared error of several predictions, of shape (several, n, …)."""
+    """Return the mean squared error of each of several predictions, of shape (several, n, …)."""
     errors = np.average(squared_error(y_pred, y_true), axis=1, weights=w)
     means: Array = errors.reshape(len(errors), -1).mean(axis=1)
     return means
 
 
 def mean_absolute_error(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
-    """The mean of |true - predicted|, over rows and outputs."""
+    """Return the mean of |true - predicted| over rows and outputs."""
     return float(of_each(mean_absolute_error, y_true, y_pred[None], w)[0])
 
 
 def mean_absolute_errors(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
-    """The mean absolute error of several predictions, of shape (several, n, …)."""
+    """Return the mean absolute error of each of several predictions, of shape (several, n, …)."""
     errors = np.average(absolute_error(y_pred, y_true), axis=1, weights=w)
     means: Array = errors.reshape(len(errors), -1).mean(axis=1)
     return means
 
 
 def of_each(metric: Metric, y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
-    """A metric of several predictions, of shape (several, n, …)."""
+    """Return a metric of each of several predictions, of shape (several, n, …)."""
     if metric not in OF_SEVERAL:
         return np.array([metric(y_true, one) if w is None else metric(y_true, one, w) for one in y_pred])
     match(y_true, y_pred[0])
@@ -99,7 +100,7 @@ def of_each(metric: Metric, y_true: Array, y_pred: Array, w: Array | None = None
 
 
 def match(y_true: Array, y_pred: Array) -> None:
-    """Refuse arrays of different shapes, which NumPy would broadcast."""
+    """Raise an error for arrays of different shapes, which NumPy would broadcast."""
     if np.shape(y_true) != np.shape(y_pred):
         raise InputError(f"The true values have shape {np.shape(y_true)}, the predictions {np.shape(y_pred)}.")
 
@@ -111,7 +112,7 @@ METRICS: dict[str, Metric] = {
     "mean_absolute_error": mean_absolute_error,
 }
 LOWER_IS_BETTER = frozenset({"loss", "mean_squared_error", "mean_absolute_error"})
-OF_SEVERAL: dict[Metric, Callable[..., Array]] = {  # those that take several predictions at once
+OF_SEVERAL: dict[Metric, Callable[..., Array]] = {  # the versions for several predictions at once
     accuracy: accuracies,
     r2: r2s,
     mean_squared_error: mean_squared_errors,

@@ -1,14 +1,13 @@
-"""Optimizers: what one step does with the gradient.
+"""Optimizers: the update rules that change parameters by their gradients.
 
-Each optimizer names one or more update rules.  A rule is a plain function of one parameter
-``theta``, its gradient ``g``, the learning rate ``lr``, the step ``t`` (counted from 1), the
-optimizer's constants, and its state in the letters of the paper; what it returns are the new
-values.  Clipping and decay are rules of their own, to be put in front with ``Chain``.
+An optimizer names one or more update rules.  A rule is a plain function of one parameter ``theta``, its
+gradient ``g``, the learning rate ``lr``, the step ``t`` (counted from 1), the optimizer's constants, and its
+state in the letters of the paper; it returns the new values.  Clipping and weight decay are parts with
+rules of their own; ``Chain`` puts them before an optimizer.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
@@ -18,54 +17,55 @@ import numpy as np
 from workings.errors import InputError, unknown_name
 from workings.schedules import Schedule, schedule_of
 from workings.support.arrays import Array, Values, describe
+from workings.support.ranges import as_number, check_fields, number, whole_number
 
 Rule = Callable[..., Any]
 
 
 def sgd(theta: Array, g: Array, lr: float) -> Array:
-    # A small step downhill.
+    # A step against the gradient.
     theta = theta - lr * g
     return theta
 
 
 def speed(v: Array, g: Array, lr: float, momentum: float) -> Array:
-    """is most of the speed there was, and a push downhill"""
+    """is the velocity: most of the previous one, minus lr times the gradient"""
     return momentum * v - lr * g
 
 
 def scaled_step(theta: Array, g: Array, s: Array, lr: float, eps: float) -> Array:
-    """is a step that is shorter where the gradients were large"""
+    """is a step that is smaller where the gradients were large"""
     return theta - lr * g / (np.sqrt(s) + eps)
 
 
 def heavy_ball(theta: Array, g: Array, v: Array, lr: float, momentum: float) -> tuple[Array, Array]:
-    # The speed: most of what it was, and a push downhill.
+    # The velocity: most of the previous one, minus lr times the gradient.
     v = speed(v, g, lr, momentum)
-    # A step at that speed.
+    # A step with this velocity.
     theta = theta + v
     return theta, v
 
 
 def nesterov(theta: Array, g: Array, v: Array, lr: float, momentum: float) -> tuple[Array, Array]:
-    # The speed: most of what it was, and a push downhill.
+    # The velocity: most of the previous one, minus lr times the gradient.
     v = speed(v, g, lr, momentum)
-    # A step at the speed that the next push will find.
+    # A step with the velocity looked ahead by one step.
     theta = theta + momentum * v - lr * g
     return theta, v
 
 
 def adagrad(theta: Array, g: Array, s: Array, lr: float, eps: float) -> tuple[Array, Array]:
-    # The squares of all gradients so far.
+    # The sum of all squared gradients so far.
     s = s + g**2
-    # A step that is shorter where the gradients were large.
+    # A step that is smaller where the gradients were large.
     theta = scaled_step(theta, g, s, lr, eps)
     return theta, s
 
 
 def rmsprop(theta: Array, g: Array, s: Array, lr: float, rho: float, eps: float) -> tuple[Array, Array]:
-    # A running mean of the squared gradients.
+    # The exponential moving average of the squared gradients.
     s = rho * s + (1 - rho) * g**2
-    # A step that is shorter where the gradients were large of late.
+    # A step that is smaller where recent gradients were large.
     theta = scaled_step(theta, g, s, lr, eps)
     return theta, s
 
@@ -73,15 +73,15 @@ def rmsprop(theta: Array, g: Array, s: Array, lr: float, rho: float, eps: float)
 def adam(
     theta: Array, g: Array, m: Array, v: Array, lr: float, t: int, beta1: float, beta2: float, eps: float
 ) -> tuple[Array, Array, Array]:
-    # A running mean of the gradients.
+    # The exponential moving average of the gradients.
     m = beta1 * m + (1 - beta1) * g
-    # A running mean of the squared gradients.
+    # The exponential moving average of the squared gradients.
     v = beta2 * v + (1 - beta2) * g**2
-    # Both began at 0; this makes up for it.
+    # The average with its bias corrected, because it started at 0.
     m_hat = m / (1 - beta1**t)
-    # The same for the squares.
+    # The average of the squares with its bias corrected.
     v_hat = v / (1 - beta2**t)
-    # A step of about lr, shorter where the gradient keeps changing its mind.
+    # A step of about lr, smaller where the gradient keeps changing.
     theta = theta - lr * m_hat / (np.sqrt(v_hat) + eps)
     return theta, m, v
 
@@ -89,23 +89,23 @@ def adam(
 def adam_epsilon_hat(
     theta: Array, g: Array, m: Array, v: Array, lr: float, t: int, beta1: float, beta2: float, eps: float
 ) -> tuple[Array, Array, Array]:
-    # A running mean of the gradients.
+    # The exponential moving average of the gradients.
     m = beta1 * m + (1 - beta1) * g
-    # A running mean of the squared gradients.
+    # The exponential moving average of the squared gradients.
     v = beta2 * v + (1 - beta2) * g**2
-    # A step of about lr, shorter where the gradient keeps changing its mind; a factor makes up for beginning at 0.
+    # A step of about lr, smaller where the gradient keeps changing; a factor corrects the bias of both averages.
     theta = scaled_step(theta, m, v, lr * np.sqrt(1 - beta2**t) / (1 - beta1**t), eps)
     return theta, m, v
 
 
 def decay(theta: Array, lr: float, weight_decay: float) -> Array:
-    # Every parameter shrinks a little, apart from the gradient.
+    # Decoupled weight decay: every parameter shrinks in proportion to its size.
     theta = theta - lr * weight_decay * theta
     return theta
 
 
 def clip_by_value(g: Array, limit: float) -> Array:
-    # No entry of the gradient is larger than the limit.
+    # Every entry of the gradient is clipped to the interval from -limit to limit.
     g = np.minimum(np.maximum(g, -limit), limit)
     return g
 
@@ -116,22 +116,22 @@ def squares(g: Array) -> Values:
 
 
 def global_norm(totals: list[Values]) -> Values:
-    """is the length of the whole gradient, all parameters together"""
+    """is the norm of the whole gradient, over all parameters"""
     return np.sqrt(sum(totals))
 
 
 def clip_by_norm(g: Array, norm: Values, max_norm: float) -> Array:
-    # The whole gradient is shortened to the limit where it is longer, and keeps its direction.
+    # The gradient is scaled down to max_norm if its norm is larger; its direction stays the same.
     g = g * (max_norm / np.maximum(norm, max_norm))
     return g
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of an update: rules, the state they keep, and their constants (the other fields).
+    """A part of an update: its rules, their state, and their constants, which are its fields.
 
-    ``rules`` are run in order for each parameter; the letters in ``state`` begin at 0.  ``gather``
-    names a formula for each parameter and one that makes one number of the results: ``norm``.
+    The ``rules`` run in order for each parameter; each letter in ``state`` starts at 0.  ``gather`` maps a
+    letter, such as ``norm``, to two formulas: one runs for each parameter, one reduces the results to a number.
     """
 
     rules: ClassVar[tuple[Rule, ...]] = ()
@@ -140,52 +140,47 @@ class Part:
 
     @property
     def constants(self) -> dict[str, float]:
-        """The numbers that the rules take by name."""
+        """The constants of the rules, by letter."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lr"}
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The parts in order; a ``Chain`` has several."""
+        """The parts in order: several for a ``Chain``, else the part itself."""
         return (self,)
 
     def chosen(self, parameters: Sequence[str]) -> Sequence[str]:
-        """The parameters that this part, and those after it, act on: all, unless it leaves some out."""
+        """Return the parameters that this part and the parts after it update."""
         return parameters
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What makes this optimizer another one than others: its settings and its rules."""
+        """A key for caches: two optimizers with equal settings and rules have equal keys."""
         return repr(self), *(rule for part in self.parts for rule in part.rules)
 
     def __post_init__(self) -> None:
-        for letter, value in self.constants.items():
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-                raise InputError(f"{type(self).__name__} needs {letter} as a number from 0, not {value!r}.")
-            if letter in ("momentum", "rho", "beta1", "beta2") and value >= 1:
-                raise InputError(f"{type(self).__name__} needs {letter} below 1, not {value!r}.")
-            if letter in ("limit", "max_norm") and value == 0:
-                raise InputError(f"{type(self).__name__} needs {letter} above 0: at 0 nothing would be left.")
+        check_fields(self, self.constants)
 
 
 @dataclass(frozen=True)
 class Optimizer(Part):
-    """A part with a learning rate: a positive number, or a schedule."""
+    """A part with a learning rate: a positive number or a schedule."""
 
     lr: float | Schedule
 
     def __post_init__(self) -> None:
         schedule_of(self.lr)
+        object.__setattr__(self, "lr", self.lr if callable(self.lr) else as_number(self.lr))
         super().__post_init__()
 
     @property
     def schedule(self) -> Any:
-        """The learning rate as a function of the step."""
+        """The learning rate as a function of the step, counted from 0."""
         return schedule_of(self.lr)
 
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Gradient descent: theta = theta - lr · g.
+    """Stochastic gradient descent: theta = theta - lr · g.
 
     >>> SGD(0.1)
     SGD(lr=0.1)
@@ -196,13 +191,13 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class Momentum(Optimizer):
-    """Gradient descent with a speed (Polyak 1964), in the form of Sutskever et al. 2013 (eq. 1, 2).
+    """Gradient descent with momentum (Polyak 1964), in the form of Sutskever et al. 2013 (eq. 1, 2).
 
     >>> Momentum(0.01)
     Momentum(lr=0.01, momentum=0.9)
     """
 
-    momentum: float = 0.9
+    momentum: float = field(default=0.9, metadata=number(at_least=0, below=1))
 
     rules = (heavy_ball,)
     state = ("v",)
@@ -210,13 +205,13 @@ class Momentum(Optimizer):
 
 @dataclass(frozen=True)
 class Nesterov(Optimizer):
-    """Momentum whose gradient is taken one step ahead (Nesterov 1983; Bengio et al. 2013, eq. 7).
+    """Nesterov momentum: the gradient is taken one step ahead (Nesterov 1983; Bengio et al. 2013, eq. 7).
 
     >>> Nesterov(0.01, momentum=0.8)
     Nesterov(lr=0.01, momentum=0.8)
     """
 
-    momentum: float = 0.9
+    momentum: float = field(default=0.9, metadata=number(at_least=0, below=1))
 
     rules = (nesterov,)
     state = ("v",)
@@ -224,13 +219,13 @@ class Nesterov(Optimizer):
 
 @dataclass(frozen=True)
 class AdaGrad(Optimizer):
-    """A step size of its own for each parameter, which only shrinks (Duchi et al. 2011).
+    """AdaGrad: the step size of each entry decreases with its sum of squared gradients (Duchi et al. 2011).
 
     >>> AdaGrad(0.1)
     AdaGrad(lr=0.1, eps=1e-10)
     """
 
-    eps: float = 1e-10
+    eps: float = field(default=1e-10, metadata=number(at_least=0))
 
     rules = (adagrad,)
     state = ("s",)
@@ -238,14 +233,14 @@ class AdaGrad(Optimizer):
 
 @dataclass(frozen=True)
 class RMSProp(Optimizer):
-    """A step size of its own for each parameter, from recent gradients (Hinton 2012, lecture 6e).
+    """RMSProp: a step size for each entry, from an average of squared gradients (Hinton 2012, lecture 6e).
 
     >>> RMSProp(1e-3)
     RMSProp(lr=0.001, rho=0.9, eps=1e-08)
     """
 
-    rho: float = 0.9
-    eps: float = 1e-8
+    rho: float = field(default=0.9, metadata=number(at_least=0, below=1))
+    eps: float = field(default=1e-8, metadata=number(at_least=0))
 
     rules = (rmsprop,)
     state = ("s",)
@@ -253,16 +248,16 @@ class RMSProp(Optimizer):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Momentum and a step size of its own for each parameter (Kingma & Ba 2015, algorithm 1).
+    """Adam: momentum, and a step size for each entry (Kingma & Ba 2015, algorithm 1).
 
     >>> Adam()
     Adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08)
     """
 
     lr: float | Schedule = 1e-3
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
+    beta1: float = field(default=0.9, metadata=number(at_least=0, below=1))
+    beta2: float = field(default=0.999, metadata=number(at_least=0, below=1))
+    eps: float = field(default=1e-8, metadata=number(at_least=0))
 
     rules = (adam,)
     state = ("m", "v")
@@ -270,10 +265,10 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamEpsilonHat(Adam):
-    """Adam in the quicker form that its authors give at the end of their section 2 (Kingma & Ba 2015).
+    """Adam in the more efficient form at the end of section 2 of its paper (Kingma & Ba 2015).
 
-    The correction for the beginning is in the length of the step, so that ``eps`` is added to a root
-    that is not corrected yet ("epsilon hat"): it weighs more in the first steps.  scikit-learn and Keras do so.
+    The bias correction is part of the step size, so ``eps`` is added to a root without bias correction
+    ("epsilon hat") and has more effect in the first steps.  scikit-learn and Keras use this form.
 
     >>> AdamEpsilonHat(0.01).eps
     1e-08
@@ -284,17 +279,17 @@ class AdamEpsilonHat(Adam):
 
 @dataclass(frozen=True)
 class AdamW(Optimizer):
-    """Adam with decoupled decay of all parameters (Loshchilov & Hutter 2019, algorithm 2).
+    """Adam with decoupled weight decay of all parameters (Loshchilov & Hutter 2019, algorithm 2).
 
     >>> AdamW(3e-4, weight_decay=0.1).weight_decay
     0.1
     """
 
     lr: float | Schedule = 1e-3
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    weight_decay: float = 0.01
+    beta1: float = field(default=0.9, metadata=number(at_least=0, below=1))
+    beta2: float = field(default=0.999, metadata=number(at_least=0, below=1))
+    eps: float = field(default=1e-8, metadata=number(at_least=0))
+    weight_decay: float = field(default=0.01, metadata=number(at_least=0))
 
     rules = (decay, adam)
     state = ("m", "v")
@@ -302,39 +297,39 @@ class AdamW(Optimizer):
 
 @dataclass(frozen=True)
 class Decay(Part):
-    """Decoupled decay: every parameter shrinks by lr · ``weight_decay`` before the step.
+    """Decoupled weight decay: subtract lr · ``weight_decay`` · theta before the step.
 
     >>> Chain(Decay(1e-3), SGD(0.1))
     Chain(Decay(weight_decay=0.001), SGD(lr=0.1))
     """
 
-    weight_decay: float = 0.01
+    weight_decay: float = field(default=0.01, metadata=number(at_least=0))
 
     rules = (decay,)
 
 
 @dataclass(frozen=True)
 class ClipByValue(Part):
-    """Cuts every entry of the gradient off at ``limit``.
+    """Gradient clipping by value: every entry is clipped to ±``limit``.
 
     >>> Chain(ClipByValue(0.5), SGD(0.1))
     Chain(ClipByValue(limit=0.5), SGD(lr=0.1))
     """
 
-    limit: float = 1.0
+    limit: float = field(default=1.0, metadata=number(above=0))
 
     rules = (clip_by_value,)
 
 
 @dataclass(frozen=True)
 class ClipByNorm(Part):
-    """Shortens the whole gradient to ``max_norm`` where it is longer (Pascanu et al. 2013, algorithm 1).
+    """Gradient clipping by global norm: at most ``max_norm`` (Pascanu et al. 2013, algorithm 1).
 
     >>> Chain(ClipByNorm(1.0), SGD(0.1))
     Chain(ClipByNorm(max_norm=1.0), SGD(lr=0.1))
     """
 
-    max_norm: float = 1.0
+    max_norm: float = field(default=1.0, metadata=number(above=0))
 
     rules = (clip_by_norm,)
     gather = {"norm": (squares, global_norm)}
@@ -342,7 +337,7 @@ class ClipByNorm(Part):
 
 @dataclass(frozen=True, init=False)
 class Freeze(Part):
-    """Leaves parameters as they are: the parts after it do not see the names that it is given.
+    """Freeze parameters: the parts after it do not update the parameters named here.
 
     >>> Chain(Freeze("b1", "b2"), SGD(0.5))
     Chain(Freeze('b1', 'b2'), SGD(lr=0.5))
@@ -374,7 +369,7 @@ class Freeze(Part):
 
 @dataclass(frozen=True, init=False)
 class Chain(Part):
-    """Parts run one after the other; the last one is an optimizer.
+    """A chain of parts that run in order; the last one is an optimizer.
 
     >>> Chain(ClipByNorm(1.0), Adam(1e-3)).schedule(0)
     0.001
@@ -397,7 +392,7 @@ class Chain(Part):
 
     @property
     def schedule(self) -> Any:
-        """The learning rate of the optimizer as a function of the step."""
+        """The learning rate of the optimizer as a function of the step, counted from 0."""
         return self.links[-1].schedule  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
@@ -406,33 +401,25 @@ class Chain(Part):
 
 @dataclass(frozen=True)
 class LBFGS:
-    """Quasi-Newton steps with a line search, for full batches; SciPy does the work (L-BFGS-B, Zhu et al. 1997).
+    """L-BFGS, a quasi-Newton method with a line search, for full batches (SciPy's L-BFGS-B, Zhu et al. 1997).
 
-    Good for small data.  ``memory`` pairs of steps are kept; training ends when no entry of the
-    gradient exceeds ``tolerance``, when an iteration makes the objective smaller by no more than
-    ``improvement`` (as a share of the objective, or of 1 where that is more), or when it has been computed
-    ``evaluations`` times (by default 25 times for each epoch).
-    Used as ``net.fit(X, y, optimizer=LBFGS(), epochs=200, batch_size=None)``.
+    It suits small data.  It approximates the Hessian from the last ``memory`` steps.  Training ends when one of
+    these holds: no entry of the gradient exceeds ``tolerance``; an iteration reduces the objective J by no more
+    than ``improvement`` · max(|J|, 1); the objective has been computed ``evaluations`` times (by default 25
+    times for each epoch).
+    Use it as ``net.fit(X, y, optimizer=LBFGS(), epochs=200, batch_size=None)``.
 
     >>> LBFGS()
     LBFGS(memory=10, tolerance=1e-08, improvement=0.0, evaluations=None)
     """
 
-    memory: int = 10
-    tolerance: float = 1e-8
-    improvement: float = 0.0
-    evaluations: int | None = None
+    memory: int = field(default=10, metadata=whole_number(at_least=1))
+    tolerance: float = field(default=1e-8, metadata=number(at_least=0))
+    improvement: float = field(default=0.0, metadata=number(at_least=0))
+    evaluations: int | None = field(default=None, metadata=whole_number(at_least=1, optional=True))
 
     def __post_init__(self) -> None:
-        for name in ("memory", "evaluations"):
-            value = getattr(self, name)
-            is_number = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1
-            if not is_number and (name, value) != ("evaluations", None):
-                raise InputError(f"LBFGS needs {name} as a whole number from 1, not {value!r}.")
-        for name in ("tolerance", "improvement"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-                raise InputError(f"LBFGS needs {name} as a number from 0, not {value!r}.")
+        check_fields(self)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
@@ -440,11 +427,11 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }
 
 
-OPTIMIZER_NAMES = (*map(str.lower, OPTIMIZERS), "lbfgs")  # as the command line has them
+OPTIMIZER_NAMES = (*map(str.lower, OPTIMIZERS), "lbfgs")  # the choices of the command line
 
 
 def optimizer_named(name: str, lr: float | None = None) -> Optimizer | LBFGS:
-    """Make an optimizer by its name (in any case), with a usual learning rate where none is given.
+    """Return an optimizer by its name in any case, with a default learning rate if none is given.
 
     >>> optimizer_named("adam")
     Adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08)

@@ -1,31 +1,31 @@
 """Schedules: the learning rate as a function of the step.
 
-``schedule(t)`` gives the learning rate for step ``t``, counted from 0, in the steps of the
-optimizer (not in epochs).  All optimizers take one in place of a number.  ``OnPlateau`` also
-looks at how the training goes; it is told one number after each epoch.
+``schedule(t)`` returns the learning rate of step ``t``, counted from 0; it counts optimizer steps, not epochs.
+Every optimizer accepts a schedule as its learning rate.  ``OnPlateau`` depends on the training: it receives
+one monitored value after each epoch.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from numbers import Real
+from dataclasses import dataclass, field
 from typing import Any
 
 from workings.errors import InputError
 from workings.support.arrays import describe
+from workings.support.ranges import as_number, check_fields, number, whole_number
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A learning rate that changes; ``self(t)`` is the rate of step ``t``, from 0."""
+    """The base of all schedules: ``self(t)`` is the learning rate of step ``t``, counted from 0."""
 
     lr: float
 
     def __post_init__(self) -> None:
         positive_rate(self.lr)
-        for f in fields(self):
-            check_setting(type(self).__name__, f.name, getattr(self, f.name))
+        object.__setattr__(self, "lr", as_number(self.lr))
+        check_fields(self)
 
     def __call__(self, t: int) -> float:
         raise NotImplementedError
@@ -33,7 +33,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The same rate throughout."""
+    """A constant learning rate."""
 
     def __call__(self, t: int) -> float:
         return self.lr
@@ -41,14 +41,14 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """lr · factor^⌊t / every⌋.
+    """Step decay: lr · factor^⌊t / every⌋.
 
     >>> [Step(0.1, every=2)(t) for t in range(5)]
     [0.1, 0.1, 0.05, 0.05, 0.025]
     """
 
-    every: int
-    factor: float = 0.5
+    every: int = field(metadata=whole_number(at_least=1))
+    factor: float = field(default=0.5, metadata=number(above=0))
 
     def __call__(self, t: int) -> float:
         return float(self.lr * self.factor ** (t // self.every))
@@ -56,9 +56,9 @@ class Step(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """lr · factor^t."""
+    """Exponential decay: lr · factor^t."""
 
-    factor: float
+    factor: float = field(metadata=number(above=0))
 
     def __call__(self, t: int) -> float:
         return self.lr * self.factor**t
@@ -66,10 +66,10 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
-    """lr / (1 + t / scale)^power."""
+    """Inverse scaling: lr / (1 + t / scale)^power."""
 
-    power: float = 0.5
-    scale: float = 1.0
+    power: float = field(default=0.5, metadata=number(at_least=0))
+    scale: float = field(default=1.0, metadata=number(above=0))
 
     def __call__(self, t: int) -> float:
         return self.lr / float((1 + t / self.scale) ** self.power)
@@ -77,10 +77,10 @@ class InverseScaling(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """From ``lr`` down to ``end`` along half a cosine over ``steps`` steps (Loshchilov & Hutter 2017, eq. 5)."""
+    """Cosine decay from ``lr`` to ``end`` over ``steps`` steps (Loshchilov & Hutter 2017, eq. 5)."""
 
-    steps: int
-    end: float = 0.0
+    steps: int = field(metadata=whole_number(at_least=1))
+    end: float = field(default=0.0, metadata=number(at_least=0))
 
     def __call__(self, t: int) -> float:
         return self.end + 0.5 * (self.lr - self.end) * (1 + math.cos(math.pi * min(t / self.steps, 1)))
@@ -88,20 +88,21 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Grows in a straight line over the first ``steps`` steps, then follows another schedule or rate.
+    """Linear warm-up over the first ``steps`` steps, then another schedule or a constant rate.
 
     >>> [WarmUp(1.0, steps=4)(t) for t in range(6)]
     [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
     """
 
     then: float | Schedule
-    steps: int
+    steps: int = field(metadata=whole_number(at_least=1))
 
     def __post_init__(self) -> None:
         schedule_of(self.then)
         if isinstance(self.then, OnPlateau):
-            raise InputError("WarmUp cannot be followed by OnPlateau, which is told how each epoch went.")
-        check_setting("WarmUp", "steps", self.steps)
+            raise InputError("WarmUp cannot be followed by OnPlateau, which needs a value after each epoch.")
+        object.__setattr__(self, "then", self.then if callable(self.then) else as_number(self.then))
+        check_fields(self)
 
     def __call__(self, t: int) -> float:
         return float(schedule_of(self.then)(t) * min((t + 1) / self.steps, 1))
@@ -109,23 +110,23 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class OnPlateau(Schedule):
-    """Multiplies the rate by ``factor`` when ``monitor`` has not got better for ``patience`` epochs.
+    """Reduce on plateau: multiply the rate by ``factor`` if ``monitor`` does not improve for ``patience`` epochs.
 
-    Better means lower by more than ``min_delta``, or higher for accuracy and R².  The rate does not
-    fall below ``min_lr``.
+    To improve is to decrease by more than ``min_delta``; accuracy and R² must increase instead.  The rate does
+    not fall below ``min_lr``.
     """
 
-    factor: float = 0.1
-    patience: int = 10
+    factor: float = field(default=0.1, metadata=number(above=0))
+    patience: int = field(default=10, metadata=whole_number(at_least=0))
     monitor: str = "loss"
-    min_delta: float = 1e-4
-    min_lr: float = 0.0
+    min_delta: float = field(default=1e-4, metadata=number(at_least=0))
+    min_lr: float = field(default=0.0, metadata=number(at_least=0))
 
     def __call__(self, t: int) -> float:
         return self.lr
 
     def follow(self, state: dict[str, Any], value: float) -> dict[str, Any]:
-        """Give the next state, ``{"lr", "best", "wait"}``, after an epoch that ended at ``value``."""
+        """Return the next state, ``{"lr", "best", "wait"}``, after an epoch with the monitored ``value``."""
         low = -value if self.monitor.removeprefix("val_") in ("accuracy", "r2") else value
         if low < state.get("best", math.inf) - self.min_delta:
             return {"lr": state.get("lr", self.lr), "best": low, "wait": 0}
@@ -135,28 +136,22 @@ class OnPlateau(Schedule):
         return {**state, "lr": max(state.get("lr", self.lr) * self.factor, self.min_lr), "wait": 0}
 
 
-def check_setting(owner: str, name: str, value: object) -> None:
-    """Refuse settings with which a rate would not be a positive number."""
-    if name in ("steps", "every", "patience"):
-        least = 0 if name == "patience" else 1
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{owner} needs {name} as a whole number from {least}, not {describe(value)}.")
-    elif name in ("factor", "scale", "end", "min_lr", "min_delta", "power"):
-        kind = "positive number" if name in ("factor", "scale") else "number from 0"
-        is_number = isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < math.inf
-        if not is_number or (kind == "positive number" and not value):
-            raise InputError(f"{owner} needs {name} as a {kind}, not {describe(value)}.")
-
-
 def positive_rate(lr: object) -> float:
-    """Refuse learning rates that are not positive, finite numbers."""
-    if isinstance(lr, bool) or not isinstance(lr, Real) or not (0 < float(lr) < math.inf):
+    """Return a learning rate as a float.
+
+    Raises
+    ------
+    InputError
+        If it is not a positive, finite number.
+    """
+    rate = as_number(lr)
+    if rate is None or not rate > 0:
         raise InputError(f"A learning rate must be a positive number or a schedule, not {describe(lr)}.")
-    return float(lr)
+    return float(rate)
 
 
 def schedule_of(lr: Any) -> Any:
-    """Make a schedule of a number; a schedule that is passed is given back."""
+    """Return a schedule as it is, and a constant schedule for a number."""
     return lr if callable(lr) and not isinstance(lr, type) else Constant(positive_rate(lr))
 
 

@@ -21,13 +21,13 @@ X_all, y_all = X, y
 # -- First weights --------------------------------------------------------------------
 
 rng = np.random.RandomState(0)
-# W1: Variance 1 / fan_in: randn / √fan_in (LeCun et al. 1998, eq. 16).
+# W1: A normal distribution with variance 1 / fan_in (LeCun et al. 1998, eq. 16).
 W1 = rng.standard_normal((64, 200)) / np.sqrt(64)
-# b1: All 0: right for biases, and never for the weights of a hidden layer.
+# b1: All zeros: for biases, but not for the weights of a hidden layer.
 b1 = np.zeros((200,))
-# W2: Variance 1 / fan_in: randn / √fan_in (LeCun et al. 1998, eq. 16).
+# W2: A normal distribution with variance 1 / fan_in (LeCun et al. 1998, eq. 16).
 W2 = rng.standard_normal((200, 10)) / np.sqrt(200)
-# b2: All 0: right for biases, and never for the weights of a hidden layer.
+# b2: All zeros: for biases, but not for the weights of a hidden layer.
 b2 = np.zeros((10,))
 
 # -- The objective on all rows --------------------------------------------------------
@@ -70,53 +70,53 @@ for epoch in range(epochs):
         # Forward: from the inputs to the objective.
 
         # layer 1: Dense(200, 'sigmoid')
-        # z1 is each unit's weighted sum of its inputs, plus its bias.
+        # z1 is each unit's weighted sum of its inputs plus its bias.
         z1 = X @ W1 + b1  # (n, 200)
-        # sigmoid squashes each sum into 0..1.
+        # sigmoid maps each value to the interval (0, 1).
         a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))  # (n, 200)
 
         # layer 2: Dense(10, 'identity')
-        # z2 is each unit's weighted sum of its inputs, plus its bias.
+        # z2 is each unit's weighted sum of its inputs plus its bias.
         z2 = a1 @ W2 + b2  # (n, 10)
 
         # loss: CrossEntropy(reduction='mean', label_smoothing=0.0)
-        # s are the scores with each row's largest taken off: the softmax stays the same
-        # and cannot overflow.
+        # s are the logits minus each row's maximum: the softmax stays the same and
+        # cannot overflow.
         s = z2 - z2.max(axis=1, keepdims=True)  # (n, 10)
-        # Each score as a positive weight.
+        # The exponential of each shifted logit.
         e = np.exp(s)  # (n, 10)
-        # p are the shares of the exponentials: positive, and each row adds up to 1.
+        # p are the class probabilities: each exponential divided by the sum of its row.
         p = e / e.sum(axis=1, keepdims=True)  # (n, 10)
 
-        # Backward: the gradient of the objective with respect to each value, last
-        # first.
-        # dz2 is what was predicted minus what is true, divided by the number of rows,
-        # because the loss is a mean.
+        # Backward: the gradient of the objective with respect to each value, from last
+        # to first.
+        # dz2 is the prediction minus the target, divided by the number of rows, because
+        # the loss is a mean.
         dz2 = (p - y) / n  # (n, 10)
 
         # layer 2: Dense(10, 'identity')
-        # Each weight's gradient: its input times its unit's gradient, added over the
-        # rows.
+        # The gradient of the weights: each input times each unit's gradient, summed
+        # over the rows.
         dW2 = a1.T @ dz2  # (200, 10)
-        # Each bias's gradient: its unit's gradient, added over the rows.
+        # The gradient of the biases: each unit's gradient, summed over the rows.
         db2 = dz2.sum(axis=0)  # (10,)
-        # Each input's gradient: the gradients of the units it feeds, by their weights.
+        # The gradient of the inputs: the sum over the units of gradient times weight.
         da1 = dz2 @ W2.T  # (n, 200)
 
         # layer 1: Dense(200, 'sigmoid')
-        # dz1 is the gradient behind the activation times the activation's slope; the
-        # slope of sigmoid is steepest, 1/4, at a = 1/2 and flat at both ends.
+        # dz1 is the upstream gradient times the activation's derivative; the derivative
+        # of sigmoid is largest, 1/4, at a = 1/2 and approaches 0 at both ends.
         dz1 = da1 * (a1 * (1 - a1))  # (n, 200)
-        # Each weight's gradient: its input times its unit's gradient, added over the
-        # rows.
+        # The gradient of the weights: each input times each unit's gradient, summed
+        # over the rows.
         dW1 = X.T @ dz1  # (64, 200)
-        # Each bias's gradient: its unit's gradient, added over the rows.
+        # The gradient of the biases: each unit's gradient, summed over the rows.
         db1 = dz1.sum(axis=0)  # (200,)
 
         # Update: a step against the gradient.
 
         # optimizer: SGD(lr=0.01)
-        # A small step downhill.
+        # A step against the gradient.
         W1 = W1 - lr * dW1  # (64, 200)
         b1 = b1 - lr * db1  # (200,)
         W2 = W2 - lr * dW2  # (200, 10)

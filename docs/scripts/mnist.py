@@ -22,17 +22,20 @@ X_all, y_all = X, y
 # -- First weights --------------------------------------------------------------------
 
 rng = np.random.default_rng(0)
-# W1: Variance 2 / fan_in, for the ReLU family (He et al. 2015, eq. 10).
+# W1: A normal distribution with variance 2 / fan_in, for the ReLU family (He et al.
+# 2015, eq. 10).
 W1 = (rng.standard_normal((784, 32)) * np.sqrt(2 / 784)).astype(np.float32)
-# b1: All 0: right for biases, and never for the weights of a hidden layer.
+# b1: All zeros: for biases, but not for the weights of a hidden layer.
 b1 = (np.zeros((32,))).astype(np.float32)
-# W2: Variance 2 / fan_in, for the ReLU family (He et al. 2015, eq. 10).
+# W2: A normal distribution with variance 2 / fan_in, for the ReLU family (He et al.
+# 2015, eq. 10).
 W2 = (rng.standard_normal((32, 16)) * np.sqrt(2 / 32)).astype(np.float32)
-# b2: All 0: right for biases, and never for the weights of a hidden layer.
+# b2: All zeros: for biases, but not for the weights of a hidden layer.
 b2 = (np.zeros((16,))).astype(np.float32)
-# W3: Evenly from ±√(6 / (fan_in + fan_out)) (Glorot & Bengio 2010, eq. 16).
+# W3: A uniform distribution on ±√(6 / (fan_in + fan_out)) (Glorot & Bengio 2010, eq.
+# 16).
 W3 = ((2 * rng.random((16, 10)) - 1) * np.sqrt(6 / 26)).astype(np.float32)
-# b3: All 0: right for biases, and never for the weights of a hidden layer.
+# b3: All zeros: for biases, but not for the weights of a hidden layer.
 b3 = (np.zeros((10,))).astype(np.float32)
 
 # -- The objective on all rows --------------------------------------------------------
@@ -92,79 +95,79 @@ for epoch in range(epochs):
         # Forward: from the inputs to the objective.
 
         # layer 1: Dense(32, 'relu')
-        # z1 is each unit's weighted sum of its inputs, plus its bias.
+        # z1 is each unit's weighted sum of its inputs plus its bias.
         z1 = X @ W1 + b1  # (n, 32)
-        # relu keeps what is positive and drops the rest.
+        # relu keeps positive values and sets all others to 0.
         a1 = np.maximum(z1, 0)  # (n, 32)
 
         # layer 2: Dense(16, 'relu')
-        # z2 is each unit's weighted sum of its inputs, plus its bias.
+        # z2 is each unit's weighted sum of its inputs plus its bias.
         z2 = a1 @ W2 + b2  # (n, 16)
-        # relu keeps what is positive and drops the rest.
+        # relu keeps positive values and sets all others to 0.
         a2 = np.maximum(z2, 0)  # (n, 16)
 
         # layer 3: Dense(10, 'identity')
-        # z3 is each unit's weighted sum of its inputs, plus its bias.
+        # z3 is each unit's weighted sum of its inputs plus its bias.
         z3 = a2 @ W3 + b3  # (n, 10)
 
         # loss: CrossEntropy(reduction='mean', label_smoothing=0.0)
-        # s are the scores with each row's largest taken off: the softmax stays the same
-        # and cannot overflow.
+        # s are the logits minus each row's maximum: the softmax stays the same and
+        # cannot overflow.
         s = z3 - z3.max(axis=1, keepdims=True)  # (n, 10)
-        # Each score as a positive weight.
+        # The exponential of each shifted logit.
         e = np.exp(s)  # (n, 10)
-        # p are the shares of the exponentials: positive, and each row adds up to 1.
+        # p are the class probabilities: each exponential divided by the sum of its row.
         p = e / e.sum(axis=1, keepdims=True)  # (n, 10)
 
-        # Backward: the gradient of the objective with respect to each value, last
-        # first.
-        # dz3 is what was predicted minus what is true, divided by the number of rows,
-        # because the loss is a mean.
+        # Backward: the gradient of the objective with respect to each value, from last
+        # to first.
+        # dz3 is the prediction minus the target, divided by the number of rows, because
+        # the loss is a mean.
         dz3 = (p - y) / n  # (n, 10)
 
         # layer 3: Dense(10, 'identity')
-        # Each weight's gradient: its input times its unit's gradient, added over the
-        # rows.
+        # The gradient of the weights: each input times each unit's gradient, summed
+        # over the rows.
         dW3 = a2.T @ dz3  # (16, 10)
-        # Each bias's gradient: its unit's gradient, added over the rows.
+        # The gradient of the biases: each unit's gradient, summed over the rows.
         db3 = dz3.sum(axis=0)  # (10,)
-        # Each input's gradient: the gradients of the units it feeds, by their weights.
+        # The gradient of the inputs: the sum over the units of gradient times weight.
         da2 = dz3 @ W3.T  # (n, 16)
 
         # layer 2: Dense(16, 'relu')
-        # dz2 is the gradient behind the activation times the activation's slope; the
-        # slope of relu is 1 where the sum was positive, else 0.
+        # dz2 is the upstream gradient times the activation's derivative; the derivative
+        # of relu is 1 where z is positive, else 0.
         dz2 = da2 * (z2 > 0)  # (n, 16)
-        # Each weight's gradient: its input times its unit's gradient, added over the
-        # rows.
+        # The gradient of the weights: each input times each unit's gradient, summed
+        # over the rows.
         dW2 = a1.T @ dz2  # (32, 16)
-        # Each bias's gradient: its unit's gradient, added over the rows.
+        # The gradient of the biases: each unit's gradient, summed over the rows.
         db2 = dz2.sum(axis=0)  # (16,)
-        # Each input's gradient: the gradients of the units it feeds, by their weights.
+        # The gradient of the inputs: the sum over the units of gradient times weight.
         da1 = dz2 @ W2.T  # (n, 32)
 
         # layer 1: Dense(32, 'relu')
-        # dz1 is the gradient behind the activation times the activation's slope; the
-        # slope of relu is 1 where the sum was positive, else 0.
+        # dz1 is the upstream gradient times the activation's derivative; the derivative
+        # of relu is 1 where z is positive, else 0.
         dz1 = da1 * (z1 > 0)  # (n, 32)
-        # Each weight's gradient: its input times its unit's gradient, added over the
-        # rows.
+        # The gradient of the weights: each input times each unit's gradient, summed
+        # over the rows.
         dW1 = X.T @ dz1  # (784, 32)
-        # Each bias's gradient: its unit's gradient, added over the rows.
+        # The gradient of the biases: each unit's gradient, summed over the rows.
         db1 = dz1.sum(axis=0)  # (32,)
 
         # Update: a step against the gradient.
 
         # optimizer: Adam(lr=0.002, beta1=0.9, beta2=0.999, eps=1e-08)
-        # A running mean of the gradients.
+        # The exponential moving average of the gradients.
         m_W1 = beta1 * m_W1 + (1 - beta1) * dW1  # (784, 32)
-        # A running mean of the squared gradients.
+        # The exponential moving average of the squared gradients.
         v_W1 = beta2 * v_W1 + (1 - beta2) * dW1**2  # (784, 32)
-        # Both began at 0; this makes up for it.
+        # The average with its bias corrected, because it started at 0.
         m_hat_W1 = m_W1 / (1 - beta1**t)  # (784, 32)
-        # The same for the squares.
+        # The average of the squares with its bias corrected.
         v_hat_W1 = v_W1 / (1 - beta2**t)  # (784, 32)
-        # A step of about lr, shorter where the gradient keeps changing its mind.
+        # A step of about lr, smaller where the gradient keeps changing.
         W1 = W1 - lr * m_hat_W1 / (np.sqrt(v_hat_W1) + eps)  # (784, 32)
         m_b1 = beta1 * m_b1 + (1 - beta1) * db1  # (32,)
         v_b1 = beta2 * v_b1 + (1 - beta2) * db1**2  # (32,)

@@ -20,13 +20,13 @@ y = (y[:, None] == classes).astype(np.float64)
 # -- First weights --------------------------------------------------------------------
 
 rng = np.random.RandomState(0)
-# W1: Variance 1 / fan_in: randn / √fan_in (LeCun et al. 1998, eq. 16).
+# W1: A normal distribution with variance 1 / fan_in (LeCun et al. 1998, eq. 16).
 W1 = rng.standard_normal((2, 3)) / np.sqrt(2)
-# b1: All 0: right for biases, and never for the weights of a hidden layer.
+# b1: All zeros: for biases, but not for the weights of a hidden layer.
 b1 = np.zeros((3,))
-# W2: Variance 1 / fan_in: randn / √fan_in (LeCun et al. 1998, eq. 16).
+# W2: A normal distribution with variance 1 / fan_in (LeCun et al. 1998, eq. 16).
 W2 = rng.standard_normal((3, 2)) / np.sqrt(3)
-# b2: All 0: right for biases, and never for the weights of a hidden layer.
+# b2: All zeros: for biases, but not for the weights of a hidden layer.
 b2 = np.zeros((2,))
 
 # -- Training -------------------------------------------------------------------------
@@ -41,64 +41,66 @@ for epoch in range(epochs):
     # Forward: from the inputs to the objective.
 
     # layer 1: Dense(3, 'tanh')
-    # z1 is each unit's weighted sum of its inputs, plus its bias.
+    # z1 is each unit's weighted sum of its inputs plus its bias.
     z1 = X @ W1 + b1  # (n, 3)
-    # tanh squashes each sum into -1..1.
+    # tanh maps each value to the interval (-1, 1).
     a1 = np.tanh(z1)  # (n, 3)
 
     # layer 2: Dense(2, 'identity')
-    # z2 is each unit's weighted sum of its inputs, plus its bias.
+    # z2 is each unit's weighted sum of its inputs plus its bias.
     z2 = a1 @ W2 + b2  # (n, 2)
 
     # loss: CrossEntropy(reduction='sum', label_smoothing=0.0)
-    # s are the scores with each row's largest taken off: the softmax stays the same and
-    # cannot overflow.
+    # s are the logits minus each row's maximum: the softmax stays the same and cannot
+    # overflow.
     s = z2 - z2.max(axis=1, keepdims=True)  # (n, 2)
-    # Each score as a positive weight.
+    # The exponential of each shifted logit.
     e = np.exp(s)  # (n, 2)
-    # p are the shares of the exponentials: positive, and each row adds up to 1.
+    # p are the class probabilities: each exponential divided by the sum of its row.
     p = e / e.sum(axis=1, keepdims=True)  # (n, 2)
     # The logarithm of each probability.
     log_p = s - np.log(e.sum(axis=1, keepdims=True))  # (n, 2)
-    # Each row's loss is minus the logarithm of the probability that the true class was
-    # given.
+    # Each row's loss is the negative logarithm of the predicted probability of the true
+    # class.
     losses = -(y * log_p).sum(axis=1, keepdims=True)  # (n, 1)
-    # The loss is all of them added up.
+    # The loss is the sum over all rows and outputs.
     loss = losses.sum()  # scalar
 
     # L2(lam=0.01)
-    # The objective J is the loss plus, for each W, lam/2 times the sum of its squares.
+    # The objective J is the loss plus, for each W, lam/2 times the sum of its squared
+    # entries.
     J = loss + lam / 2 * (W1**2).sum() + lam / 2 * (W2**2).sum()  # scalar
 
-    # Backward: the gradient of the objective with respect to each value, last first.
+    # Backward: the gradient of the objective with respect to each value, from last to
+    # first.
 
     # loss: CrossEntropy(reduction='sum', label_smoothing=0.0)
-    # dz2 is what was predicted minus what is true.
+    # dz2 is the prediction minus the target.
     dz2 = p - y  # (n, 2)
 
     # layer 2: Dense(2, 'identity')
-    # Each weight's gradient: its input times its unit's gradient, added over the rows;
-    # the price pulls each weight towards 0 in proportion to its size.
+    # The gradient of the weights: each input times each unit's gradient, summed over
+    # the rows; the L2 penalty pulls each weight towards 0 in proportion to its size.
     dW2 = a1.T @ dz2 + lam * W2  # (3, 2)
-    # Each bias's gradient: its unit's gradient, added over the rows.
+    # The gradient of the biases: each unit's gradient, summed over the rows.
     db2 = dz2.sum(axis=0)  # (2,)
-    # Each input's gradient: the gradients of the units it feeds, by their weights.
+    # The gradient of the inputs: the sum over the units of gradient times weight.
     da1 = dz2 @ W2.T  # (n, 3)
 
     # layer 1: Dense(3, 'tanh')
-    # dz1 is the gradient behind the activation times the activation's slope; the slope
-    # of tanh is 1 at a = 0 and flat at both ends.
+    # dz1 is the upstream gradient times the activation's derivative; the derivative of
+    # tanh is 1 at a = 0 and approaches 0 at both ends.
     dz1 = da1 * (1 - a1**2)  # (n, 3)
-    # Each weight's gradient: its input times its unit's gradient, added over the rows;
-    # the price pulls each weight towards 0 in proportion to its size.
+    # The gradient of the weights: each input times each unit's gradient, summed over
+    # the rows; the L2 penalty pulls each weight towards 0 in proportion to its size.
     dW1 = X.T @ dz1 + lam * W1  # (2, 3)
-    # Each bias's gradient: its unit's gradient, added over the rows.
+    # The gradient of the biases: each unit's gradient, summed over the rows.
     db1 = dz1.sum(axis=0)  # (3,)
 
     # Update: a step against the gradient.
 
     # optimizer: SGD(lr=0.01)
-    # A small step downhill.
+    # A step against the gradient.
     W1 = W1 - lr * dW1  # (2, 3)
     b1 = b1 - lr * db1  # (3,)
     W2 = W2 - lr * dW2  # (3, 2)

@@ -24,11 +24,11 @@ y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(X), 1)
 # -- First weights --------------------------------------------------------------------
 
 rng = np.random.RandomState(1)
-# W1: Numbers from a normal distribution of mean 0: ``std`` · randn.
+# W1: A normal distribution with mean 0 and standard deviation ``std``.
 W1 = 1.0 * rng.standard_normal((3, 4))
-# W2: Numbers from a normal distribution of mean 0: ``std`` · randn.
+# W2: A normal distribution with mean 0 and standard deviation ``std``.
 W2 = 1.0 * rng.standard_normal((4, 5))
-# W3: Numbers from a normal distribution of mean 0: ``std`` · randn.
+# W3: A normal distribution with mean 0 and standard deviation ``std``.
 W3 = 1.0 * rng.standard_normal((5, 1))
 
 # -- Training -------------------------------------------------------------------------
@@ -44,63 +44,67 @@ for epoch in range(epochs):
     # layer 1: Dense(4, 'sigmoid', bias=False)
     # z1 is each unit's weighted sum of its inputs.
     z1 = X @ W1  # (n, 4)
-    # sigmoid squashes each sum into 0..1.
+    # sigmoid maps each value to the interval (0, 1).
     a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))  # (n, 4)
 
     # layer 2: Dense(5, 'sigmoid', bias=False)
     # z2 is each unit's weighted sum of its inputs.
     z2 = a1 @ W2  # (n, 5)
-    # sigmoid squashes each sum into 0..1.
+    # sigmoid maps each value to the interval (0, 1).
     a2 = 1 / (1 + np.exp(-np.maximum(z2, -88)))  # (n, 5)
 
     # layer 3: Dense(1, 'sigmoid', bias=False)
     # z3 is each unit's weighted sum of its inputs.
     z3 = a2 @ W3  # (n, 1)
-    # sigmoid squashes each sum into 0..1.
+    # sigmoid maps each value to the interval (0, 1).
     a3 = 1 / (1 + np.exp(-np.maximum(z3, -88)))  # (n, 1)
 
     # loss: SquaredError(reduction='sum', half=True)
-    # The prediction is what the last layer gives.
+    # The prediction is the output of the last layer.
     p = a3  # (n, 1)
-    # Each row's loss is half the square of the error, so that its derivative needs no
+    # Each row's loss is half the squared error, so that its derivative has no factor of
     # 2.
     losses = 0.5 * (p - y) ** 2  # (n, 1)
-    # The objective J is all of them added up.
+    # The objective J is the sum over all rows and outputs.
     J = losses.sum()  # scalar
 
-    # Backward: the gradient of the objective with respect to each value, last first.
-    # da3 is what was predicted minus what is true.
+    # Backward: the gradient of the objective with respect to each value, from last to
+    # first.
+    # da3 is the prediction minus the target.
     da3 = p - y  # (n, 1)
 
     # layer 3: Dense(1, 'sigmoid', bias=False)
-    # dz3 is the gradient behind the activation times the activation's slope; the slope
-    # of sigmoid is steepest, 1/4, at a = 1/2 and flat at both ends.
+    # dz3 is the upstream gradient times the activation's derivative; the derivative of
+    # sigmoid is largest, 1/4, at a = 1/2 and approaches 0 at both ends.
     dz3 = da3 * (a3 * (1 - a3))  # (n, 1)
-    # Each weight's gradient: its input times its unit's gradient, added over the rows.
+    # The gradient of the weights: each input times each unit's gradient, summed over
+    # the rows.
     dW3 = a2.T @ dz3  # (5, 1)
-    # Each input's gradient: the gradients of the units it feeds, by their weights.
+    # The gradient of the inputs: the sum over the units of gradient times weight.
     da2 = dz3 @ W3.T  # (n, 5)
 
     # layer 2: Dense(5, 'sigmoid', bias=False)
-    # dz2 is the gradient behind the activation times the activation's slope; the slope
-    # of sigmoid is steepest, 1/4, at a = 1/2 and flat at both ends.
+    # dz2 is the upstream gradient times the activation's derivative; the derivative of
+    # sigmoid is largest, 1/4, at a = 1/2 and approaches 0 at both ends.
     dz2 = da2 * (a2 * (1 - a2))  # (n, 5)
-    # Each weight's gradient: its input times its unit's gradient, added over the rows.
+    # The gradient of the weights: each input times each unit's gradient, summed over
+    # the rows.
     dW2 = a1.T @ dz2  # (4, 5)
-    # Each input's gradient: the gradients of the units it feeds, by their weights.
+    # The gradient of the inputs: the sum over the units of gradient times weight.
     da1 = dz2 @ W2.T  # (n, 4)
 
     # layer 1: Dense(4, 'sigmoid', bias=False)
-    # dz1 is the gradient behind the activation times the activation's slope; the slope
-    # of sigmoid is steepest, 1/4, at a = 1/2 and flat at both ends.
+    # dz1 is the upstream gradient times the activation's derivative; the derivative of
+    # sigmoid is largest, 1/4, at a = 1/2 and approaches 0 at both ends.
     dz1 = da1 * (a1 * (1 - a1))  # (n, 4)
-    # Each weight's gradient: its input times its unit's gradient, added over the rows.
+    # The gradient of the weights: each input times each unit's gradient, summed over
+    # the rows.
     dW1 = X.T @ dz1  # (3, 4)
 
     # Update: a step against the gradient.
 
     # optimizer: SGD(lr=0.1)
-    # A small step downhill.
+    # A step against the gradient.
     W1 = W1 - lr * dW1  # (3, 4)
     W2 = W2 - lr * dW2  # (4, 5)
     W3 = W3 - lr * dW3  # (5, 1)

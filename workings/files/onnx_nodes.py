@@ -135,7 +135,7 @@ class Nodes:
         """Write all statements; give what each name stands for."""
         for statement in self.program.statements:
             self.statement = str(statement)
-            tensor = self.value(ast.parse(statement.expression, mode="eval").body)
+            tensor = self.value(statement.tree)
             self.known[statement.target] = self.named(tensor, statement.target)
         return self.known
 

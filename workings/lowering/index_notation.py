@@ -147,7 +147,7 @@ class Lowering:
 
     def read(self, statement: Statement) -> None:
         """Read one statement."""
-        value = self.value(ast.parse(statement.expression, mode="eval").body)
+        value = self.value(statement.tree)
         known = self.dims.get(statement.target)
         if known is not None and statement.target in self.program.carried and known != value.dims:
             raise self.refusal(f"it changes the shape of {statement.target}")

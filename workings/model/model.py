@@ -7,7 +7,6 @@ an engine.  ``Network`` adds the methods that need other parts of the library, s
 
 from __future__ import annotations
 
-import ast
 import builtins
 import copy
 import itertools
@@ -29,7 +28,7 @@ from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, r2
 from workings.model.targets import Targets
 from workings.optimizers import LBFGS, Optimizer, Part, checked_optimizer
-from workings.program.program import Program, checked_expression, inference_program, names_in, step_program
+from workings.program.program import Program, checked_expression, inference_program, names_read, step_program
 from workings.program.trace import Trace
 from workings.regularizers import Regularizer
 from workings.schedules import OnPlateau
@@ -252,7 +251,7 @@ class Model:
         """Refuse an expression with a name that no step knows."""
         known = {*program.inputs, *program.carried, *program.constants, *program.functions, *dir(builtins)}
         known |= {"np", "X", "y", "n", "w", *(statement.target for statement in program.statements)}
-        for name in sorted(names_in(ast.parse(expression, mode="eval")) - known):
+        for name in sorted(names_read(expression) - known):
             raise ProgramError(f"{expression!r} uses the name {name!r}, which nothing computes.")
 
     def program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:

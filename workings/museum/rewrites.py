@@ -8,6 +8,7 @@ gives the wrong right-hand sides by name; where a program has no such place, it 
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Callable, Mapping
 
 from workings.program.program import Program, Statement, names_in, text_of
@@ -17,8 +18,8 @@ Rewrite = Callable[[Program], Edits]
 
 
 def parsed(statement: Statement) -> ast.expr:
-    """The right-hand side as syntax."""
-    return ast.parse(statement.expression, mode="eval").body
+    """Return the right-hand side as a tree that may be changed."""
+    return copy.deepcopy(statement.tree)
 
 
 def each(

@@ -1,7 +1,7 @@
 """The trace: every named value of one step.
 
-Running a step can hand back all that it computed, under the names of the program.  Whatever wants
-to show or to check a step reads its trace and computes nothing again.
+A step can return all values that it computed, by their names in the program.  Reports and checks of a step read
+its trace and compute nothing again.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from workings.support.arrays import Array
 class Trace(Mapping[str, Any]):
     """The values of one step by name: ``trace["dz2"]``, ``trace["J"]``.
 
-    It holds what went in (``X``, ``y``, the parameters before the step) and all that was computed.
-    Where a step updates a parameter, ``trace["W1"]`` is the value before and ``trace.after["W1"]``
-    the value after.
+    It holds the inputs (``X``, ``y``, the parameters before the step) and all computed values.  If a step updates a
+    parameter, ``trace["W1"]`` is the value before the step and ``trace.after["W1"]`` the value after it.
 
     Examples
     --------
@@ -50,7 +49,7 @@ class Trace(Mapping[str, Any]):
         return len(list(iter(self)))
 
     def first_not_finite(self) -> str | None:
-        """The first name, in the order of the program, that holds a number that is not finite."""
+        """Return the first name, in the order of the program, whose value is not finite; None if all are."""
         before = [(name, self.values_by_name.get(name)) for name in self.program.carried]
         during = [
             (s.target, self.after.get(s.target, self.values_by_name.get(s.target))) for s in self.program.statements
@@ -63,7 +62,7 @@ class Trace(Mapping[str, Any]):
     def __repr__(self) -> str:
         lines = ["name        shape         smallest       largest"]
         for name in self:
-            if isinstance(self[name], tuple):  # several results, before they get their names
+            if isinstance(self[name], tuple):  # several results, before each gets its name
                 continue
             value: Array = np.asarray(self[name])
             if value.dtype.kind in "biuf" and value.size:

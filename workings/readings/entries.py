@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.program.program import Program, name
+from workings.program.program import Program, name, parse_expression
 from workings.readings.equations import rest_of
 from workings.support.arrays import Array
 
@@ -48,7 +48,7 @@ class Entries:
         """One entry of what an expression gives, with numbers or with names; None where there is no such form."""
         leaf = self.number if numbers else self.place
         try:
-            return OneEntry(self, leaf, numbers).of(ast.parse(expression, mode="eval").body, index)
+            return OneEntry(self, leaf, numbers).of(parse_expression(expression), index)
         except Unwritten:
             return None
 

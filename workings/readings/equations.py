@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workings.errors import unknown_name
-from workings.program.program import Program, Statement
+from workings.program.program import Program, Statement, parse_expression
 
 if TYPE_CHECKING:
     from workings.model.model import Model
@@ -265,7 +265,7 @@ class Teller:
 
     def told(self, expression: str) -> str:
         """An expression."""
-        return self.piece(ast.parse(expression, mode="eval").body).text
+        return self.piece(parse_expression(expression)).text
 
     def name(self, name: str) -> str:
         """A name of the program: a gradient, something that is remembered of a parameter, or a letter."""

@@ -257,6 +257,6 @@ def place_of_parameter(gradient: Array, unit: int) -> Index:
 
 def in_order(statement: Statement, reads: Mapping[str, Any]) -> list[str]:
     """The names that a statement reads, in the order in which it names them."""
-    walked = [node for node in ast.walk(ast.parse(statement.expression)) if isinstance(node, ast.Name)]
+    walked = [node for node in ast.walk(statement.tree) if isinstance(node, ast.Name)]
     walked.sort(key=lambda node: (node.lineno, node.col_offset))
     return [name for name in dict.fromkeys(node.id for node in walked) if name in reads]

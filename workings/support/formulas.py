@@ -1,9 +1,9 @@
-"""Formulas: reading the source of a plain function as mathematics.
+"""Formulas: parsing the source of a plain function as mathematics.
 
-A formula is straight-line code: assignments to names and one ``return``.  ``read_formula`` takes a
-function's source apart into these pieces, with the words that its comments and docstring say about
-them; ``program.py`` puts the pieces together again under the names of a network.  A function whose
-source cannot be had, or that has loops or branches, is no formula: it is called by its name.
+A formula is straight-line code: assignments to names and one ``return``.  ``read_formula`` parses a function's
+source into these lines, with the words of its comments and docstring; ``program.py`` writes them into the
+program of a network under the network's names.  A function without available source, or with loops or branches,
+is not a formula; the program calls it by its name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Formula:
-    """A function taken apart: its letters, its lines, what it returns, and its words."""
+    """A parsed function: its arguments (letters), its lines, its results, and its words."""
 
     letters: tuple[str, ...]
     lines: tuple[Assignment, ...]
@@ -39,13 +39,13 @@ class Formula:
     words: str
 
 
-# Expressions with names of their own, or with a choice: a function that has one is called by its name.
+# Expressions with local names, or with a branch: a function that has one is called by its name.
 OWN_NAMES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.NamedExpr, ast.IfExp)
 
 
 @functools.lru_cache(maxsize=1024)
 def read_formula(function: Callable[..., Any]) -> Formula | None:
-    """Take a plain function apart; None where it is not straight-line code or has no source.
+    """Parse a plain function; return None if it is not straight-line code or has no source.
 
     >>> def line(x, W, b):
     ...     '''is a weighted sum'''
@@ -83,7 +83,7 @@ def read_formula(function: Callable[..., Any]) -> Formula | None:
 
 
 def function_tree(function: Callable[..., Any]) -> ast.FunctionDef | None:
-    """The source of a function as syntax; None where there is no source, or it is no ``def``."""
+    """Return the source of a function as syntax; None if there is no source, or it is not a ``def``."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
@@ -92,15 +92,15 @@ def function_tree(function: Callable[..., Any]) -> ast.FunctionDef | None:
 
 
 def only_positional(arguments: ast.arguments) -> ast.arguments | None:
-    """Give the arguments back if all are plain ones, without defaults or stars."""
+    """Return the arguments if all are positional, without defaults or stars; else None."""
     extras = (arguments.vararg, arguments.kwarg, *arguments.kwonlyargs, *arguments.defaults)
     return None if any(extras) else arguments
 
 
 def letters_of(function: Callable[..., Any], known: Iterable[str]) -> tuple[str, ...]:
-    """The letters that a function asks for: its positional arguments without defaults.
+    """Return the letters that a function takes: its positional arguments without defaults.
 
-    A function of one argument that is called otherwise, such as ``np.sin``, is a function of ``z``.
+    A function of one argument with an unknown name, such as ``np.sin``, is a function of ``z``.
 
     >>> import numpy as np
     >>> letters_of(np.sin, ["z", "a"]), letters_of(lambda a: 1 - a**2, ["z", "a"])
@@ -116,7 +116,7 @@ def letters_of(function: Callable[..., Any], known: Iterable[str]) -> tuple[str,
 
 
 def comments_by_line(source: str) -> dict[int, str]:
-    """Find the comments that stand alone on their line."""
+    """Return the comments that have a line to themselves, by line number."""
     found = {}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT and token.line.strip().startswith("#"):
@@ -125,7 +125,7 @@ def comments_by_line(source: str) -> dict[int, str]:
 
 
 def words_above(comments: dict[int, str], line: int) -> str:
-    """Join the comment lines that end just above a line."""
+    """Join the comment lines directly above a line."""
     words: list[str] = []
     while (line := line - 1) in comments:
         words.insert(0, comments[line])
@@ -133,7 +133,7 @@ def words_above(comments: dict[int, str], line: int) -> str:
 
 
 def meaning_of(function: Callable[..., Any], name: str) -> Any:
-    """What a free name in a function refers to: closed over, global or built in; None if nothing."""
+    """Return what a free name in a function refers to (closure, global or builtin); None if nothing."""
     closed = inspect.getclosurevars(function) if inspect.isfunction(function) else None
     if closed is None:
         return None

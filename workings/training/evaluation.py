@@ -112,9 +112,9 @@ class Measuring:
             return program
         chosen = told(choice, p="p")
         if "choice" in self.outputs:
-            return program.followed_by(Statement("choice", chosen, "inference", "targets", "What the outputs choose."))
+            return program.followed_by(Statement("choice", chosen, "forward", "targets", "What the outputs choose."))
         right = f"({told(is_right, y_true=told(choice, p='y'), y_pred=chosen)}).sum()"
-        return program.followed_by(Statement("right", right, "inference", "metrics", "How many rows are right."))
+        return program.followed_by(Statement("right", right, "forward", "metrics", "How many rows are right."))
 
     def room(self, rows: Rows, epochs: int) -> dict[str, Array]:
         """Room for what is looked at in some epochs."""

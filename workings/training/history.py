@@ -1,9 +1,9 @@
-"""History: what happened in each epoch.
+"""History: the losses and metrics of each epoch.
 
-A dict of lists, one entry for each epoch: ``loss`` is the objective per sample at the parameters
-that the epoch began with (with ``fit(running_loss=True)``, the mean of what its steps met); ``val_loss``
-and the metrics are measured after it; ``lr`` is the rate of its last step.  It can be read as a table,
-kept as JSON, and drawn.
+A mapping of names to lists with one entry for each epoch.  ``loss`` is the objective per sample at the parameters
+at the start of the epoch; with ``fit(running_loss=True)``, it is the mean of the losses of the epoch's batches.
+``val_loss`` and the metrics are measured after the epoch; ``lr`` is the learning rate of its last step.  A history
+can be printed as a table, stored as JSON, and drawn.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from workings.support.arrays import Array
 
 
 class History(Mapping[str, list[float]]):
-    """Numbers by name and epoch, and how the training ended.
+    """The losses and metrics of each epoch, and how training ended.
 
     Attributes
     ----------
@@ -29,14 +29,14 @@ class History(Mapping[str, list[float]]):
     stopped : str
         Why training ended: all epochs done, stopped early, interrupted …
     seconds : float
-        How long it took.
+        The duration of training.
     settings : dict
-        The optimizer and other settings of ``fit``, and under ``"given"`` the names of those that are not kept
-        themselves (validation, callbacks …); not kept in JSON.
+        The optimizer and other settings of ``fit``; under ``"given"``, the names of the settings that are not stored
+        themselves (validation, callbacks …).  Not stored in JSON.
     begun : dict of str to array
-        The parameters and statistics of a new network as training began with them; not kept in JSON.
+        The initial parameters and statistics, if the network was new.  Not stored in JSON.
     diagnosis : Diagnosis or None
-        What ``fit(check=True)`` found before the first step.
+        The findings of ``fit(check=True)`` before the first step.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class History(Mapping[str, list[float]]):
 
     @property
     def epochs(self) -> int:
-        """How many epochs are recorded."""
+        """The number of recorded epochs."""
         return max((len(values) for values in self.columns.values()), default=0)
 
     def add(self, **values: float) -> None:
@@ -89,12 +89,12 @@ class History(Mapping[str, list[float]]):
             self.columns.setdefault(name, []).extend(several)
 
     def forget(self, epochs: int) -> None:
-        """Leave out the last epochs."""
+        """Delete the last epochs."""
         for values in self.columns.values():
             del values[len(values) - epochs :]
 
     def to_table(self, every: int = 1) -> str:
-        """Write every so many epochs, and the last, as a plain table."""
+        """Return one row for every ``every`` epochs, and for the last, as a plain text table."""
         rows = [e for e in range(self.epochs) if e % every == 0 or e == self.epochs - 1]
         head = "epoch" + "".join(f" {name:>{max(9, len(name))}}" for name in self.columns)
         lines = [
@@ -103,14 +103,14 @@ class History(Mapping[str, list[float]]):
         return "\n".join([head, *lines])
 
     def to_json(self) -> str:
-        """Write everything as JSON, from which ``from_json`` makes the same history."""
+        """Return the history as JSON, for ``from_json``."""
         return json.dumps(
             {"columns": self.columns, "engine": self.engine, "stopped": self.stopped, "seconds": self.seconds}
         )
 
     @classmethod
     def from_json(cls, text: str) -> History:
-        """Read what ``to_json`` wrote.
+        """Return the history that ``to_json`` wrote as JSON.
 
         Raises
         ------
@@ -133,34 +133,34 @@ class History(Mapping[str, list[float]]):
         return f"History of {self.epochs} epochs ({self.stopped or 'running'}): {last}"
 
     def _repr_html_(self) -> str:
-        """Draw the losses for a notebook."""
+        """Return a plot of the losses for a notebook."""
         drawn = {name: values for name, values in self.columns.items() if "loss" in name}
         return f"<p>{html.escape(repr(self))}</p>{svg_of(drawn)}"
 
 
 def unknown_history(name: str, columns: Mapping[str, Any]) -> KeyError:
-    """A KeyError, as of a dict, with the nearest name in its message."""
+    """Return a KeyError, as a dict raises it, with the nearest name in its message."""
     return KeyError(str(unknown_name("column of the history", name, columns)))
 
 
 def show(values: list[float], epoch: int) -> str:
-    """One number of a table, or nothing where there is none."""
+    """Return one cell of a table; empty if the column has no such epoch."""
     return f"{values[epoch]:.6g}" if epoch < len(values) else ""
 
 
 def svg_of(curves: Mapping[str, list[float]], width: int = 480, height: int = 160) -> str:
-    """Draw curves over a common scale as a small SVG picture, with no library."""
+    """Draw curves on a common scale as a small SVG image."""
     finite = [v for values in curves.values() for v in values if math.isfinite(v)]
     if not finite:
         return ""
     low, high = min(finite), max(finite)
-    scale = (height - 30) / ((high - low) or 1)
+    span = high / 2 - low / 2 or 1.0  # halves, because the difference of two numbers may overflow
     pieces: list[str] = []
     for (name, values), (colour, dash) in zip(curves.items(), (("#0072b2", ""), ("#d55e00", "6 3")) * 4, strict=False):
         step = (width - 130) / max(len(values) - 1, 1)
         every = max(len(values) // 1000, 1)
         points = " ".join(
-            f"{50 + i * step:.1f},{10 + (high - v) * scale:.1f}"
+            f"{50 + i * step:.1f},{10 + (height - 30) * ((high / 2 - v / 2) / span):.1f}"
             for i, v in list(enumerate(values))[::every] if math.isfinite(v)
         )  # fmt: skip
         y = 20 + 16 * len(pieces) // 2
@@ -176,18 +176,18 @@ def svg_of(curves: Mapping[str, list[float]], width: int = 480, height: int = 16
 def not_recorded(
     owner: str, monitor: str, recorded: Iterable[str], validation: str = "validation", metrics: str = "metrics"
 ) -> InputError:
-    """Make the error for a monitor that the history has no column for: what is there, and what would bring it there.
+    """Return the error for a monitor without a column in the history: which columns exist, and which setting adds it.
 
-    ``validation`` and ``metrics`` are what people call these settings; empty where they cannot be given.
+    ``validation`` and ``metrics`` are the names of these settings in the message; empty if they cannot be set.
 
     >>> print(not_recorded("OnPlateau", "val_loss", ["loss", "lr"]))
-    OnPlateau looks at 'val_loss', but the history has only loss, lr. Give validation=(X_val, y_val) or validation=0.2.
+    OnPlateau monitors 'val_loss', but the history has only loss, lr. Give validation=(X_val, y_val) or validation=0.2.
     """
     columns, metric = list(recorded), monitor.removeprefix("val_")
     needs = []
     if metric != monitor and "val_loss" not in columns and validation:
         needs.append(f"{validation}=(X_val, y_val) or {validation}=0.2")
-    if metric in METRICS and metrics and not (needs and metric in ("accuracy", "r2")):  # validation brings those two
+    if metric in METRICS and metrics and not (needs and metric in ("accuracy", "r2")):  # validation adds these two
         needs.append(f"{metrics}=[{metric!r}]")
     change = f" Give {', and '.join(needs)}." if needs else nearest(monitor, columns)
-    return InputError(f"{owner} looks at {monitor!r}, but the history has only {', '.join(columns)}.{change}")
+    return InputError(f"{owner} monitors {monitor!r}, but the history has only {', '.join(columns)}.{change}")

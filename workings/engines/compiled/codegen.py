@@ -8,6 +8,7 @@ names are those of the program: ``dz1_ij`` is the entry of ``dz1`` at row i and 
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -731,8 +732,9 @@ def is_truth(tree: Tree) -> bool:
     return isinstance(tree, Apply) and tree.head in IS_TRUTH
 
 
+@functools.lru_cache(maxsize=4096)
 def tidy(text: str) -> str:
-    """The same expression without parentheses that are not needed."""
+    """Return the same expression without parentheses that are not needed."""
     return ast.unparse(ast.parse(text, mode="eval"))
 
 

@@ -1,0 +1,115 @@
+"""Ranges: the allowed numbers of a setting, declared beside its field.
+
+A dataclass declares a range as ``field(default=0.9, metadata=number(at_least=0, below=1))`` and calls
+``check_fields(self)`` in ``__post_init__``.  NumPy scalars are stored as the equal Python numbers, so that they have
+the same ``repr`` and the same text in a program.  Booleans are refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from typing import Any
+
+from workings.errors import InputError
+from workings.support.arrays import describe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """A range of finite numbers; ``whole`` excludes fractions, ``optional`` also allows None.
+
+    >>> share = Range(at_least=0, below=1)
+    >>> share.words, share.holds(0.5), share.holds(1)
+    ('a number of at least 0 and below 1', True, False)
+    """
+
+    at_least: float = -math.inf
+    above: float = -math.inf
+    below: float = math.inf
+    at_most: float = math.inf
+    whole: bool = False
+    optional: bool = False
+
+    def holds(self, value: object) -> bool:
+        """Return whether a value is in the range."""
+        number = as_number(value)
+        if number is None or (self.whole and not isinstance(number, int)):
+            return value is None and self.optional
+        return self.above < number < self.below and self.at_least <= number <= self.at_most
+
+    @property
+    def words(self) -> str:
+        """The range in words, for error messages."""
+        kind, bounds = "whole number" if self.whole else "number", self.bounds
+        if bounds == "above 0":
+            kind, bounds = f"positive {kind}", ""
+        elif not bounds and not self.whole:
+            kind = f"finite {kind}"
+        return " ".join(filter(None, ("a", kind, bounds))) + (", or None" if self.optional else "")
+
+    @property
+    def bounds(self) -> str:
+        """The bounds in words; empty if there are none."""
+        low = f"of at least {self.at_least:g}" if self.at_least > -math.inf else f"above {self.above:g}"
+        high = f"at most {self.at_most:g}" if self.at_most < math.inf else f"below {self.below:g}"
+        return " and ".join(bound for bound in (low, high) if "inf" not in bound)
+
+    def checked(self, owner: str, name: str, value: Any) -> Any:
+        """Return the value as a Python number.
+
+        Raises
+        ------
+        InputError
+            If the value is outside of the range.
+        """
+        if not self.holds(value):
+            raise InputError(f"{owner}'s {name} must be {self.words}, not {describe(value)}.")
+        return as_number(value)
+
+
+def number(**bounds: float) -> dict[str, Any]:
+    """Return the metadata of a field that holds a number: ``at_least``, ``above``, ``below``, ``at_most``."""
+    return {"range": Range(**bounds)}  # type: ignore[arg-type]
+
+
+def whole_number(*, at_least: int, optional: bool = False) -> dict[str, Any]:
+    """Return the metadata of a field that holds a whole number."""
+    return {"range": Range(at_least=at_least, whole=True, optional=optional)}
+
+
+def as_number(value: object) -> int | float | None:
+    """Return a finite number as Python's ``int`` or ``float``; None for anything else, booleans included.
+
+    >>> import numpy as np
+    >>> as_number(np.int64(3)), as_number(np.float32(0.5)), as_number(True), as_number("3"), as_number(math.nan)
+    (3, 0.5, None, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:  # a whole number beyond float64
+        return None
+    if not math.isfinite(found):
+        return None
+    return int(value) if isinstance(value, Integral) else found
+
+
+def check_fields(owner: Any, constants: Collection[str] = ()) -> None:
+    """Check the fields of a dataclass that have a range, and store their values as Python numbers.
+
+    ``constants`` are fields that hold a number: without a range of their own, it is one of at least 0.
+
+    Raises
+    ------
+    InputError
+        If a value is outside of its range; the message names the field and the range.
+    """
+    for field in fields(owner):
+        allowed = field.metadata.get("range") or (Range(at_least=0) if field.name in constants else None)
+        if allowed is not None:
+            value = allowed.checked(type(owner).__name__, field.name, getattr(owner, field.name))
+            object.__setattr__(owner, field.name, value)
