@@ -25,7 +25,9 @@ from benchmarks.peers.contract import MissingError
 from benchmarks.peers.ours import Fit
 from benchmarks.processes import Child, ChildError, say
 from benchmarks.workloads import WORKLOADS, Workload
-from workings.training.callbacks import Callback, EarlyStopping, Progress
+from workings.training.callbacks import Callback
+from workings.training.early_stopping import EarlyStopping
+from workings.training.progress import Progress
 
 CASES = ("moons-3", "moons-50", "digits-1", "digits-32")
 PROCESSORS = (2, 1)

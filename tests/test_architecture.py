@@ -91,7 +91,6 @@ def test_imports_point_down() -> None:
     assert not wrong
 
 
-@pytest.mark.xfail(strict=True, reason="training, callbacks, epoch blocks and L-BFGS still know each other")
 def test_no_circle_of_imports() -> None:
     assert circles(GRAPH) == []
 

@@ -66,6 +66,8 @@ from workings.program.program import step_program
 from workings.regularizers import REGULARIZERS
 from workings.schedules import Cosine, Exponential, InverseScaling, Step, WarmUp
 from workings.training.background import Aside
+from workings.training.data import prepare
+from workings.training.recipe import Recipe
 from workings.training.training import Training
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
@@ -372,9 +374,7 @@ def test_epochs_of_many_steps_that_are_run_together_leave_the_same_bits(
     assert together.history == alone.history
     for name, value in together.network.statistics.items():
         np.testing.assert_array_equal(value, alone.network.statistics[name])
-    monkeypatch.setattr(
-        "workings.training.training.NUMBERS_AT_A_TIME", 5 * 5 * 13
-    )  # five batches of five numbers a row
+    monkeypatch.setattr("workings.training.batches.NUMBERS_AT_A_TIME", 5 * 5 * 13)  # five batches of five numbers a row
     cut, _ = run()
     assert cut.network.theta.tobytes() == alone.network.theta.tobytes()
     assert cut.history == alone.history
@@ -514,12 +514,10 @@ def test_rows_that_are_right_are_counted_as_numpy_chooses(classes: int, dtype: s
 )  # fmt: skip
 def test_epochs_are_cut_into_pieces_that_become_shorter(epochs: int, each: float, looking: float) -> None:
     network = Network([Dense(2)], loss=CrossEntropy(), seed=0)
-    training = Training(
-        network, X, Y, optimizer=SGD(0.1), epochs=1, batch_size=None, shuffle=False, validation=None, metrics=(),
-        sample_weight=None, class_weight=None, callbacks=(), running_loss=True, engine="reference",
-    )  # fmt: skip
-    training.together.each, training.together.looking = each, looking
-    cuts = training.together.cuts(epochs)
+    recipe = Recipe(SGD(0.1), epochs=1, batch_size=None, running_loss=True)
+    blocks = Training(network, prepare(network, X, Y, recipe), recipe, engine="reference").blocks
+    blocks.each, blocks.looking = each, looking
+    cuts = blocks.cuts(epochs)
     lengths = np.diff(cuts)
     assert (cuts[0], cuts[-1]) == (0, epochs)
     assert (lengths > 0).all()

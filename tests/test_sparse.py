@@ -164,7 +164,7 @@ def test_validation_rows_may_be_sparse_where_training_rows_are_not():
 
 @pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
 def test_the_compiled_engine_says_why_it_does_not_take_it():
-    network = Network([Dense(3)], loss=CrossEntropy(), seed=0)
+    network = Network([Dense(3)], loss=CrossEntropy(), seed=0, n_in=WORDS.shape[1])
     with pytest.raises(NotCompilableError, match="X is sparse"):
         network.fit(WORDS, KINDS, optimizer=SGD(0.1), epochs=1, engine="compiled")
     model = MLPClassifier((50,), max_iter=10, batch_size=10).fit(WORDS, KINDS)

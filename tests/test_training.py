@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
-import workings.training.training
+import workings.training.batches
 from tests.interrupting import interrupted
 from workings import (
     L2,
@@ -180,7 +180,7 @@ def test_stretches_of_any_length_give_the_same_bits(
     w = np.linspace(0.5, 2, 50) if weighted else None
     results = []
     for at_a_time in (2**22, 40, 1):
-        monkeypatch.setattr(workings.training.training, "NUMBERS_AT_A_TIME", at_a_time)
+        monkeypatch.setattr(workings.training.batches, "NUMBERS_AT_A_TIME", at_a_time)
         network = lively()
         history = network.fit(X, Y, optimizer=Adam(Exponential(0.05, 0.9)), epochs=3, batch_size=8, shuffle=shuffle,
                               sample_weight=w)  # fmt: skip
@@ -593,6 +593,35 @@ def test_single_precision_stays_single(batch_size: int | None) -> None:
     network = Network([Dense(3, "tanh"), BatchNorm(), Dense(2)], loss=CrossEntropy(), seed=0, dtype="float32")
     network.fit(X, y, optimizer=SGD(0.1), epochs=2, batch_size=batch_size, engine="reference")
     assert {array.dtype.name for array in network.statistics.values()} == {"float32"}
+
+
+@pytest.mark.parametrize("refused", [
+    {"validation": 2.0}, {"validation": (X[:, :1], Y)}, {"class_weight": {7: 1.0}}, {"sample_weight": [1.0]},
+    {"metrics": ["speed"]}, {"batch_size": 0}, {"engine": "slow"}, {"optimizer": "adam"}, {"epochs": 1.5},
+    {"validation": 0.0001}, {"optimizer": LBFGS(), "engine": "compiled"}, {"callbacks": [print]},
+])  # fmt: skip
+def test_a_refused_fit_leaves_the_network_as_it_was(refused: dict[str, Any]) -> None:
+    def network() -> Network:
+        return Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+
+    tried, other = network(), network()
+    settings = {"optimizer": SGD(0.1), "epochs": 3, "batch_size": 10, **refused}
+    with pytest.raises(InputError):
+        tried.fit(X, Y, **settings)
+    assert (tried.n_in, tried.classes, tried.history, len(tried.parameters)) == (None, None, None, 0)
+    for each in (tried, other):
+        each.fit(X, Y, optimizer=SGD(0.1), epochs=3, batch_size=10, validation=0.2)
+    assert tried.theta.tobytes() == other.theta.tobytes(), "not even its random generator"
+
+
+def test_a_refused_fit_keeps_what_was_learned_before() -> None:
+    network = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    history = network.fit(X, Y, optimizer=SGD(0.1), epochs=3, batch_size=10)
+    before = network.theta.tobytes()
+    with pytest.raises(InputError):
+        network.fit(X, Y, optimizer=SGD(0.1), epochs=3, validation=0.00001)
+    assert network.theta.tobytes() == before
+    assert network.history is history
 
 
 # -- callbacks ------------------------------------------------------------------------------

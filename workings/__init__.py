@@ -36,8 +36,10 @@ from workings.optimizers import (
 from workings.program.program import Program, Statement
 from workings.program.trace import Trace
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
-from workings.training.callbacks import Callback, EarlyStopping, Progress
+from workings.training.callbacks import Callback
+from workings.training.early_stopping import EarlyStopping
 from workings.training.history import History
+from workings.training.progress import Progress
 from workings.training.recorders import Signals, Snapshots
 from workings.version import __version__
 

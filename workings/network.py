@@ -17,8 +17,9 @@ from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
 from workings.training.callbacks import Callback
+from workings.training.fit import train
 from workings.training.history import History
-from workings.training.training import Labels, Validation, fit
+from workings.training.recipe import Labels, Recipe, Validation
 
 if TYPE_CHECKING:
     from workings.activations import Activation
@@ -146,12 +147,11 @@ class Network(Model):
         """
         from workings.checks.doctor import check_first_step
 
-        return fit(
-            self, X, y, optimizer=optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
-            validation=validation, sample_weight=sample_weight, class_weight=class_weight, metrics=metrics,
-            callbacks=callbacks, running_loss=running_loss, engine=engine,
-            first_look=check_first_step if check else None,
+        recipe = Recipe(
+            optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks,
+            running_loss,
         )  # fmt: skip
+        return train(self, X, y, recipe, engine=engine, first_look=check_first_step if check else None)
 
     # -- checks ----------------------------------------------------------------------------
 

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from workings import layers, losses, optimizers, regularizers, schedules
 from workings.model.model import Model
-from workings.training import callbacks
+from workings.training import callbacks, early_stopping
 
 MODULES: dict[str, tuple[ModuleType, ...]] = {  # by what people import their classes from
-    "workings": (callbacks, layers, losses, optimizers, regularizers),
+    "workings": (callbacks, early_stopping, layers, losses, optimizers, regularizers),
     "workings.schedules": (schedules,),
 }
 ABOVE = {"workings": ("Network",), "workings.schedules": ()}  # classes of modules that this one does not import

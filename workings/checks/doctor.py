@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,12 +29,10 @@ from workings.model.targets import more_probable
 from workings.optimizers import checked_optimizer
 from workings.support.arrays import describe
 from workings.support.sparse import dense
-from workings.training.evaluation import Rows
+from workings.training.data import combined_weights
 from workings.training.history import History
-from workings.training.training import combined_weights
-
-if TYPE_CHECKING:
-    from workings.training.training import Training
+from workings.training.rows import Rows
+from workings.training.training import Training
 
 Check = Callable[[Case], Iterator[Finding]]
 FEWEST_ROWS = 10  # below which the reader is told that there are few

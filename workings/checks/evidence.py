@@ -26,9 +26,10 @@ from workings.optimizers import LBFGS, Adam, Chain, Part
 from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random
 from workings.tables.columns import standardized
-from workings.training.evaluation import Rows
+from workings.training.fit import train
 from workings.training.history import History
-from workings.training.training import fit
+from workings.training.recipe import Recipe
+from workings.training.rows import Rows
 
 MOST_ROWS = 1000  # that are measured; more would say the same
 ROWS_BY_HEART = 10
@@ -177,8 +178,7 @@ class Case:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", WorkingsWarning)
-                how: dict[str, Any] = {"epochs": epochs, "batch_size": batch, "engine": "reference"}
-                history = fit(tried, **given(rows, tried), optimizer=optimizer, **how)
+                history = trained(tried, rows, Recipe(optimizer, epochs, batch))
         except DivergenceError as error:
             losses = error.history["loss"] if isinstance(error.history, History) and len(error.history) else []
             return tried, np.array([*losses, np.inf])
@@ -351,6 +351,13 @@ def label_numbers(y: Array) -> Array:
     return np.asarray(most_probable(y) if y.shape[1] > 1 else more_probable(y)[:, 0], dtype=np.int64)
 
 
+def trained(network: Model, rows: Rows, recipe: Recipe) -> History:
+    """Train a copy on some rows with the reference engine."""
+    data = given(rows, network)
+    recipe = replace(recipe, sample_weight=data["sample_weight"])
+    return train(network, data["X"], data["y"], recipe, engine="reference")
+
+
 def given(rows: Rows, network: Model, dtype: Any = None) -> dict[str, Any]:
     """Rows as ``fit`` takes them."""
     w = None if rows.weights is None else rows.weights.astype(dtype or rows.w.dtype)  # type: ignore[union-attr]
@@ -375,7 +382,7 @@ def trained_without_hidden(network: Model, rows: Rows) -> Model:
     layer = Dense(network.n_out, weights="zeros", biases=mean if is_numbers else None)
     model = Model([layer], loss=mean_of(network.loss), seed=0, dtype="float64")
     rate = 0.05 * (max(float(rows.y.std()), 1e-12) if is_numbers else 1.0)
-    fit(model, **given(rows, network), optimizer=Adam(rate), epochs=300, batch_size=None, engine="reference")
+    trained(model, rows, Recipe(Adam(rate), epochs=300, batch_size=None))
     return model
 
 

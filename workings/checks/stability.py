@@ -19,7 +19,8 @@ from workings.errors import DivergenceError
 from workings.model.model import Model, Parameters
 from workings.optimizers import SGD
 from workings.support.arrays import Array
-from workings.training.training import fit
+from workings.training.fit import train
+from workings.training.recipe import Recipe
 
 LAST = 60  # epochs that tell whether training has settled
 MOST_CURVED = 5000  # parameters above which the curvature takes too long
@@ -76,7 +77,8 @@ def largest_settling_rate(case: Case, lr: float) -> tuple[float, float, float] |
 def gone_on(network: Model, rows: Mapping[str, Any], optimizer: SGD) -> Array:
     """Train on, for as long as it brings anything; give the objective of the last epochs."""
     for _ in range(MOST_TIMES):
-        losses = np.asarray(fit(network, **rows, optimizer=optimizer, epochs=SETTLING_EPOCHS, batch_size=None)["loss"])
+        recipe = Recipe(optimizer, SETTLING_EPOCHS, batch_size=None, sample_weight=rows["sample_weight"])
+        losses = np.asarray(train(network, rows["X"], rows["y"], recipe)["loss"])
         if losses[0] - losses[-1] < SETTLED * abs(losses[-1]) or jumps(losses[-LAST:]):
             break
     return losses

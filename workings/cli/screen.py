@@ -17,8 +17,7 @@ from workings.errors import WorkingsError
 from workings.experiments.figures import Figure, show_agreement, show_number
 from workings.museum.mistakes import MISTAKES
 from workings.museum.rooms import Exhibit
-from workings.training.callbacks import Callback
-from workings.training.training import Training
+from workings.training.callbacks import Callback, RunningTraining
 
 console = Console(stderr=True)
 output = Console()
@@ -33,23 +32,23 @@ class Bar(Callback):
         self.progress, self.task, self.every, self.go_on = progress, task, max(every, 1), go_on
         self.due = 0
 
-    def on_train_begin(self, training: Training) -> None:
+    def on_train_begin(self, training: RunningTraining) -> None:
         self.due = training.epoch
         self.progress.reset(self.task)
         self.progress.update(self.task, completed=training.epoch, visible=True)
 
-    def on_epoch_end(self, training: Training) -> None:
+    def on_epoch_end(self, training: RunningTraining) -> None:
         if training.epoch >= self.due or training.epoch + 1 == training.epochs:
             self.due = training.epoch + self.every
             self.progress.update(self.task, completed=training.epoch + 1, numbers=numbers_of(training))
 
-    def on_train_end(self, training: Training) -> None:
+    def on_train_end(self, training: RunningTraining) -> None:
         self.progress.update(self.task, visible=False)
         if training.history.stopped.startswith("interrupted") and not self.go_on:
             raise KeyboardInterrupt
 
 
-def numbers_of(training: Training) -> str:
+def numbers_of(training: RunningTraining) -> str:
     """The loss and what was measured, for the bar."""
     names = ("loss", "val_loss", "val_accuracy", "val_r2")
     history = training.history

@@ -37,7 +37,8 @@ from workings.tables import (
     write_table,
 )
 from workings.tables.columns import drawn_rows
-from workings.training.callbacks import Callback, EarlyStopping
+from workings.training.callbacks import Callback
+from workings.training.early_stopping import EarlyStopping
 from workings.training.history import History
 
 if TYPE_CHECKING:

@@ -26,10 +26,9 @@ from workings.model.model import Model
 from workings.network import Network
 from workings.optimizers import SGD, Adam
 from workings.support.arrays import Array
-from workings.training.callbacks import Callback
+from workings.training.callbacks import Callback, RunningTraining
 from workings.training.history import History
 from workings.training.recorders import Signals, Snapshots
-from workings.training.training import Training
 
 PASSES = 300
 EPOCHS = 20
@@ -94,11 +93,11 @@ class Accuracies(Callback):
         self.data, self.every = data, every
         self.columns: dict[str, list[float]] = {"accuracy": [], "val_accuracy": []}
 
-    def on_epoch_begin(self, training: Training) -> None:
+    def on_epoch_begin(self, training: RunningTraining) -> None:
         if training.epoch % self.every == 0:
             self.note(training.network)
 
-    def on_train_end(self, training: Training) -> None:
+    def on_train_end(self, training: RunningTraining) -> None:
         self.note(training.network)
 
     def note(self, network: Model) -> None:

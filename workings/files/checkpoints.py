@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,7 +26,8 @@ from workings.files.safetensors import (
 )
 from workings.optimizers import LBFGS
 from workings.support.arrays import Array, put_state, state_of
-from workings.training.callbacks import Callback
+from workings.training.batches import State
+from workings.training.callbacks import Callback, RunningTraining
 from workings.training.history import History
 from workings.training.training import Training
 
@@ -60,21 +61,21 @@ class Checkpoint(Callback):
             raise InputError(f"every must be a whole number of epochs from 1, not {every!r}.")
         self.path, self.every, self.resume = Path(path), every, resume
 
-    def on_train_begin(self, training: Training) -> None:
+    def on_train_begin(self, training: RunningTraining) -> None:
         if self.resume and self.path.exists():
             self.read(training)
 
-    def on_epoch_end(self, training: Training) -> None:
+    def on_epoch_end(self, training: RunningTraining) -> None:
         if (training.epoch + 1) % self.every == 0 or training.epoch + 1 == training.epochs or training.stopped:
             self.write(training)
 
-    def write(self, training: Training) -> None:
+    def write(self, training: RunningTraining) -> None:
         """Write the checkpoint to a temporary name, then rename it."""
-        save_checkpoint(training, self.path)
+        save_checkpoint(cast(Training, training), self.path)
 
-    def read(self, training: Training) -> None:
+    def read(self, training: RunningTraining) -> None:
         """Put the training into the state that the checkpoint holds."""
-        load_checkpoint(training, self.path)
+        load_checkpoint(cast(Training, training), self.path)
 
 
 def save_checkpoint(training: Training, path: Path) -> None:
@@ -91,7 +92,8 @@ def save_checkpoint(training: Training, path: Path) -> None:
         remembered.append({"kind": type(callback).__name__, "state": numbers})
     about = {key: value for key, value in description_of(network).items() if key != "history"}  # the run has its own
     run = {
-        "epoch": training.epoch, "step": training.step, "plateau": training.plateau, "stopped": training.stopped,
+        "epoch": training.epoch, "step": training.step, "plateau": training.learning_rate.plateau,
+        "stopped": training.stopped,
         "optimizer": repr(training.optimizer), "data": training.fingerprint, "random": random_state(network.rng),
         "history": training.history.to_json(), "callbacks": remembered,
     }  # fmt: skip
@@ -148,8 +150,8 @@ def architecture(about: Mapping[str, Any]) -> Any:
 def resume(training: Training, tensors: Mapping[str, Array], run: Mapping[str, Any]) -> None:
     """Take over all that a checkpoint holds, once everything in it has been checked."""
     network = training.network
-    states = {f"state.{name}": training.values[name].shape for name in training.program.states}
-    check_arrays(tensors, {**expected_shapes(network), **states}, network)
+    shapes = {f"state.{name}": training.values[name].shape for name in training.program.states}
+    check_arrays(tensors, {**expected_shapes(network), **shapes}, network)
     epoch, step, history = int(run["epoch"]), int(run["step"]), History.from_json(run["history"])
     if not 0 <= epoch < history.epochs + 1 or step < 0 or not isinstance(run["plateau"], dict):
         raise FileError("The checkpoint's counts do not fit each other.")
@@ -161,11 +163,11 @@ def resume(training: Training, tensors: Mapping[str, Array], run: Mapping[str, A
             check_arrays(arrays, expected_shapes(network), network)
         callback.restore({**kept["state"], **arrays})
     network.keep(tensors)
-    training.values.update(network.start_values(training.program))
-    training.values.update({name: tensors[f"state.{name}"] for name in training.program.states})
+    states = {name: tensors[f"state.{name}"] for name in training.program.states}
+    training.state = State({**network.start_values(training.program), **states}, step)
     history.engine, history.stopped = training.history.engine, ""
-    training.epoch, training.step, training.stopped = epoch + 1, step, str(run["stopped"])
-    training.plateau, training.history = dict(run["plateau"]), history
+    training.epoch, training.stopped, training.history = epoch + 1, str(run["stopped"]), history
+    training.learning_rate.plateau = dict(run["plateau"])
 
 
 def random_state(rng: Any) -> dict[str, Any]:

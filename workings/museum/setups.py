@@ -23,7 +23,7 @@ from workings.optimizers import SGD, Chain, ClipByNorm, Part
 from workings.regularizers import L2
 from workings.schedules import Exponential
 from workings.support.arrays import Array
-from workings.training.callbacks import EarlyStopping
+from workings.training.early_stopping import EarlyStopping
 
 
 @dataclass(frozen=True, eq=False)

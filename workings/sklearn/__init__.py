@@ -45,8 +45,12 @@ from workings.sklearn.parameters import (
 from workings.sklearn.terms import EstimatorTerms
 from workings.support.arrays import Array, Features, as_features, describe, working_dtype
 from workings.support.sparse import SparseRows, dense
+from workings.training.batches import State
 from workings.training.callbacks import Callback
-from workings.training.evaluation import Rows
+from workings.training.data import TrainingData
+from workings.training.loop import run
+from workings.training.recipe import Recipe
+from workings.training.rows import Rows
 
 try:
     from sklearn.base import (
@@ -416,12 +420,12 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             callbacks.append(told)
         if held is not None:
             self.validation_loss_curve_ = self.validation_loss_curve_ or []
-        return EstimatorTraining(
-            self._network, rows.X, rows.y, optimizer=optimizer, epochs=1 if one_epoch else int(self.max_iter),
-            batch_size=size, shuffle=shuffle, validation=None if held is None else tuple(held),
-            sample_weight=rows.w, class_weight=None, metrics=(), callbacks=callbacks, running_loss=True,
-            engine=self.engine,
+        data = TrainingData(rows, held, self._network.targets)
+        recipe = Recipe(
+            optimizer, 1 if one_epoch else int(self.max_iter), size, shuffle, validation=held, sample_weight=rows.w,
+            callbacks=callbacks, running_loss=True,
         )  # fmt: skip
+        return EstimatorTraining(self._network, data, recipe, engine=self.engine)
 
     def _hold_out(self, rows: Rows, rng: Any, given: Any) -> tuple[Rows, Rows | None]:
         """The rows to train on and those to measure on, which ``given`` holds or is the share of."""
@@ -502,10 +506,10 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
             and {n: v.shape for n, v in begin["values"].items()}
             == {name: training.values[name].shape for name in training.program.states}
         ):
-            training.values.update(begin["values"])
-            training.step, training.plateau = begin["step"], dict(begin["plateau"])
+            training.state = State({**training.values, **begin["values"]}, begin["step"])
+            training.learning_rate.plateau = dict(begin["plateau"])
         try:
-            training.run()
+            run(training)
         except DivergenceError as error:
             self._diverged(error)
         finally:
@@ -541,7 +545,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         network = self._network
         self.history_ = training.history
         states = {name: training.values[name] for name in training.program.states}
-        self._optimizer_state = {"step": training.step, "plateau": training.plateau, "values": states}
+        self._optimizer_state = {"step": training.step, "plateau": training.learning_rate.plateau, "values": states}
         self._draw_unused_orders(training)
         network.loss = followed(network.loss)
         share_runners(network)
@@ -554,7 +558,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
 
     def _draw_unused_orders(self, training: EstimatorTraining) -> None:
         """Draw the orders that a single batch has no use for: scikit-learn does, and others may draw after it."""
-        is_single = self.shuffle and not training.shuffle and not isinstance(training.optimizer, LBFGS)
+        is_single = self.shuffle and not training.batches.shuffle and not isinstance(training.optimizer, LBFGS)
         if is_single and not isinstance(self.random_state, numbers.Integral):
             for _ in range(self.n_iter_):
                 training.network.rng.permutation(len(training.X))

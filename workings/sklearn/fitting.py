@@ -13,10 +13,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from workings.model.model import Model
 from workings.schedules import InverseScaling
 from workings.support.arrays import Array
-from workings.training.callbacks import Callback
-from workings.training.evaluation import Rows
+from workings.training.batches import Batches
+from workings.training.callbacks import Callback, RunningTraining
+from workings.training.rows import Rows
 from workings.training.training import Training
 
 
@@ -31,21 +33,24 @@ class EstimatorTraining(Training):
     validation_name: ClassVar[str] = "validation_set"
     metrics_name: ClassVar[str] = ""
 
-    def set_data(self, X: Any, y: Any, sample_weight: Any, class_weight: Any, validation: Any) -> None:
-        self.X, self.y, self.w = X, y, sample_weight
-        self.targets, self.rows = self.network.targets, Rows(X, y, sample_weight)
-        self.validation = None if validation is None else Rows(*validation)
-
-    def check_batches(self) -> None:
+    def cut(self, rows: int, batch_size: int) -> Array:
         """Add a last batch that is too small for a layer to the one before it; scikit-learn has no such layer."""
-        start, stop = self.batches[-1]
-        if len(self.batches) > 1 and stop - start < max(layer.fewest_rows for layer in self.network.layers):
-            self.batches = np.vstack([self.batches[:-2], (self.batches[-2, 0], stop)])
-            self.shuffle = self.shuffle and len(self.batches) > 1
-        super().check_batches()
+        bounds = super().cut(rows, batch_size)
+        start, stop = bounds[-1]
+        if len(bounds) > 1 and stop - start < max(layer.fewest_rows for layer in self.network.layers):
+            return np.vstack([bounds[:-2], (bounds[-2, 0], stop)])
+        return bounds
+
+    def make_batches(self, network: Model, rows: Rows, bounds: Array, shuffle: bool) -> Batches:
+        """Return batches that are shuffled as scikit-learn does."""
+        return EstimatorBatches(network, rows, bounds, shuffle)
+
+
+class EstimatorBatches(Batches):
+    """Batches whose order in each epoch is a permutation of the order before, as scikit-learn draws it."""
 
     def next_order(self) -> Array:
-        """Put the order of the epoch before into a new order, as scikit-learn does."""
+        """Shuffle the order of the epoch before."""
         drawn = super().next_order()
         return drawn if self.order is None else self.order[drawn]
 
@@ -65,7 +70,7 @@ class Convergence(Callback):
         self.rate = estimator.learning_rate if by_rule else "constant"
         self.every_epoch = callable(follows) or self.rate in ("invscaling", "adaptive")
 
-    def on_epoch_end(self, training: Training) -> None:
+    def on_epoch_end(self, training: RunningTraining) -> None:
         for index, epoch in enumerate(training.ran, start=-len(training.ran)):
             self.record(training, index, epoch)
             if self.rate == "invscaling":
@@ -78,7 +83,7 @@ class Convergence(Callback):
         patience = min(self.estimator.n_iter_no_change, sys.maxsize)  # it may be infinite
         return int(patience) + 1 - int(self.estimator._no_improvement_count)
 
-    def record(self, training: Training, index: int, epoch: int) -> None:
+    def record(self, training: RunningTraining, index: int, epoch: int) -> None:
         """Write one epoch into the estimator's attributes."""
         own = self.estimator
         own.n_iter_, own.t_ = own.n_iter_ + 1, own.t_ + len(training.X)
@@ -100,7 +105,7 @@ class Convergence(Callback):
         if score > own.best_validation_score_:
             own.best_validation_score_, own._best = score, training.parameters_at(epoch)
 
-    def on_train_end(self, training: Training) -> None:
+    def on_train_end(self, training: RunningTraining) -> None:
         if self.follows is not None and self.estimator._best:
             training.network.keep(self.estimator._best)
 
@@ -108,7 +113,7 @@ class Convergence(Callback):
         """Count the epochs that were no better."""
         self.estimator._no_improvement_count = self.estimator._no_improvement_count + 1 if no_better else 0
 
-    def ends(self, training: Training, epoch: int) -> bool:
+    def ends(self, training: RunningTraining, epoch: int) -> bool:
         """End training after an epoch, or go on with a fifth of the rate; say whether it is the end."""
         own, what = self.estimator, "loss" if self.follows is None else "score"
         why = f"The {what} was not better by tol={own.tol:g} for {own.n_iter_no_change} epochs."
@@ -131,7 +136,7 @@ class Scores(Callback):
     def __init__(self, estimator: Any, score: Callable[[], float]) -> None:
         self.estimator, self.score = estimator, score
 
-    def on_epoch_end(self, training: Training) -> None:
+    def on_epoch_end(self, training: RunningTraining) -> None:
         own, score = self.estimator, self.score()
         own.validation_scores_.append(score)
         own.best_validation_score_ = max(own.best_validation_score_, score)
@@ -147,20 +152,20 @@ class Told(Callback):
         self.data = {"X": X, "y": y, "metadata": None if weights is None else {"sample_weight": weights}}
         self.task: Any = None
 
-    def on_train_begin(self, training: Training) -> None:
+    def on_train_begin(self, training: RunningTraining) -> None:
         self.context.call_on_fit_task_begin(**self.told())
 
-    def on_epoch_begin(self, training: Training) -> None:
+    def on_epoch_begin(self, training: RunningTraining) -> None:
         if training.epoch < training.epochs:  # L-BFGS begins one more than there are
             self.task = self.context.subcontext(task_name="epoch")
             self.task.call_on_fit_task_begin(**self.told())
 
-    def on_epoch_end(self, training: Training) -> None:
+    def on_epoch_end(self, training: RunningTraining) -> None:
         task, self.task = self.task, None
         if task.call_on_fit_task_end(**self.told()):
             training.stop("a callback of scikit-learn asked for it")
 
-    def on_train_end(self, training: Training) -> None:
+    def on_train_end(self, training: RunningTraining) -> None:
         if self.task is not None:
             self.task.call_on_fit_task_end(estimator=self.estimator)
         self.context.call_on_fit_task_end(**self.told())

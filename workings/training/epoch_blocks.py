@@ -1,10 +1,9 @@
-"""Together: epochs that nobody has to see one by one, run as one piece of work.
+"""Epoch blocks: run several epochs in one call of the engine when no callback needs to see each of them.
 
-An epoch of a small network takes less time than Python needs to tell of it.  So where no callback has to be told of
-each epoch by itself, several are run in one call before anybody is; the parameters that each has led to are kept, so
-that they can be measured, and that early stopping can go back to any of them.  They are measured some epochs at a
-time, on a second processor if there is one (``background.py``), while the next are under way.  The results are the
-same bits as if it had been done one epoch after the other.
+An epoch of a small network takes less time than Python needs to report it.  The parameters after each epoch of a block
+are kept, so that they can be evaluated, and so that early stopping can go back to any of them.  Some epochs of a block
+are evaluated on a second processor, if there is one, while the next are trained.  A block takes a state and returns the
+state after it; the results are the same bits as if its epochs had been run one by one.
 """
 
 from __future__ import annotations
@@ -12,28 +11,59 @@ from __future__ import annotations
 import functools
 import math
 import time
-import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from workings.optimizers import LBFGS
-from workings.schedules import OnPlateau
+from workings.model.model import Model
 from workings.support.arrays import Array
-from workings.training.background import Task
-from workings.training.callbacks import sees_every_epoch
+from workings.training.background import Aside, Task
+from workings.training.batches import Batches, Position, State
+from workings.training.evaluation import Evaluation
+from workings.training.learning_rate import LearningRate
+from workings.training.steps import Steps, epoch_of_one
 
-if TYPE_CHECKING:
-    from workings.training.training import Moment, Training
-
-MANY_EPOCHS = 0.2  # seconds that epochs which nobody looks at may take together
-FEW_EPOCHS = 1e-3  # seconds likewise, where training may go back to one of them …
+MANY_EPOCHS = 0.2  # seconds that a block may take
+FEW_EPOCHS = 1e-3  # seconds likewise, where training may go back to one of its epochs …
 IN_VAIN = 0.2  # … or this part of the time that training has taken
-MOST_KEPT = 2**24  # bytes that are kept of epochs that are run together
-SHORT_PIECE = 5e-4  # seconds of measuring that are not worth being done beside the training
-MOST_SHARE = 0.75  # of a piece that the next one is at most, where measuring takes as long as training or longer
+MOST_KEPT = 2**24  # bytes that are kept of a block
+SHORT_PIECE = 5e-4  # seconds of evaluation that are not worth a second thread
+MOST_SHARE = 0.75  # of a piece that the next one is at most, where evaluation takes as long as training or longer
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some epochs that have been run.
+
+    Attributes
+    ----------
+    epochs : int
+        How many.
+    before, after : State
+        What the steps began with and have led to.
+    position : Position or None
+        Where the drawing of orders and masks stood before; None where training cannot go back.
+    kept : dict of str to array of shape (epochs, …)
+        The parameters and statistics after each epoch, if they were kept.
+    columns : dict of str to list
+        What the history records of each epoch.
+    """
+
+    epochs: int
+    before: State
+    after: State
+    position: Position | None = None
+    kept: Mapping[str, Array] = field(default_factory=dict)
+    columns: Mapping[str, list[float]] = field(default_factory=dict)
+
+    def values_at(self, index: int) -> Mapping[str, Array]:
+        """Return the parameters and statistics after an epoch of the block, counted from 0; before the first at -1."""
+        if index < 0:
+            return self.before.values
+        return {name: array[index] for name, array in self.kept.items()} or self.after.values
 
 
 class Measured(NamedTuple):
@@ -54,155 +84,119 @@ class Measured(NamedTuple):
     seconds: float
 
 
-class Together:
-    """The epochs of a training that were run last, and how more are run at once.
+class EpochBlocks:
+    """Runs blocks of epochs.
 
-    Attributes
+    Parameters
     ----------
-    several : int
-        How many they were.
-    kept : dict of str to array of shape (several, …)
-        The parameters and statistics at the end of each, if they were kept.
+    model, steps, batches, evaluation, rate :
+        Of the training.
+    background : Aside
+        The second thread.
+    is_allowed : bool
+        Whether no callback or schedule needs each epoch by itself.
+    looks_back : bool
+        Whether training may go back to an epoch of a block.
     """
 
-    def __init__(self, training: Training) -> None:
-        self.training: Training = weakref.proxy(training)  # which holds this: both end when training does
-        self.by_steps = training.chosen_by_steps() if training.measuring.engines else ()
-        self.most = 1 if self.is_allowed() else 0  # at once; more, when it is known how long they take
-        self.several, self.kept = 1, dict[str, Array]()
-        self.before: Moment | None = None  # when the epochs began
-        looks = (self.measures and not self.by_steps) or training.validation is not None
-        looks = looks or any(callback.looks_back for callback in training.callbacks)
-        self.looks = looks and bool(training.measuring.engines)  # at the parameters of each epoch
+    def __init__(
+        self,
+        model: Model,
+        steps: Steps,
+        batches: Batches,
+        evaluation: Evaluation,
+        rate: LearningRate,
+        *,
+        background: Aside,
+        is_allowed: bool,
+        looks_back: bool,
+    ) -> None:
+        self.model, self.steps, self.batches, self.evaluation, self.rate = model, steps, batches, evaluation, rate
+        self.background = background
+        self.by_steps = steps.outputs if evaluation.engines else ()
+        self.most = 1 if is_allowed and self.can_measure(looks_back) else 0  # more, when an epoch's time is known
+        looks = (evaluation.is_needed and not self.by_steps) or evaluation.validation is not None or looks_back
+        self.looks = looks and bool(evaluation.engines)  # at the parameters of each epoch
         self.began, self.each = time.perf_counter(), math.inf  # seconds: of the clock, and that an epoch takes
-        self.looking = 0.5  # seconds of measuring for each second of training
+        self.looking = 0.5  # seconds of evaluation for each second of training
         self.rooms: dict[str, dict[str, Array]] = {}  # for what is kept, and for what the steps choose
 
-    # -- whether ---------------------------------------------------------------------------
+    def can_measure(self, looks_back: bool) -> bool:
+        """Whether the epochs of a block can be measured: by compiled code, or because there is nothing to measure."""
+        if self.evaluation.engines:
+            return True
+        return len(self.batches) == 1 and not self.batches.draws and not self.evaluation.is_needed and not looks_back
 
-    @property
-    def measures(self) -> bool:
-        """Whether anything is measured but what the steps give."""
-        training = self.training
-        return bool(training.metrics) or training.validation is not None or training.passes_for_loss
-
-    def is_allowed(self) -> bool:
-        """Whether nobody has to look at each epoch, and what is kept of them can be measured."""
-        training, look_back = self.training, sum(callback.looks_back for callback in self.training.callbacks)
-        if isinstance(training.optimizer, LBFGS) or isinstance(training.schedule, OnPlateau) or look_back > 1:
-            return False
-        if any(map(sees_every_epoch, training.callbacks)):
-            return False
-        if not training.measuring.engines:  # what is kept could not be measured together
-            one_step = len(training.batches) == 1 and not training.program.draws
-            return one_step and not self.measures and not look_back
-        return True
+    # -- how many epochs ---------------------------------------------------------------------
 
     def adapt(self, epochs: int, seconds: float) -> None:
-        """Choose how many epochs come together from the time that some have taken."""
+        """Choose the size of the next block from the time that some epochs have taken."""
         if self.most:
             self.each = max(seconds, 1e-9) / epochs
             self.most = max(min(int(MANY_EPOCHS / self.each), 8 * epochs), 1)
 
-    def next_epochs(self) -> int:
-        """How many epochs may be run together next.
+    def next_epochs(self, fewest_to_come: int | None) -> int:
+        """Return how many epochs the next block may have.
 
-        Where training may go back to one of them, what is run beyond it is in vain, and is to be a small part.
+        Where training may go back to one of them, the epochs beyond it are wasted, and are to be a small part;
+        ``fewest_to_come`` is how many are needed in any case.
         """
-        most = self.most
-        for callback in self.training.callbacks:
-            if callback.looks_back and most > 1:
-                few = max(IN_VAIN * (time.perf_counter() - self.began), FEW_EPOCHS) / self.each
-                most = min(most, max(int(few), callback.fewest_to_come()))
-        return most
+        if fewest_to_come is None or self.most <= 1:
+            return self.most
+        few = max(IN_VAIN * (time.perf_counter() - self.began), FEW_EPOCHS) / self.each
+        return min(self.most, max(int(few), fewest_to_come))
 
-    def begin(self) -> None:
-        """Begin with an epoch that is run by itself, until more are run."""
-        self.several, self.kept = 1, {}
+    # -- running -----------------------------------------------------------------------------
 
-    # -- looking back ----------------------------------------------------------------------
-
-    @property
-    def ran(self) -> range:
-        """The epochs."""
-        return range(self.training.epoch - self.several + 1, self.training.epoch + 1)
-
-    def parameters_at(self, epoch: int, *, at_its_end: bool = True) -> dict[str, Array]:
-        """A copy of the parameters and statistics at the end, or the beginning, of one of the epochs."""
-        training, index = self.training, epoch - self.ran.start - (not at_its_end)
-        values: Mapping[str, Array] = training.good
-        if index >= 0:
-            values = {name: array[index] for name, array in self.kept.items()} or training.values
-        return {name: values[name].copy() for name in (*training.network.parameters, *training.network.statistics)}
-
-    def go_back(self, epoch: int) -> None:
-        """Forget the epochs after one of them; the optimizer's state is not needed any more."""
-        training, beyond = self.training, self.training.epoch - epoch
-        if beyond == 0:
-            return
-        assert self.before is not None
-        values = {**training.values, **self.parameters_at(epoch)}
-        training.put_back(self.before)
-        self.several, training.epoch = self.several - beyond, epoch
-        for stretch in training.stretches(self.several, {}, {}):  # draws the same once more
-            training.step, training.lr = training.step + len(stretch.batches), float(stretch.lr[-1])
-        training.values = values
-        training.network.keep(training.values)
-        training.history.forget(beyond)
-
-    # -- running ---------------------------------------------------------------------------
-
-    def run(self, epochs: int) -> bool:
-        """Run some epochs, as many as stay finite and fit into memory; say whether there were any."""
-        training, before, began = self.training, self.training.moment(), time.perf_counter()
-        epochs, self.kept, chosen = self.rooms_for(epochs)
-        self.before, training.good = before, before.values
+    def run(self, start: State, epochs: int) -> Block | None:
+        """Run as many of some epochs as stay finite and fit into memory; None where that is not even two."""
+        began, position, state = time.perf_counter(), self.batches.position(), start.copy()
+        epochs, kept, chosen = self.rooms_for(epochs, start)
         try:
-            finite, columns = self.run_measured(epochs, chosen)
-        except BaseException:  # Ctrl-C, or a metric that fails: the history has nothing of these epochs
-            training.put_back(before)
+            finite, columns = self.run_measured(state, epochs, kept, chosen)
+        except BaseException:  # Ctrl-C, or a metric that fails: these epochs never were
+            self.batches.go_to(position)
             raise
         if finite < epochs:
-            training.put_back(before)
-            return finite > 1 and self.run(finite)
-        training.epoch, self.several = training.epoch + epochs - 1, epochs
-        training.network.keep(training.values)
-        training.history.add_many(**columns)
+            self.batches.go_to(position)
+            return self.run(start, finite) if finite > 1 else None
         self.adapt(epochs, time.perf_counter() - began)
-        return True
+        return Block(epochs, start, state, position, kept, columns)
 
-    def run_measured(self, epochs: int, room: dict[str, Array]) -> tuple[int, dict[str, list[float]]]:
-        """Run some epochs and measure them: how many there were before a number was not finite, and the columns."""
-        training, self.objectives, self.rates = self.training, np.zeros(epochs), np.zeros(epochs)
+    def run_measured(
+        self, state: State, epochs: int, kept: dict[str, Array], room: dict[str, Array]
+    ) -> tuple[int, dict[str, list[float]]]:
+        """Run and measure some epochs; return how many stayed finite, and the columns of the history."""
+        evaluation, self.objectives, self.rates = self.evaluation, np.zeros(epochs), np.zeros(epochs)
         cuts = self.cuts(epochs) if self.works_beside() else [0, epochs]
-        do: Callable[..., Task[Any]] = training.aside.task if len(cuts) > 2 else Task
+        do: Callable[..., Task[Any]] = self.background.task if len(cuts) > 2 else Task
         first, waiting, measured, seconds = list[Task[Any]](), list[Task[Measured]](), 0, 0.0
-        if training.passes_for_loss:
-            first = [do(training.measuring.look, training.rows, training.kept_now())]
+        if evaluation.passes_for_loss:
+            first = [do(evaluation.look, evaluation.rows, epoch_of_one(self.model, state.values))]
         for start, stop in pairwise(cuts):
-            began, finite = time.perf_counter(), self.run_steps(start, stop, room)
+            began, finite = time.perf_counter(), self.run_steps(state, start, stop, kept, room)
             if finite < stop:
                 return finite, {}
             seconds += time.perf_counter() - began
-            ready = self.chosen_until(stop, epochs, room)
+            ready = self.chosen_until(state, stop, epochs, room)
             if ready > measured:
-                waiting.append(do(self.measured, measured, ready, room))
+                waiting.append(do(self.measured, measured, ready, kept, room))
                 measured = ready
-        found = [task.result() for task in reversed(waiting)][::-1]  # aside, they are begun from the front
+        found = [task.result() for task in reversed(waiting)][::-1]  # in the background, they are begun from the front
         self.looking = sum(piece.seconds for piece in found) / seconds
         columns = found[0].columns  # by far the longest
         for name, column in chain.from_iterable(piece.columns.items() for piece in found[1:]):
             columns[name] += column
         for task in first:
             objectives = finite_part(np.concatenate([task.result()[0], *(piece.J for piece in found)])[:-1])
-            finite, columns["loss"] = len(objectives), (objectives / training.divisor).tolist()
+            finite, columns["loss"] = len(objectives), (objectives / evaluation.divisor).tolist()
         return finite, columns
 
     def cuts(self, epochs: int) -> list[int]:
-        """Where epochs are cut, so that pieces can be measured beside the training of the next.
+        """Return where epochs are cut, so that pieces can be measured beside the training of the next.
 
-        With r seconds of measuring for each of training, each piece is r times as long as the one before it, so that it
-        is trained while that one is measured.  At the end two pieces are left to be measured, side by side: they are
+        With r seconds of evaluation for each of training, each piece is r times as long as the one before it, so that
+        it is trained while that one is measured.  At the end two pieces are left to be measured, side by side: they are
         cut at (1 + r) / (1 + 2r), so that both are done at once, r² / (1 + 2r) after the last step.
         """
         r, least, cuts = self.looking, SHORT_PIECE / self.each, [0]
@@ -215,88 +209,95 @@ class Together:
 
     def works_beside(self) -> bool:
         """Whether epochs are measured on a second processor now."""
-        return self.measures and self.training.is_measured_aside and self.training.aside.is_free
+        return self.evaluation.is_needed and self.steps.is_measured_aside and self.background.is_free
 
-    def run_steps(self, start: int, stop: int, room: Mapping[str, Array]) -> int:
-        """Run the steps of some epochs; say up to which all is finite."""
-        training, met, rates = self.training, list[Array](), list[Array]()
-        kept, chosen = ({name: array[start:stop] for name, array in arrays.items()} for arrays in (self.kept, room))
-        for stretch in training.stretches(stop - start, kept, chosen):
-            met.append(training.advance(stretch))
+    def run_steps(
+        self, state: State, start: int, stop: int, kept: Mapping[str, Array], room: Mapping[str, Array]
+    ) -> int:
+        """Run the steps of some epochs; return up to which all is finite."""
+        met, rates = list[Array](), list[Array]()
+        keeps, chosen = ({name: array[start:stop] for name, array in arrays.items()} for arrays in (kept, room))
+        for stretch in self.batches.stretches(stop - start, state, self.rate, keeps, chosen):
+            met.append(self.steps.advance(state, stretch))
             rates.append(np.asarray(stretch.lr))
-        steps = len(training.batches)
+        steps = len(self.batches)
         self.rates[start:stop] = np.concatenate(rates)[steps - 1 :: steps]
         objectives = np.concatenate(met)
         if len(objectives):
-            self.objectives[start:stop] = training.mean_objectives(objectives.reshape(-1, steps))
+            self.objectives[start:stop] = self.batches.mean_objectives(objectives.reshape(-1, steps))
             return start + len(finite_part(self.objectives[start:stop]))
-        finite = [np.isfinite(array.reshape(stop - start, -1)).all(axis=1) for array in kept.values()]
+        finite = [np.isfinite(array.reshape(stop - start, -1)).all(axis=1) for array in keeps.values()]
         return start + len(finite_part(np.where(np.all(finite, axis=0), 0, np.nan)))
 
-    # -- measuring -------------------------------------------------------------------------
+    # -- measuring ---------------------------------------------------------------------------
 
-    def measured(self, start: int, stop: int, room: Mapping[str, Array]) -> Measured:
+    def measured(self, start: int, stop: int, kept: Mapping[str, Array], room: Mapping[str, Array]) -> Measured:
         """Measure some epochs."""
-        training, J, began = self.training, np.empty(0), time.perf_counter()
-        values = {name: array[start:stop] for name, array in self.kept.items()}
+        evaluation, J, began = self.evaluation, np.empty(0), time.perf_counter()
+        values = {name: array[start:stop] for name, array in kept.items()}
         chosen = next((array[start + 1 : stop + 1] for array in room.values()), None)
-        if training.passes_for_loss:
-            J, chosen = training.measuring.look(training.rows, values)
-        columns = training.measured(values, chosen) if self.measures else {}
-        loss = self.objectives[start:stop] / training.divisor
+        if evaluation.passes_for_loss:
+            J, chosen = evaluation.look(evaluation.rows, values)
+        columns = evaluation.columns(values, chosen) if evaluation.is_needed else {}
+        loss = self.objectives[start:stop] / evaluation.divisor
         columns = {"loss": loss, **columns, "lr": self.rates[start:stop]}
         found = {name: numbers(column) for name, column in columns.items()}
         return Measured(J, found, time.perf_counter() - began)
 
-    def chosen_until(self, stop: int, epochs: int, room: Mapping[str, Array]) -> int:
-        """Up to which epoch it is known what the network chooses at its end: in steps, it chooses at the beginning."""
+    def chosen_until(self, state: State, stop: int, epochs: int, room: Mapping[str, Array]) -> int:
+        """Return up to which epoch the choices at its end are known: steps choose at their beginning."""
         if room and stop < epochs:
             return stop - 1
         for array in room.values():
-            array[stop] = self.training.measuring.look(self.training.rows, self.training.kept_now())[1][0]
+            array[stop] = self.evaluation.look(self.evaluation.rows, epoch_of_one(self.model, state.values))[1][0]
         return stop
 
-    def rooms_for(self, epochs: int) -> tuple[int, dict[str, Array], dict[str, Array]]:
-        """For how many epochs there is room, the room for their parameters, and that for what their steps choose.
+    # -- memory ------------------------------------------------------------------------------
+
+    def rooms_for(self, epochs: int, state: State) -> tuple[int, dict[str, Array], dict[str, Array]]:
+        """Return for how many epochs there is memory, that for their parameters, and that for what their steps choose.
 
         Where nothing looks at these, there is none.  An epoch that is run by itself gets it too: so the steps are the
         same code, and lead to the same bits.
         """
-        epochs = max(min(epochs, MOST_KEPT // max(self.bytes_of_epoch, 1)), 1)
-        kept = self.room("kept", epochs, self.make_kept) if self.looks else {}
+        now = epoch_of_one(self.model, state.values)
+        epochs = max(min(epochs, MOST_KEPT // max(self.bytes_of_epoch(now), 1)), 1)
+        kept = self.room("kept", epochs, functools.partial(make_kept, now)) if self.looks else {}
         return epochs, kept, self.room("chosen", epochs + 1, self.make_chosen) if self.by_steps else {}
 
     def room(self, what: str, epochs: int, make: Callable[[int], dict[str, Array]]) -> dict[str, Array]:
-        """Room for so many epochs: the same again where it is large enough, as new memory costs more than steps."""
+        """Return memory for so many epochs: the same again where it is large enough, as new memory costs time."""
         if len(next(iter(self.rooms.get(what, {}).values()), ())) < epochs:
             self.rooms[what] = make(epochs)
         return {name: array[:epochs] for name, array in self.rooms[what].items()}
 
-    def make_kept(self, epochs: int) -> dict[str, Array]:
-        """Room for the parameters and statistics of some epochs."""
-        now = self.training.kept_now()
-        return {name: np.empty((epochs, *value.shape[1:]), value.dtype) for name, value in now.items()}
-
     def make_chosen(self, epochs: int) -> dict[str, Array]:
-        """Room for what the network chooses of the training rows in some epochs."""
-        return self.training.measuring.room(self.training.rows, epochs)
+        """Allocate memory for what the network chooses for the training set in some epochs."""
+        return self.evaluation.room(self.evaluation.rows, epochs)
+
+    def bytes_of_epoch(self, now: Mapping[str, Array]) -> int:
+        """How much is kept of an epoch, until it is measured."""
+        of_parameters = sum(array.nbytes for array in now.values()) if self.looks else 0
+        return of_parameters + self.bytes_of_choices
 
     @functools.cached_property
-    def bytes_of_epoch(self) -> int:
-        """How much is kept of an epoch, until it is measured."""
-        training = self.training
-        measured = [*([training.rows] if training.metrics else []), *filter(None, [training.validation])]
-        chosen = [array for rows in measured for array in training.measuring.room(rows, 1).values()]
-        return sum(array.nbytes for array in (*(self.make_kept(1).values() if self.looks else ()), *chosen))
+    def bytes_of_choices(self) -> int:
+        """How much is kept of what is chosen in an epoch."""
+        return self.evaluation.bytes_of_choices()
+
+
+def make_kept(now: Mapping[str, Array], epochs: int) -> dict[str, Array]:
+    """Allocate memory for the parameters and statistics after some epochs."""
+    return {name: np.empty((epochs, *value.shape[1:]), value.dtype) for name, value in now.items()}
 
 
 def numbers(column: Array) -> list[float]:
-    """The numbers of a column; one number, many times, where they are all equal, as learning rates often are."""
+    """Return the numbers of a column; one number, many times, where all are equal, as learning rates often are."""
     first: list[float] = column[:1].tolist()
     return first * len(column) if (column == first).all() else column.tolist()
 
 
 def finite_part(values: Array) -> Array:
-    """What comes before the first number that is not finite."""
+    """Return what comes before the first number that is not finite."""
     finite = np.isfinite(values)
     return values if finite.all() else values[: int(finite.argmin())]

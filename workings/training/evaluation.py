@@ -1,76 +1,47 @@
-"""Measuring: the objective and the metrics of some rows, at the parameters of one epoch or of several.
+"""Evaluation: the objective and the metrics of some rows, at the parameters of one epoch or of several.
 
-Where training runs compiled, so does this: one call for all epochs that were run together, which gives the objective
-and counts the rows that are predicted rightly.  Where other metrics than the accuracy are asked for, it gives what the
-outputs choose for each row, and the metrics are computed of that; only those that have to know what labels are called
-are given the labels themselves.
+Where training is compiled, so is evaluation: one call for all epochs of a block returns their objectives and counts the
+rows that are predicted correctly.  For other metrics than accuracy it returns the class that the outputs choose for
+each row, and the metrics are computed from that.  Only metrics that depend on the labels receive the labels themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Stretch
 from workings.metrics import METRICS, Metric, accuracy, is_right, of_each
-from workings.model.targets import Targets
+from workings.model.model import Model
 from workings.program.program import Program, Statement, told
-from workings.support.arrays import Array, Features
-
-if TYPE_CHECKING:
-    from workings.model.model import Model
-
-
-class Rows(NamedTuple):
-    """Rows as the program takes them.
-
-    Attributes
-    ----------
-    X, y : arrays of shape (n, n_in) and (n, n_out)
-        X may be :class:`~workings.support.sparse.SparseRows`.
-    w : array of shape (n, 1) or None
-        A weight for each row.
-    """
-
-    X: Features
-    y: Array
-    w: Array | None = None
-
-    @property
-    def weights(self) -> Array | None:
-        """The weights as people give them, of shape (n,)."""
-        return None if self.w is None else self.w[:, 0]
-
-    def taken(self, chosen: Array | slice) -> Rows:
-        """Those of some numbers, of a slice, or where something is true."""
-        return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
-
-    def some(self, most: int) -> Rows:
-        """At most so many, drawn at random."""
-        if len(self.X) <= most:
-            return self
-        return self.taken(np.sort(np.random.default_rng(0).permutation(len(self.X))[:most]))
+from workings.support.arrays import Array
+from workings.training.data import TrainingData
+from workings.training.rows import Rows
 
 
-class Measuring:
-    """What is measured of a network while it trains.
+class Evaluation:
+    """What is measured of a model while it trains.
 
     Parameters
     ----------
     network : Model
-    targets : Targets
+    data : TrainingData
+        The training set, the validation set, and the targets with their labels.
     metrics : mapping of str to metric
-    chooses : bool
-        Whether anything but the objective is asked for.
+        Measured on both sets.
+    passes_for_loss : bool
+        Whether the loss of all rows takes a forward pass of its own, because no single step gives it.
     """
 
-    def __init__(self, network: Model, targets: Targets, metrics: Mapping[str, Metric], chooses: bool) -> None:
-        self.network, self.targets, self.metrics = network, targets, metrics
-        self.outputs = (self.looked_at,) if chooses else ()
+    def __init__(
+        self, network: Model, data: TrainingData, metrics: Mapping[str, Metric], passes_for_loss: bool
+    ) -> None:
+        self.network, self.rows, self.validation, self.targets = network, data.rows, data.validation, data.targets
+        self.metrics, self.passes_for_loss = metrics, passes_for_loss
+        self.outputs = (self.looked_at,) if metrics or self.validation is not None else ()
         self.engines: dict[bool, CompiledEngine] = {}  # for rows with weights, and without
         self.truths: dict[int, tuple[Rows, Array]] = {}  # what the targets of rows that were measured on choose
 
@@ -104,6 +75,46 @@ class Measuring:
 
         engine: CompiledEngine = self.network.runner(("measuring", weighted, self.outputs), make)
         return engine
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything is measured that the steps do not give."""
+        return bool(self.metrics) or self.validation is not None or self.passes_for_loss
+
+    @property
+    def divisor(self) -> float:
+        """What the objective is divided by to give the loss of the history."""
+        return self.network.loss.divisor(len(self.rows.X))
+
+    def compile_all(self, values: Mapping[str, Array]) -> None:
+        """Measure all rows of the training with compiled code from now on.
+
+        Raises
+        ------
+        NotCompilableError
+            If something cannot be compiled.
+        """
+        measured = [self.rows._replace(w=None), self.rows, *([] if self.validation is None else [self.validation])]
+        self.compile({rows.w is not None: rows for rows in measured}, values)
+
+    def columns(self, values: Mapping[str, Array], chosen: Array | None = None) -> dict[str, Array]:
+        """Return the metrics on the training set, and loss and metrics on the validation set, of one epoch or several.
+
+        ``chosen`` is what was chosen for the rows of the training set, where it is known.
+        """
+        found: dict[str, Array] = {}
+        if self.metrics:
+            chosen = self.look(self.rows, values)[1] if chosen is None else chosen
+            found = self.metrics_of(self.rows, chosen, self.metrics)
+        if self.validation is not None:
+            of_validation = self.measured(self.validation, values, self.for_validation())
+            found |= {f"val_{name}": value for name, value in of_validation.items()}
+        return found
+
+    def bytes_of_choices(self) -> int:
+        """How many bytes are kept of what is chosen in an epoch, until it is measured."""
+        measured = [*([self.rows] if self.metrics else []), *filter(None, [self.validation])]
+        return sum(array.nbytes for rows in measured for array in self.room(rows, 1).values())
 
     def choosing(self, program: Program) -> Program:
         """A program that computes p, and then what p chooses, or how many rows it chooses rightly."""

@@ -22,12 +22,11 @@ from workings.optimizers import LBFGS
 from workings.program.program import Program
 from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random, describe
-from workings.training.callbacks import Callback
+from workings.training.callbacks import Callback, RunningTraining
 from workings.training.history import History
 
 if TYPE_CHECKING:
     from workings.model.model import Model
-    from workings.training.training import Training
 
 QUANTILES = {"5 %": 0.05, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "95 %": 0.95}
 SHUT = 0.05  # of the gradient: what an activation that is saturated lets through at most
@@ -82,7 +81,7 @@ class Recorder(Callback):
         self.epochs: list[int] = []
         self.due: list[int] = []
 
-    def on_train_begin(self, training: Training) -> None:
+    def on_train_begin(self, training: RunningTraining) -> None:
         self.forget()
         last = training.epochs
         self.due = moments(last, self.count) if self.every is None else list(range(0, last, self.every))
@@ -91,14 +90,14 @@ class Recorder(Callback):
         after = bisect.bisect_left(self.due, epoch)
         return self.due[after] if after < len(self.due) else sys.maxsize
 
-    def on_epoch_begin(self, training: Training) -> None:
+    def on_epoch_begin(self, training: RunningTraining) -> None:
         if self.next_look(training.epoch) == training.epoch:
             self.look(training, training.epoch)
 
-    def on_train_end(self, training: Training) -> None:
+    def on_train_end(self, training: RunningTraining) -> None:
         self.look(training, training.history.epochs)
 
-    def look(self, training: Training, epoch: int) -> None:
+    def look(self, training: RunningTraining, epoch: int) -> None:
         """Record the network as ``epoch`` begins, or as it is after all epochs; the last word on an epoch counts."""
         if self.epochs and self.epochs[-1] == epoch:
             self.drop_last()
@@ -106,7 +105,7 @@ class Recorder(Callback):
         self.record(training)
         self.epochs.append(epoch)
 
-    def record(self, training: Training) -> None:
+    def record(self, training: RunningTraining) -> None:
         """Add one record."""
         raise NotImplementedError
 
@@ -151,7 +150,7 @@ class Snapshots(Recorder):
         self.names: tuple[str, ...] = ()
         self.history = History()
 
-    def record(self, training: Training) -> None:
+    def record(self, training: RunningTraining) -> None:
         network = training.network
         self.history, self.names = training.history, tuple(network.parameters)
         self.values.append({name: np.array(v) for name, v in {**network.parameters, **network.statistics}.items()})
@@ -246,7 +245,7 @@ class Signals(Recorder):
         self.activations: dict[str, dict[str, list[float]]] = {}
         self.parameters: dict[str, dict[str, list[float]]] = {}
 
-    def record(self, training: Training) -> None:
+    def record(self, training: RunningTraining) -> None:
         network = training.network
         trace, step = network.trace(self.X, self.y), self.next_step(training)
         self.activations = {
@@ -257,7 +256,7 @@ class Signals(Recorder):
             name: longer(self.parameters.get(name), of_parameter(trace, step, name)) for name in network.parameters
         }
 
-    def next_step(self, training: Training) -> Trace | None:
+    def next_step(self, training: RunningTraining) -> Trace | None:
         """The step that would come next, if these rows were its batch."""
         optimizer, network = training.optimizer, training.network
         if isinstance(optimizer, LBFGS):

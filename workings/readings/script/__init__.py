@@ -30,6 +30,7 @@ from workings.readings.script.training_section import write_training
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
 from workings.training.callbacks import Callback
+from workings.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from workings.model.model import Model
@@ -99,11 +100,11 @@ def script(
     if network.n_in is None and data is not None and not isinstance(data, (str, Path)):
         network = copy.deepcopy(network)
         network.prepare(*both(data))  # finds the number of columns
-    settings = Settings(
-        network, optimizer, epochs, batch_size, shuffle, weights, data, data_file, validation, sample_weight,
-        class_weight, metrics, callbacks, running_loss,
+    training = None if optimizer is None else Recipe(
+        optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks,
+        running_loss,
     )  # fmt: skip
-    return written(settings)
+    return written(Settings(network, training, weights, data, data_file))
 
 
 def written(settings: Settings) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
 
 from workings.errors import InputError
 from workings.model.targets import balanced, most_probable, one_hot, second_label
@@ -14,6 +14,7 @@ from workings.readings.script.text import INDENT, labels_line, names_told, quote
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, drawn_rows, standard
 from workings.tables.plain_csv import read_columns
+from workings.training.data import weights_by_class
 
 SPLIT = ("X_val, y_val = X[held], y[held]", "X, y = X[kept], y[kept]")
 
@@ -31,7 +32,7 @@ def write_data(page: Page) -> None:
     write_targets(page)
     write_held(page)
     write_weights(page)
-    if not (isinstance(settings.validation, float) or settings.leaves_out):
+    if not (isinstance(settings.recipe.validation, float) or settings.leaves_out):
         keep_all(page)
 
 
@@ -151,7 +152,7 @@ def write_validation_targets(page: Page, y: Array) -> None:
 
 def write_held(page: Page) -> None:
     """The rows of a table that are kept for validation."""
-    held = page.settings.validation
+    held = page.settings.recipe.validation
     if not isinstance(held, Held):
         return
     page.say("Some rows are kept for validation; they are drawn with a seed of their own.")
@@ -162,17 +163,17 @@ def write_held(page: Page) -> None:
 def write_share(page: Page) -> None:
     """The rows that are drawn from the network's own source of random numbers, after its weights."""
     settings = page.settings
-    if isinstance(settings.validation, float):
+    if isinstance(settings.recipe.validation, float):
         page.section("Rows to validate on")
         page.assign("order", "rng.permutation(len(X))")
-        rows = f"round(len(X) * {settings.validation!r})"
+        rows = f"round(len(X) * {settings.recipe.validation!r})"
         page.write(f"held, kept = order[: {rows}], np.sort(order[{rows} :])", *SPLIT)
         page.lines += ["w = w[kept]"] if settings.is_weighted else []
     elif settings.leaves_out:
         page.section("Rows that count")
     if settings.leaves_out:
         page.lines += ["kept = w[:, 0] > 0", "X, y, w = X[kept], y[kept], w[kept]"]
-    if isinstance(settings.validation, float) or settings.leaves_out:
+    if isinstance(settings.recipe.validation, float) or settings.leaves_out:
         keep_all(page)
 
 
@@ -185,7 +186,7 @@ def write_weights(page: Page) -> None:
     page.say("How much each row counts.")
     if by_row:
         page.lines += [f"w = np.ascontiguousarray(w, dtype={page.dtype}).reshape(-1, 1)"]
-    if settings.class_weight is None:
+    if settings.recipe.class_weight is None:
         return
     targets, weights = settings.targets, f"(by_class[labels].reshape(-1, 1)).astype({page.dtype})"
     assert targets.classes is not None  # or it was refused
@@ -196,12 +197,12 @@ def write_weights(page: Page) -> None:
 
 def by_class(page: Page, classes: Array) -> str:
     """The weight of each label."""
-    given = page.settings.class_weight
+    given = page.settings.recipe.class_weight
     if given == "balanced":
         page.assign("counts", f"np.bincount(labels, minlength={len(classes)})")
         return told(balanced, counts="counts")
-    weights = np.array([given.get(label, 1.0) for label in classes.tolist()], dtype=np.float64)
-    return f"np.array({weights.tolist()!r})"
+    assert isinstance(given, Mapping)
+    return f"np.array({weights_by_class(given, classes.tolist()).tolist()!r})"
 
 
 def keep_all(page: Page) -> None:

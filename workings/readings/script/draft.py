@@ -127,7 +127,7 @@ class Page:
         words = f"{', '.join(map(repr, network.layers))}; loss {network.loss!r}"
         words += "".join(f"; {regularizer!r}" for regularizer in network.regularizers)
         if settings.optimizer is not None:
-            words += f"; {settings.optimizer!r}, {settings.epochs:,} epochs"
+            words += f"; {settings.optimizer!r}, {settings.recipe.epochs:,} epochs"
         return words
 
     def imports(self, body: str) -> Iterator[str]:

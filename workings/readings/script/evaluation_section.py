@@ -15,12 +15,12 @@ from workings.readings.script.draft import Page
 from workings.readings.script.prediction_section import decoded
 from workings.readings.script.settings import Settings
 from workings.readings.script.text import INDENT, quoted
-from workings.training.callbacks import EarlyStopping
+from workings.training.early_stopping import EarlyStopping
 
 
 def needs_objective(settings: Settings) -> bool:
     """Whether the loss of an epoch is measured apart from its steps."""
-    return not settings.is_full and not settings.running_loss
+    return not settings.is_full and not settings.recipe.running_loss
 
 
 def write_functions(page: Page) -> None:
@@ -109,7 +109,7 @@ def write_measures(page: Page) -> None:
     if settings.chosen_metrics:
         page.lines += [f"{INDENT}_, p = measure(X{everything}, y{everything})"]
         write_metrics(page, settings.chosen_metrics, f"y{everything}")
-    if settings.validation is not None:
+    if settings.recipe.validation is not None:
         page.lines += [f"{INDENT}J, p = measure(X_val, y_val)"]
         page.write(f'measures["val_loss"].append({per_row(page, "J", "len(X_val)")})', indent=INDENT)
         write_metrics(page, settings.validation_metrics, "y_val", "val_")

@@ -19,15 +19,16 @@ from workings.errors import InputError
 from workings.metrics import METRICS, Metric
 from workings.model.model import as_weights
 from workings.model.targets import Targets
-from workings.optimizers import LBFGS, Part, checked_optimizer
-from workings.schedules import OnPlateau
+from workings.optimizers import LBFGS, Part
 from workings.support.arrays import Array, as_features, describe
 from workings.support.sparse import dense
 from workings.tables.columns import Columns, columns_in
 from workings.tables.plain_csv import read_columns
-from workings.training.callbacks import Callback, EarlyStopping
+from workings.training.callbacks import Callback
+from workings.training.data import combined_weights
+from workings.training.early_stopping import EarlyStopping
 from workings.training.history import not_recorded
-from workings.training.training import checked_callbacks, chosen_metrics, combined_weights
+from workings.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from workings.model.model import Model
@@ -57,35 +58,33 @@ class Settings:
     """What a script is to do, checked."""
 
     network: Model
-    optimizer: Part | None = None
-    epochs: int = 100
-    batch_size: int | None = 32
-    shuffle: bool = True
+    training: Recipe | None = None
     weights: str = "seed"
     data: Any = None
     data_file: str | None = None
-    validation: Any = None
-    sample_weight: Any = None
-    class_weight: Any = None
-    metrics: Any = ()
-    callbacks: Any = ()
-    running_loss: bool = False
 
     def __post_init__(self) -> None:
-        if self.optimizer is not None and isinstance(checked_optimizer(self.optimizer), LBFGS):
+        if self.training is not None and isinstance(self.training.optimizer, LBFGS):
             raise InputError("SciPy makes the steps of L-BFGS: no script with NumPy alone can do that.")
-        for name, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
-            is_whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            if not is_whole and not (name == "batch_size" and value is None):
-                raise InputError(f"{name} must be a whole number from 1, not {describe(value)}.")
         if self.weights not in ("seed", "inline", "file") and not self.weights.endswith(".npz"):
             raise InputError(f'weights is "seed", "inline", "file" or a path that ends in .npz, not {self.weights!r}.')
         if self.network.n_in is None:
             raise InputError("The network does not know how many columns X has: give data=(X, y), or call fit first.")
-        if self.weights == "seed" and self.optimizer is not None and self.network.rng_made is None:
+        if self.weights == "seed" and self.training is not None and self.network.rng_made is None:
             raise InputError('The network has no seed, or comes from a file: use weights="inline".')
-        if self.optimizer is not None:
+        if self.training is not None:
             self.check_training()
+
+    @property
+    def recipe(self) -> Recipe:
+        """The settings of the training that the script is to write."""
+        assert self.training is not None
+        return self.training
+
+    @property
+    def optimizer(self) -> Part | None:
+        """The optimizer; None for a script that only predicts."""
+        return None if self.training is None else self.training.optimizer  # type: ignore[return-value]
 
     def check_training(self) -> None:
         """Refuse what ``fit`` would refuse, and what no script can tell."""
@@ -93,9 +92,9 @@ class Settings:
         self.check_validation()
         self.check_class_weight()
         known = ["loss", *self.measures]
-        schedule: Any = self.optimizer.schedule  # type: ignore[union-attr]
-        if isinstance(schedule, OnPlateau) and schedule.monitor not in known:
-            raise not_recorded("OnPlateau", schedule.monitor, known)
+        monitor = getattr(self.recipe.schedule, "monitor", None)
+        if monitor is not None and monitor not in known:
+            raise not_recorded("OnPlateau", monitor, known)
         early = self.early
         if early is not None and early.monitor not in known:
             raise not_recorded("EarlyStopping", str(early.monitor), known)
@@ -176,7 +175,7 @@ class Settings:
 
     def check_validation(self) -> None:
         """Refuse shares and rows that cannot be used."""
-        given = self.validation
+        given = self.recipe.validation
         if given is None or isinstance(given, tuple):
             return
         if isinstance(given, Held) and not self.is_table:
@@ -191,17 +190,17 @@ class Settings:
     def check_class_weight(self) -> None:
         """Refuse what ``fit`` would refuse, with a row of each class."""
         targets = self.targets
-        if self.class_weight is None or (targets.has_labels and targets.classes is None):
+        if self.recipe.class_weight is None or (targets.has_labels and targets.classes is None):
             return
         one_of_each = np.empty((0, 1)) if targets.classes is None else targets.encode(targets.classes, float)
-        combined_weights(None, self.class_weight, one_of_each, targets)
+        combined_weights(None, self.recipe.class_weight, one_of_each, targets)
 
     @functools.cached_property
     def validation_arrays(self) -> tuple[Array, Array] | None:
         """X and y to validate on, where they are given."""
-        if not isinstance(self.validation, tuple):
+        if not isinstance(self.recipe.validation, tuple):
             return None
-        X, y = both(self.validation)
+        X, y = both(self.recipe.validation)
         features = as_features(X, self.network.dtype, self.network.n_in, "validation X")
         self.targets.encode(y, self.network.dtype)  # refuses what fit refuses
         return dense(features), y
@@ -209,20 +208,20 @@ class Settings:
     @functools.cached_property
     def row_weights(self) -> Array | None:
         """The sample weights as a column, where they are given."""
-        if self.sample_weight is None:
+        if self.recipe.sample_weight is None:
             return None
-        rows = np.empty((np.size(self.sample_weight), 0)) if self.arrays is None else self.arrays[0]
-        return as_weights(self.sample_weight, rows, self.network.dtype)
+        rows = np.empty((np.size(self.recipe.sample_weight), 0)) if self.arrays is None else self.arrays[0]
+        return as_weights(self.recipe.sample_weight, rows, self.network.dtype)
 
     @property
     def is_weighted(self) -> bool:
         """Whether rows or labels have weights."""
-        return self.sample_weight is not None or self.class_weight is not None
+        return self.recipe.sample_weight is not None or self.recipe.class_weight is not None
 
     @property
     def leaves_out(self) -> bool:
         """Whether some rows may have weight 0, which do not count."""
-        by_label = self.class_weight if isinstance(self.class_weight, Mapping) else {}
+        by_label = self.recipe.class_weight if isinstance(self.recipe.class_weight, Mapping) else {}
         return 0 in by_label.values() or (self.row_weights is not None and not self.row_weights.all())
 
     @property
@@ -235,16 +234,16 @@ class Settings:
     @property
     def n_held(self) -> int | None:
         """How many rows there are to validate on, if that is known."""
-        if isinstance(self.validation, Held):
-            return self.validation.rows
-        if isinstance(self.validation, float):
-            return None if self.n_given is None else round(self.n_given * self.validation)
+        if isinstance(self.recipe.validation, Held):
+            return self.recipe.validation.rows
+        if isinstance(self.recipe.validation, float):
+            return None if self.n_given is None else round(self.n_given * self.recipe.validation)
         return 0 if self.validation_arrays is None else len(self.validation_arrays[0])
 
     @property
     def n_rows(self) -> int | None:
         """At most how many rows there are to learn from, if that is known."""
-        is_split = isinstance(self.validation, (float, Held))
+        is_split = isinstance(self.recipe.validation, (float, Held))
         return None if self.n_given is None else self.n_given - ((self.n_held or 0) if is_split else 0)
 
     @functools.cached_property
@@ -252,10 +251,10 @@ class Settings:
         """How many of them have a weight other than 0, if that is known."""
         if not self.leaves_out or self.n_given is None:
             return self.n_rows
-        if self.arrays is None or isinstance(self.validation, float):
+        if self.arrays is None or isinstance(self.recipe.validation, float):
             raise InputError("Which rows have weight 0 is only known when the script runs: leave them out of the data.")
         y = self.targets.encode(self.arrays[1], self.network.dtype)
-        w = combined_weights(self.row_weights, self.class_weight, y, self.targets)
+        w = combined_weights(self.row_weights, self.recipe.class_weight, y, self.targets)
         return len(y) if w is None else int(np.count_nonzero(w))
 
     # -- how it is trained ---------------------------------------------------------------------
@@ -263,23 +262,27 @@ class Settings:
     @property
     def is_full(self) -> bool:
         """Whether each step takes all rows."""
-        return self.batch_size is None or (self.n_counted is not None and self.n_counted <= self.batch_size)
+        return self.recipe.batch_size is None or (
+            self.n_counted is not None and self.n_counted <= self.recipe.batch_size
+        )
 
     @property
     def is_random(self) -> bool:
         """Whether anything is drawn while the network learns."""
-        is_split = isinstance(self.validation, float)
-        return is_split or (self.shuffle and not self.is_full) or any(layer.draws for layer in self.network.layers)
+        is_split = isinstance(self.recipe.validation, float)
+        return (
+            is_split or (self.recipe.shuffle and not self.is_full) or any(layer.draws for layer in self.network.layers)
+        )
 
     @functools.cached_property
     def chosen_metrics(self) -> Mapping[str, Metric]:
         """The metrics by name."""
-        return chosen_metrics(self.metrics)
+        return self.recipe.chosen_metrics
 
     @property
     def validation_metrics(self) -> Mapping[str, Metric]:
         """What is measured on the validation rows beside the loss."""
-        if self.validation is None:
+        if self.recipe.validation is None:
             return {}
         usual = "accuracy" if self.network.loss.target in ("classes", "labels") else "r2"
         return {usual: METRICS[usual], **self.chosen_metrics}
@@ -287,13 +290,13 @@ class Settings:
     @property
     def measures(self) -> tuple[str, ...]:
         """The columns of the history beside the loss and the rate."""
-        held = ["val_loss"] if self.validation is not None else []
+        held = ["val_loss"] if self.recipe.validation is not None else []
         return (*self.chosen_metrics, *held, *(f"val_{name}" for name in self.validation_metrics))
 
     @functools.cached_property
     def early(self) -> EarlyStopping | None:
         """What may end the training early; other callbacks only look on, or are refused."""
-        found = [c for c in checked_callbacks(self.callbacks) if not only_looks_on(c)]
+        found = [c for c in self.recipe.callbacks if not only_looks_on(c)]
         for callback in found:
             if type(callback) is not EarlyStopping or not isinstance(callback.monitor, str):
                 raise InputError(

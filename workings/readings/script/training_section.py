@@ -74,8 +74,8 @@ def before_the_loop(page: Page, schedule: Any, counts: bool) -> None:
         page.lines += ["plateau = {}"]
     if settings.early is not None:
         begin_early_stopping(page, settings.early)
-    rows = ["n = len(X)"] if settings.is_full else [f"batch_size = {settings.batch_size}", "n_all = len(X_all)"]
-    page.lines += [f"epochs = {settings.epochs}", *rows]
+    rows = ["n = len(X)"] if settings.is_full else [f"batch_size = {settings.recipe.batch_size}", "n_all = len(X_all)"]
+    page.lines += [f"epochs = {settings.recipe.epochs}", *rows]
     page.lines += [f"lr = {float(schedule.lr)!r}"] if isinstance(schedule, Constant) else []
     page.lines += ["t = 0  # steps that have been made"] if counts else []
     page.lines += ["history = []"]
@@ -99,10 +99,10 @@ def begin_epoch(page: Page) -> None:
 def write_batches(page: Page) -> str:
     """The loop over the batches; give how far its steps are set in."""
     settings = page.settings
-    page.lines += [f"{INDENT}order = rng.permutation(n_all)"] if settings.shuffle else []
+    page.lines += [f"{INDENT}order = rng.permutation(n_all)"] if settings.recipe.shuffle else []
     page.lines += [f"{INDENT}for start in range(0, n_all, batch_size):"]
     inner, rows = 2 * INDENT, "start : start + batch_size"
-    if settings.shuffle:
+    if settings.recipe.shuffle:
         page.lines += [f"{inner}rows = order[{rows}]"]
         rows = "rows"
     names = ["X", "y", *(["w"] if settings.is_weighted else [])]
@@ -157,7 +157,7 @@ def end_epoch(page: Page, schedule: Any, indent: str) -> None:
     settings = page.settings
     if settings.is_full:
         page.lines += ["", f"{INDENT}history.append({per_row(page, 'J', 'n')})"]
-    elif settings.running_loss:
+    elif settings.recipe.running_loss:
         write_running_loss(page, indent)
     write_measures(page)
     if isinstance(schedule, OnPlateau):

@@ -35,7 +35,7 @@ from workings.readings.translate.formatting import plain
 from workings.regularizers import L1, L2, REGULARIZERS, L2PerRow
 from workings.schedules import Constant, OnPlateau
 from workings.support.arrays import describe
-from workings.training.training import whole_number
+from workings.training.recipe import whole_number
 
 if TYPE_CHECKING:
     from workings.model.model import Model

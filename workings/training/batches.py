@@ -1,0 +1,206 @@
+"""Batches: the rows of a training cut into batches, and stretches of steps with all that is drawn for them.
+
+Orders and dropout masks are drawn here, from the model's random generator, and handed to the engine, so that every
+engine sees the same numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from workings.engines.contract import Stretch
+from workings.model.model import Model
+from workings.support.arrays import Array, as_random, put_state, state_of
+from workings.training.learning_rate import LearningRate
+from workings.training.rows import Rows
+
+NUMBERS_AT_A_TIME = 2**22  # of X, and of masks, that are put in order and drawn at a time (32 MB in float64)
+
+
+@dataclass
+class State:
+    """What the steps of a training change.
+
+    Attributes
+    ----------
+    values : dict of str to array
+        Parameters, statistics and the optimizer's state by name.  Steps replace arrays and never write into them.
+    step : int
+        How many steps have been made.
+    lr : float
+        The learning rate of the last of them.
+    """
+
+    values: dict[str, Array]
+    step: int = 0
+    lr: float = math.nan
+
+    def copy(self) -> State:
+        """Return a copy that steps can change; the arrays are shared."""
+        return State(dict(self.values), self.step, self.lr)
+
+    def after(self, stretch: Stretch) -> None:
+        """Count the steps of a stretch."""
+        self.step, self.lr = self.step + len(stretch.batches), float(stretch.lr[-1])
+
+
+class Position(NamedTuple):
+    """Where the drawing of orders and masks stands."""
+
+    order: Array | None
+    generator: Any
+
+
+class Batches:
+    """The rows, cut into batches.
+
+    Attributes
+    ----------
+    rows : Rows
+        The training set.
+    bounds : int array of shape (batches, 2)
+        Where each batch begins and ends.
+    shuffle : bool
+        Whether the rows are shuffled before each epoch.
+    draws : tuple of str
+        The names of what is drawn for each row, such as dropout masks.
+    order : int array or None
+        The order of the rows in the last epoch.
+    """
+
+    order: Array | None = None
+
+    def __init__(self, model: Model, rows: Rows, bounds: Array, shuffle: bool) -> None:
+        self.model, self.rows, self.bounds, self.shuffle = model, rows, bounds, shuffle
+        self.draws = tuple(model.draw(1, as_random(0)))
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+    # -- drawing -----------------------------------------------------------------------------
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether anything about the steps is drawn: the order of the rows, or masks."""
+        return self.shuffle or bool(self.draws)
+
+    def next_order(self) -> Array:
+        """Draw the order of the rows for an epoch."""
+        return self.model.rng.permutation(len(self.rows.X))
+
+    def draw(self, bounds: Array) -> tuple[Array | None, dict[str, Array]]:
+        """Draw the order of some batches' rows, and their masks, one batch after the other."""
+        if self.shuffle and bounds[0, 0] == 0:
+            self.order = self.next_order()
+        order = None if self.order is None else self.order[bounds[0, 0] : bounds[-1, 1]]
+        masks = [self.model.draw(stop - start) for start, stop in bounds.tolist()] if self.draws else []
+        return order, {name: np.concatenate([drawn[name] for drawn in masks]) for name in self.draws}
+
+    def position(self) -> Position:
+        """Return where the drawing stands, to which ``go_to`` can go back."""
+        return Position(self.order, state_of(self.model.rng) if self.is_drawn else None)
+
+    def go_to(self, position: Position) -> None:
+        """Go back to where the drawing stood."""
+        self.order = position.order
+        if position.generator is not None:
+            put_state(self.model.rng, position.generator)
+
+    # -- stretches ---------------------------------------------------------------------------
+
+    def stretches(
+        self,
+        epochs: int,
+        state: State,
+        rate: LearningRate,
+        kept: Mapping[str, Array] | None = None,
+        chosen: Mapping[str, Array] | None = None,
+    ) -> Iterator[Stretch]:
+        """Cut some epochs into stretches of steps, so that what is put in order and drawn fits in memory.
+
+        The engine fills ``kept`` with the parameters after each epoch, and ``chosen`` with what single steps choose.
+        """
+        for these, which in self.cuts(epochs):
+            bounds = self.bounds[which]
+            drawn = [self.draw(bounds) for _ in these] if self.is_drawn else []
+            yield self.stretch(these, bounds, drawn, state.step, rate, kept or {}, chosen or {})
+
+    def stretch(
+        self,
+        epochs: range,
+        bounds: Array,
+        drawn: list[tuple[Array | None, dict[str, Array]]],
+        step: int,
+        rate: LearningRate,
+        kept: Mapping[str, Array],
+        chosen: Mapping[str, Array],
+    ) -> Stretch:
+        """Put together the steps with some batches in each of some epochs."""
+        start, stop = int(bounds[0, 0]), int(bounds[-1, 1])
+        places = np.full((len(epochs), len(bounds)), -1)
+        places[:, -1] = np.arange(epochs.start, epochs.stop) if stop == len(self.rows.X) else -1
+        steps = np.tile(bounds - start, (len(epochs), 1))
+        if self.shuffle:
+            steps += np.repeat(np.arange(len(epochs)) * (stop - start), len(bounds))[:, None]
+        rows = self.rows if self.shuffle else self.rows.taken(slice(start, stop))
+        return Stretch(
+            *rows[:2], steps, rate.of_steps(step, len(steps)), step + 1, w=rows.w,
+            order=np.concatenate([order for order, _ in drawn]) if self.shuffle else None,
+            draws={name: np.concatenate([masks[name] for _, masks in drawn]) for name in self.draws},
+            kept=kept, kept_at=places.ravel(),
+            outputs={name: array[epochs.start : epochs.stop] for name, array in chosen.items()},
+        )  # fmt: skip
+
+    def cuts(self, epochs: int) -> Iterator[tuple[range, slice]]:
+        """Yield which epochs, and which of their batches, make a stretch: several epochs, or a part of one."""
+        steps = len(self.bounds)
+        largest = int((self.bounds[:, 1] - self.bounds[:, 0]).max())
+        most = max(NUMBERS_AT_A_TIME // (self.numbers_of_row * largest), 1)
+        if not self.is_drawn:
+            most, several = steps, epochs
+        else:  # masks belong to positions of the order
+            several = max(most // steps, 1) if self.shuffle else 1
+        for first in range(0, epochs, several):
+            for begin in range(0, steps, most):
+                yield range(first, min(first + several, epochs)), slice(begin, begin + most)
+
+    @functools.cached_property
+    def numbers_of_row(self) -> int:
+        """How many numbers a row has, with its masks."""
+        return int(self.rows.X.shape[1]) + sum(mask.size for mask in self.model.draw(1, as_random(0)).values())
+
+    # -- objectives --------------------------------------------------------------------------
+
+    def mean_objectives(self, objectives: Array) -> Array:
+        """Return the mean objective of each epoch from those of its steps, of shape (epochs, steps)."""
+        if len(self.bounds) == 1:
+            return objectives[:, 0]
+        return np.array([self.mean_objective(of_epoch) for of_epoch in objectives])
+
+    def mean_objective(self, objectives: Array) -> float:
+        """Return the mean objective of the steps of an epoch, each weighted by its rows; for a sum, their sum."""
+        if len(self.bounds) == 1 or self.model.loss.reduction == "sum":
+            return math.fsum(objectives)
+        return math.fsum((self.bounds[:, 1] - self.bounds[:, 0]) * objectives) / len(self.rows.X)
+
+
+def cut(rows: int, batch_size: int) -> Array:
+    """Return where the batches begin and end, of shape (batches, 2)."""
+    begins = np.arange(0, rows, batch_size)
+    return np.column_stack([begins, np.minimum(begins + batch_size, rows)])
+
+
+def one_batch(stretch: Stretch, index: int) -> dict[str, Any]:
+    """Return what one step of a stretch is given, by name."""
+    start, stop = map(int, stretch.batches[index])
+    rows = slice(start, stop) if stretch.order is None else stretch.order[start:stop]
+    given: dict[str, Any] = {"X": stretch.X[rows], "y": stretch.y[rows], "n": stop - start}
+    given["w"] = None if stretch.w is None else stretch.w[rows]
+    given |= {name: array[start:stop] for name, array in stretch.draws.items()}
+    return given | {"lr": float(stretch.lr[index]), "t": stretch.first_step + index}

@@ -1,0 +1,132 @@
+"""The data of a training: rows that are checked, weighted and split into a training set and a validation set."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workings.errors import InputError, unknown_name
+from workings.model.model import Model
+from workings.model.targets import Targets, balanced, most_probable, second_label
+from workings.support.arrays import Array, as_features, describe, same_length
+from workings.support.sparse import SparseRows, dense
+from workings.training.recipe import Labels, Recipe
+from workings.training.rows import Rows
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training is given.
+
+    Attributes
+    ----------
+    rows : Rows
+        The training set, without rows of weight 0.
+    validation : Rows or None
+        The validation set.
+    targets : Targets
+        The model's targets, with the labels of these rows.
+    """
+
+    rows: Rows
+    validation: Rows | None
+    targets: Targets
+
+    def fingerprint(self) -> str:
+        """Return a short text that changes with the training set."""
+        crc = 0
+        for array in self.rows:
+            crc = crc if array is None else zlib.crc32(array.tobytes(), crc)
+        return f"{crc:08x}"
+
+
+def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> TrainingData:
+    """Check the rows, weight them, and split off the validation set; build the model if it has no parameters yet.
+
+    Raises
+    ------
+    InputError
+        For rows, targets, weights or validation sets that cannot be used.
+    """
+    model.targets.check_variety(y)
+    features, encoded, w = model.prepare(X, y, recipe.sample_weight)
+    targets = model.targets.learn(y)
+    rows = Rows(features, encoded, combined_weights(w, recipe.class_weight, encoded, targets))
+    if isinstance(recipe.validation, tuple) and len(recipe.validation) == 2:
+        validation: Rows | None = given_validation(model, targets, *recipe.validation, is_sparse=is_sparse(rows))
+    else:
+        rows, validation = split(rows, recipe.validation, model)
+    return TrainingData(rows if rows.w is None else rows.taken(rows.w[:, 0] > 0), validation, targets)
+
+
+def is_sparse(rows: Rows) -> bool:
+    """Whether X stays sparse."""
+    return isinstance(rows.X, SparseRows)
+
+
+def given_validation(model: Model, targets: Targets, X: ArrayLike, y: ArrayLike, *, is_sparse: bool) -> Rows:
+    """Check a validation set; it is sparse if the training set is, so that one engine takes both."""
+    features = as_features(X, model.dtype, model.n_in, "validation X")
+    features = features if is_sparse else dense(features)
+    same_length(features, np.asarray(y), "validation y")
+    try:
+        return Rows(features, targets.encode(y, model.dtype))
+    except InputError as error:
+        raise InputError(f"In the validation data, {error}") from error
+
+
+def split(rows: Rows, share: object, model: Model) -> tuple[Rows, Rows | None]:
+    """Draw a share of the rows as the validation set, by the model's random generator."""
+    if share is None:
+        return rows, None
+    n = len(rows.X)
+    if isinstance(share, bool) or not isinstance(share, float) or not 0 < share < 1:
+        raise InputError(f"validation must be (X, y) or a share between 0 and 1, not {describe(share)}.")
+    held = round(n * share)
+    if not 0 < held < n:
+        raise InputError(f"A validation share of {share:g} of {n} rows leaves {held} to validate on.")
+    order = model.rng.permutation(n)
+    return rows.taken(np.sort(order[held:])), rows.taken(order[:held])._replace(w=None)
+
+
+def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targets: Targets) -> Array | None:
+    """Return one weight for each row: its sample weight times the weight of its label.
+
+    Parameters
+    ----------
+    w : array of shape (n, 1) or None
+        The sample weights.
+    class_weight : dict, "balanced" or None
+        The weight of each label.
+    encoded : array of shape (n, n_out)
+        The targets as the program takes them.
+    targets : Targets
+        With the labels.
+    """
+    if class_weight is None:
+        return w
+    if not targets.has_labels or targets.classes is None:
+        raise InputError("class_weight needs targets that are labels, one for each row.")
+    labels = targets.classes.tolist()
+    index = most_probable(encoded) if targets.kind == "classes" else second_label(encoded)
+    if isinstance(class_weight, Mapping):
+        by_class = weights_by_class(class_weight, labels)
+    else:
+        by_class = balanced(np.bincount(index, minlength=len(labels)))
+    weights: Array = by_class[index].reshape(-1, 1).astype(encoded.dtype)
+    return weights if w is None else weights * w
+
+
+def weights_by_class(class_weight: Mapping[object, float], labels: list[object]) -> Array:
+    """Return the weight of each label, 1 where none is given."""
+    for label in class_weight:
+        if label not in labels:
+            raise unknown_name("label in class_weight", label, map(str, labels))
+    by_class = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
+    if not by_class.any():
+        raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(class_weight)!r}.")
+    return by_class

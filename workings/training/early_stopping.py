@@ -1,0 +1,128 @@
+"""Early stopping: end training when a monitored number stops improving, and restore the best parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from workings.errors import InputError, counted
+from workings.metrics import LOWER_IS_BETTER, METRICS
+from workings.support.arrays import Array
+from workings.training.callbacks import Callback, RunningTraining
+
+
+class EarlyStopping(Callback):
+    """Ends training when a number has not got better for ``patience`` epochs.
+
+    However training ends, the parameters of the best epoch are put back (Prechelt 1998).
+
+    Parameters
+    ----------
+    monitor : str or callable
+        A column of the history, such as ``"val_loss"`` or ``"val_accuracy"``, or a function of the
+        network that gives a number.
+    patience : int
+        How many epochs without a better value are borne.
+    min_delta : float
+        By how much a value must be better to count.
+    higher_is_better : bool or None
+        Known for losses and for our metrics; a function is taken to be better when it is lower.
+
+    Examples
+    --------
+    >>> EarlyStopping("val_accuracy", patience=5).higher_is_better
+    True
+    """
+
+    looks_back = True
+
+    def __init__(
+        self,
+        monitor: str | Callable[[Any], float] = "val_loss",
+        *,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        higher_is_better: bool | None = None,
+    ) -> None:
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 0:
+            raise InputError(f"patience must be a whole number from 0, not {patience!r}.")
+        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        if higher_is_better is None:
+            metric = monitor.removeprefix("val_") if isinstance(monitor, str) else "loss"
+            if metric in METRICS or metric in LOWER_IS_BETTER:
+                higher_is_better = metric not in LOWER_IS_BETTER
+        self.higher_is_better = higher_is_better
+        # A function looks at the network as it is, and a class derived from this one at what it likes.
+        self.every_epoch = not isinstance(monitor, str) or type(self) is not EarlyStopping
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.best, self.best_epoch, self.wait = math.inf, -1, 0
+        self.kept: dict[str, Array] = {}
+
+    def on_train_begin(self, training: RunningTraining) -> None:
+        self.forget()
+
+    def on_epoch_end(self, training: RunningTraining) -> None:
+        values, before = self.values(training), self.best_epoch
+        if self.higher_is_better is None:
+            raise InputError(f"Is a higher {self.monitor} better, or a lower one? Say higher_is_better=True or False.")
+        state = (self.best, self.best_epoch, self.wait)
+        self.best, self.best_epoch, self.wait = self.follow(state, training.ran.start, values)
+        if self.wait >= self.longest_wait:
+            waited = counted(self.wait, "epoch")
+            what = f"{self.what} was not better for {waited}; best at epoch {self.best_epoch}"
+            training.stop(what, self.best_epoch + self.wait)
+        if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
+            self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")
+
+    def follow(self, state: tuple[float, int, int], first: int, values: Sequence[float]) -> tuple[float, int, int]:
+        """The best value (lower is better), its epoch, and the epochs waited since, after some epochs or the last."""
+        best, best_epoch, _ = state
+        most, delta = self.longest_wait, self.min_delta
+        bound = best - delta if best_epoch >= 0 else math.nan
+        lows = [-value for value in values] if self.higher_is_better else values
+        for epoch, low in enumerate(lows, first):  # of which there may be a million a second
+            if low < bound or (not low >= bound and (best_epoch < 0 or math.isnan(best) > math.isnan(low))):
+                best, best_epoch, bound = low, epoch, low - delta
+            elif epoch - best_epoch >= most:
+                break
+        return best, best_epoch, epoch - best_epoch
+
+    @property
+    def longest_wait(self) -> int:
+        """After how many epochs without a better value training ends."""
+        return max(self.patience, 1)
+
+    def fewest_to_come(self) -> int:
+        return self.longest_wait - self.wait
+
+    @property
+    def what(self) -> str:
+        """What is monitored, for people."""
+        return self.monitor if isinstance(self.monitor, str) else getattr(self.monitor, "__name__", "the monitor")
+
+    def values(self, training: RunningTraining) -> list[float]:
+        """What is monitored, for the epochs that have been run since it was asked last."""
+        if not isinstance(self.monitor, str):
+            return [float(self.monitor(training.network))]
+        if self.monitor not in training.history:
+            raise training.not_recorded("EarlyStopping", self.monitor)
+        return training.history[self.monitor][-len(training.ran) :]
+
+    def on_train_end(self, training: RunningTraining) -> None:
+        if self.kept:
+            training.network.keep(self.kept)
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait, **self.kept}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.kept = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        if int(state["best_epoch"]) >= 0 and not self.kept:
+            raise InputError("The parameters of the best epoch are missing.")
+        self.best, self.best_epoch, self.wait = float(state["best"]), int(state["best_epoch"]), int(state["wait"])

@@ -1,0 +1,57 @@
+"""The learning rate of a training: its schedule, and what callbacks or a plateau have made of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from workings.errors import InputError
+from workings.schedules import Constant, positive_rate
+from workings.support.arrays import Array
+
+
+class LearningRate:
+    """The learning rate by step.
+
+    Attributes
+    ----------
+    schedule : callable
+        The rate as a function of the step, counted from 0.
+    plateau : dict
+        What ``OnPlateau`` remembers; ``"lr"`` in it replaces the schedule's rate.
+    """
+
+    def __init__(self, schedule: Any) -> None:
+        self.schedule = schedule
+        self.plateau: dict[str, Any] = {}
+
+    @property
+    def monitor(self) -> str | None:
+        """The column of the history that the rate follows, if it follows one."""
+        found: str | None = getattr(self.schedule, "monitor", None)
+        return found
+
+    def at(self, t: int) -> float:
+        """Return the rate of step ``t``, counted from 0."""
+        rate = self.plateau.get("lr")
+        rate = self.schedule(t) if rate is None else rate
+        if not 0 <= rate < math.inf:
+            raise InputError(f"{self.schedule!r} gives the learning rate {rate!r} at step {t}: it must be positive.")
+        return float(rate)
+
+    def of_steps(self, first: int, count: int) -> Sequence[float] | Array:
+        """Return the rates of ``count`` steps from step ``first`` on."""
+        if isinstance(self.schedule, Constant):
+            return np.full(count, self.at(first))
+        return [self.at(first + i) for i in range(count)]
+
+    def set(self, lr: float) -> None:
+        """Replace the schedule's rate from the next step on."""
+        self.plateau = {**self.plateau, "lr": positive_rate(lr)}
+
+    def follow(self, value: float) -> None:
+        """Take the monitored value of an epoch into account."""
+        self.plateau = self.schedule.follow(self.plateau, value)

@@ -1,0 +1,46 @@
+"""Progress: a line on the terminal while a network trains."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from workings.training.callbacks import Callback, RunningTraining
+
+
+class Progress(Callback):
+    """Writes a line with the epoch, the loss and the rate, a few times a second at most.
+
+    By default to standard error; ``net.fit(..., callbacks=[Progress()])``.
+
+    >>> Progress(every=1.0).every
+    1.0
+    """
+
+    every_epoch = False
+
+    def __init__(self, every: float = 0.2, stream: Any = None) -> None:
+        self.every, self.stream = every, stream
+        self.last, self.began, self.first = 0.0, 0.0, 0
+
+    def on_train_begin(self, training: RunningTraining) -> None:
+        self.began, self.last, self.first = time.monotonic(), 0.0, training.epoch
+
+    def on_epoch_end(self, training: RunningTraining) -> None:
+        now = time.monotonic()
+        if now - self.last >= self.every:
+            self.last = now
+            self.say(training, end="")
+
+    def on_train_end(self, training: RunningTraining) -> None:
+        if training.history.epochs:
+            self.say(training, end="\n")
+
+    def say(self, training: RunningTraining, end: str) -> None:
+        """Write the line over the one before."""
+        rate = (training.epoch + 1 - self.first) / max(time.monotonic() - self.began, 1e-9)
+        numbers = "  ".join(f"{name} {values[-1]:.4g}" for name, values in training.history.items() if name != "lr")
+        line = f"\repoch {training.epoch + 1}/{training.epochs}  {numbers}  {rate:,.0f} epochs/s"
+        (self.stream or sys.stderr).write(f"{line:<79}{end}")
+        (self.stream or sys.stderr).flush()

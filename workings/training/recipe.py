@@ -1,0 +1,141 @@
+"""The recipe: the settings of one training, checked once, before a network is touched.
+
+``fit``, the script writer, the history and the doctor use the same object, so a setting is named and checked in one
+place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workings.errors import InputError, unknown_name
+from workings.metrics import METRICS, Metric
+from workings.optimizers import LBFGS, Part, checked_optimizer
+from workings.support.arrays import describe
+from workings.training.callbacks import Callback
+
+Validation = tuple[ArrayLike, ArrayLike] | float | None
+Labels = Mapping[Any, float] | str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """The settings of a training; see :meth:`workings.Network.fit` for what each means.
+
+    Raises
+    ------
+    InputError
+        For a setting that cannot be used, whatever the data.
+
+    Examples
+    --------
+    >>> from workings import SGD
+    >>> Recipe(SGD(0.1), epochs=10).batch_size
+    32
+    """
+
+    optimizer: Part | LBFGS
+    epochs: int
+    batch_size: int | None = 32
+    shuffle: bool = True
+    validation: Any = None
+    sample_weight: ArrayLike | None = None
+    class_weight: Labels = None
+    metrics: Sequence[str] | Mapping[str, Metric] = ()
+    callbacks: Sequence[Callback] = ()
+    running_loss: bool = False
+
+    def __post_init__(self) -> None:
+        checked_optimizer(self.optimizer)
+        object.__setattr__(self, "epochs", whole_number(self.epochs, "epochs"))
+        if self.batch_size is not None:
+            object.__setattr__(self, "batch_size", whole_number(self.batch_size, "batch_size"))
+        object.__setattr__(self, "metrics", chosen_metrics(self.metrics))
+        object.__setattr__(self, "callbacks", checked_callbacks(self.callbacks))
+        object.__setattr__(self, "class_weight", checked_class_weight(self.class_weight))
+
+    @property
+    def chosen_metrics(self) -> dict[str, Metric]:
+        """The metrics by name."""
+        return dict(self.metrics)  # type: ignore[arg-type]
+
+    @property
+    def schedule(self) -> Any:
+        """The learning rate as a function of the step; None for L-BFGS, which has none."""
+        return getattr(self.optimizer, "schedule", None)
+
+    @property
+    def only_named(self) -> tuple[str, ...]:
+        """The settings that were given and are not kept in the history themselves."""
+        acting = any(callback.every_epoch or callback.looks_back for callback in self.callbacks)
+        given = {"validation": self.validation is not None, "sample_weight": self.sample_weight is not None,
+                 "metrics": bool(self.metrics), "callbacks": acting, "running_loss": self.running_loss}  # fmt: skip
+        return tuple(name for name, is_given in given.items() if is_given)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the settings that a history keeps."""
+        weights = self.class_weight
+        return {
+            "optimizer": self.optimizer,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "class_weight": {**weights} if isinstance(weights, Mapping) else weights,
+            "sample_weight": None if self.sample_weight is None else np.array(self.sample_weight),
+            "given": self.only_named,
+        }
+
+
+def whole_number(value: Any, name: str) -> int:
+    """Return a whole number from 1 as an int, and refuse anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InputError(f"{name} must be a whole number from 1, not {describe(value)}.")
+    return int(value)
+
+
+def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    """Refuse what is not a list of callbacks; sort those that may go back to the front, and checkpoints to the end.
+
+    So all others see only epochs that stay, and checkpoints see what the others have done.
+    """
+    if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
+        raise InputError(f"callbacks is a list, such as [EarlyStopping()], not {describe(callbacks)}.")
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise InputError(
+                f"callbacks holds {describe(callback)}, which is no callback: derive it from workings.Callback."
+            )
+    return tuple(sorted(callbacks, key=lambda callback: callback.runs_last - callback.looks_back))
+
+
+def chosen_metrics(metrics: Sequence[str] | Mapping[str, Metric]) -> dict[str, Callable[..., float]]:
+    """Return metrics by name, those of the library by their names."""
+    if isinstance(metrics, Mapping):
+        for name in ("loss", "lr"):
+            if name in metrics:
+                raise InputError(f"A metric cannot be called {name!r}: the history has a column of this name.")
+        return dict(metrics)
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    for name in names:
+        if name not in METRICS:
+            raise unknown_name("metric", name, METRICS)
+    return {name: METRICS[name] for name in names}
+
+
+def checked_class_weight(given: Any) -> Labels:
+    """Refuse class weights that are neither "balanced" nor numbers from 0 by label."""
+    if given is None or (isinstance(given, str) and given == "balanced"):
+        return given
+    if not isinstance(given, Mapping):
+        raise InputError(f'class_weight must be None, "balanced" or a dict of label to weight, not {describe(given)}.')
+    values = list(given.values())
+    numbers = all(isinstance(value, (int, float, np.number)) for value in values)
+    if not numbers or not all(math.isfinite(value) and value >= 0 for value in values):
+        raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(given)!r}.")
+    return given

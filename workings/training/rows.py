@@ -1,0 +1,40 @@
+"""Rows: inputs, targets and weights as the program takes them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from workings.support.arrays import Array, Features
+
+
+class Rows(NamedTuple):
+    """Rows as the program takes them.
+
+    Attributes
+    ----------
+    X, y : arrays of shape (n, n_in) and (n, n_out)
+        X may be :class:`~workings.support.sparse.SparseRows`.
+    w : array of shape (n, 1) or None
+        A weight for each row.
+    """
+
+    X: Features
+    y: Array
+    w: Array | None = None
+
+    @property
+    def weights(self) -> Array | None:
+        """The weights as users pass them, of shape (n,)."""
+        return None if self.w is None else self.w[:, 0]
+
+    def taken(self, chosen: Array | slice) -> Rows:
+        """Return the rows at some positions, in a slice, or where a mask is true."""
+        return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
+
+    def some(self, most: int) -> Rows:
+        """Return at most ``most`` rows, drawn at random."""
+        if len(self.X) <= most:
+            return self
+        return self.taken(np.sort(np.random.default_rng(0).permutation(len(self.X))[:most]))

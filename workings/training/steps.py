@@ -1,0 +1,145 @@
+"""Steps: the program of a training step, and the engine that runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workings.engines.choice import choose
+from workings.engines.compiled.engine import CompiledEngine
+from workings.engines.contract import Engine, Stretch
+from workings.engines.reference import ReferenceEngine
+from workings.errors import NotCompilableError
+from workings.metrics import METRICS
+from workings.model.model import Model
+from workings.optimizers import Part
+from workings.program.program import Program
+from workings.support.arrays import Array, as_random
+from workings.support.sparse import SparseRows
+from workings.training.batches import Batches, State
+from workings.training.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How the steps of a training are run.
+
+    Attributes
+    ----------
+    program : Program
+        One step.
+    engine : Engine
+        What runs it.
+    name : str
+        Which engine that is, and why.
+    outputs : tuple of str
+        What compiled steps return beside their objectives: what the network chooses for each row.
+    is_measured_aside : bool
+        Whether epochs may be evaluated in a second thread.
+    """
+
+    program: Program
+    engine: Engine
+    name: str
+    outputs: tuple[str, ...] = ()
+    is_measured_aside: bool = False
+
+    def advance(self, state: State, stretch: Stretch) -> Array:
+        """Run the steps of a stretch from a state on, which becomes the state after them; return their objectives."""
+        objectives = np.asarray(self.engine.run(stretch, state.values))
+        state.after(stretch)
+        return objectives
+
+
+def is_finite(objectives: Array, state: State) -> bool:
+    """Whether steps with these objectives, or without any, have led to finite numbers."""
+    return all(np.isfinite(value).all() for value in ([objectives] if len(objectives) else state.values.values()))
+
+
+def make_steps(
+    model: Model,
+    optimizer: Part,
+    batches: Batches,
+    evaluation: Evaluation,
+    *,
+    epochs: int,
+    engine: str,
+    worth_compiling: float,
+) -> Steps:
+    """Write the program of a step and choose the engine that runs it.
+
+    Raises
+    ------
+    NotCompilableError
+        When ``engine="compiled"`` and something cannot be compiled.
+    """
+    rows, without_J = batches.rows, evaluation.passes_for_loss  # which a forward pass of its own gives
+    key = ("step", *optimizer.identity, rows.w is not None, without_J)
+
+    def write() -> tuple[Program, Program]:
+        program = model.step_program(optimizer, weighted=rows.w is not None)
+        return program, program.needed_for(*program.carried) if without_J else program
+
+    program, run = model.runner(key, write)
+    values = model.start_values(program)
+    in_step = int(batches.bounds[0, 1])
+    name, why = choose(
+        engine, run, values, in_step, epochs * len(batches), worth_compiling,
+        is_sparse=isinstance(rows.X, SparseRows),
+    )  # fmt: skip
+    if name == "compiled":
+        try:
+            return compiled_steps(model, program, run, key, batches, evaluation, f"{name} ({why})")
+        except NotCompilableError as error:
+            if engine == "compiled":
+                raise
+            name, why = "reference", str(error)
+    return Steps(program, model.runner((*key, name), lambda: ReferenceEngine(run)), f"{name} ({why})")
+
+
+def compiled_steps(
+    model: Model,
+    program: Program,
+    run: Program,
+    key: tuple[object, ...],
+    batches: Batches,
+    evaluation: Evaluation,
+    name: str,
+) -> Steps:
+    """Compile the steps and what is measured.
+
+    Raises
+    ------
+    NotCompilableError
+        If something cannot be compiled.
+    """
+    outputs = chosen_by_steps(model, batches, evaluation)
+    choosing = evaluation.choosing(run) if outputs else run
+    engine: CompiledEngine = model.runner((*key, "compiled", outputs), lambda: CompiledEngine(choosing, outputs))
+    values = model.start_values(program)
+    engine.source(example(batches), values)
+    ours = all(metric in METRICS.values() for metric in evaluation.metrics.values())  # others are called by one thread
+    evaluation.compile_all(epoch_of_one(model, values))
+    return Steps(program, engine, name, outputs, ours and not engine.shares)
+
+
+def chosen_by_steps(model: Model, batches: Batches, evaluation: Evaluation) -> tuple[str, ...]:
+    """Return what compiled steps give for the metrics on the training set, if they predict as the network does.
+
+    A step with all rows begins with the predictions at the end of the epoch before.
+    """
+    is_inference = len(batches) == 1 and not batches.draws and not model.statistics
+    return evaluation.outputs if evaluation.metrics and is_inference else ()
+
+
+def example(batches: Batches) -> Stretch:
+    """Return a stretch with the structure of those that the engine is going to get."""
+    rows, order = batches.rows, np.zeros(len(batches.rows.X), np.int64) if batches.shuffle else None
+    draws = batches.model.draw(1, as_random(0))
+    return Stretch(rows.X, rows.y, batches.bounds, np.zeros(1), 1, order, rows.w, draws)
+
+
+def epoch_of_one(model: Model, values: dict[str, Array]) -> dict[str, Array]:
+    """Return parameters and statistics as if kept of one epoch, with a first dimension of 1."""
+    return {name: values[name][None] for name in (*model.parameters, *model.statistics)}
