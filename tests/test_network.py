@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import workings.model.model
+import workings.model.prediction
 from workings import (
     L2,
     SGD,
@@ -156,9 +156,9 @@ def test_rows_taken_in_chunks_make_no_difference(loss: Any, monkeypatch: pytest.
     network.fit(X, Y, optimizer=SGD(0.1), epochs=2)
     w = np.linspace(0.1, 2, 50)
     J, weighted, p = network.objective(X, Y), network.objective(X, Y, w), network.outputs(X)
-    monkeypatch.setattr(workings.model.model, "CHUNK", 1)
+    monkeypatch.setattr(workings.model.prediction, "CHUNK", 1)
     for rows in (1, 7, 50):
-        monkeypatch.setattr(workings.model.model, "FEWEST_ROWS", rows)
+        monkeypatch.setattr(workings.model.prediction, "FEWEST_ROWS", rows)
         np.testing.assert_allclose(network.objective(X, Y), J, rtol=1e-13)
         np.testing.assert_allclose(network.objective(X, Y, w), weighted, rtol=1e-13)
         np.testing.assert_allclose(network.outputs(X), p, rtol=1e-13)

@@ -6,7 +6,6 @@ know their targets as numbers, whatever labels people have.
 
 from __future__ import annotations
 
-import copy
 import functools
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 from workings.activations import ACTIVATIONS
 from workings.checks.advice import Terms
 from workings.errors import DivergenceError, WorkingsWarning
-from workings.layers import BatchNorm, Dense, Dropout, Layer
+from workings.layers import BatchNorm, Dense, Layer
 from workings.metrics import accuracy, r2
 from workings.model.model import Model
 from workings.model.targets import more_probable, most_probable
@@ -161,8 +160,7 @@ class Case:
 
     def loss_of(self, network: Model, rows: Rows | None = None) -> float:
         """The loss per row, without regularization, on the rows that are measured or on others."""
-        bare = copied(network)
-        bare.regularizers = ()
+        bare = copied(network).without(regularizers=True)
         return self.objective_of(bare, self.rows if rows is None else rows)
 
     # -- trying out ------------------------------------------------------------------------
@@ -318,9 +316,7 @@ def remade(layer: Dense, units: int | None = None, activation: Any = None) -> De
 
 def copied(network: Model) -> Model:
     """A copy to try things out on; it takes its targets as numbers."""
-    found = copy.deepcopy(network)
-    found.targets = replace(found.targets, classes=None)
-    return found
+    return network.with_classes(None)
 
 
 def undisturbed(network: Model) -> Model:
@@ -330,10 +326,7 @@ def undisturbed(network: Model) -> Model:
     """
     found = copied(network)
     found.edits = tuple((target, text) for target, text in found.edits if target not in found.parameters)
-    if not found.edits:
-        found.regularizers = ()
-        found.layers = tuple(layer for layer in found.layers if not isinstance(layer, Dropout))
-    return found
+    return found if found.edits else found.without(regularizers=True, dropout=True)
 
 
 def plain(network: Model, y: Array) -> Array:

@@ -16,7 +16,7 @@ from workings.checks.curvature import sharpness
 from workings.checks.evidence import Case, copied, given, rate_of
 from workings.checks.findings import Finding, found
 from workings.errors import DivergenceError
-from workings.model.model import Model, Parameters
+from workings.model.model import Model
 from workings.optimizers import SGD
 from workings.support.arrays import Array
 from workings.training.fit import train
@@ -86,11 +86,7 @@ def gone_on(network: Model, rows: Mapping[str, Any], optimizer: SGD) -> Array:
 
 def in_doubles(network: Model) -> Model:
     """A copy whose parameters have float64."""
-    found = copied(network)
-    found.dtype = np.dtype(np.float64)
-    found.parameters = Parameters(network.parameters.shapes, network.theta.astype(np.float64))
-    found.statistics = {name: value.astype(np.float64) for name, value in network.statistics.items()}
-    return found
+    return copied(network).astype(np.float64)
 
 
 def two_digits(value: float) -> float:

@@ -134,11 +134,9 @@ class Pieces:
             warnings.simplefilter("ignore", WorkingsWarning)  # the last activation is the source's own
             network = Model(layers, loss=chosen, seed=0, dtype=dtype)
         first = next(next(iter(each.values())) for each in self.arrays if each)
-        network.build(first.shape[0])
-        network.rng_made = None  # its parameters do not come from a seed
         places = zip(numbered(layers), self.arrays, strict=True)
-        values = {f"{k}{number}": array for (_, number), each in places for k, array in each.items()}
-        network.keep({name: array.astype(dtype) for name, array in values.items()})
+        network.place(first.shape[0], {f"{k}{number}": a for (_, number), each in places for k, a in each.items()})
+        network.rng_made = None  # its parameters do not come from a seed
         if classes is not None:
             network.targets = replace(network.targets, classes=labels_of(classes, network, self.source))
         return network

@@ -198,10 +198,8 @@ def spread(network: Model, features: Sequence[Feature], columns: Columns, source
     values["W1"] = W
     if first.bias:
         values["b1"] = values["b1"] + b
-    found = copy.deepcopy(network)
-    found.build(len(W))
+    found = copy.deepcopy(network).place(len(W), values)
     found.rng_made = None  # its parameters do not come from a seed
-    found.keep({name: array.astype(network.dtype) for name, array in values.items()})
     return found
 
 

@@ -142,8 +142,7 @@ def network_of(
         network = network_from(about["network"], own_things)
         tensors = arrays()
         check_arrays(tensors, expected_shapes(network), network)
-        network.build(network.n_in or 1)
-        network.keep(tensors)
+        network.place(network.n_in or 1, tensors)
         text = about.get("history", about.get("training", {}).get("history"))
         network.history = None if text is None else History.from_json(text)
     return network

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import builtins
 import copy
-import itertools
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self, cast
 
 import numpy as np
@@ -20,12 +20,13 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from workings.engines.choice import ENGINES, choose
 from workings.engines.compiled.engine import CompiledEngine
-from workings.engines.contract import Stretch
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
-from workings.layers import Dense, Layer, numbered
+from workings.layers import Dense, Dropout, Layer, numbered
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, r2
+from workings.model.parameters import Parameters
+from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
 from workings.model.targets import Targets
 from workings.optimizers import LBFGS, Optimizer, Part, checked_optimizer
 from workings.program.program import Program, checked_expression, inference_program, names_read, step_program
@@ -44,57 +45,10 @@ from workings.support.arrays import (
     same_length,
     working_dtype,
 )
-from workings.support.sparse import DENSE_AT_ONCE, SparseRows, dense
+from workings.support.sparse import SparseRows, dense
 from workings.tables.columns import column_names, columns_in, original, standard
 
-CHUNK = 2**22  # bytes of what is computed of the rows that are predicted at a time: so much memory a table needs
-PREDICTED_AT_ONCE = 2**18  # rows that compiled code predicts before Python looks whether somebody wants to stop
 LOOKED_AT = 100  # rows, to see whether they are standardized
-FEWEST_ROWS = 64  # in a chunk, however wide the network
-
-
-class Parameters(Mapping[str, Array]):
-    """Named views of one flat vector; writing to a name writes into the vector.
-
-    >>> parameters = Parameters({"W1": (2, 1), "b1": (1,)}, np.array([1.0, 2.0, 3.0]))
-    >>> parameters["b1"] = 5.0
-    >>> parameters["W1"][1, 0] = 7.0
-    >>> parameters.theta
-    array([1., 7., 5.])
-    """
-
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]], theta: Array) -> None:
-        self.shapes, self.theta = dict(shapes), theta
-        self.views: dict[str, Array] = {}
-        start = 0
-        for name, shape in self.shapes.items():
-            stop = start + math.prod(shape)
-            self.views[name] = theta[start:stop].reshape(shape)
-            start = stop
-
-    def __getitem__(self, name: str) -> Array:
-        if name not in self.views:
-            raise KeyError(str(unknown_name("parameter", name, self.views)))
-        return self.views[name]
-
-    def __setitem__(self, name: str, value: ArrayLike) -> None:
-        view = self[name]
-        array = np.asarray(value)
-        if array.ndim and array.shape != view.shape:
-            raise InputError(f"{name} has shape {view.shape}; what is to be put there has {array.shape}.")
-        view[...] = as_finite(array, view.dtype, name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.views)
-
-    def __len__(self) -> int:
-        return len(self.views)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Parameters, (self.shapes, self.theta)
-
-    def __repr__(self) -> str:
-        return f"Parameters({', '.join(f'{name}: {shape}' for name, shape in self.shapes.items())})"
 
 
 class Model:
@@ -181,13 +135,59 @@ class Model:
         for layer, number in numbered(self.layers):
             drawn |= {f"{letter}{number}": array for letter, array in layer.start(self.rng, width).items()}
             width = layer.width(width)
-        self.n_in = int(n_in)
-        names = self.inference.parameters
-        theta = np.concatenate([np.ravel(drawn[name]) for name in names]).astype(self.dtype)
-        self.parameters = Parameters({name: drawn[name].shape for name in names}, theta)
-        self.statistics = {k: v.astype(self.dtype) for k, v in drawn.items() if k not in names}
-        self.state, self.runners, self.is_fresh = {}, {}, True
+        self.place(int(n_in), drawn)
+        self.is_fresh = True
         return self
+
+    def place(self, n_in: int, arrays: Mapping[str, Array]) -> Self:
+        """Set the parameters and statistics of a model with ``n_in`` inputs, drawing none; return the model.
+
+        The arrays have the names and shapes that ``build`` would draw; they are copied in the model's precision.
+        """
+        self.n_in = n_in
+        names = self.inference.parameters
+        theta = np.concatenate([np.ravel(arrays[name]) for name in names]).astype(self.dtype)
+        self.parameters = Parameters({name: arrays[name].shape for name in names}, theta)
+        running = [f"{letter}{number}" for layer, number in numbered(self.layers) for letter in layer.statistics]
+        self.statistics = {name: arrays[name].astype(self.dtype) for name in running}
+        self.state, self.runners, self.is_fresh = {}, {}, False
+        return self
+
+    # -- copies with a difference ----------------------------------------------------------
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """Return a copy whose parameters and statistics have another precision.
+
+        >>> from workings import Dense, Network
+        >>> Network([Dense(1)], loss="SquaredError", n_in=2, seed=0).astype("float32").theta.dtype
+        dtype('float32')
+        """
+        copied = copy.deepcopy(self)
+        copied.dtype, copied.runners = np.dtype(dtype), {}
+        copied.parameters = Parameters(self.parameters.shapes, self.theta.astype(dtype))
+        copied.statistics = {name: value.astype(dtype) for name, value in self.statistics.items()}
+        return copied
+
+    def without(self, *, regularizers: bool = False, dropout: bool = False) -> Self:
+        """Return a copy without regularizers, or without dropout layers.
+
+        >>> from workings import Dense, Dropout, Network
+        >>> Network([Dropout(0.5), Dense(1)], loss="SquaredError", n_in=2).without(dropout=True).layers
+        (Dense(1, 'identity'),)
+        """
+        copied = copy.deepcopy(self)
+        copied.runners = {}
+        if regularizers:
+            copied.regularizers = ()
+        if dropout:
+            copied.layers = tuple(layer for layer in copied.layers if not isinstance(layer, Dropout))
+        return copied
+
+    def with_classes(self, classes: Array | None) -> Self:
+        """Return a copy with other labels behind the outputs; None for targets that are numbers already."""
+        copied = copy.deepcopy(self)
+        copied.targets = replace(self.targets, classes=classes)
+        return copied
 
     @property
     def inference(self) -> Program:
@@ -374,23 +374,13 @@ class Model:
         is_sparse = isinstance(features, SparseRows)
         if choose(engine, program, values, len(features), 1, is_sparse=is_sparse)[0] == "compiled":
             try:
-                return self.compiled_outputs(program, features, values)
+                compiled = self.runner(("p", "compiled"), lambda: CompiledEngine(program, ("p",)))
+                return compiled_outputs(compiled, features, np.empty((len(features), self.n_out), self.dtype), values)
             except NotCompilableError:
                 if engine == "compiled":
                     raise
         run = self.runner("p", lambda: Runner(program, ["p"], "predict"))
-        (p,) = self.in_chunks(run, values, X=features)
-        return p
-
-    def compiled_outputs(self, program: Program, X: Array, values: dict[str, Array]) -> Array:
-        """The predictions by compiled code, some rows at a time, so that Ctrl-C comes through."""
-        engine = self.runner(("p", "compiled"), lambda: CompiledEngine(program, ("p",)))
-        p = np.empty((len(X), self.n_out), self.dtype)
-        pieces = math.ceil(len(X) / PREDICTED_AT_ONCE)
-        bounds = [len(X) * piece // pieces for piece in range(pieces + 1)]
-        for start, stop in itertools.pairwise(bounds):
-            rows, part = X[start:stop], p[start:stop]
-            engine.run(Stretch(rows, part, [(0, len(rows))], [0.0], 1, outputs={"p": part[None]}), dict(values))
+        (p,) = in_chunks(run, values, self.rows_in_chunk, X=features)
         return p
 
     def predict(self, X: ArrayLike, *, engine: str = "auto") -> Array:
@@ -426,32 +416,14 @@ class Model:
         """The objective J and the predictions p for prepared data, a chunk of rows at a time."""
         per_row, whole = self.runner(("J", w is not None), lambda: self.measuring(w is not None))
         values: dict[str, Any] = {**self.parameters, **self.statistics}
-        p, losses = self.in_chunks(per_row, values, X=X, y=y)
+        p, losses = in_chunks(per_row, values, self.rows_in_chunk, X=X, y=y)
         (J,) = whole({**values, "losses": losses, "y": y, "n": len(X), "w": w})
         return float(J), p
 
     @property
     def rows_in_chunk(self) -> int:
         """How many rows are predicted at a time."""
-        width, widths = self.n_in or 1, 0
-        for layer in self.layers:
-            width = layer.width(width)
-            widths += 2 * width  # z and a
-        return max(CHUNK // (widths * self.dtype.itemsize), FEWEST_ROWS)
-
-    def in_chunks(self, run: Runner, values: Mapping[str, Any], **data: Features) -> list[Array]:
-        """Run a program on some rows of the data after the other; give each of its results for all rows."""
-        X, n, size = data["X"], len(data["X"]), self.rows_in_chunk
-        if isinstance(X, SparseRows) and not run.multiplies_X:  # which makes each piece dense
-            size = max(min(size, DENSE_AT_ONCE * n // X.dense_bytes), 1)
-        whole: list[Array] = []
-        for start in range(0, n, size):
-            pieces = {name: array[start : start + size] for name, array in data.items()}
-            results = run({**values, **pieces, "n": len(pieces["X"])})
-            whole = whole or [np.empty((n, *result.shape[1:]), result.dtype) for result in results]
-            for array, result in zip(whole, results, strict=True):
-                array[start : start + size] = result
-        return whole
+        return rows_in_chunk(self.layers, self.n_in or 1, self.dtype.itemsize)
 
     def measuring(self, weighted: bool) -> tuple[Runner, Runner]:
         """The program of the objective in two halves: the loss of each row, and what is made of them."""

@@ -25,6 +25,7 @@ from workings.engines.reference import Runner
 from workings.errors import DivergenceError, InputError, MissingExtraError
 from workings.layers import Dense, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, loss_named
+from workings.model.prediction import in_chunks
 from workings.model.targets import Targets
 from workings.network import Network
 from workings.optimizers import LBFGS, Part
@@ -663,7 +664,7 @@ def last_hidden(network: Network, X: Features) -> Array:
     if name == "X":
         return dense(X)
     run = network.runner(("hidden", name), lambda: Runner(program.needed_for(name), [name], "hidden"))
-    (found,) = network.in_chunks(run, {**network.parameters, **network.statistics}, X=X)
+    (found,) = in_chunks(run, {**network.parameters, **network.statistics}, network.rows_in_chunk, X=X)
     return found
 
 

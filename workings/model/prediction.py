@@ -1,0 +1,55 @@
+"""Prediction: run a program on many rows, a chunk at a time, so that a table needs little memory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from workings.engines.compiled.engine import CompiledEngine
+from workings.engines.contract import Stretch
+from workings.engines.reference import Runner
+from workings.layers import Layer
+from workings.support.arrays import Array, Features
+from workings.support.sparse import DENSE_AT_ONCE, SparseRows
+
+CHUNK = 2**22  # bytes of what is computed for the rows of a chunk
+FEWEST_ROWS = 64  # in a chunk, however wide the network
+PREDICTED_AT_ONCE = 2**18  # rows that compiled code predicts before Python can react to Ctrl-C
+
+
+def rows_in_chunk(layers: Sequence[Layer], n_in: int, itemsize: int) -> int:
+    """Return how many rows are computed at a time."""
+    width, widths = n_in, 0
+    for layer in layers:
+        width = layer.width(width)
+        widths += 2 * width  # z and a
+    return max(CHUNK // (widths * itemsize), FEWEST_ROWS)
+
+
+def in_chunks(run: Runner, values: Mapping[str, Any], size: int, **data: Features) -> list[Array]:
+    """Run a program on ``size`` rows of the data after the other; return each of its results for all rows."""
+    X, n = data["X"], len(data["X"])
+    if isinstance(X, SparseRows) and not run.multiplies_X:  # which makes each chunk dense
+        size = max(min(size, DENSE_AT_ONCE * n // X.dense_bytes), 1)
+    whole: list[Array] = []
+    for start in range(0, n, size):
+        chunk = {name: array[start : start + size] for name, array in data.items()}
+        results = run({**values, **chunk, "n": len(chunk["X"])})
+        whole = whole or [np.empty((n, *result.shape[1:]), result.dtype) for result in results]
+        for array, result in zip(whole, results, strict=True):
+            array[start : start + size] = result
+    return whole
+
+
+def compiled_outputs(engine: CompiledEngine, X: Array, p: Array, values: Mapping[str, Array]) -> Array:
+    """Fill ``p`` with the predictions of compiled code, some rows at a time, so that Ctrl-C takes effect."""
+    pieces = math.ceil(len(X) / PREDICTED_AT_ONCE)
+    bounds = [len(X) * piece // pieces for piece in range(pieces + 1)]
+    for start, stop in itertools.pairwise(bounds):
+        rows, part = X[start:stop], p[start:stop]
+        engine.run(Stretch(rows, part, [(0, len(rows))], [0.0], 1, outputs={"p": part[None]}), dict(values))
+    return p
