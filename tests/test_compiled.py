@@ -62,7 +62,7 @@ from workings.errors import NotCompilableError
 from workings.losses import LOSSES
 from workings.metrics import accuracy, r2
 from workings.optimizers import OPTIMIZERS, Momentum
-from workings.program.program import step_program
+from workings.program.step import step_program
 from workings.regularizers import REGULARIZERS
 from workings.schedules import Cosine, Exponential, InverseScaling, Step, WarmUp
 from workings.training.background import Aside

@@ -50,7 +50,8 @@ from workings.engines.reference import ReferenceEngine, Tracer
 from workings.losses import LOSSES
 from workings.museum import rewrites
 from workings.optimizers import OPTIMIZERS, Optimizer
-from workings.program.program import STAGES, Program, Statement, inference_program, parse_expression
+from workings.program.program import STAGES, Program, Statement, parse_expression
+from workings.program.step import inference_program
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(8, 3)), RNG.normal(size=8)

@@ -30,7 +30,7 @@ from workings.files.verification import Rows, generated_rows, largest_difference
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError
 from workings.model.model import Model
-from workings.program.program import inference_program
+from workings.program.step import inference_program
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, NumberColumn, columns_in
 

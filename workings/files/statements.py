@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from workings.model.model import Model
 from workings.model.targets import both_labels, more_probable, most_probable
-from workings.program.program import Program, Statement, told
+from workings.program.program import Program, Statement
+from workings.program.writer import told
 from workings.tables.columns import Columns, filled, original, standard
 
 

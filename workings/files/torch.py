@@ -23,7 +23,7 @@ from workings.files.verification import Agreement, Exported, Rows, compare, deli
 from workings.layers import BatchNorm, Dense, Dropout
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.model.model import Model
-from workings.program.program import told
+from workings.program.writer import told
 from workings.readings.translate.torch import ACTIVATIONS as MODULES
 from workings.readings.translate.torch import sequential
 from workings.support.arrays import Array

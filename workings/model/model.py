@@ -29,7 +29,8 @@ from workings.model.parameters import Parameters
 from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
 from workings.model.targets import Targets
 from workings.optimizers import LBFGS, Optimizer, Part, checked_optimizer
-from workings.program.program import Program, checked_expression, inference_program, names_read, step_program
+from workings.program.program import Program, checked_expression, names_read
+from workings.program.step import inference_program, step_program
 from workings.program.trace import Trace
 from workings.regularizers import Regularizer
 from workings.schedules import OnPlateau

@@ -16,7 +16,8 @@ from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Stretch
 from workings.metrics import METRICS, Metric, accuracy, is_right, of_each
 from workings.model.model import Model
-from workings.program.program import Program, Statement, told
+from workings.program.program import Program, Statement
+from workings.program.writer import told
 from workings.support.arrays import Array
 from workings.training.data import TrainingData
 from workings.training.rows import Rows

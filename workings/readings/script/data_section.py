@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from workings.errors import InputError
 from workings.model.targets import balanced, most_probable, one_hot, second_label
-from workings.program.program import told
+from workings.program.writer import told
 from workings.readings.script.draft import Page
 from workings.readings.script.prediction_section import table_function
 from workings.readings.script.settings import MOST_INLINE, Held

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from workings.model.targets import more_probable, most_probable, one_hot
-from workings.program.program import Statement, show_shape, told
+from workings.program.program import Statement, show_shape
+from workings.program.writer import told
 from workings.readings.script.draft import RAW_COLUMNS, Page
 from workings.readings.script.text import INDENT, WIDTH, fitting, labels_line, quoted
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn, filled, original, standard

@@ -7,7 +7,8 @@ from typing import Any
 from workings.errors import InputError
 from workings.layers import Dropout, dropout_mask, numbered
 from workings.optimizers import Part
-from workings.program.program import STAGE_WORDS, Program, told
+from workings.program.program import STAGE_WORDS, Program
+from workings.program.writer import told
 from workings.readings.copying import method_with_settings, rate_with_settings
 from workings.readings.script.draft import OWN_NAMES, Page
 from workings.readings.script.evaluation_section import (
