@@ -40,6 +40,11 @@ class Worker:
         self.peer.run(steps)
         return time.perf_counter() - began
 
+    def cost(self, steps: int) -> dict[str, float]:
+        """Return the seconds of a number of steps, and the processor's seconds in all threads of this process."""
+        cpu = time.process_time()
+        return {"wall": self.steps(steps), "cpu": time.process_time() - cpu}
+
     def check(self, steps: int, file: str) -> str:
         """Write the parameters after a number of steps to a file."""
         import numpy as np

@@ -20,11 +20,12 @@ FILES = {
     "jax-step": "jax_step",
     "jax-loop": "jax_loop",
 }
+KERNELS = {"blas": "compiled_blas", "blas-shared": "compiled_blas_shared"}  # for benchmarks/kernels.py alone
 OURS = ("compiled", "reference")
 OTHERS = tuple(name for name in FILES if name not in OURS)
 
 
 def prepare(name: str, job: Job) -> Peer:
     """Prepare a peer for a job."""
-    peer: Peer = importlib.import_module(f"benchmarks.peers.{FILES[name]}").prepare(job)
+    peer: Peer = importlib.import_module(f"benchmarks.peers.{(FILES | KERNELS)[name]}").prepare(job)
     return peer
