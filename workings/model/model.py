@@ -27,7 +27,7 @@ from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, r2
 from workings.model.parameters import Parameters
 from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
-from workings.model.targets import Targets
+from workings.model.targets import targets_of
 from workings.optimizers import LBFGS, Optimizer, Part, checked_optimizer
 from workings.program.program import Program, checked_expression, names_read
 from workings.program.step import inference_program, step_program
@@ -95,7 +95,7 @@ class Model:
         self.state: dict[str, Any] = {}
         self.preprocessing: dict[str, Any] | None = None
         self.history: Any = None  # of the last training
-        self.targets = Targets(self.loss.target, self.n_out)
+        self.targets = targets_of(self.loss.target, self.n_out)
         self.edits: tuple[tuple[str, str], ...] = ()
         self.is_fresh = False  # whether the parameters are as they were drawn
         self.runners: dict[Any, Any] = {}

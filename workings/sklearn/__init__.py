@@ -26,7 +26,7 @@ from workings.errors import DivergenceError, InputError, MissingExtraError
 from workings.layers import Dense, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, loss_named
 from workings.model.prediction import in_chunks
-from workings.model.targets import Targets
+from workings.model.targets import targets_of
 from workings.network import Network
 from workings.optimizers import LBFGS, Part
 from workings.schedules import Schedule
@@ -555,7 +555,7 @@ class MultilayerPerceptron(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ca
         labels = np.array(classes.tolist()) if has_labels and classes is not None else None
         if labels is not None and labels.dtype.kind == "f" and (labels == labels.round()).all():
             labels = labels.astype(np.int64)  # files hold whole numbers and text
-        network.targets = Targets(network.loss.target, network.n_out, labels)
+        network.targets = targets_of(network.loss.target, network.n_out, labels)
 
     def _draw_unused_orders(self, training: EstimatorTraining) -> None:
         """Draw the orders that a single batch has no use for: scikit-learn does, and others may draw after it."""

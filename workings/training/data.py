@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError, unknown_name
 from workings.model.model import Model
-from workings.model.targets import Targets, balanced, most_probable, second_label
+from workings.model.targets import LabelTargets, Targets, balanced
 from workings.support.arrays import Array, as_features, describe, same_length
 from workings.support.sparse import SparseRows, dense
 from workings.training.recipe import Labels, Recipe
@@ -109,10 +109,10 @@ def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targ
     """
     if class_weight is None:
         return w
-    if not targets.has_labels or targets.classes is None:
+    if not isinstance(targets, LabelTargets) or targets.classes is None:
         raise InputError("class_weight needs targets that are labels, one for each row.")
     labels = targets.classes.tolist()
-    index = most_probable(encoded) if targets.kind == "classes" else second_label(encoded)
+    index = targets.label_numbers(encoded)
     if isinstance(class_weight, Mapping):
         by_class = weights_by_class(class_weight, labels)
     else:
