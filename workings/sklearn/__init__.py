@@ -1,11 +1,13 @@
-"""scikit-learn's multi-layer perceptrons, with everything that Workings can do.
+"""Drop-in replacements for scikit-learn's multi-layer perceptrons, which train a ``Network``.
 
-``MLPClassifier`` and ``MLPRegressor`` have the parameters, attributes and methods of the classes of these names in
-``sklearn.neural_network``, with the same meaning: replace the import, and the losses agree to rounding.  Beyond
-that they take the parts of this library, as keywords after theirs.  They are a thin door: parameters are kept in
-``__init__`` and checked in ``fit``; scikit-learn checks the data; a ``Network`` and a ``Training`` do the work.
-``estimator.network_`` is that network, with everything it can be asked.  ``parameters.py`` has what the parameters
-mean, ``fitting.py`` how training is followed.
+``MLPClassifier`` and ``MLPRegressor`` have the parameters, attributes and methods of the classes of these
+names in ``sklearn.neural_network``, with the same meaning.  Replace the import, and the losses are equal up
+to rounding.  Further keyword parameters give access to the losses, optimizers, schedules and callbacks of
+Workings.
+
+``estimator.network_`` is the trained ``Network``.  ``base.py`` has the base class of both, ``parameters.py``
+translates parameters into layers and optimizers, and ``fitting.py`` follows scikit-learn's rules for
+training.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from __future__ import annotations
 import sys
 
 from workings.sklearn import phrasing
-from workings.sklearn.base import MultilayerPerceptron  # first: it names the extra that is missing
+from workings.sklearn.base import MultilayerPerceptron  # first: it reports a missing scikit-learn
 from workings.sklearn.classifier import MLPClassifier
 from workings.sklearn.regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "MultilayerPerceptron"]
 
-sys.modules[f"{__name__}.terms"] = phrasing  # its former name, which pickles of fitted estimators hold
+# Pickles of fitted estimators contain the name of a module: phrasing.py was terms.py before.
+sys.modules[f"{__name__}.terms"] = phrasing
