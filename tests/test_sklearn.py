@@ -280,7 +280,7 @@ def test_the_poisson_loss_is_half_the_deviance():
     _, ours = both("MLPRegressor", X_REG / 5, COUNTS[:, 0], loss="poisson", solver="lbfgs", alpha=0.0)
     deviance = mean_poisson_deviance(COUNTS[:, 0], ours.predict(X_REG / 5))
     assert ours.loss_ == pytest.approx(deviance / 2, rel=1e-9)
-    with pytest.raises(InputError, match="0 or more"):
+    with pytest.raises(InputError, match="must not be negative"):
         MLPRegressor("poisson").fit(X_REG, -COUNTS)
 
 
@@ -857,7 +857,7 @@ def test_a_search_hands_validation_rows_to_each_fit():
     ({"X_val": X_IRIS}, "X_val is provided, but y_val was not provided"),
     ({"y_val": NAMES}, "y_val is provided, but X_val was not provided"),
     ({"sample_weight_val": np.ones(150)}, "sample_weight_val is provided, but X_val and y_val"),
-    ({"X_val": X_IRIS[:9], "y_val": NAMES}, "must have as many rows"),
+    ({"X_val": X_IRIS[:9], "y_val": NAMES}, "must have the same number of rows"),
     ({"X_val": X_IRIS[:, :2], "y_val": NAMES}, 'transform_input=["X_val"]'),
     ({"X_val": X_IRIS, "y_val": NAMES, "sample_weight_val": np.ones(3)}, "sample_weight.shape"),
     ({"X_val": X_IRIS, "y_val": NAMES, "sample_weight_val": np.zeros(150)}, "non-zero"),
@@ -923,30 +923,30 @@ def test_networks_that_train_in_threads_share_the_processors(monkeypatch):
     ({"activation": "rellu"}, "Did you mean 'relu'?"),
     ({"activation": ["relu"]}, "activation has 1 entries, but there are 2 hidden layers"),
     ({"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes must be > 0"),
-    ({"hidden_layer_sizes": "ab"}, "whole numbers from 1"),
-    ({"max_iter": 1.5}, "max_iter must be a whole number from 1"),
+    ({"hidden_layer_sizes": "ab"}, "must contain positive whole numbers"),
+    ({"max_iter": 1.5}, "max_iter must be a positive whole number"),
     ({"batch_size": 0}, "or 'auto'"),
     ({"shuffle": 1}, "shuffle must be True or False"),
     ({"engine": "gpu"}, "Unknown engine"),
-    ({"callbacks": EarlyStopping()}, "callbacks is a list"),
+    ({"callbacks": EarlyStopping()}, "callbacks must be a list"),
     ({"clip": 0}, "clip must be a positive number"),
-    ({"validation_set": 2}, "validation_set must be (X, y) or a share"),
-    ({"validation_set": (X_IRIS, ["tulip"] * 150)}, "have labels that y has not: ['tulip']"),
-    ({"validation_set": (X_IRIS, NAMES[:9])}, "must have as many rows"),
+    ({"validation_set": 2}, "validation_set must be (X, y) or a fraction"),
+    ({"validation_set": (X_IRIS, ["tulip"] * 150)}, "has labels that are not in y: ['tulip']"),
+    ({"validation_set": (X_IRIS, NAMES[:9])}, "must have the same number of rows"),
     ({"loss": "hinge"}, "Unknown loss"),
     ({"loss": Poisson()}, "is for counts"),
     ({"optimizer": "rmsprop"}, "Write RMSProp(…), with parentheses."),
     ({"class_weight": "balance"}, 'class_weight must be None, "balanced" or a dict of label to weight'),
-    ({"class_weight": {"tulip": 2.0}}, "class_weight has 'tulip', which is no label: y has 'setosa', 'versicolor'"),
-    ({"validation_set": (X_IRIS[:, :2], NAMES)}, "In the validation rows: X has 2 features"),
-    ({"validation_set": (NAMES.reshape(-1, 1), NAMES)}, "inside of one, give a share of the rows"),
-    ({"solver": "lbfgs", "schedule": Step(0.1, every=2)}, "L-BFGS chooses its steps itself"),
+    ({"class_weight": {"tulip": 2.0}}, "class_weight has 'tulip', which is not a label: the labels in y are 'setosa',"),
+    ({"validation_set": (X_IRIS[:, :2], NAMES)}, "In the validation set: X has 2 features"),
+    ({"validation_set": (NAMES.reshape(-1, 1), NAMES)}, "In a pipeline, use a fraction of the rows"),
+    ({"solver": "lbfgs", "schedule": Step(0.1, every=2)}, "L-BFGS does not support schedule and clip"),
     ({"dtype": "int8"}, "dtype must be float32 or float64"),
-    ({"dropout": "0.1"}, "or a list with one for each hidden layer, not '0.1' (str)"),
-    ({"dropout": [0.1, 1.0]}, "dropout must be a number from 0 to less than 1"),
+    ({"dropout": "0.1"}, "or a list of such numbers, one for each hidden layer, not '0.1' (str)"),
+    ({"dropout": [0.1, 1.0]}, "dropout must be a number in [0, 1)"),
     ({"dropout": np.array([0.1])}, "dropout has 1 entries, but there are 2 hidden layers"),
-    ({"scoring": "accuracy"}, "scoring='accuracy' is measured on rows that are put aside, and there are none"),
-    ({"scoring": "accuracy", "solver": "lbfgs", "early_stopping": True}, "give validation_set=(X, y)"),
+    ({"scoring": "accuracy"}, "scoring='accuracy' requires validation rows"),
+    ({"scoring": "accuracy", "solver": "lbfgs", "early_stopping": True}, "pass validation_set=(X, y)"),
     ({"callbacks": [EarlyStopping()]}, "Give validation_set=(X_val, y_val) or validation_set=0.2."),
 ])  # fmt: skip
 def test_parameters_that_mean_nothing(parameters, message):
@@ -962,11 +962,11 @@ def test_a_regressors_first_argument_is_its_loss():
 def test_warnings_of_a_training_that_is_not_done():
     with pytest.warns(ConvergenceWarning, match="max_iter=2") as first:
         MLPClassifier(max_iter=2).fit(X_IRIS, NAMES)
-    with pytest.warns(ConvergenceWarning, match="L-BFGS ended after 2 iterations") as second:
+    with pytest.warns(ConvergenceWarning, match="L-BFGS stopped after 2 iterations") as second:
         MLPClassifier(max_iter=2, solver="lbfgs").fit(X_IRIS, NAMES)
-    with pytest.warns(ConvergenceWarning, match="Take a larger max_fun"):
+    with pytest.warns(ConvergenceWarning, match="Try a larger max_fun"):
         MLPClassifier(max_fun=5, solver="lbfgs").fit(X_IRIS, NAMES)
-    with pytest.warns(UserWarning, match="more than the 150 rows") as third:
+    with pytest.warns(UserWarning, match="larger than the number of rows, 150") as third:
         MLPClassifier(max_iter=1, batch_size=1000).fit(X_IRIS, NAMES)
     assert {warning.filename for warning in (*first, *second, *third)} == {__file__}  # the line that called fit
 
@@ -984,7 +984,7 @@ def test_a_training_that_diverges():
     with pytest.raises(InputError, match="Solver produced non-finite parameter weights"):
         MLPRegressor(solver="lbfgs", early_stopping=True, random_state=0).fit(X_REG, Y_REG * 1e200)
     settings = {"solver": "sgd", "activation": "identity", "learning_rate_init": 1.0, "early_stopping": True}
-    with pytest.warns(ConvergenceWarning, match="the best parameters are back"):
+    with pytest.warns(ConvergenceWarning, match="the best weights were restored"):
         model = MLPRegressor(**settings, random_state=0).fit(X_REG * 20, Y_REG)
     assert math.isnan(model.validation_scores_[-1])
     assert np.isfinite(model.coefs_[0]).all()
@@ -1047,7 +1047,7 @@ def test_float_labels_can_be_saved_and_class_weights_are_checked(tmp_path: Path)
         Network.load(model.network_.save(tmp_path / "iris.safetensors")).predict(X).tolist()
         == model.predict(X).tolist()
     )
-    with pytest.raises(ValueError, match="class_weight must hold"):
+    with pytest.raises(ValueError, match="class_weight must contain"):
         MLPClassifier(class_weight={0: -1.0}).fit(X, y)
 
 

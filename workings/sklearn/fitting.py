@@ -1,8 +1,8 @@
-"""How an estimator is trained: on data that scikit-learn has checked, in its orders, to its end.
+"""Training by scikit-learn's rules: its row order, its stopping criteria and its callbacks.
 
-The loop is that of ``Training``; here is what scikit-learn does differently around it.  ``Convergence`` fills an
-estimator's attributes from the history and decides when to stop; ``Scores`` only looks at a score; ``Told`` speaks to
-the callbacks of scikit-learn 1.9.
+``EstimatorTraining`` is a ``Training`` on data that scikit-learn has validated.  The other classes are
+callbacks.  ``Convergence`` fills an estimator's attributes from the history and decides when to stop.
+``Scores`` records a validation score.  ``Told`` calls the callbacks of scikit-learn 1.9.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from workings.training.training import Training
 
 
 class EstimatorTraining(Training):
-    """A training on data that scikit-learn has checked, in its orders, with rows of weight 0 kept in their batches.
+    """A training on validated data, which shuffles like scikit-learn and keeps rows of weight 0 in batches.
 
-    It compiles sooner than ``Network.fit``: an estimator is fitted again and again, in folds, searches and other
-    sizes of its layers, all of which the same compiled program serves.
+    It compiles for shorter trainings than ``Network.fit``: cross-validation and searches fit an estimator
+    many times, and one compiled program serves all of these fits, also with other layer sizes.
     """
 
     worth_compiling: ClassVar[float] = 0.02
@@ -56,10 +56,10 @@ class EstimatorBatches(Batches):
 
 
 class Convergence(Callback):
-    """Records each epoch in the estimator, and ends or slows training by scikit-learn's rules.
+    """Store each epoch in the estimator, and stop or slow down training by scikit-learn's rules.
 
-    For early stopping it ``follows`` a column of the history, or a function that gives the score; however training
-    ends, the best parameters are then put back.
+    ``follows`` is what early stopping monitors: a column of the history, or a function that returns the
+    score.  At the end of training, also after an error, the best weights are restored.
     """
 
     looks_back = True
@@ -80,11 +80,11 @@ class Convergence(Callback):
                 break
 
     def fewest_to_come(self) -> int:
-        patience = min(self.estimator.n_iter_no_change, sys.maxsize)  # it may be infinite
+        patience = min(self.estimator.n_iter_no_change, sys.maxsize)  # n_iter_no_change may be infinite
         return int(patience) + 1 - int(self.estimator._no_improvement_count)
 
     def record(self, training: RunningTraining, index: int, epoch: int) -> None:
-        """Write one epoch into the estimator's attributes."""
+        """Store one epoch in the estimator's attributes."""
         own = self.estimator
         own.n_iter_, own.t_ = own.n_iter_ + 1, own.t_ + len(training.X)
         own.loss_ = training.history["loss"][index]
@@ -110,13 +110,13 @@ class Convergence(Callback):
             training.network.keep(self.estimator._best)
 
     def count(self, no_better: bool) -> None:
-        """Count the epochs that were no better."""
+        """Count consecutive epochs without improvement."""
         self.estimator._no_improvement_count = self.estimator._no_improvement_count + 1 if no_better else 0
 
     def ends(self, training: RunningTraining, epoch: int) -> bool:
-        """End training after an epoch, or go on with a fifth of the rate; say whether it is the end."""
+        """Stop training after an epoch, or divide the learning rate by 5; return whether training stops."""
         own, what = self.estimator, "loss" if self.follows is None else "score"
-        why = f"The {what} was not better by tol={own.tol:g} for {own.n_iter_no_change} epochs."
+        why = f"The {what} did not improve by tol={own.tol:g} for {own.n_iter_no_change} epochs."
         ending = self.rate != "adaptive" or training.rate(training.step) <= 1e-6
         if ending:
             training.stop(why, epoch)
@@ -124,12 +124,12 @@ class Convergence(Callback):
             training.set_rate(training.rate(training.step) / 5)
             own._no_improvement_count = 0
         if own.verbose:
-            print(f"{why} {'Stopping.' if ending else f'The learning rate is {training.rate(training.step):g} now.'}")
+            print(f"{why} {'Stopping.' if ending else f'The learning rate is now {training.rate(training.step):g}.'}")
         return ending
 
 
 class Scores(Callback):
-    """Records a score of the estimator on the validation rows after each epoch, where nothing follows it."""
+    """Record a validation score of the estimator after each epoch, without early stopping."""
 
     every_epoch = True
 
@@ -145,7 +145,7 @@ class Scores(Callback):
 
 
 class Told(Callback):
-    """Tells the callbacks of scikit-learn 1.9 of each epoch, and ends training if one of them asks for it."""
+    """Call the callbacks of scikit-learn 1.9 for each epoch, and stop training if one of them requests it."""
 
     def __init__(self, estimator: Any, context: Any, X: Any, y: Any, weights: Array | None) -> None:
         self.estimator, self.context = estimator, context
@@ -156,14 +156,14 @@ class Told(Callback):
         self.context.call_on_fit_task_begin(**self.told())
 
     def on_epoch_begin(self, training: RunningTraining) -> None:
-        if training.epoch < training.epochs:  # L-BFGS begins one more than there are
+        if training.epoch < training.epochs:  # L-BFGS starts one epoch more than there are
             self.task = self.context.subcontext(task_name="epoch")
             self.task.call_on_fit_task_begin(**self.told())
 
     def on_epoch_end(self, training: RunningTraining) -> None:
         task, self.task = self.task, None
         if task.call_on_fit_task_end(**self.told()):
-            training.stop("a callback of scikit-learn asked for it")
+            training.stop("stopped by a callback of scikit-learn")
 
     def on_train_end(self, training: RunningTraining) -> None:
         if self.task is not None:
@@ -171,5 +171,5 @@ class Told(Callback):
         self.context.call_on_fit_task_end(**self.told())
 
     def told(self) -> dict[str, Any]:
-        """What a callback may ask for."""
+        """Return the arguments for scikit-learn's callbacks."""
         return {"estimator": self.estimator, "reconstruction_attributes": self.estimator._snapshot, **self.data}

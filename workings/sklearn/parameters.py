@@ -1,7 +1,7 @@
-"""What the estimators' parameters mean: which are refused, and which parts of a network the others stand for.
+"""Parameters of the estimators: check them, and translate them into layers, regularizers and optimizers.
 
-scikit-learn's names and conventions are put into this library's layers, losses, regularizers and optimizers here, and
-nowhere else.  Where a convention of theirs was not one of ours, it is a formula of its own: ``L2PerRow``, say.
+Only this module translates scikit-learn's names and conventions into those of Workings.  A convention that
+Workings did not have is a formula of its own, such as ``L2PerRow``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from workings.support.arrays import describe
 
 # -- checking parameters --------------------------------------------------------------------
 
-# What numbers may be: from, to, whether each end belongs to it.
+# The allowed interval: lower bound, upper bound, whether each of them is included.
 RANGES: dict[str, tuple[float, float, bool, bool]] = {
     "alpha": (0, math.inf, True, False),
     "learning_rate_init": (0, math.inf, False, False),
@@ -54,6 +54,13 @@ RANGES: dict[str, tuple[float, float, bool, bool]] = {
     "l1": (0, math.inf, True, False),
     "weight_decay": (0, math.inf, True, False),
 }
+# Positive whole numbers, with the other value that is allowed.
+COUNTS: dict[str, float | str | None] = {
+    "max_iter": None,
+    "max_fun": None,
+    "n_iter_no_change": math.inf,
+    "batch_size": "auto",
+}
 CHOICES: dict[str, Sequence[str]] = {
     "solver": ("lbfgs", "sgd", "adam"),
     "learning_rate": ("constant", "invscaling", "adaptive"),
@@ -62,193 +69,230 @@ CHOICES: dict[str, Sequence[str]] = {
 SWITCHES = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "batch_norm")
 
 
-def check_parameters(given: Mapping[str, Any]) -> None:
-    """Refuse parameters that mean nothing.
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Check the parameters of an estimator.
 
     Raises
     ------
     InputError
-        With what arrived, and what it may be.
+        If a parameter has a wrong value; the message has the value and the allowed ones.
     """
     for name, choices in CHOICES.items():
-        if given[name] not in choices:
-            raise unknown_name(name, given[name], choices)
-    for name, (low, high, with_low, with_high) in RANGES.items():
-        value = given[name]
-        is_in = is_number(value) and low <= value <= high and (value > low or with_low) and (value < high or with_high)
-        if not is_in:
-            ends = f"{'[' if with_low else '('}{low}, {high}{']' if with_high else ')'}"
-            raise InputError(f"{name} must be a number in {ends}, not {describe(value)}.")
+        if parameters[name] not in choices:
+            raise unknown_name(name, parameters[name], choices)
+    for name in RANGES:
+        check_range(name, parameters[name])
     for name in SWITCHES:
-        if not isinstance(given[name], (bool, np.bool_)):
-            raise InputError(f"{name} must be True or False, not {describe(given[name])}.")
-    for name, other in (("max_iter", None), ("max_fun", None), ("n_iter_no_change", math.inf), ("batch_size", "auto")):
-        if not is_whole(given[name]) and (other is None or not np.array_equal(given[name], other)):
-            more = "" if other is None else f" or {other!r}"
-            raise InputError(f"{name} must be a whole number from 1{more}, not {describe(given[name])}.")
-    check_class_weight(given.get("class_weight"))
-    if not isinstance(given["callbacks"], (list, tuple)):
-        raise InputError(f"callbacks is a list, such as [EarlyStopping()], not {describe(given['callbacks'])}.")
-    if given["clip"] is not None and not (is_number(given["clip"]) and 0 < given["clip"] < math.inf):
-        raise InputError(f"clip must be a positive number or None, not {describe(given['clip'])}.")
+        if not isinstance(parameters[name], (bool, np.bool_)):
+            raise InputError(f"{name} must be True or False, not {describe(parameters[name])}.")
+    for name, other in COUNTS.items():
+        value = parameters[name]
+        if not is_positive_integer(value) and (other is None or not np.array_equal(value, other)):
+            alternative = "" if other is None else f" or {other!r}"
+            raise InputError(f"{name} must be a positive whole number{alternative}, not {describe(value)}.")
+    check_class_weight(parameters.get("class_weight"))
+    callbacks, clip = parameters["callbacks"], parameters["clip"]
+    if not isinstance(callbacks, (list, tuple)):
+        raise InputError(f"callbacks must be a list, such as [EarlyStopping()], not {describe(callbacks)}.")
+    if clip is not None and not (is_number(clip) and 0 < clip < math.inf):
+        raise InputError(f"clip must be a positive number or None, not {describe(clip)}.")
 
 
-def check_class_weight(given: Any) -> None:
-    """Refuse what says nothing about labels; several labels a row have a list of dicts, as in scikit-learn."""
-    is_balanced = isinstance(given, str) and given == "balanced"
-    if not (given is None or is_balanced or isinstance(given, (Mapping, list))):
-        raise InputError(f'class_weight must be None, "balanced" or a dict of label to weight, not {describe(given)}.')
+def check_range(name: str, value: Any) -> None:
+    """Check that a parameter is a number in its interval."""
+    low, high, with_low, with_high = RANGES[name]
+    is_inside = is_number(value) and low <= value <= high
+    if not is_inside or (value == low and not with_low) or (value == high and not with_high):
+        interval = f"{'[' if with_low else '('}{low}, {high}{']' if with_high else ')'}"
+        raise InputError(f"{name} must be a number in {interval}, not {describe(value)}.")
+
+
+def check_class_weight(class_weight: Any) -> None:
+    """Check the type of ``class_weight``; for multilabel targets it may be a list of dicts."""
+    is_balanced = isinstance(class_weight, str) and class_weight == "balanced"
+    if not (class_weight is None or is_balanced or isinstance(class_weight, (Mapping, list))):
+        raise InputError(
+            f'class_weight must be None, "balanced" or a dict of label to weight, not {describe(class_weight)}.'
+        )
 
 
 def is_number(value: Any) -> bool:
-    """Whether this is a number, and no truth value."""
+    """Whether a value is a real number, not a boolean."""
     return isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
 
 
-def is_whole(value: Any) -> bool:
-    """Whether this is a whole number from 1."""
+def is_positive_integer(value: Any) -> bool:
+    """Whether a value is a whole number of at least 1, not a boolean."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 # -- from parameters to the parts of a network ----------------------------------------------
 
-THEIR_ACTIVATIONS = {"logistic": "sigmoid"}
-OUTPUTS = {"classes": "softmax", "labels": "logistic", "counts": "exp", "numbers": "identity"}
+ACTIVATION_NAMES = {"logistic": "sigmoid"}  # scikit-learn's name to that of Workings
+OUTPUT_ACTIVATIONS = {"classes": "softmax", "labels": "logistic", "counts": "exp", "numbers": "identity"}
 
 
 @dataclass(frozen=True)
 class ScikitLearnsSquaredError(SquaredError):
-    """Half the mean over rows and outputs, with the gradient of the sum over outputs.
+    """Half the mean squared error over rows and outputs, with the gradient of the sum over outputs.
 
-    With several outputs the two do not fit each other (its issue 8349).  Its stochastic solvers step along this
-    gradient and report this loss, so both are needed to do as they do.
+    With several outputs, this gradient is not that of this loss (scikit-learn's issue 8349).  Its stochastic
+    solvers follow this gradient and report this loss, so equal numbers need both.
     """
 
     half: bool = True
 
     def reduce(self, weights: bool) -> tuple[Formula, Formula]:
-        return super().reduce(weights)[0], followed(self).reduce(weights)[1]
+        return super().reduce(weights)[0], loss_matching_gradient(self).reduce(weights)[1]
 
 
-def followed(loss: Loss) -> Loss:
-    """The loss whose gradient was followed: this one, but for scikit-learn's of several outputs."""
+def loss_matching_gradient(loss: Loss) -> Loss:
+    """Return the loss whose gradient training follows: it differs only for ``ScikitLearnsSquaredError``."""
     if isinstance(loss, ScikitLearnsSquaredError):
         return SquaredError(half=True, reduction="mean of rows")
     return loss
 
 
 @functools.lru_cache(maxsize=32)
-def shared_runners(layers: tuple[Layer, ...], loss: Loss, regularizers: tuple[Regularizer, ...]) -> dict[Any, Any]:
-    """What networks of the same description compile, which is the same for all of them."""
+def shared_runners(
+    layers: tuple[Layer, ...],
+    loss: Loss,
+    regularizers: tuple[Regularizer, ...],
+) -> dict[Any, Any]:
+    """Return the cache of runners for all networks with this description."""
     return {}
 
 
 def share_runners(network: Network) -> None:
-    """Let a network use what networks of its description have compiled."""
+    """Let a network use the runners of networks with the same description."""
     try:
         network.runners = shared_runners(network.layers, network.loss, network.regularizers)
-    except TypeError:  # a part of the user's own that cannot be compared
+    except TypeError:  # a custom part that is not hashable
         network.runners = {}
 
 
-def sizes_of(estimator: Any) -> list[int]:
-    """The sizes of the hidden layers, as a list."""
-    given = estimator.hidden_layer_sizes
-    sizes = list(given) if np.iterable(given) and not isinstance(given, str) else [given]
+def hidden_sizes_of(estimator: Any) -> list[int]:
+    """Return the sizes of the hidden layers as a list."""
+    value = estimator.hidden_layer_sizes
+    sizes = list(value) if np.iterable(value) and not isinstance(value, str) else [value]
     for size in sizes:
         if isinstance(size, numbers.Integral) and not isinstance(size, bool) and size <= 0:
             raise InputError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-        if not is_whole(size):
-            raise InputError(f"hidden_layer_sizes must hold whole numbers from 1, not {describe(size)}.")
+        if not is_positive_integer(size):
+            raise InputError(f"hidden_layer_sizes must contain positive whole numbers, not {describe(size)}.")
     return [int(size) for size in sizes]
 
 
-def for_each(value: Any, name: str, count: int, layers: str, one: tuple[type, ...]) -> list[Any]:
-    """A setting of each layer: the same for all, or as a list gives them."""
-    if value is None or isinstance(value, one) or callable(value) or not isinstance(value, Sequence):
+def per_layer(value: Any, name: str, count: int, layers: str, scalars: tuple[type, ...]) -> list[Any]:
+    """Return one setting per layer from a list of them or from one for all layers.
+
+    ``layers`` names the layers in the error message; ``scalars`` are types that are one setting, not a list.
+    """
+    if value is None or isinstance(value, scalars) or callable(value) or not isinstance(value, Sequence):
         return [value] * count
     if len(value) != count:
-        raise InputError(f"{name} has {len(value)} entries, but there are {count} {layers}: give one for each, or one.")
+        raise InputError(
+            f"{name} has {len(value)} entries, but there are {count} {layers}: pass one entry per layer, "
+            f"or one value for all."
+        )
     return list(value)
 
 
-def rates_of(dropout: Any, count: int) -> list[float]:
-    """The share that is dropped after each hidden layer."""
-    given = dropout.tolist() if isinstance(dropout, np.ndarray) else dropout
-    rates = for_each(given, "dropout", count, "hidden layers", (str, float, int))
+def dropout_rates_of(dropout: Any, count: int) -> list[float]:
+    """Return the dropout rate of each hidden layer."""
+    value = dropout.tolist() if isinstance(dropout, np.ndarray) else dropout
+    rates = per_layer(value, "dropout", count, "hidden layers", (str, float, int))
     for rate in rates:
         if not (is_number(rate) and 0 <= rate < 1):
             raise InputError(
-                f"dropout must be a number from 0 to less than 1, or a list with one for each hidden layer, not "
-                f"{describe(rate)}."
+                f"dropout must be a number in [0, 1), or a list of such numbers, one for each hidden layer, "
+                f"not {describe(rate)}."
             )
     return rates
 
 
 def layers_of(estimator: Any, n_in: int, n_out: int, last: str) -> list[Layer]:
-    """The layers, with the first values that scikit-learn would draw, or those that ``init`` asks for."""
-    sizes = sizes_of(estimator)
-    bends = for_each(estimator.activation, "activation", len(sizes), "hidden layers", (str, Activation))
-    bends = [THEIR_ACTIVATIONS.get(bend, bend) if isinstance(bend, str) else bend for bend in bends]
-    same = last if isinstance(estimator.activation, (list, tuple)) else estimator.activation
-    rates = rates_of(estimator.dropout, len(sizes))
-    first = for_each(estimator.init, "init", len(sizes) + 1, "layers, with the last", (str, np.ndarray))
+    """Return the layers, with the initializers; ``last`` is the activation of the output layer."""
+    sizes = hidden_sizes_of(estimator)
+    scalars = (str, Activation)
+    activations = per_layer(estimator.activation, "activation", len(sizes), "hidden layers", scalars)
+    activations = [ACTIVATION_NAMES.get(a, a) if isinstance(a, str) else a for a in activations]
+    rates = dropout_rates_of(estimator.dropout, len(sizes))
+    weights = per_layer(estimator.init, "init", len(sizes) + 1, "layers, with the last", (str, np.ndarray))
     layers: list[Layer] = []
-    for units, bend, rate, weights in zip(sizes, bends, rates, first[:-1], strict=True):
-        starts = starts_of(weights, bend, n_in + units)
-        layers += [Dense(units, **starts), BatchNorm(bend)] if estimator.batch_norm else [Dense(units, bend, **starts)]
-        layers += [Dropout(rate)] if rate else []
+    for units, activation, rate, W in zip(sizes, activations, rates, weights[:-1], strict=True):
+        initial = initial_values(W, activation, n_in + units)
+        if estimator.batch_norm:
+            layers += [Dense(units, **initial), BatchNorm(activation)]
+        else:
+            layers.append(Dense(units, activation, **initial))
+        if rate:
+            layers.append(Dropout(rate))
         n_in = units
-    return [*layers, Dense(n_out, last, **starts_of(first[-1], same, n_in + n_out))]
+    # scikit-learn draws the last layer's weights for the hidden layers' activation.
+    activation = last if isinstance(estimator.activation, (list, tuple)) else estimator.activation
+    return [*layers, Dense(n_out, last, **initial_values(weights[-1], activation, n_in + n_out))]
 
 
-def starts_of(weights: InitializerLike, bend: Any, fans: int) -> dict[str, Any]:
-    """What a layer's weights and biases begin with; scikit-learn takes Glorot's bound with 2 for the sigmoid, not 6."""
+def initial_values(weights: InitializerLike, activation: str | Activation, fans: int) -> dict[str, Any]:
+    """Return the initializers of a layer's weights and biases.
+
+    By default, both are drawn like scikit-learn's: Glorot's bound, with 2 in place of 6 for the sigmoid.
+    """
     if weights is not None:
         return {"weights": weights}
-    drawn = GlorotUniformOf(fans, 2.0 if getattr(bend, "name", bend) in ("sigmoid", "logistic") else 6.0)
-    return {"weights": drawn, "biases": drawn}
+    is_sigmoid = getattr(activation, "name", activation) in ("sigmoid", "logistic")
+    initializer = GlorotUniformOf(fans, 2.0 if is_sigmoid else 6.0)
+    return {"weights": initializer, "biases": initializer}
 
 
 def regularizers_of(estimator: Any) -> list[Regularizer]:
-    """The penalties that are asked for."""
-    wanted: list[tuple[float, type[Regularizer]]] = [
+    """Return the regularizers with a strength other than 0."""
+    strengths: list[tuple[float, type[Regularizer]]] = [
         (estimator.alpha, L2PerRow),
         (estimator.weight_decay, L2),
         (estimator.l1, L1),
     ]
-    return [kind(float(number)) for number, kind in wanted if number]  # type: ignore[call-arg]
+    return [kind(float(strength)) for strength, kind in strengths if strength]  # type: ignore[call-arg]
 
 
 def optimizer_of(estimator: Any) -> Part | LBFGS:
-    """The optimizer: the one given, or the solver; with schedule and clipping."""
-    chosen = checked_optimizer(estimator.optimizer) if estimator.optimizer is not None else solver_of(estimator)
-    if isinstance(chosen, LBFGS):
+    """Return the parameter ``optimizer`` or that of the solver, with schedule and gradient clipping."""
+    if estimator.optimizer is None:
+        optimizer: Part | LBFGS = solver_of(estimator)
+    else:
+        optimizer = checked_optimizer(estimator.optimizer)
+    if isinstance(optimizer, LBFGS):
         if estimator.schedule is not None or estimator.clip is not None:
-            raise InputError("L-BFGS chooses its steps itself: leave schedule and clip out, or take another solver.")
-        return chosen
-    *before, last = chosen.parts
+            raise InputError("L-BFGS does not support schedule and clip: remove them, or use another solver.")
+        return optimizer
+    *before, last = optimizer.parts
     if estimator.schedule is not None:
         last = dataclasses.replace(last, lr=estimator.schedule)  # type: ignore[call-arg]
-    before = [*([ClipByNorm(float(estimator.clip))] if estimator.clip is not None else []), *before]
+    if estimator.clip is not None:
+        before = [ClipByNorm(float(estimator.clip)), *before]
     return Chain(*before, last) if before else last
 
 
 def solver_of(estimator: Any) -> Optimizer | LBFGS:
-    """The optimizer that a solver's name and constants stand for."""
+    """Return the optimizer that corresponds to ``solver`` and its constants."""
     rate = float(estimator.learning_rate_init)
-    if estimator.solver == "lbfgs":  # SciPy's own limit, which scikit-learn leaves as it is
-        smallest = 1e7 * float(np.finfo(np.float64).eps)
-        return LBFGS(tolerance=float(estimator.tol), improvement=smallest, evaluations=int(estimator.max_fun))
+    if estimator.solver == "lbfgs":
+        return LBFGS(
+            tolerance=float(estimator.tol),
+            improvement=1e7 * float(np.finfo(np.float64).eps),  # SciPy's default, which scikit-learn uses
+            evaluations=int(estimator.max_fun),
+        )
     if estimator.solver == "adam":
-        return AdamEpsilonHat(rate, float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon))
+        beta_1, beta_2 = float(estimator.beta_1), float(estimator.beta_2)
+        return AdamEpsilonHat(rate, beta_1, beta_2, float(estimator.epsilon))
     if estimator.momentum == 0:
         return SGD(rate)
-    kept = min(float(estimator.momentum), math.nextafter(1, 0))  # scikit-learn allows 1
-    return Nesterov(rate, kept) if estimator.nesterovs_momentum else Momentum(rate, kept)
+    momentum = min(float(estimator.momentum), math.nextafter(1, 0))  # scikit-learn allows 1
+    return Nesterov(rate, momentum) if estimator.nesterovs_momentum else Momentum(rate, momentum)
 
 
-def takes_all_rows(estimator: Any) -> bool:
-    """Whether L-BFGS makes the steps."""
-    given = estimator.optimizer
-    return isinstance(given, LBFGS) or (given is None and estimator.solver == "lbfgs")
+def uses_lbfgs(estimator: Any) -> bool:
+    """Whether the optimizer is L-BFGS."""
+    optimizer = estimator.optimizer
+    return isinstance(optimizer, LBFGS) or (optimizer is None and estimator.solver == "lbfgs")
