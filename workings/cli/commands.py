@@ -55,6 +55,17 @@ app = typer.Typer(
 NETWORKS = ("xor", "moons", "digits", "mnist")
 
 
+@functools.cache
+def default_rates() -> str:
+    """Return the default learning rate of each optimizer as text."""
+    names: dict[float, list[str]] = {}
+    for name in OPTIMIZER_NAMES:
+        rate = getattr(optimizer_named(name), "lr", None)
+        if rate is not None:  # L-BFGS has none
+            names.setdefault(rate, []).append(name)
+    return "; ".join(f"{rate:g} for {', '.join(group)}" for rate, group in names.items())
+
+
 def show_version(is_requested: bool) -> None:
     """Print the version and exit."""
     if is_requested:
@@ -91,7 +102,7 @@ def run(
 ) -> None:
     """Train the networks of four tutorials; write a report with plots, and compare with published results.
 
-    Exit code 1: a measured figure differs from the published one.
+    Exit code 1: at least one measured figure differs from its reference.
     """
     found: dict[str, list[Figure]] = {}
     with plain_errors(), progress_bars() as progress:
@@ -137,7 +148,7 @@ def train(
         str, typer.Option(help="Loss, or auto: CrossEntropy for classification, SquaredError for regression")
     ] = "auto",
     optimizer: Annotated[str, typer.Option(help=f"Optimizer: {', '.join(OPTIMIZER_NAMES)}")] = "adam",
-    lr: Annotated[float | None, typer.Option(help="Learning rate (default: depends on the optimizer)")] = None,
+    lr: Annotated[float | None, typer.Option(help=f"Learning rate (default: {default_rates()})")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Maximum number of epochs")] = 200,
     batch_size: Annotated[int, typer.Option(min=0, help="Batch size, in rows (0: full batch)")] = 32,
     validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation (0: none)")] = 0.2,
@@ -284,7 +295,9 @@ def explain(
         str | None,
         typer.Option(help=f"Optimizer: {', '.join(OPTIMIZER_NAMES)} (default: the experiment's; sgd for a model)"),
     ] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate (default: depends on the optimizer)")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help=f"Learning rate (default: the experiment's; for a model {default_rates()})")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Experiment only: random seed (default: the tutorial's)")
     ] = None,
@@ -409,9 +422,7 @@ def doctor(
     hidden: Annotated[str, typer.Option(help="Table only: units of each hidden layer, separated by commas")] = "32,16",
     activation: Annotated[str, typer.Option(help="Table only: activation function of the hidden layers")] = "relu",
     optimizer: Annotated[str, typer.Option(help=f"Table only: optimizer ({', '.join(OPTIMIZER_NAMES)})")] = "adam",
-    lr: Annotated[
-        float | None, typer.Option(help="Table only: learning rate (default: depends on the optimizer)")
-    ] = None,
+    lr: Annotated[float | None, typer.Option(help=f"Table only: learning rate (default: {default_rates()})")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Table only: maximum number of epochs")] = 200,
     impute: Annotated[
         bool, typer.Option(help="Table only: fill missing values with the median or the most frequent category")
@@ -562,10 +573,14 @@ def translate(
         str | None,
         typer.Option(help=f"Optimizer: {', '.join(OPTIMIZER_NAMES)} (default: from the settings, else adam)"),
     ] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate (default: depends on the optimizer)")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Number of epochs (default: 100)")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help=f"Learning rate (default: from the settings, else {default_rates()})")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Number of epochs (default: from the settings, else 100)")
+    ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=0, help="Batch size, in rows (0: full batch; default: 32)")
+        int | None, typer.Option(min=0, help="Batch size, in rows (0: full batch; default: from the settings, else 32)")
     ] = None,
     rows: Annotated[
         int | None, typer.Option(min=1, help="Number of training rows, on which scikit-learn's alpha may depend")
@@ -629,7 +644,7 @@ def export(
         ),
     ],
     int8: Annotated[
-        bool, typer.Option(help="C only: store the weights as int8, and report the loss in accuracy")
+        bool, typer.Option(help="C only: store the weights as int8, and report how the predictions change")
     ] = False,
     name: Annotated[str | None, typer.Option(help="C only: prefix of all names (default: the file's name)")] = None,
 ) -> None:

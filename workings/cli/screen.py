@@ -124,6 +124,12 @@ def figures_table(name: str, figures: Sequence[Figure]) -> Table:
 
 
 EPOCHS_SHOWN = 5  # as many as fit into 80 columns
+PLACES = {
+    "statement": "statements of the program",
+    "data": "data",
+    "settings": "settings of the network",
+    "training": "training",
+}
 
 
 def museum_table() -> Table:
@@ -136,7 +142,7 @@ def museum_table() -> Table:
     for mistake in MISTAKES.values():
         if mistake.place != place:
             place = mistake.place
-            table.add_row(f"[underline]{place}[/]", "", "")
+            table.add_row(f"[underline]{PLACES[place]}[/]", "", "")
         table.add_row(mistake.name, escape(mistake.what), escape(mistake.source))
     return table
 
