@@ -45,9 +45,11 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command(command):
     done = command("--help")
     assert done.exit_code == 0
-    for name in ("run", "train", "predict", "summary", "script", "explain", "export"):
+    for name in ("run", "train", "predict", "summary", "script", "explain", "doctor", "museum", "translate", "export"):
         assert name in done.stdout
         assert command(name, "--help").exit_code == 0
+        assert command(name, "-h").stdout == command(name, "--help").stdout
+    assert command("-h").stdout == done.stdout
 
 
 def test_version(command):
@@ -224,7 +226,7 @@ def test_a_pipeline_with_more_categories_than_are_learned_here_predicts(command,
     assert frame["prediction"].to_list() == pipeline.predict(table).tolist()
     found = np.stack([frame[f"p({label})"] for label in ("high", "low")], axis=1)
     np.testing.assert_allclose(found, pipeline.predict_proba(table), rtol=1e-9)
-    assert "one of 1500: c00000, c00001" in command("summary", f"m.{end}").stdout
+    assert "1500 categories: c00000, c00001" in command("summary", f"m.{end}").stdout
     Path("new.csv").write_text("a,code\n1,c99999\n")
     refused = command("predict", f"m.{end}", "new.csv")
     assert refused.exit_code == 2
@@ -277,7 +279,7 @@ def test_several_numbers_a_row_are_predicted_each_in_its_column(command, tmp_pat
     files.save(bare, f"bare.{end}")  # of which nothing is standardized
     told = command("summary", f"bare.{end}").stdout
     assert "1 numeric column taken as it is; target 'target': regression, in its own unit" in told
-    assert "  a: number, taken as it is" in told
+    assert "  a: number, not standardized" in told
     assert command("predict", f"bare.{end}", "rows.csv", "--out", "bare.csv").exit_code == 0
     np.testing.assert_allclose(read_table("bare.csv")["prediction"], bare.predict(table[["a"]]), rtol=1e-9)
 
@@ -381,10 +383,10 @@ def test_a_class_that_is_only_in_the_validation_rows_is_known(command, tmp_path)
     [
         (["--target", "specis"], "Did you mean 'species'?"),
         (["--target", "species", "--activation", "rellu"], "Did you mean 'relu'?"),
-        (["--target", "species", "--hidden", "32;16"], "whole numbers with commas"),
+        (["--target", "species", "--hidden", "32;16"], "whole numbers separated by commas"),
         (["--target", "species", "--optimizer", "adm"], "Did you mean 'adam'?"),
-        (["--target", "species", "--loss", "SquaredError"], "does not suit a target of classes"),
-        (["--target", "species", "--validation", "1.5"], "a share from 0 to below 1"),
+        (["--target", "species", "--loss", "SquaredError"], "does not suit classification"),
+        (["--target", "species", "--validation", "1.5"], "a fraction from 0 to below 1"),
         (["--target", "species", "--optimizer", "sgd", "--lr", "1e200"], "diverged"),
     ],
 )
@@ -417,7 +419,7 @@ def test_every_optimizer_and_option_trains(command):
 def test_explain_works_a_step_of_an_experiment(command):
     done = command("explain", "xor", "--row", 1, "--html", "xor.html", "--tex", "xor.tex")
     assert done.exit_code == 0, done.output
-    assert "the step takes rows 0 to 3 of 4" in done.output
+    assert "the step uses rows 0 to 3 of 4" in done.output
     assert "<math" in Path("xor.html").read_text(encoding="utf-8")
     assert r"\documentclass" in Path("xor.tex").read_text(encoding="utf-8")
     assert "J before the step" in command("explain", "digits", "--row", 5).output
@@ -428,9 +430,9 @@ def test_explain_works_a_step_of_a_model_with_rows_of_a_table(command, flowers):
     model = flowers / "model.safetensors"
     done = command("explain", model, FLOWERS, "--optimizer", "adam", "--row", 20)
     assert done.exit_code == 0, done.output
-    assert "the step takes rows 16 to 23" in done.output
+    assert "the step uses rows 16 to 23" in done.output
     spread = command("explain", model, FLOWERS).output
-    assert "the step takes rows 0, 21, 43" in spread  # of all classes
+    assert "the step uses rows 0, 21, 43" in spread  # of all classes
     assert "columns of X: 0 sepal_length, 1 sepal_width" in spread
     assert "outputs: 0 setosa, 1 versicolor, 2 virginica" in spread
     assert "Adam(lr=0.001" in done.output
@@ -443,10 +445,11 @@ def test_explain_says_what_it_lacks(command, flowers, tmp_path):
     model = flowers / "model.safetensors"
     Path("no.npz").write_text("no")
     for arguments, words in (
-        ((model,), "Which rows?"), ((model, "nowhere.npz"), "no file"), ((model, "no.npz"), "no .npz file"),
+        ((model,), "Rows are missing"), ((model, "nowhere.npz"), "does not exist"),
+        ((model, "no.npz"), "not an .npz file"),
         (("xor", "--row", 9), "no row 9"), (("xor", "--why", "Q1[0]"), "Q1"), (("xor", "--html", "x.pdf"), ".html"),
-        (("xor", FLOWERS), "has its own"), (("moon",), "Did you mean 'moons'?"), ((FLOWERS,), "train a model first"),
-        (("xor", "--lr", "-1"), "not -1.0"),
+        (("xor", FLOWERS), "has its own rows"), (("moon",), "Did you mean 'moons'?"),
+        ((FLOWERS,), "train a model first"), (("xor", "--lr", "-1"), "not -1.0"),
     ):  # fmt: skip
         done = command("explain", *arguments)
         assert done.exit_code == 2, done.output
@@ -466,7 +469,7 @@ def test_the_doctor_sees_the_columns_of_a_table(command):
     assert "validation" in done.output
     for arguments, words in (
         (("moon",), "Did you mean 'moons'?"), (("moons", FLOWERS), "has its own rows"),
-        (("model.safetensors", "--target", "x"), "knows its target"),
+        (("model.safetensors", "--target", "x"), "stores its target"),
     ):  # fmt: skip
         done = command("doctor", *arguments)
         assert done.exit_code == 2, done.output

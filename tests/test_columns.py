@@ -94,7 +94,7 @@ def model(path: Path, kind: Kind) -> Network:
 
 def from_file(network: Network, path: Path) -> np.ndarray:
     """X as `workings predict` makes it."""
-    preprocessing, frame = table_models.frame_for(network, path)
+    preprocessing, frame = table_models.read_rows(network, path)
     return preprocessing.transform(frame)
 
 
@@ -162,7 +162,7 @@ def test_an_unknown_word_is_refused_by_every_table_or_is_zeros(tmp_path: Path, c
     for table in [*given, read_table(new, columns=network.preprocessing)]:
         with pytest.raises(InputError, match=r"The category '.*' in row 2 .*, column 'column' was not in the training"):
             network.predict(table)
-    preprocessing, frame = table_models.frame_for(network, new)
+    preprocessing, frame = table_models.read_rows(network, new)
     for table in [*given, frame]:
         X = preprocessing.transform(table, unknown="ignore")
         assert not X[1, 1:].any()

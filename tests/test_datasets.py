@@ -329,8 +329,8 @@ BROKEN = {
     "unknown type": (GOOD[:2] + b"\7" + GOOD[3:], "not an IDX file"),
     "no dimensions": (bytes([0, 0, 8, 0, 1]), "not an IDX file"),
     "header cut off": (GOOD[:9], "within its header"),
-    "numbers cut off": (GOOD[:-1], "6 bytes of numbers but holds only 5"),
-    "too many numbers": (GOOD + b"\0", "6 bytes of numbers but holds more"),
+    "numbers cut off": (GOOD[:-1], "6 bytes of data by its header, but holds only 5"),
+    "too many numbers": (GOOD + b"\0", "6 bytes of data by its header, but holds more"),
     "nothing in it": (bytes([0, 0, 8, 1, 0, 0, 0, 0]), "empty"),
     "a header that claims 2^64 bytes": (bytes([0, 0, 8, 2] + [255] * 8) + bytes(6), "above"),
 }
@@ -405,7 +405,7 @@ def test_values_that_are_no_pixels_are_refused(tmp_path, row, message):
 def test_other_columns_are_refused(tmp_path):
     with pytest.raises(FileError, match="no labels"):
         datasets.kaggle_csv(kaggle_file(tmp_path, "0", header=datasets.PIXELS))
-    with pytest.raises(FileError, match="has 2 columns, beginning with 'a, b'"):
+    with pytest.raises(FileError, match="has 2 columns, starting with 'a, b'"):
         datasets.kaggle_csv(kaggle_file(tmp_path, "0,1", header=["a", "b"]))
     with pytest.raises(FileError, match="no rows"):
         datasets.kaggle_csv(kaggle_file(tmp_path))

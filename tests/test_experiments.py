@@ -41,7 +41,7 @@ def test_a_figure_agrees_with_the_code_and_else_with_the_post():
 def test_the_real_exclusive_or_is_learned_too(tmp_path):
     figures = xor.run(Settings(tmp_path))
     assert all(figure.agrees for figure in figures)
-    assert "That was not exclusive or" in (tmp_path / "report.html").read_text()
+    assert "targets are not exclusive or" in (tmp_path / "report.html").read_text()
 
 
 def test_the_first_moons_losses_and_the_first_passes():
@@ -77,7 +77,7 @@ def test_digits_with_the_first_seed_is_the_mended_code(tmp_path):
 
 
 def small_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the runs short: the figures of this are not looked at."""
+    """Make the runs short; their figures are not checked."""
     monkeypatch.setattr(mnist_experiment, "PASSES", 20)
     monkeypatch.setattr(mnist_experiment, "EPOCHS", 2)
 
@@ -89,7 +89,7 @@ def test_mnist_writes_its_report_with_rows_for_its_kind_of_input(tmp_path, monke
     assert {figure.agrees for figure in figures} == {None}
     assert all("sample" in figure.name for figure in figures)
     assert {path.stem for path in tmp_path.glob("*.png")} == {
-        "samples", "as-designed", "done-well", "confusion", "weights", "wrong", "landscape", "signals",
+        "samples", "as-designed", "improved", "confusion", "weights", "wrong", "landscape", "signals",
     }  # fmt: skip
     assert load(tmp_path / "model.safetensors").n_in == 784
     assert len(json.loads((tmp_path / "figures.json").read_text())) == 5
@@ -132,12 +132,12 @@ def test_a_replay_is_part_of_the_report_and_stands_beside_it(tmp_path):
 
 
 @pytest.mark.slow
-def test_mnist_done_well_reaches_96_percent_on_the_full_test_set(tmp_path):
+def test_improved_mnist_reaches_96_percent_on_the_full_test_set(tmp_path):
     folder = full_mnist()
     if folder is None:
         pytest.skip("the full MNIST is not here: set WORKINGS_DATA to the folder with the four IDX files")
     (data, *_) = mnist_experiment.load(Settings(tmp_path, data=folder))
-    network, *_ = mnist_experiment.done_well(Settings(tmp_path), data)
+    network, *_ = mnist_experiment.train_improved(Settings(tmp_path), data)
     assert len(data.X_test) == 10_000
     assert network.score(data.X_test, data.y_test) >= 0.96
 

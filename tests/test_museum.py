@@ -127,7 +127,7 @@ def test_an_exhibit_shows_both_lines_both_curves_and_the_doctor(command, tmp_pat
     assert "right  dz3 = (p - y) / y.size\n" in done.stdout
     assert "with the mistake" in done.stdout
     assert "a sum where a mean was meant" in done.stdout
-    assert "How to mend it" in done.stdout
+    assert "How to fix it" in done.stdout
     picture = tmp_path / "pictures" / "sum-for-mean-circles.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
 
@@ -136,7 +136,7 @@ def test_unknown_exhibits_are_told_with_the_nearest(command):
     done = command("museum", "softmax")
     assert done.exit_code == 2
     assert "softmax-axis" in done.stderr
-    assert "it can with waves" in command("museum", "broadcast-targets", "--data", "moons").stderr
+    assert "choose waves" in command("museum", "broadcast-targets", "--data", "moons").stderr
     assert command("museum", "uphill", "--data", "mars").exit_code == 2
 
 

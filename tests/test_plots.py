@@ -1,4 +1,4 @@
-"""Pictures: each draws what it was given, refuses what it cannot draw, and leaves nothing behind."""
+"""Plots: each shows its input, raises an error for input it cannot show, and leaves no figure open."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_labels_of_curves_that_end_together_do_not_overlap():
 def test_curves_name_what_the_history_has():
     with pytest.raises(InputError, match=r"no 'accuracy'\. It has: loss"):
         plots.curves(HISTORY, ["accuracy"])
-    with pytest.raises(InputError, match="holds no number"):
+    with pytest.raises(InputError, match="no finite value"):
         plots.curves({"loss": [None, float("nan")]})
 
 
@@ -192,7 +192,7 @@ def test_an_orbit_names_its_two_values():
     assert sorted(texts(ax)) == ["0.125", "0.25"]
     assert ax.lines[0].get_xdata().tolist() == list(range(182, 202))
     assert [len(points.get_offsets()) for points in ax.collections] == [10, 10]
-    assert texts(plots.orbit([0.5] * 10)) == ["settled at 0.5"]
+    assert texts(plots.orbit([0.5] * 10)) == ["converged to 0.5"]
 
 
 def test_two_values_that_are_close_are_written_with_digits_that_tell_them_apart():
@@ -200,7 +200,7 @@ def test_two_values_that_are_close_are_written_with_digits_that_tell_them_apart(
 
 
 def test_an_orbit_needs_two_values():
-    with pytest.raises(InputError, match="two values"):
+    with pytest.raises(InputError, match="at least two values"):
         plots.orbit([1.0])
 
 
@@ -294,12 +294,12 @@ def test_a_caption_without_a_model_is_refused():
 
 def test_images_are_drawn_as_they_are_with_their_titles():
     pixels = np.random.default_rng(0).integers(0, 256, (7, 784)).astype(np.uint8)
-    figure = plots.images(pixels, titles=["true 4, said 9 (0.99)"] * 7, columns=4)
+    figure = plots.images(pixels, titles=["true 4, pred. 9 (0.99)"] * 7, columns=4)
     drawn = [ax for ax in figure.axes if ax.images]
     assert len(drawn) == 7
     for ax, image in zip(drawn, pixels, strict=True):
         np.testing.assert_array_equal(ax.images[0].get_array(), image.reshape(28, 28))
-        assert ax.get_title().split() == ["true", "4,", "said", "9", "(0.99)"]
+        assert ax.get_title().split() == ["true", "4,", "pred.", "9", "(0.99)"]
 
 
 def test_images_may_have_any_shape():
@@ -615,7 +615,7 @@ def test_a_network_says_what_does_not_fit():
         plots.network(net, inputs=["length"])
     with pytest.raises(InputError, match="3 names for 2 outputs"):
         plots.network(net, outputs=list("abc"))
-    with pytest.raises(InputError, match="brings its own weights"):
+    with pytest.raises(InputError, match="has its own weights"):
         plots.network(net, [net.parameters["W1"]])
     with pytest.raises(InputError, match="no parameters yet"):
         plots.network(Network([Dense(2)], loss=CrossEntropy()))
@@ -679,7 +679,7 @@ def test_a_straight_way_has_a_plane_too_and_one_that_went_nowhere_has_none():
     assert found.shares == (pytest.approx(1), pytest.approx(0, abs=1e-12))
     assert np.ptp(found.betas) > 0
     snapshots.values[0] = snapshots.values[1]
-    with pytest.raises(InputError, match="All snapshots are alike"):
+    with pytest.raises(InputError, match="All snapshots are equal"):
         plots.loss_plane(net, XM, YM, snapshots)
 
 
@@ -767,7 +767,7 @@ def test_numbers_are_replayed_beside_the_true_ones():
     rng = np.random.default_rng(0)
     net, inputs, targets, snapshots = recorded_run([Dense(2)], SquaredError(), rng.normal(size=(9, 3)), np.ones((9, 2)))
     assert len(plots.film(net, inputs, targets, snapshots).pictures) == 3
-    with pytest.raises(InputError, match="does not fit a network whose targets are numbers"):
+    with pytest.raises(InputError, match="does not suit a network whose targets are numbers"):
         plots.film(net, inputs, targets, snapshots, show="confusion")
 
 

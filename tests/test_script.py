@@ -42,7 +42,7 @@ from workings import (
     SquaredError,
 )
 from workings.cli.commands import app
-from workings.cli.table_models import prepared
+from workings.cli.table_models import prepare
 from workings.cli.table_plan import Plan
 from workings.datasets import moons
 from workings.errors import ProgramError
@@ -557,8 +557,8 @@ def test_formatters_leave_it_as_it_is(tmp_path: Path) -> None:
                 validation=0.2, patience=5, l2=0.1, dropout=0.2, balanced=True, seed=0, engine="reference")  # fmt: skip
     early, rate = [EarlyStopping("accuracy", patience=3)], OnPlateau(0.1, monitor="val_f1")
     texts = [
-        prepared(table, "kind", plan, impute=True, drop=(), task="auto").script(table, 0),
-        prepared(table, "price", plan, impute=True, drop=(), task="auto").script(table, 0),
+        prepare(table, "kind", plan, impute=True, drop=(), task="auto").script(table, 0),
+        prepare(table, "price", plan, impute=True, drop=(), task="auto").script(table, 0),
         network.script(data=(X, Y), validation=0.2, callbacks=early, metrics=["accuracy"], **own),
         network.script(data=(X, Y), validation=HELD, metrics={"f1": f1}, **{**own, "optimizer": SGD(rate)}),
         network.script(data=(X, Y), sample_weight=NONE, running_loss=True, **own),

@@ -1,4 +1,4 @@
-"""``python -m workings`` is the command ``workings``."""
+"""Entry point of ``python -m workings``, which is the same as the command ``workings``."""
 
 from workings.cli.main import run
 

@@ -1,8 +1,8 @@
-"""The errors of Workings, and the help they give.
+"""Exceptions of Workings, and helpers for their messages.
 
-Every message says what arrived, what was expected and what to change.  All errors that the
-library raises on purpose derive from ``WorkingsError``; each also derives from the built-in
-class that Python programmers would expect (``ValueError``, ``OSError`` …).
+Every message says what was received, what was expected and what to change.  All exceptions that
+the library raises on purpose derive from ``WorkingsError``.  Each also derives from the built-in
+exception that a Python programmer expects (``ValueError``, ``OSError`` …).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Iterable
 
 
 class WorkingsError(Exception):
-    """The base of all errors raised on purpose by this library."""
+    """Base class of all exceptions that this library raises on purpose."""
 
 
 class InputError(WorkingsError, ValueError):
-    """Data or a setting that cannot be used; the message says what to change."""
+    """Invalid data or settings; the message says what to change."""
 
 
 class MissingExtraError(WorkingsError, ImportError):
-    """An optional package is not installed; the message names the extra that brings it."""
+    """Missing optional package; the message names the extra that installs it."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
@@ -29,28 +29,28 @@ class MissingExtraError(WorkingsError, ImportError):
 
 
 class FileError(WorkingsError, OSError):
-    """A file that cannot be read as what it claims to be, or cannot be written."""
+    """File that is missing, damaged, of another format, or cannot be written."""
 
 
 class ProgramError(WorkingsError, TypeError):
-    """A formula that does not fit the program; the message names the letters it may use."""
+    """Invalid formula in a program; the message lists the names that the formula may use."""
 
 
 class NotCompilableError(ProgramError):
-    """A program that an engine cannot run; the message names the statement and says why."""
+    """Program that an engine cannot compile; the message names the statement and the reason."""
 
 
 class DivergenceError(WorkingsError, ArithmeticError):
-    """Training produced a number that is not finite.
+    """Training diverged: a value became infinite or NaN.
 
     Attributes
     ----------
     name : str
-        The first name in the program whose value was not finite.
+        Name of the first variable of the program that was not finite.
     step : int
-        The step (counted from 1) in which, or after which, it appeared; 0 where it was there before the first.
+        The step (counted from 1) in which, or after which, it appeared; 0 if it was there before the first step.
     history : History or None
-        What had been recorded until then.
+        The metrics recorded until then.
     """
 
     def __init__(self, message: str, *, name: str, step: int, history: object = None) -> None:
@@ -61,11 +61,11 @@ class DivergenceError(WorkingsError, ArithmeticError):
 
 
 class WorkingsWarning(UserWarning):
-    """Something that can be used, but is most often a mistake."""
+    """Warning about input that is valid but usually a mistake."""
 
 
 def counted(number: int, thing: str) -> str:
-    """A number of things.
+    """Format a count with its noun, in the plural if needed.
 
     >>> counted(1, "row"), counted(20_000, "step")
     ('1 row', '20,000 steps')
@@ -74,7 +74,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def some(names: Iterable[object], most: int = 10) -> str:
-    """List a few names, and say how many more there are.
+    """Format the first few names, and the number of the remaining ones.
 
     >>> some("abcd", most=3)
     'a, b, c and 1 more'
@@ -85,7 +85,7 @@ def some(names: Iterable[object], most: int = 10) -> str:
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
-    """Make the error for a name that is not in a registry, with the nearest one suggested.
+    """Return the error for a name that is not in a registry; it suggests the most similar known name.
 
     >>> print(unknown_name("activation", "rellu", ["relu", "tanh"]))
     Unknown activation 'rellu'. Did you mean 'relu'? Known: relu, tanh.
@@ -95,7 +95,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """The name that was probably meant, as a question to be put into an error; empty where none is near.
+    """Suggest the most similar known name as a question for an error message; empty if no name is similar.
 
     >>> nearest("rellu", ["relu", "tanh"])
     " Did you mean 'relu'?"

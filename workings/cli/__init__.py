@@ -1,1 +1,1 @@
-"""The command line: arguments and printing; everything else is done by the library."""
+"""The command line: it parses arguments and prints results; the library does the rest."""

@@ -18,7 +18,16 @@ from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
 from workings.cli import table_models
 from workings.cli.described import described_or_loaded
-from workings.cli.screen import Bar, bars, console, curves_table, figures_table, museum_table, output, plain_errors
+from workings.cli.screen import (
+    ProgressBar,
+    console,
+    curves_table,
+    figures_table,
+    museum_table,
+    output,
+    plain_errors,
+    progress_bars,
+)
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan
 from workings.errors import DivergenceError, InputError, unknown_name
@@ -34,17 +43,32 @@ from workings.training.callbacks import Callback
 from workings.version import __version__
 
 app = typer.Typer(
-    help="Workings: neural networks that show their workings.", no_args_is_help=True, add_completion=False,
-    pretty_exceptions_show_locals=False, rich_markup_mode="markdown",
-)  # fmt: skip
+    help="Workings: neural networks that show their workings.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 NETWORKS = ("xor", "moons", "digits", "mnist")
 
 
-def show_version(wanted: bool) -> None:
-    """Print the version and end."""
-    if wanted:
+@functools.cache
+def default_rates() -> str:
+    """Return the default learning rate of each optimizer as text."""
+    names: dict[float, list[str]] = {}
+    for name in OPTIMIZER_NAMES:
+        rate = getattr(optimizer_named(name), "lr", None)
+        if rate is not None:  # L-BFGS has none
+            names.setdefault(rate, []).append(name)
+    return "; ".join(f"{rate:g} for {', '.join(group)}" for rate, group in names.items())
+
+
+def show_version(is_requested: bool) -> None:
+    """Print the version and exit."""
+    if is_requested:
         output.print(f"workings {__version__}")
         raise typer.Exit
 
@@ -52,7 +76,7 @@ def show_version(wanted: bool) -> None:
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit")
     ] = False,
 ) -> None:
     """Neural networks that show their workings."""
@@ -60,87 +84,92 @@ def main(
 
 @app.command()
 def run(
-    experiment: Annotated[str, typer.Argument(help=f"Which experiment: {', '.join(NETWORKS)}; or all of them: all.")],
-    out: Annotated[Path, typer.Option(help="Where the results go; each experiment gets a folder.")] = Path(
-        "workings-runs"
-    ),
+    experiment: Annotated[str, typer.Argument(help=f"Tutorial network: {', '.join(NETWORKS)}, or all")],
+    out: Annotated[Path, typer.Option(help="Output folder; each experiment gets a subfolder")] = Path("workings-runs"),
     data: Annotated[
-        Path | None, typer.Option(help="For mnist: Kaggle's train.csv, or a folder with the four IDX files.")
+        Path | None, typer.Option(help="mnist only: Kaggle's train.csv, or a folder with the four IDX files")
     ] = None,
     fetch: Annotated[
-        bool, typer.Option(help="For mnist: let scikit-learn download the full set from openml.org.")
+        bool, typer.Option(help="mnist only: let scikit-learn download the full set from openml.org")
     ] = False,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Another seed; figures are compared only with the tutorials' own seeds.")
+        int | None,
+        typer.Option(
+            min=0, help="Random seed (default: the tutorial's own; figures are compared only with the tutorial's seed)"
+        ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="auto, reference (NumPy) or compiled (Numba).")] = "auto",
+    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (Numba)")] = "auto",
 ) -> None:
-    """Train the tutorials' networks; write pictures, a report and the figures published / own code / measured.
+    """Train the networks of four tutorials; write a report with plots, and compare with published results.
 
-    Exits with 1 if a figure does not agree.
+    Exit code 1: at least one measured figure differs from its reference.
     """
     found: dict[str, list[Figure]] = {}
-    with plain_errors(), bars() as progress:
+    with plain_errors(), progress_bars() as progress:
         if experiment not in (*NETWORKS, "all"):
             raise unknown_name("experiment", experiment, (*NETWORKS, "all"))
         names = NETWORKS if experiment == "all" else [experiment]
         for name in names:
             writable_folder(out / name)
         for name in names:
-            settings = Settings(out / name, seed, engine, data, functools.partial(bar, progress, name), fetch)
+            settings = Settings(out / name, seed, engine, data, functools.partial(progress_bar, progress, name), fetch)
             found[name] = importlib.import_module(f"workings.experiments.{name}").run(settings)
     for name, figures in found.items():
         output.print(figures_table(name, figures), "")
     for name in found:
-        output.print(f"{name:<8} {out / name / 'report.html'}", highlight=False, soft_wrap=True)
-    wrong = [
+        output.print(f"report  {out / name / 'report.html'}", highlight=False, soft_wrap=True)
+    differing = [
         f"{name}: {figure.name}" for name, figures in found.items() for figure in figures if figure.agrees is False
     ]
-    if wrong:
-        console.print(f"[bold red]{len(wrong)} figures do not agree:[/] {'; '.join(wrong)}")
+    if differing:
+        console.print(f"[bold red]{len(differing)} figures differ:[/] {'; '.join(differing)}")
         raise typer.Exit(1)
 
 
-def bar(progress: Progress, name: str, what: str, epochs: int, *, go_on: bool = False) -> Callback:
-    """A progress bar for one training."""
-    task = progress.add_task(f"{name}: {what}", total=epochs, visible=False, numbers="")
-    return Bar(progress, task, epochs // 200, go_on=go_on)
+def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_result: bool = False) -> Callback:
+    """Return a callback that shows a progress bar for one training."""
+    task = progress.add_task(f"{name}: {what}", total=epochs, visible=False, metrics="")
+    return ProgressBar(progress, task, epochs // 200, keep_result=keep_result)
 
 
 @app.command()
 def train(
-    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with one row for each sample.")],
-    target: Annotated[str, typer.Option(help="The column to be predicted.")],
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with one sample per row")],
+    target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the model and the report; by default workings-runs/FILE-TARGET.")
+        Path | None,
+        typer.Option(help="Output folder for the model and the report (default: workings-runs/FILE-TARGET)"),
     ] = None,
     hidden: Annotated[
-        str, typer.Option(help="Units of the hidden layers, as in 32,16; an empty text for none.")
+        str, typer.Option(help="Units of each hidden layer, separated by commas (empty: no hidden layers)")
     ] = "32,16",
-    activation: Annotated[str, typer.Option(help="Activation of the hidden layers.")] = "relu",
+    activation: Annotated[str, typer.Option(help="Activation function of the hidden layers")] = "relu",
     loss: Annotated[
-        str, typer.Option(help="auto: CrossEntropy for classes, SquaredError for numbers; or a loss.")
+        str, typer.Option(help="Loss, or auto: CrossEntropy for classification, SquaredError for regression")
     ] = "auto",
-    optimizer: Annotated[str, typer.Option(help=f"{', '.join(OPTIMIZER_NAMES)}.")] = "adam",
-    lr: Annotated[float | None, typer.Option(help="Learning rate; by default what is usual for the optimizer.")] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="How often all rows are seen, at most.")] = 200,
-    batch_size: Annotated[int, typer.Option(min=0, help="Rows in a step; 0 for all.")] = 32,
-    validation: Annotated[float, typer.Option(help="Share of the rows to validate on; 0 for none.")] = 0.2,
+    optimizer: Annotated[str, typer.Option(help=f"Optimizer: {', '.join(OPTIMIZER_NAMES)}")] = "adam",
+    lr: Annotated[float | None, typer.Option(help=f"Learning rate (default: {default_rates()})")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Maximum number of epochs")] = 200,
+    batch_size: Annotated[int, typer.Option(min=0, help="Batch size, in rows (0: full batch)")] = 32,
+    validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation (0: none)")] = 0.2,
     patience: Annotated[
-        int, typer.Option(min=0, help="Stop after so many epochs without a better validation loss.")
+        int, typer.Option(min=0, help="Early stopping: epochs without a better validation loss before training ends")
     ] = 20,
-    l2: Annotated[float, typer.Option(min=0, help="L2 regularization: l2/2 · sum of the squared weights.")] = 0.0,
-    dropout: Annotated[float, typer.Option(min=0, help="Share of each hidden layer that is dropped.")] = 0.0,
-    balanced: Annotated[bool, typer.Option(help="Make all classes count alike.")] = False,
-    impute: Annotated[bool, typer.Option(help="Fill gaps (empty, NA, null, ?): medians, usual categories.")] = False,
+    l2: Annotated[float, typer.Option(min=0, help="L2 penalty λ, as in λ/2 · sum of the squared weights")] = 0.0,
+    dropout: Annotated[float, typer.Option(min=0, help="Dropout rate of each hidden layer, from 0 to 1")] = 0.0,
+    balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
+    impute: Annotated[
+        bool,
+        typer.Option(help="Fill missing values (empty, NA, null, ?) with the median or the most frequent category"),
+    ] = False,
     drop: Annotated[
-        list[str] | None, typer.Option(help="Columns to leave out, as in Name,Cabin; may be given several times.")
+        list[str] | None, typer.Option(help="Columns to ignore, separated by commas; can be given several times")
     ] = None,
-    task: Annotated[str, typer.Option(help="auto, classification or regression.")] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Where weights and orders come from.")] = 0,
-    engine: Annotated[str, typer.Option(help="auto, reference (NumPy) or compiled (Numba).")] = "auto",
+    task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Random seed")] = 0,
+    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (Numba)")] = "auto",
     script: Annotated[
-        Path | None, typer.Option(help="Also write the training as a Python file that reads the CSV file with NumPy.")
+        Path | None, typer.Option(help="Also write the training as a Python script that needs only NumPy")
     ] = None,
 ) -> None:
     """Train a network on a table; write the model and a report.
@@ -148,38 +177,57 @@ def train(
     Example: `workings train flowers.csv --target species --script training.py`
     """
     plan = Plan(
-        hidden=hidden, activation=activation, loss=loss, optimizer=optimizer, lr=lr, epochs=epochs,
-        batch_size=batch_size or None, validation=validation or None, patience=patience, l2=l2, dropout=dropout,
-        balanced=balanced, seed=seed, engine=engine,
-    )  # fmt: skip
+        hidden=hidden,
+        activation=activation,
+        loss=loss,
+        optimizer=optimizer,
+        lr=lr,
+        epochs=epochs,
+        batch_size=batch_size or None,
+        validation=validation or None,
+        patience=patience,
+        l2=l2,
+        dropout=dropout,
+        balanced=balanced,
+        seed=seed,
+        engine=engine,
+    )
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     folder = out or Path("workings-runs") / stem
     with plain_errors():
-        with bars() as progress:
-            trained = table_models.train(
-                file, target, plan, folder, impute=impute, drop=left_out(drop), task=task,
-                watch=lambda epochs: bar(progress, file.name, "training", epochs, go_on=True), script=script,
-            )  # fmt: skip
-        output.print(trained, highlight=False, soft_wrap=True, markup=False)
+        with progress_bars() as progress:
+            text = table_models.train(
+                file,
+                target,
+                plan,
+                folder,
+                impute=impute,
+                drop=column_names(drop),
+                task=task,
+                progress=lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
+                script=script,
+            )
+        output.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
-def left_out(drop: Sequence[str] | None) -> tuple[str, ...]:
-    """The columns that are to be left out."""
-    return tuple(name for names in drop or () for name in names.split(","))
+def column_names(options: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names in options that each hold one or more column names, separated by commas."""
+    return tuple(name for names in options or () for name in names.split(","))
 
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model that `workings train` wrote.")],
-    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with the columns that the model was trained on.")],
+    model: Annotated[Path, typer.Argument(help="Model file, as written by `workings train`")],
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with the columns the model was trained on")],
     out: Annotated[
-        Path | None, typer.Option(help="A CSV or Parquet file for the predictions; by default standard output.")
+        Path | None, typer.Option(help="CSV or Parquet file for the predictions (default: standard output)")
     ] = None,
     unknown: Annotated[
-        str, typer.Option(help="What a category not seen in training is: an error, or ignore (all zeros).")
+        str,
+        typer.Option(help="Categories not seen in training: error, or ignore (encoded as all zeros)"),
     ] = "error",
 ) -> None:
-    """Predict labels and probabilities, or numbers, for the rows of a table.
+    """Predict each row of a table: labels with probabilities, or numbers.
 
     Example: `workings predict workings-runs/flowers-species/model.safetensors new.csv --out predictions.csv`
     """
@@ -195,93 +243,109 @@ def predict(
 
 @app.command()
 def summary(
-    model: Annotated[Path, typer.Argument(help="A model file.")],
-    program: Annotated[bool, typer.Option(help="Show every statement of a training step, too.")] = False,
+    model: Annotated[Path, typer.Argument(help="Model file")],
+    program: Annotated[bool, typer.Option(help="Also show every statement of a training step")] = False,
 ) -> None:
-    """Show the layers of a model, their shapes and sizes, and what it expects of a table."""
+    """Show a model's layers with their shapes and parameter counts, its classes, and the columns it needs."""
     with plain_errors():
-        network = table_models.model_at(model)
+        network = table_models.load_model(model)
         lines = [network.summary()]
         if network.classes is not None:
             lines.append(f"classes: {', '.join(map(str, network.classes.tolist()))}")
         if network.preprocessing is not None:
-            preprocessing = table_models.preprocessing_of(network)
-            lines += [preprocessing.describe(), *table_models.columns_of(preprocessing)]
+            preprocessing = table_models.load_preprocessing(network)
+            lines += [preprocessing.describe(), *table_models.column_lines(preprocessing)]
         if program:
             lines += ["", str(network.program())]
         output.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
-def task_of(experiment: str, seed: int | None) -> Task:
-    """What an experiment trains."""
+def load_task(experiment: str, seed: int | None) -> Task:
+    """Return the untrained network, the data and the settings of an experiment."""
     task: Task = importlib.import_module(f"workings.experiments.{experiment}").task(seed)
     return task
 
 
 @app.command()
 def explain(
-    what: Annotated[str, typer.Argument(help="An experiment (xor, moons, digits, mnist), or a model file.")],
+    what: Annotated[str, typer.Argument(help=f"Experiment ({', '.join(NETWORKS)}) or model file")],
     rows: Annotated[
-        Path | None, typer.Argument(help="For a model: a table with its columns, or an .npz file that holds X and y.")
+        Path | None,
+        typer.Argument(help="Model only: table with the model's columns, or .npz file with arrays X and y"),
     ] = None,
     row: Annotated[
         int | None,
-        typer.Option(min=0, help="The row that is written out, counted from 0; with --why the one that counts."),
+        typer.Option(min=0, help="Index of the row to show in numbers, from 0"),
     ] = None,
-    unit: Annotated[int, typer.Option(min=0, help="The unit of each layer that is written out.")] = 0,
+    unit: Annotated[int, typer.Option(min=0, help="Index of the unit to show in each layer, from 0")] = 0,
     batch: Annotated[
         int,
         typer.Option(
-            min=0, show_default=False, help="Rows in the step; by default the experiment's batch (256 at most), or 8."
+            min=0,
+            show_default=False,
+            help="Batch size, in rows (default: the experiment's, at most 256; 8 for a model)",
         ),
     ] = 0,
     why: Annotated[
-        str | None, typer.Option(help="One weight, as in W1[0,2]: how it acts on the loss, path by path.")
+        str | None, typer.Option(help="Trace how one weight, such as W1[0,2], affects the loss along every path")
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write it as a page for the browser.")] = None,
-    tex: Annotated[Path | None, typer.Option(help="Write it as a LaTeX document.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write an HTML page to this file")] = None,
+    tex: Annotated[Path | None, typer.Option(help="Write a LaTeX document to this file")] = None,
     optimizer: Annotated[
-        str | None, typer.Option(help="sgd, momentum, adam …; by default the experiment's, or sgd.")
+        str | None,
+        typer.Option(help=f"Optimizer: {', '.join(OPTIMIZER_NAMES)} (default: the experiment's; sgd for a model)"),
     ] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate; by default what goes with the optimizer.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="For an experiment: another seed.")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help=f"Learning rate (default: the experiment's; for a model {default_rates()})")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Experiment only: random seed (default: the tutorial's)")
+    ] = None,
 ) -> None:
-    """Work one training step: each equation in words, shapes and numbers, beside each gradient its finite difference.
+    """Show one training step in equations, shapes and numbers; check each gradient by finite differences.
 
-    An experiment is shown at its first weights, a model at those it has.
+    For an experiment, the step starts from the initial weights; for a model, from its saved weights.
 
     Example: `workings explain moons --html moons.html`
     """
-    chosen: Any
     with plain_errors():
-        if what in NETWORKS:
-            refuse("rows", rows, "an experiment has its own")
-            task = task_of(what, seed)
-            network, X, y = task.network, task.X, task.y
-            batch = batch or min(task.settings["batch_size"] or 256, 256)
-            chosen = task.settings["optimizer"] if optimizer is None else optimizer_named(optimizer, lr)
-            chosen = with_rate(chosen, lr) if lr is not None and optimizer is None else chosen
+        is_experiment = what in NETWORKS
+        if is_experiment:
+            refuse("ROWS", rows, "an experiment has its own rows")
+            network, X, y, batch, step_optimizer = experiment_step(what, seed, batch, optimizer, lr)
         else:
-            network = network_of(what)
-            X, y = table_models.rows_for(network, rows)
-            batch, chosen = batch or 8, optimizer_named(optimizer or "sgd", lr)
+            network = load_network(what)
+            X, y = table_models.load_rows(network, rows)
+            batch, step_optimizer = batch or 8, optimizer_named(optimizer or "sgd", lr)
         if row is not None and row >= len(X):
-            raise InputError(f"There is no row {row}: there are {len(X):,} rows, counted from 0.")
-        places = rows_of_step(len(X), batch, row, spread=what not in NETWORKS)
-        at = None if row is None else places.index(row)
-        told = network.explain(X[places], y[places], row=at, unit=unit, optimizer=chosen, why=why)
-        console.print(f"the step takes {told_rows(places)} of {len(X):,}", highlight=False)
+            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, counted from 0.")
+        indices = batch_rows(len(X), batch, row, spread=not is_experiment)
+        at = None if row is None else indices.index(row)
+        explanation = network.explain(X[indices], y[indices], row=at, unit=unit, optimizer=step_optimizer, why=why)
+        console.print(f"the step uses {format_rows(indices)} of {len(X):,}", highlight=False)
         for path in (html, tex):
             if path is not None:
-                output.print(f"written  {told.save(path)}", highlight=False, soft_wrap=True)
+                output.print(f"written  {explanation.save(path)}", highlight=False, soft_wrap=True)
         if html is None and tex is None:
-            output.print(str(told), highlight=False, markup=False, soft_wrap=True)
+            output.print(str(explanation), highlight=False, markup=False, soft_wrap=True)
 
 
-def rows_of_step(n: int, batch: int, row: int | None, *, spread: bool) -> list[int]:
-    """Which rows a step takes: the batch of the row that was asked for, or rows spread evenly over a table.
+def experiment_step(
+    name: str, seed: int | None, batch: int, optimizer: str | None, lr: float | None
+) -> tuple[Network, Any, Any, int, Any]:
+    """Return what one step of an experiment needs: network, X, y, batch size and optimizer."""
+    task = load_task(name, seed)
+    batch = batch or min(task.settings["batch_size"] or 256, 256)
+    if optimizer is not None:
+        return task.network, task.X, task.y, batch, optimizer_named(optimizer, lr)
+    usual = task.settings["optimizer"]
+    return task.network, task.X, task.y, batch, usual if lr is None else with_rate(usual, lr)
 
-    >>> rows_of_step(100, 4, None, spread=True), rows_of_step(100, 4, 9, spread=True)
+
+def batch_rows(n: int, batch: int, row: int | None, *, spread: bool) -> list[int]:
+    """Return the indices of the rows in a step: the batch that holds ``row``, or rows spread evenly over the data.
+
+    >>> batch_rows(100, 4, None, spread=True), batch_rows(100, 4, 9, spread=True)
     ([0, 33, 66, 99], [8, 9, 10, 11])
     """
     if spread and row is None and n > batch:
@@ -290,126 +354,162 @@ def rows_of_step(n: int, batch: int, row: int | None, *, spread: bool) -> list[i
     return list(range(start, min(start + batch, n)))
 
 
-def told_rows(places: Sequence[int]) -> str:
-    """Rows in words.
+def format_rows(indices: Sequence[int]) -> str:
+    """Format row indices as a range or a list.
 
-    >>> told_rows([3, 4, 5]), told_rows([0, 33])
+    >>> format_rows([3, 4, 5]), format_rows([0, 33])
     ('rows 3 to 5', 'rows 0, 33')
     """
-    if list(places) == list(range(places[0], places[-1] + 1)):
-        return f"rows {places[0]} to {places[-1]}"
-    return f"rows {', '.join(map(str, places))}"
+    if list(indices) == list(range(indices[0], indices[-1] + 1)):
+        return f"rows {indices[0]} to {indices[-1]}"
+    return f"rows {', '.join(map(str, indices))}"
 
 
-def refuse(name: str, given: object, why: str) -> None:
-    """Refuse an argument that would be of no use."""
-    if given is not None:
-        raise InputError(f"{given!s} was given for {name}, but {why}.")
+def refuse(name: str, value: object, reason: str) -> None:
+    """Raise an error if an argument that would have no effect was given."""
+    if value is not None:
+        raise InputError(f"{name} is {value!s}, but {reason}: leave it out.")
 
 
-def network_of(what: str) -> Network:
-    """A model file; an experiment's name that is misspelt, and a table in its place, are told apart."""
+def load_network(what: str) -> Network:
+    """Load a model file; raise a helpful error for a table, or for a misspelt experiment."""
     if Path(what).suffix in (".csv", ".parquet"):
-        raise InputError(f"{what} is a table: train a model first (workings train), and name its model.safetensors.")
+        raise InputError(f"{what} is a table: train a model first (workings train), then pass its model.safetensors.")
     if not Path(what).exists() and not Path(what).suffix:
         raise unknown_name("experiment or model file", what, NETWORKS)
-    return table_models.model_at(Path(what))
+    return table_models.load_model(Path(what))
 
 
 @app.command()
 def script(
-    what: Annotated[str, typer.Argument(help="A model file, or an experiment: xor, moons, digits or mnist.")],
-    out: Annotated[
-        Path | None, typer.Option(help="A Python file; by default the script goes to standard output.")
+    what: Annotated[str, typer.Argument(help=f"Model file or experiment ({', '.join(NETWORKS)})")],
+    out: Annotated[Path | None, typer.Option(help="Python file to write (default: standard output)")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Experiment only: random seed (default: the tutorial's)")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="For an experiment: another seed.")] = None,
 ) -> None:
-    """Write a network as one Python file that needs NumPy alone: an experiment with its training, or a model.
+    """Write a network as one Python script that needs only NumPy.
 
-    The script of a model only predicts; of one that was trained on a table, it takes the table's own columns. Data or
-    weights that are too many to stand in it go to files beside it.
+    The script of an experiment contains its training. The script of a model only predicts; if the model was trained on
+    a table, it takes the table's columns. Large data and weights are written to files next to the script.
 
     Example: `workings script moons --out moons.py`
     """
     with plain_errors():
-        told: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         if what in NETWORKS:
-            task = task_of(what, seed)
+            task = load_task(what, seed)
             network = task.network.build(task.X.shape[1], task.X.dtype)
-            told = {**task.settings, "data": (task.X, task.y)}
+            settings = {**task.settings, "data": (task.X, task.y)}
         else:
-            network = network_of(what)
+            network = load_network(what)
         if out is None:
-            typer.echo(network.script(**told), nl=False)
+            typer.echo(network.script(**settings), nl=False)
             return
-        for path in save_script(network, out, **told):
+        for path in save_script(network, out, **settings):
             output.print(f"written  {path}", highlight=False, soft_wrap=True)
 
 
 @app.command()
 def doctor(
     what: Annotated[
-        str, typer.Argument(help="An experiment (xor, moons, digits, mnist), a model file, or a CSV or Parquet file.")
+        str, typer.Argument(help=f"Experiment ({', '.join(NETWORKS)}), model file, or CSV or Parquet file")
     ],
     table: Annotated[
-        Path | None, typer.Argument(help="For a model: a table with the columns it was trained on.")
+        Path | None, typer.Argument(help="Model only: table with the columns the model was trained on")
     ] = None,
-    target: Annotated[str | None, typer.Option(help="For a table: the column to be predicted.")] = None,
-    hidden: Annotated[str, typer.Option(help="For a table: units of the hidden layers, as in 32,16.")] = "32,16",
-    activation: Annotated[str, typer.Option(help="For a table: activation of the hidden layers.")] = "relu",
-    optimizer: Annotated[str, typer.Option(help="For a table: sgd, momentum, nesterov, adam …")] = "adam",
-    lr: Annotated[float | None, typer.Option(help="For a table: the learning rate.")] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="For a table: how often all rows are seen, at most.")] = 200,
-    impute: Annotated[bool, typer.Option(help="For a table: fill gaps.")] = False,
-    drop: Annotated[list[str] | None, typer.Option(help="For a table: columns to leave out, as in Name,Cabin.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="For an experiment or a table: another seed.")] = None,
+    target: Annotated[str | None, typer.Option("--target", "-t", help="Table only: column to predict")] = None,
+    hidden: Annotated[str, typer.Option(help="Table only: units of each hidden layer, separated by commas")] = "32,16",
+    activation: Annotated[str, typer.Option(help="Table only: activation function of the hidden layers")] = "relu",
+    optimizer: Annotated[str, typer.Option(help=f"Table only: optimizer ({', '.join(OPTIMIZER_NAMES)})")] = "adam",
+    lr: Annotated[float | None, typer.Option(help=f"Table only: learning rate (default: {default_rates()})")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Table only: maximum number of epochs")] = 200,
+    impute: Annotated[
+        bool, typer.Option(help="Table only: fill missing values with the median or the most frequent category")
+    ] = False,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(help="Table only: columns to ignore, separated by commas; can be given several times"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Experiment or table: random seed (default: the tutorial's; 0 for a table)"),
+    ] = None,
 ) -> None:
-    """Say what is wrong with a network, its data and its training, and the one change to make.
+    """Diagnose a network, its data and its training; advise one change for each problem.
 
-    `workings doctor moons` trains a tutorial's network as the tutorial does and looks at it; `workings doctor
-    flowers.csv --target species` trains as `workings train` does; `workings doctor model.safetensors new.csv` looks at
-    a model with the rows of a table, and without a table at its program and its layers alone.
+    `workings doctor moons` trains the network of a tutorial and diagnoses it.
 
-    Exits with 1 if there is a problem; advice alone is no problem.
+    `workings doctor flowers.csv --target species` trains as `workings train` does and diagnoses the result.
+
+    `workings doctor model.safetensors new.csv` diagnoses a model on the rows of a table. Without a table, it checks
+    only the model's program and layers.
+
+    Exit code 1: at least one problem was found. Advice does not count as a problem.
     """
     with plain_errors():
         if what in NETWORKS:
-            refuse("the table", table, "an experiment has its own rows")
-            diagnosis = diagnosis_of_experiment(what, seed)
+            refuse("TABLE", table, "an experiment has its own rows")
+            diagnosis = diagnose_experiment(what, seed)
         elif Path(what).suffix.lower() in files.READERS:
-            refuse("--target", target, "a model knows its target")
-            diagnosis = table_models.examine_model(Path(what), table)
+            refuse("--target", target, "a model file stores its target")
+            diagnosis = table_models.diagnose_model(Path(what), table)
         elif not Path(what).exists() and not Path(what).suffix:
             raise unknown_name("experiment, model file or table", what, NETWORKS)
         elif target is None:
-            raise InputError(f"{what} is taken for a table: say with --target which column is to be predicted.")
+            raise InputError(f"{what} is read as a table: name the column to predict with --target.")
         else:
-            plan = Plan(
-                hidden=hidden, activation=activation, loss="auto", optimizer=optimizer, lr=lr, epochs=epochs,
-                batch_size=32, validation=0.2, patience=20, l2=0.0, dropout=0.0, balanced=False, seed=seed or 0,
-                engine="auto",
-            )  # fmt: skip
-            with bars() as progress:
-                found = table_models.fitted(
-                    Path(what), target, plan, impute=impute, drop=left_out(drop), task="auto",
-                    watch=lambda epochs: bar(progress, what, "training", epochs),
-                )  # fmt: skip
-            output.print(found.told, "\n", highlight=False, soft_wrap=True, markup=False)
-            terms = TableTerms(Path(what), target, plan, impute, left_out(drop))
-            diagnosis = table_models.examine(found, terms)
-        tell(diagnosis)
+            plan = doctor_plan(hidden, activation, optimizer, lr, epochs, seed or 0)
+            diagnosis = diagnose_table(TableTerms(Path(what), target, plan, impute, column_names(drop)))
+        print_diagnosis(diagnosis)
     if not diagnosis.ok:
         raise typer.Exit(1)
 
 
-def diagnosis_of_experiment(name: str, seed: int | None) -> Diagnosis:
-    """Train a tutorial's network as the tutorial meant it, and look at it."""
+def doctor_plan(hidden: str, activation: str, optimizer: str, lr: float | None, epochs: int, seed: int) -> Plan:
+    """Return the plan of a training to diagnose; everything else has the defaults of ``workings train``."""
+    return Plan(
+        hidden=hidden,
+        activation=activation,
+        loss="auto",
+        optimizer=optimizer,
+        lr=lr,
+        epochs=epochs,
+        batch_size=32,
+        validation=0.2,
+        patience=20,
+        l2=0.0,
+        dropout=0.0,
+        balanced=False,
+        seed=seed,
+        engine="auto",
+    )
+
+
+def diagnose_table(terms: TableTerms) -> Diagnosis:
+    """Train a network on a table, print its scores, and diagnose it."""
+    with progress_bars() as progress:
+        trained = table_models.train_on_table(
+            terms.file,
+            terms.target,
+            terms.plan,
+            impute=terms.impute,
+            drop=terms.drop,
+            task="auto",
+            progress=lambda epochs: progress_bar(progress, str(terms.file), "training", epochs),
+        )
+    output.print(trained.summary, "\n", highlight=False, soft_wrap=True, markup=False)
+    return table_models.diagnose_training(trained, terms)
+
+
+def diagnose_experiment(name: str, seed: int | None) -> Diagnosis:
+    """Train the network of a tutorial as the tutorial intended, and diagnose it."""
     module = importlib.import_module(f"workings.experiments.{name}")
     task = getattr(module, "design", module.task)(seed)
-    with bars() as progress:
-        watch = bar(progress, name, "training", task.settings["epochs"])
+    with progress_bars() as progress:
+        callback = progress_bar(progress, name, "training", task.settings["epochs"])
         try:
-            history = task.network.fit(task.X, task.y, **{**task.settings, "callbacks": [watch]})
+            history = task.network.fit(task.X, task.y, **{**task.settings, "callbacks": [callback]})
         except DivergenceError as error:
             history = error.history
     history.settings["opening"] = (
@@ -421,29 +521,35 @@ def diagnosis_of_experiment(name: str, seed: int | None) -> Diagnosis:
     return found
 
 
-def tell(diagnosis: Diagnosis) -> None:
+def print_diagnosis(diagnosis: Diagnosis) -> None:
     """Print a diagnosis."""
     output.print(str(diagnosis), highlight=False, soft_wrap=True, markup=False)
 
 
 @app.command()
 def museum(
-    mistake: Annotated[str | None, typer.Argument(help="Which mistake; without one, all are listed.")] = None,
+    mistake: Annotated[str | None, typer.Argument(help="Mistake to show (default: list all mistakes)")] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="moons, circles, spirals, digits, waves, friedman or hills; by default one that fits."),
+        typer.Option(
+            help="Data set: moons, circles, spirals, digits, waves, friedman or hills "
+            "(default: the first that suits the mistake)"
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Where data and weights come from.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="A folder for a picture with both curves.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the data and the initial weights")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for a plot of both loss curves")] = None,
 ) -> None:
-    """Show a famous mistake beside the right network: the wrong line, its curve, what the doctor says, how to mend it.
+    """Show a common mistake next to the correct network: the wrong line, the loss, the diagnosis and the fix.
 
     Example: `workings museum softmax-axis --data moons --out pictures`
     """
     with plain_errors():
         if mistake is None:
             output.print(museum_table())
-            output.print("\nworkings museum softmax-axis shows one beside the right network.", highlight=False)
+            output.print(
+                "\nworkings museum softmax-axis shows this mistake next to the correct network.",
+                highlight=False,
+            )
             return
         exhibit = show(mistake, data, seed)
         shown = exhibit.mistake
@@ -452,84 +558,106 @@ def museum(
         text = [head, "", shown.what, f"Source: {shown.source}.", "", *lines, ""]
         output.print("\n".join(text), highlight=False, soft_wrap=True, markup=False)
         output.print(curves_table(exhibit))
-        output.print("\nWhat the doctor says of it:\n", highlight=False)
-        tell(exhibit.wrong.diagnosis)
-        output.print(f"\nHow to mend it: {shown.mend}", highlight=False, soft_wrap=True, markup=False)
+        output.print("\nDiagnosis:\n", highlight=False)
+        print_diagnosis(exhibit.wrong.diagnosis)
+        output.print(f"\nHow to fix it: {shown.mend}", highlight=False, soft_wrap=True, markup=False)
         if out is not None:
-            output.print(f"picture  {exhibit.draw(out)}", highlight=False, soft_wrap=True)
+            output.print(f"plot  {exhibit.draw(out)}", highlight=False, soft_wrap=True)
 
 
 @app.command()
 def translate(
-    what: Annotated[str, typer.Argument(help="A model file, or settings in quotation marks, as in the example.")],
-    to: Annotated[str, typer.Option(help="sklearn, keras or torch.")],
+    what: Annotated[str, typer.Argument(help="Model file, or settings in quotation marks, as in the example")],
+    to: Annotated[str, typer.Option(help="Target library: sklearn, keras or torch")],
     optimizer: Annotated[
-        str | None, typer.Option(help=f"{', '.join(OPTIMIZER_NAMES)}; by default the settings', or adam.")
+        str | None,
+        typer.Option(help=f"Optimizer: {', '.join(OPTIMIZER_NAMES)} (default: from the settings, else adam)"),
     ] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate; by default what is usual for the optimizer.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="How often all rows are seen; by default 100.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=0, help="Rows in a step, 0 for all; by default 32.")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help=f"Learning rate (default: from the settings, else {default_rates()})")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Number of epochs (default: from the settings, else 100)")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=0, help="Batch size, in rows (0: full batch; default: from the settings, else 32)")
+    ] = None,
     rows: Annotated[
-        int | None, typer.Option(min=1, help="How many rows the data have, on which scikit-learn's alpha may depend.")
+        int | None, typer.Option(min=1, help="Number of training rows, on which scikit-learn's alpha may depend")
     ] = None,
-    weights: Annotated[str | None, typer.Option(help="draw (by default), or given: taken from a mapping.")] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Initial weights: draw (default), or given: the code reads them from a mapping"),
+    ] = None,
     sample_weight: Annotated[
-        bool | None, typer.Option("--sample-weight", help="Rows have weights, which the code is given.")
+        bool | None, typer.Option("--sample-weight", help="Write code that takes sample weights")
     ] = None,
     class_weight: Annotated[
-        str | None, typer.Option(help="balanced; weights of your own stand in the settings, class_weight={'a': 2}.")
+        str | None,
+        typer.Option(help="Class weights: balanced; for other weights, write class_weight={'a': 2} in the settings"),
     ] = None,
     validation: Annotated[
-        bool | None, typer.Option("--validation", help="Measure on X_val and y_val, which the code is given.")
+        bool | None, typer.Option("--validation", help="Write code that validates on X_val and y_val")
     ] = None,
 ) -> None:
-    """Write a network and its training in another system's conventions, with one sentence for each difference.
+    """Translate a network and its training to another library, with a comment on each difference in convention.
 
-    A model file does not say how it was trained: give `--optimizer` and `--batch-size`. Options win over settings.
+    A model file does not store how it was trained: give `--optimizer` and `--batch-size`. Options override settings.
 
     Example: `workings translate "SGD(0.1); L2(1e-4); Dense(9, 'tanh'), Dense(3); CrossEntropy()" --to sklearn`
     """
     with plain_errors():
         network, settings = described_or_loaded(what)
         if optimizer is not None or lr is not None or "optimizer" not in settings:
-            settings["optimizer"] = chosen_optimizer(settings.get("optimizer"), optimizer, lr)
-        options = {"epochs": epochs, "rows": rows, "weights": weights, "sample_weight": sample_weight,
-                   "class_weight": class_weight, "validation": validation}  # fmt: skip
+            settings["optimizer"] = choose_optimizer(settings.get("optimizer"), optimizer, lr)
+        options = {
+            "epochs": epochs,
+            "rows": rows,
+            "weights": weights,
+            "sample_weight": sample_weight,
+            "class_weight": class_weight,
+            "validation": validation,
+        }
         settings |= {name: value for name, value in options.items() if value is not None}
         settings |= {} if batch_size is None else {"batch_size": batch_size or None}
         output.print(str(network.translate(to, **settings)), highlight=False, markup=False, soft_wrap=True, end="")
 
 
-def chosen_optimizer(described: Any, name: str | None, lr: float | None) -> Any:
-    """The optimizer of the options, or the one that settings name with another rate."""
-    if name is not None or described is None:
+def choose_optimizer(from_settings: Any, name: str | None, lr: float | None) -> Any:
+    """Return the optimizer of the options, or that of the settings with another learning rate."""
+    if name is not None or from_settings is None:
         return optimizer_named(name or "adam", lr)
-    if not hasattr(described, "lr"):
+    if not hasattr(from_settings, "lr"):
         raise InputError(
-            f"--lr goes with --optimizer, or with settings that have a rate; {described!r} has none itself."
+            f"--lr goes with --optimizer, or with an optimizer that has a learning rate; {from_settings!r} has none."
         )
-    return replace(described, lr=lr)
+    return replace(from_settings, lr=lr)
 
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="A model file: .safetensors, .json or .onnx.")],
-    out: Annotated[Path, typer.Argument(help="Ends in .onnx, .c, .json, .py, .pt, .keras or .safetensors.")],
-    int8: Annotated[bool, typer.Option(help="For C: weights as bytes; what that costs is said.")] = False,
-    name: Annotated[
-        str | None, typer.Option(help="For C: what all names begin with; by default the file's name.")
-    ] = None,
+    model: Annotated[Path, typer.Argument(help="Model file: .safetensors, .json or .onnx")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="File to write; its extension sets the format: .onnx, .c, .json, .py, .pt, .keras or .safetensors"
+        ),
+    ],
+    int8: Annotated[
+        bool, typer.Option(help="C only: store the weights as int8, and report how the predictions change")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="C only: prefix of all names (default: the file's name)")] = None,
 ) -> None:
-    """Write a model for other programs, run what was written, and say how well it agrees.
+    """Export a model to another format, run the exported file, and compare its predictions with the model's.
 
-    The end of OUT decides what is written; if it predicts something else, nothing is.
+    If the predictions differ, no file is written.
 
     Example: `workings export model.safetensors model.c`
     """
     with plain_errors():
-        given = {key: value for key, value in (("int8", int8), ("name", name)) if value}
-        if given and out.suffix.lower() != ".c":
-            raise InputError(f"--{next(iter(given))} is for C only: end the file's name in .c.")
-        network = table_models.model_at(model)
-        exported = files.save(network, out, **given)
+        options = {key: value for key, value in (("int8", int8), ("name", name)) if value}
+        if options and out.suffix.lower() != ".c":
+            raise InputError(f"--{next(iter(options))} is only for C: use a file name that ends in .c.")
+        network = table_models.load_model(model)
+        exported = files.save(network, out, **options)
         output.print(str(exported), highlight=False, markup=False, soft_wrap=True)

@@ -1,8 +1,8 @@
-"""Settings as text: a network and its training in one line, read without running anything.
+"""Parse a network and its training from one line of text, without executing the text.
 
-``"Adam(lr=0.01); L2(1e-4); Dense(32, 'relu'), Dense(10); CrossEntropy(); batch_size=32"`` holds calls of the
-library's own names with literals, in any order, and settings such as ``batch_size=32``.  It is taken apart as
-syntax; whatever else stands in it is refused before anything is called.
+The text ``"Adam(lr=0.01); L2(1e-4); Dense(32, 'relu'), Dense(10); CrossEntropy(); batch_size=32"`` consists of calls of
+the library's classes with literal arguments, in any order, and settings such as ``batch_size=32``.  The text is parsed
+as Python syntax; anything else raises an error before any class is called.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ EXAMPLE = "Adam(lr=0.01); L2(1e-4); Dense(32, 'relu'), Dense(10); CrossEntropy()
 
 
 def described(text: str) -> tuple[Network, dict[str, Any]]:
-    """Read a network and the settings of its training from text.
+    """Parse a network and the settings of its training.
 
     Parameters
     ----------
     text : str
         Layers, a loss, regularizers, an optimizer, and settings such as ``batch_size=32``, separated by semicolons
-        or commas.  A ``batch_size`` of 0 or None is all rows.
+        or commas.  A ``batch_size`` of 0 or None means full batch.
 
     Returns
     -------
     network, settings
-        ``settings`` has ``"optimizer"`` if the text names one.
+        ``settings`` has the key ``"optimizer"`` if the text names an optimizer.
 
     Raises
     ------
     InputError
-        For text that is anything else.
+        If the text contains anything else.
 
     Examples
     --------
@@ -63,105 +63,106 @@ def described(text: str) -> tuple[Network, dict[str, Any]]:
     (Network([Dense(3, 'tanh'), Dense(2, 'identity')], loss=CrossEntropy(reduction='mean', label_smoothing=0.0)),
      {'batch_size': None, 'optimizer': SGD(lr=0.1)})
     """
-    things: list[Any] = []
+    parts: list[Any] = []
     settings: dict[str, Any] = {}
     for statement in statements(text):
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 if name not in SETTINGS:
                     raise unknown_name("setting", name, SETTINGS)
-                settings[name] = literal(value)
+                settings[name] = parse_literal(value)
                 if name == "batch_size" and settings[name] == 0:  # as on the command line
                     settings[name] = None
             case ast.Expr(value=ast.Tuple(elts=elements) | ast.List(elts=elements)):
-                things += [made(element, NAMES) for element in elements]
+                parts += [build(element, NAMES) for element in elements]
             case ast.Expr(value=value):
-                things.append(made(value, NAMES))
+                parts.append(build(value, NAMES))
             case _:
-                raise not_known(statement)
-    network = network_of(things)
-    optimizer = the_one([thing for thing in things if isinstance(thing, (Part, LBFGS))], "optimizer")
+                raise unsupported(statement)
+    network = build_network(parts)
+    optimizer = only_one([part for part in parts if isinstance(part, (Part, LBFGS))], "optimizer")
     return network, settings if optimizer is None else {**settings, "optimizer": optimizer}
 
 
 def described_or_loaded(what: str) -> tuple[Network, dict[str, Any]]:
-    """Load a network from a model file if the text looks like its name; else read settings as text."""
+    """Load a network if ``what`` looks like the path of a model file; else parse it as settings."""
     if what.endswith(".safetensors") or ("(" not in what and Path(what).is_file()):
         return Network.load(what), {}
     return described(what)
 
 
 def statements(text: str) -> list[ast.stmt]:
-    """Parse the text."""
+    """Parse the text into statements."""
     try:
         return ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise InputError(f"These settings cannot be read ({error}). An example: {EXAMPLE}") from error
+        raise InputError(f"The settings cannot be parsed ({error}). Example: {EXAMPLE}") from error
 
 
-def not_known(node: ast.AST) -> InputError:
-    """Make the error for anything but calls of known names with literals."""
+def unsupported(node: ast.AST) -> InputError:
+    """Return the error for syntax other than calls of the library's classes with literal arguments."""
     return InputError(
-        f"Settings hold only calls of the library's names with numbers and texts, not {ast.unparse(node)[:60]!r}. "
-        f"An example: {EXAMPLE}"
+        f"Settings may contain only calls of the library's classes with numbers and strings as arguments, "
+        f"not {ast.unparse(node)[:60]!r}. Example: {EXAMPLE}"
     )
 
 
-def literal(node: ast.expr) -> Any:
-    """Read a number, a text, or a list of them."""
+def parse_literal(node: ast.expr) -> Any:
+    """Evaluate a number, a string, or a collection of them."""
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        raise not_known(node) from None
+        raise unsupported(node) from None
 
 
-def made(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
-    """Make the object that a call of one of the library's names describes."""
+def build(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
+    """Create the object that a call of one of the library's classes describes."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-        raise not_known(node)
+        raise unsupported(node)
     if node.func.id not in names:
         raise unknown_name("name", node.func.id, names)
-    given = [argument(value, names) for value in node.args]
-    named = {}
+    arguments = [parse_argument(value, names) for value in node.args]
+    keywords = {}
     for keyword in node.keywords:
         if keyword.arg is None:
-            raise not_known(node)
-        is_start = keyword.arg in ("weights", "biases")
-        named[keyword.arg] = argument(keyword.value, INITIALIZERS if is_start else names)
-    return called(node, names[node.func.id], given, named)
+            raise unsupported(node)
+        is_initializer = keyword.arg in ("weights", "biases")
+        keywords[keyword.arg] = parse_argument(keyword.value, INITIALIZERS if is_initializer else names)
+    return create(node, names[node.func.id], arguments, keywords)
 
 
-def argument(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
-    """Read an argument: a call or a literal."""
-    return made(node, names) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else literal(node)
+def parse_argument(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
+    """Parse an argument: a call or a literal."""
+    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    return build(node, names) if is_call else parse_literal(node)
 
 
-def called(node: ast.expr, kind: Callable[..., Any], given: list[Any], named: dict[str, Any]) -> Any:
-    """Call a class with arguments that may be wrong."""
+def create(node: ast.expr, kind: Callable[..., Any], arguments: list[Any], keywords: dict[str, Any]) -> Any:
+    """Call a class, and turn errors about its arguments into an ``InputError``."""
     try:
-        return kind(*given, **named)
+        return kind(*arguments, **keywords)
     except WorkingsError:
         raise
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(f"{ast.unparse(node)[:60]} cannot be made: {error}") from error
+        raise InputError(f"{ast.unparse(node)[:60]} cannot be created: {error}") from error
 
 
-def network_of(things: list[Any]) -> Network:
-    """Make the network of the layers, the loss and the regularizers."""
-    layers = [thing for thing in things if isinstance(thing, Layer)]
+def build_network(parts: list[Any]) -> Network:
+    """Create the network from its layers, its loss and its regularizers."""
+    layers = [part for part in parts if isinstance(part, Layer)]
     if not layers:
-        raise InputError(f"These settings have no layers. An example: {EXAMPLE}")
-    loss = the_one([thing for thing in things if isinstance(thing, Loss)], "loss")
+        raise InputError(f"The settings contain no layers. Example: {EXAMPLE}")
+    loss = only_one([part for part in parts if isinstance(part, Loss)], "loss")
     if loss is None:
-        examples = "CrossEntropy() for classes, or SquaredError() for numbers"
-        raise InputError(f"These settings have no loss: add {examples}.")
-    penalties = [thing for thing in things if isinstance(thing, Regularizer)]
+        examples = "CrossEntropy() for classification, or SquaredError() for regression"
+        raise InputError(f"The settings contain no loss: add {examples}.")
+    penalties = [part for part in parts if isinstance(part, Regularizer)]
     return Network(layers, loss=loss, regularizer=penalties or None)
 
 
-def the_one(found: list[Any], what: str) -> Any:
-    """Return the only one of its kind, or None."""
+def only_one(found: list[Any], what: str) -> Any:
+    """Return the only element, or None if there is none; raise an error if there are several."""
     if len(found) > 1:
         plural = f"{what}es" if what.endswith("s") else f"{what}s"
-        raise InputError(f"These settings have two {plural}, {found[0]!r} and {found[1]!r}: leave one of them out.")
+        raise InputError(f"The settings contain two {plural}, {found[0]!r} and {found[1]!r}: remove one of them.")
     return found[0] if found else None

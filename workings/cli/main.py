@@ -1,4 +1,4 @@
-"""Where the command ``workings`` begins: it names the missing extra if there is one."""
+"""Entry point of the command ``workings``; it names the extra to install if a package is missing."""
 
 from __future__ import annotations
 

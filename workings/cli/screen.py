@@ -1,4 +1,4 @@
-"""What the command line shows while it works, and how it shows errors."""
+"""Terminal output of the command line: progress bars, error messages and tables."""
 
 from __future__ import annotations
 
@@ -23,13 +23,19 @@ console = Console(stderr=True)
 output = Console()
 
 
-class Bar(Callback):
-    """Moves a progress bar with the loss and the rate; a bar that is interrupted ends the command."""
+class ProgressBar(Callback):
+    """Callback that updates a progress bar with the epoch and the latest metrics.
+
+    Ctrl-C ends the command; with ``keep_result``, it ends only the training, and the command continues.
+    """
 
     every_epoch = False
 
-    def __init__(self, progress: Progress, task: TaskID, every: int, *, go_on: bool = False) -> None:
-        self.progress, self.task, self.every, self.go_on = progress, task, max(every, 1), go_on
+    def __init__(self, progress: Progress, task: TaskID, every: int, *, keep_result: bool = False) -> None:
+        self.progress = progress
+        self.task = task
+        self.every = max(every, 1)
+        self.keep_result = keep_result
         self.due = 0
 
     def on_train_begin(self, training: RunningTraining) -> None:
@@ -40,43 +46,43 @@ class Bar(Callback):
     def on_epoch_end(self, training: RunningTraining) -> None:
         if training.epoch >= self.due or training.epoch + 1 == training.epochs:
             self.due = training.epoch + self.every
-            self.progress.update(self.task, completed=training.epoch + 1, numbers=numbers_of(training))
+            self.progress.update(self.task, completed=training.epoch + 1, metrics=format_metrics(training))
 
     def on_train_end(self, training: RunningTraining) -> None:
         self.progress.update(self.task, visible=False)
-        if training.history.stopped.startswith("interrupted") and not self.go_on:
+        if training.history.stopped.startswith("interrupted") and not self.keep_result:
             raise KeyboardInterrupt
 
 
-def numbers_of(training: RunningTraining) -> str:
-    """The loss and what was measured, for the bar."""
+def format_metrics(training: RunningTraining) -> str:
+    """Return the latest loss and validation metrics as text."""
     names = ("loss", "val_loss", "val_accuracy", "val_r2")
     history = training.history
     return "  ".join(f"{name} {history[name][-1]:.4g}" for name in names if name in history)
 
 
-class Rate(TextColumn):
-    """How many epochs are done in a second."""
+class EpochRate(TextColumn):
+    """Column of a progress bar: epochs per second."""
 
     def __init__(self) -> None:
         super().__init__("")
 
     def render(self, task: object) -> object:  # type: ignore[override]
-        """Write the rate of one bar."""
+        """Return the rate of one training as text."""
         speed = getattr(task, "finished_speed", None) or getattr(task, "speed", None) or 0.0
         digits = 0 if speed >= 10 else 1
         return "" if not speed or not math.isfinite(speed) else f"{speed:,.{digits}f} epochs/s"
 
 
 @contextmanager
-def bars() -> Iterator[Progress]:
-    """A place for progress bars."""
+def progress_bars() -> Iterator[Progress]:
+    """Context manager that displays progress bars and removes them at the end."""
     columns = (
         TextColumn("{task.description:<34}"),
         BarColumn(bar_width=24),
         TextColumn("{task.completed:>6,.0f}/{task.total:,.0f}"),
-        TextColumn("{task.fields[numbers]}"),
-        Rate(),
+        TextColumn("{task.fields[metrics]}"),
+        EpochRate(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
@@ -85,7 +91,7 @@ def bars() -> Iterator[Progress]:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Show our own errors and warnings as messages, without a traceback; errors exit with 2, Ctrl-C with 130."""
+    """Print the library's errors and warnings without a traceback; exit with 2 after an error, 130 after Ctrl-C."""
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *rest: console.print(f"warning: {message}", highlight=False)
@@ -100,10 +106,10 @@ def plain_errors() -> Iterator[None]:
 
 
 def figures_table(name: str, figures: Sequence[Figure]) -> Table:
-    """The figures of one experiment as a table."""
+    """Return the figures of one experiment as a table."""
     table = Table(title=name, title_justify="left", title_style="bold", box=None, padding=(0, 1), pad_edge=False)
     table.add_column("figure", overflow="fold")
-    for head in ("published", "its own code", "measured", ""):
+    for head in ("published", "tutorial's code", "measured", ""):
         table.add_column(head, justify="right", no_wrap=True)
     for f in figures:
         style = {True: "green", False: "bold red", None: "dim"}[f.agrees]
@@ -111,31 +117,38 @@ def figures_table(name: str, figures: Sequence[Figure]) -> Table:
         numbers = (show_number(value, f.digits) for value in (f.published, f.own_code, f.measured))
         table.add_row(f.name, *numbers, agreement)
     if any(f.agrees_with_code_alone for f in figures):
-        table.caption, table.caption_justify = "* with its own code, which does not give what is published", "left"
+        table.caption = "* agrees with the result of the tutorial's code, which differs from the published figure"
+        table.caption_justify = "left"
     return table
 
 
-EPOCHS_SHOWN = 5  # so many fit into 80 columns
+EPOCHS_SHOWN = 5  # as many as fit into 80 columns
+PLACES = {
+    "statement": "statements of the program",
+    "data": "data",
+    "settings": "settings of the network",
+    "training": "training",
+}
 
 
 def museum_table() -> Table:
-    """What the museum shows."""
+    """Return a table of all mistakes with their sources."""
     table = Table(box=None, padding=(0, 1), show_lines=False)
     table.add_column("mistake", style="bold", no_wrap=True)
-    table.add_column("what it is", overflow="fold", ratio=3)
-    table.add_column("where it was made", overflow="fold", ratio=2, style="dim")
+    table.add_column("description", overflow="fold", ratio=3)
+    table.add_column("source", overflow="fold", ratio=2, style="dim")
     place = ""
     for mistake in MISTAKES.values():
         if mistake.place != place:
             place = mistake.place
-            table.add_row(f"[underline]{place}[/]", "", "")
+            table.add_row(f"[underline]{PLACES[place]}[/]", "", "")
         table.add_row(mistake.name, escape(mistake.what), escape(mistake.source))
     return table
 
 
 def curves_table(exhibit: Exhibit) -> Table:
-    """The objective with the mistake and without it, at some epochs."""
-    runs = {"with the mistake": exhibit.wrong, "right": exhibit.right}
+    """Return a table of the objective with and without the mistake at a few epochs, and the final scores."""
+    runs = {"with the mistake": exhibit.wrong, "correct": exhibit.right}
     epochs = max(len(run.losses) for run in runs.values())
     shown = sorted({round(i * (epochs - 1) / max(EPOCHS_SHOWN - 1, 1)) for i in range(EPOCHS_SHOWN)})
     table = Table(box=None, padding=(0, 1))

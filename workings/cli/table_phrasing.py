@@ -1,7 +1,7 @@
-"""Terms: the doctor's changes in the words of the command line, as a command that trains on the table anew.
+"""Express the changes that the doctor advises as ``workings train`` commands.
 
-Whoever asks about a table at the command line has no ``net``: a change is the whole command with its other options, as
-it can be typed.  What no option says stays code.
+A user of the command line has no variable ``net``.  So each change is a complete command with the changed options.  A
+change that no option covers remains Python code.
 """
 
 from __future__ import annotations
@@ -18,13 +18,24 @@ from workings.network import Network
 from workings.optimizers import Part, optimizer_named
 from workings.regularizers import L2
 
-USUAL = {"hidden": "32,16", "activation": "relu", "optimizer": "adam", "lr": None, "epochs": 200, "patience": 20,
-         "validation": 0.2, "batch_size": 32, "l2": 0.0, "dropout": 0.0, "seed": 0}  # fmt: skip
+DEFAULTS = {
+    "hidden": "32,16",
+    "activation": "relu",
+    "optimizer": "adam",
+    "lr": None,
+    "epochs": 200,
+    "patience": 20,
+    "validation": 0.2,
+    "batch_size": 32,
+    "l2": 0.0,
+    "dropout": 0.0,
+    "seed": 0,
+}
 
 
 @dataclass(frozen=True)
 class TableTerms:
-    """The terms of a training on a table; see :class:`workings.checks.advice.Terms`."""
+    """Options of a training on a table; implements :class:`workings.checks.advice.Terms`."""
 
     file: Path
     target: str
@@ -35,45 +46,46 @@ class TableTerms:
     opening = ""
 
     def trained(self, changed: Mapping[str, Any]) -> str:
-        """The command with other settings of training."""
-        told: dict[str, Any] = {"epochs": changed["epochs"]} if "epochs" in changed else {}
-        told |= {"balanced": True} if changed.get("class_weight") == "balanced" else {}
-        told |= {"validation": 0.2, "patience": 10} if "callbacks" in changed else {}
-        return self.command(**told, **(named(changed["optimizer"]) if "optimizer" in changed else {}))
+        """Return the command with changed settings of ``fit``."""
+        options: dict[str, Any] = {"epochs": changed["epochs"]} if "epochs" in changed else {}
+        options |= {"balanced": True} if changed.get("class_weight") == "balanced" else {}
+        options |= {"validation": 0.2, "patience": 10} if "callbacks" in changed else {}
+        options |= optimizer_options(changed["optimizer"]) if "optimizer" in changed else {}
+        return self.command(**options)
 
     def gone_on(self, epochs: int) -> str:
-        """The command with so many epochs more."""
+        """Return the command with more epochs."""
         return self.command(epochs=self.plan.epochs + epochs)
 
     def made(self, network: Network, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
-        """The command with other layers or penalties, where options can say them."""
+        """Return the command with changed layers or penalties, or None if no options describe them."""
         *hidden, last = parts
         dense = [layer for layer in hidden if isinstance(layer, Dense)]
-        bends = {layer.bend.name for layer in dense}
-        is_sayable = all(isinstance(x, (Dense, Dropout)) for x in (*hidden, last)) and len(bends) < 2
-        if not is_sayable or any(type(penalty) is not L2 for penalty in penalties):
+        activations = {layer.bend.name for layer in dense}
+        has_options = all(isinstance(x, (Dense, Dropout)) for x in (*hidden, last)) and len(activations) < 2
+        if not has_options or any(type(penalty) is not L2 for penalty in penalties):
             return None
-        told = {"activation": bends.pop()} if bends else {}
+        options = {"activation": activations.pop()} if activations else {}
         units = ",".join(str(layer.units) for layer in dense)
-        return self.command(hidden=units, l2=sum(penalty.lam for penalty in penalties), **told)
+        return self.command(hidden=units, l2=sum(penalty.lam for penalty in penalties), **options)
 
     def command(self, drop: Sequence[str] = (), **changed: Any) -> str:
-        """The command that trains as was planned, but for some changes."""
+        """Return the command of this training with some options changed."""
         plan = replace(self.plan, **changed)
         words = ["workings", "train", str(self.file), "--target", self.target]
         for name in (f.name for f in fields(plan)):
-            if name in USUAL and getattr(plan, name) != USUAL[name]:
+            if name in DEFAULTS and getattr(plan, name) != DEFAULTS[name]:
                 value = getattr(plan, name)
                 words += [f"--{name.replace('_', '-')}", str(0 if value is None else value)]
         words += ["--balanced"] if plan.balanced else []
         words += ["--impute"] if self.impute else []
-        left_out = [*self.drop, *drop]
-        words += ["--drop", ",".join(left_out)] if left_out else []
+        dropped = [*self.drop, *drop]
+        words += ["--drop", ",".join(dropped)] if dropped else []
         return shlex.join(words)
 
 
-def named(optimizer: Part) -> dict[str, Any]:
-    """An optimizer as options; its rate is left out where it is the usual one."""
+def optimizer_options(optimizer: Part) -> dict[str, Any]:
+    """Return an optimizer as options; ``lr`` is None if the learning rate is the optimizer's default."""
     name = type(optimizer).__name__.lower()
     rate: Any = optimizer.lr  # type: ignore[attr-defined]
     return {"optimizer": name, "lr": None if optimizer_named(name) == optimizer else rate}

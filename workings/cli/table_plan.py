@@ -1,4 +1,4 @@
-"""The plan of a training on a table: the options of ``workings train``."""
+"""The options of ``workings train`` as one object."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workings.errors import InputError
 
 @dataclass(frozen=True)
 class Plan:
-    """How a network is to be made and trained."""
+    """Settings of a network and of its training on a table."""
 
     hidden: str
     activation: str
@@ -28,8 +28,10 @@ class Plan:
 
     @property
     def units(self) -> list[int]:
-        """The sizes of the hidden layers."""
+        """The number of units of each hidden layer."""
         try:
             return [int(part) for part in self.hidden.split(",") if part.strip()]
         except ValueError as error:
-            raise InputError(f"--hidden takes whole numbers with commas, as in 32,16, not {self.hidden!r}.") from error
+            raise InputError(
+                f"--hidden takes whole numbers separated by commas, such as 32,16, not {self.hidden!r}."
+            ) from error

@@ -1,5 +1,5 @@
-"""Experiments: the four networks that most people begin with, each in one file.
+"""Experiments: the networks of four beginners' tutorials, one module each.
 
-Each builds its network in the open, trains it on real input, compares what it measures with what
-was published and with what the tutorial's own code gives, and writes a report with pictures.
+Each module builds the network of a tutorial, trains it on real data, and compares the results with
+the published ones and with those of the tutorial's own code.  It writes a report with plots.
 """

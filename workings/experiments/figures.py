@@ -1,4 +1,4 @@
-"""Figures: what was published, what the tutorial's own code gives, and what we measure."""
+"""Figures: the published number, the result of the tutorial's code, and the number measured here."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from workings.support.atomic_files import write_bytes
 
 @dataclass(frozen=True)
 class Figure:
-    """One number to be reproduced.
+    """One number to reproduce.
 
     Attributes
     ----------
     name : str
-        What it is, with its unit.
+        Description, with the unit.
     published : float or None
-        What the post prints; None where it prints nothing.
+        The number printed in the tutorial; None if it prints none.
     own_code : float or None
-        What the post's own code gives when it is run; None where it cannot run.
+        The result of running the tutorial's code; None if it does not run.
     measured : float
-        What we measure.
+        The number measured here.
     tolerance : float
-        How far ``measured`` may be from ``own_code`` (or from ``published``, where there is no own code).
+        Largest difference from ``own_code`` (or from ``published``, if there is no ``own_code``).
     compare : bool
-        Whether there is anything to compare with: not with another seed or other data.
+        Whether to compare at all; False for another random seed or other data.
     digits : int
-        How many decimals are shown: those that the reference has.
+        Number of decimals to show, as in the reference.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Figure:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether it agrees; None where there is nothing to compare with."""
+        """Whether the measured number agrees with the reference; None if there is no reference."""
         reference = self.published if self.own_code is None else self.own_code
         if reference is None or not self.compare:
             return None
@@ -51,12 +51,12 @@ class Figure:
 
     @property
     def agrees_with_code_alone(self) -> bool:
-        """Whether it agrees with the post's own code, which does not give what the post prints."""
+        """Whether it agrees with the tutorial's code where that code differs from the published number."""
         shown = {show_number(value, self.digits) for value in (self.published, self.own_code) if value is not None}
         return len(shown) > 1 and bool(self.agrees)
 
     def row(self) -> dict[str, Any]:
-        """The figure as JSON values."""
+        """Return the figure as a dict of JSON values."""
         return {
             "name": self.name,
             "published": self.published,
@@ -67,12 +67,12 @@ class Figure:
 
 
 def write_figures(figures: Sequence[Figure], path: Path) -> None:
-    """Write figures as a JSON list, in one safe move."""
+    """Write figures as a JSON list, atomically."""
     write_bytes(path, (json.dumps([figure.row() for figure in figures], indent=1) + "\n").encode())
 
 
 def show_number(value: float | None, digits: int) -> str:
-    """Write a number with the decimals that matter, or a dash where there is none.
+    """Format a number with a fixed number of decimals; None becomes a dash.
 
     >>> show_number(0.02039406, 8), show_number(0.9722222, 4), show_number(None, 4)
     ('0.02039406', '0.9722', '–')
@@ -80,11 +80,11 @@ def show_number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def show_agreement(figure: Figure, with_code: str = "agrees with its code") -> str:
-    """Say in a few words whether a figure agrees, and with what, where the post and its own code do not.
+def show_agreement(figure: Figure, with_code: str = "agrees with code") -> str:
+    """Return "agrees", "DIFFERS" or a dash; ``with_code`` if only the tutorial's code agrees, not its printed number.
 
     >>> show_agreement(Figure("cost", 0.688, 0.781, 0.781)), show_agreement(Figure("cost", 0.688, None, 0.7))
-    ('agrees with its code', 'DIFFERS')
+    ('agrees with code', 'DIFFERS')
     """
     agrees = with_code if figure.agrees_with_code_alone else "agrees"
     return {True: agrees, False: "DIFFERS", None: "–"}[figure.agrees]

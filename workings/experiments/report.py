@@ -1,7 +1,7 @@
-"""The report of an experiment: one HTML file that needs nothing else.
+"""The report of an experiment: one self-contained HTML file.
 
-Pictures are put into the page and are written beside it as PNG, replays as GIF.  The page asks for nothing from
-outside, prints well, and follows the reader's choice of a dark or a light screen.
+Plots are embedded in the page and also written next to it as PNG files, replays as GIF files.  The page loads nothing
+from the network, has print styles, and follows the browser's light or dark mode.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ pre { background: var(--soft); padding: .8rem 1rem; overflow-x: auto; font-size:
 
 @dataclass
 class Report:
-    """A page that grows: text, tables, pictures, code, and the figures that it compares."""
+    """An HTML page built from headings, text, tables, plots and code; it also collects the compared figures."""
 
     title: str
     lead: str
@@ -61,7 +61,7 @@ class Report:
     pieces: list[str] = field(default_factory=list)
 
     def heading(self, text: str) -> None:
-        """Begin a section."""
+        """Start a section."""
         self.pieces.append(f"<h2>{html.escape(text)}</h2>")
 
     def text(self, *paragraphs: str) -> None:
@@ -69,20 +69,20 @@ class Report:
         self.pieces += [f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs]
 
     def code(self, text: object) -> None:
-        """Add a program or other text whose lines matter."""
+        """Add preformatted text, such as a program."""
         self.pieces.append(f'<pre tabindex="0">{html.escape(str(text))}</pre>')
 
     def program(self, program: Program) -> None:
-        """Add the statements of a step: what is computed, its shape, and what that means."""
+        """Add tables of a step's statements, with the shape and the meaning of each result."""
         constants = ", ".join(f"{name} = {value:g}" for name, value in program.constants.items())
         self.text(*([f"Constants: {constants}."] if constants else []))
         for stage in STAGES:
             rows = [(str(s), show_shape(s.shape), s.words) for s in program.stage(stage)]
             if rows:
-                self.table([stage, "shape", "in words"], rows, kind="program")
+                self.table([stage, "shape", "meaning"], rows, kind="program")
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]], kind: str = "figures") -> None:
-        """Add a table; the first column holds names."""
+        """Add a table whose first column holds names."""
         top = "".join(f'<th scope="col">{html.escape(cell)}</th>' if cell else "<td></td>" for cell in head)
         body = "".join(f"<tr>{''.join(table_cell(cell) for cell in row)}</tr>" for row in rows)
         self.pieces.append(
@@ -91,42 +91,41 @@ class Report:
         )
 
     def picture(self, drawing: Any, name: str, caption: str) -> None:
-        """Add a picture, and write it as PNG; the caption also stands for it where it cannot be seen."""
+        """Add a plot, and write it as a PNG file; the caption is also its alternative text."""
         plots.save(drawing, self.folder / f"{name}.png")
-        words = html.escape(caption)
-        image = f'<img src="{plots.as_data_uri(drawing)}" alt="{words}">'
-        self.pieces.append(f"<figure>{image}<figcaption>{words}</figcaption></figure>")
+        text = html.escape(caption)
+        image = f'<img src="{plots.as_data_uri(drawing)}" alt="{text}">'
+        self.pieces.append(f"<figure>{image}<figcaption>{text}</figcaption></figure>")
 
     def film(self, film: plots.Film, name: str, caption: str) -> None:
-        """Add a replay that can be stopped, and write it as an animated GIF."""
+        """Add a replay with controls, and write it as an animated GIF."""
         write_bytes(self.folder / f"{name}.gif", film.gif())
         self.pieces.append(f"<figure>{film.player()}<figcaption>{html.escape(caption)}</figcaption></figure>")
 
-    def signals(self, recorded: Signals, on: str, bends: str) -> None:
-        """Add the picture of what went through the layers, ``on`` some rows, with the name of their activations."""
+    def signals(self, recorded: Signals, rows: str, activation: str) -> None:
+        """Add a plot of activations and gradients by epoch; ``rows`` says on which rows they were measured."""
         self.picture(
             plots.signals(recorded),
             "signals",
-            f"{on}: above, how the values of each layer are spread, from epoch to epoch; below, how large the "
-            f"gradients and the steps were, and how many {bends} let hardly any gradient through.",
+            f"{rows}, by epoch. Top: distribution of each layer's activations. Bottom: norm of the gradients, size of "
+            f"the steps relative to the weights, and share of saturated {activation}.",
         )
 
     def compare(self, figures: Sequence[Figure]) -> None:
-        """Add a table of figures: published, its own code, measured."""
+        """Add a table of figures: published, from the tutorial's code, and measured here."""
         self.figures += figures
-        published = [show_number(f.published, f.digits) for f in figures]
         rows = [
             [
                 f.name,
-                shown,
+                show_number(f.published, f.digits),
                 show_number(f.own_code, f.digits),
                 show_number(f.measured, f.digits),
                 show_agreement(f),
             ]
-            for f, shown in zip(figures, published, strict=True)
+            for f in figures
         ]
-        head = ["figure", "published", "its own code", "measured", ""]
-        if all(f.published is None for f in figures):  # a column of dashes says nothing
+        head = ["figure", "published", "tutorial's code", "measured", ""]
+        if all(f.published is None for f in figures):  # omit a column that has no values
             head, rows = [head[0], *head[2:]], [[row[0], *row[2:]] for row in rows]
         self.table(head, rows)
 
@@ -146,27 +145,27 @@ class Report:
 
 
 def table_cell(cell: object) -> str:
-    """One cell; agreement is shown in colour, and in words."""
+    """Return one table cell; cells that state agreement are also coloured."""
     kind = {"agrees": ' class="good"', "DIFFERS": ' class="bad"'}.get(str(cell), "")
     return f"<td{kind}>{html.escape(str(cell))}</td>"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How an experiment is to be run.
+    """Settings of an experiment.
 
     Attributes
     ----------
     folder : Path
-        Where its results go.
+        Output folder.
     seed : int or None
-        None for the tutorial's own seeds, with which its figures can be compared.
+        Random seed; None for the tutorial's own seed, with which figures can be compared.
     engine : str
-        Which engine runs the steps.
+        Engine that runs the training steps: ``"auto"``, ``"reference"`` or ``"compiled"``.
     data : Path or None
-        A file or folder with the data, where there is a choice.
-    watch : callable
-        ``watch("what is trained", epochs)`` gives a callback that shows the progress.
+        File or folder with the data; only MNIST uses it.
+    progress : callable
+        ``progress(description, epochs)`` returns a callback that shows the progress of one training.
     fetch : bool
         Whether data may be downloaded.
     """
@@ -175,9 +174,9 @@ class Settings:
     seed: int | None = None
     engine: str = "auto"
     data: Path | None = None
-    watch: Callable[[str, int], Callback] = lambda what, epochs: Callback()
+    progress: Callable[[str, int], Callback] = lambda what, epochs: Callback()
     fetch: bool = False
 
-    def seed_or(self, usual: int) -> int:
-        """The seed that was asked for, or the tutorial's own."""
-        return usual if self.seed is None else self.seed
+    def seed_or(self, default: int) -> int:
+        """Return the seed, or the tutorial's own seed if none was given."""
+        return default if self.seed is None else self.seed

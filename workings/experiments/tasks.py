@@ -1,4 +1,4 @@
-"""Tasks: what an experiment trains, as data: a network, its rows, and the settings of ``fit``."""
+"""Tasks: the training of an experiment as data: a network, its rows, and the settings of ``fit``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workings.support.arrays import Array
 
 @dataclass(frozen=True)
 class Task:
-    """A network before its training, and what it is to learn; ``settings`` are those of ``fit``."""
+    """An untrained network, its training data, and the settings of ``fit``."""
 
     network: Network
     X: Array

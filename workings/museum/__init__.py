@@ -1,1 +1,1 @@
-"""The museum: famous mistakes in neural networks, each shown beside the right network."""
+"""The museum: common mistakes in neural networks, each shown next to the correct network."""

@@ -1,8 +1,8 @@
-"""The museum of mistakes: famous ways to get a network wrong, each of which can be switched on in a real one.
+"""The museum of mistakes: common mistakes that can be inserted into a working training.
 
-A mistake changes one thing of a training that works: a statement of the program (by a rewrite of its syntax), the
-data, the network's settings, or the training.  Each has the source where people made it or were warned of it, names the
-finding by which the doctor should know it, and says how it is mended.  Together they are the doctor's test bench.
+A mistake changes one thing of a correct training: a statement of the program (by rewriting its syntax tree), the data,
+the network's settings, or the training.  Each mistake has a source that made it or warned of it, the finding that the
+doctor should report, and the fix.  The mistakes are also the test suite of the doctor.
 """
 
 from __future__ import annotations
@@ -18,70 +18,70 @@ from workings.museum import rewrites
 from workings.museum.setups import (
     Setup,
     at_the_edge,
-    by_heart,
     clipped_descent,
-    edited,
     eight_sigmoids,
-    free_descent,
+    full_batch_descent,
     growing_rate,
-    in_another_order,
     large_scores,
     leaky_hidden,
     narrow_and_deep,
-    of_spread_twelve,
     one_hidden,
     one_large_column,
     one_unit,
-    plain_descent,
-    priced_descent,
+    overfitting_data,
+    penalized_descent,
+    permuted,
     rare_class,
-    rate,
-    same,
-    shuffled_ordered,
+    scaled_to_rms_twelve,
+    sorted_and_shuffled,
     square_hidden,
     stochastic_descent,
-    stopped_in_time,
     tanh_hidden,
-    unordered,
-    with_all,
+    unchanged,
+    unclipped_descent,
     with_data,
+    with_dense,
+    with_early_stopping,
+    with_edits,
     with_hidden,
     with_last,
     with_penalty,
+    with_rate_times,
     with_settings,
     with_year,
+    without_shuffling,
 )
 from workings.optimizers import Adam, AdamW
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One famous mistake.
+    """One common mistake.
 
     Attributes
     ----------
     name, title, what : str
-        What it is called, and what it is in one sentence.
+        Identifier, title, and a one-sentence description.
     source : str
-        Where it was made, or warned of.
+        Code or publication that made the mistake or warned of it.
     place : str
-        ``"statement"``, ``"data"``, ``"settings"`` or ``"training"``.
+        What the mistake changes: ``"statement"``, ``"data"``, ``"settings"`` or ``"training"``.
     change : callable
-        Takes a setup that works, gives the one with the mistake.
+        Takes a correct setup and returns the setup with the mistake.
     finding : str
-        The finding by which the doctor should know it.
+        The finding that the doctor should report.
     words : str
-        What the finding's text must hold to name it rightly; empty where the finding's name says all.
+        Words that the finding's text must contain; empty if the finding's name identifies the mistake.
     mend : str
-        How it is mended.
+        How to fix the mistake.
     lines : (str, str)
-        The wrong line and the right one, where it is no statement of the program.
+        The wrong line and the right line, for a mistake that is not a statement of the program.
     prepare : callable
-        What both networks are given so that the mistake can show.
+        Applied to the setup of both networks, so that the mistake can occur.
     kind : str
-        For which targets it is: ``"classes"``, ``"numbers"`` or ``""`` for all.
+        The targets it applies to: ``"classes"``, ``"numbers"``, ``"softmax"`` or ``""`` for all.
     also : tuple of str
-        Findings that name it as rightly.
+        Other findings that identify the mistake equally well.
     """
 
     name: str
@@ -94,12 +94,12 @@ class Mistake:
     mend: str
     words: str = ""
     lines: tuple[str, str] = ("", "")
-    prepare: Callable[[Setup], Setup] = field(default=same)
+    prepare: Callable[[Setup], Setup] = field(default=unchanged)
     kind: str = ""
     also: tuple[str, ...] = ()
 
     def is_named_by(self, diagnosis: Diagnosis) -> bool:
-        """Whether a diagnosis finds the mistake and names it rightly."""
+        """Whether a diagnosis identifies the mistake."""
         return any(
             f.name in self.also or (f.name == self.finding and self.words in f.measured) for f in diagnosis.findings
         )
@@ -109,256 +109,623 @@ DIXON = 'Spencer Dixon, "Neural Networks from Scratch" (2017)'
 MNIST_POST = "the MNIST post with Vangmay/From_Scratch_Implementations"
 DUCK = 'Daniel Holden, "My Neural Network isn\'t working!" (theorangeduck.com, 2017)'
 CS231N = "CS231n, Neural Networks Part"
-# fmt: off
-MISTAKES: dict[str, Mistake] = {mistake.name: mistake for mistake in (
-    # statements of the program
-    Mistake("softmax-axis", "Softmax over the wrong axis",
-            "The exponentials are divided by the sum over the rows of the batch, not over the classes of a row.",
-            "Stack Overflow 76450489: np.exp(z)/sum(np.exp(z)) with rows as samples", "statement",
-            edited(rewrites.softmax_over_rows), "wrong-shares", "Sum over the classes: axis=1, keepdims=True.",
-            kind="softmax"),
-    Mistake("bias-summed-up", "Bias gradient summed to one number",
-            "All biases of a layer get the same gradient, the sum over rows and units.",
-            f"{MNIST_POST}: dB2 = 1/m * np.sum(dZ2)", "statement",
-            edited(rewrites.bias_sums_without_axis), "wrong-gradient",
-            "Sum over the rows only: dz.sum(axis=0).", words="summed to one number"),
-    Mistake("forgotten-derivative", "The activation's derivative forgotten",
-            "The gradient goes back through a layer as if it had no activation.",
-            "GitHub jiexunsee/Neural-Network-with-Python#1; Bot-Academy/NeuralNetworkFromScratch#3", "statement",
-            edited(rewrites.no_slopes), "wrong-gradient",
-            "Multiply by the slope: dz = da * slope.", words="derivative"),
-    Mistake("activation-for-derivative", "The function taken for its derivative",
-            "A function called tanh_d computes tanh.", "GitHub andersbll/nnet#4, comment of 2016-06-16", "statement",
-            edited(rewrites.activation_for_slope), "wrong-gradient", "The derivative of tanh is 1 - a**2.",
-            prepare=tanh_hidden, words="derivative"),
-    Mistake("slope-of-wrong-argument", "A derivative given the wrong argument",
-            "A derivative that is written with the output a is given the sum z.",
-            "GitHub davidrmiller/neural2d#40 and OpenANN/OpenANN#164, where it was the other way round",
-            "statement", edited(rewrites.slope_of_sum), "wrong-gradient",
-            "Give it what its formula is written with.", prepare=tanh_hidden, words="derivative"),
-    Mistake("sum-for-mean", "A sum where a mean is meant",
-            "The loss is a mean over the rows, its gradient is not divided by their number: steps grow with the batch.",
-            "GitHub jxgu1016/MNIST_center_loss_pytorch#9; the moons tutorial prints a mean beside gradients of the sum",
-            "statement", edited(rewrites.sum_for_mean), "wrong-gradient",
-            "Divide the gradient by the number of rows.", words="a sum where a mean was meant", also=()),
-    Mistake("penalty-sign", "L2 with the wrong sign",
-            "The regularizer's part is taken off the gradient, so that weights grow in place of shrinking.",
-            "GitHub andersbll/nnet#4: - self.weight_decay*self.W", "statement", edited(rewrites.penalty_sign),
-            "wrong-gradient", "Add lam * W to the gradient.", words="regularizer", prepare=with_penalty(0.003)),
-    Mistake("uphill", "The update's sign turned",
-            "The gradient is added where it should be taken off: every step makes the objective larger.",
-            f"{DIXON} warns of it in a comment: adding the gradient increases the cost", "statement",
-            edited(rewrites.uphill), "uphill-update", "W = W - lr * dW."),
-    Mistake("first-layer-frozen", "A layer that is never updated",
-            "The backward pass or the update leaves out the first layer, which stays what chance made it.",
-            f"{MNIST_POST}: the backward pass has two of three layers", "statement",
-            edited(rewrites.first_layer_frozen), "frozen-parameter", "Update every parameter that has a gradient."),
-    Mistake("overflowing-softmax", "Softmax without taking off the largest score",
-            "exp of a score above 709 is infinite, and infinity by infinity is nan.",
-            "Stack Overflow 76450489: RuntimeWarning, overflow encountered in exp", "statement",
-            edited(rewrites.scores_not_shifted), "overflow", "Take off each row's largest score first.",
-            kind="softmax", prepare=large_scores),
-    Mistake("sum-for-activation", "The sum handed on in place of the activation",
-            "The next layer is given z where it should be given a, so the forward pass has no bend there.",
-            f"{MNIST_POST}: A2 is the sum, Z2 the activation, and the third layer is given A2", "statement",
-            edited(rewrites.sum_for_activation), "wrong-gradient", "Hand a on to the next layer."),
-    Mistake("weights-not-transposed", "The weights not transposed on the way back",
-            "The gradient of a square layer is multiplied by W where W.T is right; the shapes fit, nothing complains.",
-            "pytroubles.com 1785, a NumPy MNIST network stuck at 10 %: the backward pass mixes up matrix orientations",
-            "statement",
-            edited(rewrites.transposed_weights), "wrong-gradient", "dx = dz @ W.T.",
-            prepare=square_hidden),
-    Mistake("broadcast-targets", "Targets of shape (n, 1) against predictions of shape (n,)",
-            "A column and a row are spread to a square: each prediction is compared with every target, and the best "
-            "answer is the mean for all.",
-            "GitHub pytorch/pytorch#16045; deepset-ai/FARM#229", "statement", edited(rewrites.targets_as_row),
-            "wrong-shape", "Give both the same shape; the library refuses such targets by itself.", kind="numbers"),
-    Mistake("mean-over-rows", "An average over the rows of the batch",
-            "A mean runs over the batch where it was to run over something else, and all rows are given one answer; "
-            "the gradient is right for what is computed.",
-            "Karpathy 2019, \"A Recipe for Training Neural Networks\": information mixed across the batch dimension",
-            "statement", edited(rewrites.mean_over_rows), "cannot-overfit", "No statement of a row may use other rows.",
-            prepare=one_hidden),
-    # the data
-    Mistake("unscaled-inputs", "Inputs that are not scaled",
-            "Pixels from 0 to 255, or any columns far from 0 and 1, are given to the network as they are.",
-            f"{DUCK}; Stack Overflow 52800582: inputs up to 100 into sigmoids", "data",
-            with_data(X=lambda X: 255 * X), "unscaled-inputs", "Give each column mean 0 and standard deviation 1.",
-            lines=("net.fit(255 * X, y, …)", "net.fit(X, y, …)")),
-    Mistake("mixed-scales", "One column in other units than the rest",
-            "One column is a thousand times as large as the others, and drowns them.",
-            f"LeCun et al. 1998, \"Efficient BackProp\", section 4.3; {DUCK}", "data",
-            with_data(X=one_large_column), "unscaled-inputs", "Give each column mean 0 and standard deviation 1.",
-            lines=("X[:, 0] *= 1000", "X = standardized(X)")),
-    Mistake("constant-column", "A column that never changes",
-            "A year, an identifier or a sensor that is off: the same large number in every row.",
-            "scikit-learn's VarianceThreshold, which is there to remove them", "data",
-            with_data(X=with_year), "constant-column", "Leave the column out.", also=("unscaled-inputs",),
-            lines=("X = np.column_stack([X, year])", "X = X[:, X.std(axis=0) > 0]")),
-    Mistake("unscaled-targets", "Targets that are not scaled",
-            "House prices or other large numbers are to be predicted as they are.",
-            "Stack Overflow 52800582: targets up to 1e8", "data",
-            with_data(y=lambda y: 300 * y + 1000), "unscaled-targets",
-            "Give the targets mean 0 and standard deviation 1.", kind="numbers",
-            lines=("net.fit(X, 300 * y + 1000, …)", "net.fit(X, y, …)")),
-    Mistake("saturating-inputs", "Inputs that saturate the first layer",
-            "Marks from 0 to 20 or pixels from 0 to 16 spread so far that most sums lie where tanh is flat.",
-            f"{CS231N} 1, on sigmoids: they saturate and kill gradients", "data",
-            with_data(X=of_spread_twelve), "saturated-units", "Give each column mean 0 and standard deviation 1.",
-            prepare=tanh_hidden, lines=("net.fit(12 * X, y, …)", "net.fit(X, y, …)")),
-    Mistake("uncentred-targets", "Targets far from what the network begins with",
-            "Targets lie around 8, the first outputs around 0: the first steps go into learning one number.",
-            "Karpathy 2019, \"A Recipe for Training Neural Networks\": initialize the final bias to the targets' mean",
-            "data", with_data(y=lambda y: y + 8), "starting-loss",
-            "Give the targets mean 0, or the last bias their mean.", kind="numbers",
-            lines=("net.fit(X, y + 8, …)", "net.fit(X, y, …)")),
-    Mistake("shuffled-labels", "Inputs and labels shuffled apart",
-            "X is put in a new order and y is not.", "GitHub DrexelChatbotGroup/DrexelChatbot#15; mlcommons/GaNDLF#870",
-            "data", with_data(y=in_another_order), "unrelated-labels", "Use one order for both.",
-            lines=("X = X[rng.permutation(n)]", "order = rng.permutation(n); X, y = X[order], y[order]")),
-    Mistake("rare-class", "A class that is hardly there",
-            "Three rows in a hundred of one class are left, and accuracy hides that they are not learned.",
-            "datascience.stackexchange 19283: everything is predicted to be negative", "data", rare_class,
-            "class-imbalance", 'class_weight="balanced".', kind="classes", also=("class-never-predicted",),
-            lines=("net.fit(X, y, …)", 'net.fit(X, y, class_weight="balanced", …)')),
-    Mistake("sorted-rows", "Rows sorted by class and not shuffled",
-            "Each batch holds one class only, so that the network always believes in the last one it saw.",
-            "LeCun et al. 1998, \"Efficient BackProp\", section 4.2: successive examples should rarely be of one class",
-            "data",
-            unordered, "sorted-rows", "shuffle=True.", prepare=shuffled_ordered, kind="classes",
-            lines=("net.fit(X, y, shuffle=False, …)", "net.fit(X, y, shuffle=True, …)")),
-    # how the network is made
-    Mistake("zero-weights", "All first weights equal",
-            "The hidden units begin equal, get equal gradients and stay equal.",
-            "Goodfellow et al. 2016, section 8.4; Learning From Data, exercise 7.9", "settings",
-            with_all(weights=Constant(0.1)), "equal-units", "Draw the first weights at random.",
-            lines=('Dense(16, "tanh", weights=Constant(0.1))', 'Dense(16, "tanh")')),
-    Mistake("large-weights", "First weights too large",
-            "Weights are drawn without regard to the number of inputs: 0.5·randn for 784 of them, or more.",
-            f"{MNIST_POST}: np.random.randn(32, 784) * 0.5", "settings",
-            with_all(weights=Normal(4.0)), "weights-too-large", "Use He's or Glorot's rule, which are the default.",
-            lines=('Dense(16, "tanh", weights=Normal(4.0))', 'Dense(16, "tanh")')),
-    Mistake("small-weights", "First weights too small",
-            "The weights begin so near 0 that neither signal nor gradient comes through.",
-            f"{CS231N} 2, \"Pitfall\" and \"Small random numbers\": 0.01 * np.random.randn", "settings",
-            with_all(weights=Normal(0.003)), "weights-too-small", "Use He's or Glorot's rule, which are the default.",
-            lines=('Dense(16, "tanh", weights=Normal(0.003))', 'Dense(16, "tanh")')),
-    Mistake("softmax-twice", "A squashed output before a loss that squashes",
-            "The last layer has an activation, and the loss applies its softmax or sigmoid to what comes out.",
-            "GitHub tflearn/tflearn#562; nfmcclure/tensorflow_cookbook#86; Karpathy's most common mistakes (2018), 4th",
-            "settings", with_last(activation="sigmoid"), "second-link", "Leave the activation out.", kind="classes",
-            lines=('Dense(2, "sigmoid")', "Dense(2)")),
-    Mistake("squashed-numbers", "An output that cannot reach its targets",
-            "The last layer ends in a ReLU, and some targets are negative.", f"{DUCK}: the wrong final activation",
-            "settings", with_last(activation="relu"), "output-range", "Numbers need a last layer without activation.",
-            kind="numbers", lines=('Dense(1, "relu")', "Dense(1)")),
-    Mistake("no-activation", "Hidden layers without an activation",
-            "Any number of such layers is one straight line.",
-            "GitHub aymericdamien/TensorFlow-Examples#270; soumith/cvpr2015#6; somepago/saint#23", "settings",
-            with_hidden(activation="identity"), "no-bend", "Give the hidden layers an activation.",
-            lines=("Dense(16)", 'Dense(16, "tanh")')),
-    Mistake("deep-sigmoids", "Too many layers of sigmoids",
-            "Each sigmoid makes the gradient at least four times smaller, so the first of eight layers hardly learns.",
-            "GitHub makeyourownneuralnetwork/makeyourownneuralnetwork#18: always one digit; Glorot & Bengio 2010",
-            "settings", eight_sigmoids,
-            "vanishing-gradient", "Use ReLU, or fewer layers.",
-            lines=('8 × Dense(16, "sigmoid")', 'Dense(16, "tanh"), Dense(8, "tanh")')),
-    Mistake("deep-randn", "Standard normal weights in a deep network",
-            "Weights are drawn with randn and no factor; in layers of eight units it hardly shows, but the gradient "
-            "doubles from layer to layer.",
-            "Dive into Deep Learning, section 5.4.1.2, \"Exploding Gradients\": a product of standard normal matrices",
-            "settings", with_hidden(weights=Normal(1.0)), "exploding-gradient",
-            "Use He's or Glorot's rule, which are the default.", prepare=narrow_and_deep, also=("weights-too-large",),
-            lines=('12 × Dense(8, "leaky_relu", weights=Normal(1.0))', '12 × Dense(8, "leaky_relu")')),
-    Mistake("dead-relus", "ReLUs that are dead from the start",
-            "Large negative biases hold every sum below 0, where a ReLU has no slope.",
-            f"{CS231N} 1, on ReLU: \"as much as 40 % of your network\"", "settings",
-            with_hidden(activation="relu", weights=None, biases=Constant(-100.0)), "dead-units",
-            "Begin with biases of 0.",
-            lines=('Dense(16, "relu", biases=Constant(-100.0))', 'Dense(16, "relu")')),
-    Mistake("one-unit", "Too few units",
-            "One hidden unit draws one line, whatever the data.",
-            "artificial intelligence.stackexchange 27010: exclusive or with one neuron", "settings", one_unit,
-            "no-better-than-linear", "Use more units.", also=("cannot-overfit",),
-            lines=("Dense(1, …)", "Dense(16, …)")),
-    Mistake("heavy-penalty", "Too strong a regularizer",
-            "The price of the weights outweighs the loss, and training makes all weights 0.",
-            "GitHub scikit-learn/scikit-learn#10477: alpha is divided by the number of rows there, and not elsewhere",
-            "settings", with_penalty(3.0),
-            "strong-regularizer", "Divide lam by a hundred or more.",
-            lines=("regularizer=L2(3.0)", "regularizer=L2(0.001)")),
-    # the training
-    Mistake("large-rate", "Learning rate too large", "The steps overshoot, and the objective rises or jumps about.",
-            f"{CS231N} 3, \"Loss function\"", "training", rate(300), "learning-rate-too-large",
-            "Divide the rate by ten until the objective falls.", prepare=plain_descent, also=("not-finite",),
-            lines=("SGD(90.0)", "SGD(0.3)")),
-    Mistake("small-rate", "Learning rate too small", "The steps are so short that nothing seems to happen.",
-            f"{CS231N} 3, \"Ratio of weights:updates\"", "training", rate(1e-4), "learning-rate-too-small",
-            "Multiply the rate by ten until the objective rises.", lines=("lr = 1e-6", "lr = 1e-2")),
-    Mistake("rate-at-the-edge", "A rate at the edge of stability",
-            "The rate is a little too large for the valley, and the objective jumps across it for ever.",
-            "the moons tutorial's rate of 0.01; Cohen et al. 2021, \"Gradient descent … at the edge of stability\"",
-            "training", at_the_edge, "edge-of-stability", "Take a smaller rate, or let it decay.",
-            prepare=priced_descent, lines=("SGD(2.2 / curvature)", "SGD(0.1)")),
-    Mistake("decay-turned-round", "A decay that makes the rate grow",
-            "A factor of 0.97 is given to something that divides by it: the rate grows at each step until it breaks.",
-            "GitHub lisa-lab/pylearn2#479: its ExponentialDecay divides by the factor by which others multiply",
-            "training", growing_rate, "not-finite", "Multiply by 0.97.", prepare=free_descent,
-            lines=("lr = lr / 0.97", "lr = lr * 0.97")),
-    Mistake("range-test-left-on", "A range test that was left on",
-            "The rate is raised at each step, to see where training breaks; clipping hides that it did.",
-            "Smith 2017, \"Cyclical Learning Rates\", section 3.3, which describes the test", "training",
-            growing_rate, "rising-loss", "Choose a rate from the test, and train anew with that.",
+MISTAKES: dict[str, Mistake] = {
+    mistake.name: mistake
+    for mistake in (
+        # statements of the program
+        Mistake(
+            name="softmax-axis",
+            title="Softmax over the wrong axis",
+            what=(
+                "The exponentials are divided by their sum over the rows of the batch, not over the classes "
+                "of each row."
+            ),
+            source="Stack Overflow 76450489: np.exp(z)/sum(np.exp(z)) with rows as samples",
+            place="statement",
+            kind="softmax",
+            change=with_edits(rewrites.softmax_over_rows),
+            finding="wrong-shares",
+            mend="Sum over the classes: axis=1, keepdims=True.",
+        ),
+        Mistake(
+            name="bias-summed-up",
+            title="Bias gradient summed to one number",
+            what="The bias gradient is summed over rows and units, so all biases of a layer get the same gradient.",
+            source=f"{MNIST_POST}: dB2 = 1/m * np.sum(dZ2)",
+            place="statement",
+            change=with_edits(rewrites.bias_sums_without_axis),
+            finding="wrong-gradient",
+            words="summed to one number",
+            mend="Sum over the rows only: dz.sum(axis=0).",
+        ),
+        Mistake(
+            name="forgotten-derivative",
+            title="Missing derivative of the activation",
+            what="The backward pass treats a layer as if it had no activation.",
+            source="GitHub jiexunsee/Neural-Network-with-Python#1; Bot-Academy/NeuralNetworkFromScratch#3",
+            place="statement",
+            change=with_edits(rewrites.no_slopes),
+            finding="wrong-gradient",
+            words="derivative",
+            mend="Multiply by the activation's derivative: dz = da * f'(z).",
+        ),
+        Mistake(
+            name="activation-for-derivative",
+            title="Activation used as its own derivative",
+            what="A function named tanh_d computes tanh instead of its derivative.",
+            source="GitHub andersbll/nnet#4, comment of 2016-06-16",
+            place="statement",
+            prepare=tanh_hidden,
+            change=with_edits(rewrites.activation_for_slope),
+            finding="wrong-gradient",
+            words="derivative",
+            mend="The derivative of tanh is 1 - a**2.",
+        ),
+        Mistake(
+            name="slope-of-wrong-argument",
+            title="Derivative evaluated at the wrong argument",
+            what="The derivative is a formula in the activation a, but is evaluated at the pre-activation z.",
+            source="GitHub davidrmiller/neural2d#40 and OpenANN/OpenANN#164, where it was the other way round",
+            place="statement",
+            prepare=tanh_hidden,
+            change=with_edits(rewrites.slope_of_sum),
+            finding="wrong-gradient",
+            words="derivative",
+            mend="Pass the variable that the formula uses.",
+        ),
+        Mistake(
+            name="sum-for-mean",
+            title="Gradient summed instead of averaged",
+            what="The loss is a mean over the rows, but its gradient is a sum, so steps grow with the batch size.",
+            source=(
+                "GitHub jxgu1016/MNIST_center_loss_pytorch#9; the moons tutorial prints a mean beside "
+                "gradients of the sum"
+            ),
+            place="statement",
+            change=with_edits(rewrites.sum_for_mean),
+            finding="wrong-gradient",
+            words="a sum where a mean was meant",
+            mend="Divide the gradient by the number of rows.",
+        ),
+        Mistake(
+            name="penalty-sign",
+            title="Wrong sign of the L2 penalty",
+            what=(
+                "The gradient of the L2 penalty is subtracted instead of added, so the weights grow instead "
+                "of shrinking."
+            ),
+            source="GitHub andersbll/nnet#4: - self.weight_decay*self.W",
+            place="statement",
+            prepare=with_penalty(0.003),
+            change=with_edits(rewrites.penalty_sign),
+            finding="wrong-gradient",
+            words="regularizer",
+            mend="Add lam * W to the gradient.",
+        ),
+        Mistake(
+            name="uphill",
+            title="Wrong sign of the update",
+            what="The gradient is added to the weights instead of subtracted, so every step increases the objective.",
+            source=f"{DIXON} warns of it in a comment: adding the gradient increases the cost",
+            place="statement",
+            change=with_edits(rewrites.uphill),
+            finding="uphill-update",
+            mend="W = W - lr * dW.",
+        ),
+        Mistake(
+            name="first-layer-frozen",
+            title="Layer that is never updated",
+            what="The backward pass or the update omits the first layer, which keeps its random initial weights.",
+            source=f"{MNIST_POST}: the backward pass has two of three layers",
+            place="statement",
+            change=with_edits(rewrites.first_layer_frozen),
+            finding="frozen-parameter",
+            mend="Update every parameter that has a gradient.",
+        ),
+        Mistake(
+            name="overflowing-softmax",
+            title="Softmax without subtracting the maximum",
+            what="exp of a score above 709 overflows to infinity, and infinity divided by infinity is NaN.",
+            source="Stack Overflow 76450489: RuntimeWarning, overflow encountered in exp",
+            place="statement",
+            kind="softmax",
+            prepare=large_scores,
+            change=with_edits(rewrites.scores_not_shifted),
+            finding="overflow",
+            mend="Subtract each row's largest score first.",
+        ),
+        Mistake(
+            name="sum-for-activation",
+            title="Pre-activation passed on instead of the activation",
+            what="The next layer gets z instead of a, so the forward pass lacks that nonlinearity.",
+            source=f"{MNIST_POST}: A2 is the sum, Z2 the activation, and the third layer is given A2",
+            place="statement",
+            change=with_edits(rewrites.sum_for_activation),
+            finding="wrong-gradient",
+            mend="Pass a to the next layer.",
+        ),
+        Mistake(
+            name="weights-not-transposed",
+            title="Weights not transposed in the backward pass",
+            what=(
+                "The gradient of a square layer is multiplied by W instead of W.T; the shapes match, so no "
+                "error is raised."
+            ),
+            source=(
+                "pytroubles.com 1785, a NumPy MNIST network stuck at 10 %: the backward pass mixes up "
+                "matrix orientations"
+            ),
+            place="statement",
+            prepare=square_hidden,
+            change=with_edits(rewrites.transposed_weights),
+            finding="wrong-gradient",
+            mend="dx = dz @ W.T.",
+        ),
+        Mistake(
+            name="broadcast-targets",
+            title="Targets of shape (n, 1) against predictions of shape (n,)",
+            what=(
+                "Broadcasting compares each prediction with every target, so predicting the mean for every row becomes "
+                "optimal."
+            ),
+            source="GitHub pytorch/pytorch#16045; deepset-ai/FARM#229",
+            place="statement",
+            kind="numbers",
+            change=with_edits(rewrites.targets_as_row),
+            finding="wrong-shape",
+            mend="Give both the same shape; this library rejects such targets.",
+        ),
+        Mistake(
+            name="mean-over-rows",
+            title="Mean over the rows of the batch",
+            what=(
+                "A mean is taken over the batch instead of another axis, so all rows get the same output; "
+                "the gradient of this computation is correct."
+            ),
+            source=(
+                'Karpathy 2019, "A Recipe for Training Neural Networks": information mixed across the batch dimension'
+            ),
+            place="statement",
+            prepare=one_hidden,
+            change=with_edits(rewrites.mean_over_rows),
+            finding="cannot-overfit",
+            mend="Compute each row independently of the other rows.",
+        ),
+        # the data
+        Mistake(
+            name="unscaled-inputs",
+            title="Unscaled inputs",
+            what=(
+                "Pixels from 0 to 255, or other columns with large values, are passed to the network without scaling."
+            ),
+            source=f"{DUCK}; Stack Overflow 52800582: inputs up to 100 into sigmoids",
+            place="data",
+            lines=("net.fit(255 * X, y, …)", "net.fit(X, y, …)"),
+            change=with_data(X=lambda X: 255 * X),
+            finding="unscaled-inputs",
+            mend="Give each column mean 0 and standard deviation 1.",
+        ),
+        Mistake(
+            name="mixed-scales",
+            title="One column on another scale than the rest",
+            what="One column is a thousand times as large as the others and dominates them.",
+            source=f'LeCun et al. 1998, "Efficient BackProp", section 4.3; {DUCK}',
+            place="data",
+            lines=("X[:, 0] *= 1000", "X = standardized(X)"),
+            change=with_data(X=one_large_column),
+            finding="unscaled-inputs",
+            mend="Give each column mean 0 and standard deviation 1.",
+        ),
+        Mistake(
+            name="constant-column",
+            title="Constant column",
+            what="A column holds the same large number in every row: a year, an identifier or a sensor that is off.",
+            source="scikit-learn's VarianceThreshold, which removes such columns",
+            place="data",
+            lines=("X = np.column_stack([X, year])", "X = X[:, X.std(axis=0) > 0]"),
+            change=with_data(X=with_year),
+            finding="constant-column",
+            also=("unscaled-inputs",),
+            mend="Drop the column.",
+        ),
+        Mistake(
+            name="unscaled-targets",
+            title="Unscaled targets",
+            what="House prices or other large numbers are used as targets without scaling.",
+            source="Stack Overflow 52800582: targets up to 1e8",
+            place="data",
+            kind="numbers",
+            lines=("net.fit(X, 300 * y + 1000, …)", "net.fit(X, y, …)"),
+            change=with_data(y=lambda y: 300 * y + 1000),
+            finding="unscaled-targets",
+            mend="Give the targets mean 0 and standard deviation 1.",
+        ),
+        Mistake(
+            name="saturating-inputs",
+            title="Inputs that saturate the first layer",
+            what=(
+                "Grades from 0 to 20 or pixels from 0 to 16 vary so much that most pre-activations lie "
+                "where tanh is flat."
+            ),
+            source=f"{CS231N} 1, on sigmoids: they saturate and kill gradients",
+            place="data",
+            lines=("net.fit(12 * X, y, …)", "net.fit(X, y, …)"),
+            prepare=tanh_hidden,
+            change=with_data(X=scaled_to_rms_twelve),
+            finding="saturated-units",
+            mend="Give each column mean 0 and standard deviation 1.",
+        ),
+        Mistake(
+            name="uncentred-targets",
+            title="Targets far from the initial outputs",
+            what="The targets are around 8 and the initial outputs around 0, so the first steps only learn the mean.",
+            source=(
+                'Karpathy 2019, "A Recipe for Training Neural Networks": initialize the final bias to the '
+                "targets' mean"
+            ),
+            place="data",
+            kind="numbers",
+            lines=("net.fit(X, y + 8, …)", "net.fit(X, y, …)"),
+            change=with_data(y=lambda y: y + 8),
+            finding="starting-loss",
+            mend="Give the targets mean 0, or initialize the last bias with their mean.",
+        ),
+        Mistake(
+            name="shuffled-labels",
+            title="Inputs shuffled without their labels",
+            what="X is permuted and y is not.",
+            source="GitHub DrexelChatbotGroup/DrexelChatbot#15; mlcommons/GaNDLF#870",
+            place="data",
+            lines=("X = X[rng.permutation(n)]", "order = rng.permutation(n); X, y = X[order], y[order]"),
+            change=with_data(y=permuted),
+            finding="unrelated-labels",
+            mend="Permute both with the same indices.",
+        ),
+        Mistake(
+            name="rare-class",
+            title="Rare class",
+            what=(
+                "Only three in a hundred rows of one class remain, and a high accuracy hides that the class "
+                "is not learned."
+            ),
+            source="datascience.stackexchange 19283: everything is predicted to be negative",
+            place="data",
+            kind="classes",
+            lines=("net.fit(X, y, …)", 'net.fit(X, y, class_weight="balanced", …)'),
+            change=rare_class,
+            finding="class-imbalance",
+            also=("class-never-predicted",),
+            mend='class_weight="balanced".',
+        ),
+        Mistake(
+            name="sorted-rows",
+            title="Rows sorted by class and not shuffled",
+            what="Each batch holds only one class, so the network predicts the class of the latest batches.",
+            source=(
+                'LeCun et al. 1998, "Efficient BackProp", section 4.2: successive examples should rarely '
+                "be of one class"
+            ),
+            place="data",
+            kind="classes",
+            lines=("net.fit(X, y, shuffle=False, …)", "net.fit(X, y, shuffle=True, …)"),
+            prepare=sorted_and_shuffled,
+            change=without_shuffling,
+            finding="sorted-rows",
+            mend="shuffle=True.",
+        ),
+        # the settings of the network
+        Mistake(
+            name="zero-weights",
+            title="Equal initial weights",
+            what="The hidden units start equal, get equal gradients and stay equal.",
+            source="Goodfellow et al. 2016, section 8.4; Learning From Data, exercise 7.9",
+            place="settings",
+            lines=('Dense(16, "tanh", weights=Constant(0.1))', 'Dense(16, "tanh")'),
+            change=with_dense(weights=Constant(0.1)),
+            finding="equal-units",
+            mend="Draw the initial weights at random.",
+        ),
+        Mistake(
+            name="large-weights",
+            title="Initial weights too large",
+            what="The scale of the weights ignores the number of inputs: 0.5·randn for 784 inputs, or more.",
+            source=f"{MNIST_POST}: np.random.randn(32, 784) * 0.5",
+            place="settings",
+            lines=('Dense(16, "tanh", weights=Normal(4.0))', 'Dense(16, "tanh")'),
+            change=with_dense(weights=Normal(4.0)),
+            finding="weights-too-large",
+            mend="Use He or Glorot initialization, the default.",
+        ),
+        Mistake(
+            name="small-weights",
+            title="Initial weights too small",
+            what="The weights start so close to 0 that activations and gradients vanish.",
+            source=f'{CS231N} 2, "Pitfall" and "Small random numbers": 0.01 * np.random.randn',
+            place="settings",
+            lines=('Dense(16, "tanh", weights=Normal(0.003))', 'Dense(16, "tanh")'),
+            change=with_dense(weights=Normal(0.003)),
+            finding="weights-too-small",
+            mend="Use He or Glorot initialization, the default.",
+        ),
+        Mistake(
+            name="softmax-twice",
+            title="Activation on the last layer before a loss with its own",
+            what="The last layer has an activation, and the loss applies its softmax or sigmoid to the result.",
+            source=(
+                "GitHub tflearn/tflearn#562; nfmcclure/tensorflow_cookbook#86; Karpathy's most common "
+                "mistakes (2018), 4th"
+            ),
+            place="settings",
+            kind="classes",
+            lines=('Dense(2, "sigmoid")', "Dense(2)"),
+            change=with_last(activation="sigmoid"),
+            finding="second-link",
+            mend="Remove the activation.",
+        ),
+        Mistake(
+            name="squashed-numbers",
+            title="Output range that excludes some targets",
+            what="The last layer has a ReLU, and some targets are negative.",
+            source=f"{DUCK}: the wrong final activation",
+            place="settings",
+            kind="numbers",
+            lines=('Dense(1, "relu")', "Dense(1)"),
+            change=with_last(activation="relu"),
+            finding="output-range",
+            mend="For regression, use no activation on the last layer.",
+        ),
+        Mistake(
+            name="no-activation",
+            title="Hidden layers without an activation",
+            what="Any number of linear layers is equivalent to one linear layer.",
+            source="GitHub aymericdamien/TensorFlow-Examples#270; soumith/cvpr2015#6; somepago/saint#23",
+            place="settings",
+            lines=("Dense(16)", 'Dense(16, "tanh")'),
+            change=with_hidden(activation="identity"),
+            finding="no-bend",
+            mend="Give the hidden layers an activation.",
+        ),
+        Mistake(
+            name="deep-sigmoids",
+            title="Too many sigmoid layers",
+            what=(
+                "Each sigmoid shrinks the gradient at least by a factor of four, so the first of eight "
+                "layers hardly learns."
+            ),
+            source=(
+                "GitHub makeyourownneuralnetwork/makeyourownneuralnetwork#18: always one digit; Glorot & Bengio 2010"
+            ),
+            place="settings",
+            lines=('8 × Dense(16, "sigmoid")', 'Dense(16, "tanh"), Dense(8, "tanh")'),
+            change=eight_sigmoids,
+            finding="vanishing-gradient",
+            mend="Use ReLU, or fewer layers.",
+        ),
+        Mistake(
+            name="deep-randn",
+            title="Standard normal weights in a deep network",
+            what=(
+                "Weights are drawn with randn and not scaled; with eight units per layer the effect is small, but the "
+                "gradient doubles from layer to layer."
+            ),
+            source=(
+                'Dive into Deep Learning, section 5.4.1.2, "Exploding Gradients": a product of standard normal matrices'
+            ),
+            place="settings",
+            lines=('12 × Dense(8, "leaky_relu", weights=Normal(1.0))', '12 × Dense(8, "leaky_relu")'),
+            prepare=narrow_and_deep,
+            change=with_hidden(weights=Normal(1.0)),
+            finding="exploding-gradient",
+            also=("weights-too-large",),
+            mend="Use He or Glorot initialization, the default.",
+        ),
+        Mistake(
+            name="dead-relus",
+            title="Dead ReLUs at initialization",
+            what="Large negative biases keep every pre-activation below 0, where the derivative of ReLU is 0.",
+            source=f'{CS231N} 1, on ReLU: "as much as 40 % of your network"',
+            place="settings",
+            lines=('Dense(16, "relu", biases=Constant(-100.0))', 'Dense(16, "relu")'),
+            change=with_hidden(activation="relu", weights=None, biases=Constant(-100.0)),
+            finding="dead-units",
+            mend="Initialize the biases with 0.",
+        ),
+        Mistake(
+            name="one-unit",
+            title="Too few units",
+            what="One hidden unit gives one linear decision boundary for any data.",
+            source="artificial intelligence.stackexchange 27010: exclusive or with one neuron",
+            place="settings",
+            lines=("Dense(1, …)", "Dense(16, …)"),
+            change=one_unit,
+            finding="no-better-than-linear",
+            also=("cannot-overfit",),
+            mend="Use more units.",
+        ),
+        Mistake(
+            name="heavy-penalty",
+            title="Regularization too strong",
+            what="The penalty outweighs the loss, and training drives all weights to 0.",
+            source=(
+                "GitHub scikit-learn/scikit-learn#10477: alpha is divided by the number of rows there, and "
+                "not elsewhere"
+            ),
+            place="settings",
+            lines=("regularizer=L2(3.0)", "regularizer=L2(0.001)"),
+            change=with_penalty(3.0),
+            finding="strong-regularizer",
+            mend="Divide lam by a hundred or more.",
+        ),
+        # the training
+        Mistake(
+            name="large-rate",
+            title="Learning rate too large",
+            what="The steps overshoot, and the objective increases or oscillates.",
+            source=f'{CS231N} 3, "Loss function"',
+            place="training",
+            lines=("SGD(90.0)", "SGD(0.3)"),
+            prepare=full_batch_descent,
+            change=with_rate_times(300),
+            finding="learning-rate-too-large",
+            also=("not-finite",),
+            mend="Divide the learning rate by ten until the objective decreases.",
+        ),
+        Mistake(
+            name="small-rate",
+            title="Learning rate too small",
+            what="The steps are so small that the objective hardly changes.",
+            source=f'{CS231N} 3, "Ratio of weights:updates"',
+            place="training",
+            lines=("lr = 1e-6", "lr = 1e-2"),
+            change=with_rate_times(1e-4),
+            finding="learning-rate-too-small",
+            mend="Multiply the learning rate by ten until the objective increases.",
+        ),
+        Mistake(
+            name="rate-at-the-edge",
+            title="Learning rate at the edge of stability",
+            what=(
+                "The learning rate is slightly above 2 / curvature, and the objective oscillates without converging."
+            ),
+            source=(
+                'the moons tutorial\'s rate of 0.01; Cohen et al. 2021, "Gradient descent … at the edge of stability"'
+            ),
+            place="training",
+            lines=("SGD(2.2 / curvature)", "SGD(0.1)"),
+            prepare=penalized_descent,
+            change=at_the_edge,
+            finding="edge-of-stability",
+            mend="Use a smaller or a decaying learning rate.",
+        ),
+        Mistake(
+            name="decay-turned-round",
+            title="Learning rate decay that increases the rate",
+            what=(
+                "A schedule divides by its decay factor of 0.97, so the learning rate grows at each step "
+                "until divergence."
+            ),
+            source=(
+                "GitHub lisa-lab/pylearn2#479: its ExponentialDecay divides by the factor by which others multiply"
+            ),
+            place="training",
+            lines=("lr = lr / 0.97", "lr = lr * 0.97"),
+            prepare=unclipped_descent,
+            change=growing_rate,
+            finding="not-finite",
+            mend="Multiply by 0.97.",
+        ),
+        Mistake(
+            name="range-test-left-on",
+            title="Learning rate range test left on",
+            what=(
+                "The learning rate grows at each step to find where training diverges; gradient clipping "
+                "hides divergence."
+            ),
+            source='Smith 2017, "Cyclical Learning Rates", section 3.3, which describes the test',
+            place="training",
+            lines=("Exponential(0.03, factor=1 / 0.97)", "lr = 0.03"),
             prepare=clipped_descent,
-            lines=("Exponential(0.03, factor=1 / 0.97)", "lr = 0.03")),
-    Mistake("rate-of-another-optimizer", "Adam with a rate that was meant for SGD",
-            "Adam's steps are as long as the rate, whatever the gradient: with 0.3 they never come to rest.",
-            "GitHub rajveermalviya/language-modeling#3: a rate of 1.0, and Adam trains with its default",
-            "training", with_settings(optimizer=Adam(0.3), batch_size=4), "learning-rate-too-large",
-            "Begin with 0.001.",
-            prepare=leaky_hidden, kind="numbers", also=("oscillation",), lines=("Adam(0.3)", "Adam(0.01)")),
-    Mistake("weightless-class", "A class whose weight is as good as 0",
-            "Weights are computed from logarithms of shares, and one class comes out at nothing: it is ignored.",
-            "GitHub IndicoDataSolutions/finetune#181: class_weight of type log produces 0.0 for a class", "training",
-            with_settings(class_weight={1: 1e-6}), "class-never-predicted", 'class_weight="balanced".', kind="classes",
+            change=growing_rate,
+            finding="rising-loss",
+            mend="Choose a learning rate from the test, and train again with it.",
+        ),
+        Mistake(
+            name="rate-of-another-optimizer",
+            title="Adam with a learning rate for SGD",
+            what=(
+                "Adam's steps are about as large as the learning rate for any gradient; with 0.3 they never converge."
+            ),
+            source="GitHub rajveermalviya/language-modeling#3: a rate of 1.0, and Adam trains with its default",
+            place="training",
+            kind="numbers",
+            lines=("Adam(0.3)", "Adam(0.01)"),
+            prepare=leaky_hidden,
+            change=with_settings(optimizer=Adam(0.3), batch_size=4),
+            finding="learning-rate-too-large",
+            also=("oscillation",),
+            mend="Start with 0.001.",
+        ),
+        Mistake(
+            name="weightless-class",
+            title="Class weight close to 0",
+            what=(
+                "Class weights are computed from logarithms of frequencies; one weight comes out as 0, so the class is "
+                "ignored."
+            ),
+            source="GitHub IndicoDataSolutions/finetune#181: class_weight of type log produces 0.0 for a class",
+            place="training",
+            kind="classes",
+            lines=("class_weight={1: 1e-6}", "class_weight=None"),
             prepare=stochastic_descent,
-            lines=("class_weight={1: 1e-6}", "class_weight=None")),
-    Mistake("decay-in-other-units", "A weight decay of another convention",
-            "A decay of 0.3 that was to be multiplied by the rate of 0.01 is not; each step takes 30 % off a weight. "
-            "Here, where it is multiplied, a decay of 30 does the same.",
-            "GitHub tensorflow/addons#2282 and pytorch/pytorch#38853: is it multiplied by the learning rate or not?",
-            "training", with_settings(optimizer=AdamW(0.01, weight_decay=30.0)), "strong-regularizer",
-            "Look up which convention it is; `net.translate` says it.", prepare=tanh_hidden,
+            change=with_settings(class_weight={1: 1e-6}),
+            finding="class-never-predicted",
+            mend='class_weight="balanced".',
+        ),
+        Mistake(
+            name="decay-in-other-units",
+            title="Weight decay in another convention",
+            what=(
+                "A weight decay of 0.3 should be multiplied by the learning rate of 0.01 but is not, so each step "
+                "shrinks the weights by 30 %. This library multiplies, so a decay of 30 has the same effect here."
+            ),
+            source=(
+                "GitHub tensorflow/addons#2282 and pytorch/pytorch#38853: is it multiplied by the learning rate or not?"
+            ),
+            place="training",
+            lines=("AdamW(0.01, weight_decay=30.0)", "AdamW(0.01, weight_decay=0.01)"),
+            prepare=tanh_hidden,
+            change=with_settings(optimizer=AdamW(0.01, weight_decay=30.0)),
+            finding="strong-regularizer",
             also=("no-better-than-one-answer",),
-            lines=("AdamW(0.01, weight_decay=30.0)", "AdamW(0.01, weight_decay=0.01)")),
-    Mistake("stopped-early", "Training stopped too early", "A few epochs, and the objective is still falling fast.",
-            "scikit-learn's ConvergenceWarning: maximum iterations reached and the optimization hasn't converged yet",
-            "training",
-            with_settings(epochs=2), "still-falling", "Train for more epochs.",
-            lines=("epochs=2", "epochs=80")),
-    Mistake("by-heart", "Training for too long on too little",
-            "Forty rows, some of them wrong, are learned by heart, and the validation loss rises again.",
-            "Prechelt 1998, \"Early Stopping - But When?\"", "training", same, "overfitting",
-            "callbacks=[EarlyStopping()], more rows, or a regularizer.", prepare=by_heart,
-            lines=("epochs=1500", "epochs=1500, callbacks=[EarlyStopping(patience=30)]")),
-)}
-# fmt: on
+            mend="Look up the convention; `net.translate` states it.",
+        ),
+        Mistake(
+            name="stopped-early",
+            title="Training stopped too early",
+            what="Training ends after a few epochs, while the objective still decreases fast.",
+            source=(
+                "scikit-learn's ConvergenceWarning: maximum iterations reached and the optimization hasn't "
+                "converged yet"
+            ),
+            place="training",
+            lines=("epochs=2", "epochs=80"),
+            change=with_settings(epochs=2),
+            finding="still-falling",
+            mend="Train for more epochs.",
+        ),
+        Mistake(
+            name="by-heart",
+            title="Overfitting: too many epochs on too few rows",
+            what=(
+                "The network memorizes forty rows, some with wrong targets, and the validation loss increases again."
+            ),
+            source='Prechelt 1998, "Early Stopping - But When?"',
+            place="training",
+            lines=("epochs=1500", "epochs=1500, callbacks=[EarlyStopping(patience=30)]"),
+            prepare=overfitting_data,
+            change=unchanged,
+            finding="overfitting",
+            mend="callbacks=[EarlyStopping()], more rows, or a regularizer.",
+        ),
+    )
+}
 
-MENDED: dict[str, Callable[[Setup], Setup]] = {"by-heart": stopped_in_time}  # where the right one differs otherwise
+# How to change the correct setup as well, if it differs from the wrong one in more than the mistake.
+CORRECTIONS: dict[str, Callable[[Setup], Setup]] = {"by-heart": with_early_stopping}
 
 
 def mistake_named(name: str) -> Mistake:
-    """Look a mistake up by name.
+    """Return the mistake with this name.
 
     Raises
     ------
     InputError
-        If there is none of that name; the nearest is suggested.
+        If there is no mistake with this name; the message suggests the most similar name.
 
     Examples
     --------
     >>> mistake_named("uphill").title
-    "The update's sign turned"
+    'Wrong sign of the update'
     """
     if name not in MISTAKES:
         raise unknown_name("mistake", name, MISTAKES)
@@ -366,13 +733,13 @@ def mistake_named(name: str) -> Mistake:
 
 
 def both(mistake: Mistake, setup: Setup) -> tuple[Setup, Setup]:
-    """The setup with the mistake and the right one beside it."""
+    """Return the setup with the mistake and the correct setup."""
     prepared = mistake.prepare(setup)
-    return mistake.change(prepared), MENDED.get(mistake.name, same)(prepared)
+    return mistake.change(prepared), CORRECTIONS.get(mistake.name, unchanged)(prepared)
 
 
 def suits(mistake: Mistake, loss: Loss) -> bool:
-    """Whether a mistake can be made with the targets of a loss."""
+    """Whether a mistake applies to networks with this loss."""
     if mistake.kind == "numbers":
         return isinstance(loss, SquaredError)
     if mistake.kind == "softmax":

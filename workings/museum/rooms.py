@@ -1,8 +1,8 @@
-"""The museum: a mistake trained beside the right network, and what the doctor says of it.
+"""Exhibits of the museum: a network trained with a mistake and without, and the doctor's diagnosis.
 
-The rooms are small data sets with a network that learns each of them; any mistake that suits the targets can be
-shown in any room.  Both networks begin with the same weights and see the same rows in the same order, so whatever
-differs comes from the one thing that is wrong.
+A room is a small data set with a network that learns it.  A mistake can be shown in every room whose targets it
+applies to.  Both networks start from the same weights and see the same rows in the same order, so every difference
+comes from the mistake.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from workings.training.history import History
 
 
 def moons_room(seed: int) -> Setup:
-    """Two moons: tanh and softmax."""
+    """Two moons, classified with tanh and softmax."""
     X, y = moons(300, 0.15, seed=seed)
     layers = (Dense(16, "tanh"), Dense(12, "tanh"), Dense(2))
     settings = {"optimizer": Adam(0.01), "epochs": 80, "batch_size": 32}
@@ -40,7 +40,7 @@ def moons_room(seed: int) -> Setup:
 
 
 def circles_room(seed: int) -> Setup:
-    """Two circles: ReLU and one sigmoid output."""
+    """Two circles, classified with ReLU and one sigmoid output."""
     X, y = circles(300, 0.08, seed=seed)
     layers = (Dense(16, "relu"), Dense(12, "relu"), Dense(1))
     settings = {"optimizer": Adam(0.01), "epochs": 80, "batch_size": 32}
@@ -48,7 +48,7 @@ def circles_room(seed: int) -> Setup:
 
 
 def spirals_room(seed: int) -> Setup:
-    """Two spirals: tanh and softmax."""
+    """Two spirals, classified with tanh and softmax."""
     X, y = spirals(400, 0.02, turns=1.0, seed=seed)
     layers = (Dense(32, "tanh"), Dense(16, "tanh"), Dense(2))
     settings = {"optimizer": Adam(0.01), "epochs": 150, "batch_size": 32}
@@ -56,7 +56,7 @@ def spirals_room(seed: int) -> Setup:
 
 
 def digits_room(seed: int) -> Setup:
-    """Six hundred of scikit-learn's digits: ReLU, softmax, momentum."""
+    """600 of scikit-learn's digits, classified with ReLU and softmax, trained with momentum."""
     X, y = digits()
     chosen = np.random.default_rng(seed).permutation(len(X))[:600]
     layers = (Dense(32, "relu"), Dense(24, "relu"), Dense(10))
@@ -65,7 +65,7 @@ def digits_room(seed: int) -> Setup:
 
 
 def waves_room(seed: int) -> Setup:
-    """A wavy surface over the plane, to be predicted as a number."""
+    """Regression on a wavy function of two inputs."""
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1.5, 1.5, (400, 2))
     y = standardized(np.sin(2 * X[:, 0]) * np.cos(X[:, 1]) + 0.05 * rng.standard_normal(400))
@@ -73,7 +73,7 @@ def waves_room(seed: int) -> Setup:
 
 
 def friedman_room(seed: int) -> Setup:
-    """Friedman's first problem (1991, eq. 61): five columns count and none of them alone."""
+    """Regression on Friedman's first problem (1991, eq. 61), which needs all five columns."""
     rng = np.random.default_rng(seed)
     U = rng.random((400, 5))
     y = 10 * np.sin(np.pi * U[:, 0] * U[:, 1]) + 20 * (U[:, 2] - 0.5) ** 2 + 10 * U[:, 3] + 5 * U[:, 4]
@@ -81,7 +81,7 @@ def friedman_room(seed: int) -> Setup:
 
 
 def hills_room(seed: int) -> Setup:
-    """Two hills and a hollow over the plane."""
+    """Regression on a function of two inputs with two maxima and a minimum."""
     rng = np.random.default_rng(seed)
     X = rng.uniform(-2, 2, (400, 2))
     tops = ((1.0, (-0.8, -0.8)), (0.8, (0.9, 0.7)), (-0.9, (-0.7, 1.0)))
@@ -90,33 +90,38 @@ def hills_room(seed: int) -> Setup:
 
 
 def regression(X: Array, y: Array, activation: str, seed: int) -> Setup:
-    """A network for numbers."""
+    """Return a setup with a small regression network."""
     layers = (Dense(24, activation), Dense(16, activation), Dense(1))
     settings = {"optimizer": Adam(0.01), "epochs": 100, "batch_size": 32}
     return Setup(layers, {"loss": SquaredError(), "seed": seed}, X, y, settings)
 
 
 ROOMS: dict[str, Callable[[int], Setup]] = {
-    "moons": moons_room, "circles": circles_room, "spirals": spirals_room, "digits": digits_room,
-    "waves": waves_room, "friedman": friedman_room, "hills": hills_room,
-}  # fmt: skip
+    "moons": moons_room,
+    "circles": circles_room,
+    "spirals": spirals_room,
+    "digits": digits_room,
+    "waves": waves_room,
+    "friedman": friedman_room,
+    "hills": hills_room,
+}
 
 
 @functools.cache
 def loss_in(room: str) -> Loss:
-    """What is made small in a room."""
+    """Return the loss of a room's network."""
     loss: Loss = ROOMS[room](0).parts["loss"]
     return loss
 
 
 def rooms_for(mistake: Mistake) -> list[str]:
-    """The rooms in which a mistake can be shown."""
+    """Return the rooms in which a mistake can be shown."""
     return [name for name in ROOMS if suits(mistake, loss_in(name))]
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training, as far as it came, and what the doctor says of it."""
+    """A finished or diverged training with its diagnosis."""
 
     network: Network
     setup: Setup
@@ -131,7 +136,7 @@ class Run:
 
 
 def train(setup: Setup) -> Run:
-    """Train, go on where it diverges, and ask the doctor."""
+    """Train a setup and diagnose the result, even if the training diverges."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", WorkingsWarning)
         network = setup.network()
@@ -145,7 +150,7 @@ def train(setup: Setup) -> Run:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A mistake beside the right network."""
+    """A mistake, trained next to the correct network."""
 
     mistake: Mistake
     room: str
@@ -154,7 +159,7 @@ class Exhibit:
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        """The wrong lines and the right ones."""
+        """Pairs of the wrong line and the right line."""
         if self.wrong.setup.rewrite is None:
             return [self.mistake.lines]
         right = self.wrong.setup.right_network.program(self.wrong.setup.settings["optimizer"])
@@ -162,37 +167,37 @@ class Exhibit:
 
     @property
     def is_named(self) -> bool:
-        """Whether the doctor finds the mistake and names it rightly."""
+        """Whether the doctor identifies the mistake."""
         return self.mistake.is_named_by(self.wrong.diagnosis)
 
     def draw(self, folder: Path) -> Path:
-        """Write a picture with both curves."""
+        """Write a plot of both loss curves."""
         writable_folder(folder)
         columns = {"loss with the mistake": self.wrong.losses, "loss without it": self.right.losses}
-        drawn: dict[str, list[float | None]] = {name: [*values] for name, values in columns.items() if values}
-        longest = max(map(len, drawn.values()))
-        drawn = {name: values + [None] * (longest - len(values)) for name, values in drawn.items()}
-        is_log = all(value is None or value > 0 for values in drawn.values() for value in values)
-        axes = plots.curves(drawn, log=is_log)
+        curves: dict[str, list[float | None]] = {name: [*values] for name, values in columns.items() if values}
+        longest = max(map(len, curves.values()))
+        curves = {name: values + [None] * (longest - len(values)) for name, values in curves.items()}
+        is_log = all(value is None or value > 0 for values in curves.values() for value in values)
+        axes = plots.curves(curves, log=is_log)
         axes.set_ylabel("objective")
         axes.set_title(f"{self.mistake.title}, on {self.room}", loc="left")
         return plots.save(axes, folder / f"{self.mistake.name}-{self.room}.png")
 
 
 def show(name: str, room: str | None = None, seed: int = 0) -> Exhibit:
-    """Train a mistake beside the right network.
+    """Train a network with a mistake, and the correct network.
 
     Raises
     ------
     InputError
-        If there is no such mistake or room, or the mistake cannot be made there.
+        If the mistake or the room does not exist, or the mistake does not apply to the room.
     """
     mistake = mistake_named(name)
-    fitting = rooms_for(mistake)
-    chosen = fitting[0] if room is None else room
+    suitable = rooms_for(mistake)
+    chosen = suitable[0] if room is None else room
     if chosen not in ROOMS:
         raise unknown_name("data set", chosen, ROOMS)
-    if chosen not in fitting:
-        raise InputError(f"{name} cannot be shown with {chosen}; it can with {', '.join(fitting)}.")
+    if chosen not in suitable:
+        raise InputError(f"{name} does not apply to the data set {chosen}; choose {', '.join(suitable)}.")
     wrong, right = both(mistake, ROOMS[chosen](seed))
     return Exhibit(mistake, chosen, train(wrong), train(right))

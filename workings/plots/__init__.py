@@ -1,10 +1,10 @@
-"""Pictures of data, training and networks, drawn to be printed in a book.
+"""Plots of data, training and networks, in print quality.
 
-Each function draws one thing and gives back its axes, or its figure where there are several
-panels; ``ax=`` draws into axes of your own.  They take arrays, and any model with
-``predict_proba`` or ``predict``.  Colours can be told apart by people who cannot tell red from
-green; classes differ in marker as well.  Nothing is kept open and no window appears: ``save``
-writes a file, and a notebook shows a figure that ends a cell.
+Each function draws one plot and returns its axes, or its figure if the plot has several panels;
+``ax=`` draws into existing axes.  The functions take arrays, and any model with ``predict_proba``
+or ``predict``.  All colours are safe for red-green colour blindness; classes also differ in marker.
+The functions do not use pyplot, so no window opens and no figure stays open: ``save`` writes a
+file, and a notebook displays a figure at the end of a cell.
 """
 
 from workings.plots.comparisons import bars, confusion

@@ -1,4 +1,4 @@
-"""Pictures that compare: predicted with true classes, and variants with a baseline."""
+"""Plots of comparisons: confusion matrices, and variants against a baseline."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def confusion(
     y_true: ArrayLike, y_pred: ArrayLike, labels: Sequence[str] | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw how often each class was taken for each other: counts in the cells, shares of the row as colour.
+    """Plot a confusion matrix; cells show counts, and colours show the fraction of the true class.
 
     Parameters
     ----------
     y_true, y_pred : array of shape (n,)
-        The classes, and what was predicted.
+        The true and the predicted classes.
     labels : sequence of str, optional
-        What to call the classes, in their sorted order.
+        Names of the classes, in the classes' sorted order.
     ax : Axes, optional
 
     Returns
@@ -37,7 +37,7 @@ def confusion(
     Raises
     ------
     InputError
-        If the two have different lengths, or there is not a label for each class.
+        If the arrays have different lengths, or the number of labels differs from the number of classes.
 
     Examples
     --------
@@ -54,14 +54,14 @@ def confusion(
     counts = np.bincount(numbers[: len(y_true)] * k + numbers[len(y_true) :], minlength=k * k).reshape(k, k)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     target = ax or new_axes(2.4 + 0.42 * k, 1.5 + 0.42 * k)
-    norm = matplotlib_part("colors").PowerNorm(0.5, 0, 1)  # a root: a few mistakes in a hundred must show
-    drawn = target.imshow(shares, cmap="Blues", norm=norm)
+    norm = matplotlib_part("colors").PowerNorm(0.5, 0, 1)  # square root: makes an error rate of a few % visible
+    image = target.imshow(shares, cmap="Blues", norm=norm)
     colours = np.where(counts == 0, PALE, np.where(shares > 0.3, "white", "black"))
     write_cells(target, [[f"{count:,}" for count in row] for row in counts], colours, 9 if k <= 12 else 6)
     name_cells(target, list(labels) if labels is not None else [class_name(c) for c in classes])
     if ax is None:
         bar = target.figure.colorbar(
-            drawn, ax=target, label="share of the true class", ticks=[0, 0.01, 0.1, 0.25, 0.5, 1]
+            image, ax=target, label="fraction of the true class", ticks=[0, 0.01, 0.1, 0.25, 0.5, 1]
         )
         bar.ax.set_yticklabels(["0", "1 %", "10 %", "25 %", "50 %", "100 %"])
         bar.outline.set_visible(False)
@@ -69,7 +69,7 @@ def confusion(
 
 
 def name_cells(ax: Axes, names: list[str]) -> None:
-    """Name the rows and columns of a confusion matrix; long names are set at an angle."""
+    """Label the rows and columns of a confusion matrix; long names are rotated."""
     long = max(map(len, names)) > 4
     ax.set_xticks(range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center")
     ax.set_yticks(range(len(names)), names)
@@ -87,19 +87,19 @@ def bars(
     xlabel: str = "accuracy",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a table of variants: a dot for each mean, a bar for its spread, a dashed line for the baseline.
+    """Plot the mean of each variant as a dot with an error bar, and the baseline as a dashed line.
 
     Parameters
     ----------
     names : sequence of str
-        The variants, from top to bottom.
+        Names of the variants, from top to bottom.
     means : array of shape (n,)
     spreads : array of shape (n,), optional
-        Half the length of each bar, such as the standard deviation over seeds.
+        Half the length of each error bar, such as the standard deviation over seeds.
     baseline : float or str, optional
-        A value to compare with, or the name of the variant whose mean it is.
+        A value to compare with, or the name of the baseline variant.
     xlabel : str
-        What the means are, with their unit.
+        The quantity, with its unit.
     ax : Axes, optional
 
     Returns
@@ -109,7 +109,7 @@ def bars(
     Raises
     ------
     InputError
-        If the lengths differ, a spread is negative, or the baseline is none of the names.
+        If the lengths differ, a spread is negative, or the baseline is not one of the names.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def bars(
     middle = vector(means, "means", len(names)).astype(float)
     spread = np.zeros(len(names)) if spreads is None else vector(spreads, "spreads", len(names)).astype(float)
     if not (spread >= 0).all():
-        raise InputError(f"spreads are half lengths, numbers from 0; the smallest is {spread.min()}.")
+        raise InputError(f"spreads must not be negative; the smallest is {spread.min()}.")
     target = tidy(ax or new_axes(6.4, 0.9 + 0.34 * len(names)), xlabel)
     line = baseline_value(baseline, names, middle)
     if line is not None:
@@ -129,7 +129,7 @@ def bars(
     colours = [GREY if name == baseline else BLUE for name in names]
     target.hlines(rows, middle - spread, middle + spread, colors=colours, linewidth=3, alpha=0.45)
     target.scatter(middle, rows, s=38, color=colours, zorder=3)
-    for row, text in enumerate(written(middle, None if spreads is None else spread)):
+    for row, text in enumerate(format_means(middle, None if spreads is None else spread)):
         target.annotate(text, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=9)
     target.set_yticks(rows, list(names))
     target.set_ylim(len(names) - 0.5, -0.5)
@@ -140,18 +140,18 @@ def bars(
 
 
 def baseline_value(baseline: float | str | None, names: Sequence[str], means: Array) -> float | None:
-    """Give the value of the baseline, which may be the name of a variant."""
+    """Return the value of the baseline, which may be the name of a variant."""
     if not isinstance(baseline, str):
         return baseline
     if baseline not in names:
-        raise InputError(f"The baseline {baseline!r} is none of the names: {', '.join(names)}.")
+        raise InputError(f"The baseline {baseline!r} is not one of the names: {', '.join(names)}.")
     return float(means[list(names).index(baseline)])
 
 
-def written(means: Array, spreads: Array | None) -> list[str]:
-    """Write means with as many decimals as the smallest spread has a say about.
+def format_means(means: Array, spreads: Array | None) -> list[str]:
+    """Format means with the number of decimals that the smallest spread justifies.
 
-    >>> written(np.array([97.53, 96.0]), np.array([0.4, 1.25]))
+    >>> format_means(np.array([97.53, 96.0]), np.array([0.4, 1.25]))
     ['97.5 ± 0.4', '96.0 ± 1.2']
     """
     if spreads is None or not spreads.any():

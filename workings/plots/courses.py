@@ -1,4 +1,4 @@
-"""Pictures of how training went: curves by epoch, and the orbit on which it may end."""
+"""Plots of a training over time: learning curves, and the oscillation at the edge of stability."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def curves(
     log: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how the loss, or anything else that was recorded, went from epoch to epoch.
+    """Plot learning curves: the loss or other recorded metrics by epoch.
 
     Parameters
     ----------
     history : mapping of str to list of float
-        One value for each epoch, counted from 0 as in the history's table; None where nothing was recorded.
+        One value per epoch, counted from 0 as in the history's table; None if nothing was recorded.
     names : sequence of str, optional
-        What to draw; by default every entry with "loss" in its name, or all if there is none.
-        What belongs to validation (``val_…``) is dashed, and stands one epoch later than ``loss``:
-        it was measured after the epoch, ``loss`` at its beginning.
+        Metrics to plot; by default all with "loss" in their name, or all metrics if there is none.
+        Validation metrics (``val_…``) are dashed, and are plotted one epoch later than ``loss``:
+        they were measured at the end of the epoch, ``loss`` at its beginning.
     log : bool
-        Draw the values on a logarithmic scale.
+        Use a logarithmic y-axis.
     ax : Axes, optional
 
     Returns
@@ -55,7 +55,7 @@ def curves(
     Raises
     ------
     InputError
-        If a name was not recorded.
+        If the history does not contain a name.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def curves(
         if name not in history:
             raise InputError(f"The history has no {name!r}. It has: {', '.join(history)}.")
     kinds = {name.removeprefix("val_") for name in chosen}
-    ax = tidy(ax or new_axes(6, 3.6), "epoch", readable(kinds.pop()) if len(kinds) == 1 else "value")
+    ax = tidy(ax or new_axes(6, 3.6), "epoch", display_name(kinds.pop()) if len(kinds) == 1 else "value")
     if log:
         ax.set_yscale("log")
     later = [int(name.startswith("val_") and "loss" in history) for name in chosen]  # measured after the epoch
@@ -76,58 +76,59 @@ def curves(
         draw_curve(ax, history[name], name, LINES[i % len(LINES)], first)
         for i, (name, first) in enumerate(zip(chosen, later, strict=True))
     ]
-    alone = len({name.removeprefix("val_") for name in chosen}) == 1
-    label_ends(ax, [(*end, role(name) if alone else readable(name)) for end, name in zip(ends, chosen, strict=True)])
+    is_one_metric = len({name.removeprefix("val_") for name in chosen}) == 1
+    labels = [data_name(name) if is_one_metric else display_name(name) for name in chosen]
+    label_ends(ax, [(*end, label) for end, label in zip(ends, labels, strict=True)])
     ax.xaxis.set_major_locator(matplotlib_part("ticker").MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     return ax
 
 
-def readable(name: str) -> str:
-    """Write a history's name as a person would.
+def display_name(name: str) -> str:
+    """Return the display name of a recorded metric.
 
-    >>> readable("val_accuracy"), readable("lr")
+    >>> display_name("val_accuracy"), display_name("lr")
     ('validation accuracy', 'learning rate')
     """
     name = f"validation {name.removeprefix('val_')}" if name.startswith("val_") else name
     return {"lr": "learning rate"}.get(name, name).replace("_", " ")
 
 
-def role(name: str) -> str:
-    """Say what a recorded value was measured on."""
+def data_name(name: str) -> str:
+    """Return the data on which a metric was measured: training or validation."""
     return "validation" if name.startswith("val_") else "training"
 
 
 def draw_curve(
     ax: Axes, values: Sequence[float | None], name: str, colour: str, first: int = 0
 ) -> tuple[float, float, str]:
-    """Draw one curve through the epochs that have a value; give its last point and its colour."""
+    """Plot one curve over the epochs that have a finite value; return its last point and its colour."""
     points = [
         (epoch, value) for epoch, value in enumerate(values, start=first) if value is not None and math.isfinite(value)
     ]
     if not points:
-        raise InputError(f"The history's {name!r} holds no number, so there is nothing to draw.")
+        raise InputError(f"The history's {name!r} has no finite value, so there is nothing to plot.")
     x, y = zip(*points, strict=True)
     dashes = (0, (4, 1.5)) if name.startswith("val_") else "-"
     ax.plot(
-        x, y, color=colour, linestyle=dashes, linewidth=1.8, label=readable(name), marker="o" if len(x) == 1 else ""
+        x, y, color=colour, linestyle=dashes, linewidth=1.8, label=display_name(name), marker="o" if len(x) == 1 else ""
     )
     return x[-1], y[-1], colour
 
 
 def orbit(losses: ArrayLike, ax: Axes | None = None, *, last: int = 60, xlabel: str = "epoch") -> Axes:
-    """Draw the last values of a loss that has stopped falling and jumps between two values.
+    """Plot the last values of a loss that alternates between two values.
 
-    That is what gradient descent does at the edge of stability: the step is just too long for the
-    valley, so every step lands on the other side of it.
+    Gradient descent at the edge of stability behaves like this: the step is slightly too large for
+    the curvature, so every step jumps to the other side of the minimum.
 
     Parameters
     ----------
     losses : array of shape (epochs,)
     ax : Axes, optional
     last : int
-        How many values to draw, counted from the end.
+        Number of values to plot, counted from the end.
     xlabel : str
-        What the values are counted in.
+        Label of the x-axis: the unit in which the values are counted.
 
     Returns
     -------
@@ -146,7 +147,7 @@ def orbit(losses: ArrayLike, ax: Axes | None = None, *, last: int = 60, xlabel: 
     """
     values = vector(losses, "losses").astype(float)
     if len(values) < 2 or last < 2:
-        raise InputError(f"An orbit needs two values or more; there are {len(values)} and last={last}.")
+        raise InputError(f"orbit needs at least two values; there are {len(values)}, and last={last}.")
     shown, epochs = values[-last:], np.arange(len(values))[-last:]
     ax = tidy(ax or new_axes(6, 3.2), xlabel, "loss")
     ax.plot(epochs, shown, color=PALE, linewidth=0.8, zorder=1)
@@ -157,11 +158,11 @@ def orbit(losses: ArrayLike, ax: Axes | None = None, *, last: int = 60, xlabel: 
 
 
 def label_orbit(ax: Axes, x: float, first: float, second: float) -> None:
-    """Write the two values beside the last points; one, if they are the same."""
+    """Write the two values next to the last points, or one value if they are equal."""
     middle = (first + second) / 2
     if abs(first - second) <= 1e-6 * abs(middle):
         ax.set_ylim(middle - 0.01 * abs(middle) - 1e-12, middle + 0.01 * abs(middle) + 1e-12)
-        label_ends(ax, [(x, middle, GREY, f"settled at {middle:.4g}")])
+        label_ends(ax, [(x, middle, GREY, f"converged to {middle:.4g}")])
     else:
         digits = max(4, 2 + math.ceil(math.log10(abs(middle) / abs(first - second) + 1)))
         label_ends(ax, [(x, first, BLUE, f"{first:.{digits}g}"), (x, second, VERMILION, f"{second:.{digits}g}")])

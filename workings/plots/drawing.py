@@ -1,8 +1,8 @@
-"""What every picture is drawn with: colours, markers, figures, axes.
+"""Shared drawing helpers: colours, markers, figures, axes, labels.
 
-Colours are those of Okabe and Ito and the map is blue to orange, which people who cannot tell red
-from green can tell apart.  Matplotlib is imported when the first picture is drawn, without pyplot,
-so nothing is kept open and no window appears.
+The colours are those of Okabe and Ito and the colour map goes from blue to orange; both are safe
+for red-green colour blindness.  Matplotlib is imported with the first plot, without pyplot, so no
+window opens and no figure stays open.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito, "Color Universal Design", 2008; ordered so that the first ones differ most.
+# Okabe & Ito, "Color Universal Design", 2008; ordered so that the first colours differ most.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, VERMILION, YELLOW = "#56B4E9", "#D55E00", "#F0E442"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, "#000000", "#7F7F7F", "#A6611A")
-LINES = (BLUE, VERMILION, GREEN, PURPLE, "#000000", SKY, ORANGE)  # the darker ones first: a line is thin
+LINES = (BLUE, VERMILION, GREEN, PURPLE, "#000000", SKY, ORANGE)  # dark colours first, because lines are thin
 MARKERS = "os^DvP*Xph"
 GREY, PALE = "#555555", "#BBBBBB"
-PALE_BLUE_TO_ORANGE = ("#7DB9DE", "#B5D8EE", "#FFFFFF", "#FBD3B5", "#F2A56F")  # points can be seen on these
+PALE_BLUE_TO_ORANGE = ("#7DB9DE", "#B5D8EE", "#FFFFFF", "#FBD3B5", "#F2A56F")  # points are visible on these
 DPI = 150
-A_LITTLE = 80  # points: curves that end no further apart have their names below each other
+LABEL_REACH = 80  # in points: labels of curves that end closer to the last one than this are aligned in one column
 
 
 def matplotlib_part(name: str) -> Any:
-    """Import a module of matplotlib; say which extra brings it when it is not there."""
+    """Import a module of matplotlib, or raise an error that names the extra to install."""
     try:
         return importlib.import_module(f"matplotlib.{name}")
     except ImportError as error:
@@ -44,18 +44,18 @@ def matplotlib_part(name: str) -> Any:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure, its size in inches, that belongs to nobody and arranges itself."""
+    """Create an empty figure outside pyplot, with constrained layout; its size is in inches."""
     figure: Figure = matplotlib_part("figure").Figure(figsize=(width, height), layout="constrained")
     return figure
 
 
 def new_axes(width: float, height: float) -> Axes:
-    """Make a figure with one pair of axes."""
+    """Create a figure with one set of axes."""
     return new_figure(width, height).subplots()
 
 
 def panels(count: int, columns: int, width: float, height: float, shared: bool = False) -> tuple[Figure, list[Axes]]:
-    """Make a figure of ``count`` panels of this size in inches, with the places that are left over empty."""
+    """Create a figure with ``count`` panels; ``width`` and ``height`` of a panel are in inches."""
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     figure = new_figure(max(columns * width, 2.4), max(rows * height, 1.6))
@@ -68,18 +68,18 @@ def panels(count: int, columns: int, width: float, height: float, shared: bool =
 
 
 def diverging(shades: Sequence[str] = BLUE_TO_ORANGE) -> Any:
-    """Make the colour map from blue (negative) through white to orange (positive)."""
+    """Return the colour map from blue (negative) through white to orange (positive)."""
     return matplotlib_part("colors").LinearSegmentedColormap.from_list("blue-white-orange", shades)
 
 
 def symmetric(values: Array, shades: Sequence[str] = BLUE_TO_ORANGE) -> dict[str, Any]:
-    """Give the settings of a colour scale that is white at zero."""
+    """Return the ``imshow`` settings of a colour scale that is white at zero."""
     highest = float(np.abs(values).max()) or 1.0
     return {"cmap": diverging(shades), "vmin": -highest, "vmax": highest}
 
 
 def tidy(ax: Axes, xlabel: str = "", ylabel: str = "") -> Axes:
-    """Label the axes and leave only the two sides that carry numbers."""
+    """Label the axes and hide the top and right spines."""
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.spines[["top", "right"]].set_visible(False)
@@ -87,7 +87,7 @@ def tidy(ax: Axes, xlabel: str = "", ylabel: str = "") -> Axes:
 
 
 def bare(ax: Axes) -> Axes:
-    """Leave nothing of the axes but what is drawn in them."""
+    """Hide ticks and spines."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
@@ -95,22 +95,22 @@ def bare(ax: Axes) -> Axes:
 
 
 def add_title(ax: Axes, title: str, caption: str | None) -> None:
-    """Write a title and, smaller and below it, a caption."""
+    """Add a title, and a smaller caption below it."""
     ax.set_title(title, loc="left", fontsize=10, pad=17 if caption else 5)
     if caption:
         ax.annotate(caption, (0, 1), (0, 5), "axes fraction", "offset points", fontsize=8.5, color=GREY)
 
 
 def write_cells(ax: Axes, texts: Sequence[Sequence[str]], colours: Array, size: float = 8) -> None:
-    """Write a text in each cell of a drawn matrix."""
+    """Write a text into each cell of a plotted matrix."""
     for (row, column), colour in np.ndenumerate(colours):
         ax.text(column, row, texts[row][column], ha="center", va="center", color=colour, fontsize=size)
 
 
 def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], apart: float = 13) -> None:
-    """Write (x, y, colour, text) to the right of where each curve ends, at least ``apart`` points from each other.
+    """Label the right end of each curve, given as (x, y, colour, text), with at least ``apart`` points between labels.
 
-    A curve that ends a little before the last has its text where that one's stands, beyond both.
+    The label of a curve that ends slightly earlier is aligned with that of the longest curve.
     """
     per_point = ax.figure.dpi / 72
     ax.autoscale_view()
@@ -118,11 +118,11 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], apart: f
     furthest, lowest = max(place[0] for place in places), -math.inf
     for (across, height), (x, y, colour, text) in sorted(zip(places, ends, strict=True), key=lambda end: end[0][1]):
         lowest = max(height, lowest + apart)
-        beyond = furthest - across if furthest - across < A_LITTLE else 0
+        shift = furthest - across if furthest - across < LABEL_REACH else 0
         ax.annotate(
             text,
             (x, y),
-            (7 + beyond, lowest - height),
+            (7 + shift, lowest - height),
             textcoords="offset points",
             va="center",
             color=colour,
@@ -131,7 +131,7 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], apart: f
 
 
 def class_name(label: Any) -> str:
-    """Write a class without the ``.0`` of a float.
+    """Format a class label, a float without ``.0``.
 
     >>> class_name(np.float64(1)), class_name("cat")
     ('1', 'cat')
@@ -140,7 +140,7 @@ def class_name(label: Any) -> str:
 
 
 def matrix(values: ArrayLike, name: str, meaning: str) -> Array:
-    """Give a two-dimensional array of numbers, or say what was expected instead."""
+    """Return a two-dimensional array of numbers, or raise an error that states what was expected."""
     array = np.asarray(values)
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
         raise InputError(f"{name} must be {meaning}; it is {describe(array)}.")
@@ -148,9 +148,9 @@ def matrix(values: ArrayLike, name: str, meaning: str) -> Array:
 
 
 def vector(values: ArrayLike, name: str, length: int | None = None) -> Array:
-    """Give a one-dimensional array of the expected length, or say what arrived instead."""
+    """Return a one-dimensional array of the expected length, or raise an error that states what was received."""
     array = np.asarray(values)
     if array.ndim != 1 or array.size == 0 or (length is not None and len(array) != length):
-        wanted = "at least one value" if length is None else f"{length} values"
-        raise InputError(f"{name} must have one dimension and {wanted}; it is {describe(array)}.")
+        expected = "at least one value" if length is None else f"{length} values"
+        raise InputError(f"{name} must have one dimension and {expected}; it is {describe(array)}.")
     return array

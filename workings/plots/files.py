@@ -1,4 +1,4 @@
-"""Pictures as files, and as texts that a page can hold."""
+"""Save plots as PNG files, or encode them for an HTML page."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 
 def save(figure_or_axes: Figure | Axes, path: str | Path) -> Path:
-    """Write a picture as a PNG file of 150 dots per inch, whole or not at all.
+    """Write a plot as a PNG file with 150 dots per inch, atomically.
 
     Parameters
     ----------
     figure_or_axes : Figure or Axes
-        Of axes, the whole figure is written.
+        For axes, the whole figure is written.
     path : str or Path
-        Must end in ``.png``; folders that are missing are made.
+        Must end in ``.png``; missing folders are created.
 
     Returns
     -------
     Path
-        Where it was written.
+        Path of the file.
 
     Raises
     ------
     InputError
         If the name does not end in ``.png``.
     FileError
-        If the file cannot be written; what was there before is left as it was.
+        If the file cannot be written; an existing file is then unchanged.
 
     Examples
     --------
@@ -48,15 +48,15 @@ def save(figure_or_axes: Figure | Axes, path: str | Path) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
-        raise InputError(f"Pictures are written as PNG, so the name must end in .png; it is {path.name!r}.")
+        raise InputError(f"Plots are written as PNG, so the name must end in .png; it is {path.name!r}.")
     write_bytes(path, png(figure_or_axes))
     return path
 
 
 def png(figure_or_axes: Figure | Axes) -> bytes:
-    """Give a picture as the bytes of a PNG file."""
+    """Return a plot as the bytes of a PNG file."""
     figure: Any = figure_or_axes
-    while not hasattr(figure, "savefig"):  # axes lie in a figure, perhaps in one of its parts
+    while not hasattr(figure, "savefig"):  # axes belong to a figure or to a subfigure
         figure = figure.figure
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
@@ -64,7 +64,7 @@ def png(figure_or_axes: Figure | Axes) -> bytes:
 
 
 def as_data_uri(figure_or_axes: Figure | Axes) -> str:
-    """Give a picture as a text that an HTML page can hold: ``<img src="…">``.
+    """Return a plot as a data URI for an HTML page: ``<img src="…">``.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def as_data_uri(figure_or_axes: Figure | Axes) -> str:
     Returns
     -------
     str
-        Begins with ``data:image/png;base64,``.
+        Starts with ``data:image/png;base64,``.
 
     Examples
     --------

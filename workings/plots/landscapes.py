@@ -1,4 +1,4 @@
-"""Pictures of the loss over a plane through the space of all weights."""
+"""Plots of the loss landscape: the loss over a plane through parameter space."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 def landscape(
     losses: ArrayLike, alphas: ArrayLike, betas: ArrayLike, path: ArrayLike | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw the loss over a plane through the space of all weights, as a map with contour lines.
+    """Plot the loss over a plane through parameter space, with contour lines.
 
     Parameters
     ----------
     losses : array of shape (A, B)
-        ``losses[i, j]`` is the loss at ``alphas[i]``, ``betas[j]``; the lines are spaced evenly in
-        its logarithm.  Values that are not finite leave a hole.
+        ``losses[i, j]`` is the loss at ``alphas[i]``, ``betas[j]``; contour levels are evenly spaced
+        in its logarithm.  Values that are not finite are left empty.
     alphas : array of shape (A,)
         Distances along the first direction.
     betas : array of shape (B,)
-        Distances along the second.
+        Distances along the second direction.
     path : array of shape (steps, 2), optional
-        Where training went, in the same two distances.
+        Path of the training, in the same coordinates.
     ax : Axes, optional
 
     Returns
@@ -44,7 +44,7 @@ def landscape(
     Raises
     ------
     InputError
-        If the shapes do not fit each other.
+        If the shapes do not match.
 
     Examples
     --------
@@ -66,9 +66,9 @@ def landscape(
     target = tidy(ax or new_axes(5.6, 4.4), "distance along direction 1 (α)", "distance along direction 2 (β)")
     target.locator_params(nbins=7)
     levels, norm = contour_levels(float(grid.min()), float(grid.max()))
-    drawn = target.contourf(alphas, betas, grid.T, levels=levels, norm=norm, cmap="cividis")
+    contours = target.contourf(alphas, betas, grid.T, levels=levels, norm=norm, cmap="cividis")
     target.contour(alphas, betas, grid.T, levels=levels[1:-1:2], colors="white", linewidths=0.4, alpha=0.6)
-    bar = target.figure.colorbar(drawn, ax=target, label="loss", ticks=round_levels(levels), format="%.4g")
+    bar = target.figure.colorbar(contours, ax=target, label="loss", ticks=round_levels(levels), format="%.4g")
     bar.minorticks_off()
     bar.outline.set_visible(False)
     if path is not None:
@@ -77,7 +77,7 @@ def landscape(
 
 
 def contour_levels(low: float, high: float) -> tuple[Array, Any]:
-    """Give 25 levels, evenly spaced in the logarithm, or evenly if the loss is not above 0 or hardly differs."""
+    """Return 25 levels, evenly spaced in the logarithm, or linearly if the loss is not positive or nearly constant."""
     colors = matplotlib_part("colors")
     if low <= 0 or high < 1.01 * low:
         high = max(high, low + 1e-9 + 1e-9 * abs(low))
@@ -86,7 +86,7 @@ def contour_levels(low: float, high: float) -> tuple[Array, Any]:
 
 
 def round_levels(levels: Array) -> Array:
-    """Choose numbers for the colour bar: 1, 2, 5, 10 … if three of them are in it, else some of the levels."""
+    """Return ticks for the colour bar: 1, 2, 5, 10 … if at least three are in range, else every fourth level."""
     if levels[0] <= 0:
         return levels[::4]
     ticks = matplotlib_part("ticker").LogLocator(subs=(1, 2, 5)).tick_values(levels[0], levels[-1])
@@ -95,7 +95,7 @@ def round_levels(levels: Array) -> Array:
 
 
 def draw_path(ax: Axes, path: Array) -> None:
-    """Draw where training went, with its two ends marked."""
+    """Plot the path of the training, and mark its start and its end."""
     if path.shape[1] != 2:
         raise InputError(f"path must have two columns, the distances α and β; its shape is {path.shape}.")
     rim = [matplotlib_part("patheffects").withStroke(linewidth=3, foreground="white")]
@@ -108,7 +108,7 @@ def draw_path(ax: Axes, path: Array) -> None:
         ax.scatter(
             point[0], point[1], s=size, marker=marker, color=VERMILION, edgecolors="white", linewidths=1, zorder=3
         )
-        above = text == "end" or path[1:2, 1].sum() <= point[1]  # not on the line itself
+        above = text == "end" or path[1:2, 1].sum() <= point[1]  # away from the line
         ax.annotate(
             text, tuple(point), (8, 6 if above else -14), textcoords="offset points", fontsize=10, path_effects=rim
         )
@@ -117,18 +117,18 @@ def draw_path(ax: Axes, path: Array) -> None:
 
 @dataclass(frozen=True)
 class LossPlane:
-    """The loss over a plane through the space of all parameters.
+    """The loss over a plane through parameter space.
 
     Attributes
     ----------
     losses : array of shape (A, B)
-        The network's objective at ``alphas[i]``, ``betas[j]``; at (0, 0) it is that of the parameters at the end.
+        The network's objective at ``alphas[i]``, ``betas[j]``; (0, 0) is the end of the training.
     alphas, betas : array of shape (A,) and (B,)
-        Distances along the two directions; 0 is one of each.
+        Distances along the two directions; both arrays contain 0.
     path : array of shape (snapshots, 2) or None
-        Where training went, in the same two distances.
+        Path of the training, in the same coordinates.
     shares : (float, float) or None
-        The part that each direction has in the squared distances of all snapshots from the end.
+        Fraction of variance of each direction: its part of the squared distances of all snapshots from the end.
     """
 
     losses: Array
@@ -148,23 +148,24 @@ def landscape_of(
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the loss of a network over a plane through the space of its parameters, with the way that training took.
+    """Plot the loss landscape of a network, with the path that the training took.
 
-    With snapshots, the plane is that of the two directions in which training moved most, seen from its end.  Without
-    them, two random directions through the parameters as they are, each unit's weights as long as its own.
+    With snapshots, the plane is spanned by the first two principal components of the training path, centred at its
+    end.  Without snapshots, it is spanned by two random directions from the current parameters, in which the weights
+    of each unit are scaled to the norm of the unit's own weights.
 
     Parameters
     ----------
     net : Model
-        It is as before afterwards.
+        Its parameters are restored afterwards.
     X, y : array
-        The rows to measure the objective on; a thousand are enough for a picture.
+        The rows on which the objective is computed; a thousand rows are enough for a plot.
     snapshots : Snapshots, optional
-        From the training of this network.
+        Recorded during the training of this network.
     steps : int
-        Points of the grid in each direction; the objective is computed at each of them.
+        Number of grid points in each direction.
     seed : int
-        For random directions.
+        Random seed of the random directions.
     ax : Axes, optional
 
     Returns
@@ -174,7 +175,7 @@ def landscape_of(
     Raises
     ------
     InputError
-        If the snapshots are of another network or all alike, or there is only one parameter.
+        If the snapshots belong to another network or are all equal, or the network has only one parameter.
 
     Examples
     --------
@@ -188,18 +189,18 @@ def landscape_of(
 
     Source: Li et al., "Visualizing the loss landscape of neural nets", 2018, sections 4 and 7.
     """
-    found = loss_plane(net, X, y, snapshots, steps=steps, seed=seed)
-    ax = landscape(found.losses, found.alphas, found.betas, found.path, ax)
-    if found.shares is not None:
-        first, second = (f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %" for share in found.shares)
-        ax.set(xlabel=f"direction 1 ({first} of the way)", ylabel=f"direction 2 ({second})")
+    plane = loss_plane(net, X, y, snapshots, steps=steps, seed=seed)
+    ax = landscape(plane.losses, plane.alphas, plane.betas, plane.path, ax)
+    if plane.shares is not None:
+        first, second = (f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %" for share in plane.shares)
+        ax.set(xlabel=f"direction 1 ({first} of the variance)", ylabel=f"direction 2 ({second})")
     return ax
 
 
 def loss_plane(
     net: Model, X: ArrayLike, y: ArrayLike, snapshots: Snapshots | None = None, *, steps: int = 31, seed: int = 0
 ) -> LossPlane:
-    """Compute what ``landscape_of`` draws.
+    """Compute the loss landscape that ``landscape_of`` plots.
 
     Parameters
     ----------
@@ -226,7 +227,8 @@ def loss_plane(
     net.check_built()
     if net.theta.size < 2 or steps < 3:
         raise InputError(
-            f"A plane needs two parameters and three steps or more; there are {net.theta.size}, and steps={steps}."
+            f"A plane needs at least two parameters and three steps; there are {net.theta.size} parameters, "
+            f"and steps={steps}."
         )
     if snapshots is None:
         around = np.linspace(-1, 1, steps)
@@ -241,38 +243,40 @@ def loss_plane(
 
 
 def principal_directions(thetas: Array) -> tuple[Array, Array, Array, tuple[float, float]]:
-    """Give the end of a path, the two directions in which it went most, the path along them, and their shares."""
+    """Return the end of a path, its first two principal directions, the path in these coordinates, and their shares."""
     end = thetas[-1]
     if not (thetas != end).any():
-        raise InputError("All snapshots are alike: training did not move, so there is no way to be drawn.")
+        raise InputError("All snapshots are equal: the training changed no parameter, so there is no path to plot.")
     _, spread, directions = np.linalg.svd(thetas - end, full_matrices=False)
     first, second = spread[:2] ** 2 / (spread**2).sum()
-    signs = np.where((thetas[0] - end) @ directions[:2].T > 0, -1, 1)  # the way begins on the left, and below its end
+    signs = np.where(
+        (thetas[0] - end) @ directions[:2].T > 0, -1, 1
+    )  # the path starts to the left of and below its end
     directions = signs[:, None] * directions[:2]
     return end, directions, (thetas - end) @ directions.T, (float(first), float(second))
 
 
 def random_directions(net: Model, seed: int) -> Array:
-    """Draw two directions in which each unit's weights are as long as the network's own, and biases do not move."""
+    """Draw two random directions; each unit's weights have the norm of the network's, and biases do not change."""
     rng, directions = np.random.default_rng(seed), []
     for _ in range(2):
-        drawn = []
+        parts = []
         for array in net.parameters.values():
             direction = rng.standard_normal(array.shape) if array.ndim == 2 else np.zeros(array.shape)
-            lengths = np.linalg.norm(direction, axis=0) if array.ndim == 2 else np.ones(1)
-            own = np.linalg.norm(array, axis=0)
-            drawn.append((direction / lengths * own).ravel())
-        directions.append(np.concatenate(drawn))
+            norms = np.linalg.norm(direction, axis=0) if array.ndim == 2 else np.ones(1)
+            own_norms = np.linalg.norm(array, axis=0)
+            parts.append((direction / norms * own_norms).ravel())
+        directions.append(np.concatenate(parts))
     return np.array(directions)
 
 
-def axis_around(values: Array, steps: int, otherwise: float) -> Array:
-    """Give points from a little before the smallest to a little beyond the largest value; the nearest to 0 becomes 0.
+def axis_around(values: Array, steps: int, default_length: float) -> Array:
+    """Return evenly spaced points over the range of some values, with a margin; the point closest to 0 becomes 0.
 
-    Where all values are alike, as on a way that is straight, it is ``otherwise`` long.
+    If all values are equal, as for a straight path, the axis has the length ``default_length``.
     """
     length = float(np.ptp(values))
-    margin = 0.3 * length if length > 1e-9 * otherwise else 0.5 * otherwise
+    margin = 0.3 * length if length > 1e-9 * default_length else 0.5 * default_length
     axis = np.linspace(values.min() - margin, values.max() + margin, steps)
     axis[np.abs(axis).argmin()] = 0
     return axis
@@ -281,7 +285,7 @@ def axis_around(values: Array, steps: int, otherwise: float) -> Array:
 def losses_over(
     net: Model, X: ArrayLike, y: ArrayLike, end: Array, directions: Array, alphas: Array, betas: Array
 ) -> Array:
-    """Compute the network's objective at every point of the plane."""
+    """Compute the network's objective at every grid point of the plane."""
     losses = np.empty((len(alphas), len(betas)))
     with restored(net):
         for i, j in np.ndindex(losses.shape):

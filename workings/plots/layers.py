@@ -1,8 +1,8 @@
-"""Pictures of what goes through the layers while a network learns, from what ``Signals`` has recorded.
+"""Plots of activations, gradients and step sizes during training, as recorded by ``Signals``.
 
-A network learns well while its activations neither vanish nor pile up at their limits, while its
-gradients are of one size from layer to layer (Glorot & Bengio 2010), and while each step changes
-the weights by a small part of themselves.
+A network learns well if its activations neither vanish nor saturate, if its gradients have a
+similar size in all layers (Glorot & Bengio 2010), and if each step changes the weights by a small
+fraction.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_LINES = len(LINES)  # by default: each has its colour, and its name beside its end
+MAX_LINES = len(LINES)  # by default, so that each line has its own colour
 BANDS = "value: median, 50 %, 90 %"
 
 
 def signals(recorded: Signals) -> Figure:
-    """Draw what went through the layers: activations, gradients, and how large the steps were.
+    """Plot activations, gradients, step sizes and saturation by epoch.
 
-    Above, the activations of each layer; below, the gradients, the steps, and how much of each layer is shut.
+    Top row: the activations of each layer.  Bottom row: the gradients, the steps, and the share of saturated
+    activations.
 
     Parameters
     ----------
     recorded : Signals
-        After a training that it looked at.
+        The recorder, after training.
 
     Returns
     -------
@@ -52,12 +53,12 @@ def signals(recorded: Signals) -> Figure:
     >>> net, recorded = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0), Signals(X[:100], y[:100])
     >>> history = net.fit(X, y, optimizer=SGD(1.0), epochs=100, batch_size=None, callbacks=[recorded])
     >>> [ax.get_title(loc="left") for ax in signals(recorded).axes]
-    ['activations a1', 'scores z2', 'gradients', 'steps', 'activations shut']
+    ['activations a1', 'scores z2', 'gradients', 'steps', 'saturated activations']
     """
     check_recorded(recorded)
-    names = chosen_layers(recorded)
+    names = choose_layers(recorded)
     figure = new_figure(9.6, 5.6)
-    figure.set_layout_engine("constrained", wspace=0.05)  # room for the names beside the lines
+    figure.set_layout_engine("constrained", wspace=0.05)  # space for the labels of the lines
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1.15), squeeze=False)[:, 0]
     for ax, name in zip(above.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         activations(recorded, name, ax=ax)
@@ -65,20 +66,21 @@ def signals(recorded: Signals) -> Figure:
     left, middle, right = below.subplots(1, 3)
     gradients(recorded, ax=left).set_title("gradients", loc="left", fontsize=10)
     steps(recorded, ax=middle).set_title("steps", loc="left", fontsize=10)
-    shut(recorded, ax=right).set_title("activations shut", loc="left", fontsize=10)
+    shut(recorded, ax=right).set_title("saturated activations", loc="left", fontsize=10)
     return figure
 
 
 def activations(recorded: Signals, name: str, *, ax: Axes | None = None) -> Axes:
-    """Draw how the activations of a layer are spread, from epoch to epoch.
+    """Plot the distribution of a layer's activations by epoch.
 
-    The line is their median, the dark band holds the middle half of them, the light one all but 5 % on each side.
+    The line is the median, the dark band the range from the 25th to the 75th percentile, the light band that from the
+    5th to the 95th.
 
     Parameters
     ----------
     recorded : Signals
     name : str
-        The layer's output, as the trace calls it, such as ``"a1"``.
+        Name of the layer's output in the trace, such as ``"a1"``.
     ax : Axes, optional
 
     Returns
@@ -94,7 +96,7 @@ def activations(recorded: Signals, name: str, *, ax: Axes | None = None) -> Axes
     if name not in recorded.activations:
         raise unknown_name("layer output", name, recorded.activations)
     values = recorded.activations[name]
-    ax = over_epochs(ax or new_axes(4.4, 3.2), recorded.epochs, BANDS)
+    ax = set_epoch_axis(ax or new_axes(4.4, 3.2), recorded.epochs, BANDS)
     for low, high, strength in (("5 %", "95 %", 0.18), ("25 %", "75 %", 0.35)):
         ax.fill_between(recorded.epochs, values[low], values[high], color=BLUE, alpha=strength, linewidth=0)
     ax.plot(recorded.epochs, values["50 %"], color=BLUE, linewidth=1.8)
@@ -103,13 +105,13 @@ def activations(recorded: Signals, name: str, *, ax: Axes | None = None) -> Axes
 
 
 def gradients(recorded: Signals, names: Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
-    """Draw how large the gradient of each layer's weights was, from epoch to epoch, on a logarithmic scale.
+    """Plot the gradient norm of each layer's weights by epoch, on a logarithmic scale.
 
     Parameters
     ----------
     recorded : Signals
     names : sequence of str, optional
-        Which parameters; by default the weights.
+        Parameters to plot; by default the weights.
     ax : Axes, optional
 
     Returns
@@ -121,18 +123,18 @@ def gradients(recorded: Signals, names: Sequence[str] | None = None, *, ax: Axes
     InputError
         If nothing was recorded under one of the names.
     """
-    table = {name: column["gradient"] for name, column in chosen_parameters(recorded, names).items()}
-    return draw_lines(recorded, {f"d{name}": column for name, column in table.items()}, "length of the gradient", ax)
+    table = {f"d{name}": column["gradient"] for name, column in choose_parameters(recorded, names).items()}
+    return draw_lines(recorded, table, "norm of the gradient", ax)
 
 
 def steps(recorded: Signals, names: Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
-    """Draw by what part of themselves a step would change each layer's weights, on a logarithmic scale.
+    """Plot the size of a step relative to each layer's weights by epoch, on a logarithmic scale.
 
     Parameters
     ----------
     recorded : Signals
     names : sequence of str, optional
-        Which parameters; by default the weights.
+        Parameters to plot; by default the weights.
     ax : Axes, optional
 
     Returns
@@ -142,16 +144,16 @@ def steps(recorded: Signals, names: Sequence[str] | None = None, *, ax: Axes | N
     Raises
     ------
     InputError
-        If nothing was recorded under one of the names, or the optimizer makes no steps that can be traced (L-BFGS).
+        If nothing was recorded under one of the names, or the optimizer has no traceable steps (L-BFGS).
     """
-    table = {name: column["ratio"] for name, column in chosen_parameters(recorded, names).items()}
-    return draw_lines(recorded, table, "length of step / of weights", ax)
+    table = {name: column["ratio"] for name, column in choose_parameters(recorded, names).items()}
+    return draw_lines(recorded, table, "norm of step / norm of weights", ax)
 
 
 def shut(recorded: Signals, *, ax: Axes | None = None) -> Axes:
-    """Draw which share of each layer's activations let less than a twentieth of the gradient through.
+    """Plot the percentage of each layer's activations whose derivative is below 0.05.
 
-    They are saturated, as a tanh near 1, or off, as a ReLU below 0.
+    Such an activation is saturated, as a tanh near 1, or inactive, as a ReLU below 0.
 
     Parameters
     ----------
@@ -168,43 +170,43 @@ def shut(recorded: Signals, *, ax: Axes | None = None) -> Axes:
         If nothing was recorded.
     """
     check_recorded(recorded)
-    names = [name for name in chosen_layers(recorded, MOST_LINES) if name.startswith("a")]
+    names = [name for name in choose_layers(recorded, MAX_LINES) if name.startswith("a")]
     table = {name: [100 * share for share in recorded.activations[name]["shut"]] for name in names}
     ax = ax or new_axes(4.4, 3.2)
     ax.set_ylim(-3, 103)
-    return draw_lines(recorded, table, f"% with a slope under {SHUT:g}", ax, log=False)
+    return draw_lines(recorded, table, f"% with derivative below {SHUT:g}", ax, log=False)
 
 
 def check_recorded(recorded: Signals) -> None:
-    """Refuse what are no signals, and signals that have not been recorded yet."""
+    """Raise an error for anything but ``Signals``, and for signals without recorded values."""
     if not isinstance(recorded, Signals):
-        raise InputError(f"This is drawn from Signals(X, y) that a fit has recorded, not from {describe(recorded)}.")
+        raise InputError(f"This plot needs Signals(X, y) recorded during fit, not {describe(recorded)}.")
     if not recorded.epochs:
-        raise InputError("Nothing has been recorded: fit(..., callbacks=[signals]) records it.")
+        raise InputError("Nothing has been recorded: pass the signals to fit(..., callbacks=[signals]).")
 
 
-def chosen_layers(recorded: Signals, most: int = 4) -> list[str]:
-    """Choose so many layers, evenly from the first to the last."""
+def choose_layers(recorded: Signals, most: int = 4) -> list[str]:
+    """Return the names of at most ``most`` layers, evenly spaced from the first to the last."""
     names = list(recorded.activations)
     return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(int))]
 
 
-def chosen_parameters(recorded: Signals, names: Sequence[str] | None) -> Mapping[str, dict[str, list[float]]]:
-    """Choose parameters: those asked for, or the weights, the first and the last if they are many."""
+def choose_parameters(recorded: Signals, names: Sequence[str] | None) -> Mapping[str, dict[str, list[float]]]:
+    """Return the recorded values of the named parameters, or of the weights (the first and the last if many)."""
     check_recorded(recorded)
     if names is None:
         found = [name for name in recorded.parameters if name.startswith("W")] or list(recorded.parameters)
-        names = found if len(found) <= MOST_LINES else [*found[: MOST_LINES // 2], *found[-MOST_LINES // 2 :]]
+        names = found if len(found) <= MAX_LINES else [*found[: MAX_LINES // 2], *found[-MAX_LINES // 2 :]]
     for name in names:
         if name not in recorded.parameters:
             raise unknown_name("parameter", name, recorded.parameters)
     return {name: recorded.parameters[name] for name in names}
 
 
-def over_epochs(ax: Axes, epochs: Sequence[int], ylabel: str) -> Axes:
-    """Label the axes; epochs that lie ever further apart are drawn on a logarithmic scale that begins with 0."""
+def set_epoch_axis(ax: Axes, epochs: Sequence[int], ylabel: str) -> Axes:
+    """Label the axes; use a logarithmic scale that includes 0 if the gaps between the epochs grow."""
     tidy(ax, "epoch", ylabel)
-    if is_spreading(epochs):
+    if has_growing_gaps(epochs):
         ax.set_xscale("symlog", linthresh=1, linscale=0.4)
         ax.set_xticks([0, *(10**k for k in range(len(str(epochs[-1]))))])
         ax.xaxis.set_minor_locator(matplotlib_part("ticker").NullLocator())
@@ -214,10 +216,10 @@ def over_epochs(ax: Axes, epochs: Sequence[int], ylabel: str) -> Axes:
     return ax
 
 
-def is_spreading(epochs: Sequence[int]) -> bool:
+def has_growing_gaps(epochs: Sequence[int]) -> bool:
     """Whether the gaps between the epochs grow.
 
-    >>> is_spreading([0, 10, 20, 25]), is_spreading([0, 1, 5, 30])
+    >>> has_growing_gaps([0, 10, 20, 25]), has_growing_gaps([0, 1, 5, 30])
     (False, True)
     """
     gaps = np.diff(epochs)
@@ -227,19 +229,19 @@ def is_spreading(epochs: Sequence[int]) -> bool:
 def draw_lines(
     recorded: Signals, table: Mapping[str, Sequence[float]], ylabel: str, ax: Axes | None, *, log: bool = True
 ) -> Axes:
-    """Draw one line for each name, with its name where it ends; what is not a positive number has no logarithm."""
+    """Plot one line per name, labelled at its end; a logarithmic scale omits values that are not positive."""
     epochs = np.array(recorded.epochs)
-    ax = over_epochs(ax or new_axes(4.4, 3.2), recorded.epochs, ylabel)
+    ax = set_epoch_axis(ax or new_axes(4.4, 3.2), recorded.epochs, ylabel)
     if log:
         ax.set_yscale("log")
     ends = []
     for i, (name, column) in enumerate(table.items()):
         values, colour = np.array(column), LINES[i % len(LINES)]
-        drawn = np.isfinite(values) & ((values > 0) | (not log))
-        if drawn.any():
-            ax.plot(epochs[drawn], values[drawn], color=colour, linewidth=1.6)
-            ends.append((float(epochs[drawn][-1]), float(values[drawn][-1]), colour, name))
+        valid = np.isfinite(values) & ((values > 0) | (not log))
+        if valid.any():
+            ax.plot(epochs[valid], values[valid], color=colour, linewidth=1.6)
+            ends.append((float(epochs[valid][-1]), float(values[valid][-1]), colour, name))
     if not ends:
-        ax.text(0.5, 0.5, "nothing to draw", transform=ax.transAxes, ha="center", color=GREY)
+        ax.text(0.5, 0.5, "no values to plot", transform=ax.transAxes, ha="center", color=GREY)
     label_ends(ax, ends)
     return ax

@@ -1,4 +1,4 @@
-"""The picture of a network: circles for units, lines for weights."""
+"""Network diagrams: circles for units, lines for weights."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def network(
     outputs: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a network of dense layers: a circle for each unit, a line for each weight.
+    """Draw a diagram of a network of dense layers, with a circle for each unit and a line for each weight.
 
-    Biases are not drawn.  Of a layer with more than 16 units, the first five and the last five are.
+    Biases are not shown.  A layer with more than 16 units is shown by its first five and its last five units.
 
     Parameters
     ----------
     sizes : sequence of int, or Model
-        Units in each layer, beginning with the inputs, such as [2, 3, 2].  A network brings its sizes, weights
-        and activations, and the classes behind its outputs.
+        Units in each layer, including the inputs, such as [2, 3, 2]; or a network, which provides its sizes, weights,
+        activations and the classes of its outputs.
     weights : sequence of arrays of shape (sizes[i], sizes[i + 1]), optional
-        The larger a weight, the thicker its line; orange is positive, blue negative.
+        Line thickness shows the magnitude of a weight; orange is positive, blue negative.
     names : sequence of str, optional
-        What to call the layers.
+        Names of the layers.
     inputs, outputs : sequence of str, optional
-        What to call each input, and each output.
+        Names of the inputs and of the outputs.
     ax : Axes, optional
 
     Returns
@@ -54,7 +54,7 @@ def network(
     Raises
     ------
     InputError
-        If a size is not above 0, or names or weights do not fit the sizes.
+        If a size is not positive, or names or weights do not match the sizes.
 
     Examples
     --------
@@ -66,15 +66,15 @@ def network(
     >>> [text.get_text() for text in network(net, inputs=["length", "width"]).texts]
     ['length', 'width', 'input\\n2', 'hidden\\n3 tanh', 'output\\n2']
     """
-    below: Sequence[str] = ()
+    activations: Sequence[str] = ()
     if isinstance(sizes, Model):
-        below, outputs = told_below(sizes), outputs or told_outputs(sizes)
-        sizes, weights = parts_of(sizes, weights)
+        activations, outputs = activation_names(sizes), outputs or class_names(sizes)
+        sizes, weights = sizes_and_weights(sizes, weights)
     sizes = check_sizes(sizes, names, weights)
     heights = [unit_heights(size) for size in sizes]
     tallest = max(max(h.values()) - min(h.values()) + 1 for h in heights)
     apart = max(4.0, 0.45 * tallest)
-    margins = [1.2 + 0.36 * max(map(len, told or [""])) for told in (inputs, outputs)]
+    margins = [1.2 + 0.36 * max(map(len, labels or [""])) for labels in (inputs, outputs)]
     width, height = apart * (len(sizes) - 1) + sum(margins), tallest + (2.2 if weights is None else 3.2)
     target = bare(ax or new_axes(0.36 * (width + 0.6), 0.36 * height))
     target.set_aspect("equal")
@@ -87,7 +87,7 @@ def network(
     name_units(target, (0, heights[0]), inputs, "inputs", sizes[0])
     name_units(target, (apart * (len(sizes) - 1), heights[-1]), outputs, "outputs", sizes[-1])
     for i, name in enumerate(names or layer_names(len(sizes))):
-        text = f"{name}\n{sizes[i]:,} {below[i] if below else ''}".rstrip()
+        text = f"{name}\n{sizes[i]:,} {activations[i] if activations else ''}".rstrip()
         target.text(i * apart, -tallest / 2 - 0.4, text, ha="center", va="top", fontsize=9)
     target.set_xlim(-margins[0], apart * (len(sizes) - 1) + margins[1])
     target.set_ylim(-tallest / 2 - 1.7, tallest / 2 + 0.3)
@@ -96,59 +96,59 @@ def network(
     return target
 
 
-def parts_of(net: Model, weights: Sequence[ArrayLike] | None) -> tuple[list[int], Sequence[ArrayLike]]:
-    """Give the sizes of a network's layers, and the weights between them."""
+def sizes_and_weights(net: Model, weights: Sequence[ArrayLike] | None) -> tuple[list[int], Sequence[ArrayLike]]:
+    """Return the sizes of a network's layers, and the weights between them."""
     net.check_built()
     if weights is not None:
-        raise InputError("A network brings its own weights: leave weights= out, or give sizes instead of the network.")
+        raise InputError("A network has its own weights: remove weights=, or pass sizes instead of the network.")
     matrices = [array for array in net.parameters.values() if array.ndim == 2]
     return [net.n_in or 0, *(array.shape[1] for array in matrices)], matrices
 
 
-def told_below(net: Model) -> list[str]:
-    """Give what stands below each layer beside its size: nothing for the inputs, and the activations."""
-    bends: list[str] = []
-    for layer in net.layers:  # an activation may come with the weights, or with a layer behind them
+def activation_names(net: Model) -> list[str]:
+    """Return the name of each layer's activation, empty for the inputs and for identity."""
+    names: list[str] = []
+    for layer in net.layers:  # the activation belongs to the layer with weights, or to one after it (BatchNorm)
         if "W" in layer.parameters:
-            bends.append("")
-        if bends and layer.bend.name != "identity":
-            bends[-1] = layer.bend.name
-    return ["", *bends]
+            names.append("")
+        if names and layer.bend.name != "identity":
+            names[-1] = layer.bend.name
+    return ["", *names]
 
 
-def told_outputs(net: Model) -> list[str] | None:
-    """Give the classes behind a network's outputs, where each has one."""
+def class_names(net: Model) -> list[str] | None:
+    """Return the class of each output, or None if outputs and classes do not correspond."""
     if net.classes is None or len(net.classes) != net.n_out:
         return None
     return [f"class {class_name(label)}" if not isinstance(label, str) else label for label in net.classes.tolist()]
 
 
 def name_units(ax: Axes, column: Column, names: Sequence[str] | None, what: str, size: int) -> None:
-    """Write the names of the inputs to their left, or of the outputs to their right."""
+    """Label the inputs on their left, or the outputs on their right."""
     if names is None:
         return
     if len(names) != size:
-        raise InputError(f"There are {len(names)} names for {size} {what}; there must be one for each.")
+        raise InputError(f"There are {len(names)} names for {size} {what}; the numbers must be equal.")
     side, ha = (-0.55, "right") if what == "inputs" else (0.55, "left")
     for unit, y in column[1].items():
         ax.text(column[0] + side, y, names[unit], ha=ha, va="center", fontsize=9)
 
 
 def check_sizes(sizes: Sequence[int], names: Sequence[str] | None, weights: Sequence[ArrayLike] | None) -> list[int]:
-    """Refuse sizes that make no network, and names or weights that do not fit them."""
+    """Return the sizes as integers; raise an error for invalid sizes, and for names or weights that do not match."""
     if len(sizes) < 2 or any(size < 1 or size != int(size) for size in sizes):
         raise InputError(f"sizes must be two or more whole numbers above 0, such as [2, 3, 2], not {list(sizes)}.")
     if names is not None and len(names) != len(sizes):
         raise InputError(f"There are {len(names)} names for {len(sizes)} layers (the inputs count as one).")
-    wanted = list(pairwise(sizes))
-    given = wanted if weights is None else [np.shape(W) for W in weights]
-    if given != wanted:
-        raise InputError(f"The weights have the shapes {given}, but the sizes {list(sizes)} need {wanted}.")
+    expected = list(pairwise(sizes))
+    shapes = expected if weights is None else [np.shape(W) for W in weights]
+    if shapes != expected:
+        raise InputError(f"The weights have the shapes {shapes}, but the sizes {list(sizes)} need {expected}.")
     return [int(size) for size in sizes]
 
 
 def layer_names(count: int) -> list[str]:
-    """Name the layers of a network.
+    """Return the default names of the layers.
 
     >>> layer_names(4)
     ['input', 'hidden 1', 'hidden 2', 'output']
@@ -158,7 +158,7 @@ def layer_names(count: int) -> list[str]:
 
 
 def unit_heights(size: int) -> dict[int, float]:
-    """Give the units that are drawn their heights, the first at the top, centred at 0.
+    """Return the vertical position of each unit that is shown, the first at the top, centred at 0.
 
     >>> unit_heights(3)
     {0: 1.0, 1: 0.0, 2: -1.0}
@@ -172,7 +172,7 @@ def unit_heights(size: int) -> dict[int, float]:
 
 
 def draw_weights(ax: Axes, left: Column, right: Column, W: Array | None, largest: float) -> None:
-    """Draw the lines between two columns of units, the strongest on top."""
+    """Draw the lines between two layers, the largest weights on top."""
     pairs = [(i, j) for i in left[1] for j in right[1]]
     values = np.zeros(len(pairs)) if W is None else np.array([W[pair] for pair in pairs]) / largest
     order = np.argsort(np.abs(values))
@@ -185,7 +185,7 @@ def draw_weights(ax: Axes, left: Column, right: Column, W: Array | None, largest
 
 
 def draw_units(ax: Axes, x: float, layer: dict[int, float], size: int) -> None:
-    """Draw a column of circles, with dots where units were left out."""
+    """Draw a layer as a column of circles, with an ellipsis for omitted units."""
     circle = matplotlib_part("patches").Circle
     for y in layer.values():
         ax.add_patch(circle((x, y), 0.34, facecolor="white", edgecolor="black", linewidth=1, zorder=2))
@@ -194,7 +194,7 @@ def draw_units(ax: Axes, x: float, layer: dict[int, float], size: int) -> None:
 
 
 def add_sign_key(ax: Axes) -> None:
-    """Say below a network what the colours mean."""
+    """Add a legend of the colours below the network."""
     line = matplotlib_part("lines").Line2D
     handles = [line([], [], color=VERMILION, lw=2, label="positive"), line([], [], color=BLUE, lw=2, label="negative")]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2, frameon=False, fontsize=9)

@@ -1,4 +1,4 @@
-"""Pictures of what has a place for each number: samples that are images, and weights."""
+"""Plots of images, and of weights as images or heat maps."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_ABREAST = 12  # numbers in a row that can be read
-FEWEST_PIXELS = 16  # of inputs that are taken for a picture without being told so
+MAX_NUMBERED_COLUMNS = 12  # heat maps with more columns have no room for numbers
+MIN_PIXELS = 16  # fewer inputs are not treated as an image unless a shape is given
 
 
 def images(
     X: ArrayLike, shape: tuple[int, int] | None = None, titles: Sequence[str] | None = None, columns: int = 10
 ) -> Figure:
-    """Draw samples as small images, dark ink on white paper.
+    """Plot samples as small images in grey, with high values dark.
 
     Parameters
     ----------
     X : array of shape (n, height * width) or (n, height, width)
         At most 400 samples.
     shape : (height, width), optional
-        Taken to be square when it is not given.
+        Shape of each image; square by default.
     titles : sequence of str, optional
-        What to write above each, such as "true 4, said 9 (0.99)".
+        Title of each image, such as "true 4, pred. 9 (0.99)".
     columns : int
-        Images in a row.
+        Number of images per row.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def images(
     Raises
     ------
     InputError
-        If the pixels do not fill the shape, there are too many samples, or not a title for each.
+        If the pixels do not match the shape, there are too many samples, or the number of titles is wrong.
 
     Examples
     --------
@@ -55,9 +55,9 @@ def images(
     """
     pictures = as_pictures(X, shape)
     if len(pictures) > 400:
-        raise InputError(f"X has {len(pictures):,} samples; 400 can be drawn at most. Choose some, such as X[:50].")
+        raise InputError(f"X has {len(pictures):,} samples; the maximum is 400. Select some, such as X[:50].")
     if titles is not None and len(titles) != len(pictures):
-        raise InputError(f"There are {len(titles)} titles for {len(pictures)} images; there must be one for each.")
+        raise InputError(f"There are {len(titles)} titles for {len(pictures)} images; the numbers must be equal.")
     figure, axes = panels(len(pictures), columns, 0.7 if titles is None else 0.98, 0.7 if titles is None else 1.15)
     highest = float(pictures.max()) or 1.0
     for i, ax in enumerate(axes):
@@ -68,7 +68,7 @@ def images(
 
 
 def as_pictures(X: ArrayLike, shape: tuple[int, int] | None) -> Array:
-    """Give pixels the shape (n, height, width); a row of pixels is taken to be square unless told otherwise."""
+    """Reshape pixels to (n, height, width); without a shape, images are square."""
     array = np.asarray(X)
     if array.ndim == 3:
         shape, array = shape or (array.shape[1], array.shape[2]), array.reshape(len(array), -1)
@@ -77,34 +77,34 @@ def as_pictures(X: ArrayLike, shape: tuple[int, int] | None) -> Array:
     height, width = shape or (side, side)
     if height * width != array.shape[1]:
         raise InputError(
-            f"{array.shape[1]} pixels do not make {height}×{width}: say shape=(height, width) "
-            f"whose product is {array.shape[1]}."
+            f"{array.shape[1]} pixels do not make {height}×{width}: pass shape=(height, width) "
+            f"with height · width = {array.shape[1]}."
         )
     return array.reshape(-1, height, width)
 
 
 def weights(W: ArrayLike | Model, shape: tuple[int, int] | None = None, *, limit: int = 32) -> Figure:
-    """Draw what each unit of a layer looks for: its weights as an image, orange for more ink, blue for less.
+    """Plot the weights of each unit as an image, orange for positive weights, blue for negative.
 
     Parameters
     ----------
     W : array of shape (n_in, units), or Model
-        Of a network, the weights of its first layer are drawn.  When no shape is given and ``n_in`` is no square
-        number, or below 16 and so hardly a picture's, one heat map of all of it is drawn.
+        For a network, the weights of its first layer.  Without a shape, weights whose ``n_in`` is not a square number
+        or is below 16 are plotted as one heat map.
     shape : (height, width), optional
-        The shape of the layer's input, (28, 28) for 784 inputs.
+        Shape of the layer's input, such as (28, 28) for 784 inputs.
     limit : int
-        Units to draw at most; a unit's number is its column in ``W``.
+        Maximum number of units; a unit's index is its column in ``W``.
 
     Returns
     -------
     Figure
-        All panels have the same scale, with white at zero.
+        All panels share one colour scale, with white at zero.
 
     Raises
     ------
     InputError
-        If ``W`` is not two-dimensional or does not fill the shape.
+        If ``W`` is not two-dimensional or does not match the shape.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def weights(W: ArrayLike | Model, shape: tuple[int, int] | None = None, *, limit
     if isinstance(W, Model):
         W = first_weights(W)
     W = matrix(W, "W", "an array of shape (n_in, units)")
-    if shape is None and (W.shape[0] < FEWEST_PIXELS or math.isqrt(W.shape[0]) ** 2 != W.shape[0]):
+    if shape is None and (W.shape[0] < MIN_PIXELS or math.isqrt(W.shape[0]) ** 2 != W.shape[0]):
         return heat_map(W)
     pictures = as_pictures(W[:, :limit].T, shape)
     figure, axes = panels(
@@ -123,31 +123,31 @@ def weights(W: ArrayLike | Model, shape: tuple[int, int] | None = None, *, limit
     )
     scale = symmetric(W[:, :limit])
     for unit, (ax, picture) in enumerate(zip(axes, pictures, strict=True)):
-        drawn = bare(ax).imshow(picture, **scale)
+        image = bare(ax).imshow(picture, **scale)
         ax.set_title(f"unit {unit}", fontsize=8, pad=3)
-    figure.colorbar(drawn, ax=axes, label="weight", aspect=30).outline.set_visible(False)
+    figure.colorbar(image, ax=axes, label="weight", aspect=30).outline.set_visible(False)
     if W.shape[1] > limit:
         figure.supxlabel(f"the first {limit} of {W.shape[1]} units", fontsize=9, color=GREY)
     return figure
 
 
 def first_weights(net: Model) -> Array:
-    """Give the weights of a network's first layer, in float64."""
+    """Return the weights of a network's first layer, in float64."""
     net.check_built()
     return next(array for array in net.parameters.values() if array.ndim == 2).astype(float)
 
 
 def heat_map(W: Array) -> Figure:
-    """Draw a matrix as it is written, with its numbers if there are at most 100 and each has room."""
+    """Plot a matrix as a heat map, with numbers in the cells if there are at most 100 and they fit."""
     figure = new_figure(min(2.4 + 0.5 * W.shape[1], 8), min(1.2 + 0.36 * W.shape[0], 8))
     ax: Axes = figure.subplots()
-    drawn = ax.imshow(W, aspect="auto", interpolation="nearest", **symmetric(W))
+    image = ax.imshow(W, aspect="auto", interpolation="nearest", **symmetric(W))
     ax.set_xlabel("unit")
     ax.set_ylabel("input")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(matplotlib_part("ticker").MaxNLocator(integer=True))
-    if W.size <= 100 and W.shape[1] <= MOST_ABREAST:
+    if W.size <= 100 and W.shape[1] <= MAX_NUMBERED_COLUMNS:
         strong = np.abs(W) > 0.6 * np.abs(W).max()
         write_cells(ax, [[f"{value:.2f}" for value in row] for row in W], np.where(strong, "white", "black"))
-    figure.colorbar(drawn, ax=ax, label="weight").outline.set_visible(False)
+    figure.colorbar(image, ax=ax, label="weight").outline.set_visible(False)
     return figure

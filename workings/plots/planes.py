@@ -1,4 +1,4 @@
-"""Pictures over the plane of two inputs: what a model says there, and what each of its units sees."""
+"""Plots over two inputs: decision boundaries, and the activation of each unit."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ if TYPE_CHECKING:
 def boundary(
     model: Any, X: ArrayLike, y: ArrayLike, *, steps: int = 200, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw what a classifier says at every point of the plane, with the data over it.
+    """Plot the decision boundary of a classifier over two inputs, with the data.
 
-    The tint is the likelier class, the deeper the surer; the black line is where the two likeliest
-    classes are equally probable.
+    The background colour shows the most probable class, deeper for a higher probability.  On the
+    black line, the two most probable classes are equally probable.
 
     Parameters
     ----------
     model
-        Anything with ``predict_proba(X)``, giving (n, classes) or the probability of class 1, or
-        else with ``predict(X)``.
+        Any object with ``predict_proba(X)``, which returns (n, classes) or the probability of class 1,
+        or else with ``predict(X)``.
     X : array of shape (n, 2)
     y : array of shape (n,)
         Classes.
     steps : int
-        Points of the grid in each direction.
+        Number of grid points in each direction.
     title : str, optional
     ax : Axes, optional
-        With axes of your own, no legend and no colour bar are added; ``ax.legend()`` adds one.
+        Axes to draw into.  They get no legend and no colour bar; ``ax.legend()`` adds a legend.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def boundary(
     Raises
     ------
     InputError
-        If ``X`` has not two columns, or the model's classes are not those of ``y``.
+        If ``X`` does not have two columns, or the model's classes differ from those of ``y``.
 
     Examples
     --------
@@ -77,13 +77,13 @@ def boundary(
     >>> ax.get_title(loc="left"), ax.get_legend_handles_labels()[1]
     ('right of zero', ['class 0', 'class 1'])
     """
-    X, y = plane(X, y)
+    X, y = check_points(X, y)
     target = tidy(ax or new_axes(5.6, 1.1 + 4.1 * proportions(X)), "$x_1$", "$x_2$")
     classes = draw_boundary(target, model, X, y, steps)
     if title is not None:
         target.set_title(title, loc="left", fontsize=11)
     if ax is None:
-        add_key(target.figure, [target], classes, hasattr(model, "predict_proba"))
+        add_legend(target.figure, [target], classes, hasattr(model, "predict_proba"))
     return target
 
 
@@ -96,20 +96,20 @@ def boundaries(
     columns: int = 4,
     steps: int = 150,
 ) -> Figure:
-    """Draw the decision boundaries of several classifiers on the same data, side by side.
+    """Plot the decision boundaries of several classifiers on the same data, one panel each.
 
     Parameters
     ----------
     models : mapping of str to model
-        Each title and its model; see :func:`boundary`.
+        Panel titles and models; see :func:`boundary`.
     X : array of shape (n, 2)
     y : array of shape (n,)
     captions : mapping of str to str, optional
-        A second line for some of the titles, such as "training accuracy 0.975".
+        Second lines of panel titles, such as "training accuracy 0.975".
     columns : int
-        Panels in a row.
+        Number of panels per row.
     steps : int
-        Points of the grid in each direction.
+        Number of grid points in each direction.
 
     Returns
     -------
@@ -128,20 +128,18 @@ def boundaries(
     >>> [ax.get_title(loc="left") for ax in figure.axes]
     ['above 0', 'above 1']
     """
-    X, y = plane(X, y)
+    X, y = check_points(X, y)
     captions = captions or {}
     if not models or captions.keys() - models.keys():
-        raise InputError(
-            f"There must be a model for each caption, but models: {list(models)}, captions: {list(captions)}."
-        )
+        raise InputError(f"There must be a model for each caption; models: {list(models)}, captions: {list(captions)}.")
     height = 2.1 * proportions(X) + (0.85 if captions else 0.65)
     figure, axes = panels(len(models), columns, 2.35, height, shared=True)
     for ax, (title, model) in zip(axes, models.items(), strict=True):
         classes = draw_boundary(ax, model, X, y, steps, size=12)
-        ax.set_aspect("auto")  # the figure's height makes it nearly equal; a fixed one pushes titles out of the figure
+        ax.set_aspect("auto")  # nearly equal by the figure's height; a fixed aspect pushes titles out of the figure
         add_title(ax, title, captions.get(title))
     label_edges(axes, columns)
-    add_key(figure, axes, classes, all(hasattr(model, "predict_proba") for model in models.values()))
+    add_legend(figure, axes, classes, all(hasattr(model, "predict_proba") for model in models.values()))
     return figure
 
 
@@ -155,27 +153,27 @@ def units(
     columns: int | None = None,
     steps: int = 120,
 ) -> Figure:
-    """Draw what every unit of a layer sees: its activation at every point of the plane of two inputs.
+    """Plot the activation of each unit of a layer over two inputs.
 
-    The black line is where the unit's weighted sum is 0: there a tanh or sigmoid is in its middle and a ReLU
-    begins.  All panels have one scale.  For networks with more inputs, the first layer's units are shown by their
-    weights; see :func:`weights`.
+    On the black line the unit's weighted sum is 0: the midpoint of a tanh or sigmoid, the kink of a ReLU.  All
+    panels share one colour scale.  For a network with more than two inputs, the weights of the first layer's units are
+    plotted instead; see :func:`weights`.
 
     Parameters
     ----------
     net : Model
     X : array of shape (n, n_in)
-        Says how much of the plane is shown; its points are drawn over it.
+        Points to plot; their range is the range of the plot.
     y : array of shape (n,), optional
         Classes, for the points' colours and markers.
     layer : int or str
-        Which layer with weights, from 1; or the name of any value of the forward pass with one column for each unit.
+        Number of a layer with weights, from 1; or the name of a value of the forward pass with one column per unit.
     limit : int
-        Units to draw at most.
+        Maximum number of units.
     columns : int, optional
-        Panels in a row; by default 4, or 6 smaller ones if there are more than 8.
+        Number of panels per row; by default 4, or 6 smaller panels for more than 8 units.
     steps : int
-        Points of the grid in each direction.
+        Number of grid points in each direction.
 
     Returns
     -------
@@ -184,8 +182,7 @@ def units(
     Raises
     ------
     InputError
-        If the network has more than two inputs and another layer than the first is asked for, or there is no such
-        layer.
+        If the layer does not exist, or is not the first layer of a network with more than two inputs.
 
     Examples
     --------
@@ -198,125 +195,128 @@ def units(
     net.check_built()
     if net.n_in != 2 and layer == 1:
         return weights(net, limit=limit)
-    X = seen_plane(net, X)
+    X = check_two_inputs(net, X)
     labels = np.zeros(len(X)) if y is None else vector(y, "y", len(X))
     x1, x2, points = grid_over(X, steps)
     trace = forward(net, points)
     name = layer if isinstance(layer, str) else name_of_layer(net, trace, layer)
-    seen = columns_of(trace, name, len(points)).reshape(steps, steps, -1)
+    values = columns_of(trace, name, len(points)).reshape(steps, steps, -1)
     sums = trace[f"z{name[1:]}"] if name[0] in "az" and f"z{name[1:]}" in set(trace) else None
-    count = min(seen.shape[-1], limit)
+    count = min(values.shape[-1], limit)
     columns, width = (columns or 4, 2.05) if count <= 8 else (columns or 6, 1.6)
     height = (width - 0.15) * proportions(X) + 0.3 + 0.75 / math.ceil(count / columns)
     figure, axes = panels(count, columns, width, height, shared=True)
     for unit, ax in enumerate(axes):
-        drawn = ax.imshow(seen[..., unit], **over_plane(x1, x2), **symmetric(seen, PALE_BLUE_TO_ORANGE))
+        image = ax.imshow(values[..., unit], **image_settings(x1, x2), **symmetric(values, PALE_BLUE_TO_ORANGE))
         if sums is not None:
             draw_zero(ax, x1, x2, sums.reshape(steps, steps, -1)[..., unit])
-        draw_points(ax, X, labels, size=12 if width > 2 else 7)
+        draw_points(ax, X, labels, 12 if width > 2 else 7, np.unique(labels))
         ax.set_title(f"unit {unit}", fontsize=9, pad=4)
     label_edges(axes, columns)
     if y is not None:
-        add_key(figure, axes, labels, shades=False)
-    add_scale(figure, axes, drawn, seen, {"z": "score", "p": "prediction"}.get(name[0], "activation") + f" {name}")
-    if seen.shape[-1] > limit:
-        figure.suptitle(f"the first {limit} of {seen.shape[-1]} units", fontsize=9, color=GREY)
+        add_legend(figure, axes, labels, shades=False)
+    label = {"z": "score", "p": "prediction"}.get(name[0], "activation") + f" {name}"
+    add_scale(figure, axes, image, values, label)
+    if values.shape[-1] > limit:
+        figure.suptitle(f"the first {limit} of {values.shape[-1]} units", fontsize=9, color=GREY)
     return figure
 
 
-def seen_plane(net: Model, X: ArrayLike) -> Array:
-    """Check points in the plane that a network of two inputs sees."""
-    X = matrix(X, "X", "an array of shape (n, 2): what units see is drawn over two inputs")
+def check_two_inputs(net: Model, X: ArrayLike) -> Array:
+    """Return the points as an array; raise an error unless they and the network have two inputs."""
+    X = matrix(X, "X", "an array of shape (n, 2): activations are plotted over two inputs")
     if net.n_in != 2 or X.shape[1] != 2:
         raise InputError(
-            f"What units see is drawn over two inputs, but the network takes {net.n_in} and X has {X.shape[1]} "
-            f"columns. For more inputs, units(net, X) shows the weights of the first layer."
+            f"Activations are plotted over two inputs, but the network takes {net.n_in} inputs and X has {X.shape[1]} "
+            f"columns. For more inputs, units(net, X) plots the weights of the first layer."
         )
     return X
 
 
-def over_plane(x1: Array, x2: Array) -> dict[str, Any]:
-    """Give the settings of an image that fills the plane."""
+def image_settings(x1: Array, x2: Array) -> dict[str, Any]:
+    """Return the ``imshow`` settings of an image over the range of two inputs."""
     edges = (x1[0], x1[-1], x2[0], x2[-1])
     return {"extent": edges, "origin": "lower", "interpolation": "bilinear", "aspect": "auto"}
 
 
-def add_scale(figure: Figure, axes: list[Axes], drawn: Any, values: Array, label: str) -> None:
-    """Add the colour bar of several panels, as far as there are values."""
+def add_scale(figure: Figure, axes: list[Axes], image: Any, values: Array, label: str) -> None:
+    """Add a colour bar for several panels, limited to the range of the values."""
     rows = len({ax.get_subplotspec().rowspan.start for ax in axes})  # type: ignore[union-attr]
-    bar = figure.colorbar(drawn, ax=axes, label=label, aspect=22 * rows)
+    bar = figure.colorbar(image, ax=axes, label=label, aspect=22 * rows)
     bar.outline.set_visible(False)
     if values.min() < values.max():
         bar.ax.set_ylim(float(values.min()), float(values.max()))
 
 
 def grid_over(X: Array, steps: int) -> tuple[Array, Array, Array]:
-    """Give the grid over some points: its two axes, and all its points as rows."""
+    """Return a grid over the range of some points: its two axes, and all grid points as rows."""
     x1, x2 = (np.linspace(*padded(column), steps) for column in X.T)
     return x1, x2, np.column_stack([axis.ravel() for axis in np.meshgrid(x1, x2)])
 
 
 def forward(net: Model, X: Array) -> Trace:
-    """Trace a prediction, with nothing left to chance: every value that it names."""
+    """Trace a prediction (no dropout, running statistics), with all named values."""
     program = net.inference.needed_for("p")
     return Tracer(program)({**net.parameters, **net.statistics, "X": X.astype(net.dtype), "n": len(X)})
 
 
 def name_of_layer(net: Model, trace: Trace, layer: int) -> str:
-    """Give the name of a layer's output: ``a2`` of the second with weights, or ``z2`` if it has no activation.
+    """Return the name of a layer's output: ``a2`` for the second layer with weights, ``z2`` if it has no activation.
 
     Raises
     ------
     InputError
-        If there is no such layer.
+        If the layer does not exist.
     """
     name = trace.program.aliases.get(f"a{layer}", f"a{layer}")
     if isinstance(layer, bool) or name not in set(trace):
         known = ", ".join(key[1:] for key in trace if key[0] == "z" and key[1:].isdigit())
-        raise InputError(f"There is no layer {layer!r}. The layers with weights are {known}; a name may be given, too.")
+        raise InputError(
+            f"There is no layer {layer!r}. The layers with weights are {known}; the name of a value is also valid."
+        )
     return name
 
 
 def columns_of(trace: Trace, name: str, rows: int) -> Array:
-    """Give a value of the trace that has a row for each point."""
+    """Return a value of the trace; raise an error unless it has one row per point."""
     values = np.asarray(trace[name])
     if values.ndim != 2 or len(values) != rows:
-        raise InputError(f"{name} has the shape {values.shape}: it does not have one row for each point.")
+        raise InputError(f"{name} has the shape {values.shape}: it does not have one row per point.")
     return values.astype(float)
 
 
 def draw_zero(ax: Axes, x1: Array, x2: Array, values: Array) -> None:
-    """Draw the line where some values over the plane are 0, if they are anywhere."""
+    """Draw the contour line at 0, if the values change sign."""
     if values.min() < 0 < values.max():
         ax.contour(x1, x2, values, levels=[0], colors="black", linewidths=1.1)
 
 
-def draw_points(ax: Axes, X: Array, y: Array, size: float) -> None:
-    """Draw the points, each class with its marker and colour."""
-    for k, label in enumerate(np.unique(y)):
+def draw_points(ax: Axes, X: Array, y: Array, size: float, classes: Array) -> None:
+    """Plot the points, each class with its own marker and colour."""
+    for k, label in enumerate(classes):
         ax.scatter(
             X[y == label, 0], X[y == label, 1], s=size, label=f"class {class_name(label)}", zorder=3, **point_style(k)
         )
 
 
 def label_edges(axes: list[Axes], columns: int) -> None:
-    """Name the two inputs at the left and the lower edge of some panels."""
+    """Label the x-axes of the bottom panels and the y-axes of the left panels."""
     for ax in axes[-min(columns, len(axes)) :]:
         ax.set_xlabel("$x_1$")
     for ax in axes[::columns]:
         ax.set_ylabel("$x_2$")
 
 
-def plane(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    """Check points in the plane and their classes."""
-    X = matrix(X, "X", "an array of shape (n, 2): a boundary is drawn over two inputs")
+def check_points(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+    """Return points and classes as arrays; raise an error unless the points have two columns."""
+    X = matrix(X, "X", "an array of shape (n, 2): a boundary is plotted over two inputs")
     if X.shape[1] != 2:
-        raise InputError(f"A boundary is drawn over two inputs, but X has {X.shape[1]} columns (shape {X.shape}).")
+        raise InputError(f"A boundary is plotted over two inputs, but X has {X.shape[1]} columns (shape {X.shape}).")
     return X, vector(y, "y", len(X))
 
 
 def draw_boundary(ax: Axes, model: Any, X: Array, y: Array, steps: int, size: float = 22) -> Array:
-    """Tint the plane, draw the lines between classes and the points; give the classes."""
+    """Draw the background colours, the boundaries and the points; return the classes."""
     x1, x2, points = grid_over(X, steps)
     p, classes = probabilities(model, points.astype(X.dtype if X.dtype.kind == "f" else float), y)
     p = p.reshape(steps, steps, len(classes))
@@ -325,60 +325,57 @@ def draw_boundary(ax: Axes, model: Any, X: Array, y: Array, steps: int, size: fl
     for k in range(1 if len(classes) == 2 else 0, len(classes)):
         lead = p[..., k] - np.delete(p, k, axis=-1).max(axis=-1, initial=0)
         draw_zero(ax, x1, x2, lead)
-    for k, label in enumerate(classes):
-        ax.scatter(
-            X[y == label, 0], X[y == label, 1], s=size, label=f"class {class_name(label)}", zorder=3, **point_style(k)
-        )
+    draw_points(ax, X, y, size, classes)
     return classes
 
 
 def aspect(X: Array) -> Literal["equal", "auto"]:
-    """Keep circles round, unless one input varies so much more than the other that the picture would be a stripe."""
+    """Return "equal", or "auto" if the ranges of the inputs differ so much that equal scales give a narrow plot."""
     (left, right), (low, high) = (padded(column) for column in X.T)
     return "equal" if 0.4 < (high - low) / (right - left) < 2.5 else "auto"
 
 
 def proportions(X: Array) -> float:
-    """Give the height of the picture of some points, as a share of its width."""
+    """Return the height of a plot of some points relative to its width."""
     (left, right), (low, high) = (padded(column) for column in X.T)
     return (high - low) / (right - left) if aspect(X) == "equal" else 0.8
 
 
 def padded(values: Array) -> tuple[float, float]:
-    """Give the range of some values with a margin of 8 % on both sides."""
+    """Return the range of some values with a margin of 8 % on both sides."""
     low, high = float(values.min()), float(values.max())
     margin = 0.08 * (high - low) or 0.5
     return low - margin, high + margin
 
 
 def probabilities(model: Any, points: Array, y: Array) -> tuple[Array, Array]:
-    """Ask a model for (n, classes) probabilities, and name the classes; a bare ``predict`` is sure of itself."""
+    """Return a model's probabilities, shape (n, classes), and its classes; ``predict`` alone gives 0 and 1."""
     if not hasattr(model, "predict_proba"):
-        said = np.asarray(model.predict(points)).ravel()
-        classes = np.union1d(said, y)
-        return (said[:, None] == classes).astype(float), classes
+        predicted = np.asarray(model.predict(points)).ravel()
+        classes = np.union1d(predicted, y)
+        return (predicted[:, None] == classes).astype(float), classes
     p = np.asarray(model.predict_proba(points), dtype=float).reshape(len(points), -1)
     p = np.hstack([1 - p, p]) if p.shape[1] == 1 else p
     found = np.unique(y)
     classes = np.asarray(getattr(model, "classes_", found if len(found) == p.shape[1] else np.arange(p.shape[1])))
     if len(classes) != p.shape[1] or not np.isin(found, classes).all():
         raise InputError(
-            f"The model gives {p.shape[1]} probabilities, for the classes {classes.tolist()}, "
+            f"The model predicts {p.shape[1]} probabilities, for the classes {classes.tolist()}, "
             f"but y has {found.tolist()}."
         )
     return p, classes
 
 
 def tints(p: Array) -> Array:
-    """Give each point the colour of its likeliest class, white where all are equally likely; shape (…, 3)."""
+    """Return the colour of each point's most probable class, white if all are equally probable; shape (…, 3)."""
     colours = np.array([matplotlib_part("colors").to_rgb(COLOURS[k % len(COLOURS)]) for k in range(p.shape[-1])])
-    sure = (p.max(axis=-1) - 1 / p.shape[-1]) / max(1 - 1 / p.shape[-1], 1e-12)
-    mixed: Array = 1 - 0.55 * np.clip(sure, 0, 1)[..., None] * (1 - colours[p.argmax(axis=-1)])
+    confidence = (p.max(axis=-1) - 1 / p.shape[-1]) / max(1 - 1 / p.shape[-1], 1e-12)
+    mixed: Array = 1 - 0.55 * np.clip(confidence, 0, 1)[..., None] * (1 - colours[p.argmax(axis=-1)])
     return mixed
 
 
 def point_style(k: int) -> dict[str, Any]:
-    """Give class ``k`` its marker and colour, with a white rim so that it shows on its own tint."""
+    """Return the marker and colour of class ``k``, with a white edge to contrast with the background."""
     return {
         "marker": MARKERS[k % len(MARKERS)],
         "color": COLOURS[k % len(COLOURS)],
@@ -387,8 +384,8 @@ def point_style(k: int) -> dict[str, Any]:
     }
 
 
-def add_key(figure: Any, axes: list[Axes], classes: Array, shades: bool) -> None:
-    """Explain markers below the panels and, for two classes, the tint beside them."""
+def add_legend(figure: Any, axes: list[Axes], classes: Array, shades: bool) -> None:
+    """Add a legend below the panels and, for two classes with probabilities, a colour bar."""
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False, fontsize=9)
     if shades and len(classes) == 2:
         colours = matplotlib_part("colors").LinearSegmentedColormap.from_list(

@@ -1,8 +1,8 @@
-"""The page of a replay: pictures, a button, a slider, and nothing from outside.
+"""The HTML player of a replay: frames, a play button and a slider, all in one page.
 
-The button and the slider are the browser's own, so that keyboard and screen reader work.  Where
-the reader prefers reduced motion nothing moves by itself, and without JavaScript the last picture
-is shown.
+The button and the slider are native HTML elements, so keyboards and screen readers work.  With
+the browser setting for reduced motion, the replay does not start by itself.  Without JavaScript,
+the last frame is shown.
 """
 
 from __future__ import annotations
@@ -69,34 +69,34 @@ SCRIPT = """
 
 
 def player(pictures: Sequence[bytes], titles: Sequence[str], words: str, milliseconds: int) -> str:
-    """Write the part of a page that shows pictures one after the other; it needs ``STYLE`` in the page's head.
+    """Return the HTML of a player; the page's head must include ``STYLE``.
 
     Parameters
     ----------
     pictures : sequence of bytes
-        PNG files; the last is what is seen without JavaScript and in print.
+        Frames as PNG files; the last one is shown without JavaScript and in print.
     titles : sequence of str
-        What each shows, such as "epoch 12".
+        Title of each frame, such as "epoch 12".
     words : str
-        What is seen in all of them, for those who do not see it.
+        Alternative text.
     milliseconds : int
-        How long each is shown.
+        Duration of each frame.
     """
     coded = [base64.b64encode(picture).decode("ascii") for picture in pictures]
     film = json.dumps({"pictures": coded, "titles": list(titles), "milliseconds": milliseconds})
-    film = film.replace("<", "\\u003c")  # so that no title can end the element
+    film = film.replace("<", "\\u003c")  # so that no title can close the script element
     return (
         f'<div class="replay" role="group" aria-label="Replay"><img src="data:image/png;base64,{coded[-1]}" '
         f'alt="{html.escape(words)}">'
         f'<div class="controls" hidden><button type="button">Play</button>'
-        f'<input type="range" min="0" max="{len(coded) - 1}" value="{len(coded) - 1}" aria-label="Moment of training">'
+        f'<input type="range" min="0" max="{len(coded) - 1}" value="{len(coded) - 1}" aria-label="Epoch">'
         f'<span class="moment">{html.escape(titles[-1])}</span></div>'
         f'<script type="application/json" class="film">{film}</script><script>{SCRIPT}</script></div>'
     )
 
 
 def page(title: str, words: str, player: str) -> str:
-    """Write a page that holds nothing but a player."""
+    """Return an HTML page with a heading, a text and a player."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{PAGE_STYLE}{STYLE}</style></head>'

@@ -1,8 +1,7 @@
-"""The replay of a training: what the network said at each snapshot, beside its curve.
+"""Replays of a training: the network's predictions at each snapshot, next to the loss curve.
 
-The network is put into the state of one snapshot after the other, and what it says then is drawn
-with the functions that draw it at any other time.  The pictures become an animated GIF, or a page
-that can be stopped and gone through by hand.
+The parameters of each snapshot are loaded into the network, and its predictions are plotted.  The
+frames become an animated GIF, or an HTML page with a play button and a slider.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from workings.errors import InputError, MissingExtraError, unknown_name
 from workings.plots.comparisons import confusion
 from workings.plots.courses import curves
 from workings.plots.drawing import BLUE, GREY, VERMILION, bare, matplotlib_part, new_figure, symmetric, tidy
-from workings.plots.layers import is_spreading, over_epochs
+from workings.plots.layers import has_growing_gaps, set_epoch_axis
 from workings.plots.pixels import as_pictures, first_weights
-from workings.plots.planes import draw_boundary, plane
+from workings.plots.planes import check_points, draw_boundary
 from workings.plots.player import page, player
 from workings.support.arrays import Array, describe
 from workings.support.atomic_files import write_bytes
@@ -34,26 +33,26 @@ if TYPE_CHECKING:
 
     from workings.model.model import Model
 
-COLOURS_OF_FILM = 128  # a GIF may have 256; fewer make smaller files
+PALETTE_SIZE = 128  # a GIF allows 256 colours; fewer make smaller files
 DOTS_PER_INCH = 112
-LAST = 2000  # milliseconds that the end is shown in a GIF, before it begins again
+LAST_FRAME_DURATION = 2000  # milliseconds, before a GIF repeats
 Scene = Callable[["Model", "Axes"], object]
 
 
 @dataclass(frozen=True)
 class Film:
-    """The pictures of a training, in order.
+    """The frames of a replay, in order.
 
     Attributes
     ----------
     pictures : list of images
-        Pillow's, with one palette for all of them.
+        Pillow images that share one palette.
     epochs : list of int
-        How many epochs had been done at each of them.
+        Number of completed epochs at each frame.
     words : str
-        What is seen in them.
+        Description of the frames.
     milliseconds : int
-        How long each is shown.
+        Duration of each frame.
     """
 
     pictures: list[Any]
@@ -62,23 +61,22 @@ class Film:
     milliseconds: int
 
     def gif(self) -> bytes:
-        """Give the bytes of an animated GIF that begins again and again."""
+        """Return the bytes of an animated GIF that repeats forever."""
         buffer, first = io.BytesIO(), self.pictures[0]
-        durations = [self.milliseconds] * (len(self.pictures) - 1) + [LAST]
+        durations = [self.milliseconds] * (len(self.pictures) - 1) + [LAST_FRAME_DURATION]
         first.save(
             buffer, "GIF", save_all=True, append_images=self.pictures[1:], duration=durations, loop=0, optimize=False
         )
         return buffer.getvalue()
 
     def player(self) -> str:
-        """Give a part of a page with the pictures, a button and a slider; see :mod:`workings.plots.player`."""
-        return player(
-            [as_png(picture) for picture in self.pictures], [f"epoch {epoch:,}" for epoch in self.epochs], self.words,
-            self.milliseconds,
-        )  # fmt: skip
+        """Return the HTML of a player with the frames, a button and a slider; see :mod:`workings.plots.player`."""
+        frames = [as_png(picture) for picture in self.pictures]
+        titles = [f"epoch {epoch:,}" for epoch in self.epochs]
+        return player(frames, titles, self.words, self.milliseconds)
 
     def page(self) -> str:
-        """Give a page of its own that asks for nothing from outside."""
+        """Return a self-contained HTML page."""
         return page("Replay of a training", self.words, self.player())
 
 
@@ -92,38 +90,38 @@ def replay(
     show: str | Scene = "auto",
     milliseconds: int = 120,
 ) -> Path:
-    """Write the replay of a training as an animated GIF, or as an HTML page with a button and a slider.
+    """Write the replay of a training as an animated GIF, or as an HTML page with a play button and a slider.
 
-    On the left stands what the network said at each snapshot, on the right how far its curve had got.
+    The left panel shows the network's predictions at each snapshot, the right panel its loss up to that epoch.
 
     Parameters
     ----------
     net : Model
-        It is as before afterwards.
+        Its parameters are restored afterwards.
     X, y : array
-        The rows about which the network is asked.
+        The rows to predict.
     snapshots : Snapshots
-        From the training of this network.
+        Recorded during the training of this network.
     path : str or Path
-        Must end in ``.gif`` or ``.html``; folders that are missing are made.
+        Must end in ``.gif`` or ``.html``; missing folders are created.
     show : str or callable
-        ``"boundary"`` (two inputs and classes), ``"confusion"`` (classes), ``"weights"`` of the first layer,
-        ``"predictions"`` (numbers), or a function ``show(net, ax)`` that draws into empty axes.  By default the first
-        of these that fits.
+        Content of the left panel: ``"boundary"`` (classification, two inputs), ``"confusion"`` (classification),
+        ``"weights"`` of the first layer, ``"predictions"`` (regression), or a function ``show(net, ax)`` that draws
+        into empty axes.  ``"auto"`` selects boundary, confusion or predictions, whichever suits the network.
     milliseconds : int
-        How long each picture is shown.
+        Duration of each frame.
 
     Returns
     -------
     Path
-        Where it was written.
+        Path of the file.
 
     Raises
     ------
     InputError
-        If the name ends otherwise, the snapshots are of another network, or what is to be shown does not fit it.
+        If the name has another extension, the snapshots belong to another network, or ``show`` does not suit it.
     FileError
-        If the file cannot be written; what was there before is left as it was.
+        If the file cannot be written; an existing file is then unchanged.
 
     Examples
     --------
@@ -139,9 +137,11 @@ def replay(
     """
     path = Path(path)
     if path.suffix.lower() not in (".gif", ".html"):
-        raise InputError(f"A replay is a GIF or a page, so the name must end in .gif or .html; it is {path.name!r}.")
-    made = film(net, X, y, snapshots, show=show, milliseconds=milliseconds)
-    write_bytes(path, made.gif() if path.suffix.lower() == ".gif" else made.page().encode())
+        raise InputError(
+            f"A replay is a GIF or an HTML page, so the name must end in .gif or .html; it is {path.name!r}."
+        )
+    frames = film(net, X, y, snapshots, show=show, milliseconds=milliseconds)
+    write_bytes(path, frames.gif() if path.suffix.lower() == ".gif" else frames.page().encode())
     return path
 
 
@@ -154,7 +154,7 @@ def film(
     show: str | Scene = "auto",
     milliseconds: int = 120,
 ) -> Film:
-    """Draw the pictures of a replay, from which both a GIF and a page can be made.
+    """Draw the frames of a replay, for a GIF or an HTML page.
 
     Parameters
     ----------
@@ -172,59 +172,59 @@ def film(
     """
     if not isinstance(snapshots, Snapshots):
         raise InputError(
-            f"A replay takes (net, X, y, snapshots, path); in the place of snapshots is {describe(snapshots)}."
+            f"A replay takes (net, X, y, snapshots, path); the argument snapshots is {describe(snapshots)}."
         )
     snapshots.check(net)
     if milliseconds < 20:
-        raise InputError(f"milliseconds must be 20 or more, not {milliseconds}: browsers show no picture for less.")
-    scene, words = chosen_scene(net, X, y, snapshots, show)
+        raise InputError(f"milliseconds must be 20 or more, not {milliseconds}: browsers do not show shorter frames.")
+    scene, words = choose_scene(net, X, y, snapshots, show)
     pictures = []
     figure = new_figure(7.5, 3.3)
     left, right = figure.subplots(1, 2)
-    move_to = draw_course(right, snapshots)
+    move_to = draw_loss_curve(right, snapshots)
     with restored(net):
         for index, (epoch, values) in enumerate(zip(snapshots.epochs, snapshots.values, strict=True)):
             net.keep(values)
             left.clear()
             scene(net, left)
-            left.set_title(f"epoch {epoch:,}: {told_score(net, X, y)}", loc="left", fontsize=10)
+            left.set_title(f"epoch {epoch:,}: {format_score(net, X, y)}", loc="left", fontsize=10)
             move_to(epoch)
             if index == 0:
-                finish_first(figure, left)
+                fix_layout(figure, left)
             pictures.append(as_picture(figure))
     return Film(with_one_palette(pictures), list(snapshots.epochs), words, milliseconds)
 
 
-def told_score(net: Model, X: ArrayLike, y: ArrayLike) -> str:
-    """Say how good the network is on some rows."""
+def format_score(net: Model, X: ArrayLike, y: ArrayLike) -> str:
+    """Return the network's score on some rows as text."""
     kind = "R²" if net.loss.target not in ("classes", "labels") else "accuracy"
     return f"{kind} {net.score(X, y):.3f}"
 
 
-def draw_course(ax: Axes, snapshots: Snapshots) -> Callable[[int], None]:
-    """Draw the loss by epoch; give the function that lays a veil over what comes after an epoch."""
+def draw_loss_curve(ax: Axes, snapshots: Snapshots) -> Callable[[int], None]:
+    """Plot the loss by epoch; return a function that fades the curve after a given epoch."""
     history = {name: values for name, values in snapshots.history.items() if name in ("loss", "val_loss")}
     if not history:
-        raise InputError("The snapshots have no history with a loss: take them with fit(..., callbacks=[snapshots]).")
+        raise InputError("The snapshots have no loss history: record them with fit(..., callbacks=[snapshots]).")
     values = np.array([value for column in history.values() for value in column], dtype=float)
     values = values[np.isfinite(values)]
     curves(history, log=bool(values.size and values.min() > 0 and values.max() > 30 * values.min()), ax=ax)
-    if is_spreading(snapshots.epochs):
-        over_epochs(ax, snapshots.epochs, "loss")
+    if has_growing_gaps(snapshots.epochs):
+        set_epoch_axis(ax, snapshots.epochs, "loss")
     ax.set_title("loss", loc="left", fontsize=10)
     ax.set_ylabel("")
     line = ax.axvline(0, color=GREY, linewidth=1.2, zorder=2.4)
-    veil = ax.axvspan(0, 1, facecolor=(1, 1, 1, 0.75), linewidth=0, zorder=2.4)
+    cover = ax.axvspan(0, 1, facecolor=(1, 1, 1, 0.75), linewidth=0, zorder=2.4)
 
     def move_to(epoch: int) -> None:
         line.set_xdata([epoch, epoch])
-        veil.set(x=epoch, width=ax.get_xlim()[1] - epoch)
+        cover.set(x=epoch, width=ax.get_xlim()[1] - epoch)
 
     return move_to
 
 
-def finish_first(figure: Figure, left: Axes) -> None:
-    """Arrange the figure once: all pictures are to have their parts in the same places."""
+def fix_layout(figure: Figure, left: Axes) -> None:
+    """Add the legend, compute the layout once, and keep it for all frames."""
     handles, names = left.get_legend_handles_labels()
     if handles:
         figure.legend(handles, names, loc="outside lower left", ncols=5, frameon=False, fontsize=9)
@@ -233,7 +233,7 @@ def finish_first(figure: Figure, left: Axes) -> None:
 
 
 def as_picture(figure: Figure) -> Any:
-    """Give a figure as an image of Pillow."""
+    """Render a figure as a Pillow image."""
     canvas = matplotlib_part("backends.backend_agg").FigureCanvasAgg(figure)
     figure.set_dpi(DOTS_PER_INCH)
     canvas.draw()
@@ -241,7 +241,7 @@ def as_picture(figure: Figure) -> Any:
 
 
 def pillow() -> Any:
-    """Import Pillow, which comes with matplotlib."""
+    """Import Pillow, a dependency of matplotlib."""
     try:
         from PIL import Image
     except ImportError as error:
@@ -250,18 +250,18 @@ def pillow() -> Any:
 
 
 def with_one_palette(pictures: list[Any]) -> list[Any]:
-    """Give all pictures the same few colours, so that what does not move costs nothing."""
+    """Reduce all frames to one palette, so that unchanged areas need no space in a GIF."""
     width, height = pictures[0].size
-    chosen = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, 6).round().astype(int))]
-    sheet = pillow().new("RGB", (width, height * len(chosen)))
-    for row, picture in enumerate(chosen):
+    sampled = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, 6).round().astype(int))]
+    sheet = pillow().new("RGB", (width, height * len(sampled)))
+    for row, picture in enumerate(sampled):
         sheet.paste(picture, (0, row * height))
-    palette = with_white(sheet.quantize(COLOURS_OF_FILM, dither=pillow().Dither.NONE))
+    palette = palette_with_white(sheet.quantize(PALETTE_SIZE, dither=pillow().Dither.NONE))
     return [picture.quantize(palette=palette, dither=pillow().Dither.NONE) for picture in pictures]
 
 
-def with_white(sheet: Any) -> Any:
-    """Give the palette of an image with what is nearly white made white: Pillow looks for near colours only roughly."""
+def palette_with_white(sheet: Any) -> Any:
+    """Return the palette of an image, with nearly white colours set to white: Pillow's quantization is coarse."""
     colours = np.array(sheet.getpalette()).reshape(-1, 3)
     colours[colours.min(axis=1) > 244] = 255
     palette = pillow().new("P", (1, 1))
@@ -270,48 +270,52 @@ def with_white(sheet: Any) -> Any:
 
 
 def as_png(picture: Any) -> bytes:
-    """Give an image as the bytes of a PNG file."""
+    """Return an image as the bytes of a PNG file."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
-# What can be shown
+# Scenes: functions that draw the left panel of a frame
 
 
-def chosen_scene(net: Model, X: ArrayLike, y: ArrayLike, snapshots: Snapshots, show: str | Scene) -> tuple[Scene, str]:
-    """Give the function that draws what the network says, and words for it."""
+def choose_scene(net: Model, X: ArrayLike, y: ArrayLike, snapshots: Snapshots, show: str | Scene) -> tuple[Scene, str]:
+    """Return the function that draws the left panel, and a description of the replay."""
     if callable(show):
-        return show, "Training, from epoch to epoch."
-    scenes = {"boundary": boundary_scene, "confusion": confusion_scene, "weights": weights_scene,
-              "predictions": predictions_scene}  # fmt: skip
+        return show, "Replay of a training, by epoch."
+    scenes = {
+        "boundary": boundary_scene,
+        "confusion": confusion_scene,
+        "weights": weights_scene,
+        "predictions": predictions_scene,
+    }
     classes = net.loss.target in ("classes", "labels")
     if show == "auto":
         show = ("boundary" if net.n_in == 2 else "confusion") if classes else "predictions"
     if show not in scenes:
         raise unknown_name("scene", show, scenes)
     if (show in ("boundary", "confusion") and not classes) or (show == "predictions" and classes):
-        raise InputError(f"show={show!r} does not fit a network whose targets are {net.loss.target}.")
+        raise InputError(f"show={show!r} does not suit a network whose targets are {net.loss.target}.")
     return scenes[show](net, np.asarray(X), np.asarray(y), snapshots)
 
 
 def boundary_scene(net: Model, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
-    """Show the boundaries between the classes over the plane."""
-    X, y = plane(X, y)
+    """Show the decision boundary over two inputs."""
+    X, y = check_points(X, y)
 
     def draw(net: Model, ax: Axes) -> None:
         draw_boundary(tidy(ax, "$x_1$", "$x_2$"), net, X, y, steps=100, size=16)
 
-    return draw, "How the boundary between the classes moves while the network learns, and its loss by epoch."
+    return draw, "Decision boundary and loss by epoch."
 
 
 def confusion_scene(net: Model, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
-    """Show what is taken for what."""
+    """Show the confusion matrix."""
 
     def draw(net: Model, ax: Axes) -> None:
         confusion(y, net.predict(X), ax=ax)
 
-    return draw, "Which classes are taken for which while the network learns, and its loss by epoch."
+    return draw, "Confusion matrix and loss by epoch."
 
 
 def weights_scene(net: Model, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
@@ -321,13 +325,13 @@ def weights_scene(net: Model, X: Array, y: Array, snapshots: Snapshots) -> tuple
 
     def draw(net: Model, ax: Axes) -> None:
         bare(ax).imshow(mosaic(first_weights(net)), interpolation="nearest", **scale)
-        ax.set_xlabel(f"weights {name}: orange above 0, blue below")
+        ax.set_xlabel(f"weights {name}: orange positive, blue negative")
 
-    return draw, "The weights of the first layer while the network learns (orange above 0, blue below), and its loss."
+    return draw, "Weights of the first layer (orange positive, blue negative) and loss by epoch."
 
 
 def mosaic(W: Array, most: int = 25) -> Array:
-    """Put the weights of some units side by side as squares with gaps; as they are, if they fill no square.
+    """Arrange the weights of up to ``most`` units as square images in a grid; return other weights unchanged.
 
     >>> mosaic(np.ones((4, 3))).shape
     (5, 5)
@@ -346,7 +350,7 @@ def mosaic(W: Array, most: int = 25) -> Array:
 
 
 def predictions_scene(net: Model, X: Array, y: Array, snapshots: Snapshots) -> tuple[Scene, str]:
-    """Show the predicted numbers: over the input if there is one, else beside the true ones."""
+    """Show the predictions against the input if there is only one, else against the targets."""
     single = net.n_in == 1 and y.ndim == 1
     at = np.linspace(X.min(), X.max(), 200).reshape(-1, 1) if single else None
     limits = float(y.min()), float(y.max())
@@ -363,4 +367,4 @@ def predictions_scene(net: Model, X: Array, y: Array, snapshots: Snapshots) -> t
         margin = 0.15 * (limits[1] - limits[0]) or 1.0
         ax.set_ylim(limits[0] - margin, limits[1] + margin)
 
-    return draw, "What the network predicts while it learns, and its loss by epoch."
+    return draw, "Predictions and loss by epoch."
