@@ -295,7 +295,7 @@ def test_only_the_columns_of_the_model_are_read(tmp_path: Path) -> None:
     write_table(polars.DataFrame({"more": [1], "column": ["7"], "other": [6], "y": ["b"]}), tmp_path / "new.parquet")
     assert read_table(tmp_path / "new.parquet", columns=network.preprocessing).rows() == [("7", 6, "b")]
     path.write_text("column,more\n007,5\n")
-    with pytest.raises(InputError, match=r"lacks 'other', .*The columns that arrived: column, more"):
+    with pytest.raises(InputError, match=r"lacks 'other', .*Its columns: column, more"):
         read_table(path, columns=network.preprocessing)
 
 

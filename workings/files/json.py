@@ -125,7 +125,7 @@ def arrays_in(about: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def all_numbers(values: Any) -> bool:
-    """Whether there is nothing but numbers in nested lists: no text, no true and false."""
+    """Return whether there is nothing but numbers in nested lists: no text, no true and false."""
     if isinstance(values, list):
         return all(all_numbers(value) for value in values)
     return isinstance(values, (int, float)) and not isinstance(values, bool)

@@ -46,7 +46,7 @@ class Graph(Protocol):
         """Yield the operators that depend on the inputs, in order."""
 
     def begins_layer(self, nodes: list[Any], name: str) -> bool:
-        """Whether the first of some operators makes a layer of a value."""
+        """Return whether the first of some operators makes a layer of a value."""
 
     def names_of(self, name: str, count: int) -> list[str]:
         """The names of the columns of an input."""
@@ -55,7 +55,7 @@ class Graph(Protocol):
         """The settings of an operator."""
 
     def is_constant(self, name: str) -> bool:
-        """Whether a name stands for a fixed array."""
+        """Return whether a name stands for a fixed array."""
 
     def constant(self, name: str) -> Array:
         """A fixed array of the file."""
@@ -100,7 +100,7 @@ class Table:
         return False
 
     def uses_all_inputs(self, nodes: list[Any]) -> bool:
-        """Whether each input is read by one of some operators."""
+        """Return whether each input is read by one of some operators."""
         return {value.name for value in self.reader.inputs} <= {name for node in nodes for name in node.input}
 
     def columns_in(self, value: Any) -> list[Record]:
@@ -159,7 +159,7 @@ class Table:
         return records if node.op_type != "Flatten" or self.reader.settings(node).get("axis", 1) == 1 else None
 
     def casts_to_numbers(self, node: Any) -> bool:
-        """Whether a Cast leaves the numbers what they are: to floats, or true and false to whole numbers."""
+        """Return whether a Cast leaves the numbers what they are: to floats, or true and false to whole numbers."""
         to, records = self.reader.settings(node).get("to"), self.values[node.input[0]]
         return to in (1, 11) or (to in (6, 7) and all(isinstance(record, Coded) for record in records))
 

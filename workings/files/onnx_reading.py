@@ -227,12 +227,12 @@ class Reader:
         return reached(self.graph.node, *(value.name for value in self.inputs))
 
     def begins_layer(self, nodes: list[Any], name: str) -> bool:
-        """Whether the first of some operators makes a layer of a value."""
+        """Return whether the first of some operators makes a layer of a value."""
         node = nodes[0]
         return (node.op_type in LAYERS and node.input[0] == name) or self.is_norm(nodes, name)
 
     def is_norm(self, nodes: list[Any], name: str) -> bool:
-        """Whether a BatchNorm begins here as this library writes it: four operators, and a Sqrt for the divisor."""
+        """Return whether a BatchNorm begins here as this library writes it: four operators, and a Sqrt for the divisor."""
         four = nodes[: len(NORM)]
         if tuple(node.op_type for node in four) != NORM or four[0].input[0] != name:
             return False
@@ -305,7 +305,7 @@ class Reader:
         return array
 
     def is_constant(self, name: str) -> bool:
-        """Whether a name stands for a fixed array."""
+        """Return whether a name stands for a fixed array."""
         return self.renamed.get(name, name) in self.tensors
 
     def passing(self, node: Any) -> int:
@@ -397,7 +397,7 @@ class Reader:
         return None
 
     def ends_bare(self, network: Model) -> bool:
-        """Whether the file gives scores to which the loss's own link is still to be applied."""
+        """Return whether the file gives scores to which the loss's own link is still to be applied."""
         last = network.layers[-1]
         is_whole = bool(self.pieces.link) or last != self.pieces.layers[-1]
         return type(network.loss).link is not Loss.link and not is_whole

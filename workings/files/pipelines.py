@@ -59,7 +59,7 @@ def from_pipeline(estimator: Any, network_of: Callable[[Any], Model]) -> Model:
 
 
 def is_of(estimator: Any, kinds: Sequence[str]) -> bool:
-    """Whether this is one of scikit-learn's own classes, by its name."""
+    """Return whether this is one of scikit-learn's own classes, by its name."""
     return type(estimator).__name__ in kinds and type(estimator).__module__.partition(".")[0] == "sklearn"
 
 
@@ -305,7 +305,7 @@ Record = Feature | Text
 
 
 def is_raw(record: Record) -> bool:
-    """Whether a column is as the table has it, but for gaps that are filled."""
+    """Return whether a column is as the table has it, but for gaps that are filled."""
     return isinstance(record, Text) or (isinstance(record, NumberColumn) and (record.mean, record.std) == (0.0, 1.0))
 
 

@@ -188,7 +188,7 @@ def axis_of(node: ast.Call) -> int | None:
 
 
 def keeps(node: ast.Call) -> bool:
-    """Whether a reduction keeps the dimension that it goes over."""
+    """Return whether a reduction keeps the dimension that it goes over."""
     return any(keyword.arg == "keepdims" and ast.literal_eval(keyword.value) for keyword in node.keywords)
 
 

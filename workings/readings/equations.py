@@ -67,7 +67,7 @@ class Plain:
         return text
 
     def ends_with_number(self, text: str) -> bool:
-        """Whether a number stands at the end, which what follows must not seem to belong to."""
+        """Return whether a number stands at the end, which what follows must not seem to belong to."""
         return text[-1:].isdecimal()
 
     def symbol(self, letters: str, number: str, hat: bool, of_layer: bool) -> str:

@@ -265,7 +265,7 @@ class Route:
         return Jacobian(np.array([self.alone(number, np.s_[:, unit]) for unit in range(units)]))
 
     def is_mixing(self, number: int) -> bool:
-        """Whether one row of a gradient changes another row of what a segment makes of it."""
+        """Return whether one row of a gradient changes another row of what a segment makes of it."""
         gradient = self.gradient(number)
         seed = np.zeros_like(gradient)
         seed[0] = np.random.default_rng(0).uniform(0.5, 1.5, gradient.shape[1])  # nothing cancels by chance
@@ -378,5 +378,5 @@ def without(node: ast.expr, leaf: str) -> ast.expr | None:
 
 
 def is_one(node: ast.expr) -> bool:
-    """Whether a piece of syntax is the number 1."""
+    """Return whether a piece of syntax is the number 1."""
     return isinstance(node, ast.Constant) and node.value == 1

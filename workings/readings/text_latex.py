@@ -49,7 +49,7 @@ def shape_of(value: Any) -> tuple[int, ...]:
 
 
 def in_full(value: Any) -> bool:
-    """Whether an array is small enough to be shown whole."""
+    """Return whether an array is small enough to be shown whole."""
     rows, columns = (1, 1, *shape_of(value))[-2:]
     return rows <= MOST_ROWS and columns <= MOST_COLUMNS
 

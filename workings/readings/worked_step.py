@@ -120,7 +120,7 @@ class WorkedStep:
     about: tuple[str, ...]
 
     def __getitem__(self, target: str) -> Worked:
-        """Give the last statement that computes a name."""
+        """Return the last statement that computes a name."""
         statement = self.program[target]
         return next(worked for worked in reversed(self.steps) if worked.statement == statement)
 

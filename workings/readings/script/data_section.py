@@ -62,7 +62,7 @@ def read_table(page: Page, columns: Columns) -> None:
 
 
 def is_text(classes: Array | None) -> bool:
-    """Whether labels are words."""
+    """Return whether labels are words."""
     return classes is not None and classes.dtype.kind == "U"
 
 

@@ -19,7 +19,7 @@ from workings.training.callbacks import EarlyStopping
 
 
 def needs_objective(settings: Settings) -> bool:
-    """Whether the loss of an epoch is measured apart from its steps."""
+    """Return whether the loss of an epoch is measured apart from its steps."""
     return not settings.is_full and not settings.running_loss
 
 

@@ -306,7 +306,7 @@ class Settings:
 
 
 def only_looks_on(callback: Callback) -> bool:
-    """Whether a callback leaves the training as it is."""
+    """Return whether a callback leaves the training as it is."""
     return callback.only_observes or not (callback.every_epoch or callback.looks_back)
 
 

@@ -148,7 +148,7 @@ class Plan:
         return self.parts[-1]
 
     def has(self, *kinds: type) -> bool:
-        """Whether a part of one of these kinds is in the chain."""
+        """Return whether a part of one of these kinds is in the chain."""
         return any(type(part) in kinds for part in self.parts)
 
     @property
