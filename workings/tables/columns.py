@@ -102,7 +102,7 @@ class NumberColumn:
 
     @property
     def width(self) -> int:
-        """*The number of columns of X that this column becomes."""
+        """The number of columns of X that this column becomes."""
         return 1
 
     @property
@@ -127,12 +127,12 @@ class NumberColumn:
         return np.isnan(x) if self.fill is None else np.zeros(len(x), dtype=bool)
 
     def to_dict(self) -> dict[str, Any]:
-        """*Return a dict that JSON can store."""
+        """Return a dict that JSON can store."""
         return {"kind": self.kind, **asdict(self)}
 
     @classmethod
     def from_dict(cls, stored: object) -> NumberColumn:
-        """*Read the result of ``to_dict``; raise FileError for anything else."""
+        """Read the result of ``to_dict``; raise FileError for anything else."""
         _, name, mean, std, fill = stored_entries(stored, ("kind", "name", "mean", "std", "fill"))
         name = stored_word(name, "a column's name")
         return cls(
@@ -164,7 +164,7 @@ class CategoryColumn:
 
     @property
     def width(self) -> int:
-        """*The number of columns of X that this column becomes."""
+        """The number of columns of X that this column becomes."""
         return len(self.categories)
 
     @property
@@ -181,12 +181,12 @@ class CategoryColumn:
         return codes == GAP if self.fill is None else np.zeros(len(codes), dtype=bool)
 
     def to_dict(self) -> dict[str, Any]:
-        """*Return a dict that JSON can store."""
+        """Return a dict that JSON can store."""
         return {"kind": self.kind, "name": self.name, "categories": list(self.categories), "fill": self.fill}
 
     @classmethod
     def from_dict(cls, stored: object) -> CategoryColumn:
-        """*Read the result of ``to_dict``; raise FileError for anything else."""
+        """Read the result of ``to_dict``; raise FileError for anything else."""
         _, name, categories, fill = stored_entries(stored, ("kind", "name", "categories", "fill"))
         name = stored_word(name, "a column's name")
         listed = stored_list(categories, f"the categories of {name!r}")

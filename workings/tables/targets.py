@@ -97,7 +97,7 @@ class ClassTarget:
         return ("prediction",)
 
     def describe(self) -> str:
-        """*Describe the target."""
+        """Describe the target."""
         return f"target {self.name!r}: classification, {len(self.classes)} classes ({some(self.classes, most=5)})"
 
 
@@ -125,7 +125,7 @@ class LabelsTarget(ClassTarget):
         return tuple(f"prediction({label_text(label)})" for label in self.classes)
 
     def describe(self) -> str:
-        """*Describe the target."""
+        """Describe the target."""
         return f"target {self.name!r}: {len(self.classes)} labels ({some(self.classes, most=5)}), each yes or no"
 
 
@@ -179,7 +179,7 @@ class NumberTarget:
         return ("prediction",) if count == 1 else tuple(f"prediction({number})" for number in range(count))
 
     def describe(self) -> str:
-        """*Describe the target."""
+        """Describe the target."""
         is_scaled = (self.mean, self.std) != (0.0, 1.0)  # imported models may have an unscaled target
         how = f"standardized ({self.mean:.4g} ± {self.std:.4g})" if is_scaled else "unscaled"
         return f"target {self.name!r}: regression, {how}"
