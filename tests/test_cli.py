@@ -276,7 +276,7 @@ def test_several_numbers_a_row_are_predicted_each_in_its_column(command, tmp_pat
         bare.fit(table[["a"]], y[:, 0])
     files.save(bare, f"bare.{end}")  # of which nothing is standardized
     told = command("summary", f"bare.{end}").stdout
-    assert "1 numeric column unscaled; target 'target': regression, unscaled" in told
+    assert "1 numeric column not standardized; target 'target': regression, not standardized" in told
     assert "  a: number, taken as it is" in told
     assert command("predict", f"bare.{end}", "rows.csv", "--out", "bare.csv").exit_code == 0
     np.testing.assert_allclose(read_table("bare.csv")["prediction"], bare.predict(table[["a"]]), rtol=1e-9)

@@ -225,7 +225,7 @@ def test_what_cannot_be_written_is_named(tmp_path: Path, end: str, function: Any
         pytest.importorskip("onnx")
     network = Network([Dense(4, Activation("own", function, bend_derivative)), Dense(1)], loss="SquaredError", n_in=3)
     language = {"c": "C", "onnx": "ONNX"}[end]
-    with pytest.raises(ProgramError, match=rf"^`.*(np\.sort|mean).*` cannot be written in {language}: "):
+    with pytest.raises(ProgramError, match=rf"^{language} cannot take `.*(np\.sort|mean)"):
         files.save(network, tmp_path / f"n.{end}")
     assert not list(tmp_path.iterdir())
 
@@ -768,7 +768,7 @@ def test_without_a_runtime_the_file_is_written_and_that_is_said(
     for end in ("onnx", "c"):
         exported = files.save(network, tmp_path / f"n.{end}")
         assert exported.agreement is None
-        assert "not run" in str(exported)
+        assert "not verified" in str(exported)
         assert all(path.exists() for path in exported.paths)
 
 
@@ -1071,13 +1071,16 @@ def test_steps_that_cannot_be_taken_over() -> None:
     words, numbers = table[["colour"]].fillna("red"), table[["year", "doors"]]
     holes = np.where(np.arange(240).reshape(80, 3) % 11 == 0, np.nan, X)
     refused(
-        decomposition.PCA(), match=r"step 'pca', PCA, which is not supported.*StandardScaler, MinMaxScaler.*pipeline\[-1\]"
+        decomposition.PCA(),
+        match=r"step 'pca', PCA, which is not supported.*StandardScaler, MinMaxScaler.*pipeline\[-1\]",
     )
     refused(Doubled(), match="step 'doubled', Doubled, which is not supported")
     refused(preprocessing.FunctionTransformer(np.tanh), match="which calls a Python function")
     refused(preprocessing.MinMaxScaler(clip=True), match="which clips values")
     refused(impute.SimpleImputer(add_indicator=True), table=holes, match="adds indicator columns")
-    refused(preprocessing.OneHotEncoder(drop=["red"], max_categories=2), table=words, match="drops a category and combines")
+    refused(
+        preprocessing.OneHotEncoder(drop=["red"], max_categories=2), table=words, match="drops a category and combines"
+    )
     refused(preprocessing.OneHotEncoder(), table=table[["colour"]], match="missing values of 'colour' as a category")
     refused(preprocessing.StandardScaler(), preprocessing.OneHotEncoder(), table=numbers, match="after another step")
     twice = [("a", preprocessing.StandardScaler(), ["year"]), ("b", "passthrough", ["year", "doors"])]

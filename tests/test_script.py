@@ -47,7 +47,7 @@ from workings.cli.table_plan import Plan
 from workings.datasets import moons
 from workings.errors import ProgramError
 from workings.initializers import INITIALIZERS
-from workings.readings.copying import Copied
+from workings.readings.copying import CopiedCode
 from workings.readings.script import save_script
 from workings.readings.script.settings import Held
 from workings.schedules import Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
@@ -651,7 +651,7 @@ def test_settings_that_are_numbers_of_numpy() -> None:
 
 
 def test_two_things_of_one_name_are_refused() -> None:
-    copied = Copied()
+    copied = CopiedCode()
     copied.add("scale", 2.0)
     with pytest.raises(ProgramError, match="called 'scale'"):
         copied.add("scale", 3.0)

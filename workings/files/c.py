@@ -480,7 +480,7 @@ def category_lines(column: CategoryColumn, index: int, place: int) -> list[str]:
 def arg_max(statement: str, n_out: int) -> list[str]:
     """Return the lines that find the index of the largest entry of ``p`` (the first of equal ones)."""
     if statement != "best = p.argmax(axis=1)":
-        raise InputError(f"`{statement}` cannot be written in C.")
+        raise InputError(f"C cannot take `{statement}`.")
     return [
         f"/* {statement} */", "int best = 0;", f"for (int j = 1; j < {n_out}; j++) {{",
         f"{INDENT}if (p[j] > p[best]) {{", f"{INDENT}{INDENT}best = j;", f"{INDENT}}}", "}", "return best;",

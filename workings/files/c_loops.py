@@ -275,7 +275,7 @@ class CLoopWriter:
 
     def refusal(self, operation: Operation, why: str) -> NotCompilableError:
         """Return the error for a statement that cannot be written in C."""
-        return NotCompilableError(f"`{operation.statement}` cannot be written in C: {why}.")
+        return NotCompilableError(f"C cannot take `{operation.statement}`: {why}.")
 
     # -- functions ---------------------------------------------------------------------------
 
@@ -346,7 +346,7 @@ class ScalarFunctionWriter:
                 return [f"{a} = {b};" for a, b in zip([*news, *olds], [*texts, *news], strict=True)]
             case ast.Return(value=ast.expr() as value):
                 return [f"return {bare(self.expression(value))};"]
-        raise NotCompilableError(f"`{ast.unparse(node)}` cannot be written in C.")
+        raise NotCompilableError(f"C cannot take `{ast.unparse(node)}`.")
 
     def expression(self, node: ast.expr) -> str:
         """Return an expression of scalars."""

@@ -150,7 +150,7 @@ class NodeWriter:
 
     def refusal(self, why: str) -> NotCompilableError:
         """Return the error for a statement that cannot be written in ONNX."""
-        return NotCompilableError(f"`{self.statement}` cannot be written in ONNX: {why}.")
+        return NotCompilableError(f"ONNX cannot take `{self.statement}`: {why}.")
 
     def value(self, node: ast.expr) -> Tensor:
         """Add the nodes of an expression; return its tensor."""

@@ -261,7 +261,7 @@ class Preprocessing:
         plain = [column for column in numbers if (column.mean, column.std) == (0.0, 1.0)]
         scaled = len(numbers) - len(plain)
         parts = [f"{counted(scaled, 'numeric column')} standardized"] if scaled else []
-        parts += [f"{counted(len(plain), 'numeric column')} unscaled"] if plain else []
+        parts += [f"{counted(len(plain), 'numeric column')} not standardized"] if plain else []
         parts += [f"{len(words)} {noun} one-hot encoded ({values})"] if words else []
         parts += ["gaps filled"] if any(column.fill is not None for column in self.columns) else []
         return f"{', '.join(parts)}; {self.target.describe()}"

@@ -181,7 +181,7 @@ class NumberTarget:
     def describe(self) -> str:
         """Describe the target."""
         is_scaled = (self.mean, self.std) != (0.0, 1.0)  # imported models may have an unscaled target
-        how = f"standardized ({self.mean:.4g} ± {self.std:.4g})" if is_scaled else "unscaled"
+        how = f"standardized ({self.mean:.4g} ± {self.std:.4g})" if is_scaled else "not standardized"
         return f"target {self.name!r}: regression, {how}"
 
 

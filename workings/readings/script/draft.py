@@ -10,7 +10,7 @@ import numpy as np
 
 from workings.model.model import Model
 from workings.program.program import Program
-from workings.readings.copying import Copied
+from workings.readings.copying import CopiedCode
 from workings.readings.script.settings import Settings
 from workings.readings.script.text import WIDTH, fitting
 from workings.version import __version__
@@ -45,7 +45,7 @@ class Page:
     settings: Settings
     lines: list[str] = field(default_factory=list)
     defined: set[str] = field(default_factory=set)
-    copied: Copied = field(default_factory=Copied)
+    copied: CopiedCode = field(default_factory=CopiedCode)
 
     @property
     def network(self) -> Model:

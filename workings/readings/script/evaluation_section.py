@@ -10,7 +10,7 @@ from typing import Any
 
 from workings.metrics import OF_SEVERAL, Metric
 from workings.program.program import Program
-from workings.readings.copying import method_with_settings
+from workings.readings.copying import inlined_method
 from workings.readings.script.draft import Page
 from workings.readings.script.prediction_section import decoded
 from workings.readings.script.settings import Settings
@@ -161,6 +161,6 @@ def write_best(page: Page) -> None:
 
 def begin_early_stopping(page: Page, early: EarlyStopping) -> None:
     """Nothing has been seen yet."""
-    page.copied.functions["watch"] = method_with_settings(early, "follow", "watch")
+    page.copied.functions["watch"] = inlined_method(early, "follow", "watch")
     page.copied.modules.update({"math"})
     page.lines += ["early = (math.inf, -1, 0)  # the best value, its epoch, epochs since"]

@@ -12,7 +12,7 @@ from workings.errors import InputError
 from workings.initializers import Given, initializer_of
 from workings.layers import Dense, numbered
 from workings.program.program import show_shape, text_of
-from workings.readings.copying import with_settings
+from workings.readings.copying import inlined_call
 from workings.readings.script.draft import Page
 from workings.readings.script.settings import MOST_INLINE
 from workings.readings.script.text import INDENT, rows_of
@@ -92,7 +92,7 @@ def initial(page: Page, initializer: Any, shape: tuple[int, ...]) -> tuple[str, 
     if isinstance(initializer, types.FunctionType):
         page.copied.add(initializer.__name__, initializer)
         return (inspect.getdoc(initializer) or "").split("\n")[0], f"{initializer.__name__}(rng, {shape!r})"
-    expression = with_settings(initializer, rng="rng", shape=repr(shape))
+    expression = inlined_call(initializer, rng="rng", shape=repr(shape))
     if expression is None:
         raise InputError(f'How {initializer!r} draws cannot be told in one line: use weights="inline".')
     words = (type(initializer).__doc__ or "").split("\n")[0]

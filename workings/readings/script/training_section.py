@@ -8,7 +8,7 @@ from workings.errors import InputError
 from workings.layers import Dropout, dropout_mask, numbered
 from workings.optimizers import Part
 from workings.program.program import STAGE_WORDS, Program, told
-from workings.readings.copying import method_with_settings, rate_with_settings
+from workings.readings.copying import inlined_method, rate_expression
 from workings.readings.script.draft import OWN_NAMES, Page
 from workings.readings.script.evaluation_section import (
     begin_early_stopping,
@@ -70,7 +70,7 @@ def before_the_loop(page: Page, schedule: Any, counts: bool) -> None:
     """The settings, and what begins at nothing."""
     settings = page.settings
     if isinstance(schedule, OnPlateau):
-        page.copied.functions["follow"] = method_with_settings(schedule, "follow")
+        page.copied.functions["follow"] = inlined_method(schedule, "follow")
         page.lines += ["plateau = {}"]
     if settings.early is not None:
         begin_early_stopping(page, settings.early)
@@ -116,7 +116,7 @@ def write_rate(page: Page, schedule: Any, indent: str) -> None:
     if isinstance(schedule, OnPlateau):
         page.lines += [f'{indent}lr = plateau.get("lr", {float(schedule.lr)!r})']
     elif not isinstance(schedule, Constant):
-        page.assign("lr", rate_with_settings(schedule, page.copied, "(t - 1)"), indent)
+        page.assign("lr", rate_expression(schedule, page.copied, "(t - 1)"), indent)
 
 
 def write_masks(page: Page, indent: str) -> None:

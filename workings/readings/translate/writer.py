@@ -10,7 +10,7 @@ from workings.errors import InputError
 from workings.initializers import Initializer, initializer_of
 from workings.layers import Dense, Layer
 from workings.losses import SquaredError
-from workings.readings.copying import Copied, rate_with_settings
+from workings.readings.copying import CopiedCode, rate_expression
 from workings.readings.translate.formatting import INDENT
 from workings.readings.translate.plan import Plan
 from workings.readings.translate.translation import Difference, Translation
@@ -226,8 +226,8 @@ class Writer(ABC):
         """Write the schedule as a function ``rate(t)`` of the step, from its own source."""
         if not self.plan.has_schedule:
             return []
-        copied = Copied()
-        returned = rate_with_settings(self.plan.schedule, copied, "t")
+        copied = CopiedCode()
+        returned = rate_expression(self.plan.schedule, copied, "t")
         lines = [*copied.constants.values()]
         lines += [line for text in copied.functions.values() for line in (*text.splitlines(), "", "")]
         lines += ["def rate(t):  # the learning rate of each step, counted from 0", f"{INDENT}return {returned}"]
