@@ -421,7 +421,7 @@ def test_explain_works_a_step_of_an_experiment(command):
     assert "<math" in Path("xor.html").read_text(encoding="utf-8")
     assert r"\documentclass" in Path("xor.tex").read_text(encoding="utf-8")
     assert "J before the step" in command("explain", "digits", "--row", 5).output
-    assert "How W1[0,2] acts on J" in command("explain", "xor", "--why", "W1[0,2]").output
+    assert "How W1[0,2] affects J" in command("explain", "xor", "--why", "W1[0,2]").output
 
 
 def test_explain_works_a_step_of_a_model_with_rows_of_a_table(command, flowers):

@@ -90,9 +90,9 @@ def modules_of(network: Model) -> tuple[list[str], dict[str, str]]:
         if not isinstance(layer, (Dense, BatchNorm, Dropout)):
             raise ProgramError(f"PyTorch has no module for {layer!r}: export the network as ONNX or C instead.")
         check_bend(layer.bend)
-    told = sequential(network)
-    places = {name: place.removeprefix("model[").replace("]", "", 1) for name, place in told.places.items()}
-    return [*told.modules, *link_of(network.loss)], places
+    code = sequential(network)
+    places = {name: place.removeprefix("model[").replace("]", "", 1) for name, place in code.places.items()}
+    return [*code.modules, *link_of(network.loss)], places
 
 
 def check_bend(bend: Activation) -> None:
