@@ -482,9 +482,9 @@ def test_of_a_wide_table_only_the_nearest_names_are_listed():
 
 
 def test_there_must_be_features_and_rows_and_a_table():
-    with pytest.raises(InputError, match=says("no column beside the target 'fruit'")):
+    with pytest.raises(InputError, match=says("no column except the target 'fruit'")):
         Preprocessing.learn(fruit().select("fruit"), "fruit")
-    with pytest.raises(InputError, match=says("no column beside the target")):
+    with pytest.raises(InputError, match=says("no column except the target")):
         Preprocessing.learn(fruit(), "fruit", drop=["weight", "colour", "sweet"])
     with pytest.raises(InputError, match=says("'fruit' is the target")):
         Preprocessing.learn(fruit(), "fruit", drop=["fruit"])

@@ -203,9 +203,13 @@ def check_agreement(network: Model, source: str, predict: Callable[[Array], Any]
 
 
 def check_agreement_on(
-    network: Model, source: str, rows: GeneratedRows, predicted: Any, scale: tuple[float, float] | None = None,
+    network: Model,
+    source: str,
+    rows: GeneratedRows,
+    predicted: Any,
+    scale: tuple[float, float] | None = None,
     rounding: float = 0.0,
-) -> Model:  # fmt: skip
+) -> Model:
     """Compare an imported network with its source's predictions for given rows, using ``compare``; return the network.
 
     Raises

@@ -283,8 +283,10 @@ class CProgram:
         rows = generated_rows(self.network).first(TEST_ROWS)
         p = self.exported_network.outputs(rows.X, engine="reference").astype(np.float64)
         allowed = allowed_difference(self.exported_network, rows.X)
-        given = [rows.X if name == "X" else rows.numbers if name == "columns" else rows.codes.astype(np.int64)
-                 for _, name, _ in self.arguments]  # fmt: skip
+        given = [
+            rows.X if name == "X" else rows.numbers if name == "columns" else rows.codes.astype(np.int64)
+            for _, name, _ in self.arguments
+        ]
         arrays = [
             f"static const {kind} test_{name}[{TEST_ROWS}][{length}] = {{\n{entries(values, kind)}\n}};"
             for (kind, name, length), values in zip(self.arguments, given, strict=True)
@@ -321,8 +323,10 @@ class CProgram:
         runtime = Path(compiler).name
         if not self.gives_values:
             return compare(runtime, self.exported_network, rows, p, self.decode(rest.astype(np.int64)))
-        both = (compare(runtime, self.exported_network, rows, p),
-                compare(runtime, self.exported_network, rows, rest, scale=target_scale(self.network)))  # fmt: skip
+        both = (
+            compare(runtime, self.exported_network, rows, p),
+            compare(runtime, self.exported_network, rows, rest, scale=target_scale(self.network)),
+        )
         return max(both, key=lambda agreement: agreement.difference)
 
     @property
@@ -449,9 +453,15 @@ def c_text(words: str) -> str:
     >>> print(c_text('say "é"'))
     "say \\"\\303\\251\\""
     """
-    plain = [chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" if chr(byte) not in '"\\'
-             else f"\\{chr(byte)}" for byte in words.encode()]  # fmt: skip
-    return f'"{"".join(plain)}"'
+    return f'"{"".join(map(c_character, words.encode()))}"'
+
+
+def c_character(byte: int) -> str:
+    """Return one byte of a C string literal; special and non-ASCII bytes are escaped."""
+    character = chr(byte)
+    if character in ('"', "\\"):
+        return f"\\{character}"
+    return character if 32 <= byte < 127 and character != "?" else f"\\{byte:03o}"
 
 
 def function(prototype: str, lines: list[str]) -> str:
@@ -463,8 +473,10 @@ def indexed(lines: list[str], given: dict[str, int]) -> list[str]:
     """Add the index [0] to arguments of length 1; the generated loops omit axes of length 1."""
     for name, length in given.items():
         if length == 1:
-            lines = [re.sub(rf"(?<![\w.]){name}(?![\w\[])", f"{name}[0]", line) if not line.startswith("/*") else line
-                     for line in lines]  # fmt: skip
+            lines = [
+                re.sub(rf"(?<![\w.]){name}(?![\w\[])", f"{name}[0]", line) if not line.startswith("/*") else line
+                for line in lines
+            ]
     return lines
 
 

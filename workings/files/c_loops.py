@@ -167,8 +167,10 @@ class CLoopWriter:
         for axis in reversed(axes):
             i = LETTERS[axis]
             body = [
-                f"for (int {i} = 0; {i} < {operation.dims[axis]}; {i}++) {{", *(INDENT + line for line in body), "}",
-            ]  # fmt: skip
+                f"for (int {i} = 0; {i} < {operation.dims[axis]}; {i}++) {{",
+                *(INDENT + line for line in body),
+                "}",
+            ]
         return body
 
     def body(self, operation: Operation, place: str) -> list[str]:

@@ -130,9 +130,14 @@ def column_of(name: str, features: list[Feature], source: str) -> Column:
 
 
 def with_preprocessing(
-    network: Model, features: Sequence[Feature], source: str, *, target: str = "target",
-    scale: tuple[float, float] | None = None, reason: str = "",
-) -> Model:  # fmt: skip
+    network: Model,
+    features: Sequence[Feature],
+    source: str,
+    *,
+    target: str = "target",
+    scale: tuple[float, float] | None = None,
+    reason: str = "",
+) -> Model:
     """Return the network with preprocessing that takes a table's columns.
 
     Parameters

@@ -38,8 +38,13 @@ def export(network: Model, path: Path) -> Exported:
 
     def check(folder: Path) -> Any:
         again = load(folder / path.name, custom=custom_objects(network))
-        return compare("read back", network, rows, again.outputs(rows.X, engine="reference"), again.predict(rows.X)
-                       if network.targets.kind in ("classes", "labels") else None)  # fmt: skip
+        return compare(
+            "read back",
+            network,
+            rows,
+            again.outputs(rows.X, engine="reference"),
+            again.predict(rows.X) if network.targets.kind in ("classes", "labels") else None,
+        )
 
     return write_verified(path, {path.name: text_of(network).encode()}, check)
 

@@ -177,8 +177,7 @@ def number_lines(columns: Columns) -> list[str]:
         f"numbers = layers.Rescaling({(1 / std).tolist()!r}, {standard(near, mean, std).tolist()!r})(numbers)",
     ]
     if columns.have_fills:
-        fills = ", ".join(repr(value) if value == value else "np.nan"
-                          for value in standard(fill, mean, std).tolist())  # fmt: skip
+        fills = ", ".join(repr(value) if value == value else "np.nan" for value in standard(fill, mean, std).tolist())
         lines += [f'numbers = ops.where(ops.isnan(numbers), np.array([{fills}], dtype="float32"), numbers)']
     return lines
 
@@ -264,8 +263,9 @@ def from_keras(model: Any, *, loss: str | Loss | None = None, classes: Any = Non
     for layer in model.layers:
         add_layer(assembler, layer, type(layer).__name__, dict(layer.get_config()), list(layer.get_weights()))
     network = assembler.network(loss, classes)
-    if not hasattr(model, "predict") or (not assembler.link and type(network.loss).link is not Loss.link
-                                         and network.layers == tuple(assembler.layers)):  # fmt: skip
+    if not hasattr(model, "predict") or (
+        not assembler.link and type(network.loss).link is not Loss.link and network.layers == tuple(assembler.layers)
+    ):
         return network
     check_agreement(as_float32(network), source, lambda X: model.predict(X, verbose=0))
     return network

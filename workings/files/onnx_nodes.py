@@ -357,5 +357,9 @@ def clip(graph: OnnxGraph, x: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 COMPOSED: dict[str, Callable[..., Tensor]] = {
-    "square": square, "expm1": expm1, "log1p": log1p, "heaviside": heaviside, "clip": clip,
-}  # fmt: skip
+    "square": square,
+    "expm1": expm1,
+    "log1p": log1p,
+    "heaviside": heaviside,
+    "clip": clip,
+}

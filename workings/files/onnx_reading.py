@@ -577,8 +577,10 @@ def softmax(reader: OnnxReader, nodes: list[Any]) -> Found | None:
 def patterns() -> dict[tuple[str, ...], Callable[[OnnxReader, list[Any]], Found | None]]:
     """Return the operator sequences of activations: single operators, equivalent sequences, and our own exports."""
     as_written = {operators_of_activation(name): simple(name) for name in ACTIVATIONS if name != "identity"}
-    links = {operators_of_link(loss): simple(name) for name, loss in
-             (("softmax", CrossEntropy()), ("sigmoid", BinaryCrossEntropy()), ("exp", Poisson()))}  # fmt: skip
+    links = {
+        operators_of_link(loss): simple(name)
+        for name, loss in (("softmax", CrossEntropy()), ("sigmoid", BinaryCrossEntropy()), ("exp", Poisson()))
+    }
     erf = [
         ("Div", "Erf", "Add", "Mul", "Mul"),
         ("Mul", "Erf", "Add", "Mul", "Mul"),

@@ -43,10 +43,13 @@ OTHER_READERS = {  # how to read other file types
     ".json": "JSON is read by Network.from_json.",
     ".onnx": "ONNX is read by Network.from_onnx.",
     **dict.fromkeys((".pt", ".pth"), f"A PyTorch file {PICKLED} Network.from_torch(module)."),
-    **dict.fromkeys((".keras", ".h5"), "A Keras file is not read, because it can refer to code: load it with "
-                    "Keras, and pass it to Network.from_keras(model)."),
+    **dict.fromkeys(
+        (".keras", ".h5"),
+        "A Keras file is not read, because it can refer to code: load it with "
+        "Keras, and pass it to Network.from_keras(model).",
+    ),
     **dict.fromkeys((".pkl", ".pickle", ".joblib"), f"A pickle {PICKLED} Network.from_sklearn(estimator)."),
-}  # fmt: skip
+}
 MOST_LAYERS = 1000  # limit when reading: the program's length and the time to generate it grow with the layers
 
 
@@ -125,9 +128,11 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model
 
 
 def network_of(
-    path: str | Path, about: Mapping[str, Any], arrays: Callable[[], Mapping[str, Array]],
+    path: str | Path,
+    about: Mapping[str, Any],
+    arrays: Callable[[], Mapping[str, Array]],
     custom: Iterable[Activation | type],
-) -> Model:  # fmt: skip
+) -> Model:
     """Build the network that a file describes, with its arrays.
 
     Raises
@@ -245,7 +250,7 @@ def layer_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Layer:
         fields["activation"] = record.name if record == ACTIVATIONS.get(record.name) else record
     layer: Layer = object_from(fields, {**LAYERS, **classes_by_name(custom, Layer)}, "layer")
     if isinstance(layer, Dense) and layer.units > MOST_UNITS:
-        raise FileError(f"The file asks for a layer of {layer.units} units.")
+        raise FileError(f"The file describes a layer of {layer.units} units.")
     return layer
 
 

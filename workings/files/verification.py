@@ -208,9 +208,14 @@ def allowed_difference(network: Model, X: Array) -> float:
 
 
 def compare(
-    runtime: str, network: Model, rows: GeneratedRows, p: Array, labels: Array | None = None,
-    scale: tuple[float, float] | None = None, rounding: float = 0.0,
-) -> Agreement:  # fmt: skip
+    runtime: str,
+    network: Model,
+    rows: GeneratedRows,
+    p: Array,
+    labels: Array | None = None,
+    scale: tuple[float, float] | None = None,
+    rounding: float = 0.0,
+) -> Agreement:
     """Compare a file's outputs, and labels if it has any, with those of the network.
 
     With ``scale``, the file's outputs are in the target's original unit.  ``rounding`` is the effect of additional

@@ -85,9 +85,9 @@ class MathmlNotation(PlainNotation):
         return row(symbol, fence("[", tall=False), places, fence("]", tall=False))
 
     def omitted(self, words: str, worth: float | None) -> Piece:
-        told = tag("mtext", words + ("" if worth is None else ":\u00a0"))
+        label = tag("mtext", words + ("" if worth is None else ":\u00a0"))
         number = "" if worth is None else self.number(worth).text
-        return Piece(row(fence("[", tall=False), told, number, fence("]", tall=False)), ATOM, True)
+        return Piece(row(fence("[", tall=False), label, number, fence("]", tall=False)), ATOM, True)
 
     def gradient(self, of: str) -> str:
         return tag("mfrac", row(tag("mi", "∂"), tag("mi", "J")), row(tag("mi", "∂"), of))

@@ -350,8 +350,8 @@ def factors_of(path: WeightPath, writer: EquationWriter) -> str:
     equal = tag("mtd", tag("mo", "="))
     lines = []
     for of, name, value in factors(path, writer):
-        told = row(name, tag("mo", "=")) if name else ""
-        lines.append(tag("mtr", tag("mtd", row(of)), equal, tag("mtd", row(told, writer.notation.number(value).text))))
+        texts = row(name, tag("mo", "=")) if name else ""
+        lines.append(tag("mtr", tag("mtd", row(of)), equal, tag("mtd", row(texts, writer.notation.number(value).text))))
     values = [link.value for link in path.links]
     product = writer.notation.number(float(np.prod(values))).text
     signed = [tag("mtext", with_sign(number(value))) for value in values]

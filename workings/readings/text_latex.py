@@ -156,8 +156,8 @@ def worked_lines(worked: WorkedStatement, writer: EquationWriter, row: int) -> I
     if isinstance(worked.value, tuple):
         return
     yield from entry_lines(worked, writer)
-    if told := finite_difference_line(worked):
-        yield from textwrap.wrap(told, WIDTH, initial_indent="    ", subsequent_indent="      ")
+    if comparison := finite_difference_line(worked):
+        yield from textwrap.wrap(comparison, WIDTH, initial_indent="    ", subsequent_indent="      ")
     if shape_of(worked.value):
         yield from array_lines(worked.statement.target, worked.value, row, writer)
 
@@ -350,9 +350,9 @@ def latex_worked(worked: WorkedStatement, writer: EquationWriter) -> Iterator[st
 def latex_entry(worked: WorkedStatement, writer: EquationWriter) -> Iterator[str]:
     """Yield one entry with names, with numbers, and its value; long sums are split over several lines."""
     head, result = entry_symbol(worked, writer), writer.notation.number(worked.entry).text
-    told = [node for node in (worked.names, worked.numbers) if node is not None and worked.numbers is not None]
-    told = [node for node in told if plain_length(first_term(node), writer) <= 2 * LINE]
-    texts = dict.fromkeys(" \\\\\n&\\quad ".join(split_sum(node, writer)) for node in told)
+    nodes = [node for node in (worked.names, worked.numbers) if node is not None and worked.numbers is not None]
+    nodes = [node for node in nodes if plain_length(first_term(node), writer) <= 2 * LINE]
+    texts = dict.fromkeys(" \\\\\n&\\quad ".join(split_sum(node, writer)) for node in nodes)
     for text in [*(text for text in texts if text != result), result]:
         yield f"{head} &= {text}"
         head = ""
@@ -400,8 +400,8 @@ def latex_of_influence(influence: PathAnalysis) -> str:
     lines += [rf"total & {number(influence.total)} \\", r"\end{tabular}", ""]
     lines += [f"The gradient is {number(influence.gradient)}, by finite differences {number(influence.slope)}."]
     if influence.paths:
-        told = factors(influence.paths[0], writer)
-        texts = [f"{of} &= {name + ' = ' if name else ''}{number(value)}" for of, name, value in told]
+        shown = factors(influence.paths[0], writer)
+        texts = [f"{of} &= {name + ' = ' if name else ''}{number(value)}" for of, name, value in shown]
         lines += [
             f"Factors of the first path in row {influence.row}; {SUMMED}:",
             "\\begin{align*}\n" + " \\\\\n".join(texts) + "\n\\end{align*}",

@@ -172,8 +172,10 @@ def numbered_names(names: Iterable[str]) -> str:
     >>> numbered_names(["east", "north"])
     '0 east, 1 north'
     """
-    told = [f"{place} {name}" for place, name in enumerate(names)]
-    return ", ".join(told[:MOST_NAMES]) + (f" … ({len(told) - MOST_NAMES} more)" if len(told) > MOST_NAMES else "")
+    names_listed = [f"{place} {name}" for place, name in enumerate(names)]
+    return ", ".join(names_listed[:MOST_NAMES]) + (
+        f" … ({len(names_listed) - MOST_NAMES} more)" if len(names_listed) > MOST_NAMES else ""
+    )
 
 
 class StatementRunner:

@@ -107,7 +107,7 @@ class Preprocessing:
         features = [resolve_zero_padded(column) for column in frame if column.name not in left_out]
         if not features:
             raise InputError(
-                f"There is no column beside the target {target!r} to learn from{index_note(index)}. Add one, or drop "
+                f"There is no column except the target {target!r} to learn from{index_note(index)}. Add one, or drop "
                 f"fewer columns."
             )
         if frame.height == 0:

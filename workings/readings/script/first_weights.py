@@ -50,8 +50,8 @@ def write_random_state(draft: ScriptDraft) -> None:
     draft.comment("Row orders and dropout masks continue from the state of the network's random generator.")
     if isinstance(rng, np.random.RandomState):
         kind, words, *rest = rng.get_state(legacy=True)
-        told = f"np.array({np.asarray(words).tolist()!r}, dtype=np.uint32)"
-        state = f"({kind!r}, {told}, {', '.join(map(repr, rest))})"
+        array = f"np.array({np.asarray(words).tolist()!r}, dtype=np.uint32)"
+        state = f"({kind!r}, {array}, {', '.join(map(repr, rest))})"
         draft.lines += ["rng = np.random.RandomState()", "# fmt: off", f"rng.set_state({state})".replace("'", '"')]
     else:
         state = repr(plain(rng.bit_generator.state)).replace("'", '"')

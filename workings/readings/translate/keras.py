@@ -346,12 +346,12 @@ class KerasWriter(TranslationWriter):
             yield "nesterov=True steps by momentum · v - lr · g, in both."
         if self.sets_epsilon:
             yield (
-                "Keras's epsilon is the paper's ε̂, beside √v before its bias is corrected, which is our eps / √(1 - "
+                "Keras's epsilon is the paper's ε̂, added to √v without bias correction, which is our eps / √(1 - "
                 f"β₂ᵗ) in step t, {(1 - last.beta2) ** -0.5:.3g} times as large in the first: a callback sets it "
                 "before every batch, and run_eagerly keeps it from being a constant of a compiled step."
             )
         if kind is ours.AdamEpsilonHat:
-            yield "Keras's epsilon is the paper's ε̂, beside √v before its bias is corrected, as here."
+            yield "Keras's epsilon is the paper's ε̂, added to √v without bias correction, as here."
         if kind in (ours.RMSProp, ours.AdaGrad):
             note = (
                 f"Keras adds epsilon inside the root, we outside: epsilon={plain(last.eps**2)!r} = eps² is "

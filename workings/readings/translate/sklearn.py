@@ -412,7 +412,7 @@ class AdamSolver(SklearnWriter):
 
     def notes_on_optimizer(self) -> Iterator[str]:
         last, kind = self.plan.last, type(self.plan.last)
-        hat = "Their epsilon is the paper's ε̂, beside √v before its bias is corrected"
+        hat = "Their epsilon is the paper's ε̂, added to √v without bias correction"
         if kind is ours.AdamEpsilonHat:
             yield f"{hat}, as here."
         elif kind in (ours.Adam, ours.AdamW):
