@@ -18,7 +18,7 @@ classes = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
 y = (y[:, None] == classes).astype(np.float64)
 X_all, y_all = X, y
 
-# -- First weights --------------------------------------------------------------------
+# -- Initial weights ------------------------------------------------------------------
 
 rng = np.random.RandomState(0)
 # W1: A normal distribution with variance 1 / fan_in (LeCun et al. 1998, eq. 16).

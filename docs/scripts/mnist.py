@@ -19,7 +19,7 @@ classes = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
 y = (y[:, None] == classes).astype(np.float32)
 X_all, y_all = X, y
 
-# -- First weights --------------------------------------------------------------------
+# -- Initial weights ------------------------------------------------------------------
 
 rng = np.random.default_rng(0)
 # W1: A normal distribution with variance 2 / fan_in, for the ReLU family (He et al.

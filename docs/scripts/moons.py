@@ -17,7 +17,7 @@ X = np.ascontiguousarray(X, dtype=np.float64)
 classes = np.array([0, 1])
 y = (y[:, None] == classes).astype(np.float64)
 
-# -- First weights --------------------------------------------------------------------
+# -- Initial weights ------------------------------------------------------------------
 
 rng = np.random.RandomState(0)
 # W1: A normal distribution with variance 1 / fan_in (LeCun et al. 1998, eq. 16).

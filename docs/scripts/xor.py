@@ -21,7 +21,7 @@ y = np.array([0.0, 1.0, 1.0, 0.0])
 # fmt: on
 y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(X), 1)
 
-# -- First weights --------------------------------------------------------------------
+# -- Initial weights ------------------------------------------------------------------
 
 rng = np.random.RandomState(1)
 # W1: A normal distribution with mean 0 and standard deviation ``std``.

@@ -21,7 +21,7 @@ from workings.readings.script.text import INDENT, rows_of
 def write_parameters(draft: ScriptDraft, weights: str) -> None:
     """Write the initial value of each parameter and statistic."""
     network = draft.network
-    draft.section("First weights" if draft.settings.optimizer is not None else "Weights")
+    draft.section("Initial weights" if draft.settings.optimizer is not None else "Weights")
     if weights == "seed":
         draft.lines += [f"rng = {network.rng_made}"]
         width = network.n_in or 1

@@ -231,7 +231,7 @@ class KerasWriter(TranslationWriter):
             yield (
                 "Keras draws weights by Glorot's uniform rule for every activation, and its HeNormal and LecunNormal "
                 "are truncated at two standard deviations; ours are by default He's for the ReLU family, LeCun's for "
-                "SELU, and not truncated, as VarianceScaling draws them."
+                "SELU, and not truncated: so the code uses VarianceScaling."
             )
 
     def notes_on_layers(self) -> Iterator[str]:

@@ -203,7 +203,7 @@ class TranslationPlan:
         return [f"{letter}{number}" for layer, number in self.layers for letter in layer.regularized]
 
     def strength(self, kind: type[L1 | L2 | L2PerRow]) -> float:
-        """The sum of the constants of all regularizers of a kind."""
+        """Return the sum of the constants of all regularizers of a kind."""
         return plain(sum(sum(r.constants.values()) for r in self.network.regularizers if type(r) is kind))
 
     @property
