@@ -450,7 +450,7 @@ def test_scikit_learn_takes_no_validation_set() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"sample_weight": [1.0, 2.0]}, "sample_weight is True or False here"),
+        ({"sample_weight": [1.0, 2.0]}, "sample_weight must be True or False"),
         ({"validation": 0.2}, "X_val and y_val"),
         ({"class_weight": "even"}, '"balanced" or a dict'),
         ({"class_weight": {"bee": -1.0}}, "numbers from 0; for 'bee' it has -1.0"),
