@@ -324,7 +324,7 @@ def test_the_script_takes_the_tables_own_columns(tmp_path: Path, target: str, ga
         wrong = {**frame.to_dict(as_series=False), "colour": ["mauve"] * frame.height}
         with pytest.raises(ValueError, match="colour has a category that was not in the training table"):
             names["predict"](wrong)
-        with pytest.raises(ValueError, match="age has a gap"):
+        with pytest.raises(ValueError, match="age has a missing or infinite value"):
             names["predict"]({**wrong, "age": [None] * frame.height})
 
 
