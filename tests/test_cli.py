@@ -278,7 +278,7 @@ def test_several_numbers_a_row_are_predicted_each_in_its_column(command, tmp_pat
         bare.fit(table[["a"]], y[:, 0])
     files.save(bare, f"bare.{end}")  # of which nothing is standardized
     told = command("summary", f"bare.{end}").stdout
-    assert "1 numeric column taken as it is; target 'target': regression, in its own unit" in told
+    assert "1 numeric column not standardized; target 'target': regression, not standardized" in told
     assert "  a: number, not standardized" in told
     assert command("predict", f"bare.{end}", "rows.csv", "--out", "bare.csv").exit_code == 0
     np.testing.assert_allclose(read_table("bare.csv")["prediction"], bare.predict(table[["a"]]), rtol=1e-9)
@@ -423,7 +423,7 @@ def test_explain_works_a_step_of_an_experiment(command):
     assert "<math" in Path("xor.html").read_text(encoding="utf-8")
     assert r"\documentclass" in Path("xor.tex").read_text(encoding="utf-8")
     assert "J before the step" in command("explain", "digits", "--row", 5).output
-    assert "How W1[0,2] acts on J" in command("explain", "xor", "--why", "W1[0,2]").output
+    assert "How W1[0,2] affects J" in command("explain", "xor", "--why", "W1[0,2]").output
 
 
 def test_explain_works_a_step_of_a_model_with_rows_of_a_table(command, flowers):

@@ -295,7 +295,7 @@ def test_only_the_columns_of_the_model_are_read(tmp_path: Path) -> None:
     write_table(polars.DataFrame({"more": [1], "column": ["7"], "other": [6], "y": ["b"]}), tmp_path / "new.parquet")
     assert read_table(tmp_path / "new.parquet", columns=network.preprocessing).rows() == [("7", 6, "b")]
     path.write_text("column,more\n007,5\n")
-    with pytest.raises(InputError, match=r"lacks 'other', .*The columns that arrived: column, more"):
+    with pytest.raises(InputError, match=r"lacks 'other', .*Its columns: column, more"):
         read_table(path, columns=network.preprocessing)
 
 
@@ -390,7 +390,7 @@ def test_only_pandas_index_is_left_out(tmp_path: Path) -> None:
     path.write_text("Unnamed: 0,a,y\n" + "".join(f"{i % 5},{i % 3},{'xz'[i % 2]}\n" for i in range(12)))
     assert Preprocessing.learn(read_table(path), "y").feature_names == ("Unnamed: 0", "a")  # values that come again
     path.write_text(",y\n0,x\n1,z\n")
-    with pytest.raises(InputError, match="no column beside the target 'y' to learn from; left out: 'Unnamed: 0'"):
+    with pytest.raises(InputError, match="no column except the target 'y' to learn from; left out: 'Unnamed: 0'"):
         Preprocessing.learn(read_table(path), "y")
     for rows in ("1,5,x\n2,6,z\n", "0,5,x\n2,6,z\n", "a,5,x\nb,6,z\n", "0,5,x\n0,6,z\n"):
         path.write_text(f",a,y\n{rows}")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.strategies import optimizers, problems
 from workings import Adam, BatchNorm, CrossEntropy, Dense, InputError, Network, SquaredError
 from workings.engines.reference import Tracer
-from workings.readings.equations import Latex, Plain, Teller
+from workings.readings.equations import EquationWriter, LatexNotation, PlainNotation
 from workings.support.arrays import as_random
 
 FUNCTIONS: dict[str, Any] = {
@@ -167,12 +167,12 @@ def check(network: Network, X: np.ndarray, y: np.ndarray, w: Any, optimizer: Any
     program = network.program(optimizer, weighted=w is not None)
     values: dict[str, Any] = {"X": features, "y": targets, "w": weights, "n": len(features), "lr": 0.1, "t": 3}
     values |= {**network.start_values(program), **network.draw(len(features), as_random(0)), **program.constants}
-    teller = Teller(program, Latex(notation))
-    plain = Teller(program, Plain())
-    known = {teller.name(name): as_matrix(value) for name, value in values.items() if value is not None}
-    assert len({teller.name(s.target) for s in program.statements}) == len({s.target for s in program.statements})
+    writer = EquationWriter(program, LatexNotation(notation))
+    plain = EquationWriter(program, PlainNotation())
+    known = {writer.name(name): as_matrix(value) for name, value in values.items() if value is not None}
+    assert len({writer.name(s.target) for s in program.statements}) == len({s.target for s in program.statements})
     for number, statement in enumerate(program.statements):
-        symbol, _, right = teller.equation(statement).partition(" = ")
+        symbol, _, right = writer.equation(statement).partition(" = ")
         found = Reader(right, known, dict(program.functions)).all()
         so_far = dataclasses.replace(program, statements=program.statements[: number + 1])
         partial = Tracer(so_far)({name: value for name, value in values.items() if value is not None})

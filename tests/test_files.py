@@ -690,7 +690,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, difference: str)
     first = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
     first.fit(X, Y, optimizer=Adam(), epochs=1, callbacks=[Checkpoint(path)])
     make, optimizer = OTHER_RUNS[difference]
-    with pytest.raises(FileError, match=f"{path}.*Move it away to begin anew"):
+    with pytest.raises(FileError, match=f"{path}.*Move the file to start again"):
         make().fit(X, Y, optimizer=optimizer, epochs=2, callbacks=[Checkpoint(path, resume=True)])
 
 
@@ -702,15 +702,15 @@ def test_a_checkpoint_for_other_data_or_callbacks_is_refused(tmp_path: Path) -> 
         return network.fit(X, Y, optimizer=Adam(), epochs=2, callbacks=[*callbacks, Checkpoint(path, resume=True)])
 
     go(X)
-    with pytest.raises(FileError, match="Move it away to begin anew"):
+    with pytest.raises(FileError, match="Move the file to start again"):
         go(np.ones((60, 3)))
-    with pytest.raises(FileError, match="Move it away to begin anew"):
+    with pytest.raises(FileError, match="Move the file to start again"):
         go(X, EarlyStopping("loss"))
 
 
 def test_a_network_file_is_no_checkpoint(tmp_path: Path) -> None:
     trained(path=tmp_path / "n")
-    with pytest.raises(FileError, match="not a checkpoint: it has nothing to go on from"):
+    with pytest.raises(FileError, match="not a checkpoint: it has no training state to resume from"):
         run(everything(0), Checkpoint(tmp_path / "n", resume=True))
 
 

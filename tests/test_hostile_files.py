@@ -371,7 +371,7 @@ def test_a_small_table_does_not_become_a_wide_one(tmp_path: Path, kind: str) -> 
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     (tmp_path / "n.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(FileError, match=r"again and again|has Equal|takes 2 inputs"):
+    with pytest.raises(FileError, match=r"too many numbers|has Equal|takes 2 inputs"):
         Network.from_onnx(tmp_path / "n.onnx")
 
 
@@ -381,7 +381,7 @@ def test_onnx_that_only_looks_like_ours_is_found_out(folder: Path, tmp_path: Pat
     assert numbers
     numbers[0].raw_data = np.array(-0.25).tobytes()  # the 0 of max(z, 0)
     (tmp_path / "n.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(FileError, match="predicts something else"):
+    with pytest.raises(FileError, match="does not agree with the network"):
         Network.from_onnx(tmp_path / "n.onnx")
 
 
@@ -424,7 +424,7 @@ def test_a_small_onnx_file_does_not_become_a_large_network(tmp_path: Path) -> No
     nodes = [helper.make_node("Gemm", [f"v{i}", "W"], [f"v{i + 1}"]) for i in range(5000)]
     content = helper.make_model(helper.make_graph(nodes, "long", [given], [result], [W])).SerializeToString()
     (tmp_path / "n.onnx").write_bytes(content)
-    with pytest.raises(FileError, match="uses its arrays again and again"):
+    with pytest.raises(FileError, match="expands to too many numbers"):
         Network.from_onnx(tmp_path / "n.onnx")
 
 

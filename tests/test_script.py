@@ -47,7 +47,7 @@ from workings.cli.table_plan import Plan
 from workings.datasets import moons
 from workings.errors import ProgramError
 from workings.initializers import INITIALIZERS
-from workings.readings.copying import Copied
+from workings.readings.copying import CopiedCode
 from workings.readings.script import save_script
 from workings.readings.script.settings import Held
 from workings.schedules import Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
@@ -384,7 +384,7 @@ def test_what_is_no_table_of_the_network_is_refused(tmp_path: Path, monkeypatch:
         network.script(optimizer=SGD(0.1), data="fruit.parquet")
     with pytest.raises(InputError, match="was not trained on one"):
         Network(TANH, loss=CrossEntropy(), seed=0, n_in=2).script(optimizer=SGD(0.1), data=path)
-    with pytest.raises(InputError, match="Held rows are those of a table"):
+    with pytest.raises(InputError, match="Held rows are only for tables"):
         Network(TANH, loss=CrossEntropy(), seed=0, n_in=2).script(
             optimizer=SGD(0.1), data=(X, Y), validation=Held(5, 0)
         )
@@ -517,7 +517,7 @@ def test_weights_that_are_too_many_go_to_a_file(tmp_path: Path, monkeypatch: pyt
     rows = np.random.default_rng(0).normal(size=(5, 100))
     assert run(path.read_text(encoding="utf-8"))["outputs"](rows).tobytes() == network.outputs(rows).tobytes()
     assert weights.name == "wide-weights.npz"
-    with pytest.raises(InputError, match="cannot stand in a script"):
+    with pytest.raises(InputError, match="too many weights for a script"):
         network.script(weights="inline")
 
 
@@ -587,23 +587,23 @@ class Watcher(Callback):
     ("settings", "words"),
     [
         ({"optimizer": LBFGS()}, "SciPy"), ({"optimizer": SGD(0.1), "epochs": 0}, "epochs must be"),
-        ({"optimizer": SGD(0.1), "batch_size": 1.5}, "batch_size must be"), ({"weights": "none"}, "weights is"),
-        ({"optimizer": SGD(0.1), "data": (np.zeros((20000, 2)), np.zeros(20000))}, "too many to stand in a script"),
-        ({"optimizer": SGD(0.1), "data": "nowhere.npz"}, "Which labels"),
+        ({"optimizer": SGD(0.1), "batch_size": 1.5}, "batch_size must be"), ({"weights": "none"}, "weights must be"),
+        ({"optimizer": SGD(0.1), "data": (np.zeros((20000, 2)), np.zeros(20000))}, "too many for a script"),
+        ({"optimizer": SGD(0.1), "data": "nowhere.npz"}, "labels in y are unknown"),
         ({"optimizer": SGD(OnPlateau(0.1, monitor="val_loss")), "data": (X, Y)}, "only loss. Give validation="),
-        ({"optimizer": SGD(lambda t: 0.1), "data": (X, Y)}, "no plain function"),
-        ({"optimizer": SGD(0.1), "data": (X, Y), "callbacks": [Watcher()]}, "What Watcher does cannot be told"),
-        ({"optimizer": SGD(0.1), "data": (X, Y), "callbacks": [EarlyStopping(len)]}, "name of a column"),
-        ({"optimizer": SGD(0.1), "data": (X, Y), "callbacks": [EarlyStopping("loss")] * 2}, "follows one"),
+        ({"optimizer": SGD(lambda t: 0.1), "data": (X, Y)}, "not a plain function"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "callbacks": [Watcher()]}, "does not support Watcher"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "callbacks": [EarlyStopping(len)]}, "monitors a column"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "callbacks": [EarlyStopping("loss")] * 2}, "only one EarlyStopping"),
         ({"optimizer": SGD(0.1), "data": (X, Y), "callbacks": [EarlyStopping()]}, "only loss. Give validation="),
         ({"optimizer": SGD(0.1), "data": (X, Y), "metrics": ["recall"]}, "recall"),
-        ({"optimizer": SGD(0.1), "data": (X, Y), "metrics": {"f1": lambda y, p: 0.0}}, "no plain function"),
-        ({"optimizer": SGD(0.1), "data": (X, Y), "validation": 3}, "validation is"),
-        ({"optimizer": SGD(0.1), "data": (X, Y), "validation": 0.001}, "leaves 0 to validate on"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "metrics": {"f1": lambda y, p: 0.0}}, "not a plain function"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "validation": 3}, "validation must be"),
+        ({"optimizer": SGD(0.1), "data": (X, Y), "validation": 0.001}, "leaves 0 for validation"),
         ({"optimizer": SGD(0.1), "data": (X, Y), "class_weight": {7: 2}}, "label in class_weight"),
         ({"optimizer": SGD(0.1), "data": (X, Y), "class_weight": "even"}, "class_weight must be"),
         ({"optimizer": SGD(0.1), "data": (X, Y), "sample_weight": [1, 2]}, "sample_weight has shape"),
-        ({"optimizer": "adam"}, "must be an optimizer"), ({"optimizer": SGD(0.1), "data": X}, "data is"),
+        ({"optimizer": "adam"}, "must be an optimizer"), ({"optimizer": SGD(0.1), "data": X}, "data must be"),
         ({"optimizer": SGD(0.1), "data": (X[:, :1], Y)}, "columns"),
         ({"optimizer": SGD(0.1), "data": (np.where(X > 1, np.nan, X), Y)}, "nan"),
     ],
@@ -617,7 +617,7 @@ def test_what_cannot_be_told_is_refused(settings: dict[str, Any], words: str) ->
 def test_a_network_without_seed_or_columns() -> None:
     with pytest.raises(InputError, match="has no seed"):
         Network([Dense(2)], loss=CrossEntropy(), n_in=2).script(optimizer=SGD(0.1), data=(X, Y))
-    with pytest.raises(InputError, match="how many columns"):
+    with pytest.raises(InputError, match="number of columns"):
         Network([Dense(2)], loss=CrossEntropy(), seed=0).script(optimizer=SGD(0.1))
     network = Network([Dense(2)], loss=CrossEntropy(), seed=0)
     text = network.script(optimizer=SGD(0.1), epochs=3, data=(X, Y))
@@ -640,7 +640,7 @@ def history_prime(z: np.ndarray) -> np.ndarray:
 def test_a_name_that_the_script_uses_itself_is_refused() -> None:
     mine = Activation("mine", history, history_prime)
     network = Network([Dense(2, mine), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
-    with pytest.raises(InputError, match="'history' is a name that the script uses itself"):
+    with pytest.raises(InputError, match="'history' is a reserved name"):
         network.script(optimizer=SGD(0.1), data=(X, Y))
 
 
@@ -651,7 +651,7 @@ def test_settings_that_are_numbers_of_numpy() -> None:
 
 
 def test_two_things_of_one_name_are_refused() -> None:
-    copied = Copied()
+    copied = CopiedCode()
     copied.add("scale", 2.0)
-    with pytest.raises(ProgramError, match="called 'scale'"):
+    with pytest.raises(ProgramError, match="named 'scale'"):
         copied.add("scale", 3.0)

@@ -233,7 +233,7 @@ def test_a_tsv_file_has_tabs(tmp_path):
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
     path = written(tmp_path, "old\n1\n")
-    with pytest.raises(FileError, match=says("table.csv' cannot hold this table", "kind of file")):
+    with pytest.raises(FileError, match=says("table.csv' cannot hold this table", "another file type")):
         write_table(pl.DataFrame({"a": [[1, 2]]}), path)
     assert path.read_text() == "old\n1\n"
     assert list(tmp_path.iterdir()) == [path]
@@ -482,9 +482,9 @@ def test_of_a_wide_table_only_the_nearest_names_are_listed():
 
 
 def test_there_must_be_features_and_rows_and_a_table():
-    with pytest.raises(InputError, match=says("no column beside the target 'fruit'")):
+    with pytest.raises(InputError, match=says("no column except the target 'fruit'")):
         Preprocessing.learn(fruit().select("fruit"), "fruit")
-    with pytest.raises(InputError, match=says("no column beside the target")):
+    with pytest.raises(InputError, match=says("no column except the target")):
         Preprocessing.learn(fruit(), "fruit", drop=["weight", "colour", "sweet"])
     with pytest.raises(InputError, match=says("'fruit' is the target")):
         Preprocessing.learn(fruit(), "fruit", drop=["fruit"])
@@ -553,7 +553,7 @@ def test_classes_stay_what_they_were(values):
     assert preprocessing.classes == tuple(sorted(set(values)))
     assert [type(label) for label in preprocessing.classes] == [type(values[0])] * 2
     assert preprocessing.targets(frame).tolist() == values
-    assert preprocessing.reason == "task='classification' was asked for"
+    assert preprocessing.reason == "task='classification' was requested"
 
 
 def test_whole_numbers_with_a_decimal_point_can_be_classes():
@@ -643,7 +643,7 @@ def test_what_does_not_fit_the_training_table_is_refused_with_its_place(changes,
 
 def test_a_missing_column_is_named_with_those_that_arrived():
     preprocessing = Preprocessing.learn(fruit(), "fruit")
-    with pytest.raises(InputError, match=says("lacks 'colour', 'sweet'", "arrived: weight, fruit")):
+    with pytest.raises(InputError, match=says("lacks 'colour', 'sweet'", "Its columns: weight, fruit")):
         preprocessing.transform(fruit().drop("colour", "sweet"))
     with pytest.raises(InputError, match=says("lacks 'fruit'")):
         preprocessing.targets(fruit().drop("fruit"))

@@ -61,9 +61,9 @@ from workings.layers import LAYERS
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
 from workings.readings.translate import torch as torch_translation
-from workings.readings.translate.plan import Plan
+from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.systems import SYSTEMS
-from workings.readings.translate.writer import Writer
+from workings.readings.translate.writer import TranslationWriter
 from workings.regularizers import REGULARIZERS
 from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
 
@@ -450,7 +450,7 @@ def test_scikit_learn_takes_no_validation_set() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"sample_weight": [1.0, 2.0]}, "sample_weight is True or False here"),
+        ({"sample_weight": [1.0, 2.0]}, "sample_weight must be True or False"),
         ({"validation": 0.2}, "X_val and y_val"),
         ({"class_weight": "even"}, '"balanced" or a dict'),
         ({"class_weight": {"bee": -1.0}}, "numbers from 0; for 'bee' it has -1.0"),
@@ -697,7 +697,7 @@ def test_the_settings_alone_make_code_that_runs() -> None:
 # -- the contract ---------------------------------------------------------------------------
 
 
-def kinds_of(kind: type[Writer]) -> Iterator[type[Writer]]:
+def kinds_of(kind: type[TranslationWriter]) -> Iterator[type[TranslationWriter]]:
     """Every class below a class that can be made: one for each system, and for each solver that has one."""
     for below in kind.__subclasses__():
         yield from kinds_of(below)
@@ -705,21 +705,21 @@ def kinds_of(kind: type[Writer]) -> Iterator[type[Writer]]:
             yield below
 
 
-QUESTIONS = sorted(Writer.__abstractmethods__ | {"notes_on_training"})
+QUESTIONS = sorted(TranslationWriter.__abstractmethods__ | {"notes_on_training"})
 
 
-@pytest.mark.parametrize("kind", [*kinds_of(Writer)], ids=lambda kind: kind.__name__)
-def test_every_writer_answers_every_question(kind: type[Writer]) -> None:
+@pytest.mark.parametrize("kind", [*kinds_of(TranslationWriter)], ids=lambda kind: kind.__name__)
+def test_every_writer_answers_every_question(kind: type[TranslationWriter]) -> None:
     for name in QUESTIONS:
-        assert inspect.signature(getattr(kind, name)) == inspect.signature(getattr(Writer, name)), name
+        assert inspect.signature(getattr(kind, name)) == inspect.signature(getattr(TranslationWriter, name)), name
     notes = [name.removeprefix("notes_on_") for name in QUESTIONS if name.startswith("notes_on_")]
     assert sorted(kind.order_of_notes) == sorted(notes), "each question's notes are given, once"
 
 
 def test_every_writer_is_used_for_some_optimizer() -> None:
-    plans = [Plan(network(), optimizer) for optimizer in (*OPTIMIZER_OF.values(), LBFGS())]
+    plans = [TranslationPlan(network(), optimizer) for optimizer in (*OPTIMIZER_OF.values(), LBFGS())]
     used = {type(make(plan)) for system, make in SYSTEMS.items() for plan in plans[: -1 if system == "keras" else None]}
-    assert used == set(kinds_of(Writer))
+    assert used == set(kinds_of(TranslationWriter))
 
 
 def registered() -> Iterator[tuple[str, Network, Any]]:
@@ -785,7 +785,7 @@ def test_errors_name_what_cannot_be_translated() -> None:
     own = Activation("bent", lambda z: z, lambda z: np.ones_like(z))
     cases = [
         ("torhc", network(), SGD(0.1), "Did you mean 'torch'"),
-        ("torch", network(hidden=[Dense(3, own)]), SGD(0.1), "'bent' is your own"),
+        ("torch", network(hidden=[Dense(3, own)]), SGD(0.1), "'bent' is user-defined"),
         ("torch", network(hidden=[Dense(3, ACTIVATIONS["selu"].with_constants(scale=2.0))]), SGD(0.1), "SELU"),
         ("sklearn", network(hidden=[Dense(3, "tanh"), Dropout(0.2)]), SGD(0.1), "Dropout"),
         ("sklearn", network(hidden=[Dense(3, "tanh"), Dense(3, "relu")]), SGD(0.1), "tanh, relu"),
@@ -806,9 +806,9 @@ def test_what_is_the_users_own_is_named() -> None:
     class Wrong(SquaredError):  # noqa: N818
         """A loss of the user's own."""
 
-    with pytest.raises(InputError, match=r"Mine\(lr=0.1\) is a part of an optimizer of your own"):
+    with pytest.raises(InputError, match=r"Mine\(lr=0.1\) is a user-defined part of an optimizer"):
         network().translate("torch", optimizer=Mine(0.1))
-    with pytest.raises(InputError, match=r"Wrong.* is a loss of your own"):
+    with pytest.raises(InputError, match=r"Wrong.* is a user-defined loss"):
         network(Wrong()).translate("keras", optimizer=SGD(0.1))
 
 

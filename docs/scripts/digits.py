@@ -8,17 +8,17 @@ import numpy as np
 
 # -- Data -----------------------------------------------------------------------------
 
-# Rows are samples: X has a column for each input, y what is to be predicted.
-# The file is looked for in the folder in which the script is run.
+# Rows are samples: X has a column for each input, y holds the targets.
+# The file is read from the current folder.
 with np.load("digits-data.npz") as data:
     X, y = data["X"], data["y"]
 X = np.ascontiguousarray(X, dtype=np.float64)
-# One column for each class, 1 where it is the row's.
+# One-hot encoding: one column per class.
 classes = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
 y = (y[:, None] == classes).astype(np.float64)
 X_all, y_all = X, y
 
-# -- First weights --------------------------------------------------------------------
+# -- Initial weights ------------------------------------------------------------------
 
 rng = np.random.RandomState(0)
 # W1: A normal distribution with variance 1 / fan_in (LeCun et al. 1998, eq. 16).
@@ -34,7 +34,7 @@ b2 = np.zeros((10,))
 
 
 def objective(X, y):
-    """The objective J with nothing left to chance, 1,248 rows at a time."""
+    """Return the objective J in inference mode, 1,248 rows at a time."""
     n = len(X)
     X_all, y_all, losses_all = X, y, []
     for start in range(0, n, 1248):
@@ -61,7 +61,7 @@ lr = 0.01
 history = []
 
 for epoch in range(epochs):
-    # The objective on all rows, at the parameters that the epoch begins with.
+    # The objective on all rows, with the parameters at the beginning of the epoch.
     history.append(float(objective(X_all, y_all)))
     for start in range(0, n_all, batch_size):
         X, y = X_all[start : start + batch_size], y_all[start : start + batch_size]
@@ -122,11 +122,11 @@ for epoch in range(epochs):
         W2 = W2 - lr * dW2  # (200, 10)
         b2 = b2 - lr * db2  # (10,)
 
-# -- Predicting -----------------------------------------------------------------------
+# -- Prediction -----------------------------------------------------------------------
 
 
 def outputs(X):
-    """The outputs p for rows X of shape (n, 64): (n, 10)."""
+    """Return the outputs p, of shape (n, 10), for rows X of shape (n, 64)."""
     z1 = X @ W1 + b1
     a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))
     z2 = a1 @ W2 + b2
@@ -137,7 +137,7 @@ def outputs(X):
 
 
 def predict(X):
-    """What is predicted for rows X: the most probable label."""
+    """Predict the most probable label for rows X."""
     return classes[outputs(X).argmax(axis=1)]
 
 

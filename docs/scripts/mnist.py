@@ -9,17 +9,17 @@ import numpy as np
 
 # -- Data -----------------------------------------------------------------------------
 
-# Rows are samples: X has a column for each input, y what is to be predicted.
-# The file is looked for in the folder in which the script is run.
+# Rows are samples: X has a column for each input, y holds the targets.
+# The file is read from the current folder.
 with np.load("mnist-data.npz") as data:
     X, y = data["X"], data["y"]
 X = np.ascontiguousarray(X, dtype=np.float32)
-# One column for each class, 1 where it is the row's.
+# One-hot encoding: one column per class.
 classes = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
 y = (y[:, None] == classes).astype(np.float32)
 X_all, y_all = X, y
 
-# -- First weights --------------------------------------------------------------------
+# -- Initial weights ------------------------------------------------------------------
 
 rng = np.random.default_rng(0)
 # W1: A normal distribution with variance 2 / fan_in, for the ReLU family (He et al.
@@ -42,7 +42,7 @@ b3 = (np.zeros((10,))).astype(np.float32)
 
 
 def objective(X, y):
-    """The objective J with nothing left to chance."""
+    """Return the objective J in inference mode."""
     n = len(X)
     z1 = X @ W1 + b1
     a1 = np.maximum(z1, 0)
@@ -62,7 +62,7 @@ def objective(X, y):
 beta1 = 0.9
 beta2 = 0.999
 eps = 1e-08
-# What the optimizer remembers begins at 0.
+# The optimizer's state is initially 0.
 m_W1 = np.zeros_like(W1)
 v_W1 = np.zeros_like(W1)
 m_b1 = np.zeros_like(b1)
@@ -79,11 +79,11 @@ epochs = 20
 batch_size = 128
 n_all = len(X_all)
 lr = 0.002
-t = 0  # steps that have been made
+t = 0  # number of steps so far
 history = []
 
 for epoch in range(epochs):
-    # The objective on all rows, at the parameters that the epoch begins with.
+    # The objective on all rows, with the parameters at the beginning of the epoch.
     history.append(float(objective(X_all, y_all)))
     order = rng.permutation(n_all)
     for start in range(0, n_all, batch_size):
@@ -195,11 +195,11 @@ for epoch in range(epochs):
         v_hat_b3 = v_b3 / (1 - beta2**t)  # (10,)
         b3 = b3 - lr * m_hat_b3 / (np.sqrt(v_hat_b3) + eps)  # (10,)
 
-# -- Predicting -----------------------------------------------------------------------
+# -- Prediction -----------------------------------------------------------------------
 
 
 def outputs(X):
-    """The outputs p for rows X of shape (n, 784): (n, 10)."""
+    """Return the outputs p, of shape (n, 10), for rows X of shape (n, 784)."""
     z1 = X @ W1 + b1
     a1 = np.maximum(z1, 0)
     z2 = a1 @ W2 + b2
@@ -212,7 +212,7 @@ def outputs(X):
 
 
 def predict(X):
-    """What is predicted for rows X: the most probable label."""
+    """Predict the most probable label for rows X."""
     return classes[outputs(X).argmax(axis=1)]
 
 

@@ -8,16 +8,16 @@ import numpy as np
 
 # -- Data -----------------------------------------------------------------------------
 
-# Rows are samples: X has a column for each input, y what is to be predicted.
-# The file is looked for in the folder in which the script is run.
+# Rows are samples: X has a column for each input, y holds the targets.
+# The file is read from the current folder.
 with np.load("moons-data.npz") as data:
     X, y = data["X"], data["y"]
 X = np.ascontiguousarray(X, dtype=np.float64)
-# One column for each class, 1 where it is the row's.
+# One-hot encoding: one column per class.
 classes = np.array([0, 1])
 y = (y[:, None] == classes).astype(np.float64)
 
-# -- First weights --------------------------------------------------------------------
+# -- Initial weights ------------------------------------------------------------------
 
 rng = np.random.RandomState(0)
 # W1: A normal distribution with variance 1 / fan_in (LeCun et al. 1998, eq. 16).
@@ -108,11 +108,11 @@ for epoch in range(epochs):
 
     history.append(float(J) / n)
 
-# -- Predicting -----------------------------------------------------------------------
+# -- Prediction -----------------------------------------------------------------------
 
 
 def outputs(X):
-    """The outputs p for rows X of shape (n, 2): (n, 2)."""
+    """Return the outputs p, of shape (n, 2), for rows X of shape (n, 2)."""
     z1 = X @ W1 + b1
     a1 = np.tanh(z1)
     z2 = a1 @ W2 + b2
@@ -123,7 +123,7 @@ def outputs(X):
 
 
 def predict(X):
-    """What is predicted for rows X: the most probable label."""
+    """Predict the most probable label for rows X."""
     return classes[outputs(X).argmax(axis=1)]
 
 

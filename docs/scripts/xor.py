@@ -9,7 +9,7 @@ import numpy as np
 
 # -- Data -----------------------------------------------------------------------------
 
-# Rows are samples: X has a column for each input, y what is to be predicted.
+# Rows are samples: X has a column for each input, y holds the targets.
 # fmt: off
 X = np.array([
     [0.0, 0.0, 1.0],
@@ -21,7 +21,7 @@ y = np.array([0.0, 1.0, 1.0, 0.0])
 # fmt: on
 y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(X), 1)
 
-# -- First weights --------------------------------------------------------------------
+# -- Initial weights ------------------------------------------------------------------
 
 rng = np.random.RandomState(1)
 # W1: A normal distribution with mean 0 and standard deviation ``std``.
@@ -111,11 +111,11 @@ for epoch in range(epochs):
 
     history.append(float(J) / n)
 
-# -- Predicting -----------------------------------------------------------------------
+# -- Prediction -----------------------------------------------------------------------
 
 
 def outputs(X):
-    """The outputs p for rows X of shape (n, 3): (n, 1)."""
+    """Return the outputs p, of shape (n, 1), for rows X of shape (n, 3)."""
     z1 = X @ W1
     a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))
     z2 = a1 @ W2
@@ -127,7 +127,7 @@ def outputs(X):
 
 
 def predict(X):
-    """What is predicted for rows X: numbers."""
+    """Predict numbers for rows X."""
     return outputs(X)[:, 0]
 
 

@@ -1,6 +1,6 @@
-"""Files: one model, several formats; the end of a file's name says which.
+"""Export and import of models; the suffix of the path selects the format.
 
-``save`` and ``load`` only choose: each format is the module of its name in this folder, and that is where to read on.
+``save`` and ``load`` delegate to the module of the format in this folder, such as ``onnx.py``.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ if TYPE_CHECKING:
     from workings.model.model import Model
 
 WRITERS = (".safetensors", ".onnx", ".c", ".json", ".py", ".pt", ".keras")
-SETTINGS = {".c": ("name", "int8")}  # what the others have not
+SETTINGS = {".c": ("name", "int8")}  # other formats have no settings
 READERS = (".safetensors", ".json", ".onnx")
 
 
 def save(model: Any, path: str | Path, **settings: Any) -> Exported:
-    """Write a model in the format that the end of the path names, run what was written, and compare predictions.
+    """Write a model in the format of the path's suffix, run the written file, and compare its predictions.
 
     Parameters
     ----------
     model : Network, an estimator with a ``network_``, or what ``Network.from_sklearn`` takes
-        A network that knows its parameters; or a fitted MLP or Pipeline of scikit-learn.
+        A network with parameters, or a fitted MLP or Pipeline of scikit-learn.
     path : path
-        Ends in .safetensors, .onnx, .c (a header is written beside it), .json, .py, .pt (PyTorch) or .keras.
+        Ends in .safetensors, .onnx, .c (with a header next to it), .json, .py, .pt (PyTorch) or .keras.
     **settings :
         ``name`` and ``int8`` for C.
 
     Returns
     -------
     Exported
-        Which files were written, and how well what ran agrees with the network; its text says it in words.
+        The written files, and how well their predictions agree with the network's; print it for a summary.
 
     Raises
     ------
     InputError
-        For what is no model, for one without parameters, and for a setting that the format has not.
+        For an object that is not a model, a model without parameters, and an unknown setting.
     FileError
-        For an unknown end, a folder that cannot be written to, and predictions that differ: no file is left then.
+        For an unknown suffix, a folder that is not writable, and predictions that differ; no file is written then.
     ProgramError
-        For a function that the format has no words for; the message names it.
+        For a function that the format cannot express; the message names it.
     MissingExtraError
         If the package that writes the format is not installed.
 
@@ -61,12 +61,12 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
     known = SETTINGS.get(Path(path).suffix.lower(), ())
     for name in settings:
         if name not in known:
-            raise InputError(f"{name}= is no setting for '{path}'. Known: {', '.join(known) or 'none'}.")
+            raise InputError(f"{name}= is not a setting for '{path}'. Known: {', '.join(known) or 'none'}.")
     return writer_for(Path(path))(network, Path(path), **settings)
 
 
 def network_of(model: Any) -> Any:
-    """The network of what is to be written: its own, that of an estimator, or that of scikit-learn's."""
+    """Return the network of a model: the model itself, an estimator's network, or one converted from scikit-learn."""
     family = type(model).__module__.partition(".")[0]
     if family == "sklearn" or hasattr(model, "feature_names_in_"):
         from workings.files.sklearn import from_sklearn
@@ -87,7 +87,7 @@ def load(path: str | Path, **settings: Any) -> Network:
     Raises
     ------
     FileError
-        For a file that is missing, damaged, foreign or of an unknown kind.
+        For a file that is missing, damaged, not a supported network or of an unknown type.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def load(path: str | Path, **settings: Any) -> Network:
 
 
 def writer_for(path: Path) -> Callable[..., Exported]:
-    """The function that writes a format; its module is imported only now."""
+    """Return the function that writes a format; its module is imported on first use."""
     export: Callable[..., Exported]
     match path.suffix.lower():
         case ".safetensors":
@@ -123,7 +123,7 @@ def writer_for(path: Path) -> Callable[..., Exported]:
 
 
 def reader_for(path: Path) -> Callable[..., Model]:
-    """The function that reads a format."""
+    """Return the function that reads a format."""
     load: Callable[..., Model]
     match path.suffix.lower():
         case ".safetensors":
@@ -138,7 +138,7 @@ def reader_for(path: Path) -> Callable[..., Model]:
 
 
 def unknown_end(path: Path, known: tuple[str, ...]) -> FileError:
-    """Make the error for a file of another kind."""
+    """Return the error for an unsupported suffix."""
     from workings.files.safetensors import OTHER_READERS
 
     hint = f" {OTHER_READERS[path.suffix.lower()]}" if path.suffix.lower() in OTHER_READERS else ""

@@ -1,8 +1,8 @@
-"""Adopting: a network of other libraries' weights, put together piece by piece.
+"""Assemble a network from the layers and weights of another library's model.
 
-Whoever reads a foreign model names its pieces in order: a product with weights, an activation, a normalization.  Here
-they become layers, and what stands at the end becomes the loss whose link it is: a softmax means cross-entropy, a
-sigmoid binary cross-entropy.  What has no place among our layers is refused by the name it has there.
+An importer adds the parts of a model in order: dense products, activations, normalizations.  They become layers, and
+the final activation selects the loss: softmax means cross-entropy, sigmoid binary cross-entropy.  A part without a
+counterpart raises an error with the name that it has in the other library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import InputError, WorkingsWarning
-from workings.files.verification import Rows, compare, generated_rows
+from workings.files.verification import GeneratedRows, compare, generated_rows
 from workings.layers import BatchNorm, Dense, Dropout, Layer, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, loss_named
 from workings.model.model import Model
@@ -26,17 +26,17 @@ LINKS: dict[str, type[Loss]] = {"softmax": CrossEntropy, "sigmoid": BinaryCrossE
 
 
 @dataclass
-class Pieces:
-    """The pieces of a network in their order.
+class NetworkAssembler:
+    """Collects layers and weights in order, and builds a network from them.
 
     Attributes
     ----------
     source : str
-        What is read, for messages: ``"This nn.Sequential"``.
+        Description of the imported model, for messages: ``"This nn.Sequential"``.
     layers, arrays :
         The layers, and the arrays of each by letter.
     link : str
-        What stood at the end: ``"softmax"`` or ``"exp"``; empty if nothing did.
+        The final link, ``"softmax"`` or ``"exp"``; empty if there is none.
     """
 
     source: str
@@ -46,44 +46,46 @@ class Pieces:
 
     @property
     def width(self) -> int | None:
-        """How many columns come out of what there is."""
+        """The output width of the layers so far."""
         widths = [next(iter(arrays.values())).shape[-1] for arrays in self.arrays if arrays]
         return widths[-1] if widths else None
 
     def refusal(self, what: str, why: str) -> InputError:
-        """Say which piece cannot be taken over."""
+        """Return the error for a part that cannot be imported."""
         return InputError(f"{self.source} has {what}, {why}.")
 
     def check_place(self, what: str, width: int | None) -> None:
-        """Refuse a piece after the end, or one that does not fit what comes before."""
+        """Raise for a part after the final link, or one that does not fit the width of the previous layer."""
         if self.link:
-            raise self.refusal(what, f"which stands after a {self.link}; here a {self.link} can only be the last")
+            raise self.refusal(what, f"which follows a {self.link}; only the last layer can be a {self.link}")
         if width is not None and self.width not in (None, width):
-            raise self.refusal(what, f"which takes {width} columns, after a layer that gives {self.width}")
+            raise self.refusal(what, f"which takes {width} columns, after a layer with {self.width} outputs")
 
-    def dense(self, W: Any, b: Any = None, what: str = "a dense layer") -> None:
-        """Add a product with weights of shape (n_in, units), and biases."""
-        weights = checked(W, 2, f"{self.source}: the weights of {what}")
+    def add_dense(self, W: Any, b: Any = None, what: str = "a dense layer") -> None:
+        """Add a dense layer with weights of shape (n_in, units), and biases."""
+        weights = checked_array(W, 2, f"{self.source}: the weights of {what}")
         self.check_place(what, weights.shape[0])
         arrays = {"W": weights}
         if b is not None:
-            arrays["b"] = checked(b, 1, f"{self.source}: the biases of {what}")
+            arrays["b"] = checked_array(b, 1, f"{self.source}: the biases of {what}")
             if arrays["b"].shape != weights.shape[1:]:
                 raise self.refusal(what, f"whose {weights.shape[1]} units have {arrays['b'].size} biases")
         self.add(Dense(weights.shape[1], bias=b is not None), arrays)
 
-    def bias(self, b: Any, what: str = "a bias") -> None:
-        """Give biases to the product that came last."""
+    def add_bias(self, b: Any, what: str = "a bias") -> None:
+        """Add biases to the last dense layer."""
         last = self.layers[-1] if self.layers else None
         if not isinstance(last, Dense) or last.bias or last.bend.name != "identity":
-            raise self.refusal(what, "which does not follow a product with weights")
+            raise self.refusal(what, "which does not follow a dense layer without biases")
         weights = self.arrays[-1]["W"]
         del self.layers[-1], self.arrays[-1]
-        self.dense(weights, b, what)
+        self.add_dense(weights, b, what)
 
-    def batch_norm(self, arrays: Mapping[str, Any], *, momentum: float, eps: float, what: str) -> None:
-        """Add a normalization: ``gamma``, ``beta``, ``running_mean``, ``running_variance``."""
-        found = {letter: checked(array, 1, f"{self.source}: {letter} of {what}") for letter, array in arrays.items()}
+    def add_batch_norm(self, arrays: Mapping[str, Any], *, momentum: float, eps: float, what: str) -> None:
+        """Add batch normalization: ``gamma``, ``beta``, ``running_mean``, ``running_variance``."""
+        found = {
+            letter: checked_array(array, 1, f"{self.source}: {letter} of {what}") for letter, array in arrays.items()
+        }
         if len({array.size for array in found.values()}) != 1:
             raise self.refusal(what, "whose arrays differ in length")
         self.check_place(what, found["gamma"].size)
@@ -91,13 +93,13 @@ class Pieces:
             raise self.refusal(what, "which has a negative variance")
         self.add(BatchNorm(momentum=momentum, eps=eps), found)
 
-    def dropout(self, rate: float) -> None:
-        """Add what is dropped while the network learns."""
+    def add_dropout(self, rate: float) -> None:
+        """Add dropout."""
         self.check_place("a Dropout", None)
         self.add(Dropout(float(rate)), {})
 
-    def activation(self, name: str, what: str, **constants: float) -> None:
-        """Let an activation follow the last layer; ``"softmax"`` and ``"exp"`` are links and end the network."""
+    def add_activation(self, name: str, what: str, **constants: float) -> None:
+        """Set the activation of the last layer; ``"softmax"`` and ``"exp"`` are links and end the network."""
         self.check_place(what, None)
         if name in ("softmax", "exp"):
             self.link = name
@@ -108,30 +110,32 @@ class Pieces:
             return
         if not isinstance(last, Dense | BatchNorm) or last.bend.name != "identity":
             raise self.refusal(what, "which does not follow a dense layer or a normalization")
-        self.layers[-1] = replace(last, activation=known_or_own(record))
+        self.layers[-1] = replace(last, activation=named_if_known(record))
 
     def add(self, layer: Layer, arrays: Mapping[str, Array]) -> None:
         """Add a layer with its arrays."""
         self.layers.append(layer)
         self.arrays.append(dict(arrays))
 
-    # -- the whole ---------------------------------------------------------------------------
+    # -- building the network ---------------------------------------------------------------------------
 
     def network(self, loss: str | Loss | None = None, classes: Iterable[Any] | None = None) -> Model:
-        """The network of these pieces.
+        """Build the network.
 
         Raises
         ------
         InputError
-            If there are no weights, or the loss has another link than what stands at the end.
+            If there are no weights, or the loss has a different link than the model's last activation.
         """
         if not any("W" in arrays for arrays in self.arrays):
-            raise InputError(f"{self.source} has no weights that could be taken over.")
-        chosen, layers = self.ending(loss)
+            raise InputError(f"{self.source} has no weights to import.")
+        chosen, layers = self.loss_and_layers(loss)
         arrays = [array for each in self.arrays for array in each.values()]
         dtype = np.float32 if all(array.dtype == np.float32 for array in arrays) else np.float64
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", WorkingsWarning)  # the last activation is the source's own
+            warnings.simplefilter(
+                "ignore", WorkingsWarning
+            )  # warns about the last activation, which comes from the source
             network = Model(layers, loss=chosen, seed=0, dtype=dtype)
         first = next(next(iter(each.values())) for each in self.arrays if each)
         places = zip(numbered(layers), self.arrays, strict=True)
@@ -141,8 +145,8 @@ class Pieces:
             network.targets = replace(network.targets, classes=labels_of(classes, network, self.source))
         return network
 
-    def ending(self, loss: str | Loss | None) -> tuple[Loss, list[Layer]]:
-        """The loss, and the layers without an activation that is the loss's own link."""
+    def loss_and_layers(self, loss: str | Loss | None) -> tuple[Loss, list[Layer]]:
+        """Return the loss, and the layers without a last activation that is the loss's link."""
         last = self.layers[-1]
         is_sigmoid = not self.link and isinstance(last, Dense | BatchNorm) and last.bend.name == "sigmoid"
         link = "sigmoid" if is_sigmoid else self.link
@@ -155,13 +159,13 @@ class Pieces:
         return chosen, self.layers
 
 
-def known_or_own(record: Activation) -> str | Activation:
-    """An activation by its name, where its constants are the usual ones."""
+def named_if_known(record: Activation) -> str | Activation:
+    """Return an activation's name if its constants are the defaults, else the activation."""
     return record.name if record == ACTIVATIONS[record.name] else record
 
 
-def checked(values: Any, ndim: int, what: str) -> Array:
-    """Weights as an array of float32 or float64, if they are finite numbers."""
+def checked_array(values: Any, ndim: int, what: str) -> Array:
+    """Return weights as a float32 or float64 array; raise unless they are finite numbers."""
     array = np.asarray(values)
     if array.ndim != ndim or 0 in array.shape:
         raise InputError(f"{what} have shape {array.shape}; they should have {ndim} dimensions.")
@@ -171,7 +175,7 @@ def checked(values: Any, ndim: int, what: str) -> Array:
 
 
 def labels_of(classes: Iterable[Any], network: Model, source: str) -> Array:
-    """The labels behind the outputs: text, whole numbers or true and false, as many as these."""
+    """Check the labels of the outputs: distinct text, whole numbers or booleans, one for each output."""
     array = np.array(list(classes))
     if array.dtype.kind == "f" and (array == np.rint(array)).all():
         array = array.astype(np.int64)
@@ -185,7 +189,7 @@ def labels_of(classes: Iterable[Any], network: Model, source: str) -> Array:
 
 
 def check_agreement(network: Model, source: str, predict: Callable[[Array], Any]) -> Model:
-    """Compare a network that was taken over with what its source predicts for generated rows; give it back.
+    """Compare an imported network with its source on generated rows; return the network.
 
     Raises
     ------
@@ -193,14 +197,18 @@ def check_agreement(network: Model, source: str, predict: Callable[[Array], Any]
         If they differ.
     """
     rows = generated_rows(network)
-    return check_rows(network, source, rows, predict(rows.X))
+    return check_agreement_on(network, source, rows, predict(rows.X))
 
 
-def check_rows(
-    network: Model, source: str, rows: Rows, predicted: Any, scale: tuple[float, float] | None = None,
+def check_agreement_on(
+    network: Model,
+    source: str,
+    rows: GeneratedRows,
+    predicted: Any,
+    scale: tuple[float, float] | None = None,
     rounding: float = 0.0,
-) -> Model:  # fmt: skip
-    """Compare a network that was taken over with what its source predicts for rows, as ``compare`` does; give it back.
+) -> Model:
+    """Compare an imported network with its source's predictions for given rows, using ``compare``; return the network.
 
     Raises
     ------
@@ -214,5 +222,7 @@ def check_rows(
         found = found[:, 1:]
     agreement = compare(source, network, rows, found, scale=scale, rounding=rounding)
     if not agreement.ok:
-        raise InputError(f"{agreement}. So it does something that was not understood; nothing was taken over.")
+        raise InputError(
+            f"{agreement}. The model contains an operation that was not recognized, so it was not imported."
+        )
     return network

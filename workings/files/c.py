@@ -1,9 +1,10 @@
-"""C: a network as one header and one source file of C99, which need ``<math.h>`` and nothing else.
+"""Export to C: a C99 header and source file that need only ``<math.h>``.
 
-Nothing is allocated, nothing is read: the weights are constants of the file, and a row is predicted by the loops that
-the program's statements stand for.  A table's columns are standardized and its categories spread inside the file.
-With ``int8=True`` the weights are bytes with one scale for each column, and what that costs is said.  The source
-holds ten rows with their predictions; compiled with ``-DNAME_SELF_TEST`` it is a program that compares itself.
+The generated code allocates no memory and reads no files.  The weights are constants, and each statement of the
+network's program becomes a loop.  For a network that was trained on a table, the code also standardizes numbers and
+one-hot encodes categories.  With ``int8=True`` the weights are quantized to bytes with one scale per column, and the
+result reports the loss of accuracy.  The source contains ten test rows with their predictions; compiled with
+``-DNAME_SELF_TEST`` it is a program that checks them.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from pathlib import Path
 import numpy as np
 
 from workings.errors import FileError, InputError
-from workings.files.c_loops import INDENT, KEYWORDS, Loops, Parts, entries
-from workings.files.statements import after, before
+from workings.files.c_loops import INDENT, KEYWORDS, CDefinitions, CLoopWriter, entries
+from workings.files.statements import input_statements, output_statements
 from workings.files.verification import (
     Agreement,
     Exported,
-    Rows,
+    GeneratedRows,
     allowed_difference,
     compare,
-    deliver,
     generated_rows,
-    scale_of,
-    usual_sizes,
+    target_scale,
+    typical_sizes,
+    write_verified,
 )
 from workings.model.model import Model
 from workings.support.arrays import Array
@@ -41,40 +42,40 @@ from workings.version import __version__
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
 TEST_ROWS = 10
-LEVELS = 127  # of a byte, on each side of 0
+LEVELS = 127  # largest magnitude of a quantized weight
 
 
 def export(network: Model, path: Path, *, name: str | None = None, int8: bool = False) -> Exported:
-    """Write a network as a C source and its header; where there is a compiler, compile, run and compare.
+    """Write a network as C source and header; if a compiler is available, compile, run and compare.
 
     Parameters
     ----------
     network : Model
     path : path
-        Of the source, ``digits.c``; the header is ``digits.h`` beside it.
+        Path of the source, ``digits.c``; the header is ``digits.h`` in the same folder.
     name : str or None
-        What all names in the files begin with; by default the file's own name.
+        Prefix of all names in the files; by default the file's name.
     int8 : bool
-        Keep the matrices as bytes; the notes of the result say how much accuracy that costs.
+        Quantize the matrices to bytes; the notes of the result report the loss of accuracy.
 
     Raises
     ------
     InputError
-        For a name that C does not allow.
+        For a name that is not valid in C.
     NotCompilableError
-        For a statement that C has no words for; the message names it.
+        For a statement that cannot be written in C; the message names it.
     FileError
-        If what was compiled predicts something else.
+        If the compiled program's predictions differ.
     """
     program = CProgram(network, identifier(name, path), path.stem, int8)
     contents = {f"{path.stem}.c": program.source().encode(), f"{path.stem}.h": program.header().encode()}
     rows = generated_rows(network)
-    notes = program.loss_of_accuracy(rows) if int8 else ()
-    return deliver(path, contents, lambda folder: program.run(folder, rows), notes)
+    notes = program.int8_notes(rows) if int8 else ()
+    return write_verified(path, contents, lambda folder: program.run(folder, rows), notes)
 
 
 def identifier(name: str | None, path: Path) -> str:
-    """What all names in the files begin with.
+    """Return the prefix of all names in the files.
 
     >>> identifier(None, Path("2-moons.c"))
     'net_2_moons'
@@ -83,13 +84,13 @@ def identifier(name: str | None, path: Path) -> str:
         plain = re.sub(r"[^0-9A-Za-z_]", "_", path.stem).strip("_") or "net"
         return f"net_{plain}" if plain[0].isdigit() or plain in KEYWORDS else plain
     if not re.fullmatch(r"[A-Za-z][0-9A-Za-z_]*", name) or name in KEYWORDS:
-        raise InputError(f"name={name!r} is no name that C allows: letters, digits and _, as in 'digits'.")
+        raise InputError(f"name={name!r} is not a valid C name: use letters, digits and _, as in 'digits'.")
     return name
 
 
 @dataclass
 class CProgram:
-    """One network as C."""
+    """Generates the C code of one network."""
 
     network: Model
     prefix: str
@@ -98,34 +99,34 @@ class CProgram:
 
     @cached_property
     def columns(self) -> Columns | None:
-        """The table that the network was trained on."""
+        """The columns of the table that the network was trained on; None without a table."""
         return columns_in(self.network.preprocessing)
 
     @property
     def real(self) -> str:
-        """The type of the network's numbers."""
+        """The C type of the network's numbers."""
         return "float" if self.network.dtype == np.float32 else "double"
 
     @cached_property
     def matrices(self) -> dict[str, tuple[Array, Array]]:
-        """The matrices as bytes, each with the scale of its columns."""
+        """The quantized matrices, each with the scales of its columns; empty without ``int8``."""
         if not self.int8:
             return {}
         return {name: as_bytes(array) for name, array in self.network.parameters.items() if array.ndim == 2}
 
     @cached_property
-    def meant(self) -> Model:
-        """The network that the file holds: with ``int8``, that of the rounded weights."""
-        meant = copy.deepcopy(self.network)
+    def exported_network(self) -> Model:
+        """The network that the file computes: with ``int8``, one with quantized weights."""
+        exported_network = copy.deepcopy(self.network)
         for name, (levels, scale) in self.matrices.items():
-            meant.parameters[name] = levels * scale
-        return meant
+            exported_network.parameters[name] = levels * scale
+        return exported_network
 
     # -- the two files -----------------------------------------------------------------------
 
     @property
     def arguments(self) -> list[tuple[str, str, int]]:
-        """What a prediction is given: type, name, length."""
+        """The arguments of the prediction function: type, name, length."""
         if self.columns is None:
             return [(self.real, "X", self.network.n_in or 1)]
         given = [("double", "columns", len(self.columns.numbers)), ("int", "categories", len(self.columns.words))]
@@ -133,22 +134,24 @@ class CProgram:
 
     @property
     def prototypes(self) -> dict[str, str]:
-        """The functions and what is said about each."""
+        """The prototypes of the functions, with their comments."""
         prefix, network = self.prefix, self.network
         given = ", ".join(f"const {kind} {name}[{length}]" for kind, name, length in self.arguments)
-        found = {f"void {prefix}_outputs({given}, {self.real} p[{network.n_out}])": "The outputs p for one row."}
+        found = {
+            f"void {prefix}_outputs({given}, {self.real} p[{network.n_out}])": "Computes the outputs p for one row."
+        }
         outputs = f"const {self.real} p[{network.n_out}]"
         if network.targets.has_labels:
-            found[f"int {prefix}_label({outputs})"] = "Which label outputs stand for, counted from 0."
+            found[f"int {prefix}_label({outputs})"] = "Returns the index of the predicted label, from 0."
         elif network.targets.kind == "labels":
-            found[f"int {prefix}_label({outputs}, int output)"] = "Whether one of several labels holds: 1 or 0."
-        elif after(network, self.columns).statements:
+            found[f"int {prefix}_label({outputs}, int output)"] = "Returns 1 if the label of this output holds, else 0."
+        elif output_statements(network, self.columns).statements:
             which = ", int output" if network.n_out > 1 else ""
-            found[f"double {prefix}_value({outputs}{which})"] = "The prediction in the target's own unit."
+            found[f"double {prefix}_value({outputs}{which})"] = "Returns the prediction in the target's original unit."
         return found
 
     def header(self) -> str:
-        """The header."""
+        """Return the header file."""
         prefix = self.prefix
         lines = [comment(self.about()), f"#ifndef {prefix.upper()}_H", f"#define {prefix.upper()}_H", ""]
         lines += ["#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
@@ -161,15 +164,19 @@ class CProgram:
         return "\n".join([*lines, "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""])
 
     def about(self) -> str:
-        """What stands above all else."""
+        """Return the comment at the top of both files."""
         network = self.network
         lines = [f"A neural network; written by Workings {__version__}.", ""]
         lines += [f"Layers: {', '.join(map(repr, network.layers))}; loss {network.loss!r}."]
-        lines += [f"Weights are bytes with a scale for each column ({self.real})."] if self.int8 else []
+        lines += (
+            [f"The weights are quantized to bytes, with a scale for each column ({self.real})."] if self.int8 else []
+        )
         if self.columns is not None:
-            lines += ["", "A row is given in the table's own units; a gap is NAN, or -1 for a category."]
+            lines += ["", "Inputs are in the table's original units; a missing number is NAN, a missing category -1."]
             for index, column in enumerate(self.columns.numbers):
-                lines += [f"  columns[{index}]: {column.name}" + ("" if column.fill is not None else ", without gaps")]
+                lines += [
+                    f"  columns[{index}]: {column.name}" + ("" if column.fill is not None else ", must not be missing")
+                ]
             for index, words in enumerate(self.columns.words):
                 known = ", ".join(f"{code} {category}" for code, category in enumerate(words.categories))
                 lines += [f"  categories[{index}]: {words.name}: {known}"]
@@ -177,7 +184,7 @@ class CProgram:
 
     @property
     def labels(self) -> tuple[str, list[str]] | None:
-        """The declaration of the labels, and the labels as C."""
+        """The declaration of the label array, and its entries; None without labels."""
         classes = self.network.classes
         if classes is None or not self.network.targets.has_labels:
             return None
@@ -189,15 +196,15 @@ class CProgram:
 
     @cached_property
     def names(self) -> dict[str, tuple[str, list[str]]]:
-        """The declarations of the names of a table's columns and categories: what is said about each, and its texts."""
+        """The declarations of arrays with the names of columns and categories: the comment and the entries of each."""
         columns = self.columns
         if columns is None:
             return {}
         several = {
-            "columns": ("The names of the columns of numbers.", [column.name for column in columns.numbers]),
-            "categories": ("The names of the columns of categories.", [column.name for column in columns.words]),
+            "columns": ("The names of the numeric columns.", [column.name for column in columns.numbers]),
+            "categories": ("The names of the categorical columns.", [column.name for column in columns.words]),
             **{
-                f"categories_{index}": (f"The categories of {column.name}, in their order.", list(column.categories))
+                f"categories_{index}": (f"The categories of {column.name}, by index.", list(column.categories))
                 for index, column in enumerate(columns.words)
             },
         }
@@ -208,9 +215,9 @@ class CProgram:
         }
 
     def source(self) -> str:
-        """The source."""
-        parts = Parts(self.prefix)
-        functions = [self.outputs(parts), *self.deciding(parts)]
+        """Return the source file."""
+        parts = CDefinitions(self.prefix)
+        functions = [self.outputs(parts), *self.decoding_functions(parts)]
         lines = [comment(self.about()), "#include <math.h>", "", f'#include "{self.stem}.h"', "", *parts.lines]
         if self.labels is not None:
             lines += [f"{self.labels[0]} = {{", *(f"{INDENT}{text}," for text in self.labels[1]), "};", ""]
@@ -218,19 +225,19 @@ class CProgram:
             lines += [f"{declaration} = {{", *(f"{INDENT}{text}," for text in texts), "};", ""]
         return "\n".join([*lines, *functions, self.self_test()])
 
-    def outputs(self, parts: Parts) -> str:
-        """The function that predicts."""
+    def outputs(self, parts: CDefinitions) -> str:
+        """Return the function that computes the outputs."""
         network, n_in = self.network, self.network.n_in or 1
         program = network.inference.needed_for("p")
         fixed = {**network.parameters, **network.statistics}
-        body = self.assembling(parts)
+        body = self.input_lines(parts)
         names = {"X": "X", "p": "p"}
-        loops = Loops(program, {"X": ("n", n_in)}, fixed, self.real, parts, self.matrices, ("p",), names)
-        lines = flat([*body, *loops.written()], {"X": n_in, "p": network.n_out})
+        loops = CLoopWriter(program, {"X": ("n", n_in)}, fixed, self.real, parts, self.matrices, ("p",), names)
+        lines = indexed([*body, *loops.lines()], {"X": n_in, "p": network.n_out})
         return function(next(iter(self.prototypes)), lines)
 
-    def assembling(self, parts: Parts) -> list[str]:
-        """X, put together of a table's columns."""
+    def input_lines(self, parts: CDefinitions) -> list[str]:
+        """Return the lines that encode a table's columns as X; empty without a table."""
         columns = self.columns
         if columns is None:
             return []
@@ -238,8 +245,10 @@ class CProgram:
         if columns.numbers:
             count = len(columns.numbers)
             names = {"columns": "columns", "numbers": "scaled"}
-            loops = Loops(before(columns), {"columns": ("n", count)}, columns.arrays, "double", parts, names=names)
-            lines += flat(loops.written(), {"columns": count})
+            loops = CLoopWriter(
+                input_statements(columns), {"columns": ("n", count)}, columns.arrays, "double", parts, names=names
+            )
+            lines += indexed(loops.lines(), {"columns": count})
         numbers, words, place = 0, 0, 0
         for column in columns.columns:
             if isinstance(column, CategoryColumn):
@@ -252,44 +261,46 @@ class CProgram:
             place += column.width
         return lines
 
-    def deciding(self, parts: Parts) -> list[str]:
-        """The functions that make labels and values of outputs."""
+    def decoding_functions(self, parts: CDefinitions) -> list[str]:
+        """Return the functions that convert outputs to labels or values."""
         prototype = next(reversed(self.prototypes))
-        network, statements = self.network, after(self.network, self.columns)
+        network, statements = self.network, output_statements(self.network, self.columns)
         if not statements.statements:
             return []
         if network.targets.kind == "classes":
             return [function(prototype, arg_max(str(statements["best"]), network.n_out))]
         target, n_out = statements.statements[0].target, network.n_out
         real = self.real if target == "chosen" else "double"
-        loops = Loops(statements.needed_for(target), {"p": ("n", n_out)}, {}, real, parts, names={"p": "p"})
-        lines = flat(loops.written(), {"p": n_out})
+        loops = CLoopWriter(statements.needed_for(target), {"p": ("n", n_out)}, {}, real, parts, names={"p": "p"})
+        lines = indexed(loops.lines(), {"p": n_out})
         result = f"{target}[output]" if n_out > 1 else target
         return [function(prototype, [*lines, f"return {'(int)' if target == 'chosen' else ''}{result};"])]
 
-    # -- trying it ---------------------------------------------------------------------------
+    # -- verification ---------------------------------------------------------------------------
 
     def self_test(self) -> str:
-        """Ten rows with their outputs, and a program that counts how many it gets wrong."""
-        rows = generated_rows(self.network).some(TEST_ROWS)
-        p = self.meant.outputs(rows.X, engine="reference").astype(np.float64)
-        allowed = allowed_difference(self.meant, rows.X)
-        given = [rows.X if name == "X" else rows.numbers if name == "columns" else rows.codes.astype(np.int64)
-                 for _, name, _ in self.arguments]  # fmt: skip
+        """Return the self-test: ten rows with their outputs, and a main function that counts mismatches."""
+        rows = generated_rows(self.network).first(TEST_ROWS)
+        p = self.exported_network.outputs(rows.X, engine="reference").astype(np.float64)
+        allowed = allowed_difference(self.exported_network, rows.X)
+        given = [
+            rows.X if name == "X" else rows.numbers if name == "columns" else rows.codes.astype(np.int64)
+            for _, name, _ in self.arguments
+        ]
         arrays = [
             f"static const {kind} test_{name}[{TEST_ROWS}][{length}] = {{\n{entries(values, kind)}\n}};"
             for (kind, name, length), values in zip(self.arguments, given, strict=True)
         ]
         n_out = self.network.n_out
         arrays += [f"static const double test_p[{TEST_ROWS}][{n_out}] = {{\n{entries(p, 'double')}\n}};"]
-        arrays += [f"static const double test_size[{n_out}] = {{\n{entries(usual_sizes(p), 'double')}\n}};"]
+        arrays += [f"static const double test_size[{n_out}] = {{\n{entries(typical_sizes(p), 'double')}\n}};"]
         arguments = ", ".join(f"test_{name}[row]" for _, name, _ in self.arguments)
         return SELF_TEST.format(
             macro=f"{self.prefix.upper()}_SELF_TEST", arrays="\n\n".join(arrays), rows=TEST_ROWS, real=self.real,
             n_out=n_out, allowed=repr(allowed), call=f"{self.prefix}_outputs({arguments}, p)",
         )  # fmt: skip
 
-    def run(self, folder: Path, rows: Rows) -> Agreement | None:
+    def run(self, folder: Path, rows: GeneratedRows) -> Agreement | None:
         """Compile the files, run the self-test and the generated rows, and compare; None without a compiler."""
         compiler = compiler_here()
         if compiler is None:
@@ -297,47 +308,49 @@ class CProgram:
         self.compile(compiler, folder, [f"-D{self.prefix.upper()}_SELF_TEST", f"{self.stem}.c"], "self-test")
         wrong = subprocess.run([folder / "self-test"], check=False).returncode
         if wrong < 0:
-            raise FileError(f"{self.stem}.c was ended by the system: its layers may be too wide for the stack.")
+            raise FileError(f"{self.stem}.c was terminated by the system: its layers may be too wide for the stack.")
         if wrong:
             raise FileError(
-                f"{self.stem}.c gets {wrong} of its {TEST_ROWS} own rows wrong: this is a fault of Workings."
+                f"{self.stem}.c fails its self-test for {wrong} of {TEST_ROWS} rows: this is a bug in Workings."
             )
         (folder / "driver.c").write_text(self.driver())
         self.compile(compiler, folder, [f"{self.stem}.c", "driver.c"], "driver")
         done = subprocess.run(
-            [folder / "driver"], input=self.lines_of(rows), capture_output=True, text=True, check=True
+            [folder / "driver"], input=self.driver_input(rows), capture_output=True, text=True, check=True
         )
         found = np.array(done.stdout.split(), dtype=np.float64).reshape(len(rows), -1)
         p, rest = found[:, : self.network.n_out], found[:, self.network.n_out :]
         runtime = Path(compiler).name
         if not self.gives_values:
-            return compare(runtime, self.meant, rows, p, self.decoded(rest.astype(np.int64)))
-        both = (compare(runtime, self.meant, rows, p),
-                compare(runtime, self.meant, rows, rest, scale=scale_of(self.network)))  # fmt: skip
+            return compare(runtime, self.exported_network, rows, p, self.decode(rest.astype(np.int64)))
+        both = (
+            compare(runtime, self.exported_network, rows, p),
+            compare(runtime, self.exported_network, rows, rest, scale=target_scale(self.network)),
+        )
         return max(both, key=lambda agreement: agreement.difference)
 
     @property
     def gives_values(self) -> bool:
-        """Whether there is a function that gives the target's own unit."""
+        """Whether there is a function that converts outputs to the target's original unit."""
         return any(f"{self.prefix}_value(" in prototype for prototype in self.prototypes)
 
-    def decoded(self, labels: Array) -> Array | None:
-        """The labels behind their numbers, as the network predicts them."""
+    def decode(self, labels: Array) -> Array | None:
+        """Convert label indices to the network's labels."""
         targets = self.network.targets
         if not labels.shape[1] or not targets.has_labels:
             return labels if labels.shape[1] else None
         return labels[:, 0] if targets.classes is None else targets.classes[labels[:, 0]]
 
     def compile(self, compiler: str, folder: Path, files: list[str], out: str) -> None:
-        """Compile with all warnings as errors."""
+        """Compile with warnings as errors."""
         command = [compiler, *FLAGS, "-o", out, *files, "-lm"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise FileError(f"{self.stem}.c does not compile, which is a fault of Workings: {done.stderr[:500]}")
+            raise FileError(f"{self.stem}.c does not compile; this is a bug in Workings: {done.stderr[:500]}")
 
     def driver(self) -> str:
-        """A program that reads rows and writes their outputs and labels."""
-        rooms = [f"{kind} {name}[{length}];" for kind, name, length in self.arguments]
+        """Return a C program that reads rows from standard input and prints their outputs and labels."""
+        declarations = [f"{kind} {name}[{length}];" for kind, name, length in self.arguments]
         reads = [
             f'for (int i = 0; i < {length}; i++) if (scanf("{FORMATS[kind]}", &{name}[i]) != 1) return 0;'
             for kind, name, length in self.arguments
@@ -353,19 +366,21 @@ class CProgram:
             writes += [f'{each} printf("%d\\n", {self.prefix}_label(p, i));']
         body = [*reads, f"{self.prefix}_outputs({given}, p);", *writes]
         return "\n".join([
-            "#include <stdio.h>", f'#include "{self.stem}.h"', "int main(void) {", *rooms,
+            "#include <stdio.h>", f'#include "{self.stem}.h"', "int main(void) {", *declarations,
             f"{self.real} p[{self.network.n_out}];", "for (;;) {", *body, "}", "}", "",
         ])  # fmt: skip
 
-    def lines_of(self, rows: Rows) -> str:
-        """Rows as the driver reads them."""
+    def driver_input(self, rows: GeneratedRows) -> str:
+        """Return rows as input for the driver."""
         values = {"X": rows.X, "columns": rows.numbers, "categories": rows.codes}
         given = [values[name].tolist() for _, name, _ in self.arguments]
         return "\n".join(" ".join(map(repr, chain(*row))) for row in zip(*given, strict=True))
 
-    def loss_of_accuracy(self, rows: Rows) -> tuple[str, ...]:
-        """What bytes cost: the largest difference of p, and the share of labels that change."""
-        whole, rounded = (network.outputs(rows.X, engine="reference") for network in (self.network, self.meant))
+    def int8_notes(self, rows: GeneratedRows) -> tuple[str, ...]:
+        """Report the effect of quantization: the largest difference of p, and the share of labels that change."""
+        whole, rounded = (
+            network.outputs(rows.X, engine="reference") for network in (self.network, self.exported_network)
+        )
         lines = [
             f"int8: largest difference of p on {len(rows)} generated rows {float(np.abs(whole - rounded).max()):.2g}"
         ]
@@ -382,7 +397,7 @@ SELF_TEST = """\
 
 {arrays}
 
-/* Gives the number of rows that come out otherwise than they did when this file was written. */
+/* Returns the number of rows whose outputs differ from those at export. */
 int main(void)
 {{
     int mismatches = 0;
@@ -404,7 +419,7 @@ int main(void)
 
 
 def as_bytes(W: Array) -> tuple[Array, Array]:
-    """A matrix as whole numbers from -127 to 127, and the scale of each column.
+    """Quantize a matrix to whole numbers from -127 to 127; return them with the scale of each column.
 
     >>> levels, scale = as_bytes(np.array([[1.27, 0.0], [-0.5, 0.0]]))
     >>> levels.tolist(), scale.tolist()
@@ -416,7 +431,7 @@ def as_bytes(W: Array) -> tuple[Array, Array]:
 
 
 def compiler_here() -> str | None:
-    """A C compiler, if there is one: that of the variable CC, or one of the usual names."""
+    """Find a C compiler: the one in the variable CC, or gcc, cc or clang; None if there is none."""
     for name in (os.environ.get("CC", ""), "gcc", "cc", "clang"):
         if name and shutil.which(name):
             return shutil.which(name)
@@ -424,7 +439,7 @@ def compiler_here() -> str | None:
 
 
 def comment(words: str) -> str:
-    """A comment of one or more lines."""
+    """Return a C comment of one or more lines."""
     plain = words.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("??", "? ?")
     lines = plain.splitlines()
     if len(lines) == 1:
@@ -433,32 +448,40 @@ def comment(words: str) -> str:
 
 
 def c_text(words: str) -> str:
-    """Text as C writes it, whatever is in it.
+    """Return text as a C string literal.
 
     >>> print(c_text('say "é"'))
     "say \\"\\303\\251\\""
     """
-    plain = [chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" if chr(byte) not in '"\\'
-             else f"\\{chr(byte)}" for byte in words.encode()]  # fmt: skip
-    return f'"{"".join(plain)}"'
+    return f'"{"".join(map(c_character, words.encode()))}"'
+
+
+def c_character(byte: int) -> str:
+    """Return one byte of a C string literal; special and non-ASCII bytes are escaped."""
+    character = chr(byte)
+    if character in ('"', "\\"):
+        return f"\\{character}"
+    return character if 32 <= byte < 127 and character != "?" else f"\\{byte:03o}"
 
 
 def function(prototype: str, lines: list[str]) -> str:
-    """A function with its body set in."""
+    """Return a C function with an indented body."""
     return "\n".join([prototype, "{", *(INDENT + line for line in lines), "}", ""])
 
 
-def flat(lines: list[str], given: dict[str, int]) -> list[str]:
-    """Give arrays of one entry that come from outside their index, which loops of one entry leave out."""
+def indexed(lines: list[str], given: dict[str, int]) -> list[str]:
+    """Add the index [0] to arguments of length 1; the generated loops omit axes of length 1."""
     for name, length in given.items():
         if length == 1:
-            lines = [re.sub(rf"(?<![\w.]){name}(?![\w\[])", f"{name}[0]", line) if not line.startswith("/*") else line
-                     for line in lines]  # fmt: skip
+            lines = [
+                re.sub(rf"(?<![\w.]){name}(?![\w\[])", f"{name}[0]", line) if not line.startswith("/*") else line
+                for line in lines
+            ]
     return lines
 
 
 def category_lines(column: CategoryColumn, index: int, place: int) -> list[str]:
-    """One column of X for each category, 1 where it is the row's."""
+    """Return the lines that one-hot encode one categorical column."""
     given = f"categories[{index}]"
     code = given if column.fill is None else f"({given} < 0 ? {column.categories.index(column.fill)} : {given})"
     return [
@@ -467,7 +490,7 @@ def category_lines(column: CategoryColumn, index: int, place: int) -> list[str]:
 
 
 def arg_max(statement: str, n_out: int) -> list[str]:
-    """The loop that finds the largest entry of ``p``, the first of several."""
+    """Return the lines that find the index of the largest entry of ``p`` (the first of equal ones)."""
     if statement != "best = p.argmax(axis=1)":
         raise InputError(f"C cannot take `{statement}`.")
     return [

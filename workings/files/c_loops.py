@@ -1,9 +1,8 @@
-"""Loops in C: the statements of a program as C99, for one row.
+"""Generate C99 loops from the statements of a program, for one row.
 
-The statements become operations on single entries (``engines/operations.py``), as for the compiled engine, and each
-operation becomes one loop that a person can read.  No formula is known here, only what each elementwise function of
-NumPy is called in C.  A function that the program brings is written as a function of single numbers, if its source
-shows that it is one.
+The statements are lowered to index notation (``lowering/index_notation.py``), as for the compiled engine, and each
+operation becomes one readable loop.  This module contains no formulas, only the C names of NumPy's elementwise
+functions.  A function of the program becomes a C function of scalars, if its source is elementwise.
 """
 
 from __future__ import annotations
@@ -33,19 +32,19 @@ from workings.program.program import Program
 from workings.support.arrays import Array
 
 INDENT = "    "
-IN_LINE = 6  # numbers on a line
+NUMBERS_PER_LINE = 6
 LETTERS = {"a": "i", "b": "j", "c": "k"}
 INFIX = {*OPERATORS.values()} - {"**"}
-IS_TRUTH = frozenset(COMPARISONS.values())
+COMPARISON_OPERATORS = frozenset(COMPARISONS.values())
 # fmt: off
-CALLED = {  # NumPy's name -> that of <math.h>
+C_FUNCTIONS = {  # NumPy's name -> that of <math.h>
     "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "tanh": "tanh", "sqrt": "sqrt", "abs": "fabs",
     "absolute": "fabs", "maximum": "fmax", "minimum": "fmin", "sin": "sin", "cos": "cos", "tan": "tan",
     "sinh": "sinh", "cosh": "cosh", "arctan": "atan", "arcsin": "asin", "arccos": "acos", "arctan2": "atan2",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "exp2": "exp2", "log2": "log2", "log10": "log10",
     "cbrt": "cbrt", "floor": "floor", "ceil": "ceil", "power": "pow", "**": "pow", "hypot": "hypot",
 }
-HELPERS = {  # what <math.h> has not: its arguments and its value
+HELPERS = {  # functions missing in <math.h>: arguments and value
     "sign": ("x", "({real})((x > 0) - (x < 0))"),
     "heaviside": ("x, h", "x > 0 ? 1 : (x < 0 ? 0 : h)"),
     "square": ("x", "x * x"),
@@ -60,13 +59,13 @@ KEYWORDS = frozenset((
     "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "main", "numbers",
     "categories", "i", "j", "k", "sum", "most", "x", "p", "isnan", "NAN", "INFINITY", "y0", "y1", "yn", "j0", "j1",
     "jn", "gamma", "lgamma", "tgamma", "erf", "erfc", "fma", "fmaf",
-)) | frozenset(CALLED.values()) | frozenset(f"{name}f" for name in CALLED.values())
+)) | frozenset(C_FUNCTIONS.values()) | frozenset(f"{name}f" for name in C_FUNCTIONS.values())
 # fmt: on
 
 
 @dataclass
-class Parts:
-    """What the loops need above them: functions and arrays of fixed numbers, each written once."""
+class CDefinitions:
+    """Definitions that the loops use: functions and constant arrays, each written once."""
 
     prefix: str
     functions: dict[str, str] = field(default_factory=dict)
@@ -74,37 +73,37 @@ class Parts:
 
     @property
     def lines(self) -> list[str]:
-        """All of it, in the order in which it was needed."""
+        """All definitions, in order of first use."""
         return [*self.arrays.values(), *self.functions.values()]
 
 
 @dataclass
-class Loops:
-    """Writes one program as C.
+class CLoopWriter:
+    """Writes one program as C loops.
 
     Parameters
     ----------
     program : Program
     given : mapping of str to shape
-        The names that the C function is given, with ``"n"`` for the one row.
+        The shapes of the C function's arguments, with ``"n"`` for the axis of rows.
     fixed : mapping of str to array
-        The numbers that stand in the file.
+        The constant arrays of the file.
     real : str
         ``"double"`` or ``"float"``.
-    parts : Parts
+    parts : CDefinitions
     bytes_of : mapping of str to (array of int8, scale of each column)
-        The matrices that stand in the file as bytes.
+        The matrices that are stored as bytes.
     results : tuple of str
-        The arrays for which the C function is given room.
+        The output arrays, which are arguments of the C function.
     names : mapping of str to str
-        What some arrays are called in C.
+        C names of some arrays.
     """
 
     program: Program
     given: Mapping[str, tuple[Dim, ...]]
     fixed: Mapping[str, Array]
     real: str
-    parts: Parts
+    parts: CDefinitions
     bytes_of: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
     results: tuple[str, ...] = ()
     names: dict[str, str] = field(default_factory=dict)
@@ -115,21 +114,21 @@ class Loops:
         self.lowering = Lowering(self.program, dims, reader="C")
         self.lowering.run()
 
-    def written(self) -> list[str]:
-        """The loops, in the order of the statements, each statement above its own as a comment."""
+    def lines(self) -> list[str]:
+        """Return the loops in the order of the statements, with each statement as a comment."""
         lines: list[str] = []
-        said = ""
+        previous = ""
         for operation in self.lowering.operations:
-            if operation.statement != said:
-                said = operation.statement
-                lines += [f"/* {said.replace('*/', '* /')} */"]
+            if operation.statement != previous:
+                previous = operation.statement
+                lines += [f"/* {previous.replace('*/', '* /')} */"]
             lines += self.loop(operation)
         return lines
 
     # -- names and numbers -------------------------------------------------------------------
 
     def name(self, wanted: str) -> str:
-        """What an array is called in C."""
+        """Return the C name of an array."""
         if wanted not in self.names:
             plain = wanted.replace(".", "_")
             while plain in KEYWORDS or plain in self.names.values():
@@ -138,19 +137,19 @@ class Loops:
         return self.names[wanted]
 
     def number(self, value: float) -> str:
-        """A number in the precision of the file."""
+        """Return a number literal in the precision of the file."""
         return number(float(value), self.real)
 
     def axes(self, operation: Operation, axes: Sequence[Axis]) -> list[str]:
-        """The axes along which there is more than one entry of a row."""
+        """Return the axes, other than that of rows, that have more than one entry."""
         return [axis for axis in axes if isinstance(axis, str) and isinstance(operation.dims.get(axis), int)]
 
     # -- loops -------------------------------------------------------------------------------
 
     def loop(self, operation: Operation) -> list[str]:
-        """One operation: its room, if it needs some, and its loop."""
+        """Return the declaration and the loop of one operation."""
         if any(operation.dims.get(axis) == "n" for axis in operation.over):
-            raise self.refusal(operation, "it takes several rows together, and C predicts one row after the other")
+            raise self.refusal(operation, "it combines several rows, and the C code predicts one row at a time")
         out = self.axes(operation, operation.out)
         target = self.name(operation.target)
         lengths = "".join(f"[{operation.dims[axis]}]" for axis in out)
@@ -159,38 +158,40 @@ class Loops:
         body = self.body(operation, place)
         if lines and not out and len(body) == 1:
             return [f"{self.real} {body[0]}"]
-        if not out and len(body) > 1:  # its own room, as the body of a loop has
+        if not out and len(body) > 1:  # a scope of its own for local variables
             body = ["{", *(INDENT + line for line in body), "}"]
-        return lines + self.around(operation, out, body)
+        return lines + self.nested(operation, out, body)
 
-    def around(self, operation: Operation, axes: Sequence[str], body: list[str]) -> list[str]:
-        """Loops along axes around some lines."""
+    def nested(self, operation: Operation, axes: Sequence[str], body: list[str]) -> list[str]:
+        """Return lines nested in loops over axes."""
         for axis in reversed(axes):
             i = LETTERS[axis]
             body = [
-                f"for (int {i} = 0; {i} < {operation.dims[axis]}; {i}++) {{", *(INDENT + line for line in body), "}",
-            ]  # fmt: skip
+                f"for (int {i} = 0; {i} < {operation.dims[axis]}; {i}++) {{",
+                *(INDENT + line for line in body),
+                "}",
+            ]
         return body
 
     def body(self, operation: Operation, place: str) -> list[str]:
-        """What is done for one entry of the result."""
+        """Return the lines that compute one entry of the result."""
         tree, scale = self.without_scale(operation)
         value = self.text(tree, operation)
         if operation.kind == "map":
             return [f"{place} = {bare(value)};"]
         over = self.axes(operation, operation.over)
         if operation.kind == "sum":
-            lines = self.around(operation, over, [self.added(tree, value, operation)])
+            lines = self.nested(operation, over, [self.accumulation(tree, value, operation)])
             return [f"{self.real} sum = 0;", *lines, f"{place} = sum{scale};"]
         called = self.math("fmax")
-        lines = self.around(operation, over, [f"most = {called}(most, {value});"])
+        lines = self.nested(operation, over, [f"most = {called}(most, {value});"])
         return [f"{self.real} most = -INFINITY;", *lines, f"{place} = most;"]
 
-    def added(self, tree: Tree, value: str, operation: Operation) -> str:
-        """One more term of a sum.
+    def accumulation(self, tree: Tree, value: str, operation: Operation) -> str:
+        """Return the statement that adds one term to a sum.
 
-        In single precision a product is rounded together with the sum, as the BLAS behind NumPy does, so that both
-        give the same last bits most of the time.
+        In single precision a product uses a fused multiply-add, like the BLAS behind NumPy, so that both usually
+        give the same last bits.
         """
         if self.real == "float" and operation.is_product and isinstance(tree, Apply):
             left, right = (bare(self.text(arg, operation)) for arg in tree.args)
@@ -198,7 +199,7 @@ class Loops:
         return f"sum += {bare(value)};"
 
     def without_scale(self, operation: Operation) -> tuple[Tree, str]:
-        """For a product with a matrix of bytes: the scale of its column is taken out of the sum."""
+        """Factor the column scale of a quantized matrix out of the sum of a product."""
         tree = operation.tree
         if operation.is_product and isinstance(tree, Apply):
             left, right = tree.args
@@ -212,7 +213,7 @@ class Loops:
     # -- expressions -------------------------------------------------------------------------
 
     def text(self, tree: Tree, operation: Operation) -> str:
-        """One entry as an expression."""
+        """Return one entry as a C expression."""
         if isinstance(tree, Number):
             return self.number(tree.value)
         if isinstance(tree, Leaf):
@@ -220,14 +221,16 @@ class Loops:
         given = [self.text(arg, operation) for arg in tree.args]
         if tree.head == "where":
             chosen = tree.args[0]
-            asked = given[0] if isinstance(chosen, Apply) and chosen.head in IS_TRUTH else f"{given[0]} != 0"
+            asked = (
+                given[0] if isinstance(chosen, Apply) and chosen.head in COMPARISON_OPERATORS else f"{given[0]} != 0"
+            )
             return f"({asked.removeprefix(f'({self.real})')} ? {given[1]} : {given[2]})"
-        return self.applied(tree.head, given, operation)
+        return self.function_call(tree.head, given, operation)
 
     def entry(self, leaf: Leaf, operation: Operation) -> str:
-        """One entry of an array, or a number."""
+        """Return one entry of an array, or a number."""
         if leaf.name.startswith("size."):
-            raise self.refusal(operation, "it asks for the number of rows, and C predicts one row after the other")
+            raise self.refusal(operation, "it uses the number of rows, and the C code predicts one row at a time")
         if leaf.name in self.program.constants:
             return self.number(self.program.constants[leaf.name])
         index = "".join(f"[{LETTERS[axis]}]" for axis in self.axes(operation, leaf.axes))
@@ -244,19 +247,19 @@ class Loops:
         return self.name(leaf.name) + index
 
     def array(self, name: str, values: Array) -> str:
-        """The name of an array of fixed numbers, which is written above."""
+        """Define a constant array if it is new, and return its name."""
         known = f"{self.parts.prefix}_{name}"
         if known not in self.parts.arrays:
             self.parts.arrays[known] = fixed_array(known, values, self.real)
         return known
 
-    def applied(self, head: str, args: list[str], operation: Operation) -> str:
-        """A function of entries."""
+    def function_call(self, head: str, args: list[str], operation: Operation) -> str:
+        """Return an elementwise function or operator applied to expressions."""
         head = head.removeprefix("call ")
         function = self.program.functions.get(head)
         if isinstance(function, np.ufunc):
             head, function = function.__name__, None
-        if head in IS_TRUTH:
+        if head in COMPARISON_OPERATORS:
             return f"({self.real})({args[0]} {head} {args[1]})"
         if head in INFIX:
             return f"({args[0]} {head} {args[1]})"
@@ -264,8 +267,8 @@ class Loops:
             return f"(-{args[0]})"
         if head == "**" and args[1] in (self.number(2), self.number(3)):
             return f"{self.helper('power2' if args[1] == self.number(2) else 'power3')}({args[0]})"
-        if head in CALLED:
-            return f"{self.math(CALLED[head])}({', '.join(args)})"
+        if head in C_FUNCTIONS:
+            return f"{self.math(C_FUNCTIONS[head])}({', '.join(args)})"
         if head in HELPERS:
             return f"{self.helper(head)}({', '.join(args)})"
         if function is None:
@@ -273,17 +276,17 @@ class Loops:
         return f"{self.function(head, function)}({', '.join(args)})"
 
     def refusal(self, operation: Operation, why: str) -> NotCompilableError:
-        """Say which statement cannot be written, and why."""
+        """Return the error for a statement that cannot be written in C."""
         return NotCompilableError(f"C cannot take `{operation.statement}`: {why}.")
 
     # -- functions ---------------------------------------------------------------------------
 
     def math(self, name: str) -> str:
-        """A function of <math.h> in the precision of the file."""
+        """Return the name of a <math.h> function in the precision of the file."""
         return f"{name}f" if self.real == "float" else name
 
     def helper(self, name: str) -> str:
-        """A small function that <math.h> has not."""
+        """Define a helper function missing in <math.h> if it is new, and return its name."""
         known = f"{self.parts.prefix}_{name}" + ("" if self.real == "double" else "f")
         letters, value = HELPERS[name]
         arguments = ", ".join(f"{self.real} {letter}" for letter in letters.split(", "))
@@ -294,31 +297,31 @@ class Loops:
         return known
 
     def function(self, name: str, function: Any) -> str:
-        """A function that the program brings, as a function of single numbers."""
+        """Define a function of the program as a C function of scalars if it is new, and return its name."""
         known = f"{self.parts.prefix}_{name}" + ("" if self.real == "double" else "f")
         if known not in self.parts.functions:
-            self.parts.functions[known] = Scalar(self, name, function).written(known)
+            self.parts.functions[known] = ScalarFunctionWriter(self, name, function).definition(known)
         return known
 
 
-class Scalar:
-    """Writes a function of single numbers, whose source is straight-line code and loops over constants."""
+class ScalarFunctionWriter:
+    """Writes a function of scalars, whose source is straight-line code or loops over constants."""
 
-    def __init__(self, loops: Loops, name: str, function: Any) -> None:
+    def __init__(self, loops: CLoopWriter, name: str, function: Any) -> None:
         self.loops = loops
         self.functions: dict[str, Any] = {}
-        source = Entrywise(name, function, lambda value: repr(float(value)), self.called, "C").written()
+        source = Entrywise(name, function, lambda value: repr(float(value)), self.register_function, "C").written()
         self.tree = ast.parse(source).body[0]
         assert isinstance(self.tree, ast.FunctionDef)
         self.locals: dict[str, str] = {}
 
-    def called(self, name: str, given: Any) -> str:
-        """Note a function that is called; its name stays."""
+    def register_function(self, name: str, given: Any) -> str:
+        """Register a called function; its name is kept."""
         self.functions[name] = given
         return name
 
-    def written(self, known: str) -> str:
-        """The function in C."""
+    def definition(self, known: str) -> str:
+        """Return the C definition of the function."""
         assert isinstance(self.tree, ast.FunctionDef)
         real = self.loops.real
         arguments = [self.local(argument.arg) for argument in self.tree.args.args]
@@ -329,11 +332,11 @@ class Scalar:
         return "\n".join([head, "{", *(INDENT + line for line in lines), "}", ""])
 
     def local(self, name: str) -> str:
-        """A letter of the function in C."""
+        """Return the C name of a local variable."""
         return self.locals.setdefault(name, f"{name}_" if name in KEYWORDS else name)
 
     def statement(self, node: ast.stmt) -> list[str]:
-        """One statement; of several assignments at once, all right sides are computed first."""
+        """Return one statement; a tuple assignment computes all right-hand sides first."""
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 text = self.expression(value)
@@ -348,12 +351,12 @@ class Scalar:
         raise NotCompilableError(f"C cannot take `{ast.unparse(node)}`.")
 
     def expression(self, node: ast.expr) -> str:
-        """An expression of single numbers."""
+        """Return an expression of scalars."""
         functions = {**self.loops.program.functions, **self.functions}
         lowering = Lowering(Program((), functions=functions), dict.fromkeys(self.locals, ()), reader="C")
         tree = lowering.value(node).tree
         here = Operation("", (), (), {}, "map", tree, statement=ast.unparse(node))
-        inner = Loops(Program((), functions=functions), {}, {}, self.loops.real, self.loops.parts)
+        inner = CLoopWriter(Program((), functions=functions), {}, {}, self.loops.real, self.loops.parts)
         inner.names = dict(self.locals)
         return inner.text(tree, here)
 
@@ -362,7 +365,7 @@ class Scalar:
 
 
 def number(value: float, real: str) -> str:
-    """A number as C writes it.
+    """Return a C number literal.
 
     >>> number(0.5, "double"), number(-2.0, "float"), number(float("nan"), "double")
     ('0.5', '(-2.0f)', 'NAN')
@@ -374,7 +377,7 @@ def number(value: float, real: str) -> str:
 
 
 def bare(text: str) -> str:
-    """An expression without the parentheses around all of it.
+    """Remove parentheses that enclose the whole expression.
 
     >>> bare("((a + b) * c)"), bare("(a + b) * (c + d)")
     ('(a + b) * c', '(a + b) * (c + d)')
@@ -388,7 +391,7 @@ def bare(text: str) -> str:
 
 
 def plain_number(value: Any, real: str) -> str:
-    """An entry of an array of fixed numbers, as short as it can be read back to the same bits."""
+    """Return the shortest literal of an array entry that reads back to the same bits."""
     if isinstance(value, np.integer):
         return str(int(value))
     text = repr(value.item()) if value.dtype == np.float64 else str(value)
@@ -399,7 +402,7 @@ def plain_number(value: Any, real: str) -> str:
 
 
 def fixed_array(name: str, values: Array, real: str) -> str:
-    """An array of fixed numbers; dimensions of one entry are left out.
+    """Return the definition of a constant array, without dimensions of length 1.
 
     >>> print(fixed_array("net_b1", np.array([0.5, 2.0]), "double"))
     static const double net_b1[2] = {
@@ -417,10 +420,10 @@ def fixed_array(name: str, values: Array, real: str) -> str:
 
 
 def entries(values: Array, real: str) -> str:
-    """The entries of an array of one or more dimensions, set in."""
+    """Return the indented entries of an array of one or more dimensions."""
     if values.ndim == 1:
         texts = [plain_number(value, real) for value in values]
-        lines = [", ".join(texts[start : start + IN_LINE]) for start in range(0, len(texts), IN_LINE)]
+        lines = [", ".join(texts[start : start + NUMBERS_PER_LINE]) for start in range(0, len(texts), NUMBERS_PER_LINE)]
         return ",\n".join(INDENT + line for line in lines)
     rows = [entries(row, real).strip() for row in values]
     return ",\n".join(f"{INDENT}{{{row}}}" for row in rows)

@@ -1,7 +1,7 @@
-"""Checkpoints: the callback that writes them while a network trains, and the functions that write and read one.
+"""Checkpoints: the callback that writes them during training, and the functions that write and read one.
 
-A checkpoint is a network file (:mod:`workings.files.safetensors`) that also holds what the rest of the training depends
-on: the optimizer's state, the state of the random generator, the history, and the state of each callback.
+A checkpoint is a network file (:mod:`workings.files.safetensors`) that also holds the state of the training: of the
+optimizer, the random generator, the history, and each callback.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from workings.files.safetensors import (
     check_arrays,
     describe_network,
     description_of,
+    errors_as_file_error,
     expected_shapes,
-    holding_together,
     plain,
     read_file,
     write_file,
@@ -33,7 +33,7 @@ from workings.training.training import Training
 
 
 class Checkpoint(Callback):
-    """Write all that is needed to resume training after a crash, every few epochs, as an atomic write.
+    """Write the state of training to a file every few epochs, to resume after a crash; each write is atomic.
 
     With ``resume=True``, a run that finds the file continues from it and ends with the same bits as an uninterrupted
     run: start the same script again.  The file is a network file, too: ``Network.load`` reads it.
@@ -70,16 +70,16 @@ class Checkpoint(Callback):
             self.write(training)
 
     def write(self, training: RunningTraining) -> None:
-        """Write the checkpoint to a temporary name, then rename it."""
+        """Write the checkpoint atomically."""
         save_checkpoint(cast(Training, training), self.path)
 
     def read(self, training: RunningTraining) -> None:
-        """Put the training into the state that the checkpoint holds."""
+        """Restore the training from the checkpoint."""
         load_checkpoint(cast(Training, training), self.path)
 
 
 def save_checkpoint(training: Training, path: Path) -> None:
-    """Write the network and all that a run needs to go on: state, order of chance, history."""
+    """Write the network and the state of its training: optimizer, random generator, history and callbacks."""
     network = training.network
     tensors = {**network.parameters, **network.statistics}
     tensors |= {f"state.{name}": training.values[name] for name in training.program.states}
@@ -90,7 +90,9 @@ def save_checkpoint(training: Training, path: Path) -> None:
         tensors |= {f"callback{index}.{name}": value for name, value in arrays.items()}
         numbers = {name: value for name, value in state.items() if name not in arrays}
         remembered.append({"kind": type(callback).__name__, "state": numbers})
-    about = {key: value for key, value in description_of(network).items() if key != "history"}  # the run has its own
+    about = {
+        key: value for key, value in description_of(network).items() if key != "history"
+    }  # the history is part of ``run``
     run = {
         "epoch": training.epoch, "step": training.step, "plateau": training.learning_rate.plateau,
         "stopped": training.stopped,
@@ -101,34 +103,36 @@ def save_checkpoint(training: Training, path: Path) -> None:
 
 
 def load_checkpoint(training: Training, path: Path) -> None:
-    """Put a run into the state that a checkpoint holds.
+    """Restore a training from a checkpoint.
 
     Raises
     ------
     InputError
-        For L-BFGS, which keeps its memory in SciPy.
+        For L-BFGS, whose state is inside SciPy.
     FileError
-        If the file is no checkpoint, is damaged, or is one of another run.
+        If the file is not a checkpoint, is damaged, or belongs to a different training.
     """
     if isinstance(training.optimizer, LBFGS):
-        raise InputError(f"L-BFGS cannot go on from {path}: it keeps its memory in SciPy. Move it away to begin anew.")
+        raise InputError(
+            f"L-BFGS cannot resume from {path}, because its state is inside SciPy. Move the file to start again."
+        )
     tensors, about = read_file(path)
     if "training" not in about:
-        raise FileError(f"{path} is a network file, not a checkpoint: it has nothing to go on from.")
-    with holding_together(path):
+        raise FileError(f"{path} is a network file, not a checkpoint: it has no training state to resume from.")
+    with errors_as_file_error(path):
         check_same_run(training, path, about)
-        resume(training, tensors, about["training"])
+        restore_training(training, tensors, about["training"])
 
 
 def check_same_run(training: Training, path: Path, about: Mapping[str, Any]) -> None:
-    """Refuse the checkpoint of another network, optimizer, data, kind of seed, or list of callbacks."""
+    """Raise if a checkpoint has a different network, optimizer, data, random generator, or list of callbacks."""
     run = about["training"]
     kinds = [type(callback).__name__ for callback in training.callbacks]
     differ = {
         "network": (architecture(about["network"]), architecture(describe_network(training.network))),
         "optimizer": (run["optimizer"], repr(training.optimizer)),
-        "table of data, or was cut into other batches": (run["data"], training.fingerprint),
-        "source of random numbers": (
+        "data set or batch size": (run["data"], training.fingerprint),
+        "random generator": (
             run["random"]["bit_generator"],
             random_state(training.network.rng)["bit_generator"],
         ),
@@ -137,29 +141,29 @@ def check_same_run(training: Training, path: Path, about: Mapping[str, Any]) -> 
     for what, (theirs, ours) in differ.items():
         if theirs != ours:
             detail = "" if what == "network" else f": {theirs}, not {ours}"
-            raise FileError(f"{path} is the checkpoint of another {what}{detail}. Move it away to begin anew.")
+            raise FileError(f"{path} is a checkpoint with a different {what}{detail}. Move the file to start again.")
 
 
 def architecture(about: Mapping[str, Any]) -> Any:
-    """A network's description without what training and tables add to it, as JSON gives it back."""
+    """Return a network's description without classes and preprocessing, as read back from JSON."""
     return json.loads(
         json.dumps({k: v for k, v in about.items() if k not in ("classes", "preprocessing")}, default=plain)
     )
 
 
-def resume(training: Training, tensors: Mapping[str, Array], run: Mapping[str, Any]) -> None:
-    """Take over all that a checkpoint holds, once everything in it has been checked."""
+def restore_training(training: Training, tensors: Mapping[str, Array], run: Mapping[str, Any]) -> None:
+    """Check all contents of a checkpoint, then restore the training from them."""
     network = training.network
     shapes = {f"state.{name}": training.values[name].shape for name in training.program.states}
     check_arrays(tensors, {**expected_shapes(network), **shapes}, network)
     epoch, step, history = int(run["epoch"]), int(run["step"]), History.from_json(run["history"])
     if not 0 <= epoch < history.epochs + 1 or step < 0 or not isinstance(run["plateau"], dict):
-        raise FileError("The checkpoint's counts do not fit each other.")
+        raise FileError("The checkpoint's epoch and step counts are inconsistent.")
     restore_random(network.rng, run["random"])
     for index, (callback, kept) in enumerate(zip(training.callbacks, run["callbacks"], strict=True)):
         prefix = f"callback{index}."
         arrays = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
-        if arrays.keys() & expected_shapes(network).keys():  # a copy of the network's arrays
+        if arrays.keys() & expected_shapes(network).keys():  # the callback stores a copy of the network's arrays
             check_arrays(arrays, expected_shapes(network), network)
         callback.restore({**kept["state"], **arrays})
     network.keep(tensors)
@@ -171,13 +175,13 @@ def resume(training: Training, tensors: Mapping[str, Array], run: Mapping[str, A
 
 
 def random_state(rng: Any) -> dict[str, Any]:
-    """The state of a source of random numbers as plain JSON values."""
+    """Return the state of a random generator as plain JSON values."""
     plain: dict[str, Any] = json.loads(json.dumps(state_of(rng), default=lambda value: value.tolist()))
     return plain
 
 
 def restore_random(rng: Any, state: dict[str, Any]) -> None:
-    """Put a source of random numbers back into a state."""
+    """Restore a random generator from a state."""
     if isinstance(rng, np.random.RandomState):
         state["state"]["key"] = np.array(state["state"]["key"], dtype=np.uint32)
     put_state(rng, state)

@@ -1,7 +1,7 @@
-"""JSON: a network as text that people and other programs can read, and read back to the last bit.
+"""JSON: a network as readable text that can be loaded with the same bits.
 
-It holds the same description as a network file (``docs/file-format.md``), each array with its name and shape as
-nested lists, and the statements of a prediction, so that whoever reads it knows what to compute.
+The file holds the description of a network file (``docs/file-format.md``), each array with its name and shape as
+nested lists, and the statements of a prediction, so that other programs know what to compute.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 
 from workings.activations import Activation
 from workings.errors import FileError
-from workings.files.safetensors import checked_about, description_of, network_of, own_things, plain
-from workings.files.verification import Exported, compare, deliver, generated_rows
+from workings.files.safetensors import checked_about, custom_objects, description_of, network_of, plain
+from workings.files.verification import Exported, compare, generated_rows, write_verified
 from workings.model.model import Model
 from workings.support.arrays import Array
 
 FORMAT = "workings network"
 READ = "Network.from_json reads what `workings export MODEL model.json` or files.save(network, 'model.json') wrote."
-MOST_BYTES = 1_000_000_000  # of a file that is read
+MOST_BYTES = 1_000_000_000  # limit on the file size when reading
 
 
 def export(network: Model, path: Path) -> Exported:
@@ -32,20 +32,25 @@ def export(network: Model, path: Path) -> Exported:
     Raises
     ------
     FileError
-        If it cannot be written.
+        If the file cannot be written.
     """
     rows = generated_rows(network)
 
     def check(folder: Path) -> Any:
-        again = load(folder / path.name, custom=own_things(network))
-        return compare("read back", network, rows, again.outputs(rows.X, engine="reference"), again.predict(rows.X)
-                       if network.targets.kind in ("classes", "labels") else None)  # fmt: skip
+        again = load(folder / path.name, custom=custom_objects(network))
+        return compare(
+            "read back",
+            network,
+            rows,
+            again.outputs(rows.X, engine="reference"),
+            again.predict(rows.X) if network.targets.kind in ("classes", "labels") else None,
+        )
 
-    return deliver(path, {path.name: text_of(network).encode()}, check)
+    return write_verified(path, {path.name: text_of(network).encode()}, check)
 
 
 def text_of(network: Model) -> str:
-    """The whole file."""
+    """Return the content of the file."""
     arrays = {**network.parameters, **network.statistics}
     about = description_of(network)
     history = {} if network.history is None else {"history": json.loads(about.pop("history"))}
@@ -82,20 +87,20 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model
     path : path
         The file.
     custom : activations and classes
-        Your own activations, layers, losses and regularizers that the network was made with.
+        User-defined activations, layers, losses and regularizers of the network.
 
     Raises
     ------
     FileError
-        For a file that is missing, damaged, foreign, too large, or written by a newer version.
+        For a file that is missing, damaged, not a Workings network, too large, or written by a newer version.
     """
-    about = checked_about(parsed(Path(path)), path)
+    about = checked_about(parse_json(Path(path)), path)
     history = {"history": json.dumps(about["history"])} if "history" in about else {}
     return network_of(path, {**about, **history}, lambda: arrays_in(about), custom)
 
 
-def parsed(path: Path) -> Any:
-    """The content of a file, as far as it is JSON of ours."""
+def parse_json(path: Path) -> Any:
+    """Parse a file; raise unless it is JSON of the expected format."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise FileError(f"{path} has {path.stat().st_size:,} bytes; at most {MOST_BYTES:,} are read.")
@@ -105,27 +110,27 @@ def parsed(path: Path) -> Any:
     except OSError as error:
         raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
-        raise FileError(f"{path} is no JSON, or is cut short: {str(error)[:100]}. {READ}") from error
+        raise FileError(f"{path} is not JSON, or is truncated: {str(error)[:100]}. {READ}") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise FileError(f'{path} is JSON, but no Workings network: it has no "format": "{FORMAT}". {READ}')
+        raise FileError(f'{path} is JSON, but not a Workings network: it has no "format": "{FORMAT}". {READ}')
     return about
 
 
 def arrays_in(about: Mapping[str, Any]) -> dict[str, Array]:
-    """The arrays, each of the shape that it says it has and of the network's type."""
+    """Return the arrays in the network's dtype; raise if one does not have its stated shape."""
     dtype = {"float32": np.float32, "float64": np.float64}[about["network"]["dtype"]]
     found: dict[str, Array] = {}
     for name, stored in about["arrays"].items():
         with np.errstate(over="ignore"):
             array = np.array(stored["values"], dtype=dtype)
         if list(array.shape) != stored["shape"] or not all_numbers(stored["values"]):
-            raise FileError(f"The array {name!r} has shape {array.shape}; it says it has {stored['shape']!r}.")
+            raise FileError(f"The array {name!r} has shape {array.shape}; its description says {stored['shape']!r}.")
         found[name] = array
     return found
 
 
 def all_numbers(values: Any) -> bool:
-    """Whether there is nothing but numbers in nested lists: no text, no true and false."""
+    """Return whether nested lists contain only numbers: no text, no booleans."""
     if isinstance(values, list):
         return all(all_numbers(value) for value in values)
     return isinstance(values, (int, float)) and not isinstance(values, bool)

@@ -1,7 +1,7 @@
-"""Keras: a network as a ``.keras`` file with the code of its ``Sequential``, and a network of a Sequential's weights.
+"""Keras: export a network as a ``.keras`` file with the code of its ``Sequential``, and import a Sequential.
 
-A model that is alive is read by what every Keras version answers: ``layers``, ``get_config()``, ``get_weights()``.
-Files of Keras are not read, because their settings can name code.
+A model in memory is read with methods that every Keras version has: ``layers``, ``get_config()``, ``get_weights()``.
+Keras files are not read, because their configuration can refer to code.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import FileError, InputError, MissingExtraError, ProgramError
-from workings.files.assembling import Pieces, check_agreement
+from workings.files.assembling import NetworkAssembler, check_agreement
 from workings.files.verification import (
     Exported,
+    as_float32,
     compare,
-    deliver,
     generated_rows,
-    given_of,
-    in_float32,
-    in_single,
-    scale_of,
+    model_inputs,
+    target_scale,
+    with_float32_numbers,
+    write_verified,
 )
 from workings.layers import BatchNorm, Dense, Dropout, numbered
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
@@ -42,14 +42,14 @@ from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, columns_in, standard
 from workings.version import __version__
 
-NAMES = {  # Keras's -> ours
+NAMES = {  # Keras's name -> Workings' name
     **{theirs: ours for ours, theirs in NAMED.items()},
     **{name: name for name in ("elu", "softmax")},
     "linear": "identity",
     "swish": "silu",
     "exponential": "exp",
 }
-IN_FLOAT32 = "Keras multiplies matrices in float32, whatever it is given: the model was written and compared in it."
+IN_FLOAT32 = "Keras always multiplies matrices in float32, so the model was exported and compared in float32."
 ABOUT = """\
 Keras runs on TensorFlow unless the variable KERAS_BACKEND names another backend, before Keras is imported:
 
@@ -57,10 +57,11 @@ Keras runs on TensorFlow unless the variable KERAS_BACKEND names another backend
 
 with "torch" or "jax", or os.environ["KERAS_BACKEND"] = "torch" above the first import of keras in Python."""
 OWN_COLUMNS = """\
-The model takes a table's own columns. `columns`: those of numbers in their own units, of shape (n, columns); a gap is
-NaN. `categories`: for each column of words the place of the word in its list, of shape (n, columns of words); a gap
-is -1, and any other number is a word that the network does not know. Keras rounds what it is given to float32."""
-BACKENDS = ("torch", "jax", "tensorflow")  # in this order, unless KERAS_BACKEND says which
+The model takes the columns of a table. `columns`: the numeric columns in their original units, of shape (n, columns);
+a missing value is NaN. `categories`: the index of the category in each categorical column's list, of shape
+(n, categorical columns); -1 is a missing value, and any other number is an unknown category. Keras rounds its inputs
+to float32."""
+BACKENDS = ("torch", "jax", "tensorflow")  # in order of preference, unless KERAS_BACKEND is set
 DRIVER = """
 import runpy, sys
 import numpy as np
@@ -77,39 +78,39 @@ np.save("found.npy", keras.saving.load_model(f"{name}.keras").predict(rows if le
 
 
 def export(network: Model, path: Path) -> Exported:
-    """Write ``NAME.keras``, and ``NAME_keras.py`` with ``NAME_keras.npz``, which make the same; run and compare.
+    """Write ``NAME.keras``, and ``NAME_keras.py`` with ``NAME_keras.npz``, which create the same; run and compare.
 
     Raises
     ------
     MissingExtraError
-        If Keras or a backend for it is not installed.
+        If Keras or a backend is not installed.
     ProgramError
-        For an activation or layer that Keras has not; the message names it.
+        For an activation or layer without a Keras counterpart; the message names it.
     FileError
-        If the model predicts something else.
+        If the model's predictions differ.
     """
     environment = keras_environment()
-    network = in_float32(network)
+    network = as_float32(network)
     columns, rows = columns_in(network.preprocessing), generated_rows(network)
-    rows = rows if columns is None else in_single(columns, rows)
+    rows = rows if columns is None else with_float32_numbers(columns, rows)
     weights = io.BytesIO()
     np.savez(weights, *weights_of(network))
     code = {f"{path.stem}_keras.py": code_of(network, path).encode(), f"{path.stem}_keras.npz": weights.getvalue()}
     with tempfile.TemporaryDirectory() as folder:
         for name, content in code.items():
             Path(folder, name).write_bytes(content)
-        save_arrays(Path(folder, "rows.npz"), given_of(network, rows))
+        save_arrays(Path(folder, "rows.npz"), model_inputs(network, rows))
         command = [sys.executable, "-c", DRIVER, path.stem]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise FileError(f"{path.stem}_keras.py does not run: {done.stderr[-500:]}")
         model, p = Path(folder, f"{path.stem}.keras").read_bytes(), np.load(Path(folder, "found.npy"))
-    agreement = compare(f"Keras on {environment['KERAS_BACKEND']}", network, rows, p, scale=scale_of(network))
-    return deliver(path, {path.name: model, **code}, lambda _: agreement, (IN_FLOAT32,))
+    agreement = compare(f"Keras on {environment['KERAS_BACKEND']}", network, rows, p, scale=target_scale(network))
+    return write_verified(path, {path.name: model, **code}, lambda _: agreement, (IN_FLOAT32,))
 
 
 def keras_environment() -> dict[str, str]:
-    """The variables with which Keras finds a backend that is installed."""
+    """Return environment variables that select an installed Keras backend."""
     chosen = os.environ.get("KERAS_BACKEND") or next(filter(importlib.util.find_spec, BACKENDS), "")
     if importlib.util.find_spec("keras") is None or not chosen:
         raise MissingExtraError("Keras with PyTorch", "keras")
@@ -117,7 +118,7 @@ def keras_environment() -> dict[str, str]:
 
 
 def code_of(network: Model, path: Path) -> str:
-    """The Python file that makes the model and gives it its weights."""
+    """Return the Python file that creates the model and loads its weights."""
     columns, lines = columns_in(network.preprocessing), ",\n".join(f"    {line}" for line in layer_lines(network))
     words = [f'"""A neural network for Keras; written by Workings {__version__}.', "", ABOUT.format(name=path.stem)]
     words += [] if columns is None else ["", OWN_COLUMNS]
@@ -135,7 +136,7 @@ def code_of(network: Model, path: Path) -> str:
 
 
 def table_lines(columns: Columns) -> tuple[list[str], list[str]]:
-    """What stands before and after a network that takes a table's own columns."""
+    """Return the lines before and after the network that encode a table's columns and scale the output."""
     lines, parts, given = [], [], []
     if columns.numbers:
         given.append("columns")
@@ -162,28 +163,27 @@ def table_lines(columns: Columns) -> tuple[list[str], list[str]]:
 
 
 def number_lines(columns: Columns) -> list[str]:
-    """The columns of numbers, standardized; a gap becomes what fills it, standardized.
+    """Return the lines that standardize the numeric columns and fill missing values.
 
-    A mean that float32 cannot hold is taken off in two parts: the difference to the first one is exact.
+    A mean that float32 cannot represent is subtracted in two parts; subtracting the first is exact.
     """
     mean, std, fill = columns.arrays.values()
     near = mean.astype(np.float32).astype(np.float64)
     lines = [
         f"names = {[column.name for column in columns.numbers]!r}",
         f'columns = keras.Input(({len(mean)},), name="columns")',
-        "# The mean is taken off in two parts, because float32 cannot hold it.",
+        "# The mean is subtracted in two parts, because float32 cannot represent it.",
         f"numbers = layers.Rescaling(1.0, {(-near).tolist()!r})(columns)",
         f"numbers = layers.Rescaling({(1 / std).tolist()!r}, {standard(near, mean, std).tolist()!r})(numbers)",
     ]
     if columns.have_fills:
-        fills = ", ".join(repr(value) if value == value else "np.nan"
-                          for value in standard(fill, mean, std).tolist())  # fmt: skip
+        fills = ", ".join(repr(value) if value == value else "np.nan" for value in standard(fill, mean, std).tolist())
         lines += [f'numbers = ops.where(ops.isnan(numbers), np.array([{fills}], dtype="float32"), numbers)']
     return lines
 
 
 def word_lines(column: CategoryColumn, place: int) -> list[str]:
-    """One column for each category."""
+    """Return the lines that one-hot encode a categorical column."""
     lines = [f"code = categories[:, {place}:{place + 1}]"]
     if column.fill is not None:
         lines += [f"code = ops.where(ops.less(code, 0), {column.categories.index(column.fill)}, code)"]
@@ -191,7 +191,7 @@ def word_lines(column: CategoryColumn, place: int) -> list[str]:
 
 
 def layer_lines(network: Model) -> Iterator[str]:
-    """Each layer as code."""
+    """Yield the code of each layer."""
     for layer in network.layers:
         if isinstance(layer, Dense):
             yield f"layers.Dense({layer.units}{'' if layer.bias else ', use_bias=False'})"
@@ -200,7 +200,7 @@ def layer_lines(network: Model) -> Iterator[str]:
         elif isinstance(layer, Dropout):
             yield f"layers.Dropout({layer.rate!r})"
         else:
-            raise ProgramError(f"Keras has no layer for {layer!r}: write the network as ONNX or C instead.")
+            raise ProgramError(f"Keras has no layer for {layer!r}: export the network as ONNX or C instead.")
         if layer.bend.name != "identity":
             yield bend_line(layer.bend)
     links = {CrossEntropy.link: "softmax", BinaryCrossEntropy.link: "sigmoid"}
@@ -208,22 +208,24 @@ def layer_lines(network: Model) -> Iterator[str]:
     if link in links:
         yield f'layers.Activation("{links[link]}")'
     elif link is not Loss.link:
-        raise ProgramError(f"Keras has no layer for {link.__name__}, the link of {network.loss!r}: write ONNX or C.")
+        raise ProgramError(
+            f"Keras has no layer for {link.__name__}, the link of {network.loss!r}: export ONNX or C instead."
+        )
 
 
 def bend_line(bend: Activation) -> str:
-    """The layer of an activation."""
+    """Return the code of an activation layer."""
     known = ACTIVATIONS.get(bend.name)
     is_usual = known is not None and known.function is bend.function and (bend.name != "selu" or bend == known)
     if is_usual and bend.name in NAMED:
         return f'layers.Activation("{NAMED[bend.name]}")'
-    if is_usual and "lambda" not in BENDS.get(bend.name, "lambda"):  # which a file of Keras cannot hold
+    if is_usual and "lambda" not in BENDS.get(bend.name, "lambda"):  # a .keras file cannot store a lambda
         return BENDS[bend.name].format(**bend.constants)
-    raise ProgramError(f"Keras has no activation {bend.name!r}: write the network as ONNX or C instead.")
+    raise ProgramError(f"Keras has no activation {bend.name!r}: export the network as ONNX or C instead.")
 
 
 def weights_of(network: Model) -> list[Array]:
-    """The arrays in the order of Keras."""
+    """Return the arrays in Keras's order."""
     arrays = {**network.parameters, **network.statistics}
     order = {Dense: ("W", "b"), BatchNorm: ("gamma", "beta", "running_mean", "running_variance")}
     return [
@@ -238,77 +240,80 @@ def weights_of(network: Model) -> list[Array]:
 
 
 def from_keras(model: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Model:
-    """Make a network of a Keras Sequential; the two are compared on generated rows.
+    """Import a Keras Sequential as a network; the two are compared on generated rows.
 
     Parameters
     ----------
     model : keras.Sequential
-        Of Dense, BatchNormalization, Dropout and activations that we have.
+        A model of Dense, BatchNormalization, Dropout and supported activations.
     loss : Loss or None
-        By default what the end belongs to, as for PyTorch.
+        By default the loss that belongs to the last activation, as for PyTorch.
     classes : list or None
-        The labels behind the outputs.
+        The labels of the outputs.
 
     Raises
     ------
     InputError
-        For a layer that we have not; the message names it.
+        For an unsupported layer; the message names it.
     """
     source = f"This Keras {type(model).__name__}"
     if type(model).__name__ != "Sequential" or not hasattr(model, "layers"):
-        raise InputError(f"{source} is no Sequential: only a list of layers, one after the other, can be taken over.")
-    pieces = Pieces(source)
+        raise InputError(f"{source} is not a Sequential: only a sequence of layers can be imported.")
+    assembler = NetworkAssembler(source)
     for layer in model.layers:
-        take(pieces, layer, type(layer).__name__, dict(layer.get_config()), list(layer.get_weights()))
-    network = pieces.network(loss, classes)
-    if not hasattr(model, "predict") or (not pieces.link and type(network.loss).link is not Loss.link
-                                         and network.layers == tuple(pieces.layers)):  # fmt: skip
+        add_layer(assembler, layer, type(layer).__name__, dict(layer.get_config()), list(layer.get_weights()))
+    network = assembler.network(loss, classes)
+    if not hasattr(model, "predict") or (
+        not assembler.link and type(network.loss).link is not Loss.link and network.layers == tuple(assembler.layers)
+    ):
         return network
-    check_agreement(in_float32(network), source, lambda X: model.predict(X, verbose=0))
+    check_agreement(as_float32(network), source, lambda X: model.predict(X, verbose=0))
     return network
 
 
-def take(pieces: Pieces, layer: Any, kind: str, settings: dict[str, Any], weights: list[Array]) -> None:
-    """Take one layer over."""
+def add_layer(
+    assembler: NetworkAssembler, layer: Any, kind: str, settings: dict[str, Any], weights: list[Array]
+) -> None:
+    """Add one Keras layer."""
     what = f"the layer {settings.get('name', kind)!r} ({kind})"
     if kind == "Dense":
-        pieces.dense(weights[0], weights[1] if len(weights) > 1 else None, what)
-        bend(pieces, settings.get("activation", "linear"), what)
+        assembler.add_dense(weights[0], weights[1] if len(weights) > 1 else None, what)
+        add_activation(assembler, settings.get("activation", "linear"), what)
     elif kind == "BatchNormalization":
-        take_norm(pieces, settings, weights, what)
+        add_batch_norm(assembler, settings, weights, what)
     elif kind == "Activation":
-        bend(pieces, settings.get("activation"), what)
+        add_activation(assembler, settings.get("activation"), what)
     elif kind in ("LeakyReLU", "ELU"):
         names = {"LeakyReLU": ("leaky_relu", "slope", 0.3), "ELU": ("elu", "alpha", 1.0)}
         name, letter, usual = names[kind]
-        pieces.activation(name, what, **{letter: settings.get("negative_slope", settings.get("alpha", usual))})
+        assembler.add_activation(name, what, **{letter: settings.get("negative_slope", settings.get("alpha", usual))})
     elif kind in ("ReLU", "Softmax"):
         others = [settings.get(name) for name in ("max_value", "negative_slope", "threshold")]
         if any(others) or settings.get("axis", -1) not in (-1, 1):
-            raise pieces.refusal(what, "with settings that no activation here has")
-        pieces.activation(kind.lower(), what)
+            raise assembler.refusal(what, "with settings that no activation of Workings has")
+        assembler.add_activation(kind.lower(), what)
     elif kind == "Dropout":
-        pieces.dropout(settings["rate"])
+        assembler.add_dropout(settings["rate"])
     elif kind not in ("InputLayer", "Flatten"):
-        raise pieces.refusal(
-            what, "which is none of Dense, BatchNormalization, Dropout, Activation, ReLU, LeakyReLU, ELU"
+        raise assembler.refusal(
+            what, "which is not one of Dense, BatchNormalization, Dropout, Activation, ReLU, LeakyReLU, ELU"
         )
 
 
-def bend(pieces: Pieces, name: Any, what: str) -> None:
-    """Take an activation over by the name it has in Keras."""
+def add_activation(assembler: NetworkAssembler, name: Any, what: str) -> None:
+    """Add an activation by its Keras name."""
     if name == "leaky_relu":
-        pieces.activation(name, what, slope=0.2)  # what Keras means by the name
+        assembler.add_activation(name, what, slope=0.2)  # Keras's default
         return
     if not isinstance(name, str) or name not in NAMES:
-        raise pieces.refusal(what, f"with the activation {name!r:.60}; known are leaky_relu, {', '.join(NAMES)}")
-    pieces.activation(NAMES[name], what)
+        raise assembler.refusal(what, f"with the activation {name!r:.60}; known are leaky_relu, {', '.join(NAMES)}")
+    assembler.add_activation(NAMES[name], what)
 
 
-def take_norm(pieces: Pieces, settings: dict[str, Any], weights: list[Array], what: str) -> None:
-    """Take a BatchNormalization over; its momentum is what stays, ours what moves."""
+def add_batch_norm(assembler: NetworkAssembler, settings: dict[str, Any], weights: list[Array], what: str) -> None:
+    """Add a BatchNormalization; Keras's momentum is the share of the old value, Workings' that of the new."""
     order = [name for name, key in (("gamma", "scale"), ("beta", "center")) if settings.get(key, True)]
     arrays = dict(zip([*order, "running_mean", "running_variance"], weights, strict=True))
     mean = np.asarray(arrays["running_mean"])
     arrays = {"gamma": np.ones_like(mean), "beta": np.zeros_like(mean), **arrays}
-    pieces.batch_norm(arrays, momentum=1 - settings["momentum"], eps=settings["epsilon"], what=what)
+    assembler.add_batch_norm(arrays, momentum=1 - settings["momentum"], eps=settings["epsilon"], what=what)

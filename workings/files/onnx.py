@@ -1,8 +1,9 @@
-"""ONNX: a network as a graph that many runtimes read, and a network of such a graph.
+"""ONNX: export a network as a graph for other runtimes, and import such graphs.
 
-The graph is the program's own statements, node by node, with a table's preprocessing before them and the labels after
-them; rows are a dimension of any length.  Operator set 13 (2020) is used, which every runtime in use has.  What is
-read the other way are graphs of Gemm, MatMul, Add, BatchNormalization and activations, as other libraries write them.
+The exported graph consists of the program's statements, preceded by a table's preprocessing and followed by the
+labels; the number of rows is dynamic.  It uses operator set 13 (2020), which all current runtimes support.  Graphs of
+Gemm, MatMul, Add, BatchNormalization and activations, as other libraries export them, can be imported
+(``onnx_reading.py``).
 """
 
 from __future__ import annotations
@@ -13,10 +14,19 @@ from typing import Any
 import numpy as np
 
 from workings.errors import MissingExtraError
-from workings.files.onnx_nodes import Graph, Nodes, Tensor
+from workings.files.onnx_nodes import NodeWriter, OnnxGraph, Tensor
 from workings.files.onnx_reading import load
-from workings.files.statements import after, before
-from workings.files.verification import Agreement, Exported, Rows, compare, deliver, generated_rows, scale_of, words_of
+from workings.files.statements import input_statements, output_statements
+from workings.files.verification import (
+    Agreement,
+    Exported,
+    GeneratedRows,
+    category_texts,
+    compare,
+    generated_rows,
+    target_scale,
+    write_verified,
+)
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, columns_in
@@ -27,47 +37,47 @@ __all__ = ["export", "load"]
 
 
 def export(network: Model, path: Path) -> Exported:
-    """Write a network as ONNX; where onnxruntime is installed, run it and compare.
+    """Write a network as ONNX; if onnxruntime is installed, run the file and compare.
 
-    The inputs are ``X``, of the network's type; of a network that was trained on a table ``columns``, its columns of
-    numbers in their own units (float64), and ``words``, its columns of words.  The outputs are ``label`` and
-    ``probabilities``, or ``value``.
+    The input is ``X``, in the network's dtype.  For a network that was trained on a table, the inputs are ``columns``,
+    its numeric columns in their original units (float64), and ``words``, its categorical columns as text.  The outputs
+    are ``label`` and ``probabilities``, or ``value``.
 
     Raises
     ------
     MissingExtraError
         If the package onnx is not installed.
     NotCompilableError
-        For a statement that ONNX has no operators for; the message names it.
+        For a statement without ONNX operators; the message names it.
     FileError
-        If what was written predicts something else.
+        If the file's predictions differ.
     """
     try:
         import onnx  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("onnx", "onnx") from error
-    content = Export(network).written().SerializeToString()
+    content = OnnxExport(network).model_proto().SerializeToString()
     rows = generated_rows(network)
-    return deliver(path, {path.name: content}, lambda folder: run(network, folder / path.name, rows))
+    return write_verified(path, {path.name: content}, lambda folder: run(network, folder / path.name, rows))
 
 
-class Export:
-    """One network as a graph."""
+class OnnxExport:
+    """Builds the ONNX graph of one network."""
 
     def __init__(self, network: Model) -> None:
         self.network, self.columns = network, columns_in(network.preprocessing)
-        self.graph = Graph(network.dtype)
+        self.graph = OnnxGraph(network.dtype)
 
-    def written(self) -> Any:
-        """The whole model, checked."""
+    def model_proto(self) -> Any:
+        """Return the checked ONNX model."""
         import onnx
         from onnx import helper
 
         graph, inputs = self.graph, self.inputs()
         graph.names |= {value.name for value in inputs} | {"label", "probabilities", "value", "p"}
-        X = Tensor("X") if self.columns is None else self.assembled(self.columns)
-        p = self.predicted(X)
-        outputs = self.decided(p)
+        X = Tensor("X") if self.columns is None else self.input_tensor(self.columns)
+        p = self.prediction(X)
+        outputs = self.outputs(p)
         model = helper.make_model(
             helper.make_graph(
                 graph.nodes, "network", inputs, outputs,
@@ -81,7 +91,7 @@ class Export:
         return model
 
     def about(self) -> dict[str, str]:
-        """What people may want to know of the file: layers, loss, the columns in their order."""
+        """Return the file's metadata: layers, loss, and the columns in their order."""
         found = {"layers": ", ".join(map(repr, self.network.layers)), "loss": repr(self.network.loss)}
         if self.columns is not None:
             found["columns"] = "\n".join(column.name for column in self.columns.numbers)
@@ -90,32 +100,34 @@ class Export:
         return found
 
     def inputs(self) -> list[Any]:
-        """What the file takes."""
+        """Return the graph's inputs."""
         from onnx import TensorProto, helper
 
         if self.columns is None:
             kind = helper.np_dtype_to_tensor_dtype(self.network.dtype)
             return [helper.make_tensor_value_info("X", kind, ["n", self.network.n_in])]
-        given = [("columns", TensorProto.DOUBLE, len(self.columns.numbers)),
-                 ("words", TensorProto.STRING, len(self.columns.words))]  # fmt: skip
+        given = [
+            ("columns", TensorProto.DOUBLE, len(self.columns.numbers)),
+            ("words", TensorProto.STRING, len(self.columns.words)),
+        ]
         return [helper.make_tensor_value_info(name, kind, ["n", width]) for name, kind, width in given if width]
 
-    def assembled(self, columns: Columns) -> Tensor:
-        """X, put together of a table's columns."""
-        graph, table = self.graph, Graph(np.float64)
+    def input_tensor(self, columns: Columns) -> Tensor:
+        """Add the nodes that encode a table's columns as X."""
+        graph, table = self.graph, OnnxGraph(np.float64)
         table.nodes, table.fixed, table.names = graph.nodes, graph.fixed, graph.names
         scaled: list[Tensor] = []
         if columns.numbers:
-            program = before(columns)
+            program = input_statements(columns)
             read = frozenset().union(*(statement.reads for statement in program.statements))
             known = {"columns": Tensor("columns")}
             known |= {name: table.array(name, values) for name, values in columns.arrays.items() if name in read}
-            numbers = Nodes(table, program, known).write()["numbers"]
+            numbers = NodeWriter(table, program, known).write()["numbers"]
             scaled = [self.column(numbers, index) for index in range(len(columns.numbers))]
         coded = iter(range(len(columns.words)))
         given = iter(scaled)
         pieces = [
-            self.spread(column, self.column(Tensor("words"), next(coded)))
+            self.one_hot(column, self.column(Tensor("words"), next(coded)))
             if isinstance(column, CategoryColumn)
             else next(given)
             for column in columns.columns
@@ -123,11 +135,11 @@ class Export:
         return graph.cast(graph.node("Concat", pieces, axis=1), self.network.dtype)
 
     def column(self, tensor: Tensor, index: int) -> Tensor:
-        """One column of an array, of shape (n, 1)."""
+        """Select one column of an array, of shape (n, 1)."""
         return self.graph.node("Gather", [tensor, self.graph.whole(index)], axis=1)
 
-    def spread(self, column: CategoryColumn, words: Tensor) -> Tensor:
-        """One column for each category, 1 where it is the row's; an empty text is a gap."""
+    def one_hot(self, column: CategoryColumn, words: Tensor) -> Tensor:
+        """One-hot encode a categorical column; empty text is a missing value."""
         keys, codes = list(column.categories), list(range(column.width))
         if column.fill is not None and "" not in keys:
             keys, codes = [*keys, ""], [*codes, column.categories.index(column.fill)]
@@ -137,22 +149,22 @@ class Export:
         is_it = self.graph.node("Equal", [code, self.graph.whole(*range(column.width))])
         return self.graph.cast(is_it, np.float64)
 
-    def predicted(self, X: Tensor) -> Tensor:
-        """The network's own statements."""
+    def prediction(self, X: Tensor) -> Tensor:
+        """Add the nodes of the network's statements."""
         network, program = self.network, self.network.inference.needed_for("p")
         arrays = {**network.parameters, **network.statistics}
         known = {"X": X, **{name: self.graph.array(name, np.array(values)) for name, values in arrays.items()}}
         widths = network.shapes(program) | {"X": ("n", network.n_in or 1)}
-        return Nodes(self.graph, program, known, widths).write()["p"]
+        return NodeWriter(self.graph, program, known, widths).write()["p"]
 
-    def decided(self, p: Tensor) -> list[Any]:
-        """Labels and probabilities, or values."""
+    def outputs(self, p: Tensor) -> list[Any]:
+        """Add the outputs: label and probabilities, or value."""
         network, graph = self.network, self.graph
         kind = network.targets.kind
-        statements = after(network, self.columns)
+        statements = output_statements(network, self.columns)
         if kind not in ("classes", "labels"):
             return [self.value(p)]
-        found = Nodes(graph, statements, {"p": p}).write()
+        found = NodeWriter(graph, statements, {"p": p}).write()
         best = found["best"] if kind == "classes" else graph.cast(found["chosen"], np.int64)
         if network.targets.has_labels and kind == "labels":
             best = graph.node("Squeeze", [best, graph.whole(1)])
@@ -167,18 +179,18 @@ class Export:
         ]
 
     def value(self, p: Tensor) -> Any:
-        """The prediction in the target's own unit."""
-        statements = after(self.network, self.columns)
+        """Add the output that holds predictions in the target's original unit."""
+        statements = output_statements(self.network, self.columns)
         if not statements.statements:
             return self.output("value", p)
-        table = Graph(np.float64)
+        table = OnnxGraph(np.float64)
         table.nodes, table.fixed, table.names = self.graph.nodes, self.graph.fixed, self.graph.names
         return self.output(
-            "value", Nodes(table, statements, {"p": table.cast(p, np.float64)}).write()["value"], np.float64
+            "value", NodeWriter(table, statements, {"p": table.cast(p, np.float64)}).write()["value"], np.float64
         )
 
     def output(self, name: str, tensor: Tensor, like: Any = None, wide: bool = True) -> Any:
-        """One output under its name."""
+        """Add one named output."""
         from onnx import TensorProto, helper
 
         self.graph.nodes.append(helper.make_node("Identity", [tensor.name], [name], name=name))
@@ -191,8 +203,8 @@ class Export:
         return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), ["n", width])
 
 
-def run(network: Model, path: Path, rows: Rows) -> Agreement | None:
-    """Run a file with onnxruntime and compare; None where it is not installed."""
+def run(network: Model, path: Path, rows: GeneratedRows) -> Agreement | None:
+    """Run a file with onnxruntime and compare; None if it is not installed."""
     try:
         import onnxruntime
     except ImportError:
@@ -201,16 +213,18 @@ def run(network: Model, path: Path, rows: Rows) -> Agreement | None:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     columns = columns_in(network.preprocessing)
-    given = {"X": rows.X} if columns is None else {"columns": rows.numbers, "words": words_of(columns, rows.codes)}
+    given = (
+        {"X": rows.X} if columns is None else {"columns": rows.numbers, "words": category_texts(columns, rows.codes)}
+    )
     known = {value.name for value in session.get_inputs()}
     names = [value.name for value in session.get_outputs()]
     found = dict(zip(names, session.run(names, {k: v for k, v in given.items() if k in known}), strict=True))
     runtime = f"onnxruntime {onnxruntime.__version__}"
-    return compare(runtime, network, rows, outputs_in(network, found), labels_in(network, found), scale_of(network))
+    return compare(runtime, network, rows, outputs_in(network, found), labels_in(network, found), target_scale(network))
 
 
 def outputs_in(network: Model, found: dict[str, Array]) -> Array:
-    """The outputs behind what a file gives: of two labels with one output, the second's probability."""
+    """Return the network outputs from a file's outputs; for binary labels, the second label's probability."""
     if "value" in found:
         return found["value"]
     both = network.targets.kind == "labels" and network.n_out == 1
@@ -218,7 +232,7 @@ def outputs_in(network: Model, found: dict[str, Array]) -> Array:
 
 
 def labels_in(network: Model, found: dict[str, Array]) -> Array | None:
-    """The labels that a file gives, as the network gives them."""
+    """Return the labels from a file's outputs, in the network's dtype; None if there are none."""
     if "label" not in found or network.classes is None:
         return found.get("label")
     return np.asarray(found["label"].tolist(), dtype=network.classes.dtype)

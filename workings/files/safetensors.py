@@ -1,8 +1,7 @@
 """Network files: safetensors, with the architecture as JSON in the header.
 
-The numbers lie in the file as they are in memory, so predictions are equal to the last bit; nothing
-is pickled and nothing in a file is ever executed.  Files are written to a temporary name and
-renamed, so there is a whole file or none.  ``docs/file-format.md`` describes the format.
+Arrays are stored as in memory, so a loaded network's predictions have the same bits.  Nothing is pickled, and loading
+executes nothing from the file.  Writes are atomic.  ``docs/file-format.md`` describes the format.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from safetensors.numpy import save as pack_tensors
 
 from workings.activations import ACTIVATIONS, Activation, activation_named
 from workings.errors import FileError, InputError, WorkingsError, WorkingsWarning, unknown_name
-from workings.files.verification import Agreement, Exported, compare, deliver, generated_rows
+from workings.files.verification import Agreement, Exported, compare, generated_rows, write_verified
 from workings.layers import LAYERS, Dense, Layer, numbered
 from workings.losses import LOSSES, Loss
 from workings.model.model import Model
@@ -37,29 +36,32 @@ from workings.version import __version__
 
 FORMAT = "workings"
 VERSION = 1
-MOST_HEADER = 100_000_000  # bytes of header that safetensors itself allows
+MOST_HEADER = 100_000_000  # the limit of safetensors itself, in bytes
 MOST_UNITS = 10_000_000
-PICKLED = "is not read here, because a pickle can run code: load it where it was made, and hand it over to"
-OTHER_READERS = {  # what reads files of other kinds
+PICKLED = "is not read, because a pickle can run code: load it in the program that created it, and pass it to"
+OTHER_READERS = {  # how to read other file types
     ".json": "JSON is read by Network.from_json.",
     ".onnx": "ONNX is read by Network.from_onnx.",
-    **dict.fromkeys((".pt", ".pth"), f"A file of PyTorch {PICKLED} Network.from_torch(module)."),
-    **dict.fromkeys((".keras", ".h5"), "A file of Keras is not read here, because it can name code: load it with "
-                    "Keras, and hand it over to Network.from_keras(model)."),
-    **dict.fromkeys((".pkl", ".pickle", ".joblib"), f"It {PICKLED} Network.from_sklearn(estimator)."),
-}  # fmt: skip
-MOST_LAYERS = 1000  # of a network that is read: the program's length, and the time to write it, grow with them
+    **dict.fromkeys((".pt", ".pth"), f"A PyTorch file {PICKLED} Network.from_torch(module)."),
+    **dict.fromkeys(
+        (".keras", ".h5"),
+        "A Keras file is not read, because it can refer to code: load it with "
+        "Keras, and pass it to Network.from_keras(model).",
+    ),
+    **dict.fromkeys((".pkl", ".pickle", ".joblib"), f"A pickle {PICKLED} Network.from_sklearn(estimator)."),
+}
+MOST_LAYERS = 1000  # limit when reading: the program's length and the time to generate it grow with the layers
 
 
 def save(network: Model, path: str | Path) -> Path:
-    """Write a network: architecture, parameters, statistics, classes and preprocessing.
+    """Write a network: architecture, parameters, statistics, classes, preprocessing and history.
 
     Raises
     ------
     InputError
         If the network has no parameters yet.
     FileError
-        If the file cannot be written; nothing half-written is left.
+        If the file cannot be written; an existing file is unchanged.
     """
     network.check_built()
     tensors = {**network.parameters, **network.statistics}
@@ -79,20 +81,20 @@ def export(network: Model, path: Path) -> Exported:
     rows = generated_rows(network)
 
     def check(folder: Path) -> Agreement:
-        again = load(folder / path.name, custom=own_things(network))
+        again = load(folder / path.name, custom=custom_objects(network))
         return compare("read back", network, rows, again.outputs(rows.X, engine="reference"))
 
-    return deliver(path, {path.name: content}, check)
+    return write_verified(path, {path.name: content}, check)
 
 
-def own_things(network: Model) -> list[Any]:
-    """The activations and classes that a network was made with, as ``custom`` wants them."""
+def custom_objects(network: Model) -> list[Any]:
+    """Return a network's activations and the classes of its parts, for the argument ``custom``."""
     kinds = {type(thing) for thing in (*network.layers, network.loss, *network.regularizers)}
     return [*kinds, *(layer.bend for layer in network.layers)]
 
 
 def description_of(network: Model) -> dict[str, Any]:
-    """All that a file says about a network: what it is, the versions it was made with, how it was trained."""
+    """Return the description stored in a file: the network, the versions of the software, and the history."""
     about = {
         "version": VERSION,
         "written_by": __version__,
@@ -110,12 +112,12 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model
     path : path
         The file.
     custom : activations and classes
-        Your own activations, layers, losses and regularizers that the network was made with.
+        User-defined activations, layers, losses and regularizers of the network.
 
     Raises
     ------
     FileError
-        For a file that is missing, damaged, foreign, or written by a newer version.
+        For a file that is missing, damaged, not a Workings network, or written by a newer version.
     """
     try:
         tensors, about = read_file(Path(path))
@@ -126,20 +128,22 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model
 
 
 def network_of(
-    path: str | Path, about: Mapping[str, Any], arrays: Callable[[], Mapping[str, Array]],
+    path: str | Path,
+    about: Mapping[str, Any],
+    arrays: Callable[[], Mapping[str, Array]],
     custom: Iterable[Activation | type],
-) -> Model:  # fmt: skip
-    """Make the network that a file describes, with its arrays.
+) -> Model:
+    """Build the network that a file describes, with its arrays.
 
     Raises
     ------
     FileError
-        If description and arrays do not hold together.
+        If description and arrays are inconsistent.
     """
-    own_things = (custom,) if isinstance(custom, (Activation, type)) else tuple(custom)
-    with holding_together(path), warnings.catch_warnings():
-        warnings.simplefilter("ignore", WorkingsWarning)  # was given when the network was made
-        network = network_from(about["network"], own_things)
+    custom_objects = (custom,) if isinstance(custom, (Activation, type)) else tuple(custom)
+    with errors_as_file_error(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore", WorkingsWarning)  # warnings were issued when the network was created
+        network = network_from(about["network"], custom_objects)
         tensors = arrays()
         check_arrays(tensors, expected_shapes(network), network)
         network.place(network.n_in or 1, tensors)
@@ -149,25 +153,25 @@ def network_of(
 
 
 @contextmanager
-def holding_together(path: str | Path) -> Iterator[None]:
-    """Whatever a description that contradicts itself leads to, it is a FileError."""
+def errors_as_file_error(path: str | Path) -> Iterator[None]:
+    """Convert any error that an inconsistent description causes to a FileError."""
     try:
         yield
     except FileError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError, WorkingsError) as error:
-        raise FileError(f"{path} is a Workings file, but its description does not hold together: {error}") from error
+        raise FileError(f"{path} is a Workings file, but its description is inconsistent: {error}") from error
 
 
 # -- describing a network in JSON, and back -------------------------------------------------
 
 
 def describe_network(network: Model) -> dict[str, Any]:
-    """Everything about a network but its arrays, as plain JSON values."""
+    """Return a description of a network without its arrays, as plain JSON values."""
     if network.edits:
         raise InputError(
-            f"This network's program was edited ({', '.join(target for target, _ in network.edits)}), and a file holds "
-            f"no statements: whoever reads it would get the right ones. Save the network from which it was made."
+            f"This network's program was edited ({', '.join(target for target, _ in network.edits)}), and a file does "
+            f"not store statements, so loading would restore the original ones. Save the original network."
         )
     classes = network.classes
     return {
@@ -182,12 +186,12 @@ def describe_network(network: Model) -> dict[str, Any]:
 
 
 def describe_object(thing: Any) -> dict[str, Any]:
-    """The class and the fields of a description."""
+    """Return the class name and the fields of a loss or regularizer."""
     return {"kind": type(thing).__name__, **dataclasses.asdict(thing)}
 
 
 def describe_layer(layer: Layer) -> dict[str, Any]:
-    """The class and the fields of a layer; first values are left out, because the arrays are there."""
+    """Return the class name and the fields of a layer, without initializers, because the file holds the arrays."""
     found: dict[str, Any] = {"kind": type(layer).__name__}
     for field in dataclasses.fields(layer):
         value = getattr(layer, field.name)
@@ -200,18 +204,18 @@ def describe_layer(layer: Layer) -> dict[str, Any]:
 
 
 def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Model:
-    """Make the network that a description tells of, without its arrays."""
+    """Build a network from its description, without its arrays."""
     if len(about["layers"]) > MOST_LAYERS:
         raise FileError(f"The file describes {len(about['layers']):,} layers; at most {MOST_LAYERS:,} are read.")
     layers = [layer_from(layer, custom) for layer in about["layers"]]
-    loss = object_from(about["loss"], {**LOSSES, **own(custom, Loss)}, "loss")
-    known = {**REGULARIZERS, **own(custom, Regularizer)}
+    loss = object_from(about["loss"], {**LOSSES, **classes_by_name(custom, Loss)}, "loss")
+    known = {**REGULARIZERS, **classes_by_name(custom, Regularizer)}
     regularizers = [object_from(r, known, "regularizer") for r in about["regularizers"]]
     n_in = about["n_in"]
     if isinstance(n_in, bool) or not isinstance(n_in, int) or not 0 < n_in <= MOST_UNITS:
         raise FileError(f"The file gives {n_in!r} as the number of inputs.")
     network = Model(layers, loss=loss, regularizer=regularizers, seed=0, dtype=about["dtype"])
-    network.n_in, network.rng_made = n_in, None  # its parameters do not come from a seed
+    network.n_in, network.rng_made = n_in, None  # the parameters do not come from a seed
     if about["classes"] is not None:
         network.targets = dataclasses.replace(network.targets, classes=classes_from(about["classes"], network))
     network.preprocessing = about["preprocessing"]
@@ -219,7 +223,7 @@ def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Model:
 
 
 def classes_from(values: Any, network: Model) -> Array:
-    """The labels behind the outputs, if they are as many as these, of one kind, and all different."""
+    """Check stored class labels: distinct, of one type, and one for each output."""
     count = network.n_out if network.loss.target == "classes" else 2
     kinds = {type(value) for value in values} if isinstance(values, list) else set()
     if len(kinds) != 1 or not kinds <= {str, int, bool} or len(values) != count or len(set(values)) != count:
@@ -231,40 +235,40 @@ def classes_from(values: Any, network: Model) -> Array:
 
 
 def layer_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Layer:
-    """Make one layer of its description."""
+    """Build one layer from its description."""
     fields = dict(about)
     if "activation" in fields:
         wanted = fields["activation"]
         known = {**ACTIVATIONS, **{a.name: a for a in custom if isinstance(a, Activation)}}
         if wanted["name"] not in known:
             raise FileError(
-                f"The network uses an activation of its own, {wanted['name']!r}: pass it with the path, "
+                f"The network uses the user-defined activation {wanted['name']!r}: pass it with the path, "
                 f"custom=[{wanted['name']}]."
             )
         record = known[wanted["name"]].with_constants(**wanted["constants"])
         fields["activation"] = record.name if record == ACTIVATIONS.get(record.name) else record
-    layer: Layer = object_from(fields, {**LAYERS, **own(custom, Layer)}, "layer")
+    layer: Layer = object_from(fields, {**LAYERS, **classes_by_name(custom, Layer)}, "layer")
     if isinstance(layer, Dense) and layer.units > MOST_UNITS:
-        raise FileError(f"The file asks for a layer of {layer.units} units.")
+        raise FileError(f"The file describes a layer of {layer.units} units.")
     return layer
 
 
 def object_from(about: Mapping[str, Any], known: Mapping[str, type], what: str) -> Any:
-    """Make a layer, loss or regularizer of its class and fields."""
+    """Build a layer, loss or regularizer from its class name and fields."""
     fields = dict(about)
     kind = fields.pop("kind")
     if kind not in known:
-        raise FileError(f"{unknown_name(what, kind, known)} If it is your own, pass it with the path, custom=[…].")
+        raise FileError(f"{unknown_name(what, kind, known)} If it is user-defined, pass it with the path, custom=[…].")
     return known[kind](**fields)
 
 
-def own(custom: tuple[Any, ...], base: type) -> dict[str, type]:
-    """The user's own classes of one kind by name."""
+def classes_by_name(custom: tuple[Any, ...], base: type) -> dict[str, type]:
+    """Return the user-defined classes of one kind by name."""
     return {kind.__name__: kind for kind in custom if isinstance(kind, type) and issubclass(kind, base)}
 
 
 def check_arrays(tensors: Mapping[str, Array], expected: Mapping[str, tuple[int, ...]], network: Model) -> None:
-    """Refuse a file in which an array is missing, or of another shape or type, or not finite."""
+    """Raise if an array is missing, has a wrong shape or dtype, or is not finite."""
     for name, shape in expected.items():
         if name not in tensors:
             raise FileError(f"The file has no array {name!r} of shape {shape}.")
@@ -276,7 +280,7 @@ def check_arrays(tensors: Mapping[str, Array], expected: Mapping[str, tuple[int,
 
 
 def expected_shapes(network: Model) -> dict[str, tuple[int, ...]]:
-    """The shape of each array that a network needs, found without drawing numbers."""
+    """Return the shape of each array of a network, without drawing initial values."""
     shapes: dict[str, tuple[int, ...]] = {}
     width = network.n_in or 1
     for layer, number in numbered(network.layers):
@@ -289,7 +293,7 @@ def expected_shapes(network: Model) -> dict[str, tuple[int, ...]]:
 
 
 def write_file(path: Path, tensors: Mapping[str, Array], about: Mapping[str, Any]) -> Path:
-    """Write arrays and their description in one safe move."""
+    """Write arrays and their description atomically."""
     text = json.dumps(about, default=plain)
     content = pack_tensors({name: np.ascontiguousarray(a) for name, a in tensors.items()}, {FORMAT: text})
     write_bytes(path, content)
@@ -297,14 +301,14 @@ def write_file(path: Path, tensors: Mapping[str, Array], about: Mapping[str, Any
 
 
 def plain(value: Any) -> Any:
-    """NumPy's numbers as Python's."""
+    """Convert NumPy scalars to Python numbers for JSON."""
     if isinstance(value, np.generic):
         return value.item()
     raise InputError(f"{value!r} cannot be written to a file.")
 
 
 def read_file(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Read arrays and their description; refuse whatever is not one of our files."""
+    """Read arrays and their description; raise for any other file."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -313,24 +317,24 @@ def read_file(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
         tensors = parse_tensors(content)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise FileError(f"{path} is damaged or cut short: {error}. Write it anew or fetch it again.") from error
+        raise FileError(f"{path} is damaged or truncated: {error}. Write or copy it again.") from error
     return tensors, about
 
 
 def description_in(content: bytes, path: Path) -> dict[str, Any]:
-    """Find our JSON in the header of a safetensors file.
+    """Read the description from the header of a safetensors file.
 
-    The library that reads the arrays does not hand out the header of bytes, so its eight bytes of
-    length and its JSON are read here.
+    The safetensors library does not return the header when it parses bytes, so the eight bytes of the header's length
+    and its JSON are parsed here.
     """
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(len(content) - 8, MOST_HEADER):
-        raise FileError(f"{path} is not a safetensors file, or is cut short: it has {len(content):,} bytes.")
+        raise FileError(f"{path} is not a safetensors file, or is truncated: it has {len(content):,} bytes.")
     try:
         header = json.loads(content[8 : 8 + length])
         text = header["__metadata__"][FORMAT]
         about = json.loads(text)
-        about["version"]  # a table that has one
+        about["version"]  # raises if the description has no version
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileError(
             f"{path} is not a Workings network: it has no Workings description in its header. "
@@ -340,7 +344,7 @@ def description_in(content: bytes, path: Path) -> dict[str, Any]:
 
 
 def checked_about(about: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
-    """Refuse a description of another version, or of no network."""
+    """Raise for an unsupported format version, or a description without a network."""
     version = about.get("version")
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version < math.inf:
         raise FileError(f"{path} has {version!r} as the version of its format.")

@@ -1,8 +1,8 @@
-"""scikit-learn: a network of a fitted MLPClassifier or MLPRegressor, alone or at the end of a Pipeline.
+"""scikit-learn: import a fitted MLPClassifier or MLPRegressor, alone or at the end of a Pipeline.
 
-Weights, activation, classes and the link at the end are taken over; what belongs to the fitting (its optimizer, its
-``alpha``) is left behind, because a prediction needs none of it.  The steps of a Pipeline, and the names of a table's
-columns, become the network's ``preprocessing`` (``pipelines.py``).
+Weights, activation, classes and link are imported.  Settings of the training, such as the optimizer and ``alpha``, are
+not, because predictions do not need them.  The steps of a Pipeline, and the names of a table's columns, become the
+network's ``preprocessing`` (``pipelines.py``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import copy
 from typing import Any
 
 from workings.errors import InputError
-from workings.files.assembling import Pieces, check_agreement
+from workings.files.assembling import NetworkAssembler, check_agreement
 from workings.files.pipelines import WRAPPERS, from_pipeline, is_of
 from workings.losses import Loss
 from workings.model.model import Model
@@ -27,20 +27,20 @@ TAKEN = (
 
 
 def from_sklearn(estimator: Any, *, loss: str | Loss | None = None) -> Model:
-    """Make a network of a fitted estimator; the two are compared on generated rows.
+    """Import a fitted estimator as a network; the two are compared on generated rows.
 
     Parameters
     ----------
     estimator : MLPClassifier, MLPRegressor, or a Pipeline, search or TransformedTargetRegressor that ends with one
-        Fitted.  Of one of this library's own estimators, its network is given.  The steps before it, and the names
-        of the columns it was fitted with, become the network's ``preprocessing``.
+        A fitted estimator.  For an estimator of this library, its network is returned.  The steps before it, and
+        the names of the columns it was fitted with, become the network's ``preprocessing``.
     loss : Loss or None
-        What the network is to be trained with from here on; by default what its last activation belongs to.
+        The loss for further training; by default the one that belongs to the last activation.
 
     Raises
     ------
     InputError
-        If it is not fitted, has no MLP at its end, has a step that cannot be taken over, or predicts something else.
+        If it is not fitted, has no MLP at its end, has an unsupported step, or predicts different values.
     """
     if is_of(estimator, WRAPPERS) or hasattr(estimator, "feature_names_in_"):
         return from_pipeline(estimator, lambda last: network_of(last, loss))
@@ -48,35 +48,35 @@ def from_sklearn(estimator: Any, *, loss: str | Loss | None = None) -> Model:
 
 
 def network_of(estimator: Any, loss: str | Loss | None) -> Model:
-    """The network of an estimator alone."""
+    """Import an MLP without preprocessing."""
     if isinstance(getattr(estimator, "network_", None), Model):
         own: Model = estimator.network_
         return own
     source = f"This {type(estimator).__name__}"
     check_kind(estimator, source)
-    pieces = Pieces(source)
+    assembler = NetworkAssembler(source)
     bends = [estimator.activation] * (len(estimator.coefs_) - 1) + [estimator.out_activation_]
     for number, (W, b, bend) in enumerate(zip(estimator.coefs_, estimator.intercepts_, bends, strict=True), start=1):
         if bend not in CALLED:
             raise InputError(f"{source} has the activation {bend!r}; known are {', '.join(CALLED)}.")
-        pieces.dense(W, b, f"coefs_[{number - 1}]")
-        pieces.activation(CALLED[bend], f"the activation {bend!r}")
+        assembler.add_dense(W, b, f"coefs_[{number - 1}]")
+        assembler.add_activation(CALLED[bend], f"the activation {bend!r}")
     labels = getattr(estimator, "classes_", None)
-    is_multilabel = labels is not None and pieces.link != "softmax" and pieces.width != 1
-    network = pieces.network(loss, None if is_multilabel else labels)
-    unnamed = copy.copy(estimator)  # generated rows have no names of columns, of which scikit-learn would warn
+    is_multilabel = labels is not None and assembler.link != "softmax" and assembler.width != 1
+    network = assembler.network(loss, None if is_multilabel else labels)
+    unnamed = copy.copy(estimator)  # generated rows have no column names, which scikit-learn would warn about
     vars(unnamed).pop("feature_names_in_", None)
     predict = unnamed.predict_proba if hasattr(unnamed, "predict_proba") else unnamed.predict
     return check_agreement(network, source, predict)
 
 
 def check_kind(estimator: Any, source: str) -> None:
-    """Refuse what is no MLP, or not fitted."""
+    """Raise unless an estimator is a fitted MLP."""
     if all(hasattr(estimator, name) for name in ("coefs_", "intercepts_", "out_activation_")):
         return
     if type(estimator).__name__ in ("MLPClassifier", "MLPRegressor"):
         raise InputError(f"{source} is not fitted, so it has no weights: call fit first.")
     raise InputError(
-        f"{source} is no network: it has no coefs_, intercepts_ and out_activation_, the weights and biases of layers. "
+        f"{source} is not a network: it has no coefs_, intercepts_ and out_activation_. "
         f"Network.from_sklearn takes {TAKEN}."
     )

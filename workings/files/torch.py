@@ -1,8 +1,8 @@
-"""PyTorch: a network as a ``state_dict`` with the code of its ``nn.Sequential``, and a network of an ``nn.Sequential``.
+"""PyTorch: export a network as a ``state_dict`` with the code of an ``nn.Sequential``, and import an ``nn.Sequential``.
 
-Weights go to two files, one that ``torch.load(…, weights_only=True)`` reads and one in safetensors, and the code to a
-Python file beside them.  PyTorch's own files are not read, because they are pickles, which run what is in them; a
-module that is alive is taken over.
+The weights are written to two files, one for ``torch.load(…, weights_only=True)`` and one in safetensors, and the code
+to a Python file.  PyTorch files are not read, because they are pickles, which can run code; a module in memory can be
+imported.
 """
 
 from __future__ import annotations
@@ -18,8 +18,17 @@ from safetensors.numpy import save as pack_tensors
 
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import InputError, MissingExtraError, ProgramError
-from workings.files.assembling import Pieces, check_agreement
-from workings.files.verification import Agreement, Exported, Rows, compare, deliver, generated_rows, given_of, scale_of
+from workings.files.assembling import NetworkAssembler, check_agreement
+from workings.files.verification import (
+    Agreement,
+    Exported,
+    GeneratedRows,
+    compare,
+    generated_rows,
+    model_inputs,
+    target_scale,
+    write_verified,
+)
 from workings.layers import BatchNorm, Dense, Dropout
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.model.model import Model
@@ -31,13 +40,13 @@ from workings.tables.columns import CategoryColumn, Columns, columns_in, filled,
 from workings.version import __version__
 
 OWN_COLUMNS = """\
-It takes a table's own columns. `columns`: those of numbers in their own units, float64, of shape (n, columns); a gap
-is NaN. `categories`: for each column of words the place of the word in its list, int64, of shape (n, columns of
-words); a gap is -1, and any other number is a word that the network does not know."""
+It takes the columns of a table. `columns`: the numeric columns in their original units, float64, of shape
+(n, columns); a missing value is NaN. `categories`: the index of the category in each categorical column's list,
+int64, of shape (n, categorical columns); -1 is a missing value, and any other number is an unknown category."""
 
 
 def load_torch() -> Any:
-    """Import PyTorch, or say which extra brings it."""
+    """Import PyTorch; raise an error that names the extra if it is not installed."""
     try:
         import torch
     except ImportError as error:
@@ -51,18 +60,17 @@ def load_torch() -> Any:
 def export(network: Model, path: Path) -> Exported:
     """Write ``NAME.pt``, ``NAME_torch.safetensors`` and ``NAME_torch.py``; run them and compare.
 
-    Of a network that was trained on a table, the module takes the table's own columns.  It predicts what the network
-    predicts, so it ends with the loss's link: take that off before training it with a loss of PyTorch that applies its
-    own.
+    For a network that was trained on a table, the module takes the table's columns.  Its predictions equal the
+    network's, so it ends with the loss's link: remove the link before training with a PyTorch loss that applies it.
 
     Raises
     ------
     MissingExtraError
         If PyTorch is not installed.
     ProgramError
-        For an activation or layer that PyTorch has not; the message names it.
+        For an activation or layer without a PyTorch counterpart; the message names it.
     FileError
-        If the module predicts something else.
+        If the module's predictions differ.
     """
     torch = load_torch()
     state, rows = state_of(network), generated_rows(network)
@@ -73,41 +81,43 @@ def export(network: Model, path: Path) -> Exported:
         f"{path.stem}_torch.safetensors": pack_tensors(state),
         f"{path.stem}_torch.py": code_of(network, path).encode(),
     }
-    return deliver(path, contents, lambda folder: run(network, folder, path, rows))
+    return write_verified(path, contents, lambda folder: run(network, folder, path, rows))
 
 
 def modules_of(network: Model) -> tuple[list[str], dict[str, str]]:
-    """The modules as code, and the place of each of our arrays: ``"W1": "0.weight"``, which holds W1 transposed."""
+    """Return the modules as code, and the location of each array: ``"W1": "0.weight"``, which holds W1 transposed."""
     for layer in network.layers:
         if not isinstance(layer, (Dense, BatchNorm, Dropout)):
-            raise ProgramError(f"PyTorch has no module for {layer!r}: write the network as ONNX or C instead.")
+            raise ProgramError(f"PyTorch has no module for {layer!r}: export the network as ONNX or C instead.")
         check_bend(layer.bend)
-    told = sequential(network)
-    places = {name: place.removeprefix("model[").replace("]", "", 1) for name, place in told.places.items()}
-    return [*told.modules, *link_of(network.loss)], places
+    code = sequential(network)
+    places = {name: place.removeprefix("model[").replace("]", "", 1) for name, place in code.places.items()}
+    return [*code.modules, *link_of(network.loss)], places
 
 
 def check_bend(bend: Activation) -> None:
-    """Refuse an activation that PyTorch has no module for."""
+    """Raise for an activation without a PyTorch module."""
     known = ACTIVATIONS.get(bend.name)
     is_usual = known is not None and known.function is bend.function
     has_module = bend.name in MODULES or bend.name == "identity"
     if not (is_usual and has_module) or (bend.name == "selu" and bend != known):
-        raise ProgramError(f"PyTorch has no module for the activation {bend.name!r}: write ONNX or C instead.")
+        raise ProgramError(f"PyTorch has no module for the activation {bend.name!r}: export ONNX or C instead.")
 
 
 def link_of(loss: Loss) -> Iterator[str]:
-    """The module of the loss's link, if it has one."""
+    """Yield the module of the loss's link, if it has one."""
     modules = {type(CrossEntropy()).link: "nn.Softmax(dim=1)", type(BinaryCrossEntropy()).link: "nn.Sigmoid()"}
     link = type(loss).link
     if link in modules:
         yield modules[link]
     elif link is not Loss.link:
-        raise ProgramError(f"PyTorch has no module for {link.__name__}, the link of {loss!r}: write ONNX or C instead.")
+        raise ProgramError(
+            f"PyTorch has no module for {link.__name__}, the link of {loss!r}: export ONNX or C instead."
+        )
 
 
 def state_of(network: Model) -> dict[str, Array]:
-    """The arrays under the names that PyTorch gives them; of a table, with what its numbers are standardized with."""
+    """Return the arrays by their PyTorch names; for a table, with the buffers for standardization."""
     places, arrays = modules_of(network)[1], {**network.parameters, **network.statistics}
     state = {place: np.ascontiguousarray(arrays[name].T) for name, place in places.items()}
     counted = [place.partition(".")[0] for name, place in places.items() if name.startswith("running_mean")]
@@ -119,32 +129,32 @@ def state_of(network: Model) -> dict[str, Array]:
 
 
 def code_of(network: Model, path: Path) -> str:
-    """The Python file that makes the module and gives it its weights."""
+    """Return the Python file that creates the module and loads its weights."""
     modules = ",\n".join(f"    {module}" for module in modules_of(network)[0])
     precision = ".double()" if network.dtype == np.float64 else ""
     sequential = f"nn.Sequential(\n{modules},\n){precision}"
     columns = columns_in(network.preprocessing)
     lines = [f'"""A neural network for PyTorch; written by Workings {__version__}.', ""]
-    lines += ["It gives what the network predicts" + (f"; its last module is the link of {network.loss!r}."
-                                                      if list(link_of(network.loss)) else ".")]  # fmt: skip
+    ending = f"; its last module is the link of {network.loss!r}." if list(link_of(network.loss)) else "."
+    lines += ["Its outputs are the network's predictions" + ending]
     lines += [] if columns is None else ["", OWN_COLUMNS]
     model = [f"model = {sequential}"] if columns is None else table_lines(network, columns, sequential)
     return "\n".join([
         *lines, '"""', "", "from pathlib import Path", "", "import torch", "from torch import nn", "",
         *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]), *model,
-        f'weights = Path(__file__).with_name({path.name!r})  # the same stands in the file in safetensors',
+        f'weights = Path(__file__).with_name({path.name!r})  # the safetensors file holds the same',
         "model.load_state_dict(torch.load(weights, weights_only=True))", "model.eval()", "",
     ])  # fmt: skip
 
 
 def buffers_of(columns: Columns) -> dict[str, Array]:
-    """What the columns of numbers are standardized with, as far as it is needed."""
+    """Return the arrays for standardizing and filling numeric columns, as far as needed."""
     needed = {"column_mean", "column_std"} | ({"column_fill"} if columns.have_fills else set())
     return {name: array for name, array in columns.arrays.items() if name in needed} if columns.numbers else {}
 
 
 def table_lines(network: Model, columns: Columns, sequential: str) -> list[str]:
-    """The module that takes a table's own columns, and its network."""
+    """Return the code of a module that takes a table's columns."""
     given = ", ".join(name for name, some in (("columns", columns.numbers), ("categories", columns.words)) if some)
     p = f"self.network(self.features({given}))"
     mean, std = map(repr, columns.scale or (0.0, 1.0))
@@ -156,18 +166,18 @@ def table_lines(network: Model, columns: Columns, sequential: str) -> list[str]:
     return [
         f"columns = {[column.name for column in columns.numbers]!r}",
         f"categories = { {column.name: list(column.categories) for column in columns.words}!r}", "", "",
-        "class Model(nn.Module):", '    """The network with the columns of its table before it."""', "",
+        "class Model(nn.Module):", '    """The network with the preprocessing of its table."""', "",
         "    def __init__(self):", "        super().__init__()", *buffers,
         "        self.network = " + sequential.replace("\n", "\n        "), "",
-        f"    def features(self, {given}):", '        """What the network takes."""',
+        f"    def features(self, {given}):", '        """Return the input of the network."""',
         *(f"        {line}" for line in feature_lines(columns, str(network.dtype))), "",
-        f"    def forward(self, {given}):", '        """What is predicted."""', f"        return {value}", "", "",
+        f"    def forward(self, {given}):", '        """Return the predictions."""', f"        return {value}", "", "",
         "model = Model()",
     ]  # fmt: skip
 
 
 def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:
-    """X, put together of a table's columns."""
+    """Yield the lines that encode a table's columns as X."""
     if columns.numbers:
         x = (
             told(filled, x="columns", fill="self.column_fill").replace("np.", "torch.")
@@ -190,56 +200,57 @@ def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:
     yield f"return torch.cat([part.to(torch.{dtype}) for part in parts], dim=1)"
 
 
-def run(network: Model, folder: Path, path: Path, rows: Rows) -> Agreement:
-    """Run the code that was written and compare."""
+def run(network: Model, folder: Path, path: Path, rows: GeneratedRows) -> Agreement:
+    """Run the exported code and compare."""
     import runpy
 
     torch = load_torch()
     model = runpy.run_path(str(folder / f"{path.stem}_torch.py"))["model"]
     with torch.no_grad():
-        p = model(*map(torch.from_numpy, given_of(network, rows).values())).numpy()
-    return compare(f"PyTorch {torch.__version__}", network, rows, p, scale=scale_of(network))
+        p = model(*map(torch.from_numpy, model_inputs(network, rows).values())).numpy()
+    return compare(f"PyTorch {torch.__version__}", network, rows, p, scale=target_scale(network))
 
 
 # -- reading ---------------------------------------------------------------------------------
 
 
 def from_torch(module: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Model:
-    """Make a network of an ``nn.Sequential``; the two are compared on generated rows.
+    """Import an ``nn.Sequential`` as a network; the two are compared on generated rows.
 
     Parameters
     ----------
     module : torch.nn.Sequential
-        Of Linear, BatchNorm1d, Dropout, activations that we have, and Softmax or Sigmoid at the end; other
-        ``nn.Sequential`` in it are taken apart.
+        A model of Linear, BatchNorm1d, Dropout and supported activations, with Softmax or Sigmoid at the end;
+        nested ``nn.Sequential`` are flattened.
     loss : Loss or None
-        By default what the end belongs to: Softmax to CrossEntropy, Sigmoid to BinaryCrossEntropy, anything else to
-        SquaredError.  A module that ends with scores has the loss named: ``loss="CrossEntropy"``.
+        By default the loss that belongs to the last activation: CrossEntropy for Softmax, BinaryCrossEntropy for
+        Sigmoid, SquaredError for any other.  For a module that ends with scores, name the loss:
+        ``loss="CrossEntropy"``.
     classes : list or None
-        The labels behind the outputs.
+        The labels of the outputs.
 
     Raises
     ------
     InputError
-        For a module that we have not; the message names it.
+        For an unsupported module; the message names it.
     """
     source = f"This {type(module).__name__}"
-    pieces = Pieces(source)
+    assembler = NetworkAssembler(source)
     for name, each in modules_in(module):
-        take(pieces, each, f"{type(each).__name__} at {name!r}")
-    ends_with_link = bool(pieces.link)
-    network = pieces.network(loss, classes)
-    is_bare = not ends_with_link and network.layers == tuple(pieces.layers)
+        add_module(assembler, each, f"{type(each).__name__} at {name!r}")
+    ends_with_link = bool(assembler.link)
+    network = assembler.network(loss, classes)
+    is_bare = not ends_with_link and network.layers == tuple(assembler.layers)
     if is_bare and type(network.loss).link is not Loss.link:
-        check_agreement(pieces.network("SquaredError"), source, lambda X: outputs(module, X))
+        check_agreement(assembler.network("SquaredError"), source, lambda X: outputs(module, X))
         return network
     return check_agreement(network, source, lambda X: outputs(module, X))
 
 
 def modules_in(module: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The modules of a Sequential in their order."""
+    """Yield the modules of a Sequential in order, with their names."""
     if not type(module).__module__.startswith("torch.nn.modules"):
-        raise InputError(f"{type(module).__name__} is no module of torch.nn: only those can be taken over.")
+        raise InputError(f"{type(module).__name__} is not a module of torch.nn: only those can be imported.")
     if type(module).__name__ != "Sequential":
         yield path or "the top", module
         return
@@ -248,7 +259,7 @@ def modules_in(module: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def outputs(module: Any, X: Array) -> Array:
-    """What a module gives for rows when it predicts; its mode stays what it was."""
+    """Return a module's outputs in evaluation mode; its mode is restored afterwards."""
     torch = load_torch()
     modes = {each: each.training for each in module.modules()}
     weight = next(module.parameters())
@@ -263,72 +274,76 @@ def outputs(module: Any, X: Array) -> Array:
 
 
 def array_of(tensor: Any) -> Any:
-    """A tensor as an array."""
+    """Convert a tensor to an array; None stays None."""
     return None if tensor is None else tensor.detach().cpu().numpy()
 
 
-def take(pieces: Pieces, module: Any, what: str) -> None:
-    """Take one module over."""
+def add_module(assembler: NetworkAssembler, module: Any, what: str) -> None:
+    """Add one PyTorch module."""
     kind = type(module).__name__
     if kind == "Linear":
-        pieces.dense(array_of(module.weight).T, array_of(module.bias), what)
+        assembler.add_dense(array_of(module.weight).T, array_of(module.bias), what)
     elif kind == "BatchNorm1d":
-        take_norm(pieces, module, what)
+        add_batch_norm(assembler, module, what)
     elif kind == "Dropout":
-        pieces.dropout(module.p)
+        assembler.add_dropout(module.p)
     elif kind in ("Softmax", "LogSoftmax") and module.dim in (1, -1):
         if kind == "LogSoftmax":
-            raise pieces.refusal(what, "whose outputs are logarithms; put nn.Softmax(dim=1) in its place")
-        pieces.activation("softmax", what)
+            raise assembler.refusal(what, "whose outputs are logarithms; use nn.Softmax(dim=1) instead")
+        assembler.add_activation("softmax", what)
     elif kind in ACTIVATIONS_OF:
         name, constants = ACTIVATIONS_OF[kind](module)
         if name is None:
-            raise pieces.refusal(what, f"with settings that no activation here has: {module}")
-        pieces.activation(name, what, **constants)
+            raise assembler.refusal(what, f"with settings that no activation of Workings has: {module}")
+        assembler.add_activation(name, what, **constants)
     elif kind not in ("Identity", "Flatten"):
-        raise pieces.refusal(
-            what, f"which is none of Linear, BatchNorm1d, Dropout, Softmax, {', '.join(ACTIVATIONS_OF)}"
+        raise assembler.refusal(
+            what, f"which is not one of Linear, BatchNorm1d, Dropout, Softmax, {', '.join(ACTIVATIONS_OF)}"
         )
 
 
-def take_norm(pieces: Pieces, module: Any, what: str) -> None:
-    """Take a BatchNorm1d over."""
+def add_batch_norm(assembler: NetworkAssembler, module: Any, what: str) -> None:
+    """Add a BatchNorm1d."""
     if module.running_mean is None or module.momentum is None:
-        raise pieces.refusal(what, "which keeps no running statistics with a fixed momentum")
+        raise assembler.refusal(what, "which has no running statistics with a fixed momentum")
     ones = np.ones(module.num_features, dtype=array_of(module.running_mean).dtype)
     gamma, beta = (ones, 0 * ones) if module.weight is None else (array_of(module.weight), array_of(module.bias))
-    arrays = {"gamma": gamma, "beta": beta, "running_mean": array_of(module.running_mean),
-              "running_variance": array_of(module.running_var)}  # fmt: skip
-    pieces.batch_norm(arrays, momentum=module.momentum, eps=module.eps, what=what)
+    arrays = {
+        "gamma": gamma,
+        "beta": beta,
+        "running_mean": array_of(module.running_mean),
+        "running_variance": array_of(module.running_var),
+    }
+    assembler.add_batch_norm(arrays, momentum=module.momentum, eps=module.eps, what=what)
 
 
 Found = tuple[str | None, Mapping[str, float]]
 
 
-def plain(name: str) -> Any:
-    """An activation without settings."""
+def simple(name: str) -> Any:
+    """Return a reader for an activation without constants."""
     return lambda module: (name, {})
 
 
 def gelu(module: Any) -> Found:
-    """Exact or by the tanh."""
+    """Read GELU, exact or with the tanh approximation."""
     return ("gelu_tanh" if module.approximate == "tanh" else "gelu"), {}
 
 
 def softplus(module: Any) -> Found:
-    """Only the one that is not scaled."""
+    """Read Softplus with beta 1; other values have no counterpart."""
     return ("softplus" if module.beta == 1 else None), {}
 
 
 def hard_tanh(module: Any) -> Found:
-    """Only from -1 to 1."""
+    """Read Hardtanh from -1 to 1; other limits have no counterpart."""
     return ("hard_tanh" if (module.min_val, module.max_val) == (-1, 1) else None), {}
 
 
 # fmt: off
 ACTIVATIONS_OF = {
-    "ReLU": plain("relu"), "Tanh": plain("tanh"), "Sigmoid": plain("sigmoid"), "SiLU": plain("silu"),
-    "SELU": plain("selu"), "GELU": gelu, "Softplus": softplus, "Hardtanh": hard_tanh,
+    "ReLU": simple("relu"), "Tanh": simple("tanh"), "Sigmoid": simple("sigmoid"), "SiLU": simple("silu"),
+    "SELU": simple("selu"), "GELU": gelu, "Softplus": softplus, "Hardtanh": hard_tanh,
     "LeakyReLU": lambda module: ("leaky_relu", {"slope": module.negative_slope}),
     "ELU": lambda module: ("elu", {"alpha": module.alpha}),
 }

@@ -1,9 +1,9 @@
-"""Agreement: does what was written predict what the network predicts?
+"""Verification of exported and imported models: compare predictions on generated rows.
 
-Every export ends here.  Rows are generated in the model's own columns, the network predicts them, what was written
-predicts them, and the two are compared entry by entry.  Only files that agree are put in their place; a difference is
-an error and leaves nothing behind.  How near is near enough follows from the precision: 1e-12 for float64 and 1e-6
-for float32, relative, and beyond that what rounding alone does to this very network.
+Every export ends with this comparison.  Rows are generated in the model's input columns, the network and the exported
+file predict them, and the predictions are compared entry by entry.  Files are moved to their destination only if they
+agree; otherwise an error is raised and no file is left.  The relative tolerance is 1e-12 for float64 and 1e-6 for
+float32, plus a multiple of the rounding error of this network.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
 from workings.tables.columns import Columns, columns_in, original
 
-ROWS, FEWEST_ROWS = 200, 4  # that are generated
-MOST_NUMBERS = 2**22  # in them, however many columns a file says it has
-FAR = 10.0  # how far the last quarter of them is spread, in standard deviations
-NEAR = {"float32": 1e-6, "float64": 1e-12}  # relative differences that are rounding
-ROUNDING = 8  # times its own error of rounding a network may differ besides: sums are taken in other orders
-GAP_EVERY = 7  # rows with a gap in each column whose gaps are filled
-FEW_ROWS, MOST_PRODUCTS = 40, 10**8  # for which that error is measured; in numbers of that precision products are slow
+ROWS, MIN_ROWS = 200, 4  # number of generated rows
+MAX_NUMBERS = 2**22  # limit on generated numbers, whatever number of columns a file states
+OUTLIER_SPREAD = 10.0  # spread of the last quarter of the rows, in standard deviations
+TOLERANCE = {"float32": 1e-6, "float64": 1e-12}  # relative differences due to rounding
+ROUNDING_FACTOR = 8  # allowed multiple of the network's rounding error, because the order of summation may differ
+GAP_EVERY = 7  # every seventh row has missing values in the columns that are filled
+FEW_ROWS, MAX_PRODUCTS = 40, 10**8  # limits for measuring the rounding error; products in longdouble are slow
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Generated rows, as a table has them and as the network takes them.
+class GeneratedRows:
+    """Generated rows, as columns of a table and as encoded inputs.
 
     Attributes
     ----------
     numbers : array of shape (n, numbers)
-        The columns of numbers in the table's own units, float64; for a network without a table, X itself.
+        The numeric columns in the table's original units, float64; for a network without a table, X itself.
     codes : array of shape (n, words)
-        For each column of words which category it is, counted from 0; -1 for a gap.
+        The category index of each categorical column; -1 for a missing value.
     X : array of shape (n, n_in)
-        The same as the network takes it.
+        The same rows as inputs of the network.
     """
 
     numbers: Array
@@ -53,28 +53,28 @@ class Rows:
     def __len__(self) -> int:
         return len(self.X)
 
-    def some(self, count: int) -> Rows:
-        """The first rows."""
-        return Rows(self.numbers[:count], self.codes[:count], self.X[:count])
+    def first(self, count: int) -> GeneratedRows:
+        """Return the first rows."""
+        return GeneratedRows(self.numbers[:count], self.codes[:count], self.X[:count])
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two predictions of the same rows compare; its text says it in words.
+    """Result of comparing two predictions of the same rows; print it for a summary.
 
     Attributes
     ----------
     runtime : str
-        What ran the file.
+        The software that ran the file.
     rows : int
     difference : float
-        The largest difference of an entry, relative to the larger of that entry and its column's usual size.
+        The largest difference of an entry, relative to the larger of that entry and its column's typical size.
     allowed : float
-        What that may be.
+        The tolerance for ``difference``.
     labels : int
-        Labels that differ although the network was not undecided; 0 where there are no labels.
+        The number of labels that differ and are not near ties; 0 without labels.
     of_largest : float
-        The largest difference of an entry, relative to the largest entry of all: what is told, not what is judged.
+        The largest difference of an entry, relative to the largest entry; for information only.
     """
 
     runtime: str
@@ -86,13 +86,13 @@ class Agreement:
 
     @property
     def ok(self) -> bool:
-        """Whether they agree."""
+        """Whether the predictions agree."""
         return self.difference <= self.allowed and not self.labels
 
     def __str__(self) -> str:
         if not self.ok:
             return (
-                f"{self.runtime} predicts something else: on {self.rows} generated rows the largest relative "
+                f"{self.runtime} does not agree with the network: on {self.rows} generated rows the largest relative "
                 f"difference is {self.difference:.2g} (allowed: {self.allowed:.1g}), {self.labels} labels differ"
             )
         return (
@@ -103,28 +103,28 @@ class Agreement:
 
 @dataclass(frozen=True, repr=False)
 class Exported:
-    """What was written and what is known about it; printed, or shown at a prompt, it says both."""
+    """The files of an export and the result of their verification; print it for a summary."""
 
     paths: tuple[Path, ...]
     agreement: Agreement | None
     notes: tuple[str, ...] = field(default=())
 
     def __str__(self) -> str:
-        agreement = str(self.agreement) if self.agreement else "not run: nothing is installed here that could run it"
+        agreement = str(self.agreement) if self.agreement else "not verified: no runtime for this format is installed"
         return "\n".join([*(f"written  {path}" for path in self.paths), agreement, *self.notes])
 
     __repr__ = __str__
 
 
-def generated_rows(network: Model, count: int = ROWS) -> Rows:
-    """Rows for a model: most of them usual, the last quarter far out."""
+def generated_rows(network: Model, count: int = ROWS) -> GeneratedRows:
+    """Generate rows for a model: three quarters typical ones, one quarter outliers."""
     columns, rng = columns_in(network.preprocessing), np.random.default_rng(0)
-    count = max(min(count, MOST_NUMBERS // (network.n_in or 1)), FEWEST_ROWS)
+    count = max(min(count, MAX_NUMBERS // (network.n_in or 1)), MIN_ROWS)
     spread = np.ones((count, 1))
-    spread[3 * count // 4 :] = FAR
+    spread[3 * count // 4 :] = OUTLIER_SPREAD
     if columns is None:
         X = (rng.standard_normal((count, network.n_in or 1)) * spread).astype(network.dtype)
-        return Rows(X.astype(np.float64), np.zeros((count, 0), dtype=np.int64), X)
+        return GeneratedRows(X.astype(np.float64), np.zeros((count, 0), dtype=np.int64), X)
     arrays = columns.arrays
     drawn = rng.standard_normal((count, len(columns.numbers))) * spread
     numbers = original(drawn, arrays["column_mean"], arrays["column_std"])
@@ -132,25 +132,25 @@ def generated_rows(network: Model, count: int = ROWS) -> Rows:
     codes = codes.reshape(len(columns.words), count).T.copy()
     numbers[::GAP_EVERY, [column.fill is not None for column in columns.numbers]] = np.nan
     codes[::GAP_EVERY, [column.fill is not None for column in columns.words]] = -1
-    return Rows(numbers, codes, columns.features(numbers, codes).astype(network.dtype))
+    return GeneratedRows(numbers, codes, columns.features(numbers, codes).astype(network.dtype))
 
 
-def words_of(columns: Columns, codes: Array) -> Array:
-    """The categories themselves, as text; an empty one for a gap."""
+def category_texts(columns: Columns, codes: Array) -> Array:
+    """Return category indices as text; empty for a missing value."""
     found = np.empty(codes.shape, dtype=object)
     for index, column in enumerate(columns.words):
         found[:, index] = np.array([*column.categories, ""], dtype=object)[codes[:, index]]
     return found
 
 
-def in_single(columns: Columns, rows: Rows) -> Rows:
-    """The same rows for a runtime that takes the columns of numbers in float32."""
+def with_float32_numbers(columns: Columns, rows: GeneratedRows) -> GeneratedRows:
+    """Return the rows with numeric columns rounded to float32."""
     numbers = rows.numbers.astype(np.float32).astype(np.float64)
-    return Rows(numbers, rows.codes, columns.features(numbers, rows.codes).astype(rows.X.dtype))
+    return GeneratedRows(numbers, rows.codes, columns.features(numbers, rows.codes).astype(rows.X.dtype))
 
 
-def given_of(network: Model, rows: Rows) -> dict[str, Array]:
-    """What an exported model is given by name: ``X``, or the ``columns`` and ``categories`` of a table."""
+def model_inputs(network: Model, rows: GeneratedRows) -> dict[str, Array]:
+    """Return the inputs of an exported model by name: ``X``, or the ``columns`` and ``categories`` of a table."""
     columns = columns_in(network.preprocessing)
     if columns is None:
         return {"X": rows.X}
@@ -158,8 +158,8 @@ def given_of(network: Model, rows: Rows) -> dict[str, Array]:
     return {name: array for name, array in given.items() if array.shape[1]}
 
 
-def in_float32(network: Model) -> Model:
-    """The same network in float32: what it is for a runtime that has nothing finer."""
+def as_float32(network: Model) -> Model:
+    """Return the network in float32, for runtimes without float64."""
     single = copy.deepcopy(network)
     single.dtype_given, single.dtype = True, np.dtype(np.float32)
     single.build(network.n_in or 1)
@@ -168,17 +168,17 @@ def in_float32(network: Model) -> Model:
     return single
 
 
-def usual_sizes(p: Array) -> Array:
-    """The usual size of each column's entries: half of them are larger; the largest where most are 0."""
+def typical_sizes(p: Array) -> Array:
+    """Return the median absolute value of each column, or its maximum if the median is 0."""
     sizes = np.median(np.abs(p), axis=0)
     largest = np.abs(p).max(axis=0)
     return np.array([s or m or 1.0 for s, m in zip(sizes.tolist(), largest.tolist(), strict=True)])
 
 
 def largest_difference(found: Array, expected: Array, sizes: Array | None = None) -> float:
-    """The largest relative difference, of entries that are numbers in both; infinite if they are so in one only.
+    """Return the largest relative difference of finite entries; infinite if an entry is finite in only one array.
 
-    Each is relative to its entry, or to its column's size if that is larger: the usual one, or one that is given.
+    Each difference is relative to its entry, or to its column's size if that is larger; by default the typical size.
     """
     if found.shape != expected.shape:
         return float("inf")
@@ -189,39 +189,44 @@ def largest_difference(found: Array, expected: Array, sizes: Array | None = None
     known[~both] = 0.0
     away = np.abs(found.astype(np.float64) - known)
     away[~both] = 0.0
-    return float((away / np.abs(known).clip(usual_sizes(known) if sizes is None else sizes, None)).max())
+    return float((away / np.abs(known).clip(typical_sizes(known) if sizes is None else sizes, None)).max())
 
 
 def allowed_difference(network: Model, X: Array) -> float:
-    """How much a file may differ: the precision's own share, and what rounding does to this network."""
+    """Return the tolerance for a network: that of its precision, plus a multiple of its rounding error."""
     finer = np.float64 if network.dtype == np.float32 else np.longdouble
     program = network.inference.needed_for("p")
     values = {name: array.astype(finer) for name, array in {**network.parameters, **network.statistics}.items()}
-    rows = X[:: max(len(X) // FEW_ROWS, 1)][: max(MOST_PRODUCTS // network.theta.size, 1)]
+    rows = X[:: max(len(X) // FEW_ROWS, 1)][: max(MAX_PRODUCTS // network.theta.size, 1)]
     try:
         (exact,) = Runner(program, ["p"], "exact")({**values, "X": rows.astype(finer), "n": len(rows)})
-    except (TypeError, ValueError):  # a function of the user's that knows no such numbers
-        return NEAR[network.dtype.name]
+    except (TypeError, ValueError):  # a user-defined function that does not support this dtype
+        return TOLERANCE[network.dtype.name]
     rounding = largest_difference(network.outputs(rows, engine="reference"), np.asarray(exact, dtype=np.float64))
-    near = NEAR[network.dtype.name]
-    return near + ROUNDING * rounding if rounding < 1e3 * near else near
+    near = TOLERANCE[network.dtype.name]
+    return near + ROUNDING_FACTOR * rounding if rounding < 1e3 * near else near
 
 
 def compare(
-    runtime: str, network: Model, rows: Rows, p: Array, labels: Array | None = None,
-    scale: tuple[float, float] | None = None, rounding: float = 0.0,
-) -> Agreement:  # fmt: skip
-    """Compare the outputs that a file gives for rows with those of the network, and its labels, if it gives any.
+    runtime: str,
+    network: Model,
+    rows: GeneratedRows,
+    p: Array,
+    labels: Array | None = None,
+    scale: tuple[float, float] | None = None,
+    rounding: float = 0.0,
+) -> Agreement:
+    """Compare a file's outputs, and labels if it has any, with those of the network.
 
-    With a ``scale`` the file gives values in the target's own unit.  ``rounding`` is what else rounding does, before
-    the network.
+    With ``scale``, the file's outputs are in the target's original unit.  ``rounding`` is the effect of additional
+    rounding before the network.
     """
     expected = network.outputs(rows.X, engine="reference")
-    allowed = allowed_difference(network, rows.X) + ROUNDING * rounding
+    allowed = allowed_difference(network, rows.X) + ROUNDING_FACTOR * rounding
     wrong = 0
     if labels is not None:
         differ = np.asarray(labels != network.targets.decode(expected)).reshape(len(rows), -1).any(axis=1)
-        wrong = int((differ & ~undecided(network, expected, allowed)).sum())
+        wrong = int((differ & ~near_ties(network, expected, allowed)).sum())
     meant = expected if scale is None else original(expected.astype(np.float64), *scale)
     largest = np.full(meant.shape[1:], np.abs(meant[np.isfinite(meant)]).max(initial=0) or 1.0)
     return Agreement(
@@ -229,27 +234,27 @@ def compare(
     )
 
 
-def scale_of(network: Model) -> tuple[float, float] | None:
-    """What turns the network's predictions into the unit of its table, if it has one."""
+def target_scale(network: Model) -> tuple[float, float] | None:
+    """Return the scale from the network's outputs to the target's original unit; None without one."""
     columns = columns_in(network.preprocessing)
     return None if columns is None else columns.scale
 
 
-def undecided(network: Model, p: Array, allowed: float) -> Array:
-    """The rows whose label rounding can tip over."""
+def near_ties(network: Model, p: Array, allowed: float) -> Array:
+    """Return a mask of rows whose label rounding can change."""
     if network.targets.kind == "labels":
         return np.asarray((np.abs(p - 0.5) <= allowed).any(axis=1))
     best = np.sort(p, axis=1)
     return np.asarray(best[:, -1] - best[:, -2] <= allowed * best[:, -1])
 
 
-def deliver(
+def write_verified(
     path: Path,
     contents: Mapping[str, bytes],
     check: Callable[[Path], Agreement | None],
     notes: tuple[str, ...] = (),
 ) -> Exported:
-    """Write files to a folder for a moment, have them run there, and put them in their place if they agree.
+    """Write files to a temporary folder, check them there, and move them to their destination if they agree.
 
     Raises
     ------
@@ -261,7 +266,7 @@ def deliver(
             Path(folder, name).write_bytes(content)
         agreement = check(Path(folder))
     if agreement is not None and not agreement.ok:
-        raise FileError(f"{path} was not written: {agreement}. This is a fault of Workings; please report it.")
+        raise FileError(f"{path} was not written: {agreement}. This is a bug in Workings; please report it.")
     paths = tuple(path.with_name(name) for name in contents)
     for each, content in zip(paths, contents.values(), strict=True):
         write_bytes(each, content)

@@ -1,1 +1,1 @@
-"""Readings: the same program as equations, as a worked step, as a script, and in other libraries' terms."""
+"""Representations of a program: equations, a worked step, a script, and code for other libraries."""

@@ -1,7 +1,7 @@
-"""A drawing of a network as a small SVG picture, which needs no library.
+"""A diagram of a network as SVG, without a plotting library.
 
-Columns of circles are layers; a line between two is a weight: blue where it is positive, orange where it is
-negative, and the stronger the larger it is.  Of a wide layer only the first and last units are drawn.
+Columns of circles are layers.  Lines are weights: blue if positive, orange if negative, with a width that increases
+with the magnitude.  Only the first and last units of a wide layer are drawn.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from workings.model.model import Model
 from workings.support.arrays import Array
 
 POSITIVE, NEGATIVE = "#0072b2", "#e69f00"
-SHOWN = 10  # units of a layer that are drawn
+SHOWN = 10  # largest number of units that are drawn per layer
 ACROSS, DOWN, MARGIN = 130, 22, 30
 
 
@@ -26,7 +26,7 @@ def diagram(network: Model) -> str:
     Parameters
     ----------
     network : Model
-        A network that has parameters.
+        A network with parameters.
 
     Returns
     -------
@@ -60,13 +60,13 @@ def diagram(network: Model) -> str:
 
 
 def shown_units(size: int) -> list[int]:
-    """The units of a layer that are drawn."""
+    """Return the indices of the units to draw."""
     half = SHOWN // 2
     return list(range(size)) if size <= SHOWN else [*range(half), *range(size - half, size)]
 
 
 def lines(column: int, W: Array, units: Sequence[Sequence[int]], places: Sequence[Sequence[float]]) -> list[str]:
-    """The lines between a column and the next one."""
+    """Return the SVG lines between a column and the next one."""
     largest = float(np.abs(W).max()) or 1.0
     x = MARGIN + ACROSS * column
     return [

@@ -1,9 +1,9 @@
-"""Entries: one entry of a statement's result, written out.
+"""Write out one entry of a statement's result.
 
-``z1 = X @ W1 + b1`` is a statement about arrays; on a blackboard one unit of one row is worked:
-``z1[0,0] = X[0,0] W1[0,0] + X[0,1] W1[1,0] + b1[0]``.  The statement's own syntax is taken apart for that: a
-product of matrices becomes the sum that it stands for, everything else is what it was, with one entry in place
-of each array.  Leaves are names with their place, or numbers; so what is written out can be computed again.
+``z1 = X @ W1 + b1`` is a statement about arrays; one entry of it is
+``z1[0,0] = X[0,0] W1[0,0] + X[0,1] W1[1,0] + b1[0]``.  The entry is derived from the statement's syntax tree: a matrix
+product becomes a sum, and all other operations are kept, with one entry in place of each array.  The leaves are indexed
+names or numbers, so the expression can be evaluated again.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ from typing import Any
 import numpy as np
 
 from workings.program.program import Program, name, parse_expression
-from workings.readings.equations import rest_of
+from workings.readings.equations import omitted_terms
 from workings.support.arrays import Array
 
 Index = tuple[int, ...]
-MOST_TERMS = 6  # of a sum that are written out; of a longer one, the largest
-FEW_TERMS = 3  # of a longer sum that are written out
+MOST_TERMS = 6  # longest sum that is written out in full
+FEW_TERMS = 3  # largest terms of a longer sum that are written out
 REDUCTIONS = ("sum", "mean", "max", "var")
 
 
-class Unwritten(Exception):  # noqa: N818 - no mistake: it ends the attempt
-    """What has no written form for one entry: a function that is called by its name, say."""
+class NoEntryForm(Exception):  # noqa: N818 - control flow, not an error
+    """Raised for expressions whose entries cannot be written out, such as functions that are called by name."""
 
 
-class Entries:
-    """Writes out entries of expressions, whose names have these values.
+class EntryWriter:
+    """Writes out entries of expressions, given the values of their names.
 
     Parameters
     ----------
     program : Program
-        Where functions and constants are found.
+        Provides functions and constants.
     values : mapping of str to array or number
-        What each name is worth when the statement runs.
+        The value of each name when the statement runs.
     """
 
     def __init__(self, program: Program, values: Mapping[str, Any]) -> None:
         self.scope = {"np": np, **program.functions, **program.constants, **values}
         self.known: dict[str, Any] = {}
 
-    def written(self, expression: str, index: Index, *, numbers: bool) -> ast.expr | None:
-        """One entry of what an expression gives, with numbers or with names; None where there is no such form."""
+    def entry(self, expression: str, index: Index, *, numbers: bool) -> ast.expr | None:
+        """Write out one entry of an expression, with numbers or with names; None if that is not possible."""
         leaf = self.number if numbers else self.place
         try:
-            return OneEntry(self, leaf, numbers).of(parse_expression(expression), index)
-        except Unwritten:
+            return EntryExpansion(self, leaf, numbers).of(parse_expression(expression), index)
+        except NoEntryForm:
             return None
 
     def value(self, node: ast.expr) -> Any:
-        """What a part of an expression is worth."""
+        """Evaluate a part of an expression."""
         text = ast.unparse(node)
         if text not in self.known:
             with np.errstate(all="ignore"):
@@ -61,19 +61,19 @@ class Entries:
         return self.known[text]
 
     def number(self, letters: str, index: Index) -> ast.expr:
-        """An entry as the number that it is."""
+        """Return an entry as a number."""
         value = float(np.asarray(self.scope[letters])[index])
         return ast.UnaryOp(ast.USub(), ast.Constant(-value)) if value < 0 else ast.Constant(value)
 
     def place(self, letters: str, index: Index) -> ast.expr:
-        """An entry as a name and a place."""
-        return at(letters, index)
+        """Return an entry as an indexed name."""
+        return indexed(letters, index)
 
 
-def at(letters: str, index: Index) -> ast.expr:
-    """A name and a place as syntax; a number that stands alone has no place.
+def indexed(letters: str, index: Index) -> ast.expr:
+    """Return an indexed name as syntax; a scalar has no index.
 
-    >>> ast.unparse(at("W1", (0, 2)))
+    >>> ast.unparse(indexed("W1", (0, 2)))
     'W1[0, 2]'
     """
     if not index:
@@ -82,14 +82,14 @@ def at(letters: str, index: Index) -> ast.expr:
     return ast.Subscript(name(letters), places[0] if len(places) == 1 else ast.Tuple(places, ast.Load()), ast.Load())
 
 
-class OneEntry:
-    """Takes an expression apart for one place of its result."""
+class EntryExpansion:
+    """Expands an expression for one index of its result."""
 
-    def __init__(self, entries: Entries, leaf: Callable[[str, Index], ast.expr], numbers: bool) -> None:
+    def __init__(self, entries: EntryWriter, leaf: Callable[[str, Index], ast.expr], numbers: bool) -> None:
         self.entries, self.leaf, self.numbers = entries, leaf, numbers
 
     def of(self, node: ast.expr, index: Index) -> ast.expr:
-        """The entry of a part of the expression at a place of the whole, or at its one number."""
+        """Return the entry of a part of the expression that belongs to an index of the whole."""
         index = self.inside(node, index)
         match node:
             case ast.Constant():
@@ -110,21 +110,21 @@ class OneEntry:
                 return self.call(node, index)
             case ast.Attribute(attr="size") | ast.Subscript(value=ast.Attribute(attr="shape")):
                 return ast.Constant(int(self.entries.value(node)))
-        raise Unwritten
+        raise NoEntryForm
 
     def inside(self, node: ast.expr, index: Index) -> Index:
-        """The place in a part that is spread over the whole: its last dimensions, 0 where it has only one entry."""
+        """Return the index into a part that is broadcast to the whole: 0 along axes of length 1."""
         shape = np.shape(self.entries.value(node))
         if len(shape) > len(index):
-            raise Unwritten
+            raise NoEntryForm
         last = index[len(index) - len(shape) :]
         return tuple(0 if size == 1 else place for size, place in zip(shape, last, strict=True))
 
     def product(self, left: ast.expr, right: ast.expr, index: Index) -> ast.expr:
-        """A product of matrices: the sum over what they share."""
+        """Expand a matrix product to a sum over the shared axis."""
         shared = np.shape(self.entries.value(left))[-1]
         if len(index) != 2:
-            raise Unwritten
+            raise NoEntryForm
         rows, columns = (index[0],), (index[1],)
         sizes = self.entries.value(left)[index[0]] * self.entries.value(right)[:, index[1]]
 
@@ -134,24 +134,24 @@ class OneEntry:
         return self.total(term, sizes, shared)
 
     def total(self, term: Callable[[int], ast.expr], sizes: Array, count: int) -> ast.expr:
-        """A sum of ``count`` terms, of which few, or the largest, are written out."""
+        """Return a sum of ``count`` terms; of a long sum only the largest terms are written out."""
         shown = self.chosen(np.abs(sizes), count, MOST_TERMS)
         whole = term(shown[0])
         for k in shown[1:]:
-            whole = plus(whole, term(k))
+            whole = add_term(whole, term(k))
         if len(shown) < count:
             worth = float(sizes.sum() - sizes[shown].sum())
-            whole = ast.BinOp(whole, ast.Add(), rest_of(count - len(shown), worth if self.numbers else None))
+            whole = ast.BinOp(whole, ast.Add(), omitted_terms(count - len(shown), worth if self.numbers else None))
         return whole
 
     def chosen(self, sizes: Array, count: int, most: int) -> list[int]:
-        """Which of several are written out: all if they are few, else the largest, in their order."""
+        """Return the indices of the terms to write out: all if there are few, else the largest, in order."""
         if count <= most:
             return list(range(count))
         return sorted(int(k) for k in np.argsort(-sizes, kind="stable")[:FEW_TERMS])
 
     def call(self, node: ast.Call, index: Index) -> ast.expr:
-        """A function of NumPy entry by entry, or a sum, mean, maximum or variance over an axis."""
+        """Expand an elementwise NumPy function, or a sum, mean, maximum or variance over an axis."""
         match node.func:
             case ast.Attribute(value=ast.Name(id="np"), attr=attr) if attr in REDUCTIONS:
                 return self.reduction(attr, node.args[0], node, index)
@@ -162,12 +162,12 @@ class OneEntry:
             case ast.Name(id="sum") if isinstance(node.args[0], ast.List):
                 parts = [self.of(part, ()) for part in node.args[0].elts]
                 return ast.Call(node.func, [ast.List(parts, ast.Load())], [])
-        raise Unwritten
+        raise NoEntryForm
 
     def reduction(self, kind: str, inner: ast.expr, node: ast.Call, index: Index) -> ast.expr:
-        """What is added up, or of what the largest, the mean or the variance is taken."""
+        """Expand a reduction to its terms."""
         values = np.asarray(self.entries.value(inner))
-        places = list(places_over(values.shape, axis_of(node), keeps(node), index))
+        places = list(reduced_positions(values.shape, axis_of(node), keeps_dimension(node), index))
         sizes = np.array([float(values[place]) for place in places])
         if kind in ("sum", "mean"):
             total = self.total(lambda k: self.of(inner, places[k]), sizes, len(places))
@@ -177,25 +177,25 @@ class OneEntry:
         if len(shown) < len(places):
             others = np.delete(sizes, shown)
             worth = float(others.max()) if kind == "max" and self.numbers else None
-            arguments.append(rest_of(len(others), worth))
+            arguments.append(omitted_terms(len(others), worth))
         return ast.Call(name(kind), arguments, [])
 
 
 def axis_of(node: ast.Call) -> int | None:
-    """Over which axis a reduction goes; None for all."""
+    """Return the axis of a reduction; None for all axes."""
     given = [keyword.value for keyword in node.keywords if keyword.arg == "axis"]
     return None if not given else ast.literal_eval(given[0])
 
 
-def keeps(node: ast.Call) -> bool:
-    """Whether a reduction keeps the dimension that it goes over."""
+def keeps_dimension(node: ast.Call) -> bool:
+    """Return whether a reduction has ``keepdims=True``."""
     return any(keyword.arg == "keepdims" and ast.literal_eval(keyword.value) for keyword in node.keywords)
 
 
-def places_over(shape: Index, axis: int | None, kept: bool, index: Index) -> itertools.chain[Index]:
-    """The places that a reduction puts together for one place of its result.
+def reduced_positions(shape: Index, axis: int | None, kept: bool, index: Index) -> itertools.chain[Index]:
+    """Return the indices that a reduction combines for one index of its result.
 
-    >>> list(places_over((2, 3), 1, True, (1, 0)))
+    >>> list(reduced_positions((2, 3), 1, True, (1, 0)))
     [(1, 0), (1, 1), (1, 2)]
     """
     if axis is None:
@@ -205,8 +205,8 @@ def places_over(shape: Index, axis: int | None, kept: bool, index: Index) -> ite
     return itertools.chain((*before, k, *after) for k in range(shape[axis]))
 
 
-def plus(whole: ast.expr, term: ast.expr) -> ast.expr:
-    """Add a term; one that begins with a negative number is taken off instead, as people write it."""
+def add_term(whole: ast.expr, term: ast.expr) -> ast.expr:
+    """Add a term to a sum; a term that begins with a negative number is subtracted instead."""
     match term:
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as size):
             return ast.BinOp(whole, ast.Sub(), size)

@@ -1,9 +1,8 @@
 """Equations: the statements of a program in mathematical notation.
 
-Each statement's expression is read as syntax and written as LaTeX, as MathML (``mathml.py``) or as plain text with
-Unicode; nothing is looked up by a formula's name, so what is shown is what runs, for functions of your own too.
-``n`` counts rows,
-``i`` runs over the rows, ``j`` over the columns; ⊙ multiplies entry by entry; [z > 0] is 1 where it holds, else 0.
+Each statement is parsed and written as LaTeX, as MathML (``mathml.py``) or as Unicode text.  The equations are derived
+from the code that runs, also for user-defined functions, and not from a table of formulas.  ``n`` is the number of
+rows, ``i`` an index of rows, ``j`` one of columns; ⊙ is the elementwise product; [z > 0] is 1 if true, else 0.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from workings.model.model import Model
     from workings.optimizers import Part
 
-SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # how strongly the parts of an expression hold together
+SUM, PRODUCT, SIGN, POWER, ATOM = range(5)  # precedence of operators, lowest first
 NOTATIONS = ("alphabet", "paper")
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "theta": "θ", "rho": "ρ", "lam": "λ", "lr": "η", "eps": "ε",
@@ -31,30 +30,30 @@ LATEX_GREEK = {"lam": r"\lambda", "lr": r"\eta", "eps": r"\varepsilon", "momentu
 FUNCTIONS = {
     "tanh", "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "arctan", "arcsin", "arccos", "max", "min",
 }  # fmt: skip
-RENAMED = {"maximum": "max", "minimum": "min"}  # NumPy's name -> the usual one
-BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-ABOVE = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-OVER = {None: "", 0: "i", 1: "j", -1: "j"}
+USUAL_NAMES = {"maximum": "max", "minimum": "min"}  # NumPy's name -> mathematical name
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+REDUCTION_INDEX = {None: "", 0: "i", 1: "j", -1: "j"}
 COMPARISONS = {ast.Gt: ">", ast.Lt: "<", ast.GtE: "≥", ast.LtE: "≤", ast.Eq: "=", ast.NotEq: "≠"}
 IN_LATEX = {"≥": r"\ge", "≤": r"\le", "≠": r"\ne"}
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of an equation, and how strongly its parts hold together; a scalar is one number."""
+    """A part of an equation with its precedence; ``is_scalar`` if it is a single number."""
 
     text: str
-    strength: int
+    precedence: int
     is_scalar: bool = False
 
 
-def rest_of(count: int, worth: float | None) -> ast.Constant:
-    """What is not written out of a long sum: how many terms, and what they are worth together (None among names)."""
+def omitted_terms(count: int, worth: float | None) -> ast.Constant:
+    """Return a placeholder for the omitted terms of a long sum: their number, and their sum (None in symbolic form)."""
     return ast.Constant(worth, kind=f"{count:,} more")
 
 
-class Plain:
-    """Writes equations as plain text with Unicode; numbers with so many significant ``digits``, or all they have."""
+class PlainNotation:
+    """Writes equations as Unicode text; numbers with ``digits`` significant digits, or all of them."""
 
     times, dot, entrywise, between_numbers = " ", " ", " ⊙ ", " · "
     plus, minus, equals, negative = " + ", " - ", " = ", "-"
@@ -62,105 +61,109 @@ class Plain:
     def __init__(self, digits: int | None = None) -> None:
         self.digits = digits
 
-    def bare(self, text: str) -> str:
-        """What a reader sees of a text first, without markup."""
+    def plain_text(self, text: str) -> str:
+        """Return the beginning of a text as a reader sees it, without markup."""
         return text
 
     def ends_with_number(self, text: str) -> bool:
-        """Whether a number stands at the end, which what follows must not seem to belong to."""
+        """Return whether a text ends with a number, which must not run into the next one."""
         return text[-1:].isdecimal()
 
     def symbol(self, letters: str, number: str, hat: bool, of_layer: bool) -> str:
-        """A name: its letters, Greek where they are, and its number, which may be that of its layer."""
-        return GREEK.get(letters, letters) + ("\u0302" if hat else "") + number.translate(BELOW)
+        """Return a symbol from its letters and its number, which may be that of a layer."""
+        return GREEK.get(letters, letters) + ("\u0302" if hat else "") + number.translate(SUBSCRIPTS)
 
-    def marked(self, symbol: str, mark: str) -> str:
-        """A value that a further layer has made of another one."""
+    def labelled(self, symbol: str, mark: str) -> str:
+        """Return a symbol with a text label as subscript."""
         return f"{symbol}_{mark}"
 
     def number(self, value: float) -> Piece:
-        """A number."""
+        """Return a number."""
         is_whole = float(value).is_integer() and abs(value) < 1e15
         text = repr(int(value) if is_whole else value)
         text = f"{value:.{self.digits}g}" if self.digits and not is_whole else text
         return Piece(text, PRODUCT if text.startswith("-") else ATOM, True)
 
     def entry(self, symbol: str, index: str) -> str:
-        """One entry of an array."""
+        """Return one entry of an array."""
         return f"{symbol}[{index}]"
 
-    def rest(self, words: str, worth: float | None) -> Piece:
-        """What is not written out of a long sum."""
+    def omitted(self, words: str, worth: float | None) -> Piece:
+        """Return the placeholder for omitted terms of a sum."""
         return Piece(f"[{words}{'' if worth is None else f': {self.number(worth).text}'}]", ATOM, True)
 
     def gradient(self, of: str) -> str:
-        """The derivative of J."""
+        """Return the derivative of J with respect to a symbol."""
         return f"∂J/∂{of}"
 
     def derivative(self, of: str, by: str) -> str:
-        """One entry by another one."""
+        """Return the derivative of one entry with respect to another."""
         return f"∂{of}/∂{by}"
 
-    def belongs(self, symbol: str, to: str) -> str:
-        """What an optimizer remembers of a parameter."""
+    def state(self, symbol: str, to: str) -> str:
+        """Return the symbol of an optimizer's state for a parameter."""
         return f"{symbol}[{to}]"
 
-    def words(self, text: str) -> str:
-        """A name of several letters."""
+    def identifier(self, text: str) -> str:
+        """Return a name of several letters."""
         return text
 
     def group(self, text: str) -> str:
-        """In parentheses."""
+        """Return a text in parentheses."""
         return f"({text})"
 
     def fraction(self, above: Piece, below: Piece) -> Piece:
-        """One divided by the other."""
+        """Return a quotient."""
         scalar = above.is_scalar and below.is_scalar
-        return Piece(f"{self.held(above, PRODUCT)} / {self.held(below, SIGN)}", PRODUCT, scalar)
+        return Piece(f"{self.parenthesized(above, PRODUCT)} / {self.parenthesized(below, SIGN)}", PRODUCT, scalar)
 
     def power(self, base: Piece, exponent: Piece) -> Piece:
-        """One to the power of the other."""
-        raised = exponent.text.translate(ABOVE) if exponent.text.isdecimal() else f"^{self.held(exponent, ATOM)}"
-        held = self.group(base.text) if base.text.startswith("∂") else self.held(base, ATOM)
+        """Return a power."""
+        raised = (
+            exponent.text.translate(SUPERSCRIPTS)
+            if exponent.text.isdecimal()
+            else f"^{self.parenthesized(exponent, ATOM)}"
+        )
+        held = self.group(base.text) if base.text.startswith("∂") else self.parenthesized(base, ATOM)
         return Piece(f"{held}{raised}", POWER, base.is_scalar and exponent.is_scalar)
 
     def transposed(self, piece: Piece) -> Piece:
-        """Rows for columns."""
-        return Piece(f"{self.held(piece, ATOM)}ᵀ", POWER)
+        """Return a transpose."""
+        return Piece(f"{self.parenthesized(piece, ATOM)}ᵀ", POWER)
 
     def root(self, piece: Piece) -> Piece:
-        """The square root."""
+        """Return a square root."""
         return Piece(f"√({piece.text})", ATOM, piece.is_scalar)
 
-    def size(self, piece: Piece) -> Piece:
-        """The absolute value."""
+    def absolute(self, piece: Piece) -> Piece:
+        """Return an absolute value."""
         return Piece(f"|{piece.text}|", ATOM, piece.is_scalar)
 
-    def called(self, name: str, pieces: Iterable[Piece]) -> Piece:
-        """A function of something."""
+    def call(self, name: str, pieces: Iterable[Piece]) -> Piece:
+        """Return a function call."""
         args = list(pieces)
         return Piece(f"{name}({', '.join(arg.text for arg in args)})", ATOM, all(arg.is_scalar for arg in args))
 
-    def truth(self, left: Piece, sign: str, right: Piece) -> Piece:
-        """1 where something holds, else 0."""
+    def indicator(self, left: Piece, sign: str, right: Piece) -> Piece:
+        """Return an indicator: 1 where a condition holds, else 0."""
         return Piece(f"[{left.text} {sign} {right.text}]", ATOM, left.is_scalar and right.is_scalar)
 
-    def choice(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
-        """One of two, entry by entry."""
+    def cases(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
+        """Return a case distinction."""
         return Piece(f"({yes.text} if {condition.text.removeprefix('[').removesuffix(']')}, else {no.text})", ATOM)
 
-    def over(self, kind: str, index: str, piece: Piece, scalar: bool) -> Piece:
-        """A sum, a mean, a variance or a maximum."""
+    def reduction(self, kind: str, index: str, piece: Piece, scalar: bool) -> Piece:
+        """Return a sum, mean, variance or maximum."""
         sign = {"sum": "Σ", "max": "max", "mean": "mean", "var": "var"}[kind]
-        return Piece(f"{sign}{'_' + index if index else ''} {self.held(piece, PRODUCT + 1)}", PRODUCT, scalar)
+        return Piece(f"{sign}{'_' + index if index else ''} {self.parenthesized(piece, PRODUCT + 1)}", PRODUCT, scalar)
 
-    def held(self, piece: Piece, strength: int) -> str:
-        """A piece, in parentheses where its parts would come apart."""
-        return piece.text if piece.strength >= strength else self.group(piece.text)
+    def parenthesized(self, piece: Piece, precedence: int) -> str:
+        """Return a piece's text, in parentheses if its precedence is lower than ``precedence``."""
+        return piece.text if piece.precedence >= precedence else self.group(piece.text)
 
 
-class Latex(Plain):
-    """Writes equations as LaTeX, in the alphabet of the library or with layers as in many papers, W^{[1]}."""
+class LatexNotation(PlainNotation):
+    """Writes equations as LaTeX, in the notation of this library, or with W^{[1]} for layers as in many papers."""
 
     times, dot, entrywise, between_numbers = r" \, ", r" \, ", r" \odot ", r" \cdot "
 
@@ -170,16 +173,16 @@ class Latex(Plain):
 
     def symbol(self, letters: str, number: str, hat: bool, of_layer: bool) -> str:
         base = LATEX_GREEK.get(letters, f"\\{letters}" if letters in GREEK else letters)
-        base = base if len(letters) == 1 or base.startswith("\\") else self.words(letters)
+        base = base if len(letters) == 1 or base.startswith("\\") else self.identifier(letters)
         base = rf"\hat{{{base}}}" if hat else base
         if not number:
             return base
         return f"{base}^{{[{number}]}}" if self.is_paper and of_layer else f"{base}_{{{number}}}"
 
-    def marked(self, symbol: str, mark: str) -> str:
+    def labelled(self, symbol: str, mark: str) -> str:
         if "_{" in symbol:
-            return f"{symbol.removesuffix('}')},{self.words(mark)}}}"
-        return f"{symbol}_{{{self.words(mark)}}}"
+            return f"{symbol.removesuffix('}')},{self.identifier(mark)}}}"
+        return f"{symbol}_{{{self.identifier(mark)}}}"
 
     def number(self, value: float) -> Piece:
         plain = super().number(value)
@@ -189,7 +192,7 @@ class Latex(Plain):
         power = f"10^{{{int(exponent)}}}"
         return Piece(power, POWER, True) if digits == "1" else Piece(rf"{digits} \cdot {power}", PRODUCT, True)
 
-    def rest(self, words: str, worth: float | None) -> Piece:
+    def omitted(self, words: str, worth: float | None) -> Piece:
         of = "" if worth is None else f": {self.number(worth).text}"
         return Piece(rf"[\text{{{words}}}{of}]", ATOM, True)
 
@@ -201,10 +204,10 @@ class Latex(Plain):
     def derivative(self, of: str, by: str) -> str:
         return rf"\frac{{\partial {of}}}{{\partial {by}}}"
 
-    def belongs(self, symbol: str, to: str) -> str:
+    def state(self, symbol: str, to: str) -> str:
         return f"{symbol}_{{{to}}}"
 
-    def words(self, text: str) -> str:
+    def identifier(self, text: str) -> str:
         return rf"\mathrm{{{text}}}".replace("_", r"\_")
 
     def group(self, text: str) -> str:
@@ -217,9 +220,13 @@ class Latex(Plain):
         return Piece(f"{self.base(base)}^{{{exponent.text}}}", POWER, base.is_scalar and exponent.is_scalar)
 
     def base(self, piece: Piece) -> str:
-        """What gets an exponent: in parentheses if it has one already, or is a fraction."""
+        """Return the base of a power, in parentheses if it has an exponent already or is a fraction."""
         has_one = "^" in piece.text or piece.text.startswith(r"\frac")
-        return self.group(piece.text) if has_one and not piece.text.startswith(r"\left(") else self.held(piece, ATOM)
+        return (
+            self.group(piece.text)
+            if has_one and not piece.text.startswith(r"\left(")
+            else self.parenthesized(piece, ATOM)
+        )
 
     def transposed(self, piece: Piece) -> Piece:
         return Piece(rf"{self.base(piece)}^{{\top}}", POWER)
@@ -227,165 +234,171 @@ class Latex(Plain):
     def root(self, piece: Piece) -> Piece:
         return Piece(rf"\sqrt{{{piece.text}}}", ATOM, piece.is_scalar)
 
-    def size(self, piece: Piece) -> Piece:
+    def absolute(self, piece: Piece) -> Piece:
         return Piece(rf"\left| {piece.text} \right|", ATOM, piece.is_scalar)
 
-    def called(self, name: str, pieces: Iterable[Piece]) -> Piece:
+    def call(self, name: str, pieces: Iterable[Piece]) -> Piece:
         args = list(pieces)
         head = f"\\{name}" if name in FUNCTIONS else rf"\operatorname{{{name}}}".replace("_", r"\_")
         return Piece(head + self.group(", ".join(arg.text for arg in args)), ATOM, all(arg.is_scalar for arg in args))
 
-    def truth(self, left: Piece, sign: str, right: Piece) -> Piece:
+    def indicator(self, left: Piece, sign: str, right: Piece) -> Piece:
         text = rf"\left[ {left.text} {IN_LATEX.get(sign, sign)} {right.text} \right]"
         return Piece(text, ATOM, left.is_scalar and right.is_scalar)
 
-    def choice(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
+    def cases(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
         holds = condition.text.removeprefix(r"\left[ ").removesuffix(r" \right]")
         return Piece(
             rf"\begin{{cases}} {yes.text} & \text{{if }} {holds} \\ {no.text} & \text{{else}} \end{{cases}}", ATOM
         )
 
-    def over(self, kind: str, index: str, piece: Piece, scalar: bool) -> Piece:
+    def reduction(self, kind: str, index: str, piece: Piece, scalar: bool) -> Piece:
         sign = {"sum": r"\sum", "max": r"\max", "mean": r"\operatorname{mean}", "var": r"\operatorname{var}"}[kind]
-        return Piece(f"{sign}{f'_{{{index}}}' if index else ''} {self.held(piece, PRODUCT + 1)}", PRODUCT, scalar)
+        return Piece(
+            f"{sign}{f'_{{{index}}}' if index else ''} {self.parenthesized(piece, PRODUCT + 1)}", PRODUCT, scalar
+        )
 
 
-class Teller:
-    """Turns the expressions of a program into equations."""
+class EquationWriter:
+    """Converts the statements of a program to equations."""
 
-    def __init__(self, program: Program, writes: Plain) -> None:
-        self.program, self.writes = program, writes
+    def __init__(self, program: Program, notation: PlainNotation) -> None:
+        self.program, self.notation = program, notation
         self.known = {*program.inputs, *(statement.target for statement in program.statements), "X", "y"}
         shapes = {statement.target: statement.shape for statement in program.statements}
         self.scalars = {*program.constants, "n", "lr", "t", *(name for name, shape in shapes.items() if shape == ())}
 
     def equation(self, statement: Statement) -> str:
-        """A statement as an equation."""
-        return f"{self.name(statement.target)}{self.writes.equals}{self.told(statement.expression)}"
+        """Return a statement as an equation."""
+        return f"{self.name(statement.target)}{self.notation.equals}{self.expression(statement.expression)}"
 
-    def told(self, expression: str) -> str:
-        """An expression."""
+    def expression(self, expression: str) -> str:
+        """Return the equation text of an expression."""
         return self.piece(parse_expression(expression)).text
 
     def name(self, name: str) -> str:
-        """A name of the program: a gradient, something that is remembered of a parameter, or a letter."""
+        """Return the symbol of a name in the program: a gradient, an optimizer state, or a variable."""
         if name.startswith("d") and name[1:] in self.known:
-            return self.writes.gradient(self.name(name[1:]))
+            return self.notation.gradient(self.name(name[1:]))
         for parameter in self.program.parameters:
             if name.endswith(f"_{parameter}") and name != parameter:
-                return self.writes.belongs(self.name(name.removesuffix(f"_{parameter}")), self.name(parameter))
+                return self.notation.state(self.name(name.removesuffix(f"_{parameter}")), self.name(parameter))
         match = re.fullmatch(r"([A-Za-z_]+?)(_hat)?(\d*)(?:(?<=\d)_([a-z_]+))?", name)
         if match is None:
-            return self.writes.words(name)
+            return self.notation.identifier(name)
         letters, hat, number, mark = match.groups()
-        symbol = self.writes.symbol(letters, number, bool(hat), name not in self.program.constants)
-        return self.writes.marked(symbol, mark) if mark else symbol
+        symbol = self.notation.symbol(letters, number, bool(hat), name not in self.program.constants)
+        return self.notation.labelled(symbol, mark) if mark else symbol
 
     def piece(self, node: ast.expr) -> Piece:
-        """A part of an expression."""
-        writes = self.writes
+        """Convert an expression to a piece of an equation."""
+        notation = self.notation
         match node:
             case ast.Constant(value=worth, kind=str(words)):
-                return writes.rest(words, worth)  # type: ignore[arg-type]
+                return notation.omitted(words, worth)  # type: ignore[arg-type]
             case ast.Constant(value=value):
-                return writes.number(float(value))  # type: ignore[arg-type]
+                return notation.number(float(value))  # type: ignore[arg-type]
             case ast.Name(id=name):
                 return Piece(self.name(name), ATOM, name in self.scalars)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self.piece(operand)
-                return Piece(f"{writes.negative}{writes.held(inner, PRODUCT)}", SIGN - 1, inner.is_scalar)
+                return Piece(f"{notation.negative}{notation.parenthesized(inner, PRODUCT)}", SIGN - 1, inner.is_scalar)
             case ast.BinOp(left=left, op=op, right=right):
-                return self.combined(op, self.piece(left), self.piece(right))
+                return self.binary(op, self.piece(left), self.piece(right))
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:
-                return writes.truth(self.piece(left), COMPARISONS[type(op)], self.piece(right))
+                return notation.indicator(self.piece(left), COMPARISONS[type(op)], self.piece(right))
             case ast.Attribute(value=value, attr="T"):
-                return writes.transposed(self.piece(value))
+                return notation.transposed(self.piece(value))
             case ast.Attribute(value=value, attr="size"):
-                return writes.called("size", [self.as_scalar(value)])
+                return notation.call("size", [self.as_scalar(value)])
             case ast.Subscript(value=ast.Attribute(value=value, attr="shape"), slice=ast.Constant(value=axis)):
-                return writes.called("rows" if axis == 0 else "columns", [self.as_scalar(value)])
+                return notation.call("rows" if axis == 0 else "columns", [self.as_scalar(value)])
             case ast.Subscript(value=ast.Name(id=name), slice=index):
                 return Piece(self.entry(name, ast.unparse(index).strip("()").replace(", ", ",")), ATOM, True)
             case ast.Call():
                 return self.call(node)
-        return Piece(writes.words(ast.unparse(node)), SUM)
+        return Piece(notation.identifier(ast.unparse(node)), SUM)
 
     def entry(self, name: str, index: str) -> str:
-        """One entry of what a name stands for; of a gradient, the derivative by that entry."""
+        """Return one entry of an array; for a gradient, the derivative with respect to that entry."""
         if name.startswith("d") and name[1:] in self.known:
-            return self.writes.gradient(self.entry(name[1:], index))
-        return self.writes.entry(self.name(name), index)
+            return self.notation.gradient(self.entry(name[1:], index))
+        return self.notation.entry(self.name(name), index)
 
     def as_scalar(self, node: ast.expr) -> Piece:
-        """What is asked for its size, which is one number."""
+        """Convert the argument of ``size`` or ``shape``, whose result is a scalar."""
         piece = self.piece(node)
-        return Piece(piece.text, piece.strength, True)
+        return Piece(piece.text, piece.precedence, True)
 
-    def combined(self, op: ast.operator, a: Piece, b: Piece) -> Piece:
-        """Two parts and what stands between them."""
-        writes, scalar = self.writes, a.is_scalar and b.is_scalar
+    def binary(self, op: ast.operator, a: Piece, b: Piece) -> Piece:
+        """Return a binary operation."""
+        notation, scalar = self.notation, a.is_scalar and b.is_scalar
         match op:
             case ast.Add():
-                return Piece(f"{a.text}{writes.plus}{self.after_sign(b, SUM)}", SUM, scalar)
+                return Piece(f"{a.text}{notation.plus}{self.operand_after_sign(b, SUM)}", SUM, scalar)
             case ast.Sub():
-                return Piece(f"{a.text}{writes.minus}{self.after_sign(b, PRODUCT)}", SUM, scalar)
+                return Piece(f"{a.text}{notation.minus}{self.operand_after_sign(b, PRODUCT)}", SUM, scalar)
             case ast.Div():
-                return writes.fraction(a, b)
+                return notation.fraction(a, b)
             case ast.Pow():
-                return writes.power(a, b)
+                return notation.power(a, b)
             case ast.MatMult():
-                return Piece(f"{writes.held(a, PRODUCT)}{writes.times}{writes.held(b, SIGN)}", PRODUCT)
-        left, right = writes.held(a, PRODUCT), writes.held(b, SIGN)
-        between = writes.dot if a.is_scalar or b.is_scalar else writes.entrywise
-        begins = writes.bare(right).removeprefix(r"\left")
+                return Piece(
+                    f"{notation.parenthesized(a, PRODUCT)}{notation.times}{notation.parenthesized(b, SIGN)}", PRODUCT
+                )
+        left, right = notation.parenthesized(a, PRODUCT), notation.parenthesized(b, SIGN)
+        between = notation.dot if a.is_scalar or b.is_scalar else notation.entrywise
+        begins = notation.plain_text(right).removeprefix(r"\left")
         are_numbers = begins[:1].isdecimal() or begins.lstrip("( ")[:1] in ("-", "−")
-        if are_numbers or (begins.startswith("(") and writes.ends_with_number(left)):
-            between = writes.between_numbers  # two numbers side by side would be one
+        if are_numbers or (begins.startswith("(") and notation.ends_with_number(left)):
+            between = notation.between_numbers  # two adjacent numbers would read as one
         return Piece(f"{left}{between}{right}", PRODUCT, scalar)
 
-    def after_sign(self, piece: Piece, strength: int) -> str:
-        """A part that comes after a sign, which must not begin with another one."""
-        has_sign = self.writes.bare(piece.text).startswith(("-", "−"))
-        return self.writes.group(piece.text) if has_sign else self.writes.held(piece, strength)
+    def operand_after_sign(self, piece: Piece, precedence: int) -> str:
+        """Return an operand after + or -, in parentheses if it begins with a sign."""
+        has_sign = self.notation.plain_text(piece.text).startswith(("-", "−"))
+        return self.notation.group(piece.text) if has_sign else self.notation.parenthesized(piece, precedence)
 
     def call(self, node: ast.Call) -> Piece:
-        """A method such as ``.sum(axis=0)``, a function of NumPy, or another one."""
+        """Convert a method call such as ``.sum(axis=0)``, a NumPy function, or another function."""
         match node.func:
             case ast.Attribute(value=ast.Name(id="np"), attr=name):
-                return self.numpy(name, node)
+                return self.numpy_call(name, node)
             case ast.Attribute(value=inner, attr="sum" | "mean" | "max" | "var" as kind):
                 return self.reduction(kind, self.piece(inner), node)
             case ast.Name(id="sum") if isinstance(node.args[0], ast.List):
                 parts = [self.piece(element) for element in node.args[0].elts]
-                return Piece(self.writes.plus.join(self.writes.held(part, SUM) for part in parts), SUM, True)
-        return self.writes.called(ast.unparse(node.func), map(self.piece, node.args))
+                return Piece(
+                    self.notation.plus.join(self.notation.parenthesized(part, SUM) for part in parts), SUM, True
+                )
+        return self.notation.call(ast.unparse(node.func), map(self.piece, node.args))
 
-    def numpy(self, name: str, node: ast.Call) -> Piece:
-        """A function of NumPy."""
+    def numpy_call(self, name: str, node: ast.Call) -> Piece:
+        """Convert a NumPy function."""
         pieces = [self.piece(arg) for arg in node.args]
         match name:
             case "sqrt":
-                return self.writes.root(pieces[0])
+                return self.notation.root(pieces[0])
             case "abs":
-                return self.writes.size(pieces[0])
+                return self.notation.absolute(pieces[0])
             case "where":
-                return self.writes.choice(*pieces)
+                return self.notation.cases(*pieces)
             case "square":
-                return self.writes.power(pieces[0], Piece("2", ATOM, True))
+                return self.notation.power(pieces[0], Piece("2", ATOM, True))
             case "sum" | "mean" | "max" | "var":
                 return self.reduction(name, pieces[0], node)
-        return self.writes.called(RENAMED.get(name, name), pieces)
+        return self.notation.call(USUAL_NAMES.get(name, name), pieces)
 
     def reduction(self, kind: str, piece: Piece, node: ast.Call) -> Piece:
-        """A sum, a mean, a variance or a maximum, over rows, columns or all."""
+        """Convert a sum, mean, variance or maximum over rows, columns or all entries."""
         axes = [ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg == "axis"]
         axis = axes[0] if axes else None
-        return self.writes.over(kind, OVER.get(axis, str(axis)), piece, axis is None)
+        return self.notation.reduction(kind, REDUCTION_INDEX.get(axis, str(axis)), piece, axis is None)
 
 
 @dataclass(frozen=True)
 class Equations:
-    """The equations of a network, stage by stage; ``latex``, as plain text by ``str``, and in a notebook.
+    """The equations of a network by stage: ``.latex`` for LaTeX, ``str`` for text; a notebook renders them.
 
     Attributes
     ----------
@@ -399,28 +412,28 @@ class Equations:
 
     @property
     def each(self) -> list[tuple[Statement, str]]:
-        """Each statement and its LaTeX."""
-        teller = Teller(self.program, Latex(self.notation))
-        return [(statement, teller.equation(statement)) for statement in self.program.statements]
+        """Each statement with its LaTeX."""
+        writer = EquationWriter(self.program, LatexNotation(self.notation))
+        return [(statement, writer.equation(statement)) for statement in self.program.statements]
 
     def __getitem__(self, target: str) -> str:
-        """The LaTeX of the statement that computes a name (of the last one, if several do)."""
+        """Return the LaTeX of the last statement that computes a name."""
         statement = self.program[target]
-        return Teller(self.program, Latex(self.notation)).equation(statement)
+        return EquationWriter(self.program, LatexNotation(self.notation)).equation(statement)
 
     @property
     def latex(self) -> str:
-        """All equations, aligned at the equals signs."""
+        """All equations in LaTeX, aligned at the equals signs."""
         lines = [equation.replace(" = ", " &= ", 1) for _, equation in self.each]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
     def __str__(self) -> str:
-        teller = Teller(self.program, Plain())
+        writer = EquationWriter(self.program, PlainNotation())
         lines: list[str] = []
         for stage in dict.fromkeys(statement.stage for statement in self.program.statements):
             lines += ["", stage] if lines else [stage]
             for statement in self.program.stage(stage):
-                lines += [f"  {teller.equation(statement)}"]
+                lines += [f"  {writer.equation(statement)}"]
         return "\n".join(lines)
 
     def _repr_latex_(self) -> str:
@@ -428,24 +441,24 @@ class Equations:
 
 
 def equations(network: Model, optimizer: Part | None = None, *, notation: str = "alphabet") -> Equations:
-    """The forward and backward formulas of a network, and with an optimizer its update, as equations.
+    """Return the forward and backward equations of a network, and the update equations of an optimizer.
 
     Parameters
     ----------
     optimizer : optimizer or None
-        Whose update is to be told.
+        The optimizer whose update is included.
     notation : str
-        ``"alphabet"``: W_1, ∂J/∂z_1, as everywhere in the library. ``"paper"``: W^{[1]}, δ^{[1]}, as in many papers.
+        ``"alphabet"``: W_1, ∂J/∂z_1, as elsewhere in this library. ``"paper"``: W^{[1]}, δ^{[1]}, as in many papers.
 
     Returns
     -------
     Equations
-        ``.latex`` is LaTeX in this notation, ``str`` plain text in the alphabet.
+        ``.latex`` is LaTeX in this notation; ``str`` gives Unicode text in the notation of this library.
 
     Raises
     ------
     InputError
-        For another notation.
+        For an unknown notation.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Explain: one training step with all its numbers, or how one weight acts on the objective, as a person reads them.
+"""Explain one training step with all its numbers, or how one weight affects the objective.
 
 ``explain`` checks the arguments.  :mod:`~workings.readings.worked_step` then runs the statements, or
 :mod:`~workings.readings.influence` follows the paths from a weight to the objective.  ``Explanation`` and ``Influence``
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part, checked_optimizer
-from workings.readings.influence import Paths, influence
+from workings.readings.influence import PathAnalysis, influence
 from workings.readings.page import influence_in_notebook, page_of_influence, page_of_step, step_in_notebook
 from workings.readings.text_latex import latex_of_influence, latex_of_step, text_of_influence, text_of_step
 from workings.readings.worked_step import WorkedStep, work_step
@@ -28,7 +28,7 @@ from workings.support.sparse import dense
 
 
 class Explanation(WorkedStep):
-    """One training step, worked out; ``str`` is for the terminal, ``html`` a page, ``latex`` a document."""
+    """One training step in detail: ``str`` for the terminal, ``.html`` for a page, ``.latex`` for a document."""
 
     def __str__(self) -> str:
         return text_of_step(self)
@@ -37,12 +37,12 @@ class Explanation(WorkedStep):
 
     @property
     def latex(self) -> str:
-        """The step as a LaTeX document that needs amsmath alone."""
+        """The step as a LaTeX document that needs only amsmath."""
         return latex_of_step(self)
 
     @property
     def html(self) -> str:
-        """The step as one page that asks for nothing from outside."""
+        """The step as a self-contained HTML page."""
         return page_of_step(self)
 
     def _repr_html_(self) -> str:
@@ -54,15 +54,15 @@ class Explanation(WorkedStep):
         Raises
         ------
         InputError
-            For another kind of file.
+            For another file type.
         FileError
             If the file cannot be written.
         """
         return save_reading(self, path)
 
 
-class Influence(Paths):
-    """How one entry of a parameter acts on the objective; ``str`` is for the terminal, ``html`` a page."""
+class Influence(PathAnalysis):
+    """How one entry of a parameter affects the objective: ``str`` for the terminal, ``.html`` for a page."""
 
     def __str__(self) -> str:
         return text_of_influence(self)
@@ -71,12 +71,12 @@ class Influence(Paths):
 
     @property
     def latex(self) -> str:
-        """The paths as a LaTeX document that needs amsmath alone."""
+        """The paths as a LaTeX document that needs only amsmath."""
         return latex_of_influence(self)
 
     @property
     def html(self) -> str:
-        """The paths as one page that asks for nothing from outside."""
+        """The paths as a self-contained HTML page."""
         return page_of_influence(self)
 
     def _repr_html_(self) -> str:
@@ -88,11 +88,11 @@ class Influence(Paths):
 
 
 def save_reading(reading: Explanation | Influence, path: str | Path) -> Path:
-    """Write a reading to a file, as its name ends."""
+    """Write an explanation to a file, in the format of its suffix."""
     path = Path(path)
     kinds = {".html": lambda: reading.html, ".tex": lambda: reading.latex, ".txt": lambda: f"{reading}\n"}
     if path.suffix not in kinds:
-        raise InputError(f"A reading is written as {', '.join(kinds)}; the name is {path.name!r}.")
+        raise InputError(f"The suffix must be one of {', '.join(kinds)}, not as in {path.name!r}.")
     write_bytes(path, kinds[path.suffix]().encode())
     return path
 
@@ -108,31 +108,31 @@ def explain(
     sample_weight: ArrayLike | None = None,
     why: str | None = None,
 ) -> Explanation | Influence:
-    """Work one training step: every equation with its words, its shapes and its numbers.
+    """Explain one training step: every equation in words, with its shapes and its numbers.
 
     Parameters
     ----------
     X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
-        The rows of the step; few are easier to read.
+        The rows of the step; a few rows are easiest to read.
     optimizer : optimizer or None
-        Whose update is worked, too. Where it is the one that ``net.step`` has been called with, its state goes on.
+        Also explain its update. If ``net.step`` has been called with the same optimizer, its state is used.
     row : int or None
-        Which row is written out term by term: by default the first; with ``why`` the one that adds most.
+        The row to write out term by term: by default the first; with ``why``, the one that contributes most.
     unit : int
-        Which unit of each layer is written out; of a layer that has fewer, its last.
+        The unit of each layer to write out; the last unit of layers that have fewer.
     sample_weight : array of shape (n,) or None
     why : str or None
-        One entry of a parameter, ``"W1[0,2]"``: how it acts on the objective, path by path.
+        One entry of a parameter, ``"W1[0,2]"``: explain how it affects the objective, path by path.
 
     Returns
     -------
     Explanation, or Influence with ``why``
-        The network is not changed (but for being built, if it was not).
+        The network is not changed, except that it is built if necessary.
 
     Raises
     ------
     InputError
-        For rows, units or names that are not there.
+        For rows, units or names that do not exist.
 
     Examples
     --------
@@ -163,18 +163,18 @@ def explain(
 
 
 def checked(optimizer: Any) -> Part | None:
-    """Refuse an optimizer whose step is no list of statements, or needs a history."""
+    """Return the optimizer; raise for one whose step is not a list of statements, or that needs a history."""
     if optimizer is None:
         return None
     if isinstance(checked_optimizer(optimizer), LBFGS):
-        raise InputError("SciPy makes the steps of L-BFGS: leave the optimizer out to see the gradients alone.")
+        raise InputError("SciPy computes the steps of L-BFGS: omit the optimizer to see only the gradients.")
     if isinstance(optimizer.schedule, OnPlateau):
-        raise InputError("OnPlateau follows a history, which one step does not have: give a number.")
+        raise InputError("OnPlateau needs a history, which one step does not have: use a constant learning rate.")
     return optimizer  # type: ignore[no-any-return]
 
 
 def next_step(network: Model, optimizer: Any) -> dict[str, Any]:
-    """The learning rate, the number of the step and the optimizer's state, as ``net.step`` would go on."""
+    """Return the learning rate, the step number and the optimizer's state that ``net.step`` would use next."""
     if optimizer is None:
         return {}
     known: dict[str, Any] = {"t": 0, "values": {}}

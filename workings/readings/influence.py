@@ -1,9 +1,9 @@
-"""Influence: how one weight acts on the objective, path by path.
+"""Influence: how one weight affects the objective, path by path through the network.
 
-The chain rule, followed forwards.  The backward statements say how the gradient of a layer's output becomes that of
-its input; given a 1 in one place and 0 everywhere else they say how much that output moves with each input.
-So every factor comes from the program's own statements, and the paths must add up to the gradient that the backward
-pass has found on its own way; that is checked, and shown.
+This is the chain rule in forward direction.  The backward statements map the gradient of a layer's output to that of
+its input.  Applied to a gradient that is 1 in one entry and 0 elsewhere, they give the local derivatives.  So every
+factor of a path comes from the program's statements.  The contributions of all paths must sum to the gradient of the
+backward pass; the result shows both.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from workings.checks.gradients import doubled, slope_along
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, ProgramError, unknown_name
 from workings.program.program import Program, Statement
-from workings.readings.entries import Entries, Index, at
+from workings.readings.entries import EntryWriter, Index, indexed
 from workings.support.arrays import Array
 
-MOST_PATHS = 4096  # that are followed one by one; of more, the strongest
-MOST_ROWS = 64  # for a layer that mixes rows, such as BatchNorm
+MOST_PATHS = 4096  # of more paths, only the strongest are followed individually
+MOST_ROWS = 64  # limit for layers that combine rows, such as BatchNorm
 
 
 @dataclass(frozen=True)
-class Link:
-    """One factor of a path in one row: how much a value moves with the one before it.
+class PathFactor:
+    """One factor of a path in one row: the derivative of a value with respect to the previous one.
 
-    ``names`` is the factor as syntax, with the names of the program; None where it is no single expression.
+    ``names`` is the factor as syntax, with the names of the program; None if it is not a single expression.
     """
 
     of: ast.expr
@@ -43,48 +43,48 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way from the parameter to J: the units that it passes, and what it adds to the gradient, all rows together.
+class WeightPath:
+    """One path from the parameter to J: the units on it, and its contribution to the gradient, summed over rows.
 
-    ``links`` are its factors in the chosen row, the last one ∂J/∂ of the network's last value.
+    ``links`` are its factors in the chosen row; the last one is the derivative of J with respect to the last value.
     """
 
     parameter: str
     stations: tuple[str, ...]
     adds: float
-    links: tuple[Link, ...]
+    links: tuple[PathFactor, ...]
 
     def __str__(self) -> str:
         return f"{' → '.join([self.parameter, *self.stations, 'J'])}: {self.adds:.6g}"
 
 
 @dataclass(frozen=True, repr=False)
-class Paths:
-    """How one entry of a parameter acts on the objective; see :class:`workings.readings.explain.Influence`.
+class PathAnalysis:
+    """How one entry of a parameter affects the objective; see :class:`workings.readings.explain.Influence`.
 
     Attributes
     ----------
     parameter : str
         The entry, such as ``W1[0,2]``.
     gradient, slope : float
-        What the backward pass has found, and what finite differences measure.
-    paths : tuple of Way
-        The ways to J, the strongest first.
+        The gradient of the backward pass, and the finite difference.
+    paths : tuple of WeightPath
+        The paths to J, the strongest first.
     rest : float
-        What the paths that are not followed one by one add together; 0 where all are.
+        The sum of all paths that are not followed individually; 0 if there are none.
     penalty : float
-        What a regularizer adds, which goes by no unit.
+        The contribution of regularizers.
     row : int
         The row whose factors are written out.
     mixes : bool
-        Whether a layer mixes rows, so that the factors of one row are not the whole.
+        Whether a layer combines rows, so that the factors within one row are incomplete.
     """
 
     program: Program
     parameter: str
     gradient: float
     slope: float
-    paths: tuple[Way, ...]
+    paths: tuple[WeightPath, ...]
     rest: float
     penalty: float
     row: int
@@ -92,34 +92,36 @@ class Paths:
 
     @property
     def total(self) -> float:
-        """All paths together."""
+        """The sum of all contributions."""
         return sum(path.adds for path in self.paths) + self.rest + self.penalty
 
 
-def influence(program: Program, values: Mapping[str, Any], why: str, row: int | None) -> Paths:
+def influence(program: Program, values: Mapping[str, Any], why: str, row: int | None) -> PathAnalysis:
     """Follow one entry of a parameter to the objective; ``values`` are those of the step.
 
-    Without a row, that one is written out to which the strongest way owes most.
+    Without ``row``, the row that contributes most to the strongest path is written out.
     """
     parameter, index = entry_of(program, values, why)
     known = doubled({**Tracer(program)(values)})
-    route = Route(program, known, stations_of(program, f"d{parameter}"), index, row)
-    paths, rest = route.ways(shown(parameter, index))
+    finder = PathFinder(program, known, segments_to(program, f"d{parameter}"), index, row)
+    paths, rest = finder.find_paths(shown(parameter, index))
     measure = slope_along(Runner(program.needed_for("J"), ["J"], "objective"), doubled(values), parameter)
     direction = np.zeros(np.shape(values[parameter]))
     direction[index] = 1.0
     left, right, _ = measure(direction, 1e-6)
-    return Paths(
+    return PathAnalysis(
         program, shown(parameter, index), float(known[f"d{parameter}"][index]), (left + right) / 2,
-        tuple(paths), rest, route.penalty(), route.row, route.mixes,
+        tuple(paths), rest, finder.penalty(), finder.row, finder.mixes,
     )  # fmt: skip
 
 
 def entry_of(program: Program, values: Mapping[str, Any], why: str) -> tuple[str, Index]:
-    """Read ``"W1[0,2]"``."""
+    """Parse an entry such as ``"W1[0,2]"``."""
     found = re.fullmatch(r"\s*(\w+)\s*\[\s*(\d+(?:\s*,\s*\d+)*)\s*\]\s*", why) if isinstance(why, str) else None
     if found is None:
-        raise InputError(f'why names one entry of a parameter, such as "{program.parameters[0]}[0,0]", not {why!r}.')
+        raise InputError(
+            f'why must name one entry of a parameter, such as "{program.parameters[0]}[0,0]", not {why!r}.'
+        )
     parameter, index = found[1], tuple(int(place) for place in found[2].split(","))
     if parameter not in program.parameters:
         raise unknown_name("parameter", parameter, program.parameters)
@@ -130,23 +132,23 @@ def entry_of(program: Program, values: Mapping[str, Any], why: str) -> tuple[str
 
 
 def shown(letters: str, index: Index) -> str:
-    """A name and a place, as people write it."""
+    """Return an indexed name as text."""
     return f"{letters}[{','.join(map(str, index))}]" if index else letters
 
 
 @dataclass(frozen=True)
 class Segment:
-    """The backward statements between two stations: from the gradient of ``source`` to that of ``target``."""
+    """The backward statements from the gradient of ``source`` to that of ``target``."""
 
     source: str
     target: str
     statements: tuple[Statement, ...]
 
 
-def stations_of(program: Program, target: str) -> list[Segment]:
-    """The stations that all of a gradient has passed, from the parameter to the end of the network."""
+def segments_to(program: Program, target: str) -> list[Segment]:
+    """Split the backward pass to a gradient into segments, from the parameter to the end of the network."""
     backward = list(program.stage("backward"))
-    flow = flowing(backward)
+    flow = gradient_names(backward)
     segments: list[Segment] = []
     while target != backward[0].target:
         segment = last_segment(backward, flow, target)
@@ -155,8 +157,8 @@ def stations_of(program: Program, target: str) -> list[Segment]:
     return segments
 
 
-def flowing(backward: Sequence[Statement]) -> set[str]:
-    """The names that the gradient passes through."""
+def gradient_names(backward: Sequence[Statement]) -> set[str]:
+    """Return the names in the backward pass that depend on the first gradient."""
     flow = {backward[0].target}
     for statement in backward[1:]:
         if statement.reads & flow:
@@ -165,7 +167,7 @@ def flowing(backward: Sequence[Statement]) -> set[str]:
 
 
 def last_segment(backward: Sequence[Statement], flow: set[str], target: str) -> Segment:
-    """The nearest name through which everything goes that leads to ``target``."""
+    """Return the segment from the nearest gradient on which ``target`` depends alone."""
     end = next(number for number, statement in enumerate(backward) if statement.target == target)
     needed, kept = set(backward[end].reads), [backward[end]]
     for statement in reversed(backward[:end]):
@@ -179,43 +181,43 @@ def last_segment(backward: Sequence[Statement], flow: set[str], target: str) -> 
 
 @dataclass
 class Jacobian:
-    """How a station moves with the one before it.
+    """The derivatives of one layer's values with respect to the previous layer's.
 
-    ``slopes`` has the shape (units after, rows, units before) where each row goes its own way, and
-    (units after, rows after, rows before, units before) where a layer mixes rows.
+    ``slopes`` has the shape (units after, rows, units before) if rows are independent, and
+    (units after, rows after, rows before, units before) if a layer combines rows.
     """
 
     slopes: Array
 
     @property
     def mixes(self) -> bool:
-        """Whether rows act on each other."""
+        """Whether rows depend on each other."""
         return self.slopes.ndim == 4
 
-    def push(self, unit: int, moves: Array) -> Array:
-        """What the moves of one unit, of shape (rows,), make of all units after it: (units after, rows)."""
+    def push(self, unit: int, derivatives: Array) -> Array:
+        """Propagate the derivative of one unit, of shape (rows,), to all units after it: (units after, rows)."""
         of_unit = self.slopes[..., unit]
-        return (of_unit * moves).sum(axis=-1) if self.mixes else of_unit * moves
+        return (of_unit * derivatives).sum(axis=-1) if self.mixes else of_unit * derivatives
 
-    def push_all(self, moves: Array) -> Array:
-        """The same for the moves of all units, (rows, units before): (rows, units after)."""
-        return np.array(sum(self.push(unit, moves[:, unit]) for unit in range(moves.shape[1]))).T
+    def push_all(self, derivatives: Array) -> Array:
+        """Propagate the derivatives of all units, (rows, units before), to those after: (rows, units after)."""
+        return np.array(sum(self.push(unit, derivatives[:, unit]) for unit in range(derivatives.shape[1]))).T
 
     def slope(self, after: int, before: int, row: int) -> float:
-        """One entry, within a row."""
+        """Return one entry within a row."""
         return float(self.slopes[after, row, row, before] if self.mixes else self.slopes[after, row, before])
 
 
 @dataclass(frozen=True)
-class Trail:
-    """A way that is being followed: the units so far, and how the last one moves in each row."""
+class PartialPath:
+    """A path under construction: the units so far, and the derivative of the last one in each row."""
 
     units: tuple[int, ...]
-    moves: Array
+    derivatives: Array
 
 
-class Route:
-    """From an entry of a parameter to the end of the network, with the values of the step."""
+class PathFinder:
+    """Finds the paths from an entry of a parameter to the end of the network."""
 
     def __init__(
         self, program: Program, values: Mapping[str, Any], segments: Sequence[Segment], index: Index, row: int | None
@@ -226,129 +228,136 @@ class Route:
             Runner(replace(program, statements=segment.statements), [segment.target], segment.target)
             for segment in segments
         ]
-        self.still = [self.back(number, np.zeros_like(self.gradient(number))) for number in range(len(segments))]
-        self.jacobians = [self.jacobian(number) for number in range(1, len(segments))]
+        self.penalties = [
+            self.propagate(number, np.zeros_like(self.gradient(number))) for number in range(len(segments))
+        ]
+        self.jacobians = [self.make_jacobian(number) for number in range(1, len(segments))]
 
     def gradient(self, number: int) -> Array:
-        """The gradient where a segment begins on its way back."""
+        """Return the gradient at the beginning of a segment."""
         return np.asarray(self.values[self.segments[number].source])
 
-    def back(self, number: int, seed: Array) -> Array:
-        """What a segment makes of a gradient."""
+    def propagate(self, number: int, seed: Array) -> Array:
+        """Apply the statements of a segment to a gradient."""
         (moved,) = self.runners[number]({**self.values, self.segments[number].source: seed})
         return np.asarray(moved, dtype=np.float64)
 
-    def alone(self, number: int, place: Any) -> Array:
-        """What a segment makes of a gradient that is 1 in some place and 0 elsewhere, without a regularizer's pull."""
+    def propagate_unit(self, number: int, place: Any) -> Array:
+        """Apply a segment to a gradient that is 1 at some index and 0 elsewhere, without regularization."""
         seed = np.zeros_like(self.gradient(number))
         seed[place] = 1.0
-        return self.back(number, seed) - self.still[number]
+        return self.propagate(number, seed) - self.penalties[number]
 
     def penalty(self) -> float:
-        """What a regularizer adds to the parameter's gradient."""
-        return float(self.still[0][self.index])
+        """Return the contribution of regularizers to the parameter's gradient."""
+        return float(self.penalties[0][self.index])
 
     @property
     def mixes(self) -> bool:
-        """Whether rows act on each other anywhere."""
+        """Whether any layer combines rows."""
         return any(jacobian.mixes for jacobian in self.jacobians)
 
-    def jacobian(self, number: int) -> Jacobian:
-        """How the station at the end of a segment moves with the one at its beginning."""
+    def make_jacobian(self, number: int) -> Jacobian:
+        """Compute the Jacobian of a segment."""
         rows, units = self.gradient(number).shape
         if self.is_mixing(number):
             if rows > MOST_ROWS:
                 raise InputError(
-                    f"A layer mixes rows, so paths can be followed for {MOST_ROWS} rows at most, not {rows}."
+                    f"A layer combines rows, so paths can be followed for at most {MOST_ROWS} rows, not {rows}."
                 )
-            return Jacobian(np.array([[self.alone(number, (r, u)) for r in range(rows)] for u in range(units)]))
-        return Jacobian(np.array([self.alone(number, np.s_[:, unit]) for unit in range(units)]))
+            return Jacobian(
+                np.array([[self.propagate_unit(number, (r, u)) for r in range(rows)] for u in range(units)])
+            )
+        return Jacobian(np.array([self.propagate_unit(number, np.s_[:, unit]) for unit in range(units)]))
 
     def is_mixing(self, number: int) -> bool:
-        """Whether one row of a gradient changes another row of what a segment makes of it."""
+        """Return whether one row of a gradient affects another row of a segment's result."""
         gradient = self.gradient(number)
         seed = np.zeros_like(gradient)
-        seed[0] = np.random.default_rng(0).uniform(0.5, 1.5, gradient.shape[1])  # nothing cancels by chance
-        return bool(np.abs(self.back(number, seed) - self.still[number])[1:].max(initial=0) > 0)
+        seed[0] = np.random.default_rng(0).uniform(
+            0.5, 1.5, gradient.shape[1]
+        )  # random, so that nothing cancels by coincidence
+        return bool(np.abs(self.propagate(number, seed) - self.penalties[number])[1:].max(initial=0) > 0)
 
-    def first(self) -> list[Trail]:
-        """The units that the parameter acts on at once, and how they move with it in each row."""
+    def first_paths(self) -> list[PartialPath]:
+        """Return paths to the units that the parameter affects directly, with their derivatives in each row."""
         rows, units = self.gradient(0).shape
         seed = np.random.default_rng(0).uniform(0.5, 1.5, rows)
-        trails = []
+        paths = []
         for unit in range(units):
             column = np.zeros((rows, units))
             column[:, unit] = seed
-            if (self.back(0, column) - self.still[0])[self.index] != 0:
-                trails.append(Trail((unit,), np.array([self.alone(0, (r, unit))[self.index] for r in range(rows)])))
-        return trails
+            if (self.propagate(0, column) - self.penalties[0])[self.index] != 0:
+                slopes = [self.propagate_unit(0, (row, unit))[self.index] for row in range(rows)]
+                paths.append(PartialPath((unit,), np.array(slopes)))
+        return paths
 
-    def ways(self, parameter: str) -> tuple[list[Way], float]:
-        """All ways to J with what each adds; of very many, the strongest, and what the others add together."""
-        trails = self.first()
-        moves = np.zeros_like(self.gradient(0))
-        for trail in trails:
-            moves[:, trail.units[-1]] += trail.moves
+    def find_paths(self, parameter: str) -> tuple[list[WeightPath], float]:
+        """Return the paths to J, and the sum of those that are not followed because there are too many."""
+        paths = self.first_paths()
+        derivatives = np.zeros_like(self.gradient(0))
+        for path in paths:
+            derivatives[:, path.units[-1]] += path.derivatives
         followed_all = True
         for jacobian in self.jacobians:
-            onward = [after for trail in trails for after in steps_of(trail, jacobian)]
-            trails = sorted(onward, key=lambda trail: -float(np.abs(trail.moves).sum()))[:MOST_PATHS]
-            followed_all = followed_all and len(trails) == len(onward)
-            moves = jacobian.push_all(moves)
+            extended = [after for path in paths for after in extensions(path, jacobian)]
+            paths = sorted(extended, key=lambda path: -float(np.abs(path.derivatives).sum()))[:MOST_PATHS]
+            followed_all = followed_all and len(paths) == len(extended)
+            derivatives = jacobian.push_all(derivatives)
         end = self.gradient(len(self.segments) - 1)
-        trails.sort(key=lambda trail: -abs(float((trail.moves * end[:, trail.units[-1]]).sum())))
-        if trails and not self.is_chosen:
-            self.row = int(np.abs(trails[0].moves * end[:, trails[0].units[-1]]).argmax())
-        ways = [self.way(parameter, trail, end) for trail in trails]
-        rest = float((moves * end).sum()) - sum(way.adds for way in ways)
-        return ways, 0.0 if followed_all else rest
+        paths.sort(key=lambda path: -abs(float((path.derivatives * end[:, path.units[-1]]).sum())))
+        if paths and not self.is_chosen:
+            self.row = int(np.abs(paths[0].derivatives * end[:, paths[0].units[-1]]).argmax())
+        found = [self.complete(parameter, path, end) for path in paths]
+        rest = float((derivatives * end).sum()) - sum(path.adds for path in found)
+        return found, 0.0 if followed_all else rest
 
-    def way(self, parameter: str, trail: Trail, end: Array) -> Way:
-        """A trail that has come to its end, with its factors in the chosen row."""
+    def complete(self, parameter: str, path: PartialPath, end: Array) -> WeightPath:
+        """Return a finished path with its factors in the chosen row."""
         letters = [segment.source[1:] for segment in self.segments]
-        stations = tuple(f"{name}[·,{unit}]" for name, unit in zip(letters, trail.units, strict=True))
-        adds = float((trail.moves * end[:, trail.units[-1]]).sum())
-        return Way(parameter, stations, adds, tuple(self.links(trail, end)))
+        stations = tuple(f"{name}[·,{unit}]" for name, unit in zip(letters, path.units, strict=True))
+        adds = float((path.derivatives * end[:, path.units[-1]]).sum())
+        return WeightPath(parameter, stations, adds, tuple(self.factors(path, end)))
 
-    def links(self, trail: Trail, end: Array) -> list[Link]:
-        """The factors of a way in the chosen row, from the parameter to J."""
+    def factors(self, path: PartialPath, end: Array) -> list[PathFactor]:
+        """Return the factors of a path in the chosen row, from the parameter to J."""
         places: list[tuple[str, Index]] = [(self.segments[0].target[1:], self.index)]
         places += [
-            (segment.source[1:], (self.row, unit)) for segment, unit in zip(self.segments, trail.units, strict=True)
+            (segment.source[1:], (self.row, unit)) for segment, unit in zip(self.segments, path.units, strict=True)
         ]
-        values = [float(self.alone(0, (self.row, trail.units[0]))[self.index])]
-        for jacobian, (before, after) in zip(self.jacobians, pairwise(trail.units), strict=True):
+        values = [float(self.propagate_unit(0, (self.row, path.units[0]))[self.index])]
+        for jacobian, (before, after) in zip(self.jacobians, pairwise(path.units), strict=True):
             values.append(jacobian.slope(after, before, self.row))
         found = [
-            Link(at(*of), at(*by), self.factor(number, of[1], by[1]), value)
+            PathFactor(indexed(*of), indexed(*by), self.factor(number, of[1], by[1]), value)
             for number, ((by, of), value) in enumerate(zip(pairwise(places), values, strict=True))
         ]
-        last = at(self.segments[-1].source, places[-1][1])
-        return [*found, Link(last, last, None, float(end[places[-1][1]]))]
+        last = indexed(self.segments[-1].source, places[-1][1])
+        return [*found, PathFactor(last, last, None, float(end[places[-1][1]]))]
 
     def factor(self, number: int, of: Index, by: Index) -> ast.expr | None:
-        """A factor as the backward statement says it: what the gradient of one entry is multiplied by."""
+        """Return a factor as an expression of the backward statement: the multiplier of one entry's gradient."""
         segment = self.segments[number]
         if len(segment.statements) != 1:
             return None
         seed = np.zeros_like(self.gradient(number))
         seed[of] = 1.0
-        entries = Entries(self.program, {**self.values, segment.source: seed})
-        written = entries.written(segment.statements[0].expression, by, numbers=False)
-        wanted = ast.unparse(at(segment.source, of))
+        entries = EntryWriter(self.program, {**self.values, segment.source: seed})
+        written = entries.entry(segment.statements[0].expression, by, numbers=False)
+        wanted = ast.unparse(indexed(segment.source, of))
         found = [term for term in terms_of(written) if wanted in ast.unparse(term)] if written is not None else []
         return without(found[0], wanted) if len(found) == 1 else None
 
 
-def steps_of(trail: Trail, jacobian: Jacobian) -> list[Trail]:
-    """A trail, one station further, by every unit that it can reach."""
-    moved = jacobian.push(trail.units[-1], trail.moves)
-    reached = np.flatnonzero(np.abs(jacobian.slopes[..., trail.units[-1]]).reshape(len(moved), -1).max(axis=1))
-    return [Trail((*trail.units, int(unit)), moved[unit]) for unit in reached]
+def extensions(path: PartialPath, jacobian: Jacobian) -> list[PartialPath]:
+    """Extend a path by one layer, to every unit that it reaches."""
+    moved = jacobian.push(path.units[-1], path.derivatives)
+    reached = np.flatnonzero(np.abs(jacobian.slopes[..., path.units[-1]]).reshape(len(moved), -1).max(axis=1))
+    return [PartialPath((*path.units, int(unit)), moved[unit]) for unit in reached]
 
 
 def terms_of(node: ast.expr) -> list[ast.expr]:
-    """The terms of a sum."""
+    """Return the terms of a sum."""
     match node:
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
             return [*terms_of(left), *terms_of(right)]
@@ -356,7 +365,7 @@ def terms_of(node: ast.expr) -> list[ast.expr]:
 
 
 def without(node: ast.expr, leaf: str) -> ast.expr | None:
-    """A product without one of its factors; None if the factor is not one of them.
+    """Return a product without one of its factors; None if it does not contain the factor.
 
     >>> ast.unparse(without(ast.parse("a * (b * c)", mode="eval").body, "c"))
     'a * b'
@@ -378,5 +387,5 @@ def without(node: ast.expr, leaf: str) -> ast.expr | None:
 
 
 def is_one(node: ast.expr) -> bool:
-    """Whether a piece of syntax is the number 1."""
+    """Return whether an expression is the number 1."""
     return isinstance(node, ast.Constant) and node.value == 1

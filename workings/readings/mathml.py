@@ -1,7 +1,7 @@
-"""MathML: equations as a browser shows them, without a script and without a font of their own.
+"""MathML: equations for browsers, without scripts or special fonts.
 
-It is the third way of writing what ``equations.py`` reads out of a program, beside LaTeX and plain text.  A screen
-reader reads it as mathematics, and it prints as sharply as the text around it.
+It is the third output format of ``equations.py``, besides LaTeX and plain text.  Screen readers read MathML as
+mathematics, and it prints at full resolution.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import html
 import re
 from collections.abc import Iterable
 
-from workings.readings.equations import ATOM, GREEK, POWER, PRODUCT, Piece, Plain
+from workings.readings.equations import ATOM, GREEK, POWER, PRODUCT, Piece, PlainNotation
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 SIGNS = {"sum": "∑", "max": "max", "mean": "mean", "var": "var"}
 
 
 def tag(name: str, *inner: str, **attributes: str) -> str:
-    """An element.
+    """Return an XML element.
 
     >>> tag("mfrac", tag("mn", "1"), tag("mi", "n"))
     '<mfrac><mn>1</mn><mi>n</mi></mfrac>'
@@ -27,29 +27,31 @@ def tag(name: str, *inner: str, **attributes: str) -> str:
 
 
 def row(*inner: str) -> str:
-    """Several parts that are one."""
+    """Group several parts in an ``<mrow>``."""
     return tag("mrow", *inner)
 
 
 def fence(text: str, *, tall: bool = True) -> str:
-    """A bracket or a bar, as tall as what it holds or as the text."""
+    """Return a bracket or bar, stretched to its content if ``tall``."""
     return tag("mo", text, **({} if tall else {"stretchy": "false"}))
 
 
 def block(content: str) -> str:
-    """A whole equation on a line of its own."""
+    """Return a displayed equation."""
     return tag("math", content, xmlns=NAMESPACE, display="block")
 
 
-class MathML(Plain):
+class MathmlNotation(PlainNotation):
     """Writes equations as MathML."""
 
     times = dot = '<mspace width="0.2em"></mspace>'
     entrywise, between_numbers = tag("mo", "⊙"), tag("mo", "·")
     plus, minus, equals, negative = tag("mo", "+"), tag("mo", "−"), tag("mo", "="), tag("mo", "−", form="prefix")
 
-    def bare(self, text: str) -> str:
-        before = re.split("<mfrac>|<mtable", text)[0]  # a fraction is told apart by its line, a table by its own
+    def plain_text(self, text: str) -> str:
+        before = re.split("<mfrac>|<mtable", text)[
+            0
+        ]  # fractions and tables are visually separate from what precedes them
         return re.sub(r"<[^>]*>", "", before)
 
     def ends_with_number(self, text: str) -> bool:
@@ -60,7 +62,7 @@ class MathML(Plain):
         base = tag("mover", base, tag("mo", "^", stretchy="false"), accent="true") if hat else base
         return tag("msub", base, tag("mn", number)) if number else base
 
-    def marked(self, symbol: str, mark: str) -> str:
+    def labelled(self, symbol: str, mark: str) -> str:
         word = tag("mtext", html.escape(mark))
         found = re.fullmatch(r"<msub>(.*)(<mn>\d+</mn>)</msub>", symbol)
         if found:
@@ -82,10 +84,10 @@ class MathML(Plain):
         places = comma.join(tag("mn", place) for place in index.split(","))
         return row(symbol, fence("[", tall=False), places, fence("]", tall=False))
 
-    def rest(self, words: str, worth: float | None) -> Piece:
-        told = tag("mtext", words + ("" if worth is None else ":\u00a0"))
+    def omitted(self, words: str, worth: float | None) -> Piece:
+        label = tag("mtext", words + ("" if worth is None else ":\u00a0"))
         number = "" if worth is None else self.number(worth).text
-        return Piece(row(fence("[", tall=False), told, number, fence("]", tall=False)), ATOM, True)
+        return Piece(row(fence("[", tall=False), label, number, fence("]", tall=False)), ATOM, True)
 
     def gradient(self, of: str) -> str:
         return tag("mfrac", row(tag("mi", "∂"), tag("mi", "J")), row(tag("mi", "∂"), of))
@@ -93,10 +95,10 @@ class MathML(Plain):
     def derivative(self, of: str, by: str) -> str:
         return tag("mfrac", row(tag("mi", "∂"), of), row(tag("mi", "∂"), by))
 
-    def belongs(self, symbol: str, to: str) -> str:
+    def state(self, symbol: str, to: str) -> str:
         return tag("msub", symbol, row(to))
 
-    def words(self, text: str) -> str:
+    def identifier(self, text: str) -> str:
         return tag("mi", html.escape(text))
 
     def group(self, text: str) -> str:
@@ -106,9 +108,9 @@ class MathML(Plain):
         return Piece(tag("mfrac", row(above.text), row(below.text)), ATOM, above.is_scalar and below.is_scalar)
 
     def base(self, piece: Piece) -> str:
-        """What gets an exponent: in parentheses if it has one already, or is a fraction."""
-        has_one = piece.strength == POWER or piece.text.startswith("<mfrac>")
-        return self.group(piece.text) if has_one else self.held(piece, ATOM)
+        """Return the base of a power, in parentheses if it has an exponent already or is a fraction."""
+        has_one = piece.precedence == POWER or piece.text.startswith("<mfrac>")
+        return self.group(piece.text) if has_one else self.parenthesized(piece, ATOM)
 
     def power(self, base: Piece, exponent: Piece) -> Piece:
         text = tag("msup", row(self.base(base)), row(exponent.text))
@@ -120,26 +122,26 @@ class MathML(Plain):
     def root(self, piece: Piece) -> Piece:
         return Piece(tag("msqrt", piece.text), ATOM, piece.is_scalar)
 
-    def size(self, piece: Piece) -> Piece:
+    def absolute(self, piece: Piece) -> Piece:
         return Piece(row(fence("|"), piece.text, fence("|")), ATOM, piece.is_scalar)
 
-    def called(self, name: str, pieces: Iterable[Piece]) -> Piece:
+    def call(self, name: str, pieces: Iterable[Piece]) -> Piece:
         args = list(pieces)
         inside = self.group(tag("mo", ",", separator="true").join(arg.text for arg in args))
         function = tag("mi", html.escape(name)) + tag("mo", "\u2061")
         return Piece(row(function, inside), ATOM, all(arg.is_scalar for arg in args))
 
-    def truth(self, left: Piece, sign: str, right: Piece) -> Piece:
+    def indicator(self, left: Piece, sign: str, right: Piece) -> Piece:
         condition = row(left.text, tag("mo", html.escape(sign)), right.text)
         return Piece(row(fence("["), condition, fence("]")), ATOM, left.is_scalar and right.is_scalar)
 
-    def choice(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
+    def cases(self, condition: Piece, yes: Piece, no: Piece) -> Piece:
         holds = condition.text.removeprefix(f"<mrow>{fence('[')}").removesuffix(f"{fence(']')}</mrow>")
         lines = [(yes.text, tag("mtext", "if\u00a0") + holds), (no.text, tag("mtext", "else"))]
         rows = (tag("mtr", tag("mtd", row(a)), tag("mtd", row(b))) for a, b in lines)
         return Piece(row(tag("mtable", *rows, **{"class": "cases"})), ATOM)
 
-    def over(self, kind: str, index: str, piece: Piece, scalar: bool) -> Piece:
+    def reduction(self, kind: str, index: str, piece: Piece, scalar: bool) -> Piece:
         sign = tag("mo", SIGNS[kind], movablelimits="false")
         head = tag("munder", sign, tag("mi", index)) if index else sign
-        return Piece(row(head, self.held(piece, PRODUCT + 1)), PRODUCT, scalar)
+        return Piece(row(head, self.parenthesized(piece, PRODUCT + 1)), PRODUCT, scalar)

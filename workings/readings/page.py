@@ -1,8 +1,7 @@
-"""Pages: readings for a browser and for notebooks.
+"""HTML pages of explanations, for browsers and notebooks.
 
-A page is one file that asks for nothing from outside.  It follows the reader's choice of a dark or a light screen,
-fits a narrow one, prints, and can be read with a keyboard and by a screen reader: equations are MathML, numbers are
-tables with headings, and a picture of a large array says its extremes in words.
+A page is one self-contained file.  It supports light and dark mode, narrow screens, printing, keyboard navigation and
+screen readers: equations are MathML, numbers are tables with headings, and heat maps have a text description.
 """
 
 from __future__ import annotations
@@ -17,36 +16,36 @@ from typing import Any
 import numpy as np
 
 from workings.program.program import STAGE_WORDS, show_shape
-from workings.readings.equations import GREEK, Teller
-from workings.readings.influence import Paths, Way
-from workings.readings.mathml import MathML, block, row, tag
+from workings.readings.equations import GREEK, EquationWriter
+from workings.readings.influence import PathAnalysis, WeightPath
+from workings.readings.mathml import MathmlNotation, block, row, tag
 from workings.readings.text_latex import (
     DIGITS,
     MOST_SHOWN,
-    NO_WAY,
+    NO_PATH,
     SUMMED,
+    entry_forms,
+    entry_name,
+    entry_symbol,
     extremes,
     factors,
+    finite_difference_line,
     number,
-    others,
-    place_told,
-    precise,
+    objective_text,
+    other_contributions,
     sections,
+    selection,
     shape_of,
-    shapes_told,
-    slope_told,
-    told_twice,
+    shapes_line,
     with_sign,
-    written_out,
-    written_place,
 )
-from workings.readings.worked_step import Slopes, Worked, WorkedStep
+from workings.readings.worked_step import FiniteDifferences, WorkedStatement, WorkedStep
 from workings.support.arrays import Array
 from workings.support.colours import blue_to_orange
 
-MOST_IN_TABLE, MOST_COLUMNS = 64, 12  # entries and columns of an array that is a table from the start
-MOST_TO_OPEN = 2_000  # entries of an array all of whose rows can be opened
-WIDEST, TALLEST, CELL = 640, 320, 18  # of a heat map, in pixels of the page
+MOST_IN_TABLE, MOST_COLUMNS = 64, 12  # entries and columns of the largest array that is shown as a table
+MOST_TO_OPEN = 2_000  # entries of the largest array of which all rows can be expanded
+WIDEST, TALLEST, CELL = 640, 320, 18  # size of a heat map, in CSS pixels
 
 STYLE = """
 .workings { --ink: #1a1a1a; --paper: #fff; --soft: #f3f3f0; --line: #c9c9c4; --quiet: #55554f; --link: #005a8c;
@@ -104,7 +103,7 @@ main.workings { max-width: 54rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 
 
 def document(title: str, body: str) -> str:
-    """A whole page."""
+    """Return a complete HTML page."""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{PAGE_STYLE}{STYLE}</style></head>'
@@ -113,37 +112,37 @@ def document(title: str, body: str) -> str:
 
 
 def fragment(body: str) -> str:
-    """The same for a notebook."""
+    """Return an HTML fragment for a notebook."""
     return f'<style>{STYLE}</style><div class="workings">{body}</div>'
 
 
 def page_of_step(explanation: WorkedStep) -> str:
-    """A worked step as a page."""
-    return document("One training step, worked", step_body(explanation))
+    """Return a worked step as an HTML page."""
+    return document("One training step in detail", step_body(explanation))
 
 
 def step_in_notebook(explanation: WorkedStep) -> str:
-    """A worked step in a notebook."""
+    """Return a worked step as HTML for a notebook."""
     return fragment(step_body(explanation))
 
 
-def page_of_influence(influence: Paths) -> str:
-    """The ways of one weight as a page."""
-    return document(f"How {influence.parameter} acts on J", influence_body(influence))
+def page_of_influence(influence: PathAnalysis) -> str:
+    """Return the paths of one weight as an HTML page."""
+    return document(f"How {influence.parameter} affects J", influence_body(influence))
 
 
-def influence_in_notebook(influence: Paths) -> str:
-    """The ways of one weight in a notebook."""
+def influence_in_notebook(influence: PathAnalysis) -> str:
+    """Return the paths of one weight as HTML for a notebook."""
     return fragment(influence_body(influence))
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """A paragraph of text."""
+    """Return a paragraph of text."""
     return tag("p", html.escape(text), **({"class": kind} if kind else {}))
 
 
 def scroll(content: str, label: str) -> str:
-    """What may be wider than the screen: it scrolls, by keyboard too."""
+    """Return content in a container that scrolls horizontally, also by keyboard."""
     return (
         f'<div class="scroll" tabindex="0" role="group" aria-label="{html.escape(label, quote=True)}">{content}</div>'
     )
@@ -153,40 +152,40 @@ def scroll(content: str, label: str) -> str:
 
 
 def step_body(explanation: WorkedStep) -> str:
-    """The worked step without the page around it."""
-    teller = Teller(explanation.program, MathML(DIGITS))
-    pieces = ["<h1>One training step, worked</h1>", *(paragraph(line, "about") for line in explanation.about)]
-    pieces += [paragraph(f"Written out: {written_out(explanation)}.", "about"), result(explanation)]
+    """Return the body of a worked step."""
+    writer = EquationWriter(explanation.program, MathmlNotation(DIGITS))
+    pieces = ["<h1>One training step in detail</h1>", *(paragraph(line, "about") for line in explanation.about)]
+    pieces += [paragraph(f"Written out: {selection(explanation)}.", "about"), result(explanation)]
     pieces += [contents(explanation)]
     given = [f"<div>{array(name, value, explanation.row)}</div>" for name, value in explanation.given.items()]
-    pieces += [f'<section><h2 id="given">What goes in</h2><div class="given">{"".join(given)}</div></section>']
+    pieces += [f'<section><h2 id="given">Inputs</h2><div class="given">{"".join(given)}</div></section>']
     for stage, several in sections(explanation.steps):
-        pieces += [f'<section><h2 id="{stage}">{STAGE_WORDS[stage]}</h2>', *stage_body(explanation, several, teller)]
+        pieces += [f'<section><h2 id="{stage}">{STAGE_WORDS[stage]}</h2>', *stage_body(explanation, several, writer)]
         pieces += ["</section>"]
     return "".join([*pieces, result(explanation)])
 
 
-def stage_body(explanation: WorkedStep, several: Sequence[Worked], teller: Teller) -> Iterator[str]:
-    """The statements of one stage, with a heading where another layer begins."""
+def stage_body(explanation: WorkedStep, several: Sequence[WorkedStatement], writer: EquationWriter) -> Iterator[str]:
+    """Yield the statements of one stage, with a heading for each layer."""
     part = ""
     for worked in several:
         if worked.statement.part != part:
             part = worked.statement.part
             yield f"<h3>{html.escape(part)}</h3>"
-        yield article(worked, teller, explanation.row, explanation.steps.index(worked))
+        yield article(worked, writer, explanation.row, explanation.steps.index(worked))
 
 
 def result(explanation: WorkedStep) -> str:
-    """The objective before and after."""
-    text = f"<strong>J before the step: {precise(explanation.before)}</strong>"
+    """Return the objective before and after the step."""
+    text = f"<strong>J before the step: {objective_text(explanation.before)}</strong>"
     if explanation.after is not None:
         change = explanation.after - explanation.before
-        text += f"<br><strong>J after the step: {precise(explanation.after)}</strong> ({change:+.6g})"
+        text += f"<br><strong>J after the step: {objective_text(explanation.after)}</strong> ({change:+.6g})"
     return f'<p class="result">{text}</p>'
 
 
 def contents(explanation: WorkedStep) -> str:
-    """Links to the statements."""
+    """Return links to the statements."""
     lists = []
     for stage, several in sections(explanation.steps):
         links = "".join(
@@ -197,27 +196,27 @@ def contents(explanation: WorkedStep) -> str:
     return f'<nav aria-label="Statements">{"".join(lists)}</nav>'
 
 
-def article(worked: Worked, teller: Teller, row_shown: int, number_of: int) -> str:
-    """One statement: code, equation, words, shapes, one entry, the slope, all numbers."""
+def article(worked: WorkedStatement, writer: EquationWriter, row_shown: int, number_of: int) -> str:
+    """Return one statement: code, equation, explanation, shapes, one entry, finite difference, values."""
     statement = worked.statement
     pieces = [f'<h4 id="h{number_of}"><code>{html.escape(str(statement))}</code></h4>']
-    pieces += [scroll(block(teller.equation(statement)), f"equation of {statement.target}")]
+    pieces += [scroll(block(writer.equation(statement)), f"equation of {statement.target}")]
     pieces += [paragraph(statement.words)] if statement.words else []
-    pieces += [paragraph(shapes_told(worked), "shapes")]
+    pieces += [paragraph(shapes_line(worked), "shapes")]
     if not isinstance(worked.value, tuple):
-        pieces += [scroll(entry_of(worked, teller), f"{place_told(worked)} written out")]
-        pieces += [paragraph(slope_told(worked), "slope")] if worked.slopes is not None else []
+        pieces += [scroll(entry_block(worked, writer), f"{entry_name(worked)} written out")]
+        pieces += [paragraph(finite_difference_line(worked), "slope")] if worked.slopes is not None else []
         pieces += [array(statement.target, worked.value, row_shown, worked.slopes)] if shape_of(worked.value) else []
     return f'<article id="s{number_of}" aria-labelledby="h{number_of}">{"".join(pieces)}</article>'
 
 
-def entry_of(worked: Worked, teller: Teller) -> str:
-    """One entry with names, with numbers, and what it is, below each other."""
+def entry_block(worked: WorkedStatement, writer: EquationWriter) -> str:
+    """Return one entry with names, with numbers, and its value, as aligned equations."""
     value = worked.entry
     digits = 9 if worked.statement.target == "J" else DIGITS
-    end = MathML(digits).number(value).text
-    texts = [text for text in told_twice(worked, teller) if text != teller.writes.number(value).text]
-    lines, left = [], written_place(worked, teller)
+    end = MathmlNotation(digits).number(value).text
+    texts = [text for text in entry_forms(worked, writer) if text != writer.notation.number(value).text]
+    lines, left = [], entry_symbol(worked, writer)
     for text in [*texts, end]:
         lines.append(tag("mtr", tag("mtd", row(left)), tag("mtd", tag("mo", "=")), tag("mtd", row(text))))
         left = ""
@@ -227,8 +226,8 @@ def entry_of(worked: Worked, teller: Teller) -> str:
 # -- arrays ------------------------------------------------------------------------------------
 
 
-def array(name: str, value: Any, row_shown: int, slopes: Slopes | None = None) -> str:
-    """An array: a number, a table if it is small, else a heat map whose rows can be opened."""
+def array(name: str, value: Any, row_shown: int, slopes: FiniteDifferences | None = None) -> str:
+    """Return a number, a small array as a table, or a large one as a heat map with expandable rows."""
     numbers = np.asarray(value)
     if numbers.ndim == 0:
         symbol = f" ({GREEK[name]})" if name in GREEK else ""
@@ -236,29 +235,29 @@ def array(name: str, value: Any, row_shown: int, slopes: Slopes | None = None) -
     title = f"{name} {show_shape(numbers.shape)}"
     if numbers.size <= MOST_IN_TABLE and numbers.ndim <= 2 and numbers.shape[-1] <= MOST_COLUMNS:
         beside = None if slopes is None else slopes.values
-        note = "; below each entry its finite difference" if beside is not None else ""
+        note = "; finite differences below the entries" if beside is not None else ""
         return table(title + note, numbers, beside)
-    return heat_map(title, numbers) + opened(name, numbers, row_shown)
+    return heat_map(title, numbers) + expandable(name, numbers, row_shown)
 
 
-def opened(name: str, numbers: Array, row_shown: int) -> str:
-    """The row that is worked, and all rows if they are not too many, to be opened."""
+def expandable(name: str, numbers: Array, row_shown: int) -> str:
+    """Return expandable tables of the written-out row, and of all rows if there are not too many."""
     if numbers.ndim != 2:
-        return detail(f"all {numbers.size:,} entries of {name}", table(name, numbers))
+        return details(f"all {numbers.size:,} entries of {name}", table(name, numbers))
     chosen = min(row_shown, len(numbers) - 1)
-    text = detail(f"row {chosen} of {name}", table(f"{name}, row {chosen}", numbers[[chosen]], first_row=chosen))
+    text = details(f"row {chosen} of {name}", table(f"{name}, row {chosen}", numbers[[chosen]], first_row=chosen))
     if len(numbers) > 1 and numbers.size <= MOST_TO_OPEN:
-        text += detail(f"all {len(numbers):,} rows of {name}", table(name, numbers))
+        text += details(f"all {len(numbers):,} rows of {name}", table(name, numbers))
     return text
 
 
-def detail(summary: str, content: str) -> str:
-    """Something to be opened."""
+def details(summary: str, content: str) -> str:
+    """Return an expandable element."""
     return f"<details><summary>{html.escape(summary)}</summary>{content}</details>"
 
 
 def table(caption: str, numbers: Array, beside: Array | None = None, first_row: int = 0) -> str:
-    """Numbers with the places that code gives them; an array of one dimension is one line."""
+    """Return a table of numbers with indices; a one-dimensional array is one row."""
     cells = np.atleast_2d(numbers)
     measured = np.full(cells.shape, np.nan) if beside is None else np.atleast_2d(beside)
     head = "".join(f'<th scope="col">{column}</th>' for column in range(cells.shape[1]))
@@ -274,13 +273,13 @@ def table(caption: str, numbers: Array, beside: Array | None = None, first_row: 
 
 
 def cell(entry: float, slope: float) -> str:
-    """One number, with the slope below it where it was measured."""
+    """Return a table cell, with the finite difference below the number if there is one."""
     below = f"<span>{number(slope)}</span>" if np.isfinite(slope) else ""
     return f"<td>{number(entry)}{below}</td>"
 
 
 def heat_map(title: str, numbers: Array) -> str:
-    """An array as a picture, blue below 0 and orange above, with its extremes in words."""
+    """Return an array as an image, blue below 0 and orange above, with a text description."""
     flat = np.atleast_2d(numbers.reshape(len(numbers), -1) if numbers.ndim > 2 else numbers)
     words = f"{title}: {extremes(numbers)}"
     width = min(max(flat.shape[1] * CELL, 60), WIDEST)
@@ -296,7 +295,7 @@ def heat_map(title: str, numbers: Array) -> str:
 
 
 def png(shades: Array, palette: Array) -> bytes:
-    """A picture of numbered colours as a PNG file (W3C PNG specification, third edition, sections 5 and 11).
+    """Encode an image with a colour palette as PNG (W3C PNG specification, third edition, sections 5 and 11).
 
     >>> png(np.zeros((1, 1), np.uint8), blue_to_orange(2))[:8]
     b'\\x89PNG\\r\\n\\x1a\\n'
@@ -306,52 +305,56 @@ def png(shades: Array, palette: Array) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     height, width = shades.shape
-    lines = np.pad(shades, ((0, 0), (1, 0)))  # each line begins with the number of its filter, 0 for none
+    lines = np.pad(shades, ((0, 0), (1, 0)))  # each line begins with its filter type, 0 for none
     return b"".join([
         b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
         chunk(b"PLTE", palette.tobytes()), chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)), chunk(b"IEND", b""),
     ])  # fmt: skip
 
 
-# -- the ways of one weight --------------------------------------------------------------------
+# -- the paths of one weight --------------------------------------------------------------------
 
 
-def influence_body(influence: Paths) -> str:
-    """The ways of one weight without the page around them."""
-    rows = [(str(way).rpartition(":")[0], way.adds) for way in influence.paths[:MOST_SHOWN]] + others(influence)
+def influence_body(influence: PathAnalysis) -> str:
+    """Return the body of an influence page."""
+    rows = [(str(path).rpartition(":")[0], path.adds) for path in influence.paths[:MOST_SHOWN]] + other_contributions(
+        influence
+    )
     lines = "".join(
         f'<tr><th scope="row" class="way">{html.escape(text)}</th><td>{number(adds)}</td></tr>' for text, adds in rows
     )
-    total = f'<tr><th scope="row" class="way">in all</th><td><strong>{number(influence.total)}</strong></td></tr>'
+    total = f'<tr><th scope="row" class="way">total</th><td><strong>{number(influence.total)}</strong></td></tr>'
     count = len(influence.paths)
-    pieces = [f"<h1>How <code>{html.escape(influence.parameter)}</code> acts on J</h1>"]
+    pieces = [f"<h1>How <code>{html.escape(influence.parameter)}</code> affects J</h1>"]
     pieces += [
         f'<p class="result"><strong>The gradient is {number(influence.gradient)}</strong>'
-        f"<br>by finite differences {number(influence.slope)}; all ways add up to {number(influence.total)}.</p>"
+        f"<br>by finite differences {number(influence.slope)}; the sum over all paths is {number(influence.total)}.</p>"
     ]
-    head = '<thead><tr><th scope="col" class="way">way</th><th scope="col">adds to the gradient</th></tr></thead>'
-    caption = f"{count:,} {'way' if count == 1 else 'ways'} to J, the strongest first"
-    pieces += [scroll(f"<table><caption>{caption}</caption>{head}<tbody>{lines}{total}</tbody></table>", "ways to J")]
+    head = (
+        '<thead><tr><th scope="col" class="way">path</th><th scope="col">contribution to the gradient</th></tr></thead>'
+    )
+    caption = f"{count:,} {'path' if count == 1 else 'paths'} to J, the strongest first"
+    pieces += [scroll(f"<table><caption>{caption}</caption>{head}<tbody>{lines}{total}</tbody></table>", "paths to J")]
     if not influence.paths:
-        pieces += [paragraph(f"It moves nothing: {NO_WAY}.")]
+        pieces += [paragraph(f"It does not affect J: {NO_PATH}.")]
     else:
-        pieces += [f"<h2>The first of them in row {influence.row}</h2>", paragraph(f"{SUMMED.capitalize()}.")]
-        pieces += [paragraph("A layer mixes rows: these are the factors within the row alone.")] * influence.mixes
-        teller = Teller(influence.program, MathML(DIGITS))
-        pieces += [scroll(factors_of(influence.paths[0], teller), "factors")]
+        pieces += [f"<h2>Factors of the first path in row {influence.row}</h2>", paragraph(f"{SUMMED.capitalize()}.")]
+        pieces += [paragraph("A layer combines rows: these are the factors within this row only.")] * influence.mixes
+        writer = EquationWriter(influence.program, MathmlNotation(DIGITS))
+        pieces += [scroll(factors_of(influence.paths[0], writer), "factors")]
     return "".join(pieces)
 
 
-def factors_of(way: Way, teller: Teller) -> str:
-    """The factors of a way below each other, and their product."""
+def factors_of(path: WeightPath, writer: EquationWriter) -> str:
+    """Return the factors of a path as aligned equations, and their product."""
     equal = tag("mtd", tag("mo", "="))
     lines = []
-    for of, name, value in factors(way, teller):
-        told = row(name, tag("mo", "=")) if name else ""
-        lines.append(tag("mtr", tag("mtd", row(of)), equal, tag("mtd", row(told, teller.writes.number(value).text))))
-    values = [link.value for link in way.links]
-    product = teller.writes.number(float(np.prod(values))).text
+    for of, name, value in factors(path, writer):
+        texts = row(name, tag("mo", "=")) if name else ""
+        lines.append(tag("mtr", tag("mtd", row(of)), equal, tag("mtd", row(texts, writer.notation.number(value).text))))
+    values = [link.value for link in path.links]
+    product = writer.notation.number(float(np.prod(values))).text
     signed = [tag("mtext", with_sign(number(value))) for value in values]
-    text = row(teller.writes.between_numbers.join(signed))
+    text = row(writer.notation.between_numbers.join(signed))
     lines.append(tag("mtr", tag("mtd", tag("mtext", "product")), equal, tag("mtd", row(text, tag("mo", "="), product))))
     return block(tag("mtable", *lines, **{"class": "worked", "displaystyle": "true"}))

@@ -1,7 +1,6 @@
-"""Showing: readings as text for the terminal and as LaTeX.
+"""Format explanations as text for the terminal and as LaTeX.
 
-At least six significant digits, a column that stays readable at eighty characters, and of large arrays their
-extremes and the one row that is worked.
+Numbers have at least six significant digits.  Large arrays are summarized by their extremes and one row.
 """
 
 from __future__ import annotations
@@ -14,22 +13,22 @@ from typing import Any
 import numpy as np
 
 from workings.program.program import STAGE_WORDS, show_shape
-from workings.readings.equations import PRODUCT, SUM, Latex, Plain, Teller
-from workings.readings.influence import Paths, Way
-from workings.readings.worked_step import Worked, WorkedStep
+from workings.readings.equations import PRODUCT, SUM, EquationWriter, LatexNotation, PlainNotation
+from workings.readings.influence import PathAnalysis, WeightPath
+from workings.readings.worked_step import WorkedStatement, WorkedStep
 
 DIGITS = 6
-MOST_ROWS, MOST_COLUMNS = 8, 8  # of an array that is shown whole
+MOST_ROWS, MOST_COLUMNS = 8, 8  # largest array that is shown in full
 WIDTH = 100
-LONGEST = 400  # characters of an entry that is written out
-LINE = 76  # characters of plain text that a line of LaTeX holds
-NO_WAY = "its input is 0 in all of these rows, or nothing of it comes through"
-SUMMED = "what it adds above is the sum over all rows"
-MOST_SHOWN = 12  # paths whose sums are listed
+LONGEST = 400  # longest expression of an entry, in characters
+LINE = 76  # length of a line in LaTeX, in characters of plain text
+NO_PATH = "its input is 0 in all of these rows, or a derivative on every path is 0"
+SUMMED = "the contribution above is the sum over all rows"
+MOST_SHOWN = 12  # paths to list
 
 
 def number(value: float, digits: int = DIGITS) -> str:
-    """A number with so many significant digits.
+    """Format a number with a number of significant digits.
 
     >>> number(0.1 + 0.2), number(3.0), number(-1.23456789e-7), number(1234567.0)
     ('0.3', '3', '-1.23457e-07', '1234567')
@@ -38,24 +37,24 @@ def number(value: float, digits: int = DIGITS) -> str:
     return str(int(value)) if is_whole else f"{float(value):.{digits}g}"
 
 
-def precise(value: float) -> str:
-    """The objective, with more digits: what is compared needs them."""
+def objective_text(value: float) -> str:
+    """Format the objective, with more digits for comparison."""
     return number(value, 9)
 
 
 def shape_of(value: Any) -> tuple[int, ...]:
-    """The shape of an array or a number."""
+    """Return the shape of an array or a number."""
     return tuple(np.shape(value))
 
 
-def in_full(value: Any) -> bool:
-    """Whether an array is small enough to be shown whole."""
+def is_small(value: Any) -> bool:
+    """Return whether an array is small enough to be shown in full."""
     rows, columns = (1, 1, *shape_of(value))[-2:]
     return rows <= MOST_ROWS and columns <= MOST_COLUMNS
 
 
 def extremes(value: Any) -> str:
-    """The smallest and the largest entry of an array, with their places.
+    """Describe an array by its smallest and largest entries, with their indices.
 
     >>> extremes(np.array([[1.0, 2.0], [-3.0, 0.5]]))
     'from -3 at [1,0] to 2 at [0,1], mean 0.125'
@@ -70,45 +69,45 @@ def extremes(value: Any) -> str:
     return f"from {found[0]} to {found[1]}, mean {number(float(array.mean()))}"
 
 
-def shapes_told(worked: Worked) -> str:
-    """What was read and what came of it, as shapes."""
+def shapes_line(worked: WorkedStatement) -> str:
+    """Return the shapes of a statement's inputs and result."""
     known = [(name, shape) for name, shape in worked.reads.items() if shape]
     read = ", ".join(f"{name} {show_shape(shape)}" for name, shape in known)
     result = f"{worked.statement.target} {show_shape(shape_of(worked.value))}"
     return f"{read} → {result}" if read else result
 
 
-def place_told(worked: Worked) -> str:
-    """The entry that is worked, as code names it."""
+def entry_name(worked: WorkedStatement) -> str:
+    """Return the name of the written-out entry in code."""
     places = ",".join(map(str, worked.index))
     return f"{worked.statement.target}[{places}]" if worked.index else worked.statement.target
 
 
-def slope_told(worked: Worked) -> str:
-    """What finite differences say of a gradient."""
+def finite_difference_line(worked: WorkedStatement) -> str:
+    """Return the comparison of a gradient with finite differences; empty if there is none."""
     slopes = worked.slopes
     if slopes is None:
         return ""
     there = number(float(slopes.values[worked.index]))
     count = int(np.isfinite(slopes.values).sum())
-    text = f"finite difference of J at {place_told(worked)}: {there}"
+    text = f"finite difference of J at {entry_name(worked)}: {there}"
     if count > 1:
         text += f"; all {count} entries agree to {slopes.error:.0e}" if slopes.agrees else ""
     if slopes.corners:
-        text += f"; {slopes.corners} on a corner, where any slope between is right"
-    return text if slopes.agrees else f"{text}; THEY DIFFER by {slopes.error:.0e}"
+        text += f"; {slopes.corners} at a kink, where any slope between the one-sided ones is correct"
+    return text if slopes.agrees else f"{text}; GRADIENT AND FINITE DIFFERENCE DIFFER by {slopes.error:.0e}"
 
 
 # -- text ------------------------------------------------------------------------------------
 
 
 def text_of_step(explanation: WorkedStep) -> str:
-    """The whole step for the terminal."""
-    lines = ["One training step, worked", *(f"  {line}" for line in explanation.about)]
-    teller = Teller(explanation.program, Plain(DIGITS))
-    lines += [f"  written out: {written_out(explanation)}", "", "What goes in"]
+    """Return a worked step as text for the terminal."""
+    lines = ["One training step in detail", *(f"  {line}" for line in explanation.about)]
+    writer = EquationWriter(explanation.program, PlainNotation(DIGITS))
+    lines += [f"  written out: {selection(explanation)}", "", "Inputs"]
     for name, value in explanation.given.items():
-        lines += array_lines(name, value, explanation.row, teller)
+        lines += array_lines(name, value, explanation.row, writer)
     stage = part = ""
     for worked in explanation.steps:
         if worked.statement.stage != stage:
@@ -117,175 +116,171 @@ def text_of_step(explanation: WorkedStep) -> str:
         if worked.statement.part != part:
             part = worked.statement.part
             lines += ["", part]
-        lines += ["", *worked_lines(worked, teller, explanation.row)]
+        lines += ["", *worked_lines(worked, writer, explanation.row)]
     return "\n".join([*lines, "", *result_lines(explanation)])
 
 
-def written_out(explanation: WorkedStep) -> str:
-    """Which row and units are written out."""
-    which = f"unit {explanation.unit} of each layer" + (" (its last, where it has fewer)" if explanation.unit else "")
+def selection(explanation: WorkedStep) -> str:
+    """Describe which row and units are written out."""
+    which = f"unit {explanation.unit} of each layer" + (" (the last one of smaller layers)" if explanation.unit else "")
     return f"row {explanation.row}, {which}, counted from 0"
 
 
-def called(name: str, teller: Teller) -> str:
-    """A number's name, and how equations write it where that is another one.
+def name_with_symbol(name: str, writer: EquationWriter) -> str:
+    """Return a name, with its symbol in equations if that differs.
 
     >>> from workings import Dense, Network, SGD
     >>> program = Network([Dense(1)], loss="SquaredError", n_in=1).program(SGD(0.1))
-    >>> called("lr", Teller(program, Plain())), called("n", Teller(program, Plain()))
+    >>> writer = EquationWriter(program, PlainNotation())
+    >>> name_with_symbol("lr", writer), name_with_symbol("n", writer)
     ('lr (η)', 'n')
     """
-    symbol = teller.name(name)
+    symbol = writer.name(name)
     return name if symbol == name else f"{name} ({symbol})"
 
 
 def result_lines(explanation: WorkedStep) -> list[str]:
-    """The objective before and after."""
-    lines = [f"J before the step: {precise(explanation.before)}"]
+    """Return the objective before and after the step."""
+    lines = [f"J before the step: {objective_text(explanation.before)}"]
     if explanation.after is not None:
         change = explanation.after - explanation.before
-        lines += [f"J after the step:  {precise(explanation.after)}  ({change:+.6g})"]
+        lines += [f"J after the step:  {objective_text(explanation.after)}  ({change:+.6g})"]
     return lines
 
 
-def worked_lines(worked: Worked, teller: Teller, row: int) -> Iterator[str]:
-    """One statement: its equation, its words, its shapes, one entry, its numbers."""
-    yield f"  {teller.equation(worked.statement)}"
+def worked_lines(worked: WorkedStatement, writer: EquationWriter, row: int) -> Iterator[str]:
+    """Yield the lines of one statement: equation, explanation, shapes, one entry, values."""
+    yield f"  {writer.equation(worked.statement)}"
     yield from textwrap.wrap(worked.statement.words, WIDTH, initial_indent="    ", subsequent_indent="    ")
-    yield f"    {shapes_told(worked)}"
+    yield f"    {shapes_line(worked)}"
     if isinstance(worked.value, tuple):
         return
-    yield from entry_lines(worked, teller)
-    if told := slope_told(worked):
-        yield from textwrap.wrap(told, WIDTH, initial_indent="    ", subsequent_indent="      ")
+    yield from entry_lines(worked, writer)
+    if comparison := finite_difference_line(worked):
+        yield from textwrap.wrap(comparison, WIDTH, initial_indent="    ", subsequent_indent="      ")
     if shape_of(worked.value):
-        yield from array_lines(worked.statement.target, worked.value, row, teller)
+        yield from array_lines(worked.statement.target, worked.value, row, writer)
 
 
-def entry_lines(worked: Worked, teller: Teller) -> Iterator[str]:
-    """One entry, with names, with numbers, and what it is."""
-    head = written_place(worked, teller)
+def entry_lines(worked: WorkedStatement, writer: EquationWriter) -> Iterator[str]:
+    """Yield one entry with names, with numbers, and its value."""
+    head = entry_symbol(worked, writer)
     space = " " * len(head)
-    result = number(worked.entry) if worked.index or worked.statement.target != "J" else precise(worked.entry)
-    texts = told_twice(worked, teller)
+    result = number(worked.entry) if worked.index or worked.statement.target != "J" else objective_text(worked.entry)
+    texts = entry_forms(worked, writer)
     for text in texts:
         if text != result:
-            yield from folded(f"    {head} = ", text)
+            yield from wrapped(f"    {head} = ", text)
             head = space
     yield f"    {head} = {result}"
 
 
-def told_twice(worked: Worked, teller: Teller) -> list[str]:
-    """The entry with names and with numbers, where there is such a form."""
-    if worked.names is None or worked.numbers is None or plain_length(worked.names, teller) > LONGEST:
+def entry_forms(worked: WorkedStatement, writer: EquationWriter) -> list[str]:
+    """Return the entry with names and with numbers; empty if it cannot be written out."""
+    if worked.names is None or worked.numbers is None or plain_length(worked.names, writer) > LONGEST:
         return []
-    return list(dict.fromkeys([teller.piece(worked.names).text, teller.piece(worked.numbers).text]))
+    return list(dict.fromkeys([writer.piece(worked.names).text, writer.piece(worked.numbers).text]))
 
 
-def plain_length(node: ast.expr, teller: Teller) -> int:
-    """How many characters a piece has as plain text."""
-    return len(Teller(teller.program, Plain(DIGITS)).piece(node).text)
+def plain_length(node: ast.expr, writer: EquationWriter) -> int:
+    """Return the length of an expression as plain text."""
+    return len(EquationWriter(writer.program, PlainNotation(DIGITS)).piece(node).text)
 
 
-def written_place(worked: Worked, teller: Teller) -> str:
-    """The entry that is worked, as an equation names it."""
+def entry_symbol(worked: WorkedStatement, writer: EquationWriter) -> str:
+    """Return the written-out entry as a symbol in equations."""
     places = ",".join(map(str, worked.index))
     target = worked.statement.target
-    return teller.entry(target, places) if worked.index else teller.name(target)
+    return writer.entry(target, places) if worked.index else writer.name(target)
 
 
-def folded(head: str, text: str) -> list[str]:
-    """A long line, folded below its own beginning."""
+def wrapped(head: str, text: str) -> list[str]:
+    """Wrap a long line with a hanging indent."""
     indent = " " * len(head)
     return textwrap.wrap(text, max(WIDTH, len(head) + 30), initial_indent=head, subsequent_indent=indent)
 
 
-def array_lines(name: str, value: Any, row: int, teller: Teller) -> list[str]:
-    """An array: whole if it is small, else its extremes and one row."""
+def array_lines(name: str, value: Any, row: int, writer: EquationWriter) -> list[str]:
+    """Return the lines of an array: in full if it is small, else its extremes and one row."""
     array = np.asarray(value)
     if array.ndim == 0:
-        return [f"    {called(name, teller)} = {number(float(array))}"]
-    if in_full(array):
+        return [f"    {name_with_symbol(name, writer)} = {number(float(array))}"]
+    if is_small(array):
         return [f"    {name} =", *(f"      {line}" for line in columns(array))]
     lines = [f"    {name} {show_shape(array.shape)}: {extremes(array)}"]
     chosen = array[min(row, len(array) - 1)] if array.ndim == 2 else array
     title = f"{name}[{min(row, len(array) - 1)}]" if array.ndim == 2 else name
     shown = [number(float(entry)) for entry in chosen[: 2 * MOST_COLUMNS]]
     more = f" … ({len(chosen) - len(shown)} more)" if len(chosen) > len(shown) else ""
-    return [*lines, *folded(f"      {title}: ", "  ".join(shown) + more)]
+    return [*lines, *wrapped(f"      {title}: ", "  ".join(shown) + more)]
 
 
 def columns(array: Any) -> list[str]:
-    """The rows of a small array, its columns below each other."""
+    """Return the rows of a small array with aligned columns."""
     cells = [[number(float(entry)) for entry in line] for line in np.atleast_2d(array)]
     widths = [max(len(line[j]) for line in cells) for j in range(len(cells[0]))]
     return ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
 
 
-def text_of_influence(influence: Paths) -> str:
-    """The paths of one weight for the terminal."""
+def text_of_influence(influence: PathAnalysis) -> str:
+    """Return the paths of one weight as text for the terminal."""
     count = len(influence.paths)
-    lines = [f"How {influence.parameter} acts on J"]
-    lines += [
-        f"  ∂J/∂{influence.parameter} = {number(influence.gradient)}, "
-        f"and by finite differences {number(influence.slope)}", "",
-    ]  # fmt: skip
+    lines = [f"How {influence.parameter} affects J"]
+    gradient, slope = number(influence.gradient), number(influence.slope)
+    lines += [f"  ∂J/∂{influence.parameter} = {gradient}, by finite differences {slope}", ""]
     width = max((len(str(path).rpartition(":")[0]) for path in influence.paths[:MOST_SHOWN]), default=10)
     for path in influence.paths[:MOST_SHOWN]:
-        way = str(path).rpartition(":")[0]
-        lines.append(f"  {way:<{width}}  adds {number(path.adds):>12}")
-    lines += [f"  {words:<{width}}  adds {number(adds):>12}" for words, adds in others(influence)]
-    lines += [f"  {f'{count:,} ways' if count != 1 else '1 way':<{width}}  sum  {number(influence.total):>12}"]
+        name = str(path).rpartition(":")[0]
+        lines.append(f"  {name:<{width}}  adds {number(path.adds):>12}")
+    lines += [f"  {words:<{width}}  adds {number(adds):>12}" for words, adds in other_contributions(influence)]
+    lines += [f"  {f'{count:,} paths' if count != 1 else '1 path':<{width}}  sum  {number(influence.total):>12}"]
     if influence.paths:
-        lines += ["", *way_lines(influence, influence.paths[0])]
+        lines += ["", *path_lines(influence, influence.paths[0])]
     else:
-        lines += [
-            "",
-            f"{influence.parameter} moves nothing: {NO_WAY}.",
-        ]
+        lines += ["", f"{influence.parameter} does not affect J: {NO_PATH}."]
     return "\n".join(lines)
 
 
-def others(influence: Paths) -> list[tuple[str, float]]:
-    """What is added by ways that are not listed, and by no way at all."""
+def other_contributions(influence: PathAnalysis) -> list[tuple[str, float]]:
+    """Return the contributions of paths that are not listed, and of regularizers."""
     found = []
     beyond = influence.paths[MOST_SHOWN:]
     if beyond or influence.rest:
-        words = f"{len(beyond):,} weaker ways" + (" and all further ones" if influence.rest else "")
+        words = f"{len(beyond):,} weaker paths" + (" and all others" if influence.rest else "")
         found.append((words, sum(path.adds for path in beyond) + influence.rest))
     if influence.penalty:
-        found.append(("the regularizer, by itself", influence.penalty))
+        found.append(("the regularizer", influence.penalty))
     return found
 
 
-def way_lines(influence: Paths, way: Way) -> Iterator[str]:
-    """The factors of the strongest way in one row."""
-    teller = Teller(influence.program, Plain(DIGITS))
-    only = ", within the row alone (a layer mixes rows)" if influence.mixes else ""
-    yield f"The first of them in row {influence.row}{only}; {SUMMED}:"
-    for of, name, value in factors(way, teller):
+def path_lines(influence: PathAnalysis, path: WeightPath) -> Iterator[str]:
+    """Yield the factors of the strongest path in one row."""
+    writer = EquationWriter(influence.program, PlainNotation(DIGITS))
+    only = ", within this row only (a layer combines rows)" if influence.mixes else ""
+    yield f"Factors of the first path in row {influence.row}{only}; {SUMMED}:"
+    for of, name, value in factors(path, writer):
         yield f"  {of} = {name + ' = ' if name else ''}{number(value)}"
-    product = float(np.prod([link.value for link in way.links]))
-    yield f"  {' · '.join(with_sign(number(link.value)) for link in way.links)} = {number(product)}"
+    product = float(np.prod([link.value for link in path.links]))
+    yield f"  {' · '.join(with_sign(number(link.value)) for link in path.links)} = {number(product)}"
 
 
 def with_sign(text: str) -> str:
-    """A factor, in parentheses if it is negative."""
+    """Put a negative factor in parentheses."""
     return f"({text})" if text.startswith("-") else text
 
 
-def factors(way: Way, teller: Teller) -> Iterator[tuple[str, str, float]]:
-    """Each factor: what is derived by what, its form if it has one, its value."""
-    for link in way.links:
-        name = "" if link.names is None else teller.piece(link.names).text
-        yield derivative(link.of, link.by, teller), name, link.value
+def factors(path: WeightPath, writer: EquationWriter) -> Iterator[tuple[str, str, float]]:
+    """Yield each factor: the derivative, its expression (may be empty), its value."""
+    for link in path.links:
+        name = "" if link.names is None else writer.piece(link.names).text
+        yield derivative(link.of, link.by, writer), name, link.value
 
 
-def derivative(of: ast.expr, by: ast.expr, teller: Teller) -> str:
-    """One entry by another; the last factor is a gradient already."""
+def derivative(of: ast.expr, by: ast.expr, writer: EquationWriter) -> str:
+    """Return the derivative of one entry with respect to another; the last factor is already a gradient."""
     if of is by:
-        return teller.piece(of).text
-    return teller.writes.derivative(teller.piece(of).text, teller.piece(by).text)
+        return writer.piece(of).text
+    return writer.notation.derivative(writer.piece(of).text, writer.piece(by).text)
 
 
 # -- LaTeX -----------------------------------------------------------------------------------
@@ -301,7 +296,7 @@ PREAMBLE = r"""\documentclass{article}
 
 
 def escaped(text: str) -> str:
-    """Plain text for LaTeX.
+    """Escape plain text for LaTeX.
 
     >>> escaped("50 % of b_1 → c")
     '50 \\\\% of b\\\\_1 $\\\\to$ c'
@@ -320,96 +315,101 @@ def escaped(text: str) -> str:
 
 
 def latex_of_step(explanation: WorkedStep) -> str:
-    """The whole step as a document."""
-    teller = Teller(explanation.program, Latex("alphabet", DIGITS))
-    lines = [PREAMBLE + r"\section*{One training step, worked}", *(rf"{escaped(line)}\\" for line in explanation.about)]
-    lines += [f"Written out: {written_out(explanation)}."]
-    lines += [r"\subsection*{What goes in}"]
-    lines += [latex_array(teller.name(name), value) for name, value in explanation.given.items()]
+    """Return a worked step as a LaTeX document."""
+    writer = EquationWriter(explanation.program, LatexNotation("alphabet", DIGITS))
+    lines = [
+        PREAMBLE + r"\section*{One training step in detail}",
+        *(rf"{escaped(line)}\\" for line in explanation.about),
+    ]
+    lines += [f"Written out: {selection(explanation)}."]
+    lines += [r"\subsection*{Inputs}"]
+    lines += [latex_array(writer.name(name), value) for name, value in explanation.given.items()]
     stage = ""
     for worked in explanation.steps:
         if worked.statement.stage != stage:
             stage = worked.statement.stage
             lines += ["", rf"\subsection*{{{STAGE_WORDS[stage]}}}"]
-        lines += ["", *latex_worked(worked, teller)]
+        lines += ["", *latex_worked(worked, writer)]
     lines += ["", *(rf"\textbf{{{escaped(line)}}}\\" for line in result_lines(explanation))]
     return "\n".join([*lines, r"\end{document}", ""])
 
 
-def latex_worked(worked: Worked, teller: Teller) -> Iterator[str]:
-    """One statement."""
+def latex_worked(worked: WorkedStatement, writer: EquationWriter) -> Iterator[str]:
+    """Yield the LaTeX of one statement."""
     yield escaped(worked.statement.words)
-    texts = [teller.equation(worked.statement).replace(" = ", " &= ", 1)]
+    texts = [writer.equation(worked.statement).replace(" = ", " &= ", 1)]
     if not isinstance(worked.value, tuple):
-        texts += latex_entry(worked, teller)
+        texts += latex_entry(worked, writer)
     yield "\\begin{align*}\n" + " \\\\\n".join(texts) + "\n\\end{align*}"
-    if slope := slope_told(worked):
+    if slope := finite_difference_line(worked):
         yield escaped(f"{slope[0].upper()}{slope[1:]}.")
     if not isinstance(worked.value, tuple) and shape_of(worked.value):
-        yield latex_array(teller.name(worked.statement.target), worked.value)
+        yield latex_array(writer.name(worked.statement.target), worked.value)
 
 
-def latex_entry(worked: Worked, teller: Teller) -> Iterator[str]:
-    """One entry with names, with numbers, and what it is; a long sum goes over several lines."""
-    head, result = written_place(worked, teller), teller.writes.number(worked.entry).text
-    told = [node for node in (worked.names, worked.numbers) if node is not None and worked.numbers is not None]
-    told = [node for node in told if plain_length(beginning(node), teller) <= 2 * LINE]
-    texts = dict.fromkeys(" \\\\\n&\\quad ".join(in_lines(node, teller)) for node in told)
+def latex_entry(worked: WorkedStatement, writer: EquationWriter) -> Iterator[str]:
+    """Yield one entry with names, with numbers, and its value; long sums are split over several lines."""
+    head, result = entry_symbol(worked, writer), writer.notation.number(worked.entry).text
+    nodes = [node for node in (worked.names, worked.numbers) if node is not None and worked.numbers is not None]
+    nodes = [node for node in nodes if plain_length(first_term(node), writer) <= 2 * LINE]
+    texts = dict.fromkeys(" \\\\\n&\\quad ".join(split_sum(node, writer)) for node in nodes)
     for text in [*(text for text in texts if text != result), result]:
         yield f"{head} &= {text}"
         head = ""
 
 
-def beginning(node: ast.expr) -> ast.expr:
-    """The first term of a sum."""
+def first_term(node: ast.expr) -> ast.expr:
+    """Return the first term of a sum."""
     while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
         node = node.left
     return node
 
 
-def in_lines(node: ast.expr, teller: Teller) -> list[str]:
-    """A sum that is too long for a line, cut before its last terms; each line begins with its sign."""
+def split_sum(node: ast.expr, writer: EquationWriter) -> list[str]:
+    """Split a long sum into lines that begin with a sign."""
     later: list[str] = []
     while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
-        if plain_length(node, teller) <= LINE:
+        if plain_length(node, writer) <= LINE:
             break
-        sign, strength = ("+", SUM) if isinstance(node.op, ast.Add) else ("-", PRODUCT)
-        later.insert(0, f"{sign} {teller.after_sign(teller.piece(node.right), strength)}")
+        sign, precedence = ("+", SUM) if isinstance(node.op, ast.Add) else ("-", PRODUCT)
+        later.insert(0, f"{sign} {writer.operand_after_sign(writer.piece(node.right), precedence)}")
         node = node.left
-    return [teller.piece(node).text, *later]
+    return [writer.piece(node).text, *later]
 
 
 def latex_array(symbol: str, value: Any) -> str:
-    """An array as a matrix, or as its extremes."""
+    """Return an array as a matrix, or its extremes if it is large."""
     array = np.asarray(value)
-    writes = Latex("alphabet", DIGITS)
+    notation = LatexNotation("alphabet", DIGITS)
     if array.ndim == 0:
-        return rf"\[ {symbol} = {writes.number(float(array)).text} \]"
-    if not in_full(array):
+        return rf"\[ {symbol} = {notation.number(float(array)).text} \]"
+    if not is_small(array):
         return rf"\[ {symbol}: \text{{{show_shape(array.shape)}, {extremes(array)}}} \]"
-    rows = [" & ".join(writes.number(float(entry)).text for entry in line) for line in np.atleast_2d(array)]
+    rows = [" & ".join(notation.number(float(entry)).text for entry in line) for line in np.atleast_2d(array)]
     return rf"\[ {symbol} = \begin{{pmatrix}} " + r" \\ ".join(rows) + r" \end{pmatrix} \]"
 
 
-def latex_of_influence(influence: Paths) -> str:
-    """The paths of one weight as a document."""
-    teller = Teller(influence.program, Latex("alphabet", DIGITS))
-    lines = [PREAMBLE + rf"\section*{{How {escaped(influence.parameter)} acts on $J$}}"]
-    rows = [(str(path).rpartition(":")[0], path.adds) for path in influence.paths[:MOST_SHOWN]] + others(influence)
-    lines += [r"\begin{tabular}{lr}", *(rf"{escaped(way)} & {number(adds)} \\" for way, adds in rows), r"\hline"]
-    lines += [rf"in all & {number(influence.total)} \\", r"\end{tabular}", ""]
+def latex_of_influence(influence: PathAnalysis) -> str:
+    """Return the paths of one weight as a LaTeX document."""
+    writer = EquationWriter(influence.program, LatexNotation("alphabet", DIGITS))
+    lines = [PREAMBLE + rf"\section*{{How {escaped(influence.parameter)} affects $J$}}"]
+    rows = [(str(path).rpartition(":")[0], path.adds) for path in influence.paths[:MOST_SHOWN]] + other_contributions(
+        influence
+    )
+    lines += [r"\begin{tabular}{lr}", *(rf"{escaped(path)} & {number(adds)} \\" for path, adds in rows), r"\hline"]
+    lines += [rf"total & {number(influence.total)} \\", r"\end{tabular}", ""]
     lines += [f"The gradient is {number(influence.gradient)}, by finite differences {number(influence.slope)}."]
     if influence.paths:
-        told = factors(influence.paths[0], teller)
-        texts = [f"{of} &= {name + ' = ' if name else ''}{number(value)}" for of, name, value in told]
+        shown = factors(influence.paths[0], writer)
+        texts = [f"{of} &= {name + ' = ' if name else ''}{number(value)}" for of, name, value in shown]
         lines += [
-            f"The first way in row {influence.row}; {SUMMED}:",
+            f"Factors of the first path in row {influence.row}; {SUMMED}:",
             "\\begin{align*}\n" + " \\\\\n".join(texts) + "\n\\end{align*}",
         ]
     return "\n".join([*lines, r"\end{document}", ""])
 
 
-def sections(steps: tuple[Worked, ...]) -> Iterator[tuple[str, list[Worked]]]:
-    """The statements by stage."""
+def sections(steps: tuple[WorkedStatement, ...]) -> Iterator[tuple[str, list[WorkedStatement]]]:
+    """Yield the statements by stage."""
     for stage in dict.fromkeys(worked.statement.stage for worked in steps):
         yield stage, [worked for worked in steps if worked.statement.stage == stage]

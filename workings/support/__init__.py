@@ -1,1 +1,1 @@
-"""Support: arrays, sparse rows, atomic writes, colours, and the source of functions; nothing here knows a network."""
+"""Helpers that know nothing about networks: arrays, sparse matrices, ranges, atomic writes, colours, source code."""

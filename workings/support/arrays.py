@@ -1,8 +1,8 @@
-"""What goes through a network, and what is refused at its door.
+"""Validation of input arrays, and random generators.
 
-Numbers that are not finite, text where a number should be, shapes that do not fit: each is
-refused here, once, with the place where it was found.  Nothing is reshaped, cast from text,
-broadcast or dropped in silence, because a network would happily learn from the wrong numbers.
+Values that are not finite, text in place of numbers, and shapes that do not fit raise an ``InputError`` that names
+the position.  No array is silently reshaped, parsed from text, broadcast or truncated, because a network would train
+on the wrong numbers without an error.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from workings.errors import InputError
 from workings.support.sparse import DENSE_AT_ONCE, SparseRows, is_sparse
 
 Array = NDArray[Any]
-Values = Any  # a number or an array of numbers: the formulas hold for both
-Features = Any  # an array, or SparseRows where a large sparse matrix was given: both are cut and multiplied alike
+Values = Any  # a number or an array; formulas accept both
+Features = Any  # an array, or SparseRows for a large sparse matrix; both support slicing and @
 RandomSource = np.random.Generator | np.random.RandomState
 
 
 def describe(values: object) -> str:
-    """Say what a value is in a few words, for error messages.
+    """Describe a value briefly, for error messages.
 
     >>> describe(np.zeros((3, 2))), describe("abc")
     ('an array of shape (3, 2) and type float64', "'abc' (str)")
@@ -34,7 +34,7 @@ def describe(values: object) -> str:
 
 
 def working_dtype(X: object, dtype: DTypeLike | None = None) -> np.dtype[Any]:
-    """float32 data is worked on in float32, everything else in float64; ``dtype`` overrides."""
+    """Return the dtype to compute in: float32 for float32 data, else float64; ``dtype`` overrides this."""
     if dtype is None:
         return np.dtype(np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
     try:
@@ -47,7 +47,7 @@ def working_dtype(X: object, dtype: DTypeLike | None = None) -> np.dtype[Any]:
 
 
 def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: str = "X") -> Features:
-    """Check inputs and give them as a C-ordered array of shape (n, n_in); a large sparse matrix stays sparse.
+    """Validate inputs and return a C-ordered array of shape (n, n_in); a large sparse matrix stays sparse.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: s
 
 
 def check_table(array: Any, n_in: int | None, name: str) -> None:
-    """Refuse what has no rows and columns, or not as many columns as it must."""
+    """Raise unless an array has two dimensions, at least one row, and the expected number of columns."""
     if array.ndim == 1:
         raise InputError(
             f"{name} has shape {array.shape}, but rows are samples: a single sample is {name}.reshape(1, -1), "
@@ -83,7 +83,7 @@ def check_table(array: Any, n_in: int | None, name: str) -> None:
 
 
 def finite_rows(matrix: Any, dtype: DTypeLike, name: str) -> SparseRows:
-    """Cast the numbers of a sparse matrix to ``dtype``; refuse what ``as_finite`` refuses."""
+    """Cast a sparse matrix to ``dtype``; raise for non-numeric and non-finite values, like ``as_finite``."""
     rows = matrix.tocsr()
     if rows.dtype.kind not in "biuf":
         raise InputError(f"{name} is a sparse matrix of type {rows.dtype}, but it must hold numbers.")
@@ -97,12 +97,14 @@ def finite_rows(matrix: Any, dtype: DTypeLike, name: str) -> SparseRows:
 
 
 def as_finite(array: Array, dtype: DTypeLike, name: str) -> Array:
-    """Cast numbers to ``dtype``; refuse text and numbers that are not finite, with their place."""
+    """Cast numbers to ``dtype``; raise for text and for non-finite values, naming their position."""
     if array.dtype.kind not in "biuf":
         array = objects_to_floats(array, name)
-    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit becomes infinite, and is refused below
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow becomes infinite, which raises below
         cast = array.astype(dtype, copy=False)
-        is_finite = np.isfinite(cast.sum())  # which needs no memory; a sum of finite numbers can overflow
+        is_finite = np.isfinite(
+            cast.sum()
+        )  # needs no temporary array; a sum of finite numbers can overflow, so check again below
     if not is_finite and not np.isfinite(cast).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
         raise InputError(not_finite(array[place], place, name))
@@ -110,7 +112,7 @@ def as_finite(array: Array, dtype: DTypeLike, name: str) -> Array:
 
 
 def not_finite(value: object, place: tuple[int, ...], name: str) -> str:
-    """Say where a number is that is none."""
+    """Return the error message for a value that is not finite."""
     return (
         f"{name} has {value} at {position(place)}. Remove that row, or fill the gap "
         f"(for example with the column's mean), before training."
@@ -118,7 +120,7 @@ def not_finite(value: object, place: tuple[int, ...], name: str) -> str:
 
 
 def objects_to_floats(array: Array, name: str) -> Array:
-    """Accept Python numbers in an object array; refuse text, dates and complex numbers."""
+    """Convert an object array of Python numbers to floats; raise for text, dates and complex numbers."""
     if array.dtype.kind != "O":
         raise InputError(
             f"{name} has type {array.dtype}, but it must hold numbers; the first value is {array.flat[0]!r}. "
@@ -138,7 +140,7 @@ def objects_to_floats(array: Array, name: str) -> Array:
 
 
 def position(place: tuple[int, ...]) -> str:
-    """Name a place in an array as a person would.
+    """Describe an index into an array, for error messages.
 
     >>> position((3, 1))
     'row 3, column 1'
@@ -147,7 +149,7 @@ def position(place: tuple[int, ...]) -> str:
 
 
 def same_length(X: Features, other: Array, name: str = "y") -> None:
-    """Refuse arrays of different numbers of rows."""
+    """Raise unless two arrays have the same number of rows."""
     if other.ndim == 0:
         raise InputError(f"{name} is {describe(other[()])}, but it must have one row for each sample.")
     if len(X) != len(other):
@@ -155,7 +157,7 @@ def same_length(X: Features, other: Array, name: str = "y") -> None:
 
 
 def as_random(seed: int | RandomSource | None) -> RandomSource:
-    """Make a source of random numbers of a seed; a source that is given is used as it is."""
+    """Return the random generator for a seed; a generator is returned unchanged."""
     if isinstance(seed, (np.random.Generator, np.random.RandomState)):
         return seed
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
@@ -164,12 +166,12 @@ def as_random(seed: int | RandomSource | None) -> RandomSource:
 
 
 def state_of(source: RandomSource) -> Any:
-    """The state of a source of random numbers."""
+    """Return the state of a random generator."""
     return source.get_state(legacy=False) if isinstance(source, np.random.RandomState) else source.bit_generator.state
 
 
 def put_state(source: RandomSource, state: Any) -> None:
-    """Put a source of random numbers back into a state."""
+    """Set the state of a random generator."""
     if isinstance(source, np.random.RandomState):
         source.set_state(state)
     else:
@@ -177,14 +179,14 @@ def put_state(source: RandomSource, state: Any) -> None:
 
 
 def how_made(seed: int | RandomSource | None) -> str | None:
-    """How a source of random numbers is made, as code; None if that is not known.
+    """Return the code that creates a random generator; None if its seed is unknown.
 
     >>> how_made(3), how_made(np.random.RandomState(5)), how_made(np.random.default_rng(5))
     ('np.random.default_rng(3)', 'np.random.RandomState(5)', None)
     """
     if isinstance(seed, (int, np.integer)):
         return f"np.random.default_rng({seed})"
-    if isinstance(seed, np.random.RandomState):  # its first word is the seed, if nothing has been drawn
+    if isinstance(seed, np.random.RandomState):  # before the first draw, the first word of its state is the seed
         words = np.asarray(seed.get_state()[1])  # type: ignore[index]
         known = np.asarray(np.random.RandomState(words[0]).get_state()[1])  # type: ignore[index]
         return f"np.random.RandomState({words[0]})" if (words == known).all() else None

@@ -1,7 +1,7 @@
-"""Writing: a whole file or none.
+"""Atomic writes: a file is replaced completely or not at all.
 
-Everything that is written goes to a temporary name in the same folder first, because only there is
-a rename a single step; what was there before stays until then, whatever happens.
+Content is first written to a temporary file in the same folder, because a rename is atomic only within one file
+system.  The previous file stays in place until the rename.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from workings.errors import FileError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write to a temporary name beside the file, then rename; folders that are missing are made.
+    """Write to a temporary file in the same folder, then rename it; create missing folders.
 
     Raises
     ------
@@ -35,25 +35,25 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise FileError(
             f"Cannot write {path}: {error.strerror or error}. Choose a folder that can be written to."
         ) from error
-    finally:  # whatever ended it, Ctrl-C too
+    finally:  # also after Ctrl-C
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
 
 
 def current_umask() -> int:
-    """The permissions that new files are not to have."""
+    """Return the process's umask: the permissions that new files do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def writable_folder(folder: Path) -> Path:
-    """Make a folder, and see to it that it can be written to before hours are spent on what goes there.
+    """Create a folder and check that it is writable, before a long run that writes its results there.
 
     Raises
     ------
     FileError
-        If it cannot.
+        If it is not writable.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

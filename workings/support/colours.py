@@ -1,7 +1,7 @@
-"""Colours that everybody can tell apart, for pictures and for pages.
+"""A diverging colour map that is safe for colour-blind readers, used by plots and HTML pages.
 
-Blue for less and orange for more, white between: people who cannot tell red from green see the difference, and so
-does a grey printer.  Anchors between the colours of Okabe and Ito ("Color Universal Design", 2008).
+Blue is low, white is the middle, orange is high.  The map is distinguishable with red-green colour blindness and in
+greyscale.  It interpolates between colours of Okabe and Ito ("Color Universal Design", 2008).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ BLUE_TO_ORANGE = ("#053A5C", "#0072B2", "#8CBFDD", "#F7F7F7", "#F0B98A", "#D55E0
 
 
 def blue_to_orange(steps: int) -> Array:
-    """The map as an array of shape (steps, 3), red, green and blue from 0 to 255.
+    """Return the colour map as an array of shape (steps, 3): red, green and blue from 0 to 255.
 
     >>> blue_to_orange(3).tolist()
     [[5, 58, 92], [247, 247, 247], [107, 47, 0]]

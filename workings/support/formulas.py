@@ -1,4 +1,4 @@
-"""Formulas: parsing the source of a plain function as mathematics.
+"""Parse the source of a Python function as mathematical formulas.
 
 A formula is straight-line code: assignments to names and one ``return``.  ``read_formula`` parses a function's
 source into these lines, with the words of its comments and docstring; ``program.py`` writes them into the
@@ -39,7 +39,7 @@ class Formula:
     words: str
 
 
-# Expressions with local names, or with a branch: a function that has one is called by its name.
+# Expressions with local names or a branch: a function that contains one is called by name, not inlined.
 OWN_NAMES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.NamedExpr, ast.IfExp)
 
 

@@ -1,4 +1,4 @@
-"""Ranges: the allowed numbers of a setting, declared beside its field.
+"""Allowed ranges of numeric settings, declared next to the dataclass field.
 
 A dataclass declares a range as ``field(default=0.9, metadata=number(at_least=0, below=1))`` and calls
 ``check_fields(self)`` in ``__post_init__``.  NumPy scalars are stored as the equal Python numbers, so that they have
@@ -63,7 +63,7 @@ class Range:
         Raises
         ------
         InputError
-            If the value is outside of the range.
+            If the value is out of range.
         """
         if not self.holds(value):
             raise InputError(f"{owner}'s {name} must be {self.words}, not {describe(value)}.")
@@ -101,12 +101,12 @@ def as_number(value: object) -> int | float | None:
 def check_fields(owner: Any, constants: Collection[str] = ()) -> None:
     """Check the fields of a dataclass that have a range, and store their values as Python numbers.
 
-    ``constants`` are fields that hold a number: without a range of their own, it is one of at least 0.
+    ``constants`` names further numeric fields; without a declared range, they must be at least 0.
 
     Raises
     ------
     InputError
-        If a value is outside of its range; the message names the field and the range.
+        If a value is out of range; the message names the field and the range.
     """
     for field in fields(owner):
         allowed = field.metadata.get("range") or (Range(at_least=0) if field.name in constants else None)

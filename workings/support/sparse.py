@@ -1,10 +1,10 @@
-"""Sparse inputs: matrices of which only the numbers that are not 0 are kept.
+"""Sparse inputs: SciPy's sparse matrices as training data.
 
-Counts of words and columns of zeros and ones make matrices that would not fit in memory as arrays.  A network can
-learn from them as they are, because a program hardly ever does more with X than multiply it: ``X @ W1`` and
-``X.T @ dz1`` are statements that SciPy's matrices understand, at the cost of the numbers that are not 0.  Where a
-program does something else with X, dropout of the inputs say, it is given dense batches.  What is small is made
-dense at once, so that any engine can run it.  SciPy is not imported here: whoever has such a matrix has SciPy.
+Word counts and one-hot columns make matrices that do not fit in memory as dense arrays.  Most networks only multiply
+X, as in ``X @ W1`` and ``X.T @ dz1``, which SciPy does at the cost of the nonzero entries.  A network that uses X in
+another way, such as dropout on the inputs, gets dense batches.  A small sparse matrix is converted to a dense array
+immediately, so that every engine can use it.  This module does not import SciPy: a sparse matrix implies that SciPy
+is already loaded.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from workings.errors import InputError
 
-# Bytes of the dense array.  Up to the first, 32 MB, a sparse X is made dense at once; rows are also made dense in
-# portions of so much.  More than the second, 1 GB, is never made dense.
+# Limits on the size of the dense array in bytes.  Up to DENSE_AT_ONCE (32 MB), a sparse X is converted immediately;
+# larger ones are converted in portions of that size.  Above DENSE_AT_MOST (1 GB), nothing is converted.
 DENSE_AT_ONCE = 2**25
 DENSE_AT_MOST = 2**30
 
 
 class SparseRows:
-    """The rows of a sparse matrix, which are cut and multiplied like those of an array.
+    """Rows of a sparse matrix, with the slicing and multiplication of a NumPy array.
 
     Parameters
     ----------
@@ -45,24 +45,24 @@ class SparseRows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """The shape (n, n_in)."""
         n, n_in = self.matrix.shape
         return int(n), int(n_in)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of its numbers."""
+        """The dtype of the entries."""
         found: np.dtype[Any] = self.matrix.dtype
         return found
 
     @property
     def dense_bytes(self) -> int:
-        """How many bytes the dense array would have."""
+        """The size of the dense array in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
-    def T(self) -> Any:  # as arrays have it
-        """Rows for columns."""
+    def T(self) -> Any:  # named like NumPy's attribute
+        """The transposed matrix."""
         return self.matrix.T
 
     def __len__(self) -> int:
@@ -79,11 +79,11 @@ class SparseRows:
         return self.dense().astype(dtype or self.dtype, copy=False)
 
     def tobytes(self) -> bytes:
-        """All that makes the matrix what it is, for fingerprints."""
+        """Return the matrix's data and structure as bytes, for fingerprints."""
         return b"".join(part.tobytes() for part in (self.matrix.data, self.matrix.indices, self.matrix.indptr))
 
     def dense(self) -> NDArray[Any]:
-        """Make the array, with its zeros.
+        """Convert to a dense array.
 
         Raises
         ------
@@ -93,24 +93,24 @@ class SparseRows:
         if self.dense_bytes > DENSE_AT_MOST:
             n, n_in = self.shape
             raise InputError(
-                f"{n:,} sparse rows of {n_in:,} columns would be an array of {self.dense_bytes / 2**30:.1f} GB, and "
-                f"this needs the array. Give fewer rows, such as X[:100], or a smaller batch_size to train."
+                f"{n:,} sparse rows of {n_in:,} columns would be a dense array of {self.dense_bytes / 2**30:.1f} GB, "
+                f"which this operation needs. Pass fewer rows, such as X[:100], or train with a smaller batch_size."
             )
         array: NDArray[Any] = np.ascontiguousarray(self.matrix.toarray())
         return array
 
 
 def is_sparse(X: object) -> bool:
-    """Whether this is a sparse matrix or array of SciPy.
+    """Return whether an object is a sparse matrix or array of SciPy.
 
     >>> from scipy import sparse
     >>> is_sparse(sparse.eye_array(3)), is_sparse(np.eye(3))
     (True, False)
     """
-    scipys = sys.modules.get("scipy.sparse")
-    return scipys is not None and bool(scipys.issparse(X))
+    scipy_sparse = sys.modules.get("scipy.sparse")
+    return scipy_sparse is not None and bool(scipy_sparse.issparse(X))
 
 
 def dense(X: NDArray[Any] | SparseRows) -> NDArray[Any]:
-    """Give rows as an array, whichever they are."""
+    """Return rows as a dense array."""
     return X.dense() if isinstance(X, SparseRows) else X

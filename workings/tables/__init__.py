@@ -1,11 +1,9 @@
-"""Tables: CSV and Parquet files to arrays, and back.
+"""Tables: read CSV and Parquet files, encode their columns as arrays, and write predictions.
 
-A network takes an array of numbers; people have files with ages, colours and gaps.  ``read_table``
-and ``write_table`` are the way in and out.  ``Preprocessing`` learns from the training table how
-each column becomes numbers (numbers are standardized, categories become one column for each value)
-and does exactly the same to every later table, so it is stored together with the network.  What
-cannot be understood is refused with its row, its column and a remedy; a gap is filled only when
-that was asked for.
+``read_table`` and ``write_table`` read and write files.  ``Preprocessing`` learns from the training table how each
+column is encoded (numbers are standardized, categories are one-hot encoded).  It applies the same encoding to every
+later table, so it is stored with the network.  A value that cannot be encoded raises an error with its row, its
+column and a fix.  Missing values are filled only with ``impute=True``.
 """
 
 from workings.tables.cells import marks_as_gaps

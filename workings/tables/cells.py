@@ -1,7 +1,7 @@
-"""Cells: what a column holds, and what it may not hold.
+"""Conversion and validation of polars columns.
 
-Columns come out of here as text or as numbers, with null for every gap; what cannot be understood is refused with its
-row, its column and a remedy.
+Each function returns a column as text or as numbers, with null for every missing value.  A value that cannot be
+converted raises an error with its row, its column and a fix.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-MANY_CATEGORIES = 50  # a text column beyond this whose values hardly repeat is a name, not a category
-MOST_CATEGORIES = 1000  # beyond this, one column for each value would drown the network
+MANY_CATEGORIES = 50  # a text column with more values that rarely repeat is an identifier, not a category
+MOST_CATEGORIES = 1000  # more one-hot columns than this are refused
 MISSING_MARKS = ("na", "n/a", "nan", "null", "none", "nil", "?", "-", "--", ".")
 
 
 def load_polars() -> ModuleType:
-    """Import polars, or say which extra brings it."""
+    """Import polars; raise an error that names the extra if it is not installed."""
     try:
         import polars
     except ImportError as error:
@@ -34,13 +34,13 @@ def load_polars() -> ModuleType:
 
 
 def is_text(column: pl.Series) -> bool:
-    """Whether a column holds words."""
+    """Return whether a column holds text."""
     polars = load_polars()
     return column.dtype in (polars.String, polars.Categorical, polars.Enum)
 
 
 def with_gaps(column: pl.Series) -> pl.Series:
-    """Give a column with null for every missing value (NaN, empty text) and no blanks around text."""
+    """Return a column with null for every missing value (NaN, empty text), and text without surrounding blanks."""
     if is_text(column):
         texts = column.cast(load_polars().String).str.strip_chars()
         return texts.set(texts == "", None)
@@ -48,9 +48,10 @@ def with_gaps(column: pl.Series) -> pl.Series:
 
 
 def marks_as_gaps(frame: pl.DataFrame, target: str) -> pl.DataFrame:
-    """Give a table in which NA, n/a, nan, null and ? are gaps; what held numbers besides is numbers then.
+    """Return a table in which NA, n/a, nan, null and ? are missing values.
 
-    The target's column is left as it is: there, such a word may be a class.
+    A column that otherwise holds numbers becomes numeric.  The target column is unchanged, because there such a word
+    may be a class.
 
     >>> import polars
     >>> marks_as_gaps(polars.DataFrame({"a": ["1", "NA", "2.5"], "y": ["na", "b", "b"]}), "y").rows()
@@ -60,7 +61,7 @@ def marks_as_gaps(frame: pl.DataFrame, target: str) -> pl.DataFrame:
 
 
 def without_marks(column: pl.Series) -> pl.Series:
-    """One column of text without its marks for gaps, as numbers if nothing else was in the way."""
+    """Replace markers such as NA in a text column with null; return numbers if all other values are numbers."""
     texts = with_gaps(column)
     marked = texts.str.to_lowercase().is_in(GAP_MARKS).fill_null(False)
     if not marked.any():
@@ -73,7 +74,7 @@ def without_marks(column: pl.Series) -> pl.Series:
 
 
 def is_zero_padded(texts: pl.Series) -> bool:
-    """Whether text is whole numbers, some of which begin with a zero, as codes do: 007.
+    """Return whether all values are whole numbers and some have a leading zero, as in codes such as 007.
 
     >>> import polars
     >>> [is_zero_padded(polars.Series(texts)) for texts in (["007", None, "12"], ["0", "12"], ["007", "1.5"])]
@@ -85,7 +86,7 @@ def is_zero_padded(texts: pl.Series) -> bool:
 
 
 def numbers_in_text(column: pl.Series) -> pl.Series:
-    """Give text that is numbers throughout as numbers; any other column as it is."""
+    """Convert a text column to numbers if all its values are numbers; return any other column unchanged."""
     polars = load_polars()
     if not is_text(column):
         return column
@@ -97,20 +98,20 @@ def numbers_in_text(column: pl.Series) -> pl.Series:
     return column
 
 
-def few_or_numbers(column: pl.Series) -> pl.Series:
-    """Give whole numbers with leading zeros as numbers if they are too many to be categories: 0830 is a time of day."""
+def resolve_zero_padded(column: pl.Series) -> pl.Series:
+    """Convert zero-padded whole numbers, such as 0830, to numbers if they have too many values for categories."""
     is_code = is_text(column) and is_zero_padded(column)
     return numbers_in_text(column) if is_code and are_many(with_gaps(column)) else column
 
 
 def as_texts(column: pl.Series) -> pl.Series:
-    """Give a column as text, with null for gaps."""
+    """Return a column as text, with null for missing values."""
     refuse_unusable(column)
     return with_gaps(with_gaps(column).cast(load_polars().String))
 
 
 def as_numbers(column: pl.Series) -> pl.Series:
-    """Give a column as float64, with null for gaps.
+    """Return a column as float64, with null for missing values.
 
     Raises
     ------
@@ -135,23 +136,23 @@ def as_numbers(column: pl.Series) -> pl.Series:
 
 
 def refuse_unusable(column: pl.Series) -> None:
-    """Refuse dates, times, lists and whatever else is neither a number nor text."""
+    """Raise for dates, times, lists and other types that are neither numbers nor text."""
     polars = load_polars()
     dtype = column.dtype
     if dtype.is_temporal():
         raise InputError(
-            f"Column {column.name!r} holds dates or times ({dtype}), which a network cannot take. Leave it out "
-            f"(`--drop`), or put numbers in its place: the month, or the days since some event."
+            f"Column {column.name!r} holds dates or times ({dtype}), which a network cannot use. Leave it out "
+            f"(`--drop`), or replace it with numbers: the month, or the days since some event."
         )
     if not (dtype.is_numeric() or is_text(column) or dtype in (polars.Boolean, polars.Null)):
         raise InputError(
             f"Column {column.name!r} holds values of type {dtype}; a column must hold numbers, text or true/false. "
-            f"Leave it out (`--drop`), or spread its parts over columns of their own."
+            f"Leave it out (`--drop`), or split it into several columns."
         )
 
 
 def refuse_stray_text(texts: pl.Series, advice: str = "") -> None:
-    """Refuse a column of numbers that became text because of a few values that are none."""
+    """Raise for a numeric column that was read as text because a few of its values are not numbers."""
     strays = texts.is_not_null() & texts.cast(load_polars().Float64, strict=False).is_null()
     if not strays.any() or not are_numbers_mostly(texts):
         return
@@ -163,7 +164,7 @@ def refuse_stray_text(texts: pl.Series, advice: str = "") -> None:
 
 
 def are_numbers_mostly(texts: pl.Series) -> bool:
-    """Whether text is numbers but for marks of what is missing and at most a fifth of the rest.
+    """Return whether at least four fifths of the values are numbers, not counting markers of missing values.
 
     >>> import polars
     >>> are_numbers_mostly(polars.Series(["1", "NA", "?"])), are_numbers_mostly(polars.Series(["1", "2", "S"]))
@@ -177,23 +178,23 @@ def are_numbers_mostly(texts: pl.Series) -> bool:
 
 
 def are_many(texts: pl.Series) -> bool:
-    """Whether text has too many different values to sort rows into groups."""
+    """Return whether a text column has too many different values for categories."""
     count = texts.drop_nulls().n_unique()
     return count > MOST_CATEGORIES or (count > MANY_CATEGORIES and 2 * count > len(texts))
 
 
 def refuse_many(texts: pl.Series, advice: str) -> None:
-    """Refuse text that identifies a row rather than sorting it into a group."""
+    """Raise for a text column that identifies rows, such as names, instead of grouping them."""
     if are_many(texts):
         known = texts.drop_nulls()
         raise InputError(
             f"Column {texts.name!r} is text with {known.n_unique()} different values in {len(texts)} rows, for example "
-            f"{known[0]!r}. That names rows rather than grouping them. {advice}"
+            f"{known[0]!r}. It identifies rows instead of grouping them. {advice}"
         )
 
 
 def refuse_missing(columns: Iterable[pl.Series], fix: str) -> None:
-    """Refuse gaps: name the first, and count all."""
+    """Raise for missing values; the message names the first and counts all."""
     gaps = {column.name: column for column in columns if column.null_count() > 0}
     if not gaps:
         return
@@ -201,7 +202,7 @@ def refuse_missing(columns: Iterable[pl.Series], fix: str) -> None:
 
 
 def refuse_frame(frame: object) -> None:
-    """Refuse what is not a polars table."""
+    """Raise for anything but a polars DataFrame."""
     if not isinstance(frame, load_polars().DataFrame):
         raise InputError(
             f"A table must be a polars.DataFrame, not {type(frame).__name__}. Read a file with read_table, or convert "

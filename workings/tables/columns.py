@@ -1,9 +1,9 @@
-"""Columns: the one description of a table's columns, and the arithmetic between them and a network's numbers.
+"""Description of a table's columns, and the formulas that encode them.
 
-Numbers are standardized, gaps are filled, words become one column for each category, and a prediction is turned back
-into the unit of the table.  Each formula stands here once: tables run it, scripts print it, exported files are written
-from it.  ``Columns`` is what a network remembers of its table.  It encodes tables of any kind, and it reads and writes
-the stored form (``network.preprocessing``).
+Numbers are standardized, missing values are filled, categories are one-hot encoded, and predictions are converted
+back to the target's unit.  Each formula is defined once here: tables compute it, scripts print it, and exported files
+are generated from it.  ``Columns`` holds what a network needs to know about its table.  It encodes tables of any
+library, and it reads and writes the stored form (``network.preprocessing``).
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ PREDICT_FIX = "Fill the gaps, or train again with --impute (impute=True), so tha
 
 
 def filled(x: Values, fill: Values) -> Values:
-    """are the values, with the fill where there is a gap"""
-    return np.where(x == x, x, fill)  # a gap is NaN, the one number that differs from itself
+    """are the values, with the fill value where one is missing"""
+    return np.where(x == x, x, fill)  # a missing value is NaN, the only number that differs from itself
 
 
 def standard(x: Values, mean: Values, std: Values) -> Values:
-    """are the values less their mean, counted in standard deviations"""
+    """are the values minus their mean, divided by their standard deviation"""
     return (x - mean) / std
 
 
 def standardized(x: Array) -> Array:
-    """Give columns of numbers, or one, mean 0 and standard deviation 1; what never changes becomes 0.
+    """Standardize each column to mean 0 and standard deviation 1; a constant column becomes 0.
 
     >>> standardized(np.array([[1.0, 7.0], [3.0, 7.0]])).tolist()
     [[-1.0, 0.0], [1.0, 0.0]]
@@ -54,24 +54,24 @@ def standardized(x: Array) -> Array:
     return numbers
 
 
-def likelier(x: Values, mean: Values, std: Values) -> Values:
-    """is by how much likelier x is with this mean and spread than with 0 and 1, as a logarithm (Laplace's density)"""
+def log_likelihood_ratio(x: Values, mean: Values, std: Values) -> Values:
+    """is the log-likelihood ratio of a Laplace density with this mean and scale to one with mean 0 and scale 1"""
     return np.abs(x) - np.abs(standard(x, mean, std)) - np.log(std)
 
 
 def is_round(x: Values, error: Values) -> Values:
-    """is whether a number has so few digits that it hardly has them by chance, to within its error"""
+    """is whether a number has too few digits for chance, to within its error"""
     grain = 10.0 ** np.ceil(np.log10(np.maximum(10_000 * error, 1e-300)))
     return np.abs(x - grain * np.round(x / grain)) <= error
 
 
 def original(p: Values, mean: Values, std: Values) -> Values:
-    """is the prediction in the target's own unit"""
+    """is the prediction in the target's original unit"""
     return p * std + mean
 
 
 def drawn_rows(n: int, rows: int, seed: int) -> Array:
-    """are the numbers of some of n rows, drawn at random
+    """are the indices of rows drawn at random from n
 
     >>> drawn_rows(10, 3, 0).tolist()
     [2, 4, 6]
@@ -81,17 +81,17 @@ def drawn_rows(n: int, rows: int, seed: int) -> Array:
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of numbers, or of true and false as 1 and 0: it becomes (x - mean) / std.
+    """A numeric column, encoded as (x - mean) / std; true and false count as 1 and 0.
 
     Parameters
     ----------
     name : str
-        The column.
+        The column's name.
     mean, std : float
-        Of the training table, gaps filled; ``std`` is 1 if all values were equal.  With 0 and 1 the numbers stay
-        as they are.
+        Mean and standard deviation in the training table, after filling; ``std`` is 1 if all values were equal.
+        With 0 and 1 the numbers are unchanged.
     fill : float or None
-        What stands for a gap: the training table's median.  None refuses gaps.
+        Value for missing entries: the training table's median.  With None, missing values raise an error.
     """
 
     kind: ClassVar[str] = "number"
@@ -102,37 +102,37 @@ class NumberColumn:
 
     @property
     def width(self) -> int:
-        """How many columns of X it becomes."""
+        """The number of columns of X that this column becomes."""
         return 1
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the one column of X is called."""
+        """The name of the resulting column of X."""
         return (self.name,)
 
     def scaled(self, mean: float, std: float) -> NumberColumn:
-        """The same, standardized once more."""
+        """Return this column followed by another standardization."""
         return replace(self, mean=float(original(mean, self.mean, self.std)), std=float(self.std * std))
 
     def filled(self, value: float) -> NumberColumn:
-        """The same with its gaps filled, if they are not yet; the value is a standardized one."""
+        """Return this column with a fill value, unless it has one; ``value`` is standardized."""
         return self if self.fill is not None else replace(self, fill=float(original(value, self.mean, self.std)))
 
     def read(self, values: Any) -> Array:
-        """The column of a table as float64, with NaN for a gap."""
+        """Return the column of a table as float64, with NaN for missing values."""
         return read_numbers(values, self.name, marks=self.fill is not None)
 
     def gaps(self, x: Array) -> Array:
-        """Which of the values that were read are gaps that nothing fills."""
+        """Return a mask of the missing values that are not filled."""
         return np.isnan(x) if self.fill is None else np.zeros(len(x), dtype=bool)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give what a JSON file can hold."""
+        """Return a dict that JSON can store."""
         return {"kind": self.kind, **asdict(self)}
 
     @classmethod
     def from_dict(cls, stored: object) -> NumberColumn:
-        """Read what ``to_dict`` gave; refuse anything else with a FileError."""
+        """Read the result of ``to_dict``; raise FileError for anything else."""
         _, name, mean, std, fill = stored_entries(stored, ("kind", "name", "mean", "std", "fill"))
         name = stored_word(name, "a column's name")
         return cls(
@@ -145,16 +145,16 @@ class NumberColumn:
 
 @dataclass(frozen=True)
 class CategoryColumn:
-    """A column of words: it becomes one column for each word, 1 where it stands and 0 elsewhere.
+    """A categorical column, one-hot encoded: one column of X per category, 1 where it is the row's and 0 elsewhere.
 
     Parameters
     ----------
     name : str
-        The column.
+        The column's name.
     categories : tuple of str
-        The words of the training table, in sorted order.
+        The categories of the training table, in sorted order.
     fill : str or None
-        What stands for a gap: the most frequent category.  None refuses gaps.
+        Category for missing entries: the most frequent one.  With None, missing values raise an error.
     """
 
     kind: ClassVar[str] = "category"
@@ -164,29 +164,29 @@ class CategoryColumn:
 
     @property
     def width(self) -> int:
-        """How many columns of X it becomes."""
+        """The number of columns of X that this column becomes."""
         return len(self.categories)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the columns of X are called, one for each category."""
+        """The names of the resulting columns of X, one per category."""
         return tuple(f"{self.name}={category}" for category in self.categories)
 
     def read(self, values: Any) -> Array:
-        """For each row of a table which category it is, ``GAP``, or ``UNKNOWN``."""
+        """Return each row's category as a number, ``GAP`` or ``UNKNOWN``."""
         return read_codes(values, self.name, self.categories, marks=self.fill is not None)
 
     def gaps(self, codes: Array) -> Array:
-        """Which of the values that were read are gaps that nothing fills."""
+        """Return a mask of the missing values that are not filled."""
         return codes == GAP if self.fill is None else np.zeros(len(codes), dtype=bool)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give what a JSON file can hold."""
+        """Return a dict that JSON can store."""
         return {"kind": self.kind, "name": self.name, "categories": list(self.categories), "fill": self.fill}
 
     @classmethod
     def from_dict(cls, stored: object) -> CategoryColumn:
-        """Read what ``to_dict`` gave; refuse anything else with a FileError."""
+        """Read the result of ``to_dict``; raise FileError for anything else."""
         _, name, categories, fill = stored_entries(stored, ("kind", "name", "categories", "fill"))
         name = stored_word(name, "a column's name")
         listed = stored_list(categories, f"the categories of {name!r}")
@@ -198,21 +198,21 @@ class CategoryColumn:
 
 Column = NumberColumn | CategoryColumn
 COLUMN_KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (NumberColumn, CategoryColumn)}
-Number, Words = NumberColumn, CategoryColumn  # shorter names of the same two classes
+Number, Words = NumberColumn, CategoryColumn  # shorter aliases
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What a network remembers of the table that it was trained on.
+    """The columns and the target's scale of the table that a network was trained on.
 
     Attributes
     ----------
     columns : tuple of NumberColumn and CategoryColumn
-        In the order in which they make X.
+        In the order of the columns of X.
     target : str
-        The column that is predicted.
+        The target column.
     scale : (mean, std) or None
-        What turns a prediction into the target's own unit; None for classes.
+        Converts a prediction to the target's original unit; None for classes.
     """
 
     columns: tuple[Column, ...]
@@ -226,17 +226,17 @@ class Columns:
 
     @property
     def numbers(self) -> tuple[NumberColumn, ...]:
-        """The columns of numbers."""
+        """The numeric columns."""
         return tuple(column for column in self.columns if isinstance(column, NumberColumn))
 
     @property
     def words(self) -> tuple[CategoryColumn, ...]:
-        """The columns of words."""
+        """The categorical columns."""
         return tuple(column for column in self.columns if isinstance(column, CategoryColumn))
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """Mean, standard deviation and fill of all columns of numbers, each of shape (numbers,)."""
+        """The means, standard deviations and fill values of the numeric columns, each of shape (numbers,)."""
         fills = [np.nan if column.fill is None else column.fill for column in self.numbers]
         return {
             "column_mean": np.array([column.mean for column in self.numbers], dtype=np.float64),
@@ -246,28 +246,30 @@ class Columns:
 
     @property
     def have_fills(self) -> bool:
-        """Whether gaps among the numbers are filled."""
+        """Whether any numeric column fills missing values."""
         return any(column.fill is not None for column in self.numbers)
 
     @property
     def width(self) -> int:
-        """How many columns X has."""
+        """The number of columns of X."""
         return sum(column.width for column in self.columns)
 
     def features(self, numbers: Array, codes: Array, dtype: DTypeLike = np.float64) -> Array:
-        """X, of shape (n, n_in), for rows of numbers and of categories counted from 0, where -1 is a gap."""
+        """Encode numbers and category numbers as X, of shape (n, n_in); category -1 is a missing value."""
         mean, std, fill = (array.astype(dtype) for array in self.arrays.values())
         scaled = iter(standard(filled(numbers.astype(dtype), fill), mean, std).T[:, :, None])
         coded = iter(codes.T[:, :, None])
         pieces = [
-            next(scaled) if isinstance(column, NumberColumn) else one_of(next(coded), column) for column in self.columns
-        ]  # fmt: skip
+            next(scaled) if isinstance(column, NumberColumn) else category_indicators(next(coded), column)
+            for column in self.columns
+        ]
         return np.hstack(pieces).astype(dtype)
 
     def is_near(self, X: Array, numbers: Array, codes: Array, dtype: DTypeLike) -> bool:
-        """Whether X is ``features`` of these rows, computed in some precision, in whatever order.
+        """Return whether X equals ``features`` of these rows, up to the rounding of ``dtype``.
 
-        Eight roundings of the numbers that are subtracted, in standard deviations: a large mean takes digits away.
+        The tolerance is eight roundings of the numbers that are subtracted, in standard deviations, because
+        subtracting a large mean cancels digits.
         """
         exact = self.features(numbers, codes)
         mean, std, fill = self.arrays.values()
@@ -277,25 +279,26 @@ class Columns:
 
     @property
     def number_places(self) -> list[int]:
-        """Which columns of X are numbers."""
+        """The indices of the numeric columns of X."""
         starts = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
         return [start for start, column in zip(starts, self.columns, strict=False) if isinstance(column, NumberColumn)]
 
     def encode(self, table: Any, *, unknown: str = "error") -> Array:
-        """X, of shape (n, n_in), float64, for a table of any kind that gives its own columns by name.
+        """Encode a table as X, of shape (n, n_in), float64.
 
         Parameters
         ----------
         table : dict, pandas or polars table, or structured array
-            n rows, with every column; others are ignored.  Of a table that ``read_table`` read from a CSV file, words
-            are the text that stands in the file.
+            n rows with every column; others are ignored.  For a table from ``read_table``, categories are compared
+            with the text of the CSV file.
         unknown : str
-            For a word that is not among the categories: ``"error"`` or ``"ignore"``, which gives zeros for all of them.
+            What to do with unknown categories: ``"error"``, or ``"ignore"``, which encodes them as zeros.
 
         Raises
         ------
         InputError
-            For a missing column, text among numbers, infinities, unknown words, and gaps that nothing fills.
+            For a missing column, text in a numeric column, infinities, unknown categories, and missing values that are
+            not filled.
 
         Examples
         --------
@@ -305,7 +308,7 @@ class Columns:
                [ 1.55,  0.  ,  1.  ]])
         """
         if unknown not in ("error", "ignore"):
-            raise unknown_name("way with unknown categories", unknown, ("error", "ignore"))
+            raise unknown_name("value of unknown", unknown, ("error", "ignore"))
         values = values_in(table, self.columns)
         read = [column.read(values[column.name]) for column in self.columns]
         self.refuse_lengths(read)
@@ -315,31 +318,32 @@ class Columns:
         numbers, codes = self.of_kind(NumberColumn, read), self.of_kind(CategoryColumn, read)
         with np.errstate(all="ignore"):
             X = self.features(numbers, codes)
-        self.refuse_far(X, numbers)
+        self.refuse_overflow(X, numbers)
         return X
 
     def of_kind(self, kind: type[Column], read: Sequence[Array]) -> Array:
-        """The columns of one kind side by side, of shape (n, columns)."""
+        """Stack the columns of one kind, of shape (n, columns)."""
         chosen = [values for values, column in zip(read, self.columns, strict=True) if isinstance(column, kind)]
         return np.array(chosen, dtype=None if chosen else np.int64).reshape(len(chosen), len(read[0])).T
 
     def refuse_lengths(self, read: Sequence[Array]) -> None:
-        """Refuse columns of different lengths."""
+        """Raise for columns of different lengths."""
         lengths = sorted({len(values) for values in read})
         if len(lengths) > 1:
             raise InputError(f"The table's columns have different lengths: {', '.join(map(str, lengths))}.")
 
     def refuse_gaps(self, read: Sequence[Array]) -> None:
-        """Refuse gaps that nothing fills: name the first, and count all."""
+        """Raise for missing values that are not filled; the message names the first and counts all."""
         gaps = {
             column.name: found
-            for column, values in zip(self.columns, read, strict=True) if (found := column.gaps(values)).any()
-        }  # fmt: skip
+            for column, values in zip(self.columns, read, strict=True)
+            if (found := column.gaps(values)).any()
+        }
         if gaps:
             raise missing_values(gaps, PREDICT_FIX)
 
     def refuse_unknown(self, read: Sequence[Array], values: Mapping[str, Any]) -> None:
-        """Refuse words that were not in the training table."""
+        """Raise for categories that were not in the training table."""
         for column, codes in zip(self.columns, read, strict=True):
             if not isinstance(column, CategoryColumn) or not (codes == UNKNOWN).any():
                 continue
@@ -347,12 +351,12 @@ class Columns:
             word = spellings(as_list(values[column.name])[row])[0].strip()
             raise InputError(
                 f"The category {word!r} in {place_of(row, column.name)} was not in the training table; known are "
-                f"{some(column.categories)}. Correct it, train again with such rows, or let it be all zeros "
+                f"{some(column.categories)}. Correct it, train again with such rows, or encode it as zeros "
                 f"(`workings predict --unknown ignore`)."
             )
 
-    def refuse_far(self, X: Array, numbers: Array) -> None:
-        """Refuse numbers so far from the mean that standardizing them overflows."""
+    def refuse_overflow(self, X: Array, numbers: Array) -> None:
+        """Raise for numbers so far from the mean that standardizing them overflows."""
         for column, place, x in zip(self.numbers, self.number_places, numbers.T, strict=True):
             if not np.isfinite(X[:, place]).all():
                 row = int(np.flatnonzero(~np.isfinite(X[:, place]))[0])
@@ -362,31 +366,32 @@ class Columns:
                 )
 
     def look_raw(self, X: Array) -> bool:
-        """Whether rows of X hold a table's own numbers, and not standardized ones.
+        """Return whether X holds raw values of the table instead of standardized ones.
 
-        A table's own numbers have few digits, and hardly any standardized one has.  So what counts is which of the
-        two has few digits, the number or what it is without standardizing; where neither is so, in measurements with
-        all their digits, whether most rows are far likelier as they are than as standardized ones.
+        Raw values usually have few digits and standardized ones do not.  So each number is compared with its
+        inverse-standardized value: the one with few digits is the raw one.  Where too few numbers decide that way,
+        rows count as raw if, in the median, their likelihood under the table's distributions is at least 100 times
+        that under standard ones.
         """
         arrays = np.array(list(self.arrays.values()))
-        is_scaled = (arrays[0] != 0) | (arrays[1] != 1)  # what is taken as it is tells nothing
+        is_scaled = (arrays[0] != 0) | (arrays[1] != 1)  # unscaled columns do not distinguish the two
         places, (mean, std, fill) = np.array(self.number_places, dtype=int)[is_scaled], arrays[:, is_scaled]
         eps = np.finfo(X.dtype).eps
-        x = X[X.any(axis=1)][:, places].astype(np.float64)  # all zeros are the average row, or one without anything
+        x = X[X.any(axis=1)][:, places].astype(np.float64)  # a row of zeros is ambiguous
         if not x.size:
             return False
-        with np.errstate(all="ignore"):  # numbers that are far out are no reason for another warning
+        with np.errstate(all="ignore"):  # overflow of outliers needs no warning of its own
             undone = original(x, mean, std)
             error = 4 * eps * (np.abs(x * std) + np.abs(mean))
             own, theirs = is_round(x, 2 * eps * np.abs(x)), is_round(undone, error)
-            far_likelier = np.median(likelier(x, mean, std).sum(axis=1)) > FAR_LIKELIER
-        # What fills a gap, and a column that never changes, are standardized to few digits by chance.
+            is_likelier_raw = np.median(log_likelihood_ratio(x, mean, std).sum(axis=1)) > RAW_LOG_RATIO
+        # Fill values and constant columns may have few digits after standardization by coincidence.
         own &= ~(np.abs(undone - fill) <= error) & ~((x == 0) & (std == 1))
         raw, scaled = np.count_nonzero(own & ~theirs), np.count_nonzero(theirs & ~own)
-        return bool(raw > scaled if raw + scaled >= ENOUGH * x.size else far_likelier)
+        return bool(raw > scaled if raw + scaled >= MIN_DECIDED_SHARE * x.size else is_likelier_raw)
 
     def stored(self, classes: Sequence[Any], reason: str) -> dict[str, Any]:
-        """What stands in ``network.preprocessing``: what ``columns_in`` and ``Preprocessing.from_dict`` read."""
+        """Return the dict for ``network.preprocessing``, which ``columns_in`` and ``Preprocessing.from_dict`` read."""
         mean, std = self.scale or (0.0, 1.0)
         about = {"classes": list(classes)} if len(classes) else {"mean": mean, "std": std}
         task = "classification" if len(classes) else "regression"
@@ -394,12 +399,12 @@ class Columns:
         return {"columns": columns, "target": {"task": task, "name": self.target, **about}, "reason": reason}
 
 
-FAR_LIKELIER = math.log(100)  # for 100 to 1
-ENOUGH = 0.1  # the share of numbers whose digits decide whether rows are standardized
+RAW_LOG_RATIO = math.log(100)  # a likelihood ratio of 100 to 1
+MIN_DECIDED_SHARE = 0.1  # the share of numbers whose digits decide whether rows are standardized
 
 
 def column_names(table: Any) -> tuple[str, ...]:
-    """The names of a table's columns: of a dict, a pandas or polars table, a structured array; none of anything else.
+    """Return the column names of a dict, pandas or polars table or structured array; empty for anything else.
 
     >>> column_names({"age": [30], "colour": ["red"]}), column_names(np.zeros((1, 2)))
     (('age', 'colour'), ())
@@ -413,25 +418,25 @@ def column_names(table: Any) -> tuple[str, ...]:
 
 
 def values_in(table: Any, columns: Sequence[Column]) -> dict[str, Any]:
-    """The values of some columns of a table; words of a CSV file as the text that stands there."""
+    """Return the values of some columns of a table; categories from a CSV file as the file's text."""
     refuse_absent((column.name for column in columns), column_names(table))
     text = getattr(table, "__dict__", {}).get("file_text")
-    known = {} if text is None else text.known(table, columns)
+    known = {} if text is None else text.model_columns(table, columns)
     return {column.name: known.get(column.name, table[column.name]) for column in columns}
 
 
 def refuse_absent(wanted: Iterable[str], names: Sequence[str]) -> None:
-    """Refuse a table that lacks a column that the model was trained on."""
+    """Raise for a table that lacks a column that the model was trained on."""
     absent = [name for name in wanted if name not in names]
     if absent:
         raise InputError(
             f"The table lacks {some([repr(name) for name in absent])}, which the model was trained on. "
-            f"The columns that arrived: {some(names) or 'none'}. Add what is missing, or correct its name."
+            f"Its columns: {some(names) or 'none'}. Add the missing columns, or correct their names."
         )
 
 
 def missing_values(gaps: Mapping[str, Array], fix: str) -> InputError:
-    """Make the error for missing values: it names the first, and counts all.
+    """Return the error for missing values, which names the first and counts all.
 
     >>> print(missing_values({"age": np.array([False, True])}, "Fill it in."))
     There is no value in row 2 (line 3 of a CSV file), column 'age'. Missing in all: 1 (age: 1). Fill it in.
@@ -443,19 +448,19 @@ def missing_values(gaps: Mapping[str, Array], fix: str) -> InputError:
     return InputError(f"There is no value in {place}. Missing in all: {sum(counts.values())} ({listed}). {fix}")
 
 
-def one_of(codes: Array, column: CategoryColumn) -> Array:
-    """One column for each category, true where it is the row's; a gap is what fills it."""
+def category_indicators(codes: Array, column: CategoryColumn) -> Array:
+    """One-hot encode category numbers as booleans; a missing value becomes the fill category."""
     filling = UNKNOWN if column.fill is None else column.categories.index(column.fill)
     return np.asarray(np.arange(column.width) == np.where(codes == GAP, filling, codes))
 
 
 def columns_in(stored: Mapping[str, Any] | None) -> Columns | None:
-    """Read what ``Columns.stored`` or ``Preprocessing.to_dict`` gave; None where a network has no table.
+    """Read the columns from ``network.preprocessing``; None if the network has no table.
 
     Raises
     ------
     InputError
-        For anything else that stands in ``network.preprocessing``.
+        If ``network.preprocessing`` does not hold the result of ``Preprocessing.to_dict``.
 
     Examples
     --------
@@ -470,13 +475,13 @@ def columns_in(stored: Mapping[str, Any] | None) -> Columns | None:
         return read_stored(stored)[0]
     except FileError as error:
         raise InputError(
-            "network.preprocessing holds something else than `Preprocessing.to_dict()` gives, so nobody can tell how "
-            "a table becomes X. Set it to None, and give X as the network takes it."
+            "network.preprocessing does not hold the result of `Preprocessing.to_dict()`, so tables cannot be encoded. "
+            "Set it to None, and pass X as an encoded array."
         ) from error
 
 
 def read_stored(stored: object) -> tuple[Columns, tuple[Any, ...], str]:
-    """Read the stored form of columns: the columns, the classes of the target (none of numbers), and the reason.
+    """Read the stored form: the columns, the classes of the target (empty for numbers), and the reason for the task.
 
     Raises
     ------
@@ -494,14 +499,14 @@ def read_stored(stored: object) -> tuple[Columns, tuple[Any, ...], str]:
 
 
 def stored_classes(stored: object) -> tuple[str, tuple[Any, ...], None]:
-    """The name and the classes of a stored target."""
+    """Return the name and the classes of a stored classification target."""
     _, name, classes = stored_entries(stored, ("task", "name", "classes"))
     labels = tuple(stored_label(label) for label in stored_list(classes, "the classes"))
     return stored_word(name, "the target's name"), labels, None
 
 
 def stored_scale(stored: object) -> tuple[str, tuple[Any, ...], tuple[float, float]]:
-    """The name of a stored target of numbers, its mean and its standard deviation."""
+    """Return the name, the mean and the standard deviation of a stored regression target."""
     _, name, mean, std = stored_entries(stored, ("task", "name", "mean", "std"))
     scale = stored_number(mean, "the target's mean"), stored_spread(std, "the target's std")
     return stored_word(name, "the target's name"), (), scale

@@ -1,4 +1,4 @@
-"""Features: learn from the training table how each of its columns becomes numbers."""
+"""Learn the encoding of each feature column from the training table."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TRAIN_FIX = (
 
 
 def mean_and_spread(values: Array, name: str) -> tuple[float, float]:
-    """Give mean and standard deviation, (mean, 1) if all values are equal.
+    """Return the mean and standard deviation; (mean, 1) if all values are equal.
 
     >>> mean_and_spread(np.array([1.0, 3.0]), "age"), mean_and_spread(np.array([0.1, 0.1]), "age")
     ((2.0, 1.0), (0.1, 1.0))
@@ -47,11 +47,11 @@ def mean_and_spread(values: Array, name: str) -> tuple[float, float]:
         raise InputError(
             f"Column {name!r} has values up to {np.abs(values).max():g}, too large to standardize. Rescale it."
         )
-    return mean, std or 1.0  # a spread that underflows to 0 is left as it is
+    return mean, std or 1.0  # a standard deviation that underflows to 0 counts as 1
 
 
-def standardized(values: Array, mean: float, std: float, name: str) -> Array:
-    """Give (values - mean) / std, of the shape of ``values``; refuse what overflows."""
+def standardize(values: Array, mean: float, std: float, name: str) -> Array:
+    """Return (values - mean) / std, of the shape of ``values``; raise on overflow."""
     with np.errstate(all="ignore"):
         scaled = standard(values, mean, std)
     if not np.isfinite(scaled).all():
@@ -62,20 +62,20 @@ def standardized(values: Array, mean: float, std: float, name: str) -> Array:
     return np.asarray(scaled)
 
 
-def learned_column(column: pl.Series, *, impute: bool) -> Column:
-    """Learn how one column becomes numbers.
+def learn_column(column: pl.Series, *, impute: bool) -> Column:
+    """Learn the encoding of one column.
 
     >>> import polars
-    >>> learned_column(polars.Series("age", [20.0, 40.0, None, 30.0]), impute=True).fill
+    >>> learn_column(polars.Series("age", [20.0, 40.0, None, 30.0]), impute=True).fill
     30.0
-    >>> learned_column(polars.Series("colour", ["red", "blue", "red"]), impute=False)
+    >>> learn_column(polars.Series("colour", ["red", "blue", "red"]), impute=False)
     CategoryColumn(name='colour', categories=('blue', 'red'), fill=None)
     """
-    return learned_words(column, impute=impute) if is_text(column) else learned_numbers(column, impute=impute)
+    return learn_categories(column, impute=impute) if is_text(column) else learn_numbers(column, impute=impute)
 
 
-def learned_numbers(column: pl.Series, *, impute: bool) -> NumberColumn:
-    """Learn mean, standard deviation and, to impute, the median of a column of n numbers."""
+def learn_numbers(column: pl.Series, *, impute: bool) -> NumberColumn:
+    """Learn the mean, the standard deviation and, with ``impute``, the median of a numeric column."""
     values = as_numbers(column)
     fill = None
     if impute:
@@ -85,8 +85,8 @@ def learned_numbers(column: pl.Series, *, impute: bool) -> NumberColumn:
     return NumberColumn(column.name, *mean_and_spread(values.to_numpy(), column.name), fill)
 
 
-def learned_words(column: pl.Series, *, impute: bool) -> CategoryColumn:
-    """Learn the categories of a column of n words and, to impute, the most frequent one."""
+def learn_categories(column: pl.Series, *, impute: bool) -> CategoryColumn:
+    """Learn the categories of a text column and, with ``impute``, the most frequent one."""
     texts = as_texts(column)
     refuse_stray_text(texts)
     refuse_many(texts, f"Leave it out: `--drop {column.name}`.")
@@ -94,15 +94,15 @@ def learned_words(column: pl.Series, *, impute: bool) -> CategoryColumn:
     return CategoryColumn(column.name, tuple(counts), counts.most_common(1)[0][0] if impute else None)
 
 
-def standardized_on(known: Column, column: pl.Series) -> Column:
-    """Give a column with mean, standard deviation and fill of these rows only; categories stay those that are known."""
+def restandardize(known: Column, column: pl.Series) -> Column:
+    """Learn mean, standard deviation and fill value again from other rows; categories are kept."""
     if isinstance(known, CategoryColumn):
         return known
-    return learned_numbers(with_gaps(numbers_in_text(column)), impute=known.fill is not None)
+    return learn_numbers(with_gaps(numbers_in_text(column)), impute=known.fill is not None)
 
 
 def refuse_gaps(columns: Sequence[pl.Series], impute: bool) -> None:
-    """Refuse columns without any value and, unless they are to be filled, single gaps."""
+    """Raise for columns without any value and, without ``impute``, for missing values."""
     for column in columns:
         refuse_unusable(column)
     gapped = [with_gaps(column) for column in columns]

@@ -1,8 +1,8 @@
-"""Files: a CSV or Parquet file as a table with named, typed columns, and back.
+"""Read and write tables as CSV and Parquet files.
 
-The type of a CSV column follows from all of its values, or from the columns that a model knows.  A table keeps the text
-of its file, so a model reads a column of words as it stands there, whatever type its values look like.  Rows that
-differ in length, names that come twice and text that is not UTF-8 are refused with their line.
+The type of a CSV column is inferred from all of its values, or given by the columns of a model.  A table keeps the
+text of its file, so that a model can read a categorical column as text, whatever type was inferred.  Rows of
+different lengths, duplicate names and text that is not UTF-8 raise an error that names the line.
 """
 
 from __future__ import annotations
@@ -30,33 +30,32 @@ if TYPE_CHECKING:
 def read_table(path: str | os.PathLike[str], *, columns: Columns | Mapping[str, Any] | None = None) -> pl.DataFrame:
     """Read a CSV or Parquet file as a table with named, typed columns.
 
-    The type of a CSV column follows from all of its values.  Its separator (comma, semicolon or
-    tab) is the one that divides the header line into the most names; in a file with semicolons a
-    decimal comma is understood, beside marks such as NA too.  Blanks around names and numbers do not matter.
-    Whole numbers with a leading zero, such as 007, are text.  A first column without a name that counts the
-    rows from 0 is pandas' index and is called ``Unnamed: 0``.
+    The type of a CSV column is inferred from all of its values.  The separator (comma, semicolon or tab) is the one
+    that splits the header line into the most names.  In a file with semicolons, numbers may have a decimal comma,
+    also in columns with markers such as NA.  Blanks around names and numbers are ignored.  Whole numbers with a
+    leading zero, such as 007, are text.  An unnamed first column that counts the rows from 0 is pandas' index, and
+    is named ``Unnamed: 0``.
 
     Parameters
     ----------
     path : str or path
         A file in UTF-8 whose name ends in .csv, .tsv or .txt, with a header line; or in .parquet.
     columns : Columns or dict, optional
-        The columns that a model knows (``network.preprocessing``).  Only these and the target are read: words as
-        they stand in the file, numbers as numbers.
+        The columns of a model (``network.preprocessing``).  Only these and the target are read: categories as text,
+        numbers as numbers.
 
     Returns
     -------
     polars.DataFrame
-        n rows, one column for each name.  Its attribute ``file_text`` holds the text of a CSV file, from which
-        a network reads its columns of words; tables that are made from this one do not have it.
+        n rows, one column per name.  Its attribute ``file_text`` holds the text of a CSV file, from which a network
+        reads its categorical columns; tables derived from this one do not have it.
 
     Raises
     ------
     FileError
-        For a file that is missing, empty, damaged, of an unknown kind, not UTF-8, or whose rows
-        differ in length.
+        For a file that is missing, empty, damaged, of an unknown type or not UTF-8, and for rows of different lengths.
     InputError
-        If a column has no name, two have the same one, one that the model knows is missing, or there are no rows.
+        If a column has no name, a name occurs twice, a column of the model is missing, or there are no rows.
     MissingExtraError
         If polars is not installed.
 
@@ -79,20 +78,20 @@ def read_table(path: str | os.PathLike[str], *, columns: Columns | Mapping[str, 
 
 
 def write_table(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a table as CSV or Parquet, as the end of the name says; all of it or nothing.
+    """Write a table as CSV or Parquet, depending on the suffix; the write is atomic.
 
     Parameters
     ----------
     frame : polars.DataFrame
         The table.
     path : str or path
-        Ends in .csv or .txt (commas), .tsv (tabs) or .parquet.  A file of that name is replaced.
+        Ends in .csv or .txt (commas), .tsv (tabs) or .parquet.  An existing file is replaced.
 
     Raises
     ------
     FileError
-        If the folder cannot be written, or the kind of file is unknown or cannot hold the table.
-        The old file, if there was one, is then still there.
+        If the folder is not writable, or the file type is unknown or cannot hold the table.
+        An existing file is then unchanged.
 
     Examples
     --------
@@ -110,12 +109,12 @@ def write_table(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     try:
         write(frame, content)
     except errors.PolarsError as error:
-        raise FileError(f"'{path}' cannot hold this table: {error}. Choose another kind of file.") from error
+        raise FileError(f"'{path}' cannot hold this table: {error}. Choose another file type.") from error
     write_bytes(path, content.getvalue())
 
 
 def known_suffix(path: Path) -> str:
-    """Give the end of a file's name, which says what is in it."""
+    """Return the suffix of a table's file; raise for an unknown one."""
     suffix = path.suffix.lower()
     if suffix not in READERS:
         raise FileError(f"'{path}' ends in {suffix!r}, but a table is a file in {', '.join(READERS)}. Save it as CSV.")
@@ -136,11 +135,11 @@ def file_bytes(path: Path) -> bytes:
 
 
 def read_parquet(content: bytes, path: Path, known: Columns | None) -> pl.DataFrame:
-    """Read the content of a Parquet file; of a model's columns only these."""
+    """Read a Parquet file; with ``known``, only the model's columns."""
     polars = load_polars()
     try:
         frame: pl.DataFrame = polars.read_parquet(io.BytesIO(content))
-    except (Exception, polars.exceptions.PanicException) as error:  # damage can surface as anything
+    except (Exception, polars.exceptions.PanicException) as error:  # a damaged file can raise any exception
         raise FileError(
             f"'{path}' is not a readable Parquet file: {first_line(error)}. Write or copy it again."
         ) from error
@@ -148,24 +147,27 @@ def read_parquet(content: bytes, path: Path, known: Columns | None) -> pl.DataFr
     return frame if known is None else frame.select(known_names(frame.columns, known))
 
 
-def read_separated(content: bytes, path: Path, known: Columns | None) -> pl.DataFrame:
-    """Read the content of a CSV file; of a model's columns only these, as the model knows them."""
+def read_csv_file(content: bytes, path: Path, known: Columns | None) -> pl.DataFrame:
+    """Read a CSV file; with ``known``, only the model's columns, with the model's types."""
     polars = load_polars()
-    text = decoded(content, path)
+    text = decode_utf8(content, path)
     names, separator = read_header(text, path)
-    text = text.rstrip("\r\n") + "\n" if len(names) > 1 else text  # in a single column, an empty line is a gap
+    text = (
+        text.rstrip("\r\n") + "\n" if len(names) > 1 else text
+    )  # in a single column, an empty line is a missing value
     n = count_rows(text, separator, len(names), path)
-    if not names[0] and (known is not None or counts_rows(text, separator)):
+    if not names[0] and (known is not None or is_row_index(text, separator)):
         names[0] = index_name(names)
     refuse_names(names, path)
     file = FileText(text.encode(), tuple(names), separator)
     try:
-        frame = file.guessed() if known is None else file.as_known(known)
+        frame = file.inferred() if known is None else file.typed_for(known)
     except polars.exceptions.PolarsError as error:
         raise FileError(f"'{path}' is not a readable CSV file: {first_line(error)}. Check its quotes.") from error
     if frame.height != n:
         raise FileError(
-            f"'{path}' has {n} rows or {frame.height}, as one reads its quotes and line ends. Save it again."
+            f"'{path}' has {n} or {frame.height} rows, depending on how its quotes and line ends are read. "
+            f"Save it again."
         )
     if known is None:
         vars(frame)["file_text"] = replace(file, table=frame.clone())
@@ -174,7 +176,7 @@ def read_separated(content: bytes, path: Path, known: Columns | None) -> pl.Data
 
 @dataclass(frozen=True, eq=False)
 class FileText:
-    """The text of a CSV file, for columns whose type is known better than their values tell.
+    """The text of a CSV file, for columns that are read again with the type that a model expects.
 
     Attributes
     ----------
@@ -183,9 +185,9 @@ class FileText:
     names : tuple of str
         The names of its columns.
     separator : str
-        What is between the columns.
+        The separator between columns.
     table : polars.DataFrame or None
-        The table that was read from it.  A column that was changed since then has no text here.
+        The table that was read from it.  A column that has changed since then is not read again.
     """
 
     content: bytes
@@ -194,7 +196,7 @@ class FileText:
     table: pl.DataFrame | None = None
 
     def texts(self, names: Iterable[str]) -> pl.DataFrame:
-        """Some columns as they stand in the file, without blanks around, with null for gaps."""
+        """Return some columns as text without surrounding blanks, with null for missing values."""
         places = sorted({self.names.index(name) for name in names})
         frame: pl.DataFrame = load_polars().read_csv(
             self.content, separator=self.separator, infer_schema=False, columns=places
@@ -202,30 +204,31 @@ class FileText:
         frame.columns = [self.names[place] for place in places]
         return frame.with_columns([with_gaps(column) for column in frame])
 
-    def guessed(self) -> pl.DataFrame:
-        """All columns, with the type that follows from all of their values."""
+    def inferred(self) -> pl.DataFrame:
+        """Return all columns, with types inferred from all of their values."""
         polars = load_polars()
         frame: pl.DataFrame = polars.read_csv(
             self.content, separator=self.separator, infer_schema_length=None, try_parse_dates=True
         )
         frame = frame.rename(dict(zip(frame.columns, self.names, strict=False)))
-        frame = frame.with_columns([retyped(each, self.separator) for each in frame if each.dtype == polars.String])
+        texts = [each for each in frame if each.dtype == polars.String]
+        frame = frame.with_columns([parse_text_column(each, self.separator) for each in texts])
         whole = [column.name for column in frame if column.dtype.is_integer()]
         if not whole or not LEADING_ZERO.search(self.content):
             return frame
         return frame.with_columns([texts for texts in self.texts(whole) if is_zero_padded(texts)])
 
-    def as_known(self, known: Columns) -> pl.DataFrame:
-        """The columns that a model knows, and its target: words as they stand in the file, numbers as numbers."""
+    def typed_for(self, known: Columns) -> pl.DataFrame:
+        """Return the columns and the target of a model: categories as text, numbers as numbers."""
         names = known_names(self.names, known)
         are_numbers = {column.name for column in known.numbers} | ({known.target} if known.scale else set())
         texts = self.texts(names)
-        return texts.with_columns([numbers_of(texts[name], self.separator) for name in names if name in are_numbers])
+        return texts.with_columns([parse_numbers(texts[name], self.separator) for name in names if name in are_numbers])
 
-    def known(self, table: Any, columns: Sequence[Column]) -> dict[str, pl.Series]:
-        """Some columns as a model knows them, where the table still holds what was read from the file.
+    def model_columns(self, table: Any, columns: Sequence[Column]) -> dict[str, pl.Series]:
+        """Read some columns again with a model's types, if the table's values are unchanged since reading.
 
-        A column of numbers that was read as numbers needs no other reading.
+        A numeric column that was read as numbers is not read again.
         """
         assert self.table is not None
         wanted = {
@@ -237,26 +240,26 @@ class FileText:
         }
         texts: Iterable[pl.Series] = self.texts(wanted) if wanted else ()
         return {
-            each.name: numbers_of(each, self.separator) if isinstance(wanted[each.name], NumberColumn) else each
+            each.name: parse_numbers(each, self.separator) if isinstance(wanted[each.name], NumberColumn) else each
             for each in texts
         }
 
 
-LEADING_ZERO = re.compile(rb'(?m)(?:^|[\s,;"])0\d')  # where a value may begin
+LEADING_ZERO = re.compile(rb'(?m)(?:^|[\s,;"])0\d')  # at the beginning of a value
 
 
 def known_names(names: Sequence[str], known: Columns) -> list[str]:
-    """The columns of a file that a model knows, its target too; refuse a file that lacks one that it needs."""
+    """Return the names of a model's columns and target in a file; raise if a feature column is missing."""
     wanted = [column.name for column in known.columns]
     refuse_absent(wanted, names)
     return [name for name in names if name in {*wanted, known.target}]
 
 
 def column_text(frame: pl.DataFrame, name: str) -> pl.Series:
-    """A column as it stands in the CSV file that a table was read from; as it is in any other table."""
+    """Return a column as text if the table was read from a CSV file, else unchanged."""
     file = vars(frame).get("file_text")
     column = frame[name]
-    return column if file is None else file.known(frame, [CategoryColumn(name, ())]).get(name, column)
+    return column if file is None else file.model_columns(frame, [CategoryColumn(name, ())]).get(name, column)
 
 
 # -- pandas' index ---------------------------------------------------------------------------
@@ -265,7 +268,7 @@ INDEX_NAMES = re.compile(r"__index_level_\d+__|Unnamed: 0(\.\d+)*")
 
 
 def index_columns(frame: pl.DataFrame) -> list[str]:
-    """The columns in which pandas numbered the rows: known by their name and, in CSV, different whole numbers.
+    """Return the names of pandas' index columns: known by name and, in CSV, by distinct whole numbers.
 
     >>> import polars
     >>> index_columns(polars.DataFrame({"Unnamed: 0": [0, 1], "a": [0, 1]}))
@@ -280,23 +283,23 @@ def index_columns(frame: pl.DataFrame) -> list[str]:
 
 
 def index_name(names: Sequence[str]) -> str:
-    """The name that pandas gives an index without one: Unnamed: 0, or Unnamed: 0.1 where this is there already."""
+    """Return the name that pandas gives an unnamed index: Unnamed: 0, or Unnamed: 0.1 if that is taken."""
     number = 0
     while (name := f"Unnamed: 0.{number}" if number else "Unnamed: 0") in names:
         number += 1
     return name
 
 
-def counts_rows(text: str, separator: str) -> bool:
-    """Whether the first column of a CSV file holds 0, 1, 2 … and nothing else."""
+def is_row_index(text: str, separator: str) -> bool:
+    """Return whether the first column of a CSV file counts the rows: 0, 1, 2 …"""
     _, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     return [row[0].strip() for row in rows if row] == [str(number) for number in range(len(rows))]
 
 
 READERS: dict[str, Callable[[bytes, Path, Columns | None], pl.DataFrame]] = {
-    ".csv": read_separated,
-    ".tsv": read_separated,
-    ".txt": read_separated,
+    ".csv": read_csv_file,
+    ".tsv": read_csv_file,
+    ".txt": read_csv_file,
     ".parquet": read_parquet,
 }
 
@@ -308,8 +311,8 @@ WRITERS: dict[str, Callable[[pl.DataFrame, io.BytesIO], None]] = {
 }
 
 
-def decoded(content: bytes, path: Path) -> str:
-    """Decode UTF-8, with or without the mark that spreadsheets put in front."""
+def decode_utf8(content: bytes, path: Path) -> str:
+    """Decode UTF-8, with or without the byte order mark that spreadsheets write."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -320,7 +323,7 @@ def decoded(content: bytes, path: Path) -> str:
 
 
 def read_header(text: str, path: Path) -> tuple[list[str], str]:
-    """Give the column names, and the separator: the one that finds the most names.
+    """Return the column names and the separator: the one that splits the first line into the most names.
 
     >>> read_header("a;'b,c';d\\n1;2;3\\n", Path("t.csv"))
     (['a', "'b,c'", 'd'], ';')
@@ -332,12 +335,12 @@ def read_header(text: str, path: Path) -> tuple[list[str], str]:
         raise FileError(f"'{path}' is not readable in its first line: {error}. Check the quotes there.") from error
     if not names:
         raise FileError(f"The first line of '{path}' is empty, but must hold the column names. Remove it.")
-    refuse_names([names[0] or index_name(names), *names[1:]], path)  # pandas' index has no name
+    refuse_names([names[0] or index_name(names), *names[1:]], path)  # pandas' index column may have no name
     return names, separator
 
 
 def count_rows(text: str, separator: str, width: int, path: Path) -> int:
-    """Count the rows below the header; refuse one that is not ``width`` values long."""
+    """Count the rows below the header; raise for a row that does not have ``width`` values."""
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     n = -1
     try:
@@ -356,33 +359,33 @@ def count_rows(text: str, separator: str, width: int, path: Path) -> int:
 
 
 def refuse_names(names: Sequence[str], path: Path) -> None:
-    """Refuse columns without a name and names that come twice."""
+    """Raise for columns without a name and for duplicate names."""
     for index, name in enumerate(names, start=1):
         if not name.strip():
             raise InputError(
                 f"Column {index} of '{path}' has no name. Name it in the first line, or leave it out: "
-                f"pandas writes no such column with to_csv(..., index=False)."
+                f"in pandas, to_csv(..., index=False) does."
             )
         if name in names[: index - 1]:
-            raise InputError(f"'{path}' has two columns named {name!r}. Rename one; or is the line of names missing?")
+            raise InputError(f"'{path}' has two columns named {name!r}. Rename one; or is the header line missing?")
 
 
-def retyped(column: pl.Series, separator: str) -> pl.Series:
-    """Give text that is numbers throughout, such as ' 2', '+2', '.5' or '2,5' beside semicolons, as numbers.
+def parse_text_column(column: pl.Series, separator: str) -> pl.Series:
+    """Convert text to numbers if all values are numbers, such as ' 2', '+2', '.5', or '2,5' in a file with semicolons.
 
-    Where something else stands among such numbers, a mark of what is missing or a slip, the column stays text, and
-    its numbers have a point: so they are numbers to whatever understands the mark or names the slip.
+    A column that also holds markers of missing values or typing errors stays text, but its decimal commas become
+    points, so that later steps can parse the numbers.
     """
     given = with_gaps(column)
     if is_zero_padded(given):
         return given
-    numbers = numbers_of(given, separator)
+    numbers = parse_numbers(given, separator)
     is_mixed = separator == ";" and is_text(numbers) and are_numbers_mostly(numbers)
     return numbers if is_mixed or not is_text(numbers) else column
 
 
-def numbers_of(texts: pl.Series, separator: str) -> pl.Series:
-    """Give text that is numbers throughout as numbers; in other text give its numbers a decimal point."""
+def parse_numbers(texts: pl.Series, separator: str) -> pl.Series:
+    """Convert text to numbers if all values are numbers; otherwise only replace decimal commas in its numbers."""
     points = texts.str.replace(",", ".", literal=True) if separator == ";" else texts
     numbers = numbers_in_text(points)
     if not is_text(numbers):

@@ -1,9 +1,8 @@
-"""Separated text: the columns of a CSV file, with the standard library alone.
+"""Read CSV files with the standard library alone.
 
-The files of ``tables/`` read a table with all care and give every column its type.  A script that stands by itself
-cannot take them along; what it needs of a file whose columns are known stands here, and is copied into it whole.  Both
-find the separator by the same rule, and for both a gap is an empty cell, and where gaps are filled also a mark such
-as NA.
+``tables/files.py`` validates a file and infers the column types, with polars.  The functions here read a file whose
+columns are known, and generated scripts contain copies of them.  Both choose the separator by the same rule.  For
+both, an empty cell is a missing value and, in columns that are imputed, so is a marker such as NA.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ import math
 from typing import Any
 
 SEPARATORS = ",;\t"
-GAP_MARKS = ("na", "n/a", "nan", "null", "?")  # gaps in any column that is to be imputed
+GAP_MARKS = ("na", "n/a", "nan", "null", "?")  # missing values in columns that are imputed
 
 
 def first_fields(text: str, separator: str) -> list[str]:
-    """The fields of the first line of a text."""
+    """Return the fields of the first line of a text."""
     return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
 
 
 def separator_of(text: str) -> str:
-    """The separator that finds the most names in the first line: , ; or tab.
+    """Return the separator that splits the first line into the most names: , ; or tab.
 
     >>> separator_of("a;'b,c';d\\n1;2;3\\n")
     ';'
@@ -32,7 +31,7 @@ def separator_of(text: str) -> str:
 
 
 def number_in(text: str, decimal: str) -> float:
-    """A number, or true and false as 1 and 0; nan for a gap.
+    """Parse a number, or true and false as 1 and 0; empty text is nan.
 
     >>> number_in("2,5", ","), number_in("true", "."), number_in("", ".")
     (2.5, 1.0, nan)
@@ -43,7 +42,7 @@ def number_in(text: str, decimal: str) -> float:
 
 
 def unmarked(text: str) -> str:
-    """Text, but nothing where there is a mark for a gap.
+    """Return the text, or empty text for a marker of a missing value such as NA.
 
     >>> unmarked("red"), unmarked("N/A")
     ('red', '')
@@ -52,16 +51,16 @@ def unmarked(text: str) -> str:
 
 
 def read_columns(path: str, numbers: tuple[str, ...], marked: tuple[str, ...] = ()) -> dict[str, list[Any]]:
-    """The columns of a CSV file by name, as numbers or as text without blanks around.
+    """Read the columns of a CSV file by name, as numbers or as text without surrounding blanks.
 
     Parameters
     ----------
     path : str
         A file in UTF-8 with a header line.
     numbers : tuple of str
-        The columns that hold numbers.
+        The numeric columns.
     marked : tuple of str
-        The columns in which marks such as NA are gaps.
+        The columns in which markers such as NA are missing values.
 
     Returns
     -------
@@ -71,7 +70,7 @@ def read_columns(path: str, numbers: tuple[str, ...], marked: tuple[str, ...] = 
     Raises
     ------
     ValueError
-        For text among numbers.
+        For text in a numeric column.
 
     Examples
     --------

@@ -1,7 +1,6 @@
-"""Preprocessing: how the columns of a table become the numbers that a network takes, and how they come back.
+"""Preprocessing: encode the columns of a table for a network, and decode its predictions.
 
-It is learned from the training table and does exactly the same to every later one, so it is stored together with the
-network.
+It is learned from the training table and applied unchanged to every later one, so it is stored with the network.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError, counted, some
 from workings.support.arrays import Array
 from workings.tables.cells import (
-    few_or_numbers,
     load_polars,
     numbers_in_text,
     refuse_frame,
     refuse_missing,
     refuse_unusable,
+    resolve_zero_padded,
     with_gaps,
 )
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, original, read_stored, refuse_absent
-from workings.tables.features import learned_column, refuse_gaps, standardized_on
+from workings.tables.features import learn_column, refuse_gaps, restandardize
 from workings.tables.files import column_text, index_columns
 from workings.tables.schema import damaged, stored_order, stored_text
-from workings.tables.targets import ClassTarget, NumberTarget, Target, label_text, learned_target
+from workings.tables.targets import ClassTarget, NumberTarget, Target, label_text, learn_target
 from workings.tables.wording import unknown_column
 
 if TYPE_CHECKING:
@@ -37,16 +36,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How the columns of a table become the numbers that a network takes, and how they come back.
+    """Encoding of a table's columns for a network, and decoding of its predictions.
 
-    Make one with ``Preprocessing.learn``.
+    Create one with ``Preprocessing.learn``.
 
     Parameters
     ----------
     columns : tuple of NumberColumn and CategoryColumn
         The features, in the order of the training table.
     target : ClassTarget or NumberTarget
-        What is predicted.
+        The target.
     reason : str
         Why the task is classification or regression.
 
@@ -75,29 +74,29 @@ class Preprocessing:
     def learn(
         cls, frame: pl.DataFrame, target: str, *, task: str = "auto", impute: bool = False, drop: Iterable[str] = ()
     ) -> Preprocessing:
-        """Learn from the training table.
+        """Learn the encoding from the training table.
 
         Parameters
         ----------
         frame : polars.DataFrame
             n rows; every column that is not the target or dropped is a feature.  pandas' index
-            (``__index_level_0__`` in Parquet, ``Unnamed: 0`` in CSV) is left out, which ``reason`` says.
+            (``__index_level_0__`` in Parquet, ``Unnamed: 0`` in CSV) is left out and mentioned in ``reason``.
         target : str
-            The column to be predicted.
+            The target column.
         task : str
             ``"classification"``, ``"regression"``, or ``"auto"``: text, true/false and few whole
             numbers are classes, other numbers are predicted as numbers.
         impute : bool
-            Whether gaps are filled, here and in later tables: numbers with the median, categories
-            with the most frequent one.  Gaps in the target are always an error.
+            Whether to fill missing values, here and in later tables: numbers with the median, categories
+            with the most frequent one.  Missing values in the target always raise an error.
         drop : iterable of str
             Columns to leave out.
 
         Raises
         ------
         InputError
-            For an unknown column or task, gaps, infinities, text among numbers, dates, nested
-            values, text that names each row, and targets that are all equal.
+            For an unknown column or task, missing values, infinities, text in a numeric column, dates, nested
+            values, text that identifies rows, and targets that are all equal.
         """
         refuse_frame(frame)
         if target not in frame.columns:
@@ -105,22 +104,22 @@ class Preprocessing:
         dropped = dropped_names(frame, target, drop)
         index = [name for name in index_columns(frame) if name not in (target, *dropped)]
         left_out = {target, *dropped, *index}
-        features = [few_or_numbers(column) for column in frame if column.name not in left_out]
+        features = [resolve_zero_padded(column) for column in frame if column.name not in left_out]
         if not features:
             raise InputError(
-                f"There is no column beside the target {target!r} to learn from{index_note(index)}. Add one, or drop "
-                f"fewer."
+                f"There is no column except the target {target!r} to learn from{index_note(index)}. Add one, or drop "
+                f"fewer columns."
             )
         if frame.height == 0:
             raise InputError(f"The table has no rows (columns {some(frame.columns)}). Add at least two.")
-        learned, reason = learned_target(frame[target], task)
+        learned, reason = learn_target(frame[target], task)
         refuse_gaps(features, impute)
-        columns = tuple(learned_column(column, impute=impute) for column in features)
+        columns = tuple(learn_column(column, impute=impute) for column in features)
         return cls(columns, learned, reason + index_note(index))
 
     @property
     def table_columns(self) -> Columns:
-        """The columns and the target's scale, as a network remembers them."""
+        """The columns and the target's scale, as stored with a network."""
         target = self.target
         scale = (target.mean, target.std) if isinstance(target, NumberTarget) else None
         return Columns(self.columns, target.name, scale)
@@ -146,43 +145,42 @@ class Preprocessing:
         return len(self.feature_names)
 
     def standardized_on(self, frame: pl.DataFrame) -> Preprocessing:
-        """Give the same with means and standard deviations of these rows only: of those for training, say.
+        """Learn means and standard deviations again from some rows only, such as the training split.
 
-        Categories and classes stay those that were learned.
+        Categories and classes are kept.
         """
-        columns = tuple(standardized_on(column, frame[column.name]) for column in self.columns)
+        columns = tuple(restandardize(column, frame[column.name]) for column in self.columns)
         is_number = isinstance(self.target, NumberTarget)
         values = with_gaps(numbers_in_text(frame[self.target.name]))
         target = NumberTarget.learn(values) if is_number else self.target
         return replace(self, columns=columns, target=target)
 
     def transform(self, frame: Any, *, unknown: str = "error") -> Array:
-        """Give the inputs ``X`` of a network, of shape (n, n_features), float64.
+        """Encode a table as inputs ``X``, of shape (n, n_features), float64.
 
         Parameters
         ----------
         frame : polars.DataFrame, or another table with named columns
             n rows, with every feature column; others are ignored.
         unknown : str
-            For a category that was not in the training table: ``"error"`` or ``"ignore"``, which
-            gives zeros for all of its column's categories.
+            What to do with a category that was not in the training table: ``"error"``, or ``"ignore"``,
+            which encodes it as zeros.
 
         Raises
         ------
         InputError
-            For a missing column, text among numbers, infinities, unknown categories, and gaps if
-            no filling was learned.
+            For a missing column, text in a numeric column, infinities, unknown categories, and missing values if
+            ``impute`` was False.
         """
         return self.table_columns.encode(frame, unknown=unknown)
 
     def targets(self, frame: pl.DataFrame) -> Array:
-        """Give the targets ``y``, of shape (n,): class labels, or standardized float64 numbers.
+        """Encode the target column as ``y``, of shape (n,): class labels, or standardized float64 numbers.
 
         Raises
         ------
         InputError
-            If the target column is missing or has gaps, or for a class that was not in the
-            training table.
+            If the target column is absent or has missing values, or for a class that was not in the training table.
         """
         refuse_frame(frame)
         refuse_absent([self.target.name], frame.columns)
@@ -192,7 +190,7 @@ class Preprocessing:
         return self.target.encode(column)
 
     def untransform_target(self, p: ArrayLike) -> Array:
-        """Turn a regression network's outputs back to the target's own unit; the shape stays.
+        """Convert a regression network's outputs to the target's original unit; the shape is kept.
 
         >>> Preprocessing((), NumberTarget("price", 200.0, 100.0), "").untransform_target([0.0, 2.0])
         array([200., 400.])
@@ -203,13 +201,13 @@ class Preprocessing:
         return np.asarray(original(outputs, self.target.mean, self.target.std))
 
     def predictions_frame(self, labels: ArrayLike, probabilities: ArrayLike | None = None) -> pl.DataFrame:
-        """Give predictions as a table, to be written to a file.
+        """Return predictions as a table for ``write_table``.
 
         Parameters
         ----------
         labels : array, shape (n,) or (n, 1)
-            What is predicted: labels, or numbers in the target's own unit.  Where a model that was taken over
-            predicts several labels or numbers for each row, (n, outputs).
+            Predicted labels, or numbers in the target's original unit.  For an imported model with several outputs,
+            the shape is (n, outputs).
         probabilities : array, shape (n, classes), optional
             The probability of each class, in the order of ``classes``.
 
@@ -237,7 +235,7 @@ class Preprocessing:
         return frame
 
     def probability_columns(self, probabilities: ArrayLike | None, n: int) -> dict[str, list[float]]:
-        """Give one named column for each class; none without probabilities."""
+        """Return one named column per class; empty without probabilities."""
         if probabilities is None:
             return {}
         p = np.asarray(probabilities, dtype=np.float64)
@@ -249,7 +247,7 @@ class Preprocessing:
         return {f"p({label_text(label)})": p[:, i].tolist() for i, label in enumerate(self.classes)}
 
     def describe(self) -> str:
-        """Say in one line what happens to the columns.
+        """Summarize the encoding of the columns and the target.
 
         >>> columns = (NumberColumn("age", 30.0, 5.0), CategoryColumn("colour", ("blue", "red")))
         >>> print(Preprocessing(columns, NumberTarget("price", 200.0, 100.0), "").describe())
@@ -263,23 +261,23 @@ class Preprocessing:
         plain = [column for column in numbers if (column.mean, column.std) == (0.0, 1.0)]
         scaled = len(numbers) - len(plain)
         parts = [f"{counted(scaled, 'numeric column')} standardized"] if scaled else []
-        parts += [f"{counted(len(plain), 'numeric column')} taken as it is"] if plain else []
+        parts += [f"{counted(len(plain), 'numeric column')} not standardized"] if plain else []
         parts += [f"{len(words)} {noun} one-hot encoded ({values})"] if words else []
         parts += ["gaps filled"] if any(column.fill is not None for column in self.columns) else []
         return f"{', '.join(parts)}; {self.target.describe()}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as lists, dicts, text and numbers, which JSON keeps exactly."""
+        """Return a dict of lists, text and numbers, which JSON stores exactly."""
         return self.table_columns.stored(self.classes, self.reason)
 
     @classmethod
     def from_dict(cls, stored: object) -> Preprocessing:
-        """Read what ``to_dict`` gave.
+        """Read the result of ``to_dict``.
 
         Raises
         ------
         FileError
-            For anything that ``to_dict`` cannot have written.
+            For anything that ``to_dict`` does not write.
 
         Examples
         --------
@@ -295,7 +293,7 @@ class Preprocessing:
 
 
 def check_learned(columns: Columns, classes: tuple[Any, ...]) -> None:
-    """Refuse names, categories and classes that ``Preprocessing.learn`` cannot have found."""
+    """Raise for names, categories and classes that ``Preprocessing.learn`` cannot produce."""
     names = [
         stored_text(name, "a column's name") for name in (*(each.name for each in columns.columns), columns.target)
     ]
@@ -314,7 +312,7 @@ def check_learned(columns: Columns, classes: tuple[Any, ...]) -> None:
 
 
 def index_note(index: list[str]) -> str:
-    """Say which columns are left out because they number the rows.
+    """Describe the index columns that are left out.
 
     >>> index_note(["Unnamed: 0"]), index_note([])
     ("; left out: 'Unnamed: 0', pandas' index, which only numbers the rows", '')
@@ -324,7 +322,7 @@ def index_note(index: list[str]) -> str:
 
 
 def dropped_names(frame: pl.DataFrame, target: str, drop: Iterable[str]) -> list[str]:
-    """Check the columns to leave out; a single name may stand for itself."""
+    """Check the columns to leave out; a single name may be given as a string."""
     names = [drop] if isinstance(drop, str) else list(drop)
     for name in names:
         if name not in frame.columns:

@@ -1,4 +1,4 @@
-"""Targets: what a table's network is to predict, one out of a list of classes or a number, and how that is decided."""
+"""Targets of tables: classes or numbers, and the choice between classification and regression."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from workings.tables.cells import (
     MOST_CATEGORIES,
     as_numbers,
     as_texts,
-    few_or_numbers,
     is_text,
     load_polars,
     numbers_in_text,
@@ -21,9 +20,10 @@ from workings.tables.cells import (
     refuse_missing,
     refuse_stray_text,
     refuse_unusable,
+    resolve_zero_padded,
     with_gaps,
 )
-from workings.tables.features import mean_and_spread, standardized
+from workings.tables.features import mean_and_spread, standardize
 from workings.tables.wording import first_row, place
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ TASKS = ("auto", "classification", "regression")
 
 @dataclass(frozen=True)
 class ClassTarget:
-    """A target that is one out of a list of classes.
+    """A classification target: one of several classes.
 
     Parameters
     ----------
     name : str
-        The column.
+        The column's name.
     classes : tuple of str, of int or of bool
-        In sorted order, as they stand in the table.
+        In sorted order, as in the table.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class ClassTarget:
 
     @classmethod
     def learn(cls, column: pl.Series) -> ClassTarget:
-        """Learn the classes of a column of n labels; there must be at least two."""
+        """Learn the classes of a label column; there must be at least two."""
         labels = as_labels(column)
         if is_text(labels):
             refuse_many(labels, "Choose another target.")
@@ -76,12 +76,12 @@ class ClassTarget:
 
     @property
     def is_text(self) -> bool:
-        """Whether the classes are words, such as 01, and not numbers or true and false."""
+        """Whether the classes are text, such as "01", and not numbers or booleans."""
         return isinstance(self.classes[0], str)
 
     def encode(self, column: pl.Series) -> Array:
-        """Give labels, of shape (n,); refuse one that is not among the classes."""
-        labels = as_texts(column) if self.is_text else as_labels(column_of(column, type(self.classes[0])))
+        """Return the labels, of shape (n,); raise for one that is not among the classes."""
+        labels = as_texts(column) if self.is_text else as_labels(as_class_values(column, type(self.classes[0])))
         known = {label: label for label in self.classes}
         given = labels.to_list()
         for row, label in enumerate(given):
@@ -93,19 +93,19 @@ class ClassTarget:
         return np.array([known[label] for label in given], dtype=type(self.classes[0]))
 
     def predicted_names(self, count: int) -> tuple[str, ...]:
-        """What the columns of predictions are called: there is one."""
+        """Return the names of the prediction columns: only one."""
         return ("prediction",)
 
     def describe(self) -> str:
-        """Say what the target is."""
+        """Describe the target."""
         return f"target {self.name!r}: classification, {len(self.classes)} classes ({some(self.classes, most=5)})"
 
 
 @dataclass(frozen=True)
 class LabelsTarget(ClassTarget):
-    """A target of several labels, each of which a row has or has not.
+    """A multilabel target: each label holds for a row or not.
 
-    It is what a model that was taken over predicts; a table, whose target is one column, teaches no such model.
+    Only imported models have it, because the target of a table is a single column.
 
     Examples
     --------
@@ -114,31 +114,31 @@ class LabelsTarget(ClassTarget):
     """
 
     def encode(self, column: pl.Series) -> Array:
-        """Refuse a column: it does not hold several labels for each row."""
+        """Raise: a single column does not hold several labels per row."""
         raise InputError(
             f"The model predicts {len(self.classes)} labels for each row, which the one column {column.name!r} does "
             f"not hold. Give X and y, with one column for each label, as an .npz file."
         )
 
     def predicted_names(self, count: int) -> tuple[str, ...]:
-        """What the columns of predictions are called, one for each label."""
+        """Return the names of the prediction columns, one per label."""
         return tuple(f"prediction({label_text(label)})" for label in self.classes)
 
     def describe(self) -> str:
-        """Say what the target is."""
+        """Describe the target."""
         return f"target {self.name!r}: {len(self.classes)} labels ({some(self.classes, most=5)}), each yes or no"
 
 
 @dataclass(frozen=True)
 class NumberTarget:
-    """A target that is a number: it is standardized for training, and predictions are turned back.
+    """A regression target: standardized for training; predictions are converted back to its unit.
 
     Parameters
     ----------
     name : str
-        The column.
+        The column's name.
     mean, std : float
-        Of the training table.
+        Mean and standard deviation in the training table.
 
     Examples
     --------
@@ -156,11 +156,11 @@ class NumberTarget:
 
     @classmethod
     def learn(cls, column: pl.Series) -> NumberTarget:
-        """Learn mean and standard deviation of a column of n numbers, which must differ."""
+        """Learn the mean and standard deviation of a numeric column, which must not be constant."""
         if is_text(column) and column.cast(load_polars().Float64, strict=False).is_null().all():
             raise InputError(
-                f"The target {column.name!r} holds text, such as {column.drop_nulls()[0]!r}, but a regression predicts "
-                f"numbers. Labels are predicted by a classification: `--task classification`."
+                f"The target {column.name!r} holds text, such as {column.drop_nulls()[0]!r}, but regression predicts "
+                f"numbers. For labels, use `--task classification`."
             )
         values = as_numbers(column).to_numpy()
         if values.min() == values.max():
@@ -171,17 +171,17 @@ class NumberTarget:
         return cls(column.name, *mean_and_spread(values, column.name))
 
     def encode(self, column: pl.Series) -> Array:
-        """Give standardized numbers, of shape (n,)."""
-        return standardized(as_numbers(numbers_in_text(column)).to_numpy(), self.mean, self.std, self.name)
+        """Return the standardized numbers, of shape (n,)."""
+        return standardize(as_numbers(numbers_in_text(column)).to_numpy(), self.mean, self.std, self.name)
 
     def predicted_names(self, count: int) -> tuple[str, ...]:
-        """What the columns of predictions are called; several outputs, of a model that was taken over, are counted."""
+        """Return the names of the prediction columns; those of an imported model with several outputs are numbered."""
         return ("prediction",) if count == 1 else tuple(f"prediction({number})" for number in range(count))
 
     def describe(self) -> str:
-        """Say what the target is."""
-        is_scaled = (self.mean, self.std) != (0.0, 1.0)  # a model that was taken over may take a target as it is
-        how = f"standardized ({self.mean:.4g} ± {self.std:.4g})" if is_scaled else "in its own unit"
+        """Describe the target."""
+        is_scaled = (self.mean, self.std) != (0.0, 1.0)  # imported models may have an unscaled target
+        how = f"standardized ({self.mean:.4g} ± {self.std:.4g})" if is_scaled else "not standardized"
         return f"target {self.name!r}: regression, {how}"
 
 
@@ -190,12 +190,12 @@ TARGET_TASKS: dict[str, type[Target]] = {kind.task: kind for kind in (ClassTarge
 
 
 def label_text(label: Any) -> str:
-    """A label as it stands in the names of columns."""
+    """Return a label as text for column names."""
     return str(label).lower() if isinstance(label, bool) else str(label)
 
 
-def column_of(column: pl.Series, kind: type) -> pl.Series:
-    """Give text as labels of a kind, where all of it is; any other column as it is."""
+def as_class_values(column: pl.Series, kind: type) -> pl.Series:
+    """Convert text to booleans or numbers to match the type of the classes, if all values allow it."""
     if kind is not bool or not is_text(column):
         return numbers_in_text(column)
     texts = with_gaps(column).str.to_lowercase()
@@ -204,7 +204,7 @@ def column_of(column: pl.Series, kind: type) -> pl.Series:
 
 
 def as_labels(column: pl.Series) -> pl.Series:
-    """Give labels as text, true/false or whole numbers; refuse fractions."""
+    """Return labels as text, booleans or whole numbers; raise for fractions."""
     refuse_unusable(column)
     polars = load_polars()
     given = with_gaps(column)
@@ -216,24 +216,24 @@ def as_labels(column: pl.Series) -> pl.Series:
         row = first_row(wrong)
         raise InputError(
             f"The label {given[row]} in {place(row, column)} is not text, true/false or a whole number of 64 bits. "
-            f"For numbers to be predicted, use task='regression'."
+            f"To predict numbers, use task='regression'."
         )
     return labels
 
 
-def learned_target(column: pl.Series, task: str) -> tuple[Target, str]:
-    """Learn the target; give it with the reason for its task."""
+def learn_target(column: pl.Series, task: str) -> tuple[Target, str]:
+    """Learn the target; return it with the reason for its task."""
     if task not in TASKS:
         raise unknown_name("task", task, TASKS)
     refuse_unusable(column)
-    column = numbers_in_text(column) if task == "regression" else few_or_numbers(column)
+    column = numbers_in_text(column) if task == "regression" else resolve_zero_padded(column)
     gapped = with_gaps(column)
-    refuse_missing([gapped], "A row without its target teaches nothing: fill the target in, or remove the row.")
+    refuse_missing([gapped], "Training needs the target of every row: fill it in, or remove the row.")
     if task == "auto":
-        task, because = decided_task(gapped)
+        task, because = decide_task(gapped)
         reason = f"the target {column.name!r} is {because}: {task}"
     else:
-        reason = f"task={task!r} was asked for"
+        reason = f"task={task!r} was requested"
     if task == "classification" and not is_text(column) and 20 < column.n_unique() > len(column) / 2:
         raise InputError(
             f"The target {column.name!r} has {column.n_unique()} different values in {len(column)} rows: too many for "
@@ -242,14 +242,14 @@ def learned_target(column: pl.Series, task: str) -> tuple[Target, str]:
     return TARGET_TASKS[task].learn(column), reason
 
 
-def decided_task(column: pl.Series) -> tuple[str, str]:
-    """Decide between classes and numbers; give the task and what speaks for it.
+def decide_task(column: pl.Series) -> tuple[str, str]:
+    """Choose between classification and regression; return the task and the reason.
 
     Whole numbers are classes if they are few (at most 10, or at most 20 and fewer than 5 % of the
     rows) and occur twice on average.
 
     >>> import polars
-    >>> decided_task(polars.Series([0, 1, 1, 0]))
+    >>> decide_task(polars.Series([0, 1, 1, 0]))
     ('classification', 'whole numbers with 2 different values in 4 rows')
     """
     n, count = len(column), column.n_unique()

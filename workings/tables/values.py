@@ -1,8 +1,8 @@
-"""The values of one column, as a table of any kind gives them: a list, a pandas or polars column, a NumPy array.
+"""Parse the values of one column: a list, a pandas or polars column, or a NumPy array.
 
-Numbers come out as float64 with NaN for a gap, words as the number of their category.  Each value is read by itself, so
-what becomes of a row never depends on the rows beside it: the text "2.5" is a number and true is the word "true",
-whatever type the other rows give the column.
+Numbers become float64 with NaN for missing values; categories become their index.  Each value is parsed independently
+of the other rows, so the encoding of a row never depends on the type that other rows give the column: the text "2.5"
+is always a number, and true is the category "true".
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from workings.errors import InputError
 from workings.support.arrays import Array
 from workings.tables.plain_csv import number_in, unmarked
 
-GAP, UNKNOWN = -1, -2  # in place of a category's number
+GAP, UNKNOWN = -1, -2  # instead of the index of a category
 
 
 def place_of(row: int, name: str) -> str:
-    """Name a cell as a person finds it, from the index of its row.
+    """Describe the position of a cell, from the index of its row.
 
     >>> place_of(2, "age")
     "row 3 (line 4 of a CSV file), column 'age'"
@@ -31,7 +31,7 @@ def place_of(row: int, name: str) -> str:
 
 
 def is_gap(value: Any) -> bool:
-    """Whether a value is missing: None, NaN, pandas' NA and NaT, or blank text.
+    """Return whether a value is missing: None, NaN, pandas' NA and NaT, or blank text.
 
     >>> [is_gap(value) for value in (None, float("nan"), " ", 0, "NA")]
     [True, True, True, False, False]
@@ -47,9 +47,12 @@ def is_gap(value: Any) -> bool:
 
 
 def as_list(values: Any) -> list[Any]:
-    """The values as Python's own objects, where the column can give them; dates stay dates."""
+    """Return the values as Python objects where the column can convert them; dates stay dates."""
     convert = getattr(values, "tolist", None) or getattr(values, "to_list", None)
-    has_dates = getattr(getattr(values, "dtype", None), "kind", "") in ("m", "M")  # NumPy would give some as numbers
+    has_dates = getattr(getattr(values, "dtype", None), "kind", "") in (
+        "m",
+        "M",
+    )  # NumPy converts some of them to integers
     return list(values) if convert is None or has_dates else list(convert())
 
 
@@ -57,16 +60,16 @@ def as_list(values: Any) -> list[Any]:
 
 
 def read_numbers(values: Any, name: str, *, marks: bool = False) -> Array:
-    """A column of numbers as float64, with NaN for a gap; true and false are 1 and 0.
+    """Parse a numeric column as float64, with NaN for missing values; true and false are 1 and 0.
 
     Parameters
     ----------
     values : list, array or column
         Numbers, or text that is a number.
     name : str
-        The column, for messages.
+        The column's name, for messages.
     marks : bool
-        Whether a mark such as "NA" is a gap.
+        Whether a marker such as "NA" is a missing value.
 
     Raises
     ------
@@ -89,16 +92,16 @@ def read_numbers(values: Any, name: str, *, marks: bool = False) -> Array:
 
 
 def plain_numbers(values: Any) -> Array | None:
-    """A column that holds nothing but numbers as float64; None for any other."""
+    """Return a column that holds only numbers as float64; None for any other."""
     try:
         array = np.asarray(values)
-    except Exception:  # a type that NumPy does not know raises whatever its library chooses
+    except Exception:  # other libraries' types can raise any exception
         return None
     return array.astype(np.float64) if array.ndim == 1 and array.dtype.kind in "biuf" else None
 
 
 def read_number(value: Any, row: int, name: str, *, marks: bool) -> float:
-    """One value as a number; NaN for a gap."""
+    """Parse one value as a number; NaN if it is missing."""
     if is_gap(value) or (marks and isinstance(value, str) and not unmarked(value.strip())):
         return np.nan
     refuse_unusable(value, row, name)
@@ -115,9 +118,9 @@ def read_number(value: Any, row: int, name: str, *, marks: bool) -> float:
 
 
 def number_in_text(text: str, row: int, name: str) -> float:
-    """A number that is written as text, or true and false as 1 and 0."""
+    """Parse text as a number; true and false are 1 and 0."""
     try:
-        if "_" in text:  # which Python would read as nothing
+        if "_" in text:  # Python would ignore it
             raise ValueError(text)
         return number_in(text.strip(), ".")
     except ValueError as error:
@@ -127,17 +130,17 @@ def number_in_text(text: str, row: int, name: str) -> float:
 
 
 def refuse_unusable(value: Any, row: int, name: str) -> None:
-    """Refuse dates, times, bytes and nested values, which are no numbers."""
+    """Raise for dates, times, bytes and nested values."""
     if isinstance(value, (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)):
         raise InputError(
             f"Column {name!r} holds dates or times ({type(value).__name__} in {place_of(row, name)}), which a network "
-            f"cannot take. Put numbers in their place: the month, or the days since some event."
+            f"cannot use. Replace them with numbers: the month, or the days since some event."
         )
     refuse_nested(value, row, name)
 
 
 def refuse_nested(value: Any, row: int, name: str) -> None:
-    """Refuse bytes and values that hold values."""
+    """Raise for bytes and nested values."""
     if isinstance(value, (bytes, Mapping, np.ndarray)) or (isinstance(value, Sequence) and not isinstance(value, str)):
         raise InputError(
             f"Column {name!r} holds values of type {type(value).__name__} ({place_of(row, name)}); a column must hold "
@@ -149,18 +152,18 @@ def refuse_nested(value: Any, row: int, name: str) -> None:
 
 
 def read_codes(values: Any, name: str, categories: Sequence[str], *, marks: bool = False) -> Array:
-    """For each value of a column of words the number of its category, ``GAP``, or ``UNKNOWN``.
+    """Parse a categorical column: return each value's category index, ``GAP`` or ``UNKNOWN``.
 
     Parameters
     ----------
     values : list, array or column
-        Words, or what is one of the categories when it is written out.
+        Text, or values whose text is one of the categories.
     name : str
-        The column, for messages.
+        The column's name, for messages.
     categories : sequence of str
-        The words that are known.
+        The known categories.
     marks : bool
-        Whether a mark such as "NA" is a gap, unless it is one of the categories.
+        Whether a marker such as "NA" is a missing value, unless it is one of the categories.
 
     Raises
     ------
@@ -180,7 +183,7 @@ def read_codes(values: Any, name: str, categories: Sequence[str], *, marks: bool
 
 
 def code_of(value: Any, row: int, name: str, known: Mapping[str, int], *, marks: bool) -> int:
-    """The number of one value's category, ``GAP``, or ``UNKNOWN``."""
+    """Return the category index of one value, ``GAP`` or ``UNKNOWN``."""
     if isinstance(value, str) and value in known:
         return known[value]
     if is_gap(value):
@@ -194,7 +197,7 @@ def code_of(value: Any, row: int, name: str, known: Mapping[str, int], *, marks:
 
 
 def spellings(value: Any) -> tuple[str, ...]:
-    """The ways to write a value as a word, the most exact first.
+    """Return the possible spellings of a value as text, the most exact first.
 
     >>> spellings(" red "), spellings(4.0), spellings(True), spellings(datetime.datetime(2024, 1, 5))
     ((' red ', 'red'), ('4.0', '4'), ('true', 'True'), ('2024-01-05 00:00:00', '2024-01-05T00:00:00', '2024-01-05'))
@@ -205,7 +208,7 @@ def spellings(value: Any) -> tuple[str, ...]:
     if isinstance(value, (bool, np.bool_)):
         return text.lower(), text
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return text, str(int(value))  # whole numbers become decimals where a table has gaps
+        return text, str(int(value))  # libraries convert integers to floats in columns with missing values
     if isinstance(value, datetime.datetime):
         is_day = value.time() == datetime.time()
         return (text, value.isoformat(), *([value.date().isoformat()] if is_day else []))

@@ -1,10 +1,10 @@
-"""The script: a network and its training as one file that needs NumPy alone.
+"""Generate a Python script that trains a network with NumPy alone.
 
-It has no mathematics of its own.  The statements are those of the program, initializers and schedules are taken
-from their source with their settings in place of the letters, and what is not straight-line code is copied whole.
-So it ends with the same bits as the reference engine, on the same machine with the same NumPy.  Each file of this
-folder writes one section: where the rows come from (``data_section.py``), the first weights (``first_weights.py``),
-the loop (``training_section.py``), what is measured after each epoch (``evaluation_section.py``), and how it predicts
+The generator contains no formulas.  The script's statements are those of the program; initializers and schedules are
+inlined from their source with their settings; functions that are not straight-line code are copied.  So the script
+ends with the same bits as the reference engine, on the same machine with the same NumPy version.  Each file of this
+folder writes one section: the data (``data_section.py``), the initial weights (``first_weights.py``), the training loop
+(``training_section.py``), metrics after each epoch (``evaluation_section.py``), and predictions
 (``prediction_section.py``).  ``draft.py`` collects the lines.
 """
 
@@ -21,8 +21,8 @@ from numpy.typing import ArrayLike
 
 from workings.metrics import Metric
 from workings.optimizers import Part
-from workings.readings.script.data_section import write_data, write_share
-from workings.readings.script.draft import Page
+from workings.readings.script.data_section import write_data, write_random_split
+from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.first_weights import write_parameters
 from workings.readings.script.prediction_section import write_predicting
 from workings.readings.script.settings import MOST_INLINE, Held, Settings, both
@@ -53,39 +53,39 @@ def script(
     callbacks: Sequence[Callback] = (),
     running_loss: bool = False,
 ) -> str:
-    """Write a network and its training as one Python file that needs NumPy alone.
+    """Return a Python script that trains a network and predicts, with NumPy alone.
 
     Parameters
     ----------
     optimizer : optimizer or None
-        Without one, the script only predicts, with the network's parameters as they are.
+        Without one, the script only predicts, with the network's current parameters.
     epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks, running_loss :
         As for ``fit``; the script ends with the same bits as ``fit(..., engine="reference")``.  Of the callbacks,
-        ``EarlyStopping`` is told; those that only look on, such as ``Progress``, are left out.  For a table,
+        ``EarlyStopping`` is supported, and those that only observe, such as ``Progress``, are left out.  For a table,
         ``validation`` may also be ``Held(rows, seed)``, the rows that ``workings train`` draws.
     weights : str
-        ``"seed"``: first weights are drawn as the network draws them, so the script begins where the network
-        began, trained or not.  ``"inline"``: the network's parameters
-        as they are stand in the script.  A path that ends in ``.npz``: they are read from that file, which
-        ``np.savez(path, **net.parameters, **net.statistics)`` writes; ``"file"`` is short for ``"weights.npz"``.
+        ``"seed"``: the script draws the same initial weights as the network, also if the network has been trained.
+        ``"inline"``: the script contains the network's current parameters.  A path that ends in ``.npz``: the script
+        reads them from that file, which ``np.savez(path, **net.parameters, **net.statistics)`` writes; ``"file"`` is
+        short for ``"weights.npz"``.
     data : (X, y), path, or None
-        Arrays, which are written into the script, or an ``.npz`` file that holds ``X`` and ``y``; for a network that
-        was trained on a table, a CSV file with the table's own columns.  By default ``data.npz``, or ``data.csv``.
+        Arrays, which the script contains, or an ``.npz`` file with ``X`` and ``y``; for a network that was trained on
+        a table, a CSV file with the table's columns.  By default ``data.npz``, or ``data.csv``.
     data_file : str or None
-        For arrays: the ``.npz`` file in which the script is to find them.
+        For arrays: the ``.npz`` file from which the script reads them.
 
     Returns
     -------
     str
-        The script. When it has run, ``history`` holds the losses, ``measures`` the other columns of the history by
-        name, and each parameter stands under its name.
+        The script. After it has run, ``history`` holds the losses, ``measures`` the other columns of the history by
+        name, and each parameter is a variable with its name.
 
     Raises
     ------
     InputError
-        For settings that a script cannot have.
+        For settings that a script does not support.
     ProgramError
-        For a function whose source cannot be had.
+        For a function without available source.
 
     Examples
     --------
@@ -99,45 +99,45 @@ def script(
     """
     if network.n_in is None and data is not None and not isinstance(data, (str, Path)):
         network = copy.deepcopy(network)
-        network.prepare(*both(data))  # finds the number of columns
+        network.prepare(*both(data))  # sets the number of columns
     training = None if optimizer is None else Recipe(
         optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks,
         running_loss,
     )  # fmt: skip
-    return written(Settings(network, training, weights, data, data_file))
+    return write_sections(Settings(network, training, weights, data, data_file))
 
 
-def written(settings: Settings) -> str:
-    """All sections of a script."""
-    page = Page(settings)
+def write_sections(settings: Settings) -> str:
+    """Write all sections of a script."""
+    draft = ScriptDraft(settings)
     if settings.optimizer is None:
-        write_parameters(page, "inline" if settings.weights == "seed" else settings.weights)
-        write_predicting(page)
-        return page.whole()
-    write_data(page)
-    write_parameters(page, settings.weights)
-    write_share(page)
-    write_training(page, settings.optimizer)
-    write_predicting(page)
-    page.section("Result")
-    page.lines += ['print(f"loss at the beginning {history[0]:.6g}, at the last epoch {history[-1]:.6g}")']
-    return page.whole()
+        write_parameters(draft, "inline" if settings.weights == "seed" else settings.weights)
+        write_predicting(draft)
+        return draft.text()
+    write_data(draft)
+    write_parameters(draft, settings.weights)
+    write_random_split(draft)
+    write_training(draft, settings.optimizer)
+    write_predicting(draft)
+    draft.section("Result")
+    draft.lines += ['print(f"loss at the beginning {history[0]:.6g}, at the last epoch {history[-1]:.6g}")']
+    return draft.text()
 
 
 def save_script(network: Model, path: str | Path, *, data: Any = None, **settings: Any) -> list[Path]:
-    """Write a script to a file; data or weights that are too many to stand in it go to ``.npz`` files beside it.
+    """Write a script to a file; large data or weights are written to ``.npz`` files in the same folder.
 
     Returns
     -------
     list of Path
-        What was written, the script first.
+        The written files, the script first.
 
     Raises
     ------
     InputError, ProgramError
         As ``script`` does.
     FileError
-        If the folder cannot be written to.
+        If the folder is not writable.
 
     Examples
     --------
@@ -153,7 +153,7 @@ def save_script(network: Model, path: str | Path, *, data: Any = None, **setting
     if not drawn and sum(value.size for value in values.values()) > MOST_INLINE:
         written.append(save_arrays(path.with_name(f"{path.stem}-weights.npz"), values))
         settings["weights"] = written[-1].name
-    arrays = given_arrays(data, settings)
+    arrays = data_arrays(data, settings)
     if sum(array.size for array in arrays.values()) > MOST_INLINE:
         written.append(save_arrays(path.with_name(f"{path.stem}-data.npz"), arrays))
         settings["data_file"] = written[-1].name
@@ -161,8 +161,8 @@ def save_script(network: Model, path: str | Path, *, data: Any = None, **setting
     return written
 
 
-def given_arrays(data: Any, settings: Mapping[str, Any]) -> dict[str, Array]:
-    """The arrays that a script needs, by the names that they have in it; none where the rows come from a file."""
+def data_arrays(data: Any, settings: Mapping[str, Any]) -> dict[str, Array]:
+    """Return the data arrays of a script by name; empty if it reads its rows from a file."""
     if data is None or isinstance(data, (str, Path)):
         return {}
     held, w = settings.get("validation"), settings.get("sample_weight")

@@ -1,4 +1,4 @@
-"""Data: where X and y come from, how labels become numbers, which rows are held out, and how much each row counts."""
+"""The data section of a script: read X and y, encode labels, hold out validation rows, compute sample weights."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from workings.errors import InputError
 from workings.model.targets import balanced, most_probable, one_hot, second_label
 from workings.program.writer import told
-from workings.readings.script.draft import Page
+from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.prediction_section import table_function
 from workings.readings.script.settings import MOST_INLINE, Held
-from workings.readings.script.text import INDENT, labels_line, names_told, quoted, rows_of
+from workings.readings.script.text import INDENT, labels_line, names_tuple, quoted, rows_of
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, drawn_rows, standard
 from workings.tables.plain_csv import read_columns
@@ -19,195 +19,194 @@ from workings.training.data import weights_by_class
 SPLIT = ("X_val, y_val = X[held], y[held]", "X, y = X[kept], y[kept]")
 
 
-def write_data(page: Page) -> None:
-    """The rows, as the program wants them, and which of them are for validation."""
-    settings = page.settings
-    page.section("Data")
+def write_data(draft: ScriptDraft) -> None:
+    """Write the data section."""
+    settings = draft.settings
+    draft.section("Data")
     if settings.is_table and settings.columns is not None:
-        read_table(page, settings.columns)
+        read_table(draft, settings.columns)
     elif settings.path is not None:
-        read_file(page, settings.path)
+        read_file(draft, settings.path)
     else:
-        write_arrays(page)
-    write_targets(page)
-    write_held(page)
-    write_weights(page)
+        write_arrays(draft)
+    write_targets(draft)
+    write_table_split(draft)
+    write_weights(draft)
     if not (isinstance(settings.recipe.validation, float) or settings.leaves_out):
-        keep_all(page)
+        name_all_rows(draft)
 
 
-# -- where they come from ------------------------------------------------------------------------
+# -- sources ------------------------------------------------------------------------
 
 
-def read_table(page: Page, columns: Columns) -> None:
-    """Read the table's file, and make X and y of its columns."""
+def read_table(draft: ScriptDraft, columns: Columns) -> None:
+    """Write code that reads a table's file and encodes its columns as X and y."""
     target = columns.target
-    is_number = not page.settings.targets.has_labels or not is_text(page.settings.targets.classes)
+    is_number = not draft.settings.targets.has_labels or not is_text(draft.settings.targets.classes)
     numbers = tuple(c.name for c in columns.numbers) + ((target,) if is_number else ())
     filled = any(column.fill is not None for column in columns.columns)
     marked = tuple(column.name for column in columns.columns) if filled else ()
-    page.copied.add("read_columns", read_columns)
-    page.say("The file is looked for in the folder in which the script is run.")
-    given = [quoted(str(page.settings.path)), names_told(numbers), *([names_told(marked)] if filled else [])]
-    page.assign("table", f"read_columns({', '.join(given)})")
-    table_function(page, columns)
-    page.lines += ["", ""]
-    page.say("Rows are samples: X has a column for each input, y what is to be predicted.")
-    page.write(
-        f"X = np.ascontiguousarray(features(table), dtype={page.dtype})", f"y = np.array(table[{quoted(target)}])"
+    draft.copied.add("read_columns", read_columns)
+    draft.comment("The file is read from the current folder.")
+    given = [quoted(str(draft.settings.path)), names_tuple(numbers), *([names_tuple(marked)] if filled else [])]
+    draft.assign("table", f"read_columns({', '.join(given)})")
+    table_function(draft, columns)
+    draft.lines += ["", ""]
+    draft.comment("Rows are samples: X has a column for each input, y holds the targets.")
+    draft.write(
+        f"X = np.ascontiguousarray(features(table), dtype={draft.dtype})", f"y = np.array(table[{quoted(target)}])"
     )
     if columns.scale is not None:
         mean, std = map(repr, columns.scale)
-        page.assign("y", told(standard, x="y", mean=mean, std=std))
-    write_more(page)
+        draft.assign("y", told(standard, x="y", mean=mean, std=std))
+    write_extra_arrays(draft)
 
 
 def is_text(classes: Array | None) -> bool:
-    """Whether labels are words."""
+    """Return whether labels are text."""
     return classes is not None and classes.dtype.kind == "U"
 
 
-def read_file(page: Page, path: str) -> None:
-    """Read an ``.npz`` file."""
-    settings, names = page.settings, ["X", "y"]
-    if settings.data_file is not None:  # which holds all that was given
+def read_file(draft: ScriptDraft, path: str) -> None:
+    """Write code that reads an ``.npz`` file."""
+    settings, names = draft.settings, ["X", "y"]
+    if settings.data_file is not None:  # then the file also holds validation data and weights
         names += ["X_val", "y_val"] if settings.validation_arrays is not None else []
         names += ["w"] if settings.row_weights is not None else []
-    page.say("Rows are samples: X has a column for each input, y what is to be predicted.")
-    page.say("The file is looked for in the folder in which the script is run.")
-    page.lines += [f'with np.load("{path}") as data:']
+    draft.comment("Rows are samples: X has a column for each input, y holds the targets.")
+    draft.comment("The file is read from the current folder.")
+    draft.lines += [f'with np.load("{path}") as data:']
     pairs = [names[:2], *([names[2:4]] if "X_val" in names else []), *([["w"]] if "w" in names else [])]
-    page.lines += [f"{INDENT}{', '.join(pair)} = {', '.join(f'data[{quoted(n)}]' for n in pair)}" for pair in pairs]
+    draft.lines += [f"{INDENT}{', '.join(pair)} = {', '.join(f'data[{quoted(n)}]' for n in pair)}" for pair in pairs]
     for name in (name for name in names if name[0] == "X"):
-        page.lines += [f"{name} = np.ascontiguousarray({name}, dtype={page.dtype})"]
+        draft.lines += [f"{name} = np.ascontiguousarray({name}, dtype={draft.dtype})"]
     if settings.data_file is None:
-        write_more(page)
+        write_extra_arrays(draft)
 
 
-def write_arrays(page: Page) -> None:
+def write_arrays(draft: ScriptDraft) -> None:
     """Write X and y into the script."""
-    assert page.settings.arrays is not None
-    X, y = page.settings.arrays
+    assert draft.settings.arrays is not None
+    X, y = draft.settings.arrays
     if X.size + y.size > MOST_INLINE:
         raise InputError(
-            f"X and y hold {X.size + y.size:,} numbers, too many to stand in a script. Write them to a file, "
-            'np.savez("data.npz", X=X, y=y), and say data="data.npz".'
+            f"X and y hold {X.size + y.size:,} numbers, too many for a script. Write them to a file, "
+            'np.savez("data.npz", X=X, y=y), and use data="data.npz".'
         )
-    page.say("Rows are samples: X has a column for each input, y what is to be predicted.")
-    page.lines += ["# fmt: off", f"X = np.array({rows_of(X)}, dtype={page.dtype})", f"y = np.array({rows_of(y)})"]
-    page.lines += ["# fmt: on"]
-    write_more(page)
+    draft.comment("Rows are samples: X has a column for each input, y holds the targets.")
+    draft.lines += ["# fmt: off", f"X = np.array({rows_of(X)}, dtype={draft.dtype})", f"y = np.array({rows_of(y)})"]
+    draft.lines += ["# fmt: on"]
+    write_extra_arrays(draft)
 
 
-def write_more(page: Page) -> None:
-    """Write the rows to validate on, and the weights of rows, into the script."""
-    held, w = page.settings.validation_arrays, page.settings.row_weights
+def write_extra_arrays(draft: ScriptDraft) -> None:
+    """Write validation data and sample weights into the script."""
+    held, w = draft.settings.validation_arrays, draft.settings.row_weights
     more = {} if held is None else {"X_val": held[0], "y_val": held[1]}
     more |= {} if w is None else {"w": w[:, 0]}
     if sum(array.size for array in more.values()) > MOST_INLINE:
         raise InputError(
-            "The rows to validate on, or the weights of rows, are too many to stand in a script: "
-            "`workings.readings.script.save_script` with data=(X, y) writes files for them."
+            "The validation data or sample weights are too large for a script: "
+            "`workings.readings.script.save_script` with data=(X, y) writes them to files."
         )
-    page.lines += ["# fmt: off"] if more else []
+    draft.lines += ["# fmt: off"] if more else []
     for name, array in more.items():
-        dtype = "" if name == "y_val" else f", dtype={page.dtype}"
-        page.lines += [f"{name} = np.array({rows_of(array)}{dtype})"]
-    page.lines += ["# fmt: on"] if more else []
+        dtype = "" if name == "y_val" else f", dtype={draft.dtype}"
+        draft.lines += [f"{name} = np.array({rows_of(array)}{dtype})"]
+    draft.lines += ["# fmt: on"] if more else []
 
 
-# -- what the program is given -------------------------------------------------------------------
+# -- inputs of the program -------------------------------------------------------------------
 
 
-def write_targets(page: Page) -> None:
-    """Targets as the program wants them: a row for each sample, a column for each output."""
-    settings = page.settings
-    targets, arrays, dtype = settings.targets, settings.arrays, page.dtype
+def write_targets(draft: ScriptDraft) -> None:
+    """Write code that encodes the targets: a row for each sample, a column for each output."""
+    settings = draft.settings
+    targets, arrays, dtype = settings.targets, settings.arrays, draft.dtype
     if targets.has_labels and (arrays is None or arrays[1].ndim == 1):
         if targets.classes is None:
-            raise InputError(
-                "Which labels y holds is not known: give data=(X, y), write the data file first, or call fit."
-            )
-        page.say("One column for each class, 1 where it is the row's." if targets.kind == "classes" else
-                 "One column: 1 for the second of the two labels.")  # fmt: skip
-        columns = "classes" if targets.kind == "classes" else "classes[1:]"
-        page.write(labels_line(targets.classes))
-        page.lines += [f"y = ({told(one_hot, labels='y', classes=columns)}).astype({dtype})"]
+            raise InputError("The labels in y are unknown: pass data=(X, y), create the data file first, or call fit.")
+        is_one_hot = targets.kind == "classes"
+        words = "One-hot encoding: one column per class." if is_one_hot else "1 for the second label, 0 for the first."
+        draft.comment(words)
+        columns = "classes" if is_one_hot else "classes[1:]"
+        draft.write(labels_line(targets.classes))
+        draft.lines += [f"y = ({told(one_hot, labels='y', classes=columns)}).astype({dtype})"]
     else:
-        page.lines += [f"y = np.ascontiguousarray(y, dtype={dtype}).reshape(len(X), {page.network.n_out})"]
+        draft.lines += [f"y = np.ascontiguousarray(y, dtype={dtype}).reshape(len(X), {draft.network.n_out})"]
     if settings.validation_arrays is not None:
-        write_validation_targets(page, settings.validation_arrays[1])
+        write_validation_targets(draft, settings.validation_arrays[1])
 
 
-def write_validation_targets(page: Page, y: Array) -> None:
-    """The targets of the validation rows, likewise."""
-    targets = page.settings.targets
+def write_validation_targets(draft: ScriptDraft, y: Array) -> None:
+    """Write code that encodes the targets of the validation rows."""
+    targets = draft.settings.targets
     if targets.has_labels and y.ndim == 1:
         columns = "classes" if targets.kind == "classes" else "classes[1:]"
-        page.write(f"y_val = ({told(one_hot, labels='y_val', classes=columns)}).astype({page.dtype})")
+        draft.write(f"y_val = ({told(one_hot, labels='y_val', classes=columns)}).astype({draft.dtype})")
     else:
-        shape = f"len(X_val), {page.network.n_out}"
-        page.write(f"y_val = np.ascontiguousarray(y_val, dtype={page.dtype}).reshape({shape})")
+        shape = f"len(X_val), {draft.network.n_out}"
+        draft.write(f"y_val = np.ascontiguousarray(y_val, dtype={draft.dtype}).reshape({shape})")
 
 
-def write_held(page: Page) -> None:
-    """The rows of a table that are kept for validation."""
-    held = page.settings.recipe.validation
+def write_table_split(draft: ScriptDraft) -> None:
+    """Write code that holds out rows of a table for validation."""
+    held = draft.settings.recipe.validation
     if not isinstance(held, Held):
         return
-    page.say("Some rows are kept for validation; they are drawn with a seed of their own.")
-    page.assign("held", told(drawn_rows, n="len(X)", rows=str(held.rows), seed=str(held.seed)))
-    page.write("kept = np.setdiff1d(np.arange(len(X)), held)", *SPLIT)
+    draft.comment("Some rows are held out for validation, drawn with a separate seed.")
+    draft.assign("held", told(drawn_rows, n="len(X)", rows=str(held.rows), seed=str(held.seed)))
+    draft.write("kept = np.setdiff1d(np.arange(len(X)), held)", *SPLIT)
 
 
-def write_share(page: Page) -> None:
-    """The rows that are drawn from the network's own source of random numbers, after its weights."""
-    settings = page.settings
+def write_random_split(draft: ScriptDraft) -> None:
+    """Write code that draws validation rows with the network's random generator, and drops rows of weight 0."""
+    settings = draft.settings
     if isinstance(settings.recipe.validation, float):
-        page.section("Rows to validate on")
-        page.assign("order", "rng.permutation(len(X))")
+        draft.section("Validation split")
+        draft.assign("order", "rng.permutation(len(X))")
         rows = f"round(len(X) * {settings.recipe.validation!r})"
-        page.write(f"held, kept = order[: {rows}], np.sort(order[{rows} :])", *SPLIT)
-        page.lines += ["w = w[kept]"] if settings.is_weighted else []
+        draft.write(f"held, kept = order[: {rows}], np.sort(order[{rows} :])", *SPLIT)
+        draft.lines += ["w = w[kept]"] if settings.is_weighted else []
     elif settings.leaves_out:
-        page.section("Rows that count")
+        draft.section("Rows with nonzero weight")
     if settings.leaves_out:
-        page.lines += ["kept = w[:, 0] > 0", "X, y, w = X[kept], y[kept], w[kept]"]
+        draft.lines += ["kept = w[:, 0] > 0", "X, y, w = X[kept], y[kept], w[kept]"]
     if isinstance(settings.recipe.validation, float) or settings.leaves_out:
-        keep_all(page)
+        name_all_rows(draft)
 
 
-def write_weights(page: Page) -> None:
-    """How much each row counts: by its own weight, by its label's, or by both."""
-    settings = page.settings
+def write_weights(draft: ScriptDraft) -> None:
+    """Write code that computes the weight of each row from sample weights and class weights."""
+    settings = draft.settings
     if not settings.is_weighted:
         return
     by_row = settings.row_weights is not None
-    page.say("How much each row counts.")
+    draft.comment("The weight of each row.")
     if by_row:
-        page.lines += [f"w = np.ascontiguousarray(w, dtype={page.dtype}).reshape(-1, 1)"]
+        draft.lines += [f"w = np.ascontiguousarray(w, dtype={draft.dtype}).reshape(-1, 1)"]
     if settings.recipe.class_weight is None:
         return
-    targets, weights = settings.targets, f"(by_class[labels].reshape(-1, 1)).astype({page.dtype})"
-    assert targets.classes is not None  # or it was refused
-    page.assign("labels", told(most_probable, p="y") if targets.kind == "classes" else told(second_label, y="y"))
-    page.assign("by_class", by_class(page, targets.classes))
-    page.assign("w", f"{weights} * w" if by_row else weights)
+    targets, weights = settings.targets, f"(by_class[labels].reshape(-1, 1)).astype({draft.dtype})"
+    assert targets.classes is not None  # checked before
+    draft.assign("labels", told(most_probable, p="y") if targets.kind == "classes" else told(second_label, y="y"))
+    draft.assign("by_class", by_class(draft, targets.classes))
+    draft.assign("w", f"{weights} * w" if by_row else weights)
 
 
-def by_class(page: Page, classes: Array) -> str:
-    """The weight of each label."""
-    given = page.settings.recipe.class_weight
+def by_class(draft: ScriptDraft, classes: Array) -> str:
+    """Return an expression for the weight of each class."""
+    given = draft.settings.recipe.class_weight
     if given == "balanced":
-        page.assign("counts", f"np.bincount(labels, minlength={len(classes)})")
+        draft.assign("counts", f"np.bincount(labels, minlength={len(classes)})")
         return told(balanced, counts="counts")
     assert isinstance(given, Mapping)
     return f"np.array({weights_by_class(given, classes.tolist()).tolist()!r})"
 
 
-def keep_all(page: Page) -> None:
-    """Names for all rows, where a step takes some of them."""
-    if page.settings.is_full:
+def name_all_rows(draft: ScriptDraft) -> None:
+    """Write names for all rows, if a step uses a batch of them."""
+    if draft.settings.is_full:
         return
-    names = ["X", "y", *(["w"] if page.settings.is_weighted else [])]
-    page.lines += [f"{', '.join(f'{name}_all' for name in names)} = {', '.join(names)}"]
+    names = ["X", "y", *(["w"] if draft.settings.is_weighted else [])]
+    draft.lines += [f"{', '.join(f'{name}_all' for name in names)} = {', '.join(names)}"]

@@ -1,4 +1,4 @@
-"""The page: the lines of a script as they are written, and what has to stand above them."""
+"""The draft of a script: its lines, and the imports and functions that precede them."""
 
 from __future__ import annotations
 
@@ -10,72 +10,72 @@ import numpy as np
 
 from workings.model.model import Model
 from workings.program.program import Program
-from workings.readings.copying import Copied
+from workings.readings.copying import CopiedCode
 from workings.readings.script.settings import Settings
-from workings.readings.script.text import WIDTH, fitting
+from workings.readings.script.text import WIDTH, formatted
 from workings.version import __version__
 
-OWN_NAMES = frozenset((
+RESERVED_NAMES = frozenset((
     "data", "weights", "rng", "classes", "X_all", "y_all", "w_all", "n_all", "epochs", "epoch", "batch_size", "history",
     "order", "start", "rows", "plateau", "follow", "objective", "losses_all", "p_all", "outputs", "predict", "math",
     "print", "range", "len", "float", "features", "table", "read_columns", "measure", "measures", "X_val", "y_val",
     "held", "kept", "counts", "by_class", "early", "watch", "begun", "best", "objectives",
     "labels", "true", "found", "schedule",
 ))  # fmt: skip
-RAW_COLUMNS = (
-    "NOTE: the network belongs to a table whose columns are standardized and one-hot encoded. X must hold them as "
-    "`Preprocessing.transform` gives them, not as they stand in the table."
+ENCODED_NOTE = (
+    "NOTE: the network was trained on a table whose columns were standardized and one-hot encoded. X must be encoded "
+    "by `Preprocessing.transform`; it cannot hold the table's original values."
 )
-OWN_TABLE = (
-    'It was trained on a table: `predict(table)` takes whatever gives a column by its name, table["…"], with the '
-    "columns as they stand there (a dict of lists, a pandas or polars table)."
+TABLE_NOTE = (
+    'It was trained on a table: `predict(table)` takes any object that returns a column by its name, table["…"], such '
+    "as a dict of lists, or a pandas or polars table."
 )
-NUMPY_ONLY = (
+NOT_IN_JAX = (
     "np.random",
     "np.load",
     "np.ascontiguousarray",
     "table[",
-)  # what stands in the way of another array module
+)  # names that other array modules do not support
 
 
 @dataclass
-class Page:
-    """A script under way: ``lines`` so far, names that are ``defined``, functions that are ``copied`` above them."""
+class ScriptDraft:
+    """A script under construction: its ``lines``, the constants ``defined`` so far, and ``copied`` functions."""
 
     settings: Settings
     lines: list[str] = field(default_factory=list)
     defined: set[str] = field(default_factory=set)
-    copied: Copied = field(default_factory=Copied)
+    copied: CopiedCode = field(default_factory=CopiedCode)
 
     @property
     def network(self) -> Model:
-        """The network that is told."""
+        """The network of the script."""
         return self.settings.network
 
     # -- writing -------------------------------------------------------------------------------
 
     def section(self, title: str) -> None:
-        """Begin a section."""
+        """Begin a section with a heading."""
         self.lines += ["", f"# {'-' * 2} {title} {'-' * (WIDTH - 7 - len(title))}", ""]
 
     def define(self, line: str) -> None:
-        """Begin a function, two empty lines after what comes before."""
+        """Begin a function after two empty lines."""
         self.lines += ["", line] if self.lines[-1] == "" else ["", "", line]
 
-    def say(self, words: str, indent: str = "") -> None:
+    def comment(self, words: str, indent: str = "") -> None:
         """Write a comment."""
         self.lines += textwrap.wrap(words, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
 
     def write(self, *lines: str, indent: str = "") -> None:
         """Write lines of code."""
-        self.lines += [fitting(f"{indent}{line}") for line in lines]
+        self.lines += [formatted(f"{indent}{line}") for line in lines]
 
     def assign(self, name: str, expression: str, indent: str = "") -> None:
         """Write an assignment."""
         self.write(f"{name} = {expression}", indent=indent)
 
     def constants(self, program: Program) -> None:
-        """The fixed numbers and functions that some statements use, if they are not there yet."""
+        """Write the constants and copy the functions that some statements use, unless they exist already."""
         used = {name for statement in program.statements for name in statement.reads}
         new = [name for name in program.constants if name in used - self.defined]
         self.lines += [f"{name} = {program.constants[name]!r}" for name in new]
@@ -88,41 +88,41 @@ class Page:
 
     @property
     def dtype(self) -> str:
-        """The network's precision as code."""
+        """The network's dtype as code."""
         return f"np.{self.network.dtype.name}"
 
     @property
     def cast(self) -> str:
-        """What turns float64 into the network's precision; empty if that is float64."""
+        """Code that casts float64 to the network's dtype; empty for float64."""
         return "" if self.network.dtype == np.float64 else f".astype({self.dtype})"
 
     def in_precision(self, expression: str) -> str:
-        """An expression in the network's precision."""
+        """Return an expression cast to the network's dtype."""
         return f"({expression}){self.cast}" if self.cast else expression
 
-    # -- the whole -----------------------------------------------------------------------------
+    # -- the complete script -----------------------------------------------------------------------------
 
-    def whole(self) -> str:
-        """The script: what stands above, and the lines."""
+    def text(self) -> str:
+        """Return the script."""
         body = "\n".join(self.lines).rstrip("\n")
         above = [*self.docstring(body), *self.imports(body), *self.copies()]
         return "\n".join([*above, body, ""])
 
     def docstring(self, body: str) -> Iterator[str]:
-        """What the script is."""
+        """Yield the module docstring."""
         settings = self.settings
         trained = "and its training, " if settings.optimizer is not None else ""
         yield f'"""A neural network {trained}with NumPy alone; written by Workings {__version__}.'
         yield ""
-        yield from textwrap.wrap(f"Layers {self.what()}.", WIDTH)
+        yield from textwrap.wrap(f"Layers {self.summary()}.", WIDTH)
         if self.network.preprocessing is not None:
-            yield from ["", *textwrap.wrap(RAW_COLUMNS if settings.columns is None else OWN_TABLE, WIDTH)]
-        if not any(name in body for name in NUMPY_ONLY):
-            yield from ["", "With `import jax.numpy as np` in place of the import below it runs under JAX."]
+            yield from ["", *textwrap.wrap(ENCODED_NOTE if settings.columns is None else TABLE_NOTE, WIDTH)]
+        if not any(name in body for name in NOT_IN_JAX):
+            yield from ["", "To run it with JAX, replace the import below by `import jax.numpy as np`."]
         yield from ['"""', ""]
 
-    def what(self) -> str:
-        """Network and training in a few words."""
+    def summary(self) -> str:
+        """Summarize the network and its training."""
         network, settings = self.network, self.settings
         words = f"{', '.join(map(repr, network.layers))}; loss {network.loss!r}"
         words += "".join(f"; {regularizer!r}" for regularizer in network.regularizers)
@@ -131,13 +131,13 @@ class Page:
         return words
 
     def imports(self, body: str) -> Iterator[str]:
-        """The modules of the standard library that are used, and NumPy."""
+        """Yield the imports: modules of the standard library that are used, and NumPy."""
         whole = body + "".join(self.copied.functions.values())
         used = sorted({*self.copied.modules - {"np", "math"}, *(["math"] if "math." in whole else [])})
         yield from [*(f"import {name}" for name in used), *([""] if used else []), "import numpy as np"]
 
     def copies(self) -> Iterator[str]:
-        """The constants and functions that were copied."""
+        """Yield the copied constants and functions."""
         yield from ["", *self.copied.constants.values()] if self.copied.constants else []
         for text in self.copied.functions.values():
             is_wide = any(len(line) > WIDTH for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""The start: the first value of each parameter, drawn as the network draws it, or as it is."""
+"""The section of a script with the initial weights: drawn from the seed, written inline, or read from a file."""
 
 from __future__ import annotations
 
@@ -12,63 +12,63 @@ from workings.errors import InputError
 from workings.initializers import Given, initializer_of
 from workings.layers import Dense, numbered
 from workings.program.program import show_shape, text_of
-from workings.readings.copying import with_settings
-from workings.readings.script.draft import Page
+from workings.readings.copying import inlined_call
+from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.settings import MOST_INLINE
 from workings.readings.script.text import INDENT, rows_of
 
 
-def write_parameters(page: Page, weights: str) -> None:
-    """The first value of each parameter and statistic."""
-    network = page.network
-    page.section("First weights" if page.settings.optimizer is not None else "Weights")
+def write_parameters(draft: ScriptDraft, weights: str) -> None:
+    """Write the initial value of each parameter and statistic."""
+    network = draft.network
+    draft.section("Initial weights" if draft.settings.optimizer is not None else "Weights")
     if weights == "seed":
-        page.lines += [f"rng = {network.rng_made}"]
+        draft.lines += [f"rng = {network.rng_made}"]
         width = network.n_in or 1
         for layer, number in numbered(network.layers):
-            write_drawn(page, layer, number, width)
+            write_drawn(draft, layer, number, width)
             width = layer.width(width)
         return
     values = {**network.parameters, **network.statistics}
     if weights == "inline":
         if sum(value.size for value in values.values()) > MOST_INLINE:
-            raise InputError('So many weights cannot stand in a script: use weights="file".')
-        page.lines += ["# fmt: off"]
-        dtype = f", dtype={page.dtype}" if page.cast else ""
-        page.lines += [f"{name} = np.array({rows_of(value)}{dtype})" for name, value in values.items()]
-        page.lines += ["# fmt: on"]
+            raise InputError('There are too many weights for a script: use weights="file".')
+        draft.lines += ["# fmt: off"]
+        dtype = f", dtype={draft.dtype}" if draft.cast else ""
+        draft.lines += [f"{name} = np.array({rows_of(value)}{dtype})" for name, value in values.items()]
+        draft.lines += ["# fmt: on"]
     else:
-        page.lines += [f'with np.load("{"weights.npz" if weights == "file" else weights}") as weights:']
-        page.lines += [f'{INDENT}{name} = weights["{name}"]' for name in values]
-    if page.settings.optimizer is not None and page.settings.is_random:
-        write_random_state(page)
+        draft.lines += [f'with np.load("{"weights.npz" if weights == "file" else weights}") as weights:']
+        draft.lines += [f'{INDENT}{name} = weights["{name}"]' for name in values]
+    if draft.settings.optimizer is not None and draft.settings.is_random:
+        write_random_state(draft)
 
 
-def write_random_state(page: Page) -> None:
-    """The source of random numbers, as it is now."""
-    rng = page.network.rng
-    page.say("Orders and masks go on from where the network's source of random numbers stands.")
+def write_random_state(draft: ScriptDraft) -> None:
+    """Write code that creates a random generator in the network's current state."""
+    rng = draft.network.rng
+    draft.comment("Row orders and dropout masks continue from the state of the network's random generator.")
     if isinstance(rng, np.random.RandomState):
         kind, words, *rest = rng.get_state(legacy=True)
-        told = f"np.array({np.asarray(words).tolist()!r}, dtype=np.uint32)"
-        state = f"({kind!r}, {told}, {', '.join(map(repr, rest))})"
-        page.lines += ["rng = np.random.RandomState()", "# fmt: off", f"rng.set_state({state})".replace("'", '"')]
+        array = f"np.array({np.asarray(words).tolist()!r}, dtype=np.uint32)"
+        state = f"({kind!r}, {array}, {', '.join(map(repr, rest))})"
+        draft.lines += ["rng = np.random.RandomState()", "# fmt: off", f"rng.set_state({state})".replace("'", '"')]
     else:
         state = repr(plain(rng.bit_generator.state)).replace("'", '"')
-        page.lines += [f"rng = np.random.Generator(np.random.{type(rng.bit_generator).__name__}())", "# fmt: off"]
-        page.lines += [f"rng.bit_generator.state = {state}"]
-    page.lines += ["# fmt: on"]
+        draft.lines += [f"rng = np.random.Generator(np.random.{type(rng.bit_generator).__name__}())", "# fmt: off"]
+        draft.lines += [f"rng.bit_generator.state = {state}"]
+    draft.lines += ["# fmt: on"]
 
 
 def plain(state: Any) -> Any:
-    """A state with lists in the place of arrays."""
+    """Convert arrays in a state to lists."""
     if isinstance(state, dict):
         return {name: plain(value) for name, value in state.items()}
     return state.tolist() if isinstance(state, (np.ndarray, np.generic)) else state
 
 
-def write_drawn(page: Page, layer: Any, number: str, width: int) -> None:
-    """How a layer's first values are drawn."""
+def write_drawn(draft: ScriptDraft, layer: Any, number: str, width: int) -> None:
+    """Write code that draws a layer's initial values."""
     start = layer.start(np.random.default_rng(0), width)
     first = {"W": "weights", "b": "biases"} if isinstance(layer, Dense) else {}
     for letter, value in start.items():
@@ -76,24 +76,26 @@ def write_drawn(page: Page, layer: Any, number: str, width: int) -> None:
         if letter in first:
             default = layer.bend.initializer if letter == "W" else "zeros"
             initializer = initializer_of(getattr(layer, first[letter]), default)
-            words, text = initial(page, initializer, value.shape)
-            page.say(f"{name}: {words}" if words else f"{name}, of shape {show_shape(value.shape)}.")
+            words, text = initial(draft, initializer, value.shape)
+            draft.comment(f"{name}: {words}" if words else f"{name}, of shape {show_shape(value.shape)}.")
         elif value.size and (value == value.flat[0]).all():
             text = f"np.full({value.shape!r}, {float(value.flat[0])!r})"
         else:
-            raise InputError(f'How {layer!r} draws its first values cannot be told: use weights="inline".')
-        page.assign(name, page.in_precision(text))
+            raise InputError(f'A script cannot draw the initial values of {layer!r}: use weights="inline".')
+        draft.assign(name, draft.in_precision(text))
 
 
-def initial(page: Page, initializer: Any, shape: tuple[int, ...]) -> tuple[str, str]:
-    """What an initializer does, in words and as an expression."""
+def initial(draft: ScriptDraft, initializer: Any, shape: tuple[int, ...]) -> tuple[str, str]:
+    """Return an initializer in words and as an expression."""
     if isinstance(initializer, Given):
-        return "given numbers.", f"np.array({initializer.values.tolist()!r})"
+        return "given values.", f"np.array({initializer.values.tolist()!r})"
     if isinstance(initializer, types.FunctionType):
-        page.copied.add(initializer.__name__, initializer)
+        draft.copied.add(initializer.__name__, initializer)
         return (inspect.getdoc(initializer) or "").split("\n")[0], f"{initializer.__name__}(rng, {shape!r})"
-    expression = with_settings(initializer, rng="rng", shape=repr(shape))
+    expression = inlined_call(initializer, rng="rng", shape=repr(shape))
     if expression is None:
-        raise InputError(f'How {initializer!r} draws cannot be told in one line: use weights="inline".')
+        raise InputError(
+            f'{initializer!r} is not a single expression, so a script cannot contain it: use weights="inline".'
+        )
     words = (type(initializer).__doc__ or "").split("\n")[0]
     return "" if words.startswith(type(initializer).__name__) else words, text_of(expression)

@@ -1,7 +1,7 @@
-"""Settings: what a script is to do, checked before a line of it is written.
+"""Settings of a script, validated before it is written.
 
-They are the arguments of ``fit``, and where the rows come from: arrays that stand in the script, an ``.npz`` file, or
-for a network that belongs to a table, the table's own file.
+They are the arguments of ``fit`` and the source of the rows: arrays in the script, an ``.npz`` file, or the file of a
+table.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ TABLES = (".csv", ".tsv", ".txt")  # how the names of tables end
 
 @dataclass(frozen=True)
 class Held:
-    """So many rows of a table, drawn by a seed of their own, that are kept for validation, as ``workings train`` does.
+    """Rows of a table that are held out for validation, drawn with a separate seed, as ``workings train`` does.
 
     Attributes
     ----------
     rows : int
-        How many.
+        The number of rows.
     seed : int
-        From which they are drawn.
+        The seed for drawing them.
     """
 
     rows: int
@@ -55,7 +55,7 @@ class Held:
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """What a script is to do, checked."""
+    """The validated settings of a script."""
 
     network: Model
     training: Recipe | None = None
@@ -65,13 +65,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.training is not None and isinstance(self.training.optimizer, LBFGS):
-            raise InputError("SciPy makes the steps of L-BFGS: no script with NumPy alone can do that.")
+            raise InputError("SciPy computes the steps of L-BFGS, so a script with NumPy alone cannot use it.")
         if self.weights not in ("seed", "inline", "file") and not self.weights.endswith(".npz"):
-            raise InputError(f'weights is "seed", "inline", "file" or a path that ends in .npz, not {self.weights!r}.')
+            raise InputError(
+                f'weights must be "seed", "inline", "file" or a path that ends in .npz, not {self.weights!r}.'
+            )
         if self.network.n_in is None:
-            raise InputError("The network does not know how many columns X has: give data=(X, y), or call fit first.")
+            raise InputError("The number of columns of X is unknown: pass data=(X, y), or call fit first.")
         if self.weights == "seed" and self.training is not None and self.network.rng_made is None:
-            raise InputError('The network has no seed, or comes from a file: use weights="inline".')
+            raise InputError('The network has no seed, or was loaded from a file: use weights="inline".')
         if self.training is not None:
             self.check_training()
 
@@ -87,7 +89,7 @@ class Settings:
         return None if self.training is None else self.training.optimizer  # type: ignore[return-value]
 
     def check_training(self) -> None:
-        """Refuse what ``fit`` would refuse, and what no script can tell."""
+        """Raise for settings that ``fit`` or scripts do not support."""
         self.check_table()
         self.check_validation()
         self.check_class_weight()
@@ -99,13 +101,13 @@ class Settings:
         if early is not None and early.monitor not in known:
             raise not_recorded("EarlyStopping", str(early.monitor), known)
         if early is not None and early.higher_is_better is None:
-            raise InputError(f"Is a higher {early.monitor} better, or a lower one? Say higher_is_better=True or False.")
+            raise InputError(f"Is a higher or a lower {early.monitor} better? Set higher_is_better=True or False.")
 
     # -- where the rows come from --------------------------------------------------------------
 
     @property
     def path(self) -> str | None:
-        """The file that the script reads its rows from; None if they stand in it."""
+        """The file from which the script reads its rows; None if it contains them."""
         if isinstance(self.data, (str, Path)):
             return str(self.data)
         if self.data is not None:
@@ -114,25 +116,25 @@ class Settings:
 
     @property
     def is_table(self) -> bool:
-        """Whether the rows come from a table with its own columns."""
+        """Whether the rows come from a table's file."""
         is_file = self.data is None or isinstance(self.data, (str, Path))
         return is_file and Path(self.path or "").suffix.lower() in (*TABLES, ".parquet")
 
     @property
     def columns(self) -> Columns | None:
-        """The table's columns, where the script takes them: to train, or to predict."""
+        """The table's columns, if the script uses them for training or prediction."""
         if self.optimizer is not None and not self.is_table:
             return None
         return columns_in(self.network.preprocessing)
 
     def check_table(self) -> None:
-        """Refuse a table that a script cannot read, or that the network does not know."""
+        """Raise for a table that a script cannot read, or that does not fit the network."""
         if not self.is_table:
             return
         if self.columns is None:
             raise InputError(
-                f"{self.path} is a table, but the network was not trained on one: its columns have no meaning. "
-                "Give data=(X, y), or set network.preprocessing to what Preprocessing.to_dict() gives."
+                f"{self.path} is a table, but the network was not trained on one. "
+                "Pass data=(X, y), or set network.preprocessing to the result of Preprocessing.to_dict()."
             )
         if Path(self.path or "").suffix.lower() == ".parquet":
             raise InputError(f"A script with NumPy alone cannot read {self.path}: write the table as CSV.")
@@ -143,12 +145,12 @@ class Settings:
 
     @functools.cached_property
     def table(self) -> Mapping[str, Sequence[Any]] | None:
-        """The table's columns as they stand in the file, if it is there."""
+        """The columns of the table's file as text; None if the file does not exist."""
         return read_columns(self.path or "", ()) if self.is_table and Path(self.path or "").exists() else None
 
     @functools.cached_property
     def arrays(self) -> tuple[Array, Array] | None:
-        """X and y, where they are at hand."""
+        """X and y; None if they are not available yet."""
         if self.is_table:
             return None
         if isinstance(self.data, (str, Path)) or self.data is None:
@@ -158,12 +160,12 @@ class Settings:
                 X, y = file["X"], file["y"]
         else:
             X, y = both(self.data)
-        features, _, _ = copy.deepcopy(self.network).prepare(X, y)  # refuses what fit refuses
+        features, _, _ = copy.deepcopy(self.network).prepare(X, y)  # validates as fit does
         return dense(features), y
 
     @property
     def targets(self) -> Targets:
-        """The network's targets, with their labels where those are known."""
+        """The network's targets, with their labels if known."""
         targets, stored = self.network.targets, self.network.preprocessing
         if self.arrays is not None:
             return targets.learn(self.arrays[1])
@@ -171,24 +173,24 @@ class Settings:
             return targets.learn(np.array(stored["target"].get("classes", ())))
         return targets
 
-    # -- the rows that count -------------------------------------------------------------------
+    # -- validation and weights -------------------------------------------------------------------
 
     def check_validation(self) -> None:
-        """Refuse shares and rows that cannot be used."""
+        """Raise for an invalid validation setting."""
         given = self.recipe.validation
         if given is None or isinstance(given, tuple):
             return
         if isinstance(given, Held) and not self.is_table:
-            raise InputError("Held rows are those of a table: give (X_val, y_val) or a share of the rows.")
+            raise InputError("Held rows are only for tables: use (X_val, y_val) or a share of the rows.")
         is_share = isinstance(given, float) and 0 < given < 1
         if not (is_share or isinstance(given, Held)):
             what = "(X, y), a share between 0 and 1, or Held rows of a table"
-            raise InputError(f"validation is {what}, not {describe(given)}.")
+            raise InputError(f"validation must be {what}, not {describe(given)}.")
         if self.n_given is not None and not 0 < (self.n_held or 0) < self.n_given:
-            raise InputError(f"validation={given!r} of {self.n_given} rows leaves {self.n_held} to validate on.")
+            raise InputError(f"validation={given!r} of {self.n_given} rows leaves {self.n_held} for validation.")
 
     def check_class_weight(self) -> None:
-        """Refuse what ``fit`` would refuse, with a row of each class."""
+        """Raise for class weights that ``fit`` does not accept."""
         targets = self.targets
         if self.recipe.class_weight is None or (targets.has_labels and targets.classes is None):
             return
@@ -197,17 +199,17 @@ class Settings:
 
     @functools.cached_property
     def validation_arrays(self) -> tuple[Array, Array] | None:
-        """X and y to validate on, where they are given."""
+        """X and y for validation, if given as arrays."""
         if not isinstance(self.recipe.validation, tuple):
             return None
         X, y = both(self.recipe.validation)
         features = as_features(X, self.network.dtype, self.network.n_in, "validation X")
-        self.targets.encode(y, self.network.dtype)  # refuses what fit refuses
+        self.targets.encode(y, self.network.dtype)  # validates as fit does
         return dense(features), y
 
     @functools.cached_property
     def row_weights(self) -> Array | None:
-        """The sample weights as a column, where they are given."""
+        """The sample weights as a column, if given."""
         if self.recipe.sample_weight is None:
             return None
         rows = np.empty((np.size(self.recipe.sample_weight), 0)) if self.arrays is None else self.arrays[0]
@@ -215,25 +217,25 @@ class Settings:
 
     @property
     def is_weighted(self) -> bool:
-        """Whether rows or labels have weights."""
+        """Whether there are sample weights or class weights."""
         return self.recipe.sample_weight is not None or self.recipe.class_weight is not None
 
     @property
     def leaves_out(self) -> bool:
-        """Whether some rows may have weight 0, which do not count."""
+        """Whether rows may have weight 0, which training leaves out."""
         by_label = self.recipe.class_weight if isinstance(self.recipe.class_weight, Mapping) else {}
         return 0 in by_label.values() or (self.row_weights is not None and not self.row_weights.all())
 
     @property
     def n_given(self) -> int | None:
-        """How many rows there are, if that is known."""
+        """The number of rows; None if unknown."""
         if self.table is not None:
             return len(next(iter(self.table.values())))
         return None if self.arrays is None else len(self.arrays[0])
 
     @property
     def n_held(self) -> int | None:
-        """How many rows there are to validate on, if that is known."""
+        """The number of validation rows; None if unknown."""
         if isinstance(self.recipe.validation, Held):
             return self.recipe.validation.rows
         if isinstance(self.recipe.validation, float):
@@ -242,37 +244,35 @@ class Settings:
 
     @property
     def n_rows(self) -> int | None:
-        """At most how many rows there are to learn from, if that is known."""
+        """The largest possible number of training rows; None if unknown."""
         is_split = isinstance(self.recipe.validation, (float, Held))
         return None if self.n_given is None else self.n_given - ((self.n_held or 0) if is_split else 0)
 
     @functools.cached_property
     def n_counted(self) -> int | None:
-        """How many of them have a weight other than 0, if that is known."""
+        """The number of training rows with nonzero weight; None if unknown."""
         if not self.leaves_out or self.n_given is None:
             return self.n_rows
         if self.arrays is None or isinstance(self.recipe.validation, float):
-            raise InputError("Which rows have weight 0 is only known when the script runs: leave them out of the data.")
+            raise InputError("The rows of weight 0 are only known when the script runs: remove them from the data.")
         y = self.targets.encode(self.arrays[1], self.network.dtype)
         w = combined_weights(self.row_weights, self.recipe.class_weight, y, self.targets)
         return len(y) if w is None else int(np.count_nonzero(w))
 
-    # -- how it is trained ---------------------------------------------------------------------
+    # -- training ---------------------------------------------------------------------
 
     @property
     def is_full(self) -> bool:
-        """Whether each step takes all rows."""
-        return self.recipe.batch_size is None or (
-            self.n_counted is not None and self.n_counted <= self.recipe.batch_size
-        )
+        """Whether each step uses all rows."""
+        size, rows = self.recipe.batch_size, self.n_counted
+        return size is None or (rows is not None and rows <= size)
 
     @property
     def is_random(self) -> bool:
-        """Whether anything is drawn while the network learns."""
+        """Whether training draws random numbers."""
         is_split = isinstance(self.recipe.validation, float)
-        return (
-            is_split or (self.recipe.shuffle and not self.is_full) or any(layer.draws for layer in self.network.layers)
-        )
+        is_shuffled = self.recipe.shuffle and not self.is_full
+        return is_split or is_shuffled or any(layer.draws for layer in self.network.layers)
 
     @functools.cached_property
     def chosen_metrics(self) -> Mapping[str, Metric]:
@@ -281,7 +281,7 @@ class Settings:
 
     @property
     def validation_metrics(self) -> Mapping[str, Metric]:
-        """What is measured on the validation rows beside the loss."""
+        """The metrics on the validation rows, besides the loss."""
         if self.recipe.validation is None:
             return {}
         usual = "accuracy" if self.network.loss.target in ("classes", "labels") else "r2"
@@ -289,32 +289,32 @@ class Settings:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The columns of the history beside the loss and the rate."""
+        """The columns of the history, besides the loss and the learning rate."""
         held = ["val_loss"] if self.recipe.validation is not None else []
         return (*self.chosen_metrics, *held, *(f"val_{name}" for name in self.validation_metrics))
 
     @functools.cached_property
     def early(self) -> EarlyStopping | None:
-        """What may end the training early; other callbacks only look on, or are refused."""
+        """The EarlyStopping callback; other callbacks that act on the training raise an error."""
         found = [c for c in self.recipe.callbacks if not only_looks_on(c)]
         for callback in found:
             if type(callback) is not EarlyStopping or not isinstance(callback.monitor, str):
                 raise InputError(
-                    f"What {type(callback).__name__} does cannot be told in a script: of the callbacks that act, "
-                    "EarlyStopping with the name of a column of the history can."
+                    f"A script does not support {type(callback).__name__}. Of the callbacks that change the training, "
+                    "it supports EarlyStopping that monitors a column of the history."
                 )
         if len(found) > 1:
-            raise InputError("A script follows one EarlyStopping; leave the other one out.")
+            raise InputError("A script supports only one EarlyStopping; remove the others.")
         return found[0] if found else None  # type: ignore[return-value]
 
 
 def only_looks_on(callback: Callback) -> bool:
-    """Whether a callback leaves the training as it is."""
+    """Return whether a callback does not change the training."""
     return callback.only_observes or not (callback.every_epoch or callback.looks_back)
 
 
 def both(data: Any) -> tuple[Array, Array]:
-    """X and y of ``data=(X, y)``."""
+    """Return X and y of ``data=(X, y)`` as arrays."""
     if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise InputError(f"data is (X, y) or the path of an .npz file, not {describe(data)}.")
+        raise InputError(f"data must be (X, y) or the path of an .npz file, not {describe(data)}.")
     return np.asarray(data[0]), np.asarray(data[1])

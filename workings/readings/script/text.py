@@ -1,4 +1,4 @@
-"""Text: small pieces of code for a script, written so that formatters leave them as they are."""
+"""Format pieces of code for a script in the style of code formatters."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import textwrap
 
 from workings.support.arrays import Array
 
-WIDTH = 88  # columns, as formatters have it
+WIDTH = 88  # columns, the default of code formatters
 INDENT = "    "
 
 
-def fitting(line: str) -> str:
-    """A line that formatters leave as it is."""
+def formatted(line: str) -> str:
+    """Return a line with ``fmt: skip`` if it is too long, so that formatters do not change it."""
     is_long = len(line) > WIDTH and not line.lstrip().startswith(("#", '"""', "def ", "for ", "if "))
     return f"{line}  # fmt: skip" if is_long else line
 
 
 def quoted(text: str) -> str:
-    """Text as code, in double quotes wherever formatters want them.
+    """Return text as a string literal, with the double quotes that formatters use.
 
     >>> print(quoted("red"), quoted('a "b"'))
     "red" 'a "b"'
@@ -26,17 +26,17 @@ def quoted(text: str) -> str:
     return f'"{plain[1:-1]}"' if plain.startswith("'") and '"' not in text else plain
 
 
-def names_told(names: tuple[str, ...]) -> str:
-    """Names as a tuple.
+def names_tuple(names: tuple[str, ...]) -> str:
+    """Return names as the code of a tuple.
 
-    >>> print(names_told(("age", "fare")), names_told(("age",)), names_told(()))
+    >>> print(names_tuple(("age", "fare")), names_tuple(("age",)), names_tuple(()))
     ("age", "fare") ("age",) ()
     """
     return f"({', '.join(map(quoted, names))}{',' if len(names) == 1 else ''})"
 
 
 def rows_of(array: Array) -> str:
-    """An array as nested lists, a row on each line."""
+    """Return an array as the code of nested lists, one row per line."""
     values = array.tolist()
     if array.ndim < 2:
         return "\n    ".join(textwrap.wrap(repr(values), WIDTH - 4)).replace("'", '"')
@@ -44,7 +44,7 @@ def rows_of(array: Array) -> str:
 
 
 def labels_line(classes: Array) -> str:
-    """The labels behind the outputs as code, whatever text they are.
+    """Return the assignment of the class labels as code.
 
     >>> import numpy as np
     >>> print(labels_line(np.array(["a", 'say "b"'])))

@@ -1,4 +1,4 @@
-"""Training: the loop, with the statements of the program inside."""
+"""The training section of a script: the loop with the statements of the program."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from workings.layers import Dropout, dropout_mask, numbered
 from workings.optimizers import Part
 from workings.program.program import STAGE_WORDS, Program
 from workings.program.writer import told
-from workings.readings.copying import method_with_settings, rate_with_settings
-from workings.readings.script.draft import OWN_NAMES, Page
+from workings.readings.copying import inlined_method, rate_expression
+from workings.readings.script.draft import RESERVED_NAMES, ScriptDraft
 from workings.readings.script.evaluation_section import (
     begin_early_stopping,
     column,
-    everything_learned,
+    learned_names,
     needs_objective,
     objective_of_all,
     per_row,
@@ -28,148 +28,148 @@ from workings.readings.script.text import INDENT, quoted
 from workings.schedules import Constant, OnPlateau
 
 
-def write_training(page: Page, optimizer: Part) -> None:
-    """The loop."""
-    settings = page.settings
-    program = page.network.program(optimizer, weighted=settings.is_weighted)
-    refuse_own_names(program)
+def write_training(draft: ScriptDraft, optimizer: Part) -> None:
+    """Write the training loop."""
+    settings = draft.settings
+    program = draft.network.program(optimizer, weighted=settings.is_weighted)
+    check_names(program)
     inside = program.needed_for(*program.carried) if needs_objective(settings) else program
-    write_functions(page)
+    write_functions(draft)
     schedule: Any = optimizer.schedule  # type: ignore[attr-defined]
     counts = "t" in inside.inputs or not isinstance(schedule, (Constant, OnPlateau))
-    page.section("Training")
-    page.constants(program)
-    write_states(page, program)
-    before_the_loop(page, schedule, counts)
-    page.lines += ["for epoch in range(epochs):"]
-    begin_epoch(page)
-    indent = INDENT if settings.is_full else write_batches(page)
-    page.lines += [f"{indent}t = t + 1"] if counts else []
-    write_rate(page, schedule, indent)
-    write_masks(page, indent)
-    write_steps(page, inside, indent)
-    end_epoch(page, schedule, indent)
+    draft.section("Training")
+    draft.constants(program)
+    write_states(draft, program)
+    before_the_loop(draft, schedule, counts)
+    draft.lines += ["for epoch in range(epochs):"]
+    begin_epoch(draft)
+    indent = INDENT if settings.is_full else write_batches(draft)
+    draft.lines += [f"{indent}t = t + 1"] if counts else []
+    write_rate(draft, schedule, indent)
+    write_masks(draft, indent)
+    write_steps(draft, inside, indent)
+    end_epoch(draft, schedule, indent)
 
 
-def refuse_own_names(program: Program) -> None:
-    """See to it that the program and the script do not use one name for two things."""
-    both = OWN_NAMES & {*(s.target for s in program.statements), *program.functions, *program.constants}
+def check_names(program: Program) -> None:
+    """Raise if the program uses a name that the script reserves."""
+    both = RESERVED_NAMES & {*(s.target for s in program.statements), *program.functions, *program.constants}
     if both:
-        raise InputError(f"{min(both)!r} is a name that the script uses itself: call yours something else.")
+        raise InputError(f"{min(both)!r} is a reserved name in scripts: rename yours.")
 
 
-def write_states(page: Page, program: Program) -> None:
-    """The optimizer's state, which begins at 0."""
+def write_states(draft: ScriptDraft, program: Program) -> None:
+    """Write the optimizer's state, which is initially 0."""
     if program.states:
-        page.say("What the optimizer remembers begins at 0.")
+        draft.comment("The optimizer's state is initially 0.")
     for name in program.states:
         parameter = next(p for p in program.parameters if name.endswith(f"_{p}"))
-        page.lines += [f"{name} = np.zeros_like({parameter})"]
+        draft.lines += [f"{name} = np.zeros_like({parameter})"]
 
 
-def before_the_loop(page: Page, schedule: Any, counts: bool) -> None:
-    """The settings, and what begins at nothing."""
-    settings = page.settings
+def before_the_loop(draft: ScriptDraft, schedule: Any, counts: bool) -> None:
+    """Write the settings and initial values before the loop."""
+    settings = draft.settings
     if isinstance(schedule, OnPlateau):
-        page.copied.functions["follow"] = method_with_settings(schedule, "follow")
-        page.lines += ["plateau = {}"]
+        draft.copied.functions["follow"] = inlined_method(schedule, "follow")
+        draft.lines += ["plateau = {}"]
     if settings.early is not None:
-        begin_early_stopping(page, settings.early)
+        begin_early_stopping(draft, settings.early)
     rows = ["n = len(X)"] if settings.is_full else [f"batch_size = {settings.recipe.batch_size}", "n_all = len(X_all)"]
-    page.lines += [f"epochs = {settings.recipe.epochs}", *rows]
-    page.lines += [f"lr = {float(schedule.lr)!r}"] if isinstance(schedule, Constant) else []
-    page.lines += ["t = 0  # steps that have been made"] if counts else []
-    page.lines += ["history = []"]
+    draft.lines += [f"epochs = {settings.recipe.epochs}", *rows]
+    draft.lines += [f"lr = {float(schedule.lr)!r}"] if isinstance(schedule, Constant) else []
+    draft.lines += ["t = 0  # number of steps so far"] if counts else []
+    draft.lines += ["history = []"]
     if settings.measures:
-        page.assign("measures", f"{{{', '.join(f'{quoted(name)}: []' for name in settings.measures)}}}")
-    page.lines += [""]
+        draft.assign("measures", f"{{{', '.join(f'{quoted(name)}: []' for name in settings.measures)}}}")
+    draft.lines += [""]
 
 
-def begin_epoch(page: Page) -> None:
-    """What is kept of the beginning of an epoch."""
-    settings = page.settings
+def begin_epoch(draft: ScriptDraft) -> None:
+    """Write the beginning of an epoch: its objective, and parameters to restore."""
+    settings = draft.settings
     if settings.early is not None and settings.early.monitor == "loss":
-        page.assign("begun", everything_learned(page), INDENT)
+        draft.assign("begun", learned_names(draft), INDENT)
     if needs_objective(settings):
-        page.say("The objective on all rows, at the parameters that the epoch begins with.", INDENT)
-        page.lines += [f"{INDENT}history.append({per_row(page, objective_of_all(page), 'n_all')})"]
+        draft.comment("The objective on all rows, with the parameters at the beginning of the epoch.", INDENT)
+        draft.lines += [f"{INDENT}history.append({per_row(draft, objective_of_all(draft), 'n_all')})"]
     elif not settings.is_full:
-        page.lines += [f"{INDENT}objectives = []"]
+        draft.lines += [f"{INDENT}objectives = []"]
 
 
-def write_batches(page: Page) -> str:
-    """The loop over the batches; give how far its steps are set in."""
-    settings = page.settings
-    page.lines += [f"{INDENT}order = rng.permutation(n_all)"] if settings.recipe.shuffle else []
-    page.lines += [f"{INDENT}for start in range(0, n_all, batch_size):"]
+def write_batches(draft: ScriptDraft) -> str:
+    """Write the loop over the batches; return the indentation of its steps."""
+    settings = draft.settings
+    draft.lines += [f"{INDENT}order = rng.permutation(n_all)"] if settings.recipe.shuffle else []
+    draft.lines += [f"{INDENT}for start in range(0, n_all, batch_size):"]
     inner, rows = 2 * INDENT, "start : start + batch_size"
     if settings.recipe.shuffle:
-        page.lines += [f"{inner}rows = order[{rows}]"]
+        draft.lines += [f"{inner}rows = order[{rows}]"]
         rows = "rows"
     names = ["X", "y", *(["w"] if settings.is_weighted else [])]
-    page.lines += [f"{inner}{', '.join(names)} = {', '.join(f'{name}_all[{rows}]' for name in names)}"]
-    page.lines += [f"{inner}n = len(X)"]
+    draft.lines += [f"{inner}{', '.join(names)} = {', '.join(f'{name}_all[{rows}]' for name in names)}"]
+    draft.lines += [f"{inner}n = len(X)"]
     return inner
 
 
-def write_rate(page: Page, schedule: Any, indent: str) -> None:
-    """The learning rate of the step; t counts the steps from 1."""
+def write_rate(draft: ScriptDraft, schedule: Any, indent: str) -> None:
+    """Write the learning rate of the step; t counts the steps from 1."""
     if isinstance(schedule, OnPlateau):
-        page.lines += [f'{indent}lr = plateau.get("lr", {float(schedule.lr)!r})']
+        draft.lines += [f'{indent}lr = plateau.get("lr", {float(schedule.lr)!r})']
     elif not isinstance(schedule, Constant):
-        page.assign("lr", rate_with_settings(schedule, page.copied, "(t - 1)"), indent)
+        draft.assign("lr", rate_expression(schedule, draft.copied, "(t - 1)"), indent)
 
 
-def write_masks(page: Page, indent: str) -> None:
-    """What is drawn anew for each step."""
-    width = page.network.n_in or 1
-    for layer, number in numbered(page.network.layers):
+def write_masks(draft: ScriptDraft, indent: str) -> None:
+    """Write the dropout masks, which are drawn in each step."""
+    width = draft.network.n_in or 1
+    for layer, number in numbered(draft.network.layers):
         if type(layer).draw is Dropout.draw:
             rate = repr(layer.rate)  # type: ignore[attr-defined]
             mask = told(dropout_mask, u=f"rng.random((n, {width}))", rate=rate)
-            page.assign(f"mask{number}", page.in_precision(mask), indent)
+            draft.assign(f"mask{number}", draft.in_precision(mask), indent)
         elif layer.draws:
-            raise InputError(f"What {layer!r} draws for each step cannot be told in a script.")
+            raise InputError(f"A script does not support the random values that {layer!r} draws in each step.")
         width = layer.width(width)
 
 
-def write_steps(page: Page, program: Program, indent: str) -> None:
-    """The statements, with what each does and what shape it gives."""
+def write_steps(draft: ScriptDraft, program: Program, indent: str) -> None:
+    """Write the statements, with an explanation and the shape of the result."""
     stage = part = ""
-    said: set[tuple[str, str]] = set()  # the update's words are the same for each parameter
+    said: set[tuple[str, str]] = set()  # the explanations of an update are the same for each parameter
     for statement in program.statements:
         if statement.stage != stage:
             stage = statement.stage
-            page.lines += [] if page.lines[-1].endswith(":") else [""]
-            page.say(f"{STAGE_WORDS[stage]}.", indent)
+            draft.lines += [] if draft.lines[-1].endswith(":") else [""]
+            draft.comment(f"{STAGE_WORDS[stage]}.", indent)
         if statement.part != part:
             part = statement.part
-            page.lines += [""]
-            page.say(part, indent)
+            draft.lines += [""]
+            draft.comment(part, indent)
         if statement.words and (statement.part, statement.words) not in said:
-            page.say(statement.words, indent)
+            draft.comment(statement.words, indent)
         if statement.stage == "update":
             said.add((statement.part, statement.words))
-        page.lines += with_shape(statement, indent)
+        draft.lines += with_shape(statement, indent)
 
 
-def end_epoch(page: Page, schedule: Any, indent: str) -> None:
-    """What an epoch leaves in the history, and what follows from it."""
-    settings = page.settings
+def end_epoch(draft: ScriptDraft, schedule: Any, indent: str) -> None:
+    """Write the end of an epoch: history, evaluation, plateau schedule and early stopping."""
+    settings = draft.settings
     if settings.is_full:
-        page.lines += ["", f"{INDENT}history.append({per_row(page, 'J', 'n')})"]
+        draft.lines += ["", f"{INDENT}history.append({per_row(draft, 'J', 'n')})"]
     elif settings.recipe.running_loss:
-        write_running_loss(page, indent)
-    write_measures(page)
+        write_running_loss(draft, indent)
+    write_measures(draft)
     if isinstance(schedule, OnPlateau):
-        page.lines += [f"{INDENT}plateau = follow(plateau, {column(schedule.monitor)})"]
+        draft.lines += [f"{INDENT}plateau = follow(plateau, {column(schedule.monitor)})"]
     if settings.early is not None:
-        write_early_stopping(page, settings.early)
-        write_best(page)
+        write_early_stopping(draft, settings.early)
+        write_best(draft)
 
 
-def write_running_loss(page: Page, indent: str) -> None:
-    """The mean of what the steps of an epoch met, each counted by its rows."""
-    is_sum = page.network.loss.reduction == "sum"
-    page.lines += ["", f"{indent}objectives.append({'float(J)' if is_sum else 'n * float(J)'})"]
-    page.lines += [f"{INDENT}history.append(math.fsum(objectives) / n_all)"]
+def write_running_loss(draft: ScriptDraft, indent: str) -> None:
+    """Write the running loss: the mean over the batches, weighted by their rows."""
+    is_sum = draft.network.loss.reduction == "sum"
+    draft.lines += ["", f"{indent}objectives.append({'float(J)' if is_sum else 'n * float(J)'})"]
+    draft.lines += [f"{INDENT}history.append(math.fsum(objectives) / n_all)"]

@@ -1,1 +1,1 @@
-"""The translator: a network's settings in the conventions of another system, as code that runs there."""
+"""Translation of a network and its training to code for PyTorch, Keras or scikit-learn."""

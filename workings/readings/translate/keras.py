@@ -1,9 +1,9 @@
-"""Keras: a network and its training as ``keras.Sequential``, ``compile`` and ``fit``.
+"""Translation to Keras: ``keras.Sequential``, ``compile`` and ``fit``.
 
 The conventions are those of Keras 3.15's own source: ``optimizers/base_optimizer.py``, ``sgd.py``, ``adam.py``,
 ``rmsprop.py``, ``adagrad.py``; ``losses/losses.py``; ``initializers/random_initializers.py``;
 ``layers/normalization/batch_normalization.py``; ``regularizers/regularizers.py``;
-``callbacks/reduce_lr_on_plateau.py``.  The code keeps to the settings that ``compile`` and ``fit`` have.
+``callbacks/reduce_lr_on_plateau.py``.  The code uses only the settings of ``compile`` and ``fit``.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from workings.errors import InputError
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Poisson, SquaredError
 from workings.readings.translate.formatting import INDENT, WIDTH, call, indented, keywords, plain, wrapped
-from workings.readings.translate.plan import Plan
+from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Difference
-from workings.readings.translate.writer import SMALL_EPS, Writer, initializers_of
+from workings.readings.translate.writer import SMALL_EPS, TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 
 # fmt: off
-ACTIVATIONS = {  # those that a Dense layer takes by name
+ACTIVATIONS = {  # activations that a Dense layer takes by name
     "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu", "selu": "selu", "gelu": "gelu", "silu": "silu",
     "softplus": "softplus", "hard_tanh": "hard_tanh",
 }
-BENDS = {  # those with a number of their own, as layers
+BENDS = {  # activations with constants, as layers
     "leaky_relu": "keras.layers.LeakyReLU(negative_slope={slope})", "elu": "keras.layers.ELU(alpha={alpha})",
     "gelu_tanh": "keras.layers.Activation(lambda z: keras.activations.gelu(z, approximate=True))",
 }
@@ -36,12 +36,12 @@ BENDS = {  # those with a number of their own, as layers
 
 
 def smoothed(share: float) -> str:
-    """The loss that smooths labels, and takes one-hot rows."""
+    """Return the loss with label smoothing, which takes one-hot targets."""
     return f"CategoricalCrossentropy(from_logits=True, label_smoothing={share!r})"
 
 
 def scaled(scale: float, mode: str, distribution: str) -> str:
-    """An initializer whose variance depends on the fans."""
+    """Return an initializer whose variance depends on the fans."""
     return f'keras.initializers.VarianceScaling({scale!r}, "{mode}", "{distribution}")'
 
 
@@ -70,7 +70,7 @@ INITIALIZERS: dict[type, Any] = {
     first.Zeros:         lambda i: '"zeros"',
     first.Constant:      lambda i: f"keras.initializers.Constant({float(i.value)!r})",
 }
-OPTIMIZERS: dict[type, Any] = {  # the name, and the settings but for learning_rate
+OPTIMIZERS: dict[type, Any] = {  # the name, and the settings without learning_rate
     ours.SGD:      lambda o: ("SGD", {}),
     ours.Momentum: lambda o: ("SGD", {"momentum": float(o.momentum)}),
     ours.Nesterov: lambda o: ("SGD", {"momentum": float(o.momentum), "nesterov": True}),
@@ -84,7 +84,7 @@ OPTIMIZERS: dict[type, Any] = {  # the name, and the settings but for learning_r
 ATTRIBUTES = {"W": "kernel", "b": "bias", "gamma": "gamma", "beta": "beta"}
 
 
-class Keras(Writer):
+class KerasWriter(TranslationWriter):
     """Write one plan as code for Keras."""
 
     system = "keras"
@@ -93,24 +93,23 @@ class Keras(Writer):
     order_of_notes = ("data", "start", "parts", "optimizer", "schedule", "plateau",
                       "loss", "regularizers", "training", "layers", "rows")  # fmt: skip
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: TranslationPlan) -> None:
         if isinstance(plan.last, ours.LBFGS):
             raise InputError(
-                "Keras has no L-BFGS: an optimizer there is given one gradient for each batch, and L-BFGS asks for "
-                "the objective several times in a step. Translate another optimizer, or translate to torch or "
-                "sklearn."
+                "Keras has no L-BFGS: a Keras optimizer gets one gradient per batch, and L-BFGS evaluates the "
+                "objective several times in a step. Use another optimizer, or translate to torch or sklearn."
             )
         super().__init__(plan)
-        self.arrays: dict[int, list[str]] = {}  # by the index in model.layers, the names in the order of set_weights
+        self.arrays: dict[int, list[str]] = {}  # index in model.layers -> names in the order of set_weights
         self.places: dict[str, str] = {}  # "W1": "model.layers[0].kernel"
-        self.modules = self.layers()  # which finds the arrays and the places
+        self.modules = self.layers()  # also fills arrays and places
         network = plan.network
         adds_outputs = network.loss.reduction != "mean" and network.loss.target != "classes"
         self.loss_factor = (0.5 if plan.has_half else 1.0) * (network.targets.n_out if adds_outputs else 1)
         self.weighs_rows = plan.has_weights and plan.class_weights is None
         self.frozen = [name for name in plan.trained if name not in plan.steps[-1][1]]
         self.clips = [part for part in plan.parts if isinstance(part, (ours.ClipByNorm, ours.ClipByValue))]
-        self.sets_epsilon = type(plan.last) in (ours.Adam, ours.AdamW)  # from step to step
+        self.sets_epsilon = type(plan.last) in (ours.Adam, ours.AdamW)  # in each step
         self.sets_every_step = plan.has_schedule or self.sets_epsilon
 
     def imports(self) -> list[str]:
@@ -139,7 +138,7 @@ class Keras(Writer):
         network = self.plan.network
         yield (
             f"Keras computes in float32 by default; set_floatx makes the rate {network.dtype} and set_dtype_policy "
-            "the layers, even those made before."
+            "the layers, even those created before."
         )
         if network.loss.target == "classes":
             yield (
@@ -184,7 +183,7 @@ class Keras(Writer):
         return [*lines, "])"]
 
     def layer(self, layer: Layer, *, is_last: bool) -> list[str]:
-        """Write a layer; an activation with a constant of its own is a layer of its own."""
+        """Write a layer; an activation with a constant is a separate layer."""
         match layer:
             case Dense():
                 takes_rates = is_last and isinstance(self.plan.network.loss, Poisson)
@@ -232,15 +231,15 @@ class Keras(Writer):
             yield (
                 "Keras draws weights by Glorot's uniform rule for every activation, and its HeNormal and LecunNormal "
                 "are truncated at two standard deviations; ours are by default He's for the ReLU family, LeCun's for "
-                "SELU, and not truncated: so VarianceScaling draws them."
+                "SELU, and not truncated: so the code uses VarianceScaling."
             )
 
     def notes_on_layers(self) -> Iterator[str]:
         for layer in self.plan.network.layers:
             if isinstance(layer, BatchNorm):
                 yield (
-                    "BatchNormalization's momentum is the old value's share (its default 0.99), ours the new "
-                    f"batch's: {plain(1 - layer.momentum)!r} = 1 - {layer.momentum!r}; its epsilon is 0.001 by "
+                    "BatchNormalization's momentum is the share of the old value (its default 0.99), ours that of the "
+                    f"new batch: {plain(1 - layer.momentum)!r} = 1 - {layer.momentum!r}; its epsilon is 0.001 by "
                     f"default, ours {layer.eps!r}."
                 )
                 yield Difference(
@@ -268,7 +267,7 @@ class Keras(Writer):
         loss = self.plan.network.loss
         yield self.note_on_reduction()
         if self.plan.has_half:
-            yield f"MeanSquaredError has no ½: loss_weights={self.loss_factor!r} has it."
+            yield f"MeanSquaredError has no factor ½: loss_weights={self.loss_factor!r} adds it."
         yield from self.notes_on_no_half("MeanSquaredError")
         if isinstance(loss, Poisson):
             yield Difference(
@@ -282,33 +281,33 @@ class Keras(Writer):
             )
 
     def note_on_reduction(self) -> str:
-        """Write how the loss makes one number of many."""
+        """Describe the reduction of the loss."""
         loss, over = self.plan.network.loss, self.mean_over
         if loss.reduction == "mean":
             return f"Keras's losses are means over {over} (sum_over_batch_size), as ours."
         if loss.reduction == "mean of rows":
             return (
                 f"Keras's losses are means over {over}; ours adds up the outputs of each row: "
-                f"loss_weights={self.loss_factor!r} has that."
+                f"loss_weights={self.loss_factor!r} corrects that."
             )
         if loss.target == "classes":
             return 'reduction="sum" adds up the rows, in both: the step grows with batch_size.'
         return (
-            'Keras\'s reduction="sum" adds up the rows, but takes the mean over outputs: the loss is taken '
-            f"{self.plan.network.targets.n_out} times."
+            'Keras\'s reduction="sum" adds up the rows, but takes the mean over outputs: the loss is multiplied '
+            f"by {self.plan.network.targets.n_out}."
         )
 
     @property
     def l2_of_batch(self) -> float:
-        """The strength of L2 that is equal to L2PerRow in a full batch."""
+        """The strength of L2 that equals L2PerRow in a full batch."""
         alpha = self.plan.strength(L2PerRow)
         if alpha and self.plan.batch_rows is None:
-            raise InputError("L2PerRow is divided by the rows of a batch: say how many there are (rows=…).")
+            raise InputError("L2PerRow is divided by the rows of a batch: set their number (rows=…).")
         return plain(alpha / (self.plan.batch_rows or 1))
 
     @property
     def l2(self) -> float:
-        """The strength of L2, with that of L2PerRow."""
+        """The strength of L2, including that of L2PerRow."""
         return plain(self.plan.strength(L2) + self.l2_of_batch)
 
     def regularizers(self) -> list[str]:
@@ -342,26 +341,26 @@ class Keras(Writer):
     def notes_on_optimizer(self) -> Iterator[str]:
         kind, last = type(self.plan.last), self.plan.last
         if kind in (ours.Momentum, ours.Nesterov):
-            yield "The velocity holds the rate, v = momentum · v - lr · g, in both, so schedules act alike."
+            yield "The velocity includes the learning rate, v = momentum · v - lr · g, in both, so schedules act alike."
         if kind is ours.Nesterov:
             yield "nesterov=True steps by momentum · v - lr · g, in both."
         if self.sets_epsilon:
             yield (
-                "Keras's epsilon is the paper's ε̂, beside √v before its bias is corrected, which is our eps / √(1 - "
+                "Keras's epsilon is the paper's ε̂, added to √v without bias correction, which is our eps / √(1 - "
                 f"β₂ᵗ) in step t, {(1 - last.beta2) ** -0.5:.3g} times as large in the first: a callback sets it "
                 "before every batch, and run_eagerly keeps it from being a constant of a compiled step."
             )
         if kind is ours.AdamEpsilonHat:
-            yield "Keras's epsilon is the paper's ε̂, beside √v before its bias is corrected, as here."
+            yield "Keras's epsilon is the paper's ε̂, added to √v without bias correction, as here."
         if kind in (ours.RMSProp, ours.AdaGrad):
             note = (
-                f"Keras adds epsilon inside the root, ours stands outside: epsilon={plain(last.eps**2)!r} = eps² is "
+                f"Keras adds epsilon inside the root, we outside: epsilon={plain(last.eps**2)!r} = eps² is "
                 "equal where gradients are 0 or large; "
             )
             if last.eps <= SMALL_EPS:
-                yield f"{note}it is too small to show."
+                yield f"{note}it is too small to matter."
             else:
-                yield Difference(f"{note}in between no constant is, and a smaller eps makes less of it.")
+                yield Difference(f"{note}in between no constant is equal, and a smaller eps reduces the difference.")
         if kind is ours.AdaGrad:
             yield "Keras's accumulator begins at 0.1, ours at 0: initial_accumulator_value=0.0."
 
@@ -389,10 +388,10 @@ class Keras(Writer):
         if len(self.plan.decays) > 1:
             yield Difference("Keras decays once: the decays are added, which omits their product.")
         if len(self.clips) > 1:
-            yield Difference(f"A Keras optimizer clips in one way only: {self.clips[1:]!r} is left out.")
+            yield Difference(f"A Keras optimizer supports only one kind of clipping: {self.clips[1:]!r} is omitted.")
         for clip in self.clips[:1]:
             if isinstance(clip, ours.ClipByNorm):
-                yield "clipnorm clips each array by itself; global_clipnorm clips all together, as ClipByNorm does."
+                yield "clipnorm clips each array separately; global_clipnorm clips all together, as ClipByNorm does."
             else:
                 yield "clipvalue clips each entry, as ClipByValue does."
 
@@ -428,12 +427,9 @@ class Keras(Writer):
         plateau = self.plan.plateau
         if plateau is None:
             return
-        yield (
-            "ReduceLROnPlateau acts when it has waited patience epochs, ours when one more: "
-            f"patience={plateau.patience + 1}."
-        )
+        yield (f"ReduceLROnPlateau acts after patience epochs, ours after one more: patience={plateau.patience + 1}.")
         if plateau.monitor != "loss":
-            yield Difference(f"OnPlateau looks at {plateau.monitor!r}; the code looks at the training loss.")
+            yield Difference(f"OnPlateau monitors {plateau.monitor!r}; the code monitors the training loss.")
         if self.plan.batch_size is not None:
             yield Difference(
                 "Keras's loss of an epoch is the mean over its batches; ours is that of all rows at its start."

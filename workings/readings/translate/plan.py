@@ -1,8 +1,8 @@
-"""The input of a translation, checked: a network and the settings of its training.
+"""The validated input of a translation: a network and the settings of its training.
 
-A ``Plan`` answers what every writer asks: which parts of a chain act on which parameters, how strong the
-regularizers are, whether rows have weights.  It refuses what no other system can know, such as an optimizer or an
-activation of the user's own.
+A ``TranslationPlan`` provides what every writer needs: which parts of an optimizer chain act on which parameters, the
+strength of the regularizers, whether rows have weights.  It raises an error for user-defined parts, such as an
+activation or an optimizer, because no other system can contain them.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ WEIGHTS = ("draw", "given")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A network and the settings of its training, checked.
+class TranslationPlan:
+    """A network and the validated settings of its training.
 
     Raises
     ------
     InputError
-        For settings that cannot be used, and for what is the user's own and has no counterpart elsewhere.
+        For invalid settings, and for user-defined parts, which have no counterpart in other systems.
     """
 
     network: Model
@@ -84,14 +84,16 @@ class Plan:
             refuse_own_activation(layer.bend)
 
     def check_switches(self) -> None:
-        """Refuse arrays where the question is whether there are any: the code takes them by their names."""
+        """Raise for arrays where True or False is expected; the generated code takes the arrays by name."""
         for name, given in (("sample_weight", "sample_weight"), ("validation", "X_val and y_val")):
             value = getattr(self, name)
             if not isinstance(value, bool):
-                raise InputError(f"{name} is True or False here, not {describe(value)}: the code is given {given}.")
+                raise InputError(
+                    f"{name} must be True or False, not {describe(value)}: the generated code uses {given}."
+                )
 
     def check_class_weight(self) -> None:
-        """Refuse class weights that ``fit`` refuses, as far as the labels are known."""
+        """Raise for class weights that ``fit`` does not accept, as far as the labels are known."""
         given, targets = self.class_weight, self.network.targets
         if given is None:
             return
@@ -117,7 +119,7 @@ class Plan:
 
     @property
     def label_weights(self) -> dict[Any, float]:
-        """The weights of labels, as plain Python; empty where there are none or they are to be balanced."""
+        """The weights of labels, as plain Python; empty if there are none or they are ``"balanced"``."""
         given = self.class_weight if isinstance(self.class_weight, Mapping) else {}
         return {label.item() if isinstance(label, np.generic) else label: float(w) for label, w in given.items()}
 
@@ -139,16 +141,16 @@ class Plan:
 
     @property
     def parts(self) -> Sequence[Any]:
-        """The parts of the optimizer in order, the optimizer proper last."""
+        """The parts of the optimizer chain in order; the last is the optimizer itself."""
         return [self.optimizer] if isinstance(self.optimizer, LBFGS) else self.optimizer.parts
 
     @property
     def last(self) -> Any:
-        """The optimizer proper."""
+        """The optimizer at the end of the chain."""
         return self.parts[-1]
 
     def has(self, *kinds: type) -> bool:
-        """Whether a part of one of these kinds is in the chain."""
+        """Return whether a part of one of these kinds is in the chain."""
         return any(type(part) in kinds for part in self.parts)
 
     @property
@@ -172,7 +174,7 @@ class Plan:
 
     @property
     def plateau(self) -> OnPlateau | None:
-        """The schedule that waits for a plateau of the loss, if it is one."""
+        """The schedule, if it is an OnPlateau."""
         return self.schedule if isinstance(self.schedule, OnPlateau) else None
 
     @property
@@ -201,7 +203,7 @@ class Plan:
         return [f"{letter}{number}" for layer, number in self.layers for letter in layer.regularized]
 
     def strength(self, kind: type[L1 | L2 | L2PerRow]) -> float:
-        """The sum of the constants of all regularizers of a kind."""
+        """Return the sum of the constants of all regularizers of a kind."""
         return plain(sum(sum(r.constants.values()) for r in self.network.regularizers if type(r) is kind))
 
     @property
@@ -232,24 +234,24 @@ class Plan:
 
 
 def refuse_own(kind: str, things: Iterable[object], known: Iterable[type]) -> None:
-    """Refuse what is not of the library itself: no other system knows what it computes."""
+    """Raise for objects of user-defined classes, which other systems cannot contain."""
     kinds = tuple(known)
     for thing in things:
         if type(thing) not in kinds:
             names = ", ".join(k.__name__ for k in kinds)
             raise InputError(
-                f"{thing!r} is a {kind} of your own, which no other system has: it cannot be translated. Known: "
-                f"{names}."
+                f"{thing!r} is a user-defined {kind}, which other systems do not have: it cannot be translated. "
+                f"Supported: {names}."
             )
 
 
 def refuse_own_activation(activation: Activation) -> None:
-    """Refuse an activation that is not in the table, or whose constants are fixed elsewhere."""
+    """Raise for a user-defined activation, or constants that other systems do not support."""
     known = ACTIVATIONS.get(activation.name)
     if known is None or (known.function, known.derivative) != (activation.function, activation.derivative):
         raise InputError(
-            f"The activation {activation.name!r} is your own, which no other system has: it cannot be translated. "
-            f"Known: {', '.join(ACTIVATIONS)}."
+            f"The activation {activation.name!r} is user-defined, so other systems do not have it: it cannot be "
+            f"translated. Supported: {', '.join(ACTIVATIONS)}."
         )
     if activation.name == "selu" and activation.constants != known.constants:
-        raise InputError("Other systems have SELU with its own constants only: it cannot be translated with others.")
+        raise InputError("Other systems support SELU only with its default constants: these cannot be translated.")

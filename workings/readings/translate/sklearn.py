@@ -1,11 +1,11 @@
-"""scikit-learn: a network and its training as ``MLPClassifier`` or ``MLPRegressor``.
+"""Translation to scikit-learn: ``MLPClassifier`` or ``MLPRegressor``.
 
 The conventions are those of scikit-learn 1.9's own source: ``neural_network/_multilayer_perceptron.py``,
-``_stochastic_optimizers.py`` and ``_base.py``.  It has one kind of network and three optimizers.  A network that it
-cannot have is an error; a training that it cannot have is told as near as it goes, with a sentence that says so.
+``_stochastic_optimizers.py`` and ``_base.py``.  It has one kind of network and three optimizers.  An unsupported
+network raises an error.  An unsupported training is translated to the nearest supported one, with a note.
 
-Its gradient is (p - y) over the rows, whatever the loss; ours has factors of its own (a 2 without ½, a mean over
-outputs).  So the rate takes that factor, and ``alpha`` and ``epsilon`` are divided by it.
+Its gradient is (p - y) divided by the rows, for every loss; ours has additional factors (2 without half=True, a mean
+over outputs).  So the learning rate is multiplied by this factor, and ``alpha`` and ``epsilon`` are divided by it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from workings.initializers import GlorotUniformOf
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Poisson, SquaredError
 from workings.readings.translate.formatting import INDENT, call, keywords, plain, wrapped
-from workings.readings.translate.plan import Plan
+from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Difference
-from workings.readings.translate.writer import SMALL_EPS, Writer, initializers_of
+from workings.readings.translate.writer import SMALL_EPS, TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 from workings.schedules import InverseScaling
 
@@ -32,16 +32,16 @@ ESTIMATORS: dict[type, tuple[str, str | None]] = {
     CrossEntropy: ("MLPClassifier", None),
     BinaryCrossEntropy: ("MLPClassifier", None),
 }
-SHRINKS = 0.2  # what an adaptive rate is multiplied by there, always
+SHRINKS = 0.2  # scikit-learn's fixed factor of an adaptive rate
 
 
-def writer(plan: Plan) -> Writer:
-    """Choose the writer for a plan by scikit-learn's solver; adam is nearest to all others."""
+def writer(plan: TranslationPlan) -> TranslationWriter:
+    """Return the writer for a plan by scikit-learn's solver; adam is the nearest for unsupported optimizers."""
     return WRITERS.get(type(plan.last), AdamSolver)(plan)
 
 
-class Sklearn(Writer):
-    """Write one plan as code for scikit-learn; a class for each solver says what that can."""
+class SklearnWriter(TranslationWriter):
+    """Writes one plan as code for scikit-learn; there is a subclass for each solver."""
 
     system = "sklearn"
     name = "scikit-learn"
@@ -49,23 +49,23 @@ class Sklearn(Writer):
     order_of_notes = ("regularizers", "loss", "schedule", "optimizer", "training", "plateau",
                       "parts", "data", "layers", "rows", "start")  # fmt: skip
     solver: ClassVar[str]
-    takes_factor: ClassVar[str]  # the settings that take the factor between the losses
+    takes_factor: ClassVar[str]  # the settings that compensate for the factor between the losses
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: TranslationPlan) -> None:
         super().__init__(plan)
         self.hidden, self.activation = self.hidden_layers()
         self.estimator, self.loss_name = self.estimator_and_loss()
         loss, self.n_out = plan.network.loss, plan.network.targets.n_out
-        self.is_two_classes = isinstance(loss, CrossEntropy) and self.n_out == 2  # where scikit-learn has one output
-        self.loses_a_class = not all(plan.label_weights.values())  # if rows of weight 0 are left out
+        self.is_two_classes = isinstance(loss, CrossEntropy) and self.n_out == 2  # scikit-learn has one output then
+        self.loses_a_class = not all(plan.label_weights.values())  # if rows of weight 0 are removed
         self.batch_rows, self.is_full_batch = plan.batch_rows, plan.batch_size is None
-        self.adds_up = loss.reduction == "sum"  # so that our gradient grows with the rows
-        # What their gradient is multiplied by to be ours, but for the rows.
+        self.adds_up = loss.reduction == "sum"  # then our gradient grows with the rows
+        # The factor from scikit-learn's gradient to ours, without that of the rows.
         self.factor = 2.0 if isinstance(loss, SquaredError) and not loss.half else 1.0
         self.factor /= self.n_out if loss.reduction == "mean" and loss.target != "classes" else 1
         self.over = "" if self.factor == 1 else f" / {plain(self.factor)!r}"
-        self.lam, self.decay = plan.strength(L2), 0.0  # decay is what the solver takes as L2
-        self.is_l2_per_row = bool(plan.strength(L2PerRow)) and not self.lam  # which alone is their alpha
+        self.lam, self.decay = plan.strength(L2), 0.0  # decay that the solver treats as L2
+        self.is_l2_per_row = bool(plan.strength(L2PerRow)) and not self.lam  # then it is scikit-learn's alpha
 
     def imports(self) -> list[str]:
         lines = ["import warnings", "", "import numpy as np", "from sklearn.exceptions import ConvergenceWarning"]
@@ -113,12 +113,11 @@ class Sklearn(Writer):
     def notes_on_data(self) -> Iterator[str]:
         if self.is_two_classes:
             yield Difference(
-                "For two classes scikit-learn has one logistic output where this network has two: the same function "
-                "to begin with, but steps of different length. Dense(1) with BinaryCrossEntropy() is the same "
-                "network."
+                "For two classes scikit-learn has one logistic output where this network has two: the same initial "
+                "function, but steps of different length. Dense(1) with BinaryCrossEntropy() is the same network."
             )
         elif self.estimator == "MLPClassifier" and self.n_out != 1:
-            yield "Labels may be of any kind and are put in order; several 0/1 columns are several labels, in both."
+            yield "Labels may have any type and are sorted; several 0/1 columns are several labels, in both."
 
     def notes_on_rows(self) -> Iterator[str]:
         plan = self.plan
@@ -128,8 +127,8 @@ class Sklearn(Writer):
             yield "The MLP has no class_weight: compute_sample_weight makes one weight for each row."
         if self.loses_a_class:
             yield Difference(
-                "Rows of weight 0 stay in their batches here, so that the estimator knows their class; ours are left "
-                "out before batches are made."
+                "Rows of weight 0 stay in their batches here, so that the estimator knows their class; ours are "
+                "removed before batches are made."
             )
         else:
             yield from self.notes_on_weights()
@@ -150,8 +149,7 @@ class Sklearn(Writer):
         *hidden, last = [layer for layer in layers if isinstance(layer, Dense)]
         names = list(dict.fromkeys(layer.bend.name for layer in hidden)) or ["identity"]
         if last.bend.name != "identity":
-            found = f"as in {last!r}"
-            raise InputError(f"scikit-learn's MLP has no activation of one's own after the last layer, {found}.")
+            raise InputError(f"scikit-learn's MLP cannot set the activation of the last layer, as in {last!r}.")
         if len(names) > 1 or names[0] not in ACTIVATIONS:
             raise InputError(
                 f"scikit-learn's MLP has one activation for all hidden layers, one of {', '.join(ACTIVATIONS)} (in "
@@ -163,11 +161,11 @@ class Sklearn(Writer):
         return keywords(hidden_layer_sizes=self.hidden, activation=f'"{self.activation}"')
 
     def notes_on_layers(self) -> Iterator[str]:
-        yield from ()  # what differs is an error
+        yield from ()  # unsupported layers raise an error
 
     @property
     def is_drawn_alike(self) -> bool:
-        """Whether first weights and biases are drawn as scikit-learn draws them, as those of our estimators are."""
+        """Whether initial weights and biases are drawn by scikit-learn's rule, as in our estimators."""
         rules = [rule for layer in self.plan.network.layers for _, rule in initializers_of(layer)]
         factor = 2.0 if self.activation == "logistic" else 6.0
         return all(isinstance(rule, GlorotUniformOf) and rule.factor == factor for rule in rules)
@@ -187,15 +185,15 @@ class Sklearn(Writer):
 
     def notes_on_start(self) -> Iterator[str]:
         if self.plan.weights == "given":
-            yield "First weights are set after a fit of one epoch; warm_start=True lets the next fit begin with them."
+            yield "Initial weights are set after a fit of one epoch; warm_start=True lets the next fit start from them."
         elif self.is_drawn_alike:
-            yield "First weights and biases are drawn by scikit-learn's own rule, from random_state."
+            yield "Initial weights and biases are drawn by scikit-learn's own rule, from random_state."
         else:
             bound = "√(2 / (n_in + n_out))" if self.activation == "logistic" else "√(6 / (n_in + n_out))"
             yield Difference(
-                f"scikit-learn draws weights and biases uniformly from ±{bound}, whatever the activation but for "
-                "logistic's 2; ours are by default He's for the ReLU family, Glorot's for all others, with biases 0: "
-                'weights="given" starts from the same.'
+                f"scikit-learn draws weights and biases uniformly from ±{bound} (2 for logistic, 6 for any other "
+                "activation); ours are by default He's for the ReLU family, Glorot's for all others, with biases 0: "
+                'weights="given" starts from the same weights.'
             )
 
     def estimator_and_loss(self) -> tuple[str, str | None]:
@@ -211,7 +209,7 @@ class Sklearn(Writer):
         return keywords(loss=self.loss_name)
 
     def by_rows(self, value: float, power: int) -> str:
-        """Write a number times, or divided by, the rows of a batch; or as it is."""
+        """Write a number multiplied (power 1) or divided (-1) by the rows of a batch, or unchanged (0)."""
         if power == 0 or value == 0:
             return repr(plain(value))
         sign = "*" if power > 0 else "/"
@@ -250,14 +248,14 @@ class Sklearn(Writer):
 
     @property
     def alpha(self) -> str:
-        """L2 in their convention."""
+        """L2 in scikit-learn's convention."""
         if self.is_l2_per_row:
             return repr(plain(self.plan.strength(L2PerRow) / self.factor))
         return self.by_rows(self.lam / self.factor, 0 if self.adds_up else 1)
 
     def notes_on_regularizers(self) -> Iterator[str]:
         if self.plan.strength(L1):
-            yield Difference("scikit-learn's MLP has no L1: it is left out.")
+            yield Difference("scikit-learn's MLP has no L1: it is omitted.")
         if self.is_l2_per_row:
             note = (
                 f"L2PerRow's alpha is theirs{self.over}: divided by the rows of each batch; biases are not penalized."
@@ -267,7 +265,7 @@ class Sklearn(Writer):
             yield Difference(note) if self.adds_up or self.decay else note
             return
         if self.plan.strength(L2PerRow):
-            yield Difference("L2PerRow beside L2 has no setting of its own: it is left out.")
+            yield Difference("L2PerRow in addition to L2 has no setting: it is omitted.")
         yield from self.notes_on_decay()
         if self.lam:
             yield from self.notes_on_alpha()
@@ -275,7 +273,7 @@ class Sklearn(Writer):
             yield "alpha is 0.0001 by default there; here there is none."
 
     def notes_on_alpha(self) -> Iterator[str]:
-        """Yield what alpha has to do with lam."""
+        """Yield how alpha depends on lam."""
         plan, times = self.plan, "" if self.adds_up else " · rows of the batch"
         yield (
             f"alpha is divided by the rows of each batch, L2's lam is not: alpha = lam{times}{self.over} = "
@@ -285,11 +283,11 @@ class Sklearn(Writer):
             yield from self.notes_on_sum_of_weights("With weights alpha is divided by")
         if plan.has_short_batch:
             yield Difference(
-                f"The last batch of an epoch has fewer than {plan.batch_rows} rows, where alpha weighs more: choose "
-                "a batch_size that divides the rows."
+                f"The last batch of an epoch has fewer than {plan.batch_rows} rows, where alpha has more weight: "
+                "choose a batch_size that divides the number of rows."
             )
         elif plan.rows is None and plan.batch_size is not None:
-            yield "That holds where batch_size divides the rows; in a smaller last batch alpha weighs more."
+            yield "That holds if batch_size divides the number of rows; in a smaller last batch alpha has more weight."
 
     def rate(self) -> str:
         """Write the learning rate of the first step."""
@@ -310,7 +308,7 @@ class Sklearn(Writer):
 
     def notes_on_plateau(self) -> Iterator[str]:
         if self.plan.plateau:
-            yield Difference(f"scikit-learn's {self.solver} has no OnPlateau: the rate stays.")
+            yield Difference(f"scikit-learn's {self.solver} has no OnPlateau: the learning rate is constant.")
 
     def parts(self) -> list[str]:
         return []
@@ -318,28 +316,28 @@ class Sklearn(Writer):
     def notes_on_parts(self) -> Iterator[str]:
         for part in self.plan.parts:
             if isinstance(part, (ours.ClipByNorm, ours.ClipByValue, ours.Freeze)):
-                yield Difference(f"scikit-learn has no {part!r}: it is left out.")
+                yield Difference(f"scikit-learn has no {part!r}: it is omitted.")
 
     def notes_on_decay(self) -> Iterator[str]:
-        """Yield what becomes of decoupled decay."""
+        """Yield how decoupled weight decay is translated."""
         if self.plan.decays:
             yield Difference(
-                f"scikit-learn's {self.solver} has no decoupled decay, and alpha would go through its root: it is "
-                "left out."
+                f"scikit-learn's {self.solver} has no decoupled decay, and alpha would be scaled by the adaptive step: "
+                "it is omitted."
             )
 
 
-class SgdSolver(Sklearn):
+class SgdSolver(SklearnWriter):
     """Gradient descent, with or without momentum: only this solver has schedules."""
 
     solver = "sgd"
     takes_factor = "the rate and alpha take it"
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: TranslationPlan) -> None:
         super().__init__(plan)
         self.decay = plain(sum(plan.decays))
         self.lam += self.decay
-        # It changes after each epoch, which is a step where all rows are in a batch.
+        # It changes after each epoch, which equals a step in full-batch training.
         self.is_inverse_scaling = isinstance(plan.schedule, InverseScaling) and self.is_full_batch
 
     def optimizer(self) -> list[str]:
@@ -352,7 +350,7 @@ class SgdSolver(Sklearn):
         if isinstance(self.plan.last, ours.SGD):
             yield "sgd has momentum 0.9 by default; SGD has none."
         else:
-            yield "The velocity holds the rate, v = momentum · v - lr · g, in both."
+            yield "The velocity includes the learning rate, v = momentum · v - lr · g, in both."
             yield "sgd uses Nesterov momentum by default; nesterovs_momentum selects it, in the same form as ours."
 
     def rate(self) -> str:
@@ -372,7 +370,7 @@ class SgdSolver(Sklearn):
             "rows and one batch."
         )
         scale, rows = self.plan.schedule.scale, self.plan.rows
-        if rows is None or abs(scale * rows - 1) >= 1e-12:  # but for rounding
+        if rows is None or abs(scale * rows - 1) >= 1e-12:  # except for rounding
             yield Difference(f"Here scale is {scale!r}, which is not known to be 1 / rows: the rates differ.")
 
     def plateau(self) -> list[str]:
@@ -392,13 +390,13 @@ class SgdSolver(Sklearn):
     def notes_on_decay(self) -> Iterator[str]:
         if self.plan.decays:
             yield Difference(
-                "scikit-learn has no decoupled decay: alpha does nearly the same, but leaves biases alone and goes "
-                "through the velocity."
+                "scikit-learn has no decoupled decay: alpha is similar, but excludes biases and goes through the "
+                "velocity."
             )
 
 
-class AdamSolver(Sklearn):
-    """Adam, and what is nearest to RMSProp and AdaGrad: Adam without its running mean, and Adam as it is."""
+class AdamSolver(SklearnWriter):
+    """Adam, also as the nearest to RMSProp (without the running mean of gradients) and AdaGrad."""
 
     solver = "adam"
     takes_factor = "epsilon and alpha take it, as adam steps alike otherwise"
@@ -414,18 +412,18 @@ class AdamSolver(Sklearn):
 
     def notes_on_optimizer(self) -> Iterator[str]:
         last, kind = self.plan.last, type(self.plan.last)
-        hat = "Their epsilon is the paper's ε̂, beside √v before its bias is corrected"
+        hat = "Their epsilon is the paper's ε̂, added to √v without bias correction"
         if kind is ours.AdamEpsilonHat:
             yield f"{hat}, as here."
         elif kind in (ours.Adam, ours.AdamW):
             ratio = plain((1 - last.beta2) ** -0.5)
             note = f"{hat}, which is our eps / √(1 - β₂ᵗ) in step t, {ratio:.3g} times as large in the first; "
             if last.eps <= SMALL_EPS:
-                yield f"{note}it is too small to show."
+                yield f"{note}it is too small to matter."
             else:
                 yield Difference(
-                    f"{note}no constant makes it equal (AdamEpsilonHat is the same), and a smaller eps makes less of "
-                    "it."
+                    f"{note}no constant makes it equal (AdamEpsilonHat is the same), and a smaller eps reduces the "
+                    "difference."
                 )
         else:
             yield Difference(
@@ -434,15 +432,15 @@ class AdamSolver(Sklearn):
             )
 
 
-class LbfgsSolver(Sklearn):
-    """L-BFGS, which SciPy runs in both; all rows are in each step."""
+class LbfgsSolver(SklearnWriter):
+    """L-BFGS, which SciPy runs in both; each step uses all rows."""
 
     solver = "lbfgs"
     takes_factor = "alpha and tol take it"
     order_of_notes = ("regularizers", "optimizer", "loss", "schedule", "training", "plateau",
                       "parts", "data", "layers", "rows", "start")  # fmt: skip
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: TranslationPlan) -> None:
         super().__init__(plan)
         self.batch_rows, self.is_full_batch = plan.rows, True
 
@@ -458,17 +456,17 @@ class LbfgsSolver(Sklearn):
         yield Difference(
             "Both use SciPy's L-BFGS-B, but scikit-learn keeps SciPy's memory of 10 steps and stops at a small "
             f"decrease of the loss (ftol); ours has memory={self.plan.last.memory} and stops by the gradient alone: "
-            "the steps are alike, but not where they end."
+            "the steps are similar, but training ends at different points."
         )
 
     def notes_on_loss(self) -> Iterator[str]:
         yield from super().notes_on_loss()
         if isinstance(self.plan.network.loss, SquaredError) and self.n_out > 1:
-            yield Difference("With several outputs their lbfgs gets a gradient that is not the loss's own.")
+            yield Difference("With several outputs scikit-learn's lbfgs uses a gradient that does not match its loss.")
 
     def notes_on_training(self) -> Iterator[str]:
-        yield from ()  # it ends as its optimizer says, and there are no batches
+        yield from ()  # the optimizer decides when to stop, and there are no batches
 
 
-WRITERS: dict[type, type[Sklearn]] = dict.fromkeys((ours.SGD, ours.Momentum, ours.Nesterov), SgdSolver)
+WRITERS: dict[type, type[SklearnWriter]] = dict.fromkeys((ours.SGD, ours.Momentum, ours.Nesterov), SgdSolver)
 WRITERS[ours.LBFGS] = LbfgsSolver

@@ -1,8 +1,8 @@
-"""The systems by name, and the function that translates a network and its training to one of them.
+"""Translate a network and its training to PyTorch, Keras or scikit-learn.
 
-PyTorch, Keras and scikit-learn mean different things by the same words: ``alpha``, ``weight_decay`` and ``L2``;
-``momentum``, ``epsilon``, ``mean``.  A translation is the code that trains the same network there, with one
-sentence for each difference that matters.
+These systems use the same words with different meanings: ``alpha``, ``weight_decay`` and ``L2``; ``momentum``,
+``epsilon``, ``mean``.  A translation is code that trains the same network there, with a note on each relevant
+difference.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 from workings.errors import unknown_name
 from workings.optimizers import LBFGS, Part
 from workings.readings.translate import keras, sklearn, torch
-from workings.readings.translate.plan import Plan
+from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Translation
-from workings.readings.translate.writer import Writer
+from workings.readings.translate.writer import TranslationWriter
 
 if TYPE_CHECKING:
     from workings.model.model import Model
 
-SYSTEMS: dict[str, Callable[[Plan], Writer]] = {
+SYSTEMS: dict[str, Callable[[TranslationPlan], TranslationWriter]] = {
     "sklearn": sklearn.writer,
-    "keras": keras.Keras,
+    "keras": keras.KerasWriter,
     "torch": torch.writer,
 }
 ALSO_CALLED = {"pytorch": "torch", "scikit-learn": "sklearn", "scikit": "sklearn"}
@@ -51,38 +51,38 @@ def translate(
     optimizer, epochs, batch_size, shuffle :
         As for ``fit``.
     rows : int or None
-        How many rows the data have, where it is known: scikit-learn's ``alpha`` depends on it.
+        The number of rows, if known: scikit-learn's ``alpha`` depends on it.
     weights : str
-        ``"draw"``: first weights are drawn as ours are, as far as the system can.  ``"given"``: the code takes
-        them from a mapping ``weights``, such as ``net.parameters``.
+        ``"draw"``: initial weights are drawn by the same rule, if the system supports it.  ``"given"``: the code
+        takes them from a mapping ``weights``, such as ``net.parameters``.
     sample_weight : bool
         Whether rows have weights: the code takes an array ``sample_weight`` of shape (n,).
     class_weight : dict, "balanced" or None
-        As for ``fit``: how much each label counts.
+        As for ``fit``: the weight of each label.
     validation : bool
-        Whether the code measures the objective after each epoch on ``X_val`` and ``y_val``, which it is given.
+        Whether the code computes the objective on ``X_val`` and ``y_val`` after each epoch.
 
     Returns
     -------
     Translation
-        ``str`` is the whole, ``.code`` the code alone, ``.notes`` the sentences; ``.is_equal`` says whether the
-        weights stay equal, step by step.
+        ``str`` is the code with notes, ``.code`` only the code, ``.notes`` only the notes; ``.is_equal`` is True if
+        the weights stay equal in every step.
 
     Raises
     ------
     InputError
-        For an unknown system, and for what the system cannot have.
+        For an unknown system, and for settings that the system does not support.
 
     Examples
     --------
     >>> from workings import L2, Momentum, Dense, Network, SquaredError
     >>> net = Network([Dense(8, "tanh"), Dense(1)], loss=SquaredError(half=True), regularizer=L2(1e-4))
-    >>> told = net.translate("sklearn", optimizer=Momentum(0.1), batch_size=50, rows=200)
-    >>> [part.strip() for part in told.code.splitlines() if "alpha" in part]
+    >>> translated = net.translate("sklearn", optimizer=Momentum(0.1), batch_size=50, rows=200)
+    >>> [part.strip() for part in translated.code.splitlines() if "alpha" in part]
     ['alpha=0.005,']
     """
     name = ALSO_CALLED.get(str(system).lower(), system)
     if name not in SYSTEMS:
         raise unknown_name("system", system, SYSTEMS)
     settings = (epochs, batch_size, rows, shuffle, weights, sample_weight, class_weight, validation)
-    return SYSTEMS[name](Plan(network, optimizer, *settings)).translation()
+    return SYSTEMS[name](TranslationPlan(network, optimizer, *settings)).translation()

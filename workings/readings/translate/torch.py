@@ -1,9 +1,9 @@
-"""PyTorch: a network and its training as ``nn.Sequential``, ``torch.optim`` and a loop.
+"""Translation to PyTorch: ``nn.Sequential``, ``torch.optim`` and a training loop.
 
 The conventions are those of PyTorch 2.13's own source: ``optim/sgd.py``, ``adam.py``, ``adamw.py``, ``rmsprop.py``,
 ``adagrad.py``, ``lr_scheduler.py``; ``nn/init.py``, ``nn/modules/linear.py``, ``batchnorm.py``, ``loss.py``;
-``nn/utils/clip_grad.py``.  A loop of one's own can do whatever a setting cannot, so that here nearly everything
-has its equal: a penalty becomes a part of the loss, a decay a line before the step.
+``nn/utils/clip_grad.py``.  A user-written loop can express what settings cannot, so nearly everything has an
+equal translation: a penalty becomes a term of the loss, a decay a line before the step.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from workings.errors import InputError
 from workings.layers import BatchNorm, Dense, Dropout, Layer, numbered
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Loss, Poisson, SquaredError
 from workings.readings.translate.formatting import INDENT, call, indented, listing, wrapped
-from workings.readings.translate.plan import Plan
+from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Difference
-from workings.readings.translate.writer import Writer, initializers_of
+from workings.readings.translate.writer import TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 from workings.schedules import Cosine
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def reduction(loss: Loss) -> str:
-    """PyTorch's word for how one number is made of many; the mean of rows is a sum that is divided later."""
+    """Return PyTorch's name of a reduction; the mean of rows is a sum that is divided later."""
     return '"mean"' if loss.reduction == "mean" else '"sum"'
 
 
@@ -39,7 +39,7 @@ ACTIVATIONS = {
     "sigmoid": "nn.Sigmoid()", "tanh": "nn.Tanh()", "relu": "nn.ReLU()", "leaky_relu": "nn.LeakyReLU({slope})",
     "elu": "nn.ELU({alpha})", "selu": "nn.SELU()", "gelu": "nn.GELU()", "gelu_tanh": 'nn.GELU(approximate="tanh")',
     "silu": "nn.SiLU()", "hard_tanh": "nn.Hardtanh()",
-    "softplus": "nn.Softplus(threshold=40)",  # beyond its threshold it is a straight line; at 40 that is exact
+    "softplus": "nn.Softplus(threshold=40)",  # linear above the threshold, which is exact at 40
 }
 LOSSES: dict[type, Any] = {
     SquaredError:       lambda loss: call("nn.MSELoss", reduction=reduction(loss)),
@@ -64,7 +64,7 @@ INITIALIZERS: dict[type, Any] = {
     first.Zeros:         lambda i: "nn.init.zeros_({})",
     first.Constant:      lambda i: f"nn.init.constant_({{}}, {float(i.value)!r})",
 }
-OPTIMIZERS: dict[type, Any] = {  # the name, and the settings but for lr
+OPTIMIZERS: dict[type, Any] = {  # the name, and the settings without lr
     ours.SGD:      lambda o: ("SGD", {}),
     ours.Momentum: lambda o: ("SGD", {"momentum": o.momentum}),
     ours.Nesterov: lambda o: ("SGD", {"momentum": o.momentum, "nesterov": True}),
@@ -80,14 +80,14 @@ ATTRIBUTES = {"W": "weight", "b": "bias", "gamma": "weight", "beta": "bias",
 
 
 @dataclass(frozen=True)
-class Sequential:
-    """``nn.Sequential`` for a network: the text of each module, and where each of our arrays lives in it."""
+class SequentialCode:
+    """The code of an ``nn.Sequential``: the text of each module, and the location of each array in it."""
 
     modules: tuple[str, ...]
     places: dict[str, str]  # "W1": "model[0].weight", which holds W1 transposed
 
 
-def sequential(network: Model) -> Sequential:
+def sequential(network: Model) -> SequentialCode:
     """Write a network's layers as modules of ``nn.Sequential``, without the loss's link.
 
     Raises
@@ -98,8 +98,8 @@ def sequential(network: Model) -> Sequential:
     Examples
     --------
     >>> from workings import Dense, Network, SquaredError
-    >>> told = sequential(Network([Dense(3, "tanh"), Dense(1)], loss=SquaredError(), n_in=2))
-    >>> told.modules, told.places["W2"]
+    >>> code = sequential(Network([Dense(3, "tanh"), Dense(1)], loss=SquaredError(), n_in=2))
+    >>> code.modules, code.places["W2"]
     (('nn.Linear(2, 3)', 'nn.Tanh()', 'nn.Linear(3, 1)'), 'model[2].weight')
     """
     modules: list[str] = []
@@ -111,7 +111,7 @@ def sequential(network: Model) -> Sequential:
             places[f"{letter}{number}"] = f"model[{len(modules) - 1}].{ATTRIBUTES[letter]}"
         modules += activation_module(layer.bend)
         width = layer.units if isinstance(layer, Dense) else width
-    return Sequential(tuple(modules), places)
+    return SequentialCode(tuple(modules), places)
 
 
 def module(layer: Layer, width: int | str) -> str:
@@ -135,13 +135,13 @@ def activation_module(activation: Activation) -> list[str]:
     return [ACTIVATIONS[activation.name].format(**activation.constants)]
 
 
-def writer(plan: Plan) -> Writer:
-    """Choose the writer for a plan: L-BFGS has a training of its own."""
-    return WRITERS.get(type(plan.last), Torch)(plan)
+def writer(plan: TranslationPlan) -> TranslationWriter:
+    """Return the writer for a plan; L-BFGS has a different training loop."""
+    return WRITERS.get(type(plan.last), TorchWriter)(plan)
 
 
-class Torch(Writer):
-    """Write one plan as code for PyTorch, with a loop over epochs and batches."""
+class TorchWriter(TranslationWriter):
+    """Writes one plan as code for PyTorch, with a loop over epochs and batches."""
 
     system = "torch"
     name = "PyTorch"
@@ -149,17 +149,20 @@ class Torch(Writer):
     order_of_notes = ("data", "start", "loss", "regularizers", "schedule", "optimizer",
                       "plateau", "parts", "layers", "training", "rows")  # fmt: skip
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: TranslationPlan) -> None:
         super().__init__(plan)
         self.sequential = sequential(plan.network)
-        self.lists: dict[str, list[str]] = {}  # of parameters, by the names that they have in the code
+        self.lists: dict[str, list[str]] = {}  # lists of parameters, by their names in the code
         self.half = "0.5 * " if plan.has_half else ""
-        # CrossEntropyLoss has weights of classes, which mean the same unless something else depends on the rows.
+        # CrossEntropyLoss has class weights, which are equivalent unless something else depends on the rows.
         depends = plan.smoothing or plan.strength(L2PerRow) or not isinstance(plan.network.loss, CrossEntropy)
         self.loss_weights = None if depends else plan.class_weights
         self.weighs_rows = plan.has_weights and self.loss_weights is None
-        self.has_velocity = type(plan.last) in (ours.Momentum, ours.Nesterov)  # PyTorch's does not contain the rate
-        self.rate_is_inside = self.has_velocity and plan.has_schedule  # the code multiplies gradients by it
+        self.has_velocity = type(plan.last) in (
+            ours.Momentum,
+            ours.Nesterov,
+        )  # PyTorch's velocity does not include the learning rate
+        self.rate_is_inside = self.has_velocity and plan.has_schedule  # then the code multiplies gradients by the rate
         self.measures = ["val_loss.append(objective_of_validation())"] if plan.validation else []
         self.counts_steps = plan.has_schedule or type(plan.last) is ours.AdamEpsilonHat
         self.absorbed_decay = self.decay_of_adamw()
@@ -205,7 +208,7 @@ class Torch(Writer):
             )
         elif self.weighs_rows:
             yield (
-                'PyTorch\'s losses take no weights of rows: reduction="none" gives one loss for each row, and their '
+                'PyTorch\'s losses take no sample weights: reduction="none" gives one loss for each row, and their '
                 "mean is divided by the sum of the batch's weights, as ours is."
             )
         yield from self.notes_on_weights()
@@ -234,7 +237,7 @@ class Torch(Writer):
             yield "nn.Linear keeps W transposed, as (units, n_in)."
         else:
             yield (
-                "nn.Linear's own first weights and biases are uniform in ±1/√n_in (kaiming_uniform_ with a=√5); ours "
+                "nn.Linear's own initial weights and biases are uniform in ±1/√n_in (kaiming_uniform_ with a=√5); ours "
                 "are by default He's for the ReLU family, LeCun's for SELU, Glorot's for all others, with biases 0: "
                 "so they are drawn here."
             )
@@ -265,7 +268,7 @@ class Torch(Writer):
         return [*head, *indented([*lines, "return J"]), "", ""]
 
     def per_row(self, targets: str) -> str:
-        """Divide a sum by the rows, where PyTorch has no such mean."""
+        """Return a division by the rows for the mean of rows, which PyTorch does not have."""
         return f" / len({targets})" if self.plan.network.loss.reduction == "mean of rows" else ""
 
     def call_of_loss(self, *, one_by_one: bool = False, weighs: bool = True) -> str:
@@ -299,12 +302,12 @@ class Torch(Writer):
         else:
             yield 'reduction="sum" adds up all losses of the batch, in both: the step grows with batch_size.'
         if self.plan.has_half:
-            yield "MSELoss has no ½: with half=True it is a factor of the loss here."
+            yield "MSELoss has no factor ½: with half=True it is a factor of the loss here."
         yield from self.notes_on_no_half("MSELoss")
         if loss.target != "numbers":
             yield (
-                "The loss takes the last layer's sums and applies softmax, sigmoid or exp itself, as ours does: the "
-                "model ends without it."
+                "The loss takes the last layer's weighted sums and applies softmax, sigmoid or exp itself, as ours "
+                "does: the model ends without it."
             )
         if self.plan.smoothing:
             yield "label_smoothing is the share spread evenly over all classes, including the true one, in both."
@@ -345,7 +348,7 @@ class Torch(Writer):
         if self.l2_is_weight_decay:
             yield (
                 f"L2({lam!r}) adds lam/2 · Σ W² for weights only; weight_decay adds weight_decay · θ to the gradient "
-                f"of every parameter, biases too: so the weights are a group of their own with weight_decay={lam!r}, "
+                f"of every parameter, biases too: so the weights are a separate group with weight_decay={lam!r}, "
                 "the rest has 0."
             )
         elif lam:
@@ -357,7 +360,7 @@ class Torch(Writer):
             yield f"PyTorch has no setting for L1({lam1!r}): it is a term of the loss."
 
     def listed(self, names: Sequence[str], wanted: str = "chosen") -> str:
-        """Write parameters as an expression: all, or a list that the code gives a name."""
+        """Write parameters as an expression: all, or a named list in the code."""
         if list(names) == self.plan.trained:
             return "model.parameters()"
         places = [self.sequential.places[name] for name in names]
@@ -396,16 +399,16 @@ class Torch(Writer):
     def notes_on_optimizer(self) -> Iterator[str]:
         kind = type(self.plan.last)
         if kind in (ours.Adam, ours.AdamW):
-            yield "eps stands outside the root, beside √v̂ with its bias corrected, in both."
+            yield "eps is outside the root, added to √v̂ with bias correction, in both."
         if kind is ours.AdamEpsilonHat:
             yield (
-                "eps stands beside √v̂ with its bias corrected in PyTorch, before that here (the paper's ε̂): it is "
-                "set before every step."
+                "eps is added to √v̂ with bias correction in PyTorch, without it in AdamEpsilonHat (the paper's ε̂): it "
+                "is set before every step."
             )
         if kind is ours.RMSProp:
-            yield "RMSprop calls rho alpha (its default is 0.99, ours 0.9); eps stands outside the root, in both."
+            yield "RMSprop calls rho alpha (its default is 0.99, ours 0.9); eps is outside the root, in both."
         if kind is ours.AdaGrad:
-            yield "eps stands outside the root and the accumulator begins at 0, in both."
+            yield "eps is outside the root and the accumulator begins at 0, in both."
         if kind is ours.AdamW or self.absorbed_decay:
             yield "Decoupled decay: θ shrinks by lr · weight_decay before the step, biases too, in both."
 
@@ -449,12 +452,12 @@ class Torch(Writer):
         )
         if plateau.monitor != "loss":
             yield Difference(
-                f"OnPlateau looks at {plateau.monitor!r}, which this code does not measure: it monitors the training "
+                f"OnPlateau monitors {plateau.monitor!r}, which this code does not compute: it monitors the training "
                 "objective."
             )
         if self.has_velocity:
             yield Difference(
-                "PyTorch keeps lr outside of the velocity, ours inside: after each reduction of the rate the next "
+                "PyTorch keeps lr outside of the velocity, we inside: after each reduction of the rate the next "
                 "steps differ."
             )
 
@@ -465,7 +468,7 @@ class Torch(Writer):
         if not is_full:
             order = "torch.randperm" if plan.shuffle else "torch.arange"
             step = [f"for rows in {order}(len(inputs)).split({plan.batch_size}):", *indented(step)]
-        if plan.plateau and not is_full:  # it looks at the objective of all rows where the epoch begins
+        if plan.plateau and not is_full:  # it monitors the objective of all rows at the beginning of the epoch
             measured = ["model.eval()", "with torch.no_grad():", f"{INDENT}measured = objective(slice(None)).item()"]
             step = [*measured, "model.train()", *step]
         if plan.plateau:
@@ -528,13 +531,13 @@ class Torch(Writer):
                     yield "Frozen parameters are passed neither to the optimizer nor to the parts after Freeze."
                 case ours.Decay() if not self.absorbed_decay:
                     yield (
-                        "weight_decay goes through the gradient in every optimizer but AdamW; Decay does not: it is "
-                        "a line before the step."
+                        "weight_decay goes through the gradient in every optimizer except AdamW; Decay does not: it "
+                        "is a line before the step."
                     )
 
 
-class TorchLbfgs(Torch):
-    """Write a training by L-BFGS: one call, which computes the objective as often as it needs."""
+class TorchLbfgsWriter(TorchWriter):
+    """Writes a training by L-BFGS: one call, which evaluates the objective as often as needed."""
 
     obstacle_to_weight_decay = "torch.optim.LBFGS has no weight_decay"
 
@@ -551,8 +554,8 @@ class TorchLbfgs(Torch):
 
     def notes_on_optimizer(self) -> Iterator[str]:
         yield Difference(
-            "Ours is SciPy's L-BFGS-B, with another line search: both reach a minimum, but by different steps."
+            "Ours is SciPy's L-BFGS-B, with a different line search: both reach a minimum, but by different steps."
         )
 
 
-WRITERS: dict[type, type[Torch]] = {ours.LBFGS: TorchLbfgs}
+WRITERS: dict[type, type[TorchWriter]] = {ours.LBFGS: TorchLbfgsWriter}

@@ -1,4 +1,4 @@
-"""The result of a translation: code for another system, with notes on how its conventions differ."""
+"""The result of a translation: code for another system, with notes on different conventions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from workings.readings.translate.formatting import WIDTH
 
 
 class Difference(str):
-    """A note on something that no setting of the other system makes equal."""
+    """A note on a difference that no setting of the other system can remove."""
 
 
 @dataclass(frozen=True)
 class Translation:
-    """A network's training in another system: code that runs there, and how the conventions differ.
+    """A network's training as code for another system, with notes on different conventions.
 
     Attributes
     ----------
@@ -24,15 +24,15 @@ class Translation:
         The code alone.  It needs arrays ``X`` and ``y``, and with ``weights="given"`` a mapping ``weights``
         of names to arrays; afterwards ``model`` is the trained model.
     notes : tuple of str
-        One sentence for each difference of convention, with the equal setting.
+        One note for each difference of convention, with the equivalent setting.
     differences : tuple of str
-        Those of the notes that name what no setting makes equal; nothing where the weights stay equal.
+        The notes on differences that no setting can remove; empty if the weights stay equal.
 
     Examples
     --------
     >>> from workings import Dense, Network, SGD, SquaredError
-    >>> told = Network([Dense(1)], loss=SquaredError()).translate("torch", optimizer=SGD(0.1))
-    >>> told.is_equal, [line for line in told.code.splitlines() if line.startswith("optimizer")]
+    >>> translated = Network([Dense(1)], loss=SquaredError()).translate("torch", optimizer=SGD(0.1))
+    >>> translated.is_equal, [line for line in translated.code.splitlines() if line.startswith("optimizer")]
     (True, ['optimizer = torch.optim.SGD(model.parameters(), lr=0.1)'])
     """
 
@@ -43,7 +43,7 @@ class Translation:
 
     @property
     def is_equal(self) -> bool:
-        """Whether the same weights and orders lead to the same weights, but for rounding."""
+        """Whether the same initial weights and row orders lead to the same weights, except for rounding."""
         return not self.differences
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The contract of a translation: the questions that every system answers, and the order of the code."""
+"""The interface of translation writers: the methods that every system implements, and the order of the code."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from workings.errors import InputError
 from workings.initializers import Initializer, initializer_of
 from workings.layers import Dense, Layer
 from workings.losses import SquaredError
-from workings.readings.copying import Copied, rate_with_settings
+from workings.readings.copying import CopiedCode, rate_expression
 from workings.readings.translate.formatting import INDENT
-from workings.readings.translate.plan import Plan
+from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Difference, Translation
 
-SMALL_EPS = 1e-10  # so small that it does not matter where it stands
+SMALL_EPS = 1e-10  # so small that its position in the formula does not matter
 
 
-class Writer(ABC):
-    """Write one plan as code for one system.
+class TranslationWriter(ABC):
+    """Writes one plan as code for one system.
 
-    Each question has two methods.  The first gives code, in the form that the system has for it: lines, terms of the
-    objective, modules, or arguments of a call.  The second, ``notes_on_…``, yields sentences about conventions that
-    differ; a ``Difference`` where no setting is equal.  Neither changes the plan.
+    Each topic has two methods.  The first returns code, in the form that the system needs: lines, terms of the
+    objective, modules, or arguments of a call.  The second, ``notes_on_…``, yields notes on different conventions; a
+    ``Difference`` if no setting is equal.  Neither changes the plan.
     """
 
     system: ClassVar[str]  # as in ``net.translate(system)``
-    name: ClassVar[str]  # as its authors write it
+    name: ClassVar[str]  # the system's name in texts
     generator: ClassVar[str]  # what draws orders and dropout masks
-    order_of_notes: ClassVar[tuple[str, ...]]  # the questions, in the order of the system's code
+    order_of_notes: ClassVar[tuple[str, ...]]  # the topics, in the order of the system's code
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: TranslationPlan) -> None:
         self.plan = plan
         self.weighs_rows = plan.has_weights  # whether the code has one weight for each row
         self.has_zero_weights = plan.sample_weight or not all(plan.label_weights.values())
         self.mean_over = "rows" if plan.network.loss.target == "classes" else "rows and outputs"
 
     def translation(self) -> Translation:
-        """Write the code and the notes; a note is given once."""
+        """Write the code and the notes, without duplicates."""
         code = [*self.imports(), *self.given(), *self.data(), *self.model(), *self.start(), *self.training()]
         found = [note for question in self.order_of_notes for note in getattr(self, f"notes_on_{question}")()]
         notes = tuple(dict.fromkeys(found))
         differences = tuple(str(note) for note in notes if isinstance(note, Difference))
         return Translation(self.system, "\n".join(code) + "\n", tuple(map(str, notes)), differences)
 
-    # -- the questions: code ---------------------------------------------------------------
+    # -- topics: code ---------------------------------------------------------------
 
     @abstractmethod
     def imports(self) -> list[str]:
@@ -57,11 +57,11 @@ class Writer(ABC):
 
     @abstractmethod
     def model(self) -> list[str]:
-        """Make the model of its layers."""
+        """Build the model from its layers."""
 
     @abstractmethod
     def start(self) -> list[str]:
-        """Set the first weights."""
+        """Set the initial weights."""
 
     @abstractmethod
     def training(self) -> list[str]:
@@ -89,21 +89,21 @@ class Writer(ABC):
 
     @abstractmethod
     def plateau(self) -> list[str]:
-        """Write a learning rate that waits for a plateau of the loss."""
+        """Write a learning rate schedule that reduces on a plateau of the loss."""
 
     @abstractmethod
     def parts(self) -> list[str]:
-        """Write the parts in front of the optimizer: clipping, weight decay, freezing."""
+        """Write the parts before the optimizer: clipping, weight decay, freezing."""
 
-    # -- the questions: notes --------------------------------------------------------------
+    # -- topics: notes --------------------------------------------------------------
 
     @abstractmethod
     def notes_on_data(self) -> Iterator[str]:
-        """Yield what targets and data types are."""
+        """Yield the conventions of targets and data types."""
 
     @abstractmethod
     def notes_on_rows(self) -> Iterator[str]:
-        """Yield what becomes of row weights, class weights and validation rows."""
+        """Yield how row weights, class weights and validation rows are translated."""
 
     @abstractmethod
     def notes_on_layers(self) -> Iterator[str]:
@@ -111,7 +111,7 @@ class Writer(ABC):
 
     @abstractmethod
     def notes_on_start(self) -> Iterator[str]:
-        """Yield how first weights are drawn or set."""
+        """Yield how initial weights are drawn or set."""
 
     @abstractmethod
     def notes_on_loss(self) -> Iterator[str]:
@@ -119,7 +119,7 @@ class Writer(ABC):
 
     @abstractmethod
     def notes_on_regularizers(self) -> Iterator[str]:
-        """Yield what becomes of the regularizers."""
+        """Yield how the regularizers are translated."""
 
     @abstractmethod
     def notes_on_optimizer(self) -> Iterator[str]:
@@ -135,33 +135,33 @@ class Writer(ABC):
 
     @abstractmethod
     def notes_on_parts(self) -> Iterator[str]:
-        """Yield what becomes of clipping, weight decay and freezing."""
+        """Yield how clipping, weight decay and freezing are translated."""
 
     def notes_on_training(self) -> Iterator[str]:
-        """Yield where the orders of the rows come from."""
+        """Yield which generator draws the row orders."""
         if self.plan.shuffles:
             yield f"Row orders are drawn from {self.generator}; with shuffle=False the rows keep their order."
 
-    # -- what is alike in several systems ----------------------------------------------------
+    # -- shared by several systems ----------------------------------------------------
 
     def counterpart(self, kind: object, table: Mapping[type, Callable[..., Any]], what: str) -> Any:
-        """Look up what the system has for one of our things, by its type.
+        """Look up the system's counterpart of an object by its type.
 
         Raises
         ------
         InputError
-            If it has no counterpart there.
+            If it has no counterpart.
         """
         if type(kind) not in table:
-            raise InputError(f"{self.name} has no counterpart of {what} {kind!r}: it cannot be translated.")
+            raise InputError(f"{self.name} has no counterpart for {what} {kind!r}: it cannot be translated.")
         return table[type(kind)](kind)
 
     def initializer(self, initializer: Initializer, table: Mapping[type, Callable[..., Any]]) -> str:
         """Look up the system's initializer."""
-        return str(self.counterpart(initializer, table, 'the first values (give weights="given" instead)'))
+        return str(self.counterpart(initializer, table, 'the initializer (use weights="given" instead)'))
 
     def given(self) -> list[str]:
-        """Say in comments what the code is given, and convert the inputs."""
+        """Describe the inputs of the code in comments, and convert them."""
         network, plan = self.plan.network, self.plan
         n_out = network.targets.n_out
         shape = "(n,)" if network.targets.has_labels or n_out == 1 else f"(n, {n_out})"
@@ -172,7 +172,7 @@ class Writer(ABC):
         if plan.sample_weight:
             lines += ["# and sample_weight of shape (n,)."]
         if plan.validation:
-            lines += ["# and X_val and y_val, to measure on."]
+            lines += ["# and X_val and y_val for validation."]
         names = ["X", "X_val"] if plan.validation else ["X"]
         return [*lines, *(f"{name} = np.asarray({name}, dtype=np.{network.dtype})" for name in names)]
 
@@ -194,20 +194,20 @@ class Writer(ABC):
         return [*lines, f"sample_weight = by_class{' * sample_weight' if plan.sample_weight else ''}"]
 
     def without_zero_weights(self) -> list[str]:
-        """Leave out rows of weight 0, as we do, so that batches are the same."""
+        """Remove rows of weight 0, as we do, so that the batches are the same."""
         if not self.weighs_rows or not self.has_zero_weights:
             return []
         return ["kept = sample_weight > 0", "X, y, sample_weight = X[kept], np.asarray(y)[kept], sample_weight[kept]"]
 
     def notes_on_weights(self) -> Iterator[str]:
-        """Yield what is the same in every system about weights."""
+        """Yield notes on weights that hold for every system."""
         if self.has_zero_weights:
             yield "Rows of weight 0 are removed before batches are made, as ours are."
         if self.plan.class_weight == "balanced":
             yield '"balanced" gives each class the weight rows / (classes · rows of the class), in both.'
 
     def class_numbers(self) -> list[str]:
-        """Convert labels to class numbers from 0; nothing where targets are not labels."""
+        """Convert labels to class numbers from 0; empty if targets are not labels."""
         network, plan = self.plan.network, self.plan
         if not network.targets.has_labels:
             return []
@@ -223,34 +223,34 @@ class Writer(ABC):
         return [f"{name} = np.searchsorted({labels!r}, {name})" for name in names]
 
     def rate_function(self) -> list[str]:
-        """Write the schedule as a function ``rate(t)`` of the step, from its own source."""
+        """Write the schedule as a function ``rate(t)`` of the step, from its source."""
         if not self.plan.has_schedule:
             return []
-        copied = Copied()
-        returned = rate_with_settings(self.plan.schedule, copied, "t")
+        copied = CopiedCode()
+        returned = rate_expression(self.plan.schedule, copied, "t")
         lines = [*copied.constants.values()]
         lines += [line for text in copied.functions.values() for line in (*text.splitlines(), "", "")]
         lines += ["def rate(t):  # the learning rate of each step, counted from 0", f"{INDENT}return {returned}"]
         return [*lines, "", ""]
 
     def imports_of_schedule(self) -> list[str]:
-        """Import what the schedule needs."""
+        """Write the imports that the schedule needs."""
         return ["import math", ""] if "math." in "".join(self.rate_function()) else []
 
     def notes_on_no_half(self, name: str) -> Iterator[str]:
         """Yield that neither loss has a factor ½."""
         if isinstance(self.plan.network.loss, SquaredError) and not self.plan.has_half:
-            yield f"{name} has no ½, as ours has none without half=True."
+            yield f"{name} has no factor ½, like ours without half=True."
 
     def notes_on_dropout(self, rate: float) -> Iterator[str]:
-        """Yield what the rate of dropout means, and where its masks come from."""
-        yield "Dropout's rate is the share of units that are dropped, and the others are scaled up, in both."
+        """Yield the meaning of the dropout rate, and which generator draws the masks."""
+        yield "Dropout's rate is the share of dropped units, and the others are scaled up, in both."
         if rate:
             yield Difference(f"Dropout masks are drawn from {self.generator}.")
 
 
 def initializers_of(layer: Layer) -> list[tuple[str, Initializer]]:
-    """Return each parameter of a Dense layer with its initializer; nothing for other layers."""
+    """Return each parameter of a Dense layer with its initializer; empty for other layers."""
     if not isinstance(layer, Dense):
         return []
     weights = [("W", initializer_of(layer.weights, layer.bend.initializer))]
