@@ -146,7 +146,7 @@ def test_the_doctor_of_an_experiment_a_table_and_a_model(command, tmp_path):
     assert "constant-column" in done.stdout  # its third input is always 1
     done = command("doctor", FLOWERS, "--target", "species", "--epochs", "60")
     assert done.exit_code == 0, done.output
-    assert "Nothing is wrong" in done.stdout
+    assert "No problem found" in done.stdout
     model = tanh_network().save("moons.safetensors")
     assert "rows drawn at random" in command("doctor", model).stdout
 

@@ -13,7 +13,7 @@ import numpy as np
 from workings import files, plots
 from workings.activations import activation_named
 from workings.checks.doctor import diagnose_alone
-from workings.checks.findings import Diagnosis, found
+from workings.checks.findings import Diagnosis, make_finding
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan
 from workings.errors import FileError, InputError
@@ -254,7 +254,7 @@ def examine(trained: Fitted, terms: TableTerms) -> Diagnosis:
     constant = [name for name, values in columns if name in numbers and not values.any()]
     if not constant:
         return diagnosis
-    named = found(
+    named = make_finding(
         "constant-column", f"{', '.join(constant)}: the same number in every row.", terms.command(drop=constant)
     )
     return Diagnosis((*diagnosis.findings, named), diagnosis.looked_at)
