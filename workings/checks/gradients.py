@@ -333,7 +333,7 @@ def explain_common_factor(wrong: list[ParameterCheck], regularized: set[str], n:
     first = ratios[0]
     if first is None or any(ratio is None or abs(ratio - first) > 1e-3 * max(abs(first), 1e-3) for ratio in ratios):
         return []
-    factor = f"the gradient is {first:.4g} times the finite difference"
+    factor = f"the gradient is {first:.4g} times the derivative"
     return [f"{names_of(judged)}: {factor}: {explain_factor(first, n, n_out)}."]
 
 

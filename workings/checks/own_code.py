@@ -83,7 +83,7 @@ def check_my_gradients(
                 worst entry W[1, 0]: gradient 21, finite difference 7
     b             6.6e-01  WRONG
                 worst entry b[0]: gradient 13, finite difference 4.33333
-    W, b: the gradient is 3 times the finite difference: a sum where a mean was meant: divide by the number of rows.
+    W, b: the gradient is 3 times the derivative: a sum where a mean was meant: divide by the number of rows.
     """
     values = as_float64_arrays(parameters)
     data = floats_as_float64(X), floats_as_float64(y)

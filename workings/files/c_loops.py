@@ -307,7 +307,7 @@ class Scalar:
     def __init__(self, loops: Loops, name: str, function: Any) -> None:
         self.loops = loops
         self.functions: dict[str, Any] = {}
-        source = Entrywise(name, function, lambda value: repr(float(value)), self.called, "C").written()
+        source = Entrywise(name, function, lambda value: repr(float(value)), self.called, "C").source()
         self.tree = ast.parse(source).body[0]
         assert isinstance(self.tree, ast.FunctionDef)
         self.locals: dict[str, str] = {}
