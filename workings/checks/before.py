@@ -1,8 +1,8 @@
 """Checks before training: whether the network is built so that it can learn.
 
 They read the layers, and the initial parameters through the trace of one step: does the signal reach the output, and
-the gradient the first layer?  The last check trains the network to overfit ten rows.  Each threshold stands beside its
-source.
+the gradient the first layer?  The last check trains the network to overfit ten rows.  Comments give the source of each
+threshold.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def sharpness(network: Model, X: Array, y: Array, rounds: int = 60, *, sample_we
 
 
 def gradient_at(network: Model, theta: Array, X: Array, y: Array, w: Array | None = None) -> Array:
-    """Return the gradient of all parameters as one vector, at given parameters; they replace those of the network."""
+    """Return the gradient of all parameters as one vector, at other parameters, which it writes into the network."""
     network.theta[...] = theta
     trace = network.trace(X, y, w)
     return np.concatenate([np.ravel(trace[f"d{name}"]) for name in network.parameters])

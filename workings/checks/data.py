@@ -1,6 +1,6 @@
 """Checks of the data: scales, constant columns, class balance, the order of the rows, and whether X predicts y.
 
-They need no trained network.  Each threshold stands beside its source.
+They need no trained network.  Comments give the source of each threshold.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Checks of a training: whether the objective falls, how it falls, and which learning rate would be better.
 
 They read the history.  Where it is not enough, they train copies of the network from its initial parameters (trials).
-Each threshold stands beside its source.
+Comments give the source of each threshold.
 """
 
 from __future__ import annotations
