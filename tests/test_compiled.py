@@ -57,7 +57,7 @@ from workings.datasets import moons
 from workings.engines.choice import choose
 from workings.engines.compiled import native
 from workings.engines.compiled.codegen import FAST
-from workings.engines.compiled.engine import CompiledEngine, call_to_be_left, is_installed
+from workings.engines.compiled.engine import CompiledEngine, call_interruptibly, is_installed
 from workings.errors import NotCompilableError
 from workings.losses import LOSSES
 from workings.metrics import accuracy, r2
@@ -689,9 +689,9 @@ def test_auto_is_a_pure_function_of_the_problem() -> None:
     few = choose("auto", program, values, 200, 100)
     assert few == choose("auto", program, values, 200, 100)
     assert few[0] == "reference"
-    assert "100 steps of 200 rows are too little work" in few[1]
+    assert "compiling does not pay off for 100 steps of 200 rows" in few[1]
     assert choose("auto", program, values, 200, 10**6)[0] == "compiled"
-    assert choose("reference", program, values, 200, 10**6) == ("reference", "as asked")
+    assert choose("reference", program, values, 200, 10**6) == ("reference", "as requested")
 
 
 @needs_machine_code
@@ -806,7 +806,7 @@ def test_what_a_call_raises_in_its_thread_is_raised() -> None:
         raise FloatingPointError("in the thread")
 
     with pytest.raises(FloatingPointError, match="in the thread"):
-        call_to_be_left(call, np.zeros(1, np.int64), [])
+        call_interruptibly(call, np.zeros(1, np.int64), [])
 
 
 # -- elementary functions ----------------------------------------------------------------------

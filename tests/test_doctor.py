@@ -109,13 +109,13 @@ def counts() -> tuple[np.ndarray, np.ndarray]:
 def test_of_healthy_networks_it_says_that_nothing_is_wrong(data, layers, loss, settings):
     network = Network(layers, loss=loss, seed=7)
     before = network.build(2).theta.copy()
-    assert str(network.diagnose(*data, optimizer=settings["optimizer"])).startswith("Nothing is wrong. Looked at: ")
+    assert str(network.diagnose(*data, optimizer=settings["optimizer"])).startswith("No problem found. Checked: ")
     assert (network.theta == before).all()
     history = network.fit(*data, **{"batch_size": None, **settings})
     after, state = network.theta.copy(), str(network.rng.bit_generator.state)
     diagnosis = network.diagnose(*data, history)
     assert diagnosis.names == ()
-    assert "Nothing is wrong" in str(diagnosis)
+    assert "No problem found" in str(diagnosis)
     assert "ten rows" in str(diagnosis)
     assert (network.theta == after).all()
     assert str(network.rng.bit_generator.state) == state
@@ -224,8 +224,8 @@ def test_of_few_rows_it_says_that_they_can_tell_little():
     X, y = moons()
     network = Network([Dense(4, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
     network.fit(X, y, optimizer=SGD(0.5), epochs=20)
-    assert "of 1 row, which can tell little" in str(network.diagnose(X[:1], y[:1]))
-    assert "can tell little" not in str(network.diagnose(X, y))
+    assert "only 1 row, too few for reliable checks" in str(network.diagnose(X[:1], y[:1]))
+    assert "too few for reliable checks" not in str(network.diagnose(X, y))
 
 
 def test_a_second_fit_is_not_taken_for_a_beginning():
@@ -347,10 +347,10 @@ def test_what_is_no_history_of_this_network_is_refused():
     X, y = moons()
     history = small().fit(X, y, optimizer=SGD(0.1), epochs=2)
     for wrong in ("h", [0.7, 0.6], {"loss": 0.7}):
-        with pytest.raises(InputError, match="history must be what fit gave, or a dict of lists, not"):
+        with pytest.raises(InputError, match="history must be the history that fit returned, or a dict of lists, not"):
             small().diagnose(X, y, wrong)
     other = Network([Dense(9, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
-    with pytest.raises(InputError, match=r"of another network: it began with W1 \(2, 8\).* has W1 \(2, 9\)"):
+    with pytest.raises(InputError, match=r"another network: that one started with W1 \(2, 8\).* has W1 \(2, 9\)"):
         other.diagnose(X, y, history)
 
 

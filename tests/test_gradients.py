@@ -251,7 +251,7 @@ def test_a_corner_raises_no_alarm(name):
 def test_the_report_counts_the_entries_on_a_corner():
     report = CORNERS["relu at 0"].check_gradients(X, np.ones(ROWS))
     assert [(check.name, check.corners) for check in report.checks if check.corners] == [("W1", 12), ("b1", 4)]
-    assert "(4 entries on a corner, where any slope between is right)" in str(report)
+    assert "(4 entries at a kink, where any subgradient is right)" in str(report)
 
 
 def test_a_mistake_on_a_corner_is_found_all_the_same():

@@ -28,8 +28,8 @@ def computed(
 ) -> Any:
     """The product by the threads."""
     C, (m, k, n) = C.copy(), shape
-    with team.Team(C.dtype, m * k * n) as (board, rooms):
-        work_sharing.product(board, rooms, A, flip_a, B, flip_b, C, m, k, n, scale, adds)
+    with team.Team(C.dtype, m * k * n) as (state, workspaces):
+        work_sharing.product(state, workspaces, A, flip_a, B, flip_b, C, m, k, n, scale, adds)
     return C
 
 
@@ -70,18 +70,18 @@ def test_threads_leave_the_same_bits(
 
 
 def test_helpers_take_part() -> None:
-    """A product is posted, and only a helper takes its jobs."""
+    """A helper alone computes a product."""
     crew = team.Team("float64", 10**9)
-    board, rooms = crew.board, crew.rooms
+    state, workspaces = crew.state, crew.workspaces
     A, B, C = numbers((90, 80), False, "float64", 0), numbers((80, 70), False, "float64", 1), np.zeros((90, 70))
     at = [(array.ctypes.data, array.strides[0] // 8) for array in (A, B, C)]
     description = [*at[0], 0, *at[1], 0, *at[2], 90, 70, 80, 0, 1]
-    board[team.DESCRIPTION : team.DESCRIPTION + len(description)] = description
-    board[[team.POSTED, team.TICKETS, team.IS_OPEN]], rooms[0, -1] = (3, 3 * work_sharing.JOBS, 1), 1.0
-    given = np.array([board.ctypes.data, 0])
+    state[team.PRODUCT : team.PRODUCT + len(description)] = description
+    state[[team.JOB_COUNT, team.TICKETS, team.IS_OPEN]], workspaces[0, -1] = (3, 3 * work_sharing.MOST_JOBS, 1), 1.0
+    arguments = np.array([state.ctypes.data, 0])
     help_out = native.FUNCTION(native.address(crew.source, "help_out"))
-    help_out(given.ctypes.data)  # returns when it has waited for more in vain
-    assert board[team.DONE] == 3
+    help_out(arguments.ctypes.data)  # returns when it has waited for more in vain
+    assert state[team.JOBS_DONE] == 3
     np.testing.assert_allclose(C, A @ B, rtol=1e-12)
 
 

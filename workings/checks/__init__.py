@@ -1,1 +1,1 @@
-"""Checks: ways to doubt a network."""
+"""Checks of gradients, data, networks and trainings; the doctor runs them and suggests changes."""

@@ -1,8 +1,7 @@
-"""Advice: how a change is written so that whoever asked can run it as it stands.
+"""The code of the doctor's suggested changes, complete with its imports, in the terms of the interface in use.
 
-The doctor's changes are code for a network that is called ``net``.  Who brought an estimator or a table knows no such
-name: their doors hand in ``Terms``, which say the same changes as parameters or options.  Whatever the terms, code
-brings the imports that it needs.
+By default, a change is code for a network with the name ``net``.  Users of an estimator or of the command line have no
+such object.  Their interfaces pass ``Terms``, which express the same changes as parameters or options.
 """
 
 from __future__ import annotations
@@ -16,32 +15,35 @@ from workings import layers, losses, optimizers, regularizers, schedules
 from workings.model.model import Model
 from workings.training import callbacks, early_stopping
 
-MODULES: dict[str, tuple[ModuleType, ...]] = {  # by what people import their classes from
+MODULES: dict[str, tuple[ModuleType, ...]] = {  # the path from which users import -> the modules of the classes
     "workings": (callbacks, early_stopping, layers, losses, optimizers, regularizers),
     "workings.schedules": (schedules,),
 }
-ABOVE = {"workings": ("Network",), "workings.schedules": ()}  # classes of modules that this one does not import
+ABOVE = {
+    "workings": ("Network",),
+    "workings.schedules": (),
+}  # classes of higher levels, which this module cannot import
 
 
 class Terms(Protocol):
-    """How the changes of a training and of a network are said by those who did not call ``Network.fit``."""
+    """How an interface other than ``Network`` expresses changes of a training and of a network."""
 
-    opening: str  # code that makes ``net`` of what they have; empty where there is none
+    opening: str  # code that assigns ``net``; empty if the interface has none
 
     def trained(self, changed: Mapping[str, Any]) -> str:
-        """The same training with other settings of ``fit``."""
+        """Return code for the same training with other settings of ``fit``."""
 
     def gone_on(self, epochs: int) -> str:
-        """So many epochs more."""
+        """Return code for a number of further epochs."""
 
     def made(self, network: Model, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
-        """The network with other layers and regularizers; None where these terms have no words for it."""
+        """Return code for the network with other layers and regularizers; None if the interface has no such option."""
 
 
 def with_imports(code: str, opening: str = "") -> str:
-    """Code with what it needs in front; what is no Python, such as a command line, stays as it is.
+    """Return code with the imports that it needs; text that is not Python, such as a command, is left as it is.
 
-    ``opening`` says what ``net`` is (and ``X`` and ``y``), for those who have nothing of that name.
+    ``opening`` is code that assigns ``net`` (and ``X`` and ``y``), for interfaces without these names.
 
     >>> print(with_imports("net = Network([Dense(2)], loss=CrossEntropy())"))
     from workings import CrossEntropy, Dense, Network
@@ -54,19 +56,21 @@ def with_imports(code: str, opening: str = "") -> str:
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     lines = ["import numpy as np"] if "np" in used else []
     for path, modules in MODULES.items():
-        needed = sorted(name for name in used if name in ABOVE[path] or any(is_of(name, module) for module in modules))
+        needed = sorted(
+            name for name in used if name in ABOVE[path] or any(defines(module, name) for module in modules)
+        )
         lines += [f"from {path} import {', '.join(needed)}"] if needed else []
-    lines += [opening] if used & names_made(opening) else []
+    lines += [opening] if used & assigned_names(opening) else []
     return "\n".join([*lines, code])
 
 
-def names_made(code: str) -> set[str]:
-    """The names that code makes."""
-    return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)
-            and isinstance(node.ctx, ast.Store)}  # fmt: skip
+def assigned_names(code: str) -> set[str]:
+    """Return the names that code assigns."""
+    names = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
 
 
-def is_of(name: str, module: ModuleType) -> bool:
-    """Whether a module makes a class of this name."""
-    found = getattr(module, name, None)
-    return isinstance(found, type) and found.__module__ == module.__name__
+def defines(module: ModuleType, name: str) -> bool:
+    """Whether a module defines a class of this name."""
+    value = getattr(module, name, None)
+    return isinstance(value, type) and value.__module__ == module.__name__

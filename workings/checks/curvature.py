@@ -1,8 +1,8 @@
-"""The curvature of the objective: how sharp is the valley that training has come to?
+"""The sharpness of the objective: its largest curvature, the largest eigenvalue of its Hessian.
 
-Gradient descent with a learning rate lr is stable only where the largest curvature is below 2 / lr, and full-batch
-training tends to go just there (Cohen et al. 2021, "Gradient descent on neural networks typically occurs at
-the edge of stability").  The curvature is measured with the program's own gradients.
+Gradient descent with a learning rate lr is stable only where the sharpness is below 2 / lr, and full-batch training
+tends to reach this limit (Cohen et al. 2021, "Gradient descent on neural networks typically occurs at the edge of
+stability").  The curvature is computed from the gradients of the program.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from workings.training.recorders import restored
 
 
 def sharpness(network: Model, X: Array, y: Array, rounds: int = 60, *, sample_weight: Array | None = None) -> float:
-    """The largest curvature of the objective: power iteration on differences of gradients.
+    """Compute the largest curvature of the objective, by power iteration on differences of gradients.
 
     Parameters
     ----------
     network : Model
-        Left as it is.
+        It is not changed.
     X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
         The rows of the objective.
     rounds : int
-        How often the direction is improved.
+        Number of power iterations.
     sample_weight : array of shape (n,) or None
-        How much each row counts.
+        The weight of each row.
 
     Returns
     -------
     float
-        The eigenvalue of largest size of the objective's second derivatives.
+        The eigenvalue of the Hessian with the largest absolute value.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def sharpness(network: Model, X: Array, y: Array, rounds: int = 60, *, sample_we
 
 
 def gradient_at(network: Model, theta: Array, X: Array, y: Array, w: Array | None = None) -> Array:
-    """The whole gradient as one vector, at other parameters."""
+    """Return the gradient of all parameters as one vector, at other parameters, which it writes into the network."""
     network.theta[...] = theta
     trace = network.trace(X, y, w)
     return np.concatenate([np.ravel(trace[f"d{name}"]) for name in network.parameters])

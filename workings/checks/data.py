@@ -1,6 +1,6 @@
-"""What the data say before any training: scales, constant columns, classes, and whether X has to do with y.
+"""Checks of the data: scales, constant columns, class balance, the order of the rows, and whether X predicts y.
 
-These checks look at no network; where a threshold decides, its source stands beside it.
+They need no trained network.  Comments give the source of each threshold.
 """
 
 from __future__ import annotations
@@ -10,103 +10,104 @@ from collections.abc import Iterator
 import numpy as np
 
 from workings.checks.evidence import Case, label_numbers, rms
-from workings.checks.findings import Finding, found
+from workings.checks.findings import Finding, make_finding
 from workings.support.arrays import Array
 from workings.tables.columns import standardized
 
-# LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp", section 4.3: inputs of mean 0 and about the same spread.
-# Pixels from 0 to 16 have a root mean square of 6 to 12 and do train, so that the limit lies above them.
+# LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp", section 4.3: inputs of mean 0 and about equal variance.
+# Pixels from 0 to 16 have a root mean square of 6 to 12 and train well, so the limit lies above that.
 LARGEST_INPUT = 15.0  # root mean square of a column
 SMALLEST_INPUT = 0.01  # of the largest column
 LARGEST_TARGET = 10.0  # root mean square of the targets; standardized ones have 1
-UNEVEN = 100.0  # the largest column's spread by the middle one's
+UNEVEN = 100.0  # the largest standard deviation of a column divided by the median of all columns
 # Google, "Machine Learning Crash Course", "Imbalanced datasets": a minority of 1 to 20 % is a moderate imbalance.
-IMBALANCE = 10.0  # rows of the most frequent class by those of the rarest
-FEWEST_NEIGHBOURS = 60  # rows below which neighbours say nothing
+IMBALANCE = 10.0  # rows of the most frequent class divided by those of the rarest
+FEWEST_NEIGHBOURS = 60  # with fewer rows, the neighbours are not compared
 MOST_NEIGHBOURS = 600  # rows that are compared with each other
-CHANCE = 2.33  # standard errors above chance: one in a hundred exceeds them by chance alone (normal quantile 0.99)
+CHANCE = 2.33  # standard errors above chance that random targets exceed once in a hundred (normal quantile 0.99)
 
 
 def check_data(case: Case) -> Iterator[Finding]:
-    """Everything that can be said of X and y."""
-    yield from check_scale(case)
-    yield from check_constant(case)
-    yield from check_targets(case)
-    yield from check_balance(case)
-    yield from check_order(case)
+    """Check X and y."""
+    yield from check_input_scale(case)
+    yield from check_constant_columns(case)
+    yield from check_target_scale(case)
+    yield from check_class_balance(case)
+    yield from check_row_order(case)
     yield from check_neighbours(case)
 
 
 STANDARDIZE = (
     "from workings.tables.columns import standard\n"
     "mean, spread = X.mean(axis=0), X.std(axis=0) + 1e-12\n"
-    "X = standard(X, mean, spread)  # and so for validation and new rows"
+    "X = standard(X, mean, spread)  # likewise for validation and new rows"
 )
 
 
-def check_scale(case: Case) -> Iterator[Finding]:
-    """Are the inputs near 0 and 1, and the columns alike?"""
+def check_input_scale(case: Case) -> Iterator[Finding]:
+    """Check that the inputs have about mean 0 and standard deviation 1, and that the columns are on one scale."""
     X = case.X.astype(np.float64)
     size, spread = rms(X, axis=0), X.std(axis=0)
     varied = spread[spread > 0]
     column = int(size.argmax())
     if len(varied) and spread[column] > 0 and size[column] > LARGEST_INPUT:
-        yield found(
+        yield make_finding(
             "unscaled-inputs",
             f"column {column} of X has mean {X[:, column].mean():.4g} and standard deviation {spread[column]:.4g}; "
-            f"0 and 1 would be best, and a root mean square up to {LARGEST_INPUT:g} passes.",
+            f"0 and 1 would be best, and a root mean square up to {LARGEST_INPUT:g} is accepted.",
             STANDARDIZE,
         )
     elif len(varied) and varied.max() > UNEVEN * np.median(varied):
-        yield found(
+        yield make_finding(
             "unscaled-inputs",
-            f"column {int(spread.argmax())} of X spreads by {varied.max():.4g}, the middle column by "
-            f"{np.median(varied):.4g}: {varied.max() / np.median(varied):,.0f} times as much.",
+            f"column {int(spread.argmax())} of X has standard deviation {varied.max():.4g}, the median column "
+            f"{np.median(varied):.4g}: a factor of {varied.max() / np.median(varied):,.0f}.",
             STANDARDIZE,
         )
     elif len(varied) and size.max() < SMALLEST_INPUT:
-        yield found("unscaled-inputs", f"no column of X has a root mean square above {size.max():.3g}.", STANDARDIZE)
+        measured = f"no column of X has a root mean square above {size.max():.3g}."
+        yield make_finding("unscaled-inputs", measured, STANDARDIZE)
 
 
-def check_constant(case: Case) -> Iterator[Finding]:
-    """Is there a column that never changes?  Columns of zeros, as borders of pictures are, can do no harm."""
+def check_constant_columns(case: Case) -> Iterator[Finding]:
+    """Check for columns that never change; columns of zeros, such as the borders of images, are harmless."""
     constant = np.flatnonzero((np.ptp(case.X, axis=0) == 0) & (case.X[0] != 0))
     if len(constant) and len(case.X) > 1:
         shown = ", ".join(map(str, constant[:5])) + (", …" if len(constant) > 5 else "")
-        yield found(
-            "constant-column",
-            f"column {constant[0]} of X is {case.X[0, constant[0]]:.4g} in all {len(case.X):,} rows."
+        first = f"{case.X[0, constant[0]]:.4g} in all {len(case.X):,} rows"
+        measured = (
+            f"column {constant[0]} of X is {first}."
             if len(constant) == 1
             else f"{len(constant)} of {case.X.shape[1]} columns of X never change (column {shown}; "
-            f"column {constant[0]} is {case.X[0, constant[0]]:.4g} in all {len(case.X):,} rows).",
-            "X = X[:, X.std(axis=0) > 0]",
+            f"column {constant[0]} is {first})."
         )
+        yield make_finding("constant-column", measured, "X = X[:, X.std(axis=0) > 0]")
 
 
-def check_targets(case: Case) -> Iterator[Finding]:
-    """Are targets that are numbers near 0 and 1?"""
+def check_target_scale(case: Case) -> Iterator[Finding]:
+    """Check that numeric targets have about mean 0 and standard deviation 1."""
     if case.network.loss.target != "numbers":
         return
     y = case.y.astype(np.float64)
     size = float(rms(y))
     if size > LARGEST_TARGET:
-        yield found(
+        yield make_finding(
             "unscaled-targets",
             f"the targets have mean {y.mean():.4g} and standard deviation {y.std():.4g}; 0 and 1 would be best.",
             "from workings.tables.columns import original, standard\n"
             "mean_y, spread_y = y.mean(axis=0), y.std(axis=0) + 1e-12\n"
-            "y = standard(y, mean_y, spread_y)  # validation too; back with original(predicted, mean_y, spread_y)",
+            "y = standard(y, mean_y, spread_y)  # validation too; undo with original(predicted, mean_y, spread_y)",
         )
 
 
-def check_balance(case: Case) -> Iterator[Finding]:
-    """Are the classes about equally frequent?"""
+def check_class_balance(case: Case) -> Iterator[Finding]:
+    """Check that the classes are about equally frequent."""
     if not one_label_each(case) or case.is_weighted:
         return
     counts = np.bincount(label_numbers(case.y), minlength=max(case.y.shape[1], 2))
     counts = counts[counts > 0]
     if len(counts) > 1 and counts.max() > IMBALANCE * counts.min():
-        yield found(
+        yield make_finding(
             "class-imbalance",
             f"the most frequent class has {counts.max():,} rows, the rarest {counts.min():,}.",
             case.fit_code(class_weight="balanced"),
@@ -118,8 +119,8 @@ def one_label_each(case: Case) -> bool:
     return case.has_labels and not (case.network.loss.target == "labels" and case.y.shape[1] > 1)
 
 
-def check_order(case: Case) -> Iterator[Finding]:
-    """Do the rows come class by class, and are they not shuffled?"""
+def check_row_order(case: Case) -> Iterator[Finding]:
+    """Check whether the rows are sorted by class and not shuffled."""
     if case.settings.get("shuffle", True) or case.is_full_batch or not one_label_each(case):
         return
     labels = label_numbers(case.y)
@@ -127,19 +128,19 @@ def check_order(case: Case) -> Iterator[Finding]:
     shares = np.bincount(labels) / len(labels)
     expected = (1 - (shares**2).sum()) * (len(labels) - 1)
     if changes < expected / 10:
-        yield found(
+        yield make_finding(
             "sorted-rows",
-            f"from row to row the class changes {changes} times, where rows in a random order would give about "
-            f"{expected:,.0f}; and shuffle is False.",
+            f"from row to row the class changes {changes} times; in random order it would change about "
+            f"{expected:,.0f} times. shuffle is False.",
             case.fit_code(shuffle=True),
         )
 
 
 def check_neighbours(case: Case) -> Iterator[Finding]:
-    """Are the targets of rows that are alike more alike than chance makes them?
+    """Check whether similar rows have similar targets, more than by chance.
 
-    The nearest neighbour of a row knows something of its target wherever X does (Cover & Hart 1967: with many rows
-    it errs at most twice as often as the best that can be done).
+    If X predicts y, the target of a row's nearest neighbour does so, too (Cover & Hart 1967: with many rows, its error
+    rate is at most twice the lowest possible one).
     """
     if case.is_constant or len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not one_label_each(case)):
         return
@@ -154,18 +155,18 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
         related = agree > chance + CHANCE * error
     else:
         agree = float(np.mean([correlation(column, column[nearest]) for column in y.T.astype(np.float64)]))
-        measured = f"the targets of nearest rows have a correlation of {agree:.3f}; chance gives 0"
+        measured = f"the targets of rows and their nearest rows have a correlation of {agree:.3f}; chance gives 0"
         related = agree > CHANCE / np.sqrt(len(y))
     if not related:
-        yield found(
+        yield make_finding(
             "unrelated-labels",
             f"{measured} ({len(y):,} rows).",
-            "print(X[:5], y[:5])  # do these rows belong together? Load X and y anew, and shuffle both with one order",
+            "print(X[:5], y[:5])  # do they belong together? Reload X and y; shuffle both with the same permutation",
         )
 
 
 def neighbours(X: Array) -> Array:
-    """The number of each row's nearest other row."""
+    """Return the index of each row's nearest other row."""
     squares = (X**2).sum(axis=1)
     distances = squares[:, None] + squares - 2 * X @ X.T
     np.fill_diagonal(distances, np.inf)
@@ -174,5 +175,5 @@ def neighbours(X: Array) -> Array:
 
 
 def correlation(a: Array, b: Array) -> float:
-    """Pearson's correlation; 0 where one of both never changes."""
+    """Compute Pearson's correlation; 0 if one of the arrays is constant."""
     return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0

@@ -1,8 +1,8 @@
-"""The doctor: what is wrong with a network, its data and its training, and the one change to make.
+"""The doctor: it reports problems of a network, its data and its training, each with one change to make.
 
-It looks in the order in which things go wrong: the program, the data, the network as it began, the training, the
-result.  Whatever is tried out is tried on copies.  How often each finding is right, and how often it is a false
-alarm, was measured with famous mistakes (``mistakes.py``) and with healthy networks: docs/doctor.md has the rates.
+The checks follow the order in which errors propagate: program, data, initial network, training, result.  Trials run on
+copies.  How often each finding is right, and how often it is a false alarm, was measured with known mistakes
+(``museum/mistakes.py``) and with healthy networks: docs/doctor.md has the rates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from workings.checks.before import check_network, check_ten_rows
 from workings.checks.data import check_data
 from workings.checks.during import check_training
 from workings.checks.evidence import Case
-from workings.checks.findings import Diagnosis, Finding, sorted_out
+from workings.checks.findings import Diagnosis, Finding, most_urgent_first
 from workings.checks.statements import check_program
 from workings.errors import InputError, WorkingsWarning, counted
 from workings.model.model import Model
@@ -35,7 +35,7 @@ from workings.training.rows import Rows
 from workings.training.training import Training
 
 Check = Callable[[Case], Iterator[Finding]]
-FEWEST_ROWS = 10  # below which the reader is told that there are few
+FEWEST_ROWS = 10  # with fewer rows, the diagnosis says that they are too few
 
 
 def diagnose(
@@ -49,36 +49,36 @@ def diagnose(
     sample_weight: ArrayLike | None = None,
     class_weight: Mapping[Any, float] | str | None = None,
 ) -> Diagnosis:
-    """Say what is wrong with a network, its data and its training, and what to change.
+    """Find problems of a network, its data and its training, and suggest a change for each.
 
     Parameters
     ----------
     network : Model
-        Not changed (but for being built, if it was not): whatever is tried out, is tried on copies.
+        It is not changed, except that it is built if it was not. Trials run on copies.
     X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
-        The rows that it learned from, or is to learn from.
+        The training data.
     history : History or dict of lists, optional
-        What ``fit`` gave; it also knows the settings and the first parameters.  Without it, a network that was not
-        trained is looked at as it is, and of a trained one only the data, the program and the result.
+        The history that ``fit`` returned; it also holds the settings and the initial parameters. Without it, only the
+        program, the data and the result of a trained network are checked.
     optimizer : optimizer, optional
-        With which it was or is to be trained, where the history does not say.
+        The optimizer of the training, if the history does not have it.
     batch_size : int, optional
         Likewise.
     sample_weight : array of shape (n,), optional
-        Likewise; what is tried out is trained and measured with them, too.
+        Likewise; trials and measurements use them, too.
     class_weight : dict or "balanced", optional
         Likewise.
 
     Returns
     -------
     Diagnosis
-        Its ``findings``, the most urgent first; ``str`` of it is for people.
+        Its ``findings``, the most urgent first; ``print`` it to read them.
 
     Raises
     ------
     InputError
-        For data that cannot be used, for a history that is of another network, or none at all, and where the history
-        has weights for other rows.
+        If the data cannot be used, if the history is not a history or belongs to another network, or if it has weights
+        for other rows.
 
     Examples
     --------
@@ -91,27 +91,34 @@ def diagnose(
     (False, ('equal-units',))
     """
     if not is_history(history):
-        raise InputError(f"history must be what fit gave, or a dict of lists, not {describe(history)}.")
+        raise InputError(f"history must be the history that fit returned, or a dict of lists, not {describe(history)}.")
     known = history if isinstance(history, History) else None
     settings = {} if known is None else dict(known.settings)
-    told = {"batch_size": batch_size, "sample_weight": sample_weight, "class_weight": class_weight,
-            "optimizer": None if optimizer is None else checked_optimizer(optimizer)}  # fmt: skip
-    settings |= {name: value for name, value in told.items() if value is not None}
+    arguments = {
+        "batch_size": batch_size,
+        "sample_weight": sample_weight,
+        "class_weight": class_weight,
+        "optimizer": None if optimizer is None else checked_optimizer(optimizer),
+    }
+    settings |= {name: value for name, value in arguments.items() if value is not None}
     case = Case(
-        network, *weighed(network, X, y, settings), columns={} if history is None else dict(history),
-        settings=settings, stopped="" if known is None else known.stopped,
-        begun={} if known is None else fitting(known.begun, network),
-    )  # fmt: skip
-    return examined(case, looks_for(case))
+        network,
+        *prepared_rows(network, X, y, settings),
+        columns={} if history is None else dict(history),
+        settings=settings,
+        stopped="" if known is None else known.stopped,
+        begun={} if known is None else checked_initial_parameters(known.begun, network),
+    )
+    return run_checks(case, checks_for(case))
 
 
-def weighed(network: Model, X: ArrayLike, y: ArrayLike, settings: Mapping[str, Any]) -> Rows:
-    """The rows as the program takes them, with their weights; those that count nothing are left out, as by ``fit``."""
+def prepared_rows(network: Model, X: ArrayLike, y: ArrayLike, settings: Mapping[str, Any]) -> Rows:
+    """Return the rows as the program takes them, with their weights; without rows of weight 0, as in ``fit``."""
     w = settings.get("sample_weight")
     if w is not None and np.shape(w) != np.shape(X)[:1]:
         raise InputError(
-            f"The training had weights for {len(w):,} rows, and X has {np.shape(X)[0]:,}: give the rows that it "
-            "learned from, or sample_weight= for these."
+            f"The training had weights for {len(w):,} rows, and X has {np.shape(X)[0]:,}: pass the training rows, or "
+            "sample_weight= for these rows."
         )
     features, targets, by_row = network.prepare(X, y, w)
     weights = combined_weights(by_row, settings.get("class_weight"), targets, network.targets.learn(y))
@@ -120,9 +127,9 @@ def weighed(network: Model, X: ArrayLike, y: ArrayLike, settings: Mapping[str, A
 
 
 def diagnose_alone(network: Model, rows: int = 200) -> Diagnosis:
-    """Look at a network for which there are no data: at its program and its layers, with rows drawn at random.
+    """Check a network without data: its program and its layers, with random rows.
 
-    Its own predictions serve as targets, so nothing is said of what it has learned.
+    Its own predictions are the targets, so what it has learned is not checked.
 
     Examples
     --------
@@ -137,73 +144,77 @@ def diagnose_alone(network: Model, rows: int = 200) -> Diagnosis:
         network.loss.target, p
     )
     case = Case(network, X, y.astype(network.dtype))
-    return examined(case, {"the program, with rows drawn at random": check_program, "the layers": check_network})
+    return run_checks(case, {"the program, with random rows": check_program, "the layers": check_network})
 
 
 def is_history(history: object) -> bool:
-    """Whether it is a history, none, or lists of numbers by name."""
+    """Whether an object is None, a history, or a dict of lists of numbers."""
     if not isinstance(history, Mapping):
         return history is None
     return all(isinstance(name, str) and np.ndim(values) == 1 for name, values in history.items())
 
 
-def fitting(begun: Mapping[str, Any], network: Model) -> Mapping[str, Any]:
-    """The first parameters, which must be those of a network of these shapes."""
+def checked_initial_parameters(begun: Mapping[str, Any], network: Model) -> Mapping[str, Any]:
+    """Return the initial parameters of a history, whose shapes must be those of the network."""
     shapes = {name: value.shape for name, value in {**network.parameters, **network.statistics}.items()}
-    began = {name: value.shape for name, value in begun.items()}
-    if began and began != shapes:
+    initial_shapes = {name: value.shape for name, value in begun.items()}
+    if initial_shapes and initial_shapes != shapes:
         raise InputError(
-            f"This history is of another network: it began with {shown_shapes(began)}, and this network has "
-            f"{shown_shapes(shapes)}. Give the history of its own training, or none."
+            f"This history belongs to another network: that one started with {shown_shapes(initial_shapes)}, and this "
+            f"network has {shown_shapes(shapes)}. Pass the history of this network's training, or none."
         )
     return begun
 
 
 def shown_shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """Names with their shapes."""
+    """Write names with their shapes."""
     return ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no parameters yet"
 
 
-def looks_for(case: Case) -> dict[str, Check]:
-    """What can be looked at, with the words for it."""
+def checks_for(case: Case) -> dict[str, Check]:
+    """Choose the checks that are possible, each with its name in the diagnosis."""
     rows = len(case.X)
-    few = f" (of {counted(rows, 'row')}, which can tell little)" if rows < FEWEST_ROWS else ""
-    looks: dict[str, Check] = {
-        "the program (shapes, shares, large scores, gradients, one update)": check_program,
+    few = f" (only {counted(rows, 'row')}, too few for reliable checks)" if rows < FEWEST_ROWS else ""
+    checks: dict[str, Check] = {
+        "the program (shapes, probabilities, large logits, gradients, one update)": check_program,
         f"the data{few}": check_data,
         "the network" + ("" if case.start is None else " and its first step"): check_network,
     }
     if case.start is not None:
-        looks["ten rows by heart"] = check_ten_rows
+        checks["overfitting ten rows"] = check_ten_rows
     if case.columns or case.optimizer is not None:
-        looks["the training"] = check_training
+        checks["the training"] = check_training
     if not case.network.is_fresh:
-        looks["the result beside simpler models"] = check_result
-    return looks
+        checks["the result against simpler models"] = check_result
+    return checks
 
 
-def examined(case: Case, looks: Mapping[str, Check]) -> Diagnosis:
-    """Do all that is to be looked at; what has no other change than what is there already is left out."""
-    with np.errstate(all="ignore"):  # numbers that are not finite are what is looked for
-        findings = [finding for look in looks.values() for finding in look(case)]
+def run_checks(case: Case, checks: Mapping[str, Check]) -> Diagnosis:
+    """Run the checks; leave out findings whose change would only repeat what is there already."""
+    with np.errstate(all="ignore"):  # the checks look for numbers that are not finite
+        findings = [finding for check in checks.values() for finding in check(case)]
         findings = [finding for finding in findings if finding.change not in case.present_code]
     findings = [replace(finding, change=with_imports(finding.change, case.opening)) for finding in findings]
-    return Diagnosis(sorted_out(findings), tuple(looks))
+    return Diagnosis(most_urgent_first(findings), tuple(checks))
 
 
 def check_first_step(training: Training) -> Diagnosis:
-    """Look at program, data and network before the first step of a training; warn of problems.
+    """Check program, data and network before the first step of a training; warn of problems.
 
-    It warns and does not raise, because some gradients are meant to be no derivatives (those that go straight through
-    a step, say); ``warnings.simplefilter("error", WorkingsWarning)`` makes an error of it.
+    It does not raise an error, because some gradients deliberately differ from the derivative (straight-through
+    estimators, for example).  ``warnings.simplefilter("error", WorkingsWarning)`` turns the warning into an error.
     """
     case = Case(
-        training.network, dense(training.X), training.y, settings=training.history.settings,
-        begun=training.history.begun, w=training.w,
-    )  # fmt: skip
-    looks: dict[str, Check] = {"the program": check_program, "the data": check_data, "the first step": check_network}
-    diagnosis = examined(case, looks)
+        training.network,
+        dense(training.X),
+        training.y,
+        settings=training.history.settings,
+        begun=training.history.begun,
+        w=training.w,
+    )
+    checks: dict[str, Check] = {"the program": check_program, "the data": check_data, "the first step": check_network}
+    diagnosis = run_checks(case, checks)
     if diagnosis.problems:
-        told = "\n\n".join(map(str, diagnosis.problems))
-        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{told}", WorkingsWarning, stacklevel=5)
+        problems = "\n\n".join(map(str, diagnosis.problems))
+        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{problems}", WorkingsWarning, stacklevel=5)
     return diagnosis

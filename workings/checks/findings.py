@@ -1,8 +1,8 @@
-"""Findings: what the doctor can find, and how a diagnosis reads.
+"""The kinds of findings that the doctor can report, and the text of a diagnosis.
 
-Each kind of finding stands in one table, in the order of urgency: how grave it is, why it matters, how sure
-it is where it is found, and which other findings explain it.  A finding that another one explains is left out, so that
-people change one thing at a time.  How often each kind is right was measured; docs/doctor.md has the rates.
+One table, ``KINDS``, holds every kind in the order of urgency: its severity, why it matters, how certain it is, and
+which other findings explain it.  A finding that another one explains is left out, so that users change one thing at a
+time.  How often each kind is right was measured; docs/doctor.md has the rates.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from workings.errors import counted
 
 @dataclass(frozen=True)
 class Kind:
-    """One thing that can be found.
+    """A kind of finding.
 
-    ``severity`` is ``"problem"`` or ``"advice"``; ``sure`` says how sure it is where it is found: ``"certain"`` where
-    it was read off or computed exactly, ``"likely"`` where a threshold decides, ``"possible"`` where other causes
-    look alike.  ``after`` names the findings that explain this one, and with which it is left out.
+    ``severity`` is ``"problem"`` or ``"advice"``.  ``sure`` is ``"certain"`` if the finding is read from the settings
+    or computed exactly, ``"likely"`` if a threshold decides, ``"possible"`` if other causes look the same.
+    ``explained_by`` names the findings that explain this one; it is left out if one of them is reported.
     """
 
     name: str
     severity: str
     sure: str
     why: str
-    after: tuple[str, ...] = ()
+    explained_by: tuple[str, ...] = ()
 
 
 DATA = ("unscaled-inputs", "unscaled-targets", "unrelated-labels")
@@ -41,111 +41,118 @@ CAUSES = (*DATA, *CODE, *START, *RATE, "strong-regularizer")
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     # what the program computes
     Kind("wrong-shape", "problem", "certain",
-         "Predictions and targets of different shapes are spread over each other, so that every row is compared with "
-         "the targets of all rows."),
+         "Predictions and targets have different shapes, so NumPy broadcasts them: every row is compared with the "
+         "targets of all rows."),
     Kind("wrong-shares", "problem", "certain",
-         "Probabilities of one row must add up to 1; these do not, so they are no probabilities.", ("wrong-shape",)),
+         "The probabilities of a row must add up to 1. These do not, so they are not probabilities.",
+         ("wrong-shape",)),
     Kind("overflow", "problem", "certain",
-         "Large scores make this formula overflow, and from then on every number is nan.",
+         "Large logits make this formula overflow, and from then on every number is NaN.",
          ("wrong-shares",)),
     Kind("wrong-gradient", "problem", "certain",
-         "Training follows the gradient; where it is not the slope of the objective, it leads somewhere else.",
-         ("wrong-shape", "wrong-shares", "overflow", "weights-too-small")),  # sums smaller than a finite difference
+         "Training follows the gradient. If it is not the derivative of the objective, the updates go in a wrong "
+         "direction.",
+         # weights that are too small give differences of the objective below the accuracy of finite differences
+         ("wrong-shape", "wrong-shares", "overflow", "weights-too-small")),
     Kind("uphill-update", "problem", "certain",
-         "The update goes the way of the gradient, not against it, so every step makes the objective larger.",
+         "The update moves along the gradient instead of against it, so every step increases the objective.",
          ("wrong-gradient",)),
     Kind("frozen-parameter", "problem", "certain",
-         "A parameter that is never updated stays what chance made it.", ("wrong-gradient", "overflow")),
-    # what the network is given
+         "A parameter that is never updated keeps its random initial value.", ("wrong-gradient", "overflow")),
+    # the data
     Kind("unscaled-inputs", "problem", "likely",
-         "Inputs far from 0 and 1 make the sums large and the objective steep along some directions and flat along "
-         "others, so that no learning rate suits all of them."),
+         "Inputs far from mean 0 and standard deviation 1 give large pre-activations. The objective is then steep in "
+         "some directions and flat in others, and no learning rate suits them all."),
     Kind("constant-column", "advice", "certain",
-         "A column that is the same in every row says nothing about the target, and acts as a bias of its own size."),
+         "A column with the same value in every row says nothing about the target; it only acts as another bias."),
     Kind("unscaled-targets", "problem", "likely",
-         "The first error is as large as the targets, so the first steps are too long, and the output has far to go."),
+         "The first errors are as large as the targets, so the first steps are too long and the output has far to go."),
     Kind("class-imbalance", "advice", "certain",
-         "Where one class is rare, a network that never predicts it is right most of the time."),
+         "If one class is rare, a network that never predicts it is still right most of the time."),
     Kind("sorted-rows", "problem", "certain",
-         "Each batch holds rows of one class, so that each step unlearns what the last one learned."),
+         "Each batch holds rows of one class, so each step undoes what the previous one learned."),
     Kind("unrelated-labels", "problem", "likely",
-         "Rows that are alike have targets that are no more alike than chance makes them: are X and y in one order?",
+         "The targets of similar rows agree no more than by chance. Are X and y in the same order?",
          ("sorted-rows", "class-imbalance")),
-    # how the network is made
+    # how the network is built
     Kind("second-link", "problem", "certain",
-         "The loss applies its own softmax or sigmoid; a last layer that squashes its scores before that leaves it "
-         "only a narrow range, in which the probabilities never come near 0 and 1."),
+         "The loss applies its own softmax or sigmoid. An activation before it limits the logits to a narrow range, "
+         "so the probabilities cannot come close to 0 and 1."),
     Kind("output-range", "problem", "certain",
-         "The last layer's activation cannot give the targets that there are."),
+         "Some targets lie outside the range of the last layer's activation."),
     Kind("no-bend", "problem", "certain",
-         "Layers without an activation between them are one straight line, however many they are."),
+         "Dense layers without an activation between them compute a linear function, however many there are."),
     Kind("equal-units", "problem", "certain",
-         "Units that begin equal get equal gradients and stay equal for ever: the layer is as good as one unit."),
+         "Units with equal weights get equal gradients and stay equal: the layer can do no more than a single unit."),
     Kind("weights-too-large", "problem", "likely",
-         "Sums that grow from layer to layer saturate the units and make the network sure of itself before it knows "
-         "anything.", ("unscaled-inputs",)),
+         "Pre-activations that grow from layer to layer saturate the units, and the network makes confident "
+         "predictions before it has learned anything.", ("unscaled-inputs",)),
     Kind("weights-too-small", "problem", "likely",
-         "A signal that fades from layer to layer hardly reaches the output, and the gradient hardly comes back.",
+         "The signal shrinks from layer to layer and hardly reaches the output, and hardly any gradient comes back.",
          ("equal-units",)),
     Kind("dead-units", "problem", "likely",
-         "A unit whose slope is 0 for every row gets no gradient and never learns.",
+         "A unit whose activation has derivative 0 for every row gets no gradient and never learns.",
          ("unscaled-inputs", "learning-rate-too-large", "equal-units", "weights-too-large")),
     Kind("saturated-units", "advice", "likely",
-         "Where an activation is flat, hardly any gradient comes through.",
+         "Where an activation is flat, its derivative is close to 0, and hardly any gradient passes.",
          ("unscaled-inputs", "weights-too-large", "learning-rate-too-large")),
     Kind("vanishing-gradient", "problem", "likely",
-         "Each layer of flat slopes makes the gradient smaller on its way back; the first layers hardly learn.",
+         "In the backward pass, each layer with small derivatives shrinks the gradient; the first layers hardly "
+         "learn.",
          ("unscaled-inputs", "weights-too-small", "weights-too-large", "equal-units", "dead-units", "saturated-units",
           "learning-rate-too-large")),
     Kind("exploding-gradient", "problem", "likely",
-         "A gradient that grows on its way back makes the first layers jump while the last ones creep.",
+         "The gradient grows in the backward pass, so the first layers take large steps while the last ones hardly "
+         "move.",
          ("unscaled-inputs", "weights-too-large")),
     Kind("starting-loss", "advice", "likely",
-         "Before it knows anything, a network should do about as well as one fixed answer; this one is surely wrong.",
+         "Before training, a network should be about as good as a constant prediction. This one is far worse.",
          (*DATA, *CODE, "weights-too-large", "output-range")),
     Kind("cannot-overfit", "problem", "possible",
-         "A network that cannot learn ten rows by heart will not learn the rest: it is too small, or something in it "
-         "is wrong.", CAUSES),
+         "A network that cannot overfit ten rows will not learn the rest: it is too small, or something in it is "
+         "wrong.", CAUSES),
     # how it is trained
     Kind("learning-rate-too-large", "problem", "likely",
-         "Steps so long overshoot: the objective goes up where shorter steps make it go down.",
+         "Steps this long overshoot: the objective rises where shorter steps lower it.",
          ("unscaled-inputs", "unscaled-targets", "uphill-update", "wrong-gradient", "weights-too-large", "overflow",
           "strong-regularizer")),
     Kind("edge-of-stability", "problem", "certain",
-         "Gradient descent settles only where the largest curvature is below 2 / lr; here the objective jumps to and "
-         "fro across a valley that is too narrow for the step.",
+         "Gradient descent converges only where the largest curvature is below 2 / lr. Here the objective oscillates "
+         "across a valley that is too narrow for the step.",
          ("wrong-gradient", "uphill-update", "wrong-shape")),
     Kind("learning-rate-too-small", "problem", "likely",
-         "Steps so short need very many epochs to get anywhere.",
+         "Steps this short need very many epochs to make progress.",
          (*CODE, *DATA, "equal-units", "vanishing-gradient", "dead-units", "weights-too-small", "saturated-units")),
     Kind("not-finite", "problem", "certain",
-         "A number overflowed, and everything that depends on it is lost.",
+         "A number overflowed, and everything computed from it is NaN or infinite.",
          ("overflow", "learning-rate-too-large", "unscaled-inputs", "unscaled-targets", "weights-too-large",
           "uphill-update", "wrong-gradient")),
     Kind("strong-regularizer", "problem", "likely",
-         "The price of the weights outweighs the loss, so that training makes them small and not right.",
+         "The penalty outweighs the loss, so training makes the weights small instead of the predictions right.",
          ("wrong-gradient",)),
-    Kind("rising-loss", "problem", "likely", "Training is to make the objective smaller, and made it larger.", CAUSES),
+    Kind("rising-loss", "problem", "likely", "Training should lower the objective, but it raised it.", CAUSES),
     Kind("oscillation", "advice", "possible",
-         "The objective goes up and down from epoch to epoch by much of its size: the steps are too long to settle.",
+         "The objective rises and falls from epoch to epoch by a large part of its value: the steps are too long to "
+         "converge.",
          (*CAUSES, "rising-loss", "sorted-rows")),
     Kind("still-falling", "advice", "likely",
-         "The objective was still falling fast when training ended: more epochs would have made it better.",
+         "The objective was still falling fast when training ended, so more epochs would have improved it.",
          (*CODE, *DATA, "learning-rate-too-small", "edge-of-stability", "equal-units", "dead-units",
           "vanishing-gradient", "weights-too-small", "learning-rate-too-large")),
     Kind("overfitting", "advice", "likely",
-         "The network got better on the rows that it saw and worse on those that it did not see: it learned by heart.",
+         "The network got better on the training rows and worse on the validation rows: it memorized the training "
+         "rows.",
          ("wrong-gradient", "unrelated-labels")),
-    # what came out
+    # the result
     Kind("class-never-predicted", "advice", "certain",
-         "A network that never gives a class has not learned it.",
+         "A network that never predicts a class has not learned it.",
          (*CAUSES, "class-imbalance", "sorted-rows", "still-falling", "cannot-overfit", "not-finite", "rising-loss")),
     Kind("no-better-than-one-answer", "problem", "certain",
-         "The network is no better than giving the same answer for every row.",
+         "The network is no better than a constant prediction, the same for every row.",
          (*CAUSES, "class-imbalance", "sorted-rows", "still-falling", "cannot-overfit", "not-finite", "rising-loss")),
     Kind("no-better-than-linear", "advice", "likely",
-         "A model without hidden layers does as well, so the hidden layers bring nothing: too few units, or no need of "
-         "them.",
+         "A model without hidden layers does as well. Either there are too few hidden units, or the problem needs "
+         "none.",
          (*CAUSES, "class-imbalance", "sorted-rows", "still-falling", "cannot-overfit", "not-finite", "rising-loss",
           "no-better-than-one-answer")),
 )}
@@ -154,20 +161,20 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found.
+    """One problem or advice that the doctor reports.
 
     Attributes
     ----------
     name : str
-        Which kind it is, as in ``"unscaled-inputs"``.
+        The name of its kind, such as ``"unscaled-inputs"``.
     severity : str
         ``"problem"`` or ``"advice"``.
     measured : str
-        What was measured, with its numbers.
+        The evidence: what was measured, with its numbers.
     why : str
-        Why it matters, in one plain sentence.
+        Why it matters.
     change : str
-        The one change to make, as code that runs where ``net``, ``X`` and ``y`` are what was diagnosed.
+        The one change to make, as code that runs where ``net``, ``X`` and ``y`` are the objects that were diagnosed.
     sure : str
         ``"certain"``, ``"likely"`` or ``"possible"``.
     """
@@ -187,10 +194,10 @@ class Finding:
         )
 
 
-def found(name: str, measured: str, change: str) -> Finding:
-    """Make the finding of a kind.
+def make_finding(name: str, measured: str, change: str) -> Finding:
+    """Make a finding of a kind.
 
-    >>> found("constant-column", "column 3 is 1 in every row.", "X = X[:, X.std(axis=0) > 0]").severity
+    >>> make_finding("constant-column", "column 3 is 1 in every row.", "X = X[:, X.std(axis=0) > 0]").severity
     'advice'
     """
     kind = KINDS[name]
@@ -199,12 +206,12 @@ def found(name: str, measured: str, change: str) -> Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the doctor found, the most urgent first, and what it looked at.
+    """The findings of the doctor, the most urgent first, and what it checked.
 
     Examples
     --------
     >>> print(Diagnosis((), ("the inputs",)))
-    Nothing is wrong. Looked at: the inputs.
+    No problem found. Checked: the inputs.
     """
 
     findings: tuple[Finding, ...]
@@ -212,7 +219,7 @@ class Diagnosis:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no problem; there may be advice."""
+        """Whether no finding is a problem; there may be advice."""
         return not self.problems
 
     @property
@@ -236,22 +243,22 @@ class Diagnosis:
 
     @property
     def heading(self) -> str:
-        """How many findings there are, in words."""
+        """The number of problems and advice, in words."""
         advice = len(self.findings) - len(self.problems)
         if not self.findings:
-            return "Nothing is wrong."
+            return "No problem found."
         problems = counted(len(self.problems), "problem")
-        return f"{problems}, {advice} advice." if self.problems else f"Nothing is wrong; {advice} advice."
+        return f"{problems}, {advice} advice." if self.problems else f"No problem found, {advice} advice."
 
     def __str__(self) -> str:
-        seen = f"Looked at: {', '.join(self.looked_at)}." if self.looked_at else ""
+        checked = f"Checked: {', '.join(self.looked_at)}." if self.looked_at else ""
         if not self.findings:
-            return f"{self.heading} {seen}".strip()
-        return "\n\n".join([self.heading, *map(str, self.findings), seen]).rstrip()
+            return f"{self.heading} {checked}".strip()
+        return "\n\n".join([self.heading, *map(str, self.findings), checked]).rstrip()
 
     def _repr_html_(self) -> str:
-        """The findings for a notebook."""
-        pieces = [f"<p><strong>{self.heading}</strong> Looked at: {html.escape(', '.join(self.looked_at))}.</p>"]
+        """The findings as HTML, for a notebook."""
+        pieces = [f"<p><strong>{self.heading}</strong> Checked: {html.escape(', '.join(self.looked_at))}.</p>"]
         for f in self.findings:
             head = f"{html.escape(f.severity)}: {html.escape(f.name)}"
             pieces.append(
@@ -261,11 +268,11 @@ class Diagnosis:
         return "".join(pieces)
 
 
-def sorted_out(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings in order of urgency, one of each kind, without those that others explain."""
+def most_urgent_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sort the findings by urgency; keep one of each kind, and none that another one explains."""
     by_name: dict[str, Finding] = {}
     for finding in findings:
         by_name.setdefault(finding.name, finding)
     order = list(KINDS)
-    left = [f for f in by_name.values() if not any(cause in by_name for cause in KINDS[f.name].after)]
-    return tuple(sorted(left, key=lambda finding: order.index(finding.name)))
+    unexplained = [f for f in by_name.values() if not any(cause in by_name for cause in KINDS[f.name].explained_by)]
+    return tuple(sorted(unexplained, key=lambda finding: order.index(finding.name)))

@@ -1,9 +1,8 @@
-"""The gradient check: is the backward pass the derivative of the forward pass?
+"""The gradient check: it compares the gradients of the backward pass with finite differences of the objective.
 
-The objective is measured a little to both sides along random directions of each parameter, in
-float64, and the slope is compared with the gradient.  Where they differ, it is measured again entry
-by entry, with smaller steps, because a corner (as of ReLU) may lie between; only then is it a
-mismatch, and the report says what kind of mistake looks like that.
+First it takes central differences along random directions of each parameter, in float64.  If one differs from the
+gradient, it checks the entries one by one, with smaller steps, because a kink (as of ReLU) may lie within the step.
+Only then it reports a mismatch, and says which mistake typically causes it.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ from workings.support.sparse import dense
 if TYPE_CHECKING:
     from workings.model.model import Model
 
-STEPS = (1e-5, 1e-6, 1e-7)
-MOST_ENTRIES = 200  # of one parameter that are measured one by one
+STEPS = (1e-5, 1e-6, 1e-7)  # of the finite differences
+MOST_ENTRIES = 200  # of a parameter that are checked one by one
 
 
 @dataclass(frozen=True)
 class ParameterCheck:
-    """What was found for one parameter.
+    """The result of the gradient check for one parameter.
 
-    ``analytic`` and ``numeric`` hold the two gradients for the entries that were measured one by one
-    (all of them, or a random choice of a large parameter), ``values`` the entries themselves, and
-    ``places`` says which; all are empty where the random directions agreed.
+    ``analytic`` holds the gradient and ``numeric`` the finite differences of the entries that were checked one by one
+    (all of them, or a random sample of a large parameter), ``values`` the entries themselves, and ``places`` their
+    indices.  All are empty if the random directions agreed.  ``corners`` counts the entries at a kink.
     """
 
     name: str
@@ -55,7 +54,7 @@ class ParameterCheck:
 
     @property
     def ratio(self) -> float | None:
-        """The factor between the two gradients, if it is the same for all entries."""
+        """The gradient divided by the finite difference, if it is the same for all entries."""
         top = float(np.abs(self.numeric).max(initial=0))
         if top == 0:
             return None
@@ -66,7 +65,7 @@ class ParameterCheck:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """The result of a gradient check: true if all gradients are right; its text says why not."""
+    """The result of a gradient check: true if all gradients are right, else its text explains the mismatch."""
 
     checks: tuple[ParameterCheck, ...]
     reading: tuple[str, ...] = ()
@@ -88,15 +87,13 @@ class GradientReport:
         head = "All gradients agree with finite differences." if self.ok else "Gradients and finite differences differ."
         lines = [head, "parameter   largest relative error"]
         for check in self.checks:
-            corners = (
-                f"  ({check.corners} entries on a corner, where any slope between is right)" if check.corners else ""
-            )
+            corners = f"  ({check.corners} entries at a kink, where any subgradient is right)" if check.corners else ""
             lines.append(f"{check.name:<11} {check.error:>9.1e}  {'ok' if check.ok else 'WRONG'}{corners}")
             if not check.ok and check.places:
                 i = check.worst
-                place = ", ".join(map(str, check.places[i]))
+                index = ", ".join(map(str, check.places[i]))
                 lines.append(
-                    f"            worst entry {check.name}[{place}]: gradient {check.analytic[i]:.6g}, "
+                    f"            worst entry {check.name}[{index}]: gradient {check.analytic[i]:.6g}, "
                     f"finite difference {check.numeric[i]:.6g}"
                 )
         return "\n".join([*lines, *self.reading])
@@ -117,19 +114,20 @@ def check_gradients(
     Parameters
     ----------
     network : Model
-        It is not changed (but for being built, if it was not).
+        It is not changed, except that it is built if it was not.
     X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
         A few rows are enough.
     program : Program or None
-        Another program to be checked in place of the network's own.
+        Another program to check instead of the network's own.
     tolerance : float
-        The relative error that is still right.
+        The largest accepted relative error.
     directions : int
-        How many random directions are tried for each parameter before entries are.
+        The number of random directions for each parameter.
 
     Returns
     -------
     GradientReport
+        True if all gradients are right; print it to read what is wrong.
 
     Examples
     --------
@@ -140,39 +138,48 @@ def check_gradients(
     True
     >>> wrong = net.program().replacing("db1", "dz1.sum()")
     >>> print(check_gradients(net, [[0.5, 1.0], [1.0, -1.0]], [1.0, 0.0], program=wrong).reading[0])
-    db1 has shape (), but b1 has (3,): it was summed to one number; sum over the rows only, with axis=0.
+    db1 has shape (), but b1 has shape (3,): it was summed to one number; sum over the rows only, with axis=0.
     """
     features, targets, w = network.prepare(X, y, sample_weight)
     program = program or network.program(weighted=w is not None)
-    values = doubled({
-        "X": dense(features), "y": targets, "w": w, "n": len(features),
-        **network.draw(len(features), as_random(0)), **network.start_values(program),
-    })  # fmt: skip
+    values = in_float64(
+        {
+            "X": dense(features),
+            "y": targets,
+            "w": w,
+            "n": len(features),
+            **network.draw(len(features), as_random(0)),
+            **network.start_values(program),
+        }
+    )
     objective = Runner(program.needed_for("J"), ["J"], "objective")
     gradients = Runner(program, [f"d{name}" for name in program.parameters], "gradients")(values)
     rng = np.random.default_rng(0)
     checks = []
     for name, gradient in zip(program.parameters, gradients, strict=True):
-        along = slope_along(objective, values, name)
-        checks.append(check_parameter(name, np.asarray(gradient), values[name], along, tolerance, directions, rng))
-    return GradientReport(tuple(checks), tuple(read_mismatch(checks, program, len(features), network)))
+        measure = slope_along(objective, values, name)
+        checks.append(check_parameter(name, np.asarray(gradient), values[name], measure, tolerance, directions, rng))
+    return GradientReport(tuple(checks), tuple(explain_mismatch(checks, program, len(features), network)))
 
 
-def doubled(values: Mapping[str, Any]) -> dict[str, Any]:
-    """All arrays in float64."""
+def in_float64(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert all arrays to float64; leave other values as they are."""
     return {k: v.astype(np.float64) if isinstance(v, np.ndarray) else v for k, v in values.items()}
 
 
-Slopes = Callable[[Array, float], tuple[float, float, float]]
+# From a direction and a step size: the backward and the forward difference, and their rounding error.
+Differences = Callable[[Array, float], tuple[float, float, float]]
 
 
-def slope_along(objective: Runner, values: dict[str, Any], name: str) -> Slopes:
-    """Measure the slope of a program's objective along a direction of one parameter."""
-    return measured_along(lambda changed: float(objective(changed)[0]), values, name)
+def slope_along(objective: Runner, values: dict[str, Any], name: str) -> Differences:
+    """Return a function that computes finite differences of a program's objective along directions of a parameter."""
+    return finite_differences(lambda changed: float(objective(changed)[0]), values, name)
 
 
-def measured_along(objective: Callable[[Mapping[str, Any]], float], values: Mapping[str, Any], name: str) -> Slopes:
-    """Measure a function's slope along a direction of one parameter: left, right, and rounding noise."""
+def finite_differences(
+    objective: Callable[[Mapping[str, Any]], float], values: Mapping[str, Any], name: str
+) -> Differences:
+    """Return a function that computes finite differences of an objective along directions of a parameter."""
     start = values[name]
     middle = objective(values)
 
@@ -185,10 +192,15 @@ def measured_along(objective: Callable[[Mapping[str, Any]], float], values: Mapp
 
 
 def check_parameter(
-    name: str, gradient: Array, value: Array, measure: Slopes, tolerance: float, directions: int,
+    name: str,
+    gradient: Array,
+    value: Array,
+    measure: Differences,
+    tolerance: float,
+    directions: int,
     rng: np.random.Generator,
-) -> ParameterCheck:  # fmt: skip
-    """Check one parameter: along random directions first, entry by entry if they do not agree."""
+) -> ParameterCheck:
+    """Check the gradient of one parameter: first along random directions, then entry by entry if they disagree."""
     if gradient.shape != value.shape:
         return ParameterCheck(name, False, np.inf, shape=gradient.shape, expected_shape=value.shape)
     errors = []
@@ -196,21 +208,21 @@ def check_parameter(
         direction = rng.standard_normal(value.shape)
         direction /= np.linalg.norm(direction)
         left, right, noise = measure(direction, STEPS[0])
-        with np.errstate(invalid="ignore", over="ignore"):  # a gradient that is not finite is an infinite error
-            along = float((gradient * direction).sum())
-        errors.append(relative_error(along, (left + right) / 2, noise / tolerance))
+        with np.errstate(invalid="ignore", over="ignore"):  # a gradient that is not finite has an infinite error
+            slope = float((gradient * direction).sum())
+        errors.append(relative_error(slope, (left + right) / 2, noise / tolerance))
     if max(errors) <= tolerance:
         return ParameterCheck(name, True, max(errors))
     return check_entries(name, gradient, value, measure, tolerance, rng)
 
 
 def check_entries(
-    name: str, gradient: Array, value: Array, measure: Slopes, tolerance: float, rng: np.random.Generator
+    name: str, gradient: Array, value: Array, measure: Differences, tolerance: float, rng: np.random.Generator
 ) -> ParameterCheck:
-    """Measure the slope for single entries, and tell a corner from a mistake."""
+    """Check the gradient of one parameter entry by entry, and distinguish kinks from mistakes."""
     chosen = rng.permutation(value.size)[:MOST_ENTRIES]
     places = [tuple(int(i) for i in np.unravel_index(index, value.shape)) for index in np.sort(chosen)]
-    # An entry that is tiny beside the others is judged against them, not against itself.
+    # The error of a tiny entry is relative to the largest entry, not to itself.
     floor = 1e-4 * float(np.abs(gradient).max(initial=0))
     numeric, errors, corners = [], [], 0
     for place in places:
@@ -222,126 +234,144 @@ def check_entries(
         corners += corner
     analytic = np.array([gradient[place] for place in places])
     return ParameterCheck(
-        name, max(errors) <= tolerance, max(errors), corners, analytic=analytic, numeric=np.array(numeric),
-        places=tuple(places), values=np.array([value[place] for place in places]),
-    )  # fmt: skip
+        name,
+        max(errors) <= tolerance,
+        max(errors),
+        corners,
+        analytic=analytic,
+        numeric=np.array(numeric),
+        places=tuple(places),
+        values=np.array([value[place] for place in places]),
+    )
 
 
 def check_entry(
-    gradient: float, direction: Array, measure: Slopes, tolerance: float, floor: float
+    gradient: float, direction: Array, measure: Differences, tolerance: float, floor: float
 ) -> tuple[float, float, bool]:
-    """The slope of one entry, the gradient's relative error, and whether it lies on a corner."""
-    found = []
+    """Return the finite difference of one entry, the gradient's relative error, and whether the entry is at a kink."""
+    attempts = []
     for h in STEPS:
         left, right, noise = measure(direction, h)
         slope = (left + right) / 2
-        found.append((relative_error(gradient, slope, floor + noise / tolerance), slope))
-        if found[-1][0] <= tolerance:
-            return slope, found[-1][0], False
+        error = relative_error(gradient, slope, floor + noise / tolerance)
+        if error <= tolerance:
+            return slope, error, False
+        attempts.append((error, slope))
         low, high = min(left, right), max(left, right)
     is_corner = high - low > 1e-3 * max(abs(low), abs(high)) + 10 * noise
     if is_corner and low - 10 * noise <= gradient <= high + 10 * noise:
         return gradient, 0.0, True
-    error, slope = min(found)
+    error, slope = min(attempts)
     return slope, error, False
 
 
 def relative_error(gradient: float, slope: float, floor: float) -> float:
-    """How far two slopes are apart, in relation to the larger one and to what rounding can do."""
+    """Return the difference of two slopes relative to the larger one plus ``floor``; infinity if one is not finite."""
     if not (np.isfinite(gradient) and np.isfinite(slope)):
         return np.inf
     return abs(gradient - slope) / (max(abs(gradient), abs(slope)) + floor + 1e-300)
 
 
-def read_mismatch(checks: list[ParameterCheck], program: Program, n: int, network: Model) -> list[str]:
-    """Say what kind of mistake the mismatches of a network's program look like."""
+# -- explanations of mismatches ----------------------------------------------------------------
+
+ALL_WRONG = "All gradients are wrong: check the gradient of the loss, with which the backward pass starts."
+
+
+def explain_mismatch(checks: list[ParameterCheck], program: Program, n: int, network: Model) -> list[str]:
+    """Explain which mistakes in a network's program typically cause such mismatches."""
     wrong = [check for check in checks if not check.ok]
-    regularized = regularized_in(network)
-    found = read_numbers(checks, n, network.n_out, regularized)
-    if found or not wrong:
-        return found
+    regularized = regularized_parameters(network)
+    explanations = explain_numbers(checks, n, network.n_out, regularized)
+    if explanations or not wrong:
+        return explanations
     if all(check.name[0] in "b" for check in wrong):
-        return [f"Only biases are wrong ({names_of(wrong)}): look at how their gradients are summed over the rows."]
+        return [f"Only biases are wrong ({names_of(wrong)}): check how their gradients are summed over the rows."]
     if len(wrong) < len(checks):
-        return [read_place(wrong, checks, program)]
-    return ["All gradients are wrong: look at the gradient of the loss, where the way back begins."]
+        return [explain_location(wrong, checks, program)]
+    return [ALL_WRONG]
 
 
-def read_numbers(
+def explain_numbers(
     checks: list[ParameterCheck], n: int, n_out: int, regularized: Collection[str] | None = None
 ) -> list[str]:
-    """Say what the shapes and numbers of mismatches look like, whoever computed them.
+    """Explain mismatches by the shapes and numbers of the gradients alone, without a program.
 
-    ``regularized`` names the parameters that a regularizer acts on; None where that is not known.
+    ``regularized`` names the parameters with a penalty; None if they are not known.
     """
     wrong = [check for check in checks if not check.ok]
-    found = [read_shape(check, n) for check in wrong if check.shape != check.expected_shape]
+    explanations = [explain_shape(check, n) for check in wrong if check.shape != check.expected_shape]
     measured = [check for check in wrong if check.places]
     for check in [check for check in measured if not np.isfinite(check.analytic).all()]:
-        found.append(f"d{check.name} holds numbers that are not finite: look for a division by 0 or an overflow.")
+        explanations.append(f"d{check.name} has entries that are not finite: look for a division by 0 or an overflow.")
         measured.remove(check)
     if not measured:
-        return found
-    found += read_factor(measured, set(regularized or ()), n, n_out)
-    known = [check.name for check in measured] if regularized is None and not found else regularized or ()
-    return found + [text for c in measured if (text := read_entries(c) or (read_penalty(c) if c.name in known else ""))]
+        return explanations
+    explanations += explain_common_factor(measured, set(regularized or ()), n, n_out)
+    penalized = regularized or ()
+    if regularized is None and not explanations:
+        penalized = [check.name for check in measured]
+    for check in measured:
+        text = explain_entries(check) or (explain_penalty(check) if check.name in penalized else "")
+        explanations += [text] if text else []
+    return explanations
 
 
-def regularized_in(network: Model) -> set[str]:
-    """The names of the parameters that a regularizer acts on."""
+def regularized_parameters(network: Model) -> set[str]:
+    """Return the names of the parameters with a penalty."""
     if not network.regularizers:
         return set()
     return {f"{letter}{number}" for layer, number in numbered(network.layers) for letter in layer.regularized}
 
 
-def read_factor(wrong: list[ParameterCheck], regularized: set[str], n: int, n_out: int) -> list[str]:
-    """Say what a factor that is the same in all wrong gradients looks like.
+def explain_common_factor(wrong: list[ParameterCheck], regularized: set[str], n: int, n_out: int) -> list[str]:
+    """Explain a factor that all wrong gradients share.
 
-    A parameter that a regularizer acts on has a gradient of two parts, of which only one may be wrong.
+    Regularized parameters are left out if there are others: their gradient has two terms, and only one may be wrong.
     """
     judged = [check for check in wrong if check.name not in regularized] or wrong
     ratios = [check.ratio for check in judged]
     first = ratios[0]
     if first is None or any(ratio is None or abs(ratio - first) > 1e-3 * max(abs(first), 1e-3) for ratio in ratios):
         return []
-    return [f"{names_of(judged)}: the gradient is {first:.4g} times the slope: {read_ratio(first, n, n_out)}."]
+    factor = f"the gradient is {first:.4g} times the derivative"
+    return [f"{names_of(judged)}: {factor}: {explain_factor(first, n, n_out)}."]
 
 
-def read_penalty(check: ParameterCheck) -> str:
-    """Say so if the difference is in proportion to the weights or to their signs."""
-    if len(check.values) < 2:  # one number is in proportion to any other
+def explain_penalty(check: ParameterCheck) -> str:
+    """Explain a difference that is proportional to the weights or to their signs; empty if it is not."""
+    if len(check.values) < 2:  # any two numbers are proportional
         return ""
     difference = check.numeric - check.analytic
     for of_weights, regularizer in ((check.values, "L2"), (np.sign(check.values), "L1")):
         factor = float(difference @ of_weights / max(of_weights @ of_weights, 1e-300))
         if np.allclose(difference, factor * of_weights, rtol=1e-3, atol=1e-4 * np.abs(difference).max(initial=0)):
-            what = "W" if regularizer == "L2" else "sign(W)"
+            derivative = "W" if regularizer == "L2" else "sign(W)"
             return (
-                f"d{check.name} differs by {factor:.4g} · {what}: the {regularizer} regularizer's part of the gradient "
+                f"d{check.name} differs by {factor:.4g} · {derivative}: the gradient of the {regularizer} regularizer "
                 f"is missing or wrong."
             )
     return ""
 
 
-def read_shape(check: ParameterCheck, n: int) -> str:
-    """Say what a gradient of the wrong shape looks like."""
-    text = f"d{check.name} has shape {check.shape}, but {check.name} has {check.expected_shape}"
+def explain_shape(check: ParameterCheck, n: int) -> str:
+    """Explain a gradient of the wrong shape."""
+    text = f"d{check.name} has shape {check.shape}, but {check.name} has shape {check.expected_shape}"
     if check.shape == check.expected_shape[::-1]:
         return f"{text}: it is transposed; swap the two factors of the product."
     if check.shape in ((), (1,)):
         return f"{text}: it was summed to one number; sum over the rows only, with axis=0."
     if check.shape[:1] == (n,):
         return f"{text}: the rows were not summed; add .sum(axis=0)."
-    return f"{text}: they must be equal."
+    return f"{text}: the shapes must be equal."
 
 
-def read_ratio(ratio: float, n: int, n_out: int) -> str:
-    """Say what a constant factor between gradient and slope looks like; several meanings are joined by "or"."""
+def explain_factor(ratio: float, n: int, n_out: int) -> str:
+    """Explain a constant factor between gradient and finite difference; several explanations are joined by "or"."""
     known = [
         (-1.0, "the sign is wrong"),
         (0.0, "the gradient is not computed at all"),
         (2.0, "a forgotten ½ in the loss, or a 2 too many in its gradient"),
-        (0.5, "a forgotten 2: the derivative of a square is twice its root"),
+        (0.5, "a forgotten 2: the derivative of x² is 2x"),
         (float(n), "a sum where a mean was meant: divide by the number of rows"),
         (1 / n, "a mean where a sum was meant: it is divided by the number of rows once too often"),
     ]
@@ -351,12 +381,12 @@ def read_ratio(ratio: float, n: int, n_out: int) -> str:
             (1 / n_out, "the gradient is a mean over the outputs, the loss is not"),
             (float(n * n_out), "a sum over rows and outputs where a mean was meant"),
         ]
-    fits = [words for factor, words in known if abs(ratio - factor) <= 1e-3 * max(abs(factor), 1e-3)]
-    return "; or ".join(fits) or "a constant factor; look for it in the loss and its reduction"
+    fitting = [words for factor, words in known if abs(ratio - factor) <= 1e-3 * max(abs(factor), 1e-3)]
+    return "; or ".join(fitting) or "a constant factor; look for it in the loss and its reduction"
 
 
-def read_entries(check: ParameterCheck) -> str:
-    """Say what one parameter's entries look like: transposed, or all the same."""
+def explain_entries(check: ParameterCheck) -> str:
+    """Explain a gradient that is transposed or has equal entries; empty if it is neither."""
     size = int(np.sqrt(len(check.places)))
     if len(check.places[0]) == 2 and size * size == len(check.places) and size > 1:
         analytic, numeric = check.analytic.reshape(size, size), check.numeric.reshape(size, size)
@@ -368,8 +398,8 @@ def read_entries(check: ParameterCheck) -> str:
     return ""
 
 
-def read_place(wrong: list[ParameterCheck], checks: list[ParameterCheck], program: Program) -> str:
-    """Say where on the way back the mistake comes in: after the last right gradient, up to the first wrong one."""
+def explain_location(wrong: list[ParameterCheck], checks: list[ParameterCheck], program: Program) -> str:
+    """Name the statements of the backward pass after the last right gradient, up to the first wrong one."""
     names = [check.name for check in checks]
     bad = {check.name for check in wrong}
     backward = program.stage("backward")
@@ -381,8 +411,8 @@ def read_place(wrong: list[ParameterCheck], checks: list[ParameterCheck], progra
     text = "; ".join(f"`{s}`" for s in [*suspects, backward[place[first]]])
     part = (suspects or [backward[place[first]]])[-1].part
     return (
-        f"The gradients of {', '.join(name for name in names if name not in bad)} are right, so the mistake comes in "
-        f"with {text}: look first at the derivative in {part}."
+        f"The gradients of {', '.join(name for name in names if name not in bad)} are right, so the mistake is in "
+        f"{text}: check the derivative in {part} first."
     )
 
 

@@ -1,4 +1,4 @@
-"""The registry of mistakes under its public name; see :mod:`workings.museum.mistakes`."""
+"""The mistakes of the museum, importable by their public path; see :mod:`workings.museum.mistakes`."""
 
 from workings.museum.mistakes import MISTAKES, Mistake, both, mistake_named, suits
 

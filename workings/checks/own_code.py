@@ -1,8 +1,8 @@
-"""The gradient check for people who write their own: two plain functions, forward and backward.
+"""The gradient check for your own code: two plain functions, forward and backward.
 
-``forward`` gives the loss, ``backward`` the gradients by name; the slopes of the one are compared with the other, in
-float64, and a mismatch is read as it is for the library's own networks (``gradients.py``).  Most errors of hand-written
-code show before any number is compared: a parameter that was changed, a name that is missing, a loss that is a table.
+``forward`` returns the loss and ``backward`` the gradients by name.  The gradients are compared with finite differences
+of the loss, in float64; mismatches are explained as for the networks of this library (``gradients.py``).  Common errors
+are reported before any number is compared: a changed parameter, a missing name, a loss that is an array.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.checks.gradients import (
+    ALL_WRONG,
     GradientReport,
     ParameterCheck,
     check_parameter,
-    measured_along,
+    explain_numbers,
+    finite_differences,
     names_of,
-    read_numbers,
 )
 from workings.errors import InputError
 from workings.support.arrays import Array, describe
@@ -39,32 +40,32 @@ def check_my_gradients(
     tolerance: float = 1e-5,
     directions: int = 2,
 ) -> GradientReport:
-    """Compare gradients of your own with central differences of your own loss, in float64.
+    """Compare the gradients of your own code with central differences of its loss, in float64.
 
     Parameters
     ----------
     forward : callable
-        ``forward(parameters, X, y)`` gives the loss as one number.
+        ``forward(parameters, X, y)`` returns the loss as one number.
     backward : callable
-        ``backward(parameters, X, y)`` gives a dict with the gradient of each parameter, under the parameter's name.
+        ``backward(parameters, X, y)`` returns a dict with the gradient of each parameter, under the parameter's name.
     parameters : mapping of str to array
-        The numbers to differentiate by; they are copied.
+        The values at which the gradients are checked; they are copied.
     X, y : arrays
-        A few rows; handed on as they are, numbers in float64.
+        A few rows. They are passed on unchanged, except that floating-point numbers become float64.
     tolerance : float
-        The relative error that is still right.
+        The largest accepted relative error.
     directions : int
-        How many random directions are tried for each parameter before entries are.
+        The number of random directions for each parameter.
 
     Returns
     -------
     GradientReport
-        True if all gradients are right; its text says which are not, and what that looks like.
+        True if all gradients are right; print it to read which are wrong, and the likely mistake.
 
     Raises
     ------
     InputError
-        If a function changes the parameters, the loss is not one number, or names do not fit.
+        If a function changes the parameters, the loss is not one number, or the names do not match.
 
     Examples
     --------
@@ -82,137 +83,148 @@ def check_my_gradients(
                 worst entry W[1, 0]: gradient 21, finite difference 7
     b             6.6e-01  WRONG
                 worst entry b[0]: gradient 13, finite difference 4.33333
-    W, b: the gradient is 3 times the slope: a sum where a mean was meant: divide by the number of rows.
+    W, b: the gradient is 3 times the derivative: a sum where a mean was meant: divide by the number of rows.
     """
-    values = as_numbers(parameters)
-    data = in_doubles(X), in_doubles(y)
-    loss = guarded_loss(forward, values, *data)
-    gradients = guarded_gradients(backward, values, *data)
+    values = as_float64_arrays(parameters)
+    data = floats_as_float64(X), floats_as_float64(y)
+    loss = checked_loss(forward, values, *data)
+    gradients = checked_gradients(backward, values, *data)
     rng = np.random.default_rng(0)
     checks = []
     for name, value in values.items():
-        measure = measured_along(lambda changed: float(loss(changed)), values, name)
+        measure = finite_differences(loss, values, name)
         checks.append(check_parameter(name, gradients[name], value, measure, tolerance, directions, rng))
-    rows, outputs = len(np.atleast_1d(data[0])), columns_of(data[1])
-    reading = read_numbers(checks, rows, outputs) or read_layers(checks)
+    rows, outputs = len(np.atleast_1d(data[0])), number_of_outputs(data[1])
+    reading = explain_numbers(checks, rows, outputs) or explain_layers(checks)
     return GradientReport(tuple(checks), tuple(reading))
 
 
-def read_layers(checks: list[ParameterCheck]) -> list[str]:
-    """Say between which layers the mistake comes in, as far as the numbers at the ends of the names tell."""
+def explain_layers(checks: list[ParameterCheck]) -> list[str]:
+    """Say between which layers the mistake is, if the parameters' names end with layer numbers."""
     wrong, right = [c for c in checks if not c.ok], [c for c in checks if c.ok]
     if wrong and not right:
-        return ["All gradients are wrong: look at the gradient of the loss, where the way back begins."]
+        return [ALL_WRONG]
     if not wrong or not all(re.search(r"\d+$", check.name) for check in checks):
         return []
     if max(map(layer_of, wrong)) >= min(map(layer_of, right)):
         return []
     return [
         f"{names_of(right)} {'is' if len(right) == 1 else 'are'} right, {names_of(wrong)} "
-        f"{'is' if len(wrong) == 1 else 'are'} wrong: look at the way back between them, first at the derivative of "
+        f"{'is' if len(wrong) == 1 else 'are'} wrong: check the backward pass between them, first the derivative of "
         f"the activation."
     ]
 
 
 def layer_of(check: ParameterCheck) -> int:
-    """The number at the end of a parameter's name."""
+    """Return the layer number at the end of a parameter's name."""
     return int(re.findall(r"\d+$", check.name)[0])
 
 
-def as_numbers(parameters: Mapping[str, ArrayLike]) -> dict[str, Array]:
-    """The parameters as arrays of float64 by name."""
+def as_float64_arrays(parameters: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """Convert the parameters to float64 arrays."""
     if not isinstance(parameters, Mapping) or not parameters:
         raise InputError(
-            f"parameters must be a dict of arrays, as in {{'W1': W1, 'b1': b1}}, not {describe(parameters)}."
+            f"parameters must be a dict of arrays, such as {{'W1': W1, 'b1': b1}}, not {describe(parameters)}."
         )
-    found = {}
+    arrays = {}
     for name, value in parameters.items():
         array = np.asarray(value)
         if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
             raise InputError(f"parameters[{name!r}] must hold finite numbers; it is {describe(value)}.")
-        found[str(name)] = array.astype(np.float64)
-    return found
+        arrays[str(name)] = array.astype(np.float64)
+    return arrays
 
 
-def in_doubles(values: ArrayLike) -> Any:
-    """Numbers in float64; whole numbers, such as labels, and text as they are."""
+def floats_as_float64(values: ArrayLike) -> Array:
+    """Convert floating-point numbers to float64; leave integers, such as labels, and text as they are."""
     array = np.asarray(values)
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
-def columns_of(y: Any) -> int:
-    """How many outputs the targets have."""
-    return int(y.shape[1]) if getattr(y, "ndim", 1) == 2 else 1
+def number_of_outputs(y: Array) -> int:
+    """Return the number of outputs that the targets have."""
+    return int(y.shape[1]) if y.ndim == 2 else 1
 
 
-def called(what: str, function: Callable[..., Any], values: Mapping[str, Array], X: Any, y: Any) -> Any:
-    """Call a function with copies of the parameters, which it must leave as they are."""
-    given = {name: value.copy() for name, value in values.items()}
+def call_with_copies(
+    name: str, function: Callable[..., Any], parameters: Mapping[str, Array], X: Array, y: Array
+) -> Any:
+    """Call a function with copies of the parameters, which it must not change."""
+    copies = {key: value.copy() for key, value in parameters.items()}
     with np.errstate(all="ignore"):
-        result = function(given, X, y)
-    for name, value in values.items():
-        if name not in given or not np.array_equal(np.asarray(given[name]), value):
+        result = function(copies, X, y)
+    for key, value in parameters.items():
+        if key not in copies or not np.array_equal(np.asarray(copies[key]), value):
             raise InputError(
-                f"{what} changed parameters[{name!r}]: it must only read them. Write W = W - lr * dW outside of it, "
-                f"and not W -= …, which changes the array that was given."
+                f"{name} changed parameters[{key!r}], but it must only read them. Update parameters elsewhere, and use "
+                f"W = W - lr * dW rather than W -= …, which changes the array in place."
             )
     return result
 
 
-def guarded_loss(
-    forward: Forward, values: Mapping[str, Array], X: Any, y: Any
+def checked_loss(
+    forward: Forward, parameters: Mapping[str, Array], X: Array, y: Array
 ) -> Callable[[Mapping[str, Array]], float]:
-    """The loss as a function of the parameters, once it is known to give one number."""
-    given = called("forward", forward, values, X, y)
-    refuse_more_than_a_loss(given)
-    result = np.asarray(given)
-    if result.size != 1 or result.dtype.kind not in "biuf":
-        shape = result.shape
-        squared = len(shape) == 2 and shape[0] == shape[1] and shape[0] > 1
-        why = (
-            f" A square of ({shape[0]}, {shape[1]}) comes from (n,) against (n, 1): give predictions and targets the "
-            f"same shape, with y.reshape(-1, 1), say." if squared else " Add the losses up, or take their mean."
-        )  # fmt: skip
-        raise InputError(f"forward must give the loss as one number; it gave {describe(result)}.{why}")
-    if not np.isfinite(result).all():
-        raise InputError(f"forward gives {result.item()}: look for a division by 0, the logarithm of 0 or an overflow.")
-    again = np.asarray(called("forward", forward, values, X, y))
-    if not np.array_equal(again, result):
-        raise InputError("forward gives another loss each time: draw random numbers (dropout) outside of it, once.")
+    """Return the loss as a function of the parameters, after a check that it is one finite number."""
+    returned = call_with_copies("forward", forward, parameters, X, y)
+    check_returned_loss(returned)
+    loss = np.asarray(returned)
+    if loss.size != 1 or loss.dtype.kind not in "biuf":
+        raise InputError(
+            f"forward must return the loss as one number; it returned {describe(loss)}. {advice_for(loss)}"
+        )
+    if not np.isfinite(loss).all():
+        raise InputError(f"forward returns {loss.item()}: look for a division by 0, the logarithm of 0 or an overflow.")
+    again = np.asarray(call_with_copies("forward", forward, parameters, X, y))
+    if not np.array_equal(again, loss):
+        raise InputError(
+            "forward returns a different loss in each call: draw random numbers (dropout) once, outside of it."
+        )
     return lambda changed: float(np.asarray(forward(dict(changed), X, y)).item())
 
 
-def refuse_more_than_a_loss(given: Any) -> None:
-    """Refuse what cannot be a loss, with the plain reason."""
-    if given is None:
-        raise InputError("forward gave nothing (None): it must end with return loss, the loss as one number.")
-    if isinstance(given, Mapping):
-        names = ", ".join(map(repr, list(given)[:5]))
-        raise InputError(
-            f"forward gave a dict (with {names}); it must give the loss alone, as one number: return the entry that "
-            f"holds it, as in return values['loss']."
+def advice_for(loss: Array) -> str:
+    """Say how to make one number of several losses; a square array typically comes from unwanted broadcasting."""
+    if loss.ndim == 2 and loss.shape[0] == loss.shape[1] > 1:
+        return (
+            f"The shape {loss.shape} comes from broadcasting (n,) against (n, 1): give predictions and targets the "
+            f"same shape, for example with y.reshape(-1, 1)."
         )
-    if isinstance(given, tuple) and len(given) != 1:
+    return "Add the losses up, or take their mean."
+
+
+def check_returned_loss(returned: Any) -> None:
+    """Refuse None, a dict or several values instead of a loss."""
+    if returned is None:
+        raise InputError("forward returned None: end it with return loss, where loss is one number.")
+    if isinstance(returned, Mapping):
+        names = ", ".join(map(repr, list(returned)[:5]))
         raise InputError(
-            f"forward gave {len(given)} things; it must give the loss alone, as one number: return loss, and not "
-            f"return loss, cache."
+            f"forward returned a dict (with {names}), but it must return only the loss, as one number: return the "
+            f"entry that holds it, as in return values['loss']."
+        )
+    if isinstance(returned, tuple) and len(returned) != 1:
+        raise InputError(
+            f"forward returned {len(returned)} values, but it must return only the loss, as one number: write return "
+            f"loss instead of return loss, cache."
         )
 
 
-def guarded_gradients(backward: Backward, values: Mapping[str, Array], X: Any, y: Any) -> dict[str, Array]:
-    """The gradients by name, once they are known to be those of the parameters."""
-    result = called("backward", backward, values, X, y)
-    if not isinstance(result, Mapping):
+def checked_gradients(backward: Backward, parameters: Mapping[str, Array], X: Array, y: Array) -> dict[str, Array]:
+    """Return the gradients by name, after a check that each parameter has one."""
+    gradients = call_with_copies("backward", backward, parameters, X, y)
+    if not isinstance(gradients, Mapping):
         raise InputError(
-            f"backward must give a dict with the names of the parameters ({', '.join(values)}), not {describe(result)}."
+            f"backward must return a dict with the names of the parameters ({', '.join(parameters)}), not "
+            f"{describe(gradients)}."
         )
-    missing = [name for name in values if name not in result]
-    unknown = [str(name) for name in result if name not in values]
+    missing = [name for name in parameters if name not in gradients]
+    unknown = [str(name) for name in gradients if name not in parameters]
     if missing or unknown:
         lacks = f"has no {', '.join(map(repr, missing))}" if missing else ""
-        more = f"has {', '.join(map(repr, unknown))}, which is no parameter" if unknown else ""
+        extra = f"has {', '.join(map(repr, unknown))}, which is not a parameter" if unknown else ""
         raise InputError(
-            f"What backward gives {' and '.join(filter(None, (lacks, more)))}. Give each gradient under its "
-            f"parameter's name: {', '.join(map(repr, values))}."
+            f"The dict that backward returns {' and '.join(filter(None, (lacks, extra)))}. Return each gradient under "
+            f"its parameter's name: {', '.join(map(repr, parameters))}."
         )
-    return {name: np.asarray(result[name], dtype=np.float64) for name in values}
+    return {name: np.asarray(gradients[name], dtype=np.float64) for name in parameters}

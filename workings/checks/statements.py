@@ -1,7 +1,8 @@
-"""The program, questioned by running it: is what it computes what it should be?
+"""Checks of the program: whether its statements compute what they should.
 
-Shapes, shares that add up to 1, large scores, gradients against finite differences, one update.  These checks know no
-formula: whatever the program says is run, and what must hold of any network is asked of the result.
+They run the statements and test properties that hold for every network: the shapes, probabilities that add up to 1,
+finite values for large logits, gradients that agree with finite differences, and an update that lowers the objective.
+No formula is repeated here.
 """
 
 from __future__ import annotations
@@ -11,43 +12,41 @@ from collections.abc import Iterator
 import numpy as np
 
 from workings.checks.evidence import Case, copied, given, trace_of, with_rate
-from workings.checks.findings import Finding, found
+from workings.checks.findings import Finding, make_finding
 from workings.checks.gradients import check_gradients
 from workings.layers import Dense, numbered
 from workings.optimizers import SGD, Part
 
-LARGE_SCORE = 1000.0  # far beyond 709, where exp overflows in float64
-
-
-# A bias before batch normalization has a gradient of rounding alone, which may be too small to move it.
-ROUNDING = 1e-5  # of the largest gradient, in float32 too
+LARGE_LOGIT = 1000.0  # far beyond 709, where exp overflows in float64
+# The gradient of a bias before batch normalization consists of rounding errors, which may be too small to change it.
+ROUNDING = 1e-5  # of the largest gradient, also in float32
 
 
 def check_program(case: Case) -> Iterator[Finding]:
-    """Is what the program computes what it should be?"""
+    """Check the statements of the program."""
     yield from check_shapes(case)
-    yield from check_shares(case)
-    yield from check_large_scores(case)
-    yield from check_slopes(case)
+    yield from check_probabilities(case)
+    yield from check_large_logits(case)
+    yield from check_gradient_statements(case)
     yield from check_update(case)
 
 
 def check_shapes(case: Case) -> Iterator[Finding]:
-    """Is there a row of losses for each row of targets?"""
+    """Check that there is a row of losses for each row of targets."""
     rows = case.all_rows.some(7)
     y, trace = rows.y, trace_of(copied(case.network), rows)
     losses = np.shape(trace["losses"])
     if losses not in (y.shape, (len(y), 1)):
-        yield found(
+        yield make_finding(
             "wrong-shape",
             f"for {len(y)} rows, p has shape {np.shape(trace['p'])} and y {y.shape}, but the losses have shape "
             f"{losses} in `{trace.program['losses']}`.",
-            "y = np.ravel(y) if net.n_out == 1 else y  # one target for each output, and no other shape",
+            "y = np.ravel(y) if net.n_out == 1 else y  # one target for each output",
         )
 
 
-def check_shares(case: Case) -> Iterator[Finding]:
-    """Do the probabilities of each row add up to 1?"""
+def check_probabilities(case: Case) -> Iterator[Finding]:
+    """Check that the probabilities of each row add up to 1."""
     if case.network.loss.target != "classes":
         return
     X, y, _ = case.all_rows.some(50)
@@ -57,73 +56,75 @@ def check_shares(case: Case) -> Iterator[Finding]:
         statement = case.network.inference["p"]
         columns = p.sum(axis=0)
         axis = " The columns do: the softmax runs over the rows." if np.allclose(columns, 1, atol=1e-3) else ""
-        yield found(
+        yield make_finding(
             "wrong-shares",
             f"the probabilities of a row add up to between {sums.min():.4g} and {sums.max():.4g} in "
             f"`{statement}`.{axis}",
-            case.network_code() + "  # the library's own statements, with one sum for each row",
+            case.network_code() + "  # the library's statements, with one sum for each row",
         )
 
 
-def check_large_scores(case: Case) -> Iterator[Finding]:
-    """Do probabilities and losses stay finite when scores are large?"""
+def check_large_logits(case: Case) -> Iterator[Finding]:
+    """Check that probabilities and losses are finite for large logits."""
     last = next((layer, n) for layer, n in reversed(list(numbered(case.network.layers))) if layer.parameters)
     if not isinstance(last[0], Dense):
         return
     rows = case.all_rows.some(50)
     network = copied(case.start or case.network)
-    scores = np.abs(np.asarray(trace_of(network, rows)[f"z{last[1]}"], dtype=np.float64)).max(initial=0)
-    if not 0 < scores < np.inf:
+    largest = np.abs(np.asarray(trace_of(network, rows)[f"z{last[1]}"], dtype=np.float64)).max(initial=0)
+    if not 0 < largest < np.inf:
         return
     for letter in last[0].parameters:
-        network.parameters[f"{letter}{last[1]}"] *= max(LARGE_SCORE / scores, 1.0)
+        network.parameters[f"{letter}{last[1]}"] *= max(LARGE_LOGIT / largest, 1.0)
     trace = trace_of(network, rows)
     name = trace.first_not_finite()
     if name in {s.target for s in trace.program.stage("forward")}:
         statement = trace.program[name or "J"]
-        yield found(
+        yield make_finding(
             "overflow",
-            f"with scores of ±{LARGE_SCORE:g}, {name} is not finite in `{statement}` ({statement.part}).",
-            case.network_code() + "  # the library's own statements, which take off each row's largest score first",
+            f"with logits of ±{LARGE_LOGIT:g}, {name} is not finite in `{statement}` ({statement.part}).",
+            case.network_code() + "  # the library's statements, which first subtract each row's largest logit",
         )
 
 
-def check_slopes(case: Case) -> Iterator[Finding]:
-    """Do the gradients agree with finite differences?"""
+def check_gradient_statements(case: Case) -> Iterator[Finding]:
+    """Check that the gradients agree with finite differences."""
     network = copied(case.start or case.network)
     report = check_gradients(network, **given(case.few, network))
     if not report.ok:
         wrong = [check.name for check in report.checks if not check.ok]
-        yield found(
+        yield make_finding(
             "wrong-gradient",
-            f"of {len(report.checks)} parameters, {len(wrong)} have wrong gradients ({', '.join(wrong)}). "
+            f"{len(wrong)} of {len(report.checks)} parameters have wrong gradients ({', '.join(wrong)}). "
             + " ".join(report.reading),
             "print(net.check_gradients(X[:10], y[:10]))",
         )
 
 
 def check_update(case: Case) -> Iterator[Finding]:
-    """Does an update change every parameter that has a gradient, and does it go downhill?"""
+    """Check that an update changes every parameter with a gradient, and moves against the gradient."""
     network = copied(case.start or case.network)
     optimizer: Part = case.optimizer if isinstance(case.optimizer, Part) else SGD(0.1)
     trace = trace_of(network, case.few, with_rate(optimizer, 1e-3), 1e-3)
-    moves = {name: trace.after[name] - trace[name] for name in case.trained_by(optimizer)}
-    slopes = {name: np.asarray(trace[f"d{name}"]) for name in moves}
-    largest = max((float(np.abs(slope).max(initial=0)) for slope in slopes.values()), default=0.0)
-    with_slope = [name for name, slope in slopes.items() if np.abs(slope).max(initial=0) > ROUNDING * largest]
-    frozen = [name for name in with_slope if not moves[name].any()]
+    updates = {name: trace.after[name] - trace[name] for name in case.trained_by(optimizer)}
+    gradients = {name: np.asarray(trace[f"d{name}"]) for name in updates}
+    largest = max((float(np.abs(gradient).max(initial=0)) for gradient in gradients.values()), default=0.0)
+    not_zero = [name for name, gradient in gradients.items() if np.abs(gradient).max(initial=0) > ROUNDING * largest]
+    frozen = [name for name in not_zero if not updates[name].any()]
     if frozen:
-        yield found(
+        yield make_finding(
             "frozen-parameter",
-            f"after a step with a gradient of up to {np.abs(slopes[frozen[0]]).max():.3g}, {', '.join(frozen)} "
-            f"{'is' if len(frozen) == 1 else 'are'} the same as before in `{trace.program[frozen[0]]}`.",
-            case.network_code() + "  # the library's own statements, which update every parameter",
+            f"`{trace.program[frozen[0]]}` leaves {', '.join(frozen)} unchanged after a step with a gradient of up to "
+            f"{np.abs(gradients[frozen[0]]).max():.3g}.",
+            case.network_code() + "  # the library's statements, which update every parameter",
         )
-    along = sum(float((moves[name] * slopes[name]).sum()) for name in moves if slopes[name].shape == moves[name].shape)
-    if along > 0:
-        name = next(iter(moves))
-        yield found(
+    fitting = [name for name in updates if gradients[name].shape == updates[name].shape]
+    product = sum(float((updates[name] * gradients[name]).sum()) for name in fitting)
+    if product > 0:
+        name = next(iter(updates))
+        yield make_finding(
             "uphill-update",
-            f"gradient and update point the same way (their product is {along:.3g}) in `{trace.program[name]}`.",
-            case.network_code() + "  # the library's own statements, which go downhill",
+            f"`{trace.program[name]}` moves along the gradient: the inner product of update and gradient is "
+            f"{product:.3g}, above 0.",
+            case.network_code() + "  # the library's statements, which move against the gradient",
         )

@@ -13,7 +13,7 @@ import numpy as np
 from workings import files, plots
 from workings.activations import activation_named
 from workings.checks.doctor import diagnose_alone
-from workings.checks.findings import Diagnosis, found
+from workings.checks.findings import Diagnosis
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan
 from workings.errors import FileError, InputError, counted
@@ -278,7 +278,7 @@ def diagnose_training(trained: TrainedOnTable, terms: TableTerms) -> Diagnosis:
     constant = constant_columns(trained)
     if constant:
         text = f"{', '.join(constant)}: the same number in every row."
-        findings = (*findings, found("constant-column", text, terms.command(drop=constant)))
+        findings = (*findings, make_finding("constant-column", text, terms.command(drop=constant)))
     return Diagnosis(findings, diagnosis.looked_at)
 
 

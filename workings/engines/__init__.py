@@ -1,1 +1,1 @@
-"""Engines: ways to run a program. ``reference`` defines what is true."""
+"""Engines, which run programs: ``reference`` with NumPy defines the results, ``compiled`` runs machine code."""

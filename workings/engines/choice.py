@@ -1,7 +1,7 @@
-"""The choice between the engines: a pure function of the problem and of what is installed.
+"""The choice of an engine: a pure function of the problem and of the installed packages.
 
-Compiling takes about two seconds for each structure.  It is worth it where the steps are so many, or so
-large, that the compiled engine saves more than that.
+Compiling takes about two seconds for each network structure.  It pays off if the steps are so many or so large that
+the compiled engine saves more time than that.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from workings.program.program import Program
 from workings.support.arrays import Array
 
 ENGINES = ("auto", "reference", "compiled")
-ASKED = "as asked"
-FOR_A_STATEMENT = 4e-6  # seconds that the reference engine needs for a statement beside its arithmetic
-FOR_A_NUMBER = 2e-9  # seconds that it needs more than compiled loops for each number that a row becomes
-WORTH_COMPILING = 2.0  # seconds that must be saved
+REQUESTED = "as requested"
+SECONDS_PER_STATEMENT = 4e-6  # the reference engine's overhead for a statement
+SECONDS_PER_NUMBER = 2e-9  # what it needs more than compiled loops for each unit and row
+WORTH_COMPILING = 2.0  # the least saving in seconds
 
 
 def choose(
-    wanted: str,
+    requested: str,
     program: Program,
     values: Mapping[str, Array],
     rows: int,
@@ -32,37 +32,38 @@ def choose(
     *,
     is_sparse: bool = False,
 ) -> tuple[str, str]:
-    """The name of an engine, and why it is taken.
+    """Choose an engine; return its name and the reason.
 
     Parameters
     ----------
-    wanted : str
+    requested : str
         ``"auto"``, ``"reference"`` or ``"compiled"``.
     program : Program
-        One step.
+        The program of one step.
     values : mapping of str to array
-        What the step is handed, parameters among it; only their shapes are looked at.
+        The inputs of a step, with the parameters; only their shapes matter.
     rows, steps : int
-        How many rows a step takes, and how many steps there are to be.
+        The number of rows in a step, and the number of steps.
     worth_compiling : float
-        The seconds that must be saved for the compiled engine to be taken.
+        The least saving in seconds for which the compiled engine is chosen.
     is_sparse : bool
-        Whether X stays sparse, which compiled code does not take.
+        Whether X stays sparse, which compiled code does not support.
     """
-    if wanted != "auto":
-        return wanted, ASKED
+    if requested != "auto":
+        return requested, REQUESTED
     if is_sparse:
         return "reference", SPARSE
     if not is_installed():
         return "reference", "Numba is not installed: pip install 'workings[fast]'"
     if is_switched_off():
         return "reference", "Numba is switched off by NUMBA_DISABLE_JIT"
-    if saved(program, values, rows, steps) < worth_compiling:
-        return "reference", f"{counted(steps, 'step')} of {counted(rows, 'row')} are too little work to compile it"
-    return "compiled", f"{counted(steps, 'step')} of {counted(rows, 'row')} are worth compiling"
+    work = f"{counted(steps, 'step')} of {counted(rows, 'row')}"
+    if estimated_saving(program, values, rows, steps) < worth_compiling:
+        return "reference", f"compiling does not pay off for {work}"
+    return "compiled", f"compiling pays off for {work}"
 
 
-def saved(program: Program, values: Mapping[str, Array], rows: int, steps: int) -> float:
-    """Seconds that the compiled engine is likely to save."""
+def estimated_saving(program: Program, values: Mapping[str, Array], rows: int, steps: int) -> float:
+    """Estimate how many seconds the compiled engine saves."""
     widths: int = sum(values[name].shape[-1] for name in program.parameters if values[name].ndim == 2)
-    return steps * (FOR_A_STATEMENT * len(program.statements) + FOR_A_NUMBER * rows * widths)
+    return steps * (SECONDS_PER_STATEMENT * len(program.statements) + SECONDS_PER_NUMBER * rows * widths)

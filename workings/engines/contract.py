@@ -1,8 +1,7 @@
-"""What an engine is: it takes a stretch of steps and the values they begin with, and runs them.
+"""The contract of an engine: it runs a sequence of training steps, beginning with given values.
 
-An engine contains no mathematics and no chance.  The statements come from the program; orders,
-masks and learning rates are drawn and computed outside and handed in, so that all engines see the
-same numbers.
+An engine contains no mathematics and no random numbers.  The statements come from the program; the order of the rows,
+the dropout masks and the learning rates are computed outside and passed in, so that all engines get the same numbers.
 """
 
 from __future__ import annotations
@@ -13,39 +12,39 @@ from typing import Protocol
 
 from workings.support.arrays import Array
 
-CACHE_LINE = 64  # bytes: where arrays are to begin, so that no vector lies across two lines
-SPARSE = "X is sparse, and compiled code takes arrays: engine='reference' multiplies it as it is"
-PANELS = 2**18  # bytes of what a product packs at a time, which are to stay in a core's cache
+CACHE_LINE = 64  # bytes; arrays start at a multiple of it, so that no vector lies across two cache lines
+SPARSE = "X is sparse, and compiled code needs dense arrays; engine='reference' multiplies sparse rows directly"
+PANELS = 2**18  # bytes that a matrix product packs at a time, so that they stay in a core's cache
 
-FEWEST_TO_SHARE = 2**19  # multiplications in a product, from which several threads share it
+FEWEST_TO_SHARE = 2**19  # multiplications in a matrix product from which several threads share it
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Some training steps, one after the other.
+    """A sequence of training steps.
 
     Attributes
     ----------
     X, y : arrays of shape (rows, n_in) and (rows, n_out)
-        The data from which the batches are taken.
+        The data from which the batches come.
     batches : sequence of (start, stop), or int array of shape (steps, 2)
-        Which positions of ``order`` make each batch.
+        The range of positions in ``order`` that make each batch.
     lr : sequence of float, or array
         The learning rate of each step.
     first_step : int
-        The number of the first step, counted from 1 over the whole training.
+        The number of the first step, counted from 1 since the start of the training.
     order : int array or None
-        Row numbers in the order in which they are used; None for the rows as they stand.
+        Row indices in the order in which they are used; None for the order of the data.
     w : array of shape (rows, 1) or None
-        A weight for each row.
+        The weight of each row.
     draws : mapping of str to array
-        What was drawn for each position of ``order``, such as dropout masks.
+        Random numbers for each position of ``order``, such as dropout masks.
     kept : mapping of str to array of shape (any, …)
-        Arrays that the engine fills with what a value is after some of the steps.
+        Arrays in which the engine records values of the program after some of the steps.
     kept_at : int array of shape (steps,), or None
-        The place in them for what each step has led to, -1 for none; None if each step has the next place.
+        The index in these arrays for each step, -1 for none; None to record every step.
     outputs : mapping of str to array of shape (steps, rows, …) or (steps,)
-        Arrays that a compiled engine fills with what a name is in each step: with rows, or a single number.
+        Arrays in which a compiled engine records values of each step: arrays with rows, or single numbers.
     """
 
     X: Array
@@ -62,13 +61,13 @@ class Stretch:
 
 
 class Engine(Protocol):
-    """Runs the steps of one program."""
+    """Runs training steps of one program."""
 
     name: str
 
     def run(self, stretch: Stretch, values: dict[str, Array]) -> Sequence[float] | Array:
-        """Run the steps; give each step's objective J, if the program computes it.
+        """Run the steps; return the objective J of each step, if the program computes it.
 
-        The new values take the places of the old ones in ``values``; no array is written into.
+        The new values replace the old ones in ``values``; no array is changed in place.
         """
         ...

@@ -1,8 +1,7 @@
-"""The reference engine: the program's statements, run as they are written, with NumPy.
+"""The reference engine: runs the statements of a program with NumPy, exactly as they are printed.
 
-It defines what is true; another engine may only be faster.  The statements are compiled as one
-function whose source is known to Python, so that a debugger steps through the network's own lines
-and a traceback shows the line that failed.
+It defines the correct results; another engine may only be faster.  The statements become one Python function with
+registered source, so that a debugger steps through the statements and a traceback shows the one that failed.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from workings.errors import ProgramError
 from workings.program.program import Program
 from workings.program.trace import Trace
 from workings.support.arrays import Array
-from workings.support.sparse import dense
+from workings.support.sparse import SparseRows, dense
 
 
 def source_of(program: Program, results: str, name: str = "step") -> str:
-    """Write the program as a Python function that takes its inputs by name."""
+    """Write the program as a Python function whose keyword arguments are its inputs."""
     lines = [f"def {name}({', '.join(['*', *program.inputs])}):"]
     stage = ""
     for statement in program.statements:
@@ -33,8 +32,8 @@ def source_of(program: Program, results: str, name: str = "step") -> str:
     return "\n".join([*lines, f"    return {results}", ""])
 
 
-def compiled(program: Program, results: str, title: str) -> Callable[..., Any]:
-    """Compile the program as a function; its source can be stepped through and shown in tracebacks."""
+def compile_program(program: Program, results: str, title: str) -> Callable[..., Any]:
+    """Make a function of a program; debuggers and tracebacks show its source."""
     source = source_of(program, results)
     filename = f"<workings: {title} {abs(hash(source)):x}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
@@ -45,66 +44,66 @@ def compiled(program: Program, results: str, title: str) -> Callable[..., Any]:
 
 
 def inputs_of(program: Program, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick out what a program needs.
+    """Select the inputs of a program from values by name.
 
     Raises
     ------
     ProgramError
-        If a statement uses a name that nothing computes.
+        If a statement uses a name that is not computed before it.
     """
     missing = [name for name in program.inputs if name not in values]
     if missing:
         statement = next(s for s in program.statements if missing[0] in s.reads)
-        raise ProgramError(f"`{statement}` uses the name {missing[0]!r}, which nothing before it computes.")
+        raise ProgramError(f"`{statement}` uses the name {missing[0]!r}, which no statement before it computes.")
     return {name: values[name] for name in program.inputs}
 
 
-def as_taken(X: Any, is_multiplied: bool) -> Any:
-    """The inputs as a program can take them: what is sparse is made dense unless it is only multiplied."""
+def dense_unless_multiplied(X: Array | SparseRows, is_multiplied: bool) -> Array | SparseRows:
+    """Make sparse rows dense, unless the program only multiplies them."""
     return X if is_multiplied else dense(X)
 
 
 class Runner:
-    """A program as a function of its inputs: call it with more than it needs, it takes its own."""
+    """A program as a function that returns some of its values; it selects its inputs from the values that it gets."""
 
     def __init__(self, program: Program, results: Sequence[str], title: str) -> None:
         self.program, self.inputs, self.multiplies_X = program, program.inputs, program.only_multiplies("X")
-        self.function = compiled(program, f"({', '.join(results)},)", title)
+        self.function = compile_program(program, f"({', '.join(results)},)", title)
 
     def __call__(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         if not all(name in values for name in self.inputs):
             inputs_of(self.program, values)
-        given = {name: values[name] for name in self.inputs}
-        if "X" in given:
-            given["X"] = as_taken(given["X"], self.multiplies_X)
-        with np.errstate(all="ignore"):  # numbers that are not finite are found and reported by name
-            result: tuple[Any, ...] = self.function(**given)
+        inputs = {name: values[name] for name in self.inputs}
+        if "X" in inputs:
+            inputs["X"] = dense_unless_multiplied(inputs["X"], self.multiplies_X)
+        with np.errstate(all="ignore"):  # numbers that are not finite are detected and reported by name
+            result: tuple[Any, ...] = self.function(**inputs)
         return result
 
 
 class Tracer:
-    """A program that keeps every value it names: call it with its inputs for a Trace."""
+    """A program as a function that returns a trace: every value by name."""
 
     def __init__(self, program: Program) -> None:
         self.program, self.multiplies_X = program, program.only_multiplies("X")
-        self.function = compiled(program, "dict(locals())", "trace")
+        self.function = compile_program(program, "dict(locals())", "trace")
 
     def __call__(self, values: Mapping[str, Any]) -> Trace:
         before = inputs_of(self.program, values)
         if "X" in before:
-            before["X"] = as_taken(before["X"], self.multiplies_X)
+            before["X"] = dense_unless_multiplied(before["X"], self.multiplies_X)
         with np.errstate(all="ignore"):
             after = self.function(**before)
         return Trace(self.program, before, after)
 
 
 class ReferenceEngine:
-    """Runs each step as one call of the compiled program.
+    """Runs each step as one call of a Python function.
 
     Raises
     ------
     ValueError
-        From NumPy, with the network's own line in the traceback, where shapes do not fit.
+        From NumPy, if shapes do not match; the traceback shows the statement.
     """
 
     name = "reference"
@@ -113,10 +112,10 @@ class ReferenceEngine:
         self.program, self.multiplies_X = program, program.only_multiplies("X")
         self.inputs = frozenset(program.inputs)
         self.objective = ("J",) if any(s.target == "J" for s in program.statements) else ()
-        self.step = compiled(program, f"({', '.join([*program.carried, *self.objective])},)", "step")
+        self.step = compile_program(program, f"({', '.join([*program.carried, *self.objective])},)", "step")
 
     def run(self, stretch: Stretch, values: dict[str, Array]) -> list[float]:
-        """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program."""
+        """Run the steps and replace ``values``; return the objective J of each step if the program computes it."""
         data = {"X": stretch.X, "y": stretch.y}
         if stretch.w is not None:
             data["w"] = stretch.w
@@ -125,18 +124,18 @@ class ReferenceEngine:
         data.update(stretch.draws)
         scalars = [name for name in ("n", "lr", "t") if name in self.inputs]
         objectives: list[float] = []
-        # Numbers of Python: NumPy's own would turn float32 arrays into float64.
+        # Python numbers, because NumPy's own would turn float32 arrays into float64.
         batches, rates = np.asarray(stretch.batches).tolist(), np.asarray(stretch.lr).tolist()
         with np.errstate(all="ignore"):
             for index, ((start, stop), lr) in enumerate(zip(batches, rates, strict=True)):
                 batch: dict[str, Any] = {name: array[start:stop] for name, array in data.items()}
-                batch["X"] = as_taken(batch["X"], self.multiplies_X)
-                known = {"n": stop - start, "lr": lr, "t": stretch.first_step + index}
-                batch.update((name, known[name]) for name in scalars)
+                batch["X"] = dense_unless_multiplied(batch["X"], self.multiplies_X)
+                step_scalars = {"n": stop - start, "lr": lr, "t": stretch.first_step + index}
+                batch.update((name, step_scalars[name]) for name in scalars)
                 results = self.step(**batch, **values)
                 values.update(zip(self.program.carried, results, strict=False))
                 objectives += results[len(self.program.carried) :]
-                place = index if stretch.kept_at is None else int(stretch.kept_at[index])
-                for name, kept in stretch.kept.items() if place >= 0 else ():
-                    kept[place] = values[name]
+                slot = index if stretch.kept_at is None else int(stretch.kept_at[index])
+                for name, kept in stretch.kept.items() if slot >= 0 else ():
+                    kept[slot] = values[name]
         return [float(J) for J in objectives]

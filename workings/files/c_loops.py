@@ -310,7 +310,7 @@ class ScalarFunctionWriter:
     def __init__(self, loops: CLoopWriter, name: str, function: Any) -> None:
         self.loops = loops
         self.functions: dict[str, Any] = {}
-        source = Entrywise(name, function, lambda value: repr(float(value)), self.register_function, "C").written()
+        source = Entrywise(name, function, lambda value: repr(float(value)), self.register_function, "C").source()
         self.tree = ast.parse(source).body[0]
         assert isinstance(self.tree, ast.FunctionDef)
         self.locals: dict[str, str] = {}

@@ -264,7 +264,7 @@ class NodeWriter:
             functions[inner] = NUMPY_FUNCTION if meant is None else meant
             return inner
 
-        source = Entrywise(name, function, lambda value: repr(float(value)), called, "ONNX").written()
+        source = Entrywise(name, function, lambda value: repr(float(value)), called, "ONNX").source()
         tree = ast.parse(source).body[0]
         assert isinstance(tree, ast.FunctionDef)
         letters = dict(zip((argument.arg for argument in tree.args.args), given, strict=True))

@@ -1,1 +1,1 @@
-"""Lowering: the program in index notation, from which engines and exported files write loops."""
+"""Lowering: translates a program into operations on single entries, from which loops are generated."""

@@ -1,9 +1,9 @@
-"""Entrywise: functions that a program calls by name, as functions of single numbers.
+"""Elementwise functions: rewrites the array functions that a program calls as functions of single numbers.
 
-A formula may call a function that is not straight-line code, such as an error function with a loop over
-its coefficients.  If its source shows that each entry of its result depends on the same entry of
-what goes in (sums, products, elementwise functions and loops over constants, nothing else), it can be
-compiled as it stands; whatever else it contains is refused by name.
+A formula may call a function that is not straight-line code, such as an error function with a loop over its
+coefficients.  If its source contains only sums, products, elementwise functions and loops over constants, each entry of
+its result depends on the same entry of its arguments, and it can be compiled for single numbers.  Anything else is an
+error, which names the unsupported code.
 """
 
 from __future__ import annotations
@@ -21,51 +21,62 @@ from workings.support.formulas import function_tree, meaning_of
 
 
 def plain_function(name: str, function: Any, reader: str = "The compiled engine") -> ast.FunctionDef:
-    """The source of a function, as syntax.
+    """Parse the source of a function.
 
     Raises
     ------
     NotCompilableError
-        If there is no source, or it is no plain function.
+        If there is no source, or it is not a plain Python function.
     """
     tree = function_tree(function)
     if tree is None or tree.decorator_list or not isinstance(function, types.FunctionType):
-        why = "its source cannot be had" if tree is None else "it is no plain function"
+        why = "its source is not available" if tree is None else "it is not a plain Python function"
         raise NotCompilableError(f"{reader} cannot take {name}: {why}.")
     return tree
 
 
 class Entrywise(ast.NodeTransformer):
-    """Rewrites a function for single numbers; ``constant`` writes a number, ``call`` a function by its name."""
+    """Rewrites a function for single numbers.
+
+    ``constant`` writes a number, and ``call`` the name of a function, in the target language; ``reader`` names the
+    target in error messages.
+    """
 
     def __init__(
-        self, name: str, function: Any, constant: Callable[[float], str], call: Callable[[str, Any], str],
+        self,
+        name: str,
+        function: Any,
+        constant: Callable[[float], str],
+        call: Callable[[str, Any], str],
         reader: str = "The compiled engine",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.name, self.function, self.constant, self.call_name = name, function, constant, call
         self.reader = reader
-        self.own: set[str] = set()
+        self.local_names: set[str] = set()
 
-    def written(self) -> str:
-        """The source of the function for single numbers, under its own name."""
+    def source(self) -> str:
+        """Return the source of the function for single numbers, under the same name."""
         tree = plain_function(self.name, self.function, self.reader)
         arguments = [argument.arg for argument in tree.args.args]
         if tree.args.vararg or tree.args.kwarg or tree.args.kwonlyargs or tree.args.defaults:
-            raise self.refusal(tree, "only arguments without defaults")
-        self.own = {*arguments, *(node.id for node in ast.walk(tree) if is_written(node))}  # type: ignore[attr-defined]
+            raise self.error(tree, "only arguments without defaults")
+        assigned = (
+            node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        )
+        self.local_names = {*arguments, *assigned}
         body = [inner for statement in tree.body for inner in self.statements(statement)]
         lines = [ast.unparse(ast.fix_missing_locations(statement)) for statement in body]
         return "\n".join([f"def {self.name}({', '.join(arguments)}):", *(f"    {line}" for line in lines)])
 
-    def refusal(self, node: ast.AST, but: str) -> NotCompilableError:
-        """Say what stands in the way."""
+    def error(self, node: ast.AST, allowed: str) -> NotCompilableError:
+        """Make the error that the function contains unsupported code."""
         return NotCompilableError(
-            f"{self.reader} cannot take {self.name}: `{ast.unparse(node).splitlines()[0]}` stands in it, but "
-            f"a function of single entries may have {but}."
+            f"{self.reader} cannot take {self.name}: it contains `{ast.unparse(node).splitlines()[0]}`, but an "
+            f"elementwise function may have {allowed}."
         )
 
     def statements(self, node: ast.stmt) -> list[ast.stmt]:
-        """Rewrite one statement; a loop over constants is written out."""
+        """Rewrite one statement; a loop over constants is unrolled."""
         match node:
             case ast.Expr(value=ast.Constant(value=str())):
                 return []
@@ -80,10 +91,10 @@ class Entrywise(ast.NodeTransformer):
                 return self.statements(ast.Assign([ast.Name(name, ast.Store())], whole))
             case ast.For(target=ast.Name(id=name), iter=values, orelse=[]):
                 return self.loop(name, values, node)
-        raise self.refusal(node, "assignments, loops over constants, and a return")
+        raise self.error(node, "only assignments, loops over constants, and a return")
 
     def loop(self, name: str, values: ast.expr, node: ast.For) -> list[ast.stmt]:
-        """Write a loop out, once for each constant."""
+        """Unroll a loop over constants."""
         try:
             match values:
                 case ast.Call(func=ast.Name(id="range"), args=args):
@@ -91,7 +102,7 @@ class Entrywise(ast.NodeTransformer):
                 case _:
                     numbers = list(ast.literal_eval(values))
         except (ValueError, TypeError):
-            raise self.refusal(node, "loops over constants") from None
+            raise self.error(node, "only loops over constants") from None
         lines: list[ast.stmt] = []
         for number in numbers:
             lines.append(ast.parse(f"{name} = {self.constant(float(number))}").body[0])
@@ -100,7 +111,7 @@ class Entrywise(ast.NodeTransformer):
         return lines
 
     def visit(self, node: ast.AST) -> Any:
-        """Rewrite an expression; refuse what is not elementwise."""
+        """Rewrite an expression; raise an error if it is not elementwise."""
         match node:
             case ast.Constant(value=bool() | int() | float() as number):
                 return ast.parse(self.constant(float(number)), mode="eval").body
@@ -115,20 +126,20 @@ class Entrywise(ast.NodeTransformer):
             case ast.Name(id=name):
                 return self.visit_name(node, name)
             case ast.Call(func=function, args=args, keywords=[]):
-                return ast.Call(self.called(function), [self.visit(arg) for arg in args], [])
-        raise self.refusal(node, "sums, products and elementwise functions")
+                return ast.Call(self.function_name(function), [self.visit(arg) for arg in args], [])
+        raise self.error(node, "only sums, products and elementwise functions")
 
     def visit_name(self, node: ast.Name, name: str) -> ast.expr:
-        """A letter of the function's own, or a constant from outside."""
-        if name in self.own:
+        """Rewrite a local variable, or a constant from outside the function."""
+        if name in self.local_names:
             return node
         value = meaning_of(self.function, name)
         if isinstance(value, (bool, int, float)):
             return ast.parse(self.constant(float(value)), mode="eval").body
-        raise self.refusal(node, "letters of its own and constants")
+        raise self.error(node, "only local variables and constants")
 
-    def called(self, function: ast.expr) -> ast.expr:
-        """An elementwise function of NumPy, or another function that can be written for single numbers."""
+    def function_name(self, function: ast.expr) -> ast.expr:
+        """Rewrite the name of an elementwise function of NumPy, or of a function that can be rewritten, too."""
         match function:
             case ast.Attribute(value=ast.Name(id="np"), attr=name) if name in ELEMENTWISE:
                 return ast.Name(self.call_name(name, None), ast.Load())
@@ -136,9 +147,4 @@ class Entrywise(ast.NodeTransformer):
                 value = meaning_of(self.function, name)
                 if isinstance(value, (types.FunctionType, np.ufunc)):
                     return ast.Name(self.call_name(name, value), ast.Load())
-        raise self.refusal(function, "elementwise functions")
-
-
-def is_written(node: ast.AST) -> bool:
-    """Whether this is a name that is assigned to."""
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        raise self.error(function, "only elementwise functions")

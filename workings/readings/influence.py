@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.checks.gradients import doubled, slope_along
+from workings.checks.gradients import in_float64, slope_along
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, ProgramError, unknown_name
 from workings.program.program import Program, Statement
@@ -102,10 +102,10 @@ def influence(program: Program, values: Mapping[str, Any], why: str, row: int | 
     Without ``row``, the row that contributes most to the strongest path is written out.
     """
     parameter, index = entry_of(program, values, why)
-    known = doubled({**Tracer(program)(values)})
+    known = in_float64({**Tracer(program)(values)})
     finder = PathFinder(program, known, segments_to(program, f"d{parameter}"), index, row)
     paths, rest = finder.find_paths(shown(parameter, index))
-    measure = slope_along(Runner(program.needed_for("J"), ["J"], "objective"), doubled(values), parameter)
+    measure = slope_along(Runner(program.needed_for("J"), ["J"], "objective"), in_float64(values), parameter)
     direction = np.zeros(np.shape(values[parameter]))
     direction[index] = 1.0
     left, right, _ = measure(direction, 1e-6)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workings.checks.gradients import check_entry, doubled, slope_along
+from workings.checks.gradients import check_entry, in_float64, slope_along
 from workings.engines.reference import Runner, inputs_of
 from workings.optimizers import Part
 from workings.program.program import Program, Shape, Statement, show_shape
@@ -228,7 +228,7 @@ class StatementRunner:
         after = self.after(name)
         if target == name or after is None or np.shape(self.values[name]) != gradient.shape:
             return None
-        measure = slope_along(Runner(after, ["J"], f"J by {name}"), doubled(self.values), name)
+        measure = slope_along(Runner(after, ["J"], f"J by {name}"), in_float64(self.values), name)
         chosen = list(np.ndindex(gradient.shape)) if gradient.size <= FEW_SLOPES else [index]
         found, floor = np.full(gradient.shape, np.nan), 1e-4 * float(np.abs(gradient).max(initial=0))
         tolerance, worst, corners = TOLERANCE[gradient.dtype.name], 0.0, 0

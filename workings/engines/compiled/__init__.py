@@ -1,1 +1,1 @@
-"""The compiled engine: a program's steps as loops, written as Python source and compiled to machine code by Numba."""
+"""The compiled engine: generates Python source with the loops of a program, and compiles it with Numba."""

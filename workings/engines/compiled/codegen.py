@@ -1,8 +1,8 @@
-"""Source: the schedule written as a Python function that Numba can compile, and that a person can read.
+"""Code generation: writes a loop schedule as a readable Python function, which Numba compiles.
 
-One function runs many steps.  For each step it goes through the groups of the schedule; for each group it
-writes the loops, with what can be read before a loop read before it, and sums kept in local numbers.  The
-names are those of the program: ``dz1_ij`` is the entry of ``dz1`` at row i and column j.
+The generated function runs many steps.  Each step consists of the loops of the schedule's groups.  Values that do not
+change in a loop are read before it, and sums are accumulated in local variables.  The names are those of the program:
+``dz1_ij`` is the entry of ``dz1`` at row i and column j.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from workings.engines.compiled.fusion import Group, Index, Layout, Placed, Schedule
-from workings.engines.compiled.row_sections import LEAVE, Sections
+from workings.engines.compiled.fusion import Group, Index, Layout, LoopedOperation, LoopSchedule
+from workings.engines.compiled.row_sections import RETURN_IF_STOPPED, Sections
 from workings.engines.contract import CACHE_LINE
 from workings.lowering.elementwise import Entrywise
 from workings.lowering.index_notation import (
@@ -36,15 +36,17 @@ from workings.lowering.index_notation import (
     leaves,
 )
 
+# Names of the generated code that no value of a program may have.
 RESERVED = frozenset((
     "i", "j", "k", "l", "step", "start", "stop", "begin", "rows", "block", "row", "first", "order", "objectives",
-    "board", "rooms", "starts", "stops", "rates", "np", "numba", "real", "memory", "taken", "used", "asked", "leave",
-    "product", "pointer", "entry", "table", "min", "range", "len", "train", "section", "who", "handed", "sums", "part",
-    "in_sections", "section_bounds", "own", "flat", "kept_at", "place",
+    "team_state", "workspaces", "starts", "stops", "rates", "np", "numba", "real", "memory", "allocate", "used",
+    "stop_flag", "stop_requested", "product", "pointer", "entry", "table", "min", "range", "len", "train",
+    "train_section", "section", "thread", "scalars", "sums", "run_sections", "section_bounds", "single_thread_team",
+    "flat", "kept_at", "slot",
 ))  # fmt: skip
 IS_TRUTH = frozenset(COMPARISONS.values())
 INFIX = IS_TRUTH | frozenset(OPERATORS.values())
-# The elementary functions under the names by which a compiled program finds them: by precision, and for both.
+# The elementary functions of kernels/vector_math.py, by their names in formulas: those of each precision, and others.
 FAST: dict[str, dict[str, str]] = {
     "float64": {
         "exp": "exp64",
@@ -73,35 +75,35 @@ BOTH: tuple[str, ...] = (
     "sign",
     "heaviside",
     "use_wide_vectors",
-    "taken",
-    "leave",
+    "allocate",
+    "stop_requested",
     "flat",
 )
-Combination = Mapping[Axis, int]  # which entry, along the axes that are written out
+Combination = Mapping[Axis, int]  # the index of an entry along the unrolled axes
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What is fixed when the source is written.
+class SourceOptions:
+    """The options of a generated source.
 
     Attributes
     ----------
     dtype : str
         ``"float64"`` or ``"float32"``.
     one_batch : bool
-        Whether every step takes the same rows, which are then put in place once.
+        Whether every step uses the same rows, which are then copied only once.
     ordered : bool
-        Whether rows come in an order of their own.
+        Whether the rows are used in a given order.
     in_blocks : bool
-        Whether rows are taken a block at a time.
+        Whether rows are processed in blocks.
     rows : int or None
-        The number of rows in every step, where it is small enough to be written out; 1 means no loop.
+        The batch size, if it is a small constant; 1 means no loop over rows.
     kept : tuple of str
-        What is kept of each step.
+        Names whose values are recorded after steps.
     by_step : bool
-        Whether arrays without rows are handed in for each step.
+        Whether arrays without rows differ for each step.
     sections : int
-        Into how many sections the rows are cut, which threads share; 0 for none.
+        The number of sections of rows that threads share; 0 for none.
     """
 
     dtype: str
@@ -114,57 +116,56 @@ class Shape:
     sections: int = 0
 
     def extent(self, name: str, axis: int, with_rows: Container[str]) -> str:
-        """The length of an array that is handed in."""
+        """Return code for the length of an argument along an axis."""
         return f"{name}_steps.shape[{axis + 1}]" if self.by_step and name not in with_rows else f"{name}.shape[{axis}]"
 
 
 @dataclass
-class Writer:
+class SourceWriter:
     """Writes the source of one program."""
 
     lowering: Lowering
-    schedule: Schedule
-    shape: Shape
-    row_inputs: Mapping[str, tuple[Dim, ...]]
-    inputs: Sequence[str]  # the other arrays that are handed in
-    carried: Mapping[str, str]  # final name -> the name of the array that is changed
-    sizes: Mapping[str, str]  # dimension -> the expression that gives it
-    outputs: Sequence[str]  # operations that are handed back
+    schedule: LoopSchedule
+    options: SourceOptions
+    row_inputs: Mapping[str, tuple[Dim, ...]]  # arguments with rows -> their dimensions
+    inputs: Sequence[str]  # the other array arguments
+    carried: Mapping[str, str]  # the name of a final value -> the name of the array that it overwrites
+    sizes: Mapping[str, str]  # dimension -> code for its size
+    outputs: Sequence[str]  # targets of the operations whose values are recorded
     names: dict[Any, str] = field(default_factory=dict)
-    helpers: dict[str, str] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
-    memory: dict[str, str] = field(default_factory=dict)
-    stored: set[str] = field(default_factory=set)
-    part: list[str] = field(default_factory=list)  # the function for one section, if there are sections
+    helpers: dict[str, str] = field(default_factory=dict)  # functions of the program -> their source
+    used: set[str] = field(default_factory=set)  # functions that must be imported
+    stored: set[str] = field(default_factory=set)  # names that need an array
+    section_function: list[str] = field(default_factory=list)  # its lines, if there are sections
 
     def __post_init__(self) -> None:
-        self.sections = Sections(self, self.shape.sections)
+        self.sections = Sections(self, self.options.sections)
 
     @property
     def layout(self) -> Layout:
-        """How arrays of rows lie in memory."""
+        """The memory layout of arrays with rows."""
         return self.schedule.layout
 
     # -- names -------------------------------------------------------------------------------
 
-    def name(self, key: Any, wanted: str) -> str:
-        """A name that nothing else has."""
+    def name(self, key: Any, preferred: str) -> str:
+        """Return the name for a key in the source, which is not used for anything else."""
         if key not in self.names:
-            wanted = wanted.replace(".", "_")
-            taken = {*self.names.values(), *RESERVED}
-            choices = itertools.chain([wanted], (f"{wanted}__{number}" for number in itertools.count(2)))
-            self.names[key] = next(choice for choice in choices if choice not in taken)
+            preferred = preferred.replace(".", "_")
+            unavailable = {*self.names.values(), *RESERVED}
+            choices = itertools.chain([preferred], (f"{preferred}__{number}" for number in itertools.count(2)))
+            self.names[key] = next(choice for choice in choices if choice not in unavailable)
         return self.names[key]
 
     def array(self, name: str) -> str:
-        """What an array, or a scalar, is called in the source."""
+        """Return the name of an array or a scalar in the source."""
         if name.startswith("size."):
             dim = name.removeprefix("size.")
             return "n" if dim == "n" else dim
         return self.name(self.carried.get(name, name), self.carried.get(name, name))
 
     def local(self, name: str, index: Sequence[Index]) -> str:
-        """What one entry is called."""
+        """Return the name of the local variable for an entry."""
         base = self.array(name) if name not in self.carried else self.name(("new", name), f"{self.carried[name]}_new")
         if not index:
             return base
@@ -172,33 +173,33 @@ class Writer:
         return self.name(("entry", name, tuple(index)), f"{base}_{parts}")
 
     def constant(self, number: float) -> str:
-        """A number in the precision of the program."""
+        """Write a number in the precision of the program."""
         text = repr(float(number)).replace("inf", "np.inf")
-        return text if self.shape.dtype == "float64" else f"real({text})"
+        return text if self.options.dtype == "float64" else f"real({text})"
 
-    def function(self, name: str, given: Any = None) -> str:
-        """The name of an elementwise function in the source; one that the program brings is written above."""
-        if given is None or isinstance(given, np.ufunc):
-            known = name if given is None else given.__name__
-            self.used.add(known)
-            return "abs" if known in ("abs", "absolute") else known
+    def function(self, name: str, function: Callable[..., Any] | None = None) -> str:
+        """Return the name of an elementwise function; a function of the program is added to the source."""
+        if function is None or isinstance(function, np.ufunc):
+            imported = name if function is None else function.__name__
+            self.used.add(imported)
+            return "abs" if imported in ("abs", "absolute") else imported
         if name not in self.helpers:
             self.helpers[name] = ""
-            self.helpers[name] = Entrywise(name, given, self.constant, self.function).written()
+            self.helpers[name] = Entrywise(name, function, self.constant, self.function).source()
         return name
 
-    # -- where values are kept ---------------------------------------------------------------
+    # -- memory ------------------------------------------------------------------------------
 
-    def choose_memory(self) -> None:
-        """Find the names that must be kept in arrays: those that other loops read by a letter."""
+    def find_stored(self) -> None:
+        """Find the names that need an array: those that other loops read with an index."""
         for group in self.groups():
             for member in group.members:
-                self.choose_for(group, member)
+                self.find_stored_by(group, member)
 
-    def choose_for(self, group: Group, member: Placed) -> None:
-        """Mark what one operation needs in an array."""
+    def find_stored_by(self, group: Group, member: LoopedOperation) -> None:
+        """Find the names that need an array because of one operation."""
         target = member.operation.target
-        if target in self.carried or group.alone:
+        if target in self.carried or group.is_large_product:
             self.stored.add(target)
         for leaf in leaves(member.operation.tree):
             maker = self.schedule.makers.get(leaf.name)
@@ -206,82 +207,83 @@ class Writer:
                 continue
             is_here = any(m is maker for m in group.members)
             letters = member.index([axis for axis in leaf.axes if axis != 0])
-            if group.alone or letters != maker.result or (not is_here and any(maker.result)):
+            if group.is_large_product or letters != maker.result or (not is_here and any(maker.result)):
                 self.stored.add(leaf.name)
 
     @property
     def has_products(self) -> bool:
-        """Whether there are large products."""
-        return any(group.alone for group in self.groups())
+        """Whether there are large matrix products."""
+        return any(group.is_large_product for group in self.groups())
 
     def groups(self) -> Iterable[Group]:
-        """All groups in order."""
+        """Yield all groups in order."""
         return itertools.chain.from_iterable(self.schedule.phases)
 
     @property
     def summed_over_rows(self) -> set[str]:
-        """The operations that add up something over all rows."""
+        """The targets of operations that sum over rows."""
         members = [member for group in self.groups() for member in group.members if "i" in member.reduced]
         return {member.operation.target for member in members}
 
-    def is_by_rows(self, name: str) -> bool:
-        """Whether an array of rows keeps each row together."""
+    def is_row_major(self, name: str) -> bool:
+        """Whether an array with rows is row-major."""
         return any(dim in self.layout.by_rows for dim in self.dims(name) if dim != "n")
 
     def dims(self, name: str) -> tuple[Dim, ...]:
-        """The dimensions of an array."""
+        """Return the dimensions of an array."""
         return self.lowering.dims[name]
 
-    def is_whole(self, name: str) -> bool:
-        """Whether an array has its dimensions of one entry too, as those that are handed in do."""
+    def keeps_single_entries(self, name: str) -> bool:
+        """Whether an array has its dimensions with one entry, too, as the arguments do."""
         return name in self.carried or (name not in self.schedule.makers and name not in self.row_inputs)
 
-    def is_direct(self, name: str) -> bool:
-        """Whether rows are read where they stand, because they are read row by row in any case."""
+    def is_read_in_place(self, name: str) -> bool:
+        """Whether an argument with rows is read directly, without a copy, because its layout is the right one."""
         if name not in self.row_inputs:
             return False
-        return self.shape.rows == 1 or (self.is_by_rows(name) and not (self.shape.ordered and name in ("X", "y", "w")))
+        is_reordered = self.options.ordered and name in ("X", "y", "w")
+        return self.options.rows == 1 or (self.is_row_major(name) and not is_reordered)
 
     def reference(self, name: str, index: Sequence[Index]) -> str:
-        """How one entry of an array is read or written."""
-        if self.shape.rows == 1 and name in self.row_inputs:
+        """Write the access to one entry of an array."""
+        if self.options.rows == 1 and name in self.row_inputs:
             row = "row" if name in ("X", "y", "w") else "start"
             return f"{self.array(name)}[{', '.join([row, *map(str, index[1:])])}]"
-        if self.is_direct(name):
+        if self.is_read_in_place(name):
             return f"{self.array(name)}_rows[{', '.join(map(str, index))}]"
-        kept = list(index)
-        if not self.is_whole(name):
-            kept = [i for i, dim in zip(index, self.dims(name), strict=True) if dim != 1]
-            if "n" in self.dims(name) and len(kept) == 2 and not self.is_by_rows(name):
-                kept.reverse()
+        indices = list(index)
+        if not self.keeps_single_entries(name):
+            indices = [i for i, dim in zip(index, self.dims(name), strict=True) if dim != 1]
+            if "n" in self.dims(name) and len(indices) == 2 and not self.is_row_major(name):
+                indices.reverse()
         array = f"{self.array(name)}_rows" if name in self.row_inputs else self.array(name)
-        return f"{array}[{', '.join(map(str, kept))}]" if kept else array
+        return f"{array}[{', '.join(map(str, indices))}]" if indices else array
 
     def extents(self, name: str) -> str:
-        """The shape of an array in memory."""
-        kept = [self.extent(dim) for dim in self.dims(name) if dim != 1]
-        if "n" in self.dims(name) and len(kept) == 2 and not self.is_by_rows(name):
-            kept.reverse()
-        return f"({', '.join(kept)}{',' if len(kept) == 1 else ''})"
+        """Write the shape of an array in memory."""
+        lengths = [self.extent(dim) for dim in self.dims(name) if dim != 1]
+        if "n" in self.dims(name) and len(lengths) == 2 and not self.is_row_major(name):
+            lengths.reverse()
+        return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
 
     def extent(self, dim: Dim) -> str:
-        """The room along a dimension."""
+        """Write the allocated length of a dimension."""
         return "block" if dim == "n" else str(dim)
 
     def count(self, dim: Dim) -> str:
-        """How often a loop along a dimension runs."""
+        """Write the number of iterations of a loop along a dimension."""
         return "rows" if dim == "n" else str(dim)
 
     # -- loops -------------------------------------------------------------------------------
 
     def write_group(self, group: Group) -> list[str]:
         """Write one group of operations."""
-        if group.alone:
+        if group.is_large_product:
             return [self.write_product(group.members[0])]
-        return Loops(self, group).written()
+        return LoopWriter(self, group).lines()
 
-    def write_product(self, member: Placed) -> str:
-        """Write a large product."""
+    def write_product(self, member: LoopedOperation) -> str:
+        """Write the call for a large matrix product."""
         operation = member.operation
         assert isinstance(operation.tree, Apply)
         left, right = operation.tree.args
@@ -289,8 +291,8 @@ class Writer:
         assert isinstance(right, Leaf)
         a, b = operation.out
         m, n, k = (self.count(operation.dims[str(axis)]) for axis in (a, b, "c"))
-        is_sum = operation.dims["c"] == "n" and self.shape.in_blocks
-        adds = "begin != start" if is_sum else "False"
+        is_sum_over_blocks = operation.dims["c"] == "n" and self.options.in_blocks
+        adds = "begin != start" if is_sum_over_blocks else "False"
         A, flip_a = self.factor(left, (a, "c"))
         B, flip_b = self.factor(right, ("c", b))
         C, flip_c = self.factor(Leaf(operation.target, operation.out), (a, b))
@@ -298,216 +300,218 @@ class Writer:
             A, flip_a, B, flip_b, m, n = B, not flip_b, A, not flip_a, n, m
         scale = "1.0"
         if operation.scale is not None:
-            scale, adds = Loops(self, Group(())).text(operation.scale, member, {}), "True"
-        return f"product(board, rooms, {A}, {flip_a}, {B}, {flip_b}, {C}, {m}, {k}, {n}, {scale}, {adds})"
+            scale, adds = LoopWriter(self, Group(())).text(operation.scale, member, {}), "True"
+        return f"product(team_state, workspaces, {A}, {flip_a}, {B}, {flip_b}, {C}, {m}, {k}, {n}, {scale}, {adds})"
 
     def factor(self, leaf: Leaf, axes: tuple[Axis, Axis]) -> tuple[str, bool]:
-        """A factor of a large product, and whether its rows are the columns of what is meant."""
+        """Return the array of a factor of a matrix product, and whether it is stored transposed."""
         name = leaf.name
         array = f"{self.array(name)}_rows" if name in self.row_inputs else self.array(name)
-        by_columns = "n" in self.dims(name) and not self.is_by_rows(name)
-        return array, (leaf.axes != axes) != by_columns
+        is_column_major = "n" in self.dims(name) and not self.is_row_major(name)
+        return array, (leaf.axes != axes) != is_column_major
 
     # -- the whole function ------------------------------------------------------------------
 
     def arguments(self) -> list[str]:
-        """What the function is given, in order."""
+        """Return the function's arguments, in order."""
         program = self.lowering.program
-        by_step = "_steps" if self.shape.by_step else ""
-        arrays = [f"{self.array(name)}_kept" for name in self.shape.kept]
+        by_step = "_steps" if self.options.by_step else ""
+        arrays = [f"{self.array(name)}_kept" for name in self.options.kept]
         arrays += [*map(self.array, self.row_inputs), *(f"{self.array(name)}{by_step}" for name in self.inputs)]
         arrays += map(self.output, self.outputs)
-        order = ["order"] if self.shape.ordered else []
-        team = ["board", "rooms"] if self.has_products else []
-        kept_at = ["kept_at"] if self.shape.kept else []
-        scalars = ["starts", "stops", "rates", *kept_at, "first", "block", "memory", "asked", *team]
+        order = ["order"] if self.options.ordered else []
+        team = ["team_state", "workspaces"] if self.has_products else []
+        kept_at = ["kept_at"] if self.options.kept else []
+        scalars = ["starts", "stops", "rates", *kept_at, "first", "block", "memory", "stop_flag", *team]
         scalars += map(self.array, program.constants)
         return [*scalars, *order, *arrays, "objectives"]
 
     def output(self, target: str) -> str:
-        """What the array is called into which an operation is handed back."""
+        """Return the name of the array that records an operation's values."""
         return self.name(("output", target), target)
 
-    def output_place(self, target: str, index: Sequence[Index]) -> str:
-        """Where an entry is handed back: by step, row and column; by step only, if it has no rows."""
+    def output_entry(self, target: str, index: Sequence[Index]) -> str:
+        """Write the entry of an output array: by step, row and column, or by step only for a single number."""
         if not self.dims(target):
             return f"{self.output(target)}[step]"
-        given = iter(index)
-        place = [str(0 if dim == 1 else next(given)) for dim in self.dims(target)]
-        return f"{self.output(target)}_rows[{', '.join(place)}]"
+        indices = iter(index)
+        entry = [str(0 if dim == 1 else next(indices)) for dim in self.dims(target)]
+        return f"{self.output(target)}_rows[{', '.join(entry)}]"
 
     def output_lines(self, start: str, stop: str) -> list[str]:
-        """Find the rows of a step, or of a block, that are handed back."""
+        """Select the rows of a step or of a block in the output arrays."""
         with_rows = [self.output(name) for name in self.outputs if self.dims(name)]
         return [f"{output}_rows = {output}[step, {start}:{stop}]" for output in with_rows]
 
     def kept_lines(self) -> list[str]:
-        """Keep what a step has led to."""
+        """Record values after a step."""
         lines: list[str] = []
-        for name, array in zip(self.shape.kept, map(self.array, self.shape.kept), strict=True):
+        for name, array in zip(self.options.kept, map(self.array, self.options.kept), strict=True):
             dims = [dim for dim in self.dims(name) if isinstance(dim, int)]
             size = str(math.prod(dims)) if len(dims) == len(self.dims(name)) else f"{array}.size"
-            lines += [f"for k in range({size}):", f"    {array}_kept_flat[place * {size} + k] = {array}_flat[k]"]
-        return ["place = kept_at[step]", "if place >= 0:", *indented(lines)] if lines else []
+            lines += [f"for k in range({size}):", f"    {array}_kept_flat[slot * {size} + k] = {array}_flat[k]"]
+        return ["slot = kept_at[step]", "if slot >= 0:", *indented(lines)] if lines else []
 
     def flat_lines(self) -> list[str]:
-        """See what is kept, and where, as numbers in one row."""
+        """View the arrays for recording as one-dimensional arrays."""
         lines: list[str] = []
-        for array in map(self.array, self.shape.kept):
+        for array in map(self.array, self.options.kept):
             lines += [f"{array}_flat, {array}_kept_flat = flat({array}), flat({array}_kept)"]
         return lines
 
     @property
     def loads_once(self) -> bool:
-        """Whether the rows are put in place once, before the first step."""
-        return self.shape.one_batch and not self.shape.in_blocks and self.shape.rows != 1
+        """Whether the rows are copied only once, before the first step."""
+        return self.options.one_batch and not self.options.in_blocks and self.options.rows != 1
 
-    def written(self) -> str:
-        """The source of the whole module."""
-        self.choose_memory()
+    def module(self) -> str:
+        """Return the source of the whole module."""
+        self.find_stored()
         steps = self.step_lines()
         loads = self.load_lines("0", "rows") if self.loads_once else []
         body = [
             "use_wide_vectors()",
             *self.size_lines(),
-            *self.empty_lines(),
+            *self.memory_lines(),
             *self.flat_lines(),
-            *([f"rows = {self.shape.rows or 'stops[0] - starts[0]'}", *loads] if loads else []),
+            *([f"rows = {self.options.rows or 'stops[0] - starts[0]'}", *loads] if loads else []),
             "for step in range(len(starts)):",
             *indented(steps),
         ]
         head = f"def train({', '.join(self.arguments())}):"
-        part = [OPTIONS, *self.part] if self.part else []
-        return "\n".join([*self.header(), *part, OPTIONS, head, *indented(body), ""])
+        section_function = [OPTIONS, *self.section_function] if self.section_function else []
+        return "\n".join([*self.header(), *section_function, OPTIONS, head, *indented(body), ""])
 
     def header(self) -> list[str]:
-        """The imports, and the functions that the program brings."""
-        dtype = self.shape.dtype
-        always = ("use_wide_vectors", "taken", "leave", *(["flat"] if self.shape.kept else []))
-        here = [name for name in BOTH if name in self.used or name in always]
+        """Write the imports, and the functions of the program."""
+        dtype = self.options.dtype
+        always = ("use_wide_vectors", "allocate", "stop_requested", *(["flat"] if self.options.kept else []))
+        both = [name for name in BOTH if name in self.used or name in always]
         fast = [f"{FAST[dtype][name]} as {name}" for name in sorted(self.used & FAST[dtype].keys())]
         others = sorted(self.used - {*FAST[dtype], *BOTH, "abs", "absolute"})
-        shared = [*(["in_sections", "own"] if self.part else []), "product", *(["section_bounds"] if self.part else [])]
+        of_sections = ["run_sections", "section_bounds", "single_thread_team"] if self.section_function else []
         lines = [
             '"""One program of Workings, as loops: written by workings/engines/compiled/codegen.py."""',
             "",
             "import numba",
             "import numpy as np",
             f"from numpy import {', '.join([f'{dtype} as real', *others])}",
-            f"from workings.engines.kernels.vector_math import {', '.join(sorted(here) + fast)}",
-            *([f"from workings.engines.kernels.work_sharing import {', '.join(shared)}"] if self.has_products else []),
-            "",
-            "",
+            f"from workings.engines.kernels.vector_math import {', '.join(sorted(both) + fast)}",
         ]
+        if self.has_products:
+            lines += [f"from workings.engines.kernels.work_sharing import {', '.join(['product', *of_sections])}"]
+        lines += ["", ""]
         for helper in self.helpers.values():
             lines += [HELPER, *helper.splitlines(), "", ""]
         return lines
 
     def size_lines(self) -> list[str]:
-        """Read the sizes that stand for themselves off the arrays."""
+        """Read the sizes of symbolic dimensions from the arrays."""
         return [f"{dim} = {text}" for dim, text in self.sizes.items()]
 
-    def empty_lines(self) -> list[str]:
-        """Room for what is kept between loops."""
-        lines = self.sections.taken("0") if self.part else self.taken_lines(lambda name: True)
+    def memory_lines(self) -> list[str]:
+        """Allocate the arrays that are stored between loops."""
+        lines = (
+            self.sections.allocation_lines("0") if self.section_function else self.allocation_lines(lambda name: True)
+        )
         return ["used = 0", *lines] if lines else []
 
-    def taken_lines(self, chosen: Callable[[str], bool]) -> list[str]:
-        """Take room for some of what is kept between loops."""
-        names = {name: self.array(name) for name in self.kept_between_loops} | {
-            name: f"{self.array(name)}_rows" for name in self.put_in_place
+    def allocation_lines(self, chosen: Callable[[str], bool]) -> list[str]:
+        """Allocate the chosen arrays."""
+        names = {name: self.array(name) for name in self.stored_between_loops} | {
+            name: f"{self.array(name)}_rows" for name in self.copied_inputs
         }
         return [
-            f"{array}, used = taken(memory, used, {self.extents(name)})"
+            f"{array}, used = allocate(memory, used, {self.extents(name)})"
             for name, array in names.items()
             if chosen(name)
         ]
 
     @property
-    def kept_between_loops(self) -> list[str]:
-        """The names that need room of their own."""
+    def stored_between_loops(self) -> list[str]:
+        """The names that need memory."""
         return sorted(name for name in self.stored if name not in self.carried and self.extents(name) != "()")
 
     @property
-    def put_in_place(self) -> list[str]:
-        """The arrays of rows that are copied to where the loops find them."""
-        return [] if self.shape.rows == 1 else [name for name in self.row_inputs if not self.is_direct(name)]
+    def copied_inputs(self) -> list[str]:
+        """The arguments with rows that are copied into the layout of the loops."""
+        return [] if self.options.rows == 1 else [name for name in self.row_inputs if not self.is_read_in_place(name)]
 
-    def room(self, block: int) -> tuple[int, int]:
-        """How many numbers the room must hold, with so many rows at a time: for all, and more for each thread."""
-        lanes = CACHE_LINE // np.dtype(self.shape.dtype).itemsize
+    def memory_sizes(self, block: int) -> tuple[int, int]:
+        """Return how many numbers must be allocated for blocks of a size: for all threads, and for each thread."""
+        lanes = CACHE_LINE // np.dtype(self.options.dtype).itemsize
         counts = {
             name: math.prod(block if dim == "n" else self.layout.size(dim) for dim in self.dims(name))
-            for name in (*self.kept_between_loops, *self.put_in_place)
+            for name in (*self.stored_between_loops, *self.copied_inputs)
         }
-        numbers = {name: -(-count // lanes) * lanes for name, count in counts.items()}
-        if not self.part:
-            return sum(numbers.values()), 0
-        own = sum(count for name, count in numbers.items() if self.sections.is_own(name))
-        return self.sections.numbers(numbers, lanes), own
+        aligned = {name: -(-count // lanes) * lanes for name, count in counts.items()}
+        if not self.section_function:
+            return sum(aligned.values()), 0
+        per_thread = sum(count for name, count in aligned.items() if self.sections.is_per_thread(name))
+        return self.sections.shared_size(aligned, lanes), per_thread
 
     def begin_lines(self) -> list[str]:
-        """What a step begins with."""
+        """Write the beginning of a step."""
         lines = ["start, stop = starts[step], stops[step]"]
-        if self.shape.rows:
+        if self.options.rows:
             lines = ["start = starts[step]"]
-        if self.shape.by_step:
+        if self.options.by_step:
             lines += [f"{self.array(name)} = {self.array(name)}_steps[step]" for name in self.inputs]
-        lines += [f"n = {self.shape.rows or 'stop - start'}", "lr = rates[step]", "t = first + step"]
-        if self.shape.rows == 1:
-            lines.append(f"row = {'order[start]' if self.shape.ordered else 'start'}")
-        return [*lines, *([] if self.shape.in_blocks else self.output_lines("start", "start + n"))]
+        lines += [f"n = {self.options.rows or 'stop - start'}", "lr = rates[step]", "t = first + step"]
+        if self.options.rows == 1:
+            lines.append(f"row = {'order[start]' if self.options.ordered else 'start'}")
+        return [*lines, *([] if self.options.in_blocks else self.output_lines("start", "start + n"))]
 
     def step_lines(self) -> list[str]:
-        """One step."""
+        """Write one step."""
         lines = self.begin_lines()
-        written = [self.phase_lines(number, groups) for number, groups in enumerate(self.schedule.phases)]
-        lines += self.zero_lines() if self.shape.in_blocks and not self.shape.sections else []
-        rows_come = next((number for number in range(1, len(written), 2) if written[number]), None)
-        for number, phase in enumerate(written):
-            if number == rows_come and not self.shape.in_blocks:
+        phases = [self.phase_lines(groups) for groups in self.schedule.phases]
+        lines += self.zero_lines() if self.options.in_blocks and not self.options.sections else []
+        first_over_rows = next((number for number in range(1, len(phases), 2) if phases[number]), None)
+        for number, phase in enumerate(phases):
+            if number == first_over_rows and not self.options.in_blocks:
                 loads = [] if self.loads_once else self.load_lines("start", "start + rows")
                 lines += ["rows = n", *loads]
-            if number % 2 and phase and self.shape.in_blocks:
+            if number % 2 and phase and self.options.in_blocks:
                 loads = [*self.load_lines("begin", "begin + rows"), *self.output_lines("begin", "begin + rows")]
-                phase = [*LEAVE, "rows = min(block, stop - begin)", *loads, *phase]
+                phase = [*RETURN_IF_STOPPED, "rows = min(block, stop - begin)", *loads, *phase]
                 phase = ["for begin in range(start, stop, block):", *indented(phase)]
-                if self.shape.sections:
-                    phase = self.in_sections([line for lines in written[:number] for line in lines], phase)
+                if self.options.sections:
+                    phase = self.divide_into_sections([line for lines in phases[:number] for line in lines], phase)
             lines += phase
         objective = self.lowering.current.get("J")
         if objective is not None:
             lines.append(f"objectives[step] = {self.local(objective, ())}")
         return [*lines, *self.kept_lines()]
 
-    def in_sections(self, before: Sequence[str], rows: Sequence[str]) -> list[str]:
-        """Move the lines of the rows into the function for one section; what is left is the call."""
+    def divide_into_sections(self, before: Sequence[str], rows: Sequence[str]) -> list[str]:
+        """Move the lines of the rows into the function for one section; return the lines that call it."""
         zeros = self.zero_lines()
         empty = [f"{self.array(name)}[...] = {self.constant(0)}" for name in self.sections.summed]
-        self.sections.find(before, rows, zeros)
+        self.sections.find_scalars(before, rows, zeros)
         arguments = ", ".join(self.arguments())
         lines = [*dict.fromkeys([*empty, *zeros]), *rows]
-        self.part = self.sections.function(arguments, self.size_lines(), self.begin_lines(), lines)
-        return self.sections.calling()
+        self.section_function = self.sections.function(arguments, self.size_lines(), self.begin_lines(), lines)
+        return self.sections.call_lines()
 
-    def phase_lines(self, number: int, groups: Sequence[Group]) -> list[str]:
-        """The groups of one phase."""
+    def phase_lines(self, groups: Sequence[Group]) -> list[str]:
+        """Write the groups of one phase."""
         lines: list[str] = []
         for group in groups:
             lines += self.write_group(group)
-            lines += LEAVE if group.alone and not self.shape.in_blocks else []
+            lines += RETURN_IF_STOPPED if group.is_large_product and not self.options.in_blocks else []
         return lines
 
     def load_lines(self, start: str, stop: str) -> list[str]:
-        """Put the rows of a step, or of a block, where the loops find them."""
+        """Copy the rows of a step or of a block into the layout of the loops, if necessary."""
         lines: list[str] = []
         for name, dims in self.row_inputs.items():
             array = self.array(name)
-            if self.is_direct(name):
+            if self.is_read_in_place(name):
                 lines.append(f"{array}_rows = {array}[{start}:{stop}]")
                 continue
             row = f"{start} + i" if start != "0" else "i"
-            if self.shape.ordered and name in ("X", "y", "w"):
+            if self.options.ordered and name in ("X", "y", "w"):
                 row = f"order[{row}]"
             feature = "0" if dims[1] == 1 else "j"
             copy = f"{self.reference(name, ('i', feature))} = {array}[row, {feature}]"
@@ -516,23 +520,23 @@ class Writer:
         return lines
 
     def zero_lines(self) -> list[str]:
-        """Set to zero what is added up over the blocks."""
+        """Set the sums over blocks to zero."""
         lines = []
         for group in self.groups():
             for member in group.members:
-                if "i" in member.reduced and not group.alone:
+                if "i" in member.reduced and not group.is_large_product:
                     lines += self.zero(member)
         return lines
 
-    def zero(self, member: Placed) -> list[str]:
+    def zero(self, member: LoopedOperation) -> list[str]:
         """Set one sum to zero."""
         target = member.operation.target
         if any(isinstance(letter, str) for letter in member.result):
             return [f"{self.array(target)}[...] = {self.constant(0)}"]
         return [f"{self.local(target, index)} = {self.constant(0)}" for index in self.entries(member)]
 
-    def entries(self, member: Placed) -> list[tuple[Index, ...]]:
-        """The index of every entry of a result that is written out."""
+    def entries(self, member: LoopedOperation) -> list[tuple[Index, ...]]:
+        """Return the index of every entry of an unrolled result."""
         operation = member.operation
         return [
             tuple(index_of(axis, member, combination) for axis in operation.out)
@@ -545,36 +549,36 @@ OPTIONS = '@numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, error_mo
 
 
 def indented(lines: Iterable[str]) -> list[str]:
-    """Lines one level further in."""
+    """Indent lines by one level."""
     return [f"    {line}" for line in lines]
 
 
-def index_of(axis: Axis, member: Placed, combination: Combination) -> Index:
-    """The letter of an axis, or the number where it is written out."""
+def index_of(axis: Axis, member: LoopedOperation, combination: Combination) -> Index:
+    """Return the loop variable of an axis, or a number if the axis is unrolled."""
     return axis if isinstance(axis, int) else member.letters.get(axis, combination.get(axis, 0))
 
 
-def combinations(operation: Operation, member: Placed, axes: Sequence[Axis]) -> list[Combination]:
-    """All entries along the axes that are written out."""
-    written = [axis for axis in axes if isinstance(axis, str) and axis not in member.letters]
-    ranges = [range(int(operation.dims[axis])) for axis in written]
-    return [dict(zip(written, numbers, strict=True)) for numbers in itertools.product(*ranges)]
+def combinations(operation: Operation, member: LoopedOperation, axes: Sequence[Axis]) -> list[Combination]:
+    """Return the indices of all entries along the unrolled axes."""
+    unrolled = [axis for axis in axes if isinstance(axis, str) and axis not in member.letters]
+    ranges = [range(int(operation.dims[axis])) for axis in unrolled]
+    return [dict(zip(unrolled, numbers, strict=True)) for numbers in itertools.product(*ranges)]
 
 
-class Loops:
-    """Writes the loops of one group: what comes before each loop, inside, and after it."""
+class LoopWriter:
+    """Writes the loops of one group: the lines before each loop, inside the innermost one, and after each loop."""
 
-    def __init__(self, writer: Writer, group: Group) -> None:
+    def __init__(self, writer: SourceWriter, group: Group) -> None:
         self.writer, self.group = writer, group
         self.depth = len(group.loops)
         self.before: list[list[str]] = [[] for _ in range(self.depth + 1)]
         self.after: list[list[str]] = [[] for _ in range(self.depth + 1)]
         self.body: list[str] = []
-        self.made = {member.operation.target: member for member in group.members}
+        self.computed_here = {member.operation.target for member in group.members}
         self.loaded: set[str] = set()
 
-    def written(self) -> list[str]:
-        """The lines of the loops."""
+    def lines(self) -> list[str]:
+        """Return the lines of the loops."""
         for member in self.group.members:
             self.write(member)
         lines = self.body
@@ -584,8 +588,8 @@ class Loops:
             lines = [*self.before[level], *loop, *self.after[level]]
         return lines
 
-    def write(self, member: Placed) -> None:
-        """Write one operation: an assignment for every entry that is written out."""
+    def write(self, member: LoopedOperation) -> None:
+        """Write one operation: an assignment for every unrolled entry."""
         operation = member.operation
         for outer in combinations(operation, member, operation.out):
             index = tuple(index_of(axis, member, outer) for axis in operation.out)
@@ -595,28 +599,28 @@ class Loops:
             ]
             if is_truth(operation.tree) and operation.kind != "map":
                 terms = [self.as_number(term) for term in terms]
-            self.assign(member, index, self.together(operation.kind, terms))
+            self.assign(member, index, self.reduced(operation.kind, terms))
 
-    def together(self, kind: str, terms: list[str]) -> str:
-        """The sum or the maximum of some terms, or the place of the first largest; of a map, there is one term."""
+    def reduced(self, kind: str, terms: list[str]) -> str:
+        """Write the sum, the maximum or the argmax of some terms; a map has only one term."""
         if kind in ("map", "sum"):
-            return tidy(" + ".join(f"({term})" for term in terms))
+            return without_extra_parentheses(" + ".join(f"({term})" for term in terms))
         maximum = self.writer.function("maximum")
         largest = [*itertools.accumulate(terms, lambda a, b: f"{maximum}({a}, {b})")]
-        return largest[-1] if kind == "max" else self.place_of_largest(terms, largest)
+        return largest[-1] if kind == "max" else self.argmax(terms, largest)
 
-    def place_of_largest(self, terms: Sequence[str], largest: Sequence[str]) -> str:
-        """The place of the last term that is larger than the largest of those before it."""
-        where, place = self.writer.function("where"), self.writer.constant(0)
+    def argmax(self, terms: Sequence[str], largest: Sequence[str]) -> str:
+        """Write the index of the first maximum; ``largest`` holds the maximum of the terms up to each one."""
+        where, index = self.writer.function("where"), self.writer.constant(0)
         for number, (before, term) in enumerate(zip(largest, terms[1:], strict=False), start=1):
-            place = f"{where}({before} < {term}, {self.writer.constant(number)}, {place})"
-        return place
+            index = f"{where}({before} < {term}, {self.writer.constant(number)}, {index})"
+        return index
 
-    def assign(self, member: Placed, index: tuple[Index, ...], text: str) -> None:
-        """Write what an entry becomes."""
+    def assign(self, member: LoopedOperation, index: tuple[Index, ...], text: str) -> None:
+        """Write the assignment of one entry."""
         target = member.operation.target
         if target in self.writer.outputs:
-            self.body.append(f"{self.writer.output_place(target, index)} = {text}")
+            self.body.append(f"{self.writer.output_entry(target, index)} = {text}")
             return
         if member.reduced:
             self.accumulate(member, index, text)
@@ -624,49 +628,49 @@ class Loops:
         local = self.writer.local(target, index)
         self.body.append(f"{local} = {text}")
         if target in self.writer.stored:
-            self.body.append(f"{self.place(target, index)} = {local}")
+            self.body.append(f"{self.stored_entry(target, index)} = {local}")
 
-    def accumulate(self, member: Placed, index: tuple[Index, ...], text: str) -> None:
-        """Write a reduction over loops: into a local number where the innermost loops are those it reduces."""
+    def accumulate(self, member: LoopedOperation, index: tuple[Index, ...], text: str) -> None:
+        """Write a reduction over loops, in a local variable if it reduces over the innermost loops."""
         operation, writer = member.operation, self.writer
         level = next(
             (d for d in range(self.depth) if all(letter in member.reduced for letter, _ in self.group.loops[d:])),
             self.depth,
         )
-        in_blocks = writer.shape.in_blocks and "i" in member.reduced
+        in_blocks = writer.options.in_blocks and "i" in member.reduced
         start = writer.constant(0 if operation.kind == "sum" else -np.inf)
         if level == self.depth:
-            place = self.place(operation.target, index)
-            empty = f"{writer.array(operation.target)}[...] = {start}"
-            self.before[0] += [] if in_blocks or empty in self.before[0] else [empty]
-            self.body.append(self.added(operation.kind, place, text))
+            entry = self.stored_entry(operation.target, index)
+            reset = f"{writer.array(operation.target)}[...] = {start}"
+            self.before[0] += [] if in_blocks or reset in self.before[0] else [reset]
+            self.body.append(self.with_term(operation.kind, entry, text))
             return
         local = writer.local(operation.target, index)
         self.before[level] += [] if in_blocks and level == 0 else [f"{local} = {start}"]
-        self.body.append(self.added(operation.kind, local, text))
+        self.body.append(self.with_term(operation.kind, local, text))
         if operation.target in writer.stored:
             sign = "+=" if in_blocks and level > 0 else "="
-            self.after[level].append(f"{self.place(operation.target, index)} {sign} {local}")
+            self.after[level].append(f"{self.stored_entry(operation.target, index)} {sign} {local}")
 
-    def added(self, kind: str, place: str, text: str) -> str:
-        """One more term."""
+    def with_term(self, kind: str, result: str, term: str) -> str:
+        """Write the statement that adds one term to a sum or a maximum."""
         if kind == "sum":
-            return f"{place} += {text}"
-        return f"{place} = {self.writer.function('maximum')}({place}, {text})"
+            return f"{result} += {term}"
+        return f"{result} = {self.writer.function('maximum')}({result}, {term})"
 
-    def place(self, target: str, index: tuple[Index, ...]) -> str:
-        """Where the entry of a result is kept."""
-        dims, given = self.writer.dims(target), iter(index)
-        return self.writer.reference(target, [0 if dim == 1 else next(given) for dim in dims])
+    def stored_entry(self, target: str, index: tuple[Index, ...]) -> str:
+        """Write the array entry that stores an entry of a result."""
+        dims, indices = self.writer.dims(target), iter(index)
+        return self.writer.reference(target, [0 if dim == 1 else next(indices) for dim in dims])
 
     # -- expressions ---------------------------------------------------------------------------
 
-    def text(self, tree: Tree, member: Placed, combination: Combination) -> str:
-        """An expression for one entry."""
-        return tidy(self.term(tree, member, combination))
+    def text(self, tree: Tree, member: LoopedOperation, combination: Combination) -> str:
+        """Write an expression for one entry."""
+        return without_extra_parentheses(self.term(tree, member, combination))
 
-    def term(self, tree: Tree, member: Placed, combination: Combination) -> str:
-        """An expression for one entry, with all its parentheses."""
+    def term(self, tree: Tree, member: LoopedOperation, combination: Combination) -> str:
+        """Write an expression for one entry, with all parentheses."""
         is_scalar = not member.operation.dims and not member.operation.out
         if isinstance(tree, Number):
             return repr(tree.value) if is_scalar else self.writer.constant(tree.value)
@@ -682,11 +686,11 @@ class Loops:
         return self.applied(tree.head, args, is_scalar)
 
     def as_number(self, condition: str) -> str:
-        """1 where something is true, else 0."""
+        """Write a condition as a number: 1 if it is true, else 0."""
         return f"{self.writer.function('where')}({condition}, {self.writer.constant(1)}, {self.writer.constant(0)})"
 
     def applied(self, head: str, args: list[str], is_scalar: bool) -> str:
-        """A function of entries."""
+        """Write a function of entries."""
         if head in INFIX:
             return f"({args[0]} {head} {args[1]})"
         if head == "neg":
@@ -698,25 +702,25 @@ class Loops:
             return f"({args[0]} * {args[0]})" if head == "square" else f"({self.writer.constant(1)} / {args[0]})"
         return f"{self.writer.function(head)}({', '.join(args)})"
 
-    def entry(self, leaf: Leaf, member: Placed, combination: Combination, is_scalar: bool) -> str:
-        """One entry of an array: computed in this loop, kept in a local number, or read from memory."""
+    def entry(self, leaf: Leaf, member: LoopedOperation, combination: Combination, is_scalar: bool) -> str:
+        """Write one entry of an array: computed in this loop, in a local variable, or read from memory."""
         writer = self.writer
         index = tuple(index_of(axis, member, combination) for axis in leaf.axes)
         if leaf.name == INDEX:
             return f"real({index[0]})" if isinstance(index[0], str) else writer.constant(index[0] or 0)
         maker = writer.schedule.makers.get(leaf.name)
-        shown = tuple(i for i, axis in zip(index, leaf.axes, strict=True) if axis != 0)
-        is_one = maker is not None and not any(maker.result) and not any(isinstance(i, str) for i in shown)
-        if leaf.name in self.made or is_one:
-            text = writer.local(leaf.name, shown)
+        indices = tuple(i for i, axis in zip(index, leaf.axes, strict=True) if axis != 0)
+        is_unrolled = maker is not None and not any(maker.result) and not any(isinstance(i, str) for i in indices)
+        if leaf.name in self.computed_here or is_unrolled:
+            text = writer.local(leaf.name, indices)
         elif writer.lowering.dims.get(leaf.name):
             return self.read(leaf.name, index)
         else:
             text = writer.array(leaf.name)
-        return text if shown or is_scalar or writer.shape.dtype == "float64" else f"real({text})"
+        return text if indices or is_scalar or writer.options.dtype == "float64" else f"real({text})"
 
     def read(self, name: str, index: tuple[Index, ...]) -> str:
-        """Read an entry from memory, before the first loop that it does not change in."""
+        """Read an entry from memory, before the outermost loop in which it does not change."""
         local = self.writer.name(("read", name, index), f"{self.writer.array(name)}_{''.join(map(str, index))}")
         if local not in self.loaded:
             self.loaded.add(local)
@@ -728,21 +732,21 @@ class Loops:
 
 
 def is_truth(tree: Tree) -> bool:
-    """Whether an entry is true or false."""
+    """Whether a tree is a condition."""
     return isinstance(tree, Apply) and tree.head in IS_TRUTH
 
 
 @functools.lru_cache(maxsize=4096)
-def tidy(text: str) -> str:
-    """Return the same expression without parentheses that are not needed."""
+def without_extra_parentheses(text: str) -> str:
+    """Return the same expression without unnecessary parentheses."""
     return ast.unparse(ast.parse(text, mode="eval"))
 
 
-def alive(operations: Sequence[Operation], results: Iterable[str]) -> list[Operation]:
-    """The operations that some results need."""
-    wanted, kept = set(results), []
+def live_operations(operations: Sequence[Operation], results: Iterable[str]) -> list[Operation]:
+    """Return the operations that some results depend on."""
+    needed, live = set(results), []
     for operation in reversed(operations):
-        if operation.target in wanted:
-            wanted |= operation.reads
-            kept.append(operation)
-    return kept[::-1]
+        if operation.target in needed:
+            needed |= operation.reads
+            live.append(operation)
+    return live[::-1]

@@ -1,10 +1,10 @@
-"""The compiled engine: the program as one function of machine code that runs many steps.
+"""The compiled engine: runs many steps of a program as one function of machine code.
 
-It reads the same program as the reference engine and may only be faster.  The statements become operations
-on single entries (``lowering/index_notation.py``), these are fused into loops (``fusion.py``), the loops are written
-as a Python function (``codegen.py``) for the structure of the problem (``specialization.py``), and Numba compiles
-it (``native.py``) from a file that can be read (``cache.py``).  Here the function is called: with all steps of
-a stretch, cut only so that Ctrl-C and progress come through.
+It runs the same program as the reference engine, only faster.  The statements become operations on single entries
+(``lowering/index_notation.py``), which are fused into loops (``fusion.py``).  The loops become the source of a Python
+function (``codegen.py``), specialized for the sizes of the problem (``specialization.py``).  Numba compiles it
+(``native.py``) from a file that can be read (``cache.py``).  This file calls the function, for as many steps at a time
+as Ctrl-C and progress reports allow.
 """
 
 from __future__ import annotations
@@ -19,42 +19,43 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from workings.engines.compiled.native import Call, address_of, machine_code, part_of
-from workings.engines.compiled.specialization import Size, Written, size_of, write
+from workings.engines.compiled.native import Call, address_of, address_with_integers, machine_code
+from workings.engines.compiled.specialization import GeneratedSource, ProblemSize, generate, size_of
 from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, SPARSE, Stretch
-from workings.engines.kernels.threads import PART, ROOM_OF_THREAD, TABLE, Team
+from workings.engines.kernels.threads import SECTION_ARGUMENTS, SECTION_FUNCTION, THREAD_MEMORY, Team
 from workings.errors import MissingExtraError, NotCompilableError
 from workings.program.program import Program
 from workings.support.arrays import Array
 from workings.support.sparse import SparseRows
 
 NEEDS = ("numba", "platformdirs")
-LONGEST_CALL = 0.05  # seconds in machine code, after which Python looks whether somebody wants to stop
+LONGEST_CALL = 0.05  # seconds in machine code, after which Python handles Ctrl-C
 
 
 def is_installed() -> bool:
-    """Whether all is there that the compiled engine needs."""
+    """Whether the packages are installed that the compiled engine needs."""
     return all(importlib.util.find_spec(name) is not None for name in NEEDS)
 
 
 class CompiledEngine:
-    """Runs a program as compiled loops.
+    """Runs training steps of a program as compiled loops.
 
     Parameters
     ----------
     program : Program
     outputs : sequence of str
-        Names that are written into the ``outputs`` of a stretch: arrays with rows, or single numbers.
+        Names whose values are recorded in the ``outputs`` of a stretch: arrays with rows, or single numbers.
     by_step : bool
-        Whether parameters and statistics come with the steps as their first dimension: others for each step.
+        Whether parameters and statistics differ for each step; the steps are then their first dimension.
 
     Raises
     ------
     MissingExtraError
         If Numba is not installed.
     NotCompilableError
-        From ``source`` and ``run``, for a program with a statement that it cannot take; the message names it.
+        From ``source`` and ``run``, if a statement of the program is not supported; the message names it.
     """
 
     name = "compiled"
@@ -66,91 +67,89 @@ class CompiledEngine:
         self.has_objective = any(s.target == "J" for s in program.statements)
         targets = {s.target for s in program.statements}
         self.changed = [name for name in program.carried if name in targets]
-        self.sources: dict[Size, Written] = {}
+        self.sources: dict[ProblemSize, GeneratedSource] = {}
         self.functions: dict[str, Callable[..., Call]] = {}
-        self.pace = math.inf  # seconds that a step takes; not known yet
+        self.seconds_per_step = math.inf  # not known before the first call
 
     @property
     def shares(self) -> bool:
-        """Whether a product is so large that several threads share it."""
-        return any(written.largest_product >= FEWEST_TO_SHARE for written in self.sources.values())
+        """Whether a matrix product is so large that several threads share it."""
+        return any(source.largest_product >= FEWEST_TO_SHARE for source in self.sources.values())
 
     def run(self, stretch: Stretch, values: dict[str, Array]) -> Array:
-        """Run the steps, put the new values in place of the old ones, give each step's J if it is in the program."""
-        written = self.source(stretch, values)
-        if written.text not in self.functions:
-            self.functions[written.text] = machine_code(written.text, "train")
-        train = self.functions[written.text]
+        """Run the steps and replace ``values``; return the objective J of each step if the program computes it."""
+        source = self.source(stretch, values)
+        if source.text not in self.functions:
+            self.functions[source.text] = machine_code(source.text, "train")
+        train = self.functions[source.text]
         values.update(zip(self.changed, aligned_copies([values[name] for name in self.changed]), strict=True))
         bounds = np.asarray(stretch.batches, dtype=np.int64)
         objectives = np.empty(len(bounds))
         by_step = [np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1])]
         by_step += [np.asarray(stretch.lr, dtype=np.float64)]
         by_step += [np.arange(len(bounds)) if stretch.kept_at is None else stretch.kept_at] if stretch.kept else []
-        fixed, last = self.arguments(written, stretch, values)
-        last += [*(stretch.outputs[name] for name in self.outputs), objectives]
-        asked = np.zeros(1, np.int64)
-        with team_for(written, stretch.X.dtype) as team:
-            memory, done = room_for(written, team, stretch.X.dtype), 0
+        fixed, sliced = self.arguments(source, stretch, values)
+        sliced += [*(stretch.outputs[name] for name in self.outputs), objectives]
+        stop_flag = np.zeros(1, np.int64)
+        with team_for(source, stretch.X.dtype) as team:
+            memory, done = memory_for(source, team, stretch.X.dtype), 0
             while done < len(bounds):
-                part = slice(done, done + max(int(LONGEST_CALL / self.pace), 1))
-                steps, lasts = ([array[part] for array in arrays] for arrays in (by_step, last))
+                part = slice(done, done + max(int(LONGEST_CALL / self.seconds_per_step), 1))
+                steps, slices = ([array[part] for array in arrays] for arrays in (by_step, sliced))
                 first = stretch.first_step + done
-                given = (*steps, first, written.block, memory, asked, *team, *fixed, *lasts)
-                call = train(*given)
-                if written.sections:
-                    show_sections(team[0], written, given, call)
-                self.pace = self.seconds(call, asked, values) / len(steps[0])
+                arguments = (*steps, first, source.block, memory, stop_flag, *team, *fixed, *slices)
+                call = train(*arguments)
+                if source.sections:
+                    set_section_function(team[0], source, arguments, call)
+                self.seconds_per_step = self.timed(call, stop_flag, values) / len(steps[0])
                 done += len(steps[0])
         return objectives if self.has_objective else objectives[:0]
 
-    def seconds(self, call: Callable[[], None], asked: Array, values: Mapping[str, Array]) -> float:
-        """Make a call, and say how long it took; one that may last is made so that Ctrl-C comes through."""
-        began = time.perf_counter()
-        if self.pace < LONGEST_CALL or threading.current_thread() is not threading.main_thread():
+    def timed(self, call: Callable[[], None], stop_flag: Array, values: Mapping[str, Array]) -> float:
+        """Run a call and return its seconds; Ctrl-C can interrupt a call that may take long."""
+        start = time.perf_counter()
+        if self.seconds_per_step < LONGEST_CALL or threading.current_thread() is not threading.main_thread():
             with np.errstate(all="ignore"):
                 call()
         else:
-            call_to_be_left(call, asked, [values[name] for name in self.changed])
-        return time.perf_counter() - began
+            call_interruptibly(call, stop_flag, [values[name] for name in self.changed])
+        return time.perf_counter() - start
 
-    def source(self, stretch: Stretch, values: Mapping[str, Array]) -> Written:
-        """The source for these sizes.
+    def source(self, stretch: Stretch, values: Mapping[str, Array]) -> GeneratedSource:
+        """Return the source for the sizes of a stretch.
 
         Raises
         ------
         NotCompilableError
-            For a statement that cannot be taken, and for inputs that are sparse.
+            For an unsupported statement, and for sparse inputs.
         """
         if isinstance(stretch.X, SparseRows):
             raise NotCompilableError(SPARSE)
         size = size_of(stretch, values, self.by_step)
         if size not in self.sources:
-            self.sources[size] = write(self.program, size, self.outputs)
+            self.sources[size] = generate(self.program, size, self.outputs)
         return self.sources[size]
 
     def arguments(
-        self, written: Written, stretch: Stretch, values: Mapping[str, Array]
+        self, source: GeneratedSource, stretch: Stretch, values: Mapping[str, Array]
     ) -> tuple[list[Any], list[Array]]:
-        """The numbers and arrays of the program that the function is given: once, and for each step."""
+        """Return the program's arguments of the function: those for all steps, and those with one entry per step."""
         arrays = {"X": stretch.X, "y": stretch.y, "w": stretch.w, **stretch.draws, **values}
         order = [] if stretch.order is None else [np.ascontiguousarray(stretch.order, dtype=np.int64)]
-        rows, whole = (
-            [np.ascontiguousarray(arrays[name]) for name in names] for names in (written.rows, written.whole)
-        )
-        once = [*map(float, self.program.constants.values()), *order, *stretch.kept.values(), *rows]
-        return (once, whole) if self.by_step else ([*once, *whole], [])
+        rows, whole = ([np.ascontiguousarray(arrays[name]) for name in names] for names in (source.rows, source.whole))
+        fixed = [*map(float, self.program.constants.values()), *order, *stretch.kept.values(), *rows]
+        return (fixed, whole) if self.by_step else ([*fixed, *whole], [])
 
 
-def call_to_be_left(call: Callable[[], None], asked: Array, changed: Sequence[Array]) -> None:
-    """Make a call in a thread of its own; on Ctrl-C it is asked to return, and what it has changed is undone."""
+def call_interruptibly(call: Callable[[], None], stop_flag: Array, changed: Sequence[Array]) -> None:
+    """Run a call in its own thread; on Ctrl-C, stop it and restore the arrays that it changed."""
     before = [array.copy() for array in changed]
-    thread = Caller(call)
+    thread = CallThread(call)
     thread.start()
     try:
         thread.join()
     except KeyboardInterrupt:
-        asked[0] = 1
+        stop_flag[0] = 1
         thread.join()
         for array, old in zip(changed, before, strict=True):
             array[...] = old
@@ -159,8 +158,8 @@ def call_to_be_left(call: Callable[[], None], asked: Array, changed: Sequence[Ar
         raise thread.error
 
 
-class Caller(threading.Thread):
-    """A thread that makes one call, and keeps what it raises."""
+class CallThread(threading.Thread):
+    """A thread that runs one call and stores the exception that it raises."""
 
     error: BaseException | None = None
 
@@ -169,48 +168,49 @@ class Caller(threading.Thread):
         self.call = call
 
     def run(self) -> None:
-        """Make the call."""
+        """Run the call."""
         try:
             with np.errstate(all="ignore"):
                 self.call()
-        except BaseException as error:  # raised again where it is waited for
+        except BaseException as error:  # raised again in the waiting thread
             self.error = error
 
 
 def aligned_copies(arrays: Sequence[Array]) -> list[Array]:
-    """Copies of which no vector lies across two cache lines, if their rows fill them."""
+    """Copy arrays so that each starts at a cache line."""
     ends = list(accumulate((-(-array.nbytes // CACHE_LINE) * CACHE_LINE for array in arrays), initial=0))
-    room = aligned((ends[-1],), np.uint8)
+    memory = aligned_array((ends[-1],), np.uint8)
     copies: list[Array] = []
     for array, begin in zip(arrays, ends[:-1], strict=True):
-        copies.append(room[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape))
+        copies.append(memory[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape))
         copies[-1][...] = array
     return copies
 
 
-def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
-    """An array that begins with a cache line."""
+def aligned_array(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Allocate an array that starts at a cache line."""
     length = math.prod(shape) * np.dtype(dtype).itemsize
-    room = np.empty(length + CACHE_LINE, np.uint8)
-    begin = -room.ctypes.data % CACHE_LINE
-    whole: Array = room[begin : begin + length].view(dtype).reshape(shape)
-    return whole
+    memory = np.empty(length + CACHE_LINE, np.uint8)
+    begin = -memory.ctypes.data % CACHE_LINE
+    array: Array = memory[begin : begin + length].view(dtype).reshape(shape)
+    return array
 
 
-def room_for(written: Written, team: Sequence[Array], dtype: Any) -> Array:
-    """Room for what is kept between loops, by the thread that trains or by all of a team."""
+def memory_for(source: GeneratedSource, team: Sequence[Array], dtype: DTypeLike) -> Array:
+    """Allocate the memory for intermediate results: that of all threads, and that of each thread of a team."""
     threads = len(team[1]) if team else 0
-    return aligned((written.room + threads * written.room_of_thread,), dtype)
+    return aligned_array((source.memory + threads * source.memory_per_thread,), dtype)
 
 
-def show_sections(board: Array, written: Written, given: Sequence[Any], call: Call) -> None:
-    """Tell a team how one section is computed, and of what."""
-    board[PART] = part_of(written.text, "part", given, ("section", "who"))
-    board[[TABLE, ROOM_OF_THREAD]] = address_of(call.table), written.room_of_thread
+def set_section_function(team_state: Array, source: GeneratedSource, arguments: Sequence[Any], call: Call) -> None:
+    """Tell a team the function that computes one section, and its arguments."""
+    function = address_with_integers(source.text, "train_section", arguments, ("section", "thread"))
+    team_state[[SECTION_FUNCTION, SECTION_ARGUMENTS]] = function, address_of(call.table)
+    team_state[THREAD_MEMORY] = source.memory_per_thread
 
 
-def team_for(written: Written, dtype: Any) -> AbstractContextManager[Sequence[Array]]:
-    """What large products need, if there are any: the board and the rooms of a team of threads."""
-    if not written.largest_product:
+def team_for(source: GeneratedSource, dtype: DTypeLike) -> AbstractContextManager[Sequence[Array]]:
+    """Return a team of threads as a context manager, which gives its arguments; no arguments without large products."""
+    if not source.largest_product:
         return nullcontext(())
-    return Team(dtype, written.largest_product)
+    return Team(dtype, source.largest_product)

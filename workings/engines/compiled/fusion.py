@@ -1,9 +1,9 @@
-"""The schedule: which operations run in one loop, and in which order the loops come.
+"""Loop fusion: decides which operations share a loop, and in which order the loops run.
 
-Operations over the same axes are fused: they run in one loop, and what only the loop itself needs is
-never stored.  Rows (axis ``i``) come in phases: a phase over rows ends where something needs a sum
-over all rows; with a single phase, rows can be taken a block at a time.  Small sizes are written
-out instead of looped over.  Products of large matrices stand alone.
+Operations over the same axes are fused into one loop, and intermediate results that only this loop needs are not
+stored.  Loops over rows (axis ``i``) form phases.  A phase ends where an operation needs a sum over all rows; with a
+single phase, rows can be processed in blocks.  Loops over small sizes are unrolled.  Large matrix products are not
+fused.
 """
 
 from __future__ import annotations
@@ -14,48 +14,47 @@ from dataclasses import dataclass, field
 
 from workings.lowering.index_notation import Axis, Dim, Leaf, Operation, leaves
 
-MOST_COPIES = 32  # entries of a parameter that are written out one by one; beyond, there is a loop
-LARGE_PRODUCT = 256  # multiplications for each row, from which a product stands alone
-Loop = tuple[str, Dim]  # the letter that counts, and what it counts to
-Index = str | int
+MOST_COPIES = 32  # entries of a parameter up to which a loop is unrolled
+LARGE_PRODUCT = 256  # multiplications for each row from which a matrix product is not fused
+Loop = tuple[str, Dim]  # the loop variable, and the dimension that it runs along
+Index = str | int  # a loop variable, or a number in unrolled code
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How arrays of rows lie in memory.
+    """The memory layout of arrays with rows.
 
     Attributes
     ----------
     sizes : mapping of Dim to int
-        The number behind each dimension, for judging only.
+        The size of each dimension, for decisions only.
     by_rows : frozenset of Dim
-        Dimensions whose arrays keep each row together; all others keep each column together, so
-        that loops run along the rows.
+        Dimensions whose arrays are row-major.  All others are column-major, so that inner loops run over the rows.
     """
 
     sizes: Mapping[Dim, int]
     by_rows: frozenset[Dim] = frozenset()
 
     def size(self, dim: Dim) -> int:
-        """The number behind a dimension."""
+        """Return the size of a dimension."""
         return dim if isinstance(dim, int) else self.sizes[dim]
 
 
 @dataclass(frozen=True)
-class Placed:
-    """An operation and the loops it needs: the letter of each axis that is looped over, outermost first."""
+class LoopedOperation:
+    """An operation with its loops, outermost first, and the loop variable of each axis that is not unrolled."""
 
     operation: Operation
     letters: Mapping[str, str]
     loops: tuple[Loop, ...]
 
     def index(self, axes: Sequence[Axis]) -> tuple[Index | None, ...]:
-        """The letters of some axes; None where they are written out."""
+        """Return the loop variables of some axes; None for unrolled ones."""
         return tuple(axis if isinstance(axis, int) else self.letters.get(axis) for axis in axes)
 
     @property
     def reduced(self) -> tuple[str, ...]:
-        """The letters of the loops that it reduces over."""
+        """The variables of the loops that it reduces over."""
         return tuple(self.letters[axis] for axis in self.operation.over if axis in self.letters)
 
     @property
@@ -71,14 +70,14 @@ class Placed:
 
 @dataclass
 class Group:
-    """Operations in one loop; or one product, which stands alone."""
+    """Operations that share their loops, or one large matrix product."""
 
     loops: tuple[Loop, ...]
-    members: list[Placed] = field(default_factory=list)
-    alone: bool = False
+    members: list[LoopedOperation] = field(default_factory=list)
+    is_large_product: bool = False
 
 
-def placed(operation: Operation, layout: Layout) -> Placed:
+def with_loops(operation: Operation, layout: Layout) -> LoopedOperation:
     """Choose the loops of an operation."""
     dims = operation.dims
     on_rows = "n" in dims.values()
@@ -86,16 +85,16 @@ def placed(operation: Operation, layout: Layout) -> Placed:
     is_long = not on_rows and copies > MOST_COPIES
     looped = [axis for axis, dim in dims.items() if isinstance(dim, str) or is_long]
     letters = {axis: "i" for axis in looped if dims[axis] == "n"}
-    features = in_order(operation, [axis for axis in looped if axis not in letters])
+    features = in_memory_order(operation, [axis for axis in looped if axis not in letters])
     letters |= dict(zip(features, "kj"[2 - len(features) :] if len(features) < 3 else "lkj", strict=True))
     inner_rows = bool(features) and dims[features[-1]] not in layout.by_rows
     rows = [(letters[axis], dims[axis]) for axis in looped if letters[axis] == "i"]
     others = [(letters[axis], dims[axis]) for axis in features]
-    return Placed(operation, letters, tuple([*others, *rows] if inner_rows else [*rows, *others]))
+    return LoopedOperation(operation, letters, tuple([*others, *rows] if inner_rows else [*rows, *others]))
 
 
-def in_order(operation: Operation, features: list[str]) -> list[str]:
-    """Put two axes in the order in which a matrix that is read has them, so that the inner loop runs along its rows."""
+def in_memory_order(operation: Operation, features: list[str]) -> list[str]:
+    """Put two axes in the order of a matrix with both, so that the inner loop runs along contiguous memory."""
     for leaf in (*leaves(operation.tree), Leaf("", operation.out)):
         if len(features) == 2 and set(features) <= set(leaf.axes):
             return [axis for axis in leaf.axes if axis in features]
@@ -103,7 +102,7 @@ def in_order(operation: Operation, features: list[str]) -> list[str]:
 
 
 def is_large(operation: Operation, layout: Layout) -> bool:
-    """Whether this is a product large enough, and of enough dimensions, to be computed in tiles."""
+    """Whether an operation is a matrix product that is large enough to be computed in tiles."""
     dims = list(operation.dims.values())
     if not operation.is_product or len(dims) < 3:
         return False
@@ -112,10 +111,10 @@ def is_large(operation: Operation, layout: Layout) -> bool:
 
 
 def phases_of(operations: Sequence[Operation]) -> list[int]:
-    """The phase of each operation: even ones need no rows, odd ones run over rows."""
+    """Return the phase of each operation: odd phases run over rows, even phases do not."""
     phase: dict[str, int] = {}
     by_name = {operation.target: operation for operation in operations}
-    found = []
+    phases = []
     for operation in operations:
         on_rows = "n" in operation.dims.values()
         first = 1 if on_rows else 0
@@ -124,12 +123,12 @@ def phases_of(operations: Sequence[Operation]) -> list[int]:
             after = phase[name] + is_sum
             first = max(first, after + ((after % 2 == 1) != on_rows))
         phase[operation.target] = first
-        found.append(first)
-    return as_late_as_possible(operations, found)
+        phases.append(first)
+    return as_late_as_possible(operations, phases)
 
 
 def as_late_as_possible(operations: Sequence[Operation], phases: list[int]) -> list[int]:
-    """Move what needs no rows to the phase in which it is first read, so that less has to be kept."""
+    """Move operations without rows to the phase that first reads them, so that less has to be stored."""
     needed: dict[str, int] = {}
     for number in reversed(range(len(operations))):
         operation = operations[number]
@@ -142,71 +141,77 @@ def as_late_as_possible(operations: Sequence[Operation], phases: list[int]) -> l
 
 
 @dataclass
-class Schedule:
+class LoopSchedule:
     """Groups of operations in the order in which they run, phase by phase.
 
     Attributes
     ----------
+    replaces : mapping of str to str
+        The carried name that each final value overwrites.
     phases : list of lists of Group
-        Those at odd places run over rows.
-    home : mapping of str to (phase, place)
-        Where each name is computed.
+        The phases with odd numbers run over rows.
+    group_of : mapping of str to (phase, number)
+        The group that computes each name.
+    makers : mapping of str to LoopedOperation
+        The operation that computes each name.
+    last_reader : mapping of str to (phase, number)
+        The last group that reads each name.
     """
 
     layout: Layout
-    replaces: Mapping[str, str]  # the final name of each name that is carried on -> that name
+    replaces: Mapping[str, str]
     phases: list[list[Group]] = field(default_factory=list)
-    home: dict[str, tuple[int, int]] = field(default_factory=dict)
-    makers: dict[str, Placed] = field(default_factory=dict)
-    readers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    group_of: dict[str, tuple[int, int]] = field(default_factory=dict)
+    makers: dict[str, LoopedOperation] = field(default_factory=dict)
+    last_reader: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, operation: Operation, phase: int) -> None:
         """Put an operation into the first group that it fits into."""
-        place = placed(operation, self.layout)
+        looped = with_loops(operation, self.layout)
         overwritten = self.replaces.get(operation.target)
-        if overwritten is not None:  # what is overwritten must have been read by all others
-            phase = max(phase, self.readers.get(overwritten, (0, 0))[0])
+        if overwritten is not None:  # all other operations must have read the old value
+            phase = max(phase, self.last_reader.get(overwritten, (0, 0))[0])
         while len(self.phases) <= phase:
             self.phases.append([])
         groups = self.phases[phase]
-        first = max((self.after(place, leaf, phase) for leaf in leaves(operation.tree)), default=0)
-        if overwritten is not None and self.readers.get(overwritten, (-1, 0))[0] == phase:
-            first = max(first, self.readers[overwritten][1])
-        number = self.find(groups, place, first)
-        groups[number].members.append(place)
-        self.home[operation.target], self.makers[operation.target] = (phase, number), place
+        first = max((self.first_group_for(looped, leaf, phase) for leaf in leaves(operation.tree)), default=0)
+        if overwritten is not None and self.last_reader.get(overwritten, (-1, 0))[0] == phase:
+            first = max(first, self.last_reader[overwritten][1])
+        number = self.find_group(groups, looped, first)
+        groups[number].members.append(looped)
+        self.group_of[operation.target], self.makers[operation.target] = (phase, number), looped
         for name in operation.reads:
-            self.readers[name] = max(self.readers.get(name, (0, 0)), (phase, number))
+            self.last_reader[name] = max(self.last_reader.get(name, (0, 0)), (phase, number))
 
-    def after(self, place: Placed, leaf: Leaf, phase: int) -> int:
-        """The first group in which a name can be read."""
-        made, number = self.home.get(leaf.name, (-1, 0))
-        if made != phase:
+    def first_group_for(self, looped: LoopedOperation, leaf: Leaf, phase: int) -> int:
+        """Return the number of the first group in which an operation can read a name."""
+        computed_in, number = self.group_of.get(leaf.name, (-1, 0))
+        if computed_in != phase:
             return 0
-        alone = self.phases[phase][number].alone or is_large(place.operation, self.layout)
-        return number if not alone and self.is_at_hand(place, leaf) else number + 1
+        is_product = self.phases[phase][number].is_large_product or is_large(looped.operation, self.layout)
+        return number if not is_product and self.is_complete(looped, leaf) else number + 1
 
-    def is_at_hand(self, place: Placed, leaf: Leaf) -> bool:
-        """Whether a name that is computed in the same loop is complete where it is read."""
+    def is_complete(self, looped: LoopedOperation, leaf: Leaf) -> bool:
+        """Whether an entry that is computed in the same loop is complete when the operation reads it."""
         maker = self.makers[leaf.name]
-        index = place.index([axis for axis in leaf.axes if axis != 0])
+        index = looped.index([axis for axis in leaf.axes if axis != 0])
         return not maker.reduced and maker.result == index
 
-    def find(self, groups: list[Group], place: Placed, first: int) -> int:
-        """The number of a group for an operation, which is made if there is none."""
-        if is_large(place.operation, self.layout):
-            groups.append(Group(place.loops, alone=True))
+    def find_group(self, groups: list[Group], looped: LoopedOperation, first: int) -> int:
+        """Return the number of a group for an operation; append one if none fits."""
+        if is_large(looped.operation, self.layout):
+            groups.append(Group(looped.loops, is_large_product=True))
             return len(groups) - 1
-        for number in range(len(groups) if place.operation.by_itself else first, len(groups)):
-            if groups[number].loops == place.loops and not groups[number].alone:
+        for number in range(len(groups) if looped.operation.has_own_loop else first, len(groups)):
+            if groups[number].loops == looped.loops and not groups[number].is_large_product:
                 return number
-        groups.append(Group(place.loops))
+        groups.append(Group(looped.loops))
         return len(groups) - 1
 
 
-def make_schedule(operations: Sequence[Operation], layout: Layout, replaces: Mapping[str, str]) -> Schedule:
-    """Schedule operations that come in the order of the program."""
-    schedule = Schedule(layout, replaces)
+def make_schedule(operations: Sequence[Operation], layout: Layout, replaces: Mapping[str, str]) -> LoopSchedule:
+    """Fuse and schedule operations, which are in the order of the program."""
+    schedule = LoopSchedule(layout, replaces)
     for operation, phase in zip(operations, phases_of(operations), strict=True):
         schedule.add(operation, phase)
     return schedule

@@ -1,8 +1,9 @@
-"""Row sections: the rows of a step are cut into sections, which threads take from the first layer to the gradient.
+"""Row sections: generates code in which threads share the rows of a step.
 
-A core reads each row from memory once and hardly anything that another core has written.  The number of sections
-depends on the problem alone.  Each section adds up its own gradient, and the gradients are added in the order of the
-sections, so the bits do not depend on the threads.  This file writes the code; ``kernels/work_sharing.py`` runs it.
+The rows are divided into sections.  A thread computes a section from the first layer to the gradient, so a core reads
+each row from memory once, and hardly anything that another core wrote.  The number of sections depends on the problem
+alone.  The gradients of the sections are added in a fixed order, so the bits do not depend on the number of threads.
+This file writes the code; ``kernels/work_sharing.py`` runs it.
 """
 
 from __future__ import annotations
@@ -12,118 +13,125 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from workings.engines.kernels.threads import ROOM_OF_THREAD, STEP
+from workings.engines.kernels.threads import STEP, THREAD_MEMORY
 from workings.lowering.index_notation import Dim
 
-SECTIONS = 8  # enough for some threads to be done at about the same time
+SECTIONS = 8  # so many that threads finish at about the same time
 MOST_SUMMED = 2**19  # numbers that a section may sum up (2 or 4 MB)
-LEAVE = ["if leave(asked):", "    return"]  # between pieces of a step, each of which is short
+RETURN_IF_STOPPED = ["if stop_requested(stop_flag):", "    return"]  # between the parts of a step, which are short
 
 
-class Writing(Protocol):
-    """What sections ask of the code that they are a part of: its arrays, their names, extents and dimensions."""
+class SurroundingCode(Protocol):
+    """What sections need to know of the surrounding code: its arrays, with their names, extents and dimensions."""
 
     @property
-    def kept_between_loops(self) -> list[str]:
-        """The arrays that need memory of their own."""
+    def stored_between_loops(self) -> list[str]:
+        """The names that need memory."""
 
     @property
     def summed_over_rows(self) -> set[str]:
-        """The operations that add up something over all rows."""
+        """The targets of operations that sum over rows."""
 
     def dims(self, name: str) -> tuple[Dim, ...]:
-        """The dimensions of an array."""
+        """Return the dimensions of an array."""
 
     def extents(self, name: str) -> str:
-        """The shape of an array in memory, as code."""
+        """Return code for the shape of an array in memory."""
 
     def array(self, name: str) -> str:
-        """The name of an array in the code."""
+        """Return the name of an array in the code."""
 
-    def name(self, key: Any, wanted: str) -> str:
-        """Return a name that nothing else has."""
+    def name(self, key: Any, preferred: str) -> str:
+        """Return a name that is not used for anything else."""
 
-    def taken_lines(self, chosen: Callable[[str], bool]) -> list[str]:
-        """Lines that take memory for the chosen arrays."""
+    def allocation_lines(self, chosen: Callable[[str], bool]) -> list[str]:
+        """Return lines that allocate the chosen arrays."""
 
 
 @dataclass
 class Sections:
-    """Writes what a program with sections has besides its loops.
+    """Writes the code of sections, apart from the loops.
 
     Attributes
     ----------
-    writer : Writing
-        The code around them.
+    writer : SurroundingCode
+        The surrounding code.
     count : int
-        How many sections there are.
-    handed : list of str
-        The numbers that are computed before the rows, and that sections need.
+        The number of sections.
+    scalars : list of str
+        The scalars that are computed before the rows and that sections read.
     sums : list of str
-        The numbers that sections add up over rows.
+        The scalars that sections sum over rows.
     """
 
-    writer: Writing
+    writer: SurroundingCode
     count: int
-    handed: list[str] = field(default_factory=list)
+    scalars: list[str] = field(default_factory=list)
     sums: list[str] = field(default_factory=list)
 
     @property
     def summed(self) -> list[str]:
-        """The arrays that are added up over rows."""
-        return sorted(self.writer.summed_over_rows & set(self.writer.kept_between_loops))
+        """The arrays that are summed over rows."""
+        return sorted(self.writer.summed_over_rows & set(self.writer.stored_between_loops))
 
-    def is_own(self, name: str) -> bool:
-        """Whether each thread has an array of its own, for its block of rows."""
+    def is_per_thread(self, name: str) -> bool:
+        """Whether each thread has its own array, for its block of rows."""
         return "n" in self.writer.dims(name)
 
-    # -- room ------------------------------------------------------------------------------
+    # -- memory ----------------------------------------------------------------------------
 
-    def room(self) -> dict[str, str]:
-        """What all threads see, in order, with its extents."""
+    def shared_arrays(self) -> dict[str, str]:
+        """Return the arrays that all threads share, in order, with their extents."""
         writer = self.writer
-        shared = [name for name in writer.kept_between_loops if not self.is_own(name) and name not in self.summed]
-        room = {writer.array(name): writer.extents(name) for name in shared}
-        room |= {self.parts(name): f"({self.count}, {writer.extents(name)[1:]}" for name in self.summed}
-        return room | {"handed": f"({len(self.handed) + 1},)", "sums": f"({self.count}, {len(self.sums) + 1})"}
+        stored = [name for name in writer.stored_between_loops if not self.is_per_thread(name)]
+        arrays = {writer.array(name): writer.extents(name) for name in stored if name not in self.summed}
+        arrays |= {self.parts(name): f"({self.count}, {writer.extents(name)[1:]}" for name in self.summed}
+        return arrays | {"scalars": f"({len(self.scalars) + 1},)", "sums": f"({self.count}, {len(self.sums) + 1})"}
 
     def parts(self, name: str) -> str:
-        """What the array is called that holds the sums of all sections."""
+        """Return the name of the array with the sums of all sections."""
         return self.writer.name(("parts", name), f"{self.writer.array(name)}_parts")
 
-    def numbers(self, of: Mapping[str, int], lanes: int) -> int:
-        """How many numbers ``room`` takes, if each array by itself takes so many."""
+    def shared_size(self, counts: Mapping[str, int], lanes: int) -> int:
+        """Return how many numbers ``shared_arrays`` need, from the number of entries of each array."""
         shared = sum(
-            count * (self.count if name in self.summed else 1) for name, count in of.items() if not self.is_own(name)
+            count * (self.count if name in self.summed else 1)
+            for name, count in counts.items()
+            if not self.is_per_thread(name)
         )
-        return shared + len(self.handed) + self.count * (len(self.sums) + 1) + 3 * lanes
+        return shared + len(self.scalars) + self.count * (len(self.sums) + 1) + 3 * lanes
 
     # -- lines -----------------------------------------------------------------------------
 
-    def find(self, before: Sequence[str], rows: Sequence[str], zeros: Sequence[str]) -> None:
-        """Find the numbers that go in and out, from the lines before the rows, of the rows, and what is set to 0."""
+    def find_scalars(self, before: Sequence[str], rows: Sequence[str], zeros: Sequence[str]) -> None:
+        """Find the scalars that sections read and sum, in the lines before the rows, of the rows and of the zeros."""
         inside, outside = names_in(rows), names_in([*before, "pass"])
-        self.handed = sorted((inside.read - inside.written) & outside.written)
+        self.scalars = sorted((inside.read - inside.written) & outside.written)
         self.sums = sorted(names_in([*zeros, "pass"]).written)
 
-    def taken(self, section: str) -> list[str]:
-        """Take room for what all threads see; the arrays that are summed are those of one section."""
-        lines = [f"{name}, used = taken(memory, used, {extents})" for name, extents in self.room().items()]
+    def allocation_lines(self, section: str) -> list[str]:
+        """Allocate the shared arrays; the arrays that are summed refer to one section."""
+        lines = [f"{name}, used = allocate(memory, used, {extents})" for name, extents in self.shared_arrays().items()]
         return [*lines, *(f"{self.writer.array(name)} = {self.parts(name)}[{section}]" for name in self.summed)]
 
-    def calling(self) -> list[str]:
-        """What the thread that trains does: have all sections taken, and add up what they have summed."""
-        given = [f"handed[{index}] = {name}" for index, name in enumerate(self.handed)]
+    def call_lines(self) -> list[str]:
+        """Let the threads compute all sections, and add up their sums."""
+        inputs = [f"scalars[{index}] = {name}" for index, name in enumerate(self.scalars)]
         first = [f"{name} = sums[0, {index}]" for index, name in enumerate(self.sums)]
         added = [f"{name} += sums[section, {index}]" for index, name in enumerate(self.sums)]
         for name in self.summed:
-            added += self.added(name)
+            added += self.addition_lines(name)
         return [
-            *given, f"board[{STEP}] = step", f"in_sections(board, rooms, {self.count})", *LEAVE, *first,
-            f"for section in range(1, {self.count}):", *(f"    {line}" for line in added or ["pass"]),
-        ]  # fmt: skip
+            *inputs,
+            f"team_state[{STEP}] = step",
+            f"run_sections(team_state, workspaces, {self.count})",
+            *RETURN_IF_STOPPED,
+            *first,
+            f"for section in range(1, {self.count}):",
+            *(f"    {line}" for line in added or ["pass"]),
+        ]
 
-    def added(self, name: str) -> list[str]:
+    def addition_lines(self, name: str) -> list[str]:
         """Add the sums of one section to those of the first."""
         dims = [dim for dim in self.writer.dims(name) if dim != 1]
         letters = "kj"[: len(dims)]
@@ -134,30 +142,37 @@ class Sections:
         return lines
 
     def function(self, arguments: str, sizes: Sequence[str], begin: Sequence[str], rows: Sequence[str]) -> list[str]:
-        """The function for one section, of which the room and the rows are written."""
+        """Write the function that computes one section, from the lines for the sizes, the step and the rows."""
         body = [
-            "use_wide_vectors()", *sizes, f"step = board[{STEP}]", *begin, "used = 0", *self.taken("section"),
-            f"used += who * board[{ROOM_OF_THREAD}]", *self.writer.taken_lines(self.is_own),
-            *(f"{name} = handed[{index}]" for index, name in enumerate(self.handed)),
-            "board, rooms = own(board, rooms, who)",
-            f"start, stop = section_bounds(start, stop, block, section, {self.count})", *rows,
+            "use_wide_vectors()",
+            *sizes,
+            f"step = team_state[{STEP}]",
+            *begin,
+            "used = 0",
+            *self.allocation_lines("section"),
+            f"used += thread * team_state[{THREAD_MEMORY}]",
+            *self.writer.allocation_lines(self.is_per_thread),
+            *(f"{name} = scalars[{index}]" for index, name in enumerate(self.scalars)),
+            "team_state, workspaces = single_thread_team(team_state, workspaces, thread)",
+            f"start, stop = section_bounds(start, stop, block, section, {self.count})",
+            *rows,
             *(f"sums[section, {index}] = {name}" for index, name in enumerate(self.sums)),
-        ]  # fmt: skip
-        return [f"def part({arguments}, section, who):", *(f"    {line}" for line in body), "", ""]
+        ]
+        return [f"def train_section({arguments}, section, thread):", *(f"    {line}" for line in body), "", ""]
 
 
 @dataclass
-class Names:
-    """The names of some lines."""
+class NamesInCode:
+    """The names that some lines of code read and write."""
 
     read: set[str]
     written: set[str]
 
 
-def names_in(lines: Iterable[str]) -> Names:
-    """The names that lines read and write."""
-    found = [node for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.Name)]
-    return Names(
-        {node.id for node in found if isinstance(node.ctx, ast.Load)},
-        {node.id for node in found if isinstance(node.ctx, ast.Store)},
+def names_in(lines: Iterable[str]) -> NamesInCode:
+    """Find the names that lines of code read and write."""
+    names = [node for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.Name)]
+    return NamesInCode(
+        {name.id for name in names if isinstance(name.ctx, ast.Load)},
+        {name.id for name in names if isinstance(name.ctx, ast.Store)},
     )

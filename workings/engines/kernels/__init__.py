@@ -1,1 +1,1 @@
-"""Kernels: what compiled loops call: elementary functions, matrix products, and the threads that share them."""
+"""Kernels that the compiled loops call: elementary functions, matrix products, and threads that share the work."""

@@ -1,7 +1,7 @@
-"""A team of threads that share the work of large products, or of many rows.
+"""A team of threads that share the work of large matrix products, or of many rows.
 
-The thread that trains posts what is to be done on a board of a few numbers, and helpers take some of its jobs if they
-are awake; how is told in ``work_sharing.py``, which is what they run.  Here the threads are started and sent home.
+The training thread divides the work into jobs, and helper threads take some of them.  All threads see the state of the
+team, an array of integers.  This file starts and ends the helpers; ``work_sharing.py`` is what they run.
 """
 
 from __future__ import annotations
@@ -12,22 +12,34 @@ import time
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from workings.engines.compiled.native import FUNCTION, address, is_switched_off
 from workings.engines.contract import FEWEST_TO_SHARE, PANELS
 
-PATIENCE = 20_000  # looks at the board, after which a helper lets others have the processor
+IDLE_POLLS = 20_000  # how often a helper looks for jobs in vain before it yields the processor
 MOST_THREADS = 64
-# The places on the board.  DONE counts the jobs that are done.  From DESCRIPTION on: what ``product`` writes, and at
-# last whether it is cut by columns.  Sections of rows are computed by the function PART, which is given a TABLE of
-# arguments, in the STEP.  From TICKETS on, for each thread in a cache line of its own: how many jobs are meant for it,
-# times JOBS, plus how many of them have been taken.
-DONE, IS_OPEN, TEAM, ADDRESS, ROOMS, ROOM, BY_SECTIONS, POSTED = 0, 8, 9, 10, 11, 12, 13, 14
-PART, TABLE, STEP, ROOM_OF_THREAD, DESCRIPTION, TICKETS = 16, 17, 18, 19, 24, 40
-PLACES = TICKETS + 8 * MOST_THREADS
-COUNTING = threading.Lock()
-ALONE = threading.local()
-SOURCE = '''"""Products of matrices: written by workings/engines/kernels/threads.py."""
+# Positions in the state of a team.
+JOBS_DONE = 0
+IS_OPEN = 8  # 0 ends the helpers
+THREADS = 9  # the number of threads
+PRODUCT_FUNCTION = 10  # the address of the compiled function ``compute``
+WORKSPACES = 11  # the address of the threads' workspaces
+WORKSPACE_SIZE = 12  # the numbers in the workspace of one thread
+IS_BY_SECTIONS = 13  # whether the jobs are sections of rows; else they are parts of a matrix product
+JOB_COUNT = 14  # the number of jobs
+SECTION_FUNCTION = 16  # the address of the compiled function that computes one section
+SECTION_ARGUMENTS = 17  # the address of its table of arguments
+STEP = 18  # the step of the sections
+THREAD_MEMORY = 19  # the numbers that each thread stores between the loops of a section
+PRODUCT = 24  # from here on: the arguments of ``product``, and whether it is divided by columns
+# From here on, for each thread in its own cache line: the number of jobs intended for it, times MOST_JOBS, plus the
+# number of these that were taken.
+TICKETS = 40
+STATE_SIZE = TICKETS + 8 * MOST_THREADS
+TEAMS_LOCK = threading.Lock()
+OF_THREAD = threading.local()
+SOURCE = '''"""Matrix products: written by workings/engines/kernels/threads.py."""
 
 import numba
 import numpy as np
@@ -35,83 +47,86 @@ from numpy import {dtype} as real
 from workings.engines.kernels import work_sharing
 
 
-def compute(board):
-    """Compute the product that stands on the board."""
-    work_sharing.compute(board, real(0))
+def compute(team_state):
+    """Compute the matrix product that the team's state describes."""
+    work_sharing.compute(team_state, real(0))
 
 
-def help_out(given):
-    """Help with the products on a board: given are its address, and which helper this is."""
-    work_sharing.help_out(given, real(0))
+def help_out(arguments):
+    """Take jobs of a team; the arguments are the address of its state, and the number of this helper."""
+    work_sharing.help_out(arguments, real(0))
 '''
 
 
 def work_alone() -> None:
-    """Say that this thread is one of several at work, and is to have no helpers."""
-    ALONE.asked = True
+    """Make the current thread train without helpers, because it is itself one of several."""
+    OF_THREAD.works_alone = True
 
 
 def threads() -> int:
-    """How many threads may work: the processors at hand, or fewer by NUMBA_NUM_THREADS or OMP_NUM_THREADS."""
-    if getattr(ALONE, "asked", False):
+    """Return how many threads may work: the available processors, NUMBA_NUM_THREADS or OMP_NUM_THREADS if lower."""
+    if getattr(OF_THREAD, "works_alone", False):
         return 1
-    at_hand = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    given = (os.environ.get(name, "") for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"))
-    return max(min([at_hand, *(int(number) for number in given if number.isdecimal())]), 1)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limits = (os.environ.get(name, "") for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"))
+    return max(min([available, *(int(limit) for limit in limits if limit.isdecimal())]), 1)
 
 
-def room_for(dtype: Any) -> int:
-    """How many numbers the room of one thread holds: its panels, and in the first room the scale of the product."""
+def workspace_size(dtype: DTypeLike) -> int:
+    """Return how many numbers a thread's workspace holds: its panels, and one for the scale of the product."""
     return PANELS // int(np.dtype(dtype).itemsize) + 1
 
 
 class Team:
-    """The board and the rooms for the products of one run; as a context, with helpers that are awake.
+    """The state and the workspaces of a team of threads; as a context manager, it runs the helpers.
 
     Parameters
     ----------
     dtype : dtype
         float64 or float32.
     largest_product : int
-        Multiplications in the largest product: helpers come only where it is worth sharing.
+        Multiplications in the largest matrix product; there are helpers only if it is large enough to share.
     """
 
-    at_work: ClassVar[int] = 0  # teams of this process
+    active: ClassVar[int] = 0  # teams of this process that are at work
 
-    def __init__(self, dtype: Any, largest_product: int) -> None:
+    def __init__(self, dtype: DTypeLike, largest_product: int) -> None:
         wanted = threads() if largest_product >= FEWEST_TO_SHARE and not is_switched_off() else 1
-        with COUNTING:  # networks that train at once, in threads of one process, share the processors
-            self.size = min(max(wanted // (1 + Team.at_work), 1), MOST_THREADS)
-        self.rooms = np.empty((self.size, room_for(dtype)), dtype)
-        self.boards = np.zeros((1 + self.size, PLACES), np.int64)  # that of all, and one for each thread by itself
-        self.boards[:, ROOM] = room_for(dtype)
-        self.boards[:, TEAM] = [self.size, *(1 for _ in self.rooms)]
-        self.boards[:, ROOMS] = [self.rooms.ctypes.data, *(room.ctypes.data for room in self.rooms)]
-        self.board = self.boards.reshape(-1)
+        with TEAMS_LOCK:  # networks that train at the same time, in threads of one process, share the processors
+            self.size = min(max(wanted // (1 + Team.active), 1), MOST_THREADS)
+        self.workspaces = np.empty((self.size, workspace_size(dtype)), dtype)
+        self.states = np.zeros((1 + self.size, STATE_SIZE), np.int64)  # of the team, and of each thread alone
+        self.states[:, WORKSPACE_SIZE] = workspace_size(dtype)
+        self.states[:, THREADS] = [self.size, *(1 for _ in self.workspaces)]
+        addresses = [workspace.ctypes.data for workspace in self.workspaces]
+        self.states[:, WORKSPACES] = [self.workspaces.ctypes.data, *addresses]
+        self.state = self.states.reshape(-1)
         self.source = SOURCE.format(dtype=np.dtype(dtype).name)
         if not is_switched_off():
-            self.boards[:, ADDRESS] = address(self.source, "compute")
+            self.states[:, PRODUCT_FUNCTION] = address(self.source, "compute")
         self.helpers: list[threading.Thread] = []
 
     def __enter__(self) -> tuple[Any, Any]:
-        with COUNTING:
-            Team.at_work += 1
-        self.board[IS_OPEN] = 1
-        self.helpers = [threading.Thread(target=self.help, args=(who,), daemon=True) for who in range(1, self.size)]
+        with TEAMS_LOCK:
+            Team.active += 1
+        self.state[IS_OPEN] = 1
+        numbers = range(1, self.size)
+        self.helpers = [threading.Thread(target=self.help, args=(number,), daemon=True) for number in numbers]
         for helper in self.helpers:
             helper.start()
-        return self.board, self.rooms
+        return self.state, self.workspaces
 
-    def help(self, who: int) -> None:
-        """What a helper does."""
-        help_out, given = FUNCTION(address(self.source, "help_out")), np.array([self.board.ctypes.data, who])
-        while self.board[IS_OPEN]:
-            help_out(given.ctypes.data)
+    def help(self, thread: int) -> None:
+        """Take jobs until the team is closed; this is what a helper thread runs."""
+        help_out = FUNCTION(address(self.source, "help_out"))
+        arguments = np.array([self.state.ctypes.data, thread])
+        while self.state[IS_OPEN]:
+            help_out(arguments.ctypes.data)
             time.sleep(0)
 
     def __exit__(self, *error: object) -> None:
-        with COUNTING:
-            Team.at_work -= 1
-        self.board[IS_OPEN] = 0
+        with TEAMS_LOCK:
+            Team.active -= 1
+        self.state[IS_OPEN] = 0
         for helper in self.helpers:
             helper.join()

@@ -1,12 +1,11 @@
-"""Elementary functions that a processor computes several at a time.
+"""Vectorizable elementary functions: exponential, logarithm, tanh and related functions.
 
-The exponential, the logarithm and their kin, as sums and products that a compiler turns into vector
-instructions; the C library's own cannot be turned so.  They take the place of NumPy's functions of the
-same names when a program is compiled, are accurate to a few units in the last place, and give what
-NumPy gives for infinities and for what is not a number.  (Exponentials below 1e-307 become 0.)
+They consist of sums and products, which a compiler can turn into vector instructions; it cannot do that with the
+functions of the C library.  In compiled programs they replace NumPy's functions of the same names.  They are accurate
+to a few units in the last place and agree with NumPy for infinities and NaN.  (Exponentials below 1e-307 become 0.)
 
-Method: Cody & Waite 1980, chapters 6 and 5, with polynomials fitted at Chebyshev nodes; rounding to a
-whole number by adding and subtracting 1.5 · 2^52, because AVX2 cannot turn vectors of floats into integers.
+Method: Cody & Waite 1980, chapters 6 and 5, with polynomials fitted at Chebyshev nodes.  Numbers are rounded to
+integers by adding and subtracting 1.5 · 2^52, because AVX2 cannot convert vectors of floats to integers.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from numba.extending import intrinsic
 
 from workings.engines.contract import CACHE_LINE
 
-# Sums of a formula may be put in another order; here they may not, or rounding by adding would be optimized away.
+# The compiler may reorder the sums of a formula, but not these: it would remove the rounding by addition.
 AS_WRITTEN = {"contract", "nsz"}
 entrywise = numba.njit(forceinline=True, fastmath=AS_WRITTEN, error_model="numpy")
 IS_COMPILED = not numba.config.DISABLE_JIT
@@ -29,49 +28,49 @@ IS_COMPILED = not numba.config.DISABLE_JIT
 
 @entrywise
 def where(condition: Any, yes: Any, no: Any) -> Any:
-    """One of two numbers, both of which are computed."""
+    """Return one of two numbers, both of which are computed."""
     return yes if condition else no
 
 
 @entrywise
 def maximum(a: Any, b: Any) -> Any:
-    """The larger number; not a number if one of them is not."""
+    """Return the larger number; NaN if one of them is NaN."""
     return b if a < b or b != b else a
 
 
 @entrywise
 def minimum(a: Any, b: Any) -> Any:
-    """The smaller number; not a number if one of them is not."""
+    """Return the smaller number; NaN if one of them is NaN."""
     return b if a > b or b != b else a
 
 
 @entrywise
 def clip(x: Any, low: Any, high: Any) -> Any:
-    """The number, or the nearer end of a range."""
+    """Limit a number to a range."""
     return minimum(maximum(x, low), high)
 
 
 @entrywise
 def power2(x: Any) -> Any:
-    """The square."""
+    """Return the square."""
     return x * x
 
 
 @entrywise
 def power3(x: Any) -> Any:
-    """The cube."""
+    """Return the cube."""
     return x * x * x
 
 
 @entrywise
 def sign(x: Any) -> Any:
-    """-1, 0 or 1; what is not a number stays so."""
+    """Return -1, 0 or 1; NaN for NaN."""
     return where(x > 0, x / x, where(x < 0, -(x / x), x))
 
 
 @entrywise
 def heaviside(x: Any, at_zero: Any) -> Any:
-    """0 below zero, 1 above, and a number of choice at zero."""
+    """Return 0 below zero, 1 above, and ``at_zero`` at zero."""
     return where(x > 0, x / x, where(x < 0, x - x, where(x == 0, at_zero, x)))
 
 
@@ -80,7 +79,7 @@ def heaviside(x: Any, at_zero: Any) -> Any:
 
 @entrywise
 def split64(x: float) -> tuple[float, float]:
-    """exp(r) - 1 and 2^(k-1), for x = k · log 2 + r with a whole k and a small r."""
+    """Return exp(r) - 1 and 2^(k-1), for x = k · log 2 + r with an integer k and a small r."""
     t = x * 1.4426950408889634 + 6755399441055744.0
     k = t - 6755399441055744.0
     r = x - k * 0.6931471803691238 - k * 1.9082149292705877e-10
@@ -99,7 +98,7 @@ def split64(x: float) -> tuple[float, float]:
 
 @entrywise
 def exp64(x: float) -> float:
-    """The exponential."""
+    """Return the exponential."""
     inside = where(x < -708.0, -708.0, where(x > 709.7827128933841, 709.7827128933841, x))
     p, s = split64(inside)
     result = 2.0 * (p * s + s)
@@ -108,7 +107,7 @@ def exp64(x: float) -> float:
 
 @entrywise
 def expm1_64(x: float) -> float:
-    """The exponential minus 1, accurate near 0."""
+    """Return the exponential minus 1, accurate near 0."""
     inside = where(x < -50.0, -50.0, where(x > 709.7827128933841, 709.7827128933841, x))
     p, s = split64(inside)
     result = 2.0 * (p * s + (s - 0.5))
@@ -117,7 +116,7 @@ def expm1_64(x: float) -> float:
 
 @entrywise
 def tanh64(x: float) -> float:
-    """The hyperbolic tangent: (e^2x - 1) / (e^2x + 1)."""
+    """Return the hyperbolic tangent: (e^2x - 1) / (e^2x + 1)."""
     p, s = split64(where(x < -20.0, -40.0, where(x > 20.0, 40.0, 2.0 * x)))
     h = p * s + (s - 0.5)
     return h / (h + 1.0)
@@ -125,12 +124,12 @@ def tanh64(x: float) -> float:
 
 @entrywise
 def log64(x: float) -> float:
-    """The natural logarithm."""
+    """Return the natural logarithm."""
     is_tiny = x < 2.2250738585072014e-308
     bits = np.float64(where(is_tiny, x * 18014398509481984.0, x)).view(np.int64)
-    # The exponent of x / sqrt(1/2): so the rest lies between sqrt(1/2) and sqrt(2).
+    # The exponent of x / sqrt(1/2), so that the remaining factor lies between sqrt(1/2) and sqrt(2).
     shifted = bits - 4604544271217802189
-    biased = (shifted >> 52) + 4843621399236968448  # a whole number in the last bits of 1.5 · 2^52
+    biased = (shifted >> 52) + 4843621399236968448  # an integer in the last bits of 1.5 · 2^52
     k = np.int64(biased).view(np.float64) - 6755399441055744.0
     m = np.int64(bits - ((shifted >> 52) << 52)).view(np.float64)
     k = where(is_tiny, k - 54.0, k)
@@ -142,7 +141,7 @@ def log64(x: float) -> float:
     q = q * w + 0.28571428626253838
     q = q * w + 0.39999999999898891
     q = q * w + 0.66666666666666697
-    # log m = 2 s + s³ q, in the order that loses least (m - 1 is exact).
+    # log m = 2 s + s³ q, in the order with the least rounding error (m - 1 is exact).
     f = m - 1.0
     half = 0.5 * f * f
     result = k * 0.6931471803691238 - ((half - (s * (half + w * q) + k * 1.9082149292705877e-10)) - f)
@@ -151,7 +150,7 @@ def log64(x: float) -> float:
 
 @entrywise
 def log1p64(x: float) -> float:
-    """The logarithm of 1 + x, accurate near 0."""
+    """Return the logarithm of 1 + x, accurate near 0."""
     u = 1.0 + x
     lost = (x - (u - 1.0)) / u
     return log64(u) + where((u > 0.0) & (u < np.inf), lost, 0.0)
@@ -159,7 +158,7 @@ def log1p64(x: float) -> float:
 
 @entrywise
 def logaddexp64(a: float, b: float) -> float:
-    """log(e^a + e^b), which does not overflow."""
+    """Return log(e^a + e^b) without overflow."""
     return where(a == b, a + 0.6931471805599453, maximum(a, b) + log1p64(exp64(-abs(a - b))))
 
 
@@ -181,7 +180,7 @@ TINY, LARGER, MORE = np.float32(1.17549435e-38), np.float32(33554432.0), np.floa
 
 @entrywise
 def split32(x: Any) -> tuple[Any, Any]:
-    """exp(r) - 1 and 2^(k-1), for x = k · log 2 + r with a whole k and a small r."""
+    """Return exp(r) - 1 and 2^(k-1), for x = k · log 2 + r with an integer k and a small r."""
     t = x * LOG2E + MAGIC  # x must be single, or MAGIC does not round
     k = t - MAGIC
     r = x - k * LN2_HIGH - k * LN2_LOW
@@ -196,7 +195,7 @@ def split32(x: Any) -> tuple[Any, Any]:
 
 @entrywise
 def exp32(x: Any) -> Any:
-    """The exponential."""
+    """Return the exponential."""
     x = np.float32(x)
     p, s = split32(where(x < EXP_BOTTOM, EXP_BOTTOM, where(x > EXP_TOP, EXP_TOP, x)))
     return where(x > EXP_TOP, INFINITY, where(x < EXP_BOTTOM, ZERO, TWO * (p * s + s)))
@@ -204,7 +203,7 @@ def exp32(x: Any) -> Any:
 
 @entrywise
 def expm1_32(x: Any) -> Any:
-    """The exponential minus 1, accurate near 0."""
+    """Return the exponential minus 1, accurate near 0."""
     x = np.float32(x)
     p, s = split32(where(x < EXPM1_BOTTOM, EXPM1_BOTTOM, where(x > EXP_TOP, EXP_TOP, x)))
     return where(x > EXP_TOP, INFINITY, TWO * (p * s + (s - HALF)))
@@ -212,7 +211,7 @@ def expm1_32(x: Any) -> Any:
 
 @entrywise
 def tanh32(x: Any) -> Any:
-    """The hyperbolic tangent: (e^2x - 1) / (e^2x + 1)."""
+    """Return the hyperbolic tangent: (e^2x - 1) / (e^2x + 1)."""
     x = np.float32(x)
     p, s = split32(where(x < -NINE, TWO * -NINE, where(x > NINE, TWO * NINE, TWO * x)))
     h = p * s + (s - HALF)
@@ -221,7 +220,7 @@ def tanh32(x: Any) -> Any:
 
 @entrywise
 def log32(x: Any) -> Any:
-    """The natural logarithm."""
+    """Return the natural logarithm."""
     x = np.float32(x)
     is_tiny = x < TINY
     bits = np.float32(where(is_tiny, x * LARGER, x)).view(np.int32)
@@ -241,7 +240,7 @@ def log32(x: Any) -> Any:
 
 @entrywise
 def log1p32(x: Any) -> Any:
-    """The logarithm of 1 + x, accurate near 0."""
+    """Return the logarithm of 1 + x, accurate near 0."""
     x = np.float32(x)
     u = ONE + x
     lost = (x - (u - ONE)) / u
@@ -250,74 +249,75 @@ def log1p32(x: Any) -> Any:
 
 @entrywise
 def logaddexp32(a: Any, b: Any) -> Any:
-    """log(e^a + e^b), which does not overflow."""
+    """Return log(e^a + e^b) without overflow."""
     a, b = np.float32(a), np.float32(b)
     return where(a == b, a + LN2_32, maximum(a, b) + log1p32(exp32(-abs(a - b))))
 
 
 @intrinsic
-def pointer(typing: Any, address: Any, number: Any) -> Any:
-    """An address as a pointer to numbers of one kind, of which one is given."""
-    kind = numba.types.CPointer(number)
+def pointer(typing: Any, address: Any, like: Any) -> Any:
+    """Convert an address to a pointer to numbers of the same type as ``like``."""
+    kind = numba.types.CPointer(like)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(kind))
 
-    return kind(types.int64, number), generate
+    return kind(types.int64, like), generate
 
 
 @numba.njit(forceinline=True)
-def taken(memory: Any, used: Any, shape: Any) -> Any:
-    """An array in the room that a program is given, of which so many numbers are used; and how many are used then."""
+def allocate(memory: Any, used: Any, shape: Any) -> Any:
+    """Return an array in the memory of a program, after its ``used`` numbers, and how many numbers are used then."""
     count = 1
     for length in shape:
         count *= length
-    lanes = CACHE_LINE // memory.itemsize  # so each begins with a cache line, if the room does
+    lanes = CACHE_LINE // memory.itemsize  # each array starts at a cache line, if the memory does
     address = np.int64(memory.ctypes.data) + used * memory.itemsize
     return numba.carray(pointer(address, memory.dtype.type(0)), shape), used + -(-count // lanes) * lanes
 
 
-def taken_in_python(memory: Any, used: Any, shape: Any) -> Any:
-    """Do the same with NumPy, for NUMBA_DISABLE_JIT."""
+def allocate_in_python(memory: Any, used: Any, shape: Any) -> Any:
+    """Allocate an array with NumPy, for NUMBA_DISABLE_JIT."""
     count, lanes = math.prod(shape), CACHE_LINE // memory.itemsize
     return memory[used : used + count].reshape(shape), used + -(-count // lanes) * lanes
 
 
 @numba.njit(forceinline=True)
 def flat(array: Any) -> Any:
-    """All numbers of an array in one row."""
+    """View an array as one-dimensional."""
     return numba.carray(pointer(np.int64(array.ctypes.data), array.dtype.type(0)), (array.size,))
 
 
 def flat_in_python(array: Any) -> Any:
-    """Do the same with NumPy, for NUMBA_DISABLE_JIT."""
+    """View an array as one-dimensional with NumPy, for NUMBA_DISABLE_JIT."""
     return array.reshape(-1)
 
 
 @intrinsic
-def leave(typing: Any, asked: Any) -> Any:
-    """Whether another thread has asked the one that runs this to return: the first number of an array is not 0."""
+def stop_requested(typing: Any, stop_flag: Any) -> Any:
+    """Whether another thread set the stop flag, an array of one number."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(asked)(context, builder, arguments[0])
+        array = context.make_array(stop_flag)(context, builder, arguments[0])
         return builder.icmp_signed(
             "!=", builder.load_atomic(array.data, "seq_cst", 8), context.get_constant(types.int64, 0)
         )
 
-    return types.boolean(asked), generate
+    return types.boolean(stop_flag), generate
 
 
-def leave_in_python(asked: Any) -> bool:
-    """Do the same with NumPy, for NUMBA_DISABLE_JIT."""
-    return bool(asked[0])
+def stop_requested_in_python(stop_flag: Any) -> bool:
+    """Read the stop flag with NumPy, for NUMBA_DISABLE_JIT."""
+    return bool(stop_flag[0])
 
 
 @intrinsic
 def use_wide_vectors(typing: Any) -> Any:
-    """Let the function that calls this use vectors of 512 bits where the processor has them.
+    """Let the calling function use 512-bit vectors if the processor has them, and align its stack.
 
-    LLVM takes 256 by default on processors whose first generation slowed down with wider ones.  And it puts vectors on
-    the stack wherever that begins, which differs from process to process; across two pages of memory they are slow.
+    LLVM uses 256 bits by default on processors whose first generation slowed down with wider vectors.  Without
+    alignment, the position of vectors on the stack differs from process to process, and vectors that lie across two
+    pages of memory are slow.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -329,12 +329,22 @@ def use_wide_vectors(typing: Any) -> Any:
 
 
 def nothing() -> None:
-    """Stand in for an instruction to the compiler where there is none."""
+    """Replace a compiler instruction if there is no compiler."""
 
 
 if not IS_COMPILED:  # NUMBA_DISABLE_JIT: the generated loops run as Python, with NumPy's functions
-    use_wide_vectors, taken, leave, flat = nothing, taken_in_python, leave_in_python, flat_in_python
-    for names in ("exp exp64 exp32", "expm1 expm1_64 expm1_32", "tanh tanh64 tanh32", "log log64 log32",
-                  "log1p log1p64 log1p32", "logaddexp logaddexp64 logaddexp32"):  # fmt: skip
-        numpys, *ours = names.split()
-        globals().update(dict.fromkeys(ours, getattr(np, numpys)))
+    use_wide_vectors, allocate, stop_requested, flat = (
+        nothing,
+        allocate_in_python,
+        stop_requested_in_python,
+        flat_in_python,
+    )
+    for name, *replaced in (
+        ("exp", "exp64", "exp32"),
+        ("expm1", "expm1_64", "expm1_32"),
+        ("tanh", "tanh64", "tanh32"),
+        ("log", "log64", "log32"),
+        ("log1p", "log1p64", "log1p32"),
+        ("logaddexp", "logaddexp64", "logaddexp32"),
+    ):
+        globals().update(dict.fromkeys(replaced, getattr(np, name)))
