@@ -22,7 +22,7 @@ from tests.strategies import Problem, problems
 from tests.test_exports import in_precision
 from workings import Network, files
 from workings.engines.reference import Runner
-from workings.files.verification import NEAR, generated_rows, largest_difference
+from workings.files.verification import TOLERANCE, generated_rows, largest_difference
 
 Measured = dict[str, float]
 
@@ -67,8 +67,8 @@ def main(count: int = 150, number: int = 1) -> None:
     found = all_of(count, number)
     for name in found[0]:
         values = np.array([each[name] for each in found])
-        far = int((values > NEAR["float32"]).sum())
-        print(f"{name:<26} {far:>4} of {len(values)} above {NEAR['float32']:g}, the largest {values.max():.1e}")
+        far = int((values > TOLERANCE["float32"]).sum())
+        print(f"{name:<26} {far:>4} of {len(values)} above {TOLERANCE['float32']:g}, the largest {values.max():.1e}")
 
 
 if __name__ == "__main__":

@@ -78,9 +78,9 @@ def multiply(
 @functools.cache
 def compiled_here(text: str, name: str, more: int = 0) -> int:
     """Compile a function of a source in this process: the cache on disk contains the engine's own product."""
-    from workings.engines.compiled.native import compiled
+    from workings.engines.compiled.native import compile_function
 
-    KEPT.append(compiled(text, name, more, cache=False))
+    KEPT.append(compile_function(text, name, more, cache=False))
     return int(KEPT[-1].address)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from workings import files, plots
 from workings.activations import activation_named
 from workings.checks.doctor import diagnose_alone
-from workings.checks.findings import Diagnosis
+from workings.checks.findings import Diagnosis, make_finding
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan
 from workings.errors import FileError, InputError, counted

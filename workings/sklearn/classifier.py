@@ -56,8 +56,6 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
     ((200, 16), True)
     """
 
-    __module__ = "workings.sklearn"  # the public import path, also in pickles
-
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),

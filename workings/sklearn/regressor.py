@@ -56,8 +56,6 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
     True
     """
 
-    __module__ = "workings.sklearn"  # the public import path, also in pickles
-
     def __init__(
         self,
         loss: str | Loss = "squared_error",
