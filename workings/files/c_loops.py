@@ -241,7 +241,7 @@ class CLoopWriter:
                 return entry
             column = self.axes(operation, leaf.axes[1:])
             scale = self.array(f"{bare}_scale", self.bytes_of[bare][1])
-            return f"({entry} * {scale}{''.join(f'[{LETTERS[axis]}]' for axis in column) or '[0]'})"
+            return f"({entry} * {scale}{''.join(f'[{LETTERS[axis]}]' for axis in column)})"
         if leaf.name in self.fixed:
             return self.array(leaf.name, self.fixed[leaf.name]) + index
         return self.name(leaf.name) + index

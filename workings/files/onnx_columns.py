@@ -281,7 +281,8 @@ class ColumnReader:
             made = np.full((len(rows), len(self.values[value.name])), "" if dtype is object else 0, dtype=dtype)
             for i, record in enumerate(self.values[value.name]):
                 if record.name in places:
-                    made[:, i] = numbers[:, places[record.name]]
+                    with np.errstate(over="ignore"):  # a damaged file may state any scale
+                        made[:, i] = numbers[:, places[record.name]]
                     numbers[:, places[record.name]] = made[:, i]  # round to the precision of the input
                 elif record.name in table:
                     made[:, i] = table[record.name]

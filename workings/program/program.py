@@ -1,9 +1,9 @@
 """The program: the named statements of one training step.
 
-This module turns a network, a loss and an optimizer into a list of statements in three stages: forward, backward
-and update.  It contains no mathematics.  Each statement is the source of a formula (``formulas.py``) with the
-network's names in place of the formula's letters: ``x @ W + b`` becomes ``z1 = X @ W1 + b1``.  Engines run these
-statements; scripts, worked steps and checks read the same ones.
+``step.py`` turns a network, a loss and an optimizer into a list of statements in three stages: forward, backward
+and update.  Nothing here contains mathematics.  Each statement is the source of a formula, read by
+``support/formulas.py``, in which ``writer.py`` replaces the formula's letters by the network's names: ``x @ W + b``
+becomes ``z1 = X @ W1 + b1``.  Engines run these statements; scripts, worked steps and checks read the same ones.
 """
 
 from __future__ import annotations

@@ -60,7 +60,11 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
         validation: Rows | None = given_validation(model, targets, *recipe.validation, is_sparse=is_sparse(rows))
     else:
         rows, validation = split(rows, recipe.validation, model)
-    return TrainingData(rows if rows.w is None else rows.taken(rows.w[:, 0] > 0), validation, targets)
+    if rows.w is not None:
+        rows = rows.taken(rows.w[:, 0] > 0)
+        if not len(rows.X):
+            raise InputError("Every row of the training set has weight 0: give some rows a weight above 0.")
+    return TrainingData(rows, validation, targets)
 
 
 def is_sparse(rows: Rows) -> bool:
@@ -70,6 +74,7 @@ def is_sparse(rows: Rows) -> bool:
 
 def given_validation(model: Model, targets: Targets, X: ArrayLike, y: ArrayLike, *, is_sparse: bool) -> Rows:
     """Check a validation set; it is sparse if the training set is, so that one engine takes both."""
+    X, y = model.opened(X, y)
     features = as_features(X, model.dtype, model.n_in, "validation X")
     features = features if is_sparse else dense(features)
     same_length(features, np.asarray(y), "validation y")
