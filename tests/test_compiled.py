@@ -65,7 +65,7 @@ from workings.optimizers import OPTIMIZERS, Momentum
 from workings.program.step import step_program
 from workings.regularizers import REGULARIZERS
 from workings.schedules import Cosine, Exponential, InverseScaling, Step, WarmUp
-from workings.training.background import Aside
+from workings.training.background import BackgroundThread
 from workings.training.data import prepare
 from workings.training.recipe import Recipe
 from workings.training.training import Training
@@ -510,19 +510,19 @@ def test_rows_that_are_right_are_counted_as_numpy_chooses(classes: int, dtype: s
 
 
 @given(
-    epochs=st.integers(1, 10**6), each=st.floats(1e-8, 1e3), looking=st.floats(0, 1e3, allow_subnormal=False),
+    epochs=st.integers(1, 10**6), each=st.floats(1e-8, 1e3), ratio=st.floats(0, 1e3, allow_subnormal=False),
 )  # fmt: skip
-def test_epochs_are_cut_into_pieces_that_become_shorter(epochs: int, each: float, looking: float) -> None:
+def test_epochs_are_cut_into_pieces_that_become_shorter(epochs: int, each: float, ratio: float) -> None:
     network = Network([Dense(2)], loss=CrossEntropy(), seed=0)
     recipe = Recipe(SGD(0.1), epochs=1, batch_size=None, running_loss=True)
     blocks = Training(network, prepare(network, X, Y, recipe), recipe, engine="reference").blocks
-    blocks.each, blocks.looking = each, looking
+    blocks.epoch_seconds, blocks.evaluation_ratio = each, ratio
     cuts = blocks.cuts(epochs)
     lengths = np.diff(cuts)
     assert (cuts[0], cuts[-1]) == (0, epochs)
     assert (lengths > 0).all()
     assert len(cuts) < 100
-    if looking < 0.5:
+    if ratio < 0.5:
         assert (np.diff(lengths) <= 1).all(), "up to rounding"
 
 
@@ -534,7 +534,7 @@ def test_what_has_not_been_begun_aside_is_done_where_it_is_asked_for() -> None:
         assert go.wait(60)
         return threading.get_ident()
 
-    aside = Aside()
+    aside = BackgroundThread()
     with aside:
         begun, waiting = aside.task(first), aside.task(threading.get_ident)
         assert went.wait(60)
@@ -550,7 +550,7 @@ def test_nothing_of_a_training_stays_in_memory() -> None:
         every_epoch = False
 
         def on_train_end(self, training: Any) -> None:
-            gone.extend(map(weakref.ref, (training, training.together)))
+            gone.extend(map(weakref.ref, (training, training.blocks)))
 
     gc.disable()  # which would find what holds itself, at some time
     try:

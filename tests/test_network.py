@@ -302,7 +302,7 @@ def test_writing_to_a_parameter_writes_into_theta():
     network = Network([Dense(2, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
     network.parameters["W1"] = np.arange(4.0).reshape(2, 2)
     assert network.theta[:4].tolist() == [0, 1, 2, 3]
-    with pytest.raises(InputError, match=r"W1 has shape \(2, 2\); what is to be put there has \(4,\)"):
+    with pytest.raises(InputError, match=r"W1 has shape \(2, 2\); the new value has \(4,\)"):
         network.parameters["W1"] = np.arange(4.0)
     with pytest.raises(KeyError, match="Did you mean 'W1'"):
         network.parameters["w1"]

@@ -28,7 +28,7 @@ from workings import (
 )
 from workings.datasets import moons
 from workings.engines.compiled.engine import is_installed
-from workings.training.recorders import moments, restored
+from workings.training.recorders import restored, spaced_epochs
 
 needs_numba = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
 ENGINES = ["reference", pytest.param("compiled", marks=needs_numba)]
@@ -51,7 +51,7 @@ def noisy():
 
 @given(st.integers(1, 10**6), st.integers(2, 300))
 def test_moments_go_from_the_beginning_to_the_end_in_growing_steps(epochs, count):
-    chosen = moments(epochs, count)
+    chosen = spaced_epochs(epochs, count)
     gaps = np.diff(chosen)
     assert (chosen[0], chosen[-1]) == (0, epochs)
     assert len(chosen) == min(count, epochs + 1)

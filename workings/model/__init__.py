@@ -1,1 +1,1 @@
-"""The model: layers, loss and parameters, what its targets mean, and what it predicts."""
+"""The model: layers, loss, parameters, targets and predictions."""

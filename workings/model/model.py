@@ -1,8 +1,8 @@
-"""The model: layers, a loss, and the parameters by name; what it predicts, and one step of its training.
+"""The model: layers, a loss and named parameters; it predicts and takes single training steps.
 
-A model is built when its input size is known: from ``n_in`` or from the first data it sees.  Its parameters are named
-views of one flat vector, ``theta``.  It computes nothing by itself: its program is written in ``program.py`` and run by
-an engine.  ``Network`` adds the methods that need other parts of the library, such as ``fit`` and ``save``.
+A model is built when its input size is known: from ``n_in`` or from the first data it receives.  Its parameters are
+named views of one flat vector, ``theta``.  All computation is in programs: ``workings.program`` writes them, and an
+engine runs them.  ``Network`` adds the methods that need other parts of the library, such as ``fit`` and ``save``.
 """
 
 from __future__ import annotations
@@ -49,24 +49,24 @@ from workings.support.arrays import (
 from workings.support.sparse import SparseRows, dense
 from workings.tables.columns import column_names, columns_in, original, standard
 
-LOOKED_AT = 100  # rows, to see whether they are standardized
+ROWS_EXAMINED = 100  # number of rows examined to see whether they are standardized
 
 
 class Model:
-    """A feed-forward network that can be trained, read and questioned.
+    """A feed-forward network: predictions, single training steps, and the program behind them.
 
     Parameters
     ----------
     layers : list of Layer
-        From first to last; the last one gives one column for each output.
+        The layers from first to last; the last one has one column per output.
     loss : Loss or str
-        What training makes small; it also says what targets and predictions are.
+        The loss to minimize; it also determines the kind of targets and predictions.
     regularizer : Regularizer, list of them, or None
-        What is added to the loss.
+        Penalties that are added to the loss.
     seed : int, Generator, RandomState or None
-        Where first weights, orders and dropout masks come from.
+        Random seed or generator for initial weights, row orders and dropout masks.
     n_in : int or None
-        The number of columns of X; taken from the first data where it is not given.
+        The number of columns of X; by default, that of the first data.
     dtype : dtype or None
         ``float32`` or ``float64``; by default float32 for float32 data, else float64.
     """
@@ -85,8 +85,8 @@ class Model:
         self.loss = loss_named(loss)
         self.regularizers = checked_regularizers(regularizer)
         self.rng = as_random(seed)
-        self.rng_made = how_made(seed)  # for scripts
-        warn_of_two_links(self.layers[-1], self.loss)
+        self.rng_made = how_made(seed)  # how the seed was given, for the script export
+        warn_of_two_activations(self.layers[-1], self.loss)
         self.n_in: int | None = None
         self.dtype_given = dtype is not None
         self.dtype = working_dtype(None, dtype)
@@ -94,15 +94,15 @@ class Model:
         self.statistics: dict[str, Array] = {}
         self.state: dict[str, Any] = {}
         self.preprocessing: dict[str, Any] | None = None
-        self.history: Any = None  # of the last training
+        self.history: Any = None  # History of the last training
         self.targets = targets_of(self.loss.target, self.n_out)
         self.edits: tuple[tuple[str, str], ...] = ()
-        self.is_fresh = False  # whether the parameters are as they were drawn
+        self.is_fresh = False  # whether the parameters are still the initial ones
         self.runners: dict[Any, Any] = {}
         if n_in is not None:
             self.build(n_in)
 
-    # -- putting together ------------------------------------------------------------------
+    # -- building --------------------------------------------------------------------------
 
     @property
     def n_out(self) -> int:
@@ -114,20 +114,20 @@ class Model:
 
     @property
     def theta(self) -> Array:
-        """All parameters as one flat vector, of which ``parameters`` holds the named views."""
+        """All parameters as one flat vector; ``parameters`` has named views of it."""
         return self.parameters.theta
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is copied and pickled: all but the compiled programs, which are made anew when needed."""
+        """Return the state for copy and pickle, without compiled programs; these are recreated when needed."""
         return {**self.__dict__, "runners": {}}
 
     @property
     def classes(self) -> Array | None:
-        """The labels behind the outputs, once they are known."""
+        """The class labels of the outputs; None before they are known."""
         return self.targets.classes
 
     def build(self, n_in: int, dtype: DTypeLike | None = None) -> Self:
-        """Draw the first parameters for inputs of ``n_in`` columns; give the network back."""
+        """Draw the initial parameters for inputs with ``n_in`` columns; return the network."""
         if isinstance(n_in, bool) or not isinstance(n_in, (int, np.integer)) or n_in < 1:
             raise InputError(f"n_in must be a whole number from 1, not {describe(n_in)}.")
         self.dtype = self.dtype if self.dtype_given else working_dtype(None, dtype)
@@ -141,7 +141,7 @@ class Model:
         return self
 
     def place(self, n_in: int, arrays: Mapping[str, Array]) -> Self:
-        """Set the parameters and statistics of a model with ``n_in`` inputs, drawing none; return the model.
+        """Build the model for ``n_in`` inputs with given parameters and statistics; return the model.
 
         The arrays have the names and shapes that ``build`` would draw; they are copied in the model's precision.
         """
@@ -154,10 +154,10 @@ class Model:
         self.state, self.runners, self.is_fresh = {}, {}, False
         return self
 
-    # -- copies with a difference ----------------------------------------------------------
+    # -- modified copies -------------------------------------------------------------------
 
     def astype(self, dtype: DTypeLike) -> Self:
-        """Return a copy whose parameters and statistics have another precision.
+        """Return a copy with parameters and statistics of another dtype.
 
         >>> from workings import Dense, Network
         >>> Network([Dense(1)], loss="SquaredError", n_in=2, seed=0).astype("float32").theta.dtype
@@ -185,42 +185,42 @@ class Model:
         return copied
 
     def with_classes(self, classes: Array | None) -> Self:
-        """Return a copy with other labels behind the outputs; None for targets that are numbers already."""
+        """Return a copy with other class labels; None if targets are numbers already."""
         copied = copy.deepcopy(self)
         copied.targets = replace(self.targets, classes=classes)
         return copied
 
     @property
     def inference(self) -> Program:
-        """The program of a prediction and its objective."""
+        """The program of a prediction and its objective (cached)."""
         program: Program = self.runner("inference", self.inference_program)
         return program
 
     def step_program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
-        """The program of one training step as it is run: every engine and every reading gets it from here."""
+        """Return the program of one training step, with the edits of ``replacing``; all engines and exports use it."""
         return self.edited(step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted))
 
     def inference_program(self, *, weighted: bool = False) -> Program:
-        """The program of a prediction and its objective as it is run."""
+        """Return the program of a prediction and its objective, with the edits of ``replacing``."""
         return self.edited(inference_program(self.layers, self.loss, self.regularizers, weighted=weighted))
 
     def edited(self, program: Program) -> Program:
-        """A program with those of the network's edits whose names it computes."""
+        """Return a program with the edits of ``replacing`` that apply to it."""
         for target, expression in self.edits:
             if any(statement.target == target for statement in program.statements):
                 program = program.replacing(target, expression)
         return program
 
     def replacing(self, target: str, expression: str) -> Self:
-        """A copy of the network in which one name is computed by another expression: to try out a mistake, say.
+        """Return a copy of the network with another expression for one name, for example to try out a mistake.
 
-        The copy has the same parameters, and all that it does is done with the edited program: ``fit``, ``predict``,
-        ``trace``, ``check_gradients`` …  It cannot be saved, because a file holds no statements.
+        The copy has the same parameters.  All its methods use the edited program: ``fit``, ``predict``, ``trace``,
+        ``check_gradients`` …  It cannot be saved, because a file contains no statements.
 
         Parameters
         ----------
         target : str
-            A name of the program: ``"dz1"``, ``"db1"``, ``"p"``; for a parameter, the statement of its update.
+            A name of the program: ``"dz1"``, ``"db1"``, ``"p"``; the name of a parameter means its update.
         expression : str
             The new right-hand side.
 
@@ -229,7 +229,7 @@ class Model:
         InputError
             If the program has no such name.
         ProgramError
-            If the expression is not one, or holds a name that nothing computes.
+            If the expression is invalid, or uses a name that nothing computes.
 
         Examples
         --------
@@ -241,7 +241,7 @@ class Model:
         """
         self.check_built()
         program = self.step_program()
-        if target not in program.parameters:  # an update may use what only its optimizer knows
+        if target not in program.parameters:  # an update may use names of its optimizer
             self.check_names(checked_expression(expression), program)
             program = program.replacing(target, expression)
         copied = copy.deepcopy(self)
@@ -249,16 +249,16 @@ class Model:
         return copied
 
     def check_names(self, expression: str, program: Program) -> None:
-        """Refuse an expression with a name that no step knows."""
+        """Raise an error if an expression uses a name that no step defines."""
         known = {*program.inputs, *program.carried, *program.constants, *program.functions, *dir(builtins)}
         known |= {"np", "X", "y", "n", "w", *(statement.target for statement in program.statements)}
         for name in sorted(names_read(expression) - known):
             raise ProgramError(f"{expression!r} uses the name {name!r}, which nothing computes.")
 
     def program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
-        """The statements of one training step, with the shapes of their results.
+        """Return the program of one training step, with the shapes of its results.
 
-        Without an optimizer, those of forward and backward only.
+        Without an optimizer, it has only the forward and the backward pass.
         """
         if optimizer is not None:
             checked_optimizer(optimizer)
@@ -266,33 +266,33 @@ class Model:
         return program if self.n_in is None else program.with_shapes(self.shapes(program))
 
     def shapes(self, program: Program) -> dict[str, tuple[int | str, ...]]:
-        """Find the shape of every result by running the program on two and on three rows of zeros."""
+        """Return the shape of every result, from runs of the program on two and on three rows of zeros."""
         tracer = Tracer(program)
         few, more = (tracer(self.blank_step(program, rows)) for rows in (2, 3))
         shapes = {}
         for statement in program.statements:
             a, b = few[statement.target], more[statement.target]
-            if not isinstance(a, tuple):  # of several results, before they get their names
+            if not isinstance(a, tuple):  # skip tuples of several results; each result has its own statement
                 both = zip(np.shape(a), np.shape(b), strict=True)
                 shapes[statement.target] = tuple("n" if i != j else i for i, j in both)
         return shapes
 
     def blank_step(self, program: Program, rows: int) -> dict[str, Any]:
-        """Everything a step needs, for some rows of zeros."""
+        """Return all inputs of a step, with rows of zeros."""
         zeros = {"X": np.zeros((rows, self.n_in or 1)), "y": np.zeros((rows, self.n_out)), "w": np.ones((rows, 1))}
         return {**zeros, **self.start_values(program), **self.draw(rows, as_random(0)), "n": rows, "lr": 0.1, "t": 1}
 
-    # -- what training needs ---------------------------------------------------------------
+    # -- for training ----------------------------------------------------------------------
 
     def start_values(self, program: Program) -> dict[str, Array]:
-        """Parameters, statistics, and the optimizer's state at 0, by name (copies)."""
+        """Return copies of parameters and statistics, and the optimizer's state at 0, by name."""
         values = {name: array.copy() for name, array in {**self.parameters, **self.statistics}.items()}
         for name in program.states:
             values[name] = np.zeros_like(next(view for p, view in self.parameters.items() if name.endswith(f"_{p}")))
         return values
 
     def keep(self, values: Mapping[str, Array]) -> None:
-        """Take over the parameters and statistics that steps have led to."""
+        """Copy parameters and statistics by name into the model."""
         self.is_fresh = False
         for name, view in self.parameters.views.items():
             view[...] = values[name]
@@ -300,7 +300,7 @@ class Model:
             self.statistics[name] = np.array(values[name])
 
     def draw(self, n: int, rng: RandomSource | None = None) -> dict[str, Array]:
-        """Draw what the layers want for ``n`` rows, dropout masks, from the network's seed or another source."""
+        """Draw the dropout masks of all layers for ``n`` rows, by default from the model's random generator."""
         drawn: dict[str, Array] = {}
         width = self.n_in or 1
         for layer, number in numbered(self.layers):
@@ -310,9 +310,9 @@ class Model:
         return drawn
 
     def prepare(self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None = None) -> tuple[Features, Array, Array | None]:
-        """Check data and give it as the program wants it; a network that can use them is built if need be.
+        """Check and encode inputs, targets and weights; build the model if it has no parameters yet.
 
-        The labels that targets stand for are only found here; ``learn_labels`` makes them the network's.
+        The class labels of ``y`` are not stored; ``learn_labels`` does that.
         """
         X, y = self.opened(X, y)
         dtype = self.dtype if self.n_in is not None or self.dtype_given else working_dtype(X)
@@ -326,7 +326,7 @@ class Model:
         return features, targets, weights
 
     def opened(self, X: Any, y: Any = None) -> tuple[Any, Any]:
-        """Rows of a table by its named columns, and its targets, as the network takes them; anything else as it is."""
+        """Encode a table with named columns, and its targets; return anything else unchanged."""
         if self.preprocessing is None or not column_names(X):
             return X, y
         columns = columns_in(self.preprocessing)
@@ -336,35 +336,35 @@ class Model:
         return columns.encode(X), standard(np.asarray(y, np.float64), *columns.scale) if scaled else y  # type: ignore[misc]
 
     def checked_rows(self, X: ArrayLike) -> Features:
-        """Inputs for a prediction; a warning for what looks like a table's own numbers without their names."""
+        """Check and encode inputs for a prediction; warn if they look like raw values of an unnamed table."""
         rows, _ = self.opened(X)
         features: Features = as_features(rows, self.dtype, self.n_in)
         if rows is X and self.preprocessing is not None and is_raw(self.preprocessing, features):
             warnings.warn(
-                "X looks like a table's own numbers, but this network takes them standardized, and words one-hot "
-                "encoded. Give it the table with the names of its columns: a dict of lists, a pandas or polars table.",
+                "X looks like a table's own numbers, but this network needs them standardized, and text one-hot "
+                "encoded. Pass the table with its column names: a dict of lists, a pandas or polars table.",
                 WorkingsWarning,
                 stacklevel=4,
             )
         return features
 
     def learn_labels(self, y: ArrayLike) -> None:
-        """Take the labels of training targets for the network's own, if it has none yet."""
+        """Store the class labels of training targets, if the model has none yet."""
         self.targets = self.targets.learn(y)
 
-    # -- using it --------------------------------------------------------------------------
+    # -- prediction and single steps -------------------------------------------------------
 
     def outputs(self, X: ArrayLike, *, engine: str = "auto") -> Array:
-        """The predictions ``p`` of shape (n, n_out), as the program names them.
+        """Return the outputs ``p`` of shape (n, n_out).
 
-        ``engine`` is chosen as in ``fit``: compiled code only where there are so many rows that it is worth it.
+        ``engine`` is chosen as in ``fit``: with ``"auto"``, compiled code runs only if there are enough rows.
 
         Raises
         ------
         InputError
-            For rows that cannot be used, or an unknown engine.
+            For invalid rows, or an unknown engine.
         NotCompilableError
-            When ``engine="compiled"`` and a statement of the network cannot be compiled, or X stays sparse.
+            When ``engine="compiled"`` and a statement of the network cannot be compiled, or X is kept sparse.
         """
         self.check_built()
         if engine not in ENGINES:
@@ -385,10 +385,11 @@ class Model:
         return p
 
     def predict(self, X: ArrayLike, *, engine: str = "auto") -> Array:
-        """Labels of shape (n,), or numbers of shape (n,) or (n, n_out).
+        """Return predicted labels of shape (n,), or numbers of shape (n,) or (n, n_out).
 
-        A network that was trained on a table takes X as ``Preprocessing.transform`` gives it, and then predicts
-        standardized numbers; or a table with named columns, and then predicts numbers in the target's own unit.
+        A network that was trained on a table accepts two kinds of X.  For a table with named columns, it predicts
+        numbers in the unit of the target.  For the output of ``Preprocessing.transform``, it predicts standardized
+        numbers.
         """
         predicted = self.targets.decode(self.outputs(X, engine=engine))
         if self.preprocessing is None or self.opened(X)[0] is X:
@@ -397,11 +398,11 @@ class Model:
         return predicted if scale is None else np.asarray(original(predicted.astype(np.float64), *scale))
 
     def predict_proba(self, X: ArrayLike, *, engine: str = "auto") -> Array:
-        """Probabilities of shape (n, classes); for two classes with one output, both are given."""
+        """Return class probabilities of shape (n, classes), with two columns for two classes with one output."""
         return self.targets.probabilities(self.outputs(X, engine=engine))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Accuracy for labels, R² for numbers; 1 is perfect."""
+        """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
         X, y = self.opened(X, y)
         features, _, w = self.prepare(X, y, sample_weight)
         metric = accuracy if self.loss.target in ("classes", "labels") else r2
@@ -409,12 +410,12 @@ class Model:
         return metric(known.comparable(y), known.decode(self.outputs(features)), None if w is None else w[:, 0])
 
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """The objective J on these data: loss and regularization, nothing dropped out."""
+        """Return the objective J on the data: loss plus regularization penalties, without dropout."""
         features, targets, w = self.prepare(X, y, sample_weight)
         return self.measure(features, targets, w)[0]
 
     def measure(self, X: Features, y: Array, w: Array | None) -> tuple[float, Array]:
-        """The objective J and the predictions p for prepared data, a chunk of rows at a time."""
+        """Return the objective J and the outputs p for prepared data, computed in chunks of rows."""
         per_row, whole = self.runner(("J", w is not None), lambda: self.measuring(w is not None))
         values: dict[str, Any] = {**self.parameters, **self.statistics}
         p, losses = in_chunks(per_row, values, self.rows_in_chunk, X=X, y=y)
@@ -423,33 +424,33 @@ class Model:
 
     @property
     def rows_in_chunk(self) -> int:
-        """How many rows are predicted at a time."""
+        """The number of rows per chunk of a prediction."""
         return rows_in_chunk(self.layers, self.n_in or 1, self.dtype.itemsize)
 
     def measuring(self, weighted: bool) -> tuple[Runner, Runner]:
-        """The program of the objective in two halves: the loss of each row, and what is made of them."""
+        """Return the program of the objective in two parts: the loss of each row, and J from these losses."""
         program = self.inference_program(weighted=weighted)
         first = program.needed_for("p", "losses")
         rest = program.without(first).needed_for("J")
         return Runner(first, ["p", "losses"], "losses"), Runner(rest, ["J"], "objective")
 
     def runner(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Keep what is compiled, so that it is compiled once."""
+        """Return a cached object; ``make`` creates it on the first call with this key."""
         if key not in self.runners:
             self.runners[key] = make()
         return self.runners[key]
 
     def trace(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Trace:
-        """Every value of one step by name, as far as the gradients; nothing is updated.
+        """Return all values of a forward and backward pass by name; nothing is updated.
 
-        Dropout masks are the same in every trace; those of training are not touched.
+        All traces use the same dropout masks; the random generator of training does not change.
         """
         features, targets, w = self.prepare(X, y, sample_weight)
         tracer = self.tracer(None, w is not None)
         return tracer(self.step_values(tracer.program, features, targets, w, self.draw(len(features), as_random(0))))
 
     def tracer(self, optimizer: Part | None, weighted: bool) -> Tracer:
-        """The program of a step, compiled so that it gives every value."""
+        """Return a cached tracer, which runs the program of a step and returns all its values."""
 
         def make() -> Tracer:
             return Tracer(self.step_program(optimizer, weighted=weighted))
@@ -459,12 +460,12 @@ class Model:
     def step_values(
         self, program: Program, X: Features, y: Array, w: Array | None, drawn: Mapping[str, Array]
     ) -> dict[str, Any]:
-        """All that a step needs, for prepared data."""
+        """Return all inputs of a step by name, for prepared data."""
         self.check_rows(len(X), f"this batch has {len(X)}")
         return {"X": X, "y": y, "w": w, "n": len(X), **drawn, **self.start_values(program)}
 
     def check_rows(self, rows: int, but: str) -> None:
-        """Refuse batches that are too small for a layer."""
+        """Raise an error if a batch of ``rows`` rows is too small for a layer; ``but`` says which batch it is."""
         for layer in self.layers:
             if rows < layer.fewest_rows:
                 raise InputError(f"{layer!r} needs at least {layer.fewest_rows} rows in every batch, but {but}.")
@@ -472,9 +473,9 @@ class Model:
     def step(
         self, X: ArrayLike, y: ArrayLike, optimizer: Optimizer | Part, sample_weight: ArrayLike | None = None
     ) -> Trace:
-        """Make one update with all rows as one batch, for a loop of your own; give its trace.
+        """Update the parameters once, with all rows as one batch; return the trace.  For custom training loops.
 
-        The optimizer's state is kept from call to call for as long as the optimizer is the same.
+        The optimizer's state is kept between calls with the same optimizer.
         """
         if isinstance(checked_optimizer(optimizer), LBFGS):
             raise InputError("L-BFGS chooses its steps itself: use fit(..., optimizer=LBFGS(), batch_size=None).")
@@ -493,10 +494,10 @@ class Model:
         self.state.update(t=t, values={name: trace.after[name] for name in tracer.program.states})
         return trace
 
-    # -- telling ---------------------------------------------------------------------------
+    # -- description -----------------------------------------------------------------------
 
     def summary(self) -> str:
-        """The layers with their shapes and numbers of parameters, as a table."""
+        """Return a table of the layers, with their shapes and numbers of parameters."""
         rows, width = [], self.n_in
         counts = self.count_parameters()
         for number, (layer, count) in enumerate(zip(self.layers, counts, strict=True), start=1):
@@ -511,7 +512,7 @@ class Model:
         return "\n".join([f"Network: {self.loss!r}{extra}{dtype}", *rows, f"     {'parameters':<53}{total:>10}"])
 
     def count_parameters(self) -> list[int | None]:
-        """How many parameters each layer has; None before the input size is known."""
+        """Return the number of parameters of each layer; None if the input size is not known."""
         counts: list[int | None] = []
         width = self.n_in
         for layer in self.layers:
@@ -526,22 +527,22 @@ class Model:
         return f"{type(self).__name__}({list(self.layers)!r}, loss={self.loss!r}{regularizer}){edits}"
 
     def check_built(self) -> None:
-        """Refuse to predict before there are parameters."""
+        """Raise an error if the model has no parameters yet."""
         if self.n_in is None:
             raise InputError("This network has no parameters yet: call fit first, or give n_in= when you make it.")
 
 
 def is_raw(preprocessing: Mapping[str, Any], X: Features) -> bool:
-    """Whether rows look like those of a table, not yet standardized; the first of them are looked at."""
+    """Whether the first rows look like raw values of a table that are not standardized."""
     try:
         columns = columns_in(preprocessing)
-    except InputError:  # somebody else's, of which nothing is known
+    except InputError:  # preprocessing of an unknown format
         return False
-    return columns is not None and columns.width == X.shape[1] and columns.look_raw(dense(X[:LOOKED_AT]))
+    return columns is not None and columns.width == X.shape[1] and columns.look_raw(dense(X[:ROWS_EXAMINED]))
 
 
-def warn_of_two_links(last: Layer, loss: Loss) -> None:
-    """Say so if the last layer bends what the loss is going to bend again."""
+def warn_of_two_activations(last: Layer, loss: Loss) -> None:
+    """Warn if the last layer has an activation and the loss applies another one after it."""
     if loss.target != "numbers" and last.bend.name != "identity":
         warnings.warn(
             f"The last layer, {last!r}, has an activation, and {type(loss).__name__} applies its own after it: the "
@@ -552,7 +553,7 @@ def warn_of_two_links(last: Layer, loss: Loss) -> None:
 
 
 def checked_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """Refuse what is not a list of layers."""
+    """Return layers as a tuple; raise an error if they are not a list of layers."""
     if isinstance(layers, Layer) or not isinstance(layers, Sequence) or not layers:
         raise InputError(f"layers must be a list such as [Dense(32, 'relu'), Dense(10)], not {describe(layers)}.")
     for number, layer in enumerate(layers, start=1):
@@ -566,16 +567,16 @@ def checked_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
 
 
 def checked_regularizers(given: Regularizer | Sequence[Regularizer] | None) -> tuple[Regularizer, ...]:
-    """Make a tuple of one, several or no regularizers."""
+    """Return one, several or no regularizers as a tuple."""
     several = () if given is None else tuple(given) if isinstance(given, (list, tuple)) else (given,)
     for regularizer in several:
         if not isinstance(regularizer, Regularizer):
-            raise InputError(f"A regularizer is L2(1e-4) or L1(1e-4), say, not {describe(regularizer)}.")
+            raise InputError(f"A regularizer is L2(1e-4) or L1(1e-4), for example, not {describe(regularizer)}.")
     return several
 
 
 def as_weights(w: ArrayLike, X: Features, dtype: Any) -> Array:
-    """Check sample weights and give them as a column of shape (n, 1)."""
+    """Check sample weights and return them as a column of shape (n, 1)."""
     array = np.asarray(w)
     if array.shape != (len(X),):
         raise InputError(f"sample_weight has shape {array.shape}, but X has {len(X)} rows: it must be ({len(X)},).")

@@ -41,7 +41,7 @@ class Parameters(Mapping[str, Array]):
         view = self[name]
         array = np.asarray(value)
         if array.ndim and array.shape != view.shape:
-            raise InputError(f"{name} has shape {view.shape}; what is to be put there has {array.shape}.")
+            raise InputError(f"{name} has shape {view.shape}; the new value has {array.shape}.")
         view[...] = as_finite(array, view.dtype, name)
 
     def __iter__(self) -> Iterator[str]:

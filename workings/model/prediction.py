@@ -1,4 +1,4 @@
-"""Prediction: run a program on many rows, a chunk at a time, so that a table needs little memory."""
+"""Prediction: run a program on many rows in chunks, to limit memory."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from workings.layers import Layer
 from workings.support.arrays import Array, Features
 from workings.support.sparse import DENSE_AT_ONCE, SparseRows
 
-CHUNK = 2**22  # bytes of what is computed for the rows of a chunk
-FEWEST_ROWS = 64  # in a chunk, however wide the network
+CHUNK = 2**22  # maximum bytes of intermediate results per chunk
+FEWEST_ROWS = 64  # minimum rows per chunk, for wide networks
 PREDICTED_AT_ONCE = 2**18  # rows that compiled code predicts before Python can react to Ctrl-C
 
 
 def rows_in_chunk(layers: Sequence[Layer], n_in: int, itemsize: int) -> int:
-    """Return how many rows are computed at a time."""
+    """Return the number of rows per chunk."""
     width, widths = n_in, 0
     for layer in layers:
         width = layer.width(width)
@@ -31,9 +31,9 @@ def rows_in_chunk(layers: Sequence[Layer], n_in: int, itemsize: int) -> int:
 
 
 def in_chunks(run: Runner, values: Mapping[str, Any], size: int, **data: Features) -> list[Array]:
-    """Run a program on ``size`` rows of the data after the other; return each of its results for all rows."""
+    """Run a program on chunks of ``size`` rows; return each of its results for all rows."""
     X, n = data["X"], len(data["X"])
-    if isinstance(X, SparseRows) and not run.multiplies_X:  # which makes each chunk dense
+    if isinstance(X, SparseRows) and not run.multiplies_X:  # then each chunk becomes dense
         size = max(min(size, DENSE_AT_ONCE * n // X.dense_bytes), 1)
     whole: list[Array] = []
     for start in range(0, n, size):
@@ -46,7 +46,7 @@ def in_chunks(run: Runner, values: Mapping[str, Any], size: int, **data: Feature
 
 
 def compiled_outputs(engine: CompiledEngine, X: Array, p: Array, values: Mapping[str, Array]) -> Array:
-    """Fill ``p`` with the predictions of compiled code, some rows at a time, so that Ctrl-C takes effect."""
+    """Fill ``p`` with the predictions of compiled code, in pieces, so that Ctrl-C takes effect between them."""
     pieces = math.ceil(len(X) / PREDICTED_AT_ONCE)
     bounds = [len(X) * piece // pieces for piece in range(pieces + 1)]
     for start, stop in itertools.pairwise(bounds):

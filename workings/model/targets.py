@@ -1,8 +1,8 @@
-"""Targets: labels to numbers, and numbers back to labels; one class for each kind.
+"""Targets: encode labels as numbers and decode predictions to labels; one class for each kind of targets.
 
-In the program a target ``y`` has one row for each sample and one column for each output.  Users pass labels: numbers
-from 0, words, two values.  The loss decides which targets it takes; anything else is refused with both shapes, never
-reshaped or broadcast.
+In the program a target ``y`` has one row for each sample and one column for each output.  Users pass labels:
+integers, text or booleans.  The loss determines the kind of targets.  A wrong shape raises an error that names both
+shapes; targets are never reshaped or broadcast.
 """
 
 from __future__ import annotations
@@ -59,25 +59,25 @@ def balanced(counts: Array) -> Values:
 
 @dataclass(frozen=True)
 class Targets:
-    """The targets of one network: numbers, one for each output.  Its subclasses are the other kinds.
+    """Numeric targets, one number for each output; the base class of the other kinds.
 
     Attributes
     ----------
     n_out : int
         The number of outputs.
     classes : array or None
-        The label that stands behind each output, once it is known.
+        The class labels; None before they are known.
     """
 
     n_out: int
     classes: Array | None = field(default=None, compare=False)
 
-    kind: ClassVar[str] = "numbers"  # as losses call them
-    has_labels: ClassVar[bool] = False  # whether each row has one label out of a list
+    kind: ClassVar[str] = "numbers"  # the value of ``Loss.target``
+    has_labels: ClassVar[bool] = False  # whether each row has exactly one label
 
     @property
     def choice(self) -> Callable[[Array], Values] | None:
-        """The formula that chooses labels by the outputs; None where there are no labels."""
+        """The formula that predicts label numbers from the outputs; None for regression."""
         return None
 
     @property
@@ -93,19 +93,19 @@ class Targets:
     # -- labels ----------------------------------------------------------------------------
 
     def learn(self, y: ArrayLike) -> Targets:
-        """Return targets that know the labels of the training set, if there are labels.
+        """Return these targets with the class labels of the training set, if they have labels.
 
         Raises
         ------
         InputError
-            If the network cannot tell as many labels apart.
+            If the number of labels does not fit the number of outputs.
         """
         return self
 
     def check_variety(self, y: ArrayLike) -> None:
-        """Refuse training targets that are all the same label."""
+        """Raise an error if all training targets are the same label."""
 
-    # -- to numbers ------------------------------------------------------------------------
+    # -- encoding --------------------------------------------------------------------------
 
     def encode(self, y: ArrayLike, dtype: DTypeLike) -> Array:
         """Return targets as an array of shape (n, n_out).
@@ -113,8 +113,8 @@ class Targets:
         Raises
         ------
         InputError
-            For a shape that does not fit, a label that was not in the training data, or values
-            that the loss cannot use.
+            For a wrong shape, a label that was not in the training data, or values that the loss
+            does not accept.
         """
         array = np.asarray(y)
         if len(array.shape) > 0 and len(array) == 0:
@@ -127,16 +127,16 @@ class Targets:
         return np.ascontiguousarray(numbers.reshape(len(array), self.n_out))
 
     def check_values(self, y: Array) -> None:
-        """Refuse numbers that the loss has no meaning for."""
+        """Raise an error for numbers that the loss does not accept."""
 
-    # -- and back --------------------------------------------------------------------------
+    # -- decoding --------------------------------------------------------------------------
 
     def decode(self, p: Array) -> Array:
-        """Return predictions as users want them: labels, or numbers of shape (n,) or (n, n_out)."""
+        """Return predictions in the user's form: labels, or numbers of shape (n,) or (n, n_out)."""
         return self.named(p if self.choice is None else self.choice(p))
 
     def named(self, chosen: Array) -> Array:
-        """Return what ``choice`` chose as labels, or the outputs where there is no choice."""
+        """Return the labels for the result of ``choice``; for regression, the outputs."""
         return chosen[:, 0] if self.n_out == 1 else chosen
 
     def probabilities(self, p: Array) -> Array:
@@ -150,7 +150,7 @@ class Targets:
         raise InputError("This network predicts numbers, not probabilities: use predict.")
 
     def comparable(self, y: ArrayLike) -> Array:
-        """Return targets in the form in which ``decode`` returns predictions."""
+        """Return targets in the same form as ``decode`` returns predictions."""
         return np.asarray(y)
 
 
@@ -172,7 +172,7 @@ class SeveralLabels(Targets):
 
     @property
     def choice(self) -> Callable[[Array], Values]:
-        """Each label is chosen if its probability is more than a half."""
+        """Predict each label whose probability is above 0.5."""
         return more_probable
 
     def check_values(self, y: Array) -> None:
@@ -188,17 +188,17 @@ class SeveralLabels(Targets):
 
 
 class LabelTargets(SeveralLabels):
-    """One label out of a list for each row; what classes and two labels share."""
+    """One of two labels for each row, with one output; the base class of ``ClassTargets``."""
 
     has_labels = True
 
     @property
     def label_count(self) -> int:
-        """How many labels the network can tell apart."""
+        """The number of labels that the network can distinguish."""
         return 2
 
     def label_numbers(self, encoded: Array) -> Values:
-        """Return the number of each row's label, from targets as the program takes them."""
+        """Return the number of each row's label, from encoded targets."""
         return second_label(encoded)
 
     def learn(self, y: ArrayLike) -> Targets:
@@ -239,7 +239,7 @@ class LabelTargets(SeveralLabels):
         return np.ascontiguousarray(one_hot(labels, self.columns(classes)).astype(dtype))
 
     def columns(self, classes: Array) -> Array:
-        """Return the labels that have a column of their own: of two, the second."""
+        """Return the labels with a column of their own; with two labels and one output, only the second."""
         return classes[1:]
 
     def named(self, chosen: Array) -> Array:
@@ -247,7 +247,7 @@ class LabelTargets(SeveralLabels):
         return numbers if self.classes is None else np.asarray(self.classes[numbers])
 
     def numbers_of(self, chosen: Array) -> Array:
-        """Return the number of each row's label, from what ``choice`` chose."""
+        """Return the number of each row's label, from the result of ``choice``."""
         return chosen[:, 0]
 
     def probabilities(self, p: Array) -> Array:
@@ -265,7 +265,7 @@ class ClassTargets(LabelTargets):
 
     @property
     def choice(self) -> Callable[[Array], Values]:
-        """The class with the largest probability is chosen."""
+        """Predict the class with the largest probability."""
         return most_probable
 
     @property
@@ -315,7 +315,7 @@ def targets_of(kind: str, n_out: int, classes: Array | None = None) -> Targets:
 
 
 def checked_labels(labels: Array) -> Array:
-    """Return labels as whole numbers or text; refuse fractions, gaps and mixtures."""
+    """Return labels as whole numbers, booleans or text; raise an error for fractions, missing or mixed labels."""
     if labels.dtype.kind == "f":
         if not np.isfinite(labels).all():
             row = int(np.flatnonzero(~np.isfinite(labels))[0])
@@ -342,7 +342,7 @@ def checked_labels(labels: Array) -> Array:
 
 
 def check_known(labels: Array, classes: Array) -> None:
-    """Refuse labels that the network does not know."""
+    """Raise an error for labels that were not in the training data."""
     known = np.isin(labels, classes)
     if not known.all():
         row = int(np.flatnonzero(~known)[0])

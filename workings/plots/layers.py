@@ -15,7 +15,7 @@ import numpy as np
 from workings.errors import InputError, unknown_name
 from workings.plots.drawing import BLUE, GREY, LINES, label_ends, matplotlib_part, new_axes, new_figure, tidy
 from workings.support.arrays import describe
-from workings.training.recorders import SHUT, Signals
+from workings.training.recorders import SATURATED, Signals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -174,7 +174,7 @@ def shut(recorded: Signals, *, ax: Axes | None = None) -> Axes:
     table = {name: [100 * share for share in recorded.activations[name]["shut"]] for name in names}
     ax = ax or new_axes(4.4, 3.2)
     ax.set_ylim(-3, 103)
-    return draw_lines(recorded, table, f"% with derivative below {SHUT:g}", ax, log=False)
+    return draw_lines(recorded, table, f"% with derivative below {SATURATED:g}", ax, log=False)
 
 
 def check_recorded(recorded: Signals) -> None:

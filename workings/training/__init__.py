@@ -1,1 +1,1 @@
-"""Training: the loop over epochs and batches, what is measured and recorded, and callbacks."""
+"""Training: the loop over epochs and batches, evaluation, history and callbacks."""

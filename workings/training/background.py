@@ -1,7 +1,7 @@
-"""Aside: what may be done beside the training, on a second processor.
+"""Background thread: evaluate the network on a second processor while training continues.
 
-Small networks are trained by one thread.  Where another processor is idle, what has been learned so far is measured on
-it, while training goes on; where none is, it is measured in between.  The numbers are the same.
+Small networks are trained by one thread.  If another processor is idle, the parameters of past epochs are evaluated
+there while training continues.  If none is idle, the training thread evaluates them itself.  The results are the same.
 """
 
 from __future__ import annotations
@@ -16,56 +16,59 @@ from workings.engines.kernels.threads import threads, work_alone
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-HEAD_START = 2e-4  # seconds in which the thread that trains is back in machine code, where it does not need Python
-COUNTING = threading.Lock()
+START_DELAY = 2e-4  # seconds until a task starts: by then the training thread runs machine code without Python
+COUNT_LOCK = threading.Lock()
 T = TypeVar("T")
 
 
-class Aside:
-    """One more thread for a training, while there is a processor for it; as a context, in which it may be used."""
+class BackgroundThread:
+    """A second thread for a training; use it as a context manager."""
 
-    trainings: ClassVar[int] = 0  # of this process, which share the processors
+    trainings: ClassVar[int] = 0  # running trainings in this process; they share the processors
     executor: Executor | None = None
 
-    def __enter__(self) -> Aside:
-        with COUNTING:
-            Aside.trainings += 1
+    def __enter__(self) -> BackgroundThread:
+        with COUNT_LOCK:
+            BackgroundThread.trainings += 1
         return self
 
     def __exit__(self, *error: object) -> None:
-        with COUNTING:
-            Aside.trainings -= 1
+        with COUNT_LOCK:
+            BackgroundThread.trainings -= 1
         if self.executor is not None:
             self.executor.shutdown(wait=False, cancel_futures=True)
 
     @property
     def is_free(self) -> bool:
-        """Whether there are two processors for each training."""
-        return threads() >= 2 * Aside.trainings
+        """Whether there are two processors for each running training."""
+        return threads() >= 2 * BackgroundThread.trainings
 
-    def task(self, function: Callable[..., T], *given: Any) -> Task[T]:
-        """Have something done, after what was handed in before."""
+    def task(self, function: Callable[..., T], *arguments: Any) -> Task[T]:
+        """Queue a function call on the background thread; tasks run in the order of queuing."""
         if self.executor is None:
             from concurrent.futures import ThreadPoolExecutor
 
             self.executor = ThreadPoolExecutor(1, "workings", initializer=work_alone)
-        return Task(function, *given, future=self.executor.submit(after_a_moment, function, *given))
+        return Task(function, *arguments, future=self.executor.submit(run_delayed, function, *arguments))
 
 
 class Task(Generic[T]):
-    """Something to be done: aside, if a future says so, or where its result is asked for."""
+    """A function call that runs on the background thread, or when its result is requested.
 
-    def __init__(self, function: Callable[..., T], *given: Any, future: Future[T] | None = None) -> None:
-        self.function, self.given, self.future = function, given, future
+    Without a future, it runs in the thread that calls ``result``.
+    """
+
+    def __init__(self, function: Callable[..., T], *arguments: Any, future: Future[T] | None = None) -> None:
+        self.function, self.arguments, self.future = function, arguments, future
 
     def result(self) -> T:
-        """What comes out; done now, if it has not been begun aside."""
+        """Return the result; run the function here if the background thread has not started it."""
         if self.future is None or self.future.cancel():
-            return self.function(*self.given)
+            return self.function(*self.arguments)
         return self.future.result()
 
 
-def after_a_moment(function: Callable[..., T], *given: Any) -> T:
-    """Do something when the thread that asked for it has had time to turn to something else."""
-    time.sleep(HEAD_START)
-    return function(*given)
+def run_delayed(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function after a short delay, so that the training thread can return to machine code first."""
+    time.sleep(START_DELAY)
+    return function(*arguments)

@@ -1,7 +1,7 @@
-"""Batches: the rows of a training cut into batches, and stretches of steps with all that is drawn for them.
+"""Batches: split the training rows into batches, and build stretches of steps for the engine.
 
-Orders and dropout masks are drawn here, from the model's random generator, and handed to the engine, so that every
-engine sees the same numbers.
+A stretch is a sequence of steps that the engine runs in one call.  Row orders and dropout masks are drawn here, from
+the model's random generator, and passed to the engine, so that every engine gets the same numbers.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from workings.support.arrays import Array, as_random, put_state, state_of
 from workings.training.learning_rate import LearningRate
 from workings.training.rows import Rows
 
-NUMBERS_AT_A_TIME = 2**22  # of X, and of masks, that are put in order and drawn at a time (32 MB in float64)
+NUMBERS_AT_A_TIME = 2**22  # numbers of X and masks per stretch (32 MB in float64)
 
 
 @dataclass
 class State:
-    """What the steps of a training change.
+    """The values that the steps of a training change.
 
     Attributes
     ----------
     values : dict of str to array
         Parameters, statistics and the optimizer's state by name.  Steps replace arrays and never write into them.
     step : int
-        How many steps have been made.
+        The number of steps made so far.
     lr : float
-        The learning rate of the last of them.
+        The learning rate of the last step.
     """
 
     values: dict[str, Array]
@@ -42,34 +42,34 @@ class State:
     lr: float = math.nan
 
     def copy(self) -> State:
-        """Return a copy that steps can change; the arrays are shared."""
+        """Return a copy that steps can change; it shares the arrays."""
         return State(dict(self.values), self.step, self.lr)
 
     def after(self, stretch: Stretch) -> None:
-        """Count the steps of a stretch."""
+        """Update the number of steps and the learning rate after a stretch."""
         self.step, self.lr = self.step + len(stretch.batches), float(stretch.lr[-1])
 
 
 class Position(NamedTuple):
-    """Where the drawing of orders and masks stands."""
+    """The state of the random draws: the current row order, and the state of the random generator."""
 
     order: Array | None
     generator: Any
 
 
 class Batches:
-    """The rows, cut into batches.
+    """The training rows, split into batches.
 
     Attributes
     ----------
     rows : Rows
         The training set.
     bounds : int array of shape (batches, 2)
-        Where each batch begins and ends.
+        The first row of each batch, and the row after its last.
     shuffle : bool
         Whether the rows are shuffled before each epoch.
     draws : tuple of str
-        The names of what is drawn for each row, such as dropout masks.
+        The names of the random arrays with one row per sample, such as dropout masks.
     order : int array or None
         The order of the rows in the last epoch.
     """
@@ -87,7 +87,7 @@ class Batches:
 
     @property
     def is_drawn(self) -> bool:
-        """Whether anything about the steps is drawn: the order of the rows, or masks."""
+        """Whether steps use random numbers: a shuffled order, or dropout masks."""
         return self.shuffle or bool(self.draws)
 
     def next_order(self) -> Array:
@@ -95,7 +95,7 @@ class Batches:
         return self.model.rng.permutation(len(self.rows.X))
 
     def draw(self, bounds: Array) -> tuple[Array | None, dict[str, Array]]:
-        """Draw the order of some batches' rows, and their masks, one batch after the other."""
+        """Draw the row order and the masks of consecutive batches, one batch after the other."""
         if self.shuffle and bounds[0, 0] == 0:
             self.order = self.next_order()
         order = None if self.order is None else self.order[bounds[0, 0] : bounds[-1, 1]]
@@ -103,11 +103,11 @@ class Batches:
         return order, {name: np.concatenate([drawn[name] for drawn in masks]) for name in self.draws}
 
     def position(self) -> Position:
-        """Return where the drawing stands, to which ``go_to`` can go back."""
+        """Return the state of the random draws, which ``go_to`` can restore."""
         return Position(self.order, state_of(self.model.rng) if self.is_drawn else None)
 
     def go_to(self, position: Position) -> None:
-        """Go back to where the drawing stood."""
+        """Restore the state of the random draws."""
         self.order = position.order
         if position.generator is not None:
             put_state(self.model.rng, position.generator)
@@ -120,16 +120,16 @@ class Batches:
         state: State,
         rate: LearningRate,
         kept: Mapping[str, Array] | None = None,
-        chosen: Mapping[str, Array] | None = None,
+        outputs: Mapping[str, Array] | None = None,
     ) -> Iterator[Stretch]:
-        """Cut some epochs into stretches of steps, so that what is put in order and drawn fits in memory.
+        """Yield the stretches of steps for several epochs; each stretch fits into memory with its masks.
 
-        The engine fills ``kept`` with the parameters after each epoch, and ``chosen`` with what single steps choose.
+        The engine fills ``kept`` with the parameters after each epoch, and ``outputs`` with the outputs of each step.
         """
         for these, which in self.cuts(epochs):
             bounds = self.bounds[which]
             drawn = [self.draw(bounds) for _ in these] if self.is_drawn else []
-            yield self.stretch(these, bounds, drawn, state.step, rate, kept or {}, chosen or {})
+            yield self.stretch(these, bounds, drawn, state.step, rate, kept or {}, outputs or {})
 
     def stretch(
         self,
@@ -139,12 +139,12 @@ class Batches:
         step: int,
         rate: LearningRate,
         kept: Mapping[str, Array],
-        chosen: Mapping[str, Array],
+        outputs: Mapping[str, Array],
     ) -> Stretch:
-        """Put together the steps with some batches in each of some epochs."""
+        """Return the stretch with the given batches in each of the given epochs."""
         start, stop = int(bounds[0, 0]), int(bounds[-1, 1])
-        places = np.full((len(epochs), len(bounds)), -1)
-        places[:, -1] = np.arange(epochs.start, epochs.stop) if stop == len(self.rows.X) else -1
+        kept_at = np.full((len(epochs), len(bounds)), -1)
+        kept_at[:, -1] = np.arange(epochs.start, epochs.stop) if stop == len(self.rows.X) else -1
         steps = np.tile(bounds - start, (len(epochs), 1))
         if self.shuffle:
             steps += np.repeat(np.arange(len(epochs)) * (stop - start), len(bounds))[:, None]
@@ -153,26 +153,26 @@ class Batches:
             *rows[:2], steps, rate.of_steps(step, len(steps)), step + 1, w=rows.w,
             order=np.concatenate([order for order, _ in drawn]) if self.shuffle else None,
             draws={name: np.concatenate([masks[name] for _, masks in drawn]) for name in self.draws},
-            kept=kept, kept_at=places.ravel(),
-            outputs={name: array[epochs.start : epochs.stop] for name, array in chosen.items()},
+            kept=kept, kept_at=kept_at.ravel(),
+            outputs={name: array[epochs.start : epochs.stop] for name, array in outputs.items()},
         )  # fmt: skip
 
     def cuts(self, epochs: int) -> Iterator[tuple[range, slice]]:
-        """Yield which epochs, and which of their batches, make a stretch: several epochs, or a part of one."""
+        """Yield the epochs and batches of each stretch: several whole epochs, or a part of one."""
         steps = len(self.bounds)
         largest = int((self.bounds[:, 1] - self.bounds[:, 0]).max())
-        most = max(NUMBERS_AT_A_TIME // (self.numbers_of_row * largest), 1)
+        steps_per_stretch = max(NUMBERS_AT_A_TIME // (self.numbers_of_row * largest), 1)
         if not self.is_drawn:
-            most, several = steps, epochs
-        else:  # masks belong to positions of the order
-            several = max(most // steps, 1) if self.shuffle else 1
-        for first in range(0, epochs, several):
-            for begin in range(0, steps, most):
-                yield range(first, min(first + several, epochs)), slice(begin, begin + most)
+            steps_per_stretch, epochs_per_stretch = steps, epochs
+        else:  # masks are indexed by position in the order
+            epochs_per_stretch = max(steps_per_stretch // steps, 1) if self.shuffle else 1
+        for first in range(0, epochs, epochs_per_stretch):
+            for begin in range(0, steps, steps_per_stretch):
+                yield range(first, min(first + epochs_per_stretch, epochs)), slice(begin, begin + steps_per_stretch)
 
     @functools.cached_property
     def numbers_of_row(self) -> int:
-        """How many numbers a row has, with its masks."""
+        """The number of values per row, with its masks."""
         return int(self.rows.X.shape[1]) + sum(mask.size for mask in self.model.draw(1, as_random(0)).values())
 
     # -- objectives --------------------------------------------------------------------------
@@ -184,20 +184,20 @@ class Batches:
         return np.array([self.mean_objective(of_epoch) for of_epoch in objectives])
 
     def mean_objective(self, objectives: Array) -> float:
-        """Return the mean objective of the steps of an epoch, each weighted by its rows; for a sum, their sum."""
+        """Return the mean objective of an epoch's steps, weighted by their rows; their sum, if the loss is a sum."""
         if len(self.bounds) == 1 or self.model.loss.reduction == "sum":
             return math.fsum(objectives)
         return math.fsum((self.bounds[:, 1] - self.bounds[:, 0]) * objectives) / len(self.rows.X)
 
 
 def cut(rows: int, batch_size: int) -> Array:
-    """Return where the batches begin and end, of shape (batches, 2)."""
+    """Return the bounds of the batches, of shape (batches, 2): first row, and row after the last."""
     begins = np.arange(0, rows, batch_size)
     return np.column_stack([begins, np.minimum(begins + batch_size, rows)])
 
 
 def one_batch(stretch: Stretch, index: int) -> dict[str, Any]:
-    """Return what one step of a stretch is given, by name."""
+    """Return the inputs of one step of a stretch by name."""
     start, stop = map(int, stretch.batches[index])
     rows = slice(start, stop) if stretch.order is None else stretch.order[start:stop]
     given: dict[str, Any] = {"X": stretch.X[rows], "y": stretch.y[rows], "n": stop - start}

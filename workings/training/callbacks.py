@@ -1,8 +1,8 @@
-"""Callbacks: your code while a network trains, which may end the training.
+"""Callbacks: user code that runs during training and can stop it.
 
-The whole contract is the class ``Callback``: four methods, each called with the running training.  ``RunningTraining``
-says what a callback can use of it: ``history``, ``network``, ``epoch``, ``stop(reason)`` and more.  What a callback
-remembers it returns from ``state``, so that a checkpoint can keep it.
+Derive from ``Callback`` and override the methods you need; each receives the running training.  ``RunningTraining``
+lists what a callback can use: ``history``, ``network``, ``epoch``, ``stop(reason)`` and more.  A callback with a state
+of its own returns it from ``state``, so that a checkpoint can save it.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from workings.training.history import History
 
 
 class RunningTraining(Protocol):
-    """What callbacks see of a training.
+    """The attributes and methods of a training that callbacks can use.
 
     Attributes
     ----------
     network : Model
-        It holds the parameters of the current epoch.
+        The network, with the parameters of the current epoch.
     history : History
     optimizer : optimizer
     epoch, epochs : int
-        The current epoch, from 0, and how many there are to be.
+        The current epoch, from 0, and the maximum number of epochs.
     ran : range
-        The epochs since callbacks were last called; several, where no callback needs each.
+        The epochs since callbacks were last called; more than one if no callback needs every epoch.
     step : int
-        How many steps have been made.
+        The number of steps made so far.
     stopped : str
-        Why training is to end after this epoch; empty while it goes on.
+        The reason to stop after this epoch; empty while training continues.
     lr : float
         The learning rate of the last step.
     """
@@ -54,7 +54,7 @@ class RunningTraining(Protocol):
 
     @property
     def step(self) -> int:
-        """How many steps have been made."""
+        """The number of steps made so far."""
 
     @property
     def lr(self) -> float:
@@ -69,23 +69,23 @@ class RunningTraining(Protocol):
         """Parameters, statistics and the optimizer's state by name."""
 
     def stop(self, reason: str, after: int | None = None) -> None:
-        """End training after this epoch, or after one of those ``ran``."""
+        """Stop training after this epoch, or after an earlier epoch of ``ran``."""
 
     def rate(self, t: int) -> float:
         """Return the learning rate of step ``t``, from 0."""
 
     def set_rate(self, lr: float) -> None:
-        """Set the learning rate from the next step on, whatever the schedule says."""
+        """Set the learning rate from the next step on; it replaces the schedule."""
 
     def parameters_at(self, epoch: int, *, at_its_end: bool = True) -> dict[str, Array]:
-        """Return a copy of the parameters and statistics at the end, or the beginning, of one of the epochs ``ran``."""
+        """Return a copy of the parameters and statistics at the end, or the start, of an epoch of ``ran``."""
 
     def not_recorded(self, owner: str, monitor: str) -> InputError:
         """Return the error for a monitor that the history has no column for."""
 
 
 class Callback:
-    """The contract: each method may be left out.
+    """Base class of callbacks; override the methods you need.
 
     >>> class Stop(Callback):
     ...     def on_epoch_end(self, training):
@@ -93,40 +93,46 @@ class Callback:
     ...             training.stop("good enough")
     """
 
-    runs_last: ClassVar[bool] = False  # after all others, to see what they have done
-    only_observes: ClassVar[bool] = False  # whether it never changes the training: a script leaves it out
-    every_epoch: bool = True  # False for one that only looks on: epochs of one step may come many at a time
-    looks_back: ClassVar[bool] = False  # whether it then goes through ``training.ran``, and may end at one of them
+    runs_last: ClassVar[bool] = False  # call it after all other callbacks, so that it sees their changes
+    only_observes: ClassVar[bool] = False  # it never changes the training, so an exported script omits it
+    every_epoch: bool = True  # False: ``on_epoch_end`` may be called once for several epochs, which is faster
+    looks_back: ClassVar[bool] = False  # it examines each epoch of ``training.ran``, and may stop at one of them
 
     def on_train_begin(self, training: RunningTraining) -> None:
-        """Before the first epoch."""
+        """Called before the first epoch."""
 
     def on_epoch_begin(self, training: RunningTraining) -> None:
-        """Before each epoch; the network holds the parameters that the epoch begins with."""
+        """Called before each epoch; the network has the parameters at the start of the epoch."""
 
     def on_epoch_end(self, training: RunningTraining) -> None:
-        """After each epoch, when its row of the history is complete."""
+        """Called after each epoch, when its row of the history is complete."""
 
     def on_train_end(self, training: RunningTraining) -> None:
-        """At the end, however it came: done, stopped, interrupted or diverged."""
+        """Called at the end of training: finished, stopped, interrupted or diverged."""
 
     def next_look(self, epoch: int) -> int:
-        """For one that only looks on: the next epoch, this one or a later one, whose beginning it must be told of."""
+        """Return the next epoch, from ``epoch`` on, before which ``on_epoch_begin`` must be called.
+
+        Only used if ``every_epoch`` is False.
+        """
         return sys.maxsize
 
     def fewest_to_come(self) -> int:
-        """For one that looks back: how many more epochs there are to be, whatever they bring."""
+        """Return the minimum number of further epochs before this callback can stop training.
+
+        Only used if ``looks_back`` is True.
+        """
         return 1
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must keep: numbers, text and arrays by name."""
+        """Return the state to save in a checkpoint: numbers, text and arrays by name."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up again what ``state`` gave."""
+        """Restore a state that ``state`` returned."""
 
 
 def sees_every_epoch(callback: Callback) -> bool:
-    """Whether a callback is to be told of each epoch by itself."""
-    kind, moments = type(callback), ("on_epoch_begin", "on_epoch_end")
-    return callback.every_epoch and any(getattr(kind, moment) is not getattr(Callback, moment) for moment in moments)
+    """Whether a callback must be called for each single epoch."""
+    kind, methods = type(callback), ("on_epoch_begin", "on_epoch_end")
+    return callback.every_epoch and any(getattr(kind, method) is not getattr(Callback, method) for method in methods)

@@ -1,4 +1,4 @@
-"""The data of a training: rows that are checked, weighted and split into a training set and a validation set."""
+"""Training data: check and weight the rows, and split them into a training set and a validation set."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from workings.training.rows import Rows
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training is given.
+    """The training set, the validation set and the targets.
 
     Attributes
     ----------
     rows : Rows
-        The training set, without rows of weight 0.
+        The training set, without the rows of weight 0.
     validation : Rows or None
         The validation set.
     targets : Targets
-        The model's targets, with the labels of these rows.
+        The model's targets, with the labels of the training set.
     """
 
     rows: Rows
@@ -37,7 +37,7 @@ class TrainingData:
     targets: Targets
 
     def fingerprint(self) -> str:
-        """Return a short text that changes with the training set."""
+        """Return a checksum of the training set as text."""
         crc = 0
         for array in self.rows:
             crc = crc if array is None else zlib.crc32(array.tobytes(), crc)
@@ -45,12 +45,12 @@ class TrainingData:
 
 
 def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> TrainingData:
-    """Check the rows, weight them, and split off the validation set; build the model if it has no parameters yet.
+    """Check and weight the rows, and split off the validation set; build the model if it has no parameters yet.
 
     Raises
     ------
     InputError
-        For rows, targets, weights or validation sets that cannot be used.
+        For invalid rows, targets, weights or validation sets.
     """
     model.targets.check_variety(y)
     features, encoded, w = model.prepare(X, y, recipe.sample_weight)
@@ -68,12 +68,12 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
 
 
 def is_sparse(rows: Rows) -> bool:
-    """Whether X stays sparse."""
+    """Whether X is sparse."""
     return isinstance(rows.X, SparseRows)
 
 
 def given_validation(model: Model, targets: Targets, X: ArrayLike, y: ArrayLike, *, is_sparse: bool) -> Rows:
-    """Check a validation set; it is sparse if the training set is, so that one engine takes both."""
+    """Check and encode a validation set; it is sparse only if the training set is, so that one engine runs both."""
     X, y = model.opened(X, y)
     features = as_features(X, model.dtype, model.n_in, "validation X")
     features = features if is_sparse else dense(features)
@@ -85,17 +85,17 @@ def given_validation(model: Model, targets: Targets, X: ArrayLike, y: ArrayLike,
 
 
 def split(rows: Rows, share: object, model: Model) -> tuple[Rows, Rows | None]:
-    """Draw a share of the rows as the validation set, by the model's random generator."""
+    """Split off a random share of the rows as the validation set, with the model's random generator."""
     if share is None:
         return rows, None
     n = len(rows.X)
     if isinstance(share, bool) or not isinstance(share, float) or not 0 < share < 1:
         raise InputError(f"validation must be (X, y) or a share between 0 and 1, not {describe(share)}.")
-    held = round(n * share)
-    if not 0 < held < n:
-        raise InputError(f"A validation share of {share:g} of {n} rows leaves {held} to validate on.")
+    held_out = round(n * share)
+    if not 0 < held_out < n:
+        raise InputError(f"A validation share of {share:g} of {n} rows leaves {held_out} to validate on.")
     order = model.rng.permutation(n)
-    return rows.taken(np.sort(order[held:])), rows.taken(order[:held])._replace(w=None)
+    return rows.taken(np.sort(order[held_out:])), rows.taken(order[:held_out])._replace(w=None)
 
 
 def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targets: Targets) -> Array | None:
@@ -108,9 +108,9 @@ def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targ
     class_weight : dict, "balanced" or None
         The weight of each label.
     encoded : array of shape (n, n_out)
-        The targets as the program takes them.
+        The encoded targets.
     targets : Targets
-        With the labels.
+        The targets, with their labels.
     """
     if class_weight is None:
         return w
@@ -127,7 +127,7 @@ def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targ
 
 
 def weights_by_class(class_weight: Mapping[object, float], labels: list[object]) -> Array:
-    """Return the weight of each label, 1 where none is given."""
+    """Return the weight of each label; the default is 1."""
     for label in class_weight:
         if label not in labels:
             raise unknown_name("label in class_weight", label, map(str, labels))

@@ -1,4 +1,4 @@
-"""Divergence: find the first value of a training that is not finite, and say what to change."""
+"""Divergence: find the first value that is not finite, and advise what to change."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from workings.training.rows import Rows
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where a training ceased to be finite.
+    """The first value of a training that is not finite.
 
     Attributes
     ----------
     name : str
-        The first name that was not finite; J, where that cannot be found.
+        The name of the first value that is not finite; ``"J"`` if it cannot be found.
     step : int
-        The step, counted from 1, in or after which it appeared; 0 before the first step.
+        The step, counted from 1, in or after which the value appeared; 0 before the first step.
     values : mapping of str to array
         The last finite parameters and statistics.
     message : str
-        What happened, and what to change.
+        A description of the failure, and advice.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Divergence:
 
     @property
     def moment(self) -> str:
-        """When it happened, in words."""
+        """The step of the failure, in words."""
         return f"at step {self.step}" if self.step else "before the first step"
 
 
 def in_steps(program: Program, stretch: Stretch, before: Mapping[str, Array], epoch: int) -> Divergence:
-    """Run the steps of a stretch again one by one, and find the first name that is not finite."""
+    """Repeat the steps of a stretch one by one, and find the first value that is not finite."""
     values, tracer = dict(before), Tracer(program)
     name: str | None = None
     for index in range(len(stretch.batches)):
@@ -53,7 +53,7 @@ def in_steps(program: Program, stretch: Stretch, before: Mapping[str, Array], ep
         values.update(trace.after)
     step = stretch.first_step + index
     is_used = step > 1 or name in program.carried
-    what = f"at step {step} (epoch {epoch}), {first_lost(program, name)}"
+    what = f"at step {step} (epoch {epoch}), {describe_value(program, name)}"
     return Divergence(name or "J", step, values, f"{what}. {advice(float(stretch.lr[index]), is_used)}")
 
 
@@ -66,27 +66,27 @@ def between_steps(
     rate: float | None,
     last: Mapping[str, Array],
 ) -> Divergence:
-    """Find the first name that is not finite on all rows, where J is not; ``last`` are the last finite parameters."""
+    """Find the first value that is not finite when J on all rows is not; ``last`` are the last finite parameters."""
     program = model.inference_program(weighted=rows.w is not None)
     data = {"X": rows.X, "y": rows.y, "w": rows.w, "n": len(rows.X)}
     name = Tracer(program)({**values, **data}).first_not_finite()
     when = f"after step {step}" if step else "before the first step"
-    what = f"{when} the objective J was {J:g}: {first_lost(program, name)}"
+    what = f"{when} the objective J was {J:g}: {describe_value(program, name)}"
     return Divergence(name or "J", step, last, f"{what}. {advice(rate, is_used=step > 0)}")
 
 
-def first_lost(program: Program, name: str | None) -> str:
-    """Say which value was the first that was not finite, and where it is computed; J, where that cannot be found."""
+def describe_value(program: Program, name: str | None) -> str:
+    """Describe the first value that is not finite and the statement that computes it; J if it cannot be found."""
     statement = next((s for s in program.statements if s.target == name), None)
     where = f", in `{statement}` ({statement.part})" if statement else ""
     return f"{name or 'J'} was the first value that was not finite{where}"
 
 
 def advice(rate: float | None, is_used: bool) -> str:
-    """Say what to change: the learning rate only if a step has been made with it."""
+    """Advise what to change: the learning rate only if a step has been made with it."""
     if is_used and rate is not None:
         return (f"The learning rate was {rate:g}: try {rate / 10:g}, scale the inputs to about -1..1, or put "
                 "ClipByNorm(1.0) before the optimizer.")  # fmt: skip
-    innocent = "" if rate is None else f" with the learning rate that was asked for, {rate:g}"
-    return (f"No update had been made yet{innocent}: scale the inputs and the targets to about -1..1, or begin with "
+    with_rate = "" if rate is None else f" with the learning rate {rate:g}"
+    return (f"No update had been made yet{with_rate}: scale the inputs and the targets to about -1..1, or begin with "
             "smaller weights.")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Early stopping: end training when a monitored number stops improving, and restore the best parameters."""
+"""Early stopping: stop training when a monitored value stops improving, and restore the best parameters."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from workings.training.callbacks import Callback, RunningTraining
 
 
 class EarlyStopping(Callback):
-    """Ends training when a number has not got better for ``patience`` epochs.
+    """Stop training when a monitored value has not improved for ``patience`` epochs.
 
-    However training ends, the parameters of the best epoch are put back (Prechelt 1998).
+    At the end of training, for whatever reason, the parameters of the best epoch are restored (Prechelt 1998).
 
     Parameters
     ----------
     monitor : str or callable
         A column of the history, such as ``"val_loss"`` or ``"val_accuracy"``, or a function of the
-        network that gives a number.
+        network that returns a number.
     patience : int
-        How many epochs without a better value are borne.
+        The number of epochs without improvement before training stops.
     min_delta : float
-        By how much a value must be better to count.
+        The minimum change that counts as an improvement.
     higher_is_better : bool or None
-        Known for losses and for our metrics; a function is taken to be better when it is lower.
+        Whether a higher value is better.  Known for losses and built-in metrics; for a function, the default is False.
 
     Examples
     --------
@@ -55,22 +55,25 @@ class EarlyStopping(Callback):
             if metric in METRICS or metric in LOWER_IS_BETTER:
                 higher_is_better = metric not in LOWER_IS_BETTER
         self.higher_is_better = higher_is_better
-        # A function looks at the network as it is, and a class derived from this one at what it likes.
+        # A function needs the network at each epoch, and a subclass may need anything.
         self.every_epoch = not isinstance(monitor, str) or type(self) is not EarlyStopping
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
-        """Begin anew."""
+    def reset(self) -> None:
+        """Reset the state."""
         self.best, self.best_epoch, self.wait = math.inf, -1, 0
         self.kept: dict[str, Array] = {}
 
     def on_train_begin(self, training: RunningTraining) -> None:
-        self.forget()
+        self.reset()
 
     def on_epoch_end(self, training: RunningTraining) -> None:
         values, before = self.values(training), self.best_epoch
         if self.higher_is_better is None:
-            raise InputError(f"Is a higher {self.monitor} better, or a lower one? Say higher_is_better=True or False.")
+            raise InputError(
+                f"EarlyStopping cannot know whether a higher {self.monitor} is better. "
+                "Say higher_is_better=True or False."
+            )
         state = (self.best, self.best_epoch, self.wait)
         self.best, self.best_epoch, self.wait = self.follow(state, training.ran.start, values)
         if self.wait >= self.longest_wait:
@@ -81,12 +84,15 @@ class EarlyStopping(Callback):
             self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")
 
     def follow(self, state: tuple[float, int, int], first: int, values: Sequence[float]) -> tuple[float, int, int]:
-        """The best value (lower is better), its epoch, and the epochs waited since, after some epochs or the last."""
+        """Update the best value (lower is better), its epoch, and the number of epochs since, with values of epochs.
+
+        It ends at the epoch at which training stops, if it is one of these.
+        """
         best, best_epoch, _ = state
         most, delta = self.longest_wait, self.min_delta
         bound = best - delta if best_epoch >= 0 else math.nan
         lows = [-value for value in values] if self.higher_is_better else values
-        for epoch, low in enumerate(lows, first):  # of which there may be a million a second
+        for epoch, low in enumerate(lows, first):  # a fast loop: there may be a million epochs per second
             if low < bound or (not low >= bound and (best_epoch < 0 or math.isnan(best) > math.isnan(low))):
                 best, best_epoch, bound = low, epoch, low - delta
             elif epoch - best_epoch >= most:
@@ -95,7 +101,7 @@ class EarlyStopping(Callback):
 
     @property
     def longest_wait(self) -> int:
-        """After how many epochs without a better value training ends."""
+        """The number of epochs without improvement after which training stops, at least 1."""
         return max(self.patience, 1)
 
     def fewest_to_come(self) -> int:
@@ -103,11 +109,11 @@ class EarlyStopping(Callback):
 
     @property
     def what(self) -> str:
-        """What is monitored, for people."""
+        """The name of the monitored value, for messages."""
         return self.monitor if isinstance(self.monitor, str) else getattr(self.monitor, "__name__", "the monitor")
 
     def values(self, training: RunningTraining) -> list[float]:
-        """What is monitored, for the epochs that have been run since it was asked last."""
+        """Return the monitored value of each epoch since callbacks were last called."""
         if not isinstance(self.monitor, str):
             return [float(self.monitor(training.network))]
         if self.monitor not in training.history:

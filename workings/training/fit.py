@@ -1,4 +1,4 @@
-"""Fit: check data and recipe, then train; a refused training leaves the model as it was."""
+"""Fit: check data and settings, then train; the model is unchanged if a check fails."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def train(
     engine : str
         ``"auto"``, ``"reference"`` or ``"compiled"``.
     first_look : callable or None
-        Examines the training before its first step; its result becomes ``history.diagnosis``.
+        Called with the training before its first step; its result becomes ``history.diagnosis``.
 
     Examples
     --------
@@ -45,14 +45,14 @@ def train(
     >>> train(model, [[0.0], [1.0]], [1.0, 3.0], Recipe(SGD(0.1), epochs=3)).epochs
     3
     """
-    with unchanged_if_refused(model):
+    with unchanged_on_error(model):
         training = Training(model, prepare(model, X, y, recipe), recipe, engine=engine, first_look=first_look)
     return run(training)
 
 
 @contextmanager
-def unchanged_if_refused(model: Model) -> Iterator[None]:
-    """Put a model and its random generator back if an error ends the block."""
+def unchanged_on_error(model: Model) -> Iterator[None]:
+    """Restore a model and its random generator if the block raises an error."""
     before, generator = {**model.__dict__, "runners": dict(model.runners)}, state_of(model.rng)
     try:
         yield

@@ -25,7 +25,7 @@ class History(Mapping[str, list[float]]):
     Attributes
     ----------
     engine : str
-        Which engine ran, and why.
+        The engine that ran, and the reason for choosing it.
     stopped : str
         Why training ended: all epochs done, stopped early, interrupted …
     seconds : float

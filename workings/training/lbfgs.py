@@ -1,7 +1,7 @@
 """L-BFGS: minimize an objective of all parameters with SciPy, which chooses the steps.
 
-It suits full batches, where the objective is one smooth function.  The program gives the objective and its gradient;
-SciPy's L-BFGS-B chooses the parameters; each of its iterations counts as an epoch.
+It needs full batches, so that the objective is one smooth function.  The program computes the objective and its
+gradient, SciPy's L-BFGS-B chooses the parameters, and each of its iterations counts as an epoch.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def minimize(
     Parameters
     ----------
     objective : callable
-        Gives the objective and its gradient at a flat vector.
+        Returns the objective and its gradient at a flat vector.
     start : array
-        Where to begin.
+        The initial vector.
     settings : LBFGS
     iterations : int
         The maximum number of iterations.
@@ -55,7 +55,7 @@ def minimize(
 
 
 def scipy_optimize() -> Any:
-    """Import SciPy's optimizers."""
+    """Return SciPy's module ``optimize``."""
     try:
         from scipy import optimize
     except ImportError as error:
@@ -75,7 +75,7 @@ def scipy_options(settings: LBFGS, iterations: int) -> dict[str, Any]:
 
 
 def check_smooth(model: Model, batches: int) -> None:
-    """Refuse an objective that changes by chance or with the batch."""
+    """Raise an error if the objective is random or depends on the batch."""
     if any(layer.draws or layer.statistics for layer in model.layers) or batches > 1:
         raise InputError("L-BFGS needs a full batch (batch_size=None) and a network without Dropout and BatchNorm.")
 

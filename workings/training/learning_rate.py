@@ -1,4 +1,4 @@
-"""The learning rate of a training: its schedule, and what callbacks or a plateau have made of it."""
+"""The learning rate of a training: its schedule, and changes by callbacks or ``OnPlateau``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LearningRate:
     schedule : callable
         The rate as a function of the step, counted from 0.
     plateau : dict
-        What ``OnPlateau`` remembers; ``"lr"`` in it replaces the schedule's rate.
+        The state of ``OnPlateau``; its entry ``"lr"`` replaces the schedule's rate.
     """
 
     def __init__(self, schedule: Any) -> None:
@@ -30,7 +30,7 @@ class LearningRate:
 
     @property
     def monitor(self) -> str | None:
-        """The column of the history that the rate follows, if it follows one."""
+        """The column of the history that the schedule monitors, if any."""
         found: str | None = getattr(self.schedule, "monitor", None)
         return found
 
@@ -53,5 +53,5 @@ class LearningRate:
         self.plateau = {**self.plateau, "lr": positive_rate(lr)}
 
     def follow(self, value: float) -> None:
-        """Take the monitored value of an epoch into account."""
+        """Update the rate from the monitored value of an epoch."""
         self.plateau = self.schedule.follow(self.plateau, value)

@@ -1,7 +1,7 @@
 """The training loop: epoch after epoch, run the steps, record the epoch, call the callbacks.
 
-A run that meets a number that is not finite stops and says where it came from; Ctrl-C ends a run and keeps what
-was learned.
+If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops training and
+keeps the current parameters.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from workings.training.training import Training
 
 
 def run(training: Training) -> History:
-    """Train until all epochs are done, or something ends it, and return the history."""
+    """Train until all epochs are done or training is stopped, and return the history."""
     network, began = training.network, time.perf_counter()
     network.is_fresh = False
     try:
-        training.tell("on_train_begin")
+        training.notify("on_train_begin")
         if isinstance(training.optimizer, LBFGS):
             run_lbfgs(training, training.optimizer)
         else:
@@ -40,7 +40,7 @@ def run(training: Training) -> History:
     finally:
         training.history.seconds = time.perf_counter() - began
         network.history = training.history
-        training.tell("on_train_end")
+        training.notify("on_train_end")
     return training.history
 
 
@@ -51,17 +51,17 @@ def run_epochs(training: Training) -> None:
         if training.stopped:
             return
         training.epoch, training.block = done, Block(1, training.state, training.state)
-        training.tell("on_epoch_begin")
+        training.notify("on_epoch_begin")
         several = epochs_at_once(training)
         block = training.blocks.run(training.state, several) if several > 1 else None
         training.accept(run_epoch(training) if block is None else block)
-        training.tell("on_epoch_end")
+        training.notify("on_epoch_end")
         done = training.epoch + 1
     training.check_end()
 
 
 def epochs_at_once(training: Training) -> int:
-    """Return how many epochs can be run before a callback needs to see one, so that the last one is run by itself."""
+    """Return how many epochs can run before the next one that a callback needs; at most all but the last."""
     epoch, callbacks = training.epoch, training.callbacks
     to_come = [callback.fewest_to_come() for callback in callbacks if callback.looks_back]
     most = training.blocks.next_epochs(to_come[0] if to_come else None)
@@ -74,8 +74,8 @@ def run_epoch(training: Training) -> Block:
     loss = training.objective_now() if evaluation.passes_for_loss else None
     began, position, state = time.perf_counter(), batches.position(), before.copy()
     try:
-        _, kept, chosen = training.blocks.rooms_for(1, state)
-        stretches = batches.stretches(1, state, training.learning_rate, kept, chosen)
+        _, kept, outputs = training.blocks.buffers_for(1, state)
+        stretches = batches.stretches(1, state, training.learning_rate, kept, outputs)
         objectives = np.concatenate([run_stretch(training, state, stretch) for stretch in stretches])
         training.network.keep(state.values)
         columns = recorded(training, state, batches.mean_objective(objectives) if loss is None else loss)
@@ -87,7 +87,7 @@ def run_epoch(training: Training) -> Block:
 
 
 def run_stretch(training: Training, state: State, stretch: Stretch) -> Array:
-    """Run some steps; find the first name that is not finite if there is one."""
+    """Run the steps of a stretch; raise an error that names the first value that is not finite, if there is one."""
     before = dict(state.values)
     objectives = training.steps.advance(state, stretch)
     if not is_finite(objectives, state):
@@ -96,7 +96,7 @@ def run_stretch(training: Training, state: State, stretch: Stretch) -> Array:
 
 
 def recorded(training: Training, state: State, objective: float) -> dict[str, list[float]]:
-    """Return what the history records of an epoch that began with an objective and led to a state."""
+    """Return the columns of the history for an epoch, from its objective and the state after it."""
     evaluation = training.evaluation
     measured = evaluation.columns(epoch_of_one(training.network, state.values))
     columns = {"loss": objective / evaluation.divisor, **{name: found[0] for name, found in measured.items()}}
@@ -117,23 +117,23 @@ def run_lbfgs(training: Training, settings: LBFGS) -> None:
         training.fail_between_steps(latest, training.values)
 
     def move_to(theta: Array) -> State:
-        """Put the network at other parameters."""
+        """Set the parameters of the network."""
         network.theta[...] = theta
         return State({name: view.copy() for name, view in network.parameters.items()})
 
     def after(theta: Array, objective_there: float) -> bool:
-        """Record an iteration; return whether training is to end."""
+        """Record an iteration; return whether to stop."""
         nonlocal latest
         state = move_to(theta)
         training.accept(Block(1, training.state, state, columns=recorded(training, state, latest)))
-        training.tell("on_epoch_end")
+        training.notify("on_epoch_end")
         latest = objective_there
         training.epoch += 1
         if not training.stopped:
-            training.tell("on_epoch_begin")
+            training.notify("on_epoch_begin")
         return bool(training.stopped)
 
-    training.tell("on_epoch_begin")
+    training.notify("on_epoch_begin")
     result = minimize(objective, start, settings, training.epochs, after)
     training.state, training.result = move_to(result.x), result
     ended = f"L-BFGS ended after {training.epoch} iterations: {result.message}"

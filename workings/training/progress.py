@@ -10,9 +10,9 @@ from workings.training.callbacks import Callback, RunningTraining
 
 
 class Progress(Callback):
-    """Writes a line with the epoch, the loss and the rate, a few times a second at most.
+    """Print the epoch, the loss and the speed on one line, by default at most five times a second.
 
-    By default to standard error; ``net.fit(..., callbacks=[Progress()])``.
+    It writes to standard error by default.  Use ``net.fit(..., callbacks=[Progress()])``.
 
     >>> Progress(every=1.0).every
     1.0
@@ -31,14 +31,14 @@ class Progress(Callback):
         now = time.monotonic()
         if now - self.last >= self.every:
             self.last = now
-            self.say(training, end="")
+            self.write_line(training, end="")
 
     def on_train_end(self, training: RunningTraining) -> None:
         if training.history.epochs:
-            self.say(training, end="\n")
+            self.write_line(training, end="\n")
 
-    def say(self, training: RunningTraining, end: str) -> None:
-        """Write the line over the one before."""
+    def write_line(self, training: RunningTraining, end: str) -> None:
+        """Write the line over the previous one."""
         rate = (training.epoch + 1 - self.first) / max(time.monotonic() - self.began, 1e-9)
         numbers = "  ".join(f"{name} {values[-1]:.4g}" for name, values in training.history.items() if name != "lr")
         line = f"\repoch {training.epoch + 1}/{training.epochs}  {numbers}  {rate:,.0f} epochs/s"

@@ -1,7 +1,7 @@
-"""The recipe: the settings of one training, checked once, before a network is touched.
+"""The recipe: the settings of one training, checked before the network changes.
 
-``fit``, the script writer, the history and the doctor use the same object, so a setting is named and checked in one
-place.
+``fit``, the script export, the history and the doctor use the same object, so each setting is named and checked in
+one place.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Recipe:
     Raises
     ------
     InputError
-        For a setting that cannot be used, whatever the data.
+        For a setting that is invalid for any data.
 
     Examples
     --------
@@ -72,14 +72,14 @@ class Recipe:
 
     @property
     def only_named(self) -> tuple[str, ...]:
-        """The settings that were given and are not kept in the history themselves."""
+        """The names of the settings that were given but are not stored in the history."""
         acting = any(callback.every_epoch or callback.looks_back for callback in self.callbacks)
         given = {"validation": self.validation is not None, "sample_weight": self.sample_weight is not None,
                  "metrics": bool(self.metrics), "callbacks": acting, "running_loss": self.running_loss}  # fmt: skip
         return tuple(name for name, is_given in given.items() if is_given)
 
     def summary(self) -> dict[str, Any]:
-        """Return the settings that a history keeps."""
+        """Return the settings to store in the history."""
         weights = self.class_weight
         return {
             "optimizer": self.optimizer,
@@ -93,29 +93,29 @@ class Recipe:
 
 
 def whole_number(value: Any, name: str) -> int:
-    """Return a whole number from 1 as an int, and refuse anything else."""
+    """Return a whole number from 1 as an int; raise an error for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise InputError(f"{name} must be a whole number from 1, not {describe(value)}.")
     return int(value)
 
 
 def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
-    """Refuse what is not a list of callbacks; sort those that may go back to the front, and checkpoints to the end.
+    """Check a list of callbacks and sort it: those that may go back to an earlier epoch first, checkpoints last.
 
-    So all others see only epochs that stay, and checkpoints see what the others have done.
+    So the others see only epochs that are not undone, and checkpoints see the changes by the others.
     """
     if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
         raise InputError(f"callbacks is a list, such as [EarlyStopping()], not {describe(callbacks)}.")
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise InputError(
-                f"callbacks holds {describe(callback)}, which is no callback: derive it from workings.Callback."
+                f"callbacks holds {describe(callback)}, which is not a callback: derive it from workings.Callback."
             )
     return tuple(sorted(callbacks, key=lambda callback: callback.runs_last - callback.looks_back))
 
 
 def chosen_metrics(metrics: Sequence[str] | Mapping[str, Metric]) -> dict[str, Callable[..., float]]:
-    """Return metrics by name, those of the library by their names."""
+    """Return metrics by name; look up built-in metrics."""
     if isinstance(metrics, Mapping):
         for name in ("loss", "lr"):
             if name in metrics:
@@ -129,7 +129,7 @@ def chosen_metrics(metrics: Sequence[str] | Mapping[str, Metric]) -> dict[str, C
 
 
 def checked_class_weight(given: Any) -> Labels:
-    """Refuse class weights that are neither "balanced" nor numbers from 0 by label."""
+    """Raise an error unless class weights are None, "balanced", or a mapping of labels to numbers from 0."""
     if given is None or (isinstance(given, str) and given == "balanced"):
         return given
     if not isinstance(given, Mapping):

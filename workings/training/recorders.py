@@ -1,9 +1,9 @@
-"""Recording: what is kept of a training to be looked at when it is over.
+"""Recorders: callbacks that record parameters, activations and gradients during training.
 
-``Snapshots`` keeps the parameters, ``Signals`` what goes forward and backward through the layers on
-some rows that stay the same.  Both look at the beginning of some epochs and at the end: every so
-many epochs, or close together at first and ever further apart, as learning itself goes.  The epochs
-between are run together, as if nobody looked.  All numbers are those of the network's own traces.
+``Snapshots`` records the parameters; ``Signals`` records statistics of activations and gradients on fixed rows.  Both
+record at the start of selected epochs and at the end of training.  The epochs are evenly spaced, or close together at
+first and further apart later, because networks learn fastest at first.  The epochs between them still run in blocks.
+All values come from traces of the network.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from workings.model.model import Model
 
 QUANTILES = {"5 %": 0.05, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "95 %": 0.95}
-SHUT = 0.05  # of the gradient: what an activation that is saturated lets through at most
+SATURATED = 0.05  # a unit is saturated if its activation passes on less than this share of the gradient
 
 
-def moments(epochs: int, count: int = 60) -> list[int]:
-    """Choose epochs from 0 to ``epochs``, close together at first and then ever further apart.
+def spaced_epochs(epochs: int, count: int = 60) -> list[int]:
+    """Choose epochs from 0 to ``epochs``, close together at first and further apart later.
 
     Parameters
     ----------
     epochs : int
-        The last of them.
+        The last epoch.
     count : int
-        How many, if there are as many.
+        The number of epochs to choose; all of them if there are fewer.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def moments(epochs: int, count: int = 60) -> list[int]:
 
     Examples
     --------
-    >>> moments(1000, 8)
+    >>> spaced_epochs(1000, 8)
     [0, 1, 6, 18, 50, 138, 372, 1000]
     """
     count = max(min(count, epochs + 1), 2)
@@ -57,14 +57,14 @@ def moments(epochs: int, count: int = 60) -> list[int]:
 
 
 class Recorder(Callback):
-    """What Snapshots and Signals share: when they look.
+    """Base class of ``Snapshots`` and ``Signals``: choose the epochs to record.
 
     Parameters
     ----------
     every : int, optional
-        Every so many epochs; by default ``count`` epochs are chosen, closer together at first.
+        Record every ``every`` epochs; by default ``count`` epochs are chosen, closer together at first.
     count : int
-        How often to look, when ``every`` is not given.
+        The number of records, if ``every`` is not given.
     """
 
     every_epoch = False
@@ -74,31 +74,31 @@ class Recorder(Callback):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
                 raise InputError(f"{name} must be a whole number from {least}, not {describe(value)}.")
         self.every, self.count = every, count
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
-        """Begin anew."""
+    def reset(self) -> None:
+        """Delete all records."""
         self.epochs: list[int] = []
-        self.due: list[int] = []
+        self.scheduled: list[int] = []
 
     def on_train_begin(self, training: RunningTraining) -> None:
-        self.forget()
+        self.reset()
         last = training.epochs
-        self.due = moments(last, self.count) if self.every is None else list(range(0, last, self.every))
+        self.scheduled = spaced_epochs(last, self.count) if self.every is None else list(range(0, last, self.every))
 
     def next_look(self, epoch: int) -> int:
-        after = bisect.bisect_left(self.due, epoch)
-        return self.due[after] if after < len(self.due) else sys.maxsize
+        after = bisect.bisect_left(self.scheduled, epoch)
+        return self.scheduled[after] if after < len(self.scheduled) else sys.maxsize
 
     def on_epoch_begin(self, training: RunningTraining) -> None:
         if self.next_look(training.epoch) == training.epoch:
-            self.look(training, training.epoch)
+            self.record_at(training, training.epoch)
 
     def on_train_end(self, training: RunningTraining) -> None:
-        self.look(training, training.history.epochs)
+        self.record_at(training, training.history.epochs)
 
-    def look(self, training: RunningTraining, epoch: int) -> None:
-        """Record the network as ``epoch`` begins, or as it is after all epochs; the last word on an epoch counts."""
+    def record_at(self, training: RunningTraining, epoch: int) -> None:
+        """Record the network at the start of ``epoch``, or at the end; replace an earlier record of the same epoch."""
         if self.epochs and self.epochs[-1] == epoch:
             self.drop_last()
             del self.epochs[-1]
@@ -106,34 +106,34 @@ class Recorder(Callback):
         self.epochs.append(epoch)
 
     def record(self, training: RunningTraining) -> None:
-        """Add one record."""
+        """Append a record of the network."""
         raise NotImplementedError
 
     def drop_last(self) -> None:
-        """Take the last record back."""
+        """Delete the last record."""
         raise NotImplementedError
 
 
 class Snapshots(Recorder):
-    """Keeps the parameters as they were at some epochs, for the landscape and the replay.
+    """Record the parameters at selected epochs, for plots of the loss landscape and replays.
 
-    The last snapshot is the network as training leaves it; with ``EarlyStopping``, its best epoch.
+    The last snapshot is the network at the end of training; with ``EarlyStopping``, its best epoch.
 
     Parameters
     ----------
     every : int, optional
-        Every so many epochs; by default ``count`` epochs are chosen, closer together at first.
+        Record every ``every`` epochs; by default ``count`` epochs are chosen, closer together at first.
     count : int
-        How often to look, when ``every`` is not given.
+        The number of records, if ``every`` is not given.
 
     Attributes
     ----------
     epochs : list of int
-        The epochs that had been done when each snapshot was taken.
+        The number of epochs done at each snapshot.
     values : list of dict
-        The parameters and running statistics by name, for each of them.
+        The parameters and running statistics by name, for each snapshot.
     history : History
-        Of the training.
+        The history of the training.
 
     Examples
     --------
@@ -144,8 +144,8 @@ class Snapshots(Recorder):
     ([0, 20, 40, 50], (4, 2))
     """
 
-    def forget(self) -> None:
-        super().forget()
+    def reset(self) -> None:
+        super().reset()
         self.values: list[dict[str, Array]] = []
         self.names: tuple[str, ...] = ()
         self.history = History()
@@ -164,16 +164,16 @@ class Snapshots(Recorder):
         return np.array([np.concatenate([values[name].ravel() for name in self.names]) for values in self.values])
 
     def check(self, network: Model) -> None:
-        """Refuse snapshots of another network, and too few of them.
+        """Raise an error unless there are at least two snapshots, and they fit the network.
 
         Raises
         ------
         InputError
-            If there are fewer than two, or their shapes are not the network's.
+            If there are fewer than two, or if their shapes are not those of the network.
         """
         if len(self.values) < 2:
             raise InputError(
-                f"There are {len(self.values)} snapshots; two are needed: fit(..., callbacks=[snapshots]) takes them."
+                f"There are {len(self.values)} snapshots, but two are needed: use fit(..., callbacks=[snapshots])."
             )
         own = {name: array.shape for name, array in {**network.parameters, **network.statistics}.items()}
         theirs = {name: array.shape for name, array in self.values[0].items()}
@@ -194,30 +194,30 @@ class Snapshots(Recorder):
 
 
 class Signals(Recorder):
-    """Records what goes through each layer on some rows: activations, gradients, and the next step.
+    """Record statistics of activations, gradients and parameter updates of each layer on fixed rows.
 
-    Everything is read in traces of the network: one of forward and backward, and one of the step that
-    the optimizer would make with these rows as its batch.  L-BFGS chooses its steps by itself, so
-    there are none of it.
+    All values come from traces of the network: one of the forward and backward pass, and one of the step that the
+    optimizer would take with these rows as its batch.  With L-BFGS, which chooses its own steps, no updates are
+    recorded.
 
     Parameters
     ----------
     X : array of shape (n, n_in)
-        The rows to look at, 100 or so; they need not be training rows.
+        The rows to run the network on, about 100; they need not be training rows.
     y : array of shape (n,) or (n, n_out)
     every : int, optional
-        Every so many epochs; by default ``count`` epochs are chosen, closer together at first.
+        Record every ``every`` epochs; by default ``count`` epochs are chosen, closer together at first.
     count : int
-        How often to look, when ``every`` is not given.
+        The number of records, if ``every`` is not given.
 
     Attributes
     ----------
     epochs : list of int
-        The epochs that had been done at each look.
+        The number of epochs done at each record.
     activations : dict of dict of list
         For the output of each layer with parameters, by its name in the trace (``"a1"``): the ``mean``, the ``spread``
         (standard deviation), the quantiles ``5 %`` … ``95 %``, the share of ``zeros``, and the share that is
-        ``shut``: where the activation lets less than a twentieth of the gradient through.
+        ``shut`` (saturated): its activation passes on less than a twentieth of the gradient.
     parameters : dict of dict of list
         For each parameter, by name (``"W1"``): its ``norm``, that of its ``gradient`` and of the ``update``,
         and the ``ratio`` of update to parameter.
@@ -240,8 +240,8 @@ class Signals(Recorder):
         super().__init__(every=every, count=count)
         self.X, self.y = X, y
 
-    def forget(self) -> None:
-        super().forget()
+    def reset(self) -> None:
+        super().reset()
         self.activations: dict[str, dict[str, list[float]]] = {}
         self.parameters: dict[str, dict[str, list[float]]] = {}
 
@@ -249,15 +249,16 @@ class Signals(Recorder):
         network = training.network
         trace, step = network.trace(self.X, self.y), self.next_step(training)
         self.activations = {
-            name: longer(self.activations.get(name), of_activation(trace, name, slope_names))
-            for name, slope_names in outputs_of(network, trace.program).items()
+            name: append_row(self.activations.get(name), activation_statistics(trace, name, slope_names))
+            for name, slope_names in layer_outputs(network, trace.program).items()
         }
         self.parameters = {
-            name: longer(self.parameters.get(name), of_parameter(trace, step, name)) for name in network.parameters
+            name: append_row(self.parameters.get(name), parameter_statistics(trace, step, name))
+            for name in network.parameters
         }
 
     def next_step(self, training: RunningTraining) -> Trace | None:
-        """The step that would come next, if these rows were its batch."""
+        """Return the trace of the next step, with these rows as its batch; None for L-BFGS."""
         optimizer, network = training.optimizer, training.network
         if isinstance(optimizer, LBFGS):
             return None
@@ -287,11 +288,11 @@ class Signals(Recorder):
             getattr(self, kind).setdefault(name, {})[what] = [float(value) for value in state[key]]
 
 
-def outputs_of(network: Model, program: Program) -> dict[str, tuple[str, str] | None]:
-    """The output of each layer that has parameters, with the gradients after and before its activation if it has one.
+def layer_outputs(network: Model, program: Program) -> dict[str, tuple[str, str] | None]:
+    """Return the output of each layer with parameters, and the gradients after and before its activation, if any.
 
-    Both are looked up in the program: the activation's gradient is the layer's first statement that uses what comes
-    back to it.
+    Both gradients are found in the program: the gradient before the activation is the target of the layer's first
+    backward statement that reads the gradient after it.
     """
     found: dict[str, tuple[str, str] | None] = {}
     last = {s.part: s.target for s in program.stage("forward") if s.part.startswith("layer ")}
@@ -305,28 +306,28 @@ def outputs_of(network: Model, program: Program) -> dict[str, tuple[str, str] | 
     return found
 
 
-def of_activation(trace: Trace, name: str, slope_names: tuple[str, str] | None) -> dict[str, float]:
-    """What is recorded of a layer's output."""
+def activation_statistics(trace: Trace, name: str, slope_names: tuple[str, str] | None) -> dict[str, float]:
+    """Return the recorded statistics of a layer's output."""
     values = trace[name]
     quantiles = np.quantile(values, list(QUANTILES.values()))
     shut = 0.0
     if slope_names is not None:
         after, before = (np.abs(trace[slope]) for slope in slope_names)
-        shut = float(np.mean(before[after > 0] < SHUT * after[after > 0])) if (after > 0).any() else 0.0
+        shut = float(np.mean(before[after > 0] < SATURATED * after[after > 0])) if (after > 0).any() else 0.0
     found = {"mean": values.mean(), "spread": values.std(), "zeros": np.mean(values == 0), "shut": shut}
     return {key: float(value) for key, value in {**found, **dict(zip(QUANTILES, quantiles, strict=True))}.items()}
 
 
-def of_parameter(trace: Trace, step: Trace | None, name: str) -> dict[str, float]:
-    """What is recorded of a parameter: its size, that of its gradient, and that of its next update."""
+def parameter_statistics(trace: Trace, step: Trace | None, name: str) -> dict[str, float]:
+    """Return the norms of a parameter, its gradient and its next update, and the ratio of update to parameter."""
     norm, gradient = np.linalg.norm(trace[name]), np.linalg.norm(trace[f"d{name}"])
     update = np.nan if step is None else np.linalg.norm(step.after[name] - step[name])
     ratio = update / norm if norm > 0 else np.nan
     return {"norm": float(norm), "gradient": float(gradient), "update": float(update), "ratio": float(ratio)}
 
 
-def longer(table: dict[str, list[float]] | None, row: dict[str, float]) -> dict[str, list[float]]:
-    """Put one value at the end of each column; the columns stand in the order of the row."""
+def append_row(table: dict[str, list[float]] | None, row: dict[str, float]) -> dict[str, list[float]]:
+    """Append one value to each column; return the columns in the order of the row."""
     columns = {name: [] if table is None else table[name] for name in row}
     for name, value in row.items():
         columns[name].append(value)
@@ -335,7 +336,7 @@ def longer(table: dict[str, list[float]] | None, row: dict[str, float]) -> dict[
 
 @contextmanager
 def restored(network: Model) -> Iterator[None]:
-    """Put the network's parameters and statistics back at the end, whatever happened."""
+    """Restore the network's parameters and statistics at the end of the block, even after an error."""
     before = {name: np.array(array) for name, array in {**network.parameters, **network.statistics}.items()}
     is_fresh = network.is_fresh
     try:

@@ -1,4 +1,4 @@
-"""Rows: inputs, targets and weights as the program takes them."""
+"""Rows: checked and encoded inputs, targets and weights."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from workings.support.arrays import Array, Features
 
 
 class Rows(NamedTuple):
-    """Rows as the program takes them.
+    """Inputs, targets and weights in the form that the program uses.
 
     Attributes
     ----------
     X, y : arrays of shape (n, n_in) and (n, n_out)
         X may be :class:`~workings.support.sparse.SparseRows`.
     w : array of shape (n, 1) or None
-        A weight for each row.
+        The weight of each row.
     """
 
     X: Features
@@ -30,11 +30,11 @@ class Rows(NamedTuple):
         return None if self.w is None else self.w[:, 0]
 
     def taken(self, chosen: Array | slice) -> Rows:
-        """Return the rows at some positions, in a slice, or where a mask is true."""
+        """Return the rows at the given positions, in a slice, or where a mask is true."""
         return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
 
     def some(self, most: int) -> Rows:
-        """Return at most ``most`` rows, drawn at random."""
+        """Return a random sample of at most ``most`` rows."""
         if len(self.X) <= most:
             return self
         return self.taken(np.sort(np.random.default_rng(0).permutation(len(self.X))[:most]))

@@ -23,37 +23,37 @@ from workings.training.evaluation import Evaluation
 
 @dataclass(frozen=True)
 class Steps:
-    """How the steps of a training are run.
+    """The program of a training step and the engine that runs it.
 
     Attributes
     ----------
     program : Program
-        One step.
+        The statements of one step.
     engine : Engine
-        What runs it.
+        The engine that runs the steps.
     name : str
-        Which engine that is, and why.
+        The name of the engine, and the reason for with_outputs it.
     outputs : tuple of str
-        What compiled steps return beside their objectives: what the network chooses for each row.
-    is_measured_aside : bool
-        Whether epochs may be evaluated in a second thread.
+        What compiled steps return in addition to their objectives: the predictions for each row.
+    allows_background : bool
+        Whether epochs may be evaluated in a background thread.
     """
 
     program: Program
     engine: Engine
     name: str
     outputs: tuple[str, ...] = ()
-    is_measured_aside: bool = False
+    allows_background: bool = False
 
     def advance(self, state: State, stretch: Stretch) -> Array:
-        """Run the steps of a stretch from a state on, which becomes the state after them; return their objectives."""
+        """Run the steps of a stretch, update the state, and return the objectives of the steps."""
         objectives = np.asarray(self.engine.run(stretch, state.values))
         state.after(stretch)
         return objectives
 
 
 def is_finite(objectives: Array, state: State) -> bool:
-    """Whether steps with these objectives, or without any, have led to finite numbers."""
+    """Whether the objectives are finite; without objectives, whether the state is."""
     return all(np.isfinite(value).all() for value in ([objectives] if len(objectives) else state.values.values()))
 
 
@@ -74,7 +74,7 @@ def make_steps(
     NotCompilableError
         When ``engine="compiled"`` and something cannot be compiled.
     """
-    rows, without_J = batches.rows, evaluation.passes_for_loss  # which a forward pass of its own gives
+    rows, without_J = batches.rows, evaluation.passes_for_loss  # J comes from a separate forward pass
     key = ("step", *optimizer.identity, rows.w is not None, without_J)
 
     def write() -> tuple[Program, Program]:
@@ -107,39 +107,39 @@ def compiled_steps(
     evaluation: Evaluation,
     name: str,
 ) -> Steps:
-    """Compile the steps and what is measured.
+    """Compile the steps and the evaluation.
 
     Raises
     ------
     NotCompilableError
         If something cannot be compiled.
     """
-    outputs = chosen_by_steps(model, batches, evaluation)
-    choosing = evaluation.choosing(run) if outputs else run
-    engine: CompiledEngine = model.runner((*key, "compiled", outputs), lambda: CompiledEngine(choosing, outputs))
+    outputs = outputs_of_steps(model, batches, evaluation)
+    with_outputs = evaluation.with_outputs(run) if outputs else run
+    engine: CompiledEngine = model.runner((*key, "compiled", outputs), lambda: CompiledEngine(with_outputs, outputs))
     values = model.start_values(program)
     engine.source(example(batches), values)
-    ours = all(metric in METRICS.values() for metric in evaluation.metrics.values())  # others are called by one thread
+    ours = all(metric in METRICS.values() for metric in evaluation.metrics.values())  # others may not be thread-safe
     evaluation.compile_all(epoch_of_one(model, values))
     return Steps(program, engine, name, outputs, ours and not engine.shares)
 
 
-def chosen_by_steps(model: Model, batches: Batches, evaluation: Evaluation) -> tuple[str, ...]:
-    """Return what compiled steps give for the metrics on the training set, if they predict as the network does.
+def outputs_of_steps(model: Model, batches: Batches, evaluation: Evaluation) -> tuple[str, ...]:
+    """Return the outputs of compiled steps from which the training metrics are computed, if that is possible.
 
-    A step with all rows begins with the predictions at the end of the epoch before.
+    A full-batch step starts with the predictions at the end of the epoch before.
     """
     is_inference = len(batches) == 1 and not batches.draws and not model.statistics
     return evaluation.outputs if evaluation.metrics and is_inference else ()
 
 
 def example(batches: Batches) -> Stretch:
-    """Return a stretch with the structure of those that the engine is going to get."""
+    """Return a stretch with the same types and structure as those of the training, to compile for."""
     rows, order = batches.rows, np.zeros(len(batches.rows.X), np.int64) if batches.shuffle else None
     draws = batches.model.draw(1, as_random(0))
     return Stretch(rows.X, rows.y, batches.bounds, np.zeros(1), 1, order, rows.w, draws)
 
 
 def epoch_of_one(model: Model, values: dict[str, Array]) -> dict[str, Array]:
-    """Return parameters and statistics as if kept of one epoch, with a first dimension of 1."""
+    """Return parameters and statistics with a first dimension of 1, as if they were kept from a block of one epoch."""
     return {name: values[name][None] for name in (*model.parameters, *model.statistics)}

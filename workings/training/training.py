@@ -1,8 +1,8 @@
-"""A training: the model, the data, the recipe, and how far it is; what callbacks see.
+"""A training: the model, the data, the recipe and the state, as callbacks see it.
 
-It puts the parts together and holds the state.  The parts know nothing of each other's work: ``batches`` draws,
-``steps`` runs the engine, ``evaluation`` measures, ``epoch_blocks`` runs several epochs at once.  ``loop`` is what
-happens in each epoch.
+It creates the parts and holds the state.  The parts are independent: ``batches`` draws orders and masks, ``steps``
+runs the engine, ``evaluation`` measures loss and metrics, and ``epoch_blocks`` runs several epochs at once.  ``loop``
+contains the loop over the epochs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
 from workings.support.arrays import Array, Features
 from workings.training import divergence
-from workings.training.background import Aside
+from workings.training.background import BackgroundThread
 from workings.training.batches import Batches, State, cut
 from workings.training.callbacks import sees_every_epoch
 from workings.training.data import TrainingData
@@ -39,7 +39,7 @@ FirstLook = Callable[["Training"], Any]  # examines a training before its first 
 
 
 class Training:
-    """A running training: what callbacks see.
+    """A running training; callbacks receive it.
 
     Attributes
     ----------
@@ -47,18 +47,18 @@ class Training:
     recipe : Recipe
     history : History
     epoch, epochs : int
-        The current epoch, from 0, and how many there are to be.
+        The current epoch, from 0, and the maximum number of epochs.
     ran : range
-        The epochs since callbacks were last called; several, where no callback needs each.
+        The epochs since callbacks were last called; more than one if no callback needs every epoch.
     step : int
-        How many steps have been made.
+        The number of steps made so far.
     stopped : str
-        Why training is to end after this epoch; empty while it goes on.
+        The reason to stop after this epoch; empty while training continues.
     """
 
-    worth_compiling: ClassVar[float] = WORTH_COMPILING  # seconds that compiling must save where nobody asked for it
-    validation_name: ClassVar[str] = "validation"  # what users call it, for error messages
-    metrics_name: ClassVar[str] = "metrics"  # likewise; empty where users cannot ask for them
+    worth_compiling: ClassVar[float] = WORTH_COMPILING  # seconds that compiling must save if engine="auto"
+    validation_name: ClassVar[str] = "validation"  # the name of the setting in error messages
+    metrics_name: ClassVar[str] = "metrics"  # likewise; empty if users cannot set it
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Training:
         network.targets = data.targets
         self.history = History()
         self.epoch, self.stopped = 0, ""
-        self.result: Any = None  # what SciPy says of L-BFGS at its end
+        self.result: Any = None  # SciPy's result of L-BFGS
         self.set_steps(engine)
         self.history.settings = recipe.summary()
         if network.is_fresh:
@@ -95,15 +95,15 @@ class Training:
     # -- making the parts --------------------------------------------------------------------
 
     def cut(self, rows: int, batch_size: int) -> Array:
-        """Return where the batches begin and end."""
+        """Return the bounds of the batches; subclasses may cut differently."""
         return cut(rows, batch_size)
 
     def make_batches(self, network: Model, rows: Rows, bounds: Array, shuffle: bool) -> Batches:
-        """Return the batches, with their way of drawing orders."""
+        """Return the batches; subclasses may draw orders differently."""
         return Batches(network, rows, bounds, shuffle)
 
     def check_batches(self, bounds: Array) -> None:
-        """Refuse batches that are too small for a layer."""
+        """Raise an error if a batch is too small for a layer."""
         smallest, rows = int((bounds[:, 1] - bounds[:, 0]).min()), int(bounds[-1, 1])
         self.network.check_rows(
             smallest,
@@ -112,11 +112,11 @@ class Training:
         )
 
     def set_steps(self, engine: str) -> None:
-        """Write the program of a step and choose what runs it: an engine, or SciPy for L-BFGS."""
+        """Create the program of a step and choose the engine that runs it; SciPy runs L-BFGS."""
         network, optimizer = self.network, self.recipe.optimizer
         if isinstance(optimizer, LBFGS):
             if engine == "compiled":
-                raise InputError("L-BFGS is run by SciPy, which asks for gradients: it cannot be compiled.")
+                raise InputError("L-BFGS cannot be compiled, because SciPy runs it.")
             self.program = network.step_program(weighted=self.w is not None)
             self.history.engine = "reference (SciPy makes the steps)"
         else:
@@ -129,13 +129,13 @@ class Training:
         self.state = State(network.start_values(self.program))
 
     def make_blocks(self, steps: Steps) -> EpochBlocks:
-        """Return what runs several epochs at once, where no callback and no schedule needs each of them."""
+        """Return the runner of epoch blocks; it runs single epochs if a callback or schedule needs every epoch."""
         look_back = sum(callback.looks_back for callback in self.callbacks)
         needs_each = look_back > 1 or any(map(sees_every_epoch, self.callbacks))
         needs_each = needs_each or self.learning_rate.monitor is not None
         return EpochBlocks(
             self.network, steps, self.batches, self.evaluation, self.learning_rate,
-            background=Aside(), is_allowed=not needs_each, looks_back=look_back > 0,
+            background=BackgroundThread(), is_allowed=not needs_each, looks_back=look_back > 0,
         )  # fmt: skip
 
     # -- what callbacks see ------------------------------------------------------------------
@@ -156,7 +156,7 @@ class Training:
 
     @property
     def y(self) -> Array:
-        """The targets of the training set, as the program takes them."""
+        """The encoded targets of the training set."""
         return self.data.rows.y
 
     @property
@@ -186,7 +186,7 @@ class Training:
 
     @property
     def step(self) -> int:
-        """How many steps have been made."""
+        """The number of steps made so far."""
         return self.state.step
 
     @property
@@ -200,7 +200,7 @@ class Training:
         return range(self.epoch - self.block.epochs + 1, self.epoch + 1)
 
     def parameters_at(self, epoch: int, *, at_its_end: bool = True) -> dict[str, Array]:
-        """Return a copy of the parameters and statistics at the end, or the beginning, of one of the epochs ``ran``."""
+        """Return a copy of the parameters and statistics at the end, or the start, of an epoch of ``ran``."""
         values = self.block.values_at(epoch - self.ran.start - (not at_its_end))
         return {name: values[name].copy() for name in (*self.network.parameters, *self.network.statistics)}
 
@@ -209,11 +209,11 @@ class Training:
         return self.learning_rate.at(t)
 
     def set_rate(self, lr: float) -> None:
-        """Set the learning rate from the next step on, whatever the schedule says."""
+        """Set the learning rate from the next step on; it replaces the schedule."""
         self.learning_rate.set(lr)
 
     def stop(self, reason: str, after: int | None = None) -> None:
-        """End training after this epoch, or after one of those ``ran``."""
+        """Stop training after this epoch, or after an earlier epoch of ``ran``."""
         self.stopped = reason
         if after is not None:
             self.go_back(after)
@@ -222,21 +222,21 @@ class Training:
         """Return the error for a monitor that the history has no column for."""
         return not_recorded(owner, monitor, self.history, self.validation_name, self.metrics_name)
 
-    def tell(self, moment: str) -> None:
-        """Call a method of every callback."""
+    def notify(self, method: str) -> None:
+        """Call the method with this name of every callback."""
         for callback in self.callbacks:
-            getattr(callback, moment)(self)
+            getattr(callback, method)(self)
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """A short text that changes with the data and the batches, for checkpoints."""
+        """A text with a checksum of the data and the batch settings, for checkpoints."""
         size = self.recipe.batch_size or len(self.X)
         return f"{len(self.X)} rows in batches of {size}, shuffle={self.batches.shuffle}, {self.data.fingerprint()}"
 
-    # -- what the loop does to it ------------------------------------------------------------
+    # -- called by the loop ------------------------------------------------------------------
 
     def accept(self, block: Block) -> None:
-        """Make the result of some epochs that of the training, and record it."""
+        """Take over the state after a block of epochs, and add its columns to the history."""
         self.epoch, self.block, self.state = self.epoch + block.epochs - 1, block, block.after
         self.network.keep(self.values)
         self.history.add_many(**block.columns)
@@ -247,7 +247,7 @@ class Training:
             self.learning_rate.follow(self.history[monitor][-1])
 
     def go_back(self, epoch: int) -> None:
-        """Forget the epochs after one of those ``ran``; the optimizer's state is not needed any more."""
+        """Undo the epochs after an epoch of ``ran``; the optimizer's state is not restored, because training ends."""
         beyond, block = self.epoch - epoch, self.block
         if beyond == 0:
             return
@@ -264,32 +264,32 @@ class Training:
         self.history.forget(beyond)
 
     def objective_now(self) -> float:
-        """Return the objective on the training set, which must be finite.
+        """Return the objective on the training set, and check that it is finite.
 
         Raises
         ------
         DivergenceError
-            If it is not.
+            If it is not finite.
         """
-        J = float(self.evaluation.look(self.rows, epoch_of_one(self.network, self.values))[0][0])
+        J = float(self.evaluation.measure(self.rows, epoch_of_one(self.network, self.values))[0][0])
         if not np.isfinite(J):
             self.fail_between_steps(J, self.block.before.values)
         return J
 
     def check_end(self) -> None:
-        """Make sure that the last step led to numbers that can be used; large ones must still give an objective."""
+        """Check that the parameters after the last step are usable; if some are large, J must still be finite."""
         bound = math.sqrt(float(np.finfo(self.X.dtype).max))
         if not all(np.abs(value).max(initial=0) < bound for value in self.values.values()):
             self.objective_now()
 
     def fail_between_steps(self, J: float, last: dict[str, Array]) -> NoReturn:
-        """Say why the objective is not finite; ``last`` are the last finite parameters."""
+        """Find out why the objective is not finite and raise the error; ``last`` are the last finite parameters."""
         has_rate = self.learning_rate.schedule is not None
         rate = (self.lr if self.step else self.rate(0)) if has_rate else None
         self.fail(divergence.between_steps(self.network, self.values, self.rows, J, self.step, rate, last))
 
     def fail(self, found: Divergence) -> NoReturn:
-        """Put the last finite parameters back and raise the error."""
+        """Restore the last finite parameters and raise the error."""
         self.network.keep(found.values)
         self.history.stopped = f"diverged {found.moment}: {found.name} was the first that was not finite"
         raise DivergenceError(
