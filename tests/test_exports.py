@@ -629,6 +629,16 @@ def test_weights_as_bytes(tmp_path: Path) -> None:
 
 
 @needs_c
+@pytest.mark.parametrize("layers", [[Dense(3, "tanh"), Dense(1)], [Dense(1, "tanh"), Dense(1)], [Dense(1)]])
+def test_weights_as_bytes_of_a_single_output(layers: list[Dense], tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    network = Network(layers, loss="SquaredError", seed=0)
+    network.fit(X, X[:, 0], optimizer=SGD(0.1), epochs=20)
+    small = Shared(network, tmp_path, "small", int8=True)
+    assert np.abs(small.outputs(X)[:, 0] - network.predict(X)).max() < 0.1
+
+
+@needs_c
 def test_the_self_test_counts_rows_that_come_out_otherwise(tmp_path: Path) -> None:
     network = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
     source = files.save(network, tmp_path / "n.c").paths[0]

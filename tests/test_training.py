@@ -598,7 +598,8 @@ def test_single_precision_stays_single(batch_size: int | None) -> None:
 @pytest.mark.parametrize("refused", [
     {"validation": 2.0}, {"validation": (X[:, :1], Y)}, {"class_weight": {7: 1.0}}, {"sample_weight": [1.0]},
     {"metrics": ["speed"]}, {"batch_size": 0}, {"engine": "slow"}, {"optimizer": "adam"}, {"epochs": 1.5},
-    {"validation": 0.0001}, {"optimizer": LBFGS(), "engine": "compiled"}, {"callbacks": [print]},
+    {"validation": 0.0001}, {"optimizer": LBFGS(), "engine": "compiled"}, {"optimizer": LBFGS()},
+    {"sample_weight": np.zeros(len(X))}, {"callbacks": [print]},
 ])  # fmt: skip
 def test_a_refused_fit_leaves_the_network_as_it_was(refused: dict[str, Any]) -> None:
     def network() -> Network:
@@ -622,6 +623,23 @@ def test_a_refused_fit_keeps_what_was_learned_before() -> None:
         network.fit(X, Y, optimizer=SGD(0.1), epochs=3, validation=0.00001)
     assert network.theta.tobytes() == before
     assert network.history is history
+
+
+def test_a_training_set_without_weight_is_refused() -> None:
+    network = Network([Dense(2)], loss=CrossEntropy(), seed=0)
+    only_the_first = np.eye(1, len(X))[0]
+    with pytest.raises(InputError, match="weight 0"):  # the other label counts nothing, either
+        network.fit(X, Y, optimizer=SGD(0.1), epochs=1, sample_weight=only_the_first, class_weight={int(Y[0]): 0.0})
+
+
+def test_a_validation_set_with_named_columns_is_encoded() -> None:
+    from workings.tables.columns import Columns, NumberColumn
+
+    network = Network([Dense(1)], loss="SquaredError", seed=0, n_in=1)
+    network.preprocessing = Columns((NumberColumn("a", 10.0, 2.0),), "y", (5.0, 3.0)).stored((), "for a test")
+    table, y = {"a": [8.0, 10.0, 12.0, 14.0]}, [2.0, 5.0, 8.0, 11.0]
+    history = network.fit(table, y, optimizer=SGD(0.1), epochs=3, batch_size=None, validation=(table, y))
+    np.testing.assert_allclose(history["val_loss"][:-1], history["loss"][1:], rtol=1e-12)
 
 
 # -- callbacks ------------------------------------------------------------------------------

@@ -384,11 +384,11 @@ class Columns:
             undone = original(x, mean, std)
             error = 4 * eps * (np.abs(x * std) + np.abs(mean))
             own, theirs = is_round(x, 2 * eps * np.abs(x)), is_round(undone, error)
-            is_likelier_raw = np.median(log_likelihood_ratio(x, mean, std).sum(axis=1)) > RAW_LOG_RATIO
+            is_probably_raw = np.median(log_likelihood_ratio(x, mean, std).sum(axis=1)) > RAW_LOG_RATIO
         # Fill values and constant columns may have few digits after standardization by coincidence.
         own &= ~(np.abs(undone - fill) <= error) & ~((x == 0) & (std == 1))
         raw, scaled = np.count_nonzero(own & ~theirs), np.count_nonzero(theirs & ~own)
-        return bool(raw > scaled if raw + scaled >= MIN_DECIDED_SHARE * x.size else is_likelier_raw)
+        return bool(raw > scaled if raw + scaled >= MIN_DECIDED_SHARE * x.size else is_probably_raw)
 
     def stored(self, classes: Sequence[Any], reason: str) -> dict[str, Any]:
         """Return the dict for ``network.preprocessing``, which ``columns_in`` and ``Preprocessing.from_dict`` read."""

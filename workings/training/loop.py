@@ -17,7 +17,7 @@ from workings.training import divergence
 from workings.training.batches import State
 from workings.training.epoch_blocks import Block
 from workings.training.history import History
-from workings.training.lbfgs import check_smooth, flat_objective, minimize, scipy_optimize
+from workings.training.lbfgs import flat_objective, minimize
 from workings.training.steps import epoch_of_one, is_finite
 from workings.training.training import Training
 
@@ -107,9 +107,7 @@ def recorded(training: Training, state: State, objective: float) -> dict[str, li
 
 def run_lbfgs(training: Training, settings: LBFGS) -> None:
     """Let SciPy choose the steps; each of its iterations is an epoch."""
-    scipy_optimize()  # a clear error before anything else, if it is not installed
     network = training.network
-    check_smooth(network, len(training.batches))
     objective = flat_objective(network, training.program, training.rows)
     start = network.theta.astype(np.float64)
     latest = objective(start)[0]

@@ -30,6 +30,7 @@ from workings.training.divergence import Divergence
 from workings.training.epoch_blocks import Block, EpochBlocks
 from workings.training.evaluation import Evaluation
 from workings.training.history import History, not_recorded
+from workings.training.lbfgs import check_smooth, scipy_optimize
 from workings.training.learning_rate import LearningRate
 from workings.training.recipe import Recipe
 from workings.training.rows import Rows
@@ -117,6 +118,8 @@ class Training:
         if isinstance(optimizer, LBFGS):
             if engine == "compiled":
                 raise InputError("L-BFGS cannot be compiled, because SciPy runs it.")
+            scipy_optimize()  # a clear error if SciPy is not installed
+            check_smooth(network, len(self.batches))
             self.program = network.step_program(weighted=self.w is not None)
             self.history.engine = "reference (SciPy makes the steps)"
         else:
