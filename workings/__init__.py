@@ -1,5 +1,7 @@
 """Workings: neural networks that show their workings."""
 
+from typing import TYPE_CHECKING, Any
+
 from workings.activations import Activation
 from workings.checks.findings import Diagnosis, Finding
 from workings.checks.gradients import check_gradients
@@ -13,7 +15,6 @@ from workings.errors import (
     WorkingsError,
     WorkingsWarning,
 )
-from workings.files.checkpoints import Checkpoint
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Loss, Poisson, SquaredError
 from workings.network import Network
@@ -42,6 +43,9 @@ from workings.training.history import History
 from workings.training.progress import Progress
 from workings.training.recorders import Signals, Snapshots
 from workings.version import __version__
+
+if TYPE_CHECKING:
+    from workings.files.checkpoints import Checkpoint
 
 __all__ = [
     "L1",
@@ -98,3 +102,12 @@ __all__ = [
     "check_gradients",
     "check_my_gradients",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import ``Checkpoint`` when it is used: the readers and writers of files take time to import."""
+    if name == "Checkpoint":
+        from workings.files.checkpoints import Checkpoint
+
+        return Checkpoint
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

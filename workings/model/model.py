@@ -47,7 +47,6 @@ from workings.support.arrays import (
     working_dtype,
 )
 from workings.support.sparse import SparseRows, dense
-from workings.tables.columns import column_names, columns_in, original, standard
 
 ROWS_EXAMINED = 100  # number of rows examined to see whether they are standardized
 
@@ -327,7 +326,11 @@ class Model:
 
     def opened(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         """Encode a table with named columns, and its targets; return anything else unchanged."""
-        if self.preprocessing is None or not column_names(X):
+        if self.preprocessing is None:
+            return X, y
+        from workings.tables.columns import column_names, columns_in, standard  # not needed for networks on arrays
+
+        if not column_names(X):
             return X, y
         columns = columns_in(self.preprocessing)
         if columns is None or column_names(X) == columns.names != tuple(column.name for column in columns.columns):
@@ -394,6 +397,8 @@ class Model:
         predicted = self.targets.decode(self.outputs(X, engine=engine))
         if self.preprocessing is None or self.opened(X)[0] is X:
             return predicted
+        from workings.tables.columns import columns_in, original
+
         scale = None if (columns := columns_in(self.preprocessing)) is None else columns.scale
         return predicted if scale is None else np.asarray(original(predicted.astype(np.float64), *scale))
 
@@ -534,6 +539,8 @@ class Model:
 
 def is_raw(preprocessing: Mapping[str, Any], X: Features) -> bool:
     """Whether the first rows look like raw values of a table that are not standardized."""
+    from workings.tables.columns import columns_in
+
     try:
         columns = columns_in(preprocessing)
     except InputError:  # preprocessing of an unknown format
