@@ -452,7 +452,7 @@ def test_numbers_that_end_before_the_first_update_are_not_blamed_on_the_rate(set
         assert words in told
     assert "nan" not in told
     assert "ClipByNorm" not in told
-    assert "optimizer" in settings or "asked for, 0.125:" in told
+    assert "optimizer" in settings or "with the learning rate 0.125:" in told
     assert caught.value.name == "z2"
     assert caught.value.history is not None
     assert "z2" in caught.value.history.stopped  # type: ignore[attr-defined]
