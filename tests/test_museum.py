@@ -94,7 +94,7 @@ def test_what_cannot_be_edited_is_refused():
 
 
 def test_an_edited_network_is_not_saved(tmp_path):
-    with pytest.raises(InputError, match="a file holds no statements"):
+    with pytest.raises(InputError, match="a file does not store statements"):
         tanh_network().replacing("dz1", "da1").save(tmp_path / "wrong.safetensors")
     assert not list(tmp_path.iterdir())
 

@@ -599,7 +599,8 @@ def test_single_precision_stays_single(batch_size: int | None) -> None:
     {"validation": 2.0}, {"validation": (X[:, :1], Y)}, {"class_weight": {7: 1.0}}, {"sample_weight": [1.0]},
     {"metrics": ["speed"]}, {"batch_size": 0}, {"engine": "slow"}, {"optimizer": "adam"}, {"epochs": 1.5},
     {"validation": 0.0001}, {"optimizer": LBFGS(), "engine": "compiled"}, {"optimizer": LBFGS()},
-    {"sample_weight": np.zeros(len(X))}, {"callbacks": [print]},
+    {"sample_weight": np.zeros(len(X))}, {"callbacks": [EarlyStopping()]}, {"callbacks": [EarlyStopping("foo")]},
+    {"optimizer": SGD(OnPlateau(0.1, monitor="val_loss"))}, {"metrics": {"m": 3}}, {"callbacks": [print]},
 ])  # fmt: skip
 def test_a_refused_fit_leaves_the_network_as_it_was(refused: dict[str, Any]) -> None:
     def network() -> Network:

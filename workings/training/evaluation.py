@@ -174,6 +174,12 @@ class Evaluation:
         _, truth = self.true_values[id(rows)]
         return {name: self.metric_of(metric, truth, found) for name, metric in metrics.items()}
 
+    @property
+    def column_names(self) -> list[str]:
+        """The columns of the history that an epoch fills, besides the learning rate."""
+        of_validation = [] if self.validation is None else ["loss", *self.validation_metrics()]
+        return ["loss", *self.metrics, *(f"val_{name}" for name in of_validation)]
+
     def validation_metrics(self) -> dict[str, Metric]:
         """Return the metrics for the validation set: accuracy or R², and those of the user."""
         usual = "r2" if self.targets.choice is None else "accuracy"

@@ -120,6 +120,9 @@ def chosen_metrics(metrics: Sequence[str] | Mapping[str, Metric]) -> dict[str, C
         for name in ("loss", "lr"):
             if name in metrics:
                 raise InputError(f"A metric cannot be called {name!r}: the history has a column of this name.")
+        for name, metric in metrics.items():
+            if not callable(metric):
+                raise InputError(f"The metric {name!r} must be a function, not {describe(metric)}.")
         return dict(metrics)
     names = [metrics] if isinstance(metrics, str) else list(metrics)
     for name in names:

@@ -27,6 +27,7 @@ from workings.training.batches import Batches, State, cut
 from workings.training.callbacks import sees_every_epoch
 from workings.training.data import TrainingData
 from workings.training.divergence import Divergence
+from workings.training.early_stopping import EarlyStopping
 from workings.training.epoch_blocks import Block, EpochBlocks
 from workings.training.evaluation import Evaluation
 from workings.training.history import History, not_recorded
@@ -85,6 +86,7 @@ class Training:
         self.history = History()
         self.epoch, self.stopped = 0, ""
         self.result: Any = None  # SciPy's result of L-BFGS
+        self.check_monitors()
         self.set_steps(engine)
         self.history.settings = recipe.summary()
         if network.is_fresh:
@@ -130,6 +132,19 @@ class Training:
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)
         self.state = State(network.start_values(self.program))
+
+    def check_monitors(self) -> None:
+        """Refuse monitors that no column of the history is going to have; a user's callback may add columns."""
+        monitors = [("OnPlateau", self.learning_rate.monitor)]
+        for callback in self.callbacks:
+            if not type(callback).__module__.startswith("workings."):
+                return
+            if isinstance(callback, EarlyStopping):
+                monitors.append(("EarlyStopping", callback.monitor if isinstance(callback.monitor, str) else None))
+        columns = [*self.evaluation.column_names, *(["lr"] if self.learning_rate.schedule is not None else [])]
+        for owner, monitor in monitors:
+            if monitor is not None and monitor not in columns:
+                raise not_recorded(owner, monitor, columns, self.validation_name, self.metrics_name)
 
     def make_blocks(self, steps: Steps) -> EpochBlocks:
         """Return the runner of epoch blocks; it runs single epochs if a callback or schedule needs every epoch."""
