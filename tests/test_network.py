@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import inspect
 import pickle
 from typing import Any
 
@@ -27,6 +29,7 @@ from workings import (
     SquaredError,
 )
 from workings.datasets import moons
+from workings.training.recipe import Recipe
 
 X, Y = moons(n=50, seed=1)
 
@@ -306,3 +309,31 @@ def test_writing_to_a_parameter_writes_into_theta():
         network.parameters["W1"] = np.arange(4.0)
     with pytest.raises(KeyError, match="Did you mean 'W1'"):
         network.parameters["w1"]
+
+
+# -- the methods that other modules implement -------------------------------------------------
+
+
+@pytest.mark.parametrize(("method", "module", "function"), [
+    ("check_gradients", "checks.gradients", "check_gradients"), ("diagnose", "checks.doctor", "diagnose"),
+    ("explain", "readings.explain", "explain"), ("equations", "readings.equations", "equations"),
+    ("script", "readings.script", "script"), ("translate", "readings.translate.systems", "translate"),
+    ("save", "files.safetensors", "save"), ("load", "files.safetensors", "load"), ("from_json", "files.json", "load"),
+    ("from_onnx", "files.onnx_reading", "load"), ("from_sklearn", "files.sklearn", "from_sklearn"),
+    ("from_torch", "files.torch", "from_torch"), ("from_keras", "files.keras", "from_keras"),
+])  # fmt: skip
+def test_a_method_has_the_signature_of_its_function(method: str, module: str, function: str) -> None:
+    def told(parameters: Any) -> list[tuple[str, Any, Any]]:
+        return [(parameter.name, parameter.kind, parameter.default) for parameter in parameters]
+
+    known = inspect.signature(getattr(importlib.import_module(f"workings.{module}"), function)).parameters.values()
+    own = list(inspect.signature(getattr(Network, method)).parameters.values())
+    is_static = inspect.ismethod(getattr(Network, method))  # a class method, whose function takes no network
+    assert told(own if is_static else own[1:]) == told(list(known) if is_static else list(known)[1:])
+
+
+def test_fit_names_every_setting_of_a_recipe() -> None:
+    of_fit = inspect.signature(Network.fit).parameters
+    of_recipe = inspect.signature(Recipe).parameters
+    assert [name for name in of_fit if name in of_recipe] == list(of_recipe)
+    assert {name: of_fit[name].default for name in of_recipe} == {name: p.default for name, p in of_recipe.items()}
