@@ -626,6 +626,20 @@ def test_a_refused_fit_keeps_what_was_learned_before() -> None:
     assert network.history is history
 
 
+def test_parameters_of_other_epochs_are_refused() -> None:
+    asked: list[int] = []
+
+    def ask(training: Any) -> None:
+        assert training.parameters_at(training.epoch)["W1"].shape == (2, 2)
+        for epoch in (training.epoch - 2, training.epoch + 1):
+            with pytest.raises(InputError, match=f"not those of epoch {epoch}"):
+                training.parameters_at(epoch)
+            asked.append(epoch)
+
+    Network([Dense(2)], loss=CrossEntropy(), seed=0).fit(X, Y, optimizer=SGD(0.1), epochs=3, callbacks=[Call(ask)])
+    assert asked == [-2, 1, -1, 2, 0, 3]
+
+
 def test_a_training_set_without_weight_is_refused() -> None:
     network = Network([Dense(2)], loss=CrossEntropy(), seed=0)
     only_the_first = np.eye(1, len(X))[0]

@@ -219,7 +219,11 @@ class Training:
 
     def parameters_at(self, epoch: int, *, at_its_end: bool = True) -> dict[str, Array]:
         """Return a copy of the parameters and statistics at the end, or the start, of an epoch of ``ran``."""
-        values = self.block.values_at(epoch - self.ran.start - (not at_its_end))
+        index = epoch - self.ran.start - (not at_its_end)
+        if not -1 <= index < self.block.epochs:
+            known = f"epoch {self.epoch}" if len(self.ran) == 1 else f"epochs {self.ran.start} to {self.epoch}"
+            raise InputError(f"The parameters of {known} are known, not those of epoch {epoch}.")
+        values = self.block.values_at(index)
         return {name: values[name].copy() for name in (*self.network.parameters, *self.network.statistics)}
 
     def rate(self, t: int) -> float:
