@@ -626,6 +626,14 @@ def test_a_refused_fit_keeps_what_was_learned_before() -> None:
     assert network.history is history
 
 
+def test_progress_counts_the_iterations_of_l_bfgs() -> None:
+    stream = io.StringIO()
+    history = plain().fit(
+        X, Y, optimizer=LBFGS(), epochs=5, batch_size=None, callbacks=[Progress(every=0, stream=stream)]
+    )
+    assert stream.getvalue().split("\r")[-1].startswith(f"epoch {history.epochs}/5 ")
+
+
 def test_parameters_of_other_epochs_are_refused() -> None:
     asked: list[int] = []
 

@@ -39,8 +39,9 @@ class Progress(Callback):
 
     def write_line(self, training: RunningTraining, end: str) -> None:
         """Write the line over the previous one."""
-        rate = (training.epoch + 1 - self.first) / max(time.monotonic() - self.began, 1e-9)
+        done = training.history.epochs
+        rate = (done - self.first) / max(time.monotonic() - self.began, 1e-9)
         numbers = "  ".join(f"{name} {values[-1]:.4g}" for name, values in training.history.items() if name != "lr")
-        line = f"\repoch {training.epoch + 1}/{training.epochs}  {numbers}  {rate:,.0f} epochs/s"
+        line = f"\repoch {done}/{training.epochs}  {numbers}  {rate:,.0f} epochs/s"
         (self.stream or sys.stderr).write(f"{line:<79}{end}")
         (self.stream or sys.stderr).flush()
