@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from workings import (
     BinaryCrossEntropy,
     Callback,
     Chain,
+    Checkpoint,
     ClipByNorm,
     CrossEntropy,
     Dense,
@@ -646,6 +648,38 @@ def test_parameters_of_other_epochs_are_refused() -> None:
 
     Network([Dense(2)], loss=CrossEntropy(), seed=0).fit(X, Y, optimizer=SGD(0.1), epochs=3, callbacks=[Call(ask)])
     assert asked == [-2, 1, -1, 2, 0, 3]
+
+
+def no_number(t: int) -> Any:
+    return np.nan if t == 3 else 0.1
+
+
+def failing(y_true: Any, y_pred: Any) -> float:
+    raise ValueError("not today")
+
+
+@pytest.mark.parametrize("is_trained", [False, True])
+@pytest.mark.parametrize("wrong", [
+    {"optimizer": SGD(no_number)}, {"metrics": {"m": failing}}, {"callbacks": ["another run's checkpoint"]},
+    {"optimizer": SGD(lambda t: "a")},
+])  # fmt: skip
+def test_an_error_in_the_first_epoch_leaves_the_network_as_it_was(wrong: Any, is_trained: bool, tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    plain().fit(X, Y, optimizer=Adam(), epochs=1, callbacks=[Checkpoint(path)])
+    if "callbacks" in wrong:
+        wrong = {"callbacks": [Checkpoint(path, resume=True)]}
+    tried, other = plain(), plain()
+    if is_trained:
+        for each in (tried, other):
+            each.fit(X, Y, optimizer=SGD(0.1), epochs=2, batch_size=10)
+    history = tried.history
+    with pytest.raises((ValueError, TypeError, OSError)):
+        tried.fit(X, Y, **{"optimizer": SGD(0.1), "epochs": 3, "batch_size": 10, "engine": "reference", **wrong})
+    assert (tried.n_in, tried.history) == (other.n_in, history)
+    assert tried.theta.tobytes() == other.theta.tobytes()
+    for each in (tried, other):
+        each.fit(X, Y, optimizer=SGD(0.1), epochs=3, batch_size=10, validation=0.2)
+    assert tried.theta.tobytes() == other.theta.tobytes()
 
 
 def test_a_training_set_without_weight_is_refused() -> None:

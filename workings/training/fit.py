@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from numpy.typing import ArrayLike
 
+from workings.errors import DivergenceError
 from workings.model.model import Model
 from workings.support.arrays import put_state, state_of
 from workings.training.data import prepare
@@ -45,19 +45,26 @@ def train(
     >>> train(model, [[0.0], [1.0]], [1.0, 3.0], Recipe(SGD(0.1), epochs=3)).epochs
     3
     """
-    with unchanged_on_error(model):
-        training = Training(model, prepare(model, X, y, recipe), recipe, engine=engine, first_look=first_look)
-    return run(training)
-
-
-@contextmanager
-def unchanged_on_error(model: Model) -> Iterator[None]:
-    """Restore a model and its random generator if the block raises an error."""
-    before, generator = {**model.__dict__, "runners": dict(model.runners)}, state_of(model.rng)
+    undo, training = undoing(model), None
     try:
-        yield
-    except BaseException:
-        model.__dict__.clear()
-        model.__dict__.update(before)
-        put_state(model.rng, generator)
+        training = Training(model, prepare(model, X, y, recipe), recipe, engine=engine, first_look=first_look)
+        return run(training)
+    except BaseException as error:
+        has_begun = training is not None and (training.step or training.history.epochs)
+        if not has_begun and not isinstance(error, DivergenceError):  # which keeps the last finite parameters
+            undo()
         raise
+
+
+def undoing(model: Model) -> Callable[[], None]:
+    """Return a function that restores the model and its random generator as they are now."""
+    attributes = {**model.__dict__, "runners": dict(model.runners), "statistics": dict(model.statistics)}
+    theta, generator = model.theta.copy(), state_of(model.rng)
+
+    def undo() -> None:
+        model.__dict__.clear()
+        model.__dict__.update(attributes)
+        model.theta[...] = theta
+        put_state(model.rng, generator)
+
+    return undo

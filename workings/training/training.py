@@ -41,21 +41,16 @@ FirstLook = Callable[["Training"], Any]  # examines a training before its first 
 
 
 class Training:
-    """A running training; callbacks receive it.
+    """A running training; :class:`~workings.training.callbacks.RunningTraining` is what callbacks see of it.
 
     Attributes
     ----------
-    network : Model
     recipe : Recipe
-    history : History
-    epoch, epochs : int
-        The current epoch, from 0, and the maximum number of epochs.
-    ran : range
-        The epochs since callbacks were last called; more than one if no callback needs every epoch.
-    step : int
-        The number of steps made so far.
-    stopped : str
-        The reason to stop after this epoch; empty while training continues.
+        The settings.
+    block : Block
+        The epochs that were run last.
+    state : State
+        What the steps have led to.
     """
 
     worth_compiling: ClassVar[float] = WORTH_COMPILING  # seconds that compiling must save if engine="auto"
