@@ -539,9 +539,11 @@ def indexed(lines: list[str], given: dict[str, int]) -> list[str]:
 
 
 def category_lines(column: CategoryColumn, index: int, place: int) -> list[str]:
-    """Return the lines that one-hot encode one categorical column; a category that is missing or unknown gives NaN."""
+    """Return the lines that one-hot encode one categorical column; NaN for a category that the column refuses."""
     given, width = f"categories[{index}]", column.width
     code = given if column.fill is None else f"({given} == -1 ? {column.categories.index(column.fill)} : {given})"
+    if column.unknown == "zeros":
+        return [f"for (int j = 0; j < {width}; j++) {{", f"{INDENT}X[{place} + j] = {code} == j;", "}"]
     return [
         f"for (int j = 0; j < {width}; j++) {{",
         f"{INDENT}const int code = {code};",

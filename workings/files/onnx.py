@@ -141,7 +141,7 @@ class OnnxExport:
         return self.graph.node("Gather", [tensor, self.graph.whole(index)], axis=1)
 
     def one_hot(self, column: CategoryColumn, words: Tensor) -> Tensor:
-        """One-hot encode a categorical column; empty text is a missing value, and NaN the code of unknown text."""
+        """One-hot encode a categorical column; empty text is a missing value, and refused text becomes NaN."""
         keys, codes = list(column.categories), list(range(column.width))
         if column.fill is not None and "" not in keys:
             keys, codes = [*keys, ""], [*codes, column.categories.index(column.fill)]
@@ -149,9 +149,11 @@ class OnnxExport:
             "LabelEncoder", [words], domain="ai.onnx.ml", keys_strings=keys, values_int64s=codes, default_int64=-1
         )
         is_it = self.graph.node("Equal", [code, self.graph.whole(*range(column.width))])
+        indicators = self.graph.cast(is_it, np.float64)
+        if column.unknown == "zeros":
+            return indicators
         is_known = self.graph.node("GreaterOrEqual", [code, self.graph.whole(0)])
-        unknown = self.graph.array("unknown", np.array(np.nan))
-        return self.graph.node("Where", [is_known, self.graph.cast(is_it, np.float64), unknown])
+        return self.graph.node("Where", [is_known, indicators, self.graph.array("unknown", np.array(np.nan))])
 
     def prediction(self, X: Tensor) -> Tensor:
         """Add the nodes of the network's statements."""

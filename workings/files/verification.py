@@ -147,7 +147,8 @@ def special_rows(network: Model) -> GeneratedRows:
     width = rows.numbers.shape[1]
     cells = [(place, value) for place in range(min(width, SPECIAL_COLUMNS)) for value in SPECIAL]
     words = () if columns is None else columns.words[:SPECIAL_COLUMNS]
-    wrong = [(place, code) for place, word in enumerate(words) for code in (GAP, word.width)]
+    wrong = [(place, word.width) for place, word in enumerate(words)]
+    wrong += [(place, GAP) for place, word in enumerate(words) if "" not in word.categories]  # empty text is a gap
     chosen = np.arange(len(cells) + len(wrong)) % len(rows)
     numbers, codes, X = rows.numbers[chosen], rows.codes[chosen], rows.X[chosen]
     for row, (place, value) in enumerate(cells):
@@ -166,7 +167,8 @@ def encoded(columns: Columns, numbers: Array, codes: Array) -> Array:
     places = [start for start, column in zip(starts, columns.columns, strict=False) if column in columns.words]
     for column, start, code in zip(columns.words, places, codes.T, strict=True):
         is_known = (code >= 0) & (code < column.width) | ((code == GAP) & (column.fill is not None))
-        X[~is_known, start : start + column.width] = np.nan
+        is_refused = ~is_known & (column.unknown == "error")
+        X[is_refused, start : start + column.width] = np.nan
     return X
 
 
