@@ -11,14 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workings import SGD, Activation, CrossEntropy, Dense, FileError, Network, files
+from workings import SGD, Activation, CrossEntropy, Dense, FileError, InputError, Network, ProgramError, files
 from workings.activations import ACTIVATIONS
 from workings.engines.reference import Runner
 from workings.files.c import FLAGS, CProgram, compiler_here
 from workings.files.onnx import OnnxExport
-from workings.files.verification import check_special, special_rows
+from workings.files.verification import (
+    allowed_difference,
+    check_special,
+    generated_rows,
+    largest_difference,
+    special_rows,
+)
 from workings.losses import LOSSES
-from workings.readings.script import script
+from workings.readings.script import save_script, script
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn
 
 needs_c = pytest.mark.skipif(compiler_here() is None, reason="there is no C compiler")
@@ -369,3 +375,163 @@ def test_a_training_script_holds_labels_of_every_kind(tmp_path: Path, name: str)
     network.fit(X, y, **how)
     (tmp_path / "n.py").write_text(text, encoding="utf-8")
     assert runpy.run_path(str(tmp_path / "n.py"))["predict"](X).tolist() == network.predict(X).tolist()
+
+
+# -- names ----------------------------------------------------------------------------------
+
+
+def sign(z: Any) -> Any:
+    """is not the sign"""
+    return 0.1 * z
+
+
+def label(double: Any) -> Any:
+    """has names that C has otherwise"""
+    bool, double_, nullptr = double / 2, double / 3, np.sign(double)
+    return sign(bool) + double_ + nullptr
+
+
+def outputs(z: Any) -> Any:
+    """has the name of the file's own function"""
+    return label(z) + np.maximum(z, 1)
+
+
+def maximum(z: Any) -> Any:
+    """is not NumPy's maximum"""
+    return 0.1 * outputs(z) + np.maximum(z, 2) + np.tanh(z)
+
+
+def fabs(z: Any) -> Any:
+    """has the name of a function of C"""
+    return maximum(z) + np.abs(z)
+
+
+@needs_c
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["net", "int_", "class"])
+def test_names_of_a_users_functions_do_not_meet_those_of_c(tmp_path: Path, name: str, dtype: str) -> None:
+    functions = [sign, label, outputs, maximum, fabs]
+    layers = [Dense(2, Activation(function.__name__, function, flat)) for function in functions]
+    network = Network([*layers, Dense(2)], loss="SquaredError", seed=0, dtype=dtype).build(2)
+    X = np.random.default_rng(0).normal(size=(20, 2)).astype(dtype)
+    library = Library(tmp_path, {name: network})
+    assert np.allclose(library.outputs(name, X), reference(network, X), rtol=1e-4 if dtype == "float32" else 1e-10)
+    assert files.save(network, tmp_path / "own.onnx").agreement.ok  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["int", "double", "bool", "main", "while", "nullptr", "x", "9a", "a-b", ""])
+def test_keywords_are_no_names_in_c(tmp_path: Path, name: str) -> None:
+    network = Network([Dense(1)], loss="SquaredError", seed=0, n_in=2)
+    with pytest.raises(InputError, match="not a valid C name"):
+        files.save(network, tmp_path / "n.c", name=name)
+    assert CProgram(network, "net_for", "for", False).header().count("void net_for_outputs(") == 1
+
+
+@pytest.mark.parametrize("name", ["math.c", "stdio.c", "String.c", 'a"b.c', "a\\b.c", "a\nb.c"])
+def test_c_files_that_would_hide_a_header_are_refused(tmp_path: Path, name: str) -> None:
+    network = Network([Dense(1)], loss="SquaredError", seed=0, n_in=2)
+    with pytest.raises(InputError, match="not a usable name for a C file"):
+        files.save(network, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@needs_c
+@pytest.mark.parametrize("name", ["for.c", "int.c", "driver.c", "self-test.c"])
+def test_c_files_may_be_called_by_keywords(tmp_path: Path, name: str) -> None:
+    network = Network([Dense(1)], loss="SquaredError", seed=0, n_in=2)
+    assert files.save(network, tmp_path / name).agreement.ok  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["numbers", "types", "enum", "Random", "numpy", "math", "__future__"])
+def test_scripts_that_would_hide_a_module_are_refused(tmp_path: Path, name: str) -> None:
+    network = Network([Dense(1)], loss="SquaredError", seed=0, n_in=2)
+    for write in (files.save, lambda network, path: save_script(network, path, optimizer=SGD(0.1))):
+        with pytest.raises(InputError, match=rf"'{name}\.py' has the name of a module"):
+            write(network, tmp_path / f"{name}.py")
+    assert not list(tmp_path.iterdir())
+    assert files.save(network, tmp_path / "my_numbers.py").agreement.ok  # type: ignore[union-attr]
+
+
+def test_a_script_takes_the_number_of_columns_from_its_file(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    np.savez(tmp_path / "data.npz", X=X, y=X[:, 0])
+    how: dict[str, Any] = {"optimizer": SGD(0.1), "epochs": 3}
+    unbuilt, built = (Network([Dense(1)], loss="SquaredError", seed=0, n_in=n_in) for n_in in (None, 3))
+    text = script(unbuilt, data=str(tmp_path / "data.npz"), **how)
+    assert text == script(built, data=str(tmp_path / "data.npz"), **how)
+    assert unbuilt.n_in is None
+    with pytest.raises(InputError, match="number of columns of X is unknown"):
+        script(unbuilt, data="absent.npz", **how)
+    for name, content in (("text.npz", b"no archive"), ("empty.npz", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=r"is not an \.npz file with the arrays X and y"):
+            script(unbuilt, data=tmp_path / name, **how)
+    np.savez(tmp_path / "other.npz", A=X)
+    with pytest.raises(InputError, match=r"is not an \.npz file with the arrays X and y"):
+        script(unbuilt, data=tmp_path / "other.npz", **how)
+
+
+def test_what_onnxruntime_cannot_run_is_refused_in_our_own_words(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    network = Network([Dense(2, Activation("arctan", np.arctan, flat)), Dense(1)], loss="SquaredError", n_in=2)
+    with pytest.raises(ProgramError, match=r"onnxruntime cannot run n\.onnx"):
+        files.save(network, tmp_path / "n.onnx")
+
+
+# -- large networks -------------------------------------------------------------------------
+
+
+@needs_c
+def test_large_arrays_are_written_as_their_bytes(tmp_path: Path) -> None:
+    networks = {}
+    for dtype in DTYPES:
+        networks[f"net_{dtype}"] = Network([Dense(101, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0, dtype=dtype)
+        networks[f"net_{dtype}"].build(101)
+    library = Library(tmp_path, networks)
+    for name, network in networks.items():
+        X = np.random.default_rng(0).normal(size=(20, 101)).astype(network.dtype)
+        near = 1e-4 if network.dtype == np.float32 else 1e-12
+        assert np.allclose(library.outputs(name, X), reference(network, X), rtol=near)
+        text = (tmp_path / f"{name}.c").read_text()
+        assert "__ORDER_LITTLE_ENDIAN__" in text
+        assert max(map(len, text.splitlines())) < 4 * 2000 + 10
+    (tmp_path / "small").mkdir()
+    small = Library(tmp_path / "small", networks, int8=True)
+    assert np.allclose(small.outputs("net_float64", X), reference(networks["net_float64"], X), atol=0.1)
+
+
+def in_order(X: np.ndarray, W: np.ndarray) -> np.ndarray:
+    """A product whose sums are rounded after each term."""
+    total = np.zeros((len(X), W.shape[1]), dtype=X.dtype)
+    for x, w in zip(X.T, W, strict=True):
+        total = total + x[:, None] * w
+    return total
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("n_in", "width"), [(784, 1000), (64, 32), (2000, 50)])
+def test_the_tolerance_allows_every_order_of_the_sums(n_in: int, width: int, seed: int) -> None:
+    network = Network([Dense(width, "relu"), Dense(width, "relu"), Dense(10)], loss="SquaredError", seed=seed,
+                      dtype="float32").build(n_in)  # fmt: skip
+    rows, values = generated_rows(network), network.parameters
+    allowed = allowed_difference(network, rows.X)
+    X = rows.X[::10]
+    hidden = np.maximum(in_order(X, values["W1"]) + values["b1"], 0)
+    hidden = np.maximum(in_order(hidden, values["W2"]) + values["b2"], 0)
+    found = in_order(hidden, values["W3"]) + values["b3"]
+    difference = largest_difference(found, reference(network, X))
+    assert 0 < difference < allowed < 2e-3
+
+
+def test_the_tolerance_of_float64_stays_small() -> None:
+    network = Network([Dense(300, "relu"), Dense(10)], loss=CrossEntropy(), seed=0, n_in=300)
+    assert 1e-12 < allowed_difference(network, generated_rows(network).X) < 3e-12
+
+
+@needs_c
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_a_large_network_in_float32_is_exported(tmp_path: Path, seed: int) -> None:
+    layers = [Dense(1000, "relu"), Dense(1000, "relu"), Dense(10)]
+    network = Network(layers, loss=CrossEntropy(), seed=seed, dtype="float32").build(784)
+    assert files.save(network, tmp_path / "n.c").agreement.ok  # type: ignore[union-attr]

@@ -19,6 +19,7 @@ from workings.errors import NotCompilableError
 from workings.lowering.elementwise import Entrywise
 from workings.lowering.index_notation import (
     COMPARISONS,
+    ELEMENTWISE,
     OPERATORS,
     Apply,
     Axis,
@@ -363,9 +364,10 @@ class ScalarFunctionWriter:
         self.locals: dict[str, str] = {}
 
     def register_function(self, name: str, given: Any) -> str:
-        """Register a called function; its name is kept."""
-        self.functions[name] = given
-        return name
+        """Register a called function, and return its name; a user's function called ``sign`` is not NumPy's."""
+        called = f"{name}_" if given is not None and name in ELEMENTWISE else name
+        self.functions[called] = given
+        return called
 
     def definition(self, known: str) -> str:
         """Return the C definition of the function."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from workings.errors import NotCompilableError
 from workings.lowering.elementwise import Entrywise
+from workings.lowering.index_notation import ELEMENTWISE
 from workings.program.program import Program
 from workings.support.arrays import Array
 
@@ -265,8 +266,9 @@ class NodeWriter:
         functions: dict[str, Any] = {}
 
         def called(inner: str, meant: Any) -> str:
-            functions[inner] = NUMPY_FUNCTION if meant is None else meant
-            return inner
+            name = f"{inner}_" if meant is not None and inner in ELEMENTWISE else inner  # a user's is not NumPy's
+            functions[name] = NUMPY_FUNCTION if meant is None else meant
+            return name
 
         source = Entrywise(name, function, lambda value: repr(float(value)), called, "ONNX").source()
         tree = ast.parse(source).body[0]

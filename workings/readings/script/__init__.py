@@ -169,7 +169,7 @@ def check_script_name(path: Path) -> None:
     """Raise for the name of a module that Python or NumPy would import in place of its own."""
     if path.stem.lower() in {*sys.stdlib_module_names, "numpy"}:
         raise InputError(
-            f"{path.name!r} has the name of a module that Python or NumPy imports: Python would take the script for it. "
+            f"{path.name!r} has the name of a module that Python or NumPy imports: it would import the script instead. "
             f"Choose another name, such as 'my_{path.stem}.py'."
         )
 

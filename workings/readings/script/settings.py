@@ -73,7 +73,7 @@ class Settings:
             )
         if self.network.n_in is None:
             raise InputError(
-                "The number of columns of X is unknown: pass data=(X, y) or an .npz file that exists, or call fit first."
+                "The number of columns of X is unknown: pass data=(X, y) or an existing .npz file, or call fit first."
             )
         if self.weights == "seed" and self.training is not None and self.network.rng_made is None:
             raise InputError('The network has no seed, or was loaded from a file: use weights="inline".')
