@@ -377,6 +377,14 @@ def test_a_training_script_holds_labels_of_every_kind(tmp_path: Path, name: str)
     assert runpy.run_path(str(tmp_path / "n.py"))["predict"](X).tolist() == network.predict(X).tolist()
 
 
+@pytest.mark.parametrize(("end", "text"), [("c", "a\0b"), ("c", "\ud800"), ("json", "\ud800"), ("onnx", "\ud800")])
+def test_labels_that_a_format_cannot_hold_are_refused(tmp_path: Path, end: str, text: str) -> None:
+    network, _ = labelled(np.array([text, "b"]), "CrossEntropy")
+    with pytest.raises(InputError, match=r"cannot (take|hold) the text"):
+        files.save(network, tmp_path / f"n.{end}")
+    assert not list(tmp_path.iterdir())
+
+
 # -- names ----------------------------------------------------------------------------------
 
 
