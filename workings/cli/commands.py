@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress
 
 from workings import files
@@ -659,5 +660,6 @@ def export(
         if options and out.suffix.lower() != ".c":
             raise InputError(f"--{next(iter(options))} is only for C: use a file name that ends in .c.")
         network = table_models.load_model(model)
-        exported = files.save(network, out, **options)
+        with output.status(f"Writing {escape(str(out))}, running it and comparing its predictions …"):
+            exported = files.save(network, out, **options)
         output.print(str(exported), highlight=False, markup=False, soft_wrap=True)
