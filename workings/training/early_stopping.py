@@ -124,6 +124,10 @@ class EarlyStopping(Callback):
         if self.kept:
             training.network.keep(self.kept)
 
+    def settings(self) -> dict[str, Any]:
+        names = ("monitor", "patience", "min_delta", "higher_is_better")
+        return {name: getattr(self, name) for name in names}
+
     def state(self) -> dict[str, Any]:
         return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait, **self.kept}
 
