@@ -273,7 +273,7 @@ class Begun(Callback):
 
 
 KILLED_CASES = [name for name in CASES if name != "L-BFGS"]
-KILLED_EPOCHS = {"reference": 400, "compiled": 3000}
+KILLED_EPOCHS = {"reference": 120, "compiled": 1200}
 
 
 def train_to_the_end(name: str, path: str) -> None:
@@ -310,7 +310,7 @@ def kill_trial(number: int, folder: Path, expected: dict[str, str]) -> str:
         process = start(name, path)
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(chance.uniform(0, 0.6))
+        time.sleep(chance.uniform(0, 0.4))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         left = left or ("killed after a checkpoint" if path.exists() else "killed before a checkpoint")

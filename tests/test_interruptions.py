@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -215,21 +216,25 @@ def test_early_stopping_restores_the_best_epoch_after_ctrl_c() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
-def test_fifty_interruptions_at_random(part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fifty_interruptions_at_random(
+    part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
     """Fifty of two hundred."""
     monkeypatch.setenv("WORKINGS_CACHE", str(tmp_path / "cache"))
     numbers = range(50 * part, 50 * part + 50)
     endings = Counter(interrupting.random_trial(number, tmp_path) for number in numbers)
-    print(f"\n50 interruptions: {dict(endings)}")
+    for ending, count in endings.items():
+        record_property(f"interruptions: {ending}", count)
     assert endings["interrupted"] > 10
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
-def test_fifty_kills_at_random(part: int, tmp_path: Path) -> None:
+def test_fifty_kills_at_random(part: int, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     """Fifty of two hundred."""
     expected: dict[str, str] = {}
     numbers = range(50 * part, 50 * part + 50)
     left = Counter(interrupting.kill_trial(number, tmp_path, expected) for number in numbers)
-    print(f"\n50 kills: {dict(left)}")
+    for state, count in left.items():
+        record_property(f"kills: {state}", count)
     assert left["killed after a checkpoint"] > 10
