@@ -145,12 +145,27 @@ def numbers(network: Network) -> tuple[Any, ...]:
 # -- interruptions --------------------------------------------------------------------------
 
 
+class Beginning(Callback):
+    """Notes that the training has begun."""
+
+    only_observes = True
+    every_epoch = False
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+
+    def on_train_begin(self, training: Any) -> None:
+        self.event.set()
+
+
 @contextmanager
-def pressing(delay: float, presses: int = 1, gap: float = 0.0) -> Iterator[None]:
-    """Press Ctrl-C once or more often some time after the block begins, but not after it ends."""
+def pressing(delay: float, presses: int = 1, gap: float = 0.0, after: Beginning | None = None) -> Iterator[None]:
+    """Press Ctrl-C once or more often some time after the block or the training begins, but not after the block."""
     is_over, lock = threading.Event(), threading.Lock()
 
     def press() -> None:
+        if after is not None:
+            after.event.wait()
         is_over.wait(delay)
         for _ in range(presses):
             with lock:
@@ -165,6 +180,8 @@ def pressing(delay: float, presses: int = 1, gap: float = 0.0) -> Iterator[None]
     finally:
         with lock:
             is_over.set()
+        if after is not None:
+            after.event.set()
         thread.join()
 
 
@@ -200,14 +217,16 @@ def press() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def trial(case: Case, interrupting: Any, *, epochs: int = 10**7, path: Path | None = None) -> str:
+def trial(
+    case: Case, interrupting: Any, *, epochs: int = 10**7, path: Path | None = None, more: Sequence[Callback] = ()
+) -> str:
     """Interrupt a training; check what is promised, and return how it ended."""
     network = case.network()
     before, fits = numbers(network), 1
     checkpoint = [] if path is None else [Checkpoint(path, every=3)]
     try:
         with interrupting:
-            case.fit(network, epochs, *checkpoint)
+            case.fit(network, epochs, *checkpoint, *more)
     except KeyboardInterrupt:
         fits = 0
     history = network.history
@@ -256,7 +275,9 @@ def random_trial(number: int, folder: Path, names: Sequence[str] = (*CASES, "not
     case, longest, epochs = CASES.get(name), 0.25, 200 if name == "L-BFGS" else 10**7
     if case is None:
         case, longest = drawn_case(chance), 2.0
-    return trial(case, pressing(chance.uniform(0, longest), presses, gap), epochs=epochs, path=path)
+    begins = Beginning() if chance.random() < 0.8 else None
+    interrupting = pressing(chance.uniform(0, longest), presses, gap, begins)
+    return trial(case, interrupting, epochs=epochs, path=path, more=[begins] if begins else [])
 
 
 # -- kills ----------------------------------------------------------------------------------
