@@ -32,6 +32,12 @@ quick: $(VENV)/.installed  ## Run ruff and the tests of what changed, in about a
 test-slow: $(VENV)/.installed  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
+promises: $(VENV)/.installed  ## Run the tests of each promise in docs/testing.md and print the counts
+	OMP_NUM_THREADS=1 $(BIN)/python tools/promises.py
+
+trust: $(VENV)/.installed  ## Interrupt 200 trainings and kill 200 more; takes half an hour
+	OMP_NUM_THREADS=1 $(BIN)/python tools/promises.py --slow Ctrl-C
+
 torch: $(VENV)/.installed  ## Install PyTorch and Keras, for the tests that compare with them
 	$(BIN)/python -m pip install --quiet --editable '.[dev,torch,keras]'
 
@@ -49,4 +55,4 @@ format: $(VENV)/.installed  ## Format the code and fix what ruff can fix
 clean:  ## Remove the environment, results and caches
 	rm -rf $(VENV) workings-runs workings-bench .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help run test quick test-slow torch bench doctor format clean
+.PHONY: help run test quick test-slow promises trust torch bench doctor format clean

@@ -143,7 +143,10 @@ class Network(Model):
         NotCompilableError
             When ``engine="compiled"`` and a statement of the network cannot be compiled.
         DivergenceError
-            When a number is not finite; the parameters from before that are put back.
+            When a number is not finite; the network has its last finite parameters, or earlier, better ones.
+        KeyboardInterrupt
+            For Ctrl-C before training begins, or pressed twice.  One Ctrl-C during training ends it, and the network
+            has the parameters of the last recorded epoch.
         """
         from workings.checks.doctor import check_first_step
 

@@ -29,6 +29,7 @@ class ProgressBar(Callback):
     Ctrl-C ends the command; with ``keep_result``, it ends only the training, and the command continues.
     """
 
+    only_observes = True
     every_epoch = False
 
     def __init__(self, progress: Progress, task: TaskID, every: int, *, keep_result: bool = False) -> None:

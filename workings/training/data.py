@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -38,10 +37,7 @@ class TrainingData:
 
     def fingerprint(self) -> str:
         """Return a checksum of the training set as text."""
-        crc = 0
-        for array in self.rows:
-            crc = crc if array is None else zlib.crc32(array.tobytes(), crc)
-        return f"{crc:08x}"
+        return self.rows.fingerprint()
 
 
 def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> TrainingData:

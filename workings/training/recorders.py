@@ -67,6 +67,7 @@ class Recorder(Callback):
         The number of records, if ``every`` is not given.
     """
 
+    only_observes = True
     every_epoch = False
 
     def __init__(self, *, every: int | None = None, count: int = 60) -> None:
