@@ -40,7 +40,7 @@ def run(training: Training) -> History:
     finally:
         training.history.seconds = time.perf_counter() - began
         network.history = training.history
-        training.notify("on_train_end")
+        training.notify_end()
     return training.history
 
 
