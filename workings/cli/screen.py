@@ -121,7 +121,7 @@ def plain_errors() -> Iterator[None]:
             yield
     except WorkingsError as error:
         console.print(Text("error:", style="bold red"), end=" ")
-        console.print(str(error), highlight=False)
+        console.print(str(error), highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
         console.print("interrupted")
