@@ -39,6 +39,7 @@ from workings.files.verification import (
 )
 from workings.model.model import Model
 from workings.support.arrays import Array
+from workings.support.escaping import in_comment
 from workings.tables.columns import CategoryColumn, Columns, columns_in
 from workings.version import __version__
 
@@ -189,11 +190,12 @@ class CProgram:
             lines += ["", "Inputs are in the table's original units; a missing number is NAN, a missing category -1."]
             for index, column in enumerate(self.columns.numbers):
                 lines += [
-                    f"  columns[{index}]: {column.name}" + ("" if column.fill is not None else ", must not be missing")
+                    f"  columns[{index}]: {in_comment(column.name)}"
+                    + ("" if column.fill is not None else ", must not be missing")
                 ]
             for index, words in enumerate(self.columns.words):
-                known = ", ".join(f"{code} {category}" for code, category in enumerate(words.categories))
-                lines += [f"  categories[{index}]: {words.name}: {known}"]
+                known = ", ".join(f"{code} {in_comment(category)}" for code, category in enumerate(words.categories))
+                lines += [f"  categories[{index}]: {in_comment(words.name)}: {known}"]
         return "\n".join(lines)
 
     @property
@@ -230,7 +232,10 @@ class CProgram:
             "columns": ("The names of the numeric columns.", [column.name for column in columns.numbers]),
             "categories": ("The names of the categorical columns.", [column.name for column in columns.words]),
             **{
-                f"categories_{index}": (f"The categories of {column.name}, by index.", list(column.categories))
+                f"categories_{index}": (
+                    f"The categories of {in_comment(column.name)}, by index.",
+                    list(column.categories),
+                )
                 for index, column in enumerate(columns.words)
             },
         }
