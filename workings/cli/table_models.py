@@ -37,6 +37,7 @@ from workings.tables import (
     write_table,
 )
 from workings.tables.columns import drawn_rows
+from workings.tables.wording import reading_notes
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
 from workings.training.history import History
@@ -215,6 +216,7 @@ def summary_lines(
     lines = [
         preprocessing.reason,
         preprocessing.describe(),
+        *reading_notes(preprocessing.table_columns),
         "",
         network.summary(),
         "",
@@ -375,7 +377,8 @@ def column_lines(preprocessing: Preprocessing) -> list[str]:
         if isinstance(column, NumberColumn):
             is_scaled = (column.mean, column.std) != (0.0, 1.0)
             scale = f"mean {column.mean:.6g}, standard deviation {column.std:.6g}" if is_scaled else "not standardized"
-            lines.append(f"  {column.name}: number, {scale}{fill}")
+            kind = "number" if column.form is None else column.form.describe()
+            lines.append(f"  {column.name}: {kind}, {scale}{fill}")
         else:
             shown = ", ".join(column.categories[:8]) + (", …" if len(column.categories) > 8 else "")
             lines.append(f"  {column.name}: {len(column.categories)} categories: {shown}{fill}")

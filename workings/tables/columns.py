@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike
 
 from workings.errors import FileError, InputError, some, unknown_name
 from workings.support.arrays import Array, Values
+from workings.tables.number_text import NumberFormat
 from workings.tables.schema import (
     damaged,
     stored_entries,
@@ -92,6 +93,8 @@ class NumberColumn:
         With 0 and 1 the numbers are unchanged.
     fill : float or None
         Value for missing entries: the training table's median.  With None, missing values raise an error.
+    form : NumberFormat or None
+        How text in this column is written, such as $1,163.74; None for the usual way.
     """
 
     kind: ClassVar[str] = "number"
@@ -99,6 +102,7 @@ class NumberColumn:
     mean: float = 0.0
     std: float = 1.0
     fill: float | None = None
+    form: NumberFormat | None = field(default=None, repr=False)
 
     @property
     def width(self) -> int:
@@ -120,7 +124,7 @@ class NumberColumn:
 
     def read(self, values: Any) -> Array:
         """Return the column of a table as float64, with NaN for missing values."""
-        return read_numbers(values, self.name, marks=self.fill is not None)
+        return read_numbers(values, self.name, marks=self.fill is not None, form=self.form)
 
     def gaps(self, x: Array) -> Array:
         """Return a mask of the missing values that are not filled."""
@@ -128,11 +132,13 @@ class NumberColumn:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can store."""
-        return {"kind": self.kind, **asdict(self)}
+        plain = {"kind": self.kind, "name": self.name, "mean": self.mean, "std": self.std, "fill": self.fill}
+        return {**plain, **format_entry(self.form)}
 
     @classmethod
     def from_dict(cls, stored: object) -> NumberColumn:
         """Read the result of ``to_dict``; raise FileError for anything else."""
+        stored, form = split_format(stored)
         _, name, mean, std, fill = stored_entries(stored, ("kind", "name", "mean", "std", "fill"))
         name = stored_word(name, "a column's name")
         return cls(
@@ -140,6 +146,7 @@ class NumberColumn:
             stored_number(mean, f"the mean of {name!r}"),
             stored_spread(std, f"the std of {name!r}"),
             None if fill is None else stored_number(fill, f"the fill of {name!r}"),
+            form,
         )
 
 
@@ -196,6 +203,19 @@ class CategoryColumn:
         return cls(name, words, fill)
 
 
+def format_entry(form: NumberFormat | None) -> dict[str, Any]:
+    """Return the entry of a number's format in a stored record; none for the usual format."""
+    return {} if form is None else {"format": form.to_dict()}
+
+
+def split_format(stored: object) -> tuple[object, NumberFormat | None]:
+    """Return a stored record without its format, and the format; None if it has none."""
+    if not isinstance(stored, dict) or "format" not in stored:
+        return stored, None
+    rest = {key: value for key, value in stored.items() if key != "format"}
+    return rest, NumberFormat.from_dict(stored["format"])
+
+
 Column = NumberColumn | CategoryColumn
 COLUMN_KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (NumberColumn, CategoryColumn)}
 Number, Words = NumberColumn, CategoryColumn  # shorter aliases
@@ -213,11 +233,14 @@ class Columns:
         The target column.
     scale : (mean, std) or None
         Converts a prediction to the target's original unit; None for classes.
+    target_form : NumberFormat or None
+        How text in the target column is written; None for the usual way.
     """
 
     columns: tuple[Column, ...]
     target: str
     scale: tuple[float, float] | None
+    target_form: NumberFormat | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -394,6 +417,7 @@ class Columns:
         """Return the dict for ``network.preprocessing``, which ``columns_in`` and ``Preprocessing.from_dict`` read."""
         mean, std = self.scale or (0.0, 1.0)
         about = {"classes": list(classes)} if len(classes) else {"mean": mean, "std": std}
+        about |= format_entry(self.target_form)
         task = "classification" if len(classes) else "regression"
         columns = [column.to_dict() for column in self.columns]
         return {"columns": columns, "target": {"task": task, "name": self.target, **about}, "reason": reason}
@@ -494,8 +518,9 @@ def read_stored(stored: object) -> tuple[Columns, tuple[Any, ...], str]:
     )
     if not isinstance(reason, str):
         raise damaged("the reason", "text", reason)
+    target, form = split_format(target)
     name, classes, scale = stored_kind(target, "task", TARGET_TASKS)(target)
-    return Columns(columns, name, scale), classes, reason
+    return Columns(columns, name, scale, form), classes, reason
 
 
 def stored_classes(stored: object) -> tuple[str, tuple[Any, ...], None]:
