@@ -375,7 +375,7 @@ def test_a_parquet_file_without_rows_is_refused(tmp_path):
 
 def test_without_polars_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(MissingExtraError, match=says("polars", "workings[cli]")):
+    with pytest.raises(MissingExtraError, match=says("polars", ".[cli]")):
         read_table(written(tmp_path, "a,b\n1,2\n"))
 
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from workings.errors import FileError, InputError, some, unknown_name
+from workings.errors import FileError, InputError, all_of, some, unknown_name
 from workings.support.arrays import Array, Values
 from workings.tables.number_text import NumberFormat
 from workings.tables.schema import (
@@ -333,16 +333,29 @@ class Columns:
         if unknown not in ("error", "ignore"):
             raise unknown_name("value of unknown", unknown, ("error", "ignore"))
         values = values_in(table, self.columns)
-        read = [column.read(values[column.name]) for column in self.columns]
+        read = self.read(values)
         self.refuse_lengths(read)
-        self.refuse_gaps(read)
-        if unknown == "error":
-            self.refuse_unknown(read, values)
+        problems = [*self.gap_problems(read), *(self.unknown_problems(read, values) if unknown == "error" else [])]
+        if problems:
+            raise all_of(problems)
         numbers, codes = self.of_kind(NumberColumn, read), self.of_kind(CategoryColumn, read)
         with np.errstate(all="ignore"):
             X = self.features(numbers, codes)
         self.refuse_overflow(X, numbers)
         return X
+
+    def read(self, values: Mapping[str, Any]) -> list[Array]:
+        """Read each column; one error lists all columns that cannot be read."""
+        read: list[Array] = []
+        problems: list[InputError] = []
+        for column in self.columns:
+            try:
+                read.append(column.read(values[column.name]))
+            except InputError as problem:
+                problems.append(problem)
+        if problems:
+            raise all_of(problems)
+        return read
 
     def of_kind(self, kind: type[Column], read: Sequence[Array]) -> Array:
         """Stack the columns of one kind, of shape (n, columns)."""
@@ -355,28 +368,30 @@ class Columns:
         if len(lengths) > 1:
             raise InputError(f"The table's columns have different lengths: {', '.join(map(str, lengths))}.")
 
-    def refuse_gaps(self, read: Sequence[Array]) -> None:
-        """Raise for missing values that are not filled; the message names the first and counts all."""
+    def gap_problems(self, read: Sequence[Array]) -> list[InputError]:
+        """Return the error for missing values that are not filled, which names the first and counts all."""
         gaps = {
             column.name: found
             for column, values in zip(self.columns, read, strict=True)
             if (found := column.gaps(values)).any()
         }
-        if gaps:
-            raise missing_values(gaps, PREDICT_FIX)
+        return [missing_values(gaps, PREDICT_FIX)] if gaps else []
 
-    def refuse_unknown(self, read: Sequence[Array], values: Mapping[str, Any]) -> None:
-        """Raise for categories that were not in the training table."""
+    def unknown_problems(self, read: Sequence[Array], values: Mapping[str, Any]) -> list[InputError]:
+        """Return an error for each column with a category that was not in the training table."""
+        problems = []
         for column, codes in zip(self.columns, read, strict=True):
             if not isinstance(column, CategoryColumn) or not (codes == UNKNOWN).any():
                 continue
             row = int(np.flatnonzero(codes == UNKNOWN)[0])
             word = spellings(as_list(values[column.name])[row])[0].strip()
-            raise InputError(
+            problem = InputError(
                 f"The category {word!r} in {place_of(row, column.name)} was not in the training table; known are "
                 f"{some(column.categories)}. Correct it, train again with such rows, or encode it as zeros "
                 f"(`workings predict --unknown ignore`)."
             )
+            problems.append(problem)
+        return problems
 
     def refuse_overflow(self, X: Array, numbers: Array) -> None:
         """Raise for numbers so far from the mean that standardizing them overflows."""

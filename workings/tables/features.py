@@ -108,13 +108,34 @@ def restandardize(known: Column, column: pl.Series) -> Column:
     return replace(learn_numbers(with_gaps(numbers), impute=known.fill is not None), form=known.form)
 
 
-def refuse_gaps(columns: Sequence[pl.Series], impute: bool) -> None:
-    """Raise for columns without any value and, without ``impute``, for missing values."""
+def learn_columns(
+    columns: Sequence[pl.Series], *, impute: bool, decimal: str | None = None
+) -> tuple[list[Column], list[InputError]]:
+    """Learn the encoding of all feature columns; return it with all problems of the columns.
+
+    A column with missing values that are not filled is learned as if they were, to find its other problems.
+    """
+    learned: list[Column] = []
+    problems: list[InputError] = []
+    gapped: list[pl.Series] = []
     for column in columns:
-        refuse_unusable(column)
-    gapped = [with_gaps(column) for column in columns]
-    for column in gapped:
-        if column.null_count() == len(column):
-            raise InputError(f"Column {column.name!r} has no values at all. Leave it out: `--drop {column.name}`.")
+        try:
+            refuse_empty(column)
+            gapped.append(with_gaps(column))
+            has_gaps = gapped[-1].null_count() > 0
+            learned.append(learn_column(column, impute=impute or has_gaps, decimal=decimal))
+        except InputError as problem:
+            problems.append(problem)
     if not impute:
-        refuse_missing(gapped, TRAIN_FIX)
+        try:
+            refuse_missing(gapped, TRAIN_FIX)
+        except InputError as problem:
+            problems.insert(0, problem)
+    return learned, problems
+
+
+def refuse_empty(column: pl.Series) -> None:
+    """Raise for a column that cannot be used, and for one without any value."""
+    refuse_unusable(column)
+    if with_gaps(column).null_count() == len(column):
+        raise InputError(f"Column {column.name!r} has no values at all. Leave it out: `--drop {column.name}`.")

@@ -12,6 +12,8 @@ import csv
 import io
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -209,15 +211,36 @@ def file_bytes(path: Path) -> bytes:
 
 def read_parquet(content: bytes, path: Path, known: Columns | None) -> pl.DataFrame:
     """Read a Parquet file; with ``known``, only the model's columns."""
-    polars = load_polars()
-    try:
-        frame: pl.DataFrame = polars.read_parquet(io.BytesIO(content))
-    except (Exception, polars.exceptions.PanicException) as error:  # a damaged file can raise any exception
-        raise FileError(
-            f"'{path}' is not a readable Parquet file: {first_line(error)}. Write or copy it again."
-        ) from error
+    frame = parquet_frame(content, path)
     refuse_names(frame.columns, path)
     return frame if known is None else frame.select(known_names(frame.columns, known))
+
+
+READ_PARQUET = """
+import io, sys
+import polars
+try:
+    frame = polars.read_parquet(io.BytesIO(sys.stdin.buffer.read()))
+    frame.write_ipc_stream(sys.stdout.buffer)
+except BaseException as error:
+    sys.stderr.write((str(error).splitlines() or [type(error).__name__])[0])
+    sys.exit(3)
+"""
+
+
+def parquet_frame(content: bytes, path: Path) -> pl.DataFrame:
+    """Read a Parquet file in a process of its own, because a damaged file can make polars end the process."""
+    polars = load_polars()
+    if content[:4] != b"PAR1" or content[-4:] != b"PAR1" or len(content) < 12:
+        raise FileError(f"'{path}' is not a readable Parquet file: it is not complete. Write or copy it again.")
+    done = subprocess.run([sys.executable, "-P", "-c", READ_PARQUET], input=content, capture_output=True, check=False)
+    if done.returncode == 0:
+        frame: pl.DataFrame = polars.read_ipc_stream(io.BytesIO(done.stdout))
+        return frame
+    reason = first_line(Exception(done.stderr.decode(errors="replace").strip())) if done.returncode == 3 else ""
+    raise FileError(
+        f"'{path}' is not a readable Parquet file: {reason or 'polars ended while it read it'}. Write or copy it again."
+    )
 
 
 def read_csv_file(content: bytes, path: Path, known: Columns | None, options: TextOptions) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, counted, some
+from workings.errors import InputError, all_of, counted, some
 from workings.support.arrays import Array
 from workings.tables.cells import (
     load_polars,
@@ -24,7 +24,7 @@ from workings.tables.cells import (
     with_gaps,
 )
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, original, read_stored, refuse_absent
-from workings.tables.features import learn_column, refuse_gaps, restandardize
+from workings.tables.features import learn_columns, restandardize
 from workings.tables.files import column_text, index_columns
 from workings.tables.schema import damaged, stored_order, stored_text
 from workings.tables.targets import ClassTarget, NumberTarget, Target, formatted_numbers, label_text, learn_target
@@ -106,7 +106,7 @@ class Preprocessing:
         ------
         InputError
             For an unknown column or task, missing values, infinities, text in a numeric column, dates, nested
-            values, text that identifies rows, and targets that are all equal.
+            values, text that identifies rows, and targets that are all equal.  One error lists all problems.
         """
         refuse_frame(frame)
         if target not in frame.columns:
@@ -122,10 +122,14 @@ class Preprocessing:
             )
         if frame.height == 0:
             raise InputError(f"The table has no rows (columns {some(frame.columns)}). Add at least two.")
-        learned, reason = learn_target(frame[target], task, decimal)
-        refuse_gaps(features, impute)
-        columns = tuple(learn_column(column, impute=impute, decimal=decimal) for column in features)
-        return cls(columns, learned, reason + index_note(index))
+        columns, problems = learn_columns(features, impute=impute, decimal=decimal)
+        try:
+            learned, reason = learn_target(frame[target], task, decimal)
+        except InputError as problem:
+            raise all_of([problem, *problems]) from problem
+        if problems:
+            raise all_of(problems)
+        return cls(tuple(columns), learned, reason + index_note(index))
 
     @property
     def table_columns(self) -> Columns:

@@ -21,6 +21,7 @@ from workings.model.model import as_weights
 from workings.model.targets import Targets
 from workings.optimizers import LBFGS, Part
 from workings.support.arrays import Array, as_features, describe
+from workings.support.npz import read_npz
 from workings.support.sparse import dense
 from workings.tables.columns import Columns, columns_in
 from workings.tables.plain_csv import read_columns
@@ -156,8 +157,7 @@ class Settings:
         if isinstance(self.data, (str, Path)) or self.data is None:
             if not Path(self.path or "").exists() or self.data is None:
                 return None
-            with np.load(self.data) as file:
-                X, y = file["X"], file["y"]
+            X, y = read_npz(Path(self.data))
         else:
             X, y = both(self.data)
         features, _, _ = copy.deepcopy(self.network).prepare(X, y)  # validates as fit does
