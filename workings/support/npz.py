@@ -19,7 +19,7 @@ def read_npz(path: Path) -> tuple[Array, Array]:
         If the file does not exist, is damaged, or lacks one of the arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return arrays["X"], arrays["y"]
     except FileNotFoundError as error:
         raise FileError(f"The file {path} does not exist.") from error
