@@ -690,6 +690,13 @@ def test_a_progress_bar_shows_bar_and_epoch_at_any_width(width):
     assert ("loss 0.1234" in line) == (width >= 80)
 
 
+def test_a_report_shows_a_statement_above_its_meaning_on_a_narrow_screen(command, flowers):
+    page = (flowers / "report.html").read_text(encoding="utf-8")
+    narrow = page[page.index("@media (max-width: 40rem)") : page.index("@media print")]
+    assert re.search(r"\.program td \{ display: block; \}", narrow)
+    assert "min-width: 0" in narrow
+
+
 def test_make_help_lists_every_target_whatever_its_text(tmp_path):
     lines = (Path(__file__).parents[1] / "Makefile").read_text() + "\nv2.x: help  ## Build: with a colon, version 2.x\n"
     (tmp_path / "Makefile").write_text(lines)
