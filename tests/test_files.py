@@ -454,7 +454,7 @@ def test_a_header_that_is_nested_without_end(scratch: Path) -> None:
 
 def test_a_file_of_a_newer_version(whole: bytes, scratch: Path) -> None:
     newer = edited(whole, lambda about: about.update(version=99))
-    refused(scratch, newer, "format version 99", "reads up to 1", "pip install --upgrade workings")
+    refused(scratch, newer, "format version 99", "reads up to 1", "git pull and pip install .")
 
 
 @pytest.mark.parametrize("version", [0, -1, 1.5, "1", None, True, [1]])

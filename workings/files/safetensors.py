@@ -354,8 +354,8 @@ def checked_about(about: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
         raise FileError(f"{path} has {version!r} as the version of its format.")
     if version > VERSION:
         raise FileError(
-            f"{path} has format version {version}; this Workings reads up to {VERSION}. Upgrade with: "
-            "pip install --upgrade workings"
+            f"{path} has format version {version}; this Workings reads up to {VERSION}. Upgrade: git pull "
+            "and pip install . in the folder of the repository."
         )
     if not isinstance(about.get("network"), dict):
         raise FileError(f"{path} describes no network.")

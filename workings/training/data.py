@@ -126,7 +126,7 @@ def weights_by_class(class_weight: Mapping[object, float], labels: list[object])
     """Return the weight of each label; the default is 1."""
     for label in class_weight:
         if label not in labels:
-            raise unknown_name("label in class_weight", label, map(str, labels))
+            raise unknown_name("label in class_weight", label, labels)
     by_class = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
     if not by_class.any():
         raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(class_weight)!r}.")

@@ -49,6 +49,11 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
     draft.copied.add("read_columns", read_columns)
     draft.comment("The file is read from the current folder.")
     given = [quoted(str(draft.settings.path)), names_tuple(numbers), *([names_tuple(marked)] if filled else [])]
+    forms = {column.name: column.form for column in columns.numbers} | {target: columns.target_form}
+    formats = [names_tuple((name, form.decimal, form.thousands, form.unit)) for name, form in forms.items() if form]
+    if formats:
+        draft.comment("Some numbers are written with another decimal sign, a thousands separator or a unit.")
+        given.append(f"formats=({', '.join(formats)},)")
     draft.assign("table", f"read_columns({', '.join(given)})")
     table_function(draft, columns)
     draft.lines += ["", ""]

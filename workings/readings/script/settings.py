@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from workings.model.model import as_weights
 from workings.model.targets import Targets
 from workings.optimizers import LBFGS, Part
 from workings.support.arrays import Array, as_features, describe
+from workings.support.npz import read_npz
 from workings.support.sparse import dense
 from workings.tables.columns import Columns, columns_in
 from workings.tables.plain_csv import read_columns
@@ -318,7 +318,7 @@ def arrays_of(data: Any) -> tuple[Array, Array] | None:
 
     Raises
     ------
-    InputError
+    FileError
         For a file that is not an ``.npz`` file with X and y.
     """
     if data is None or (isinstance(data, (str, Path)) and Path(data).suffix.lower() in (*TABLES, ".parquet")):
@@ -327,11 +327,7 @@ def arrays_of(data: Any) -> tuple[Array, Array] | None:
         return both(data)
     if not Path(data).exists():
         return None
-    try:
-        with np.load(data) as file:
-            return file["X"], file["y"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise InputError(f"{data} is not an .npz file with the arrays X and y: {error}") from error
+    return read_npz(Path(data))
 
 
 def both(data: Any) -> tuple[Array, Array]:
