@@ -67,6 +67,11 @@ class Case:
         return found
 
     @property
+    def step_optimizer(self) -> Part | None:
+        """The optimizer, if each of its steps applies update rules to one batch; None for L-BFGS."""
+        return self.optimizer if self.optimizer is not None and self.optimizer.takes_batches else None
+
+    @property
     def batch_size(self) -> int:
         """The batch size; all rows, if it is not known."""
         return min(int(self.settings.get("batch_size") or len(self.X)), len(self.X))
@@ -423,4 +428,4 @@ def twelve_digits(value: float) -> float:
 
 def rate_of(optimizer: Part) -> float:
     """Return the initial learning rate of an optimizer."""
-    return float(optimizer.schedule(0))  # type: ignore[attr-defined]
+    return float(optimizer.schedule(0))

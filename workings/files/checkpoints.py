@@ -24,7 +24,6 @@ from workings.files.safetensors import (
     read_file,
     write_file,
 )
-from workings.optimizers import LBFGS
 from workings.support.arrays import Array, put_state, state_of
 from workings.training.batches import State
 from workings.training.callbacks import Callback, RunningTraining
@@ -112,7 +111,7 @@ def load_checkpoint(training: Training, path: Path) -> None:
     FileError
         If the file is not a checkpoint, is damaged, or belongs to a different training.
     """
-    if isinstance(training.optimizer, LBFGS):
+    if not training.optimizer.takes_batches:
         raise InputError(
             f"L-BFGS cannot resume from {path}, because its state is inside SciPy. Move the file to start again."
         )

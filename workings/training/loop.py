@@ -24,15 +24,15 @@ from workings.training.training import Training
 
 def run(training: Training) -> History:
     """Train until all epochs are done or training is stopped, and return the history."""
-    network, began = training.network, time.perf_counter()
+    network, optimizer, began = training.network, training.optimizer, time.perf_counter()
     network.is_fresh = False
     try:
         training.notify("on_train_begin")
-        if isinstance(training.optimizer, LBFGS):
-            run_lbfgs(training, training.optimizer)
-        else:
+        if optimizer.takes_batches:
             with training.blocks.background:
                 run_epochs(training)
+        else:
+            run_lbfgs(training, optimizer)
         training.history.stopped = training.stopped or f"all {training.epochs} epochs done"
     except KeyboardInterrupt:
         network.keep(training.values)
