@@ -209,6 +209,19 @@ def test_no_function_is_long(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BY_NAME)
+def test_nobody_asks_for_the_class_of_an_optimizer_or_schedule_that_has_an_answer(name: str) -> None:
+    """``takes_batches`` and ``monitor`` answer instead, for subclasses and for kinds to come."""
+    answering = {"LBFGS": "optimizers", "OnPlateau": "schedules"}
+    for node in ast.walk(TREES[BY_NAME[name]]):
+        match node:
+            case ast.Call(func=ast.Name("isinstance" | "issubclass"), args=[_, kinds]):
+                found = {n.id if isinstance(n, ast.Name) else n.attr
+                         for n in ast.walk(kinds) if isinstance(n, ast.Name | ast.Attribute)}  # fmt: skip
+                wrong = [kind for kind in found & answering.keys() if answering[kind] != name]
+                assert not wrong, f"{name}, line {node.lineno}: {wrong[0]}"
+
+
+@pytest.mark.parametrize("name", BY_NAME)
 def test_no_path_of_somebodys_machine(name: str) -> None:
     somebodys = re.compile(r"""(?<![\w.~/:])/(home|Users|root|work|tmp|mnt|opt|private|var/folders)/|\b[A-Z]:\\""")
     lines = [line for line in SOURCES[BY_NAME[name]].splitlines() if somebodys.search(line)]

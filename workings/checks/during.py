@@ -75,16 +75,16 @@ def check_training(case: Case) -> Iterator[Finding]:
 def check_finite(case: Case) -> Iterator[Finding]:
     """Check whether training ended with NaN or infinity."""
     if case.stopped.startswith("diverged") or not np.isfinite(case.losses).all():
-        lr = rate_of(case.optimizer) if isinstance(case.optimizer, Part) else 0.01
-        optimizer = with_rate(case.optimizer, lr / 10) if isinstance(case.optimizer, Part) else SGD(lr)
+        used = case.step_optimizer
+        optimizer = SGD(0.01) if used is None else with_rate(used, rate_of(used) / 10)
         measured = f"training {case.stopped or 'gave a loss that is not finite'}."
         yield make_finding("not-finite", measured, case.fit_code(optimizer=optimizer))
 
 
 def check_learning_rate(case: Case) -> Iterator[Finding]:
     """Check whether the learning rate is too large or too small, by trials from the initial parameters."""
-    optimizer = case.optimizer
-    if case.start is None or not isinstance(optimizer, Part):
+    optimizer = case.step_optimizer
+    if case.start is None or optimizer is None:
         return
     ratio = update_ratio(case, case.start, optimizer)
     if ratio < SMALLEST_UPDATE:
@@ -202,8 +202,8 @@ def check_loss_curve(case: Case) -> Iterator[Finding]:
 
 def slower_optimizer(case: Case) -> Part:
     """Return the same optimizer with a tenth of the learning rate."""
-    optimizer = case.optimizer
-    return with_rate(optimizer, rate_of(optimizer) / 10) if isinstance(optimizer, Part) else SGD(0.01)
+    optimizer = case.step_optimizer
+    return SGD(0.01) if optimizer is None else with_rate(optimizer, rate_of(optimizer) / 10)
 
 
 def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
@@ -211,8 +211,8 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
 
     Copies are trained again without a fold of the rows, first as the network was, then for more epochs.
     """
-    optimizer = case.optimizer
-    if not isinstance(optimizer, Part) or not case.stopped.startswith("all") or not np.isfinite(losses).all():
+    optimizer = case.step_optimizer
+    if optimizer is None or not case.stopped.startswith("all") or not np.isfinite(losses).all():
         return
     if case.is_constant or case.refitted is None:
         return
@@ -292,8 +292,8 @@ def with_weaker_penalty(regularizer: Any) -> Any:
 
 def check_weight_decay(case: Case) -> Iterator[Finding]:
     """Check whether decoupled weight decay is so strong that the network does not learn, by a trial with less."""
-    optimizer = case.optimizer
-    if case.start is None or case.network.is_fresh or not isinstance(optimizer, Part):
+    optimizer = case.step_optimizer
+    if case.start is None or case.network.is_fresh or optimizer is None:
         return
     decay = rate_of(optimizer) * sum(getattr(part, DECAY, 0.0) for part in optimizer.parts)
     if decay < LARGEST_DECAY or case.loss_of(copied(case.network)) < 0.8 * case.one_answer:

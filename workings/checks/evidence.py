@@ -79,6 +79,11 @@ class Case:
         return found
 
     @property
+    def step_optimizer(self) -> Part | None:
+        """The optimizer, if each of its steps applies update rules to one batch; None for L-BFGS."""
+        return self.optimizer if self.optimizer is not None and self.optimizer.takes_batches else None
+
+    @property
     def batch_size(self) -> int:
         """The batch size; all rows, if it is not known."""
         return min(int(self.settings.get("batch_size") or len(self.X)), len(self.X))
@@ -453,9 +458,9 @@ def with_constant_rate(optimizer: Part, t: int) -> Part:
     """Return the same optimizer with the learning rate that its schedule has at step ``t``, from now on."""
     if isinstance(optimizer, Chain):
         return Chain(*optimizer.links[:-1], with_constant_rate(optimizer.links[-1], t))
-    if isinstance(optimizer.schedule, Constant):  # type: ignore[attr-defined]
+    if isinstance(optimizer.schedule, Constant):
         return optimizer
-    rate = float(optimizer.schedule(t))  # type: ignore[attr-defined]
+    rate = float(optimizer.schedule(t))
     return replace(optimizer, lr=twelve_digits(rate)) if rate > 0 else optimizer  # type: ignore[call-arg]
 
 
@@ -474,4 +479,4 @@ def twelve_digits(value: float) -> float:
 
 def rate_of(optimizer: Part) -> float:
     """Return the initial learning rate of an optimizer."""
-    return float(optimizer.schedule(0))  # type: ignore[attr-defined]
+    return float(optimizer.schedule(0))

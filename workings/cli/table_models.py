@@ -25,7 +25,7 @@ from workings.layers import Dense, Dropout, Layer
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, mean_absolute_error, r2
 from workings.network import Network
-from workings.optimizers import LBFGS, optimizer_named
+from workings.optimizers import optimizer_named
 from workings.readings.script.settings import Held
 from workings.regularizers import L2
 from workings.support.arrays import Array
@@ -124,7 +124,7 @@ def fit_settings(plan: Plan, *, balanced: bool) -> dict[str, Any]:
     return {
         "optimizer": optimizer,
         "epochs": plan.epochs,
-        "batch_size": None if isinstance(optimizer, LBFGS) else plan.batch_size,
+        "batch_size": plan.batch_size if optimizer.takes_batches else None,
         "callbacks": [EarlyStopping("val_loss", patience=plan.patience)] if plan.validation else [],
         "class_weight": "balanced" if balanced else None,
     }

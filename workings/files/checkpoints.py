@@ -27,7 +27,6 @@ from workings.files.safetensors import (
     write_file,
 )
 from workings.layers import Dense, Layer, numbered
-from workings.optimizers import LBFGS
 from workings.support.arrays import Array, put_state, state_of
 from workings.support.atomic_files import remove_abandoned
 from workings.support.identity import identity
@@ -80,7 +79,7 @@ class Checkpoint(Callback):
 
     def on_train_begin(self, training: RunningTraining) -> None:
         run = cast(Training, training)
-        if self.resume and isinstance(run.optimizer, LBFGS):
+        if self.resume and not run.optimizer.takes_batches:
             raise InputError(
                 "L-BFGS cannot resume from a checkpoint, because its state is inside SciPy. Use "
                 f"Checkpoint({str(self.path)!r}) without resume=True, or another optimizer."

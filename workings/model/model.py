@@ -28,12 +28,11 @@ from workings.metrics import accuracy, r2
 from workings.model.parameters import Parameters
 from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
 from workings.model.targets import targets_of
-from workings.optimizers import LBFGS, Optimizer, Part, checked_optimizer
+from workings.optimizers import Optimizer, Part, checked_optimizer
 from workings.program.program import Program, checked_expression, names_read
 from workings.program.step import inference_program, step_program
 from workings.program.trace import Trace
 from workings.regularizers import Regularizer
-from workings.schedules import OnPlateau
 from workings.support.arrays import (
     Array,
     Features,
@@ -482,9 +481,9 @@ class Model:
 
         The optimizer's state is kept between calls with the same optimizer.
         """
-        if isinstance(checked_optimizer(optimizer), LBFGS):
+        if not checked_optimizer(optimizer).takes_batches:
             raise InputError("L-BFGS chooses its steps itself: use fit(..., optimizer=LBFGS(), batch_size=None).")
-        if isinstance(optimizer.schedule, OnPlateau):  # type: ignore[union-attr]
+        if optimizer.monitor is not None:
             raise InputError("OnPlateau follows a history, which a loop of your own does not have: give a number.")
         features, targets, w = self.prepare(X, y, sample_weight)
         self.learn_labels(y)
@@ -492,7 +491,7 @@ class Model:
         if self.state.get("optimizer") != optimizer:
             self.state = {"optimizer": optimizer, "t": 0, "values": {}}
         t = self.state["t"] + 1
-        lr = optimizer.schedule(t - 1)  # type: ignore[union-attr]
+        lr = optimizer.schedule(t - 1)
         values = self.step_values(tracer.program, features, targets, w, self.draw(len(features)))
         trace = tracer({**values, **self.state["values"], "lr": lr, "t": t})
         self.keep({**self.statistics, **trace.after})

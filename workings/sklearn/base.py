@@ -23,7 +23,6 @@ from workings.losses import Loss
 from workings.model.prediction import in_chunks
 from workings.model.targets import targets_of
 from workings.network import Network
-from workings.optimizers import LBFGS
 from workings.sklearn.fitting import Convergence, EstimatorTraining, Scores, Told
 from workings.sklearn.parameters import (
     OUTPUT_ACTIVATIONS,
@@ -458,11 +457,10 @@ class MultilayerPerceptron(
     ) -> EstimatorTraining:
         """Return the training, with the optimizer and all callbacks."""
         optimizer = optimizer_of(self)
-        is_lbfgs = isinstance(optimizer, LBFGS)
-        batch_size = None if is_lbfgs else self._batch_size(len(rows.X))
+        batch_size = self._batch_size(len(rows.X)) if optimizer.takes_batches else None
         score = None if validation is None else self._validation_score(validation)
         callbacks = list(self.callbacks)
-        if not is_lbfgs:
+        if optimizer.takes_batches:
             callbacks.append(Convergence(self, score if self._stops_early() else None))
         if callable(score) and not self._stops_early():
             callbacks.append(Scores(self, score))
@@ -579,7 +577,7 @@ class MultilayerPerceptron(
             self._handle_divergence(error)
         finally:
             self._store_results(training)
-        is_lbfgs = isinstance(training.optimizer, LBFGS)
+        is_lbfgs = not training.optimizer.takes_batches
         if is_lbfgs:
             self._store_lbfgs_results(training)
         if training.history.stopped.startswith("interrupted"):
@@ -636,7 +634,7 @@ class MultilayerPerceptron(
 
         A ``RandomState`` that others draw from afterwards is then in the same state.
         """
-        is_full_batch = self.shuffle and not training.batches.shuffle and not isinstance(training.optimizer, LBFGS)
+        is_full_batch = self.shuffle and not training.batches.shuffle and training.optimizer.takes_batches
         if is_full_batch and not isinstance(self.random_state, numbers.Integral):
             for _ in range(self.n_iter_):
                 training.network.rng.permutation(len(training.X))

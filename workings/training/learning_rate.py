@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workings.errors import InputError
-from workings.schedules import Constant, positive_rate
+from workings.schedules import Constant, monitor_of, positive_rate
 from workings.support.arrays import Array
 
 
@@ -31,8 +31,7 @@ class LearningRate:
     @property
     def monitor(self) -> str | None:
         """The column of the history that the schedule monitors, if any."""
-        found: str | None = getattr(self.schedule, "monitor", None)
-        return found
+        return monitor_of(self.schedule)
 
     def at(self, t: int) -> float:
         """Return the rate of step ``t``, counted from 0.

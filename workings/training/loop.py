@@ -53,11 +53,11 @@ def run_until_end(training: Training, interruption: Interruption) -> None:
     try:
         training.notify("on_train_begin")
         training.remember()
-        if isinstance(training.optimizer, LBFGS):
-            run_lbfgs(training, training.optimizer, interruption)
-        else:
+        if training.optimizer.takes_batches:
             with training.blocks.background:
                 run_epochs(training, interruption)
+        else:
+            run_lbfgs(training, training.optimizer, interruption)
         training.history.stopped = training.stopped or f"all {training.epochs} epochs done"
     except KeyboardInterrupt:
         interruption.effect = Effect.NEVER  # first, so that a second Ctrl-C waits until the parameters are copied

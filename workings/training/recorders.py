@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError
-from workings.optimizers import LBFGS
 from workings.program.program import Program
 from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random, describe
@@ -261,7 +260,7 @@ class Signals(Recorder):
     def next_step(self, training: RunningTraining) -> Trace | None:
         """Return the trace of the next step, with these rows as its batch; None for L-BFGS."""
         optimizer, network = training.optimizer, training.network
-        if isinstance(optimizer, LBFGS):
+        if not optimizer.takes_batches:
             return None
         tracer = network.tracer(optimizer, False)
         X, y, _ = network.prepare(self.X, self.y)

@@ -135,20 +135,20 @@ class Training:
     def set_steps(self, engine: str) -> None:
         """Create the program of a step and choose the engine that runs it; SciPy runs L-BFGS."""
         network, optimizer = self.network, self.recipe.optimizer
-        if isinstance(optimizer, LBFGS):
-            if engine == "compiled":
-                raise InputError("L-BFGS cannot be compiled, because SciPy runs it.")
-            scipy_optimize()  # a clear error if SciPy is not installed
-            check_smooth(network, len(self.batches))
-            self.program = network.step_program(weighted=self.w is not None)
-            self.history.engine = "reference (SciPy makes the steps)"
-        else:
+        if optimizer.takes_batches:
             self.steps = make_steps(
                 network, optimizer, self.batches, self.evaluation, epochs=self.epochs, engine=engine,
                 worth_compiling=self.worth_compiling,
             )  # fmt: skip
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)
+        else:
+            if engine == "compiled":
+                raise InputError("L-BFGS cannot be compiled, because SciPy runs it.")
+            scipy_optimize()  # a clear error if SciPy is not installed
+            check_smooth(network, len(self.batches))
+            self.program = network.step_program(weighted=self.w is not None)
+            self.history.engine = "reference (SciPy makes the steps)"
         self.state = State(network.start_values(self.program))
 
     def check_monitors(self) -> None:

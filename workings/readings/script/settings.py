@@ -19,7 +19,7 @@ from workings.errors import InputError
 from workings.metrics import METRICS, Metric
 from workings.model.model import as_weights
 from workings.model.targets import Targets
-from workings.optimizers import LBFGS, Part
+from workings.optimizers import Part
 from workings.support.arrays import Array, as_features, describe
 from workings.support.npz import read_npz
 from workings.support.sparse import dense
@@ -65,7 +65,7 @@ class Settings:
     data_file: str | None = None
 
     def __post_init__(self) -> None:
-        if self.training is not None and isinstance(self.training.optimizer, LBFGS):
+        if self.training is not None and not self.training.optimizer.takes_batches:
             raise InputError("SciPy computes the steps of L-BFGS, so a script with NumPy alone cannot use it.")
         if self.weights not in ("seed", "inline", "file") and not self.weights.endswith(".npz"):
             raise InputError(
@@ -97,7 +97,7 @@ class Settings:
         self.check_validation()
         self.check_class_weight()
         known = ["loss", *self.measures]
-        monitor = getattr(self.recipe.schedule, "monitor", None)
+        monitor = self.recipe.optimizer.monitor
         if monitor is not None and monitor not in known:
             raise not_recorded("OnPlateau", monitor, known)
         early = self.early

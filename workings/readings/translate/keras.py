@@ -94,7 +94,7 @@ class KerasWriter(TranslationWriter):
                       "loss", "regularizers", "training", "layers", "rows")  # fmt: skip
 
     def __init__(self, plan: TranslationPlan) -> None:
-        if isinstance(plan.last, ours.LBFGS):
+        if not plan.last.takes_batches:
             raise InputError(
                 "Keras has no L-BFGS: a Keras optimizer gets one gradient per batch, and L-BFGS evaluates the "
                 "objective several times in a step. Use another optimizer, or translate to torch or sklearn."

@@ -27,7 +27,6 @@ from workings.optimizers import (
     ClipByValue,
     Decay,
     Freeze,
-    Optimizer,
     Part,
     checked_optimizer,
 )
@@ -142,7 +141,7 @@ class TranslationPlan:
     @property
     def parts(self) -> Sequence[Any]:
         """The parts of the optimizer chain in order; the last is the optimizer itself."""
-        return [self.optimizer] if isinstance(self.optimizer, LBFGS) else self.optimizer.parts
+        return self.optimizer.parts
 
     @property
     def last(self) -> Any:
@@ -163,19 +162,19 @@ class TranslationPlan:
         """Each part with the names of the parameters that it acts on."""
         names, found = self.trained, []
         for part in self.parts:
-            names = list(part.chosen(names)) if isinstance(part, Part) else names
+            names = list(part.chosen(names))
             found.append((part, names))
         return found
 
     @property
     def schedule(self) -> Any:
         """The learning rate as a function of the step; None for L-BFGS, which has none."""
-        return self.last.schedule if isinstance(self.last, Optimizer) else None
+        return self.optimizer.schedule
 
     @property
     def plateau(self) -> OnPlateau | None:
         """The schedule, if it is an OnPlateau."""
-        return self.schedule if isinstance(self.schedule, OnPlateau) else None
+        return None if self.optimizer.monitor is None else self.schedule
 
     @property
     def has_schedule(self) -> bool:
