@@ -45,6 +45,9 @@ bench: $(VENV)/.installed  ## Benchmark against other libraries (installed first
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
 	$(BIN)/python -m benchmarks
 
+matrix:  ## Install the package with each extra in empty environments, on each Python found, and check it
+	$(PYTHON) tools/install_matrix.py
+
 doctor: $(VENV)/.installed  ## Measure the detection rates of the diagnosis and write them to docs/doctor.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor
 
@@ -55,4 +58,4 @@ format: $(VENV)/.installed  ## Format the code and fix what ruff can fix
 clean:  ## Remove the environment, results and caches
 	rm -rf $(VENV) workings-runs workings-bench .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help run test quick test-slow promises trust torch bench doctor format clean
+.PHONY: help run test quick test-slow promises trust torch bench matrix doctor format clean

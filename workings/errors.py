@@ -10,9 +10,21 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from workings.support.escaping import visible, visible_lines
+
 
 class WorkingsError(Exception):
-    """Base class of all exceptions that this library raises on purpose."""
+    """Base class of all exceptions that this library raises on purpose.
+
+    A message may contain text from data: control characters become visible escapes, so that a terminal does not obey
+    them.
+
+    >>> print(InputError("The column a\\x1b[31m is missing."))
+    The column a\\x1b[31m is missing.
+    """
+
+    def __str__(self) -> str:
+        return visible_lines(super().__str__())
 
 
 class InputError(WorkingsError, ValueError):
@@ -30,6 +42,15 @@ class MissingExtraError(WorkingsError, ImportError):
 
 class FileError(WorkingsError, OSError):
     """File that is missing, damaged, of another format, or cannot be written."""
+
+
+class ReportError(WorkingsError, RuntimeError):
+    """Report that could not be completed; the model was written before it."""
+
+    def __init__(self, report: object, model: object, error: BaseException) -> None:
+        own = isinstance(error, WorkingsError)
+        reason = visible(str(error) if own else f"{type(error).__name__}: {error}").rstrip(".")
+        super().__init__(f"The report {report} is incomplete: {reason}. The model was written first: {model}")
 
 
 class ProgramError(WorkingsError, TypeError):

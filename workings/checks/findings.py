@@ -7,11 +7,11 @@ time.  How often each kind is right was measured; docs/doctor.md has the rates.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from workings.errors import counted
+from workings.support.escaping import in_html
 
 
 @dataclass(frozen=True)
@@ -258,12 +258,11 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         """The findings as HTML, for a notebook."""
-        pieces = [f"<p><strong>{self.heading}</strong> Checked: {html.escape(', '.join(self.looked_at))}.</p>"]
+        pieces = [f"<p><strong>{self.heading}</strong> Checked: {in_html(', '.join(self.looked_at))}.</p>"]
         for f in self.findings:
-            head = f"{html.escape(f.severity)}: {html.escape(f.name)}"
+            head = f"{in_html(f.severity)}: {in_html(f.name)}"
             pieces.append(
-                f"<h4>{head} ({f.sure})</h4><p>{html.escape(f.measured)} {html.escape(f.why)}</p>"
-                f"<pre>{html.escape(f.change)}</pre>"
+                f"<h4>{head} ({f.sure})</h4><p>{in_html(f.measured)} {in_html(f.why)}</p><pre>{in_html(f.change)}</pre>"
             )
         return "".join(pieces)
 

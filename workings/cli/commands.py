@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress
 
 from workings import files
@@ -27,10 +28,11 @@ from workings.cli.screen import (
     output,
     plain_errors,
     progress_bars,
+    write_out,
 )
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan
-from workings.errors import DivergenceError, InputError, unknown_name
+from workings.errors import DivergenceError, InputError, ReportError, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
 from workings.experiments.tasks import Task
@@ -39,6 +41,7 @@ from workings.network import Network
 from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
 from workings.readings.script import save_script
 from workings.support.atomic_files import writable_folder
+from workings.support.escaping import visible
 from workings.training.callbacks import Callback
 from workings.version import __version__
 
@@ -102,9 +105,10 @@ def run(
 ) -> None:
     """Train the networks of four tutorials; write a report with plots, and compare with published results.
 
-    Exit code 1: at least one measured figure differs from its reference.
+    Exit code 1: at least one measured figure differs from its reference, or a report could not be completed.
     """
     found: dict[str, list[Figure]] = {}
+    problems: list[ReportError] = []
     with plain_errors(), progress_bars() as progress:
         if experiment not in (*NETWORKS, "all"):
             raise unknown_name("experiment", experiment, (*NETWORKS, "all"))
@@ -113,7 +117,10 @@ def run(
             writable_folder(out / name)
         for name in names:
             settings = Settings(out / name, seed, engine, data, functools.partial(progress_bar, progress, name), fetch)
-            found[name] = importlib.import_module(f"workings.experiments.{name}").run(settings)
+            try:
+                found[name] = importlib.import_module(f"workings.experiments.{name}").run(settings)
+            except ReportError as error:
+                problems.append(error)
     for name, figures in found.items():
         output.print(figures_table(name, figures), "")
     for name in found:
@@ -122,13 +129,16 @@ def run(
         f"{name}: {figure.name}" for name, figures in found.items() for figure in figures if figure.agrees is False
     ]
     if differing:
-        console.print(f"[bold red]{len(differing)} figures differ:[/] {'; '.join(differing)}")
+        console.print(f"{len(differing)} figures differ: {'; '.join(differing)}", style="bold red", highlight=False)
+    for problem in problems:
+        console.print("error:", problem, highlight=False, soft_wrap=True)
+    if differing or problems:
         raise typer.Exit(1)
 
 
 def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_result: bool = False) -> Callback:
     """Return a callback that shows a progress bar for one training."""
-    task = progress.add_task(f"{name}: {what}", total=epochs, visible=False, metrics="")
+    task = progress.add_task(visible(f"{name}: {what}"), total=epochs, visible=False, metrics="")
     return ProgressBar(progress, task, epochs // 200, keep_result=keep_result)
 
 
@@ -174,6 +184,8 @@ def train(
 ) -> None:
     """Train a network on a table; write the model and a report.
 
+    Exit code 1: the model was written, but its report could not be completed.
+
     Example: `workings train flowers.csv --target species --script training.py`
     """
     plan = Plan(
@@ -196,7 +208,7 @@ def train(
     folder = out or Path("workings-runs") / stem
     with plain_errors():
         with progress_bars() as progress:
-            text = table_models.train(
+            text, problem = table_models.train(
                 file,
                 target,
                 plan,
@@ -208,6 +220,9 @@ def train(
                 script=script,
             )
         output.print(text, highlight=False, soft_wrap=True, markup=False)
+        if problem is not None:
+            console.print("error:", problem, highlight=False, soft_wrap=True)
+            raise typer.Exit(1)
 
 
 def column_names(options: Sequence[str] | None) -> tuple[str, ...]:
@@ -236,7 +251,7 @@ def predict(
         if score:
             console.print(score, highlight=False)
         if out is None:
-            typer.echo(predictions.write_csv(), nl=False)
+            write_out(predictions.write_csv())
         else:
             output.print(f"{predictions.height:,} predictions written to {out}", highlight=False, soft_wrap=True)
 
@@ -404,7 +419,7 @@ def script(
         else:
             network = load_network(what)
         if out is None:
-            typer.echo(network.script(**settings), nl=False)
+            write_out(network.script(**settings))
             return
         for path in save_script(network, out, **settings):
             output.print(f"written  {path}", highlight=False, soft_wrap=True)
@@ -659,5 +674,6 @@ def export(
         if options and out.suffix.lower() != ".c":
             raise InputError(f"--{next(iter(options))} is only for C: use a file name that ends in .c.")
         network = table_models.load_model(model)
-        exported = files.save(network, out, **options)
+        with output.status(f"Writing {escape(str(out))}, running it and comparing its predictions …"):
+            exported = files.save(network, out, **options)
         output.print(str(exported), highlight=False, markup=False, soft_wrap=True)

@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from workings.errors import WorkingsError
 from workings.experiments.figures import Figure, show_agreement, show_number
 from workings.museum.mistakes import MISTAKES
 from workings.museum.rooms import Exhibit
+from workings.support.escaping import visible_lines
 from workings.training.callbacks import Callback, RunningTraining
 
-console = Console(stderr=True)
-output = Console()
+
+class PlainConsole(Console):
+    """Console that takes no text for a command: neither ``[red]`` nor control characters.
+
+    All output of the command line, with the cells of tables, goes through it.  A style is an argument or a ``Text``.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False)
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Return a text as it is, with visible escapes instead of control characters."""
+        return super().render_str(visible_lines(text), **{**settings, "markup": False, "emoji": False})
+
+
+console = PlainConsole(stderr=True)
+output = PlainConsole()
+
+
+def write_out(text: str) -> None:
+    """Write data or code to standard output: as it is to a file or a pipe, with visible escapes to a terminal."""
+    sys.stdout.write(visible_lines(text) if sys.stdout.isatty() else text)  # typer.echo would drop escape sequences
 
 
 class ProgressBar(Callback):
@@ -79,10 +102,10 @@ class EpochRate(TextColumn):
 def progress_bars() -> Iterator[Progress]:
     """Context manager that displays progress bars and removes them at the end."""
     columns = (
-        TextColumn("{task.description:<34}"),
+        TextColumn("{task.description:<34}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.completed:>6,.0f}/{task.total:,.0f}"),
-        TextColumn("{task.fields[metrics]}"),
+        TextColumn("{task.fields[metrics]}", markup=False),
         EpochRate(),
         TimeRemainingColumn(),
     )
@@ -98,8 +121,8 @@ def plain_errors() -> Iterator[None]:
             warnings.showwarning = lambda message, *rest: console.print(f"warning: {message}", highlight=False)
             yield
     except WorkingsError as error:
-        console.print("[bold red]error:[/]", end=" ")
-        console.print(str(error), markup=False, highlight=False)
+        console.print(Text("error:", style="bold red"), end=" ")
+        console.print(str(error), highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
         console.print("interrupted")
@@ -114,7 +137,7 @@ def figures_table(name: str, figures: Sequence[Figure]) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for f in figures:
         style = {True: "green", False: "bold red", None: "dim"}[f.agrees]
-        agreement = f"[{style}]{show_agreement(f, 'agrees*')}[/]"
+        agreement = Text(show_agreement(f, "agrees*"), style)
         numbers = (show_number(value, f.digits) for value in (f.published, f.own_code, f.measured))
         table.add_row(f.name, *numbers, agreement)
     if any(f.agrees_with_code_alone for f in figures):
@@ -142,8 +165,8 @@ def museum_table() -> Table:
     for mistake in MISTAKES.values():
         if mistake.place != place:
             place = mistake.place
-            table.add_row(f"[underline]{PLACES[place]}[/]", "", "")
-        table.add_row(mistake.name, escape(mistake.what), escape(mistake.source))
+            table.add_row(Text(PLACES[place], "underline"), "", "")
+        table.add_row(mistake.name, mistake.what, mistake.source)
     return table
 
 

@@ -16,7 +16,7 @@ from workings.checks.doctor import diagnose_alone
 from workings.checks.findings import Diagnosis, make_finding
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan
-from workings.errors import FileError, InputError, counted
+from workings.errors import FileError, InputError, ReportError, counted
 from workings.experiments.report import Report
 from workings.layers import Dense, Dropout, Layer
 from workings.losses import Loss, loss_named
@@ -137,18 +137,26 @@ def train(
     task: str,
     progress: Callable[[int], Callback],
     script: Path | None = None,
-) -> str:
-    """Train on a table; write the model, the report and optionally a script; return a summary for the terminal."""
+) -> tuple[str, ReportError | None]:
+    """Train on a table; write the model, optionally a script, and the report.
+
+    Returns a summary for the terminal, and the error of a report that could not be completed.
+    """
     writable_folder(folder)
     training = prepare(file, target, plan, impute=impute, drop=drop, task=task)
     text = training.script(file, plan.seed) if script is not None else ""  # before training: it may raise an error
     trained = training.train(progress(plan.epochs), plan.engine)
-    write_report(file, folder, trained)
-    lines = [trained.summary, "", f"model   {folder / 'model.safetensors'}", f"report  {folder / 'report.html'}"]
+    model, problem = folder / "model.safetensors", None
+    trained.network.save(model)  # first, because all that follows can fail
     if script is not None:
         write_bytes(script, text.encode())
-        lines.append(f"script  {script}")
-    return "\n".join([*lines, f"next    workings predict {folder / 'model.safetensors'} {file}"])
+    try:
+        write_report(file, folder, trained)
+    except ReportError as error:
+        problem = error
+    lines = [trained.summary, "", f"model   {model}", f"report  {folder / 'report.html'}"]
+    lines += [f"script  {script}"] if script is not None else []
+    return "\n".join([*lines, f"next    workings predict {model} {file}"]), problem
 
 
 def make_network(plan: Plan, preprocessing: Preprocessing) -> Network:
@@ -239,25 +247,33 @@ def format_score(network: Network, preprocessing: Preprocessing, X: Array, y: Ar
 
 
 def write_report(file: Path, folder: Path, trained: TrainedOnTable) -> None:
-    """Write the model and its report."""
+    """Write the model, then its report.
+
+    Raises
+    ------
+    ReportError
+        If the report could not be completed.
+    """
     network, preprocessing = trained.network, trained.preprocessing
     report = Report(f"{file.name}: {preprocessing.target.name}", preprocessing.reason, folder)
-    report.heading("Results")
-    report.code(trained.summary)
-    report.picture(
-        plots.curves(trained.history), "curves", "Objective by epoch on the training rows and on the validation rows."
-    )
-    X, y = trained.validation
-    if len(X) and preprocessing.task == "classification" and len(preprocessing.classes) <= 30:
-        names = [str(label) for label in preprocessing.classes]
-        occurring = np.isin(preprocessing.classes, np.concatenate([y, network.predict(X)]))
-        shown = [name for name, occurs in zip(names, occurring, strict=True) if occurs]
-        report.picture(
-            plots.confusion(y, network.predict(X), shown), "confusion", "Confusion matrix of the validation rows."
-        )
-    report.heading("Statements of one training step")
-    report.program(network.program())
-    report.write(network)
+    with report.of(network):
+        report.heading("Results")
+        report.code(trained.summary)
+        words = "Objective by epoch on the training rows and on the validation rows."
+        report.drawn(lambda: plots.curves(trained.history), "curves", words)
+        X, y = trained.validation
+        if len(X) and preprocessing.task == "classification" and len(preprocessing.classes) <= 30:
+            words = "Confusion matrix of the validation rows."
+            report.drawn(lambda: confusion_of(preprocessing, y, network.predict(X)), "confusion", words)
+        report.heading("Statements of one training step")
+        report.program(network.program())
+
+
+def confusion_of(preprocessing: Preprocessing, y: Array, predicted: Array) -> Any:
+    """Plot the confusion matrix of the classes that occur."""
+    occurring = np.isin(preprocessing.classes, np.concatenate([y, predicted]))
+    names = [str(label) for label, occurs in zip(preprocessing.classes, occurring, strict=True) if occurs]
+    return plots.confusion(y, predicted, names)
 
 
 def load_model(path: Path) -> Network:

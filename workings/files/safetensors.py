@@ -228,7 +228,11 @@ def classes_from(values: Any, network: Model) -> Array:
     kinds = {type(value) for value in values} if isinstance(values, list) else set()
     if len(kinds) != 1 or not kinds <= {str, int, bool} or len(values) != count or len(set(values)) != count:
         raise FileError(f"The file should have {count} different class labels, whole numbers or text.")
-    classes = np.array(values)
+    is_large = kinds == {int} and max(values) > np.iinfo(np.int64).max
+    try:
+        classes = np.array(values, dtype=np.uint64 if is_large else None)
+    except OverflowError:
+        raise FileError("The file's class labels are too large.") from None
     if classes.dtype.kind not in "iubU":
         raise FileError("The file's class labels are too large.")
     return classes

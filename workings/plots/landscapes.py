@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError
-from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, tidy, vector
+from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, plot, tidy, vector
 from workings.support.arrays import Array
 from workings.training.recorders import Snapshots, restored
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workings.model.model import Model
 
 
+@plot
 def landscape(
     losses: ArrayLike, alphas: ArrayLike, betas: ArrayLike, path: ArrayLike | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -138,6 +139,7 @@ class LossPlane:
     shares: tuple[float, float] | None = None
 
 
+@plot
 def landscape_of(
     net: Model,
     X: ArrayLike,

@@ -14,14 +14,18 @@ from workings.errors import InputError
 from workings.plots.drawing import (
     COLOURS,
     GREY,
+    LONGEST_TITLE,
     MARKERS,
     PALE_BLUE_TO_ORANGE,
     add_title,
+    as_text,
     class_name,
+    legend_columns,
     matplotlib_part,
     matrix,
     new_axes,
     panels,
+    plot,
     symmetric,
     tidy,
     vector,
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from workings.model.model import Model
 
 
+@plot
 def boundary(
     model: Any, X: ArrayLike, y: ArrayLike, *, steps: int = 200, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -81,12 +86,13 @@ def boundary(
     target = tidy(ax or new_axes(5.6, 1.1 + 4.1 * proportions(X)), "$x_1$", "$x_2$")
     classes = draw_boundary(target, model, X, y, steps)
     if title is not None:
-        target.set_title(title, loc="left", fontsize=11)
+        target.set_title(as_text(title, most=LONGEST_TITLE), loc="left", fontsize=11)
     if ax is None:
         add_legend(target.figure, [target], classes, hasattr(model, "predict_proba"))
     return target
 
 
+@plot
 def boundaries(
     models: Mapping[str, Any],
     X: ArrayLike,
@@ -133,7 +139,7 @@ def boundaries(
     if not models or captions.keys() - models.keys():
         raise InputError(f"There must be a model for each caption; models: {list(models)}, captions: {list(captions)}.")
     height = 2.1 * proportions(X) + (0.85 if captions else 0.65)
-    figure, axes = panels(len(models), columns, 2.35, height, shared=True)
+    figure, axes = panels(len(models), columns, max(2.35, 3.6 / len(models)), height, shared=True)
     for ax, (title, model) in zip(axes, models.items(), strict=True):
         classes = draw_boundary(ax, model, X, y, steps, size=12)
         ax.set_aspect("auto")  # nearly equal by the figure's height; a fixed aspect pushes titles out of the figure
@@ -143,6 +149,7 @@ def boundaries(
     return figure
 
 
+@plot
 def units(
     net: Model,
     X: ArrayLike,
@@ -215,7 +222,7 @@ def units(
     label_edges(axes, columns)
     if y is not None:
         add_legend(figure, axes, labels, shades=False)
-    label = {"z": "score", "p": "prediction"}.get(name[0], "activation") + f" {name}"
+    label = as_text({"z": "score", "p": "prediction"}.get(name[0], "activation") + f" {name}")
     add_scale(figure, axes, image, values, label)
     if values.shape[-1] > limit:
         figure.suptitle(f"the first {limit} of {values.shape[-1]} units", fontsize=9, color=GREY)
@@ -295,7 +302,12 @@ def draw_points(ax: Axes, X: Array, y: Array, size: float, classes: Array) -> No
     """Plot the points, each class with its own marker and colour."""
     for k, label in enumerate(classes):
         ax.scatter(
-            X[y == label, 0], X[y == label, 1], s=size, label=f"class {class_name(label)}", zorder=3, **point_style(k)
+            X[y == label, 0],
+            X[y == label, 1],
+            s=size,
+            label=as_text(f"class {class_name(label)}"),
+            zorder=3,
+            **point_style(k),
         )
 
 
@@ -386,11 +398,15 @@ def point_style(k: int) -> dict[str, Any]:
 
 def add_legend(figure: Any, axes: list[Axes], classes: Array, shades: bool) -> None:
     """Add a legend below the panels and, for two classes with probabilities, a colour bar."""
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    handles, names = axes[0].get_legend_handles_labels()
+    columns = legend_columns(figure, names)
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
     if shades and len(classes) == 2:
         colours = matplotlib_part("colors").LinearSegmentedColormap.from_list(
             "two classes", tints(np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]))
         )
         scale = matplotlib_part("cm").ScalarMappable(matplotlib_part("colors").Normalize(0, 1), colours)
-        bar = figure.colorbar(scale, ax=axes, label=f"probability of class {class_name(classes[1])}", aspect=30)
+        bar = figure.colorbar(
+            scale, ax=axes, label=as_text(f"probability of class {class_name(classes[1])}"), aspect=30
+        )
         bar.outline.set_visible(False)

@@ -8,9 +8,10 @@ the last frame is shown.
 from __future__ import annotations
 
 import base64
-import html
 import json
 from collections.abc import Sequence
+
+from workings.support.escaping import in_html
 
 STYLE = """
 .replay { margin: 1.5rem 0; }
@@ -87,10 +88,10 @@ def player(pictures: Sequence[bytes], titles: Sequence[str], words: str, millise
     film = film.replace("<", "\\u003c")  # so that no title can close the script element
     return (
         f'<div class="replay" role="group" aria-label="Replay"><img src="data:image/png;base64,{coded[-1]}" '
-        f'alt="{html.escape(words)}">'
+        f'alt="{in_html(words)}">'
         f'<div class="controls" hidden><button type="button">Play</button>'
         f'<input type="range" min="0" max="{len(coded) - 1}" value="{len(coded) - 1}" aria-label="Epoch">'
-        f'<span class="moment">{html.escape(titles[-1])}</span></div>'
+        f'<span class="moment">{in_html(titles[-1])}</span></div>'
         f'<script type="application/json" class="film">{film}</script><script>{SCRIPT}</script></div>'
     )
 
@@ -98,7 +99,7 @@ def player(pictures: Sequence[bytes], titles: Sequence[str], words: str, millise
 def page(title: str, words: str, player: str) -> str:
     """Return an HTML page with a heading, a text and a player."""
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{in_html(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{PAGE_STYLE}{STYLE}</style></head>'
-        f"<body><main><h1>{html.escape(title)}</h1><p>{html.escape(words)}</p>{player}</main></body></html>\n"
+        f"<body><main><h1>{in_html(title)}</h1><p>{in_html(words)}</p>{player}</main></body></html>\n"
     )

@@ -18,7 +18,18 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError, MissingExtraError, unknown_name
 from workings.plots.comparisons import confusion
 from workings.plots.courses import curves
-from workings.plots.drawing import BLUE, GREY, VERMILION, bare, matplotlib_part, new_figure, symmetric, tidy
+from workings.plots.drawing import (
+    BLUE,
+    GREY,
+    VERMILION,
+    bare,
+    legend_columns,
+    matplotlib_part,
+    new_figure,
+    plot,
+    symmetric,
+    tidy,
+)
 from workings.plots.layers import has_growing_gaps, set_epoch_axis
 from workings.plots.pixels import as_pictures, first_weights
 from workings.plots.planes import check_points, draw_boundary
@@ -145,6 +156,7 @@ def replay(
     return path
 
 
+@plot
 def film(
     net: Model,
     X: ArrayLike,
@@ -227,7 +239,9 @@ def fix_layout(figure: Figure, left: Axes) -> None:
     """Add the legend, compute the layout once, and keep it for all frames."""
     handles, names = left.get_legend_handles_labels()
     if handles:
-        figure.legend(handles, names, loc="outside lower left", ncols=5, frameon=False, fontsize=9)
+        figure.legend(
+            handles, names, loc="outside lower left", ncols=legend_columns(figure, names), frameon=False, fontsize=9
+        )
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 

@@ -6,7 +6,6 @@ with the magnitude.  Only the first and last units of a wide layer are drawn.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from workings.layers import Dense, numbered
 from workings.model.model import Model
 from workings.support.arrays import Array
+from workings.support.escaping import in_html
 
 POSITIVE, NEGATIVE = "#0072b2", "#e69f00"
 SHOWN = 10  # largest number of units that are drawn per layer
@@ -54,7 +54,7 @@ def diagram(network: Model) -> str:
         pieces.append(f'<text x="{x}" y="{height - 6}" text-anchor="middle">{size}</text>')
     width = ACROSS * len(matrices) + 2 * MARGIN
     return (
-        f'<svg width="{width}" height="{height}" role="img" aria-label="{html.escape(repr(network))}" '
+        f'<svg width="{width}" height="{height}" role="img" aria-label="{in_html(repr(network))}" '
         f'font-family="sans-serif" font-size="12">{"".join(pieces)}</svg>'
     )
 

@@ -7,7 +7,6 @@ encode targets, decode predictions and choose the loss.
 from __future__ import annotations
 
 import copy
-import html
 import math
 import numbers
 import warnings
@@ -39,6 +38,7 @@ from workings.sklearn.parameters import (
 )
 from workings.sklearn.phrasing import EstimatorTerms
 from workings.support.arrays import Array, Features, as_features, describe, working_dtype
+from workings.support.escaping import in_html
 from workings.support.sparse import SparseRows, dense
 from workings.training.batches import State
 from workings.training.callbacks import Callback
@@ -735,7 +735,7 @@ class MultilayerPerceptron(
             return str(estimator)
         from workings.readings.diagram import diagram
 
-        summary = html.escape(self.network_.summary())
+        summary = in_html(self.network_.summary())
         return f"<div>{estimator}{diagram(self.network_)}<pre>{summary}</pre></div>"
 
 

@@ -155,12 +155,15 @@ class CategoryColumn:
         The categories of the training table, in sorted order.
     fill : str or None
         Category for missing entries: the most frequent one.  With None, missing values raise an error.
+    unknown : str
+        What other categories become: ``"error"``, or ``"zeros"``, as missing values then do, too, without a ``fill``.
     """
 
     kind: ClassVar[str] = "category"
     name: str
     categories: tuple[str, ...]
     fill: str | None = None
+    unknown: str = "error"
 
     @property
     def width(self) -> int:
@@ -178,22 +181,28 @@ class CategoryColumn:
 
     def gaps(self, codes: Array) -> Array:
         """Return a mask of the missing values that are not filled."""
-        return codes == GAP if self.fill is None else np.zeros(len(codes), dtype=bool)
+        is_refused = self.fill is None and self.unknown == "error"
+        return codes == GAP if is_refused else np.zeros(len(codes), dtype=bool)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can store."""
-        return {"kind": self.kind, "name": self.name, "categories": list(self.categories), "fill": self.fill}
+        about = {"kind": self.kind, "name": self.name, "categories": list(self.categories), "fill": self.fill}
+        return about if self.unknown == "error" else {**about, "unknown": self.unknown}
 
     @classmethod
     def from_dict(cls, stored: object) -> CategoryColumn:
         """Read the result of ``to_dict``; raise FileError for anything else."""
-        _, name, categories, fill = stored_entries(stored, ("kind", "name", "categories", "fill"))
+        closed = {"unknown": "error", **stored} if isinstance(stored, dict) else stored
+        keys = ("kind", "name", "categories", "fill", "unknown")
+        _, name, categories, fill, unknown = stored_entries(closed, keys)
         name = stored_word(name, "a column's name")
         listed = stored_list(categories, f"the categories of {name!r}")
         words = tuple(stored_word(word, f"a category of {name!r}") for word in listed)
         if fill is not None and fill not in words:
             raise damaged(f"the fill of {name!r}", "one of its categories", fill)
-        return cls(name, words, fill)
+        if unknown not in ("error", "zeros"):
+            raise damaged(f"the unknown categories of {name!r}", "'error' or 'zeros'", unknown)
+        return cls(name, words, fill, unknown)
 
 
 Column = NumberColumn | CategoryColumn
@@ -345,7 +354,7 @@ class Columns:
     def refuse_unknown(self, read: Sequence[Array], values: Mapping[str, Any]) -> None:
         """Raise for categories that were not in the training table."""
         for column, codes in zip(self.columns, read, strict=True):
-            if not isinstance(column, CategoryColumn) or not (codes == UNKNOWN).any():
+            if not isinstance(column, CategoryColumn) or column.unknown != "error" or not (codes == UNKNOWN).any():
                 continue
             row = int(np.flatnonzero(codes == UNKNOWN)[0])
             word = spellings(as_list(values[column.name])[row])[0].strip()

@@ -19,6 +19,7 @@ from workings.support.arrays import Array
 from workings.tables.plain_csv import number_in, unmarked
 
 GAP, UNKNOWN = -1, -2  # instead of the index of a category
+LARGEST_EXACT = 2**53  # up to here, each integer is a float
 
 
 def place_of(row: int, name: str) -> str:
@@ -199,8 +200,9 @@ def code_of(value: Any, row: int, name: str, known: Mapping[str, int], *, marks:
 def spellings(value: Any) -> tuple[str, ...]:
     """Return the possible spellings of a value as text, the most exact first.
 
-    >>> spellings(" red "), spellings(4.0), spellings(True), spellings(datetime.datetime(2024, 1, 5))
-    ((' red ', 'red'), ('4.0', '4'), ('true', 'True'), ('2024-01-05 00:00:00', '2024-01-05T00:00:00', '2024-01-05'))
+    >>> spellings(" red "), spellings(4.0), spellings(4), spellings(True), spellings(datetime.datetime(2024, 1, 5))
+    ((' red ', 'red'), ('4.0', '4'), ('4', '4.0'), ('true', 'True'),
+     ('2024-01-05 00:00:00', '2024-01-05T00:00:00', '2024-01-05'))
     """
     text = str(value)
     if isinstance(value, str):
@@ -209,6 +211,8 @@ def spellings(value: Any) -> tuple[str, ...]:
         return text.lower(), text
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return text, str(int(value))  # libraries convert integers to floats in columns with missing values
+    if isinstance(value, (int, np.integer)):  # a model may know the column as floats
+        return (text, str(float(text))) if abs(int(text)) <= LARGEST_EXACT else (text,)
     if isinstance(value, datetime.datetime):
         is_day = value.time() == datetime.time()
         return (text, value.isoformat(), *([value.date().isoformat()] if is_day else []))

@@ -72,7 +72,7 @@ def run_until_end(training: Training, interruption: Interruption) -> None:
     finally:
         history = training.history
         history.seconds, network.history = time.perf_counter() - began, history
-        training.notify("on_train_end")
+        training.notify_end()
         if interruption.count and not history.stopped.startswith("interrupted"):
             history.stopped = f"interrupted in epoch {training.epoch}"
 

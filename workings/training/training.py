@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
@@ -260,6 +261,12 @@ class Training:
     def not_recorded(self, owner: str, monitor: str) -> InputError:
         """Return the error for a monitor that the history has no column for."""
         return not_recorded(owner, monitor, self.history, self.validation_name, self.metrics_name)
+
+    def notify_end(self) -> None:
+        """Call ``on_train_end`` of every callback, even if one raises an error; then raise it."""
+        with ExitStack() as ending:
+            for callback in reversed(self.callbacks):  # the stack calls the last one first
+                ending.callback(callback.on_train_end, self)
 
     def notify(self, method: str) -> None:
         """Call the method with this name of every callback."""
