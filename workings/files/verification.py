@@ -21,6 +21,7 @@ from workings.errors import FileError
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.support.notebook import Readable
 from workings.tables.columns import Columns, columns_in, original
 
 ROWS, MIN_ROWS = 200, 4  # number of generated rows
@@ -58,8 +59,8 @@ class GeneratedRows:
         return GeneratedRows(self.numbers[:count], self.codes[:count], self.X[:count])
 
 
-@dataclass(frozen=True)
-class Agreement:
+@dataclass(frozen=True, repr=False)
+class Agreement(Readable):
     """Result of comparing two predictions of the same rows; print it for a summary.
 
     Attributes
@@ -102,7 +103,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, repr=False)
-class Exported:
+class Exported(Readable):
     """The files of an export and the result of their verification; print it for a summary."""
 
     paths: tuple[Path, ...]
@@ -112,8 +113,6 @@ class Exported:
     def __str__(self) -> str:
         agreement = str(self.agreement) if self.agreement else "not verified: no runtime for this format is installed"
         return "\n".join([*(f"written  {path}" for path in self.paths), agreement, *self.notes])
-
-    __repr__ = __str__
 
 
 def generated_rows(network: Model, count: int = ROWS) -> GeneratedRows:
