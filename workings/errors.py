@@ -8,7 +8,7 @@ exception that a Python programmer expects (``ValueError``, ``OSError`` …).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from workings.support.escaping import visible, visible_lines
 
@@ -31,12 +31,26 @@ class InputError(WorkingsError, ValueError):
     """Invalid data or settings; the message says what to change."""
 
 
+def all_of(problems: Sequence[InputError]) -> InputError:
+    """Return the only problem, or one error that lists all of them.
+
+    >>> print(all_of([InputError("There is no value in row 1."), InputError("Text 'x' in row 2.")]))
+    2 problems:
+    - There is no value in row 1.
+    - Text 'x' in row 2.
+    """
+    if len(problems) == 1:
+        return problems[0]
+    return InputError("\n- ".join([f"{len(problems)} problems:", *map(str, problems)]))
+
+
 class MissingExtraError(WorkingsError, ImportError):
     """Missing optional package; the message names the extra that installs it."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
-            f"This needs {package}, which is not installed. Install it with: pip install 'workings[{extra}]'"
+            f"This needs {package}, which is not installed. Install it in the folder of the repository: "
+            f"pip install '.[{extra}]'"
         )
 
 
@@ -105,22 +119,22 @@ def some(names: Iterable[object], most: int = 10) -> str:
     return ", ".join(texts[:most]) + rest
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
+def unknown_name(kind: str, name: object, known: Iterable[object]) -> InputError:
     """Return the error for a name that is not in a registry; it suggests the most similar known name.
 
     >>> print(unknown_name("activation", "rellu", ["relu", "tanh"]))
     Unknown activation 'rellu'. Did you mean 'relu'? Known: relu, tanh.
     """
     names = list(known)
-    return InputError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {', '.join(names)}.")
+    return InputError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {', '.join(map(str, names))}.")
 
 
-def nearest(name: object, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[object]) -> str:
     """Suggest the most similar known name as a question for an error message; empty if no name is similar.
 
-    >>> nearest("rellu", ["relu", "tanh"])
-    " Did you mean 'relu'?"
+    >>> nearest("rellu", ["relu", "tanh"]), nearest("0", [0, 1])
+    (" Did you mean 'relu'?", ' Did you mean 0?')
     """
-    by_lower = {one.lower(): one for one in known}
+    by_lower = {str(one).lower(): one for one in known}
     near = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
     return f" Did you mean {by_lower[near[0]]!r}?" if near else ""

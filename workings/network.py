@@ -134,7 +134,7 @@ class Network(Model):
             False: the loss of all rows at the parameters that the epoch began with; it costs a forward pass, about a
             third of a step.
         engine : str
-            ``"reference"`` (NumPy), ``"compiled"`` (machine code through Numba: ``pip install 'workings[fast]'``), or
+            ``"reference"`` (NumPy), ``"compiled"`` (machine code through Numba: ``pip install '.[fast]'``), or
             ``"auto"``: compiled where Numba is installed and compiling pays off.  ``history.engine`` says what ran.
         check : bool
             Whether to run the doctor's checks before the first step.  Problems are warned of; ``history.diagnosis``
@@ -152,7 +152,10 @@ class Network(Model):
         NotCompilableError
             When ``engine="compiled"`` and a statement of the network cannot be compiled.
         DivergenceError
-            When a number is not finite; the parameters from before that are put back.
+            When a number is not finite; the network has its last finite parameters, or earlier, better ones.
+        KeyboardInterrupt
+            For Ctrl-C before training begins, or pressed twice.  One Ctrl-C during training ends it, and the network
+            has the parameters of the last recorded epoch.
         """
         from workings.checks.doctor import check_first_step
 

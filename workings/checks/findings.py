@@ -31,7 +31,7 @@ class Kind:
     explained_by: tuple[str, ...] = ()
 
 
-DATA = ("unscaled-inputs", "unscaled-targets", "unrelated-labels")
+DATA = ("unscaled-inputs", "unscaled-targets")
 CODE = ("wrong-gradient", "wrong-shape", "wrong-shares", "overflow", "uphill-update", "frozen-parameter")
 START = ("equal-units", "weights-too-large", "weights-too-small", "dead-units", "vanishing-gradient", "no-bend",
          "second-link", "output-range")  # fmt: skip
@@ -72,8 +72,9 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "If one class is rare, a network that never predicts it is still right most of the time."),
     Kind("sorted-rows", "problem", "certain",
          "Each batch holds rows of one class, so each step undoes what the previous one learned."),
-    Kind("unrelated-labels", "problem", "likely",
-         "The targets of similar rows agree no more than by chance. Are X and y in the same order?",
+    Kind("unrelated-labels", "advice", "possible",
+         "Neither similar rows, nor a linear model, nor this network predicts the targets of other rows better than by "
+         "chance. Are X and y in the same order?",
          ("sorted-rows", "class-imbalance")),
     # how the network is built
     Kind("second-link", "problem", "certain",
@@ -139,11 +140,12 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind("still-falling", "advice", "likely",
          "The objective was still falling fast when training ended, so more epochs would have improved it.",
          (*CODE, *DATA, "learning-rate-too-small", "edge-of-stability", "equal-units", "dead-units",
-          "vanishing-gradient", "weights-too-small", "learning-rate-too-large")),
+          "vanishing-gradient", "weights-too-small", "learning-rate-too-large", "not-finite", "rising-loss",
+          "overfitting")),
     Kind("overfitting", "advice", "likely",
          "The network got better on the training rows and worse on the validation rows: it memorized the training "
          "rows.",
-         ("wrong-gradient", "unrelated-labels")),
+         ("wrong-gradient",)),
     # the result
     Kind("class-never-predicted", "advice", "certain",
          "A network that never predicts a class has not learned it.",

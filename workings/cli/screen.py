@@ -11,8 +11,8 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 from rich.text import Text
 
 from workings.errors import WorkingsError
@@ -52,6 +52,7 @@ class ProgressBar(Callback):
     Ctrl-C ends the command; with ``keep_result``, it ends only the training, and the command continues.
     """
 
+    only_observes = True
     every_epoch = False
 
     def __init__(self, progress: Progress, task: TaskID, every: int, *, keep_result: bool = False) -> None:
@@ -63,6 +64,8 @@ class ProgressBar(Callback):
 
     def on_train_begin(self, training: RunningTraining) -> None:
         self.due = training.epoch
+        if console.is_terminal:
+            self.progress.start()
         self.progress.reset(self.task)
         self.progress.update(self.task, completed=training.epoch, visible=True)
 
@@ -100,16 +103,33 @@ class EpochRate(TextColumn):
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
     """Context manager that displays progress bars and removes them at the end."""
-    columns = (
-        TextColumn("{task.description:<34}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed:>6,.0f}/{task.total:,.0f}"),
-        TextColumn("{task.fields[metrics]}", markup=False),
-        EpochRate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield progress
+    progress = Progress(*progress_columns(console.width), console=console, transient=True)
+    try:
+        yield progress  # a training starts the display: without one, nothing is printed
+    finally:
+        if progress.live.is_started:
+            progress.stop()
+
+
+def progress_columns(width: int) -> tuple[ProgressColumn, ...]:
+    """Return the columns of a progress bar that fit into a terminal of this width: always the bar and the epoch."""
+    fixed = BAR + EPOCH + 3  # blanks between columns
+    epoch = TextColumn("{task.completed:>6,.0f}/{task.total:,.0f}", table_column=Column(no_wrap=True))
+    name_width = 34 if width >= WIDE else max(min(20, width - fixed), 4)
+    name = TextColumn("{task.description}", markup=False, table_column=shortened(name_width))
+    metrics = TextColumn("{task.fields[metrics]}", markup=False, table_column=shortened(width - fixed - name_width - 1))
+    if width < WIDE:
+        return name, BarColumn(bar_width=BAR), epoch, *([metrics] if width > fixed + name_width + 8 else [])
+    return name, BarColumn(bar_width=24), epoch, metrics, EpochRate(), TimeRemainingColumn()
+
+
+def shortened(width: int) -> Column:
+    """Return a table column of at most this width, which ends longer text with an ellipsis."""
+    return Column(no_wrap=True, overflow="ellipsis", max_width=max(width, 1))
+
+
+WIDE = 140  # the width of a terminal that all parts of a progress bar need
+BAR, EPOCH = 12, 14  # the widths of a short bar and of the epoch
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def choose(
     if is_sparse:
         return "reference", SPARSE
     if not is_installed():
-        return "reference", "Numba is not installed: pip install 'workings[fast]'"
+        return "reference", "Numba is not installed: pip install '.[fast]' in the folder of the repository"
     if is_switched_off():
         return "reference", "Numba is switched off by NUMBA_DISABLE_JIT"
     work = f"{counted(steps, 'step')} of {counted(rows, 'row')}"

@@ -88,10 +88,10 @@ class History(Mapping[str, list[float]]):
         for name, several in values.items():
             self.columns.setdefault(name, []).extend(several)
 
-    def forget(self, epochs: int) -> None:
-        """Delete the last epochs."""
+    def forget_after(self, epochs: int) -> None:
+        """Delete all but the first ``epochs`` epochs."""
         for values in self.columns.values():
-            del values[len(values) - epochs :]
+            del values[epochs:]
 
     def to_table(self, every: int = 1) -> str:
         """Return one row for every ``every`` epochs, and for the last, as a plain text table."""

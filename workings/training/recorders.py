@@ -68,6 +68,7 @@ class Recorder(Readable, Callback):
         The number of records, if ``every`` is not given.
     """
 
+    only_observes = True
     every_epoch = False
     epochs: list[int]
 

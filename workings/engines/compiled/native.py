@@ -31,6 +31,7 @@ from workings.engines.compiled.cache import folders, load, module_name
 from workings.errors import FileError
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.support.interruption import interrupted_afterwards
 
 FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 COMPILERS = ("cc", "gcc", "clang")
@@ -166,12 +167,14 @@ def address(text: str, name: str, integers: int = 0) -> int:
 
 def compile_function(text: str, name: str, integers: int, cache: bool) -> Any:
     """Compile a function of a source with Numba."""
-    import numba
+    with interrupted_afterwards():
+        import numba
 
+        python_function = load(text, name)
     integer = numba.types.int64
     types = [numba.types.CPointer(integer), *(integer for _ in range(integers))]
     with vectorized_remainders():
-        return numba.cfunc(numba.types.void(*types), cache=cache, error_model="numpy")(load(text, name))
+        return numba.cfunc(numba.types.void(*types), cache=cache, error_model="numpy")(python_function)
 
 
 @contextlib.contextmanager

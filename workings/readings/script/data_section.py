@@ -10,7 +10,7 @@ from workings.program.writer import told
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.prediction_section import table_function
 from workings.readings.script.settings import MOST_INLINE, Held
-from workings.readings.script.text import INDENT, labels_line, names_tuple, quoted, rows_of
+from workings.readings.script.text import INDENT, labels_line, names_tuple, quoted, rows_of, unsigned
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, drawn_rows, standard
 from workings.tables.plain_csv import read_columns
@@ -49,6 +49,11 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
     draft.copied.add("read_columns", read_columns)
     draft.comment("The file is read from the current folder.")
     given = [quoted(str(draft.settings.path)), names_tuple(numbers), *([names_tuple(marked)] if filled else [])]
+    forms = {column.name: column.form for column in columns.numbers} | {target: columns.target_form}
+    formats = [names_tuple((name, form.decimal, form.thousands, form.unit)) for name, form in forms.items() if form]
+    if formats:
+        draft.comment("Some numbers are written with another decimal sign, a thousands separator or a unit.")
+        given.append(f"formats=({', '.join(formats)},)")
     draft.assign("table", f"read_columns({', '.join(given)})")
     table_function(draft, columns)
     draft.lines += ["", ""]
@@ -94,8 +99,8 @@ def write_arrays(draft: ScriptDraft) -> None:
             'np.savez("data.npz", X=X, y=y), and use data="data.npz".'
         )
     draft.comment("Rows are samples: X has a column for each input, y holds the targets.")
-    draft.lines += ["# fmt: off", f"X = np.array({rows_of(X)}, dtype={draft.dtype})", f"y = np.array({rows_of(y)})"]
-    draft.lines += ["# fmt: on"]
+    draft.lines += ["# fmt: off", f"X = np.array({rows_of(X)}, dtype={draft.dtype})"]
+    draft.lines += [f"y = np.array({rows_of(y)}{unsigned(y)})", "# fmt: on"]
     write_extra_arrays(draft)
 
 
@@ -111,7 +116,7 @@ def write_extra_arrays(draft: ScriptDraft) -> None:
         )
     draft.lines += ["# fmt: off"] if more else []
     for name, array in more.items():
-        dtype = "" if name == "y_val" else f", dtype={draft.dtype}"
+        dtype = unsigned(array) if name == "y_val" else f", dtype={draft.dtype}"
         draft.lines += [f"{name} = np.array({rows_of(array)}{dtype})"]
     draft.lines += ["# fmt: on"] if more else []
 

@@ -104,6 +104,9 @@ def word_lines(column: CategoryColumn) -> list[str]:
     lines = [f"known = np.array([{', '.join(map(quoted, column.categories))}])"]
     lines += [f"words = [{gap} if w is None or w != w else str(w).strip() or {gap} for w in table[{name}]]"]
     one_for_each = told(one_hot, labels="np.array(words)", classes="known")
-    lines += [f"part = {one_for_each}", "if not part.any(axis=1).all():"]
+    lines += [f"part = {one_for_each}"]
+    if column.unknown == "zeros":
+        return [*lines, "parts.append(part)"]
+    lines += ["if not part.any(axis=1).all():"]
     wrong = f"The column {column.name} has a category that was not in the training table."
     return [*lines, f"{INDENT}raise ValueError({quoted(wrong)})", "parts.append(part)"]

@@ -108,7 +108,7 @@ class TranslationPlan:
         labels = None if targets.classes is None else targets.classes.tolist()
         for label, value in given.items():
             if labels is not None and label not in labels:
-                raise unknown_name("label in class_weight", str(label), map(str, labels))
+                raise unknown_name("label in class_weight", label, labels)
             if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < math.inf:
                 raise InputError(f"class_weight must hold numbers from 0; for {label!r} it has {describe(value)}.")
 
