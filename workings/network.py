@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
+from workings.layers import Dense
 from workings.metrics import Metric
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
+from workings.support.notebook import preformatted
 from workings.training.callbacks import Callback
 from workings.training.fit import train
 from workings.training.history import History
@@ -62,6 +64,13 @@ class Network(Model):
     """
 
     history: History | None
+
+    def _repr_html_(self) -> str:
+        """The layers, and a diagram if there are parameters, for a notebook."""
+        from workings.readings.diagram import diagram
+
+        has_weights = any(isinstance(layer, Dense) for layer in self.layers) and self.n_in is not None
+        return (diagram(self) if has_weights else "") + preformatted(self.summary())
 
     @classmethod
     def from_model(cls, model: Model) -> Self:

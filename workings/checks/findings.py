@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from workings.errors import counted
 from workings.support.escaping import in_html
+from workings.support.notebook import Readable
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
 # fmt: on
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, repr=False)
+class Finding(Readable):
     """One problem or advice that the doctor reports.
 
     Attributes
@@ -206,8 +207,8 @@ def make_finding(name: str, measured: str, change: str) -> Finding:
     return Finding(name, kind.severity, measured, kind.why, change, kind.sure)
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Readable):
     """The findings of the doctor, the most urgent first, and what it checked.
 
     Examples

@@ -19,6 +19,7 @@ from workings.engines.reference import Runner
 from workings.layers import numbered
 from workings.program.program import Program
 from workings.support.arrays import Array, as_random
+from workings.support.notebook import Readable
 from workings.support.sparse import dense
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class ParameterCheck:
         return factor if same else None
 
 
-@dataclass(frozen=True)
-class GradientReport:
+@dataclass(frozen=True, repr=False)
+class GradientReport(Readable):
     """The result of a gradient check: true if all gradients are right, else its text explains the mismatch."""
 
     checks: tuple[ParameterCheck, ...]

@@ -22,6 +22,7 @@ from workings.errors import FileError
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.support.notebook import Readable
 from workings.tables.columns import Columns, columns_in, original
 from workings.tables.values import GAP
 
@@ -64,8 +65,8 @@ class GeneratedRows:
         return GeneratedRows(self.numbers[:count], self.codes[:count], self.X[:count])
 
 
-@dataclass(frozen=True)
-class Agreement:
+@dataclass(frozen=True, repr=False)
+class Agreement(Readable):
     """Result of comparing two predictions of the same rows; print it for a summary.
 
     Attributes
@@ -108,7 +109,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, repr=False)
-class Exported:
+class Exported(Readable):
     """The files of an export and the result of their verification; print it for a summary."""
 
     paths: tuple[Path, ...]
@@ -118,8 +119,6 @@ class Exported:
     def __str__(self) -> str:
         agreement = str(self.agreement) if self.agreement else "not verified: no runtime for this format is installed"
         return "\n".join([*(f"written  {path}" for path in self.paths), agreement, *self.notes])
-
-    __repr__ = __str__
 
 
 def generated_rows(network: Model, count: int = ROWS) -> GeneratedRows:

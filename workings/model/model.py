@@ -45,6 +45,7 @@ from workings.support.arrays import (
     same_length,
     working_dtype,
 )
+from workings.support.notebook import Text
 from workings.support.sparse import SparseRows, dense
 
 ROWS_EXAMINED = 100  # number of rows examined to see whether they are standardized
@@ -513,7 +514,7 @@ class Model:
         total = f"{sum(known):,}" if len(known) == len(counts) else "?"
         extra = "".join(f", {r!r}" for r in self.regularizers)
         dtype = f", {self.dtype}" if self.n_in is not None else ""
-        return "\n".join([f"Network: {self.loss!r}{extra}{dtype}", *rows, f"     {'parameters':<53}{total:>10}"])
+        return Text("\n".join([f"Network: {self.loss!r}{extra}{dtype}", *rows, f"     {'parameters':<53}{total:>10}"]))
 
     def count_parameters(self) -> list[int | None]:
         """Return the number of parameters of each layer; None if the input size is not known."""

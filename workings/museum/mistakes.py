@@ -52,10 +52,11 @@ from workings.museum.setups import (
     without_shuffling,
 )
 from workings.optimizers import Adam, AdamW
+from workings.support.notebook import Readable
 
 
-@dataclass(frozen=True)
-class Mistake:
+@dataclass(frozen=True, repr=False)
+class Mistake(Readable):
     """One common mistake.
 
     Attributes
@@ -97,6 +98,9 @@ class Mistake:
     prepare: Callable[[Setup], Setup] = field(default=unchanged)
     kind: str = ""
     also: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.name})\n{self.what}\nSource: {self.source}."
 
     def is_named_by(self, diagnosis: Diagnosis) -> bool:
         """Whether a diagnosis identifies the mistake."""

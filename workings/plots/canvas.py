@@ -6,19 +6,21 @@ chosen for white paper; a dark style of the user's does not apply to them.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from matplotlib import font_manager, rc_context, rcParamsDefault
+from matplotlib import font_manager, rc_context, rcParams, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from workings.errors import WorkingsWarning
+from workings.support.escaping import JOINERS
 
 PRINT_DPI, SCREEN_DPI = 150, 100
 PAPER_KEYS = (
@@ -83,24 +85,30 @@ def png_of(figure: Figure) -> bytes:
 
 
 def fit_fonts(artist: Any) -> None:
-    """Give each text fonts that have its characters; characters that no installed font has become escapes."""
-    unknown: dict[str, None] = {}
+    """Give each text fonts that have its characters."""
     for text in artist.findobj(Text):
         words = text.get_text()
-        if words.isascii():
-            continue
-        families = text.get_fontfamily()
-        missing = [c for c in dict.fromkeys(words) if not c.isspace() and not has(tuple(families), c)]
-        found = {c: family_with(c) for c in missing}
-        more = [family for family in dict.fromkeys(found.values()) if family is not None]
+        families = tuple(text.get_fontfamily())
+        found = {} if words.isascii() else {family_with(c): c for c in words if not is_drawn(families, c)}
+        more = [family for family in found if family is not None]
         if more:
             text.set_fontfamily([*families, *more])
-        lost = [c for c, family in found.items() if family is None]
-        if lost:
-            unknown |= dict.fromkeys(lost)
-            text.set_text("".join(escape(c) if c in lost else c for c in words))
-    if unknown:
-        warnings.warn(no_font(unknown), WorkingsWarning, stacklevel=2)
+
+
+def drawable(words: str) -> str:
+    """Return a text that some installed font can draw: escapes replace other characters, with a warning."""
+    if words.isascii():
+        return words
+    families = tuple(rcParams["font.family"])
+    lost = dict.fromkeys(c for c in words if not is_drawn(families, c) and family_with(c) is None)
+    if lost:
+        warnings.warn(no_font(lost), WorkingsWarning, stacklevel=4)
+    return "".join(escape(c) if c in lost else c for c in words)
+
+
+def is_drawn(families: tuple[str, ...], character: str) -> bool:
+    """Whether font families can draw a character; spaces and joiners need no glyph."""
+    return character.isspace() or character in JOINERS or has(families, character)
 
 
 def escape(character: str) -> str:
@@ -127,11 +135,31 @@ def has(families: tuple[str, ...], character: str) -> bool:
 @functools.lru_cache(4096)
 def family_with(character: str) -> str | None:
     """Return an installed font family that has a character."""
-    fonts = sorted(
-        {(font.name, str(font.fname)) for font in font_manager.fontManager.ttflist if font.style == "normal"},
-        key=lambda font: (WIDE_FAMILIES.index(font[0]) if font[0] in WIDE_FAMILIES else len(WIDE_FAMILIES), font),
-    )
-    return next((name for name, path in fonts if ord(character) in characters_of(path)), None)
+    for look_for_new in (False, True):
+        if look_for_new:
+            add_new_fonts()
+        fonts = sorted(
+            {(font.name, str(font.fname)) for font in font_manager.fontManager.ttflist if is_real(font)},
+            key=lambda font: (WIDE_FAMILIES.index(font[0]) if font[0] in WIDE_FAMILIES else len(WIDE_FAMILIES), font),
+        )
+        found = next((name for name, path in fonts if ord(character) in characters_of(path)), None)
+        if found is not None:
+            return found
+    return None
+
+
+def is_real(font: font_manager.FontEntry) -> bool:
+    """Whether a font is upright and draws characters: Matplotlib's last resort draws boxes."""
+    return font.style == "normal" and not font.name.startswith("Last Resort")
+
+
+@functools.cache
+def add_new_fonts() -> None:
+    """Add fonts that were installed after Matplotlib had made its list."""
+    known = {str(font.fname) for font in font_manager.fontManager.ttflist}
+    for path in set(font_manager.findSystemFonts()) - known:
+        with contextlib.suppress(OSError, RuntimeError):
+            font_manager.fontManager.addfont(path)
 
 
 @functools.lru_cache(512)

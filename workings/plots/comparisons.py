@@ -29,6 +29,8 @@ from workings.support.arrays import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST_WRITTEN = 40  # classes of the largest confusion matrix with a count in each cell and a name at each row
+
 
 @plot
 def confusion(
@@ -61,6 +63,8 @@ def confusion(
     """
     y_true = vector(y_true, "y_true")
     y_pred = vector(y_pred, "y_pred", len(y_true))
+    check_classes(y_true, "y_true")
+    check_classes(y_pred, "y_pred")
     classes, numbers = np.unique(np.concatenate([y_true, y_pred]), return_inverse=True)
     k = len(classes)
     if labels is not None and len(labels) != k:
@@ -69,11 +73,13 @@ def confusion(
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = list(map(as_text, labels if labels is not None else map(class_name, classes)))
     room = INCHES_PER_LETTER * max(len(name) - 4 for name in [*names, "long"])
-    target = ax or new_axes(2.4 + 0.42 * k + room, 1.5 + 0.42 * k + 0.7 * room)
+    side = 0.42 * min(k, MOST_WRITTEN)
+    target = ax or new_axes(2.4 + side + room, 1.5 + side + 0.7 * room)
     norm = matplotlib_part("colors").PowerNorm(0.5, 0, 1)  # square root: makes an error rate of a few % visible
     image = target.imshow(shares, cmap="Blues", norm=norm)
     colours = np.where(counts == 0, PALE, np.where(shares > 0.3, "white", "black"))
-    write_cells(target, [[f"{count:,}" for count in row] for row in counts], colours, 9 if k <= 12 else 6)
+    if k <= MOST_WRITTEN:
+        write_cells(target, [[f"{count:,}" for count in row] for row in counts], colours, 9 if k <= 12 else 6)
     name_cells(target, names)
     if ax is None:
         bar = target.figure.colorbar(
@@ -84,11 +90,23 @@ def confusion(
     return target
 
 
+def check_classes(labels: Array, name: str) -> None:
+    """Raise an error for numbers that are no classes, such as the targets of a regression."""
+    if labels.dtype.kind == "f" and not (labels == np.round(labels)).all():
+        odd = labels[labels != np.round(labels)]
+        raise InputError(
+            f"confusion compares classes, but {name} has numbers such as {odd[0]:.6g} ({len(np.unique(labels))} "
+            "different ones). For a regression, plot the predictions over the targets: ax.scatter(y_true, y_pred)."
+        )
+
+
 def name_cells(ax: Axes, names: list[str]) -> None:
-    """Label the rows and columns of a confusion matrix; long names are rotated."""
+    """Label the rows and columns of a confusion matrix, not all of them if there are many; long names are rotated."""
     long = max(map(len, names)) > 4
-    ax.set_xticks(range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center")
-    ax.set_yticks(range(len(names)), names)
+    places = range(0, len(names), -(-len(names) // MOST_WRITTEN))
+    shown = [names[place] for place in places]
+    ax.set_xticks(places, shown, rotation=45 if long else 0, ha="right" if long else "center")
+    ax.set_yticks(places, shown)
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")
     ax.tick_params(length=0)

@@ -86,6 +86,7 @@ def as_text(text: object, keep: str = "", most: int = LONGEST_NAME) -> str:
     \\$50k-\\$100k
     """
     words = visible(text, keep)
+    words = canvas().drawable(words)
     words = words if len(words) <= most else f"{words[: most * 2 // 3]}…{words[-(most // 3) :]}"
     return in_latex(words) if matplotlib_part("rcParams")["text.usetex"] else in_plot(words, keep)
 

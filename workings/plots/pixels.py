@@ -158,8 +158,9 @@ def heat_map(W: Array) -> Figure:
     image = ax.imshow(W, aspect="auto", interpolation="nearest", **symmetric(W))
     ax.set_xlabel("unit")
     ax.set_ylabel("input")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(matplotlib_part("ticker").MaxNLocator(integer=True))
+    for axis, count in ((ax.xaxis, W.shape[1]), (ax.yaxis, W.shape[0])):
+        ticker = matplotlib_part("ticker")
+        axis.set_major_locator(ticker.MaxNLocator(integer=True) if count > 8 else ticker.FixedLocator(range(count)))
     if W.size <= 100 and W.shape[1] <= MAX_NUMBERED_COLUMNS:
         strong = np.abs(W) > 0.6 * np.abs(W).max()
         write_cells(ax, [[f"{value:.2f}" for value in row] for row in W], np.where(strong, "white", "black"))

@@ -166,10 +166,11 @@ def svg_of(curves: Mapping[str, list[float]], width: int = 480, height: int = 16
         y = 20 + 16 * len(pieces) // 2
         pieces.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-dasharray="{dash}"/>')
         pieces.append(f'<text x="{width - 75}" y="{y}" fill="{colour}">{in_html(name)}</text>')
-    axis = f'<text x="2" y="14">{high:.3g}</text><text x="2" y="{height - 16}">{low:.3g}</text>'
+    axis = f'<text x="2" y="14" fill="#1a1a1a">{high:.3g}</text>'
+    axis += f'<text x="2" y="{height - 16}" fill="#1a1a1a">{low:.3g}</text>'
     return (
         f'<svg width="{width}" height="{height}" role="img" aria-label="losses by epoch" font-family="sans-serif" '
-        f'font-size="12">{axis}{"".join(pieces)}</svg>'
+        f'style="background:#fff;border-radius:4px" font-size="12">{axis}{"".join(pieces)}</svg>'
     )
 
 

@@ -31,6 +31,7 @@ from workings.readings.script.settings import MOST_INLINE, Held, Settings, array
 from workings.readings.script.training_section import write_training
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.support.notebook import Text
 from workings.training.callbacks import Callback
 from workings.training.recipe import Recipe
 
@@ -107,7 +108,7 @@ def script(
         optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks,
         running_loss,
     )  # fmt: skip
-    return write_sections(Settings(network, training, weights, data, data_file))
+    return Text(write_sections(Settings(network, training, weights, data, data_file)))
 
 
 def write_sections(settings: Settings) -> str:
