@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from workings.engines.compiled.engine import is_installed
-from workings.engines.compiled.native import is_switched_off
 from workings.engines.contract import SPARSE
 from workings.errors import counted
 from workings.program.program import Program
@@ -54,9 +53,7 @@ def choose(
     if is_sparse:
         return "reference", SPARSE
     if not is_installed():
-        return "reference", "Numba is not installed: pip install 'workings[fast]'"
-    if is_switched_off():
-        return "reference", "Numba is switched off by NUMBA_DISABLE_JIT"
+        return "reference", "llvmlite is not installed: pip install 'workings[fast]'"
     work = f"{counted(steps, 'step')} of {counted(rows, 'row')}"
     if estimated_saving(program, values, rows, steps) < worth_compiling:
         return "reference", f"compiling does not pay off for {work}"

@@ -17,7 +17,6 @@ import numpy as np
 
 from workings.engines.compiled.codegen import SourceOptions, SourceWriter, live_operations
 from workings.engines.compiled.fusion import Layout, LoopSchedule, is_large, make_schedule
-from workings.engines.compiled.native import is_switched_off
 from workings.engines.compiled.row_sections import MOST_SUMMED, SECTIONS
 from workings.engines.contract import FEWEST_TO_SHARE, Stretch
 from workings.lowering.index_notation import Apply, Dim, Leaf, Lowering, Operation
@@ -149,7 +148,7 @@ def section_count(operations: Sequence[Operation], layout: Layout, largest_produ
         for operation in operations
         if any(operation.dims[axis] == "n" for axis in operation.over)
     )
-    if is_switched_off() or largest_product < FEWEST_TO_SHARE or summed > MOST_SUMMED:
+    if largest_product < FEWEST_TO_SHARE or summed > MOST_SUMMED:
         return 0
     return SECTIONS
 
