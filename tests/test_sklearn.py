@@ -259,7 +259,7 @@ def test_epochs_that_are_run_together_lead_to_the_same_network():
 def test_what_is_worth_compiling_is_compiled_with_batches_too():
     if not is_installed():
         pytest.skip("needs llvmlite")
-    engines = [MLPClassifier(max_iter=n, random_state=0).fit(X_IRIS, Y_IRIS).history_.engine for n in (1, 400)]
+    engines = [MLPClassifier(max_iter=n, random_state=0).fit(X_IRIS, Y_IRIS).history_.engine for n in (1, 4000)]
     assert [engine.split()[0] for engine in engines] == ["reference", "compiled"]
 
 

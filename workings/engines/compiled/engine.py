@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from workings.engines.compiled.native import Call, MachineCode, address_of
-from workings.engines.compiled.specialization import GeneratedSource, ProblemSize, generate, size_of
+from workings.engines.compiled.specialization import GeneratedSource, ProblemSize, size_of, source_for
+from workings.engines.compiled.structure import structure_of
 from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, SPARSE, Stretch
 from workings.engines.kernels.threads import SECTION_ARGUMENTS, SECTION_FUNCTION, THREAD_MEMORY, Team
 from workings.errors import MissingExtraError, NotCompilableError
@@ -67,6 +68,7 @@ class CompiledEngine:
         self.has_objective = any(s.target == "J" for s in program.statements)
         targets = {s.target for s in program.statements}
         self.changed = [name for name in program.carried if name in targets]
+        self.structure = structure_of(program)
         self.sources: dict[ProblemSize, GeneratedSource] = {}
         self.functions: dict[str, Callable[..., Call]] = {}
         self.seconds_per_step = math.inf  # not known before the first call
@@ -127,7 +129,7 @@ class CompiledEngine:
             raise NotCompilableError(SPARSE)
         size = size_of(stretch, values, self.by_step)
         if size not in self.sources:
-            self.sources[size] = generate(self.program, size, self.outputs)
+            self.sources[size] = source_for(self.structure, size, self.outputs)
         return self.sources[size]
 
     def arguments(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import ctypes
 import importlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,16 @@ ArgumentType = tuple[str, int]  # the type of the numbers, and the number of dim
 INTEGER, REAL = "int64", "float64"
 LOCK = threading.RLock()  # one thread compiles at a time
 KNOWN: dict[Any, tuple[int, ...]] = {}  # the addresses of what was loaded, by source and exports
+
+
+def renew_lock() -> None:
+    """Replace the lock in a forked process: the thread that may hold it is not there."""
+    global LOCK
+    LOCK = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=renew_lock)
 
 
 class Call:

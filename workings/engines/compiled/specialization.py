@@ -8,6 +8,7 @@ whether rows are processed in blocks, and which matrix products are computed in 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ import numpy as np
 from workings.engines.compiled.codegen import SourceOptions, SourceWriter, live_operations
 from workings.engines.compiled.fusion import Layout, LoopSchedule, is_large, make_schedule
 from workings.engines.compiled.row_sections import MOST_SUMMED, SECTIONS
+from workings.engines.compiled.structure import Structure
 from workings.engines.contract import FEWEST_TO_SHARE, Stretch
 from workings.lowering.index_notation import Apply, Dim, Leaf, Lowering, Operation
 from workings.program.program import Program
@@ -199,6 +201,12 @@ class GeneratedSource:
     largest_product: int
     rows: tuple[str, ...]
     whole: tuple[str, ...]
+
+
+@functools.lru_cache(maxsize=256)
+def source_for(structure: Structure, size: ProblemSize, outputs: tuple[str, ...] = ()) -> GeneratedSource:
+    """Return the source of a structure for the sizes of a problem; it is generated once in a process."""
+    return generate(structure.program(), size, outputs)
 
 
 def generate(program: Program, size: ProblemSize, outputs: Sequence[str] = ()) -> GeneratedSource:
