@@ -23,7 +23,6 @@ test: $(VENV)/.installed  ## Run all checks (ruff, mypy, pytest)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist worksteal
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m 'not slow' -n auto tests/test_compiled.py
 
 quick: $(VENV)/.installed  ## Run ruff and the tests of what changed, in about a minute
 	$(BIN)/ruff format --check .

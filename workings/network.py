@@ -134,8 +134,8 @@ class Network(Model):
             False: the loss of all rows at the parameters that the epoch began with; it costs a forward pass, about a
             third of a step.
         engine : str
-            ``"reference"`` (NumPy), ``"compiled"`` (machine code through Numba: ``pip install '.[fast]'``), or
-            ``"auto"``: compiled where Numba is installed and compiling pays off.  ``history.engine`` says what ran.
+            ``"reference"`` (NumPy), ``"compiled"`` (machine code, needs llvmlite: ``pip install '.[fast]'``), or
+            ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``history.engine`` says what ran.
         check : bool
             Whether to run the doctor's checks before the first step.  Problems are warned of; ``history.diagnosis``
             holds all findings.  The steps themselves cost no more.

@@ -162,7 +162,7 @@ SHARED = """
     dtype : float32, float64 or None
         The floating-point type of the computation; None takes X's.
     engine : {"auto", "reference", "compiled"}
-        NumPy, or machine code through Numba; "auto" compiles when that pays off.
+        NumPy, or machine code; "auto" compiles when that pays off.
 
     Attributes
     ----------

@@ -75,7 +75,7 @@ class Training:
         What the steps have led to.
     """
 
-    worth_compiling: ClassVar[float] = WORTH_COMPILING  # seconds that compiling must save if engine="auto"
+    worth_compiling: ClassVar[float] = WORTH_COMPILING  # least saving of compiling over its time, for "auto"
     validation_name: ClassVar[str] = "validation"  # the name of the setting in error messages
     metrics_name: ClassVar[str] = "metrics"  # likewise; empty if users cannot set it
 
