@@ -222,6 +222,17 @@ def test_nobody_asks_for_the_class_of_an_optimizer_or_schedule_that_has_an_answe
 
 
 @pytest.mark.parametrize("name", BY_NAME)
+def test_only_losses_and_targets_compare_kinds_of_targets(name: str) -> None:
+    """Other modules ask the loss or the targets, such as ``is_classification``."""
+    kinds = {"classes", "labels", "numbers", "counts"}
+    for node in ast.walk(TREES[BY_NAME[name]]):
+        if isinstance(node, ast.Compare) and name not in ("losses", "model.targets"):
+            sides = [n for side in (node.left, *node.comparators) for n in getattr(side, "elts", [side])]
+            texts = {n.value for n in sides if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+            assert not texts or not texts <= kinds, f"{name}, line {node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("name", BY_NAME)
 def test_no_path_of_somebodys_machine(name: str) -> None:
     somebodys = re.compile(r"""(?<![\w.~/:])/(home|Users|root|work|tmp|mnt|opt|private|var/folders)/|\b[A-Z]:\\""")
     lines = [line for line in SOURCES[BY_NAME[name]].splitlines() if somebodys.search(line)]

@@ -64,7 +64,7 @@ def check_network(case: Case) -> Iterator[Finding]:
 def check_last_activation(case: Case) -> Iterator[Finding]:
     """Check that the last layer has no activation if the loss applies its own."""
     last, loss = case.network.layers[-1], case.network.loss
-    if loss.target != "numbers" and last.bend.name != "identity":
+    if not loss.takes_any_number and last.bend.name != "identity":
         yield make_finding(
             "second-link",
             f"the last layer is {last!r}, and {type(loss).__name__} applies its own activation after it.",
@@ -75,7 +75,7 @@ def check_last_activation(case: Case) -> Iterator[Finding]:
 def check_output_range(case: Case) -> Iterator[Finding]:
     """Check that the targets lie in the range of the last layer's activation."""
     activation = case.network.layers[-1].bend
-    if case.network.loss.target != "numbers" or activation.name == "identity":
+    if not case.network.loss.takes_any_number or activation.name == "identity":
         return
     outputs = activation(np.linspace(-1000.0, 1000.0, 2001))
     low, high = float(np.min(outputs)), float(np.max(outputs))
@@ -266,7 +266,7 @@ def with_relu_or_batch_norm(case: Case) -> str:
 
 def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
     """Check whether the first loss is near that of a constant prediction; not for counts, whose loss has no zero."""
-    if case.network.loss.target == "counts" or case.is_constant:
+    if case.network.loss.takes_counts or case.is_constant:
         return
     loss = case.loss_of(start)
     if case.one_answer > 0 and loss > LARGEST_START * case.one_answer:
@@ -274,7 +274,7 @@ def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
         yield make_finding(
             "starting-loss",
             f"the first loss is {loss:.4g}; the best constant prediction has {case.one_answer:.4g}"
-            f"{known if case.network.loss.target == 'classes' else ''}.",
+            f"{known if case.network.targets.is_multiclass else ''}.",
             starting_at_constant_prediction(case),
         )
 
@@ -285,7 +285,7 @@ def starting_at_constant_prediction(case: Case) -> str:
     usual = case.network_code([remade(x) if isinstance(x, Dense) else x for x in (*hidden, last)])
     if usual not in case.present_code or not isinstance(last, Dense) or last.bend.name != "identity":
         return usual
-    mean = ", biases=np.atleast_1d(np.mean(y, axis=0))" if case.network.loss.target == "numbers" and last.bias else ""
+    mean = ", biases=np.atleast_1d(np.mean(y, axis=0))" if case.network.loss.takes_any_number and last.bias else ""
     bias = "" if last.bias else ", bias=False"
     return case.network_code([*hidden, Code(f'Dense({last.units}, weights="zeros"{mean}{bias})')])
 

@@ -90,7 +90,7 @@ def check_constant_columns(case: Case) -> Iterator[Finding]:
 
 def check_target_scale(case: Case) -> Iterator[Finding]:
     """Check that numeric targets have about mean 0 and standard deviation 1."""
-    if case.network.loss.target != "numbers":
+    if not case.network.loss.takes_any_number:
         return
     y = case.y.astype(np.float64)
     size = float(rms(y))
@@ -106,7 +106,7 @@ def check_target_scale(case: Case) -> Iterator[Finding]:
 
 def check_class_balance(case: Case) -> Iterator[Finding]:
     """Check that the classes are about equally frequent."""
-    if not one_label_each(case) or case.is_weighted:
+    if not case.network.targets.has_labels or case.is_weighted:
         return
     counts = np.bincount(label_numbers(case.y), minlength=max(case.y.shape[1], 2))
     counts = counts[counts > 0]
@@ -118,14 +118,9 @@ def check_class_balance(case: Case) -> Iterator[Finding]:
         )
 
 
-def one_label_each(case: Case) -> bool:
-    """Whether each row has one label."""
-    return case.has_labels and not (case.network.loss.target == "labels" and case.y.shape[1] > 1)
-
-
 def check_row_order(case: Case) -> Iterator[Finding]:
     """Check whether the rows are sorted by class and not shuffled."""
-    if case.settings.get("shuffle", True) or case.is_full_batch or not one_label_each(case):
+    if case.settings.get("shuffle", True) or case.is_full_batch or not case.network.targets.has_labels:
         return
     labels = label_numbers(case.y)
     changes = int((np.diff(labels) != 0).sum())
@@ -146,7 +141,7 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
     If X predicts y, the target of a row's nearest neighbour does so, too (Cover & Hart 1967: with many rows, its error
     rate is at most twice the lowest possible one).
     """
-    if case.is_constant or len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not one_label_each(case)):
+    if case.is_constant or len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not case.network.targets.has_labels):
         return
     X, y = case.all_rows.some(MOST_NEIGHBOURS)[:2]
     nearest = neighbours(standardized(X.astype(np.float64)))

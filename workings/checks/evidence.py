@@ -18,7 +18,6 @@ from workings.activations import ACTIVATIONS
 from workings.checks.advice import Terms
 from workings.errors import DivergenceError, WorkingsWarning
 from workings.layers import BatchNorm, Dense, Layer
-from workings.metrics import accuracy, r2
 from workings.model.model import Model
 from workings.model.targets import more_probable, most_probable
 from workings.optimizers import LBFGS, Adam, Chain, Part
@@ -101,7 +100,7 @@ class Case:
     @property
     def has_labels(self) -> bool:
         """Whether the targets are class labels."""
-        return self.network.loss.target in ("classes", "labels")
+        return self.network.targets.is_classification
 
     @property
     def is_constant(self) -> bool:
@@ -370,7 +369,7 @@ def undisturbed(network: Model) -> Model:
 
 def plain(network: Model, y: Array) -> Array:
     """Return targets in the shape that ``fit`` takes."""
-    return y[:, 0] if y.shape[1] == 1 and network.loss.target != "classes" else y
+    return y[:, 0] if y.shape[1] == 1 and not network.targets.is_multiclass else y
 
 
 def rms(values: Array, axis: int | None = None) -> Any:
@@ -409,7 +408,7 @@ def trained_without_hidden(network: Model, rows: Rows, regularizer: Any = None) 
 
     For numeric targets it starts at their mean, with a learning rate proportional to their standard deviation.
     """
-    is_numbers = network.loss.target == "numbers"
+    is_numbers = network.loss.takes_any_number
     mean = np.average(rows.y, axis=0, weights=rows.weights)
     layer = Dense(network.n_out, weights="zeros", biases=mean if is_numbers else None)
     model = Model([layer], loss=mean_of(network.loss), regularizer=regularizer, seed=0, dtype="float64")
@@ -425,13 +424,8 @@ def mean_of(loss: Any) -> Any:
 
 def score_of(network: Model, rows: Rows) -> float:
     """Compute the accuracy for labels or R² for numbers, with the weights of the rows."""
-    y, w = rows.y, rows.weights
-    p = network.measure(rows.X.astype(network.dtype), y.astype(network.dtype), None)[1]
-    if network.loss.target not in ("classes", "labels"):
-        return r2(y, p, w)
-    if network.loss.target == "labels" and y.shape[1] > 1:
-        return accuracy(more_probable(y), more_probable(p), w)
-    return accuracy(label_numbers(y), label_numbers(p), w)
+    p = network.measure(rows.X.astype(network.dtype), rows.y.astype(network.dtype), None)[1]
+    return network.targets.score(rows.y, p, rows.weights)
 
 
 def with_rate(optimizer: Part, lr: float) -> Part:

@@ -47,7 +47,7 @@ def check_shapes(case: Case) -> Iterator[Finding]:
 
 def check_probabilities(case: Case) -> Iterator[Finding]:
     """Check that the probabilities of each row add up to 1."""
-    if case.network.loss.target != "classes":
+    if not case.network.targets.is_multiclass:
         return
     X, y, _ = case.all_rows.some(50)
     p = copied(case.start or case.network).measure(X, y, None)[1].astype(np.float64)

@@ -209,7 +209,7 @@ def make_network(plan: Plan, preprocessing: Preprocessing) -> Network:
     for units in plan.units:
         layers.append(Dense(units, plan.activation))
         layers += [Dropout(plan.dropout)] if plan.dropout else []
-    outputs = len(preprocessing.classes) if loss.target == "classes" else 1
+    outputs = len(preprocessing.classes) if loss.is_multiclass else 1
     network = Network(
         [*layers, Dense(outputs)],
         loss=loss,
@@ -226,15 +226,15 @@ def choose_loss(name: str, preprocessing: Preprocessing) -> Loss:
     """Return the loss that ``--loss`` names, or raise an error if it does not suit the target."""
     classification = preprocessing.task == "classification"
     loss = loss_named(("CrossEntropy" if classification else "SquaredError") if name == "auto" else name)
-    if classification != (loss.target in ("classes", "labels")):
+    if classification != loss.is_classification:
         kind = "classification" if classification else "regression"
         suitable = "CrossEntropy" if classification else "SquaredError, AbsoluteError or Huber"
         raise InputError(f"--loss {name} does not suit {kind}: choose {suitable}.")
-    if loss.target == "labels" and len(preprocessing.classes) != 2:
+    if loss.is_classification and not loss.is_multiclass and len(preprocessing.classes) != 2:
         raise InputError(
             f"--loss {name} is for two classes; the target has {len(preprocessing.classes)}: use CrossEntropy."
         )
-    if loss.target == "counts":
+    if loss.takes_counts:
         raise InputError(
             "--loss Poisson is not available for tables, because their targets are standardized: use SquaredError."
         )
@@ -423,7 +423,7 @@ def load_rows(network: Network, file: Path | None, reading: TextOptions = AS_FOU
 def load_preprocessing(network: Network) -> Preprocessing:
     """Return the preprocessing stored in a model; with several labels per row, its target is a ``LabelsTarget``."""
     stored = Preprocessing.from_dict(network.preprocessing)
-    has_several = network.targets.kind == "labels" and network.n_out > 1
+    has_several = network.targets.is_classification and not network.targets.has_labels
     if not has_several or not isinstance(stored.target, ClassTarget):
         return stored
     return replace(stored, target=LabelsTarget(stored.target.name, stored.target.classes))

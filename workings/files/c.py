@@ -158,7 +158,7 @@ class CProgram:
             found[f"int {prefix}_label({outputs})"] = (
                 "Returns the index of the predicted label, from 0; it means nothing if p is NAN."
             )
-        elif network.targets.kind == "labels":
+        elif network.targets.is_classification:
             found[f"int {prefix}_label({outputs}, int output)"] = "Returns 1 if the label of this output holds, else 0."
         elif output_statements(network, self.columns).statements:
             which = ", int output" if network.n_out > 1 else ""
@@ -306,7 +306,7 @@ class CProgram:
         network, statements = self.network, output_statements(self.network, self.columns)
         if not statements.statements:
             return []
-        if network.targets.kind == "classes":
+        if network.targets.is_multiclass:
             return [function(prototype, arg_max(str(statements["best"]), network.n_out))]
         target, n_out = statements.statements[0].target, network.n_out
         real = self.real if target == "chosen" else "double"
@@ -415,7 +415,7 @@ class CProgram:
             writes += [f'printf("%d\\n", {self.prefix}_label(p));']
         elif self.gives_values:
             writes += [f'{each} printf("%.17g\\n", {self.prefix}_value({which}));']
-        elif self.network.targets.kind == "labels":
+        elif self.network.targets.is_classification:
             writes += [f'{each} printf("%d\\n", {self.prefix}_label(p, i));']
         body = [*reads, f"{self.prefix}_outputs({given}, p);", *writes]
         return "\n".join([
@@ -439,7 +439,7 @@ class CProgram:
         lines = [
             f"int8: largest difference of p on {len(rows)} generated rows {float(np.abs(whole - rounded).max()):.2g}"
         ]
-        if self.network.targets.kind in ("classes", "labels"):
+        if self.network.targets.is_classification:
             decode = self.network.targets.decode
             share = float((decode(whole) != decode(rounded)).mean())
             lines += [f"int8: {100 * share:.1f} % of the labels change"]

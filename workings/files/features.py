@@ -178,7 +178,7 @@ def with_preprocessing(
     )
     outputs = max(network.n_out, 2)  # a single output distinguishes two labels
     classes = list(range(outputs)) if network.classes is None else network.classes.tolist()
-    is_label = network.targets.kind in ("classes", "labels")
+    is_label = network.targets.is_classification
     found.preprocessing = columns.stored(classes if is_label else NO_CLASSES, reason)
     return found
 

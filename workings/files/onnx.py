@@ -166,20 +166,19 @@ class OnnxExport:
     def outputs(self, p: Tensor) -> list[Any]:
         """Add the outputs: label and probabilities, or value."""
         network, graph = self.network, self.graph
-        kind = network.targets.kind
+        targets = network.targets
         statements = output_statements(network, self.columns)
-        if kind not in ("classes", "labels"):
+        if not targets.is_classification:
             return [self.value(p)]
         found = NodeWriter(graph, statements, {"p": p}).write()
-        best = found["best"] if kind == "classes" else graph.cast(found["chosen"], np.int64)
-        if network.targets.has_labels and kind == "labels":
+        best = found["best"] if targets.is_multiclass else graph.cast(found["chosen"], np.int64)
+        if targets.has_labels and not targets.is_multiclass:
             best = graph.node("Squeeze", [best, graph.whole(1)])
-        labels = None if not network.targets.has_labels else network.classes
+        labels = network.classes if targets.has_labels else None
         if labels is not None:
             best = graph.node("Gather", [graph.array("labels", labels_tensor(labels)), best])
-        several = not network.targets.has_labels
         return [
-            self.output("label", best, labels, several),
+            self.output("label", best, labels, not targets.has_labels),
             self.output("probabilities", found.get("probabilities", p)),
         ]
 
@@ -250,7 +249,7 @@ def outputs_in(network: Model, found: dict[str, Array]) -> Array:
     """Return the network outputs from a file's outputs; for binary labels, the second label's probability."""
     if "value" in found:
         return found["value"]
-    both = network.targets.kind == "labels" and network.n_out == 1
+    both = network.targets.has_labels and not network.targets.is_multiclass
     return found["probabilities"][:, 1:] if both else found["probabilities"]
 
 

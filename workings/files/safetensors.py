@@ -224,7 +224,7 @@ def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Model:
 
 def classes_from(values: Any, network: Model) -> Array:
     """Check stored class labels: distinct, of one type, and one for each output."""
-    count = network.n_out if network.loss.target == "classes" else 2
+    count = network.targets.label_count
     kinds = {type(value) for value in values} if isinstance(values, list) else set()
     if len(kinds) != 1 or not kinds <= {str, int, bool} or len(values) != count or len(set(values)) != count:
         raise FileError(f"The file should have {count} different class labels, whole numbers or text.")

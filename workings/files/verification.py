@@ -310,10 +310,10 @@ def target_scale(network: Model) -> tuple[float, float] | None:
 
 def near_ties(network: Model, p: Array, allowed: float) -> Array:
     """Return a mask of rows whose label rounding can change."""
-    if network.targets.kind == "labels":
-        return np.asarray((np.abs(p - 0.5) <= allowed).any(axis=1))
-    best = np.sort(p, axis=1)
-    return np.asarray(best[:, -1] - best[:, -2] <= allowed * best[:, -1])
+    if network.targets.is_multiclass:
+        best = np.sort(p, axis=1)
+        return np.asarray(best[:, -1] - best[:, -2] <= allowed * best[:, -1])
+    return np.asarray((np.abs(p - 0.5) <= allowed).any(axis=1))
 
 
 def write_verified(

@@ -24,7 +24,7 @@ from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
 from workings.layers import Dense, Dropout, Layer, numbered
 from workings.losses import Loss, loss_named
-from workings.metrics import accuracy, r2
+from workings.metrics import METRICS
 from workings.model.parameters import Parameters
 from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
 from workings.model.targets import targets_of
@@ -410,9 +410,9 @@ class Model:
         """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
         X, y = self.opened(X, y)
         features, _, w = self.prepare(X, y, sample_weight)
-        metric = accuracy if self.loss.target in ("classes", "labels") else r2
         known = self.targets.learn(y)
-        return metric(known.comparable(y), known.decode(self.outputs(features)), None if w is None else w[:, 0])
+        weights = None if w is None else w[:, 0]
+        return float(METRICS[known.metric](known.comparable(y), known.decode(self.outputs(features)), weights))
 
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the objective J on the data: loss plus regularization penalties, without dropout."""
@@ -550,7 +550,7 @@ def is_raw(preprocessing: Mapping[str, Any], X: Features) -> bool:
 
 def warn_of_two_activations(last: Layer, loss: Loss) -> None:
     """Warn if the last layer has an activation and the loss applies another one after it."""
-    if loss.target != "numbers" and last.bend.name != "identity":
+    if not loss.takes_any_number and last.bend.name != "identity":
         warnings.warn(
             f"The last layer, {last!r}, has an activation, and {type(loss).__name__} applies its own after it: the "
             f"network can hardly learn. Leave the activation out.",

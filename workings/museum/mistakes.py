@@ -744,8 +744,10 @@ def both(mistake: Mistake, setup: Setup) -> tuple[Setup, Setup]:
 
 def suits(mistake: Mistake, loss: Loss) -> bool:
     """Whether a mistake applies to networks with this loss."""
-    if mistake.kind == "numbers":
-        return isinstance(loss, SquaredError)
-    if mistake.kind == "softmax":
-        return loss.target == "classes"
-    return mistake.kind != "classes" or loss.target in ("classes", "labels")
+    by_kind = {
+        "": True,
+        "numbers": isinstance(loss, SquaredError),
+        "softmax": loss.is_multiclass,
+        "classes": loss.is_classification,
+    }
+    return by_kind[mistake.kind]

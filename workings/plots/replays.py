@@ -237,7 +237,7 @@ def film(
 
 def format_score(net: Model, X: ArrayLike, y: ArrayLike) -> str:
     """Return the network's score on some rows as text."""
-    kind = "R²" if net.loss.target not in ("classes", "labels") else "accuracy"
+    kind = "accuracy" if net.targets.is_classification else "R²"
     return f"{kind} {net.score(X, y):.3f}"
 
 
@@ -331,7 +331,7 @@ def choose_scene(net: Model, X: ArrayLike, y: ArrayLike, snapshots: Snapshots, s
         "weights": weights_scene,
         "predictions": predictions_scene,
     }
-    classes = net.loss.target in ("classes", "labels")
+    classes = net.targets.is_classification
     if show == "auto":
         show = ("boundary" if net.n_in == 2 else "confusion") if classes else "predictions"
     if show not in scenes:

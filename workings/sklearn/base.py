@@ -379,7 +379,7 @@ class MultilayerPerceptron(
         """Make the network, with new or existing weights, and initialize the fitted attributes."""
         n_in, n_out = rows.X.shape[1], rows.y.shape[1]
         loss = self._make_loss(n_out)
-        has_sigmoid = loss.target == "numbers" and isinstance(self, ClassifierMixin)
+        has_sigmoid = loss.takes_any_number and isinstance(self, ClassifierMixin)
         network = Network(
             layers_of(self, n_in, n_out, "sigmoid" if has_sigmoid else "identity"),
             loss=loss,

@@ -131,7 +131,7 @@ def write_targets(draft: ScriptDraft) -> None:
     if targets.has_labels and (arrays is None or arrays[1].ndim == 1):
         if targets.classes is None:
             raise InputError("The labels in y are unknown: pass data=(X, y), create the data file first, or call fit.")
-        is_one_hot = targets.kind == "classes"
+        is_one_hot = targets.is_multiclass
         words = "One-hot encoding: one column per class." if is_one_hot else "1 for the second label, 0 for the first."
         draft.comment(words)
         columns = "classes" if is_one_hot else "classes[1:]"
@@ -147,7 +147,7 @@ def write_validation_targets(draft: ScriptDraft, y: Array) -> None:
     """Write code that encodes the targets of the validation rows."""
     targets = draft.settings.targets
     if targets.has_labels and y.ndim == 1:
-        columns = "classes" if targets.kind == "classes" else "classes[1:]"
+        columns = "classes" if targets.is_multiclass else "classes[1:]"
         draft.write(f"y_val = ({told(one_hot, labels='y_val', classes=columns)}).astype({draft.dtype})")
     else:
         shape = f"len(X_val), {draft.network.n_out}"
@@ -194,7 +194,7 @@ def write_weights(draft: ScriptDraft) -> None:
         return
     targets, weights = settings.targets, f"(by_class[labels].reshape(-1, 1)).astype({draft.dtype})"
     assert targets.classes is not None  # checked before
-    draft.assign("labels", told(most_probable, p="y") if targets.kind == "classes" else told(second_label, y="y"))
+    draft.assign("labels", told(most_probable, p="y") if targets.is_multiclass else told(second_label, y="y"))
     draft.assign("by_class", by_class(draft, targets.classes))
     draft.assign("w", f"{weights} * w" if by_row else weights)
 

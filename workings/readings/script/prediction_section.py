@@ -59,9 +59,9 @@ def decoding(draft: ScriptDraft, p: str, scale: tuple[float, float] | None = Non
     if scale is not None:
         mean, std = map(repr, scale)
         value = told(original, p=f"{value}.astype(float)" if draft.cast else value, mean=mean, std=std)
-    if targets.kind == "classes":
+    if targets.is_multiclass:
         words, value = "the most probable label", told(most_probable, p=p)
-    elif targets.kind == "labels":
+    elif targets.is_classification:
         words, value = "the more probable label", f"({told(more_probable, p=value)}).astype(int)"
     return words, f"{classes}[{value}]" if classes else value
 

@@ -284,7 +284,7 @@ class Settings:
         """The metrics on the validation rows, besides the loss."""
         if self.recipe.validation is None:
             return {}
-        usual = "accuracy" if self.network.loss.target in ("classes", "labels") else "r2"
+        usual = self.network.targets.metric
         return {usual: METRICS[usual], **self.chosen_metrics}
 
     @property

@@ -125,8 +125,7 @@ class TranslationPlan:
     @property
     def n_classes(self) -> int:
         """The number of labels."""
-        targets = self.network.targets
-        return targets.n_out if targets.kind == "classes" else 2
+        return self.network.targets.label_count
 
     @property
     def class_weights(self) -> list[float] | None:
