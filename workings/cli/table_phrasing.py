@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from workings.layers import Dense, Dropout
 from workings.network import Network
 from workings.optimizers import Part, optimizer_named
 from workings.regularizers import L2
+from workings.tables.files import TextOptions
 
 DEFAULTS = {
     "hidden": "32,16",
@@ -42,6 +43,7 @@ class TableTerms:
     plan: Plan
     impute: bool = False
     drop: tuple[str, ...] = ()
+    reading: TextOptions = field(default_factory=TextOptions)
 
     opening = ""
 
@@ -81,6 +83,8 @@ class TableTerms:
         words += ["--impute"] if self.impute else []
         dropped = [*self.drop, *drop]
         words += ["--drop", ",".join(dropped)] if dropped else []
+        for name, value in asdict(self.reading).items():
+            words += [f"--{name}", value] if value is not None else []
         return shlex.join(words)
 
 

@@ -7,7 +7,6 @@ encode targets, decode predictions and choose the loss.
 from __future__ import annotations
 
 import copy
-import html
 import math
 import numbers
 import warnings
@@ -24,7 +23,6 @@ from workings.losses import Loss
 from workings.model.prediction import in_chunks
 from workings.model.targets import targets_of
 from workings.network import Network
-from workings.optimizers import LBFGS
 from workings.sklearn.fitting import Convergence, EstimatorTraining, Scores, Told
 from workings.sklearn.parameters import (
     OUTPUT_ACTIVATIONS,
@@ -39,6 +37,7 @@ from workings.sklearn.parameters import (
 )
 from workings.sklearn.phrasing import EstimatorTerms
 from workings.support.arrays import Array, Features, as_features, describe, working_dtype
+from workings.support.escaping import in_html
 from workings.support.sparse import SparseRows, dense
 from workings.training.batches import State
 from workings.training.callbacks import Callback
@@ -163,7 +162,7 @@ SHARED = """
     dtype : float32, float64 or None
         The floating-point type of the computation; None takes X's.
     engine : {"auto", "reference", "compiled"}
-        NumPy, or machine code through Numba; "auto" compiles when that pays off.
+        NumPy, or machine code; "auto" compiles when that pays off.
 
     Attributes
     ----------
@@ -380,7 +379,7 @@ class MultilayerPerceptron(
         """Make the network, with new or existing weights, and initialize the fitted attributes."""
         n_in, n_out = rows.X.shape[1], rows.y.shape[1]
         loss = self._make_loss(n_out)
-        has_sigmoid = loss.target == "numbers" and isinstance(self, ClassifierMixin)
+        has_sigmoid = loss.takes_any_number and isinstance(self, ClassifierMixin)
         network = Network(
             layers_of(self, n_in, n_out, "sigmoid" if has_sigmoid else "identity"),
             loss=loss,
@@ -458,11 +457,10 @@ class MultilayerPerceptron(
     ) -> EstimatorTraining:
         """Return the training, with the optimizer and all callbacks."""
         optimizer = optimizer_of(self)
-        is_lbfgs = isinstance(optimizer, LBFGS)
-        batch_size = None if is_lbfgs else self._batch_size(len(rows.X))
+        batch_size = self._batch_size(len(rows.X)) if optimizer.takes_batches else None
         score = None if validation is None else self._validation_score(validation)
         callbacks = list(self.callbacks)
-        if not is_lbfgs:
+        if optimizer.takes_batches:
             callbacks.append(Convergence(self, score if self._stops_early() else None))
         if callable(score) and not self._stops_early():
             callbacks.append(Scores(self, score))
@@ -579,7 +577,7 @@ class MultilayerPerceptron(
             self._handle_divergence(error)
         finally:
             self._store_results(training)
-        is_lbfgs = isinstance(training.optimizer, LBFGS)
+        is_lbfgs = not training.optimizer.takes_batches
         if is_lbfgs:
             self._store_lbfgs_results(training)
         if training.history.stopped.startswith("interrupted"):
@@ -636,7 +634,7 @@ class MultilayerPerceptron(
 
         A ``RandomState`` that others draw from afterwards is then in the same state.
         """
-        is_full_batch = self.shuffle and not training.batches.shuffle and not isinstance(training.optimizer, LBFGS)
+        is_full_batch = self.shuffle and not training.batches.shuffle and training.optimizer.takes_batches
         if is_full_batch and not isinstance(self.random_state, numbers.Integral):
             for _ in range(self.n_iter_):
                 training.network.rng.permutation(len(training.X))
@@ -735,7 +733,7 @@ class MultilayerPerceptron(
             return str(estimator)
         from workings.readings.diagram import diagram
 
-        summary = html.escape(self.network_.summary())
+        summary = in_html(self.network_.summary())
         return f"<div>{estimator}{diagram(self.network_)}<pre>{summary}</pre></div>"
 
 

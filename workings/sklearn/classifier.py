@@ -119,7 +119,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     def _encode(self, y: Any) -> Array:
         columns: Array = self._label_binarizer.transform(y)
-        if columns.shape[1] == 1 and self._make_loss(1).target == "classes":
+        if columns.shape[1] == 1 and self._make_loss(1).is_multiclass:
             return np.hstack([1 - columns, columns])
         return columns
 
@@ -127,8 +127,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         return self._label_binarizer.inverse_transform(self._columns(p))
 
     def _predicts_like_network(self) -> bool:
-        target = self._network.loss.target
-        return target == "classes" or (target == "labels" and self._label_binarizer.y_type_ != "multiclass")
+        loss, is_multiclass = self._network.loss, self._label_binarizer.y_type_ == "multiclass"
+        return loss.is_multiclass or (loss.is_classification and not is_multiclass)
 
     def _columns(self, p: Array) -> Array:
         """Return outputs in the encoding of ``LabelBinarizer``, which has one column for two classes."""
@@ -143,9 +143,9 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             return BinaryCrossEntropy() if n_out == 1 else BinaryCrossEntropy(reduction="mean of rows")
         loss = loss_named(self.loss)
         advice = "use 'log_loss', BinaryCrossEntropy() or SquaredError(half=True)."
-        if loss.target == "counts":
+        if loss.takes_counts:
             raise InputError(f"loss={loss!r} is for counts: {advice}")
-        if loss.target == "classes" and y_type.startswith("multilabel"):
+        if loss.is_multiclass and y_type.startswith("multilabel"):
             raise InputError(f"loss={loss!r} is for one class per row, but y has several labels: {advice}")
         return loss
 
@@ -190,7 +190,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         columns = self._columns(self._outputs(X))
         if columns.ndim == 1:
             return np.stack([1 - columns, columns], axis=1)
-        if self._network.loss.target != "classes" and self._label_binarizer.y_type_ == "multiclass":
+        if not self._network.loss.is_multiclass and self._label_binarizer.y_type_ == "multiclass":
             return np.asarray(columns / columns.sum(axis=1, keepdims=True))
         return columns
 

@@ -26,10 +26,10 @@ class EstimatorTraining(Training):
     """A training on validated data, which shuffles like scikit-learn and keeps rows of weight 0 in batches.
 
     It compiles for shorter trainings than ``Network.fit``: cross-validation and searches fit an estimator
-    many times, and one compiled program serves all of these fits, also with other layer sizes.
+    many times, and one compiled program serves all of these fits, also with most other layer sizes.
     """
 
-    worth_compiling: ClassVar[float] = 0.02
+    worth_compiling: ClassVar[float] = 0.7
     validation_name: ClassVar[str] = "validation_set"
     metrics_name: ClassVar[str] = ""
 

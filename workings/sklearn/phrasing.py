@@ -71,7 +71,7 @@ class EstimatorTerms:
         parts = list(optimizer.parts)
         if estimator.clip is not None:  # which adds a ClipByNorm
             parts = [part for part in parts if not isinstance(part, ClipByNorm)]
-        rate = parts[-1].lr  # type: ignore[attr-defined]
+        rate = parts[-1].lr
         chosen = Chain(*parts) if len(parts) > 1 else parts[0]
         if estimator.schedule is not None:
             before: Any = optimizer_of(estimator)  # not L-BFGS, which does not support schedules

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -38,10 +37,7 @@ class TrainingData:
 
     def fingerprint(self) -> str:
         """Return a checksum of the training set as text."""
-        crc = 0
-        for array in self.rows:
-            crc = crc if array is None else zlib.crc32(array.tobytes(), crc)
-        return f"{crc:08x}"
+        return self.rows.fingerprint()
 
 
 def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> TrainingData:
@@ -166,7 +162,7 @@ def weights_by_class(class_weight: Mapping[object, float], labels: list[object])
     """Return the weight of each label; the default is 1."""
     for label in class_weight:
         if label not in labels:
-            raise unknown_name("label in class_weight", label, map(repr, labels))
+            raise unknown_name("label in class_weight", label, labels)
     by_class = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
     if not by_class.any():
         raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(class_weight)!r}.")

@@ -68,7 +68,7 @@ class Recipe:
     @property
     def schedule(self) -> Any:
         """The learning rate as a function of the step; None for L-BFGS, which has none."""
-        return getattr(self.optimizer, "schedule", None)
+        return self.optimizer.schedule
 
     @property
     def only_named(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from workings.program.writer import told
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.prediction_section import table_function
 from workings.readings.script.settings import MOST_INLINE, Held
-from workings.readings.script.text import INDENT, labels_line, names_tuple, quoted, rows_of
+from workings.readings.script.text import INDENT, labels_line, names_tuple, quoted, rows_of, unsigned
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, drawn_rows, standard
 from workings.tables.plain_csv import read_columns
@@ -49,6 +49,11 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
     draft.copied.add("read_columns", read_columns)
     draft.comment("The file is read from the current folder.")
     given = [quoted(str(draft.settings.path)), names_tuple(numbers), *([names_tuple(marked)] if filled else [])]
+    forms = {column.name: column.form for column in columns.numbers} | {target: columns.target_form}
+    formats = [names_tuple((name, form.decimal, form.thousands, form.unit)) for name, form in forms.items() if form]
+    if formats:
+        draft.comment("Some numbers are written with another decimal sign, a thousands separator or a unit.")
+        given.append(f"formats=({', '.join(formats)},)")
     draft.assign("table", f"read_columns({', '.join(given)})")
     table_function(draft, columns)
     draft.lines += ["", ""]
@@ -94,8 +99,8 @@ def write_arrays(draft: ScriptDraft) -> None:
             'np.savez("data.npz", X=X, y=y), and use data="data.npz".'
         )
     draft.comment("Rows are samples: X has a column for each input, y holds the targets.")
-    draft.lines += ["# fmt: off", f"X = np.array({rows_of(X)}, dtype={draft.dtype})", f"y = np.array({rows_of(y)})"]
-    draft.lines += ["# fmt: on"]
+    draft.lines += ["# fmt: off", f"X = np.array({rows_of(X)}, dtype={draft.dtype})"]
+    draft.lines += [f"y = np.array({rows_of(y)}{unsigned(y)})", "# fmt: on"]
     write_extra_arrays(draft)
 
 
@@ -111,7 +116,7 @@ def write_extra_arrays(draft: ScriptDraft) -> None:
         )
     draft.lines += ["# fmt: off"] if more else []
     for name, array in more.items():
-        dtype = "" if name == "y_val" else f", dtype={draft.dtype}"
+        dtype = unsigned(array) if name == "y_val" else f", dtype={draft.dtype}"
         draft.lines += [f"{name} = np.array({rows_of(array)}{dtype})"]
     draft.lines += ["# fmt: on"] if more else []
 
@@ -126,7 +131,7 @@ def write_targets(draft: ScriptDraft) -> None:
     if targets.has_labels and (arrays is None or arrays[1].ndim == 1):
         if targets.classes is None:
             raise InputError("The labels in y are unknown: pass data=(X, y), create the data file first, or call fit.")
-        is_one_hot = targets.kind == "classes"
+        is_one_hot = targets.is_multiclass
         words = "One-hot encoding: one column per class." if is_one_hot else "1 for the second label, 0 for the first."
         draft.comment(words)
         columns = "classes" if is_one_hot else "classes[1:]"
@@ -142,7 +147,7 @@ def write_validation_targets(draft: ScriptDraft, y: Array) -> None:
     """Write code that encodes the targets of the validation rows."""
     targets = draft.settings.targets
     if targets.has_labels and y.ndim == 1:
-        columns = "classes" if targets.kind == "classes" else "classes[1:]"
+        columns = "classes" if targets.is_multiclass else "classes[1:]"
         draft.write(f"y_val = ({told(one_hot, labels='y_val', classes=columns)}).astype({draft.dtype})")
     else:
         shape = f"len(X_val), {draft.network.n_out}"
@@ -182,7 +187,7 @@ def write_stratification(draft: ScriptDraft, rows: str) -> None:
     if not isinstance(targets, LabelTargets):
         return
     draft.copied.add("stratified", stratified)
-    labels = told(most_probable, p="y") if targets.kind == "classes" else told(second_label, y="y")
+    labels = told(most_probable, p="y") if targets.is_multiclass else told(second_label, y="y")
     draft.assign("order", f"stratified(order, {labels}, {rows})")
 
 
@@ -199,7 +204,7 @@ def write_weights(draft: ScriptDraft) -> None:
         return
     targets, weights = settings.targets, f"(by_class[labels].reshape(-1, 1)).astype({draft.dtype})"
     assert targets.classes is not None  # checked before
-    draft.assign("labels", told(most_probable, p="y") if targets.kind == "classes" else told(second_label, y="y"))
+    draft.assign("labels", told(most_probable, p="y") if targets.is_multiclass else told(second_label, y="y"))
     draft.assign("by_class", by_class(draft, targets.classes))
     draft.assign("w", f"{weights} * w" if by_row else weights)
 

@@ -13,6 +13,7 @@ from workings.program.program import Program
 from workings.readings.copying import CopiedCode
 from workings.readings.script.settings import Settings
 from workings.readings.script.text import WIDTH, formatted
+from workings.support.escaping import visible
 from workings.version import __version__
 
 RESERVED_NAMES = frozenset((
@@ -64,7 +65,9 @@ class ScriptDraft:
 
     def comment(self, words: str, indent: str = "") -> None:
         """Write a comment."""
-        self.lines += textwrap.wrap(words, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        self.lines += textwrap.wrap(
+            visible(words, keep="\n"), WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
+        )
 
     def write(self, *lines: str, indent: str = "") -> None:
         """Write lines of code."""

@@ -19,8 +19,9 @@ from workings.errors import InputError
 from workings.metrics import METRICS, Metric
 from workings.model.model import as_weights
 from workings.model.targets import Targets
-from workings.optimizers import LBFGS, Part
+from workings.optimizers import Part
 from workings.support.arrays import Array, as_features, describe
+from workings.support.npz import read_npz
 from workings.support.sparse import dense
 from workings.tables.columns import Columns, columns_in
 from workings.tables.plain_csv import read_columns
@@ -64,14 +65,16 @@ class Settings:
     data_file: str | None = None
 
     def __post_init__(self) -> None:
-        if self.training is not None and isinstance(self.training.optimizer, LBFGS):
+        if self.training is not None and not self.training.optimizer.takes_batches:
             raise InputError("SciPy computes the steps of L-BFGS, so a script with NumPy alone cannot use it.")
         if self.weights not in ("seed", "inline", "file") and not self.weights.endswith(".npz"):
             raise InputError(
                 f'weights must be "seed", "inline", "file" or a path that ends in .npz, not {self.weights!r}.'
             )
         if self.network.n_in is None:
-            raise InputError("The number of columns of X is unknown: pass data=(X, y), or call fit first.")
+            raise InputError(
+                "The number of columns of X is unknown: pass data=(X, y) or an existing .npz file, or call fit first."
+            )
         if self.weights == "seed" and self.training is not None and self.network.rng_made is None:
             raise InputError('The network has no seed, or was loaded from a file: use weights="inline".')
         if self.training is not None:
@@ -94,7 +97,7 @@ class Settings:
         self.check_validation()
         self.check_class_weight()
         known = ["loss", *self.measures]
-        monitor = getattr(self.recipe.schedule, "monitor", None)
+        monitor = self.recipe.optimizer.monitor
         if monitor is not None and monitor not in known:
             raise not_recorded("OnPlateau", monitor, known)
         early = self.early
@@ -153,13 +156,10 @@ class Settings:
         """X and y; None if they are not available yet."""
         if self.is_table:
             return None
-        if isinstance(self.data, (str, Path)) or self.data is None:
-            if not Path(self.path or "").exists() or self.data is None:
-                return None
-            with np.load(self.data) as file:
-                X, y = file["X"], file["y"]
-        else:
-            X, y = both(self.data)
+        found = arrays_of(self.data)
+        if found is None:
+            return None
+        X, y = found
         features, _, _ = copy.deepcopy(self.network).prepare(X, y)  # validates as fit does
         return dense(features), y
 
@@ -285,7 +285,7 @@ class Settings:
         """The metrics on the validation rows, besides the loss."""
         if self.recipe.validation is None:
             return {}
-        usual = "accuracy" if self.network.loss.target in ("classes", "labels") else "r2"
+        usual = self.network.targets.metric
         return {usual: METRICS[usual], **self.chosen_metrics}
 
     @property
@@ -312,6 +312,23 @@ class Settings:
 def only_looks_on(callback: Callback) -> bool:
     """Return whether a callback does not change the training."""
     return callback.only_observes or not (callback.every_epoch or callback.looks_back)
+
+
+def arrays_of(data: Any) -> tuple[Array, Array] | None:
+    """Return X and y of ``data``, from its file if it is one; None for a table, and if there is no file yet.
+
+    Raises
+    ------
+    FileError
+        For a file that is not an ``.npz`` file with X and y.
+    """
+    if data is None or (isinstance(data, (str, Path)) and Path(data).suffix.lower() in (*TABLES, ".parquet")):
+        return None
+    if not isinstance(data, (str, Path)):
+        return both(data)
+    if not Path(data).exists():
+        return None
+    return read_npz(Path(data))
 
 
 def both(data: Any) -> tuple[Array, Array]:
