@@ -673,7 +673,7 @@ def test_the_network_of_an_estimator_is_drawn_as_scikit_learn_draws(system: str,
 
     X, y = np.random.default_rng(0).standard_normal((50, 200)), np.arange(50) % 3
     model = MLPClassifier(
-        400, activation, batch_size=50, max_iter=1, learning_rate_init=1e-12, tol=2, engine="reference"
+        400, activation, batch_size=50, max_iter=1, learning_rate_init=1e-12, tol=2, engine="reference", random_state=0
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -119,9 +119,11 @@ class Network(Model):
         shuffle : bool
             Whether to shuffle the rows before each epoch (a full batch is not shuffled).
         validation : (X, y), float or None
-            The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.
+            The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.  Rows with
+            one label each are drawn by class: each class gets its share, rounded up or down, and a class with one row
+            stays in the training set while other classes have enough rows.
         sample_weight : array of shape (n,) or None
-            A weight for each row; rows of weight 0 are left out.
+            A weight for each row; rows of weight 0 are left out, before validation rows are drawn.
         class_weight : dict, "balanced" or None
             A weight for each label; "balanced" gives all labels the same total weight.
         metrics : names, or functions by name

@@ -357,6 +357,7 @@ def checked_labels(labels: Array) -> Array:
                 f"y has {labels[row]} at row {row}, but class labels are whole numbers or text. "
                 f"For numbers to be predicted, use loss=SquaredError()."
             )
+        check_exact(labels)
         return labels.astype(np.int64)
     if labels.dtype.kind == "b":
         return labels
@@ -370,6 +371,17 @@ def checked_labels(labels: Array) -> Array:
     if labels.dtype.kind not in "iuU":
         raise InputError(f"y has type {labels.dtype}, but class labels are whole numbers or text.")
     return labels
+
+
+def check_exact(labels: Array) -> None:
+    """Raise an error for labels that are too large for their float type: whole numbers next to each other are equal."""
+    limit = 2.0 ** (np.finfo(labels.dtype).nmant + 1)
+    if (np.abs(labels) >= limit).any():
+        row = int(np.argmax(np.abs(labels) >= limit))
+        raise InputError(
+            f"y has {labels.flat[row].item()!r} at row {row}. From {limit:.0f}, {labels.dtype} does not distinguish "
+            f"all whole numbers, so different labels may have become equal. Pass labels as integers or as text."
+        )
 
 
 def check_known(labels: Array, classes: Array) -> None:

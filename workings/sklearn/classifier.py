@@ -16,6 +16,7 @@ from workings.activations import Activation
 from workings.errors import InputError
 from workings.initializers import InitializerLike
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, loss_named
+from workings.model.targets import check_exact
 from workings.optimizers import LBFGS, Part
 from workings.schedules import Schedule
 from workings.sklearn.base import (
@@ -102,6 +103,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     def _check_targets(self, y: Any, first: bool, one_epoch: bool) -> None:
         """Learn the classes, or check that those of y are known."""
+        check_labels(y)
         if not hasattr(self, "classes_") or not (self.warm_start or one_epoch):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
@@ -125,6 +127,9 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     def _decode(self, p: Array) -> Any:
         return self._label_binarizer.inverse_transform(self._columns(p))
+
+    def _has_one_label_per_row(self) -> bool:
+        return not self._label_binarizer.y_type_.startswith("multilabel")
 
     def _predicts_like_network(self) -> bool:
         loss, is_multiclass = self._network.loss, self._label_binarizer.y_type_ == "multiclass"
@@ -203,3 +208,14 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def check_labels(y: Array) -> None:
+    """Refuse labels of several types, and floats so large that whole numbers next to each other are equal."""
+    if y.dtype.kind == "O":
+        kinds = {type(label.item() if isinstance(label, np.generic) else label) for label in y.flat}
+        if len(kinds) > 1:
+            names = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise InputError(f"Unknown label type: y has labels of type {names}. Use numbers only, or text only.")
+    elif y.dtype.kind == "f":
+        check_exact(y)

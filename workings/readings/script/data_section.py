@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from workings.errors import InputError
-from workings.model.targets import balanced, most_probable, one_hot, second_label
+from workings.model.targets import LabelTargets, balanced, most_probable, one_hot, second_label
 from workings.program.writer import told
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.prediction_section import table_function
@@ -14,7 +14,7 @@ from workings.readings.script.text import INDENT, labels_line, names_tuple, quot
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, drawn_rows, standard
 from workings.tables.plain_csv import read_columns
-from workings.training.data import weights_by_class
+from workings.training.data import stratified, weights_by_class
 
 SPLIT = ("X_val, y_val = X[held], y[held]", "X, y = X[kept], y[kept]")
 
@@ -165,20 +165,30 @@ def write_table_split(draft: ScriptDraft) -> None:
 
 
 def write_random_split(draft: ScriptDraft) -> None:
-    """Write code that draws validation rows with the network's random generator, and drops rows of weight 0."""
+    """Write code that drops rows of weight 0, and draws validation rows with the network's random generator."""
     settings = draft.settings
+    if settings.leaves_out:
+        draft.section("Rows with nonzero weight")
+        draft.lines += ["kept = w[:, 0] > 0", "X, y, w = X[kept], y[kept], w[kept]"]
     if isinstance(settings.recipe.validation, float):
         draft.section("Validation split")
-        draft.assign("order", "rng.permutation(len(X))")
         rows = f"round(len(X) * {settings.recipe.validation!r})"
+        draft.assign("order", "rng.permutation(len(X))")
+        write_stratification(draft, rows)
         draft.write(f"held, kept = order[: {rows}], np.sort(order[{rows} :])", *SPLIT)
         draft.lines += ["w = w[kept]"] if settings.is_weighted else []
-    elif settings.leaves_out:
-        draft.section("Rows with nonzero weight")
-    if settings.leaves_out:
-        draft.lines += ["kept = w[:, 0] > 0", "X, y, w = X[kept], y[kept], w[kept]"]
     if isinstance(settings.recipe.validation, float) or settings.leaves_out:
         name_all_rows(draft)
+
+
+def write_stratification(draft: ScriptDraft, rows: str) -> None:
+    """Write code that draws the validation rows from each label in proportion."""
+    targets = draft.settings.targets
+    if not isinstance(targets, LabelTargets):
+        return
+    draft.copied.add("stratified", stratified)
+    labels = told(most_probable, p="y") if targets.is_multiclass else told(second_label, y="y")
+    draft.assign("order", f"stratified(order, {labels}, {rows})")
 
 
 def write_weights(draft: ScriptDraft) -> None:

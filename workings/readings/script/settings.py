@@ -186,8 +186,9 @@ class Settings:
         if not (is_share or isinstance(given, Held)):
             what = "(X, y), a share between 0 and 1, or Held rows of a table"
             raise InputError(f"validation must be {what}, not {describe(given)}.")
-        if self.n_given is not None and not 0 < (self.n_held or 0) < self.n_given:
-            raise InputError(f"validation={given!r} of {self.n_given} rows leaves {self.n_held} for validation.")
+        rows = self.n_used if is_share else self.n_given
+        if rows is not None and not 0 < (self.n_held or 0) < rows:
+            raise InputError(f"validation={given!r} of {rows} rows leaves {self.n_held} for validation.")
 
     def check_class_weight(self) -> None:
         """Raise for class weights that ``fit`` does not accept."""
@@ -239,21 +240,21 @@ class Settings:
         if isinstance(self.recipe.validation, Held):
             return self.recipe.validation.rows
         if isinstance(self.recipe.validation, float):
-            return None if self.n_given is None else round(self.n_given * self.recipe.validation)
+            return None if self.n_used is None else round(self.n_used * self.recipe.validation)
         return 0 if self.validation_arrays is None else len(self.validation_arrays[0])
 
     @property
     def n_rows(self) -> int | None:
-        """The largest possible number of training rows; None if unknown."""
+        """The number of training rows; None if unknown."""
         is_split = isinstance(self.recipe.validation, (float, Held))
-        return None if self.n_given is None else self.n_given - ((self.n_held or 0) if is_split else 0)
+        return None if self.n_used is None else self.n_used - ((self.n_held or 0) if is_split else 0)
 
     @functools.cached_property
-    def n_counted(self) -> int | None:
-        """The number of training rows with nonzero weight; None if unknown."""
+    def n_used(self) -> int | None:
+        """The number of rows with nonzero weight, for training and validation; None if unknown."""
         if not self.leaves_out or self.n_given is None:
-            return self.n_rows
-        if self.arrays is None or isinstance(self.recipe.validation, float):
+            return self.n_given
+        if self.arrays is None:
             raise InputError("The rows of weight 0 are only known when the script runs: remove them from the data.")
         y = self.targets.encode(self.arrays[1], self.network.dtype)
         w = combined_weights(self.row_weights, self.recipe.class_weight, y, self.targets)
@@ -264,7 +265,7 @@ class Settings:
     @property
     def is_full(self) -> bool:
         """Whether each step uses all rows."""
-        size, rows = self.recipe.batch_size, self.n_counted
+        size, rows = self.recipe.batch_size, self.n_rows
         return size is None or (rows is not None and rows <= size)
 
     @property
