@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from workings.engines.reference import Tracer
 from workings.errors import InputError
+from workings.losses import Loss
 from workings.plots.drawing import (
     COLOURS,
     GREY,
@@ -309,9 +310,8 @@ def one_column(X: ArrayLike) -> Array:
 
 def predicts_numbers(model: Any) -> bool:
     """Whether a model is one of our networks for a regression, or an estimator for one."""
-    target = getattr(getattr(model, "loss", None), "target", None)
-    if target is not None:
-        return target not in ("classes", "labels")
+    if isinstance(getattr(model, "loss", None), Loss):
+        return not model.loss.is_classification
     return getattr(model, "_estimator_type", None) == "regressor" or is_sklearn_regressor(model)
 
 
