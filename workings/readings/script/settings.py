@@ -55,7 +55,7 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
-class Settings:
+class ScriptSettings:
     """The validated settings of a script."""
 
     network: Model
