@@ -24,7 +24,7 @@ from workings.training.background import BackgroundTask, BackgroundThread
 from workings.training.batches import Batches, Position, State
 from workings.training.evaluation import Evaluation
 from workings.training.learning_rate import LearningRate
-from workings.training.steps import Steps, epoch_of_one
+from workings.training.step_runners import Steps, epoch_of_one
 
 MANY_EPOCHS = 0.2  # maximum seconds per block
 FEW_EPOCHS = 1e-3  # maximum seconds per block if training may go back to one of its epochs …
