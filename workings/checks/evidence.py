@@ -274,10 +274,10 @@ class Case:
         """The code of the network and its training as they are; a change must differ from it."""
         return (self.network_code(), self.fit_code()) if "optimizer" in self.settings else (self.network_code(),)
 
-    def gone_on_code(self, epochs: int) -> str:
+    def more_epochs_code(self, epochs: int) -> str:
         """Write code for a number of further epochs."""
         if self.terms is not None:
-            return self.terms.gone_on(epochs)
+            return self.terms.more_epochs(epochs)
         return f"{self.fit_code(epochs=epochs)}  # continues from the current parameters"
 
     def longer_code(self, times: int = 5) -> str:
@@ -292,7 +292,7 @@ class Case:
         network = self.network
         parts = network.layers if layers is None else layers
         prices = network.regularizers if regularizers is None else regularizers
-        said = None if self.terms is None else self.terms.made(network, parts, prices)
+        said = None if self.terms is None else self.terms.changed_network(network, parts, prices)
         if said is not None:
             return said
         told, penalties = [self.layer_code(layer) for layer in parts], [self.penalty_code(r) for r in prices]

@@ -24,7 +24,7 @@ from workings.losses import Loss
 from workings.model.prediction import in_chunks
 from workings.model.targets import targets_of
 from workings.network import Network
-from workings.sklearn.fitting import Convergence, EstimatorTraining, Scores, Told
+from workings.sklearn.fitting import Convergence, EstimatorTraining, ScikitLearnCallbacks, Scores
 from workings.sklearn.parameters import (
     OUTPUT_ACTIVATIONS,
     check_parameters,
@@ -325,7 +325,7 @@ class MultilayerPerceptron(
 
     def _sklearn_callbacks(self, context: Any, X: Any, y: Any, weights: Array | None) -> list[Callback]:
         """Return the callback that calls those of ``set_callbacks``, if there are any."""
-        return [Told(self, context, X, y, weights)] if getattr(self, "_skl_callbacks", []) else []
+        return [ScikitLearnCallbacks(self, context, X, y, weights)] if getattr(self, "_skl_callbacks", []) else []
 
     def _validate_rows(
         self,

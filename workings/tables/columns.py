@@ -227,7 +227,6 @@ def split_format(stored: object) -> tuple[object, NumberFormat | None]:
 
 Column = NumberColumn | CategoryColumn
 COLUMN_KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (NumberColumn, CategoryColumn)}
-Number, Words = NumberColumn, CategoryColumn  # shorter aliases
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
-class Settings:
+class ScriptSettings:
     """The validated settings of a script."""
 
     network: Model
@@ -297,7 +297,7 @@ class Settings:
     @functools.cached_property
     def early(self) -> EarlyStopping | None:
         """The EarlyStopping callback; other callbacks that act on the training raise an error."""
-        found = [c for c in self.recipe.callbacks if not only_looks_on(c)]
+        found = [c for c in self.recipe.callbacks if not has_no_effect_on_training(c)]
         for callback in found:
             if type(callback) is not EarlyStopping or not isinstance(callback.monitor, str):
                 raise InputError(
@@ -309,7 +309,7 @@ class Settings:
         return found[0] if found else None  # type: ignore[return-value]
 
 
-def only_looks_on(callback: Callback) -> bool:
+def has_no_effect_on_training(callback: Callback) -> bool:
     """Return whether a callback does not change the training."""
     return callback.only_observes or not (callback.every_epoch or callback.looks_back)
 
