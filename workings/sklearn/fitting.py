@@ -24,7 +24,7 @@ from workings.training.callbacks import Callback, RunningTraining
 from workings.training.epoch_blocks import EpochBlocks
 from workings.training.learning_rate import LearningRate
 from workings.training.rows import Rows
-from workings.training.steps import Steps
+from workings.training.step_runners import Steps
 from workings.training.training import Training
 
 
