@@ -6,6 +6,7 @@ import copy
 import importlib
 import inspect
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,23 +15,30 @@ import pytest
 import workings.model.prediction
 from workings import (
     L2,
+    LBFGS,
     SGD,
     Adam,
     BatchNorm,
     BinaryCrossEntropy,
     Chain,
+    Checkpoint,
     ClipByNorm,
     CrossEntropy,
     Dense,
     Dropout,
+    EarlyStopping,
+    Huber,
     InputError,
     Momentum,
     Network,
     SquaredError,
 )
 from workings.datasets import moons
+from workings.optimizers import Decay
+from workings.schedules import Cosine, Exponential, OnPlateau, Step, WarmUp
 from workings.training.data import prepare
 from workings.training.recipe import Recipe
+from workings.training.recorders import Snapshots
 
 X, Y = moons(n=50, seed=1)
 
@@ -113,7 +121,8 @@ def test_input_size_given_or_from_data() -> None:
     assert given.theta.size == 17
     assert found.theta.size == 0
     assert found.n_in is None
-    found.trace(X, Y)
+    for each in (given, found):
+        each.step(X, Y, SGD(0.1))
     assert found.n_in == 2
     assert np.array_equal(given.theta, found.theta)
 
@@ -428,3 +437,117 @@ def test_a_trained_network_may_be_trained_on_rows_of_one_class() -> None:
     assert network.predict_proba(X)[:, 1].mean() > before
     with pytest.raises(InputError, match="only one class"):
         small().fit(X[Y == 1], Y[Y == 1], optimizer=SGD(0.1), epochs=3)
+
+
+@pytest.mark.parametrize("ask", [
+    lambda network: network.score(X, Y), lambda network: network.objective(X, Y), lambda network: network.trace(X, Y),
+    lambda network: network.check_gradients(X, Y), lambda network: network.explain(X, Y, optimizer=SGD(0.1)),
+    lambda network: network.diagnose(X, Y), lambda network: network.explain(X, Y, why="W1[0,0]"),
+])  # fmt: skip
+@pytest.mark.parametrize("generator", [lambda: 0, lambda: np.random.RandomState(0), lambda: np.random.default_rng(3)])
+def test_a_question_does_not_change_a_network_without_parameters(ask: Any, generator: Any) -> None:
+    asked, other = small(generator()), small(generator())
+    ask(asked)
+    assert (asked.n_in, len(asked.parameters), asked.classes) == (None, 0, None)
+    for each in (asked, other):
+        each.fit(X, Y, optimizer=SGD(0.1), epochs=1)
+    assert asked.theta.tobytes() == other.theta.tobytes()
+
+
+def test_a_question_is_answered_for_the_parameters_that_training_begins_with() -> None:
+    network = small(None)
+    asked = network.objective(X, Y)
+    history = network.fit(X, Y, optimizer=SGD(0.1), epochs=1, batch_size=None)
+    assert asked == pytest.approx(history["loss"][0], rel=1e-12)
+
+
+# -- arrays that are read-only, and NumPy's numbers -------------------------------------------
+
+
+def mapped(network: Network, path: Path) -> Network:
+    """Return the network with arrays that joblib maps from a file, as its parallel workers do."""
+    joblib = pytest.importorskip("joblib")
+    joblib.dump(network, path)
+    found: Network = joblib.load(path, mmap_mode="r")
+    return found
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), Adam(), LBFGS()])
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+def test_a_network_with_read_only_arrays_trains_as_any_other(optimizer: Any, engine: str, tmp_path: Path) -> None:
+    layers = [Dense(3, "tanh"), Dense(2)] if isinstance(optimizer, LBFGS) else [Dense(3), BatchNorm("tanh"), Dense(2)]
+    networks = [Network(layers, loss=CrossEntropy(), seed=0, n_in=2) for _ in range(2)]
+    networks[1] = mapped(networks[1], tmp_path / "network")
+    for each in networks:
+        each.fit(X, Y, optimizer=optimizer, epochs=3, batch_size=None, engine=engine)
+    for each in networks if not isinstance(optimizer, LBFGS) else ():
+        each.step(X, Y, optimizer)
+    networks[0].parameters["b1"] = networks[1].parameters["b1"] = 0.5
+    networks[0].parameters["W1"][0, 0] = networks[1].parameters["W1"][0, 0] = 0.25
+    assert networks[0].theta.tobytes() == networks[1].theta.tobytes()
+    assert networks[0].predict(X).tolist() == networks[1].predict(X).tolist()
+
+
+def test_read_only_data_are_taken() -> None:
+    arrays = [X.copy(), Y.copy(), np.linspace(0, 1, 50)]
+    for array in arrays:
+        array.flags.writeable = False
+    inputs, labels, w = arrays
+    network = small()
+    network.fit(inputs, labels, optimizer=Adam(), epochs=2, validation=0.2, sample_weight=w)
+    network.step(inputs, labels, SGD(0.1), sample_weight=w)
+    assert network.score(inputs, labels, w) >= 0
+
+
+NUMBERS = [np.float64, np.array, lambda value: np.asarray(value)[()], lambda value: np.float32(value)]
+WHOLE_NUMBERS = [np.int64, np.uint8, np.array]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("make", [
+    lambda x: SGD(x), lambda x: Adam(x, beta1=x, eps=x), lambda x: ClipByNorm(x), lambda x: Chain(Decay(x), SGD(x)),
+    lambda x: Exponential(x, factor=x), lambda x: Step(x, every=2, factor=x), lambda x: WarmUp(x, steps=3),
+    lambda x: OnPlateau(x, min_delta=x, min_lr=x), lambda x: Dropout(x), lambda x: BatchNorm(momentum=x),
+    lambda x: L2(x), lambda x: Huber(delta=x), lambda x: CrossEntropy(label_smoothing=x), lambda x: LBFGS(tolerance=x),
+    lambda x: EarlyStopping(min_delta=x).settings(),
+])  # fmt: skip
+def test_numbers_of_numpy_become_pythons(make: Any, number: Any) -> None:
+    assert repr(make(number(0.5))) == repr(make(0.5))
+
+
+@pytest.mark.parametrize("whole", WHOLE_NUMBERS)
+@pytest.mark.parametrize("make", [
+    lambda n: Dense(n), lambda n: Step(0.1, every=n), lambda n: Cosine(0.1, steps=n), lambda n: WarmUp(0.1, steps=n),
+    lambda n: OnPlateau(0.1, patience=n), lambda n: LBFGS(memory=n, evaluations=n), lambda n: SGD(n), lambda n: L2(n),
+    lambda n: EarlyStopping(patience=n).settings(), lambda n: Checkpoint("run", every=n).every,
+    lambda n: Recipe(SGD(0.1), n, n).summary(), lambda n: small(n, n_in=n).theta.tolist(),
+    lambda n: Snapshots(every=n, count=n).every, lambda n: Recipe(SGD(1), 1, class_weight={0: n}).summary(),
+    lambda n: small(0).build(n).n_in,
+])  # fmt: skip
+def test_whole_numbers_of_numpy_become_pythons(make: Any, whole: Any) -> None:
+    assert repr(make(whole(3))) == repr(make(3))
+
+
+@pytest.mark.parametrize("refused", [np.bool_(True), np.array([3]), np.float64(2.5), np.array(2.5), "3", np.str_("3")])
+def test_what_is_no_whole_number_is_refused(refused: Any) -> None:
+    for make in (lambda n: EarlyStopping(patience=n), lambda n: Checkpoint("run", every=n), lambda n: Dense(n),
+                 lambda n: Recipe(SGD(0.1), n), lambda n: Step(0.1, every=n), lambda n: small(n_in=n)):  # fmt: skip
+        with pytest.raises(InputError, match=r"whole number"):
+            make(refused)
+
+
+@pytest.mark.parametrize("flag", [np.bool_, np.array])
+def test_numpys_booleans_and_words_are_saved_as_plain_values(flag: Any, tmp_path: Path) -> None:
+    layers = [Dense(np.int64(3), np.str_("tanh"), bias=flag(False)), Dropout(np.float32(0.25)), Dense(np.array(1))]
+    network = Network(layers, loss=SquaredError(half=flag(True)), regularizer=L2(np.float32(0.5)), seed=0, n_in=2)
+    plain = [Dense(3, "tanh", bias=False), Dropout(0.25), Dense(1)]
+    expected = Network(plain, loss=SquaredError(half=True), regularizer=L2(0.5), seed=0, n_in=2)
+    assert repr(network) == repr(expected)
+    paths = [each.save(tmp_path / f"{number}.safetensors") for number, each in enumerate((network, expected))]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    how: dict[str, Any] = {"optimizer": SGD(np.float32(0.5)), "epochs": np.int32(3), "batch_size": np.array(8)}
+    history = network.fit(X, X[:, 0], shuffle=flag(False), running_loss=flag(True), validation=np.float32(0.25), **how)
+    other = expected.fit(X, X[:, 0], optimizer=SGD(0.5), epochs=3, batch_size=8, shuffle=False, running_loss=True,
+                         validation=0.25)  # fmt: skip
+    assert dict(history) == dict(other)
+    assert history.settings["shuffle"] is False

@@ -91,6 +91,7 @@ def diagnose(
     """
     if not is_history(history):
         raise InputError(f"history must be the history that fit returned, or a dict of lists, not {describe(history)}.")
+    network = network.asked(X, y)
     known = history if isinstance(history, History) else None
     settings = {} if known is None else dict(known.settings)
     arguments = {

@@ -142,6 +142,7 @@ def check_gradients(
     >>> print(check_gradients(net, [[0.5, 1.0], [1.0, -1.0]], [1.0, 0.0], program=wrong).reading[0])
     db1 has shape (), but b1 has shape (3,): it was summed to one number; sum over the rows only, with axis=0.
     """
+    network = network.asked(X, y)
     features, targets, w = network.prepare(X, y, sample_weight)
     program = program or network.program(weighted=w is not None)
     values = in_float64(

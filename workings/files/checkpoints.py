@@ -30,6 +30,7 @@ from workings.layers import Dense, Layer, numbered
 from workings.support.arrays import Array, put_state, state_of
 from workings.support.atomic_files import remove_abandoned
 from workings.support.identity import identity
+from workings.support.ranges import as_whole_number
 from workings.training.batches import State
 from workings.training.callbacks import Callback, RunningTraining
 from workings.training.history import History
@@ -72,9 +73,10 @@ class Checkpoint(Callback):
     only_observes = True
 
     def __init__(self, path: str | Path, *, every: int = 1, resume: bool = False) -> None:
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        epochs = as_whole_number(every)
+        if epochs is None or epochs < 1:
             raise InputError(f"every must be a whole number of epochs from 1, not {every!r}.")
-        self.path, self.every, self.resume = Path(path), every, resume
+        self.path, self.every, self.resume = Path(path), epochs, bool(resume)
         self.settings_of_run: dict[str, str] = {}
 
     def on_train_begin(self, training: RunningTraining) -> None:

@@ -46,6 +46,7 @@ from workings.support.arrays import (
     working_dtype,
 )
 from workings.support.notebook import Text
+from workings.support.ranges import as_whole_number
 from workings.support.sparse import SparseRows, dense
 
 ROWS_EXAMINED = 100  # number of rows examined to see whether they are standardized
@@ -127,15 +128,16 @@ class Model:
 
     def build(self, n_in: int, dtype: DTypeLike | None = None) -> Self:
         """Draw the initial parameters for inputs with ``n_in`` columns; return the network."""
-        if isinstance(n_in, bool) or not isinstance(n_in, (int, np.integer)) or n_in < 1:
+        columns = as_whole_number(n_in)
+        if columns is None or columns < 1:
             raise InputError(f"n_in must be a whole number from 1, not {describe(n_in)}.")
         self.dtype = self.dtype if self.dtype_given else working_dtype(None, dtype)
         drawn: dict[str, Array] = {}
-        width = int(n_in)
+        width = columns
         for layer, number in numbered(self.layers):
             drawn |= {f"{letter}{number}": array for letter, array in layer.start(self.rng, width).items()}
             width = layer.width(width)
-        self.place(int(n_in), drawn)
+        self.place(columns, drawn)
         self.is_fresh = True
         return self
 
@@ -324,6 +326,17 @@ class Model:
             self.build(features.shape[1], dtype)
         return features, targets, weights
 
+    def asked(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Return the network that answers a question about data, which must not change the network.
+
+        It is the network itself, or, if it has no parameters yet, a copy with those that ``fit`` would begin with.
+        """
+        if self.n_in is not None:
+            return self
+        copied = copy.deepcopy(self)
+        copied.prepare(X, y)
+        return copied
+
     def opened(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         """Encode a table with named columns, and its targets; return anything else unchanged."""
         if self.preprocessing is None:
@@ -408,6 +421,8 @@ class Model:
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
+        if self.n_in is None:
+            return self.asked(X, y).score(X, y, sample_weight)
         X, y = self.opened(X, y)
         features, _, w = self.prepare(X, y, sample_weight)
         known = self.targets.learn(y)
@@ -416,6 +431,8 @@ class Model:
 
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the objective J on the data: loss plus regularization penalties, without dropout."""
+        if self.n_in is None:
+            return self.asked(X, y).objective(X, y, sample_weight)
         features, targets, w = self.prepare(X, y, sample_weight)
         return self.measure(features, targets, w)[0]
 
@@ -450,6 +467,8 @@ class Model:
 
         All traces use the same dropout masks; the random generator of training does not change.
         """
+        if self.n_in is None:
+            return self.asked(X, y).trace(X, y, sample_weight)
         features, targets, w = self.prepare(X, y, sample_weight)
         tracer = self.tracer(None, w is not None)
         return tracer(self.step_values(tracer.program, features, targets, w, self.draw(len(features), as_random(0))))

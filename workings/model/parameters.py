@@ -24,6 +24,8 @@ class Parameters(Mapping[str, Array]):
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], theta: Array) -> None:
+        # Arrays in a file that joblib maps into memory are read-only, and training writes into them.
+        theta = theta if theta.flags.writeable else np.array(theta)
         self.shapes, self.theta = dict(shapes), theta
         self.views: dict[str, Array] = {}
         start = 0

@@ -143,6 +143,7 @@ def explain(
     >>> print(explain(net, [[1.0, 0.5]], [4.0], why="W1[1,0]").paths[0])
     W1[1,0] → z1[·,0] → J: -0.25
     """
+    network = network.asked(X, y)
     features, targets, w = network.prepare(X, y, sample_weight)
     features, n = dense(features), len(features)
     for name, value in (("row", 0 if row is None else row), ("unit", unit)):

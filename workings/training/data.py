@@ -94,7 +94,7 @@ def split(rows: Rows, share: object, model: Model, targets: Targets) -> tuple[Ro
     if share is None:
         return rows, None
     n = len(rows.X)
-    if isinstance(share, bool) or not isinstance(share, float) or not 0 < share < 1:
+    if not isinstance(share, float) or not 0 < share < 1:
         raise InputError(f"validation must be (X, y) or a share between 0 and 1, not {describe(share)}.")
     held_out = round(n * share)
     if not 0 < held_out < n:

@@ -11,6 +11,7 @@ import numpy as np
 from workings.errors import InputError, counted
 from workings.metrics import LOWER_IS_BETTER, METRICS
 from workings.support.arrays import Array
+from workings.support.ranges import as_number, as_plain, as_whole_number
 from workings.training.callbacks import Callback, RunningTraining
 
 
@@ -47,9 +48,12 @@ class EarlyStopping(Callback):
         min_delta: float = 0.0,
         higher_is_better: bool | None = None,
     ) -> None:
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 0:
+        epochs, delta, higher_is_better = as_whole_number(patience), as_number(min_delta), as_plain(higher_is_better)
+        if epochs is None or epochs < 0:
             raise InputError(f"patience must be a whole number from 0, not {patience!r}.")
-        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        if delta is None:
+            raise InputError(f"min_delta must be a number, not {min_delta!r}.")
+        self.monitor, self.patience, self.min_delta = as_plain(monitor), epochs, delta
         if higher_is_better is None:
             metric = monitor.removeprefix("val_") if isinstance(monitor, str) else "loss"
             if metric in METRICS or metric in LOWER_IS_BETTER:

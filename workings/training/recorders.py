@@ -22,6 +22,7 @@ from workings.program.program import Program
 from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random, describe
 from workings.support.notebook import Readable, preformatted
+from workings.support.ranges import as_plain, as_whole_number
 from workings.training.callbacks import Callback, RunningTraining
 from workings.training.history import History, svg_of
 
@@ -87,9 +88,10 @@ class Recorder(Readable, Callback):
 
     def __init__(self, *, every: int | None = None, count: int = 60) -> None:
         for name, value, least in (("every", every, 1), ("count", count, 2)):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            number = as_whole_number(value)
+            if value is not None and (number is None or number < least):
                 raise InputError(f"{name} must be a whole number from {least}, not {describe(value)}.")
-        self.every, self.count = every, count
+        self.every, self.count = as_plain(every), as_plain(count)
         self.reset()
 
     def reset(self) -> None:
