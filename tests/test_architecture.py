@@ -110,7 +110,7 @@ def test_importing_the_package_brings_nothing_heavy() -> None:
 
 
 def test_extras_are_imported_where_they_are_needed_only() -> None:
-    allowed = {"cli": {"typer", "rich"}, "sklearn": {"sklearn"}, **{key: {"numba", "llvmlite"} for key in ARITHMETIC}}
+    allowed = {"cli": {"typer", "rich"}, "sklearn": {"sklearn"}, **{key: {"llvmlite"} for key in ARITHMETIC}}
     for name, path in BY_NAME.items():
         for node in TREES[path].body:
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
