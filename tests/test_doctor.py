@@ -626,7 +626,7 @@ def test_trials_weigh_the_labels_as_the_training_did(weights):
     now, reached = map(float, re.search(r"objective to (\S+), .* take it to (\S+)\. On", finding.measured).groups())
     by_label = {0: 6, 1: 2} if isinstance(weights, dict) else {k: len(y) / (2 * (y == k).sum()) for k in (0, 1)}
     by_row = np.array([by_label[label] for label in y])
-    assert now == pytest.approx(network.objective(X, y, by_row), rel=0.1), "the trial had three quarters of the rows"
+    assert now == pytest.approx(network.objective(X, y, by_row), rel=0.2), "the trial had three quarters of the rows"
     exec(finding.change, {"net": network, "X": X, "y": y})
     assert network.objective(X, y, by_row) == pytest.approx(reached, rel=0.5)
 

@@ -47,7 +47,7 @@ FEATURES: dict[str, tuple[str, tuple[Callable[[], object], ...]]] = {
     "sklearn": ("sklearn", (estimator, lambda: fitted(w.LBFGS(), batch_size=None), datasets.digits)),
     "plots": ("matplotlib", (lambda: plots.png(plots.boundary(fitted(), X, y, steps=9)),)),
     "cli": ("polars", (read_csv,)),
-    "fast": ("numba", (lambda: fitted(engine="compiled"),)),
+    "fast": ("llvmlite", (lambda: fitted(engine="compiled"),)),
     "onnx": ("onnx", (lambda: files.save(fitted(), "m.onnx"), lambda: files.load("m.onnx"))),
     "torch": ("torch", (lambda: files.save(fitted(), "m.pt"),)),
     "keras": ("keras", (lambda: files.save(fitted(), "m.keras"),)),
