@@ -732,3 +732,12 @@ def test_equal_layers_do_not_hide_each_other(units):
     layers = [Dense(units, "tanh", weights=Normal(4.0)), Dense(16, "tanh"), Dense(2)]
     network = Network(layers, loss=CrossEntropy(), seed=0)
     assert "weights-too-large" in network.diagnose(X, y, network.fit(X, y, optimizer=Adam(0.01), epochs=20)).names
+
+
+def test_a_class_of_one_row_does_not_stop_the_diagnosis():
+    X, _ = moons(80, seed=0)
+    y = np.zeros(80, dtype=int)
+    y[7] = 1
+    network = small()
+    history = network.fit(X, y, optimizer=Adam(0.01), epochs=5)
+    assert network.diagnose(X, y, history).looked_at

@@ -165,7 +165,7 @@ class Case:
         """Train a copy as the network was trained, without a fold of the rows (one of FOLDS).
 
         None if the initial parameters or the settings are not known, if there are fewer than FEWEST_ROWS_TO_SPLIT
-        rows, or if it would take longer than some seconds.
+        rows, if the others have one class, or if it would take longer than some seconds.
         """
         n, optimizer, epochs = len(self.X), self.optimizer, len(self.losses)
         if self.start is None or not isinstance(optimizer, Part) or not epochs or n < FEWEST_ROWS_TO_SPLIT:
@@ -173,7 +173,8 @@ class Case:
         is_held = np.random.default_rng(0).permutation(n) % FOLDS == fold
         kept, held = self.all_rows.taken(~is_held), self.all_rows.taken(is_held)
         steps = epochs * -(-len(kept.X) // self.batch_size)
-        if steps * self.batch_size * self.network.theta.size > MOST_WORK:
+        is_long = steps * self.batch_size * self.network.theta.size > MOST_WORK
+        if is_long or not np.ptp(kept.y, axis=0).any():
             return None
         return Refitted(self.trial(self.start, optimizer, steps, kept)[0], kept, held)
 
