@@ -203,7 +203,7 @@ def test_labels_of_mixed_kinds() -> None:
 
 
 def test_a_gap_among_text_labels() -> None:
-    refused(lambda: fit(classifier(), y=np.array(["yes", "no", None, "no"] * 10, dtype=object)), "y ", "NoneType")
+    refused(lambda: fit(classifier(), y=np.array(["yes", "no", None, "no"] * 10, dtype=object)), "y has None at row 2")
 
 
 def test_probabilities_that_are_none() -> None:
