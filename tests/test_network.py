@@ -29,6 +29,7 @@ from workings import (
     SquaredError,
 )
 from workings.datasets import moons
+from workings.training.data import prepare
 from workings.training.recipe import Recipe
 
 X, Y = moons(n=50, seed=1)
@@ -337,3 +338,93 @@ def test_fit_names_every_setting_of_a_recipe() -> None:
     of_recipe = inspect.signature(Recipe).parameters
     assert [name for name in of_fit if name in of_recipe] == list(of_recipe)
     assert {name: of_fit[name].default for name in of_recipe} == {name: p.default for name, p in of_recipe.items()}
+
+
+# -- the validation share -------------------------------------------------------------------
+
+
+def held_out(labels: Any, share: float, loss: Any = "CrossEntropy", **settings: Any) -> np.ndarray:
+    """Return the numbers of the rows that ``fit`` holds out; X is the row's number."""
+    y = np.asarray(labels)
+    n_out = y.shape[1] if y.ndim > 1 else len(np.unique(y)) if loss == "CrossEntropy" else 1
+    recipe = Recipe(SGD(0.1), 1, validation=share, **settings)
+    network = Network([Dense(n_out)], loss=loss, seed=0)
+    data = prepare(network, np.arange(len(y))[:, None] + 1.0, y, recipe)
+    assert data.validation is not None
+    found = np.concatenate([data.rows.X, data.validation.X])[:, 0] - 1
+    kept = np.arange(len(y)) if "sample_weight" not in settings else np.flatnonzero(settings["sample_weight"])
+    assert sorted(found) == kept.tolist()
+    return data.validation.X[:, 0].astype(int) - 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_validation_rows_are_drawn_by_class_as_often_as_scikit_learn_draws_them(seed: int) -> None:
+    selection = pytest.importorskip("sklearn.model_selection")
+    rng = np.random.default_rng(seed)
+    names = np.array(["a", "b", "c", "d"])[: rng.integers(2, 5)]
+    y = rng.permutation(np.concatenate([names, names, rng.choice(names, 60, p=rng.dirichlet(np.ones(len(names))))]))
+    share = round(rng.uniform(0.15, 0.85), 2)
+    rows = round(len(y) * share)
+    ours = y[held_out(y, share)]
+    theirs = selection.train_test_split(y, test_size=rows, stratify=y, random_state=seed)[1]
+    for name in names:  # remainders that are equal are broken by chance in scikit-learn
+        assert abs((ours == name).sum() - (theirs == name).sum()) <= 1
+        assert abs((ours == name).sum() - rows * (y == name).mean()) < 1
+    remainders = [rows * (y == name).sum() % len(y) for name in names]
+    if len(set(remainders)) == len(names):
+        assert [(ours == name).sum() for name in names] == [(theirs == name).sum() for name in names]
+
+
+@pytest.mark.parametrize(("labels", "loss"), [
+    ([0] * 90 + [1] * 10, "CrossEntropy"), (["no"] * 90 + ["yes"] * 10, "BinaryCrossEntropy"),
+    ([True] * 90 + [False] * 10, "CrossEntropy"), (np.eye(2)[[0] * 90 + [1] * 10], "CrossEntropy"),
+])  # fmt: skip
+def test_every_kind_of_labels_is_drawn_by_class(labels: Any, loss: str) -> None:
+    assert (held_out(labels, 0.2, loss) >= 90).sum() == 2
+
+
+def test_a_class_of_one_row_stays_in_the_training_set() -> None:
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        assert 99 not in held_out([0] * 50 + [1] * 49 + [2], share)
+
+
+def test_many_classes_of_one_row_do_not_take_the_rows_of_the_others() -> None:
+    labels = np.concatenate([np.zeros(50, int), np.arange(1, 51)])
+    held = held_out(labels, 0.5)
+    assert (len(held), (labels[held] == 0).sum()) == (50, 25)
+
+
+def test_numbers_and_several_labels_are_drawn_from_all_rows() -> None:
+    y = np.repeat([0.0, 1.0], [90, 10])
+    drawn = Network([Dense(1)], loss="SquaredError", seed=0, n_in=1).rng.permutation(100)[:20]
+    assert held_out(y, 0.2, "SquaredError").tolist() == drawn.tolist()
+    drawn = Network([Dense(2)], loss="BinaryCrossEntropy", seed=0, n_in=1).rng.permutation(100)[:20]
+    assert held_out(np.stack([y, y], 1), 0.2, "BinaryCrossEntropy").tolist() == drawn.tolist()
+
+
+@pytest.mark.parametrize("settings", [{}, {"class_weight": {0: 2.0}}])
+def test_rows_of_weight_0_are_neither_trained_on_nor_validated_on(settings: dict[str, Any]) -> None:
+    w = np.arange(50) % 3.0
+    how = {"optimizer": Adam(0.05), "epochs": 4, "batch_size": 7, "validation": 0.3, "engine": "reference"}
+    given, without = small(), small()
+    history = given.fit(X, Y, sample_weight=w, **how, **settings)
+    kept = w > 0
+    other = without.fit(X[kept], Y[kept], sample_weight=w[kept], **how, **settings)
+    assert given.theta.tobytes() == without.theta.tobytes()
+    assert dict(history) == dict(other)
+
+
+def test_one_row_with_a_weight_cannot_be_split() -> None:
+    only = np.eye(1, 50, 7)[0]
+    with pytest.raises(InputError, match="of 1 rows with a weight above 0 leaves 0 to validate on"):
+        small().fit(X, Y, optimizer=SGD(0.1), epochs=1, sample_weight=only, validation=0.5)
+
+
+def test_a_trained_network_may_be_trained_on_rows_of_one_class() -> None:
+    network = small()
+    network.fit(X, Y, optimizer=SGD(0.1), epochs=1)
+    before = network.predict_proba(X)[:, 1].mean()
+    network.fit(X[Y == 1], Y[Y == 1], optimizer=SGD(0.1), epochs=3)
+    assert network.predict_proba(X)[:, 1].mean() > before
+    with pytest.raises(InputError, match="only one class"):
+        small().fit(X[Y == 1], Y[Y == 1], optimizer=SGD(0.1), epochs=3)

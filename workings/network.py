@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
+from workings.layers import Dense
 from workings.metrics import Metric
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
+from workings.support.notebook import preformatted
 from workings.training.callbacks import Callback
 from workings.training.fit import train
 from workings.training.history import History
@@ -62,6 +64,13 @@ class Network(Model):
     """
 
     history: History | None
+
+    def _repr_html_(self) -> str:
+        """The layers, and a diagram if there are parameters, for a notebook."""
+        from workings.readings.diagram import diagram
+
+        has_weights = any(isinstance(layer, Dense) for layer in self.layers) and self.n_in is not None
+        return (diagram(self) if has_weights else "") + preformatted(self.summary())
 
     @classmethod
     def from_model(cls, model: Model) -> Self:
@@ -110,9 +119,11 @@ class Network(Model):
         shuffle : bool
             Whether to shuffle the rows before each epoch (a full batch is not shuffled).
         validation : (X, y), float or None
-            The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.
+            The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.  Rows with
+            one label each are drawn by class: each class gets its share, rounded up or down, and a class with one row
+            stays in the training set while other classes have enough rows.
         sample_weight : array of shape (n,) or None
-            A weight for each row; rows of weight 0 are left out.
+            A weight for each row; rows of weight 0 are left out, before validation rows are drawn.
         class_weight : dict, "balanced" or None
             A weight for each label; "balanced" gives all labels the same total weight.
         metrics : names, or functions by name
@@ -125,7 +136,7 @@ class Network(Model):
             False: the loss of all rows at the parameters that the epoch began with; it costs a forward pass, about a
             third of a step.
         engine : str
-            ``"reference"`` (NumPy), ``"compiled"`` (machine code, needs llvmlite: ``pip install 'workings[fast]'``), or
+            ``"reference"`` (NumPy), ``"compiled"`` (machine code, needs llvmlite: ``pip install '.[fast]'``), or
             ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``history.engine`` says what ran.
         check : bool
             Whether to run the doctor's checks before the first step.  Problems are warned of; ``history.diagnosis``
@@ -143,7 +154,10 @@ class Network(Model):
         NotCompilableError
             When ``engine="compiled"`` and a statement of the network cannot be compiled.
         DivergenceError
-            When a number is not finite; the parameters from before that are put back.
+            When a number is not finite; the network has its last finite parameters, or earlier, better ones.
+        KeyboardInterrupt
+            For Ctrl-C before training begins, or pressed twice.  One Ctrl-C during training ends it, and the network
+            has the parameters of the last recorded epoch.
         """
         from workings.checks.doctor import check_first_step
 

@@ -99,7 +99,7 @@ class WarmUp:
 
     def __post_init__(self) -> None:
         schedule_of(self.then)
-        if isinstance(self.then, OnPlateau):
+        if monitor_of(self.then) is not None:
             raise InputError("WarmUp cannot be followed by OnPlateau, which needs a value after each epoch.")
         object.__setattr__(self, "then", self.then if callable(self.then) else as_number(self.then))
         check_fields(self)
@@ -153,6 +153,15 @@ def positive_rate(lr: object) -> float:
 def schedule_of(lr: Any) -> Any:
     """Return a schedule as it is, and a constant schedule for a number."""
     return lr if callable(lr) and not isinstance(lr, type) else Constant(positive_rate(lr))
+
+
+def monitor_of(schedule: Any) -> str | None:
+    """Return the column of the history that a schedule follows, as ``OnPlateau`` does.
+
+    It is None for a schedule that is a function of the step alone, and for a number.
+    """
+    found: str | None = getattr(schedule, "monitor", None)
+    return found
 
 
 SCHEDULES = {kind.__name__: kind for kind in (Constant, Step, Exponential, InverseScaling, Cosine, WarmUp, OnPlateau)}

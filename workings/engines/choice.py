@@ -56,7 +56,7 @@ def choose(
     if is_sparse:
         return "reference", SPARSE
     if not is_installed():
-        return "reference", "llvmlite is not installed: pip install 'workings[fast]'"
+        return "reference", "llvmlite is not installed: pip install '.[fast]' in the folder of the repository"
     work = f"{counted(steps, 'step')} of {counted(rows, 'row')}"
     if estimated_saving(program, values, rows, steps) < worth_compiling * compiling_seconds(program):
         return "reference", f"compiling does not pay off for {work}"

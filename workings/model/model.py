@@ -24,16 +24,15 @@ from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
 from workings.layers import Dense, Dropout, Layer, numbered
 from workings.losses import Loss, loss_named
-from workings.metrics import accuracy, r2
+from workings.metrics import METRICS
 from workings.model.parameters import Parameters
 from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
 from workings.model.targets import targets_of
-from workings.optimizers import LBFGS, Optimizer, Part, checked_optimizer
+from workings.optimizers import Optimizer, Part, checked_optimizer
 from workings.program.program import Program, checked_expression, names_read
 from workings.program.step import inference_program, step_program
 from workings.program.trace import Trace
 from workings.regularizers import Regularizer
-from workings.schedules import OnPlateau
 from workings.support.arrays import (
     Array,
     Features,
@@ -46,6 +45,7 @@ from workings.support.arrays import (
     same_length,
     working_dtype,
 )
+from workings.support.notebook import Text
 from workings.support.sparse import SparseRows, dense
 
 ROWS_EXAMINED = 100  # number of rows examined to see whether they are standardized
@@ -410,9 +410,9 @@ class Model:
         """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
         X, y = self.opened(X, y)
         features, _, w = self.prepare(X, y, sample_weight)
-        metric = accuracy if self.loss.target in ("classes", "labels") else r2
         known = self.targets.learn(y)
-        return metric(known.comparable(y), known.decode(self.outputs(features)), None if w is None else w[:, 0])
+        weights = None if w is None else w[:, 0]
+        return float(METRICS[known.metric](known.comparable(y), known.decode(self.outputs(features)), weights))
 
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the objective J on the data: loss plus regularization penalties, without dropout."""
@@ -482,9 +482,9 @@ class Model:
 
         The optimizer's state is kept between calls with the same optimizer.
         """
-        if isinstance(checked_optimizer(optimizer), LBFGS):
+        if not checked_optimizer(optimizer).takes_batches:
             raise InputError("L-BFGS chooses its steps itself: use fit(..., optimizer=LBFGS(), batch_size=None).")
-        if isinstance(optimizer.schedule, OnPlateau):  # type: ignore[union-attr]
+        if optimizer.monitor is not None:
             raise InputError("OnPlateau follows a history, which a loop of your own does not have: give a number.")
         features, targets, w = self.prepare(X, y, sample_weight)
         self.learn_labels(y)
@@ -492,7 +492,7 @@ class Model:
         if self.state.get("optimizer") != optimizer:
             self.state = {"optimizer": optimizer, "t": 0, "values": {}}
         t = self.state["t"] + 1
-        lr = optimizer.schedule(t - 1)  # type: ignore[union-attr]
+        lr = optimizer.schedule(t - 1)
         values = self.step_values(tracer.program, features, targets, w, self.draw(len(features)))
         trace = tracer({**values, **self.state["values"], "lr": lr, "t": t})
         self.keep({**self.statistics, **trace.after})
@@ -514,7 +514,7 @@ class Model:
         total = f"{sum(known):,}" if len(known) == len(counts) else "?"
         extra = "".join(f", {r!r}" for r in self.regularizers)
         dtype = f", {self.dtype}" if self.n_in is not None else ""
-        return "\n".join([f"Network: {self.loss!r}{extra}{dtype}", *rows, f"     {'parameters':<53}{total:>10}"])
+        return Text("\n".join([f"Network: {self.loss!r}{extra}{dtype}", *rows, f"     {'parameters':<53}{total:>10}"]))
 
     def count_parameters(self) -> list[int | None]:
         """Return the number of parameters of each layer; None if the input size is not known."""
@@ -550,7 +550,7 @@ def is_raw(preprocessing: Mapping[str, Any], X: Features) -> bool:
 
 def warn_of_two_activations(last: Layer, loss: Loss) -> None:
     """Warn if the last layer has an activation and the loss applies another one after it."""
-    if loss.target != "numbers" and last.bend.name != "identity":
+    if not loss.takes_any_number and last.bend.name != "identity":
         warnings.warn(
             f"The last layer, {last!r}, has an activation, and {type(loss).__name__} applies its own after it: the "
             f"network can hardly learn. Leave the activation out.",

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from workings.errors import InputError
+from workings.metrics import accuracy, r2
 from workings.support.arrays import Array, Values, as_finite
 
 
@@ -73,7 +74,10 @@ class Targets:
     classes: Array | None = field(default=None, compare=False)
 
     kind: ClassVar[str] = "numbers"  # the value of ``Loss.target``
+    is_classification: ClassVar[bool] = False  # whether the outputs are probabilities
+    is_multiclass: ClassVar[bool] = False  # whether there is one output for each class
     has_labels: ClassVar[bool] = False  # whether each row has exactly one label
+    metric: ClassVar[str] = "r2"  # the name of the usual metric, in ``METRICS``
 
     @property
     def choice(self) -> Callable[[Array], Values] | None:
@@ -84,6 +88,11 @@ class Targets:
     def shape(self) -> str:
         """The shape that targets must have, in words."""
         return "(n,), because the network has one output" if self.n_out == 1 else f"(n, {self.n_out})"
+
+    @property
+    def label_count(self) -> int:
+        """The number of labels that one output, or one output for each class, can distinguish."""
+        return 2
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -131,6 +140,14 @@ class Targets:
 
     # -- decoding --------------------------------------------------------------------------
 
+    def predicted_by(self, p: Array) -> Array:
+        """Return encoded targets that the outputs ``p`` predict exactly, of the same shape."""
+        return p
+
+    def score(self, encoded: Array, p: Array, weights: Array | None) -> float:
+        """Return the usual metric of outputs ``p`` for encoded targets: the accuracy or R²."""
+        return r2(encoded, p, weights)
+
     def decode(self, p: Array) -> Array:
         """Return predictions in the user's form: labels, or numbers of shape (n,) or (n, n_out)."""
         return self.named(p if self.choice is None else self.choice(p))
@@ -159,6 +176,9 @@ class CountTargets(Targets):
 
     kind = "counts"
 
+    def predicted_by(self, p: Array) -> Array:
+        return np.round(p)
+
     def check_values(self, y: Array) -> None:
         if (y < 0).any():
             row = int(np.argwhere(y < 0)[0][0])
@@ -169,6 +189,15 @@ class SeveralLabels(Targets):
     """Several labels for each row, 0 or 1 each."""
 
     kind = "labels"
+    is_classification = True
+    metric = "accuracy"
+
+    def predicted_by(self, p: Array) -> Array:
+        return np.asarray(more_probable(p), dtype=p.dtype)
+
+    def score(self, encoded: Array, p: Array, weights: Array | None) -> float:
+        true, predicted = np.asarray(more_probable(encoded)), np.asarray(more_probable(p))
+        return accuracy(true, predicted, weights)
 
     @property
     def choice(self) -> Callable[[Array], Values]:
@@ -191,11 +220,6 @@ class LabelTargets(SeveralLabels):
     """One of two labels for each row, with one output; the base class of ``ClassTargets``."""
 
     has_labels = True
-
-    @property
-    def label_count(self) -> int:
-        """The number of labels that the network can distinguish."""
-        return 2
 
     def label_numbers(self, encoded: Array) -> Values:
         """Return the number of each row's label, from encoded targets."""
@@ -262,6 +286,13 @@ class ClassTargets(LabelTargets):
     """One of several classes for each row, with one output for each class."""
 
     kind = "classes"
+    is_multiclass = True
+
+    def predicted_by(self, p: Array) -> Array:
+        return np.asarray(p == p.max(axis=1, keepdims=True), dtype=p.dtype)
+
+    def score(self, encoded: Array, p: Array, weights: Array | None) -> float:
+        return accuracy(most_probable(encoded), most_probable(p), weights)
 
     @property
     def choice(self) -> Callable[[Array], Values]:
@@ -326,6 +357,7 @@ def checked_labels(labels: Array) -> Array:
                 f"y has {labels[row]} at row {row}, but class labels are whole numbers or text. "
                 f"For numbers to be predicted, use loss=SquaredError()."
             )
+        check_exact(labels)
         return labels.astype(np.int64)
     if labels.dtype.kind == "b":
         return labels
@@ -339,6 +371,17 @@ def checked_labels(labels: Array) -> Array:
     if labels.dtype.kind not in "iuU":
         raise InputError(f"y has type {labels.dtype}, but class labels are whole numbers or text.")
     return labels
+
+
+def check_exact(labels: Array) -> None:
+    """Raise an error for labels that are too large for their float type: whole numbers next to each other are equal."""
+    limit = 2.0 ** (np.finfo(labels.dtype).nmant + 1)
+    if (np.abs(labels) >= limit).any():
+        row = int(np.argmax(np.abs(labels) >= limit))
+        raise InputError(
+            f"y has {labels.flat[row].item()!r} at row {row}. From {limit:.0f}, {labels.dtype} does not distinguish "
+            f"all whole numbers, so different labels may have become equal. Pass labels as integers or as text."
+        )
 
 
 def check_known(labels: Array, classes: Array) -> None:

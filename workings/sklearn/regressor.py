@@ -101,7 +101,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
 
     def _encode(self, y: Any) -> Array:
         columns = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-        if self._make_loss(columns.shape[1]).target == "counts" and (columns < 0).any():
+        if self._make_loss(columns.shape[1]).takes_counts and (columns < 0).any():
             raise InputError(
                 f"loss={self.loss!r} is for counts: y must not be negative; its minimum is {columns.min():g}."
             )
@@ -122,7 +122,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
                 f"hidden_layer_sizes={self.loss!r}."
             )
         loss = loss_named(self.loss)
-        if loss.target not in ("numbers", "counts"):
+        if loss.is_classification:
             raise InputError(f"loss={loss!r} is for classes: use MLPClassifier, or a loss for regression.")
         return loss
 

@@ -94,7 +94,7 @@ class Callback:
     """
 
     runs_last: ClassVar[bool] = False  # call it after all other callbacks, so that it sees their changes
-    only_observes: ClassVar[bool] = False  # it never changes the training, so an exported script omits it
+    only_observes: ClassVar[bool] = False  # it never changes the training: scripts omit it, checkpoints allow others
     every_epoch: bool = True  # False: ``on_epoch_end`` may be called once for several epochs, which is faster
     looks_back: ClassVar[bool] = False  # it examines each epoch of ``training.ran``, and may stop at one of them
 
@@ -123,6 +123,10 @@ class Callback:
         Only used if ``looks_back`` is True.
         """
         return 1
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that change the training, by name; a checkpoint of a run with others is refused."""
+        return {}
 
     def state(self) -> dict[str, Any]:
         """Return the state to save in a checkpoint: numbers, text and arrays by name."""

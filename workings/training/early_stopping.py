@@ -68,20 +68,20 @@ class EarlyStopping(Callback):
         self.reset()
 
     def on_epoch_end(self, training: RunningTraining) -> None:
-        values, before = self.values(training), self.best_epoch
+        values = self.values(training)
         if self.higher_is_better is None:
             raise InputError(
                 f"EarlyStopping cannot know whether a higher {self.monitor} is better. "
                 "Say higher_is_better=True or False."
             )
-        state = (self.best, self.best_epoch, self.wait)
-        self.best, self.best_epoch, self.wait = self.follow(state, training.ran.start, values)
+        state, kept = self.follow((self.best, self.best_epoch, self.wait), training.ran.start, values), self.kept
+        if state[1] != self.best_epoch:  # the loss is measured at the parameters that an epoch begins with
+            kept = training.parameters_at(state[1], at_its_end=self.monitor != "loss")
+        (self.best, self.best_epoch, self.wait), self.kept = state, kept
         if self.wait >= self.longest_wait:
             waited = counted(self.wait, "epoch")
             what = f"{self.what} was not better for {waited}; best at epoch {self.best_epoch}"
             training.stop(what, self.best_epoch + self.wait)
-        if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
-            self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")
 
     def follow(self, state: tuple[float, int, int], first: int, values: Sequence[float]) -> tuple[float, int, int]:
         """Update the best value (lower is better), its epoch, and the number of epochs since, with values of epochs.
@@ -123,6 +123,10 @@ class EarlyStopping(Callback):
     def on_train_end(self, training: RunningTraining) -> None:
         if self.kept:
             training.network.keep(self.kept)
+
+    def settings(self) -> dict[str, Any]:
+        names = ("monitor", "patience", "min_delta", "higher_is_better")
+        return {name: getattr(self, name) for name in names}
 
     def state(self) -> dict[str, Any]:
         return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait, **self.kept}

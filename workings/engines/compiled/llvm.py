@@ -15,6 +15,8 @@ import platform
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from workings.support.interruption import interrupted_afterwards
+
 LANES = {64: 8, 32: 4}  # float64 numbers in a vector of so many bytes
 # LLVM's options for the remainder of a vectorized loop, with their defaults: the least number of lanes of the main loop
 # from which the remainder is vectorized, too, and the number of lanes of the remainder (1: chosen by LLVM).
@@ -27,7 +29,8 @@ ENGINES: list[Any] = []  # what was loaded lives as long as the process
 @functools.cache
 def binding() -> Any:
     """Return llvmlite's binding, initialized for this processor."""
-    import llvmlite.binding as llvm
+    with interrupted_afterwards():  # a module whose import is broken off cannot be imported again
+        import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
