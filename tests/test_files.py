@@ -862,3 +862,11 @@ def test_a_process_that_is_killed_and_started_again_comes_to_the_same_bits(tmp_p
 
 def test_the_version_that_wrote_a_file_is_in_it(whole: bytes) -> None:
     assert json.loads(take_apart(whole)[0]["__metadata__"]["workings"])["written_by"] == workings.__version__
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "c", "json", "py", "pt", "keras"])
+def test_save_does_not_write_safetensors_under_another_formats_name(tmp_path, suffix):
+    network = Network([Dense(1)], loss=SquaredError(), n_in=2, seed=0)
+    with pytest.raises(InputError, match=r"use workings\.files\.save\(net, "):
+        network.save(tmp_path / f"net.{suffix}")
+    assert not list(tmp_path.iterdir())

@@ -53,17 +53,25 @@ OTHER_READERS = {  # how to read other file types
 MOST_LAYERS = 1000  # limit when reading: the program's length and the time to generate it grow with the layers
 
 
+OTHER_FORMATS = (".onnx", ".c", ".h", ".json", ".py", ".pt", ".keras")  # `files.save` writes these
+
+
 def save(network: Model, path: str | Path) -> Path:
     """Write a network: architecture, parameters, statistics, classes, preprocessing and history.
 
     Raises
     ------
     InputError
-        If the network has no parameters yet.
+        If the network has no parameters yet, or if the path has the suffix of another format.
     FileError
         If the file cannot be written; an existing file is unchanged.
     """
     network.check_built()
+    if Path(path).suffix.lower() in OTHER_FORMATS:
+        raise InputError(
+            f"save writes safetensors files, which {Path(path).name!r} does not look like. For another format, use "
+            f"workings.files.save(net, {str(path)!r})."
+        )
     tensors = {**network.parameters, **network.statistics}
     return write_file(Path(path), tensors, description_of(network))
 
