@@ -20,6 +20,7 @@ from workings import (
     Adam,
     BatchNorm,
     BinaryCrossEntropy,
+    Callback,
     Chain,
     Checkpoint,
     ClipByNorm,
@@ -34,7 +35,7 @@ from workings import (
     SquaredError,
 )
 from workings.datasets import moons
-from workings.optimizers import Decay
+from workings.optimizers import Decay, Freeze
 from workings.schedules import Cosine, Exponential, OnPlateau, Step, WarmUp
 from workings.training.data import prepare
 from workings.training.recipe import Recipe
@@ -551,3 +552,104 @@ def test_numpys_booleans_and_words_are_saved_as_plain_values(flag: Any, tmp_path
                          validation=0.25)  # fmt: skip
     assert dict(history) == dict(other)
     assert history.settings["shuffle"] is False
+
+
+# -- names that people know from other libraries ----------------------------------------------
+
+FIT: dict[str, Any] = {"optimizer": SGD(0.1), "epochs": 1}
+MEANT: dict[str, tuple[Any, str]] = {
+    "SGD(momentum)": (lambda: SGD(0.1, momentum=0.9), "Use Momentum(lr, momentum=0.9)"),
+    "SGD(weight_decay)": (lambda: SGD(0.1, weight_decay=0.1), "Chain(Decay(weight_decay), SGD(lr))"),
+    "SGD(clipnorm)": (lambda: SGD(0.1, clipnorm=1.0), "Chain(ClipByNorm(1.0), optimizer)"),
+    "Momentum(nesterov)": (lambda: Momentum(0.1, nesterov=True), "Use Nesterov"),
+    "Adam(learning_rate)": (lambda: Adam(learning_rate=0.1), "Did you mean 'lr'?"),
+    "Adam(beta_1)": (lambda: Adam(beta_1=0.9), "Did you mean 'beta1'?"),
+    "Adam(betas)": (lambda: Adam(betas=(0.9, 0.99)), "Did you mean 'beta"),
+    "LBFGS(history_size)": (lambda: LBFGS(history_size=5), "Did you mean 'memory'?"),
+    "Freeze(names)": (lambda: Freeze(names=["b1"]), "Freeze has no parameter 'names'."),
+    "fit(validation_split)": (lambda: small().fit(X, Y, validation_split=0.2, **FIT), "Did you mean 'validation'?"),
+    "fit(verbose)": (lambda: small().fit(X, Y, verbose=1, **FIT), "Use callbacks=[Progress()]"),
+    "fit(n_epochs)": (lambda: small().fit(X, Y, n_epochs=2), "Did you mean 'epochs'?"),
+    "fit(max_iter)": (lambda: small().fit(X, Y, max_iter=2), "Did you mean 'epochs'?"),
+    "fit(lr)": (lambda: small().fit(X, Y, lr=0.1, **FIT), "Use lr= of the optimizer"),
+    "fit(patience)": (lambda: small().fit(X, Y, patience=3, **FIT), "EarlyStopping(patience=10)"),
+    "fit(validation_data)": (lambda: small().fit(X, Y, validation_data=(X, Y), **FIT), "Did you mean 'validation'?"),
+    "script(n_epochs)": (lambda: small().script(optimizer=SGD(0.1), n_epochs=2), "Did you mean 'epochs'?"),
+    "L2(alpha)": (lambda: L2(alpha=0.1), "Did you mean 'lam'?"),
+    "L2(weight_decay)": (lambda: L2(weight_decay=0.1), "Did you mean 'lam'?"),
+    "Dense(kernel_initializer)": (lambda: Dense(3, kernel_initializer="zeros"), "Did you mean 'weights'?"),
+    "Dense(n_units)": (lambda: Dense(n_units=3), "Did you mean 'units'?"),
+    "Dense(use_bias)": (lambda: Dense(3, use_bias=False), "Did you mean 'bias'?"),
+    "Dropout(p)": (lambda: Dropout(p=0.3), "Did you mean 'rate'?"),
+    "Network(optimizer)": (lambda: small(optimizer="adam"), "Use optimizer= of fit"),
+    "Network(random_state)": (lambda: small(random_state=0), "Did you mean 'seed'?"),
+    "Huber(epsilon)": (lambda: Huber(epsilon=1.0), "Did you mean 'delta'?"),
+    "Cosine(T_max)": (lambda: Cosine(0.1, T_max=5), "Did you mean 'steps'?"),
+    "EarlyStopping(n_iter_no_change)": (lambda: EarlyStopping(n_iter_no_change=3), "Did you mean 'patience'?"),
+    "EarlyStopping(restore_best_weights)": (lambda: EarlyStopping(restore_best_weights=True), "are always restored"),
+    "Checkpoint(save_freq)": (lambda: Checkpoint("run", save_freq=3), "Did you mean 'every'?"),
+    "loss": (lambda: Network([Dense(1)], loss="mse"), "Did you mean 'SquaredError'?"),
+    "crossentropy": (lambda: Network([Dense(2)], loss="categorical_crossentropy"), "Did you mean 'CrossEntropy'?"),
+    "activation": (lambda: Dense(1, "linear"), "called 'identity' here"),
+    "initializer": (lambda: Dense(1, weights="xavier_uniform"), "Did you mean 'glorot_uniform'?"),
+    "metric": (lambda: Recipe(SGD(0.1), 1, metrics=["mse"]), "Did you mean 'mean_squared_error'?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_a_name_of_another_library_is_answered_with_ours(name: str) -> None:
+    make, message = MEANT[name]
+    with pytest.raises(InputError) as caught:
+        make()
+    assert message in str(caught.value)
+    assert isinstance(caught.value, TypeError) == ("(" in name), "as Python raises it for an unknown keyword"
+
+
+def test_signatures_stay_as_they_are_written() -> None:
+    assert list(inspect.signature(SGD).parameters) == ["lr"]
+    assert list(inspect.signature(Dense).parameters) == ["units", "activation", "bias", "weights", "biases"]
+    assert next(iter(inspect.signature(Network).parameters)) == "layers"
+    assert list(inspect.signature(Network.fit).parameters)[:4] == ["self", "X", "y", "optimizer"]
+    assert Network.fit.__doc__ is not None
+    assert Network.fit.__doc__.startswith("Train the network")
+
+
+def test_classes_of_ones_own_take_their_own_keywords() -> None:
+    class Mine(Callback):
+        def __init__(self, *, learning_rate: float, **more: Any) -> None:
+            self.learning_rate, self.more = learning_rate, more
+
+    class Plain(Callback):
+        pass
+
+    assert Mine(learning_rate=3, verbose=1).more == {"verbose": 1}
+    with pytest.raises(InputError, match="Plain has no parameter 'verbose'"):
+        Plain(verbose=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="takes no arguments"):
+        Plain(1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("rate", ["0.1", None, np.array([0.1]), -0.1, float("nan"), float("inf"), True, 1j])
+def test_a_schedule_that_returns_no_number_is_refused(rate: Any) -> None:
+    with pytest.raises(InputError, match=r"gives the learning rate .* at step 0: it must be positive"):
+        small().fit(X, Y, optimizer=SGD(lambda t: rate), epochs=1, engine="reference")
+    with pytest.raises(InputError, match="gives the learning rate"):
+        small().step(X, Y, SGD(lambda t: rate))
+
+
+@pytest.mark.parametrize("rate", [np.float32(0.125), np.array(0.125), np.float64(0.125), 0.125])
+def test_a_schedule_may_return_numpys_numbers(rate: Any) -> None:
+    network, other = small(), small()
+    history = network.fit(X, Y, optimizer=SGD(lambda t: rate), epochs=2)
+    other.fit(X, Y, optimizer=SGD(0.125), epochs=2)
+    assert history["lr"] == [0.125, 0.125]
+    assert network.theta.tobytes() == other.theta.tobytes()
+
+
+def test_the_history_says_that_no_epoch_is_recorded_yet() -> None:
+    class Ask(Callback):
+        def on_epoch_begin(self, training: Any) -> None:
+            training.history["loss"]
+
+    with pytest.raises(KeyError, match="No epoch is recorded yet"):
+        small().fit(X, Y, callbacks=[Ask()], **FIT)

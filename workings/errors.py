@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from workings.support.escaping import visible, visible_lines
+from workings.support.synonyms import NAMES
 
 
 class WorkingsError(Exception):
@@ -42,6 +43,10 @@ def all_of(problems: Sequence[InputError]) -> InputError:
     if len(problems) == 1:
         return problems[0]
     return InputError("\n- ".join([f"{len(problems)} problems:", *map(str, problems)]))
+
+
+class KeywordError(InputError, TypeError):
+    """Unknown keyword argument; the message names the parameter that is meant."""
 
 
 class MissingExtraError(WorkingsError, ImportError):
@@ -141,5 +146,8 @@ def nearest(name: object, known: Iterable[object]) -> str:
     (" Did you mean 'relu'?", ' Did you mean 0?')
     """
     by_lower = {str(one).lower(): one for one in known}
+    for meant in NAMES.get(str(name).lower(), ()):
+        if meant.lower() in by_lower:
+            return f" Did you mean {by_lower[meant.lower()]!r}?"
     near = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
     return f" Did you mean {by_lower[near[0]]!r}?" if near else ""

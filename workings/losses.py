@@ -18,6 +18,7 @@ import numpy as np
 from workings.activations import identity, sigmoid, softplus
 from workings.errors import InputError, ProgramError, unknown_name
 from workings.support.arrays import Array, Values
+from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import check_fields, number
 
 Formula = Callable[..., Values]
@@ -192,7 +193,7 @@ REDUCTIONS: dict[tuple[str, bool], tuple[Formula, Formula]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loss:
+class Loss(CheckedKeywords):
     """The base of all losses; ``reduction`` is ``"mean"``, ``"sum"`` or ``"mean of rows"``.
 
     The mean is over rows and outputs; ``CrossEntropy`` has one loss for each row, so its mean is over rows.

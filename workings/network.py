@@ -17,6 +17,7 @@ from workings.metrics import Metric
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
+from workings.support.keywords import checked_keywords
 from workings.support.notebook import preformatted
 from workings.training.callbacks import Callback
 from workings.training.fit import train
@@ -84,6 +85,7 @@ class Network(Model):
         network.__dict__.update(model.__dict__)
         return network
 
+    @checked_keywords
     def fit(
         self,
         X: ArrayLike,
@@ -169,6 +171,7 @@ class Network(Model):
 
     # -- checks ----------------------------------------------------------------------------
 
+    @checked_keywords
     def check_gradients(
         self,
         X: ArrayLike,
@@ -186,6 +189,7 @@ class Network(Model):
             self, X, y, sample_weight=sample_weight, program=program, tolerance=tolerance, directions=directions
         )
 
+    @checked_keywords
     def diagnose(
         self,
         X: ArrayLike,
@@ -210,6 +214,7 @@ class Network(Model):
 
     # -- readings --------------------------------------------------------------------------
 
+    @checked_keywords
     def explain(
         self,
         X: ArrayLike,
@@ -232,6 +237,7 @@ class Network(Model):
 
         return equations(self, optimizer, notation=notation)
 
+    @checked_keywords
     def script(
         self,
         *,
@@ -261,6 +267,7 @@ class Network(Model):
             class_weight=class_weight, metrics=metrics, callbacks=callbacks, running_loss=running_loss,
         )  # fmt: skip
 
+    @checked_keywords
     def translate(
         self,
         system: str,

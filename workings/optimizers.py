@@ -17,6 +17,7 @@ import numpy as np
 from workings.errors import InputError, unknown_name
 from workings.schedules import Schedule, monitor_of, schedule_of
 from workings.support.arrays import Array, Values, describe
+from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_number, check_fields, number, whole_number
 
 Rule = Callable[..., Any]
@@ -126,7 +127,7 @@ def clip_by_norm(g: Array, norm: Values, max_norm: float) -> Array:
     return g
 
 
-class UpdateMethod:
+class UpdateMethod(CheckedKeywords):
     """The base of all optimizers and their parts: what a training asks of each, whatever its kind."""
 
     takes_batches: ClassVar[bool]

@@ -215,5 +215,5 @@ def check_first_step(training: Training) -> Diagnosis:
     diagnosis = run_checks(case, checks)
     if diagnosis.problems:
         problems = "\n\n".join(map(str, diagnosis.problems))
-        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{problems}", WorkingsWarning, stacklevel=5)
+        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{problems}", WorkingsWarning, stacklevel=6)
     return diagnosis

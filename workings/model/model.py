@@ -33,6 +33,7 @@ from workings.program.program import Program, checked_expression, names_read
 from workings.program.step import inference_program, step_program
 from workings.program.trace import Trace
 from workings.regularizers import Regularizer
+from workings.schedules import rate_at
 from workings.support.arrays import (
     Array,
     Features,
@@ -46,6 +47,7 @@ from workings.support.arrays import (
     working_dtype,
 )
 from workings.support.conversion import as_array
+from workings.support.keywords import CheckedKeywords
 from workings.support.notebook import Text
 from workings.support.ranges import as_whole_number
 from workings.support.sparse import SparseRows, dense
@@ -53,7 +55,7 @@ from workings.support.sparse import SparseRows, dense
 ROWS_EXAMINED = 100  # number of rows examined to see whether they are standardized
 
 
-class Model:
+class Model(CheckedKeywords):
     """A feed-forward network: predictions, single training steps, and the program behind them.
 
     Parameters
@@ -514,7 +516,7 @@ class Model:
         if self.state.get("optimizer") != optimizer:
             self.state = {"optimizer": optimizer, "t": 0, "values": {}}
         t = self.state["t"] + 1
-        lr = optimizer.schedule(t - 1)
+        lr = rate_at(optimizer.schedule, t - 1)
         values = self.step_values(tracer.program, features, targets, w, self.draw(len(features)))
         trace = tracer({**values, **self.state["values"], "lr": lr, "t": t})
         self.keep({**self.statistics, **trace.after})

@@ -40,6 +40,7 @@ from workings.sklearn.parameters import (
 from workings.sklearn.phrasing import EstimatorTerms
 from workings.support.arrays import Array, Features, as_features, describe, working_dtype
 from workings.support.escaping import in_html
+from workings.support.keywords import CheckedKeywords
 from workings.support.sparse import SparseRows, dense
 from workings.training.batches import State
 from workings.training.callbacks import Callback
@@ -209,6 +210,7 @@ class MultilayerPerceptron(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     CallbackSupportMixin,
+    CheckedKeywords,
     BaseEstimator,
 ):
     """The base class of both estimators."""

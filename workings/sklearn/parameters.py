@@ -254,7 +254,7 @@ def regularizers_of(estimator: Any) -> list[Regularizer]:
         (estimator.weight_decay, L2),
         (estimator.l1, L1),
     ]
-    return [kind(float(strength)) for strength, kind in strengths if strength]  # type: ignore[call-arg]
+    return [kind(float(strength)) for strength, kind in strengths if strength]
 
 
 def optimizer_of(estimator: Any) -> Part | LBFGS:

@@ -14,6 +14,7 @@ from workings.errors import InputError
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.support.arrays import Array, Features
+from workings.support.keywords import CheckedKeywords
 from workings.training.history import History
 
 
@@ -84,7 +85,7 @@ class RunningTraining(Protocol):
         """Return the error for a monitor that the history has no column for."""
 
 
-class Callback:
+class Callback(CheckedKeywords):
     """Base class of callbacks; override the methods you need.
 
     >>> class Stop(Callback):

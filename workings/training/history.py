@@ -140,6 +140,10 @@ class History(Mapping[str, list[float]]):
 
 def unknown_history(name: str, columns: Mapping[str, Any]) -> KeyError:
     """Return a KeyError, as a dict raises it, with the nearest name in its message."""
+    if not columns:
+        return KeyError(
+            f"No epoch is recorded yet, so the history has no column {name!r}: ask when an epoch has ended."
+        )
     return KeyError(str(unknown_name("column of the history", name, columns)))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from workings.errors import InputError
-from workings.schedules import Constant, monitor_of, positive_rate
+from workings.schedules import Constant, monitor_of, positive_rate, rate_at
 from workings.support.arrays import Array
 
 
@@ -44,10 +43,7 @@ class LearningRate:
         if self.schedule is None:
             raise InputError("L-BFGS has no learning rate: SciPy's line search chooses the steps.")
         rate = self.plateau.get("lr")
-        rate = self.schedule(t) if rate is None else rate
-        if not 0 <= rate < math.inf:
-            raise InputError(f"{self.schedule!r} gives the learning rate {rate!r} at step {t}: it must be positive.")
-        return float(rate)
+        return rate_at(self.schedule, t) if rate is None else float(rate)
 
     def of_steps(self, first: int, count: int) -> Sequence[float] | Array:
         """Return the rates of ``count`` steps from step ``first`` on."""
