@@ -114,7 +114,7 @@ def test_extras_are_imported_where_they_are_needed_only() -> None:
         "cli": {"typer", "rich"},
         "sklearn": {"sklearn"},
         "plots.canvas": {"matplotlib"},
-        **{key: {"numba", "llvmlite"} for key in ARITHMETIC},
+        **{key: {"llvmlite"} for key in ARITHMETIC},
     }
     for name, path in BY_NAME.items():
         for node in TREES[path].body:

@@ -203,7 +203,7 @@ def test_labels_of_mixed_kinds() -> None:
 
 
 def test_a_gap_among_text_labels() -> None:
-    refused(lambda: fit(classifier(), y=np.array(["yes", "no", None, "no"] * 10, dtype=object)), "y ", "NoneType")
+    refused(lambda: fit(classifier(), y=np.array(["yes", "no", None, "no"] * 10, dtype=object)), "y has None at row 2")
 
 
 def test_probabilities_that_are_none() -> None:
@@ -396,7 +396,7 @@ def test_callbacks_that_are_none() -> None:
 # -- divergence -----------------------------------------------------------------------------
 
 
-def test_a_rate_that_diverges_says_where_and_keeps_what_was_finite() -> None:
+def test_a_rate_that_diverges_says_where_and_goes_back_to_better_parameters() -> None:
     network = Network([Dense(1)], loss=SquaredError(), seed=0)
     by_hand = Network([Dense(1)], loss=SquaredError(), seed=0)
     with pytest.raises(DivergenceError) as caught:
@@ -410,8 +410,8 @@ def test_a_rate_that_diverges_says_where_and_keeps_what_was_finite() -> None:
     statement = next(s for s in last.program.statements if s.target == error.name)
     for words in (f"step {error.step}", error.name, f"`{statement}`", statement.part, "1e+06", "ClipByNorm(1.0)"):
         assert words in str(error)
-    assert np.isfinite(network.theta).all()
-    assert np.array_equal(network.theta, by_hand.theta)
+    start = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=X.shape[1])
+    assert np.array_equal(network.theta, start.theta), "the last finite parameters are far worse"
     assert error.history is not None
     assert len(error.history["loss"]) == error.step - 1  # type: ignore[index]
     assert f"step {error.step}" in error.history.stopped  # type: ignore[attr-defined]
@@ -427,15 +427,13 @@ def test_the_first_name_that_is_not_finite_is_the_first_in_the_order_of_the_prog
     assert "layer 2" in str(caught.value)
 
 
-def test_divergence_in_mini_batches_keeps_the_last_finite_step() -> None:
+def test_divergence_in_mini_batches_goes_back_to_better_parameters() -> None:
     network = Network([Dense(1)], loss=SquaredError(), seed=0)
-    by_hand = Network([Dense(1)], loss=SquaredError(), seed=0)
     with pytest.raises(DivergenceError) as caught:
         fit(network, 100 * X, NUMBERS, optimizer=SGD(1e6), batch_size=1, epochs=9, shuffle=False)
     assert 1 < caught.value.step <= 40, "the test wants a divergence within the first epoch"
-    for row in range(caught.value.step - 1):
-        by_hand.step(100 * X[row : row + 1], NUMBERS[row : row + 1], SGD(1e6))
-    assert np.array_equal(network.theta, by_hand.theta)
+    start = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=X.shape[1])
+    assert np.array_equal(network.theta, start.theta), "the last finite parameters are far worse"
 
 
 @pytest.mark.parametrize("settings", [

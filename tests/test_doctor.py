@@ -626,7 +626,7 @@ def test_trials_weigh_the_labels_as_the_training_did(weights):
     now, reached = map(float, re.search(r"objective to (\S+), .* take it to (\S+)\. On", finding.measured).groups())
     by_label = {0: 6, 1: 2} if isinstance(weights, dict) else {k: len(y) / (2 * (y == k).sum()) for k in (0, 1)}
     by_row = np.array([by_label[label] for label in y])
-    assert now == pytest.approx(network.objective(X, y, by_row), rel=0.1), "the trial had three quarters of the rows"
+    assert now == pytest.approx(network.objective(X, y, by_row), rel=0.2), "the trial had three quarters of the rows"
     exec(finding.change, {"net": network, "X": X, "y": y})
     assert network.objective(X, y, by_row) == pytest.approx(reached, rel=0.5)
 
@@ -732,3 +732,12 @@ def test_equal_layers_do_not_hide_each_other(units):
     layers = [Dense(units, "tanh", weights=Normal(4.0)), Dense(16, "tanh"), Dense(2)]
     network = Network(layers, loss=CrossEntropy(), seed=0)
     assert "weights-too-large" in network.diagnose(X, y, network.fit(X, y, optimizer=Adam(0.01), epochs=20)).names
+
+
+def test_a_class_of_one_row_does_not_stop_the_diagnosis():
+    X, _ = moons(80, seed=0)
+    y = np.zeros(80, dtype=int)
+    y[7] = 1
+    network = small()
+    history = network.fit(X, y, optimizer=Adam(0.01), epochs=5)
+    assert network.diagnose(X, y, history).looked_at

@@ -39,7 +39,8 @@ HOSTILE = {
     "link": "[link=x]y[/link] :smile:",
     "tag": "</script><b>bold & \"quoted\" 'too'",
     "escape sequence": "a\x1b[31mb\x1b[0m",
-    "bell and null": "a\x07\x00b",
+    "bell": "a\x07b",
+    "null": "a\x00b",
     "new line": "a\nb",
     "line separator": "a\u2028b\x85c",
     "direction": "a\u202egpj.exe\u202c",
@@ -185,7 +186,7 @@ def table(tmp_path_factory) -> tuple[Path, Path]:
     import polars as pl
 
     folder = tmp_path_factory.mktemp("hostile")
-    kept = [name for name in NAMES if name.strip() == name]
+    kept = [name for name in NAMES if name.strip() == name and "\0" not in name]  # C refuses the character \\0
     rows = 4 * len(kept)
     columns = {name: np.arange(rows) % (7 + i) + 0.5 for i, name in enumerate(kept[:6])}
     columns |= {name: np.array(kept * 4) for name in kept[6:8]}

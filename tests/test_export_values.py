@@ -316,7 +316,7 @@ LABELS = {
     "extremes": np.array([-(2**63), 2**63 - 1]), "long": np.array([2**40, 2**40 + 1]),
     "negative": np.array([-5, -1]), "unsigned": np.array([7, 2**64 - 1], dtype=np.uint64),
     "booleans": np.array([False, True]), "floats": np.array([1.0, 2.0], dtype=np.float32),
-    "float extremes": np.array([-(2.0**62), 2.0**52]), "objects": np.array(["b", "a"], dtype=object),
+    "float extremes": np.array([1 - 2.0**53, 2.0**53 - 1]), "objects": np.array(["b", "a"], dtype=object),
     "words": np.array(["", "ä"]), "quotes": np.array(['"', "'"]), "both quotes": np.array(["it's \"so\"", "\\"]),
     "trigraphs": np.array(["??/", "??'"]), "lines": np.array(["a\nb", "a\r\n\tb"]), "spaces": np.array([" a", "a  b "]),
     "signs": np.array(["*/", "/*"]), "octal": np.array(["\x017", "\x7f8"]), "emoji": np.array(["😀", "\u2028"]),
@@ -472,10 +472,10 @@ def test_a_script_takes_the_number_of_columns_from_its_file(tmp_path: Path) -> N
         script(unbuilt, data="absent.npz", **how)
     for name, content in (("text.npz", b"no archive"), ("empty.npz", b"")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=r"is not an \.npz file with the arrays X and y"):
+        with pytest.raises(FileError, match=r"is not an \.npz file with the arrays X and y"):
             script(unbuilt, data=tmp_path / name, **how)
     np.savez(tmp_path / "other.npz", A=X)
-    with pytest.raises(InputError, match=r"is not an \.npz file with the arrays X and y"):
+    with pytest.raises(FileError, match=r"is not an \.npz file with the arrays X and y"):
         script(unbuilt, data=tmp_path / "other.npz", **how)
 
 

@@ -40,7 +40,7 @@ from workings.datasets import moons
 from workings.errors import WorkingsError
 from workings.support.npz import read_npz
 from workings.tables import Preprocessing, read_table, write_table
-from workings.tables.columns import Columns, Number, Words
+from workings.tables.columns import CategoryColumn, Columns, NumberColumn
 
 X, Y = moons(n=40, seed=0)
 HOSTILE = settings(
@@ -79,8 +79,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def table_network() -> Network:
     """A network with a table's columns before it, and a target in a unit of its own."""
-    numbers = Number("age", 40.0, 10.0, 38.0), Number("height", 1.7, 0.1, None)
-    words = Words("colour", ("blue", "green", "red"), "red"), Words("side", ("left", "right"), None)
+    numbers = NumberColumn("age", 40.0, 10.0, 38.0), NumberColumn("height", 1.7, 0.1, None)
+    words = CategoryColumn("colour", ("blue", "green", "red"), "red"), CategoryColumn("side", ("left", "right"), None)
     columns = Columns((numbers[0], words[0], numbers[1], words[1]), "price", (5.0, 2.0))
     network = Network([Dense(4, "tanh"), BatchNorm(), Dense(1)], loss="SquaredError", seed=0, n_in=columns.width)
     network.preprocessing = columns.stored((), "made for a test")

@@ -21,10 +21,10 @@ from workings.engines.compiled.engine import is_installed
 from workings.support import interruption
 from workings.support.interruption import Interruption, interrupted_afterwards
 
-needs_numba = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
+needs_llvm = pytest.mark.skipif(not is_installed(), reason="llvmlite is not installed")
 QUICK = [
     "reference full", "reference stopping with dropout", "L-BFGS",
-    pytest.param("compiled full", marks=needs_numba), pytest.param("compiled stopping", marks=needs_numba),
+    pytest.param("compiled full", marks=needs_llvm), pytest.param("compiled stopping", marks=needs_llvm),
 ]  # fmt: skip
 
 

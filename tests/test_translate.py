@@ -63,7 +63,7 @@ from workings.optimizers import OPTIMIZERS
 from workings.readings.translate import torch as torch_translation
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.systems import SYSTEMS
-from workings.readings.translate.writer import TranslationWriter
+from workings.readings.translate.translation_writer import TranslationWriter
 from workings.regularizers import REGULARIZERS
 from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
 

@@ -167,7 +167,9 @@ def rate_at(schedule: Any, t: int) -> float:
     given = schedule(t)
     rate = as_number(given)
     if rate is None or rate < 0:
-        raise InputError(f"{schedule!r} gives the learning rate {given!r} at step {t}: it must be positive, and a number.")
+        raise InputError(
+            f"{schedule!r} gives the learning rate {given!r} at step {t}: it must be positive."
+        )
     return float(rate)
 
 

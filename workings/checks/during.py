@@ -235,7 +235,9 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
             f"in trials without a quarter of the rows, {len(losses)} epochs take the objective to {before:.4g}, and "
             f"{epochs:,} more, about {steps:,} steps, take it to {after:.4g}. On the rows left out, the loss falls "
             f"from {now.mean():.4g} to {later.mean():.4g}.",
-            case.gone_on_code(epochs) if going_on is optimizer else case.fit_code(optimizer=going_on, epochs=epochs),
+            case.more_epochs_code(epochs)
+            if going_on is optimizer
+            else case.fit_code(optimizer=going_on, epochs=epochs),
         )
 
 

@@ -165,7 +165,7 @@ class Case:
         """Train a copy as the network was trained, without a fold of the rows (one of FOLDS).
 
         None if the initial parameters or the settings are not known, if there are fewer than FEWEST_ROWS_TO_SPLIT
-        rows, or if it would take longer than some seconds.
+        rows, if the others have one class, or if it would take longer than some seconds.
         """
         n, optimizer, epochs = len(self.X), self.optimizer, len(self.losses)
         if self.start is None or not isinstance(optimizer, Part) or not epochs or n < FEWEST_ROWS_TO_SPLIT:
@@ -173,7 +173,8 @@ class Case:
         is_held = np.random.default_rng(0).permutation(n) % FOLDS == fold
         kept, held = self.all_rows.taken(~is_held), self.all_rows.taken(is_held)
         steps = epochs * -(-len(kept.X) // self.batch_size)
-        if steps * self.batch_size * self.network.theta.size > MOST_WORK:
+        is_long = steps * self.batch_size * self.network.theta.size > MOST_WORK
+        if is_long or not np.ptp(kept.y, axis=0).any():
             return None
         return Refitted(self.trial(self.start, optimizer, steps, kept)[0], kept, held)
 
@@ -274,10 +275,10 @@ class Case:
         """The code of the network and its training as they are; a change must differ from it."""
         return (self.network_code(), self.fit_code()) if "optimizer" in self.settings else (self.network_code(),)
 
-    def gone_on_code(self, epochs: int) -> str:
+    def more_epochs_code(self, epochs: int) -> str:
         """Write code for a number of further epochs."""
         if self.terms is not None:
-            return self.terms.gone_on(epochs)
+            return self.terms.more_epochs(epochs)
         return f"{self.fit_code(epochs=epochs)}  # continues from the current parameters"
 
     def longer_code(self, times: int = 5) -> str:
@@ -292,7 +293,7 @@ class Case:
         network = self.network
         parts = network.layers if layers is None else layers
         prices = network.regularizers if regularizers is None else regularizers
-        said = None if self.terms is None else self.terms.made(network, parts, prices)
+        said = None if self.terms is None else self.terms.changed_network(network, parts, prices)
         if said is not None:
             return said
         told, penalties = [self.layer_code(layer) for layer in parts], [self.penalty_code(r) for r in prices]

@@ -55,11 +55,11 @@ class TableTerms:
         options |= optimizer_options(changed["optimizer"]) if "optimizer" in changed else {}
         return self.command(**options)
 
-    def gone_on(self, epochs: int) -> str:
+    def more_epochs(self, epochs: int) -> str:
         """Return the command with more epochs."""
         return self.command(epochs=self.plan.epochs + epochs)
 
-    def made(self, network: Network, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
+    def changed_network(self, network: Network, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
         """Return the command with changed layers or penalties, or None if no options describe them."""
         *hidden, last = parts
         dense = [layer for layer in hidden if isinstance(layer, Dense)]

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError, unknown_name
 from workings.support.arrays import Array, as_finite
+from workings.support.conversion import as_array
 
 
 class Parameters(Mapping[str, Array]):
@@ -41,7 +42,7 @@ class Parameters(Mapping[str, Array]):
 
     def __setitem__(self, name: str, value: ArrayLike) -> None:
         view = self[name]
-        array = np.asarray(value)
+        array = as_array(value, name)
         if array.ndim and array.shape != view.shape:
             raise InputError(f"{name} has shape {view.shape}; the new value has {array.shape}.")
         view[...] = as_finite(array, view.dtype, name)

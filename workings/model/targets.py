@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from workings.errors import InputError
 from workings.metrics import accuracy, r2
 from workings.support.arrays import Array, Values, as_finite
+from workings.support.conversion import as_array, is_missing
 
 
 def one_hot(labels: Array, classes: Array) -> Values:
@@ -125,7 +126,7 @@ class Targets:
             For a wrong shape, a label that was not in the training data, or values that the loss
             does not accept.
         """
-        array = np.asarray(y)
+        array = as_array(y, "y")
         if len(array.shape) > 0 and len(array) == 0:
             raise InputError(f"y has shape {array.shape}: there must be at least one row.")
         if array.ndim == 0 or array.shape[1:] != self.row_shape:
@@ -168,7 +169,7 @@ class Targets:
 
     def comparable(self, y: ArrayLike) -> Array:
         """Return targets in the same form as ``decode`` returns predictions."""
-        return np.asarray(y)
+        return as_array(y, "y")
 
 
 class CountTargets(Targets):
@@ -226,7 +227,7 @@ class LabelTargets(SeveralLabels):
         return second_label(encoded)
 
     def learn(self, y: ArrayLike) -> Targets:
-        labels = np.asarray(y)
+        labels = as_array(y, "y")
         if labels.ndim != 1 or self.classes is not None:
             return self
         found, count = np.unique(checked_labels(labels)), self.label_count
@@ -242,7 +243,7 @@ class LabelTargets(SeveralLabels):
         return replace(self, classes=found)
 
     def check_variety(self, y: ArrayLike) -> None:
-        labels = np.asarray(y)
+        labels = as_array(y, "y")
         if labels.ndim == 1 and len(labels) and len(np.unique(checked_labels(labels))) < 2:
             raise InputError(
                 f"y holds only one class, {labels[0].item() if hasattr(labels[0], 'item') else labels[0]!r}: "
@@ -250,7 +251,7 @@ class LabelTargets(SeveralLabels):
             )
 
     def encode(self, y: ArrayLike, dtype: DTypeLike) -> Array:
-        array = np.asarray(y)
+        array = as_array(y, "y")
         if array.ndim != 1 or len(array) == 0:
             return super().encode(array, dtype)
         labels = checked_labels(array)
@@ -278,7 +279,7 @@ class LabelTargets(SeveralLabels):
         return both_labels(p)
 
     def comparable(self, y: ArrayLike) -> Array:
-        array = np.asarray(y)
+        array = as_array(y, "y")
         return checked_labels(array) if array.ndim == 1 else array
 
 
@@ -330,7 +331,7 @@ class ClassTargets(LabelTargets):
         return p
 
     def comparable(self, y: ArrayLike) -> Array:
-        array = np.asarray(y)
+        array = as_array(y, "y")
         return checked_labels(array) if array.ndim == 1 else self.decode(array)
 
 
@@ -347,28 +348,11 @@ def targets_of(kind: str, n_out: int, classes: Array | None = None) -> Targets:
 
 def checked_labels(labels: Array) -> Array:
     """Return labels as whole numbers, booleans or text; raise an error for fractions, missing or mixed labels."""
-    if labels.dtype.kind == "f":
-        if not np.isfinite(labels).all():
-            row = int(np.flatnonzero(~np.isfinite(labels))[0])
-            raise InputError(f"y has {labels[row]} at row {row}. Remove that row, or fill in its label.")
-        if (labels != np.round(labels)).any():
-            row = int(np.flatnonzero(labels != np.round(labels))[0])
-            raise InputError(
-                f"y has {labels[row]} at row {row}, but class labels are whole numbers or text. "
-                f"For numbers to be predicted, use loss=SquaredError()."
-            )
-        check_exact(labels)
-        return labels.astype(np.int64)
-    if labels.dtype.kind == "b":
-        return labels
     if labels.dtype.kind == "O":
-        plain = [label.item() if isinstance(label, np.generic) else label for label in labels.tolist()]
-        kinds = {type(label) for label in plain}
-        if len(kinds) > 1 or not kinds <= {str, int, bool}:
-            names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise InputError(f"y has labels of type {names}: use whole numbers only, or text only.")
-        return np.array(plain)
-    if labels.dtype.kind not in "iuU":
+        labels = plain_labels(labels)
+    if labels.dtype.kind == "f":
+        return whole_labels(labels)
+    if labels.dtype.kind not in "biuU":
         raise InputError(f"y has type {labels.dtype}, but class labels are whole numbers or text.")
     return labels
 
@@ -382,6 +366,42 @@ def check_exact(labels: Array) -> None:
             f"y has {labels.flat[row].item()!r} at row {row}. From {limit:.0f}, {labels.dtype} does not distinguish "
             f"all whole numbers, so different labels may have become equal. Pass labels as integers or as text."
         )
+
+
+def whole_labels(labels: Array) -> Array:
+    """Return labels that are floats as integers; raise unless they are whole, and small enough to be exact."""
+    if not np.isfinite(labels).all():
+        row = int(np.argmin(np.isfinite(labels)))
+        raise InputError(f"y has {labels[row]} at row {row}. Remove that row, or fill in its label.")
+    if (labels != np.round(labels)).any():
+        row = int(np.argmax(labels != np.round(labels)))
+        raise InputError(
+            f"y has {labels[row]} at row {row}, but class labels are whole numbers or text. "
+            f"For numbers to be predicted, use loss=SquaredError()."
+        )
+    check_exact(labels)
+    return labels.astype(np.int64)
+
+
+def refuse_missing(labels: Array, name: str) -> None:
+    """Raise for a missing label in an object array."""
+    for row, label in enumerate(labels.tolist()):
+        if is_missing(label):
+            raise InputError(f"{name} has {label!r} at row {row}. Remove that row, or fill in its label.")
+
+
+def plain_labels(labels: Array) -> Array:
+    """Return an object array of labels as an array of integers, floats, booleans or text; raise for mixed labels."""
+    plain = [label.item() if isinstance(label, np.generic) else label for label in labels.tolist()]
+    refuse_missing(labels, "y")
+    kinds = {type(label) for label in plain}
+    if len(kinds) > 1 or not kinds <= {str, int, bool, float}:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise InputError(f"y has labels of type {names}: use whole numbers only, or text only.")
+    array = np.array(plain)
+    if kinds == {int} and array.dtype.kind not in "iu":
+        raise InputError("y has labels that no integer type of 64 bits holds. Use text labels, such as y.astype(str).")
+    return array
 
 
 def check_known(labels: Array, classes: Array) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from workings.engines.reference import Tracer
 from workings.errors import InputError
+from workings.model.model import Model
 from workings.plots.drawing import (
     COLOURS,
     GREY,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from workings.model.model import Model
 
 VALUES = {"z": "score", "p": "prediction"}  # what a value of the forward pass is, by its letter; else an activation
 
@@ -309,9 +309,8 @@ def one_column(X: ArrayLike) -> Array:
 
 def predicts_numbers(model: Any) -> bool:
     """Whether a model is one of our networks for a regression, or an estimator for one."""
-    target = getattr(getattr(model, "loss", None), "target", None)
-    if target is not None:
-        return target not in ("classes", "labels")
+    if isinstance(model, Model):
+        return not model.targets.is_classification
     return getattr(model, "_estimator_type", None) == "regressor" or is_sklearn_regressor(model)
 
 

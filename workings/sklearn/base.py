@@ -24,7 +24,8 @@ from workings.losses import Loss
 from workings.model.prediction import in_chunks
 from workings.model.targets import targets_of
 from workings.network import Network
-from workings.sklearn.fitting import Convergence, EstimatorTraining, Scores, Told
+from workings.sklearn.fitting import Convergence, EstimatorTraining, ScikitLearnCallbacks, Scores
+from workings.sklearn.inputs import readable_targets, validated, validated_weights
 from workings.sklearn.parameters import (
     OUTPUT_ACTIVATIONS,
     check_parameters,
@@ -60,7 +61,7 @@ try:
     from sklearn.metrics import accuracy_score, check_scoring, r2_score
     from sklearn.model_selection import train_test_split
     from sklearn.utils import check_array, check_random_state, column_or_1d, compute_sample_weight
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+    from sklearn.utils.validation import check_is_fitted
 except ImportError as error:
     raise MissingExtraError("scikit-learn 1.6 or newer", "sklearn") from error
 
@@ -327,7 +328,7 @@ class MultilayerPerceptron(
 
     def _sklearn_callbacks(self, context: Any, X: Any, y: Any, weights: Array | None) -> list[Callback]:
         """Return the callback that calls those of ``set_callbacks``, if there are any."""
-        return [Told(self, context, X, y, weights)] if getattr(self, "_skl_callbacks", []) else []
+        return [ScikitLearnCallbacks(self, context, X, y, weights)] if getattr(self, "_skl_callbacks", []) else []
 
     def _validate_rows(
         self,
@@ -338,7 +339,7 @@ class MultilayerPerceptron(
         one_epoch: bool,
     ) -> Rows:
         """Validate the training data, encode the targets, and multiply sample weights by class weights."""
-        X, y = validate_data(
+        X, y = validated(
             self,
             X,
             y,
@@ -350,7 +351,7 @@ class MultilayerPerceptron(
         )
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         self._check_targets(y, first, one_epoch)
-        w = None if sample_weight is None else checked_weights(sample_weight, X)
+        w = None if sample_weight is None else validated_weights(sample_weight, X)
         X = as_features(X, working_dtype(X, self.dtype))
         if getattr(self, "class_weight", None) is not None:
             by_class = self._class_weights(y, one_epoch)
@@ -564,17 +565,17 @@ class MultilayerPerceptron(
     def _validate_validation_rows(self, rows: Rows, X: Any, y: Any, sample_weight: Any = None) -> Rows:
         """Validate and encode validation rows like the training rows."""
         try:
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+            X = validated(self, X, accept_sparse=["csr", "csc"], reset=False)
         except ValueError as error:
             raise InputError(
                 f"In the validation set: {error} A Pipeline does not transform validation_set. In a "
                 f"pipeline, use a fraction of the rows, such as validation_set=0.2, or pass X_val and y_val to "
                 f'its fit, with transform_input=["X_val"].'
             ) from error
-        w = None if sample_weight is None else checked_weights(sample_weight, X).reshape(-1, 1)
+        w = None if sample_weight is None else validated_weights(sample_weight, X).reshape(-1, 1)
         X = as_features(X, rows.X.dtype)
         X = X if isinstance(rows.X, SparseRows) else dense(X)  # one engine runs on both
-        y = check_array(np.asarray(y), ensure_2d=False, dtype=None, input_name="y_val")
+        y = check_array(np.asarray(readable_targets(y, "y_val")), ensure_2d=False, dtype=None, input_name="y_val")
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         if isinstance(self, ClassifierMixin) and len(unknown := np.setdiff1d(y, self.classes_)):
             raise InputError(f"The validation set has labels that are not in y: {unknown[:5].tolist()}.")
@@ -722,7 +723,7 @@ class MultilayerPerceptron(
     def _validate_inputs(self, X: Any) -> Features:
         """Check that the estimator is fitted, and return validated inputs."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        X = validated(self, X, accept_sparse=["csr", "csc"], reset=False)
         return as_features(X, self._network.dtype)
 
     def _outputs(self, X: Any) -> Array:
@@ -779,22 +780,6 @@ class MultilayerPerceptron(
 
         summary = in_html(self.network_.summary())
         return f"<div>{estimator}{diagram(self.network_)}<pre>{summary}</pre></div>"
-
-
-def checked_weights(sample_weight: Any, X: Any) -> Array:
-    """Check the weights of rows; a number is the weight of every row."""
-    given = np.asarray(sample_weight)
-    if given.ndim == 0 and given.dtype.kind in "biuf":
-        given = np.full(X.shape[0], given, dtype=np.float64)
-    if given.dtype != object and given.dtype.kind not in "biuf":
-        raise InputError(f"sample_weight must hold numbers, not {describe(sample_weight)}.")
-    try:
-        weights: Array = _check_sample_weight(given, X)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    if (weights < 0).any():
-        raise InputError(f"Sample weights must be 0 or more; the smallest is {weights.min():g}.")
-    return weights
 
 
 def dense_numbers(network: Network) -> list[str]:

@@ -2,7 +2,7 @@
 
 ``EstimatorTraining`` is a ``Training`` on data that scikit-learn has validated.  The other classes are
 callbacks.  ``Convergence`` fills an estimator's attributes from the history and decides when to stop.
-``Scores`` records a validation score.  ``Told`` calls the callbacks of scikit-learn 1.9.
+``Scores`` records a validation score.  ``ScikitLearnCallbacks`` calls the callbacks of scikit-learn 1.9.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from workings.training.callbacks import Callback, RunningTraining
 from workings.training.epoch_blocks import EpochBlocks
 from workings.training.learning_rate import LearningRate
 from workings.training.rows import Rows
-from workings.training.steps import Steps
+from workings.training.step_runners import Steps
 from workings.training.training import Training
 
 
@@ -201,7 +201,7 @@ class Scores(Callback):
             print(f"Validation score: {score:f}")
 
 
-class Told(Callback):
+class ScikitLearnCallbacks(Callback):
     """Call the callbacks of scikit-learn 1.9 for each epoch, and stop training if one of them requests it."""
 
     def __init__(self, estimator: Any, context: Any, X: Any, y: Any, weights: Array | None) -> None:
@@ -210,23 +210,23 @@ class Told(Callback):
         self.task: Any = None
 
     def on_train_begin(self, training: RunningTraining) -> None:
-        self.context.call_on_fit_task_begin(**self.told())
+        self.context.call_on_fit_task_begin(**self.arguments())
 
     def on_epoch_begin(self, training: RunningTraining) -> None:
         if training.epoch < training.epochs:  # L-BFGS starts one epoch more than there are
             self.task = self.context.subcontext(task_name="epoch")
-            self.task.call_on_fit_task_begin(**self.told())
+            self.task.call_on_fit_task_begin(**self.arguments())
 
     def on_epoch_end(self, training: RunningTraining) -> None:
         task, self.task = self.task, None
-        if task.call_on_fit_task_end(**self.told()):
+        if task.call_on_fit_task_end(**self.arguments()):
             training.stop("stopped by a callback of scikit-learn")
 
     def on_train_end(self, training: RunningTraining) -> None:
         if self.task is not None:
             self.task.call_on_fit_task_end(estimator=self.estimator)
-        self.context.call_on_fit_task_end(**self.told())
+        self.context.call_on_fit_task_end(**self.arguments())
 
-    def told(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """Return the arguments for scikit-learn's callbacks."""
         return {"estimator": self.estimator, "reconstruction_attributes": self.estimator._snapshot, **self.data}

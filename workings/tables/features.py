@@ -71,8 +71,8 @@ def learn_column(column: pl.Series, *, impute: bool, decimal: str | None = None)
     >>> import polars
     >>> learn_column(polars.Series("age", [20.0, 40.0, None, 30.0]), impute=True).fill
     30.0
-    >>> learn_column(polars.Series("colour", ["red", "blue", "red"]), impute=False)
-    CategoryColumn(name='colour', categories=('blue', 'red'), fill=None)
+    >>> learn_column(polars.Series("colour", ["red", "blue", "red"]), impute=False).categories
+    ('blue', 'red')
     """
     form = number_format(column, decimal)
     if form is not None:

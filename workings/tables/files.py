@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workings.errors import FileError, InputError, counted, some
+from workings.errors import FileError, InputError, counted, first_line, some
 from workings.support.atomic_files import write_bytes
 from workings.tables.cells import (
     GROUPED_BY_POINTS,
@@ -35,7 +35,6 @@ from workings.tables.cells import (
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, columns_in, refuse_absent
 from workings.tables.number_text import DECIMALS, NumberFormat
 from workings.tables.plain_csv import first_fields, table_text
-from workings.tables.wording import first_line
 
 if TYPE_CHECKING:
     import polars as pl

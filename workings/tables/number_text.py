@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from workings.errors import InputError
-from workings.tables.plain_csv import OTHER_SIGNS, number_in
+from workings.tables.plain_csv import OTHER_SIGNS, USUAL_SIGNS, number_in
 from workings.tables.schema import damaged, stored_entries, stored_word
 
 DECIMALS = (".", ",")
@@ -121,8 +121,7 @@ def unit_of(text: str) -> str | None:
     >>> [unit_of(text) for text in ("$1.50", "-45 %", "1.234,5", "3 apples", "red", "1-2")]
     ['$', '%', '', None, None, None]
     """
-    for sign, usual in OTHER_SIGNS:
-        text = text.replace(sign, usual)
+    text = text.translate(str.maketrans(OTHER_SIGNS, USUAL_SIGNS))
     found = NUMBER_WITH_UNIT.fullmatch(text.strip())
     if found is None or (found["before"] and found["after"]):
         return None

@@ -16,15 +16,8 @@ from typing import Any
 SEPARATORS = ",;\t"
 SEPARATOR_LINE = '"?[sS][eE][pP]=([^\r\n])"?\r?'  # the first line of some files for Excel
 GROUPED = r"(?!0)\d{1,3}(?:SEPARATOR\d{2,3})*SEPARATOR\d{3}|"  # 1,234 or, in India, 12,34,567
-OTHER_SIGNS = (  # what some languages write for a minus, a blank, an apostrophe, a decimal sign, and a comma
-    ("\u2212", "-"),
-    ("\u00a0", " "),
-    ("\u202f", " "),
-    ("\u2009", " "),
-    ("\u2019", chr(39)),
-    ("\u066b", "."),
-    ("\u066c", ","),
-)
+# What some languages write for a minus, a blank (three of them), an apostrophe, a decimal sign and a comma.
+OTHER_SIGNS, USUAL_SIGNS = "\u2212\u00a0\u202f\u2009\u2019\u066b\u066c", "-   '.,"
 GAP_MARKS = ("na", "n/a", "nan", "null", "?")  # missing values in columns that are imputed
 
 
@@ -84,9 +77,7 @@ def plain_number(text: str, decimal: str, thousands: str, unit: str) -> str:
     >>> plain_number("1.163,74 €", ",", ".", "€"), plain_number("(12 500)", ".", " ", "")
     ('1163.74', '-12500')
     """
-    number = text.strip()
-    for sign, usual in OTHER_SIGNS:
-        number = number.replace(sign, usual)
+    number = text.strip().translate(str.maketrans(OTHER_SIGNS, USUAL_SIGNS))
     if number[:1] + number[-1:] == "()":
         number = "-" + number[1:-1]
     if unit:

@@ -31,11 +31,6 @@ def place(row: int, column: pl.Series) -> str:
     return place_of(row, column.name)
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error message, without its full stop."""
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
 def reading_notes(columns: Columns) -> list[str]:
     """Say how columns were read whose values have a format of their own, or a category that may be a missing value.
 

@@ -21,7 +21,7 @@ from workings.training.batches import State
 from workings.training.epoch_blocks import Block
 from workings.training.history import History
 from workings.training.lbfgs import flat_objective, minimize
-from workings.training.steps import epoch_of_one, is_finite
+from workings.training.step_runners import epoch_of_one, is_finite
 from workings.training.training import Training
 
 

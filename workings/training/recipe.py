@@ -73,7 +73,7 @@ class Recipe:
         return self.optimizer.schedule
 
     @property
-    def only_named(self) -> tuple[str, ...]:
+    def names_not_stored(self) -> tuple[str, ...]:
         """The names of the settings that were given but are not stored in the history."""
         acting = any(callback.every_epoch or callback.looks_back for callback in self.callbacks)
         given = {"validation": self.validation is not None, "sample_weight": self.sample_weight is not None,
@@ -90,7 +90,7 @@ class Recipe:
             "shuffle": self.shuffle,
             "class_weight": {**weights} if isinstance(weights, Mapping) else weights,
             "sample_weight": None if self.sample_weight is None else np.array(self.sample_weight),
-            "given": self.only_named,
+            "given": self.names_not_stored,
         }
 
 

@@ -36,7 +36,7 @@ from workings.training.lbfgs import check_smooth, scipy_optimize
 from workings.training.learning_rate import LearningRate
 from workings.training.recipe import Recipe
 from workings.training.rows import Rows
-from workings.training.steps import Steps, epoch_of_one, make_steps
+from workings.training.step_runners import Steps, epoch_of_one, make_steps
 
 FirstLook = Callable[["Training"], Any]  # examines a training before its first step; returns its diagnosis
 

@@ -27,7 +27,7 @@ from workings.readings.script.data_section import write_data, write_random_split
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.first_weights import write_parameters
 from workings.readings.script.prediction_section import write_predicting
-from workings.readings.script.settings import MOST_INLINE, Held, Settings, arrays_of, both
+from workings.readings.script.settings import MOST_INLINE, Held, ScriptSettings, arrays_of, both
 from workings.readings.script.training_section import write_training
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
@@ -108,10 +108,10 @@ def script(
         optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks,
         running_loss,
     )  # fmt: skip
-    return Text(write_sections(Settings(network, training, weights, data, data_file)))
+    return Text(write_sections(ScriptSettings(network, training, weights, data, data_file)))
 
 
-def write_sections(settings: Settings) -> str:
+def write_sections(settings: ScriptSettings) -> str:
     """Write all sections of a script."""
     draft = ScriptDraft(settings)
     if settings.optimizer is None:

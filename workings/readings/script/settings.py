@@ -21,8 +21,9 @@ from workings.model.model import as_weights
 from workings.model.targets import Targets
 from workings.optimizers import Part
 from workings.support.arrays import Array, as_features, describe
+from workings.support.conversion import as_array
 from workings.support.npz import read_npz
-from workings.support.sparse import dense
+from workings.support.sparse import dense, is_sparse
 from workings.tables.columns import Columns, columns_in
 from workings.tables.plain_csv import read_columns
 from workings.training.callbacks import Callback
@@ -55,7 +56,7 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
-class Settings:
+class ScriptSettings:
     """The validated settings of a script."""
 
     network: Model
@@ -297,7 +298,7 @@ class Settings:
     @functools.cached_property
     def early(self) -> EarlyStopping | None:
         """The EarlyStopping callback; other callbacks that act on the training raise an error."""
-        found = [c for c in self.recipe.callbacks if not only_looks_on(c)]
+        found = [c for c in self.recipe.callbacks if not has_no_effect_on_training(c)]
         for callback in found:
             if type(callback) is not EarlyStopping or not isinstance(callback.monitor, str):
                 raise InputError(
@@ -309,7 +310,7 @@ class Settings:
         return found[0] if found else None  # type: ignore[return-value]
 
 
-def only_looks_on(callback: Callback) -> bool:
+def has_no_effect_on_training(callback: Callback) -> bool:
     """Return whether a callback does not change the training."""
     return callback.only_observes or not (callback.every_epoch or callback.looks_back)
 
@@ -335,4 +336,5 @@ def both(data: Any) -> tuple[Array, Array]:
     """Return X and y of ``data=(X, y)`` as arrays."""
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise InputError(f"data must be (X, y) or the path of an .npz file, not {describe(data)}.")
-    return np.asarray(data[0]), np.asarray(data[1])
+    X, y = data
+    return X.toarray() if is_sparse(X) else as_array(X, "X"), as_array(y, "y")

@@ -20,7 +20,7 @@ from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Hub
 from workings.readings.translate.formatting import INDENT, WIDTH, call, indented, keywords, plain, wrapped
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Difference
-from workings.readings.translate.writer import SMALL_EPS, TranslationWriter, initializers_of
+from workings.readings.translate.translation_writer import SMALL_EPS, TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 
 # fmt: off

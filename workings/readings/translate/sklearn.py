@@ -21,7 +21,7 @@ from workings.losses import BinaryCrossEntropy, CrossEntropy, Poisson, SquaredEr
 from workings.readings.translate.formatting import INDENT, call, keywords, plain, wrapped
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Difference
-from workings.readings.translate.writer import SMALL_EPS, TranslationWriter, initializers_of
+from workings.readings.translate.translation_writer import SMALL_EPS, TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 from workings.schedules import InverseScaling
 

@@ -21,7 +21,7 @@ from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Hub
 from workings.readings.translate.formatting import INDENT, call, indented, listing, wrapped
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Difference
-from workings.readings.translate.writer import TranslationWriter, initializers_of
+from workings.readings.translate.translation_writer import TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 from workings.schedules import Cosine
 
