@@ -1121,3 +1121,24 @@ def test_what_the_doctor_says_of_a_rate_makes_an_estimator_better():
 def test_rows_that_are_put_aside_do_not_keep_the_doctor_from_weighted_estimators():
     model, X, y = ill(class_weight={"no": 2.0, "yes": 1.0}, early_stopping=True, max_iter=200)
     assert model.network_.diagnose(X, y, model.history_) is not None
+
+
+@pytest.mark.parametrize("X_given", [
+    np.ma.array([[1.0, 2.0], [3.0, -9999.0]] * 4, mask=[[False, False], [False, True]] * 4),
+    np.full((8, 2), "2024-01-05", dtype="datetime64[D]"), np.ones((8, 2), dtype="timedelta64[s]"),
+])  # fmt: skip
+def test_values_that_a_conversion_would_change_are_refused(X_given: Any) -> None:
+    X, y = np.arange(16.0).reshape(8, 2), np.array([0, 1] * 4)
+    model = MLPClassifier((2,), max_iter=1, solver="lbfgs")
+    with pytest.raises(InputError, match=r"masked value|dates or times"):
+        model.fit(X_given, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    with pytest.raises(InputError, match=r"masked value|dates or times"):
+        model.predict(X_given)
+    for labels in (np.ma.array(y, mask=y == 1), ["a", float("nan")] * 4, ["a", None] * 4):
+        with pytest.raises(InputError, match=r"y has (a masked value|nan|None) at row 1"):
+            model.fit(X, labels)
+    with pytest.raises(InputError, match="sample_weight has a masked value at row 1"):
+        model.fit(X, y, sample_weight=np.ma.array(np.ones(8), mask=y == 1))

@@ -84,6 +84,11 @@ def some(names: Iterable[object], most: int = 10) -> str:
     return ", ".join(texts[:most]) + rest
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of another library's error message, without its full stop."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
     """Return the error for a name that is not in a registry; it suggests the most similar known name.
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError, unknown_name
 from workings.support.arrays import Array, RandomSource, Values, describe
+from workings.support.conversion import as_array
 from workings.support.ranges import check_fields, number, whole_number
 
 Shape = tuple[int, ...]
@@ -178,7 +179,7 @@ def initializer_of(given: InitializerLike, default: str) -> Initializer:
         return INITIALIZERS[given]()
     if callable(given):
         return given
-    array = np.array(given)
+    array = as_array(given, "weights")
     if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
         raise InputError(f"Initial values must be finite numbers, not {describe(given)}.")
     return Given(array.astype(np.float64))

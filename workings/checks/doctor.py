@@ -24,10 +24,11 @@ from workings.checks.evidence import Case
 from workings.checks.findings import Diagnosis, Finding, most_urgent_first
 from workings.checks.statements import check_program
 from workings.errors import InputError, WorkingsWarning, counted
-from workings.model.model import Model
+from workings.model.model import Model, as_weights
 from workings.model.targets import more_probable
 from workings.optimizers import checked_optimizer
 from workings.support.arrays import describe
+from workings.support.conversion import as_array
 from workings.support.sparse import dense
 from workings.training.data import combined_weights
 from workings.training.history import History
@@ -114,13 +115,14 @@ def diagnose(
 
 def prepared_rows(network: Model, X: ArrayLike, y: ArrayLike, settings: Mapping[str, Any]) -> Rows:
     """Return the rows as the program takes them, with their weights; without rows of weight 0, as in ``fit``."""
+    features, targets, _ = network.prepare(X, y)
     w = settings.get("sample_weight")
-    if w is not None and np.shape(w) != np.shape(X)[:1]:
+    if w is not None and np.size(w := as_array(w, "sample_weight")) != len(features):
         raise InputError(
-            f"The training had weights for {len(w):,} rows, and X has {np.shape(X)[0]:,}: pass the training rows, or "
-            "sample_weight= for these rows."
+            f"The training had weights for {np.size(w):,} rows, and X has {len(features):,}: pass the training rows, "
+            "or sample_weight= for these rows."
         )
-    features, targets, by_row = network.prepare(X, y, w)
+    by_row = None if w is None else as_weights(w, features, targets.dtype)
     weights = combined_weights(by_row, settings.get("class_weight"), targets, network.targets.learn(y))
     rows = Rows(dense(features), targets, weights)
     return rows if weights is None else rows.taken(weights[:, 0] > 0)

@@ -46,6 +46,7 @@ from workings.support.arrays import (
     same_length,
     working_dtype,
 )
+from workings.support.conversion import as_array
 from workings.support.sparse import SparseRows, dense
 
 ROWS_EXAMINED = 100  # number of rows examined to see whether they are standardized
@@ -316,7 +317,8 @@ class Model:
         X, y = self.opened(X, y)
         dtype = self.dtype if self.n_in is not None or self.dtype_given else working_dtype(X)
         features = as_features(X, dtype, self.n_in)
-        same_length(features, np.asarray(y))
+        y = as_array(y, "y")
+        same_length(features, y)
         known = self.targets.learn(y)
         targets = known.encode(y, dtype)
         weights = None if w is None else as_weights(w, features, dtype)
@@ -335,8 +337,9 @@ class Model:
         columns = columns_in(self.preprocessing)
         if columns is None or column_names(X) == columns.names != tuple(column.name for column in columns.columns):
             return X, y
-        scaled = y is not None and columns.scale is not None
-        return columns.encode(X), standard(np.asarray(y, np.float64), *columns.scale) if scaled else y  # type: ignore[misc]
+        if y is not None and columns.scale is not None:
+            y = standard(as_finite(as_array(y, "y"), np.float64, "y"), *columns.scale)
+        return columns.encode(X), y
 
     def checked_rows(self, X: ArrayLike) -> Features:
         """Check and encode inputs for a prediction; warn if they look like raw values of an unnamed table."""
@@ -584,7 +587,7 @@ def checked_regularizers(given: Regularizer | Sequence[Regularizer] | None) -> t
 
 def as_weights(w: ArrayLike, X: Features, dtype: Any) -> Array:
     """Check sample weights and return them as a column of shape (n, 1)."""
-    array = np.asarray(w)
+    array = as_array(w, "sample_weight")
     if array.shape != (len(X),):
         raise InputError(f"sample_weight has shape {array.shape}, but X has {len(X)} rows: it must be ({len(X)},).")
     numbers = as_finite(array, dtype, "sample_weight")

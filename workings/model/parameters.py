@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError, unknown_name
 from workings.support.arrays import Array, as_finite
+from workings.support.conversion import as_array
 
 
 class Parameters(Mapping[str, Array]):
@@ -39,7 +39,7 @@ class Parameters(Mapping[str, Array]):
 
     def __setitem__(self, name: str, value: ArrayLike) -> None:
         view = self[name]
-        array = np.asarray(value)
+        array = as_array(value, name)
         if array.ndim and array.shape != view.shape:
             raise InputError(f"{name} has shape {view.shape}; the new value has {array.shape}.")
         view[...] = as_finite(array, view.dtype, name)

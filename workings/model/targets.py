@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from workings.errors import InputError
 from workings.support.arrays import Array, Values, as_finite
+from workings.support.conversion import as_array, is_missing
 
 
 def one_hot(labels: Array, classes: Array) -> Values:
@@ -116,7 +117,7 @@ class Targets:
             For a wrong shape, a label that was not in the training data, or values that the loss
             does not accept.
         """
-        array = np.asarray(y)
+        array = as_array(y, "y")
         if len(array.shape) > 0 and len(array) == 0:
             raise InputError(f"y has shape {array.shape}: there must be at least one row.")
         if array.ndim == 0 or array.shape[1:] != self.row_shape:
@@ -151,7 +152,7 @@ class Targets:
 
     def comparable(self, y: ArrayLike) -> Array:
         """Return targets in the same form as ``decode`` returns predictions."""
-        return np.asarray(y)
+        return as_array(y, "y")
 
 
 class CountTargets(Targets):
@@ -202,7 +203,7 @@ class LabelTargets(SeveralLabels):
         return second_label(encoded)
 
     def learn(self, y: ArrayLike) -> Targets:
-        labels = np.asarray(y)
+        labels = as_array(y, "y")
         if labels.ndim != 1 or self.classes is not None:
             return self
         found, count = np.unique(checked_labels(labels)), self.label_count
@@ -218,7 +219,7 @@ class LabelTargets(SeveralLabels):
         return replace(self, classes=found)
 
     def check_variety(self, y: ArrayLike) -> None:
-        labels = np.asarray(y)
+        labels = as_array(y, "y")
         if labels.ndim == 1 and len(labels) and len(np.unique(checked_labels(labels))) < 2:
             raise InputError(
                 f"y holds only one class, {labels[0].item() if hasattr(labels[0], 'item') else labels[0]!r}: "
@@ -226,7 +227,7 @@ class LabelTargets(SeveralLabels):
             )
 
     def encode(self, y: ArrayLike, dtype: DTypeLike) -> Array:
-        array = np.asarray(y)
+        array = as_array(y, "y")
         if array.ndim != 1 or len(array) == 0:
             return super().encode(array, dtype)
         labels = checked_labels(array)
@@ -254,7 +255,7 @@ class LabelTargets(SeveralLabels):
         return both_labels(p)
 
     def comparable(self, y: ArrayLike) -> Array:
-        array = np.asarray(y)
+        array = as_array(y, "y")
         return checked_labels(array) if array.ndim == 1 else array
 
 
@@ -299,7 +300,7 @@ class ClassTargets(LabelTargets):
         return p
 
     def comparable(self, y: ArrayLike) -> Array:
-        array = np.asarray(y)
+        array = as_array(y, "y")
         return checked_labels(array) if array.ndim == 1 else self.decode(array)
 
 
@@ -316,29 +317,61 @@ def targets_of(kind: str, n_out: int, classes: Array | None = None) -> Targets:
 
 def checked_labels(labels: Array) -> Array:
     """Return labels as whole numbers, booleans or text; raise an error for fractions, missing or mixed labels."""
-    if labels.dtype.kind == "f":
-        if not np.isfinite(labels).all():
-            row = int(np.flatnonzero(~np.isfinite(labels))[0])
-            raise InputError(f"y has {labels[row]} at row {row}. Remove that row, or fill in its label.")
-        if (labels != np.round(labels)).any():
-            row = int(np.flatnonzero(labels != np.round(labels))[0])
-            raise InputError(
-                f"y has {labels[row]} at row {row}, but class labels are whole numbers or text. "
-                f"For numbers to be predicted, use loss=SquaredError()."
-            )
-        return labels.astype(np.int64)
-    if labels.dtype.kind == "b":
-        return labels
     if labels.dtype.kind == "O":
-        plain = [label.item() if isinstance(label, np.generic) else label for label in labels.tolist()]
-        kinds = {type(label) for label in plain}
-        if len(kinds) > 1 or not kinds <= {str, int, bool}:
-            names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise InputError(f"y has labels of type {names}: use whole numbers only, or text only.")
-        return np.array(plain)
-    if labels.dtype.kind not in "iuU":
+        labels = plain_labels(labels)
+    if labels.dtype.kind == "f":
+        return whole_labels(labels)
+    if labels.dtype.kind not in "biuU":
         raise InputError(f"y has type {labels.dtype}, but class labels are whole numbers or text.")
+    if labels.dtype.kind == "u" and (labels >= 2**63).any():
+        row = int(np.argmax(labels >= 2**63))
+        raise InputError(f"y has the label {labels[row]} at row {row}, beyond 64 bits. {AS_TEXT}")
     return labels
+
+
+AS_TEXT = "Use text labels, such as y.astype(str)."
+
+
+def whole_labels(labels: Array) -> Array:
+    """Return labels that are floats as integers; raise unless they are whole, and small enough to be exact."""
+    if not np.isfinite(labels).all():
+        row = int(np.argmin(np.isfinite(labels)))
+        raise InputError(f"y has {labels[row]} at row {row}. Remove that row, or fill in its label.")
+    if (labels != np.round(labels)).any():
+        row = int(np.argmax(labels != np.round(labels)))
+        raise InputError(
+            f"y has {labels[row]} at row {row}, but class labels are whole numbers or text. "
+            f"For numbers to be predicted, use loss=SquaredError()."
+        )
+    most = min(2 / float(np.finfo(labels.dtype).eps), 2.0**63)
+    if (np.abs(labels) >= most).any():
+        row = int(np.argmax(np.abs(labels) >= most))
+        raise InputError(
+            f"y has {labels[row]} at row {row}: from {most:.0f} on, {labels.dtype} does not hold every whole number, "
+            f"so different labels may be equal. Read the labels as integers or as text."
+        )
+    return labels.astype(np.int64)
+
+
+def refuse_missing(labels: Array, name: str) -> None:
+    """Raise for a missing label in an object array."""
+    for row, label in enumerate(labels.tolist()):
+        if is_missing(label):
+            raise InputError(f"{name} has {label!r} at row {row}. Remove that row, or fill in its label.")
+
+
+def plain_labels(labels: Array) -> Array:
+    """Return an object array of labels as an array of integers, floats, booleans or text; raise for mixed labels."""
+    plain = [label.item() if isinstance(label, np.generic) else label for label in labels.tolist()]
+    refuse_missing(labels, "y")
+    kinds = {type(label) for label in plain}
+    if len(kinds) > 1 or not kinds <= {str, int, bool, float}:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise InputError(f"y has labels of type {names}: use whole numbers only, or text only.")
+    if kinds == {int} and not all(-(2**63) <= label < 2**63 for label in plain):
+        row = next(row for row, label in enumerate(plain) if not -(2**63) <= label < 2**63)
+        raise InputError(f"y has the label {plain[row]} at row {row}, beyond 64 bits. {AS_TEXT}")
+    return np.array(plain)
 
 
 def check_known(labels: Array, classes: Array) -> None:

@@ -26,6 +26,7 @@ from workings.model.targets import targets_of
 from workings.network import Network
 from workings.optimizers import LBFGS
 from workings.sklearn.fitting import Convergence, EstimatorTraining, Scores, Told
+from workings.sklearn.inputs import readable_targets, validated, validated_weights
 from workings.sklearn.parameters import (
     OUTPUT_ACTIVATIONS,
     check_parameters,
@@ -59,7 +60,7 @@ try:
     from sklearn.metrics import accuracy_score, check_scoring, r2_score
     from sklearn.model_selection import train_test_split
     from sklearn.utils import check_array, check_random_state, column_or_1d, compute_sample_weight
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+    from sklearn.utils.validation import check_is_fitted
 except ImportError as error:
     raise MissingExtraError("scikit-learn 1.6 or newer", "sklearn") from error
 
@@ -333,7 +334,7 @@ class MultilayerPerceptron(
         one_epoch: bool,
     ) -> Rows:
         """Validate the training data, encode the targets, and multiply sample weights by class weights."""
-        X, y = validate_data(
+        X, y = validated(
             self,
             X,
             y,
@@ -345,7 +346,7 @@ class MultilayerPerceptron(
         )
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         self._check_targets(y, first, one_epoch)
-        w = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        w = None if sample_weight is None else validated_weights(sample_weight, X)
         X = as_features(X, working_dtype(X, self.dtype))
         if getattr(self, "class_weight", None) is not None:
             by_class = self._class_weights(y, one_epoch)
@@ -522,17 +523,17 @@ class MultilayerPerceptron(
     def _validate_validation_rows(self, rows: Rows, X: Any, y: Any, sample_weight: Any = None) -> Rows:
         """Validate and encode validation rows like the training rows."""
         try:
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+            X = validated(self, X, accept_sparse=["csr", "csc"], reset=False)
         except ValueError as error:
             raise InputError(
                 f"In the validation set: {error} A Pipeline does not transform validation_set. In a "
                 f"pipeline, use a fraction of the rows, such as validation_set=0.2, or pass X_val and y_val to "
                 f'its fit, with transform_input=["X_val"].'
             ) from error
-        w = None if sample_weight is None else _check_sample_weight(sample_weight, X).reshape(-1, 1)
+        w = None if sample_weight is None else validated_weights(sample_weight, X).reshape(-1, 1)
         X = as_features(X, rows.X.dtype)
         X = X if isinstance(rows.X, SparseRows) else dense(X)  # one engine runs on both
-        y = check_array(np.asarray(y), ensure_2d=False, dtype=None, input_name="y_val")
+        y = check_array(np.asarray(readable_targets(y, "y_val")), ensure_2d=False, dtype=None, input_name="y_val")
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
         if isinstance(self, ClassifierMixin) and len(unknown := np.setdiff1d(y, self.classes_)):
             raise InputError(f"The validation set has labels that are not in y: {unknown[:5].tolist()}.")
@@ -680,7 +681,7 @@ class MultilayerPerceptron(
     def _validate_inputs(self, X: Any) -> Features:
         """Check that the estimator is fitted, and return validated inputs."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        X = validated(self, X, accept_sparse=["csr", "csc"], reset=False)
         return as_features(X, self._network.dtype)
 
     def _outputs(self, X: Any) -> Array:

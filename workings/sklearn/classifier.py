@@ -25,6 +25,7 @@ from workings.sklearn.base import (
     set_parameters,
     with_callbacks,
 )
+from workings.sklearn.inputs import readable_targets
 from workings.support.arrays import Array
 from workings.training.callbacks import Callback
 
@@ -171,6 +172,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         -------
         self
         """
+        y = readable_targets(y, "y")
         if not hasattr(self, "classes_"):
             if classes is None:
                 raise InputError("classes must be passed on the first call to partial_fit.")

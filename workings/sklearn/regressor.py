@@ -24,7 +24,8 @@ from workings.sklearn.base import (
     with_callbacks,
 )
 from workings.sklearn.parameters import ScikitLearnsSquaredError
-from workings.support.arrays import Array
+from workings.support.arrays import Array, as_finite
+from workings.support.conversion import as_array
 from workings.training.callbacks import Callback
 
 
@@ -100,7 +101,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         set_parameters(self, locals())
 
     def _encode(self, y: Any) -> Array:
-        columns = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        columns = as_finite(as_array(y, "y"), np.float64, "y").reshape(len(y), -1)
         if self._make_loss(columns.shape[1]).target == "counts" and (columns < 0).any():
             raise InputError(
                 f"loss={self.loss!r} is for counts: y must not be negative; its minimum is {columns.min():g}."

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from workings.errors import InputError
+from workings.support.conversion import GAP_FIX, as_array, is_missing, is_real, position
 from workings.support.sparse import DENSE_AT_ONCE, SparseRows, is_sparse
 
 Array = NDArray[Any]
@@ -59,10 +60,11 @@ def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: s
         check_table(matrix, n_in, name)
         rows = finite_rows(matrix, dtype, name)
         return rows.dense() if rows.dense_bytes <= DENSE_AT_ONCE else rows
-    try:
-        array = np.asarray(X)
-    except ValueError as error:
-        raise InputError(f"{name} has rows of different lengths: every row must have the same columns.") from error
+    array = as_array(X, name)
+    if array.dtype.names or (array.ndim == 0 and array.dtype.kind == "O"):
+        raise InputError(
+            f"{name} must be an array or a table of numbers, not {describe(array.item() if array.ndim == 0 else X)}."
+        )
     check_table(array, n_in, name)
     return np.ascontiguousarray(as_finite(array, dtype, name))
 
@@ -113,45 +115,38 @@ def as_finite(array: Array, dtype: DTypeLike, name: str) -> Array:
 
 def not_finite(value: object, place: tuple[int, ...], name: str) -> str:
     """Return the error message for a value that is not finite."""
-    return (
-        f"{name} has {value} at {position(place)}. Remove that row, or fill the gap "
-        f"(for example with the column's mean), before training."
-    )
+    return f"{name} has {value} at {position(place)}. {GAP_FIX}"
 
 
 def objects_to_floats(array: Array, name: str) -> Array:
-    """Convert an object array of Python numbers to floats; raise for text, dates and complex numbers."""
+    """Convert an object array of real numbers to floats; raise for missing values, text, dates and complex numbers."""
     if array.dtype.kind != "O":
+        is_text = array.dtype.kind in "US"
+        advice = " Encode text columns as numbers first (`workings train` does that for tables)." if is_text else ""
         raise InputError(
-            f"{name} has type {array.dtype}, but it must hold numbers; the first value is {array.flat[0]!r}. "
-            f"Encode text columns as numbers first (`workings train` does that for tables)."
+            f"{name} has type {array.dtype}, but it must hold numbers; the first value is {array.flat[0]!r}.{advice}"
         )
+    if set(map(type, array.ravel().tolist())) <= {float, np.float64}:
+        return array.astype(np.float64)
     floats = np.empty(array.shape)
     for place, value in np.ndenumerate(array):
-        if not isinstance(value, (int, float, np.number, np.bool_)):
+        if is_missing(value):
+            value = np.nan  # ``as_finite`` names its place
+        elif not is_real(value):
             raise InputError(
                 f"{name} has {value!r} ({type(value).__name__}) at {position(place)}; it must hold numbers."
             )
         try:
             floats[place] = value
-        except OverflowError as error:
-            raise InputError(f"{name} has a number at {position(place)} that is too large for float64.") from error
+        except (OverflowError, ValueError) as error:
+            raise InputError(f"{name} has a number at {position(place)} that float64 cannot hold.") from error
     return floats
-
-
-def position(place: tuple[int, ...]) -> str:
-    """Describe an index into an array, for error messages.
-
-    >>> position((3, 1))
-    'row 3, column 1'
-    """
-    return ", ".join(f"{axis} {index}" for axis, index in zip(("row", "column"), place, strict=False))
 
 
 def same_length(X: Features, other: Array, name: str = "y") -> None:
     """Raise unless two arrays have the same number of rows."""
     if other.ndim == 0:
-        raise InputError(f"{name} is {describe(other[()])}, but it must have one row for each sample.")
+        raise InputError(f"{name} is {describe(other.item())}, but it must have one row for each sample.")
     if len(X) != len(other):
         raise InputError(f"X has {len(X)} rows but {name} has {len(other)}: they must have one row for each sample.")
 

@@ -9,7 +9,8 @@ library, and it reads and writes the stored form (``network.preprocessing``).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import numbers
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from workings.errors import FileError, InputError, some, unknown_name
-from workings.support.arrays import Array, Values
+from workings.support.arrays import Array, Values, describe
+from workings.support.conversion import is_arrow, refuse_lazy
 from workings.tables.schema import (
     damaged,
     stored_entries,
@@ -288,7 +290,7 @@ class Columns:
 
         Parameters
         ----------
-        table : dict, pandas or polars table, or structured array
+        table : dict, pandas, polars or Arrow table, or structured array
             n rows with every column; others are ignored.  For a table from ``read_table``, categories are compared
             with the text of the CSV file.
         unknown : str
@@ -403,29 +405,41 @@ RAW_LOG_RATIO = math.log(100)  # a likelihood ratio of 100 to 1
 MIN_DECIDED_SHARE = 0.1  # the share of numbers whose digits decide whether rows are standardized
 
 
-def column_names(table: Any) -> tuple[str, ...]:
-    """Return the column names of a dict, pandas or polars table or structured array; empty for anything else.
+def column_names(table: Any) -> tuple[Any, ...]:
+    """Return the column names of a dict, a pandas, polars or Arrow table, or a structured array.
+
+    The result is empty for anything else, and for a table whose names are only the numbers of its columns.
 
     >>> column_names({"age": [30], "colour": ["red"]}), column_names(np.zeros((1, 2)))
     (('age', 'colour'), ())
     """
-    if isinstance(table, Mapping):
-        return tuple(table)
-    names = getattr(getattr(table, "dtype", None), "names", None)
-    found = getattr(table, "columns", None) if names is None else names
-    known = () if found is None or callable(found) else tuple(found)
-    return known if all(isinstance(name, str) for name in known) else ()
+    refuse_lazy(table, "X")
+    found = table if isinstance(table, Mapping) else getattr(getattr(table, "dtype", None), "names", None)
+    if found is None:
+        found = getattr(table, "column_names" if is_arrow(table) else "columns", None)
+    names = () if found is None or callable(found) else tuple(found)
+    return () if all(isinstance(name, numbers.Integral) for name in names) else names
 
 
 def values_in(table: Any, columns: Sequence[Column]) -> dict[str, Any]:
     """Return the values of some columns of a table; categories from a CSV file as the file's text."""
-    refuse_absent((column.name for column in columns), column_names(table))
+    names = column_names(table)
+    refuse_absent((column.name for column in columns), names)
+    for column in columns:
+        if names.count(column.name) > 1:
+            raise InputError(f"The table has two columns named {column.name!r}. Rename one, or leave it out.")
     text = getattr(table, "__dict__", {}).get("file_text")
     known = {} if text is None else text.model_columns(table, columns)
-    return {column.name: known.get(column.name, table[column.name]) for column in columns}
+    values = {column.name: known.get(column.name, table[column.name]) for column in columns}
+    for name, given in values.items():
+        if not hasattr(given, "__len__") or isinstance(given, (str, bytes, Mapping, Set)):
+            raise InputError(
+                f"Column {name!r} is {describe(given)}, but it must be a list with one value for each row."
+            )
+    return values
 
 
-def refuse_absent(wanted: Iterable[str], names: Sequence[str]) -> None:
+def refuse_absent(wanted: Iterable[str], names: Sequence[Any]) -> None:
     """Raise for a table that lacks a column that the model was trained on."""
     absent = [name for name in wanted if name not in names]
     if absent:

@@ -16,12 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workings.errors import FileError, InputError, counted, some
+from workings.errors import FileError, InputError, counted, first_line, some
 from workings.support.atomic_files import write_bytes
 from workings.tables.cells import are_numbers_mostly, is_text, is_zero_padded, load_polars, numbers_in_text, with_gaps
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, columns_in, refuse_absent
 from workings.tables.plain_csv import first_fields, separator_of
-from workings.tables.wording import first_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,7 +32,7 @@ def read_table(path: str | os.PathLike[str], *, columns: Columns | Mapping[str, 
     The type of a CSV column is inferred from all of its values.  The separator (comma, semicolon or tab) is the one
     that splits the header line into the most names.  In a file with semicolons, numbers may have a decimal comma,
     also in columns with markers such as NA.  Blanks around names and numbers are ignored.  Whole numbers with a
-    leading zero, such as 007, are text.  An unnamed first column that counts the rows from 0 is pandas' index, and
+    leading zero, such as 007, are text.  An unnamed first column of different whole numbers is pandas' index, and
     is named ``Unnamed: 0``.
 
     Parameters
@@ -291,9 +290,10 @@ def index_name(names: Sequence[str]) -> str:
 
 
 def is_row_index(text: str, separator: str) -> bool:
-    """Return whether the first column of a CSV file counts the rows: 0, 1, 2 …"""
+    """Return whether the first column of a CSV file numbers the rows: different whole numbers."""
     _, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    return [row[0].strip() for row in rows if row] == [str(number) for number in range(len(rows))]
+    found = [row[0].strip() for row in rows if row]
+    return len(set(found)) == len(found) and all(text.isascii() and text.isdigit() for text in found)
 
 
 READERS: dict[str, Callable[[bytes, Path, Columns | None], pl.DataFrame]] = {

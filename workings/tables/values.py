@@ -8,7 +8,6 @@ is always a number, and true is the category "true".
 from __future__ import annotations
 
 import datetime
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from workings.errors import InputError
 from workings.support.arrays import Array
+from workings.support.conversion import DATE_FIX, is_missing, is_real
 from workings.tables.plain_csv import number_in, unmarked
 
 GAP, UNKNOWN = -1, -2  # instead of the index of a category
@@ -31,29 +31,23 @@ def place_of(row: int, name: str) -> str:
 
 
 def is_gap(value: Any) -> bool:
-    """Return whether a value is missing: None, NaN, pandas' NA and NaT, or blank text.
+    """Return whether a value is missing: None, NaN, masked, pandas' NA and NaT, or blank text.
 
     >>> [is_gap(value) for value in (None, float("nan"), " ", 0, "NA")]
     [True, True, True, False, False]
     """
-    if value is None or isinstance(value, str):
-        return not (value and value.strip())
-    try:
-        return bool(value != value)
-    except TypeError:  # pandas' NA neither equals itself nor differs
-        return True
-    except ValueError:  # an array
-        return False
+    return not value.strip() if isinstance(value, str) else is_missing(value)
 
 
 def as_list(values: Any) -> list[Any]:
     """Return the values as Python objects where the column can convert them; dates stay dates."""
-    convert = getattr(values, "tolist", None) or getattr(values, "to_list", None)
-    has_dates = getattr(getattr(values, "dtype", None), "kind", "") in (
-        "m",
-        "M",
-    )  # NumPy converts some of them to integers
-    return list(values) if convert is None or has_dates else list(convert())
+    kind = getattr(getattr(values, "dtype", None), "kind", "")
+    if kind in ("m", "M"):  # NumPy converts some of them to integers
+        return list(values)
+    for method in ("tolist", "to_list", "to_pylist"):
+        if hasattr(values, method):
+            return list(getattr(values, method)())
+    return list(values)
 
 
 # -- numbers ---------------------------------------------------------------------------------
@@ -97,7 +91,10 @@ def plain_numbers(values: Any) -> Array | None:
         array = np.asarray(values)
     except Exception:  # other libraries' types can raise any exception
         return None
-    return array.astype(np.float64) if array.ndim == 1 and array.dtype.kind in "biuf" else None
+    if np.ma.is_masked(values):
+        return None
+    with np.errstate(over="ignore"):  # a long double may become infinite, which raises later
+        return array.astype(np.float64) if array.ndim == 1 and array.dtype.kind in "biuf" else None
 
 
 def read_number(value: Any, row: int, name: str, *, marks: bool) -> float:
@@ -107,13 +104,13 @@ def read_number(value: Any, row: int, name: str, *, marks: bool) -> float:
     refuse_unusable(value, row, name)
     if isinstance(value, str):
         return number_in_text(value, row, name)
-    if not isinstance(value, (numbers.Number, np.bool_)) or isinstance(value, complex):
+    if not is_real(value):
         raise InputError(
             f"The value in {place_of(row, name)} is a {type(value).__name__}, but this column must hold numbers."
         )
     try:
-        return float(value)  # type: ignore[arg-type]
-    except OverflowError as error:
+        return float(value)
+    except (OverflowError, ValueError) as error:
         raise InputError(f"The value in {place_of(row, name)} is too large. Correct it or remove the row.") from error
 
 
@@ -134,7 +131,7 @@ def refuse_unusable(value: Any, row: int, name: str) -> None:
     if isinstance(value, (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)):
         raise InputError(
             f"Column {name!r} holds dates or times ({type(value).__name__} in {place_of(row, name)}), which a network "
-            f"cannot use. Replace them with numbers: the month, or the days since some event."
+            f"cannot use. {DATE_FIX}"
         )
     refuse_nested(value, row, name)
 
@@ -209,6 +206,8 @@ def spellings(value: Any) -> tuple[str, ...]:
         return text.lower(), text
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return text, str(int(value))  # libraries convert integers to floats in columns with missing values
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
     if isinstance(value, datetime.datetime):
         is_day = value.time() == datetime.time()
         return (text, value.isoformat(), *([value.date().isoformat()] if is_day else []))

@@ -29,11 +29,6 @@ def place(row: int, column: pl.Series) -> str:
     return place_of(row, column.name)
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error message, without its full stop."""
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
 def unknown_column(kind: str, name: object, frame: pl.DataFrame) -> InputError:
     """Return the error for an unknown column; it lists all columns, or the most similar names of a wide table."""
     names = frame.columns

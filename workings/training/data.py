@@ -13,6 +13,7 @@ from workings.errors import InputError, unknown_name
 from workings.model.model import Model
 from workings.model.targets import LabelTargets, Targets, balanced
 from workings.support.arrays import Array, as_features, describe, same_length
+from workings.support.conversion import as_array
 from workings.support.sparse import SparseRows, dense
 from workings.training.recipe import Labels, Recipe
 from workings.training.rows import Rows
@@ -77,7 +78,8 @@ def given_validation(model: Model, targets: Targets, X: ArrayLike, y: ArrayLike,
     X, y = model.opened(X, y)
     features = as_features(X, model.dtype, model.n_in, "validation X")
     features = features if is_sparse else dense(features)
-    same_length(features, np.asarray(y), "validation y")
+    y = as_array(y, "validation y")
+    same_length(features, y, "validation y")
     try:
         return Rows(features, targets.encode(y, model.dtype))
     except InputError as error:

@@ -21,7 +21,8 @@ from workings.model.model import as_weights
 from workings.model.targets import Targets
 from workings.optimizers import LBFGS, Part
 from workings.support.arrays import Array, as_features, describe
-from workings.support.sparse import dense
+from workings.support.conversion import as_array
+from workings.support.sparse import dense, is_sparse
 from workings.tables.columns import Columns, columns_in
 from workings.tables.plain_csv import read_columns
 from workings.training.callbacks import Callback
@@ -317,4 +318,5 @@ def both(data: Any) -> tuple[Array, Array]:
     """Return X and y of ``data=(X, y)`` as arrays."""
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise InputError(f"data must be (X, y) or the path of an .npz file, not {describe(data)}.")
-    return np.asarray(data[0]), np.asarray(data[1])
+    X, y = data
+    return X.toarray() if is_sparse(X) else as_array(X, "X"), as_array(y, "y")
