@@ -7,7 +7,8 @@ EXTRAS ?= dev
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk '/^[A-Za-z0-9._-]+:.*##/ { name = $$0; sub(/:.*/, "", name); sub(/^[^#]*##[ ]*/, ""); printf "%-11s %s\n", name, $$0 }' \
+		$(firstword $(MAKEFILE_LIST))
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,7 +23,6 @@ test: $(VENV)/.installed  ## Run all checks (ruff, mypy, pytest)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist worksteal
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m 'not slow' -n auto tests/test_compiled.py
 
 quick: $(VENV)/.installed  ## Run ruff and the tests of what changed, in about a minute
 	$(BIN)/ruff format --check .
@@ -32,12 +32,27 @@ quick: $(VENV)/.installed  ## Run ruff and the tests of what changed, in about a
 test-slow: $(VENV)/.installed  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
+promises: $(VENV)/.installed  ## Run the tests of each promise in docs/testing.md and print the counts
+	OMP_NUM_THREADS=1 $(BIN)/python tools/promises.py
+
+trust: $(VENV)/.installed  ## Interrupt 200 trainings and kill 200 more; takes half an hour
+	OMP_NUM_THREADS=1 $(BIN)/python tools/promises.py --slow Ctrl-C
+
+# The number of damaged files that `make fuzz` reads: `make fuzz FILES=1000`.
+FILES ?= 1000000
+
+fuzz: $(VENV)/.installed  ## Read a million damaged files of all formats: each loads or is refused
+	WORKINGS_FUZZ=$(FILES) $(BIN)/python -m pytest -q tests/test_hostile_files.py -k damaged_files_of_every_format
+
 torch: $(VENV)/.installed  ## Install PyTorch and Keras, for the tests that compare with them
 	$(BIN)/python -m pip install --quiet --editable '.[dev,torch,keras]'
 
 bench: $(VENV)/.installed  ## Benchmark against other libraries (installed first); reports go to workings-bench/
 	$(BIN)/python -m pip install --quiet --editable '.[dev,bench]'
 	$(BIN)/python -m benchmarks
+
+matrix:  ## Install the package with each extra in empty environments, on each Python found, and check it
+	$(PYTHON) tools/install_matrix.py
 
 doctor: $(VENV)/.installed  ## Measure the detection rates of the diagnosis and write them to docs/doctor.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor
@@ -49,4 +64,4 @@ format: $(VENV)/.installed  ## Format the code and fix what ruff can fix
 clean:  ## Remove the environment, results and caches
 	rm -rf $(VENV) workings-runs workings-bench .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help run test quick test-slow torch bench doctor format clean
+.PHONY: help run test quick test-slow promises trust fuzz torch bench matrix doctor format clean

@@ -12,8 +12,8 @@ import pytest
 os.environ.setdefault("WORKINGS_CACHE", str(Path(__file__).parent / ".pytest_cache" / "compiled"))
 importlib.import_module("workings")  # first: else pytest makes a second copy of a module whose doctests it collects
 collect_ignore = ["docs/scripts"]  # they train when they are run
-if importlib.util.find_spec("numba") is None:  # an extra: these files are nothing without it
-    collect_ignore += [f"workings/engines/kernels/{name}.py" for name in ("vector_math", "matmul", "work_sharing")]
+if importlib.util.find_spec("llvmlite") is None:  # an extra: these files are nothing without it
+    collect_ignore += [f"workings/engines/kernels/{name}.py" for name in ("matmul", "work_sharing")]
 
 
 @pytest.fixture(autouse=True)

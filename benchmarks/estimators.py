@@ -34,7 +34,7 @@ TABLES: dict[str, tuple[str, Callable[..., Any]]] = {
 }
 PEERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "scikit-learn": ({"classifier": neural_network.MLPClassifier, "regressor": neural_network.MLPRegressor}, {}),
-    "auto": ({"classifier": MLPClassifier, "regressor": MLPRegressor}, {}),
+    "compiled": ({"classifier": MLPClassifier, "regressor": MLPRegressor}, {"engine": "compiled"}),
     "reference": ({"classifier": MLPClassifier, "regressor": MLPRegressor}, {"engine": "reference"}),
 }
 

@@ -8,7 +8,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("workings", "numpy", "scipy", "numba", "torch", "jax", "jaxlib", "scikit-learn")
+PACKAGES = ("workings", "numpy", "scipy", "llvmlite", "torch", "jax", "jaxlib", "scikit-learn")
 FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "neon", "asimd", "sve")
 
 

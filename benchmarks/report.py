@@ -174,6 +174,23 @@ def process(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def cold(results: dict[str, Any]) -> list[str]:
+    """Return the table of first fits in processes with an empty cache."""
+    rows = []
+    for case, found in results.items():
+        for peer, figures in found.items():
+            cells = [f"{figures[name]['median']:.3g}" if name in figures else "–" for name in COLD]
+            rows.append([case, peer, *cells])
+    return [
+        "## Cold starts",
+        "",
+        "New processes with an empty cache, one thread; medians, in seconds of CPU time except for the last column. "
+        "*Another*: the first fit of a new network or estimator of the same structure.",
+        "",
+        *table(["case", "library or engine", *COLD.values()], rows),
+    ]
+
+
 def predict(results: dict[str, Any]) -> list[str]:
     """Return the tables of prediction on many rows."""
     lines = ["## Prediction", "", "All rows in one call; memory is the peak beyond the result."]
@@ -255,9 +272,10 @@ def curves(found: dict[str, Any]) -> list[str]:
     ]
 
 
+COLD = {"first": "first fit", "second": "second fit", "another": "another", "cpu": "process", "wall": "process, wall"}
 SECTIONS = {
-    "workloads": workloads, "process": process, "predict": predict, "memory": memory, "overhead": overhead,
-    "curves": curves,
+    "workloads": workloads, "process": process, "cold": cold, "predict": predict, "memory": memory,
+    "overhead": overhead, "curves": curves,
 }  # fmt: skip
 
 

@@ -110,7 +110,12 @@ def test_importing_the_package_brings_nothing_heavy() -> None:
 
 
 def test_extras_are_imported_where_they_are_needed_only() -> None:
-    allowed = {"cli": {"typer", "rich"}, "sklearn": {"sklearn"}, **{key: {"numba", "llvmlite"} for key in ARITHMETIC}}
+    allowed = {
+        "cli": {"typer", "rich"},
+        "sklearn": {"sklearn"},
+        "plots.canvas": {"matplotlib"},
+        **{key: {"llvmlite"} for key in ARITHMETIC},
+    }
     for name, path in BY_NAME.items():
         for node in TREES[path].body:
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
@@ -201,6 +206,30 @@ def test_no_function_is_long(name: str) -> None:
         and (length := (node.body[-1].end_lineno or 0) - body_of(node)[0].lineno + 1) > MOST_LINES
     ]  # fmt: skip
     assert not long
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_nobody_asks_for_the_class_of_an_optimizer_or_schedule_that_has_an_answer(name: str) -> None:
+    """``takes_batches`` and ``monitor`` answer instead, for subclasses and for kinds to come."""
+    answering = {"LBFGS": "optimizers", "OnPlateau": "schedules"}
+    for node in ast.walk(TREES[BY_NAME[name]]):
+        match node:
+            case ast.Call(func=ast.Name("isinstance" | "issubclass"), args=[_, kinds]):
+                found = {n.id if isinstance(n, ast.Name) else n.attr
+                         for n in ast.walk(kinds) if isinstance(n, ast.Name | ast.Attribute)}  # fmt: skip
+                wrong = [kind for kind in found & answering.keys() if answering[kind] != name]
+                assert not wrong, f"{name}, line {node.lineno}: {wrong[0]}"
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_only_losses_and_targets_compare_kinds_of_targets(name: str) -> None:
+    """Other modules ask the loss or the targets, such as ``is_classification``."""
+    kinds = {"classes", "labels", "numbers", "counts"}
+    for node in ast.walk(TREES[BY_NAME[name]]):
+        if isinstance(node, ast.Compare) and name not in ("losses", "model.targets"):
+            sides = [n for side in (node.left, *node.comparators) for n in getattr(side, "elts", [side])]
+            texts = {n.value for n in sides if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+            assert not texts or not texts <= kinds, f"{name}, line {node.lineno}: {ast.unparse(node)}"
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import polars
 import pytest
 
 from workings import (
@@ -36,7 +34,6 @@ from workings import (
 from workings.datasets import moons
 from workings.schedules import OnPlateau
 
-pandas = pytest.importorskip("pandas")
 X, Y = moons(n=40, seed=0)
 NUMBERS = X[:, 0] + X[:, 1]
 
@@ -206,11 +203,7 @@ def test_labels_of_mixed_kinds() -> None:
 
 
 def test_a_gap_among_text_labels() -> None:
-    refused(
-        lambda: fit(classifier(), y=np.array(["yes", "no", None, "no"] * 10, dtype=object)),
-        "y has None at row 2",
-        "its label",
-    )
+    refused(lambda: fit(classifier(), y=np.array(["yes", "no", None, "no"] * 10, dtype=object)), "y has None at row 2")
 
 
 def test_probabilities_that_are_none() -> None:
@@ -223,109 +216,6 @@ def test_probabilities_that_are_none() -> None:
 def test_negative_counts() -> None:
     network = Network([Dense(1)], loss=Poisson(), seed=0)
     refused(lambda: fit(network, y=with_value(Y, 6, -2)), "y has -2", "row 6", "counts, from 0")
-
-
-# -- tables and arrays of other libraries ----------------------------------------------------
-
-DAY = datetime.date(2024, 1, 5)
-INT_GAP = pandas.array([1, None] * 20, dtype="Int64")
-REFUSED_X = {
-    "masked": (np.ma.array(X, mask=X > 1), "X has a masked value at row"),
-    "list of masked rows": ([np.ma.array([1, -9999], mask=[False, True])] * 40, "masked value at row 0, column 1"),
-    "pandas' NA": (pandas.DataFrame({"a": INT_GAP, "b": range(40)}), "X has nan at row 1, column 0"),
-    "None": (np.where(X > 1, None, X.astype(object)), "X has nan at row"),
-    "categories with gaps": (pandas.DataFrame({"a": pandas.Categorical([1, None] * 20), "b": range(40)}),
-                             "X has nan at row 1, column 0"),
-    "true or a gap": (pandas.DataFrame({"a": pandas.Categorical([True, None] * 20), "b": [True] * 40}),
-                      "X has nan at row 1, column 0"),
-    "a query": (polars.DataFrame(X).lazy(), "LazyFrame, a query that was not run"),
-    "dates in polars": (polars.DataFrame({"a": [DAY] * 40, "b": range(40)}), "dates or times (column 'a'"),
-    "times in polars": (polars.DataFrame({"a": [datetime.time(1)] * 40, "b": range(40)}), "dates or times"),
-    "dates in pandas": (pandas.DataFrame({"a": pandas.to_datetime([DAY] * 40), "b": range(40)}), "dates or times"),
-    "datetime64": (np.full((40, 2), DAY, dtype="datetime64[D]"), "dates or times (datetime64[D])"),
-    "timedelta64": (np.ones((40, 2), dtype="timedelta64[s]"), "dates or times"),
-    "durations as objects": (np.array([[np.timedelta64(1, "D")] * 2] * 40, dtype=object), "times (timedelta64)"),
-    "lists": (polars.DataFrame({"a": [[1]] * 40, "b": range(40)}), "column 'a' of type list"),
-    "structured": (np.zeros(40, dtype=[("a", float), ("b", float)]), "must be an array or a table of numbers"),
-    "dict": ({"a": [1.0], "b": [2.0]}, "must be an array or a table of numbers"),
-    "none": (None, "must be an array or a table of numbers, not None"),
-    "integers of 128 bits": (polars.DataFrame({"a": polars.Series([1] * 40, dtype=polars.Int128), "b": range(40)}),
-                             "cannot be converted to a NumPy array"),
-}  # fmt: skip
-DOORS_OF_X: dict[str, Callable[[Any], object]] = {
-    "fit": lambda X: fit(classifier(), X),
-    "validation": lambda given: fit(classifier(), validation=(given, Y)),
-    "predict": lambda X: classifier(n_in=2).predict(X),
-    "score": lambda X: classifier(n_in=2).score(X, Y),
-    "step": lambda X: classifier(n_in=2).step(X, Y, SGD(0.1)),
-    "trace": lambda X: classifier(n_in=2).trace(X, Y),
-    "explain": lambda X: classifier(n_in=2).explain(X, Y),
-    "check_gradients": lambda X: classifier(n_in=2).check_gradients(X, Y),
-    "diagnose": lambda X: classifier(n_in=2).diagnose(X, Y),
-    "script": lambda X: classifier().script(optimizer=SGD(0.1), data=(X, Y)),
-}
-
-
-@pytest.mark.parametrize("door", DOORS_OF_X)
-@pytest.mark.parametrize("case", REFUSED_X)
-def test_x_that_numpy_would_change_is_refused_everywhere(case: str, door: str) -> None:
-    given, says = REFUSED_X[case]
-    refused(lambda: DOORS_OF_X[door](given), says)
-
-
-WORDS = np.array(["a", "b"])[Y]
-REFUSED_Y = {
-    "masked": (np.ma.array(Y, mask=[True] + [False] * 39), "y has a masked value at row 0"),
-    "masked words": (np.ma.array(WORDS, mask=[True] + [False] * 39), "y has a masked value at row 0"),
-    "nan among text": (["a", "b", float("nan"), "a"] * 10, "y has nan at row 2"),
-    "pandas' NA": (pandas.array(["a", "b", None, "a"] * 10, dtype="string"), "at row 2. Remove that row"),
-    "None": (["a", "b", None, "a"] * 10, "y has None at row 2"),
-    "categories with a gap": (pandas.Series(["a", "b", None, "a"] * 10, dtype="category"), "y has nan at row 2"),
-    "numbers among text": (["a", 1] * 20, "labels of type int, str"),
-    "2**63": ([2**63, 1] * 20, "y has the label 9223372036854775808 at row 0, beyond 64 bits"),
-    "uint64": (np.array([2**63, 1] * 20, dtype=np.uint64), "beyond 64 bits"),
-    "2.0**53": ([2.0**53, 1.0] * 20, "does not hold every whole number"),
-    "float32": (np.array([2**24, 1] * 20, dtype=np.float32), "from 16777216 on, float32 does not hold"),
-    "dates": (np.array([DAY] * 40, dtype="datetime64[D]"), "dates or times"),
-    "dates in polars": (polars.Series([DAY] * 40), "dates or times"),
-    "structs": (polars.Series([{"a": 1, "b": 0}] * 40), "type struct"),
-    "a query": (polars.DataFrame({"y": Y}).lazy(), "LazyFrame"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED_Y)
-def test_y_that_numpy_would_change_is_refused_everywhere(case: str) -> None:
-    y, says = REFUSED_Y[case]
-    refused(lambda: fit(classifier(), y=y), says)
-    refused(lambda: classifier(n_in=2).score(X, y), says)
-    refused(lambda: classifier(n_in=2).step(X, y, SGD(0.1)), says)
-    refused(lambda: fit(classifier(), validation=(X, y)), says)
-    refused(lambda: classifier().script(optimizer=SGD(0.1), data=(X, y)), says)
-
-
-def test_weights_that_numpy_would_change_are_refused_everywhere() -> None:
-    masked = np.ma.array(np.ones(40), mask=[False] * 39 + [True])
-    for w, says in [(masked, "masked value at row 39"), (INT_GAP, "has nan at row 1"), ([1, None] * 20, "has nan")]:
-        refused(lambda w=w: fit(classifier(), sample_weight=w), says)  # type: ignore[misc]
-        refused(lambda w=w: classifier(n_in=2).score(X, Y, w), says)  # type: ignore[misc]
-        refused(lambda w=w: classifier(n_in=2).step(X, Y, SGD(0.1), w), says)  # type: ignore[misc]
-        refused(lambda w=w: classifier(n_in=2).diagnose(X, Y, sample_weight=w), says)  # type: ignore[misc]
-
-
-@pytest.mark.parametrize("X_given", [
-    np.ma.array(X), pandas.DataFrame(X, index=[9] * 40), pandas.DataFrame(X).astype("Float64"), polars.DataFrame(X),
-    X.astype(object), pandas.DataFrame(X, columns=pandas.MultiIndex.from_tuples([("a", "b"), ("a", "c")])),
-    pandas.DataFrame(X, columns=["schema", "column_names"]), X.tolist(),
-])  # fmt: skip
-@pytest.mark.parametrize("y_given", [
-    np.ma.array(Y), pandas.Series(Y, index=[9] * 40), pandas.array(Y, dtype="Int64"), polars.Series(Y),
-    Y.astype(object), pandas.Categorical(Y), Y.tolist(), Y.astype(np.float16),
-])  # fmt: skip
-def test_the_same_rows_in_any_table_train_the_same_network(X_given: Any, y_given: Any) -> None:
-    one, other = classifier(), classifier()
-    fit(one, X_given, y_given, sample_weight=pandas.array([1, 2] * 20, dtype="Int64"))
-    fit(other, X, Y, sample_weight=[1.0, 2.0] * 20)
-    assert one.theta.tobytes() == other.theta.tobytes()
 
 
 # -- labels ---------------------------------------------------------------------------------
@@ -506,7 +396,7 @@ def test_callbacks_that_are_none() -> None:
 # -- divergence -----------------------------------------------------------------------------
 
 
-def test_a_rate_that_diverges_says_where_and_keeps_what_was_finite() -> None:
+def test_a_rate_that_diverges_says_where_and_goes_back_to_better_parameters() -> None:
     network = Network([Dense(1)], loss=SquaredError(), seed=0)
     by_hand = Network([Dense(1)], loss=SquaredError(), seed=0)
     with pytest.raises(DivergenceError) as caught:
@@ -520,8 +410,8 @@ def test_a_rate_that_diverges_says_where_and_keeps_what_was_finite() -> None:
     statement = next(s for s in last.program.statements if s.target == error.name)
     for words in (f"step {error.step}", error.name, f"`{statement}`", statement.part, "1e+06", "ClipByNorm(1.0)"):
         assert words in str(error)
-    assert np.isfinite(network.theta).all()
-    assert np.array_equal(network.theta, by_hand.theta)
+    start = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=X.shape[1])
+    assert np.array_equal(network.theta, start.theta), "the last finite parameters are far worse"
     assert error.history is not None
     assert len(error.history["loss"]) == error.step - 1  # type: ignore[index]
     assert f"step {error.step}" in error.history.stopped  # type: ignore[attr-defined]
@@ -537,15 +427,13 @@ def test_the_first_name_that_is_not_finite_is_the_first_in_the_order_of_the_prog
     assert "layer 2" in str(caught.value)
 
 
-def test_divergence_in_mini_batches_keeps_the_last_finite_step() -> None:
+def test_divergence_in_mini_batches_goes_back_to_better_parameters() -> None:
     network = Network([Dense(1)], loss=SquaredError(), seed=0)
-    by_hand = Network([Dense(1)], loss=SquaredError(), seed=0)
     with pytest.raises(DivergenceError) as caught:
         fit(network, 100 * X, NUMBERS, optimizer=SGD(1e6), batch_size=1, epochs=9, shuffle=False)
     assert 1 < caught.value.step <= 40, "the test wants a divergence within the first epoch"
-    for row in range(caught.value.step - 1):
-        by_hand.step(100 * X[row : row + 1], NUMBERS[row : row + 1], SGD(1e6))
-    assert np.array_equal(network.theta, by_hand.theta)
+    start = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=X.shape[1])
+    assert np.array_equal(network.theta, start.theta), "the last finite parameters are far worse"
 
 
 @pytest.mark.parametrize("settings", [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shlex
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 from typer.testing import CliRunner
 
 from workings import Network, __version__, files
 from workings.cli.commands import app
+from workings.cli.screen import progress_columns
 from workings.tables import read_table
 
 FLOWERS = Path(__file__).parents[1] / "examples" / "flowers.csv"
@@ -67,7 +71,7 @@ def test_without_typer_the_extra_is_named(tmp_path):
     hide = "import sys; sys.modules['typer'] = None; from workings.cli.main import run; run()"
     done = subprocess.run([sys.executable, "-c", hide], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "pip install 'workings[cli]'" in done.stderr
+    assert "pip install '.[cli]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -515,3 +519,188 @@ def test_what_the_doctor_says_of_a_tutorial_runs_as_it_stands(command):
     exec(change, names)
     assert np.shape(names["X"]) == (4, 2)
     assert names["net"].loss is not None
+
+
+# -- tables with text, and messages ------------------------------------------------------------
+
+
+def written(name: str, *lines: str, encoding: str = "utf-8") -> str:
+    """A file with these lines."""
+    Path(name).write_bytes("".join(f"{line}\n" for line in lines).encode(encoding))
+    return name
+
+
+def said(done) -> str:
+    """What stands on standard error, on one line."""
+    assert "Traceback" not in done.output
+    return " ".join(done.stderr.split())
+
+
+MONEY = [f"{row},${row * 50:,}.00,{'ab'[row % 2]}" if row < 20 else f'{row},"${row * 50:,}.00",{"ab"[row % 2]}'
+         for row in range(1, 41)]  # fmt: skip
+
+
+def test_prices_are_read_as_money_and_the_same_in_every_later_file(command):
+    table = written("prices.csv", "area,price,kind", *MONEY)
+    done = command("train", table, "--target", "price", "--epochs", 3, "--out", "m", "--script", "run.py")
+    assert done.exit_code == 0, done.output
+    assert "the target 'price' is money ($), thousands separator ',': regression" in done.stdout
+    done = command("predict", "m/model.safetensors", table)
+    assert "score on the target column 'price': R²" in said(done)
+    ran = subprocess.run([sys.executable, "run.py"], capture_output=True, text=True, check=True)
+    network = Network.load("m/model.safetensors")
+    for loss in (network.history["loss"][0], network.history["loss"][-1]):
+        assert f"{loss:.6g}" in ran.stdout
+    done = command("train", table, "--target", "kind", "--epochs", 3, "--out", "k")
+    assert "price: read as money ($), thousands separator ','" in done.stdout
+    assert "price: money ($), thousands separator ',', mean" in command("summary", "k/model.safetensors").stdout
+    whole = command("predict", "k/model.safetensors", table).stdout.splitlines()
+    alone = written("one.csv", "area,price,kind", MONEY[30])
+    label, *p = command("predict", "k/model.safetensors", alone).stdout.splitlines()[1].split(",")
+    assert label == whole[31].split(",")[0]
+    assert [float(each) for each in p] == pytest.approx([float(each) for each in whole[31].split(",")[1:]])
+    other = written("other.csv", "area,price,kind", "1,50.00,a")
+    assert "Text '50.00' in row 1" in said(command("predict", "k/model.safetensors", other))
+
+
+def test_options_settle_what_a_file_leaves_open(command):
+    rows = [f"{row}.{row}00|{'äb'[row % 2]}" for row in range(1, 10)]
+    table = written("t.csv", "a|y", *rows, encoding="cp1252")
+    assert "--encoding" in said(command("train", table, "--target", "y"))
+    options = ["--encoding", "cp1252", "--delimiter", "|"]
+    done = command("train", table, "--target", "y", "--epochs", 2, "--out", "m", *options, "--decimal", ",")
+    assert done.exit_code == 0, done.output
+    assert "a: read as numbers, decimal sign ',', thousands separator '.'" in done.stdout
+    assert done.stdout.strip().endswith("--decimal , --delimiter '|' --encoding cp1252")
+    assert Network.load("m/model.safetensors").preprocessing["columns"][0]["mean"] > 1000
+    assert command("predict", "m/model.safetensors", table, *options).exit_code == 0
+    assert "Text" not in said(command("doctor", table, "--target", "y", "--epochs", 2, *options, "--decimal", ","))
+    assert "--script reads files in UTF-8" in said(command("train", table, "-t", "y", "--script", "s.py", *options))
+
+
+def test_a_number_with_two_readings_names_the_option(command):
+    table = written("t.csv", "a;y", *(f"{row}.{row}00;{'ab'[row % 2]}" for row in range(1, 10)))
+    done = command("train", table, "--target", "y")
+    assert "'1.100' in column 'a' can be read as 1.1 or as 1100" in said(done)
+    assert "--decimal . or" in said(done).replace("`", "")
+    for sign, mean in ((".", 5.5), (",", 5500)):
+        assert command("train", table, "-t", "y", "--epochs", 1, "--decimal", sign, "--out", "m").exit_code == 0
+        assert Network.load("m/model.safetensors").preprocessing["columns"][0]["mean"] == pytest.approx(mean, rel=0.3)
+
+
+def test_a_mark_that_is_read_as_a_category_is_said(command):
+    table = written(
+        "t.csv", "work,y", *(f"{work},{'ab'[row % 2]}" for row, work in enumerate(["x", "?", "NA", "z"] * 3))
+    )
+    done = command("train", table, "--target", "y", "--epochs", 1)
+    assert "work: '?' and 'NA' are read as categories; with `--impute`" in done.stdout
+    assert "are read as" not in command("train", table, "--target", "y", "--epochs", 1, "--impute").stdout
+
+
+def test_all_problems_of_a_table_are_one_message(command):
+    rows = ["1,2,x,1", ",3,y,1", "3,4,x,1", "4,abc,y,1", "5,6,x,inf", "6,7,y,1"]
+    done = command("train", written("t.csv", "a,b,y,c", *rows), "--target", "y")
+    assert "3 problems:" in said(done)
+    for part in ("no value in row 2", "'abc' in row 4", "inf in row 5", "'a'", "'b'", "'c'"):
+        assert part in said(done)
+    good = written("good.csv", "a,b,y", *(f"{row},{'rg'[row % 2]},{'xy'[row % 2]}" for row in range(10)))
+    assert command("train", good, "--target", "y", "--epochs", 1, "--out", "m").exit_code == 0
+    done = command("predict", "m/model.safetensors", written("new.csv", "a,b", ",r", "1,blue", "2,"))
+    assert "2 problems:" in said(done)
+    for part in ("Missing in all: 2 (a: 1, b: 1)", "'blue' in row 2"):
+        assert part in said(done)
+
+
+def test_a_refused_training_leaves_nothing_behind(command, tmp_path):
+    table = written("t.csv", "a,y", "1,x", ",y", "3,x")
+    for options in ((), ("--out", "deep/in/here")):
+        done = command("train", table, "--target", "y", *options)
+        assert done.exit_code == 2
+        assert done.stderr.startswith("error: ")
+    done = command("train", FLOWERS, "--target", "species", "--optimizer", "sgd", "--lr", "1e200", "--out", "deep/in")
+    assert "diverged" in said(done)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--optimizer", "lbfgs", "--lr", "0.1"], "--lr is 0.1, but L-BFGS chooses"),
+    (["--optimizer", "lbfgs", "--batch-size", "8"], "--batch-size is 8, but each step of L-BFGS"),
+    (["--decimal", "x"], "The decimal sign is '.' or ',', not 'x'"),
+    (["--delimiter", "::"], "not one character"),
+    (["--encoding", "klingon"], "Unknown encoding 'klingon'"),
+])  # fmt: skip
+def test_options_without_effect_are_refused(command, arguments, words):
+    assert words in said(command("train", FLOWERS, "--target", "species", "--epochs", 1, *arguments))
+
+
+def test_a_seed_for_a_model_is_refused(command, flowers):
+    model = flowers / "model.safetensors"
+    for arguments in (("script", model), ("explain", model, FLOWERS), ("doctor", model, FLOWERS)):
+        done = command(*arguments, "--seed", 3)
+        assert done.exit_code == 2
+        assert "--seed is 3, but a model file has its weights already" in said(done)
+
+
+def test_a_label_that_is_not_known_leaves_out_the_score_and_says_why(command, flowers):
+    lines = FLOWERS.read_text().splitlines()
+    strange = lines[1].rsplit(",", 1)[0] + ",tulip"
+    done = command("predict", flowers / "model.safetensors", written("new.csv", lines[0], strange))
+    assert done.exit_code == 0
+    assert "no score on the target column 'species': The label 'tulip' in row 1" in said(done)
+
+
+def test_yes_in_a_column_of_true_and_false_says_what_is_expected(command):
+    rows = [f"{'true' if row % 2 else 'false'},{row},{'ab'[row % 2]}" for row in range(10)]
+    table = written("t.csv", "flag,b,y", *rows)
+    assert command("train", table, "--target", "y", "--epochs", 1, "--out", "m").exit_code == 0
+    done = command("predict", "m/model.safetensors", written("new.csv", "flag,b", "yes,1"))
+    assert "'yes' in row 1" in said(done)
+    assert "'flag': this column must hold numbers, or true and false" in said(done)
+
+
+def test_the_doctor_of_a_model_names_the_columns_of_the_table(command, flowers):
+    lines = FLOWERS.read_text().splitlines()
+    place = lines[0].split(",").index("petal_width")
+    rows = [line.split(",") for line in lines[1:]]
+    scaled = [",".join([*row[:place], str(float(row[place]) * 1000), *row[place + 1 :]]) for row in rows]
+    done = command("doctor", flowers / "model.safetensors", written("mm.csv", lines[0], *scaled))
+    assert "column 'petal_width' has mean" in done.stdout
+    assert "in training it was" in done.stdout
+    assert " of X" not in done.stdout
+    assert "standard(X" not in done.stdout
+    done = command("doctor", flowers / "model.safetensors", written("same.csv", lines[0], *[lines[1]] * 20))
+    assert "constant-column" not in done.stdout
+
+
+def test_run_without_a_terminal_reports_each_experiment_as_it_ends(command):
+    done = command("run", "xor")
+    assert re.search(r"^xor: done in [\d.]+ s, \d+ of \d+ compared figures agree$", done.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
+def test_a_progress_bar_shows_bar_and_epoch_at_any_width(width):
+    screen = Console(width=width, file=io.StringIO())
+    progress = Progress(*progress_columns(width), console=screen)
+    metrics = "loss 0.1234  val_loss 0.2345  val_accuracy 0.9333"
+    progress.add_task("a-table-with-a-long-name.csv: training", total=20_000, completed=9_000, metrics=metrics)
+    screen.print(progress.get_renderable())
+    (line,) = screen.file.getvalue().splitlines()
+    assert "9,000/20,000" in line
+    assert "━━━" in line
+    assert ("loss 0.1234" in line) == (width >= 80)
+
+
+def test_a_report_shows_a_statement_above_its_meaning_on_a_narrow_screen(command, flowers):
+    page = (flowers / "report.html").read_text(encoding="utf-8")
+    narrow = page[page.index("@media (max-width: 40rem)") : page.index("@media print")]
+    assert re.search(r"\.program td \{ display: block; \}", narrow)
+    assert "min-width: 0" in narrow
+
+
+def test_make_help_lists_every_target_whatever_its_text(tmp_path):
+    lines = (Path(__file__).parents[1] / "Makefile").read_text() + "\nv2.x: help  ## Build: with a colon, version 2.x\n"
+    (tmp_path / "Makefile").write_text(lines)
+    done = subprocess.run(["make", "help"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    listed = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert listed["v2.x"] == "Build: with a colon, version 2.x"
+    assert {"run", "test", "fuzz", "test-slow", "help"} <= set(listed)

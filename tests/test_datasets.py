@@ -145,7 +145,7 @@ def test_every_data_set_in_the_registry_gives_rows_and_as_many_targets():
 def test_without_scikit_learn_the_extra_is_named(monkeypatch, call):
     monkeypatch.delenv("WORKINGS_DATA", raising=False)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(MissingExtraError, match=r"workings\[sklearn\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[sklearn\]'"):
         call()
 
 

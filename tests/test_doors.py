@@ -289,7 +289,7 @@ PLAIN = {
     "a code": Cell("code", "007", "007", 0),
     "a gap in words": Cell("code", None, "", GAP),
     "a gap in true and false": Cell("smoker", None, "", NAN),
-    "an unknown word": Cell("code", "B", "B", UNKNOWN),  # these doors cannot refuse it: it is encoded as zeros
+    "an unknown word": Cell("code", "B", "B", UNKNOWN),
 }
 
 
@@ -298,7 +298,9 @@ PLAIN = {
 @pytest.mark.filterwarnings("ignore:X looks like a table")
 def test_a_value_means_the_same_in_arrays_and_exports(model: Model, kind: str, door: str) -> None:
     expected = formula(model.network, model.features(PLAIN[kind]))
-    assert NUMBERS[door](model, PLAIN[kind]) == pytest.approx(expected, rel=1e-12)
+    if kind == "an unknown word" and door in ("C", "ONNX"):  # they cannot raise an error
+        expected = np.full((1, 3), NAN)
+    assert NUMBERS[door](model, PLAIN[kind]) == pytest.approx(expected, rel=1e-12, nan_ok=True)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PLAIN if kind != "an unknown word"])

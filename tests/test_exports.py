@@ -46,7 +46,7 @@ from workings.files.c import compiler_here
 from workings.files.json import text_of
 from workings.losses import LOSSES
 from workings.tables import Preprocessing
-from workings.tables.columns import Columns, Number, Words, columns_in
+from workings.tables.columns import CategoryColumn, Columns, NumberColumn, columns_in
 
 polars = pytest.importorskip("polars")
 needs_c = pytest.mark.skipif(compiler_here() is None, reason="there is no C compiler")
@@ -394,9 +394,9 @@ def test_pytorch_takes_the_tables_own_columns(tmp_path: Path, target: str, gaps:
 
 
 KINDS = {
-    "numbers": (Number("a", 3.0, 2.0, None), Number("b", 1e5, 0.5, 99_999.0)),
-    "words": (Words("c", ("x", "y", "z"), None), Words("d", ("l", "r"), "r")),
-    "one": (Words("c", ("x", "y", "z"), "x"),),
+    "numbers": (NumberColumn("a", 3.0, 2.0, None), NumberColumn("b", 1e5, 0.5, 99_999.0)),
+    "words": (CategoryColumn("c", ("x", "y", "z"), None), CategoryColumn("d", ("l", "r"), "r")),
+    "one": (CategoryColumn("c", ("x", "y", "z"), "x"),),
 }
 
 
@@ -527,7 +527,7 @@ def test_digits_tell_a_tables_own_rows_from_standardized_ones(kind: str, dtype: 
     }[kind].astype(np.float64)  # fmt: skip
     scaler = pytest.importorskip("sklearn.preprocessing").StandardScaler().fit(raw[:300])
     known = zip(scaler.mean_.tolist(), scaler.scale_.tolist(), strict=True)
-    columns = Columns(tuple(Number(f"x{i}", mean, std, None) for i, (mean, std) in enumerate(known)), "y", None)
+    columns = Columns(tuple(NumberColumn(f"x{i}", mean, std, None) for i, (mean, std) in enumerate(known)), "y", None)
     X, rows = scaler.transform(raw[300:]).astype(dtype), raw[300:].astype(dtype)
     there = rows.any(axis=1)
     warned = np.array([columns.look_raw(row[None]) for row in rows])
@@ -541,7 +541,7 @@ def test_digits_tell_a_tables_own_rows_from_standardized_ones(kind: str, dtype: 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_columns_that_are_taken_as_they_are_tell_nothing(dtype: str) -> None:
-    as_it_is, scaled = Number("a", 0.0, 1.0, None), Number("b", 20.0, 3.0, None)
+    as_it_is, scaled = NumberColumn("a", 0.0, 1.0, None), NumberColumn("b", 20.0, 3.0, None)
     amounts = np.round(np.random.default_rng(0).normal(size=(200, 1)), 3).astype(dtype)
     for rows in (amounts, *amounts):
         assert not Columns((as_it_is,), "y", None).look_raw(rows.reshape(-1, 1))
@@ -551,10 +551,10 @@ def test_columns_that_are_taken_as_they_are_tell_nothing(dtype: str) -> None:
 
 
 def test_constant_columns_and_filled_gaps_are_no_sign_of_a_table() -> None:
-    columns = Columns((Number("always", 5**0.5, 1.0, None), Number("b", 1 / 3, 0.7, None)), "y", None)
+    columns = Columns((NumberColumn("always", 5**0.5, 1.0, None), NumberColumn("b", 1 / 3, 0.7, None)), "y", None)
     X = np.array([[0.0, 2**-0.5], [0.0, -(3**-0.5)]])
     assert not columns.look_raw(X)
-    filled = Columns((Number("far", 1e5, 0.5, 99_999.0), Number("b", 1 / 3, 0.7, None)), "y", None)
+    filled = Columns((NumberColumn("far", 1e5, 0.5, 99_999.0), NumberColumn("b", 1 / 3, 0.7, None)), "y", None)
     X[:, 0] = -2.0  # what fills a gap, standardized; in float32 nothing is left of the digits of the others
     assert not filled.look_raw(X)
     assert not filled.look_raw(X.astype(np.float32))
@@ -761,10 +761,10 @@ def test_a_missing_package_is_named_with_its_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     network = Network([Dense(1)], loss="SquaredError", seed=0, n_in=2)
-    with pytest.raises(MissingExtraError, match=rf"workings\[{module}\]"):
+    with pytest.raises(MissingExtraError, match=rf"pip install '\.\[{module}\]'"):
         files.save(network, tmp_path / f"n.{end}")
     if module == "onnx":
-        with pytest.raises(MissingExtraError, match=r"workings\[onnx\]"):
+        with pytest.raises(MissingExtraError, match=r"pip install '\.\[onnx\]'"):
             Network.from_onnx(tmp_path / "n.onnx")
 
 

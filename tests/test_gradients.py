@@ -17,6 +17,7 @@ from workings import (
     L2,
     SGD,
     AbsoluteError,
+    Adam,
     BatchNorm,
     CrossEntropy,
     Dense,
@@ -27,6 +28,7 @@ from workings import (
     Network,
     SquaredError,
     check_gradients,
+    check_my_gradients,
 )
 from workings.activations import ACTIVATIONS
 from workings.initializers import Normal
@@ -246,6 +248,44 @@ CORNERS = {
 def test_a_corner_raises_no_alarm(name):
     report = CORNERS[name].check_gradients(X, np.zeros(ROWS))
     assert report.ok, str(report)
+
+
+def test_a_corner_that_changes_the_slope_little_raises_no_alarm():
+    network = Network([Dense(1, "relu", weights=[[1.0]]), Dense(1, weights=[[1.0]])], loss=SquaredError())
+    assert network.check_gradients([[0.0], [1.0]], [0.001, 3.0]).ok
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_columns_of_0_and_1_raise_no_alarm(seed):
+    rng = np.random.default_rng(seed)
+    X, y = (rng.random((10, 4)) < 0.4).astype(float), rng.integers(0, 2, 10)
+    network = Network([Dense(8, "relu"), Dense(6, "relu"), Dense(2)], loss=CrossEntropy(), seed=seed)
+    assert network.check_gradients(X, y).ok
+    wrong = network.program().replacing("dz1", "da1 * 0.99 * (z1 > 0)")
+    report = network.check_gradients(X, y, program=wrong)
+    assert {check.name for check in report.checks if not check.ok} == {"W1", "b1"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kinks_after_a_training_raise_no_alarm(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(60, 3))
+    network = Network([Dense(8, "relu"), Dense(1)], loss=AbsoluteError(), regularizer=L1(0.01), seed=seed)
+    network.fit(X, np.abs(X[:, 0]), optimizer=Adam(0.01), epochs=30, engine="reference")
+    assert network.check_gradients(X[:20], np.abs(X[:20, 0])).ok
+
+
+def test_a_kink_in_own_code_raises_no_alarm():
+    def forward(p, X, y):
+        return (np.maximum(X @ p["W"] + p["b"], 0).ravel() * y).sum()
+
+    def backward(p, X, y):
+        d = y[:, None] * (X @ p["W"] + p["b"] > 0)
+        return {"W": X.T @ d, "b": d.sum(axis=0)}
+
+    X, y = np.array([[1.0], [-1.0], [2.0]]), np.array([5.0, -3.0, 1.0])
+    parameters = {"W": np.zeros((1, 1)), "b": np.zeros(1)}  # the slopes of W to both sides are 7 and 3, the gradient 0
+    assert check_my_gradients(forward, backward, parameters, X, y).ok
 
 
 def test_the_report_counts_the_entries_on_a_corner():

@@ -1,18 +1,20 @@
 """Hostile files: whatever arrives as JSON or ONNX is refused by our own error, or makes a network that can be used.
 
-The same is tested of safetensors files in ``test_files.py``.  Time and memory are bounded by what the file itself
-holds; nothing in it is run, and it can name no other file that would be opened.
+The same is tested of safetensors files in ``test_files.py``, and of damaged files of every format at the end.  Time and
+memory are bounded by what the file itself holds; nothing in it is run, and it can name no other file that would be
+opened.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,24 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from workings import Adam, BatchNorm, CrossEntropy, Dense, Dropout, FileError, Network, WorkingsWarning, files
+from workings import (
+    Adam,
+    BatchNorm,
+    Checkpoint,
+    CrossEntropy,
+    Dense,
+    Dropout,
+    FileError,
+    Network,
+    WorkingsWarning,
+    datasets,
+    files,
+)
 from workings.datasets import moons
-from workings.tables.columns import Columns, Number, Words
+from workings.errors import WorkingsError
+from workings.support.npz import read_npz
+from workings.tables import Preprocessing, read_table, write_table
+from workings.tables.columns import CategoryColumn, Columns, NumberColumn
 
 X, Y = moons(n=40, seed=0)
 HOSTILE = settings(
@@ -62,8 +79,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def table_network() -> Network:
     """A network with a table's columns before it, and a target in a unit of its own."""
-    numbers = Number("age", 40.0, 10.0, 38.0), Number("height", 1.7, 0.1, None)
-    words = Words("colour", ("blue", "green", "red"), "red"), Words("side", ("left", "right"), None)
+    numbers = NumberColumn("age", 40.0, 10.0, 38.0), NumberColumn("height", 1.7, 0.1, None)
+    words = CategoryColumn("colour", ("blue", "green", "red"), "red"), CategoryColumn("side", ("left", "right"), None)
     columns = Columns((numbers[0], words[0], numbers[1], words[1]), "price", (5.0, 2.0))
     network = Network([Dense(4, "tanh"), BatchNorm(), Dense(1)], loss="SquaredError", seed=0, n_in=columns.width)
     network.preprocessing = columns.stored((), "made for a test")
@@ -443,3 +460,137 @@ def test_files_with_very_many_layers(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "n.onnx").write_bytes(content)
     with pytest.raises(FileError, match=r"more than 1,000 layers"):
         Network.from_onnx(tmp_path / "n.onnx")
+
+
+# -- every format ------------------------------------------------------------------------------
+
+FILES = int(os.environ.get("WORKINGS_FUZZ", "600"))  # `make fuzz` reads a million
+PARQUET_SHARE = 100  # each Parquet file needs a process of its own: one of this many files
+
+
+def small_run(path: Path, epochs: int = 1) -> None:
+    """Train a small network, from a checkpoint if there is one."""
+    network = Network([Dense(2, "tanh"), BatchNorm(), Dense(2)], loss=CrossEntropy(), seed=0)
+    network.fit(X, Y, optimizer=Adam(1e-2), epochs=epochs, callbacks=[Checkpoint(path, resume=True)])
+
+
+def learn_table(path: Path) -> None:
+    """Read a table and learn its columns."""
+    Preprocessing.learn(read_table(path), "y")
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "sound.safetensors": Network.load,
+    "sound.checkpoint": small_run,
+    "sound.json": files.load,
+    "sound.onnx": files.load,
+    "sound-idx3-ubyte": datasets.read_idx,
+    "sound-idx3-ubyte.gz": datasets.read_idx,
+    "sound.kaggle.csv": datasets.kaggle_csv,
+    "sound.csv": learn_table,
+    "sound.semicolons.csv": learn_table,
+    "sound.npz": read_npz,
+    "sound.compressed.npz": read_npz,
+    "sound.parquet": learn_table,
+}
+
+
+def write_sound_files(folder: Path) -> dict[str, bytes]:
+    """Write one sound file for each reader; return their contents."""
+    network = trained()
+    network.save(folder / "sound.safetensors")
+    files.save(network, folder / "sound.json")
+    if has_onnx():
+        files.save(network, folder / "sound.onnx")
+    small_run(folder / "sound.checkpoint")
+    images = np.arange(2 * 9, dtype=np.uint8).reshape(2, 3, 3)
+    for name in ("sound-idx3-ubyte", "sound-idx3-ubyte.gz"):
+        datasets.write_idx(folder / name, images)
+    header = ",".join(["label", *(f"pixel{place}" for place in range(784))])
+    pixels = "\n".join(",".join(map(str, [row, *[7 * row] * 784])) for row in range(2))
+    (folder / "sound.kaggle.csv").write_text(f"{header}\n{pixels}\n")
+    rows = [f"{row},${row}.50,{'red' if row % 3 else 'blue'},{row % 2}" for row in range(12)]
+    (folder / "sound.csv").write_text("\n".join(["a,price,colour,y", *rows, ""]))
+    rows = [f"{row},5;1.{row:03},25 €;007;{'xz'[row % 2]}" for row in range(12)]
+    (folder / "sound.semicolons.csv").write_text("\n".join(["sep=;", "a;price;code;y", *rows, ""]), encoding="utf-8")
+    np.savez(folder / "sound.npz", X=X[:5], y=Y[:5])
+    np.savez_compressed(folder / "sound.compressed.npz", X=X[:5], y=Y[:5])
+    write_table(read_table(folder / "sound.csv"), folder / "sound.parquet")
+    return {name: (folder / name).read_bytes() for name in READERS if (folder / name).exists()}
+
+
+def damaged(content: bytes, rng: np.random.Generator) -> bytes:
+    """Damage a file: change some bytes, or cut, repeat, move or insert some."""
+    parts = bytearray(content)
+    first, last = sorted(rng.integers(0, len(parts) + 1, 2).tolist())
+    match rng.integers(0, 6):
+        case 0:
+            del parts[first:]
+        case 1:
+            del parts[first : first + int(rng.integers(1, 9))]
+        case 2:
+            parts[first:first] = parts[first : min(last, first + 64)]
+        case 3:
+            parts[first:first] = rng.integers(0, 256, int(rng.integers(1, 9)), dtype=np.uint8).tobytes()
+        case _:
+            for place in rng.integers(0, len(parts), int(rng.integers(1, 5))).tolist():
+                parts[place] = int(rng.choice([rng.integers(0, 256), 0, 255, parts[place] ^ 1, parts[place] ^ 128]))
+    return bytes(parts)
+
+
+def test_damaged_files_of_every_format(tmp_path: Path) -> None:
+    sound = write_sound_files(tmp_path)
+    assert len(sound) >= len(READERS) - (not has_onnx())
+    (tmp_path / "damaged").mkdir()
+    surprises = []
+    for number in range(FILES):
+        names = ["sound.parquet"] if number % PARQUET_SHARE == 0 else [*sound][: len(sound) - 1]
+        name = names[number % len(names)]
+        content = damaged(sound[name], np.random.default_rng(number))
+        path = tmp_path / "damaged" / name
+        path.write_bytes(content)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", WorkingsWarning)
+                READERS[name](path)
+        except WorkingsError:
+            pass
+        except Exception as error:
+            surprises.append(f"number {number}, {name}: {type(error).__name__} {error}"[:200])
+    assert not surprises, "\n".join(surprises[:50])
+
+
+def zip_field(content: bytes, signature: bytes, offset: int, value: int) -> bytes:
+    """Return an archive with another number in a field of its first entry."""
+    place = content.index(signature) + offset
+    return content[:place] + value.to_bytes(2, "little") + content[place + 2 :]
+
+
+@pytest.mark.parametrize(("words", "signature", "offset", "value"), [
+    ("compression", b"PK\x01\x02", 10, 99),
+    ("compression beside the entry", b"PK\x03\x04", 8, 99),
+    ("version", b"PK\x01\x02", 6, 200),
+    ("encrypted", b"PK\x01\x02", 8, 1),
+    ("patched data", b"PK\x01\x02", 8, 32),
+])  # fmt: skip
+def test_an_npz_file_of_an_unknown_kind_is_refused(
+    tmp_path: Path, words: str, signature: bytes, offset: int, value: int
+) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, X=X[:5], y=Y[:5])
+    path.write_bytes(zip_field(path.read_bytes(), signature, offset, value))
+    with contextlib.suppress(FileError):  # zipfile reads some of them
+        assert len(read_npz(path)[0]) == 5
+    net = Network([Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    with contextlib.suppress(FileError):
+        net.script(optimizer=Adam(), epochs=1, data=path)
+
+
+def test_a_parquet_file_that_ends_polars_leaves_this_process_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1" + b"\0" * 40 + b"PAR1")
+    monkeypatch.setattr("workings.tables.files.READ_PARQUET", "import os; os.abort()")
+    with pytest.raises(FileError, match="not a readable Parquet file: polars ended while it read it"):
+        read_table(path)

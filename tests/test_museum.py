@@ -60,7 +60,7 @@ def test_an_edit_of_the_forward_pass_changes_predictions_and_objective():
 @pytest.mark.parametrize("target", ["dz1", "db1", "W1"])
 @pytest.mark.parametrize("batch_size", [None, 32])
 def test_both_engines_train_an_edited_network_alike(target, batch_size):
-    pytest.importorskip("numba")
+    pytest.importorskip("llvmlite")
     edit = {"dz1": "da1", "db1": "dz1.sum()", "W1": "W1 + lr * dW1"}[target]
     results = []
     for engine in ("reference", "compiled"):

@@ -6,6 +6,7 @@ import copy
 import importlib
 import inspect
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,22 +15,31 @@ import pytest
 import workings.model.prediction
 from workings import (
     L2,
+    LBFGS,
     SGD,
     Adam,
     BatchNorm,
     BinaryCrossEntropy,
+    Callback,
     Chain,
+    Checkpoint,
     ClipByNorm,
     CrossEntropy,
     Dense,
     Dropout,
+    EarlyStopping,
+    Huber,
     InputError,
     Momentum,
     Network,
     SquaredError,
 )
 from workings.datasets import moons
+from workings.optimizers import Decay, Freeze
+from workings.schedules import Cosine, Exponential, OnPlateau, Step, WarmUp
+from workings.training.data import prepare
 from workings.training.recipe import Recipe
+from workings.training.recorders import Snapshots
 
 X, Y = moons(n=50, seed=1)
 
@@ -112,7 +122,8 @@ def test_input_size_given_or_from_data() -> None:
     assert given.theta.size == 17
     assert found.theta.size == 0
     assert found.n_in is None
-    found.trace(X, Y)
+    for each in (given, found):
+        each.step(X, Y, SGD(0.1))
     assert found.n_in == 2
     assert np.array_equal(given.theta, found.theta)
 
@@ -337,3 +348,308 @@ def test_fit_names_every_setting_of_a_recipe() -> None:
     of_recipe = inspect.signature(Recipe).parameters
     assert [name for name in of_fit if name in of_recipe] == list(of_recipe)
     assert {name: of_fit[name].default for name in of_recipe} == {name: p.default for name, p in of_recipe.items()}
+
+
+# -- the validation share -------------------------------------------------------------------
+
+
+def held_out(labels: Any, share: float, loss: Any = "CrossEntropy", **settings: Any) -> np.ndarray:
+    """Return the numbers of the rows that ``fit`` holds out; X is the row's number."""
+    y = np.asarray(labels)
+    n_out = y.shape[1] if y.ndim > 1 else len(np.unique(y)) if loss == "CrossEntropy" else 1
+    recipe = Recipe(SGD(0.1), 1, validation=share, **settings)
+    network = Network([Dense(n_out)], loss=loss, seed=0)
+    data = prepare(network, np.arange(len(y))[:, None] + 1.0, y, recipe)
+    assert data.validation is not None
+    found = np.concatenate([data.rows.X, data.validation.X])[:, 0] - 1
+    kept = np.arange(len(y)) if "sample_weight" not in settings else np.flatnonzero(settings["sample_weight"])
+    assert sorted(found) == kept.tolist()
+    return data.validation.X[:, 0].astype(int) - 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_validation_rows_are_drawn_by_class_as_often_as_scikit_learn_draws_them(seed: int) -> None:
+    selection = pytest.importorskip("sklearn.model_selection")
+    rng = np.random.default_rng(seed)
+    names = np.array(["a", "b", "c", "d"])[: rng.integers(2, 5)]
+    y = rng.permutation(np.concatenate([names, names, rng.choice(names, 60, p=rng.dirichlet(np.ones(len(names))))]))
+    share = round(rng.uniform(0.15, 0.85), 2)
+    rows = round(len(y) * share)
+    ours = y[held_out(y, share)]
+    theirs = selection.train_test_split(y, test_size=rows, stratify=y, random_state=seed)[1]
+    for name in names:  # remainders that are equal are broken by chance in scikit-learn
+        assert abs((ours == name).sum() - (theirs == name).sum()) <= 1
+        assert abs((ours == name).sum() - rows * (y == name).mean()) < 1
+    remainders = [rows * (y == name).sum() % len(y) for name in names]
+    if len(set(remainders)) == len(names):
+        assert [(ours == name).sum() for name in names] == [(theirs == name).sum() for name in names]
+
+
+@pytest.mark.parametrize(("labels", "loss"), [
+    ([0] * 90 + [1] * 10, "CrossEntropy"), (["no"] * 90 + ["yes"] * 10, "BinaryCrossEntropy"),
+    ([True] * 90 + [False] * 10, "CrossEntropy"), (np.eye(2)[[0] * 90 + [1] * 10], "CrossEntropy"),
+])  # fmt: skip
+def test_every_kind_of_labels_is_drawn_by_class(labels: Any, loss: str) -> None:
+    assert (held_out(labels, 0.2, loss) >= 90).sum() == 2
+
+
+def test_a_class_of_one_row_stays_in_the_training_set() -> None:
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        assert 99 not in held_out([0] * 50 + [1] * 49 + [2], share)
+
+
+def test_many_classes_of_one_row_do_not_take_the_rows_of_the_others() -> None:
+    labels = np.concatenate([np.zeros(50, int), np.arange(1, 51)])
+    held = held_out(labels, 0.5)
+    assert (len(held), (labels[held] == 0).sum()) == (50, 25)
+
+
+def test_numbers_and_several_labels_are_drawn_from_all_rows() -> None:
+    y = np.repeat([0.0, 1.0], [90, 10])
+    drawn = Network([Dense(1)], loss="SquaredError", seed=0, n_in=1).rng.permutation(100)[:20]
+    assert held_out(y, 0.2, "SquaredError").tolist() == drawn.tolist()
+    drawn = Network([Dense(2)], loss="BinaryCrossEntropy", seed=0, n_in=1).rng.permutation(100)[:20]
+    assert held_out(np.stack([y, y], 1), 0.2, "BinaryCrossEntropy").tolist() == drawn.tolist()
+
+
+@pytest.mark.parametrize("settings", [{}, {"class_weight": {0: 2.0}}])
+def test_rows_of_weight_0_are_neither_trained_on_nor_validated_on(settings: dict[str, Any]) -> None:
+    w = np.arange(50) % 3.0
+    how = {"optimizer": Adam(0.05), "epochs": 4, "batch_size": 7, "validation": 0.3, "engine": "reference"}
+    given, without = small(), small()
+    history = given.fit(X, Y, sample_weight=w, **how, **settings)
+    kept = w > 0
+    other = without.fit(X[kept], Y[kept], sample_weight=w[kept], **how, **settings)
+    assert given.theta.tobytes() == without.theta.tobytes()
+    assert dict(history) == dict(other)
+
+
+def test_one_row_with_a_weight_cannot_be_split() -> None:
+    only = np.eye(1, 50, 7)[0]
+    with pytest.raises(InputError, match="of 1 rows with a weight above 0 leaves 0 to validate on"):
+        small().fit(X, Y, optimizer=SGD(0.1), epochs=1, sample_weight=only, validation=0.5)
+
+
+def test_a_trained_network_may_be_trained_on_rows_of_one_class() -> None:
+    network = small()
+    network.fit(X, Y, optimizer=SGD(0.1), epochs=1)
+    before = network.predict_proba(X)[:, 1].mean()
+    network.fit(X[Y == 1], Y[Y == 1], optimizer=SGD(0.1), epochs=3)
+    assert network.predict_proba(X)[:, 1].mean() > before
+    with pytest.raises(InputError, match="only one class"):
+        small().fit(X[Y == 1], Y[Y == 1], optimizer=SGD(0.1), epochs=3)
+
+
+@pytest.mark.parametrize("ask", [
+    lambda network: network.score(X, Y), lambda network: network.objective(X, Y), lambda network: network.trace(X, Y),
+    lambda network: network.check_gradients(X, Y), lambda network: network.explain(X, Y, optimizer=SGD(0.1)),
+    lambda network: network.diagnose(X, Y), lambda network: network.explain(X, Y, why="W1[0,0]"),
+])  # fmt: skip
+@pytest.mark.parametrize("generator", [lambda: 0, lambda: np.random.RandomState(0), lambda: np.random.default_rng(3)])
+def test_a_question_does_not_change_a_network_without_parameters(ask: Any, generator: Any) -> None:
+    asked, other = small(generator()), small(generator())
+    ask(asked)
+    assert (asked.n_in, len(asked.parameters), asked.classes) == (None, 0, None)
+    for each in (asked, other):
+        each.fit(X, Y, optimizer=SGD(0.1), epochs=1)
+    assert asked.theta.tobytes() == other.theta.tobytes()
+
+
+def test_a_question_is_answered_for_the_parameters_that_training_begins_with() -> None:
+    network = small(None)
+    asked = network.objective(X, Y)
+    history = network.fit(X, Y, optimizer=SGD(0.1), epochs=1, batch_size=None)
+    assert asked == pytest.approx(history["loss"][0], rel=1e-12)
+
+
+# -- arrays that are read-only, and NumPy's numbers -------------------------------------------
+
+
+def mapped(network: Network, path: Path) -> Network:
+    """Return the network with arrays that joblib maps from a file, as its parallel workers do."""
+    joblib = pytest.importorskip("joblib")
+    joblib.dump(network, path)
+    found: Network = joblib.load(path, mmap_mode="r")
+    return found
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), Adam(), LBFGS()])
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+def test_a_network_with_read_only_arrays_trains_as_any_other(optimizer: Any, engine: str, tmp_path: Path) -> None:
+    layers = [Dense(3, "tanh"), Dense(2)] if isinstance(optimizer, LBFGS) else [Dense(3), BatchNorm("tanh"), Dense(2)]
+    networks = [Network(layers, loss=CrossEntropy(), seed=0, n_in=2) for _ in range(2)]
+    networks[1] = mapped(networks[1], tmp_path / "network")
+    for each in networks:
+        each.fit(X, Y, optimizer=optimizer, epochs=3, batch_size=None, engine=engine)
+    for each in networks if not isinstance(optimizer, LBFGS) else ():
+        each.step(X, Y, optimizer)
+    networks[0].parameters["b1"] = networks[1].parameters["b1"] = 0.5
+    networks[0].parameters["W1"][0, 0] = networks[1].parameters["W1"][0, 0] = 0.25
+    assert networks[0].theta.tobytes() == networks[1].theta.tobytes()
+    assert networks[0].predict(X).tolist() == networks[1].predict(X).tolist()
+
+
+def test_read_only_data_are_taken() -> None:
+    arrays = [X.copy(), Y.copy(), np.linspace(0, 1, 50)]
+    for array in arrays:
+        array.flags.writeable = False
+    inputs, labels, w = arrays
+    network = small()
+    network.fit(inputs, labels, optimizer=Adam(), epochs=2, validation=0.2, sample_weight=w)
+    network.step(inputs, labels, SGD(0.1), sample_weight=w)
+    assert network.score(inputs, labels, w) >= 0
+
+
+NUMBERS = [np.float64, np.array, lambda value: np.asarray(value)[()], lambda value: np.float32(value)]
+WHOLE_NUMBERS = [np.int64, np.uint8, np.array]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("make", [
+    lambda x: SGD(x), lambda x: Adam(x, beta1=x, eps=x), lambda x: ClipByNorm(x), lambda x: Chain(Decay(x), SGD(x)),
+    lambda x: Exponential(x, factor=x), lambda x: Step(x, every=2, factor=x), lambda x: WarmUp(x, steps=3),
+    lambda x: OnPlateau(x, min_delta=x, min_lr=x), lambda x: Dropout(x), lambda x: BatchNorm(momentum=x),
+    lambda x: L2(x), lambda x: Huber(delta=x), lambda x: CrossEntropy(label_smoothing=x), lambda x: LBFGS(tolerance=x),
+    lambda x: EarlyStopping(min_delta=x).settings(),
+])  # fmt: skip
+def test_numbers_of_numpy_become_pythons(make: Any, number: Any) -> None:
+    assert repr(make(number(0.5))) == repr(make(0.5))
+
+
+@pytest.mark.parametrize("whole", WHOLE_NUMBERS)
+@pytest.mark.parametrize("make", [
+    lambda n: Dense(n), lambda n: Step(0.1, every=n), lambda n: Cosine(0.1, steps=n), lambda n: WarmUp(0.1, steps=n),
+    lambda n: OnPlateau(0.1, patience=n), lambda n: LBFGS(memory=n, evaluations=n), lambda n: SGD(n), lambda n: L2(n),
+    lambda n: EarlyStopping(patience=n).settings(), lambda n: Checkpoint("run", every=n).every,
+    lambda n: Recipe(SGD(0.1), n, n).summary(), lambda n: small(n, n_in=n).theta.tolist(),
+    lambda n: Snapshots(every=n, count=n).every, lambda n: Recipe(SGD(1), 1, class_weight={0: n}).summary(),
+    lambda n: small(0).build(n).n_in,
+])  # fmt: skip
+def test_whole_numbers_of_numpy_become_pythons(make: Any, whole: Any) -> None:
+    assert repr(make(whole(3))) == repr(make(3))
+
+
+@pytest.mark.parametrize("refused", [np.bool_(True), np.array([3]), np.float64(2.5), np.array(2.5), "3", np.str_("3")])
+def test_what_is_no_whole_number_is_refused(refused: Any) -> None:
+    for make in (lambda n: EarlyStopping(patience=n), lambda n: Checkpoint("run", every=n), lambda n: Dense(n),
+                 lambda n: Recipe(SGD(0.1), n), lambda n: Step(0.1, every=n), lambda n: small(n_in=n)):  # fmt: skip
+        with pytest.raises(InputError, match=r"whole number"):
+            make(refused)
+
+
+@pytest.mark.parametrize("flag", [np.bool_, np.array])
+def test_numpys_booleans_and_words_are_saved_as_plain_values(flag: Any, tmp_path: Path) -> None:
+    layers = [Dense(np.int64(3), np.str_("tanh"), bias=flag(False)), Dropout(np.float32(0.25)), Dense(np.array(1))]
+    network = Network(layers, loss=SquaredError(half=flag(True)), regularizer=L2(np.float32(0.5)), seed=0, n_in=2)
+    plain = [Dense(3, "tanh", bias=False), Dropout(0.25), Dense(1)]
+    expected = Network(plain, loss=SquaredError(half=True), regularizer=L2(0.5), seed=0, n_in=2)
+    assert repr(network) == repr(expected)
+    paths = [each.save(tmp_path / f"{number}.safetensors") for number, each in enumerate((network, expected))]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    how: dict[str, Any] = {"optimizer": SGD(np.float32(0.5)), "epochs": np.int32(3), "batch_size": np.array(8)}
+    history = network.fit(X, X[:, 0], shuffle=flag(False), running_loss=flag(True), validation=np.float32(0.25), **how)
+    other = expected.fit(X, X[:, 0], optimizer=SGD(0.5), epochs=3, batch_size=8, shuffle=False, running_loss=True,
+                         validation=0.25)  # fmt: skip
+    assert dict(history) == dict(other)
+    assert history.settings["shuffle"] is False
+
+
+# -- names that people know from other libraries ----------------------------------------------
+
+FIT: dict[str, Any] = {"optimizer": SGD(0.1), "epochs": 1}
+MEANT: dict[str, tuple[Any, str]] = {
+    "SGD(momentum)": (lambda: SGD(0.1, momentum=0.9), "Use Momentum(lr, momentum=0.9)"),
+    "SGD(weight_decay)": (lambda: SGD(0.1, weight_decay=0.1), "Chain(Decay(weight_decay), SGD(lr))"),
+    "SGD(clipnorm)": (lambda: SGD(0.1, clipnorm=1.0), "Chain(ClipByNorm(1.0), optimizer)"),
+    "Momentum(nesterov)": (lambda: Momentum(0.1, nesterov=True), "Use Nesterov"),
+    "Adam(learning_rate)": (lambda: Adam(learning_rate=0.1), "Did you mean 'lr'?"),
+    "Adam(beta_1)": (lambda: Adam(beta_1=0.9), "Did you mean 'beta1'?"),
+    "Adam(betas)": (lambda: Adam(betas=(0.9, 0.99)), "Did you mean 'beta"),
+    "LBFGS(history_size)": (lambda: LBFGS(history_size=5), "Did you mean 'memory'?"),
+    "Freeze(names)": (lambda: Freeze(names=["b1"]), "Freeze has no parameter 'names'."),
+    "fit(validation_split)": (lambda: small().fit(X, Y, validation_split=0.2, **FIT), "Did you mean 'validation'?"),
+    "fit(verbose)": (lambda: small().fit(X, Y, verbose=1, **FIT), "Use callbacks=[Progress()]"),
+    "fit(n_epochs)": (lambda: small().fit(X, Y, n_epochs=2), "Did you mean 'epochs'?"),
+    "fit(max_iter)": (lambda: small().fit(X, Y, max_iter=2), "Did you mean 'epochs'?"),
+    "fit(lr)": (lambda: small().fit(X, Y, lr=0.1, **FIT), "Use lr= of the optimizer"),
+    "fit(patience)": (lambda: small().fit(X, Y, patience=3, **FIT), "EarlyStopping(patience=10)"),
+    "fit(validation_data)": (lambda: small().fit(X, Y, validation_data=(X, Y), **FIT), "Did you mean 'validation'?"),
+    "script(n_epochs)": (lambda: small().script(optimizer=SGD(0.1), n_epochs=2), "Did you mean 'epochs'?"),
+    "L2(alpha)": (lambda: L2(alpha=0.1), "Did you mean 'lam'?"),
+    "L2(weight_decay)": (lambda: L2(weight_decay=0.1), "Did you mean 'lam'?"),
+    "Dense(kernel_initializer)": (lambda: Dense(3, kernel_initializer="zeros"), "Did you mean 'weights'?"),
+    "Dense(n_units)": (lambda: Dense(n_units=3), "Did you mean 'units'?"),
+    "Dense(use_bias)": (lambda: Dense(3, use_bias=False), "Did you mean 'bias'?"),
+    "Dropout(p)": (lambda: Dropout(p=0.3), "Did you mean 'rate'?"),
+    "Network(optimizer)": (lambda: small(optimizer="adam"), "Use optimizer= of fit"),
+    "Network(random_state)": (lambda: small(random_state=0), "Did you mean 'seed'?"),
+    "Huber(epsilon)": (lambda: Huber(epsilon=1.0), "Did you mean 'delta'?"),
+    "Cosine(T_max)": (lambda: Cosine(0.1, T_max=5), "Did you mean 'steps'?"),
+    "EarlyStopping(n_iter_no_change)": (lambda: EarlyStopping(n_iter_no_change=3), "Did you mean 'patience'?"),
+    "EarlyStopping(restore_best_weights)": (lambda: EarlyStopping(restore_best_weights=True), "are always restored"),
+    "Checkpoint(save_freq)": (lambda: Checkpoint("run", save_freq=3), "Did you mean 'every'?"),
+    "loss": (lambda: Network([Dense(1)], loss="mse"), "Did you mean 'SquaredError'?"),
+    "crossentropy": (lambda: Network([Dense(2)], loss="categorical_crossentropy"), "Did you mean 'CrossEntropy'?"),
+    "activation": (lambda: Dense(1, "linear"), "called 'identity' here"),
+    "initializer": (lambda: Dense(1, weights="xavier_uniform"), "Did you mean 'glorot_uniform'?"),
+    "metric": (lambda: Recipe(SGD(0.1), 1, metrics=["mse"]), "Did you mean 'mean_squared_error'?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_a_name_of_another_library_is_answered_with_ours(name: str) -> None:
+    make, message = MEANT[name]
+    with pytest.raises(InputError) as caught:
+        make()
+    assert message in str(caught.value)
+    assert isinstance(caught.value, TypeError) == ("(" in name), "as Python raises it for an unknown keyword"
+
+
+def test_signatures_stay_as_they_are_written() -> None:
+    assert list(inspect.signature(SGD).parameters) == ["lr"]
+    assert list(inspect.signature(Dense).parameters) == ["units", "activation", "bias", "weights", "biases"]
+    assert next(iter(inspect.signature(Network).parameters)) == "layers"
+    assert list(inspect.signature(Network.fit).parameters)[:4] == ["self", "X", "y", "optimizer"]
+    assert Network.fit.__doc__ is not None
+    assert Network.fit.__doc__.startswith("Train the network")
+
+
+def test_classes_of_ones_own_take_their_own_keywords() -> None:
+    class Mine(Callback):
+        def __init__(self, *, learning_rate: float, **more: Any) -> None:
+            self.learning_rate, self.more = learning_rate, more
+
+    class Plain(Callback):
+        pass
+
+    assert Mine(learning_rate=3, verbose=1).more == {"verbose": 1}
+    with pytest.raises(InputError, match="Plain has no parameter 'verbose'"):
+        Plain(verbose=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="takes no arguments"):
+        Plain(1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("rate", ["0.1", None, np.array([0.1]), -0.1, float("nan"), float("inf"), True, 1j])
+def test_a_schedule_that_returns_no_number_is_refused(rate: Any) -> None:
+    with pytest.raises(InputError, match=r"gives the learning rate .* at step 0: it must be positive"):
+        small().fit(X, Y, optimizer=SGD(lambda t: rate), epochs=1, engine="reference")
+    with pytest.raises(InputError, match="gives the learning rate"):
+        small().step(X, Y, SGD(lambda t: rate))
+
+
+@pytest.mark.parametrize("rate", [np.float32(0.125), np.array(0.125), np.float64(0.125), 0.125])
+def test_a_schedule_may_return_numpys_numbers(rate: Any) -> None:
+    network, other = small(), small()
+    history = network.fit(X, Y, optimizer=SGD(lambda t: rate), epochs=2)
+    other.fit(X, Y, optimizer=SGD(0.125), epochs=2)
+    assert history["lr"] == [0.125, 0.125]
+    assert network.theta.tobytes() == other.theta.tobytes()
+
+
+def test_the_history_says_that_no_epoch_is_recorded_yet() -> None:
+    class Ask(Callback):
+        def on_epoch_begin(self, training: Any) -> None:
+            training.history["loss"]
+
+    with pytest.raises(KeyError, match="No epoch is recorded yet"):
+        small().fit(X, Y, callbacks=[Ask()], **FIT)

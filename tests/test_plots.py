@@ -150,7 +150,7 @@ def test_a_picture_can_be_drawn_into_axes_of_ones_own(draw):
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtraError, match=r"workings\[plots\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[plots\]'"):
         plots.network([2, 3, 2])
 
 

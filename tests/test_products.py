@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 import pytest
 
-pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 from workings.engines.compiled import native
 from workings.engines.kernels import threads as team
 from workings.engines.kernels import work_sharing
 
-pytestmark = pytest.mark.skipif(native.is_switched_off(), reason="compiled code is switched off")
 # Rows, terms and columns: single ones, edges of tiles and vectors, more than one panel, more than one stretch of terms.
 SIZES = [(1, 1, 1), (12, 8, 16), (13, 7, 17), (5, 300, 33), (61, 3, 300), (70, 600, 9)]
+
+
+SOURCE = """
+from workings.engines.kernels.work_sharing import product
+
+def run(state, workspaces, A, flip_a, B, flip_b, C, m, k, n, scale, adds):
+    product(state, workspaces, A, flip_a, B, flip_b, C, m, k, n, scale, adds)
+"""
+product = native.MachineCode(SOURCE, "run")
 
 
 def numbers(shape: tuple[int, int], flipped: bool, dtype: str, seed: int) -> Any:
@@ -29,7 +38,7 @@ def computed(
     """The product by the threads."""
     C, (m, k, n) = C.copy(), shape
     with team.Team(C.dtype, m * k * n) as (state, workspaces):
-        work_sharing.product(state, workspaces, A, flip_a, B, flip_b, C, m, k, n, scale, adds)
+        product(state, workspaces, A, int(flip_a), B, int(flip_b), C, m, k, n, scale, int(adds))()
     return C
 
 
@@ -79,18 +88,16 @@ def test_helpers_take_part() -> None:
     state[team.PRODUCT : team.PRODUCT + len(description)] = description
     state[[team.JOB_COUNT, team.TICKETS, team.IS_OPEN]], workspaces[0, -1] = (3, 3 * work_sharing.MOST_JOBS, 1), 1.0
     arguments = np.array([state.ctypes.data, 0])
-    help_out = native.FUNCTION(native.address(crew.source, "help_out"))
+    help_out = native.FUNCTION(crew.help_function)
     help_out(arguments.ctypes.data)  # returns when it has waited for more in vain
     assert state[team.JOBS_DONE] == 3
     np.testing.assert_allclose(C, A @ B, rtol=1e-12)
 
 
 def test_a_team_has_as_many_threads_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    import numba
-
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert team.threads() == 1
     assert team.Team("float64", 10**9).size == 1
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert team.threads() == numba.config.NUMBA_NUM_THREADS
+    assert team.threads() == len(os.sched_getaffinity(0))
     assert team.Team("float64", 1000).size == 1, "small products are not shared"

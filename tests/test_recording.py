@@ -30,8 +30,8 @@ from workings.datasets import moons
 from workings.engines.compiled.engine import is_installed
 from workings.training.recorders import restored, spaced_epochs
 
-needs_numba = pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
-ENGINES = ["reference", pytest.param("compiled", marks=needs_numba)]
+needs_llvm = pytest.mark.skipif(not is_installed(), reason="llvmlite is not installed")
+ENGINES = ["reference", pytest.param("compiled", marks=needs_llvm)]
 
 X, Y = moons(60, 0.2, seed=0)
 FULL = {"optimizer": Adam(0.05), "batch_size": None}
@@ -132,7 +132,7 @@ def test_a_snapshot_is_a_copy():
     np.testing.assert_array_equal(snapshots.thetas, before)
 
 
-@needs_numba
+@needs_llvm
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_with_early_stopping_the_last_snapshot_is_the_best_epoch(batch_size):
     snapshots, network = Snapshots(every=5), small()

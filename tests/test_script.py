@@ -183,6 +183,12 @@ GIVEN: dict[str, dict[str, Any]] = {
                    "validation": 0.3},
     "numbers": {"loss": SquaredError(), "layers": [Dense(4, "tanh"), Dense(1)], "y": X[:, 0] ** 2, "validation": 0.3,
                 "metrics": ["r2", "mean_squared_error", "mean_absolute_error"]},
+    "share without the rows of weight 0": {"sample_weight": NONE, "validation": 0.3, "metrics": ["accuracy"]},
+    "share of the other classes": {"class_weight": {"a": 0}, "y": np.array(["a", "b", "c"])[np.arange(50) % 3],
+                                   "layers": [Dense(4, "tanh"), Dense(3)], "validation": 0.25},
+    "share with a class of one row": {"y": np.append(Y[1:], 2), "layers": [Dense(3)], "validation": 0.4},
+    "share of one-hot rows": {"y": np.eye(2)[Y], "validation": 0.3},
+    "share of several labels": {"y": np.stack([Y, 1 - Y], axis=1), "loss": BinaryCrossEntropy(), "validation": 0.3},
     "two numbers": {"loss": SquaredError(), "y": X**2, "validation": (X, X**2), "metrics": ["mean_absolute_error"]},
     "statistics and masks": {"layers": [Dense(4), BatchNorm("relu"), Dropout(0.2), Dense(2)], "validation": 0.3,
                              "callbacks": [EarlyStopping(patience=2)], "regularizer": L2(0.01)},
@@ -305,7 +311,7 @@ def trained_both(folder: Path, text: str, target: str, *options: str) -> tuple[N
     names = "".join(f"{name}={name}, " for name in network.parameters)
     keep = f"\nnp.savez('found.npz', {names}predicted=predict(table))\n"
     script = Path("run.py").read_text(encoding="utf-8")
-    assert not re.search(r"import (?!csv$|io$|math$|numpy as np$)", script, re.MULTILINE)
+    assert not re.search(r"import (?!csv$|io$|math$|re$|numpy as np$)", script, re.MULTILINE)
     Path("kept.py").write_text(script + keep, encoding="utf-8")
     subprocess.run([sys.executable, "-I", "kept.py"], check=True, capture_output=True)
     with np.load("found.npz") as found:

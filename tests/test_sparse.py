@@ -162,7 +162,7 @@ def test_validation_rows_may_be_sparse_where_training_rows_are_not():
     assert history["val_loss"][-1] == pytest.approx(network.objective(WORDS.toarray(), KINDS), rel=1e-9)
 
 
-@pytest.mark.skipif(not is_installed(), reason="Numba is not installed")
+@pytest.mark.skipif(not is_installed(), reason="llvmlite is not installed")
 def test_the_compiled_engine_says_why_it_does_not_take_it():
     network = Network([Dense(3)], loss=CrossEntropy(), seed=0, n_in=WORDS.shape[1])
     with pytest.raises(NotCompilableError, match="X is sparse"):

@@ -120,6 +120,169 @@ def test_decimal_commas_are_read_as_the_printed_script_reads_them(cells):
     np.testing.assert_array_equal(ours, theirs)
 
 
+# -- numbers as text -----------------------------------------------------------------------
+
+FORMATS = [  # cells, decimal sign, thousands separator, unit, numbers
+    (["$1.50", "$2", "-$0.25"], (".", "", "$"), [1.5, 2, -0.25]),
+    (["45%", "7.5 %", "100%"], (".", "", "%"), [45, 7.5, 100]),
+    (["1,163.74", "12", "2,000,000"], (".", ",", ""), [1163.74, 12, 2e6]),
+    (["1.234,5", "2", "1.000"], (",", ".", ""), [1234.5, 2, 1000]),
+    (["1.234,50 €", "€ 7,00"], (",", ".", "€"), [1234.5, 7]),
+    (["1,5", "22,75"], (",", "", ""), [1.5, 22.75]),
+    (["1 234,5", "2\u202f000", "7"], (",", " ", ""), [1234.5, 2000, 7]),
+    (["1'234.50", "2’000"], (".", "'", ""), [1234.5, 2000]),
+    (["12,34,567", "1,00,000", "5"], (".", ",", ""), [1234567, 100000, 5]),
+    (["($1,250.00)", "$3.10"], (".", ",", "$"), [-1250, 3.1]),
+    (["USD 5", "7 USD", "USD -1.5e3"], (".", "", "USD"), [5, 7, -1500]),
+    (["3 kg", "10kg", "2.5 kg"], (".", "", "kg"), [3, 10, 2.5]),
+    (["−5", "3"], (".", "", ""), [-5, 3]),
+    (["R$ 1.234,50", "R$ 2"], (",", ".", "R$"), [1234.5, 2]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cells", "form", "numbers"), FORMATS, ids=lambda case: str(case[0]))
+def test_a_format_that_fits_every_number_is_recognized_and_kept(tmp_path, cells, form, numbers):
+    header, separator = ("a\ty\n", "\t")
+    path = written(tmp_path, header + "".join(f"{cell}{separator}{row % 2}\n" for row, cell in enumerate(cells)))
+    learned = Preprocessing.learn(read_table(path), "y", task="classification")
+    (column,) = learned.columns
+    assert (column.form.decimal, column.form.thousands, column.form.unit) == form
+    assert column.mean == pytest.approx(np.mean(numbers))
+    again = Preprocessing.from_dict(json.loads(json.dumps(learned.to_dict())))
+    assert again == learned
+    X = (np.array(numbers) - column.mean)[:, None] / column.std
+    doors = {
+        "read for the model": read_table(path, columns=again.table_columns),
+        "read": read_table(path),
+        "dict": {"a": cells},
+        "polars": pl.DataFrame({"a": cells}),
+        "numbers": {"a": numbers},
+    }
+    for name, table in doors.items():
+        np.testing.assert_allclose(again.transform(table), X, err_msg=name)
+    for row, cell in enumerate(cells):  # each row alone
+        np.testing.assert_allclose(again.transform({"a": [cell]}), X[row : row + 1])
+    theirs = read_columns(str(path), ("a",), (), (("a", *form),))
+    np.testing.assert_array_equal(theirs["a"], numbers)
+
+
+@pytest.mark.parametrize(("cells", "form", "numbers"), FORMATS, ids=lambda case: str(case[0]))
+def test_a_target_in_a_format_of_its_own_is_a_number(tmp_path, cells, form, numbers):
+    table = pl.DataFrame({"a": range(len(cells)), "y": cells})
+    learned = Preprocessing.learn(table, "y")
+    assert learned.task == "regression"
+    assert learned.target.form.describe() in learned.reason
+    again = Preprocessing.from_dict(json.loads(json.dumps(learned.to_dict())))
+    np.testing.assert_allclose(again.untransform_target(again.targets(table)), numbers)
+    path = written(tmp_path, "a\ty\n" + "".join(f"{row}\t{cell}\n" for row, cell in enumerate(cells)))
+    for frame in (read_table(path), read_table(path, columns=again.table_columns)):
+        np.testing.assert_allclose(again.untransform_target(again.targets(frame)), numbers)
+
+
+def test_forty_prices_are_a_regression():
+    prices = [f"${row}.{row:02}" for row in range(1, 41)]
+    assert Preprocessing.learn(pl.DataFrame({"a": range(40), "y": prices}), "y").target.mean == pytest.approx(20.705)
+
+
+@pytest.mark.parametrize("cells", [["1,234", "5,678"], ["$1.234", "$2"], ["12.345%"], ["1,234", "2", "100"]], ids=str)
+def test_two_readings_are_refused_until_the_decimal_sign_is_named(cells):
+    table = pl.DataFrame({"a": [*cells, *cells], "y": ["x", "z"] * len(cells)})
+    with pytest.raises(InputError, match=says(cells[0], "'a'", "can be read as", "--decimal")):
+        Preprocessing.learn(table, "y")
+    means = {sign: Preprocessing.learn(table, "y", decimal=sign).columns[0].mean for sign in ".,"}
+    assert max(means.values()) > 10 * min(means.values())
+
+
+def test_points_beside_semicolons_are_refused_until_the_decimal_sign_is_named(tmp_path):
+    path = written(tmp_path, "a;y\n1.234;x\n5.678;z\n")
+    with pytest.raises(InputError, match=says("'1.234'", "'a'", "as 1.234 or as 1234", "--decimal")):
+        Preprocessing.learn(read_table(path), "y")
+    for sign, first in ((",", 1234.0), (".", 1.234)):
+        learned = Preprocessing.learn(read_table(path, decimal=sign), "y", decimal=sign)
+        column = learned.columns[0]
+        assert column.mean == pytest.approx({",": 3456.0, ".": 3.456}[sign])
+        plain = Preprocessing((NumberColumn("a"),), learned.target, "")
+        with pytest.raises(InputError, match="--decimal"):
+            read_table(path, columns=plain.table_columns)
+        assert plain.transform(read_table(path, columns=plain.table_columns, decimal=sign))[0, 0] == first
+    mixed = written(tmp_path, "a;y\n1.234;x\n5.6;z\n")
+    assert read_table(mixed)["a"].to_list() == [1.234, 5.6]
+
+
+@pytest.mark.parametrize(("cells", "parts"), [
+    (["$5", "€6", "$7"], ["'a'", "different units", "'$5' and '€6'"]),
+    (["1", "2", "35%"], ["'a'", "different units", "'1' and '35%'"]),
+    (["1,5", "2.5", "3"], ["'a'", "different decimal signs", "'1,5' and '2.5'"]),
+    (["1.234,5", "1,234.5"], ["'a'", "different decimal signs"]),
+    (["$1", "$2", "$3", "$4", "free"], ["'free' in row 5", "1 of this column's 5"]),
+    (["1 kg", "500 g"], ["different units", "'1 kg' and '500 g'"]),
+], ids=str)  # fmt: skip
+def test_numbers_without_one_reading_are_refused(cells, parts):
+    with pytest.raises(InputError, match=says(*parts)):
+        Preprocessing.learn(pl.DataFrame({"a": cells, "y": [0, 1, 0, 1, 0][: len(cells)]}), "y")
+
+
+def test_text_that_only_resembles_numbers_stays_text():
+    for cells in (
+        ["1.2.3", "1.2.4"],
+        ["10.0.0.1", "10.0.0.2"],
+        ["A1", "A2"],
+        ["Q1", "Q2"],
+        ["1st", "2nd"],
+        ["1-2", "3"],
+    ):
+        table = pl.DataFrame({"a": cells, "y": ["x", "z"]})
+        assert isinstance(Preprocessing.learn(table, "y").columns[0], CategoryColumn)
+
+
+def test_a_cell_in_another_format_than_in_training_is_refused():
+    learned = Preprocessing.learn(pl.DataFrame({"a": ["$1.50", "$2.00"], "y": ["x", "z"]}), "y")
+    for cell in ("2.00", "€2.00", "$2,00", "free", "$1,234.00", "$"):
+        with pytest.raises(InputError, match=says(repr(cell), "row 1", "'a'", "money ($)", "as in training")):
+            learned.transform({"a": [cell]})
+
+
+def test_the_first_line_names_the_separator(tmp_path):
+    for first in ("sep=;", '"sep=;"', "SEP=;"):
+        for end in ("\n", "\r\n", "\r"):
+            path = written(tmp_path, end.join([first, "a;b", "1,5;x", "2;y", ""]))
+            assert read_table(path).rows() == [(1.5, "x"), (2.0, "y")]
+            assert read_columns(str(path), ("a",)) == {"a": [1.5, 2.0], "b": ["x", "y"]}
+    assert read_table(written(tmp_path, "sep=|\na|b\n1|2\n")).rows() == [(1, 2)]
+
+
+def test_carriage_returns_alone_end_lines(tmp_path):
+    path = written(tmp_path, "a,b\r1,x\r2,y\r")
+    assert read_table(path).rows() == [(1, "x"), (2, "y")]
+    assert read_columns(str(path), ("a",)) == {"a": [1.0, 2.0], "b": ["x", "y"]}
+
+
+def test_digits_of_other_scripts_are_numbers(tmp_path):
+    for cells in (["١٢", "٣", "٤٥"], ["१२", "३", "४५"], ["１２", "３", "４５"], ["12", "٣", "45"]):
+        frame = read_table(written(tmp_path, "a,b\n" + "".join(f"{cell},x\n" for cell in cells)))
+        assert frame["a"].to_list() == [12, 3, 45]
+    assert Preprocessing.learn(pl.DataFrame({"a": ["١٢٫٥", "٣"], "y": ["x", "z"]}), "y").columns[0].mean == 7.75
+
+
+@pytest.mark.parametrize("digits", [20, 39, 45])
+def test_very_long_whole_numbers(tmp_path, digits):
+    apart = [int("12" + "0" * (digits - 2)) * factor // 4 for factor in (1, 2, 3)]
+    frame = read_table(written(tmp_path, "a,y\n" + "".join(f"{value},x\n" for value in apart)))
+    assert frame["a"].to_list() == [float(value) for value in apart]
+    near = [10 ** (digits - 1) + row for row in range(3)]
+    frame = read_table(written(tmp_path, "a,y\n" + "".join(f"{value},x\n" for value in near)))
+    assert frame["a"].to_list() == [str(value) for value in near], "float64 cannot tell them apart: they are codes"
+
+
+def test_the_encoding_and_the_delimiter_can_be_named(tmp_path):
+    path = written(tmp_path, "name|a\nMüller|1\n".encode("cp1252"))
+    assert read_table(path, encoding="cp1252", delimiter="|").rows() == [("Müller", 1)]
+    assert read_table(written(tmp_path, "name,a\nMüller,1\n".encode("utf-16"))).rows() == [("Müller", 1)]
+    for option, value in {"encoding": "klingon", "delimiter": ";;", "decimal": "'"}.items():
+        with pytest.raises(InputError, match=re.escape(value)):
+            read_table(path, **{option: value})
+
+
 def test_quoted_values_may_hold_separators_quotes_and_line_ends(tmp_path):
     frame = read_table(written(tmp_path, 'a,b\n"x,y","5"" pipe"\n"two\nlines",z\n'))
     assert frame.rows() == [("x,y", '5" pipe'), ("two\nlines", "z")]
@@ -159,9 +322,10 @@ def test_csv_and_parquet_give_the_same_arrays(tmp_path):
         ('"a,b\n' + 50_000 * "1,2\n", ["not readable in its first line", "quotes"]),
         ('a,b\n1,"x"y\n', ["not readable", "line 2", "quotes"]),
         ('a,b\n1,5" pipe\nx,y\n', ["not a readable CSV", "Check its quotes"]),
-        ("a,b\r1,2\r3,4\r", ["rows", "line ends"]),
+        ("a,b\r1,2\n3,4\r", ["rows", "line ends"]),
         ("a,b\n1,2\n3,é\n".encode("latin-1"), ["not UTF-8", "0xe9", "line 3", "CSV UTF-8"]),
-        ("a,b\n1,2\n".encode("utf-16"), ["not UTF-8", "line 1"]),
+        ("a,b\n1,2\n3,é\n".encode("latin-1"), ["line 3", "--encoding cp1252", 'encoding="cp1252"']),
+        ("a,b\n1,2\n".encode("utf-16")[:-1], ["not UTF-16", "line"]),
     ],
 )
 def test_a_csv_file_that_cannot_be_read_says_where_and_why(tmp_path, content, parts):
@@ -211,7 +375,7 @@ def test_a_parquet_file_without_rows_is_refused(tmp_path):
 
 def test_without_polars_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(MissingExtraError, match=says("polars", "workings[cli]")):
+    with pytest.raises(MissingExtraError, match=says("polars", ".[cli]")):
         read_table(written(tmp_path, "a,b\n1,2\n"))
 
 

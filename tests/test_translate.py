@@ -63,7 +63,7 @@ from workings.optimizers import OPTIMIZERS
 from workings.readings.translate import torch as torch_translation
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.systems import SYSTEMS
-from workings.readings.translate.writer import TranslationWriter
+from workings.readings.translate.translation_writer import TranslationWriter
 from workings.regularizers import REGULARIZERS
 from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
 
@@ -673,7 +673,7 @@ def test_the_network_of_an_estimator_is_drawn_as_scikit_learn_draws(system: str,
 
     X, y = np.random.default_rng(0).standard_normal((50, 200)), np.arange(50) % 3
     model = MLPClassifier(
-        400, activation, batch_size=50, max_iter=1, learning_rate_init=1e-12, tol=2, engine="reference"
+        400, activation, batch_size=50, max_iter=1, learning_rate_init=1e-12, tol=2, engine="reference", random_state=0
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

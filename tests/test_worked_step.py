@@ -371,7 +371,7 @@ def test_what_cannot_be_worked_is_refused(more: dict[str, Any], message: str) ->
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
 def test_frozen_parameters_stay_and_the_others_go_their_way(engine: str) -> None:
     if engine == "compiled":
-        pytest.importorskip("numba")
+        pytest.importorskip("llvmlite")
     X, y = moons()
     nets = [Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0) for _ in range(2)]
     nets[0].fit(X, y, optimizer=Chain(Freeze("b1"), Adam(0.1)), epochs=5, batch_size=50, engine=engine)

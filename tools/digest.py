@@ -6,7 +6,7 @@
 Each line is a name and a SHA-256: of the parameters and histories of random trainings on each engine, of the code of
 the scripts of the four tutorials, and of the figures of their experiments.  The trainings are drawn from a fixed seed:
 layers, losses, optimizers, regularizers, schedules, callbacks, validation, weights and batch sizes.  Digests depend on
-the processor and on the versions of NumPy and Numba; compare them on one machine.
+the processor and on the versions of NumPy and llvmlite; compare them on one machine.
 """
 
 from __future__ import annotations

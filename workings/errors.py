@@ -8,15 +8,45 @@ exception that a Python programmer expects (``ValueError``, ``OSError`` …).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from workings.support.escaping import visible, visible_lines
+from workings.support.synonyms import NAMES
 
 
 class WorkingsError(Exception):
-    """Base class of all exceptions that this library raises on purpose."""
+    """Base class of all exceptions that this library raises on purpose.
+
+    A message may contain text from data: control characters become visible escapes, so that a terminal does not obey
+    them.
+
+    >>> print(InputError("The column a\\x1b[31m is missing."))
+    The column a\\x1b[31m is missing.
+    """
+
+    def __str__(self) -> str:
+        return visible_lines(super().__str__())
 
 
 class InputError(WorkingsError, ValueError):
     """Invalid data or settings; the message says what to change."""
+
+
+def all_of(problems: Sequence[InputError]) -> InputError:
+    """Return the only problem, or one error that lists all of them.
+
+    >>> print(all_of([InputError("There is no value in row 1."), InputError("Text 'x' in row 2.")]))
+    2 problems:
+    - There is no value in row 1.
+    - Text 'x' in row 2.
+    """
+    if len(problems) == 1:
+        return problems[0]
+    return InputError("\n- ".join([f"{len(problems)} problems:", *map(str, problems)]))
+
+
+class KeywordError(InputError, TypeError):
+    """Unknown keyword argument; the message names the parameter that is meant."""
 
 
 class MissingExtraError(WorkingsError, ImportError):
@@ -24,12 +54,22 @@ class MissingExtraError(WorkingsError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
-            f"This needs {package}, which is not installed. Install it with: pip install 'workings[{extra}]'"
+            f"This needs {package}, which is not installed. Install it in the folder of the repository: "
+            f"pip install '.[{extra}]'"
         )
 
 
 class FileError(WorkingsError, OSError):
     """File that is missing, damaged, of another format, or cannot be written."""
+
+
+class ReportError(WorkingsError, RuntimeError):
+    """Report that could not be completed; the model was written before it."""
+
+    def __init__(self, report: object, model: object, error: BaseException) -> None:
+        own = isinstance(error, WorkingsError)
+        reason = visible(str(error) if own else f"{type(error).__name__}: {error}").rstrip(".")
+        super().__init__(f"The report {report} is incomplete: {reason}. The model was written first: {model}")
 
 
 class ProgramError(WorkingsError, TypeError):
@@ -89,22 +129,25 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:
+def unknown_name(kind: str, name: object, known: Iterable[object]) -> InputError:
     """Return the error for a name that is not in a registry; it suggests the most similar known name.
 
     >>> print(unknown_name("activation", "rellu", ["relu", "tanh"]))
     Unknown activation 'rellu'. Did you mean 'relu'? Known: relu, tanh.
     """
     names = list(known)
-    return InputError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {', '.join(names)}.")
+    return InputError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {', '.join(map(str, names))}.")
 
 
-def nearest(name: object, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[object]) -> str:
     """Suggest the most similar known name as a question for an error message; empty if no name is similar.
 
-    >>> nearest("rellu", ["relu", "tanh"])
-    " Did you mean 'relu'?"
+    >>> nearest("rellu", ["relu", "tanh"]), nearest("0", [0, 1])
+    (" Did you mean 'relu'?", ' Did you mean 0?')
     """
-    by_lower = {one.lower(): one for one in known}
+    by_lower = {str(one).lower(): one for one in known}
+    for meant in NAMES.get(str(name).lower(), ()):
+        if meant.lower() in by_lower:
+            return f" Did you mean {by_lower[meant.lower()]!r}?"
     near = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
     return f" Did you mean {by_lower[near[0]]!r}?" if near else ""

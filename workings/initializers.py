@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError, unknown_name
 from workings.support.arrays import Array, RandomSource, Values, describe
 from workings.support.conversion import as_array
+from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import check_fields, number, whole_number
 
 Shape = tuple[int, ...]
@@ -25,7 +26,7 @@ InitializerLike = Initializer | ArrayLike | str | None
 
 
 @dataclass(frozen=True)
-class Normal:
+class Normal(CheckedKeywords):
     """A normal distribution with mean 0 and standard deviation ``std``."""
 
     std: float = field(default=0.01, metadata=number())
@@ -38,7 +39,7 @@ class Normal:
 
 
 @dataclass(frozen=True)
-class Uniform:
+class Uniform(CheckedKeywords):
     """A uniform distribution from ``low`` to ``high``."""
 
     low: float = field(default=-0.05, metadata=number())
@@ -52,7 +53,7 @@ class Uniform:
 
 
 @dataclass(frozen=True)
-class GlorotNormal:
+class GlorotNormal(CheckedKeywords):
     """A normal distribution with variance 2 / (fan_in + fan_out), for tanh and sigmoid (Glorot & Bengio 2010)."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
@@ -60,7 +61,7 @@ class GlorotNormal:
 
 
 @dataclass(frozen=True)
-class GlorotUniform:
+class GlorotUniform(CheckedKeywords):
     """A uniform distribution on ±√(6 / (fan_in + fan_out)) (Glorot & Bengio 2010, eq. 16)."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
@@ -68,7 +69,7 @@ class GlorotUniform:
 
 
 @dataclass(frozen=True)
-class GlorotUniformOf:
+class GlorotUniformOf(CheckedKeywords):
     """A uniform distribution on ±√(factor / fans), where ``fans`` is fan_in + fan_out; for weights and biases.
 
     scikit-learn uses it, with a ``factor`` of 2 in networks with the logistic sigmoid.
@@ -85,7 +86,7 @@ class GlorotUniformOf:
 
 
 @dataclass(frozen=True)
-class HeNormal:
+class HeNormal(CheckedKeywords):
     """A normal distribution with variance 2 / fan_in, for the ReLU family (He et al. 2015, eq. 10)."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
@@ -93,7 +94,7 @@ class HeNormal:
 
 
 @dataclass(frozen=True)
-class HeUniform:
+class HeUniform(CheckedKeywords):
     """A uniform distribution on ±√(6 / fan_in), with the variance of ``HeNormal``."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
@@ -101,7 +102,7 @@ class HeUniform:
 
 
 @dataclass(frozen=True)
-class LeCunNormal:
+class LeCunNormal(CheckedKeywords):
     """A normal distribution with variance 1 / fan_in (LeCun et al. 1998, eq. 16)."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
@@ -109,7 +110,7 @@ class LeCunNormal:
 
 
 @dataclass(frozen=True)
-class LeCunUniform:
+class LeCunUniform(CheckedKeywords):
     """A uniform distribution on ±√(3 / fan_in), with the variance of ``LeCunNormal``."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
@@ -117,7 +118,7 @@ class LeCunUniform:
 
 
 @dataclass(frozen=True)
-class Zeros:
+class Zeros(CheckedKeywords):
     """All zeros: for biases, but not for the weights of a hidden layer."""
 
     def __call__(self, rng: RandomSource, shape: Shape) -> Values:
@@ -125,7 +126,7 @@ class Zeros:
 
 
 @dataclass(frozen=True)
-class Constant:
+class Constant(CheckedKeywords):
     """The same ``value`` everywhere."""
 
     value: float = field(default=0.0, metadata=number())
@@ -138,7 +139,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Given:
+class Given(CheckedKeywords):
     """Given initial values, whose shape must match."""
 
     values: Array = field(compare=False)

@@ -20,6 +20,7 @@ from workings.activations import Activation, activation_named
 from workings.errors import InputError
 from workings.initializers import InitializerLike, initializer_of
 from workings.support.arrays import Array, RandomSource, Values
+from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import check_fields, number, whole_number
 
 Formula = Callable[..., Any]
@@ -131,7 +132,7 @@ def running_variance(running_variance: Array, variance: Array, momentum: float, 
 
 
 @dataclass(frozen=True)
-class Layer:
+class Layer(CheckedKeywords):
     """The base of all layers: letters, formulas, constants and initial values."""
 
     regularized: ClassVar[tuple[str, ...]] = ()  # the letters of the parameters that have a penalty

@@ -18,6 +18,7 @@ import numpy as np
 from workings.activations import identity, sigmoid, softplus
 from workings.errors import InputError, ProgramError, unknown_name
 from workings.support.arrays import Array, Values
+from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import check_fields, number
 
 Formula = Callable[..., Values]
@@ -192,7 +193,7 @@ REDUCTIONS: dict[tuple[str, bool], tuple[Formula, Formula]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loss:
+class Loss(CheckedKeywords):
     """The base of all losses; ``reduction`` is ``"mean"``, ``"sum"`` or ``"mean of rows"``.
 
     The mean is over rows and outputs; ``CrossEntropy`` has one loss for each row, so its mean is over rows.
@@ -213,6 +214,26 @@ class Loss:
         check_fields(self)
 
     @property
+    def is_classification(self) -> bool:
+        """Whether targets are classes or labels, so that the outputs are their probabilities."""
+        return self.target in ("classes", "labels")
+
+    @property
+    def is_multiclass(self) -> bool:
+        """Whether each row has one class, with one output for each class."""
+        return self.target == "classes"
+
+    @property
+    def takes_any_number(self) -> bool:
+        """Whether targets can be any number, and the loss applies no activation to the outputs."""
+        return self.target == "numbers"
+
+    @property
+    def takes_counts(self) -> bool:
+        """Whether targets are counts from 0."""
+        return self.target == "counts"
+
+    @property
     def formulas(self) -> Mapping[str, Formula]:
         """The formulas of this loss by name: ``target``, ``link``, ``value``, ``gradient``."""
         kind = type(self)
@@ -228,7 +249,7 @@ class Loss:
 
     def reduce(self, weights: bool) -> tuple[Formula, Formula]:
         """Return the formulas that reduce the losses to one number, and that scale the gradient."""
-        over = "rows" if self.target == "classes" else "entries"
+        over = "rows" if self.is_multiclass else "entries"
         return REDUCTIONS[(f"mean of {over}" if self.reduction == "mean" else self.reduction, weights)]
 
     def divisor(self, rows: int) -> int:

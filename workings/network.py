@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
+from workings.layers import Dense
 from workings.metrics import Metric
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
+from workings.support.keywords import checked_keywords
+from workings.support.notebook import preformatted
 from workings.training.callbacks import Callback
 from workings.training.fit import train
 from workings.training.history import History
@@ -63,6 +66,13 @@ class Network(Model):
 
     history: History | None
 
+    def _repr_html_(self) -> str:
+        """The layers, and a diagram if there are parameters, for a notebook."""
+        from workings.readings.diagram import diagram
+
+        has_weights = any(isinstance(layer, Dense) for layer in self.layers) and self.n_in is not None
+        return (diagram(self) if has_weights else "") + preformatted(self.summary())
+
     @classmethod
     def from_model(cls, model: Model) -> Self:
         """Return a network with the state of a model; both share their arrays.
@@ -75,6 +85,7 @@ class Network(Model):
         network.__dict__.update(model.__dict__)
         return network
 
+    @checked_keywords
     def fit(
         self,
         X: ArrayLike,
@@ -110,9 +121,11 @@ class Network(Model):
         shuffle : bool
             Whether to shuffle the rows before each epoch (a full batch is not shuffled).
         validation : (X, y), float or None
-            The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.
+            The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.  Rows with
+            one label each are drawn by class: each class gets its share, rounded up or down, and a class with one row
+            stays in the training set while other classes have enough rows.
         sample_weight : array of shape (n,) or None
-            A weight for each row; rows of weight 0 are left out.
+            A weight for each row; rows of weight 0 are left out, before validation rows are drawn.
         class_weight : dict, "balanced" or None
             A weight for each label; "balanced" gives all labels the same total weight.
         metrics : names, or functions by name
@@ -125,8 +138,8 @@ class Network(Model):
             False: the loss of all rows at the parameters that the epoch began with; it costs a forward pass, about a
             third of a step.
         engine : str
-            ``"reference"`` (NumPy), ``"compiled"`` (machine code through Numba: ``pip install 'workings[fast]'``), or
-            ``"auto"``: compiled where Numba is installed and compiling pays off.  ``history.engine`` says what ran.
+            ``"reference"`` (NumPy), ``"compiled"`` (machine code, needs llvmlite: ``pip install '.[fast]'``), or
+            ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``history.engine`` says what ran.
         check : bool
             Whether to run the doctor's checks before the first step.  Problems are warned of; ``history.diagnosis``
             holds all findings.  The steps themselves cost no more.
@@ -143,7 +156,10 @@ class Network(Model):
         NotCompilableError
             When ``engine="compiled"`` and a statement of the network cannot be compiled.
         DivergenceError
-            When a number is not finite; the parameters from before that are put back.
+            When a number is not finite; the network has its last finite parameters, or earlier, better ones.
+        KeyboardInterrupt
+            For Ctrl-C before training begins, or pressed twice.  One Ctrl-C during training ends it, and the network
+            has the parameters of the last recorded epoch.
         """
         from workings.checks.doctor import check_first_step
 
@@ -155,6 +171,7 @@ class Network(Model):
 
     # -- checks ----------------------------------------------------------------------------
 
+    @checked_keywords
     def check_gradients(
         self,
         X: ArrayLike,
@@ -172,6 +189,7 @@ class Network(Model):
             self, X, y, sample_weight=sample_weight, program=program, tolerance=tolerance, directions=directions
         )
 
+    @checked_keywords
     def diagnose(
         self,
         X: ArrayLike,
@@ -196,6 +214,7 @@ class Network(Model):
 
     # -- readings --------------------------------------------------------------------------
 
+    @checked_keywords
     def explain(
         self,
         X: ArrayLike,
@@ -218,6 +237,7 @@ class Network(Model):
 
         return equations(self, optimizer, notation=notation)
 
+    @checked_keywords
     def script(
         self,
         *,
@@ -247,6 +267,7 @@ class Network(Model):
             class_weight=class_weight, metrics=metrics, callbacks=callbacks, running_loss=running_loss,
         )  # fmt: skip
 
+    @checked_keywords
     def translate(
         self,
         system: str,

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from workings.errors import InputError, unknown_name
-from workings.schedules import Schedule, schedule_of
+from workings.schedules import Schedule, monitor_of, schedule_of
 from workings.support.arrays import Array, Values, describe
+from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_number, check_fields, number, whole_number
 
 Rule = Callable[..., Any]
@@ -126,14 +127,41 @@ def clip_by_norm(g: Array, norm: Values, max_norm: float) -> Array:
     return g
 
 
+class UpdateMethod(CheckedKeywords):
+    """The base of all optimizers and their parts: what a training asks of each, whatever its kind."""
+
+    takes_batches: ClassVar[bool]
+    """Whether each step applies update rules to one batch.  For L-BFGS, SciPy chooses the steps, on all rows."""
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """The parts in order: several for a ``Chain``, else the optimizer itself."""
+        return (self,)
+
+    @property
+    def schedule(self) -> Any:
+        """The learning rate as a function of the step, counted from 0; None if there is no learning rate."""
+        return None
+
+    @property
+    def monitor(self) -> str | None:
+        """The column of the history that the learning rate follows, as with ``OnPlateau``; None for all others."""
+        return monitor_of(self.schedule)
+
+    def chosen(self, parameters: Sequence[str]) -> Sequence[str]:
+        """Return the parameters that this part and the parts after it update."""
+        return parameters
+
+
 @dataclass(frozen=True)
-class Part:
+class Part(UpdateMethod):
     """A part of an update: its rules, their state, and their constants, which are its fields.
 
     The ``rules`` run in order for each parameter; each letter in ``state`` starts at 0.  ``gather`` maps a
     letter, such as ``norm``, to two formulas: one runs for each parameter, one reduces the results to a number.
     """
 
+    takes_batches: ClassVar[Literal[True]] = True
     rules: ClassVar[tuple[Rule, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ()
     gather: ClassVar[Mapping[str, tuple[Rule, Rule]]] = {}
@@ -142,15 +170,6 @@ class Part:
     def constants(self) -> dict[str, float]:
         """The constants of the rules, by letter."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lr"}
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """The parts in order: several for a ``Chain``, else the part itself."""
-        return (self,)
-
-    def chosen(self, parameters: Sequence[str]) -> Sequence[str]:
-        """Return the parameters that this part and the parts after it update."""
-        return parameters
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -174,7 +193,6 @@ class Optimizer(Part):
 
     @property
     def schedule(self) -> Any:
-        """The learning rate as a function of the step, counted from 0."""
         return schedule_of(self.lr)
 
 
@@ -392,15 +410,14 @@ class Chain(Part):
 
     @property
     def schedule(self) -> Any:
-        """The learning rate of the optimizer as a function of the step, counted from 0."""
-        return self.links[-1].schedule  # type: ignore[attr-defined]
+        return self.links[-1].schedule
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(map(repr, self.links))})"
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(UpdateMethod):
     """L-BFGS, a quasi-Newton method with a line search, for full batches (SciPy's L-BFGS-B, Zhu et al. 1997).
 
     It suits small data.  It approximates the Hessian from the last ``memory`` steps.  Training ends when one of
@@ -412,6 +429,8 @@ class LBFGS:
     >>> LBFGS()
     LBFGS(memory=10, tolerance=1e-08, improvement=0.0, evaluations=None)
     """
+
+    takes_batches: ClassVar[Literal[False]] = False
 
     memory: int = field(default=10, metadata=whole_number(at_least=1))
     tolerance: float = field(default=1e-8, metadata=number(at_least=0))
@@ -447,7 +466,7 @@ def optimizer_named(name: str, lr: float | None = None) -> Optimizer | LBFGS:
 
 def checked_optimizer(optimizer: Any) -> Part | LBFGS:
     """Refuse what is not an optimizer, such as a name or a number."""
-    if isinstance(optimizer, LBFGS) or (isinstance(optimizer, Part) and hasattr(optimizer, "schedule")):
+    if isinstance(optimizer, LBFGS) or (isinstance(optimizer, Part) and optimizer.schedule is not None):
         return optimizer
     known = {name.lower(): name for name in OPTIMIZERS}
     name = optimizer.__name__ if isinstance(optimizer, type) else known.get(str(optimizer).lower())

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from workings.support.arrays import Array, Values
+from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import check_fields, number
 
 
@@ -59,7 +60,7 @@ def l1_gradient(W: Array, lam1: float) -> Array:
 
 
 @dataclass(frozen=True)
-class Regularizer:
+class Regularizer(CheckedKeywords):
     """The base of all regularizers: a penalty of ``W``, its gradient, and the constants of both.
 
     For your own regularizer, write a subclass with two formulas and with fields; a field's name is a letter of the

@@ -13,11 +13,12 @@ from typing import Any
 
 from workings.errors import InputError
 from workings.support.arrays import describe
+from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_number, check_fields, number, whole_number
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(CheckedKeywords):
     """The base of all schedules: ``self(t)`` is the learning rate of step ``t``, counted from 0."""
 
     lr: float
@@ -87,7 +88,7 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True)
-class WarmUp:
+class WarmUp(CheckedKeywords):
     """Linear warm-up over the first ``steps`` steps, then another schedule or a constant rate.
 
     >>> [WarmUp(1.0, steps=4)(t) for t in range(6)]
@@ -99,7 +100,7 @@ class WarmUp:
 
     def __post_init__(self) -> None:
         schedule_of(self.then)
-        if isinstance(self.then, OnPlateau):
+        if monitor_of(self.then) is not None:
             raise InputError("WarmUp cannot be followed by OnPlateau, which needs a value after each epoch.")
         object.__setattr__(self, "then", self.then if callable(self.then) else as_number(self.then))
         check_fields(self)
@@ -153,6 +154,32 @@ def positive_rate(lr: object) -> float:
 def schedule_of(lr: Any) -> Any:
     """Return a schedule as it is, and a constant schedule for a number."""
     return lr if callable(lr) and not isinstance(lr, type) else Constant(positive_rate(lr))
+
+
+def rate_at(schedule: Any, t: int) -> float:
+    """Return the learning rate of step ``t`` from a schedule, which may be any function.
+
+    Raises
+    ------
+    InputError
+        If the schedule does not return a number of at least 0.
+    """
+    given = schedule(t)
+    rate = as_number(given)
+    if rate is None or rate < 0:
+        raise InputError(
+            f"{schedule!r} gives the learning rate {given!r} at step {t}: it must be positive, and a number."
+        )
+    return float(rate)
+
+
+def monitor_of(schedule: Any) -> str | None:
+    """Return the column of the history that a schedule follows, as ``OnPlateau`` does.
+
+    It is None for a schedule that is a function of the step alone, and for a number.
+    """
+    found: str | None = getattr(schedule, "monitor", None)
+    return found
 
 
 SCHEDULES = {kind.__name__: kind for kind in (Constant, Step, Exponential, InverseScaling, Cosine, WarmUp, OnPlateau)}

@@ -7,90 +7,91 @@ anything is compiled; so a process that has prepared this peer must not be used 
 
 from __future__ import annotations
 
-import functools
+import ctypes
 from typing import Any
-
-import numba
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import get_cython_function_address, intrinsic
 
 from benchmarks.jobs import Job
 from benchmarks.peers.contract import library
 from benchmarks.peers.ours import Fit
+from workings.engines.kernels.language import itemsize, zero
 
-ADDRESSES = {32: "sgemm", 64: "dgemm"}  # bits of a number -> the routine
+SHARES_MEMORY = True  # read by the translator, like FLAGS of the kernels
+FLAGS = ""
+ROUTINES = {"float": "sgemm", "double": "dgemm"}  # the type of a number -> the routine
 NEVER = 2**62  # multiplications from which the engine's threads share a product
-KEPT: list[Any] = []  # compiled functions: their machine code lives as long as they do
+CALLS: list[str] = []  # the routines of which calls were compiled
 
 
-@intrinsic
 def gemm(
-    typing: Any, flip_a: Any, flip_b: Any, m: Any, n: Any, k: Any, scale: Any, a: Any, a_line: Any, b: Any, b_line: Any,
-    beta: Any, c: Any, c_line: Any,
-) -> Any:  # fmt: skip
+    flip_a: Any, flip_b: Any, m: Any, n: Any, k: Any, scale: Any, a: Any, a_line: Any, b: Any, b_line: Any, beta: Any,
+    c: Any, c_line: Any,
+) -> None:  # fmt: skip
     """Call BLAS with column-major matrices: c = scale · op(a) op(b) + beta · c."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def by_reference(value: Any, kind: Any = None) -> Any:
-            value = value if kind is None else builder.trunc(value, kind)
-            return cgutils.alloca_once_value(builder, value)
 
-        letter, whole, number = ir.IntType(8), ir.IntType(32), context.get_value_type(scale)
-
-        def transposed(flip: Any) -> Any:
-            is_flipped = builder.icmp_signed("!=", flip, ir.Constant(flip.type, 0))
-            return by_reference(builder.select(is_flipped, letter(ord("T")), letter(ord("N"))))
-
-        def matrix(address: Any) -> Any:
-            return builder.inttoptr(address, number.as_pointer())
-
-        given = [transposed(args[0]), transposed(args[1]), *(by_reference(size, whole) for size in args[2:5])]
-        given += [by_reference(args[5]), matrix(args[6]), by_reference(args[7], whole), matrix(args[8])]
-        given += [by_reference(args[9], whole), by_reference(args[10]), matrix(args[11]), by_reference(args[12], whole)]
-        kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
-        address = get_cython_function_address("scipy.linalg.cython_blas", ADDRESSES[scale.bitwidth])
-        builder.call(builder.inttoptr(ir.IntType(64)(address), kind.as_pointer()), given)
-        return context.get_dummy_value()
-
-    whole = types.int64
-    sizes = [whole] * 5
-    return types.void(*sizes, scale, whole, whole, whole, whole, scale, whole, whole), generate
-
-
-@numba.njit(error_model="numpy", nogil=True)
 def multiply(
     a: Any, a_line: Any, flip_a: Any, b: Any, b_line: Any, flip_b: Any, c: Any, c_line: Any, first_row: Any,
     last_row: Any, first_column: Any, last_column: Any, k: Any, scale: Any, adds: Any, room: Any,
 ) -> None:  # fmt: skip
     """Do what ``multiply`` of ``kernels/matmul.py`` does: cᵀ = scale · bᵀ aᵀ (+ cᵀ) in BLAS's column-major order."""
-    size = room.itemsize
+    size = itemsize(room)
     a_here = a + first_row * (1 if flip_a != 0 else a_line) * size
     b_here = b + first_column * (b_line if flip_b != 0 else 1) * size
     c_here = c + (first_row * c_line + first_column) * size
-    beta = room.dtype.type(1 if adds != 0 else 0)
+    beta = zero(room) + (1 if adds != 0 else 0)
     gemm(
         flip_b, flip_a, last_column - first_column, last_row - first_row, k, scale, b_here, b_line, a_here, a_line,
         beta, c_here, c_line,
     )  # fmt: skip
 
 
-@functools.cache
-def compiled_here(text: str, name: str, more: int = 0) -> int:
-    """Compile a function of a source in this process: the cache on disk contains the engine's own product."""
-    from workings.engines.compiled.native import compile_function
+def emit_gemm(writer: Any, args: list[Any]) -> Any:
+    """Translate ``gemm``: BLAS takes all arguments by reference."""
+    from workings.engines.compiled.llvm_ir import Value, integer
 
-    KEPT.append(compile_function(text, name, more, cache=False))
-    return int(KEPT[-1].address)
+    builder = writer.builder
+    flip_a, flip_b, m, n, k, scale, a, a_line, b, b_line, beta, c, c_line = args
+
+    def by_reference(value: Any, kind: str) -> str:
+        return f"ptr {builder.variable(builder.convert(value, kind)).pointer}"
+
+    def transposed(flip: Any) -> str:
+        is_flipped = builder.compare("ne", flip, integer(0))
+        letter = builder.select(is_flipped, Value("i8", str(ord("T"))), Value("i8", str(ord("N"))))
+        return by_reference(letter, "i8")
+
+    def matrix(address: Any, line: Any) -> list[str]:
+        return [f"ptr {builder.pointer_to(address)}", by_reference(line, "i32")]
+
+    given = [transposed(flip_a), transposed(flip_b), *(by_reference(number, "i32") for number in (m, n, k))]
+    given += [by_reference(scale, scale.kind), *matrix(a, a_line), *matrix(b, b_line)]
+    given += [by_reference(beta, scale.kind), *matrix(c, c_line)]
+    CALLS.append(ROUTINES[scale.kind])
+    builder.do(f"call void {builder.pointer_to(integer(address_of(CALLS[-1])))}({', '.join(given)})")
+    return ()
+
+
+def address_of(routine: str) -> int:
+    """Return the address of a routine of SciPy's BLAS."""
+    from scipy.linalg import cython_blas
+
+    api, capsule = ctypes.pythonapi, cython_blas.__pyx_capi__[routine]
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetPointer.restype = ctypes.c_char_p, ctypes.c_void_p
+    api.PyCapsule_GetName.argtypes = [ctypes.py_object]
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    return int(api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule)))
 
 
 def swap() -> None:
-    """Put BLAS in place of the engine's own product."""
+    """Put BLAS in place of the engine's own product; the cache, which contains the engine's own, is not used."""
     library("scipy.linalg.cython_blas", "scipy")
-    from workings.engines.kernels import threads, work_sharing
+    from workings.engines.compiled import llvm, native
+    from workings.engines.compiled.translation import BUILTINS
+    from workings.engines.kernels import work_sharing
 
+    BUILTINS[gemm] = emit_gemm
     vars(work_sharing)["multiply"] = multiply
-    vars(threads)["address"] = compiled_here
+    vars(native)["code_of"] = lambda text, exports, _: llvm.object_code(native.module_text(text, exports))
 
 
 def fit_with_blas(job: Job) -> Fit:
@@ -103,7 +104,7 @@ def fit_with_blas(job: Job) -> Fit:
     """
     swap()
     fit = Fit(job, "compiled")
-    if not KEPT:
+    if not CALLS:
         raise RuntimeError("this network has no product that is large enough for BLAS")
     return fit
 

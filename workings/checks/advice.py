@@ -33,10 +33,10 @@ class Terms(Protocol):
     def trained(self, changed: Mapping[str, Any]) -> str:
         """Return code for the same training with other settings of ``fit``."""
 
-    def gone_on(self, epochs: int) -> str:
+    def more_epochs(self, epochs: int) -> str:
         """Return code for a number of further epochs."""
 
-    def made(self, network: Model, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
+    def changed_network(self, network: Model, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
         """Return code for the network with other layers and regularizers; None if the interface has no such option."""
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from workings.checks.before import dense_layers
-from workings.checks.data import one_label_each
 from workings.checks.evidence import Case, copied, label_numbers, remade
 from workings.checks.findings import Finding, make_finding
 from workings.layers import Dense
@@ -38,7 +37,7 @@ def check_result(case: Case) -> Iterator[Finding]:
 
 def check_classes(case: Case) -> Iterator[Finding]:
     """Check whether each class is predicted for some rows."""
-    if not one_label_each(case):
+    if not case.network.targets.has_labels:
         return
     X, y, _ = case.rows
     labels, predicted = label_numbers(y), label_numbers(copied(case.network).measure(X, y, None)[1])
@@ -60,7 +59,7 @@ def check_constant_baseline(case: Case) -> Iterator[Finding]:
     (_, y, w), score = case.rows, case.score
     if score == 1 or (case.is_constant and not case.has_labels):  # a constant prediction is right then
         return
-    if one_label_each(case):
+    if case.network.targets.has_labels:
         by_class = np.bincount(label_numbers(y), weights=None if w is None else w[:, 0])
         baseline = float(by_class.max() / by_class.sum())
         needed = baseline + STANDARD_ERRORS * np.sqrt(baseline * (1 - baseline) / len(y))

@@ -15,6 +15,7 @@ import numpy as np
 from workings.checks.evidence import (
     Case,
     Code,
+    copied,
     remade,
     rms,
     score_of,
@@ -63,7 +64,7 @@ def check_network(case: Case) -> Iterator[Finding]:
 def check_last_activation(case: Case) -> Iterator[Finding]:
     """Check that the last layer has no activation if the loss applies its own."""
     last, loss = case.network.layers[-1], case.network.loss
-    if loss.target != "numbers" and last.bend.name != "identity":
+    if not loss.takes_any_number and last.bend.name != "identity":
         yield make_finding(
             "second-link",
             f"the last layer is {last!r}, and {type(loss).__name__} applies its own activation after it.",
@@ -74,7 +75,7 @@ def check_last_activation(case: Case) -> Iterator[Finding]:
 def check_output_range(case: Case) -> Iterator[Finding]:
     """Check that the targets lie in the range of the last layer's activation."""
     activation = case.network.layers[-1].bend
-    if case.network.loss.target != "numbers" or activation.name == "identity":
+    if not case.network.loss.takes_any_number or activation.name == "identity":
         return
     outputs = activation(np.linspace(-1000.0, 1000.0, 2001))
     low, high = float(np.min(outputs)), float(np.max(outputs))
@@ -113,6 +114,11 @@ def dense_layers(network: Model) -> list[tuple[Dense, str]]:
     return [(layer, number) for layer, number in numbered(network.layers) if isinstance(layer, Dense)]
 
 
+def dense_layer(case: Case, number: str) -> Dense:
+    """Return the dense layer with this number."""
+    return next(layer for layer, n in dense_layers(case.network) if n == number)
+
+
 def check_equal_units(case: Case) -> Iterator[Finding]:
     """Check whether the units of a hidden layer start equal and get equal gradients."""
     trace = case.first_trace
@@ -137,13 +143,12 @@ def all_columns_equal(values: Array) -> bool:
 
 def check_gains(case: Case, start: Model) -> Iterator[Finding]:
     """Check whether the initial weights keep the size of the signal."""
-    gains = {}
-    for layer, number in dense_layers(start):
+    gains = []
+    for _, number in dense_layers(start):
         W = start.parameters[f"W{number}"]
-        gains[repr(layer)] = (float(np.sqrt(len(W)) * rms(W)), number, len(W))
-    large = max(gains, key=lambda name: gains[name][0])
-    if gains[large][0] > LARGEST_GAIN:
-        gain, number, fan_in = gains[large]
+        gains.append((float(np.sqrt(len(W)) * rms(W)), number, len(W)))
+    gain, number, fan_in = max(gains)
+    if gain > LARGEST_GAIN:
         trace = case.first_trace
         assert trace is not None
         yield make_finding(
@@ -153,9 +158,8 @@ def check_gains(case: Case, start: Model) -> Iterator[Finding]:
             f"{case.loss_of(start):.4g}; a constant prediction has {case.one_answer:.3g}.",
             with_default_weights(case),
         )
-    small = min(gains, key=lambda name: gains[name][0])
-    if 0 < gains[small][0] < SMALLEST_GAIN:
-        gain, number, fan_in = gains[small]
+    gain, number, fan_in = min(gains)
+    if 0 < gain < SMALLEST_GAIN:
         yield make_finding(
             "weights-too-small",
             f"√{fan_in} · rms(W{number}) is {gain:.3g} at the start; He initialization gives 1.41.",
@@ -169,8 +173,8 @@ def with_default_weights(case: Case) -> str:
     return f"{code}  # with new initial weights" if code in case.present_code else code
 
 
-def derivatives_of(case: Case, network: Model) -> Iterator[tuple[Layer, Array, float]]:
-    """Yield each hidden dense layer with an activation.
+def derivatives_of(case: Case, network: Model) -> Iterator[tuple[str, Array, float]]:
+    """Yield the number of each hidden dense layer with an activation.
 
     With it come the absolute values of the activation's derivative, of shape (rows, units), and their maximum over
     all pre-activations.
@@ -179,7 +183,7 @@ def derivatives_of(case: Case, network: Model) -> Iterator[tuple[Layer, Array, f
     for layer, number in dense_layers(network)[:-1]:
         if layer.bend.name != "identity":
             largest = float(np.max(np.abs(layer.bend.slope(np.linspace(-4.0, 4.0, 801)))))
-            yield layer, np.abs(np.asarray(layer.bend.slope(trace[f"z{number}"]), dtype=np.float64)), largest
+            yield number, np.abs(np.asarray(layer.bend.slope(trace[f"z{number}"]), dtype=np.float64)), largest
 
 
 def dead_share(derivatives: Array, largest: float) -> float:
@@ -190,19 +194,17 @@ def dead_share(derivatives: Array, largest: float) -> float:
 def check_units(case: Case) -> Iterator[Finding]:
     """Check whether units are dead or saturated at the start."""
     assert case.start is not None
-    for layer, derivatives, largest in derivatives_of(case, case.start):
+    for number, derivatives, largest in derivatives_of(case, case.start):
+        layer = dense_layer(case, number)
         dead, flat = dead_share(derivatives, largest), float((derivatives < FLAT * largest).mean())
         if dead > tolerated_dead_share(case, DEAD_SHARE):
-            yield dead_units_finding(case, layer, dead, "at the start")
+            yield dead_units_finding(case, number, dead, "at the start")
         elif flat > FLAT_SHARE and layer.bend.name not in ("relu", "leaky_relu"):
-            fixed = [
-                remade(x, activation="relu") if x == layer and isinstance(x, Dense) else x for x in case.network.layers
-            ]
             yield make_finding(
                 "saturated-units",
                 f"for {flat:.0%} of the values of {layer!r}, the activation's derivative is below a tenth of its "
                 f"maximum.",
-                case.network_code(fixed),
+                case.network_code(with_activation(case, number, "relu")),
             )
 
 
@@ -211,16 +213,22 @@ def tolerated_dead_share(case: Case, usual: float) -> float:
     return NEARLY_ALL if not case.network.is_fresh and case.score >= HEALTHY else usual
 
 
-def dead_units_finding(case: Case, layer: Layer, share: float, when: str) -> Finding:
+def dead_units_finding(case: Case, number: str, share: float, when: str) -> Finding:
     """Make the finding that units of a layer are dead."""
-    fixed = [
-        remade(x, activation="leaky_relu") if x == layer and isinstance(x, Dense) else x for x in case.network.layers
-    ]
     return make_finding(
         "dead-units",
-        f"{share:.0%} of the units of {layer!r} have derivative 0 for every row {when}.",
-        case.network_code(fixed),
+        f"{share:.0%} of the units of {dense_layer(case, number)!r} (W{number}) have derivative 0 for every row "
+        f"{when}.",
+        case.network_code(with_activation(case, number, "leaky_relu")),
     )
+
+
+def with_activation(case: Case, number: str, activation: str) -> list[Layer]:
+    """Return the layers, that with this number with another activation."""
+    return [
+        remade(layer, activation=activation) if n == number and isinstance(layer, Dense) else layer
+        for layer, n in numbered(case.network.layers)
+    ]
 
 
 def check_gradient_sizes(case: Case) -> Iterator[Finding]:
@@ -258,7 +266,7 @@ def with_relu_or_batch_norm(case: Case) -> str:
 
 def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
     """Check whether the first loss is near that of a constant prediction; not for counts, whose loss has no zero."""
-    if case.network.loss.target == "counts" or case.is_constant:
+    if case.network.loss.takes_counts or case.is_constant:
         return
     loss = case.loss_of(start)
     if case.one_answer > 0 and loss > LARGEST_START * case.one_answer:
@@ -266,7 +274,7 @@ def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
         yield make_finding(
             "starting-loss",
             f"the first loss is {loss:.4g}; the best constant prediction has {case.one_answer:.4g}"
-            f"{known if case.network.loss.target == 'classes' else ''}.",
+            f"{known if case.network.targets.is_multiclass else ''}.",
             starting_at_constant_prediction(case),
         )
 
@@ -277,7 +285,7 @@ def starting_at_constant_prediction(case: Case) -> str:
     usual = case.network_code([remade(x) if isinstance(x, Dense) else x for x in (*hidden, last)])
     if usual not in case.present_code or not isinstance(last, Dense) or last.bend.name != "identity":
         return usual
-    mean = ", biases=np.atleast_1d(np.mean(y, axis=0))" if case.network.loss.target == "numbers" and last.bias else ""
+    mean = ", biases=np.atleast_1d(np.mean(y, axis=0))" if case.network.loss.takes_any_number and last.bias else ""
     bias = "" if last.bias else ", bias=False"
     return case.network_code([*hidden, Code(f'Dense({last.units}, weights="zeros"{mean}{bias})')])
 
@@ -287,6 +295,8 @@ def check_ten_rows(case: Case) -> Iterator[Finding]:
     start = case.start
     if start is None or len(dense_layers(start)) < 2 or case.is_constant:
         return
+    if not case.network.is_fresh and max(case.score, score_of(copied(case.network), case.few)) >= OVERFITTED:
+        return  # it has learned more than ten rows already
     network, score = undisturbed(start), -np.inf
     for rate in (0.01, 0.03, 0.003):
         network, _ = case.trial(network, Adam(rate), 400, case.few)

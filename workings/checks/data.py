@@ -9,10 +9,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workings.checks.evidence import Case, label_numbers, rms
+from workings.checks.evidence import FOLDS, Case, label_numbers, rms, trained_without_hidden
 from workings.checks.findings import Finding, make_finding
+from workings.model.model import Model
+from workings.regularizers import L2
 from workings.support.arrays import Array
 from workings.tables.columns import standardized
+from workings.training.rows import Rows
 
 # LeCun, Bottou, Orr & Müller 1998, "Efficient BackProp", section 4.3: inputs of mean 0 and about equal variance.
 # Pixels from 0 to 16 have a root mean square of 6 to 12 and train well, so the limit lies above that.
@@ -24,6 +27,7 @@ UNEVEN = 100.0  # the largest standard deviation of a column divided by the medi
 IMBALANCE = 10.0  # rows of the most frequent class divided by those of the rarest
 FEWEST_NEIGHBOURS = 60  # with fewer rows, the neighbours are not compared
 MOST_NEIGHBOURS = 600  # rows that are compared with each other
+LINEAR_PENALTY = 0.1  # of the linear models whose predictions of other rows are compared with chance
 CHANCE = 2.33  # standard errors above chance that random targets exceed once in a hundred (normal quantile 0.99)
 
 
@@ -86,7 +90,7 @@ def check_constant_columns(case: Case) -> Iterator[Finding]:
 
 def check_target_scale(case: Case) -> Iterator[Finding]:
     """Check that numeric targets have about mean 0 and standard deviation 1."""
-    if case.network.loss.target != "numbers":
+    if not case.network.loss.takes_any_number:
         return
     y = case.y.astype(np.float64)
     size = float(rms(y))
@@ -102,7 +106,7 @@ def check_target_scale(case: Case) -> Iterator[Finding]:
 
 def check_class_balance(case: Case) -> Iterator[Finding]:
     """Check that the classes are about equally frequent."""
-    if not one_label_each(case) or case.is_weighted:
+    if not case.network.targets.has_labels or case.is_weighted:
         return
     counts = np.bincount(label_numbers(case.y), minlength=max(case.y.shape[1], 2))
     counts = counts[counts > 0]
@@ -114,14 +118,9 @@ def check_class_balance(case: Case) -> Iterator[Finding]:
         )
 
 
-def one_label_each(case: Case) -> bool:
-    """Whether each row has one label."""
-    return case.has_labels and not (case.network.loss.target == "labels" and case.y.shape[1] > 1)
-
-
 def check_row_order(case: Case) -> Iterator[Finding]:
     """Check whether the rows are sorted by class and not shuffled."""
-    if case.settings.get("shuffle", True) or case.is_full_batch or not one_label_each(case):
+    if case.settings.get("shuffle", True) or case.is_full_batch or not case.network.targets.has_labels:
         return
     labels = label_numbers(case.y)
     changes = int((np.diff(labels) != 0).sum())
@@ -137,12 +136,12 @@ def check_row_order(case: Case) -> Iterator[Finding]:
 
 
 def check_neighbours(case: Case) -> Iterator[Finding]:
-    """Check whether similar rows have similar targets, more than by chance.
+    """Check whether X predicts y better than chance, by neighbours, by linear models or by the network.
 
     If X predicts y, the target of a row's nearest neighbour does so, too (Cover & Hart 1967: with many rows, its error
     rate is at most twice the lowest possible one).
     """
-    if case.is_constant or len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not one_label_each(case)):
+    if case.is_constant or len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not case.network.targets.has_labels):
         return
     X, y = case.all_rows.some(MOST_NEIGHBOURS)[:2]
     nearest = neighbours(standardized(X.astype(np.float64)))
@@ -151,18 +150,55 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
         agree = float((labels == labels[nearest]).mean())
         chance = float(((np.bincount(labels) / len(labels)) ** 2).sum())
         error = np.sqrt(chance * (1 - chance) / len(labels))
-        measured = f"the nearest other row has the same label for {agree:.1%} of the rows; chance gives {chance:.1%}"
+        measured = f"the nearest other row has the same label for {agree:.1%} of the rows (chance: {chance:.1%})"
         related = agree > chance + CHANCE * error
     else:
         agree = float(np.mean([correlation(column, column[nearest]) for column in y.T.astype(np.float64)]))
-        measured = f"the targets of rows and their nearest rows have a correlation of {agree:.3f}; chance gives 0"
+        measured = f"the targets of rows and their nearest rows have a correlation of {agree:.3f} (chance: 0)"
         related = agree > CHANCE / np.sqrt(len(y))
-    if not related:
-        yield make_finding(
-            "unrelated-labels",
-            f"{measured} ({len(y):,} rows).",
-            "print(X[:5], y[:5])  # do they belong together? Reload X and y; shuffle both with the same permutation",
-        )
+    if related or predicts_rows(case, *cross_validated_linear(case)):
+        return
+    again = case.refitted
+    if again is not None and predicts_rows(case, again.held.y, outputs_of(again.network, again.held)):
+        return
+    yield make_finding(
+        "unrelated-labels",
+        f"{measured}. Linear models, each judged by the quarter of the rows left out, predict no better than by chance"
+        f"{'' if again is None else ', and neither does this network, trained again without a quarter of the rows'} "
+        f"({len(y):,} rows).",
+        "print(X[:5], y[:5])  # do they belong together? Reload X and y; shuffle both with the same permutation",
+    )
+
+
+def predicts_rows(case: Case, y: Array, p: Array) -> bool:
+    """Whether outputs p agree with the targets of rows that were not used for training, more than by chance."""
+    if not case.has_labels:
+        return bool(np.mean([correlation(*pair) for pair in zip(y.T, p.T, strict=True)]) > CHANCE / np.sqrt(len(y)))
+    labels, predicted = label_numbers(y), label_numbers(p)
+    # if the labels were drawn anew for the same predictions, this share would agree
+    chance = float(np.mean((np.bincount(labels) / len(labels))[np.minimum(predicted, labels.max())]))
+    error = np.sqrt(max(chance * (1 - chance), 1e-12) / len(labels))
+    return bool((labels == predicted).mean() > chance + CHANCE * error)
+
+
+def cross_validated_linear(case: Case) -> tuple[Array, Array]:
+    """Return the targets of some rows, and the outputs of linear models that were trained without these rows."""
+    rows = case.all_rows.some(MOST_NEIGHBOURS)
+    rows = rows._replace(X=standardized(rows.X.astype(np.float64)))
+    fold = np.random.default_rng(0).permutation(len(rows.X)) % FOLDS
+    p = np.zeros_like(rows.y, dtype=np.float64)
+    for number in range(FOLDS):
+        kept, held = rows.taken(fold != number), rows.taken(fold == number)
+        if not np.ptp(kept.y, axis=0).any():  # all other rows have one class, so a model predicts this one
+            p[fold == number] = kept.y[0]
+            continue
+        p[fold == number] = outputs_of(trained_without_hidden(case.network, kept, L2(LINEAR_PENALTY)), held)
+    return rows.y, p
+
+
+def outputs_of(network: Model, rows: Rows) -> Array:
+    """Return the outputs of a network for some rows."""
+    return network.measure(rows.X.astype(network.dtype), rows.y.astype(network.dtype), None)[1]
 
 
 def neighbours(X: Array) -> Array:

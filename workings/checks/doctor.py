@@ -25,7 +25,6 @@ from workings.checks.findings import Diagnosis, Finding, most_urgent_first
 from workings.checks.statements import check_program
 from workings.errors import InputError, WorkingsWarning, counted
 from workings.model.model import Model, as_weights
-from workings.model.targets import more_probable
 from workings.optimizers import checked_optimizer
 from workings.support.arrays import describe
 from workings.support.conversion import as_array
@@ -93,6 +92,7 @@ def diagnose(
     """
     if not is_history(history):
         raise InputError(f"history must be the history that fit returned, or a dict of lists, not {describe(history)}.")
+    network = network.asked(X, y)
     known = history if isinstance(history, History) else None
     settings = {} if known is None else dict(known.settings)
     arguments = {
@@ -131,7 +131,7 @@ def prepared_rows(network: Model, X: ArrayLike, y: ArrayLike, settings: Mapping[
 def diagnose_alone(network: Model, rows: int = 200) -> Diagnosis:
     """Check a network without data: its program and its layers, with random rows.
 
-    Its own predictions are the targets, so what it has learned is not checked.
+    Its own predictions for other rows are the targets, so what it has learned is not checked.
 
     Examples
     --------
@@ -141,11 +141,8 @@ def diagnose_alone(network: Model, rows: int = 200) -> Diagnosis:
     """
     network.check_built()
     X = np.random.default_rng(0).standard_normal((rows, network.n_in or 1)).astype(network.dtype)
-    p = network.outputs(X)
-    y = {"classes": p == p.max(axis=1, keepdims=True), "labels": more_probable(p), "counts": np.round(p)}.get(
-        network.loss.target, p
-    )
-    case = Case(network, X, y.astype(network.dtype))
+    p = network.outputs(X)[::-1]  # those of other rows: with its own, the gradients would be rounding errors
+    case = Case(network, X, network.targets.predicted_by(p))
     return run_checks(case, {"the program, with random rows": check_program, "the layers": check_network})
 
 
@@ -218,5 +215,5 @@ def check_first_step(training: Training) -> Diagnosis:
     diagnosis = run_checks(case, checks)
     if diagnosis.problems:
         problems = "\n\n".join(map(str, diagnosis.problems))
-        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{problems}", WorkingsWarning, stacklevel=5)
+        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{problems}", WorkingsWarning, stacklevel=6)
     return diagnosis

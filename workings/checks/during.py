@@ -20,7 +20,20 @@ from workings.checks.before import (
     derivatives_of,
     tolerated_dead_share,
 )
-from workings.checks.evidence import Case, Code, copied, rate_of, score_of, trace_of, twelve_digits, with_rate
+from workings.checks.evidence import (
+    FOLDS,
+    MOST_WORK,
+    Case,
+    Code,
+    copied,
+    rate_of,
+    row_losses,
+    score_of,
+    trace_of,
+    twelve_digits,
+    with_constant_rate,
+    with_rate,
+)
 from workings.checks.findings import Finding, make_finding
 from workings.checks.stability import LAST, check_stability
 from workings.model.model import Model
@@ -43,7 +56,7 @@ GENERALIZATION_LOSS = 25.0
 AGAIN, STILL_FALLING, WORTH = 4, 0.7, 0.1
 GOOD_SCORE = 0.97  # accuracy or R² on the training rows above which more training is not advised
 FEWEST_STEPS, MOST_STEPS = 500, 1500
-MOST_WORK = 10**9  # rows times parameters times steps: a few seconds
+STANDARD_ERRORS = 2.0  # by which the held-out loss must fall
 
 
 def check_training(case: Case) -> Iterator[Finding]:
@@ -62,16 +75,16 @@ def check_training(case: Case) -> Iterator[Finding]:
 def check_finite(case: Case) -> Iterator[Finding]:
     """Check whether training ended with NaN or infinity."""
     if case.stopped.startswith("diverged") or not np.isfinite(case.losses).all():
-        lr = rate_of(case.optimizer) if isinstance(case.optimizer, Part) else 0.01
-        optimizer = with_rate(case.optimizer, lr / 10) if isinstance(case.optimizer, Part) else SGD(lr)
+        used = case.step_optimizer
+        optimizer = SGD(0.01) if used is None else with_rate(used, rate_of(used) / 10)
         measured = f"training {case.stopped or 'gave a loss that is not finite'}."
         yield make_finding("not-finite", measured, case.fit_code(optimizer=optimizer))
 
 
 def check_learning_rate(case: Case) -> Iterator[Finding]:
     """Check whether the learning rate is too large or too small, by trials from the initial parameters."""
-    optimizer = case.optimizer
-    if case.start is None or not isinstance(optimizer, Part):
+    optimizer = case.step_optimizer
+    if case.start is None or optimizer is None:
         return
     ratio = update_ratio(case, case.start, optimizer)
     if ratio < SMALLEST_UPDATE:
@@ -189,42 +202,61 @@ def check_loss_curve(case: Case) -> Iterator[Finding]:
 
 def slower_optimizer(case: Case) -> Part:
     """Return the same optimizer with a tenth of the learning rate."""
-    optimizer = case.optimizer
-    return with_rate(optimizer, rate_of(optimizer) / 10) if isinstance(optimizer, Part) else SGD(0.01)
+    optimizer = case.step_optimizer
+    return SGD(0.01) if optimizer is None else with_rate(optimizer, rate_of(optimizer) / 10)
 
 
 def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
-    """Check whether more epochs would still lower the objective a lot."""
-    optimizer = case.optimizer
-    if not isinstance(optimizer, Part) or not case.stopped.startswith("all") or not np.isfinite(losses).all():
+    """Check whether more epochs would still lower the objective a lot, and the loss of held-out rows too.
+
+    Copies are trained again without a fold of the rows, first as the network was, then for more epochs.
+    """
+    optimizer = case.step_optimizer
+    if optimizer is None or not case.stopped.startswith("all") or not np.isfinite(losses).all():
         return
-    if case.is_constant:
+    if case.is_constant or case.refitted is None:
         return
-    rows = case.all_rows  # fewer rows would be overfitted
-    now = case.objective_of(copied(case.network), rows)
-    if now < WORTH * case.one_answer or score_of(copied(case.network), rows) >= GOOD_SCORE:
+    before = case.objective_of(case.refitted.network, case.refitted.kept)
+    if before < WORTH * case.one_answer or score_of(copied(case.network), case.all_rows) >= GOOD_SCORE:
         return
     affordable = MOST_WORK // (case.batch_size * case.network.theta.size)
     done = len(losses) * -(-len(case.X) // case.batch_size)
     steps = min(max(AGAIN * done, FEWEST_STEPS), MOST_STEPS, affordable)
-    epochs = max(steps * case.batch_size // len(case.X), 2)
-    later = final_level(case.trial(case.network, optimizer, steps, rows)[1])
-    if later < STILL_FALLING * now:
+    going_on = with_constant_rate(optimizer, done)  # a schedule must not begin anew
+    after = final_level(case.trial(case.refitted.network, going_on, steps, case.refitted.kept)[1])
+    if after >= STILL_FALLING * before:
+        return
+    now, later = held_out_losses(case, going_on, steps)
+    gain = now - later
+    if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)):
+        epochs = max(steps * case.batch_size // len(case.X), 2)
         yield make_finding(
             "still-falling",
-            f"{len(losses)} epochs took the objective from {losses[0]:.4g} to {now:.4g}; {epochs:,} more, about "
-            f"{steps:,} steps, take it to {later:.4g}.",
-            case.gone_on_code(epochs),
+            f"in trials without a quarter of the rows, {len(losses)} epochs take the objective to {before:.4g}, and "
+            f"{epochs:,} more, about {steps:,} steps, take it to {after:.4g}. On the rows left out, the loss falls "
+            f"from {now.mean():.4g} to {later.mean():.4g}.",
+            case.more_epochs_code(epochs)
+            if going_on is optimizer
+            else case.fit_code(optimizer=going_on, epochs=epochs),
         )
+
+
+def held_out_losses(case: Case, optimizer: Part, steps: int) -> tuple[Array, Array]:
+    """Return the loss of each row, by a copy trained without this row: now, and after more steps."""
+    again = [found for fold in range(FOLDS) if (found := case.refit(fold)) is not None]
+    later = [case.trial(network, optimizer, steps, kept)[0] for network, kept, _ in again]
+    now = [row_losses(network, held) for network, _, held in again]
+    then = [row_losses(network, held) for network, (_, _, held) in zip(later, again, strict=True)]
+    return np.concatenate(now), np.concatenate(then)
 
 
 def check_dead_at_end(case: Case) -> Iterator[Finding]:
     """Check whether units are dead after training."""
     if case.network.is_fresh:
         return
-    for layer, derivatives, largest in derivatives_of(case, copied(case.network)):
+    for number, derivatives, largest in derivatives_of(case, copied(case.network)):
         if dead_share(derivatives, largest) > tolerated_dead_share(case, DEAD_AT_END):
-            yield dead_units_finding(case, layer, dead_share(derivatives, largest), "at the end")
+            yield dead_units_finding(case, number, dead_share(derivatives, largest), "at the end")
 
 
 def check_regularizer(case: Case) -> Iterator[Finding]:
@@ -262,8 +294,8 @@ def with_weaker_penalty(regularizer: Any) -> Any:
 
 def check_weight_decay(case: Case) -> Iterator[Finding]:
     """Check whether decoupled weight decay is so strong that the network does not learn, by a trial with less."""
-    optimizer = case.optimizer
-    if case.start is None or case.network.is_fresh or not isinstance(optimizer, Part):
+    optimizer = case.step_optimizer
+    if case.start is None or case.network.is_fresh or optimizer is None:
         return
     decay = rate_of(optimizer) * sum(getattr(part, DECAY, 0.0) for part in optimizer.parts)
     if decay < LARGEST_DECAY or case.loss_of(copied(case.network)) < 0.8 * case.one_answer:
@@ -297,7 +329,8 @@ def check_overfitting(case: Case) -> Iterator[Finding]:
         return
     best, end = int(val_loss.argmin()), final_level(val_loss)
     rise = 100 * (end / val_loss.min() - 1)
-    if rise > GENERALIZATION_LOSS and case.losses[-1] < 0.5 * end:
+    has_fallen = final_level(case.losses) < case.losses[best]
+    if rise > GENERALIZATION_LOSS and has_fallen and case.losses[-1] < 0.5 * end:
         yield make_finding(
             "overfitting",
             f"the validation loss was {val_loss.min():.4g} after epoch {best} and {end:.4g} at the end, {rise:.0f} % "

@@ -10,7 +10,7 @@ import functools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,11 +18,11 @@ from workings.activations import ACTIVATIONS
 from workings.checks.advice import Terms
 from workings.errors import DivergenceError, WorkingsWarning
 from workings.layers import BatchNorm, Dense, Layer
-from workings.metrics import accuracy, r2
 from workings.model.model import Model
 from workings.model.targets import more_probable, most_probable
 from workings.optimizers import LBFGS, Adam, Chain, Part
 from workings.program.trace import Trace
+from workings.schedules import Constant
 from workings.support.arrays import Array, as_random
 from workings.tables.columns import standardized
 from workings.training.fit import train
@@ -31,6 +31,9 @@ from workings.training.recipe import Recipe
 from workings.training.rows import Rows
 
 MOST_ROWS = 1000  # rows of a measurement; more would hardly change it
+FOLDS = 4  # of the rows, each held out once to judge trials
+FEWEST_ROWS_TO_SPLIT = 40  # ten for each fold
+MOST_WORK = 10**9  # rows times parameters times steps of a trial: a few seconds
 ROWS_BY_HEART = 10  # rows that the network must be able to overfit
 RATES = ("lr", "then", "end", "min_lr")  # the fields of schedules that are rates or schedules
 
@@ -39,6 +42,14 @@ class Code(str):
     """A piece of code, whose ``repr`` is the code itself."""
 
     __repr__ = str.__str__
+
+
+class Refitted(NamedTuple):
+    """A network trained again without some of the rows, which therefore can judge it."""
+
+    network: Model
+    kept: Rows
+    held: Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +78,11 @@ class Case:
         return found
 
     @property
+    def step_optimizer(self) -> Part | None:
+        """The optimizer, if each of its steps applies update rules to one batch; None for L-BFGS."""
+        return self.optimizer if self.optimizer is not None and self.optimizer.takes_batches else None
+
+    @property
     def batch_size(self) -> int:
         """The batch size; all rows, if it is not known."""
         return min(int(self.settings.get("batch_size") or len(self.X)), len(self.X))
@@ -84,7 +100,7 @@ class Case:
     @property
     def has_labels(self) -> bool:
         """Whether the targets are class labels."""
-        return self.network.loss.target in ("classes", "labels")
+        return self.network.targets.is_classification
 
     @property
     def is_constant(self) -> bool:
@@ -139,6 +155,28 @@ class Case:
         most = max(map(len, by_class))
         turn = [rows[i] for i in range(most) for rows in by_class if i < len(rows)]
         return self.all_rows.taken(np.array(turn[:ROWS_BY_HEART]))
+
+    @functools.cached_property
+    def refitted(self) -> Refitted | None:
+        """The network trained again without the first fold of the rows; None if ``refit`` cannot do it."""
+        return self.refit(0)
+
+    def refit(self, fold: int) -> Refitted | None:
+        """Train a copy as the network was trained, without a fold of the rows (one of FOLDS).
+
+        None if the initial parameters or the settings are not known, if there are fewer than FEWEST_ROWS_TO_SPLIT
+        rows, if the others have one class, or if it would take longer than some seconds.
+        """
+        n, optimizer, epochs = len(self.X), self.optimizer, len(self.losses)
+        if self.start is None or not isinstance(optimizer, Part) or not epochs or n < FEWEST_ROWS_TO_SPLIT:
+            return None
+        is_held = np.random.default_rng(0).permutation(n) % FOLDS == fold
+        kept, held = self.all_rows.taken(~is_held), self.all_rows.taken(is_held)
+        steps = epochs * -(-len(kept.X) // self.batch_size)
+        is_long = steps * self.batch_size * self.network.theta.size > MOST_WORK
+        if is_long or not np.ptp(kept.y, axis=0).any():
+            return None
+        return Refitted(self.trial(self.start, optimizer, steps, kept)[0], kept, held)
 
     @functools.cached_property
     def first_trace(self) -> Trace | None:
@@ -237,10 +275,10 @@ class Case:
         """The code of the network and its training as they are; a change must differ from it."""
         return (self.network_code(), self.fit_code()) if "optimizer" in self.settings else (self.network_code(),)
 
-    def gone_on_code(self, epochs: int) -> str:
+    def more_epochs_code(self, epochs: int) -> str:
         """Write code for a number of further epochs."""
         if self.terms is not None:
-            return self.terms.gone_on(epochs)
+            return self.terms.more_epochs(epochs)
         return f"{self.fit_code(epochs=epochs)}  # continues from the current parameters"
 
     def longer_code(self, times: int = 5) -> str:
@@ -255,7 +293,7 @@ class Case:
         network = self.network
         parts = network.layers if layers is None else layers
         prices = network.regularizers if regularizers is None else regularizers
-        said = None if self.terms is None else self.terms.made(network, parts, prices)
+        said = None if self.terms is None else self.terms.changed_network(network, parts, prices)
         if said is not None:
             return said
         told, penalties = [self.layer_code(layer) for layer in parts], [self.penalty_code(r) for r in prices]
@@ -332,7 +370,7 @@ def undisturbed(network: Model) -> Model:
 
 def plain(network: Model, y: Array) -> Array:
     """Return targets in the shape that ``fit`` takes."""
-    return y[:, 0] if y.shape[1] == 1 and network.loss.target != "classes" else y
+    return y[:, 0] if y.shape[1] == 1 and not network.targets.is_multiclass else y
 
 
 def rms(values: Array, axis: int | None = None) -> Any:
@@ -366,15 +404,15 @@ def trace_of(network: Model, rows: Rows, optimizer: Part | None = None, lr: floa
     return tracer({**values, "lr": lr, "t": 1})
 
 
-def trained_without_hidden(network: Model, rows: Rows) -> Model:
+def trained_without_hidden(network: Model, rows: Rows, regularizer: Any = None) -> Model:
     """Train a model without hidden layers for the same targets: the baseline of a network.
 
     For numeric targets it starts at their mean, with a learning rate proportional to their standard deviation.
     """
-    is_numbers = network.loss.target == "numbers"
+    is_numbers = network.loss.takes_any_number
     mean = np.average(rows.y, axis=0, weights=rows.weights)
     layer = Dense(network.n_out, weights="zeros", biases=mean if is_numbers else None)
-    model = Model([layer], loss=mean_of(network.loss), seed=0, dtype="float64")
+    model = Model([layer], loss=mean_of(network.loss), regularizer=regularizer, seed=0, dtype="float64")
     rate = 0.05 * (max(float(rows.y.std()), 1e-12) if is_numbers else 1.0)
     trained(model, rows, Recipe(Adam(rate), epochs=300, batch_size=None))
     return model
@@ -387,13 +425,8 @@ def mean_of(loss: Any) -> Any:
 
 def score_of(network: Model, rows: Rows) -> float:
     """Compute the accuracy for labels or R² for numbers, with the weights of the rows."""
-    y, w = rows.y, rows.weights
-    p = network.measure(rows.X.astype(network.dtype), y.astype(network.dtype), None)[1]
-    if network.loss.target not in ("classes", "labels"):
-        return r2(y, p, w)
-    if network.loss.target == "labels" and y.shape[1] > 1:
-        return accuracy(more_probable(y), more_probable(p), w)
-    return accuracy(label_numbers(y), label_numbers(p), w)
+    p = network.measure(rows.X.astype(network.dtype), rows.y.astype(network.dtype), None)[1]
+    return network.targets.score(rows.y, p, rows.weights)
 
 
 def with_rate(optimizer: Part, lr: float) -> Part:
@@ -416,6 +449,24 @@ def scaled(rate: Any, factor: float, otherwise: float) -> Any:
     return replace(rate, **changed) if changed else otherwise
 
 
+def with_constant_rate(optimizer: Part, t: int) -> Part:
+    """Return the same optimizer with the learning rate that its schedule has at step ``t``, from now on."""
+    if isinstance(optimizer, Chain):
+        return Chain(*optimizer.links[:-1], with_constant_rate(optimizer.links[-1], t))
+    if isinstance(optimizer.schedule, Constant):
+        return optimizer
+    rate = float(optimizer.schedule(t))
+    return replace(optimizer, lr=twelve_digits(rate)) if rate > 0 else optimizer  # type: ignore[call-arg]
+
+
+def row_losses(network: Model, rows: Rows) -> Array:
+    """Compute the loss of each row, times its weight, without penalties."""
+    bare = copied(network).without(regularizers=True)
+    X, y = rows.X.astype(bare.dtype), rows.y.astype(bare.dtype)
+    losses = np.array([bare.measure(X[i : i + 1], y[i : i + 1], None)[0] for i in range(len(X))])
+    return losses if rows.weights is None else losses * rows.weights
+
+
 def twelve_digits(value: float) -> float:
     """Round a number to twelve significant digits, to remove rounding errors."""
     return float(f"{value:.12g}")
@@ -423,4 +474,4 @@ def twelve_digits(value: float) -> float:
 
 def rate_of(optimizer: Part) -> float:
     """Return the initial learning rate of an optimizer."""
-    return float(optimizer.schedule(0))  # type: ignore[attr-defined]
+    return float(optimizer.schedule(0))

@@ -7,11 +7,12 @@ time.  How often each kind is right was measured; docs/doctor.md has the rates.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from workings.errors import counted
+from workings.support.escaping import in_html
+from workings.support.notebook import Readable
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Kind:
     explained_by: tuple[str, ...] = ()
 
 
-DATA = ("unscaled-inputs", "unscaled-targets", "unrelated-labels")
+DATA = ("unscaled-inputs", "unscaled-targets")
 CODE = ("wrong-gradient", "wrong-shape", "wrong-shares", "overflow", "uphill-update", "frozen-parameter")
 START = ("equal-units", "weights-too-large", "weights-too-small", "dead-units", "vanishing-gradient", "no-bend",
          "second-link", "output-range")  # fmt: skip
@@ -71,8 +72,9 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "If one class is rare, a network that never predicts it is still right most of the time."),
     Kind("sorted-rows", "problem", "certain",
          "Each batch holds rows of one class, so each step undoes what the previous one learned."),
-    Kind("unrelated-labels", "problem", "likely",
-         "The targets of similar rows agree no more than by chance. Are X and y in the same order?",
+    Kind("unrelated-labels", "advice", "possible",
+         "Neither similar rows, nor a linear model, nor this network predicts the targets of other rows better than by "
+         "chance. Are X and y in the same order?",
          ("sorted-rows", "class-imbalance")),
     # how the network is built
     Kind("second-link", "problem", "certain",
@@ -138,11 +140,12 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind("still-falling", "advice", "likely",
          "The objective was still falling fast when training ended, so more epochs would have improved it.",
          (*CODE, *DATA, "learning-rate-too-small", "edge-of-stability", "equal-units", "dead-units",
-          "vanishing-gradient", "weights-too-small", "learning-rate-too-large")),
+          "vanishing-gradient", "weights-too-small", "learning-rate-too-large", "not-finite", "rising-loss",
+          "overfitting")),
     Kind("overfitting", "advice", "likely",
          "The network got better on the training rows and worse on the validation rows: it memorized the training "
          "rows.",
-         ("wrong-gradient", "unrelated-labels")),
+         ("wrong-gradient",)),
     # the result
     Kind("class-never-predicted", "advice", "certain",
          "A network that never predicts a class has not learned it.",
@@ -159,8 +162,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
 # fmt: on
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, repr=False)
+class Finding(Readable):
     """One problem or advice that the doctor reports.
 
     Attributes
@@ -204,8 +207,8 @@ def make_finding(name: str, measured: str, change: str) -> Finding:
     return Finding(name, kind.severity, measured, kind.why, change, kind.sure)
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Readable):
     """The findings of the doctor, the most urgent first, and what it checked.
 
     Examples
@@ -258,12 +261,11 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         """The findings as HTML, for a notebook."""
-        pieces = [f"<p><strong>{self.heading}</strong> Checked: {html.escape(', '.join(self.looked_at))}.</p>"]
+        pieces = [f"<p><strong>{self.heading}</strong> Checked: {in_html(', '.join(self.looked_at))}.</p>"]
         for f in self.findings:
-            head = f"{html.escape(f.severity)}: {html.escape(f.name)}"
+            head = f"{in_html(f.severity)}: {in_html(f.name)}"
             pieces.append(
-                f"<h4>{head} ({f.sure})</h4><p>{html.escape(f.measured)} {html.escape(f.why)}</p>"
-                f"<pre>{html.escape(f.change)}</pre>"
+                f"<h4>{head} ({f.sure})</h4><p>{in_html(f.measured)} {in_html(f.why)}</p><pre>{in_html(f.change)}</pre>"
             )
         return "".join(pieces)
 

@@ -7,7 +7,8 @@ Only then it reports a mismatch, and says which mistake typically causes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from workings.engines.reference import Runner
 from workings.layers import numbered
 from workings.program.program import Program
 from workings.support.arrays import Array, as_random
+from workings.support.notebook import Readable
 from workings.support.sparse import dense
 
 if TYPE_CHECKING:
@@ -63,8 +65,8 @@ class ParameterCheck:
         return factor if same else None
 
 
-@dataclass(frozen=True)
-class GradientReport:
+@dataclass(frozen=True, repr=False)
+class GradientReport(Readable):
     """The result of a gradient check: true if all gradients are right, else its text explains the mismatch."""
 
     checks: tuple[ParameterCheck, ...]
@@ -140,6 +142,7 @@ def check_gradients(
     >>> print(check_gradients(net, [[0.5, 1.0], [1.0, -1.0]], [1.0, 0.0], program=wrong).reading[0])
     db1 has shape (), but b1 has shape (3,): it was summed to one number; sum over the rows only, with axis=0.
     """
+    network = network.asked(X, y)
     features, targets, w = network.prepare(X, y, sample_weight)
     program = program or network.program(weighted=w is not None)
     values = in_float64(
@@ -152,13 +155,17 @@ def check_gradients(
             **network.start_values(program),
         }
     )
+    names = tuple(program.parameters)
     objective = Runner(program.needed_for("J"), ["J"], "objective")
-    gradients = Runner(program, [f"d{name}" for name in program.parameters], "gradients")(values)
-    rng = np.random.default_rng(0)
-    checks = []
-    for name, gradient in zip(program.parameters, gradients, strict=True):
-        measure = slope_along(objective, values, name)
-        checks.append(check_parameter(name, np.asarray(gradient), values[name], measure, tolerance, directions, rng))
+    gradients = Runner(program, [f"d{name}" for name in names], "gradients")
+    checks = check_parameters(
+        lambda changed: float(objective(changed)[0]),
+        lambda changed: dict(zip(names, map(np.asarray, gradients(changed)), strict=True)),
+        values,
+        names,
+        tolerance,
+        directions,
+    )
     return GradientReport(tuple(checks), tuple(explain_mismatch(checks, program, len(features), network)))
 
 
@@ -176,9 +183,11 @@ def slope_along(objective: Runner, values: dict[str, Any], name: str) -> Differe
     return finite_differences(lambda changed: float(objective(changed)[0]), values, name)
 
 
-def finite_differences(
-    objective: Callable[[Mapping[str, Any]], float], values: Mapping[str, Any], name: str
-) -> Differences:
+Objective = Callable[[Mapping[str, Any]], float]
+Gradients = Callable[[Mapping[str, Any]], Mapping[str, Array]]
+
+
+def finite_differences(objective: Objective, values: Mapping[str, Any], name: str) -> Differences:
     """Return a function that computes finite differences of an objective along directions of a parameter."""
     start = values[name]
     middle = objective(values)
@@ -191,11 +200,55 @@ def finite_differences(
     return measure
 
 
+def check_parameters(
+    objective: Objective,
+    gradients: Gradients,
+    values: Mapping[str, Any],
+    names: Sequence[str],
+    tolerance: float,
+    directions: int,
+) -> list[ParameterCheck]:
+    """Check the gradient of each parameter; where it is at a kink, also at values close by, where there is none."""
+    rng = np.random.default_rng(0)
+    here = gradients(values)
+
+    @functools.cache
+    def close_by() -> tuple[Mapping[str, Any], Mapping[str, Array]]:
+        draws = np.random.default_rng(1)
+        moved = {**values, **{name: moved_slightly(values[name], draws) for name in names}}
+        return moved, gradients(moved)
+
+    def at_close_values(name: str) -> tuple[Array, Differences]:
+        moved, there = close_by()
+        return np.asarray(there[name]), finite_differences(objective, moved, name)
+
+    return [
+        check_parameter(
+            name,
+            here[name],
+            values[name],
+            finite_differences(objective, values, name),
+            functools.partial(at_close_values, name),
+            tolerance,
+            directions,
+            rng,
+        )
+        for name in names
+    ]
+
+
+def moved_slightly(value: Array, rng: np.random.Generator) -> Array:
+    """Return a parameter moved by about a thousandth in a random direction, away from a kink that it lies on."""
+    size = max(float(np.sqrt(np.mean(np.square(value)))) if value.size else 0.0, 1.0)
+    return value + 1e-3 * size * rng.standard_normal(value.shape)
+
+
 def check_parameter(
     name: str,
     gradient: Array,
     value: Array,
     measure: Differences,
+    close_by: Callable[[], tuple[Array, Differences]],
     tolerance: float,
     directions: int,
     rng: np.random.Generator,
@@ -213,25 +266,34 @@ def check_parameter(
         errors.append(relative_error(slope, (left + right) / 2, noise / tolerance))
     if max(errors) <= tolerance:
         return ParameterCheck(name, True, max(errors))
-    return check_entries(name, gradient, value, measure, tolerance, rng)
+    return check_entries(name, gradient, value, measure, close_by, tolerance, rng)
 
 
 def check_entries(
-    name: str, gradient: Array, value: Array, measure: Differences, tolerance: float, rng: np.random.Generator
+    name: str,
+    gradient: Array,
+    value: Array,
+    measure: Differences,
+    close_by: Callable[[], tuple[Array, Differences]],
+    tolerance: float,
+    rng: np.random.Generator,
 ) -> ParameterCheck:
-    """Check the gradient of one parameter entry by entry, and distinguish kinks from mistakes."""
+    """Check the gradient of one parameter entry by entry, and distinguish kinks from mistakes.
+
+    At a kink, the gradient is a matter of convention.  So there the gradient close by must be right.
+    """
     chosen = rng.permutation(value.size)[:MOST_ENTRIES]
     places = [tuple(int(i) for i in np.unravel_index(index, value.shape)) for index in np.sort(chosen)]
-    # The error of a tiny entry is relative to the largest entry, not to itself.
-    floor = 1e-4 * float(np.abs(gradient).max(initial=0))
     numeric, errors, corners = [], [], 0
     for place in places:
-        direction = np.zeros(value.shape)
-        direction[place] = 1.0
-        slope, error, corner = check_entry(float(gradient[place]), direction, measure, tolerance, floor)
+        slope, error, corner = check_entry(gradient, place, measure, tolerance)
+        if corner:
+            there, measure_there = close_by()
+            corners += 1
+            error = check_entry(there, place, measure_there, tolerance)[1]
+            slope = float(gradient[place]) if error <= tolerance else slope
         numeric.append(slope)
         errors.append(error)
-        corners += corner
     analytic = np.array([gradient[place] for place in places])
     return ParameterCheck(
         name,
@@ -246,10 +308,17 @@ def check_entries(
 
 
 def check_entry(
-    gradient: float, direction: Array, measure: Differences, tolerance: float, floor: float
+    gradients: Array, place: tuple[int, ...], measure: Differences, tolerance: float
 ) -> tuple[float, float, bool]:
-    """Return the finite difference of one entry, the gradient's relative error, and whether the entry is at a kink."""
-    attempts = []
+    """Compare one entry of a gradient with finite differences.
+
+    Return the finite difference, the entry's relative error, and whether it differs because of a kink: the slopes to
+    the left and to the right differ, by more than rounding and curvature.
+    """
+    gradient, direction = float(gradients[place]), np.zeros(gradients.shape)
+    direction[place] = 1.0
+    floor = 1e-4 * float(np.abs(gradients).max(initial=0))  # a tiny entry's error is relative to the largest entry
+    attempts, slopes = [], []
     for h in STEPS:
         left, right, noise = measure(direction, h)
         slope = (left + right) / 2
@@ -257,12 +326,23 @@ def check_entry(
         if error <= tolerance:
             return slope, error, False
         attempts.append((error, slope))
-        low, high = min(left, right), max(left, right)
-    is_corner = high - low > 1e-3 * max(abs(low), abs(high)) + 10 * noise
-    if is_corner and low - 10 * noise <= gradient <= high + 10 * noise:
-        return gradient, 0.0, True
+        slopes.append((left, right, noise))
     error, slope = min(attempts)
-    return slope, error, False
+    return slope, error, is_kink(slopes)
+
+
+def is_kink(slopes: Sequence[tuple[float, float, float]]) -> bool:
+    """Whether there is a kink, from the left slope, the right slope and their rounding error for each of ``STEPS``.
+
+    The gap between the slopes either stays as the step shrinks, whereas that of a curve shrinks with the step.  Or it
+    is large compared with the slopes even at the smallest step, as where two parabolas of different curvature meet.
+    """
+    wide, middle = (right - left for left, right, _ in slopes[:2])
+    ratio = STEPS[0] / STEPS[1]
+    limit = (ratio * middle - wide) / (ratio - 1)  # extrapolated to a step of 0
+    left, right, noise = slopes[-1]
+    stays = abs(limit) > max(10 * slopes[1][2], 0.1 * abs(wide))
+    return stays or abs(right - left) > 1e-3 * max(abs(left), abs(right)) + 10 * noise
 
 
 def relative_error(gradient: float, slope: float, floor: float) -> float:

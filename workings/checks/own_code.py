@@ -18,9 +18,8 @@ from workings.checks.gradients import (
     ALL_WRONG,
     GradientReport,
     ParameterCheck,
-    check_parameter,
+    check_parameters,
     explain_numbers,
-    finite_differences,
     names_of,
 )
 from workings.errors import InputError
@@ -88,12 +87,9 @@ def check_my_gradients(
     values = as_float64_arrays(parameters)
     data = floats_as_float64(X), floats_as_float64(y)
     loss = checked_loss(forward, values, *data)
-    gradients = checked_gradients(backward, values, *data)
-    rng = np.random.default_rng(0)
-    checks = []
-    for name, value in values.items():
-        measure = finite_differences(loss, values, name)
-        checks.append(check_parameter(name, gradients[name], value, measure, tolerance, directions, rng))
+    checks = check_parameters(
+        loss, lambda changed: checked_gradients(backward, changed, *data), values, tuple(values), tolerance, directions
+    )
     rows, outputs = len(np.atleast_1d(data[0])), number_of_outputs(data[1])
     reading = explain_numbers(checks, rows, outputs) or explain_layers(checks)
     return GradientReport(tuple(checks), tuple(reading))

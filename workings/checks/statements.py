@@ -15,7 +15,7 @@ from workings.checks.evidence import Case, copied, given, trace_of, with_rate
 from workings.checks.findings import Finding, make_finding
 from workings.checks.gradients import check_gradients
 from workings.layers import Dense, numbered
-from workings.optimizers import SGD, Part
+from workings.optimizers import SGD
 
 LARGE_LOGIT = 1000.0  # far beyond 709, where exp overflows in float64
 # The gradient of a bias before batch normalization consists of rounding errors, which may be too small to change it.
@@ -47,7 +47,7 @@ def check_shapes(case: Case) -> Iterator[Finding]:
 
 def check_probabilities(case: Case) -> Iterator[Finding]:
     """Check that the probabilities of each row add up to 1."""
-    if case.network.loss.target != "classes":
+    if not case.network.targets.is_multiclass:
         return
     X, y, _ = case.all_rows.some(50)
     p = copied(case.start or case.network).measure(X, y, None)[1].astype(np.float64)
@@ -104,7 +104,7 @@ def check_gradient_statements(case: Case) -> Iterator[Finding]:
 def check_update(case: Case) -> Iterator[Finding]:
     """Check that an update changes every parameter with a gradient, and moves against the gradient."""
     network = copied(case.start or case.network)
-    optimizer: Part = case.optimizer if isinstance(case.optimizer, Part) else SGD(0.1)
+    optimizer = case.step_optimizer or SGD(0.1)
     trace = trace_of(network, case.few, with_rate(optimizer, 1e-3), 1e-3)
     updates = {name: trace.after[name] - trace[name] for name in case.trained_by(optimizer)}
     gradients = {name: np.asarray(trace[f"d{name}"]) for name in updates}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import importlib
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress
 
 from workings import files
@@ -27,10 +29,11 @@ from workings.cli.screen import (
     output,
     plain_errors,
     progress_bars,
+    write_out,
 )
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan
-from workings.errors import DivergenceError, InputError, unknown_name
+from workings.errors import DivergenceError, InputError, ReportError, counted, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
 from workings.experiments.tasks import Task
@@ -39,6 +42,8 @@ from workings.network import Network
 from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
 from workings.readings.script import save_script
 from workings.support.atomic_files import writable_folder
+from workings.support.escaping import visible
+from workings.tables.files import TextOptions
 from workings.training.callbacks import Callback
 from workings.version import __version__
 
@@ -53,6 +58,14 @@ app = typer.Typer(
 
 
 NETWORKS = ("xor", "moons", "digits", "mnist")
+
+DecimalOption = Annotated[
+    str | None, typer.Option(help="CSV: decimal sign, '.' or ',', where a number such as 1,234 has two readings")
+]
+DelimiterOption = Annotated[
+    str | None, typer.Option(help="CSV: character between columns (default: comma, semicolon or tab, as in line 1)")
+]
+EncodingOption = Annotated[str | None, typer.Option(help="CSV: encoding, such as cp1252 (default: UTF-8)")]
 
 
 @functools.cache
@@ -98,13 +111,14 @@ def run(
             min=0, help="Random seed (default: the tutorial's own; figures are compared only with the tutorial's seed)"
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (Numba)")] = "auto",
+    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
 ) -> None:
     """Train the networks of four tutorials; write a report with plots, and compare with published results.
 
-    Exit code 1: at least one measured figure differs from its reference.
+    Exit code 1: at least one measured figure differs from its reference, or a report could not be completed.
     """
     found: dict[str, list[Figure]] = {}
+    problems: list[ReportError] = []
     with plain_errors(), progress_bars() as progress:
         if experiment not in (*NETWORKS, "all"):
             raise unknown_name("experiment", experiment, (*NETWORKS, "all"))
@@ -113,7 +127,13 @@ def run(
             writable_folder(out / name)
         for name in names:
             settings = Settings(out / name, seed, engine, data, functools.partial(progress_bar, progress, name), fetch)
-            found[name] = importlib.import_module(f"workings.experiments.{name}").run(settings)
+            began = time.monotonic()
+            try:
+                found[name] = importlib.import_module(f"workings.experiments.{name}").run(settings)
+            except ReportError as error:
+                problems.append(error)
+            if name in found and not console.is_terminal:
+                console.print(summary_of_run(name, found[name], time.monotonic() - began), highlight=False)
     for name, figures in found.items():
         output.print(figures_table(name, figures), "")
     for name in found:
@@ -122,13 +142,27 @@ def run(
         f"{name}: {figure.name}" for name, figures in found.items() for figure in figures if figure.agrees is False
     ]
     if differing:
-        console.print(f"[bold red]{len(differing)} figures differ:[/] {'; '.join(differing)}")
+        console.print(f"{len(differing)} figures differ: {'; '.join(differing)}", style="bold red", highlight=False)
+    for problem in problems:
+        console.print("error:", problem, highlight=False, soft_wrap=True)
+    if differing or problems:
         raise typer.Exit(1)
+
+
+def summary_of_run(name: str, figures: Sequence[Figure], seconds: float) -> str:
+    """Return the line that reports the end of an experiment where no progress bar is shown.
+
+    >>> summary_of_run("xor", [Figure("cost", 0.5, None, 0.5), Figure("rows", None, None, 4.0)], 2.04)
+    'xor: done in 2.0 s, 1 of 1 compared figure agrees'
+    """
+    compared = [figure.agrees for figure in figures if figure.agrees is not None]
+    verb = "agrees" if len(compared) == 1 else "agree"
+    return f"{name}: done in {seconds:.1f} s, {sum(compared)} of {counted(len(compared), 'compared figure')} {verb}"
 
 
 def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_result: bool = False) -> Callback:
     """Return a callback that shows a progress bar for one training."""
-    task = progress.add_task(f"{name}: {what}", total=epochs, visible=False, metrics="")
+    task = progress.add_task(visible(f"{name}: {what}"), total=epochs, visible=False, metrics="")
     return ProgressBar(progress, task, epochs // 200, keep_result=keep_result)
 
 
@@ -150,7 +184,10 @@ def train(
     optimizer: Annotated[str, typer.Option(help=f"Optimizer: {', '.join(OPTIMIZER_NAMES)}")] = "adam",
     lr: Annotated[float | None, typer.Option(help=f"Learning rate (default: {default_rates()})")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Maximum number of epochs")] = 200,
-    batch_size: Annotated[int, typer.Option(min=0, help="Batch size, in rows (0: full batch)")] = 32,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=0, help="Batch size, in rows (0: full batch; default: 32, for lbfgs the full batch)"),
+    ] = None,
     validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation (0: none)")] = 0.2,
     patience: Annotated[
         int, typer.Option(min=0, help="Early stopping: epochs without a better validation loss before training ends")
@@ -167,12 +204,17 @@ def train(
     ] = None,
     task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Random seed")] = 0,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (Numba)")] = "auto",
+    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
     script: Annotated[
         Path | None, typer.Option(help="Also write the training as a Python script that needs only NumPy")
     ] = None,
+    decimal: DecimalOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
 ) -> None:
     """Train a network on a table; write the model and a report.
+
+    Exit code 1: the model was written, but its report could not be completed.
 
     Example: `workings train flowers.csv --target species --script training.py`
     """
@@ -183,7 +225,7 @@ def train(
         optimizer=optimizer,
         lr=lr,
         epochs=epochs,
-        batch_size=batch_size or None,
+        batch_size=32 if batch_size is None else batch_size or None,
         validation=validation or None,
         patience=patience,
         l2=l2,
@@ -195,8 +237,9 @@ def train(
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     folder = out or Path("workings-runs") / stem
     with plain_errors():
+        refuse_for_lbfgs(optimizer, lr, batch_size)
         with progress_bars() as progress:
-            text = table_models.train(
+            text, problem = table_models.train(
                 file,
                 target,
                 plan,
@@ -206,8 +249,19 @@ def train(
                 task=task,
                 progress=lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
                 script=script,
+                reading=TextOptions(decimal, delimiter, encoding),
             )
         output.print(text, highlight=False, soft_wrap=True, markup=False)
+        if problem is not None:
+            console.print("error:", problem, highlight=False, soft_wrap=True)
+            raise typer.Exit(1)
+
+
+def refuse_for_lbfgs(optimizer: str, lr: float | None, batch_size: int | None = None) -> None:
+    """Raise for options that L-BFGS does not use: SciPy chooses its steps, each on all rows."""
+    if optimizer.lower() == "lbfgs":
+        refuse("--lr", lr, "L-BFGS chooses the length of its steps itself")
+        refuse("--batch-size", batch_size or None, "each step of L-BFGS uses all rows")
 
 
 def column_names(options: Sequence[str] | None) -> tuple[str, ...]:
@@ -226,17 +280,21 @@ def predict(
         str,
         typer.Option(help="Categories not seen in training: error, or ignore (encoded as all zeros)"),
     ] = "error",
+    decimal: DecimalOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
 ) -> None:
     """Predict each row of a table: labels with probabilities, or numbers.
 
     Example: `workings predict workings-runs/flowers-species/model.safetensors new.csv --out predictions.csv`
     """
     with plain_errors():
-        predictions, score = table_models.predict(model, file, out, unknown)
+        reading = TextOptions(decimal, delimiter, encoding)
+        predictions, score = table_models.predict(model, file, out, unknown, reading)
         if score:
-            console.print(score, highlight=False)
+            console.print(score, highlight=False, markup=False)
         if out is None:
-            typer.echo(predictions.write_csv(), nl=False)
+            write_out(predictions.write_csv())
         else:
             output.print(f"{predictions.height:,} predictions written to {out}", highlight=False, soft_wrap=True)
 
@@ -314,6 +372,7 @@ def explain(
             refuse("ROWS", rows, "an experiment has its own rows")
             network, X, y, batch, step_optimizer = experiment_step(what, seed, batch, optimizer, lr)
         else:
+            refuse("--seed", seed, "a model file has its weights already")
             network = load_network(what)
             X, y = table_models.load_rows(network, rows)
             batch, step_optimizer = batch or 8, optimizer_named(optimizer or "sgd", lr)
@@ -402,9 +461,10 @@ def script(
             network = task.network.build(task.X.shape[1], task.X.dtype)
             settings = {**task.settings, "data": (task.X, task.y)}
         else:
+            refuse("--seed", seed, "a model file has its weights already")
             network = load_network(what)
         if out is None:
-            typer.echo(network.script(**settings), nl=False)
+            write_out(network.script(**settings))
             return
         for path in save_script(network, out, **settings):
             output.print(f"written  {path}", highlight=False, soft_wrap=True)
@@ -435,6 +495,9 @@ def doctor(
         int | None,
         typer.Option(min=0, help="Experiment or table: random seed (default: the tutorial's; 0 for a table)"),
     ] = None,
+    decimal: DecimalOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
 ) -> None:
     """Diagnose a network, its data and its training; advise one change for each problem.
 
@@ -453,14 +516,17 @@ def doctor(
             diagnosis = diagnose_experiment(what, seed)
         elif Path(what).suffix.lower() in files.READERS:
             refuse("--target", target, "a model file stores its target")
-            diagnosis = table_models.diagnose_model(Path(what), table)
+            refuse("--seed", seed, "a model file has its weights already")
+            diagnosis = table_models.diagnose_model(Path(what), table, TextOptions(decimal, delimiter, encoding))
         elif not Path(what).exists() and not Path(what).suffix:
             raise unknown_name("experiment, model file or table", what, NETWORKS)
         elif target is None:
             raise InputError(f"{what} is read as a table: name the column to predict with --target.")
         else:
+            refuse_for_lbfgs(optimizer, lr)
             plan = doctor_plan(hidden, activation, optimizer, lr, epochs, seed or 0)
-            diagnosis = diagnose_table(TableTerms(Path(what), target, plan, impute, column_names(drop)))
+            reading = TextOptions(decimal, delimiter, encoding)
+            diagnosis = diagnose_table(TableTerms(Path(what), target, plan, impute, column_names(drop), reading))
         print_diagnosis(diagnosis)
     if not diagnosis.ok:
         raise typer.Exit(1)
@@ -497,6 +563,7 @@ def diagnose_table(terms: TableTerms) -> Diagnosis:
             drop=terms.drop,
             task="auto",
             progress=lambda epochs: progress_bar(progress, str(terms.file), "training", epochs),
+            reading=terms.reading,
         )
     output.print(trained.summary, "\n", highlight=False, soft_wrap=True, markup=False)
     return table_models.diagnose_training(trained, terms)
@@ -659,5 +726,6 @@ def export(
         if options and out.suffix.lower() != ".c":
             raise InputError(f"--{next(iter(options))} is only for C: use a file name that ends in .c.")
         network = table_models.load_model(model)
-        exported = files.save(network, out, **options)
+        with output.status(f"Writing {escape(str(out))}, running it and comparing its predictions …"):
+            exported = files.save(network, out, **options)
         output.print(str(exported), highlight=False, markup=False, soft_wrap=True)

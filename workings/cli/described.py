@@ -17,7 +17,7 @@ from workings.errors import InputError, WorkingsError, unknown_name
 from workings.layers import LAYERS, Layer
 from workings.losses import LOSSES, Loss
 from workings.network import Network
-from workings.optimizers import LBFGS, OPTIMIZERS, Chain, ClipByNorm, ClipByValue, Decay, Freeze, Part
+from workings.optimizers import LBFGS, OPTIMIZERS, Chain, ClipByNorm, ClipByValue, Decay, Freeze, UpdateMethod
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.schedules import SCHEDULES
 
@@ -80,7 +80,7 @@ def described(text: str) -> tuple[Network, dict[str, Any]]:
             case _:
                 raise unsupported(statement)
     network = build_network(parts)
-    optimizer = only_one([part for part in parts if isinstance(part, (Part, LBFGS))], "optimizer")
+    optimizer = only_one([part for part in parts if isinstance(part, UpdateMethod)], "optimizer")
     return network, settings if optimizer is None else {**settings, "optimizer": optimizer}
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 
 from workings.errors import MissingExtraError
+from workings.version import __version__
 
 
 def run() -> None:
-    """Run the command line."""
+    """Run the command line; ``--version`` needs no extra."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"workings {__version__}")
+        return
     try:
         from workings.cli.commands import app
     except ImportError as error:

@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+from rich.text import Text
 
 from workings.errors import WorkingsError
 from workings.experiments.figures import Figure, show_agreement, show_number
 from workings.museum.mistakes import MISTAKES
 from workings.museum.rooms import Exhibit
+from workings.support.escaping import visible_lines
 from workings.training.callbacks import Callback, RunningTraining
 
-console = Console(stderr=True)
-output = Console()
+
+class PlainConsole(Console):
+    """Console that takes no text for a command: neither ``[red]`` nor control characters.
+
+    All output of the command line, with the cells of tables, goes through it.  A style is an argument or a ``Text``.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False)
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Return a text as it is, with visible escapes instead of control characters."""
+        return super().render_str(visible_lines(text), **{**settings, "markup": False, "emoji": False})
+
+
+console = PlainConsole(stderr=True)
+output = PlainConsole()
+
+
+def write_out(text: str) -> None:
+    """Write data or code to standard output: as it is to a file or a pipe, with visible escapes to a terminal."""
+    sys.stdout.write(visible_lines(text) if sys.stdout.isatty() else text)  # typer.echo would drop escape sequences
 
 
 class ProgressBar(Callback):
@@ -29,6 +52,7 @@ class ProgressBar(Callback):
     Ctrl-C ends the command; with ``keep_result``, it ends only the training, and the command continues.
     """
 
+    only_observes = True
     every_epoch = False
 
     def __init__(self, progress: Progress, task: TaskID, every: int, *, keep_result: bool = False) -> None:
@@ -40,6 +64,8 @@ class ProgressBar(Callback):
 
     def on_train_begin(self, training: RunningTraining) -> None:
         self.due = training.epoch
+        if console.is_terminal:
+            self.progress.start()
         self.progress.reset(self.task)
         self.progress.update(self.task, completed=training.epoch, visible=True)
 
@@ -77,16 +103,33 @@ class EpochRate(TextColumn):
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
     """Context manager that displays progress bars and removes them at the end."""
-    columns = (
-        TextColumn("{task.description:<34}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed:>6,.0f}/{task.total:,.0f}"),
-        TextColumn("{task.fields[metrics]}"),
-        EpochRate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield progress
+    progress = Progress(*progress_columns(console.width), console=console, transient=True)
+    try:
+        yield progress  # a training starts the display: without one, nothing is printed
+    finally:
+        if progress.live.is_started:
+            progress.stop()
+
+
+def progress_columns(width: int) -> tuple[ProgressColumn, ...]:
+    """Return the columns of a progress bar that fit into a terminal of this width: always the bar and the epoch."""
+    fixed = BAR + EPOCH + 3  # blanks between columns
+    epoch = TextColumn("{task.completed:>6,.0f}/{task.total:,.0f}", table_column=Column(no_wrap=True))
+    name_width = 34 if width >= WIDE else max(min(20, width - fixed), 4)
+    name = TextColumn("{task.description}", markup=False, table_column=shortened(name_width))
+    metrics = TextColumn("{task.fields[metrics]}", markup=False, table_column=shortened(width - fixed - name_width - 1))
+    if width < WIDE:
+        return name, BarColumn(bar_width=BAR), epoch, *([metrics] if width > fixed + name_width + 8 else [])
+    return name, BarColumn(bar_width=24), epoch, metrics, EpochRate(), TimeRemainingColumn()
+
+
+def shortened(width: int) -> Column:
+    """Return a table column of at most this width, which ends longer text with an ellipsis."""
+    return Column(no_wrap=True, overflow="ellipsis", max_width=max(width, 1))
+
+
+WIDE = 140  # the width of a terminal that all parts of a progress bar need
+BAR, EPOCH = 12, 14  # the widths of a short bar and of the epoch
 
 
 @contextmanager
@@ -97,8 +140,8 @@ def plain_errors() -> Iterator[None]:
             warnings.showwarning = lambda message, *rest: console.print(f"warning: {message}", highlight=False)
             yield
     except WorkingsError as error:
-        console.print("[bold red]error:[/]", end=" ")
-        console.print(str(error), markup=False, highlight=False)
+        console.print(Text("error:", style="bold red"), end=" ")
+        console.print(str(error), highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
         console.print("interrupted")
@@ -113,7 +156,7 @@ def figures_table(name: str, figures: Sequence[Figure]) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for f in figures:
         style = {True: "green", False: "bold red", None: "dim"}[f.agrees]
-        agreement = f"[{style}]{show_agreement(f, 'agrees*')}[/]"
+        agreement = Text(show_agreement(f, "agrees*"), style)
         numbers = (show_number(value, f.digits) for value in (f.published, f.own_code, f.measured))
         table.add_row(f.name, *numbers, agreement)
     if any(f.agrees_with_code_alone for f in figures):
@@ -141,8 +184,8 @@ def museum_table() -> Table:
     for mistake in MISTAKES.values():
         if mistake.place != place:
             place = mistake.place
-            table.add_row(f"[underline]{PLACES[place]}[/]", "", "")
-        table.add_row(mistake.name, escape(mistake.what), escape(mistake.source))
+            table.add_row(Text(PLACES[place], "underline"), "", "")
+        table.add_row(mistake.name, mistake.what, mistake.source)
     return table
 
 

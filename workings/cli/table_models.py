@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +13,24 @@ import numpy as np
 
 from workings import files, plots
 from workings.activations import activation_named
+from workings.checks.data import LARGEST_INPUT
 from workings.checks.doctor import diagnose_alone
-from workings.checks.findings import Diagnosis, make_finding
+from workings.checks.evidence import rms
+from workings.checks.findings import Diagnosis, Finding, make_finding
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan
-from workings.errors import FileError, InputError, counted
+from workings.errors import InputError, ReportError, counted
 from workings.experiments.report import Report
 from workings.layers import Dense, Dropout, Layer
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, mean_absolute_error, r2
 from workings.network import Network
-from workings.optimizers import LBFGS, optimizer_named
+from workings.optimizers import optimizer_named
 from workings.readings.script.settings import Held
 from workings.regularizers import L2
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder, write_bytes
+from workings.support.npz import read_npz
 from workings.tables import (
     ClassTarget,
     LabelsTarget,
@@ -36,13 +40,18 @@ from workings.tables import (
     read_table,
     write_table,
 )
-from workings.tables.columns import drawn_rows
+from workings.tables.columns import drawn_rows, original
+from workings.tables.files import TextOptions
+from workings.tables.wording import reading_notes
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
 from workings.training.history import History
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+AS_FOUND = TextOptions()  # decimal sign, delimiter and encoding as the file shows them
 
 
 @dataclass(frozen=True)
@@ -85,10 +94,20 @@ class TableTraining:
         return self.network.script(data=file, validation=validation, **self.settings)
 
 
-def prepare(file: Path, target: str, plan: Plan, *, impute: bool, drop: tuple[str, ...], task: str) -> TableTraining:
+def prepare(
+    file: Path,
+    target: str,
+    plan: Plan,
+    *,
+    impute: bool,
+    drop: tuple[str, ...],
+    task: str,
+    reading: TextOptions = AS_FOUND,
+) -> TableTraining:
     """Read a table and create a network for it."""
-    frame = marks_as_gaps(read_table(file), target) if impute else read_table(file)
-    whole = Preprocessing.learn(frame, target, task=task, impute=impute, drop=drop)
+    given = read_table(file, **asdict(reading))
+    frame = marks_as_gaps(given, target) if impute else given
+    whole = Preprocessing.learn(frame, target, task=task, impute=impute, drop=drop, decimal=reading.decimal)
     held_out = validation_indices(frame.height, plan)
     kept = np.setdiff1d(np.arange(frame.height), held_out)
     preprocessing = whole.standardized_on(frame[kept])  # the validation rows contribute only their categories
@@ -105,7 +124,7 @@ def fit_settings(plan: Plan, *, balanced: bool) -> dict[str, Any]:
     return {
         "optimizer": optimizer,
         "epochs": plan.epochs,
-        "batch_size": None if isinstance(optimizer, LBFGS) else plan.batch_size,
+        "batch_size": plan.batch_size if optimizer.takes_batches else None,
         "callbacks": [EarlyStopping("val_loss", patience=plan.patience)] if plan.validation else [],
         "class_weight": "balanced" if balanced else None,
     }
@@ -120,9 +139,10 @@ def train_on_table(
     drop: tuple[str, ...],
     task: str,
     progress: Callable[[int], Callback],
+    reading: TextOptions = AS_FOUND,
 ) -> TrainedOnTable:
     """Read a table and train a network on it; ``progress(epochs)`` returns a callback that shows the progress."""
-    training = prepare(file, target, plan, impute=impute, drop=drop, task=task)
+    training = prepare(file, target, plan, impute=impute, drop=drop, task=task, reading=reading)
     return training.train(progress(plan.epochs), plan.engine)
 
 
@@ -137,18 +157,48 @@ def train(
     task: str,
     progress: Callable[[int], Callback],
     script: Path | None = None,
-) -> str:
-    """Train on a table; write the model, the report and optionally a script; return a summary for the terminal."""
-    writable_folder(folder)
-    training = prepare(file, target, plan, impute=impute, drop=drop, task=task)
-    text = training.script(file, plan.seed) if script is not None else ""  # before training: it may raise an error
-    trained = training.train(progress(plan.epochs), plan.engine)
-    write_report(file, folder, trained)
-    lines = [trained.summary, "", f"model   {folder / 'model.safetensors'}", f"report  {folder / 'report.html'}"]
-    if script is not None:
-        write_bytes(script, text.encode())
-        lines.append(f"script  {script}")
-    return "\n".join([*lines, f"next    workings predict {folder / 'model.safetensors'} {file}"])
+    reading: TextOptions = AS_FOUND,
+) -> tuple[str, ReportError | None]:
+    """Train on a table; write the model, optionally a script, and the report.
+
+    Returns a summary for the terminal, and the error of a report that could not be completed.
+    """
+    if script is not None and (reading.delimiter or reading.encoding):
+        raise InputError(
+            "--script reads files in UTF-8 with commas, semicolons or tabs: save the table so, and leave out "
+            "--delimiter and --encoding."
+        )
+    training = prepare(file, target, plan, impute=impute, drop=drop, task=task, reading=reading)
+    model, problem = folder / "model.safetensors", None
+    with folder_for_results(folder):
+        text = training.script(file, plan.seed) if script is not None else ""  # before training: it may raise an error
+        trained = training.train(progress(plan.epochs), plan.engine)
+        trained.network.save(model)  # first, because all that follows can fail
+        if script is not None:
+            write_bytes(script, text.encode())
+        try:
+            write_report(file, folder, trained)
+        except ReportError as error:
+            problem = error
+    lines = [trained.summary, "", f"model   {model}", f"report  {folder / 'report.html'}"]
+    lines += [f"script  {script}"] if script is not None else []
+    options = [f"--{name} {shlex.quote(value)}" for name, value in asdict(reading).items() if value is not None]
+    names = map(shlex.quote, (str(model), str(file)))
+    return "\n".join([*lines, f"next    workings predict {' '.join([*names, *options])}"]), problem
+
+
+@contextmanager
+def folder_for_results(folder: Path) -> Iterator[None]:
+    """Create a folder and check that it is writable; after an error, remove the folders that are still empty."""
+    created = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        writable_folder(folder)
+        yield
+    except BaseException:
+        for each in created:
+            with suppress(OSError):  # not empty, or not created
+                each.rmdir()
+        raise
 
 
 def make_network(plan: Plan, preprocessing: Preprocessing) -> Network:
@@ -159,7 +209,7 @@ def make_network(plan: Plan, preprocessing: Preprocessing) -> Network:
     for units in plan.units:
         layers.append(Dense(units, plan.activation))
         layers += [Dropout(plan.dropout)] if plan.dropout else []
-    outputs = len(preprocessing.classes) if loss.target == "classes" else 1
+    outputs = len(preprocessing.classes) if loss.is_multiclass else 1
     network = Network(
         [*layers, Dense(outputs)],
         loss=loss,
@@ -176,15 +226,15 @@ def choose_loss(name: str, preprocessing: Preprocessing) -> Loss:
     """Return the loss that ``--loss`` names, or raise an error if it does not suit the target."""
     classification = preprocessing.task == "classification"
     loss = loss_named(("CrossEntropy" if classification else "SquaredError") if name == "auto" else name)
-    if classification != (loss.target in ("classes", "labels")):
+    if classification != loss.is_classification:
         kind = "classification" if classification else "regression"
         suitable = "CrossEntropy" if classification else "SquaredError, AbsoluteError or Huber"
         raise InputError(f"--loss {name} does not suit {kind}: choose {suitable}.")
-    if loss.target == "labels" and len(preprocessing.classes) != 2:
+    if loss.is_classification and not loss.is_multiclass and len(preprocessing.classes) != 2:
         raise InputError(
             f"--loss {name} is for two classes; the target has {len(preprocessing.classes)}: use CrossEntropy."
         )
-    if loss.target == "counts":
+    if loss.takes_counts:
         raise InputError(
             "--loss Poisson is not available for tables, because their targets are standardized: use SquaredError."
         )
@@ -215,6 +265,7 @@ def summary_lines(
     lines = [
         preprocessing.reason,
         preprocessing.describe(),
+        *reading_notes(preprocessing.table_columns),
         "",
         network.summary(),
         "",
@@ -239,25 +290,33 @@ def format_score(network: Network, preprocessing: Preprocessing, X: Array, y: Ar
 
 
 def write_report(file: Path, folder: Path, trained: TrainedOnTable) -> None:
-    """Write the model and its report."""
+    """Write the model, then its report.
+
+    Raises
+    ------
+    ReportError
+        If the report could not be completed.
+    """
     network, preprocessing = trained.network, trained.preprocessing
     report = Report(f"{file.name}: {preprocessing.target.name}", preprocessing.reason, folder)
-    report.heading("Results")
-    report.code(trained.summary)
-    report.picture(
-        plots.curves(trained.history), "curves", "Objective by epoch on the training rows and on the validation rows."
-    )
-    X, y = trained.validation
-    if len(X) and preprocessing.task == "classification" and len(preprocessing.classes) <= 30:
-        names = [str(label) for label in preprocessing.classes]
-        occurring = np.isin(preprocessing.classes, np.concatenate([y, network.predict(X)]))
-        shown = [name for name, occurs in zip(names, occurring, strict=True) if occurs]
-        report.picture(
-            plots.confusion(y, network.predict(X), shown), "confusion", "Confusion matrix of the validation rows."
-        )
-    report.heading("Statements of one training step")
-    report.program(network.program())
-    report.write(network)
+    with report.of(network):
+        report.heading("Results")
+        report.code(trained.summary)
+        words = "Objective by epoch on the training rows and on the validation rows."
+        report.drawn(lambda: plots.curves(trained.history), "curves", words)
+        X, y = trained.validation
+        if len(X) and preprocessing.task == "classification" and len(preprocessing.classes) <= 30:
+            words = "Confusion matrix of the validation rows."
+            report.drawn(lambda: confusion_of(preprocessing, y, network.predict(X)), "confusion", words)
+        report.heading("Statements of one training step")
+        report.program(network.program())
+
+
+def confusion_of(preprocessing: Preprocessing, y: Array, predicted: Array) -> Any:
+    """Plot the confusion matrix of the classes that occur."""
+    occurring = np.isin(preprocessing.classes, np.concatenate([y, predicted]))
+    names = [str(label) for label, occurs in zip(preprocessing.classes, occurring, strict=True) if occurs]
+    return plots.confusion(y, predicted, names)
 
 
 def load_model(path: Path) -> Network:
@@ -289,13 +348,46 @@ def constant_columns(trained: TrainedOnTable) -> list[str]:
     return [name for name, values in columns if name in numeric and not values.any()]
 
 
-def diagnose_model(model: Path, table: Path | None) -> Diagnosis:
-    """Diagnose a model file, on the rows of a table if one is given."""
+def diagnose_model(model: Path, table: Path | None, reading: TextOptions = AS_FOUND) -> Diagnosis:
+    """Diagnose a model file, on the rows of a table if one is given.
+
+    The model standardizes the rows as in training.  So constant columns are no problem of the model, and a column on
+    another scale is named as the table names it.
+    """
     network = load_model(model)
-    return diagnose_alone(network) if table is None else network.diagnose(*load_rows(network, table))
+    if table is None:
+        return diagnose_alone(network)
+    X, y = load_rows(network, table, reading)
+    found = network.diagnose(X, y)
+    if network.preprocessing is None or table.suffix == ".npz":
+        return found
+    kept = [finding for finding in found.findings if finding.name not in ("unscaled-inputs", "constant-column")]
+    return Diagnosis((*shifted_columns(load_preprocessing(network), X, model, table), *kept), found.looked_at)
 
 
-def predict(model: Path, file: Path, out: Path | None, unknown: str = "error") -> tuple[pl.DataFrame, str]:
+def shifted_columns(preprocessing: Preprocessing, X: Array, model: Path, table: Path) -> list[Finding]:
+    """Report numeric columns that are on another scale than in the training table."""
+    parts = []
+    for column, place in zip(
+        preprocessing.table_columns.numbers, preprocessing.table_columns.number_places, strict=True
+    ):
+        x = X[:, place].astype(np.float64)
+        if rms(x) > LARGEST_INPUT:
+            values = original(x, column.mean, column.std)
+            parts.append(
+                f"column {column.name!r} has mean {values.mean():.4g} in {table.name}; in training it was "
+                f"{column.mean:.4g} ± {column.std:.4g}"
+            )
+    if not parts:
+        return []
+    words = shlex.join(["workings", "summary", str(model)])
+    fix = f"{words}  # compare the units: write the columns of {table.name} in those of the training table"
+    return [make_finding("unscaled-inputs", "; ".join(parts) + ".", fix)]
+
+
+def predict(
+    model: Path, file: Path, out: Path | None, unknown: str = "error", reading: TextOptions = AS_FOUND
+) -> tuple[pl.DataFrame, str]:
     """Predict the rows of a table, write the predictions to ``out``, and return them with their score as text."""
     network = load_model(model)
     if network.preprocessing is None:
@@ -303,7 +395,7 @@ def predict(model: Path, file: Path, out: Path | None, unknown: str = "error") -
             f"{model} was not trained on a table and has no column names: "
             "use Network.load and Network.predict with an array."
         )
-    preprocessing, frame = read_rows(network, file)
+    preprocessing, frame = read_rows(network, file, reading)
     X = preprocessing.transform(frame, unknown=unknown)
     if preprocessing.task == "classification":
         predictions = preprocessing.predictions_frame(network.predict(X), network.predict_proba(X))
@@ -314,55 +406,44 @@ def predict(model: Path, file: Path, out: Path | None, unknown: str = "error") -
     return predictions, score_on_table(network, preprocessing, frame, X)
 
 
-def load_rows(network: Network, file: Path | None) -> Rows:
+def load_rows(network: Network, file: Path | None, reading: TextOptions = AS_FOUND) -> Rows:
     """Load rows and targets for a model, from a table with the model's columns or from an ``.npz`` file."""
     if file is None:
         raise InputError(
             "Rows are missing: after the model, name a table with the model's columns, or an .npz file with X and y."
         )
     if file.suffix == ".npz":
-        return load_npz(file)
+        return read_npz(file)
     if network.preprocessing is None:
         raise InputError("This model was not trained on a table: pass its rows as an .npz file with X and y.")
-    preprocessing, frame = read_rows(network, file)
+    preprocessing, frame = read_rows(network, file, reading)
     return preprocessing.transform(frame), preprocessing.targets(frame)
 
 
 def load_preprocessing(network: Network) -> Preprocessing:
     """Return the preprocessing stored in a model; with several labels per row, its target is a ``LabelsTarget``."""
     stored = Preprocessing.from_dict(network.preprocessing)
-    has_several = network.targets.kind == "labels" and network.n_out > 1
+    has_several = network.targets.is_classification and not network.targets.has_labels
     if not has_several or not isinstance(stored.target, ClassTarget):
         return stored
     return replace(stored, target=LabelsTarget(stored.target.name, stored.target.classes))
 
 
-def read_rows(network: Network, file: Path) -> tuple[Preprocessing, Any]:
+def read_rows(network: Network, file: Path, reading: TextOptions = AS_FOUND) -> tuple[Preprocessing, Any]:
     """Return a model's preprocessing, and a table read with the column types of that preprocessing."""
     preprocessing = load_preprocessing(network)
-    return preprocessing, read_table(file, columns=preprocessing.table_columns)
-
-
-def load_npz(file: Path) -> Rows:
-    """Load the arrays X and y of an ``.npz`` file, without unpickling."""
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return arrays["X"], arrays["y"]
-    except FileNotFoundError as error:
-        raise FileError(f"The file {file} does not exist.") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FileError(f"{file} is not an .npz file with the arrays X and y: {error}.") from error
+    return preprocessing, read_table(file, columns=preprocessing.table_columns, **asdict(reading))
 
 
 def score_on_table(network: Network, preprocessing: Preprocessing, frame: Any, X: Array) -> str:
-    """Return the score as text if the table has a complete target column; else an empty string."""
+    """Return the score as text, or why there is none; empty if the table has no target column or the model several."""
     name, has_one_target = preprocessing.target.name, network.n_out == 1 or network.targets.has_labels
     if name not in frame.columns or not has_one_target:
         return ""
     try:
         y = preprocessing.targets(frame)
-    except InputError:
-        return ""
+    except InputError as error:
+        return f"no score on the target column {name!r}: {error}"
     metric = "accuracy" if preprocessing.task == "classification" else "R²"
     return f"score on the target column {name!r}: {metric} {network.score(X, y):.4f} ({counted(len(X), 'row')})"
 
@@ -375,7 +456,8 @@ def column_lines(preprocessing: Preprocessing) -> list[str]:
         if isinstance(column, NumberColumn):
             is_scaled = (column.mean, column.std) != (0.0, 1.0)
             scale = f"mean {column.mean:.6g}, standard deviation {column.std:.6g}" if is_scaled else "not standardized"
-            lines.append(f"  {column.name}: number, {scale}{fill}")
+            kind = "number" if column.form is None else column.form.describe()
+            lines.append(f"  {column.name}: {kind}, {scale}{fill}")
         else:
             shown = ", ".join(column.categories[:8]) + (", …" if len(column.categories) > 8 else "")
             lines.append(f"  {column.name}: {len(column.categories)} categories: {shown}{fill}")

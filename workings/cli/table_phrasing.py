@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from workings.layers import Dense, Dropout
 from workings.network import Network
 from workings.optimizers import Part, optimizer_named
 from workings.regularizers import L2
+from workings.tables.files import TextOptions
 
 DEFAULTS = {
     "hidden": "32,16",
@@ -42,6 +43,7 @@ class TableTerms:
     plan: Plan
     impute: bool = False
     drop: tuple[str, ...] = ()
+    reading: TextOptions = field(default_factory=TextOptions)
 
     opening = ""
 
@@ -53,11 +55,11 @@ class TableTerms:
         options |= optimizer_options(changed["optimizer"]) if "optimizer" in changed else {}
         return self.command(**options)
 
-    def gone_on(self, epochs: int) -> str:
+    def more_epochs(self, epochs: int) -> str:
         """Return the command with more epochs."""
         return self.command(epochs=self.plan.epochs + epochs)
 
-    def made(self, network: Network, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
+    def changed_network(self, network: Network, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
         """Return the command with changed layers or penalties, or None if no options describe them."""
         *hidden, last = parts
         dense = [layer for layer in hidden if isinstance(layer, Dense)]
@@ -81,6 +83,8 @@ class TableTerms:
         words += ["--impute"] if self.impute else []
         dropped = [*self.drop, *drop]
         words += ["--drop", ",".join(dropped)] if dropped else []
+        for name, value in asdict(self.reading).items():
+            words += [f"--{name}", value] if value is not None else []
         return shlex.join(words)
 
 

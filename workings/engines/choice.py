@@ -1,7 +1,8 @@
 """The choice of an engine: a pure function of the problem and of the installed packages.
 
-Compiling takes about two seconds for each network structure.  It pays off if the steps are so many or so large that
-the compiled engine saves more time than that.
+Compiling takes CPU time, a quarter of a second or more for each network structure.  It pays off if the steps are so
+many or so large that the compiled engine saves more than that within one training.  Both are estimates from
+measurements (docs/performance.md); what is saved is estimated low, so that a first fit is not slower for compiling.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from workings.engines.compiled.engine import is_installed
-from workings.engines.compiled.native import is_switched_off
 from workings.engines.contract import SPARSE
 from workings.errors import counted
 from workings.program.program import Program
@@ -17,9 +17,11 @@ from workings.support.arrays import Array
 
 ENGINES = ("auto", "reference", "compiled")
 REQUESTED = "as requested"
-SECONDS_PER_STATEMENT = 4e-6  # the reference engine's overhead for a statement
-SECONDS_PER_NUMBER = 2e-9  # what it needs more than compiled loops for each unit and row
-WORTH_COMPILING = 2.0  # the least saving in seconds
+SECONDS_PER_STATEMENT = 2.7e-6  # the reference engine's overhead for a statement
+SECONDS_PER_NUMBER = 8e-9  # what it needs more than compiled loops for each unit and row
+# CPU seconds of compiling: for any program, for each statement, and for each function that is not a formula.
+COMPILING, COMPILING_STATEMENT, COMPILING_FUNCTION = 0.1, 0.01, 0.3
+WORTH_COMPILING = 1.0  # the least saving, as a multiple of the time that compiling takes
 
 
 def choose(
@@ -45,7 +47,7 @@ def choose(
     rows, steps : int
         The number of rows in a step, and the number of steps.
     worth_compiling : float
-        The least saving in seconds for which the compiled engine is chosen.
+        The least saving for which the compiled engine is chosen, as a multiple of the time that compiling takes.
     is_sparse : bool
         Whether X stays sparse, which compiled code does not support.
     """
@@ -54,13 +56,17 @@ def choose(
     if is_sparse:
         return "reference", SPARSE
     if not is_installed():
-        return "reference", "Numba is not installed: pip install 'workings[fast]'"
-    if is_switched_off():
-        return "reference", "Numba is switched off by NUMBA_DISABLE_JIT"
+        return "reference", "llvmlite is not installed: pip install '.[fast]' in the folder of the repository"
     work = f"{counted(steps, 'step')} of {counted(rows, 'row')}"
-    if estimated_saving(program, values, rows, steps) < worth_compiling:
+    if estimated_saving(program, values, rows, steps) < worth_compiling * compiling_seconds(program):
         return "reference", f"compiling does not pay off for {work}"
     return "compiled", f"compiling pays off for {work}"
+
+
+def compiling_seconds(program: Program) -> float:
+    """Estimate the CPU seconds of compiling a program that is not in the cache."""
+    statements, functions = len(program.statements), len(program.functions)
+    return COMPILING + COMPILING_STATEMENT * statements + COMPILING_FUNCTION * functions
 
 
 def estimated_saving(program: Program, values: Mapping[str, Array], rows: int, steps: int) -> float:

@@ -132,27 +132,27 @@ def run(settings: Settings) -> list[Figure]:
     data = split(seed)
     signals = Signals(data.X_test, data.y_test)
     network, history = train(settings, Variant(), data, seed, "raw pixels", callbacks=[signals])
-    raw = accuracies(settings, Variant(), 1.0, "raw pixels")
-    by_variant = {name: accuracies(settings, variant, 16.0, name) for name, variant in VARIANTS.items()}
     report = Report(
         "Digits with batch size 1",
         "64 pixels, 200 sigmoid units, 10 digits; the weights are updated after every sample.",
         settings.folder,
     )
-    report.heading("Data")
-    report.picture(
-        plots.images(data.X[:20], titles=[str(label) for label in data.y[:20]]),
-        "samples",
-        "Twenty of the 1,797 digits of 8×8 pixels. They come with scikit-learn (from the UCI repository), not from "
-        "MNIST.",
-    )
-    report_accuracy(report, settings, {"raw pixels": raw, "pixels / 16": by_variant[BASELINE]})
-    report_one(report, network, history, data, seed)
-    report.signals(signals, f"Raw pixels, seed {seed}, on the test rows", "sigmoids")
-    report_variants(report, by_variant)
-    report.heading("Statements of one training step")
-    report.program(network.program(BASELINE_OPTIMIZER))
-    report.write(network)
+    with report.of(network):
+        raw = accuracies(settings, Variant(), 1.0, "raw pixels")
+        by_variant = {name: accuracies(settings, variant, 16.0, name) for name, variant in VARIANTS.items()}
+        report.heading("Data")
+        report.picture(
+            plots.images(data.X[:20], titles=[str(label) for label in data.y[:20]]),
+            "samples",
+            "Twenty of the 1,797 digits of 8×8 pixels. They come with scikit-learn (from the UCI repository), not from "
+            "MNIST.",
+        )
+        report_accuracy(report, settings, {"raw pixels": raw, "pixels / 16": by_variant[BASELINE]})
+        report_one(report, network, history, data, seed)
+        report.signals(signals, f"Raw pixels, seed {seed}, on the test rows", "sigmoids")
+        report_variants(report, by_variant)
+        report.heading("Statements of one training step")
+        report.program(network.program(BASELINE_OPTIMIZER))
     return report.figures
 
 

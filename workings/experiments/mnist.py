@@ -188,17 +188,17 @@ def run(settings: Settings) -> list[Figure]:
         "Thirty of the training digits.",
     )
     trained = [(kind, train_as_designed(settings, kind), train_improved(settings, kind)) for kind in kinds]
-    report_figures(report, trained)
     _, (_, accuracies), (network, history, snapshots, signals) = trained[0]
-    by_epoch = plots.curves(accuracies.columns, names=list(accuracies.columns))
-    by_epoch.set_xlabel("epoch / 10")
-    report.picture(by_epoch, "as-designed", "As designed: accuracy on training and dev rows, every ten epochs.")
-    report.picture(plots.curves(history), "improved", "Improved: objective on training and dev rows, by epoch.")
-    report_network(report, network, data)
-    report_training(report, network, data, snapshots, signals)
-    report.heading("Statements of one training step")
-    report.program(network.program(Adam(2e-3)))
-    report.write(network)
+    with report.of(network):
+        report_figures(report, trained)
+        by_epoch = plots.curves(accuracies.columns, names=list(accuracies.columns))
+        by_epoch.set_xlabel("epoch / 10")
+        report.picture(by_epoch, "as-designed", "As designed: accuracy on training and dev rows, every ten epochs.")
+        report.picture(plots.curves(history), "improved", "Improved: objective on training and dev rows, by epoch.")
+        report_network(report, network, data)
+        report_training(report, network, data, snapshots, signals)
+        report.heading("Statements of one training step")
+        report.program(network.program(Adam(2e-3)))
     return report.figures
 
 

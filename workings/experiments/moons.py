@@ -118,14 +118,14 @@ def run(settings: Settings) -> list[Figure]:
         "Three tanh units learn a curved decision boundary; logistic regression can only learn a straight one.",
         settings.folder,
     )
-    report_training(report, network, history, X, y, settings)
-    report_baseline(report, network, X, y, settings)
-    report_units(report, network, X, y, snapshots)
-    report_sweep(report, X, y, settings)
-    report_advice(report, settings)
-    report.heading("Statements of one training step")
-    report.program(network.program(SGD(0.01)))
-    report.write(network)
+    with report.of(network):
+        report_training(report, network, history, X, y, settings)
+        report_baseline(report, network, X, y, settings)
+        report_units(report, network, X, y, snapshots)
+        report_sweep(report, X, y, settings)
+        report_advice(report, settings)
+        report.heading("Statements of one training step")
+        report.program(network.program(SGD(0.01)))
     return report.figures
 
 

@@ -6,18 +6,20 @@ from the network, has print styles, and follows the browser's light or dark mode
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workings import plots
+from workings.errors import ReportError, WorkingsError
 from workings.experiments.figures import Figure, show_agreement, show_number, write_figures
 from workings.network import Network
 from workings.plots.player import STYLE as PLAYER_STYLE
 from workings.program.program import STAGES, Program, show_shape
 from workings.support.atomic_files import write_bytes
+from workings.support.escaping import in_html
 from workings.training.callbacks import Callback
 from workings.training.recorders import Signals
 
@@ -45,6 +47,11 @@ figure { margin: 1.5rem 0; } figcaption { font-size: .9rem; margin-top: .4rem; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
 pre { background: var(--soft); padding: .8rem 1rem; overflow-x: auto; font-size: .8rem; line-height: 1.45;
   border-radius: 4px; white-space: pre-wrap; }
+@media (max-width: 40rem) {
+  .program table, .program thead, .program tbody, .program tr, .program th, .program td { display: block; }
+  .program th:not(:first-child) { display: none; } .program th { border: 0; padding: 0; }
+  .program tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
+  .program td, .program td:first-child { min-width: 0; padding: .1rem 0; border: 0; overflow-wrap: anywhere; } }
 @media print { body { max-width: none; font-size: 10pt; }
   figure, table { break-inside: avoid; } }
 """
@@ -59,18 +66,52 @@ class Report:
     folder: Path
     figures: list[Figure] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
+    problems: list[Exception] = field(default_factory=list)
+
+    @contextmanager
+    def of(self, network: Network) -> Iterator[None]:
+        """Write the model, then fill the report, then write it; an error of the report does not cost the model.
+
+        Raises
+        ------
+        ReportError
+            After the report was written as far as it was filled.
+        """
+        network.save(self.model)
+        try:
+            yield
+        except Exception as error:
+            self.problems.append(error)
+        if self.problems:
+            self.text(f"This report is incomplete. {describe(self.problems[0])}")
+        try:
+            self.write_page()
+        except Exception as error:
+            self.problems.append(error)
+        if self.problems:
+            raise ReportError(self.page, self.model, self.problems[0]) from self.problems[0]
+
+    @property
+    def model(self) -> Path:
+        """The model's file."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def page(self) -> Path:
+        """The report's file."""
+        return self.folder / "report.html"
 
     def heading(self, text: str) -> None:
         """Start a section."""
-        self.pieces.append(f"<h2>{html.escape(text)}</h2>")
+        self.pieces.append(f"<h2>{in_html(text)}</h2>")
 
     def text(self, *paragraphs: str) -> None:
         """Add paragraphs."""
-        self.pieces += [f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs]
+        self.pieces += [f"<p>{in_html(paragraph)}</p>" for paragraph in paragraphs]
 
     def code(self, text: object) -> None:
         """Add preformatted text, such as a program."""
-        self.pieces.append(f'<pre tabindex="0">{html.escape(str(text))}</pre>')
+        self.pieces.append(f'<pre tabindex="0">{in_html(str(text))}</pre>')
 
     def program(self, program: Program) -> None:
         """Add tables of a step's statements, with the shape and the meaning of each result."""
@@ -83,24 +124,32 @@ class Report:
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]], kind: str = "figures") -> None:
         """Add a table whose first column holds names."""
-        top = "".join(f'<th scope="col">{html.escape(cell)}</th>' if cell else "<td></td>" for cell in head)
+        top = "".join(f'<th scope="col">{in_html(cell)}</th>' if cell else "<td></td>" for cell in head)
         body = "".join(f"<tr>{''.join(table_cell(cell) for cell in row)}</tr>" for row in rows)
         self.pieces.append(
             f'<div class="scroll {kind}" tabindex="0"><table><thead><tr>{top}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>"
         )
 
+    def drawn(self, draw: Callable[[], Any], name: str, caption: str) -> None:
+        """Add the plot that a function draws; if that fails, say so in the report and go on."""
+        try:
+            self.picture(draw(), name, caption)
+        except Exception as error:
+            self.problems.append(error)
+            self.text(f"The plot {name} could not be drawn. {describe(error)}")
+
     def picture(self, drawing: Any, name: str, caption: str) -> None:
         """Add a plot, and write it as a PNG file; the caption is also its alternative text."""
         plots.save(drawing, self.folder / f"{name}.png")
-        text = html.escape(caption)
+        text = in_html(caption)
         image = f'<img src="{plots.as_data_uri(drawing)}" alt="{text}">'
         self.pieces.append(f"<figure>{image}<figcaption>{text}</figcaption></figure>")
 
     def film(self, film: plots.Film, name: str, caption: str) -> None:
         """Add a replay with controls, and write it as an animated GIF."""
         write_bytes(self.folder / f"{name}.gif", film.gif())
-        self.pieces.append(f"<figure>{film.player()}<figcaption>{html.escape(caption)}</figcaption></figure>")
+        self.pieces.append(f"<figure>{film.player()}<figcaption>{in_html(caption)}</figcaption></figure>")
 
     def signals(self, recorded: Signals, rows: str, activation: str) -> None:
         """Add a plot of activations and gradients by epoch; ``rows`` says on which rows they were measured."""
@@ -130,24 +179,33 @@ class Report:
         self.table(head, rows)
 
     def write(self, network: Network) -> None:
-        """Write report.html, figures.json and model.safetensors into the folder."""
+        """Write model.safetensors, report.html and figures.json into the folder."""
+        network.save(self.model)
+        self.write_page()
+
+    def write_page(self) -> None:
+        """Write report.html and figures.json into the folder."""
         page = (
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(self.title)}</title>'
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{in_html(self.title)}</title>'
             f'<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<style>{STYLE}{PLAYER_STYLE}</style></head>"
-            f'<body><main><h1>{html.escape(self.title)}</h1><p class="lead">{html.escape(self.lead)}</p>'
+            f'<body><main><h1>{in_html(self.title)}</h1><p class="lead">{in_html(self.lead)}</p>'
             f"{''.join(self.pieces)}</main></body></html>\n"
         )
-        write_bytes(self.folder / "report.html", page.encode())
+        write_bytes(self.page, page.encode())
         if self.figures:
             write_figures(self.figures, self.folder / "figures.json")
-        network.save(self.folder / "model.safetensors")
+
+
+def describe(error: Exception) -> str:
+    """Return an error as text, with its class if it is not one of our own errors."""
+    return str(error) if isinstance(error, WorkingsError) else f"{type(error).__name__}: {error}"
 
 
 def table_cell(cell: object) -> str:
     """Return one table cell; cells that state agreement are also coloured."""
     kind = {"agrees": ' class="good"', "DIFFERS": ' class="bad"'}.get(str(cell), "")
-    return f"<td{kind}>{html.escape(str(cell))}</td>"
+    return f"<td{kind}>{in_html(str(cell))}</td>"
 
 
 @dataclass(frozen=True)

@@ -97,18 +97,18 @@ def run(settings: Settings) -> list[Figure]:
         "tutorial prints.",
         settings.folder,
     )
-    report_predictions(report, network, X, settings)
-    report_costs(report, costs[0], costs[1], settings)
-    report.picture(
-        plots.network(network, inputs=["$x_1$", "$x_2$", "always 1"], outputs=["p"]),
-        "network",
-        "The trained network. The thickness of a line is the magnitude of the weight, its colour the sign.",
-    )
-    report.signals(signals, "On the four rows", "sigmoids")
-    report_exclusive_or(report, network, X, exclusive, settings)
-    report.heading("Statements of one training step")
-    report.program(network.program(SGD(0.1)))
-    report.write(network)
+    with report.of(network):
+        report_predictions(report, network, X, settings)
+        report_costs(report, costs[0], costs[1], settings)
+        report.picture(
+            plots.network(network, inputs=["x₁", "x₂", "always 1"], outputs=["p"]),
+            "network",
+            "The trained network. The thickness of a line is the magnitude of the weight, its colour the sign.",
+        )
+        report.signals(signals, "On the four rows", "sigmoids")
+        report_exclusive_or(report, network, X, exclusive, settings)
+        report.heading("Statements of one training step")
+        report.program(network.program(SGD(0.1)))
     return report.figures
 
 

@@ -62,7 +62,13 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
     for name in settings:
         if name not in known:
             raise InputError(f"{name}= is not a setting for '{path}'. Known: {', '.join(known) or 'none'}.")
-    return writer_for(Path(path))(network, Path(path), **settings)
+    try:
+        return writer_for(Path(path))(network, Path(path), **settings)
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"'{path}' cannot hold the text {error.object[:40]!a}: it has half of a character (a lone surrogate) in a "
+            f"label or a column. Replace that text."
+        ) from error
 
 
 def network_of(model: Any) -> Any:

@@ -179,7 +179,7 @@ def labels_of(classes: Iterable[Any], network: Model, source: str) -> Array:
     array = np.array(list(classes))
     if array.dtype.kind == "f" and (array == np.rint(array)).all():
         array = array.astype(np.int64)
-    count = network.n_out if network.targets.kind == "classes" else 2
+    count = network.targets.label_count
     if array.dtype.kind not in "iubU" or array.shape != (count,) or len(set(array.tolist())) != count:
         raise InputError(
             f"{source} has the labels {array.tolist()!r:.80}; there should be {count} different ones, text or whole "

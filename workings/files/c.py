@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -22,27 +22,32 @@ from pathlib import Path
 import numpy as np
 
 from workings.errors import FileError, InputError
-from workings.files.c_loops import INDENT, KEYWORDS, CDefinitions, CLoopWriter, entries
+from workings.files.c_loops import INDENT, KEYWORDS, CDefinitions, CLoopWriter, c_text, entries
 from workings.files.statements import input_statements, output_statements
 from workings.files.verification import (
     Agreement,
     Exported,
     GeneratedRows,
     allowed_difference,
+    check_special,
     compare,
     generated_rows,
+    special_rows,
     target_scale,
     typical_sizes,
     write_verified,
 )
 from workings.model.model import Model
 from workings.support.arrays import Array
+from workings.support.escaping import in_comment
 from workings.tables.columns import CategoryColumn, Columns, columns_in
 from workings.version import __version__
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
 TEST_ROWS = 10
 LEVELS = 127  # largest magnitude of a quantized weight
+LONGEST_LITERAL = 4_000  # bytes; C99 promises 4,095
+CODES_PER_LINE = 12  # characters of a text that is too long for a literal
 
 
 def export(network: Model, path: Path, *, name: str | None = None, int8: bool = False) -> Exported:
@@ -75,11 +80,16 @@ def export(network: Model, path: Path, *, name: str | None = None, int8: bool = 
 
 
 def identifier(name: str | None, path: Path) -> str:
-    """Return the prefix of all names in the files.
+    """Return the prefix of all names in the files; raise for a file or a name that C cannot have.
 
     >>> identifier(None, Path("2-moons.c"))
     'net_2_moons'
     """
+    if path.stem.lower() in HEADERS or not path.name.isprintable() or set(path.stem) & set('"\\'):
+        raise InputError(
+            f"{path.name!r} is not a usable name for a C file, because its header would be {path.stem + '.h'!r}: "
+            f"choose a name that is not one of C's own headers and has no quotes or backslashes, as 'digits.c'."
+        )
     if name is None:
         plain = re.sub(r"[^0-9A-Za-z_]", "_", path.stem).strip("_") or "net"
         return f"net_{plain}" if plain[0].isdigit() or plain in KEYWORDS else plain
@@ -96,6 +106,7 @@ class CProgram:
     prefix: str
     stem: str
     int8: bool
+    long_texts: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def columns(self) -> Columns | None:
@@ -138,12 +149,16 @@ class CProgram:
         prefix, network = self.prefix, self.network
         given = ", ".join(f"const {kind} {name}[{length}]" for kind, name, length in self.arguments)
         found = {
-            f"void {prefix}_outputs({given}, {self.real} p[{network.n_out}])": "Computes the outputs p for one row."
+            f"void {prefix}_outputs({given}, {self.real} p[{network.n_out}])": (
+                "Computes the outputs p for one row; an input that is NAN makes them NAN."
+            )
         }
         outputs = f"const {self.real} p[{network.n_out}]"
         if network.targets.has_labels:
-            found[f"int {prefix}_label({outputs})"] = "Returns the index of the predicted label, from 0."
-        elif network.targets.kind == "labels":
+            found[f"int {prefix}_label({outputs})"] = (
+                "Returns the index of the predicted label, from 0; it means nothing if p is NAN."
+            )
+        elif network.targets.is_classification:
             found[f"int {prefix}_label({outputs}, int output)"] = "Returns 1 if the label of this output holds, else 0."
         elif output_statements(network, self.columns).statements:
             which = ", int output" if network.n_out > 1 else ""
@@ -175,11 +190,12 @@ class CProgram:
             lines += ["", "Inputs are in the table's original units; a missing number is NAN, a missing category -1."]
             for index, column in enumerate(self.columns.numbers):
                 lines += [
-                    f"  columns[{index}]: {column.name}" + ("" if column.fill is not None else ", must not be missing")
+                    f"  columns[{index}]: {in_comment(column.name)}"
+                    + ("" if column.fill is not None else ", must not be missing")
                 ]
             for index, words in enumerate(self.columns.words):
-                known = ", ".join(f"{code} {category}" for code, category in enumerate(words.categories))
-                lines += [f"  categories[{index}]: {words.name}: {known}"]
+                known = ", ".join(f"{code} {in_comment(category)}" for code, category in enumerate(words.categories))
+                lines += [f"  categories[{index}]: {in_comment(words.name)}: {known}"]
         return "\n".join(lines)
 
     @property
@@ -188,11 +204,23 @@ class CProgram:
         classes = self.network.classes
         if classes is None or not self.network.targets.has_labels:
             return None
-        texts = [c_text(label) if isinstance(label, str) else str(int(label)) for label in classes.tolist()]
-        kind = "char *const" if classes.dtype.kind == "U" else "long long"
-        return f"const {kind} {self.prefix}_labels[{len(texts)}]", [
-            f"{text}LL" if kind[0] == "l" else text for text in texts
-        ]
+        if classes.dtype.kind == "U":
+            return f"const char *const {self.prefix}_labels[{len(classes)}]", self.texts(classes.tolist())
+        whole = [int(label) for label in classes.tolist()]
+        kind = "unsigned long long" if max(whole) > np.iinfo(np.int64).max else "long long"
+        return f"const {kind} {self.prefix}_labels[{len(whole)}]", [whole_number(label) for label in whole]
+
+    def texts(self, texts: list[str]) -> list[str]:
+        """Return texts as expressions: string literals, and the names of arrays for those too long for a literal."""
+        for text in texts:
+            if "\0" in text:
+                raise InputError(f"C cannot take the text {text[:40]!r}, because a C string ends at the character \\0.")
+        return [self.long_text(text) if len(text.encode()) > LONGEST_LITERAL else c_text(text) for text in texts]
+
+    def long_text(self, text: str) -> str:
+        """Define a text that is too long for a string literal as an array of characters, and return its name."""
+        self.long_texts.setdefault(text, f"{self.prefix}_text_{len(self.long_texts)}")
+        return self.long_texts[text]
 
     @cached_property
     def names(self) -> dict[str, tuple[str, list[str]]]:
@@ -204,26 +232,37 @@ class CProgram:
             "columns": ("The names of the numeric columns.", [column.name for column in columns.numbers]),
             "categories": ("The names of the categorical columns.", [column.name for column in columns.words]),
             **{
-                f"categories_{index}": (f"The categories of {column.name}, by index.", list(column.categories))
+                f"categories_{index}": (
+                    f"The categories of {in_comment(column.name)}, by index.",
+                    list(column.categories),
+                )
                 for index, column in enumerate(columns.words)
             },
         }
         return {
-            f"const char *const {self.prefix}_{name}[{len(texts)}]": (words, [c_text(text) for text in texts])
+            f"const char *const {self.prefix}_{name}[{len(texts)}]": (words, self.texts(texts))
             for name, (words, texts) in several.items()
             if texts
         }
 
     def source(self) -> str:
         """Return the source file."""
-        parts = CDefinitions(self.prefix)
+        parts = CDefinitions(self.prefix, self.public_names)
         functions = [self.outputs(parts), *self.decoding_functions(parts)]
         lines = [comment(self.about()), "#include <math.h>", "", f'#include "{self.stem}.h"', "", *parts.lines]
-        if self.labels is not None:
-            lines += [f"{self.labels[0]} = {{", *(f"{INDENT}{text}," for text in self.labels[1]), "};", ""]
-        for declaration, (_, texts) in self.names.items():
+        arrays = {} if self.labels is None else dict([self.labels])
+        arrays |= {declaration: texts for declaration, (_, texts) in self.names.items()}
+        lines += [line for text, name in self.long_texts.items() for line in array_of_characters(name, text)]
+        for declaration, texts in arrays.items():
             lines += [f"{declaration} = {{", *(f"{INDENT}{text}," for text in texts), "};", ""]
         return "\n".join([*lines, *functions, self.self_test()])
+
+    @property
+    def public_names(self) -> set[str]:
+        """The names that the header declares."""
+        declared = [*self.prototypes, *self.names, *([] if self.labels is None else [self.labels[0]])]
+        names = {name for text in declared for name in re.findall(rf"\b{self.prefix}_\w+", text)}
+        return names | set(self.long_texts.values())
 
     def outputs(self, parts: CDefinitions) -> str:
         """Return the function that computes the outputs."""
@@ -267,7 +306,7 @@ class CProgram:
         network, statements = self.network, output_statements(self.network, self.columns)
         if not statements.statements:
             return []
-        if network.targets.kind == "classes":
+        if network.targets.is_multiclass:
             return [function(prototype, arg_max(str(statements["best"]), network.n_out))]
         target, n_out = statements.statements[0].target, network.n_out
         real = self.real if target == "chosen" else "double"
@@ -305,22 +344,20 @@ class CProgram:
         compiler = compiler_here()
         if compiler is None:
             return None
-        self.compile(compiler, folder, [f"-D{self.prefix.upper()}_SELF_TEST", f"{self.stem}.c"], "self-test")
-        wrong = subprocess.run([folder / "self-test"], check=False).returncode
+        (folder / f"{self.stem}_driver.c").write_text(self.driver())
+        driver = self.compile(compiler, folder)
+        wrong = subprocess.run([driver, "self-test"], check=False).returncode
         if wrong < 0:
-            raise FileError(f"{self.stem}.c was terminated by the system: its layers may be too wide for the stack.")
+            raise self.terminated()
         if wrong:
             raise FileError(
                 f"{self.stem}.c fails its self-test for {wrong} of {TEST_ROWS} rows: this is a bug in Workings."
             )
-        (folder / "driver.c").write_text(self.driver())
-        self.compile(compiler, folder, [f"{self.stem}.c", "driver.c"], "driver")
-        done = subprocess.run(
-            [folder / "driver"], input=self.driver_input(rows), capture_output=True, text=True, check=True
-        )
-        found = np.array(done.stdout.split(), dtype=np.float64).reshape(len(rows), -1)
-        p, rest = found[:, : self.network.n_out], found[:, self.network.n_out :]
         runtime = Path(compiler).name
+        special = special_rows(self.network)
+        check_special(runtime, self.exported_network, special, self.driven(driver, special)[:, : self.network.n_out])
+        found = self.driven(driver, rows)
+        p, rest = found[:, : self.network.n_out], found[:, self.network.n_out :]
         if not self.gives_values:
             return compare(runtime, self.exported_network, rows, p, self.decode(rest.astype(np.int64)))
         both = (
@@ -341,15 +378,31 @@ class CProgram:
             return labels if labels.shape[1] else None
         return labels[:, 0] if targets.classes is None else targets.classes[labels[:, 0]]
 
-    def compile(self, compiler: str, folder: Path, files: list[str], out: str) -> None:
-        """Compile with warnings as errors."""
-        command = [compiler, *FLAGS, "-o", out, *files, "-lm"]
+    def terminated(self) -> FileError:
+        """Return the error for a program that the system terminated."""
+        return FileError(f"{self.stem}.c was terminated by the system: its layers may be too wide for the stack.")
+
+    def driven(self, driver: Path, rows: GeneratedRows) -> Array:
+        """Return what the driver prints for some rows: the outputs, and labels or values."""
+        given = self.driver_input(rows)
+        done = subprocess.run([driver], input=given, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise self.terminated()
+        return np.array(done.stdout.split(), dtype=np.float64).reshape(len(rows), -1)
+
+    def compile(self, compiler: str, folder: Path) -> Path:
+        """Compile the driver, with warnings as errors, and return its path."""
+        command = [compiler, *FLAGS, "-o", "driver", f"{self.stem}_driver.c", "-lm"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise FileError(f"{self.stem}.c does not compile; this is a bug in Workings: {done.stderr[:500]}")
+        return folder / "driver"
 
     def driver(self) -> str:
-        """Return a C program that reads rows from standard input and prints their outputs and labels."""
+        """Return a C program for the verification, which contains the source, so that it is compiled only once.
+
+        With an argument it runs the self-test; without one it reads rows and prints their outputs and labels.
+        """
         declarations = [f"{kind} {name}[{length}];" for kind, name, length in self.arguments]
         reads = [
             f'for (int i = 0; i < {length}; i++) if (scanf("{FORMATS[kind]}", &{name}[i]) != 1) return 0;'
@@ -362,12 +415,14 @@ class CProgram:
             writes += [f'printf("%d\\n", {self.prefix}_label(p));']
         elif self.gives_values:
             writes += [f'{each} printf("%.17g\\n", {self.prefix}_value({which}));']
-        elif self.network.targets.kind == "labels":
+        elif self.network.targets.is_classification:
             writes += [f'{each} printf("%d\\n", {self.prefix}_label(p, i));']
         body = [*reads, f"{self.prefix}_outputs({given}, p);", *writes]
         return "\n".join([
-            "#include <stdio.h>", f'#include "{self.stem}.h"', "int main(void) {", *declarations,
-            f"{self.real} p[{self.network.n_out}];", "for (;;) {", *body, "}", "}", "",
+            f"#define {self.prefix.upper()}_SELF_TEST", "#define main workings_self_test", f'#include "{self.stem}.c"',
+            "#undef main", "#include <stdio.h>", "int main(int count, char **words) {", *declarations,
+            f"{self.real} p[{self.network.n_out}];", "if (count > 1 && *words[1]) return workings_self_test();",
+            "for (;;) {", *body, "}", "}", "",
         ])  # fmt: skip
 
     def driver_input(self, rows: GeneratedRows) -> str:
@@ -384,13 +439,18 @@ class CProgram:
         lines = [
             f"int8: largest difference of p on {len(rows)} generated rows {float(np.abs(whole - rounded).max()):.2g}"
         ]
-        if self.network.targets.kind in ("classes", "labels"):
+        if self.network.targets.is_classification:
             decode = self.network.targets.decode
             share = float((decode(whole) != decode(rounded)).mean())
             lines += [f"int8: {100 * share:.1f} % of the labels change"]
         return tuple(lines)
 
 
+HEADERS = frozenset((
+    "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math", "setjmp",
+    "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stdckdint", "stddef", "stdint", "stdio", "stdlib",
+    "stdnoreturn", "string", "strings", "tgmath", "threads", "time", "uchar", "unistd", "wchar", "wctype",
+))  # fmt: skip  # the standard headers of C, without .h
 FORMATS = {"double": "%lf", "float": "%f", "int": "%d"}
 SELF_TEST = """\
 #ifdef {macro}
@@ -407,7 +467,9 @@ int main(void)
         {call};
         for (int j = 0; j < {n_out}; j++) {{
             const double size = fmax(test_size[j], fabs(test_p[row][j]));
-            wrong |= !(fabs((double)p[j] - test_p[row][j]) <= {allowed} * size);
+            const double away = fabs((double)p[j] - test_p[row][j]);
+            const int same = p[j] == test_p[row][j] || (p[j] != p[j] && test_p[row][j] != test_p[row][j]);
+            wrong |= !(same || away <= {allowed} * size);
         }}
         mismatches += wrong;
     }}
@@ -447,21 +509,22 @@ def comment(words: str) -> str:
     return "\n".join([f"/* {lines[0]}", *(f" * {line}".rstrip() for line in lines[1:]), " */", ""])
 
 
-def c_text(words: str) -> str:
-    """Return text as a C string literal.
+def whole_number(value: int) -> str:
+    """Return a literal of type long long, or unsigned long long for numbers from 2**63.
 
-    >>> print(c_text('say "é"'))
-    "say \\"\\303\\251\\""
+    >>> whole_number(-5), whole_number(2**63), whole_number(-(2**63))
+    ('-5LL', '9223372036854775808ULL', '(-9223372036854775807LL - 1)')
     """
-    return f'"{"".join(map(c_character, words.encode()))}"'
+    if value == np.iinfo(np.int64).min:  # in C, -9223372036854775808 is the negative of a number that is too large
+        return f"({value + 1}LL - 1)"
+    return f"{value}ULL" if value > np.iinfo(np.int64).max else f"{value}LL"
 
 
-def c_character(byte: int) -> str:
-    """Return one byte of a C string literal; special and non-ASCII bytes are escaped."""
-    character = chr(byte)
-    if character in ('"', "\\"):
-        return f"\\{character}"
-    return character if 32 <= byte < 127 and character != "?" else f"\\{byte:03o}"
+def array_of_characters(name: str, text: str) -> list[str]:
+    """Return the definition of a text as an array of characters."""
+    codes = [f"'\\{byte:03o}'" for byte in [*text.encode(), 0]]
+    lines = [", ".join(codes[start : start + CODES_PER_LINE]) for start in range(0, len(codes), CODES_PER_LINE)]
+    return [f"static const char {name}[] = {{", *(f"{INDENT}{line}," for line in lines), "};", ""]
 
 
 def function(prototype: str, lines: list[str]) -> str:
@@ -481,19 +544,25 @@ def indexed(lines: list[str], given: dict[str, int]) -> list[str]:
 
 
 def category_lines(column: CategoryColumn, index: int, place: int) -> list[str]:
-    """Return the lines that one-hot encode one categorical column."""
-    given = f"categories[{index}]"
-    code = given if column.fill is None else f"({given} < 0 ? {column.categories.index(column.fill)} : {given})"
+    """Return the lines that one-hot encode one categorical column; NaN for a category that the column refuses."""
+    given, width = f"categories[{index}]", column.width
+    code = given if column.fill is None else f"({given} == -1 ? {column.categories.index(column.fill)} : {given})"
+    if column.unknown == "zeros":
+        return [f"for (int j = 0; j < {width}; j++) {{", f"{INDENT}X[{place} + j] = {code} == j;", "}"]
     return [
-        f"for (int j = 0; j < {column.width}; j++) {{", f"{INDENT}X[{place} + j] = {code} == j;", "}"
+        f"for (int j = 0; j < {width}; j++) {{",
+        f"{INDENT}const int code = {code};",
+        f"{INDENT}X[{place} + j] = code < 0 || code >= {width} ? NAN : code == j;",
+        "}",
     ]  # fmt: skip
 
 
 def arg_max(statement: str, n_out: int) -> list[str]:
-    """Return the lines that find the index of the largest entry of ``p`` (the first of equal ones)."""
+    """Return the lines that find the index of the largest entry of ``p``, the first of equal ones, or the first NaN."""
     if statement != "best = p.argmax(axis=1)":
         raise InputError(f"C cannot take `{statement}`.")
     return [
         f"/* {statement} */", "int best = 0;", f"for (int j = 1; j < {n_out}; j++) {{",
-        f"{INDENT}if (p[j] > p[best]) {{", f"{INDENT}{INDENT}best = j;", f"{INDENT}}}", "}", "return best;",
+        f"{INDENT}if (p[j] > p[best] || (p[j] != p[j] && p[best] == p[best])) {{",
+        f"{INDENT}{INDENT}best = j;", f"{INDENT}}}", "}", "return best;",
     ]  # fmt: skip

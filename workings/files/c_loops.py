@@ -2,7 +2,8 @@
 
 The statements are lowered to index notation (``lowering/index_notation.py``), as for the compiled engine, and each
 operation becomes one readable loop.  This module contains no formulas, only the C names of NumPy's elementwise
-functions.  A function of the program becomes a C function of scalars, if its source is elementwise.
+functions, and C's definitions of those that C lacks or defines otherwise: NumPy's maximum, minimum and sign of NaN are
+NaN, those of C are not.  A function of the program becomes a C function of scalars, if its source is elementwise.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from workings.errors import NotCompilableError
 from workings.lowering.elementwise import Entrywise
 from workings.lowering.index_notation import (
     COMPARISONS,
+    ELEMENTWISE,
     OPERATORS,
     Apply,
     Axis,
@@ -33,48 +35,93 @@ from workings.support.arrays import Array
 
 INDENT = "    "
 NUMBERS_PER_LINE = 6
+READABLE = 10_000  # larger arrays are written as bytes, which compilers read ten times faster than numbers
+BYTES_PER_LINE = 2_000  # C99 promises string literals of 4,095 characters
 LETTERS = {"a": "i", "b": "j", "c": "k"}
 INFIX = {*OPERATORS.values()} - {"**"}
 COMPARISON_OPERATORS = frozenset(COMPARISONS.values())
 # fmt: off
 C_FUNCTIONS = {  # NumPy's name -> that of <math.h>
     "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "tanh": "tanh", "sqrt": "sqrt", "abs": "fabs",
-    "absolute": "fabs", "maximum": "fmax", "minimum": "fmin", "sin": "sin", "cos": "cos", "tan": "tan",
+    "absolute": "fabs", "sin": "sin", "cos": "cos", "tan": "tan",
     "sinh": "sinh", "cosh": "cosh", "arctan": "atan", "arcsin": "asin", "arccos": "acos", "arctan2": "atan2",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "exp2": "exp2", "log2": "log2", "log10": "log10",
     "cbrt": "cbrt", "floor": "floor", "ceil": "ceil", "power": "pow", "**": "pow", "hypot": "hypot",
 }
-HELPERS = {  # functions missing in <math.h>: arguments and value
-    "sign": ("x", "({real})((x > 0) - (x < 0))"),
-    "heaviside": ("x, h", "x > 0 ? 1 : (x < 0 ? 0 : h)"),
+HELPERS = {  # functions that <math.h> lacks, or defines otherwise for NaN (fmax, fmin): arguments and value
+    "maximum": ("a, b", "a > b || a != a ? a : b"),
+    "minimum": ("a, b", "a < b || a != a ? a : b"),
+    "sign": ("x", "x > 0 ? 1 : (x < 0 ? -1 : (x == 0 ? 0 : x))"),
+    "heaviside": ("x, h", "x > 0 ? 1 : (x < 0 ? 0 : (x == 0 ? h : x))"),
     "square": ("x", "x * x"),
     "power2": ("x", "x * x"),
     "power3": ("x", "x * x * x"),
     "reciprocal": ("x", "1 / x"),
-    "clip": ("x, low, high", "x < low ? low : (x > high ? high : x)"),
 }
 KEYWORDS = frozenset((
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
     "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof",
-    "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "main", "numbers",
+    "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "alignas", "alignof",
+    "asm", "bool", "constexpr", "false", "nullptr", "static_assert", "thread_local", "true", "typeof", "typeof_unqual",
+    "linux", "unix", "near", "far", "main", "numbers",
     "categories", "i", "j", "k", "sum", "most", "x", "p", "isnan", "NAN", "INFINITY", "y0", "y1", "yn", "j0", "j1",
     "jn", "gamma", "lgamma", "tgamma", "erf", "erfc", "fma", "fmaf",
 )) | frozenset(C_FUNCTIONS.values()) | frozenset(f"{name}f" for name in C_FUNCTIONS.values())
 # fmt: on
 
 
+C_CHARACTERS = [  # each byte in a string literal; a ? could begin a trigraph
+    chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in range(256)
+]
+C_CHARACTERS[ord('"')], C_CHARACTERS[ord("\\")] = '\\"', "\\\\"
+OF_BYTES = """\
+/* The large arrays are written as their bytes, which compilers read faster than numbers. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "The arrays of this file are written for machines that store the least significant byte first."
+#endif
+#ifdef __clang__
+#if __has_warning("-Wunterminated-string-initialization")
+#pragma clang diagnostic ignored "-Wunterminated-string-initialization"
+#endif
+#elif defined(__GNUC__) && __GNUC__ >= 15
+#pragma GCC diagnostic ignored "-Wunterminated-string-initialization"
+#endif
+"""
+
+
 @dataclass
 class CDefinitions:
-    """Definitions that the loops use: functions and constant arrays, each written once."""
+    """Definitions that the loops use: functions and constant arrays, each written once.
+
+    Attributes
+    ----------
+    prefix : str
+        The prefix of all names.
+    names : mapping
+        The C name of each definition; ``taken`` holds those of the file's public functions and arrays.
+    """
 
     prefix: str
+    taken: set[str] = field(default_factory=set)
+    names: dict[Any, str] = field(default_factory=dict)
     functions: dict[str, str] = field(default_factory=dict)
     arrays: dict[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> list[str]:
         """All definitions, in order of first use."""
-        return [*self.arrays.values(), *self.functions.values()]
+        has_bytes = any(text.startswith("static const union") for text in self.arrays.values())
+        return [*([OF_BYTES] if has_bytes else []), *self.arrays.values(), *self.functions.values()]
+
+    def name(self, key: Any, wanted: str) -> str:
+        """Return the C name of a definition: the wanted one with the prefix, and with ``_`` if it is taken."""
+        if key not in self.names:
+            known = f"{self.prefix}_{wanted}"
+            while known in self.taken:
+                known += "_"
+            self.taken.add(known)
+            self.names[key] = known
+        return self.names[key]
 
 
 @dataclass
@@ -183,8 +230,8 @@ class CLoopWriter:
         if operation.kind == "sum":
             lines = self.nested(operation, over, [self.accumulation(tree, value, operation)])
             return [f"{self.real} sum = 0;", *lines, f"{place} = sum{scale};"]
-        called = self.math("fmax")
-        lines = self.nested(operation, over, [f"most = {called}(most, {value});"])
+        called = self.helper("maximum")
+        lines = self.nested(operation, over, [f"most = {called}(most, {bare(value)});"])
         return [f"{self.real} most = -INFINITY;", *lines, f"{place} = most;"]
 
     def accumulation(self, tree: Tree, value: str, operation: Operation) -> str:
@@ -248,17 +295,17 @@ class CLoopWriter:
 
     def array(self, name: str, values: Array) -> str:
         """Define a constant array if it is new, and return its name."""
-        known = f"{self.parts.prefix}_{name}"
+        known = self.parts.name(("array", name), name)
         if known not in self.parts.arrays:
             self.parts.arrays[known] = fixed_array(known, values, self.real)
-        return known
+        return known if values.size <= READABLE else f"{known}.numbers"
 
     def function_call(self, head: str, args: list[str], operation: Operation) -> str:
         """Return an elementwise function or operator applied to expressions."""
-        head = head.removeprefix("call ")
-        function = self.program.functions.get(head)
-        if isinstance(function, np.ufunc):
-            head, function = function.__name__, None
+        function = self.program.functions.get(head.removeprefix("call ")) if head.startswith("call ") else None
+        head = function.__name__ if isinstance(function, np.ufunc) else head.removeprefix("call ")
+        if function is not None and not isinstance(function, np.ufunc):
+            return f"{self.function(head, function)}({', '.join(args)})"
         if head in COMPARISON_OPERATORS:
             return f"({self.real})({args[0]} {head} {args[1]})"
         if head in INFIX:
@@ -267,13 +314,15 @@ class CLoopWriter:
             return f"(-{args[0]})"
         if head == "**" and args[1] in (self.number(2), self.number(3)):
             return f"{self.helper('power2' if args[1] == self.number(2) else 'power3')}({args[0]})"
+        if head == "**" and args[1] == self.number(0.5):  # NumPy takes the square root, whose value at -inf is NaN
+            return f"{self.math('sqrt')}({args[0]})"
+        if head == "clip":
+            return f"{self.helper('minimum')}({self.helper('maximum')}({args[0]}, {args[1]}), {args[2]})"
         if head in C_FUNCTIONS:
             return f"{self.math(C_FUNCTIONS[head])}({', '.join(args)})"
         if head in HELPERS:
             return f"{self.helper(head)}({', '.join(args)})"
-        if function is None:
-            raise self.refusal(operation, f"np.{head} has no counterpart in <math.h>")
-        return f"{self.function(head, function)}({', '.join(args)})"
+        raise self.refusal(operation, f"np.{head} has no counterpart in <math.h>")
 
     def refusal(self, operation: Operation, why: str) -> NotCompilableError:
         """Return the error for a statement that cannot be written in C."""
@@ -286,19 +335,18 @@ class CLoopWriter:
         return f"{name}f" if self.real == "float" else name
 
     def helper(self, name: str) -> str:
-        """Define a helper function missing in <math.h> if it is new, and return its name."""
-        known = f"{self.parts.prefix}_{name}" + ("" if self.real == "double" else "f")
+        """Define one of the ``HELPERS`` if it is new, and return its name."""
+        known = self.parts.name((name, self.real), self.math(name))
         letters, value = HELPERS[name]
         arguments = ", ".join(f"{self.real} {letter}" for letter in letters.split(", "))
-        body = value.format(real=self.real)
         self.parts.functions.setdefault(
-            known, f"static {self.real} {known}({arguments})\n{{\n{INDENT}return {body};\n}}\n"
+            known, f"static {self.real} {known}({arguments})\n{{\n{INDENT}return {value};\n}}\n"
         )
         return known
 
     def function(self, name: str, function: Any) -> str:
         """Define a function of the program as a C function of scalars if it is new, and return its name."""
-        known = f"{self.parts.prefix}_{name}" + ("" if self.real == "double" else "f")
+        known = self.parts.name((function, self.real), self.math(name))
         if known not in self.parts.functions:
             self.parts.functions[known] = ScalarFunctionWriter(self, name, function).definition(known)
         return known
@@ -316,9 +364,10 @@ class ScalarFunctionWriter:
         self.locals: dict[str, str] = {}
 
     def register_function(self, name: str, given: Any) -> str:
-        """Register a called function; its name is kept."""
-        self.functions[name] = given
-        return name
+        """Register a called function, and return its name; a user's function called ``sign`` is not NumPy's."""
+        called = f"{name}_" if given is not None and name in ELEMENTWISE else name
+        self.functions[called] = given
+        return called
 
     def definition(self, known: str) -> str:
         """Return the C definition of the function."""
@@ -333,7 +382,12 @@ class ScalarFunctionWriter:
 
     def local(self, name: str) -> str:
         """Return the C name of a local variable."""
-        return self.locals.setdefault(name, f"{name}_" if name in KEYWORDS else name)
+        if name not in self.locals:
+            plain = name
+            while plain in KEYWORDS or plain in self.locals.values():
+                plain += "_"
+            self.locals[name] = plain
+        return self.locals[name]
 
     def statement(self, node: ast.stmt) -> list[str]:
         """Return one statement; a tuple assignment computes all right-hand sides first."""
@@ -413,10 +467,38 @@ def fixed_array(name: str, values: Array, real: str) -> str:
     kind = "signed char" if values.dtype == np.int8 else real
     shape = [size for size in values.shape if size != 1]
     rows = values.reshape(shape) if shape else values.reshape(1)
+    if values.size > READABLE:
+        return array_of_bytes(name, rows, kind)
     if not shape:
         return f"static const {kind} {name} = {plain_number(rows[0], real)};\n"
     lengths = "".join(f"[{size}]" for size in shape)
     return f"static const {kind} {name}{lengths} = {{\n{entries(rows, real)}\n}};\n"
+
+
+def array_of_bytes(name: str, values: Array, kind: str) -> str:
+    """Return the definition of a large array: its bytes in memory as string literals, in a union with its numbers."""
+    content = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    lines = [content[start : start + BYTES_PER_LINE] for start in range(0, len(content), BYTES_PER_LINE)]
+    lengths = "".join(f"[{size}]" for size in values.shape)
+    return "\n".join([
+        "static const union {",
+        f"{INDENT}char bytes[{len(lines)}][{BYTES_PER_LINE}];",
+        f"{INDENT}{kind} numbers{lengths};",
+        f"}} {name} = {{{{",
+        *(f"{c_text(line)}," for line in lines),
+        "}};",
+        "",
+    ])  # fmt: skip
+
+
+def c_text(words: str | bytes) -> str:
+    """Return text as a C string literal; special and non-ASCII bytes are escaped.
+
+    >>> print(c_text('say "é"'))
+    "say \\"\\303\\251\\""
+    """
+    content = words.encode() if isinstance(words, str) else words
+    return f'"{"".join(map(C_CHARACTERS.__getitem__, content))}"'
 
 
 def entries(values: Array, real: str) -> str:

@@ -1,31 +1,36 @@
 """Checkpoints: the callback that writes them during training, and the functions that write and read one.
 
 A checkpoint is a network file (:mod:`workings.files.safetensors`) that also holds the state of the training: of the
-optimizer, the random generator, the history, and each callback.
+optimizer, the random generator, the history, and each callback.  It also says what the settings of the training are, so
+that another training does not resume from it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping
+import platform
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from workings.activations import activation_named
 from workings.errors import FileError, InputError
 from workings.files.safetensors import (
     check_arrays,
-    describe_network,
     description_of,
     errors_as_file_error,
     expected_shapes,
-    plain,
     read_file,
     write_file,
 )
-from workings.optimizers import LBFGS
+from workings.layers import Dense, Layer, numbered
 from workings.support.arrays import Array, put_state, state_of
+from workings.support.atomic_files import remove_abandoned
+from workings.support.identity import identity
+from workings.support.ranges import as_whole_number
 from workings.training.batches import State
 from workings.training.callbacks import Callback, RunningTraining
 from workings.training.history import History
@@ -38,6 +43,9 @@ class Checkpoint(Callback):
     With ``resume=True``, a run that finds the file continues from it and ends with the same bits as an uninterrupted
     run: start the same script again.  The file is a network file, too: ``Network.load`` reads it.
 
+    The run must have the settings of the one that wrote the file; only ``epochs`` may differ, and callbacks that only
+    observe.  Functions, such as a learning rate or a metric, are compared by their code and the values that they use.
+
     Parameters
     ----------
     path : path
@@ -46,6 +54,14 @@ class Checkpoint(Callback):
         Number of epochs between two writes; the last epoch is always written.
     resume : bool
         Whether to continue from the file if it exists.
+
+    Raises
+    ------
+    InputError
+        From ``fit`` with ``resume=True``: for L-BFGS, whose state is inside SciPy, and for a setting that cannot be
+        compared, such as a function that uses an open file.
+    FileError
+        From ``fit``: if the file is not a checkpoint, is damaged, or belongs to a run with other settings.
 
     Examples
     --------
@@ -57,11 +73,21 @@ class Checkpoint(Callback):
     only_observes = True
 
     def __init__(self, path: str | Path, *, every: int = 1, resume: bool = False) -> None:
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        epochs = as_whole_number(every)
+        if epochs is None or epochs < 1:
             raise InputError(f"every must be a whole number of epochs from 1, not {every!r}.")
-        self.path, self.every, self.resume = Path(path), every, resume
+        self.path, self.every, self.resume = Path(path), epochs, bool(resume)
+        self.settings_of_run: dict[str, str] = {}
 
     def on_train_begin(self, training: RunningTraining) -> None:
+        run = cast(Training, training)
+        if self.resume and not run.optimizer.takes_batches:
+            raise InputError(
+                "L-BFGS cannot resume from a checkpoint, because its state is inside SciPy. Use "
+                f"Checkpoint({str(self.path)!r}) without resume=True, or another optimizer."
+            )
+        self.settings_of_run = settings_of(run, is_strict=self.resume)
+        remove_abandoned(self.path)
         if self.resume and self.path.exists():
             self.read(training)
 
@@ -71,15 +97,15 @@ class Checkpoint(Callback):
 
     def write(self, training: RunningTraining) -> None:
         """Write the checkpoint atomically."""
-        save_checkpoint(cast(Training, training), self.path)
+        save_checkpoint(cast(Training, training), self.path, self.settings_of_run)
 
     def read(self, training: RunningTraining) -> None:
         """Restore the training from the checkpoint."""
-        load_checkpoint(cast(Training, training), self.path)
+        load_checkpoint(cast(Training, training), self.path, self.settings_of_run)
 
 
-def save_checkpoint(training: Training, path: Path) -> None:
-    """Write the network and the state of its training: optimizer, random generator, history and callbacks."""
+def save_checkpoint(training: Training, path: Path, settings: Mapping[str, str]) -> None:
+    """Write the network, the state of its training, and its settings, as ``settings_of`` returns them."""
     network = training.network
     tensors = {**network.parameters, **network.statistics}
     tensors |= {f"state.{name}": training.values[name] for name in training.program.states}
@@ -95,60 +121,96 @@ def save_checkpoint(training: Training, path: Path) -> None:
     }  # the history is part of ``run``
     run = {
         "epoch": training.epoch, "step": training.step, "plateau": training.learning_rate.plateau,
-        "stopped": training.stopped,
-        "optimizer": repr(training.optimizer), "data": training.fingerprint, "random": random_state(network.rng),
+        "stopped": training.stopped, "settings": dict(settings), "random": random_state(network.rng),
         "history": training.history.to_json(), "callbacks": remembered,
     }  # fmt: skip
     write_file(path, tensors, {**about, "training": run})
 
 
-def load_checkpoint(training: Training, path: Path) -> None:
-    """Restore a training from a checkpoint.
+def load_checkpoint(training: Training, path: Path, settings: Mapping[str, str]) -> None:
+    """Restore a training with the given settings from a checkpoint.
 
     Raises
     ------
-    InputError
-        For L-BFGS, whose state is inside SciPy.
     FileError
-        If the file is not a checkpoint, is damaged, or belongs to a different training.
+        If the file is not a checkpoint, is damaged, or belongs to a training with other settings.
     """
-    if isinstance(training.optimizer, LBFGS):
-        raise InputError(
-            f"L-BFGS cannot resume from {path}, because its state is inside SciPy. Move the file to start again."
-        )
     tensors, about = read_file(path)
     if "training" not in about:
         raise FileError(f"{path} is a network file, not a checkpoint: it has no training state to resume from.")
     with errors_as_file_error(path):
-        check_same_run(training, path, about)
+        check_same_settings(path, about, settings)
         restore_training(training, tensors, about["training"])
 
 
-def check_same_run(training: Training, path: Path, about: Mapping[str, Any]) -> None:
-    """Raise if a checkpoint has a different network, optimizer, data, random generator, or list of callbacks."""
-    run = about["training"]
-    kinds = [type(callback).__name__ for callback in training.callbacks]
-    differ = {
-        "network": (architecture(about["network"]), architecture(describe_network(training.network))),
-        "optimizer": (run["optimizer"], repr(training.optimizer)),
-        "data set or batch size": (run["data"], training.fingerprint),
-        "random generator": (
-            run["random"]["bit_generator"],
-            random_state(training.network.rng)["bit_generator"],
-        ),
-        "list of callbacks": ([callback["kind"] for callback in run["callbacks"]], kinds),
+# -- the settings ---------------------------------------------------------------------------
+
+
+def settings_of(training: Training, *, is_strict: bool) -> dict[str, str]:
+    """Return the settings that change the results of a training, as texts that another process can compare.
+
+    Raises
+    ------
+    InputError
+        If ``is_strict``, and a setting cannot be compared; the message names it.
+    """
+    network, recipe, data = training.network, training.recipe, training.data
+    acting = [callback for callback in training.callbacks if not callback.only_observes]
+    values: dict[str, Any] = {
+        "number of inputs": network.n_in,
+        "precision": network.dtype.name,
+        **{f"layer {number}": comparable_layer(layer) for layer, number in numbered(network.layers)},
+        "loss": network.loss,
+        "regularizer": list(network.regularizers),
+        "optimizer": training.optimizer,
+        "training data or batch size": training.fingerprint,
+        "validation data": None if data.validation is None else data.validation.fingerprint(),
+        "metrics": recipe.chosen_metrics,
+        "running_loss": recipe.running_loss,
+        "random generator": random_state(network.rng)["bit_generator"],
+        "callbacks": [(type(callback).__name__, callback.settings()) for callback in acting],
     }
-    for what, (theirs, ours) in differ.items():
-        if theirs != ours:
-            detail = "" if what == "network" else f": {theirs}, not {ours}"
-            raise FileError(f"{path} is a checkpoint with a different {what}{detail}. Move the file to start again.")
+    return {name: setting_text(name, value, network, is_strict) for name, value in values.items()}
 
 
-def architecture(about: Mapping[str, Any]) -> Any:
-    """Return a network's description without classes and preprocessing, as read back from JSON."""
-    return json.loads(
-        json.dumps({k: v for k, v in about.items() if k not in ("classes", "preprocessing")}, default=plain)
+def comparable_layer(layer: Layer) -> list[Any]:
+    """Return the class and the fields of a layer, without initializers, because a checkpoint holds the arrays."""
+    initializers = ("weights", "biases") if isinstance(layer, Dense) else ()
+    fields = [field.name for field in dataclasses.fields(layer) if field.name not in initializers]
+    values = {name: getattr(layer, name) for name in fields}
+    if "activation" in values:
+        values["activation"] = activation_named(values["activation"])
+    return [type(layer), values]
+
+
+def setting_text(name: str, value: Any, network: object, is_strict: bool) -> str:
+    """Return a setting as text."""
+    try:
+        return identity(value, {id(network): "the network"}, is_strict=is_strict)
+    except InputError as error:
+        raise InputError(
+            f"Checkpoint(resume=True) cannot compare the {name} with those of another run: {error} Use a function of "
+            "numbers, arrays and other functions, or leave out resume=True."
+        ) from error
+
+
+def check_same_settings(path: Path, about: Mapping[str, Any], ours: Mapping[str, str]) -> None:
+    """Raise an error that names all settings of a checkpoint that differ from ours."""
+    theirs = {str(name): str(text) for name, text in dict(about["training"]["settings"]).items()}
+    names = [name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name)]
+    if not names:
+        return
+    differ = "; ".join(f"{name}: {theirs.get(name, 'none')}, not {ours.get(name, 'none')}" for name in names)
+    hint = " A number after # is a checksum of code and of the values that it uses." if "#" in differ else ""
+    version = str(about["versions"]["python"])
+    if hint and version.split(".")[:2] != platform.python_version().split(".")[:2]:
+        hint += f" Python {version} wrote the file, and this is {platform.python_version()}, which compiles otherwise."
+    raise FileError(
+        f"{path} is a checkpoint of a training with other settings ({differ}).{hint} Move the file to start again."
     )
+
+
+# -- the state ------------------------------------------------------------------------------
 
 
 def restore_training(training: Training, tensors: Mapping[str, Array], run: Mapping[str, Any]) -> None:
@@ -160,7 +222,7 @@ def restore_training(training: Training, tensors: Mapping[str, Array], run: Mapp
     if not 0 <= epoch < history.epochs + 1 or step < 0 or not isinstance(run["plateau"], dict):
         raise FileError("The checkpoint's epoch and step counts are inconsistent.")
     restore_random(network.rng, run["random"])
-    for index, (callback, kept) in enumerate(zip(training.callbacks, run["callbacks"], strict=True)):
+    for callback, index, kept in matching(training.callbacks, run["callbacks"]):
         prefix = f"callback{index}."
         arrays = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
         if arrays.keys() & expected_shapes(network).keys():  # the callback stores a copy of the network's arrays
@@ -172,6 +234,19 @@ def restore_training(training: Training, tensors: Mapping[str, Array], run: Mapp
     history.engine, history.stopped = training.history.engine, ""
     training.epoch, training.stopped, training.history = epoch + 1, str(run["stopped"]), history
     training.learning_rate.plateau = dict(run["plateau"])
+
+
+def matching(callbacks: Sequence[Callback], stored: Sequence[Any]) -> Iterator[tuple[Callback, int, Any]]:
+    """Yield callbacks with the places and contents of their states; those of one class keep their order.
+
+    A callback that only observes may have no stored state, and a stored state may have no callback.
+    """
+    places = dict(enumerate(stored))
+    for callback in callbacks:
+        for index, kept in places.items():
+            if kept["kind"] == type(callback).__name__:
+                yield callback, index, places.pop(index)
+                break
 
 
 def random_state(rng: Any) -> dict[str, Any]:

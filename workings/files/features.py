@@ -29,10 +29,14 @@ NO_CLASSES: tuple[Any, ...] = ()
 
 @dataclass(frozen=True)
 class TextFeature:
-    """A text column without further encoding; missing values become ``fill``."""
+    """A text column without further encoding; missing values become ``fill``.
+
+    If it ``is_open``, its encoder gives unknown categories the number of all other categories.
+    """
 
     name: str
     fill: str | None = None
+    is_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class EncodedFeature:
         The number of all other categories.
     fill : str or None
         The category for missing values.
+    is_open : bool
+        Whether unknown categories get ``rest``; otherwise they raise an error.
     """
 
     name: str
@@ -58,6 +64,7 @@ class EncodedFeature:
     values: Mapping[str, float]
     rest: float = 0.0
     fill: str | None = None
+    is_open: bool = False
 
     def scaled(self, mean: float, std: float) -> EncodedFeature:
         """Return the feature followed by a standardization."""
@@ -81,7 +88,7 @@ Feature = NumberColumn | EncodedFeature
 def one_hot_of(text: TextFeature, categories: Sequence[str], others: Sequence[str] = ()) -> list[EncodedFeature]:
     """One-hot encode a text column; ``others`` are known categories without a feature."""
     words = tuple(dict.fromkeys([*categories, *others]))
-    return [EncodedFeature(text.name, words, {word: 1.0}, 0.0, text.fill) for word in categories]
+    return [EncodedFeature(text.name, words, {word: 1.0}, 0.0, text.fill, text.is_open) for word in categories]
 
 
 def features_of(columns: Columns) -> list[Feature]:
@@ -91,7 +98,7 @@ def features_of(columns: Columns) -> list[Feature]:
         if isinstance(column, NumberColumn):
             found.append(column)
         else:
-            found += one_hot_of(TextFeature(column.name, column.fill), column.categories)
+            found += one_hot_of(TextFeature(column.name, column.fill, column.unknown == "zeros"), column.categories)
     return found
 
 
@@ -121,12 +128,12 @@ def column_of(name: str, features: list[Feature], source: str) -> Column:
             raise InputError(f"{source} scales the column {name!r} by {1 / first.std if first.std else np.inf:g}.")
         return first
     coded = [feature for feature in features if isinstance(feature, EncodedFeature)]
-    if len(coded) < len(features) or len({feature.fill for feature in coded}) > 1:
+    if len(coded) < len(features) or len({(feature.fill, feature.is_open) for feature in coded}) > 1:
         raise InputError(f"{source} uses the column {name!r} in ways that cannot be combined.")
     words = {word for known in {id(feature.words): feature.words for feature in coded}.values() for word in known}
     if first.fill is not None and first.fill not in words:
         raise InputError(f"{source} fills gaps of {name!r} with {first.fill!r}, which is not one of its categories.")
-    return CategoryColumn(name, tuple(sorted(words)), first.fill)
+    return CategoryColumn(name, tuple(sorted(words)), first.fill, "zeros" if first.is_open else "error")
 
 
 def with_preprocessing(
@@ -171,7 +178,7 @@ def with_preprocessing(
     )
     outputs = max(network.n_out, 2)  # a single output distinguishes two labels
     classes = list(range(outputs)) if network.classes is None else network.classes.tolist()
-    is_label = network.targets.kind in ("classes", "labels")
+    is_label = network.targets.is_classification
     found.preprocessing = columns.stored(classes if is_label else NO_CLASSES, reason)
     return found
 

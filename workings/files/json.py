@@ -43,7 +43,7 @@ def export(network: Model, path: Path) -> Exported:
             network,
             rows,
             again.outputs(rows.X, engine="reference"),
-            again.predict(rows.X) if network.targets.kind in ("classes", "labels") else None,
+            again.predict(rows.X) if network.targets.is_classification else None,
         )
 
     return write_verified(path, {path.name: text_of(network).encode()}, check)

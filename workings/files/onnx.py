@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.errors import MissingExtraError
+from workings.errors import MissingExtraError, NotCompilableError
 from workings.files.onnx_nodes import NodeWriter, OnnxGraph, Tensor
 from workings.files.onnx_reading import load
 from workings.files.statements import input_statements, output_statements
@@ -22,8 +22,10 @@ from workings.files.verification import (
     Exported,
     GeneratedRows,
     category_texts,
+    check_special,
     compare,
     generated_rows,
+    special_rows,
     target_scale,
     write_verified,
 )
@@ -139,7 +141,7 @@ class OnnxExport:
         return self.graph.node("Gather", [tensor, self.graph.whole(index)], axis=1)
 
     def one_hot(self, column: CategoryColumn, words: Tensor) -> Tensor:
-        """One-hot encode a categorical column; empty text is a missing value."""
+        """One-hot encode a categorical column; empty text is a missing value, and refused text becomes NaN."""
         keys, codes = list(column.categories), list(range(column.width))
         if column.fill is not None and "" not in keys:
             keys, codes = [*keys, ""], [*codes, column.categories.index(column.fill)]
@@ -147,7 +149,11 @@ class OnnxExport:
             "LabelEncoder", [words], domain="ai.onnx.ml", keys_strings=keys, values_int64s=codes, default_int64=-1
         )
         is_it = self.graph.node("Equal", [code, self.graph.whole(*range(column.width))])
-        return self.graph.cast(is_it, np.float64)
+        indicators = self.graph.cast(is_it, np.float64)
+        if column.unknown == "zeros":
+            return indicators
+        is_known = self.graph.node("GreaterOrEqual", [code, self.graph.whole(0)])
+        return self.graph.node("Where", [is_known, indicators, self.graph.array("unknown", np.array(np.nan))])
 
     def prediction(self, X: Tensor) -> Tensor:
         """Add the nodes of the network's statements."""
@@ -160,21 +166,19 @@ class OnnxExport:
     def outputs(self, p: Tensor) -> list[Any]:
         """Add the outputs: label and probabilities, or value."""
         network, graph = self.network, self.graph
-        kind = network.targets.kind
+        targets = network.targets
         statements = output_statements(network, self.columns)
-        if kind not in ("classes", "labels"):
+        if not targets.is_classification:
             return [self.value(p)]
         found = NodeWriter(graph, statements, {"p": p}).write()
-        best = found["best"] if kind == "classes" else graph.cast(found["chosen"], np.int64)
-        if network.targets.has_labels and kind == "labels":
+        best = found["best"] if targets.is_multiclass else graph.cast(found["chosen"], np.int64)
+        if targets.has_labels and not targets.is_multiclass:
             best = graph.node("Squeeze", [best, graph.whole(1)])
-        labels = None if not network.targets.has_labels else network.classes
+        labels = network.classes if targets.has_labels else None
         if labels is not None:
-            texts = labels.astype(object) if labels.dtype.kind == "U" else labels
-            best = graph.node("Gather", [graph.array("labels", texts), best])
-        several = not network.targets.has_labels
+            best = graph.node("Gather", [graph.array("labels", labels_tensor(labels)), best])
         return [
-            self.output("label", best, labels, several),
+            self.output("label", best, labels, not targets.has_labels),
             self.output("probabilities", found.get("probabilities", p)),
         ]
 
@@ -195,8 +199,8 @@ class OnnxExport:
 
         self.graph.nodes.append(helper.make_node("Identity", [tensor.name], [name], name=name))
         if name == "label":
-            kinds = {"U": TensorProto.STRING, "b": TensorProto.BOOL}
-            kind = TensorProto.INT64 if like is None else kinds.get(like.dtype.kind, TensorProto.INT64)
+            dtype = np.dtype(np.int64) if like is None else labels_tensor(like).dtype
+            kind = TensorProto.STRING if dtype.kind == "O" else helper.np_dtype_to_tensor_dtype(dtype)
             return helper.make_tensor_value_info(name, kind, ["n", self.network.n_out] if wide else ["n"])
         width = 2 if name == "probabilities" and self.network.n_out == 1 else self.network.n_out
         dtype = self.network.dtype if like is None else np.dtype(like)
@@ -211,23 +215,41 @@ def run(network: Model, path: Path, rows: GeneratedRows) -> Agreement | None:
         return None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own classes, one for each status
+        raise NotCompilableError(f"onnxruntime cannot run {path.name}: {error}") from error
+    runtime, special = f"onnxruntime {onnxruntime.__version__}", special_rows(network)
+    p = outputs_in(network, predicted(session, network, special))
+    check_special(runtime, network, special, p, target_scale(network))
+    found = predicted(session, network, rows)
+    return compare(runtime, network, rows, outputs_in(network, found), labels_in(network, found), target_scale(network))
+
+
+def predicted(session: Any, network: Model, rows: GeneratedRows) -> dict[str, Array]:
+    """Return the outputs of a file in onnxruntime by name."""
     columns = columns_in(network.preprocessing)
     given = (
         {"X": rows.X} if columns is None else {"columns": rows.numbers, "words": category_texts(columns, rows.codes)}
     )
     known = {value.name for value in session.get_inputs()}
     names = [value.name for value in session.get_outputs()]
-    found = dict(zip(names, session.run(names, {k: v for k, v in given.items() if k in known}), strict=True))
-    runtime = f"onnxruntime {onnxruntime.__version__}"
-    return compare(runtime, network, rows, outputs_in(network, found), labels_in(network, found), target_scale(network))
+    found = session.run(names, {name: array for name, array in given.items() if name in known})
+    return dict(zip(names, found, strict=True))
+
+
+def labels_tensor(classes: Array) -> Array:
+    """Return labels in a type of ONNX: text as objects, whole numbers in 64 bits, booleans as they are."""
+    if classes.dtype.kind == "U":
+        return classes.astype(object)
+    return classes.astype(f"{classes.dtype.kind}8") if classes.dtype.kind in "iu" else classes
 
 
 def outputs_in(network: Model, found: dict[str, Array]) -> Array:
     """Return the network outputs from a file's outputs; for binary labels, the second label's probability."""
     if "value" in found:
         return found["value"]
-    both = network.targets.kind == "labels" and network.n_out == 1
+    both = network.targets.has_labels and not network.targets.is_multiclass
     return found["probabilities"][:, 1:] if both else found["probabilities"]
 
 

@@ -35,6 +35,16 @@ class NonMissing:
     value: str
 
 
+@dataclass(frozen=True)
+class KnownText:
+    """The mask of the known categories of a column, for a following Where operator."""
+
+    column: str
+
+
+Mask = NonMissing | KnownText
+
+
 class GraphReader(Protocol):
     """Interface to the graph of a file: its inputs, operators and constants."""
 
@@ -82,7 +92,7 @@ class ColumnReader:
 
     reader: GraphReader
     values: dict[str, list[Record]] = field(default_factory=dict)
-    non_missing: dict[str, NonMissing] = field(default_factory=dict)
+    masks: dict[str, Mask] = field(default_factory=dict)
     nodes_read: list[Any] = field(default_factory=list)
     end: str = ""
 
@@ -120,8 +130,8 @@ class ColumnReader:
             return False
         follow = COLUMN_OPERATORS.get(node.op_type)
         records = None if follow is None else follow(self, node)
-        if isinstance(records, NonMissing):
-            self.non_missing[node.output[0]] = records
+        if isinstance(records, Mask):
+            self.masks[node.output[0]] = records
         elif records is not None:
             self.reader.count(
                 sum(len(record.values) if isinstance(record, EncodedFeature) else 1 for record in records)
@@ -216,13 +226,25 @@ class ColumnReader:
         return list(records[0].indicators(numbers.reshape(-1).tolist()))
 
     def where(self, node: Any) -> list[Record] | None:
-        """Read a Where that fills missing values, after x == x."""
+        """Read a Where that fills missing values, after x == x, or that makes unknown categories NaN."""
         condition, value, other = node.input
-        records = self.numbers(value)
-        if records is None or self.non_missing.get(condition) != NonMissing(value):
+        records, mask = self.numbers(value), self.masks.get(condition)
+        fills = None if records is None else self.constants(other, len(records))
+        if records is None or fills is None or mask is None:
             return None
-        fills = self.constants(other, len(records))
-        return None if fills is None else filled_with(records, fills)
+        if mask == NonMissing(value):
+            return filled_with(records, fills)
+        is_of_column = all(isinstance(record, EncodedFeature) and mask == KnownText(record.name) for record in records)
+        return list(records) if is_of_column and np.isnan(fills).all() else None
+
+    def at_least(self, node: Any) -> KnownText | None:
+        """Read a comparison that is true for the codes of a column's known categories, and false for others."""
+        records, numbers = self.numbers(node.input[0]), self.constants(node.input[1], 1)
+        if records is None or numbers is None or len(records) != 1 or not isinstance(records[0], EncodedFeature):
+            return None
+        code = records[0]
+        is_mask = code.rest < numbers[0] <= min(code.values.values()) and set(code.values) == set(code.words)
+        return KnownText(code.name) if is_mask else None
 
     def gather(self, node: Any) -> list[Record] | None:
         """Read a selection of columns."""
@@ -321,12 +343,13 @@ def unique_texts(values: Sequence[bytes]) -> list[str]:
     return words
 
 
-COLUMN_OPERATORS: Mapping[str, Callable[[ColumnReader, Any], list[Record] | NonMissing | None]] = {
+COLUMN_OPERATORS: Mapping[str, Callable[[ColumnReader, Any], list[Record] | Mask | None]] = {
     **dict.fromkeys(IDENTITY_OPERATORS, ColumnReader.unchanged),
     **dict.fromkeys(("Sub", "Div", "Mul", "Add"), ColumnReader.arithmetic),
     "Scaler": ColumnReader.scaler,
     "Imputer": ColumnReader.imputer,
     "Equal": ColumnReader.equal,
+    "GreaterOrEqual": ColumnReader.at_least,
     "Where": ColumnReader.where,
     "Gather": ColumnReader.gather,
     "ArrayFeatureExtractor": ColumnReader.gather,

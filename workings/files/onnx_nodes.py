@@ -18,6 +18,7 @@ import numpy as np
 
 from workings.errors import NotCompilableError
 from workings.lowering.elementwise import Entrywise
+from workings.lowering.index_notation import ELEMENTWISE
 from workings.program.program import Program
 from workings.support.arrays import Array
 
@@ -167,6 +168,10 @@ class NodeWriter:
                 return Tensor(
                     graph.node("Not", [graph.node("Equal", [self.number(left), self.number(right)])]).name, True
                 )
+            case ast.BinOp(left=left, op=ast.Pow(), right=right) if (
+                number_in(right) == 0.5
+            ):  # as NumPy; it matters at -inf
+                return graph.node("Sqrt", [self.number(left)])
             case ast.BinOp(left=left, op=op, right=right) | ast.Compare(left=left, ops=[op], comparators=[right]):
                 if type(op) in OPERATORS:
                     return graph.node(OPERATORS[type(op)], [self.number(left), self.number(right)])
@@ -261,8 +266,9 @@ class NodeWriter:
         functions: dict[str, Any] = {}
 
         def called(inner: str, meant: Any) -> str:
-            functions[inner] = NUMPY_FUNCTION if meant is None else meant
-            return inner
+            name = f"{inner}_" if meant is not None and inner in ELEMENTWISE else inner  # a user's is not NumPy's
+            functions[name] = NUMPY_FUNCTION if meant is None else meant
+            return name
 
         source = Entrywise(name, function, lambda value: repr(float(value)), called, "ONNX").source()
         tree = ast.parse(source).body[0]
@@ -334,21 +340,26 @@ def expm1(graph: OnnxGraph, x: Tensor) -> Tensor:
 
 
 def log1p(graph: OnnxGraph, x: Tensor) -> Tensor:
-    """Add the nodes of log(1 + x) as log(u) x / (u - 1), u = 1 + x, precise near 0 (Goldberg 1991, theorem 4)."""
+    """Add the nodes of log(1 + x) as log(u) x / (u - 1), u = 1 + x, precise near 0 (Goldberg 1991, theorem 4).
+
+    Where u - 1 = x, also at infinity, it is log(u).
+    """
     one = graph.number(1.0)
     u = graph.node("Add", [one, x])
     gained = graph.node("Sub", [u, one])
     is_small = graph.node("Equal", [gained, graph.number(0.0)])
+    is_exact = graph.node("Equal", [gained, x])
+    whole = graph.node("Log", [u])
     divisor = graph.node("Where", [is_small, one, gained])
-    ratio = graph.node("Div", [graph.node("Mul", [graph.node("Log", [u]), x]), divisor])
-    return graph.node("Where", [is_small, x, ratio])
+    ratio = graph.node("Div", [graph.node("Mul", [whole, x]), divisor])
+    return graph.node("Where", [is_small, x, graph.node("Where", [is_exact, whole, ratio])])
 
 
 def heaviside(graph: OnnxGraph, x: Tensor, h: Tensor) -> Tensor:
-    """Add the nodes of a step: 1 above 0, 0 below, and h at 0."""
-    zero = graph.number(0.0)
-    above = graph.as_number(graph.node("Greater", [x, zero]))
-    return graph.node("Where", [graph.node("Equal", [x, zero]), h, above])
+    """Add the nodes of a step: 1 above 0, 0 below, h at 0, and NaN for NaN."""
+    sign = graph.node("Sign", [x])
+    step = graph.node("Max", [sign, graph.number(0.0)])
+    return graph.node("Where", [graph.node("Equal", [sign, graph.number(0.0)]), h, step])
 
 
 def clip(graph: OnnxGraph, x: Tensor, low: Tensor, high: Tensor) -> Tensor:

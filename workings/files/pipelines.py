@@ -17,10 +17,11 @@ import numpy as np
 from workings.errors import InputError
 from workings.files.assembling import check_agreement_on
 from workings.files.features import EncodedFeature, Feature, TextFeature, one_hot_of, rescaled, with_preprocessing
-from workings.files.verification import GeneratedRows, category_texts, generated_rows, largest_difference
+from workings.files.verification import GeneratedRows, generated_rows, largest_difference
 from workings.model.model import Model
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, NumberColumn, columns_in
+from workings.tables.columns import CategoryColumn, Columns, NumberColumn, columns_in
+from workings.tables.values import spellings
 
 SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
 WRAPPERS = ("Pipeline", "TransformedTargetRegressor", *SEARCHES)
@@ -77,12 +78,15 @@ class PipelineReader:
         Converts each output to its target's original unit; empty for unscaled targets.
     originals : mapping of str to mapping
         For each categorical column, the table's value for each category text.
+    dtypes : mapping of str to dtype
+        For each categorical column, the type of its values.
     """
 
     source: str
     preprocessing: list[tuple[str, Any]] = field(default_factory=list)
     scales: list[tuple[float, float]] = field(default_factory=list)
     originals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dtypes: dict[str, np.dtype[Any]] = field(default_factory=dict)
 
     @property
     def scale(self) -> tuple[float, float] | None:
@@ -160,8 +164,9 @@ class PipelineReader:
         if isinstance(chosen, slice) and not any(isinstance(end, str) for end in (chosen.start, chosen.stop)):
             return list(range(count))[chosen]
         given = [chosen] if isinstance(chosen, str | int | np.integer) else chosen
-        if isinstance(given, slice):
-            raise self.refusal(name, step, "which selects columns by a slice of names")
+        if isinstance(given, slice):  # of names, with both ends; scikit-learn ignores its step
+            start = 0 if given.start is None else names.index(given.start)
+            return list(range(start, count if given.stop is None else names.index(given.stop) + 1))
         values = np.asarray(given)
         if values.dtype.kind == "b":
             return [int(place) for place in np.flatnonzero(values)]
@@ -220,12 +225,14 @@ class PipelineReader:
             raise self.refusal(
                 name, step, f"which has missing values of {record.name!r} as a category; fill them first"
             )
-        originals = {str(value): value for value in categories.tolist()}
+        originals = {category_text(value): value for value in categories}
+        if len(originals) < len(categories):
+            raise self.refusal(name, step, f"which has two categories of {record.name!r} that are equal as text")
         fill = None if record.fill is None else fill_text(record.fill, categories)
         if fill is not None and fill not in originals:
             fill = fill if is_open else None
-        self.originals[record.name] = originals
-        return TextFeature(record.name, fill), list(originals)
+        self.originals[record.name], self.dtypes[record.name] = originals, categories.dtype
+        return TextFeature(record.name, fill, is_open), list(originals)
 
     def one_hot_encoder(self, name: str, step: Any, records: list[Record]) -> list[Record]:
         """Apply a OneHotEncoder, with dropped and infrequent categories."""
@@ -240,7 +247,7 @@ class PipelineReader:
             if few is not None and drop is not None:
                 raise self.refusal(name, step, "which drops a category and combines infrequent ones")
             known = one_hot_of(text, words, (text.fill,) if text.fill is not None else ())
-            rest = {str(value) for value in ([] if few is None else few.tolist())}
+            rest = {category_text(value) for value in ([] if few is None else few)}
             kept = [
                 each
                 for place, (word, each) in enumerate(zip(words, known, strict=True))
@@ -253,9 +260,9 @@ class PipelineReader:
         """Return the combined feature of infrequent categories, and of unknown ones if the encoder maps them there."""
         if step.handle_unknown in ("infrequent_if_exist", "warn"):
             return EncodedFeature(
-                like.name, like.words, {word: 0.0 for word in words if word not in rare}, 1.0, like.fill
+                like.name, like.words, {word: 0.0 for word in words if word not in rare}, 1.0, like.fill, like.is_open
             )
-        return EncodedFeature(like.name, like.words, dict.fromkeys(sorted(rare), 1.0), 0.0, like.fill)
+        return EncodedFeature(like.name, like.words, dict.fromkeys(sorted(rare), 1.0), 0.0, like.fill, like.is_open)
 
     def ordinal_encoder(self, name: str, step: Any, records: list[Record]) -> list[Record]:
         """Apply an OrdinalEncoder."""
@@ -268,7 +275,7 @@ class PipelineReader:
             text, words = self.text_feature(name, step, record, categories, is_open)
             known = tuple(dict.fromkeys([*words, *([] if text.fill is None else [text.fill])]))
             codes = {word: float(code) for code, word in enumerate(words)}
-            found.append(EncodedFeature(text.name, known, codes, rest, text.fill))
+            found.append(EncodedFeature(text.name, known, codes, rest, text.fill, is_open))
         return found
 
     def function_transformer(self, name: str, step: Any, records: list[Record]) -> list[Record]:
@@ -280,7 +287,7 @@ class PipelineReader:
     # -- verification -------------------------------------------------------------------------------
 
     def check(self, network: Model, estimator: Any, raw: Sequence[str], *, has_names: bool) -> None:
-        """Compare the network with the whole pipeline, on generated rows of its table.
+        """Compare the network with the whole pipeline, on generated rows of its table, as users pass it to ``predict``.
 
         Raises
         ------
@@ -289,27 +296,48 @@ class PipelineReader:
         """
         columns, rows = columns_in(network.preprocessing), generated_rows(network)
         assert columns is not None
-        table = self.table(columns, rows, raw, has_names=has_names)
+        self.check_table(network, columns, rows, raw)
         predict = estimator.predict_proba if hasattr(estimator, "predict_proba") else estimator.predict
+        try:
+            predicted = predict(self.table(columns, rows, raw, has_names=has_names))
+        except Exception as error:  # a step may raise any
+            raise InputError(f"{self.source} refuses rows of its own columns: {error}") from error
         # The effect of rounding the table's numbers once: subtracting a large mean cancels digits.
         nudged = columns.features(rows.numbers * (1 + np.finfo(np.float64).eps), rows.codes)
         rounding = largest_difference(network.outputs(nudged), network.outputs(rows.X))
-        check_agreement_on(network, self.source, rows, predict(table), scale=self.scale, rounding=rounding)
+        check_agreement_on(network, self.source, rows, predicted, scale=self.scale, rounding=rounding)
+
+    def check_table(self, network: Model, columns: Columns, rows: GeneratedRows, raw: Sequence[str]) -> None:
+        """Raise unless the network reads the pipeline's own table as the rows that were generated."""
+        table = self.table(columns, rows, raw, has_names=True)
+        try:
+            found = network.outputs(table)
+        except InputError as error:
+            raise InputError(f"{self.source} has columns that the network would refuse: {error}") from error
+        if not np.array_equal(found, network.outputs(rows.X), equal_nan=True):
+            raise InputError(f"{self.source} has columns that the network would read as other values.")
 
     def table(self, columns: Columns, rows: GeneratedRows, raw: Sequence[str], *, has_names: bool) -> Any:
         """Return generated rows as input of the pipeline."""
-        texts = dict(zip((column.name for column in columns.words), category_texts(columns, rows.codes).T, strict=True))
         values: dict[str, Any] = {name: np.zeros(len(rows)) for name in raw}  # for columns that are dropped
         values |= {column.name: rows.numbers[:, place] for place, column in enumerate(columns.numbers)}
-        for name, words in texts.items():
-            known = {**self.originals[name], "": np.nan}
-            column = np.array([known.get(word, word) for word in words], dtype=object)
-            values[name] = (
-                column if any(isinstance(value, str) for value in known.values()) else column.astype(np.float64)
-            )
+        for column, codes in zip(columns.words, rows.codes.T, strict=True):
+            values[column.name] = self.values_of(column, codes)
         if has_names:
             return data_frame({name: values[name] for name in raw})
         return np.column_stack([values[name] for name in raw])
+
+    def values_of(self, column: CategoryColumn, codes: Array) -> Array:
+        """Return the table's values for the category numbers of one column, in the type that the encoder knows."""
+        originals, dtype = self.originals[column.name], self.dtypes[column.name]
+        known = [originals.get(text, text) for text in column.categories]
+        has_gaps, is_text = bool((codes < 0).any()), any(isinstance(value, str) for value in known)
+        if has_gaps and dtype.kind in "biu":
+            dtype = np.dtype(np.float64)
+        gap = np.datetime64("NaT") if dtype.kind in "mM" else np.nan
+        found = np.empty(len(codes), dtype=object)
+        found[:] = [known[code] if code >= 0 else gap for code in codes.tolist()]
+        return found if is_text or dtype.kind in "OUS" else found.astype(dtype)
 
 
 Record = Feature | TextFeature
@@ -320,6 +348,13 @@ def is_raw(record: Record) -> bool:
     return isinstance(record, TextFeature) or (
         isinstance(record, NumberColumn) and (record.mean, record.std) == (0.0, 1.0)
     )
+
+
+def category_text(value: Any) -> str:
+    """Return a category as text, as the table reads it: a date without a time is 2024-01-05."""
+    if isinstance(value, np.datetime64):
+        return spellings(value.astype("datetime64[us]").item())[-1]
+    return str(value.item() if isinstance(value, np.generic) else value)
 
 
 def fill_text(fill: Any, categories: Array) -> str:

@@ -69,7 +69,7 @@ def run(network: Model, folder: Path, name: str, rows: GeneratedRows) -> Agreeme
         raise FileError(f"{name} does not run; this is a bug in Workings: {done.stderr[-500:]}")
     with np.load(folder / "found.npz") as found:
         p, predicted = found["p"], found["label"]
-    is_label = network.targets.kind in ("classes", "labels")
+    is_label = network.targets.is_classification
     return compare(f"Python with NumPy {np.__version__}", network, rows, p, predicted if is_label else None)
 
 

@@ -53,17 +53,25 @@ OTHER_READERS = {  # how to read other file types
 MOST_LAYERS = 1000  # limit when reading: the program's length and the time to generate it grow with the layers
 
 
+OTHER_FORMATS = (".onnx", ".c", ".h", ".json", ".py", ".pt", ".keras")  # `files.save` writes these
+
+
 def save(network: Model, path: str | Path) -> Path:
     """Write a network: architecture, parameters, statistics, classes, preprocessing and history.
 
     Raises
     ------
     InputError
-        If the network has no parameters yet.
+        If the network has no parameters yet, or if the path has the suffix of another format.
     FileError
         If the file cannot be written; an existing file is unchanged.
     """
     network.check_built()
+    if Path(path).suffix.lower() in OTHER_FORMATS:
+        raise InputError(
+            f"save writes safetensors files, which {Path(path).name!r} does not look like. For another format, use "
+            f"workings.files.save(net, {str(path)!r})."
+        )
     tensors = {**network.parameters, **network.statistics}
     return write_file(Path(path), tensors, description_of(network))
 
@@ -224,11 +232,15 @@ def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Model:
 
 def classes_from(values: Any, network: Model) -> Array:
     """Check stored class labels: distinct, of one type, and one for each output."""
-    count = network.n_out if network.loss.target == "classes" else 2
+    count = network.targets.label_count
     kinds = {type(value) for value in values} if isinstance(values, list) else set()
     if len(kinds) != 1 or not kinds <= {str, int, bool} or len(values) != count or len(set(values)) != count:
         raise FileError(f"The file should have {count} different class labels, whole numbers or text.")
-    classes = np.array(values)
+    is_large = kinds == {int} and max(values) > np.iinfo(np.int64).max
+    try:
+        classes = np.array(values, dtype=np.uint64 if is_large else None)
+    except OverflowError:
+        raise FileError("The file's class labels are too large.") from None
     if classes.dtype.kind not in "iubU":
         raise FileError("The file's class labels are too large.")
     return classes
@@ -350,8 +362,8 @@ def checked_about(about: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
         raise FileError(f"{path} has {version!r} as the version of its format.")
     if version > VERSION:
         raise FileError(
-            f"{path} has format version {version}; this Workings reads up to {VERSION}. Upgrade with: "
-            "pip install --upgrade workings"
+            f"{path} has format version {version}; this Workings reads up to {VERSION}. Upgrade: git pull "
+            "and pip install . in the folder of the repository."
         )
     if not isinstance(about.get("network"), dict):
         raise FileError(f"{path} describes no network.")

@@ -25,9 +25,9 @@ def input_statements(columns: Columns) -> Program:
 def output_statements(network: Model, columns: Columns | None) -> Program:
     """Return the statements that compute ``best``, or ``chosen`` and ``probabilities``, or ``value`` from ``p``."""
     targets = network.targets
-    if targets.kind == "classes":
+    if targets.is_multiclass:
         return Program((statement("best", told(most_probable, p="p"), "The column of the largest probability."),))
-    if targets.kind == "labels":
+    if targets.is_classification:
         chosen = statement("chosen", told(more_probable, p="p"), "Whether the second label is more probable.")
         both = statement("probabilities", told(both_labels, p="p"), "The probabilities of both labels.")
         return Program((chosen, both) if targets.n_out == 1 else (chosen,))

@@ -3,7 +3,7 @@
 Every export ends with this comparison.  Rows are generated in the model's input columns, the network and the exported
 file predict them, and the predictions are compared entry by entry.  Files are moved to their destination only if they
 agree; otherwise an error is raised and no file is left.  The relative tolerance is 1e-12 for float64 and 1e-6 for
-float32, plus a multiple of the rounding error of this network.
+float32, plus a multiple of the rounding error of this network (``checks/rounding.py``).
 """
 
 from __future__ import annotations
@@ -16,20 +16,27 @@ from pathlib import Path
 
 import numpy as np
 
+from workings.checks.rounding import rounded_outputs
 from workings.engines.reference import Runner
 from workings.errors import FileError
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.support.notebook import Readable
 from workings.tables.columns import Columns, columns_in, original
+from workings.tables.values import GAP
 
 ROWS, MIN_ROWS = 200, 4  # number of generated rows
 MAX_NUMBERS = 2**22  # limit on generated numbers, whatever number of columns a file states
 OUTLIER_SPREAD = 10.0  # spread of the last quarter of the rows, in standard deviations
 TOLERANCE = {"float32": 1e-6, "float64": 1e-12}  # relative differences due to rounding
-ROUNDING_FACTOR = 8  # allowed multiple of the network's rounding error, because the order of summation may differ
+ROUNDING_FACTOR = 4  # allowed multiple of the rounding error that was found
+MOST_ROUNDING = 1e4  # in tolerances; more is no effect of rounding
 GAP_EVERY = 7  # every seventh row has missing values in the columns that are filled
-FEW_ROWS, MAX_PRODUCTS = 40, 10**8  # limits for measuring the rounding error; products in longdouble are slow
+FEW_ROWS, MAX_PRODUCTS = 40, 10**9  # limits for estimating the rounding error
+SPECIAL = (np.nan, np.inf, -np.inf)  # numbers that a file must treat as NumPy does
+SPECIAL_COLUMNS = 8  # columns that are tried with them
+ROUGH = 1e-3  # relative difference of finite predictions for rows with such numbers
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,8 @@ class GeneratedRows:
         return GeneratedRows(self.numbers[:count], self.codes[:count], self.X[:count])
 
 
-@dataclass(frozen=True)
-class Agreement:
+@dataclass(frozen=True, repr=False)
+class Agreement(Readable):
     """Result of comparing two predictions of the same rows; print it for a summary.
 
     Attributes
@@ -102,7 +109,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, repr=False)
-class Exported:
+class Exported(Readable):
     """The files of an export and the result of their verification; print it for a summary."""
 
     paths: tuple[Path, ...]
@@ -112,8 +119,6 @@ class Exported:
     def __str__(self) -> str:
         agreement = str(self.agreement) if self.agreement else "not verified: no runtime for this format is installed"
         return "\n".join([*(f"written  {path}" for path in self.paths), agreement, *self.notes])
-
-    __repr__ = __str__
 
 
 def generated_rows(network: Model, count: int = ROWS) -> GeneratedRows:
@@ -135,11 +140,73 @@ def generated_rows(network: Model, count: int = ROWS) -> GeneratedRows:
     return GeneratedRows(numbers, codes, columns.features(numbers, codes).astype(network.dtype))
 
 
+def special_rows(network: Model) -> GeneratedRows:
+    """Generate rows with NaN, infinities, and missing and unknown categories, each in one column at a time."""
+    rows, columns = generated_rows(network), columns_in(network.preprocessing)
+    width = rows.numbers.shape[1]
+    cells = [(place, value) for place in range(min(width, SPECIAL_COLUMNS)) for value in SPECIAL]
+    words = () if columns is None else columns.words[:SPECIAL_COLUMNS]
+    wrong = [(place, word.width) for place, word in enumerate(words)]
+    wrong += [(place, GAP) for place, word in enumerate(words) if "" not in word.categories]  # empty text is a gap
+    chosen = np.arange(len(cells) + len(wrong)) % len(rows)
+    numbers, codes, X = rows.numbers[chosen], rows.codes[chosen], rows.X[chosen]
+    for row, (place, value) in enumerate(cells):
+        numbers[row, place] = value
+    for row, (place, code) in enumerate(wrong, start=len(cells)):
+        codes[row, place] = code
+    X = numbers.astype(X.dtype) if columns is None else encoded(columns, numbers, codes).astype(X.dtype)
+    return GeneratedRows(numbers, codes, X)
+
+
+def encoded(columns: Columns, numbers: Array, codes: Array) -> Array:
+    """Encode rows as X; a category that is unknown, or missing and not filled, becomes NaN."""
+    with np.errstate(invalid="ignore"):
+        X = columns.features(numbers, codes)
+    starts = np.cumsum([0, *(column.width for column in columns.columns)]).tolist()
+    places = [start for start, column in zip(starts, columns.columns, strict=False) if column in columns.words]
+    for column, start, code in zip(columns.words, places, codes.T, strict=True):
+        is_known = (code >= 0) & (code < column.width) | ((code == GAP) & (column.fill is not None))
+        is_refused = ~is_known & (column.unknown == "error")
+        X[is_refused, start : start + column.width] = np.nan
+    return X
+
+
+def check_special(
+    runtime: str, network: Model, rows: GeneratedRows, p: Array, scale: tuple[float, float] | None = None
+) -> None:
+    """Raise unless a file's predictions for ``special_rows`` are NaN and infinite where the network's are.
+
+    With ``scale``, the file's predictions are in the target's original unit.
+
+    Raises
+    ------
+    FileError
+        If they differ; the message names the first row.
+    """
+    program, arrays = network.inference.needed_for("p"), {**network.parameters, **network.statistics}
+    expected = np.asarray(Runner(program, ["p"], "special rows")({**arrays, "X": rows.X, "n": len(rows)})[0])
+    meant = expected if scale is None else original(expected.astype(np.float64), *scale)
+    same = np.isclose(p, meant, rtol=ROUGH, atol=ROUGH * typical_size(meant), equal_nan=True).all(axis=1)
+    if not same.all():
+        row = int(np.flatnonzero(~same)[0])
+        raise FileError(
+            f"{runtime} does not treat numbers that are not finite as NumPy does: for X = {rows.X[row].tolist()} it "
+            f"gives {p[row].tolist()}, not {meant[row].tolist()}. This is a bug in Workings; please report it."
+        )
+
+
+def typical_size(p: Array) -> float:
+    """Return the median absolute value of the finite entries, or 1 if there are none."""
+    finite = np.abs(p[np.isfinite(p)])
+    return float(np.median(finite)) if finite.size else 1.0
+
+
 def category_texts(columns: Columns, codes: Array) -> Array:
-    """Return category indices as text; empty for a missing value."""
+    """Return category indices as text: empty for a missing value, and an unknown text for an index out of range."""
     found = np.empty(codes.shape, dtype=object)
     for index, column in enumerate(columns.words):
-        found[:, index] = np.array([*column.categories, ""], dtype=object)[codes[:, index]]
+        unknown = max((*column.categories, ""), key=len) + "?"
+        found[:, index] = np.array([*column.categories, unknown, ""], dtype=object)[codes[:, index]]
     return found
 
 
@@ -183,7 +250,7 @@ def largest_difference(found: Array, expected: Array, sizes: Array | None = None
     if found.shape != expected.shape:
         return float("inf")
     both = np.isfinite(found) & np.isfinite(expected)
-    if (both != np.isfinite(expected)).any():
+    if (np.isfinite(found) != np.isfinite(expected)).any():
         return float("inf")
     known = np.array(expected, dtype=np.float64)
     known[~both] = 0.0
@@ -194,17 +261,18 @@ def largest_difference(found: Array, expected: Array, sizes: Array | None = None
 
 def allowed_difference(network: Model, X: Array) -> float:
     """Return the tolerance for a network: that of its precision, plus a multiple of its rounding error."""
-    finer = np.float64 if network.dtype == np.float32 else np.longdouble
-    program = network.inference.needed_for("p")
-    values = {name: array.astype(finer) for name, array in {**network.parameters, **network.statistics}.items()}
+    near = TOLERANCE[network.dtype.name]
+    return near + ROUNDING_FACTOR * min(rounding_error(network, X), MOST_ROUNDING * near)
+
+
+def rounding_error(network: Model, X: Array) -> float:
+    """Return the largest relative effect of rounding on the predictions for some of the rows; 0 if it is unknown."""
     rows = X[:: max(len(X) // FEW_ROWS, 1)][: max(MAX_PRODUCTS // network.theta.size, 1)]
     try:
-        (exact,) = Runner(program, ["p"], "exact")({**values, "X": rows.astype(finer), "n": len(rows)})
-    except (TypeError, ValueError):  # a user-defined function that does not support this dtype
-        return TOLERANCE[network.dtype.name]
-    rounding = largest_difference(network.outputs(rows, engine="reference"), np.asarray(exact, dtype=np.float64))
-    near = TOLERANCE[network.dtype.name]
-    return near + ROUNDING_FACTOR * rounding if rounding < 1e3 * near else near
+        exact, found = rounded_outputs(network, rows)
+    except (TypeError, ValueError):  # a user-defined function that does not support such arrays
+        return 0.0
+    return max(largest_difference(each, exact) for each in found)
 
 
 def compare(
@@ -242,10 +310,10 @@ def target_scale(network: Model) -> tuple[float, float] | None:
 
 def near_ties(network: Model, p: Array, allowed: float) -> Array:
     """Return a mask of rows whose label rounding can change."""
-    if network.targets.kind == "labels":
-        return np.asarray((np.abs(p - 0.5) <= allowed).any(axis=1))
-    best = np.sort(p, axis=1)
-    return np.asarray(best[:, -1] - best[:, -2] <= allowed * best[:, -1])
+    if network.targets.is_multiclass:
+        best = np.sort(p, axis=1)
+        return np.asarray(best[:, -1] - best[:, -2] <= allowed * best[:, -1])
+    return np.asarray((np.abs(p - 0.5) <= allowed).any(axis=1))
 
 
 def write_verified(

@@ -24,16 +24,16 @@ from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
 from workings.layers import Dense, Dropout, Layer, numbered
 from workings.losses import Loss, loss_named
-from workings.metrics import accuracy, r2
+from workings.metrics import METRICS
 from workings.model.parameters import Parameters
 from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
 from workings.model.targets import targets_of
-from workings.optimizers import LBFGS, Optimizer, Part, checked_optimizer
+from workings.optimizers import Optimizer, Part, checked_optimizer
 from workings.program.program import Program, checked_expression, names_read
 from workings.program.step import inference_program, step_program
 from workings.program.trace import Trace
 from workings.regularizers import Regularizer
-from workings.schedules import OnPlateau
+from workings.schedules import rate_at
 from workings.support.arrays import (
     Array,
     Features,
@@ -47,12 +47,15 @@ from workings.support.arrays import (
     working_dtype,
 )
 from workings.support.conversion import as_array
+from workings.support.keywords import CheckedKeywords
+from workings.support.notebook import Text
+from workings.support.ranges import as_whole_number
 from workings.support.sparse import SparseRows, dense
 
 ROWS_EXAMINED = 100  # number of rows examined to see whether they are standardized
 
 
-class Model:
+class Model(CheckedKeywords):
     """A feed-forward network: predictions, single training steps, and the program behind them.
 
     Parameters
@@ -128,15 +131,16 @@ class Model:
 
     def build(self, n_in: int, dtype: DTypeLike | None = None) -> Self:
         """Draw the initial parameters for inputs with ``n_in`` columns; return the network."""
-        if isinstance(n_in, bool) or not isinstance(n_in, (int, np.integer)) or n_in < 1:
+        columns = as_whole_number(n_in)
+        if columns is None or columns < 1:
             raise InputError(f"n_in must be a whole number from 1, not {describe(n_in)}.")
         self.dtype = self.dtype if self.dtype_given else working_dtype(None, dtype)
         drawn: dict[str, Array] = {}
-        width = int(n_in)
+        width = columns
         for layer, number in numbered(self.layers):
             drawn |= {f"{letter}{number}": array for letter, array in layer.start(self.rng, width).items()}
             width = layer.width(width)
-        self.place(int(n_in), drawn)
+        self.place(columns, drawn)
         self.is_fresh = True
         return self
 
@@ -326,6 +330,17 @@ class Model:
             self.build(features.shape[1], dtype)
         return features, targets, weights
 
+    def asked(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Return the network that answers a question about data, which must not change the network.
+
+        It is the network itself, or, if it has no parameters yet, a copy with those that ``fit`` would begin with.
+        """
+        if self.n_in is not None:
+            return self
+        copied = copy.deepcopy(self)
+        copied.prepare(X, y)
+        return copied
+
     def opened(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         """Encode a table with named columns, and its targets; return anything else unchanged."""
         if self.preprocessing is None:
@@ -411,14 +426,18 @@ class Model:
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
+        if self.n_in is None:
+            return self.asked(X, y).score(X, y, sample_weight)
         X, y = self.opened(X, y)
         features, _, w = self.prepare(X, y, sample_weight)
-        metric = accuracy if self.loss.target in ("classes", "labels") else r2
         known = self.targets.learn(y)
-        return metric(known.comparable(y), known.decode(self.outputs(features)), None if w is None else w[:, 0])
+        weights = None if w is None else w[:, 0]
+        return float(METRICS[known.metric](known.comparable(y), known.decode(self.outputs(features)), weights))
 
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the objective J on the data: loss plus regularization penalties, without dropout."""
+        if self.n_in is None:
+            return self.asked(X, y).objective(X, y, sample_weight)
         features, targets, w = self.prepare(X, y, sample_weight)
         return self.measure(features, targets, w)[0]
 
@@ -453,6 +472,8 @@ class Model:
 
         All traces use the same dropout masks; the random generator of training does not change.
         """
+        if self.n_in is None:
+            return self.asked(X, y).trace(X, y, sample_weight)
         features, targets, w = self.prepare(X, y, sample_weight)
         tracer = self.tracer(None, w is not None)
         return tracer(self.step_values(tracer.program, features, targets, w, self.draw(len(features), as_random(0))))
@@ -485,9 +506,9 @@ class Model:
 
         The optimizer's state is kept between calls with the same optimizer.
         """
-        if isinstance(checked_optimizer(optimizer), LBFGS):
+        if not checked_optimizer(optimizer).takes_batches:
             raise InputError("L-BFGS chooses its steps itself: use fit(..., optimizer=LBFGS(), batch_size=None).")
-        if isinstance(optimizer.schedule, OnPlateau):  # type: ignore[union-attr]
+        if optimizer.monitor is not None:
             raise InputError("OnPlateau follows a history, which a loop of your own does not have: give a number.")
         features, targets, w = self.prepare(X, y, sample_weight)
         self.learn_labels(y)
@@ -495,7 +516,7 @@ class Model:
         if self.state.get("optimizer") != optimizer:
             self.state = {"optimizer": optimizer, "t": 0, "values": {}}
         t = self.state["t"] + 1
-        lr = optimizer.schedule(t - 1)  # type: ignore[union-attr]
+        lr = rate_at(optimizer.schedule, t - 1)
         values = self.step_values(tracer.program, features, targets, w, self.draw(len(features)))
         trace = tracer({**values, **self.state["values"], "lr": lr, "t": t})
         self.keep({**self.statistics, **trace.after})
@@ -517,7 +538,7 @@ class Model:
         total = f"{sum(known):,}" if len(known) == len(counts) else "?"
         extra = "".join(f", {r!r}" for r in self.regularizers)
         dtype = f", {self.dtype}" if self.n_in is not None else ""
-        return "\n".join([f"Network: {self.loss!r}{extra}{dtype}", *rows, f"     {'parameters':<53}{total:>10}"])
+        return Text("\n".join([f"Network: {self.loss!r}{extra}{dtype}", *rows, f"     {'parameters':<53}{total:>10}"]))
 
     def count_parameters(self) -> list[int | None]:
         """Return the number of parameters of each layer; None if the input size is not known."""
@@ -553,7 +574,7 @@ def is_raw(preprocessing: Mapping[str, Any], X: Features) -> bool:
 
 def warn_of_two_activations(last: Layer, loss: Loss) -> None:
     """Warn if the last layer has an activation and the loss applies another one after it."""
-    if loss.target != "numbers" and last.bend.name != "identity":
+    if not loss.takes_any_number and last.bend.name != "identity":
         warnings.warn(
             f"The last layer, {last!r}, has an activation, and {type(loss).__name__} applies its own after it: the "
             f"network can hardly learn. Leave the activation out.",

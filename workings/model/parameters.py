@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError, unknown_name
@@ -24,6 +25,8 @@ class Parameters(Mapping[str, Array]):
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], theta: Array) -> None:
+        # Arrays in a file that joblib maps into memory are read-only, and training writes into them.
+        theta = theta if theta.flags.writeable else np.array(theta)
         self.shapes, self.theta = dict(shapes), theta
         self.views: dict[str, Array] = {}
         start = 0

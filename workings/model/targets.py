@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from workings.errors import InputError
+from workings.metrics import accuracy, r2
 from workings.support.arrays import Array, Values, as_finite
 from workings.support.conversion import as_array, is_missing
 
@@ -74,7 +75,10 @@ class Targets:
     classes: Array | None = field(default=None, compare=False)
 
     kind: ClassVar[str] = "numbers"  # the value of ``Loss.target``
+    is_classification: ClassVar[bool] = False  # whether the outputs are probabilities
+    is_multiclass: ClassVar[bool] = False  # whether there is one output for each class
     has_labels: ClassVar[bool] = False  # whether each row has exactly one label
+    metric: ClassVar[str] = "r2"  # the name of the usual metric, in ``METRICS``
 
     @property
     def choice(self) -> Callable[[Array], Values] | None:
@@ -85,6 +89,11 @@ class Targets:
     def shape(self) -> str:
         """The shape that targets must have, in words."""
         return "(n,), because the network has one output" if self.n_out == 1 else f"(n, {self.n_out})"
+
+    @property
+    def label_count(self) -> int:
+        """The number of labels that one output, or one output for each class, can distinguish."""
+        return 2
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -132,6 +141,14 @@ class Targets:
 
     # -- decoding --------------------------------------------------------------------------
 
+    def predicted_by(self, p: Array) -> Array:
+        """Return encoded targets that the outputs ``p`` predict exactly, of the same shape."""
+        return p
+
+    def score(self, encoded: Array, p: Array, weights: Array | None) -> float:
+        """Return the usual metric of outputs ``p`` for encoded targets: the accuracy or R²."""
+        return r2(encoded, p, weights)
+
     def decode(self, p: Array) -> Array:
         """Return predictions in the user's form: labels, or numbers of shape (n,) or (n, n_out)."""
         return self.named(p if self.choice is None else self.choice(p))
@@ -160,6 +177,9 @@ class CountTargets(Targets):
 
     kind = "counts"
 
+    def predicted_by(self, p: Array) -> Array:
+        return np.round(p)
+
     def check_values(self, y: Array) -> None:
         if (y < 0).any():
             row = int(np.argwhere(y < 0)[0][0])
@@ -170,6 +190,15 @@ class SeveralLabels(Targets):
     """Several labels for each row, 0 or 1 each."""
 
     kind = "labels"
+    is_classification = True
+    metric = "accuracy"
+
+    def predicted_by(self, p: Array) -> Array:
+        return np.asarray(more_probable(p), dtype=p.dtype)
+
+    def score(self, encoded: Array, p: Array, weights: Array | None) -> float:
+        true, predicted = np.asarray(more_probable(encoded)), np.asarray(more_probable(p))
+        return accuracy(true, predicted, weights)
 
     @property
     def choice(self) -> Callable[[Array], Values]:
@@ -192,11 +221,6 @@ class LabelTargets(SeveralLabels):
     """One of two labels for each row, with one output; the base class of ``ClassTargets``."""
 
     has_labels = True
-
-    @property
-    def label_count(self) -> int:
-        """The number of labels that the network can distinguish."""
-        return 2
 
     def label_numbers(self, encoded: Array) -> Values:
         """Return the number of each row's label, from encoded targets."""
@@ -263,6 +287,13 @@ class ClassTargets(LabelTargets):
     """One of several classes for each row, with one output for each class."""
 
     kind = "classes"
+    is_multiclass = True
+
+    def predicted_by(self, p: Array) -> Array:
+        return np.asarray(p == p.max(axis=1, keepdims=True), dtype=p.dtype)
+
+    def score(self, encoded: Array, p: Array, weights: Array | None) -> float:
+        return accuracy(most_probable(encoded), most_probable(p), weights)
 
     @property
     def choice(self) -> Callable[[Array], Values]:
@@ -323,13 +354,18 @@ def checked_labels(labels: Array) -> Array:
         return whole_labels(labels)
     if labels.dtype.kind not in "biuU":
         raise InputError(f"y has type {labels.dtype}, but class labels are whole numbers or text.")
-    if labels.dtype.kind == "u" and (labels >= 2**63).any():
-        row = int(np.argmax(labels >= 2**63))
-        raise InputError(f"y has the label {labels[row]} at row {row}, beyond 64 bits. {AS_TEXT}")
     return labels
 
 
-AS_TEXT = "Use text labels, such as y.astype(str)."
+def check_exact(labels: Array) -> None:
+    """Raise an error for labels that are too large for their float type: whole numbers next to each other are equal."""
+    limit = 2.0 ** (np.finfo(labels.dtype).nmant + 1)
+    if (np.abs(labels) >= limit).any():
+        row = int(np.argmax(np.abs(labels) >= limit))
+        raise InputError(
+            f"y has {labels.flat[row].item()!r} at row {row}. From {limit:.0f}, {labels.dtype} does not distinguish "
+            f"all whole numbers, so different labels may have become equal. Pass labels as integers or as text."
+        )
 
 
 def whole_labels(labels: Array) -> Array:
@@ -343,13 +379,7 @@ def whole_labels(labels: Array) -> Array:
             f"y has {labels[row]} at row {row}, but class labels are whole numbers or text. "
             f"For numbers to be predicted, use loss=SquaredError()."
         )
-    most = min(2 / float(np.finfo(labels.dtype).eps), 2.0**63)
-    if (np.abs(labels) >= most).any():
-        row = int(np.argmax(np.abs(labels) >= most))
-        raise InputError(
-            f"y has {labels[row]} at row {row}: from {most:.0f} on, {labels.dtype} does not hold every whole number, "
-            f"so different labels may be equal. Read the labels as integers or as text."
-        )
+    check_exact(labels)
     return labels.astype(np.int64)
 
 
@@ -368,10 +398,10 @@ def plain_labels(labels: Array) -> Array:
     if len(kinds) > 1 or not kinds <= {str, int, bool, float}:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise InputError(f"y has labels of type {names}: use whole numbers only, or text only.")
-    if kinds == {int} and not all(-(2**63) <= label < 2**63 for label in plain):
-        row = next(row for row, label in enumerate(plain) if not -(2**63) <= label < 2**63)
-        raise InputError(f"y has the label {plain[row]} at row {row}, beyond 64 bits. {AS_TEXT}")
-    return np.array(plain)
+    array = np.array(plain)
+    if kinds == {int} and array.dtype.kind not in "iu":
+        raise InputError("y has labels that no integer type of 64 bits holds. Use text labels, such as y.astype(str).")
+    return array
 
 
 def check_known(labels: Array, classes: Array) -> None:

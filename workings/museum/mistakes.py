@@ -52,10 +52,11 @@ from workings.museum.setups import (
     without_shuffling,
 )
 from workings.optimizers import Adam, AdamW
+from workings.support.notebook import Readable
 
 
-@dataclass(frozen=True)
-class Mistake:
+@dataclass(frozen=True, repr=False)
+class Mistake(Readable):
     """One common mistake.
 
     Attributes
@@ -97,6 +98,9 @@ class Mistake:
     prepare: Callable[[Setup], Setup] = field(default=unchanged)
     kind: str = ""
     also: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.name})\n{self.what}\nSource: {self.source}."
 
     def is_named_by(self, diagnosis: Diagnosis) -> bool:
         """Whether a diagnosis identifies the mistake."""
@@ -740,8 +744,10 @@ def both(mistake: Mistake, setup: Setup) -> tuple[Setup, Setup]:
 
 def suits(mistake: Mistake, loss: Loss) -> bool:
     """Whether a mistake applies to networks with this loss."""
-    if mistake.kind == "numbers":
-        return isinstance(loss, SquaredError)
-    if mistake.kind == "softmax":
-        return loss.target == "classes"
-    return mistake.kind != "classes" or loss.target in ("classes", "labels")
+    by_kind = {
+        "": True,
+        "numbers": isinstance(loss, SquaredError),
+        "softmax": loss.is_multiclass,
+        "classes": loss.is_classification,
+    }
+    return by_kind[mistake.kind]

@@ -27,8 +27,9 @@ from workings.network import Network
 from workings.optimizers import Adam, Momentum
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder
+from workings.support.notebook import Readable, preformatted
 from workings.tables.columns import standardized
-from workings.training.history import History
+from workings.training.history import History, svg_of
 
 
 def moons_room(seed: int) -> Setup:
@@ -119,8 +120,8 @@ def rooms_for(mistake: Mistake) -> list[str]:
     return [name for name in ROOMS if suits(mistake, loss_in(name))]
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Readable):
     """A finished or diverged training with its diagnosis."""
 
     network: Network
@@ -128,6 +129,9 @@ class Run:
     history: History
     score: float
     diagnosis: Diagnosis
+
+    def __str__(self) -> str:
+        return f"{self.history!r}\nscore {self.score:.4f}\n\n{self.diagnosis}"
 
     @property
     def losses(self) -> list[float]:
@@ -148,14 +152,24 @@ def train(setup: Setup) -> Run:
         return Run(network, setup, history, score, network.diagnose(setup.X, setup.y, history))
 
 
-@dataclass(frozen=True)
-class Exhibit:
+@dataclass(frozen=True, repr=False)
+class Exhibit(Readable):
     """A mistake, trained next to the correct network."""
 
     mistake: Mistake
     room: str
     wrong: Run
     right: Run
+
+    def __str__(self) -> str:
+        lines = [f"wrong  {wrong}\nright  {right}" for wrong, right in self.lines]
+        found = ", ".join(self.wrong.diagnosis.names) or "nothing"
+        scores = f"score  {self.wrong.score:.4f} with the mistake, {self.right.score:.4f} without it"
+        return "\n".join([f"{self.mistake}", "", *lines, "", f"on {self.room}", scores, f"the doctor finds {found}"])
+
+    def _repr_html_(self) -> str:
+        """The mistake, and both loss curves, for a notebook."""
+        return preformatted(self) + svg_of({"with it": self.wrong.losses, "without": self.right.losses})
 
     @property
     def lines(self) -> list[tuple[str, str]]:

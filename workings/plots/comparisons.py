@@ -10,13 +10,29 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError
-from workings.plots.drawing import BLUE, GREY, PALE, class_name, matplotlib_part, new_axes, tidy, vector, write_cells
+from workings.plots.drawing import (
+    BLUE,
+    GREY,
+    INCHES_PER_LETTER,
+    PALE,
+    as_text,
+    class_name,
+    matplotlib_part,
+    new_axes,
+    plot,
+    tidy,
+    vector,
+    write_cells,
+)
 from workings.support.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST_WRITTEN = 40  # classes of the largest confusion matrix with a count in each cell and a name at each row
 
+
+@plot
 def confusion(
     y_true: ArrayLike, y_pred: ArrayLike, labels: Sequence[str] | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -47,18 +63,24 @@ def confusion(
     """
     y_true = vector(y_true, "y_true")
     y_pred = vector(y_pred, "y_pred", len(y_true))
+    check_classes(y_true, "y_true")
+    check_classes(y_pred, "y_pred")
     classes, numbers = np.unique(np.concatenate([y_true, y_pred]), return_inverse=True)
     k = len(classes)
     if labels is not None and len(labels) != k:
         raise InputError(f"There are {len(labels)} labels for {k} classes: {[class_name(c) for c in classes]}.")
     counts = np.bincount(numbers[: len(y_true)] * k + numbers[len(y_true) :], minlength=k * k).reshape(k, k)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    target = ax or new_axes(2.4 + 0.42 * k, 1.5 + 0.42 * k)
+    names = list(map(as_text, labels if labels is not None else map(class_name, classes)))
+    room = INCHES_PER_LETTER * max(len(name) - 4 for name in [*names, "long"])
+    side = 0.42 * min(k, MOST_WRITTEN)
+    target = ax or new_axes(2.4 + side + room, 1.5 + side + 0.7 * room)
     norm = matplotlib_part("colors").PowerNorm(0.5, 0, 1)  # square root: makes an error rate of a few % visible
     image = target.imshow(shares, cmap="Blues", norm=norm)
     colours = np.where(counts == 0, PALE, np.where(shares > 0.3, "white", "black"))
-    write_cells(target, [[f"{count:,}" for count in row] for row in counts], colours, 9 if k <= 12 else 6)
-    name_cells(target, list(labels) if labels is not None else [class_name(c) for c in classes])
+    if k <= MOST_WRITTEN:
+        write_cells(target, [[f"{count:,}" for count in row] for row in counts], colours, 9 if k <= 12 else 6)
+    name_cells(target, names)
     if ax is None:
         bar = target.figure.colorbar(
             image, ax=target, label="fraction of the true class", ticks=[0, 0.01, 0.1, 0.25, 0.5, 1]
@@ -68,17 +90,30 @@ def confusion(
     return target
 
 
+def check_classes(labels: Array, name: str) -> None:
+    """Raise an error for numbers that are no classes, such as the targets of a regression."""
+    if labels.dtype.kind == "f" and not (labels == np.round(labels)).all():
+        odd = labels[labels != np.round(labels)]
+        raise InputError(
+            f"confusion compares classes, but {name} has numbers such as {odd[0]:.6g} ({len(np.unique(labels))} "
+            "different ones). For a regression, plot the predictions over the targets: ax.scatter(y_true, y_pred)."
+        )
+
+
 def name_cells(ax: Axes, names: list[str]) -> None:
-    """Label the rows and columns of a confusion matrix; long names are rotated."""
+    """Label the rows and columns of a confusion matrix, not all of them if there are many; long names are rotated."""
     long = max(map(len, names)) > 4
-    ax.set_xticks(range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center")
-    ax.set_yticks(range(len(names)), names)
+    places = range(0, len(names), -(-len(names) // MOST_WRITTEN))
+    shown = [names[place] for place in places]
+    ax.set_xticks(places, shown, rotation=45 if long else 0, ha="right" if long else "center")
+    ax.set_yticks(places, shown)
     ax.set_xlabel("predicted")
     ax.set_ylabel("true")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
 
 
+@plot
 def bars(
     names: Sequence[str],
     means: ArrayLike,
@@ -121,7 +156,8 @@ def bars(
     spread = np.zeros(len(names)) if spreads is None else vector(spreads, "spreads", len(names)).astype(float)
     if not (spread >= 0).all():
         raise InputError(f"spreads must not be negative; the smallest is {spread.min()}.")
-    target = tidy(ax or new_axes(6.4, 0.9 + 0.34 * len(names)), xlabel)
+    room = INCHES_PER_LETTER * max((len(name) - 12 for name in map(as_text, names)), default=0)
+    target = tidy(ax or new_axes(6.4 + max(room, 0), 0.9 + 0.34 * len(names)), as_text(xlabel))
     line = baseline_value(baseline, names, middle)
     if line is not None:
         target.axvline(line, color=GREY, linestyle=(0, (4, 3)), linewidth=1, zorder=1)
@@ -131,7 +167,7 @@ def bars(
     target.scatter(middle, rows, s=38, color=colours, zorder=3)
     for row, text in enumerate(format_means(middle, None if spreads is None else spread)):
         target.annotate(text, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=9)
-    target.set_yticks(rows, list(names))
+    target.set_yticks(rows, list(map(as_text, names)))
     target.set_ylim(len(names) - 0.5, -0.5)
     target.tick_params(axis="y", length=0)
     target.grid(axis="x", color="#E6E6E6", linewidth=0.8)

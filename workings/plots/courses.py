@@ -16,9 +16,11 @@ from workings.plots.drawing import (
     LINES,
     PALE,
     VERMILION,
+    as_text,
     label_ends,
     matplotlib_part,
     new_axes,
+    plot,
     tidy,
     vector,
 )
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@plot
 def curves(
     history: Mapping[str, Sequence[float | None]],
     names: Sequence[str] | None = None,
@@ -68,7 +71,7 @@ def curves(
         if name not in history:
             raise InputError(f"The history has no {name!r}. It has: {', '.join(history)}.")
     kinds = {name.removeprefix("val_") for name in chosen}
-    ax = tidy(ax or new_axes(6, 3.6), "epoch", display_name(kinds.pop()) if len(kinds) == 1 else "value")
+    ax = tidy(ax or new_axes(6, 3.6), "epoch", as_text(display_name(kinds.pop())) if len(kinds) == 1 else "value")
     if log:
         ax.set_yscale("log")
     later = [int(name.startswith("val_") and "loss" in history) for name in chosen]  # measured after the epoch
@@ -77,7 +80,7 @@ def curves(
         for i, (name, first) in enumerate(zip(chosen, later, strict=True))
     ]
     is_one_metric = len({name.removeprefix("val_") for name in chosen}) == 1
-    labels = [data_name(name) if is_one_metric else display_name(name) for name in chosen]
+    labels = [data_name(name) if is_one_metric else as_text(display_name(name)) for name in chosen]
     label_ends(ax, [(*end, label) for end, label in zip(ends, labels, strict=True)])
     ax.xaxis.set_major_locator(matplotlib_part("ticker").MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     return ax
@@ -110,11 +113,18 @@ def draw_curve(
     x, y = zip(*points, strict=True)
     dashes = (0, (4, 1.5)) if name.startswith("val_") else "-"
     ax.plot(
-        x, y, color=colour, linestyle=dashes, linewidth=1.8, label=display_name(name), marker="o" if len(x) == 1 else ""
+        x,
+        y,
+        color=colour,
+        linestyle=dashes,
+        linewidth=1.8,
+        label=as_text(display_name(name)),
+        marker="o" if len(x) == 1 else "",
     )
     return x[-1], y[-1], colour
 
 
+@plot
 def orbit(losses: ArrayLike, ax: Axes | None = None, *, last: int = 60, xlabel: str = "epoch") -> Axes:
     """Plot the last values of a loss that alternates between two values.
 
@@ -149,7 +159,7 @@ def orbit(losses: ArrayLike, ax: Axes | None = None, *, last: int = 60, xlabel: 
     if len(values) < 2 or last < 2:
         raise InputError(f"orbit needs at least two values; there are {len(values)}, and last={last}.")
     shown, epochs = values[-last:], np.arange(len(values))[-last:]
-    ax = tidy(ax or new_axes(6, 3.2), xlabel, "loss")
+    ax = tidy(ax or new_axes(6, 3.2), as_text(xlabel), "loss")
     ax.plot(epochs, shown, color=PALE, linewidth=0.8, zorder=1)
     for start, colour, marker in ((0, BLUE, "o"), (1, VERMILION, "s")):
         ax.scatter(epochs[start::2], shown[start::2], s=18, color=colour, marker=marker, zorder=2)

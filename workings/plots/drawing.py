@@ -7,10 +7,12 @@ window opens and no figure stays open.
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +20,7 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError, MissingExtraError
 from workings.support.arrays import Array, describe
 from workings.support.colours import BLUE_TO_ORANGE
+from workings.support.escaping import in_latex, in_plot, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,21 +34,72 @@ LINES = (BLUE, VERMILION, GREEN, PURPLE, "#000000", SKY, ORANGE)  # dark colours
 MARKERS = "os^DvP*Xph"
 GREY, PALE = "#555555", "#BBBBBB"
 PALE_BLUE_TO_ORANGE = ("#7DB9DE", "#B5D8EE", "#FFFFFF", "#FBD3B5", "#F2A56F")  # points are visible on these
-DPI = 150
+P = ParamSpec("P")
+R = TypeVar("R")
+LONGEST_TITLE = 120  # letters of a title
+LONGEST_PANEL_TITLE = 28  # letters of the title of one of several panels
+LONGEST_NAME = 40  # letters of a name from data, in plots
+INCHES_PER_LETTER = 0.085  # about the width of a letter in the size of labels
 LABEL_REACH = 80  # in points: labels of curves that end closer to the last one than this are aligned in one column
 
 
 def matplotlib_part(name: str) -> Any:
     """Import a module of matplotlib, or raise an error that names the extra to install."""
     try:
-        return importlib.import_module(f"matplotlib.{name}")
+        matplotlib = importlib.import_module("matplotlib")
+        return getattr(matplotlib, name) if name.startswith("rc") else importlib.import_module(f"matplotlib.{name}")
     except ImportError as error:
         raise MissingExtraError("matplotlib", "plots") from error
 
 
+def canvas() -> Any:
+    """Import the figures that notebooks display."""
+    matplotlib_part("figure")  # a clear error if Matplotlib is missing
+    return importlib.import_module("workings.plots.canvas")
+
+
+def plot(draw: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a plot function: a figure of ours is on white paper; the user's axes get fonts for their texts."""
+    signature = inspect.signature(draw)
+
+    @functools.wraps(draw)
+    def drawn(*arguments: P.args, **settings: P.kwargs) -> R:
+        parts = canvas()
+        given = signature.bind_partial(*arguments, **settings).arguments.get("ax")
+        if given is None:
+            with matplotlib_part("rc_context")(parts.ON_PAPER):
+                return draw(*arguments, **settings)
+        result = draw(*arguments, **settings)
+        parts.fit_fonts(given)
+        return result
+
+    return drawn
+
+
+def as_text(text: object, keep: str = "", most: int = LONGEST_NAME) -> str:
+    """Return text from data for a plot, so that it is drawn as it is; of a long text, the beginning and the end.
+
+    Matplotlib takes text between dollar signs for mathematics; with the user's setting ``text.usetex``, in the user's
+    axes, it takes all text for LaTeX.
+
+    >>> print(as_text("$50k-$100k"))
+    \\$50k-\\$100k
+    """
+    words = visible(text, keep)
+    words = canvas().drawable(words)
+    words = words if len(words) <= most else f"{words[: most * 2 // 3]}…{words[-(most // 3) :]}"
+    return in_latex(words) if matplotlib_part("rcParams")["text.usetex"] else in_plot(words, keep)
+
+
+def legend_columns(figure: Any, names: Sequence[str], most: int = 5) -> int:
+    """Return the number of columns of a legend below the panels that fits into the width of the figure."""
+    longest = INCHES_PER_LETTER * max(map(len, names), default=0) + 0.45
+    return max(1, min(most, int(figure.bbox.width / figure.dpi / longest)))
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Create an empty figure outside pyplot, with constrained layout; its size is in inches."""
-    figure: Figure = matplotlib_part("figure").Figure(figsize=(width, height), layout="constrained")
+    figure: Figure = canvas().ShownFigure(figsize=(width, height), layout="constrained")
     return figure
 
 
@@ -96,8 +150,9 @@ def bare(ax: Axes) -> Axes:
 
 def add_title(ax: Axes, title: str, caption: str | None) -> None:
     """Add a title, and a smaller caption below it."""
-    ax.set_title(title, loc="left", fontsize=10, pad=17 if caption else 5)
+    ax.set_title(as_text(title, most=LONGEST_PANEL_TITLE), loc="left", fontsize=10, pad=17 if caption else 5)
     if caption:
+        caption = as_text(caption, most=LONGEST_PANEL_TITLE + 6)
         ax.annotate(caption, (0, 1), (0, 5), "axes fraction", "offset points", fontsize=8.5, color=GREY)
 
 
@@ -136,7 +191,7 @@ def class_name(label: Any) -> str:
     >>> class_name(np.float64(1)), class_name("cat")
     ('1', 'cat')
     """
-    return f"{label:g}" if isinstance(label, (float, np.floating)) else str(label)
+    return f"{label:g}" if isinstance(label, (float, np.floating)) else visible(label)
 
 
 def matrix(values: ArrayLike, name: str, meaning: str) -> Array:

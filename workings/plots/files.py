@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workings.errors import InputError
-from workings.plots.drawing import DPI
+from workings.plots.drawing import canvas
 from workings.support.atomic_files import write_bytes
 
 if TYPE_CHECKING:
@@ -58,9 +57,8 @@ def png(figure_or_axes: Figure | Axes) -> bytes:
     figure: Any = figure_or_axes
     while not hasattr(figure, "savefig"):  # axes belong to a figure or to a subfigure
         figure = figure.figure
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    return buffer.getvalue()
+    content: bytes = canvas().png_of(figure)
+    return content
 
 
 def as_data_uri(figure_or_axes: Figure | Axes) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError
-from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, tidy, vector
+from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, plot, tidy, vector
 from workings.support.arrays import Array
 from workings.training.recorders import Snapshots, restored
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workings.model.model import Model
 
 
+@plot
 def landscape(
     losses: ArrayLike, alphas: ArrayLike, betas: ArrayLike, path: ArrayLike | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -115,7 +116,7 @@ def draw_path(ax: Axes, path: Array) -> None:
     ax.set(xlim=limits[0], ylim=limits[1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LossPlane:
     """The loss over a plane through parameter space.
 
@@ -137,7 +138,26 @@ class LossPlane:
     path: Array | None = None
     shares: tuple[float, float] | None = None
 
+    def __repr__(self) -> str:
+        rows, columns = self.losses.shape
+        low, high = float(np.nanmin(self.losses)), float(np.nanmax(self.losses))
+        return f"Loss at {rows} × {columns} points of a plane: from {low:.6g} to {high:.6g}"
 
+    def draw(self, ax: Axes | None = None) -> Axes:
+        """Plot the loss, and the path of the training."""
+        drawn = landscape(self.losses, self.alphas, self.betas, self.path, ax)
+        if self.shares is not None:
+            first, second = (f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %" for share in self.shares)
+            drawn.set(xlabel=f"direction 1 ({first} of the variance)", ylabel=f"direction 2 ({second})")
+        return drawn
+
+    def _repr_png_(self) -> Any:
+        """The plot for a notebook."""
+        drawn: Any = self.draw()
+        return drawn._repr_png_()
+
+
+@plot
 def landscape_of(
     net: Model,
     X: ArrayLike,
@@ -190,11 +210,7 @@ def landscape_of(
     Source: Li et al., "Visualizing the loss landscape of neural nets", 2018, sections 4 and 7.
     """
     plane = loss_plane(net, X, y, snapshots, steps=steps, seed=seed)
-    ax = landscape(plane.losses, plane.alphas, plane.betas, plane.path, ax)
-    if plane.shares is not None:
-        first, second = (f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %" for share in plane.shares)
-        ax.set(xlabel=f"direction 1 ({first} of the variance)", ylabel=f"direction 2 ({second})")
-    return ax
+    return plane.draw(ax)
 
 
 def loss_plane(

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workings.errors import InputError, unknown_name
-from workings.plots.drawing import BLUE, GREY, LINES, label_ends, matplotlib_part, new_axes, new_figure, tidy
+from workings.plots.drawing import (
+    BLUE,
+    GREY,
+    LINES,
+    as_text,
+    label_ends,
+    matplotlib_part,
+    new_axes,
+    new_figure,
+    plot,
+    tidy,
+)
 from workings.support.arrays import describe
 from workings.training.recorders import SATURATED, Signals
 
@@ -25,6 +36,7 @@ MAX_LINES = len(LINES)  # by default, so that each line has its own colour
 BANDS = "value: median, 50 %, 90 %"
 
 
+@plot
 def signals(recorded: Signals) -> Figure:
     """Plot activations, gradients, step sizes and saturation by epoch.
 
@@ -70,6 +82,7 @@ def signals(recorded: Signals) -> Figure:
     return figure
 
 
+@plot
 def activations(recorded: Signals, name: str, *, ax: Axes | None = None) -> Axes:
     """Plot the distribution of a layer's activations by epoch.
 
@@ -100,10 +113,11 @@ def activations(recorded: Signals, name: str, *, ax: Axes | None = None) -> Axes
     for low, high, strength in (("5 %", "95 %", 0.18), ("25 %", "75 %", 0.35)):
         ax.fill_between(recorded.epochs, values[low], values[high], color=BLUE, alpha=strength, linewidth=0)
     ax.plot(recorded.epochs, values["50 %"], color=BLUE, linewidth=1.8)
-    ax.set_title(f"{'scores' if name.startswith('z') else 'activations'} {name}", loc="left", fontsize=10)
+    ax.set_title(f"{'scores' if name.startswith('z') else 'activations'} {as_text(name)}", loc="left", fontsize=10)
     return ax
 
 
+@plot
 def gradients(recorded: Signals, names: Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
     """Plot the gradient norm of each layer's weights by epoch, on a logarithmic scale.
 
@@ -127,6 +141,7 @@ def gradients(recorded: Signals, names: Sequence[str] | None = None, *, ax: Axes
     return draw_lines(recorded, table, "norm of the gradient", ax)
 
 
+@plot
 def steps(recorded: Signals, names: Sequence[str] | None = None, *, ax: Axes | None = None) -> Axes:
     """Plot the size of a step relative to each layer's weights by epoch, on a logarithmic scale.
 
@@ -150,6 +165,7 @@ def steps(recorded: Signals, names: Sequence[str] | None = None, *, ax: Axes | N
     return draw_lines(recorded, table, "norm of step / norm of weights", ax)
 
 
+@plot
 def shut(recorded: Signals, *, ax: Axes | None = None) -> Axes:
     """Plot the percentage of each layer's activations whose derivative is below 0.05.
 
@@ -240,7 +256,7 @@ def draw_lines(
         valid = np.isfinite(values) & ((values > 0) | (not log))
         if valid.any():
             ax.plot(epochs[valid], values[valid], color=colour, linewidth=1.6)
-            ends.append((float(epochs[valid][-1]), float(values[valid][-1]), colour, name))
+            ends.append((float(epochs[valid][-1]), float(values[valid][-1]), colour, as_text(name)))
     if not ends:
         ax.text(0.5, 0.5, "no values to plot", transform=ax.transAxes, ha="center", color=GREY)
     label_ends(ax, ends)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError
 from workings.model.model import Model
-from workings.plots.drawing import BLUE, PALE, VERMILION, bare, class_name, matplotlib_part, new_axes
+from workings.plots.drawing import BLUE, PALE, VERMILION, as_text, bare, class_name, matplotlib_part, new_axes, plot
 from workings.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Column = tuple[float, dict[int, float]]
 
 
+@plot
 def network(
     sizes: Sequence[int] | Model,
     weights: Sequence[ArrayLike] | None = None,
@@ -74,7 +75,7 @@ def network(
     heights = [unit_heights(size) for size in sizes]
     tallest = max(max(h.values()) - min(h.values()) + 1 for h in heights)
     apart = max(4.0, 0.45 * tallest)
-    margins = [1.2 + 0.36 * max(map(len, labels or [""])) for labels in (inputs, outputs)]
+    margins = [1.2 + 0.36 * max(len(as_text(label)) for label in labels or [""]) for labels in (inputs, outputs)]
     width, height = apart * (len(sizes) - 1) + sum(margins), tallest + (2.2 if weights is None else 3.2)
     target = bare(ax or new_axes(0.36 * (width + 0.6), 0.36 * height))
     target.set_aspect("equal")
@@ -87,7 +88,7 @@ def network(
     name_units(target, (0, heights[0]), inputs, "inputs", sizes[0])
     name_units(target, (apart * (len(sizes) - 1), heights[-1]), outputs, "outputs", sizes[-1])
     for i, name in enumerate(names or layer_names(len(sizes))):
-        text = f"{name}\n{sizes[i]:,} {activations[i] if activations else ''}".rstrip()
+        text = f"{as_text(name)}\n{sizes[i]:,} {as_text(activations[i]) if activations else ''}".rstrip()
         target.text(i * apart, -tallest / 2 - 0.4, text, ha="center", va="top", fontsize=9)
     target.set_xlim(-margins[0], apart * (len(sizes) - 1) + margins[1])
     target.set_ylim(-tallest / 2 - 1.7, tallest / 2 + 0.3)
@@ -131,7 +132,7 @@ def name_units(ax: Axes, column: Column, names: Sequence[str] | None, what: str,
         raise InputError(f"There are {len(names)} names for {size} {what}; the numbers must be equal.")
     side, ha = (-0.55, "right") if what == "inputs" else (0.55, "left")
     for unit, y in column[1].items():
-        ax.text(column[0] + side, y, names[unit], ha=ha, va="center", fontsize=9)
+        ax.text(column[0] + side, y, as_text(names[unit]), ha=ha, va="center", fontsize=9)
 
 
 def check_sizes(sizes: Sequence[int], names: Sequence[str] | None, weights: Sequence[ArrayLike] | None) -> list[int]:

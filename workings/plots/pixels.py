@@ -11,7 +11,18 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError
 from workings.model.model import Model
-from workings.plots.drawing import GREY, bare, matplotlib_part, matrix, new_figure, panels, symmetric, write_cells
+from workings.plots.drawing import (
+    GREY,
+    as_text,
+    bare,
+    matplotlib_part,
+    matrix,
+    new_figure,
+    panels,
+    plot,
+    symmetric,
+    write_cells,
+)
 from workings.support.arrays import Array
 
 if TYPE_CHECKING:
@@ -22,6 +33,7 @@ MAX_NUMBERED_COLUMNS = 12  # heat maps with more columns have no room for number
 MIN_PIXELS = 16  # fewer inputs are not treated as an image unless a shape is given
 
 
+@plot
 def images(
     X: ArrayLike, shape: tuple[int, int] | None = None, titles: Sequence[str] | None = None, columns: int = 10
 ) -> Figure:
@@ -63,7 +75,8 @@ def images(
     for i, ax in enumerate(axes):
         bare(ax).imshow(pictures[i], cmap="gray_r", vmin=min(0.0, float(pictures.min())), vmax=highest)
         if titles is not None:
-            ax.set_title(titles[i].replace(", ", ",\n") if len(titles[i]) > 14 else titles[i], fontsize=8, pad=3)
+            title = as_text(titles[i], keep="\n")
+            ax.set_title(title.replace(", ", ",\n") if len(title) > 14 else title, fontsize=8, pad=3)
     return figure
 
 
@@ -83,6 +96,7 @@ def as_pictures(X: ArrayLike, shape: tuple[int, int] | None) -> Array:
     return array.reshape(-1, height, width)
 
 
+@plot
 def weights(W: ArrayLike | Model, shape: tuple[int, int] | None = None, *, limit: int = 32) -> Figure:
     """Plot the weights of each unit as an image, orange for positive weights, blue for negative.
 
@@ -144,8 +158,9 @@ def heat_map(W: Array) -> Figure:
     image = ax.imshow(W, aspect="auto", interpolation="nearest", **symmetric(W))
     ax.set_xlabel("unit")
     ax.set_ylabel("input")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(matplotlib_part("ticker").MaxNLocator(integer=True))
+    for axis, count in ((ax.xaxis, W.shape[1]), (ax.yaxis, W.shape[0])):
+        ticker = matplotlib_part("ticker")
+        axis.set_major_locator(ticker.MaxNLocator(integer=True) if count > 8 else ticker.FixedLocator(range(count)))
     if W.size <= 100 and W.shape[1] <= MAX_NUMBERED_COLUMNS:
         strong = np.abs(W) > 0.6 * np.abs(W).max()
         write_cells(ax, [[f"{value:.2f}" for value in row] for row in W], np.where(strong, "white", "black"))

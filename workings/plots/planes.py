@@ -11,17 +11,25 @@ from numpy.typing import ArrayLike
 
 from workings.engines.reference import Tracer
 from workings.errors import InputError
+from workings.model.model import Model
 from workings.plots.drawing import (
     COLOURS,
     GREY,
+    LINES,
+    LONGEST_TITLE,
     MARKERS,
     PALE_BLUE_TO_ORANGE,
     add_title,
+    as_text,
     class_name,
+    label_ends,
+    legend_columns,
     matplotlib_part,
     matrix,
     new_axes,
+    new_figure,
     panels,
+    plot,
     symmetric,
     tidy,
     vector,
@@ -34,13 +42,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from workings.model.model import Model
+
+VALUES = {"z": "score", "p": "prediction"}  # what a value of the forward pass is, by its letter; else an activation
 
 
+@plot
 def boundary(
     model: Any, X: ArrayLike, y: ArrayLike, *, steps: int = 200, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
     """Plot the decision boundary of a classifier over two inputs, with the data.
+
+    With one input, it plots the probability of each class.  For a regression, it plots the predictions: as colours over
+    two inputs, as a curve over one.
 
     The background colour shows the most probable class, deeper for a higher probability.  On the
     black line, the two most probable classes are equally probable.
@@ -50,9 +63,9 @@ def boundary(
     model
         Any object with ``predict_proba(X)``, which returns (n, classes) or the probability of class 1,
         or else with ``predict(X)``.
-    X : array of shape (n, 2)
+    X : array of shape (n, 2) or (n, 1)
     y : array of shape (n,)
-        Classes.
+        Classes, or the targets of a regression.
     steps : int
         Number of grid points in each direction.
     title : str, optional
@@ -77,16 +90,57 @@ def boundary(
     >>> ax.get_title(loc="left"), ax.get_legend_handles_labels()[1]
     ('right of zero', ['class 0', 'class 1'])
     """
+    if np.ndim(X) == 2 and np.shape(X)[1] == 1:
+        return curve_over_one_input(model, one_column(X), targets_of(y, len(np.asarray(X))), steps, title, ax)
+    if predicts_numbers(model):
+        return surface(model, *check_points(X, targets_of(y, len(np.asarray(X)))), steps, title, ax)
     X, y = check_points(X, y)
     target = tidy(ax or new_axes(5.6, 1.1 + 4.1 * proportions(X)), "$x_1$", "$x_2$")
     classes = draw_boundary(target, model, X, y, steps)
     if title is not None:
-        target.set_title(title, loc="left", fontsize=11)
+        target.set_title(as_text(title, most=LONGEST_TITLE), loc="left", fontsize=11)
     if ax is None:
         add_legend(target.figure, [target], classes, hasattr(model, "predict_proba"))
     return target
 
 
+def surface(model: Any, X: Array, y: Array, steps: int, title: str | None, ax: Axes | None) -> Axes:
+    """Plot the predictions of a regression over two inputs as colours, with the data in the same colours."""
+    target = tidy(ax or new_axes(5.6, 1.1 + 4.1 * proportions(X)), "$x_1$", "$x_2$")
+    x1, x2, points = grid_over(X, steps)
+    p = targets_of(model.predict(points), len(points)).astype(float).reshape(steps, steps)
+    scale = {"cmap": "cividis", "vmin": min(p.min(), y.min()), "vmax": max(p.max(), y.max())}
+    image = target.imshow(p, **{**image_settings(x1, x2), "aspect": aspect(X)}, **scale)
+    target.scatter(X[:, 0], X[:, 1], c=y, s=22, edgecolors="white", linewidths=0.6, **scale)
+    if title is not None:
+        target.set_title(as_text(title, most=LONGEST_TITLE), loc="left", fontsize=11)
+    if ax is None:
+        target.figure.colorbar(image, ax=target, label="prediction and target y").outline.set_visible(False)
+    return target
+
+
+def curve_over_one_input(model: Any, x: Array, y: Array, steps: int, title: str | None, ax: Axes | None) -> Axes:
+    """Plot a model over its only input: the prediction of a regression, or the probability of each class."""
+    target = tidy(ax or new_axes(6, 3.6), "$x_1$", "y" if predicts_numbers(model) else "probability")
+    at = np.linspace(*padded(x), steps)
+    if predicts_numbers(model):
+        target.scatter(x, y, s=14, color=LINES[0], edgecolors="white", linewidths=0.5)
+        target.plot(at, targets_of(model.predict(at[:, None]), steps), color=LINES[1], linewidth=2)
+    else:
+        p, classes = probabilities(model, at[:, None], y)
+        for k, label in enumerate(classes):
+            name = as_text(f"class {class_name(label)}")
+            target.plot(at, p[:, k], color=COLOURS[k % len(COLOURS)], linewidth=1.8, label=name)
+            rows = x[y == label]
+            target.scatter(rows, np.full(len(rows), -0.04 - 0.03 * k), s=14, clip_on=False, **point_style(k))
+    if title is not None:
+        target.set_title(as_text(title, most=LONGEST_TITLE), loc="left", fontsize=11)
+    if ax is None and not predicts_numbers(model):
+        add_legend(target.figure, [target], y, shades=False)
+    return target
+
+
+@plot
 def boundaries(
     models: Mapping[str, Any],
     X: ArrayLike,
@@ -133,7 +187,7 @@ def boundaries(
     if not models or captions.keys() - models.keys():
         raise InputError(f"There must be a model for each caption; models: {list(models)}, captions: {list(captions)}.")
     height = 2.1 * proportions(X) + (0.85 if captions else 0.65)
-    figure, axes = panels(len(models), columns, 2.35, height, shared=True)
+    figure, axes = panels(len(models), columns, max(2.35, 3.6 / len(models)), height, shared=True)
     for ax, (title, model) in zip(axes, models.items(), strict=True):
         classes = draw_boundary(ax, model, X, y, steps, size=12)
         ax.set_aspect("auto")  # nearly equal by the figure's height; a fixed aspect pushes titles out of the figure
@@ -143,6 +197,7 @@ def boundaries(
     return figure
 
 
+@plot
 def units(
     net: Model,
     X: ArrayLike,
@@ -156,8 +211,8 @@ def units(
     """Plot the activation of each unit of a layer over two inputs.
 
     On the black line the unit's weighted sum is 0: the midpoint of a tanh or sigmoid, the kink of a ReLU.  All
-    panels share one colour scale.  For a network with more than two inputs, the weights of the first layer's units are
-    plotted instead; see :func:`weights`.
+    panels share one colour scale.  For a network with one input, each unit is a curve.  With more than two inputs, the
+    weights of the first layer's units are plotted instead; see :func:`weights`.
 
     Parameters
     ----------
@@ -165,7 +220,7 @@ def units(
     X : array of shape (n, n_in)
         Points to plot; their range is the range of the plot.
     y : array of shape (n,), optional
-        Classes, for the points' colours and markers.
+        Classes, for the points' colours and markers; or the targets of a regression, for their shades.
     layer : int or str
         Number of a layer with weights, from 1; or the name of a value of the forward pass with one column per unit.
     limit : int
@@ -193,10 +248,13 @@ def units(
     ['unit 0', 'unit 1', 'unit 2', '']
     """
     net.check_built()
+    if net.n_in == 1:
+        return unit_curves(net, X, layer, limit, steps)
     if net.n_in != 2 and layer == 1:
         return weights(net, limit=limit)
     X = check_two_inputs(net, X)
-    labels = np.zeros(len(X)) if y is None else vector(y, "y", len(X))
+    labels = np.zeros(len(X)) if y is None else targets_of(y, len(X))
+    is_number = y is not None and predicts_numbers(net)
     x1, x2, points = grid_over(X, steps)
     trace = forward(net, points)
     name = layer if isinstance(layer, str) else name_of_layer(net, trace, layer)
@@ -210,16 +268,70 @@ def units(
         image = ax.imshow(values[..., unit], **image_settings(x1, x2), **symmetric(values, PALE_BLUE_TO_ORANGE))
         if sums is not None:
             draw_zero(ax, x1, x2, sums.reshape(steps, steps, -1)[..., unit])
-        draw_points(ax, X, labels, 12 if width > 2 else 7, np.unique(labels))
+        points_drawn = draw_targets(ax, X, labels, 12 if width > 2 else 7, is_number)
         ax.set_title(f"unit {unit}", fontsize=9, pad=4)
     label_edges(axes, columns)
-    if y is not None:
+    if is_number:
+        figure.colorbar(points_drawn, ax=axes, label="target y", aspect=30).outline.set_visible(False)
+    elif y is not None:
         add_legend(figure, axes, labels, shades=False)
-    label = {"z": "score", "p": "prediction"}.get(name[0], "activation") + f" {name}"
+    label = as_text(f"{VALUES.get(name[0], 'activation')} {name}")
     add_scale(figure, axes, image, values, label)
     if values.shape[-1] > limit:
         figure.suptitle(f"the first {limit} of {values.shape[-1]} units", fontsize=9, color=GREY)
     return figure
+
+
+def unit_curves(net: Model, X: ArrayLike, layer: int | str, limit: int, steps: int) -> Figure:
+    """Plot the activation of each unit of a layer over the only input."""
+    x = np.linspace(*padded(one_column(X)), steps)
+    trace = forward(net, x[:, None])
+    name = layer if isinstance(layer, str) else name_of_layer(net, trace, layer)
+    values = columns_of(trace, name, steps)[:, :limit]
+    figure = new_figure(6, 3.6)
+    ax = tidy(figure.subplots(), "$x_1$", as_text(f"{VALUES.get(name[0], 'activation')} {name}"))
+    for unit, column in enumerate(values.T):
+        ax.plot(x, column, color=LINES[unit % len(LINES)], linewidth=1.6)
+    if values.shape[1] <= len(LINES):
+        ends = [(x[-1], column[-1], LINES[unit], f"unit {unit}") for unit, column in enumerate(values.T)]
+        label_ends(ax, ends)
+    return figure
+
+
+def one_column(X: ArrayLike) -> Array:
+    """Return the only column of some rows."""
+    array = matrix(X, "X", "an array of shape (n, 1): this network has one input")
+    if array.shape[1] != 1:
+        raise InputError(f"This network has one input, but X has {array.shape[1]} columns.")
+    column: Array = array[:, 0].astype(float)
+    return column
+
+
+def predicts_numbers(model: Any) -> bool:
+    """Whether a model is one of our networks for a regression, or an estimator for one."""
+    if isinstance(model, Model):
+        return not model.targets.is_classification
+    return getattr(model, "_estimator_type", None) == "regressor" or is_sklearn_regressor(model)
+
+
+def is_sklearn_regressor(model: Any) -> bool:
+    """Whether scikit-learn's tags say that an estimator is a regressor."""
+    tags = getattr(model, "__sklearn_tags__", None)
+    return tags is not None and getattr(tags(), "estimator_type", None) == "regressor"
+
+
+def targets_of(y: ArrayLike, rows: int) -> Array:
+    """Return targets as one column: those of several outputs are drawn by their first one."""
+    array = np.asarray(y)
+    return vector(array[:, 0] if array.ndim == 2 and array.shape[1:] != (0,) else array, "y", rows)
+
+
+def draw_targets(ax: Axes, X: Array, y: Array, size: float, is_number: bool) -> Any:
+    """Plot the points: numbers in shades of one colour map, classes each with a marker and a colour."""
+    if not is_number:
+        draw_points(ax, X, y, size, np.unique(y))
+        return None
+    return ax.scatter(X[:, 0], X[:, 1], c=y, s=size, cmap="cividis", edgecolors="white", linewidths=0.5, zorder=3)
 
 
 def check_two_inputs(net: Model, X: ArrayLike) -> Array:
@@ -295,7 +407,12 @@ def draw_points(ax: Axes, X: Array, y: Array, size: float, classes: Array) -> No
     """Plot the points, each class with its own marker and colour."""
     for k, label in enumerate(classes):
         ax.scatter(
-            X[y == label, 0], X[y == label, 1], s=size, label=f"class {class_name(label)}", zorder=3, **point_style(k)
+            X[y == label, 0],
+            X[y == label, 1],
+            s=size,
+            label=as_text(f"class {class_name(label)}"),
+            zorder=3,
+            **point_style(k),
         )
 
 
@@ -386,11 +503,15 @@ def point_style(k: int) -> dict[str, Any]:
 
 def add_legend(figure: Any, axes: list[Axes], classes: Array, shades: bool) -> None:
     """Add a legend below the panels and, for two classes with probabilities, a colour bar."""
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    handles, names = axes[0].get_legend_handles_labels()
+    columns = legend_columns(figure, names)
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
     if shades and len(classes) == 2:
         colours = matplotlib_part("colors").LinearSegmentedColormap.from_list(
             "two classes", tints(np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]))
         )
         scale = matplotlib_part("cm").ScalarMappable(matplotlib_part("colors").Normalize(0, 1), colours)
-        bar = figure.colorbar(scale, ax=axes, label=f"probability of class {class_name(classes[1])}", aspect=30)
+        bar = figure.colorbar(
+            scale, ax=axes, label=as_text(f"probability of class {class_name(classes[1])}"), aspect=30
+        )
         bar.outline.set_visible(False)

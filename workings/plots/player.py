@@ -8,13 +8,19 @@ the last frame is shown.
 from __future__ import annotations
 
 import base64
-import html
 import json
 from collections.abc import Sequence
 
+from workings.support.escaping import in_html
+
 STYLE = """
 .replay { margin: 1.5rem 0; }
-.replay img { display: block; width: 100%; height: auto; background: #fff; border-radius: 4px; }
+.replay { container-type: inline-size; }
+.replay .frame { overflow: hidden; background: #fff; border-radius: 4px; }
+.replay img { display: block; width: 100%; max-width: none; height: auto; border-radius: 0; }
+.replay .right { display: none; }
+@container (max-width: 34rem) { /* one panel below the other, so that their text can be read */
+  .replay .right { display: block; } .replay img { width: 200%; } .replay .right img { margin-left: -100%; } }
 .replay .controls { display: flex; flex-wrap: wrap; align-items: center; gap: .4rem .8rem; margin-top: .6rem;
   font: 1rem/1.4 system-ui, sans-serif; }
 .replay .controls[hidden] { display: none; }
@@ -35,11 +41,14 @@ h1 { font-size: 1.3rem; line-height: 1.3; margin: .5rem 0; }
 """
 SCRIPT = """
 (() => {
-  const film = document.currentScript.closest(".replay"), data = JSON.parse(film.querySelector(".film").textContent);
-  const [image, button, slider, output] = ["img", "button", "input", ".moment"].map(part => film.querySelector(part));
+  const film = (document.currentScript || [...document.scripts].pop()).closest(".replay");
+  const data = JSON.parse(film.querySelector(".film").textContent);
+  const images = film.querySelectorAll("img");
+  const [image, button, slider, output] =
+    ["img", "button", "input", ".moment"].map(part => film.querySelector(part));
   let timer = 0;
   const show = () => {
-    image.src = "data:image/png;base64," + data.pictures[slider.value];
+    for (const half of images) half.src = "data:image/png;base64," + data.pictures[slider.value];
     output.textContent = data.titles[slider.value];
     slider.setAttribute("aria-valuetext", data.titles[slider.value]);
   };
@@ -85,12 +94,14 @@ def player(pictures: Sequence[bytes], titles: Sequence[str], words: str, millise
     coded = [base64.b64encode(picture).decode("ascii") for picture in pictures]
     film = json.dumps({"pictures": coded, "titles": list(titles), "milliseconds": milliseconds})
     film = film.replace("<", "\\u003c")  # so that no title can close the script element
+    last = f"data:image/png;base64,{coded[-1]}"
     return (
-        f'<div class="replay" role="group" aria-label="Replay"><img src="data:image/png;base64,{coded[-1]}" '
-        f'alt="{html.escape(words)}">'
+        f'<div class="replay" role="group" aria-label="Replay">'
+        f'<div class="frame"><img src="{last}" alt="{in_html(words)}"></div>'
+        f'<div class="frame right" aria-hidden="true"><img src="{last}" alt=""></div>'
         f'<div class="controls" hidden><button type="button">Play</button>'
         f'<input type="range" min="0" max="{len(coded) - 1}" value="{len(coded) - 1}" aria-label="Epoch">'
-        f'<span class="moment">{html.escape(titles[-1])}</span></div>'
+        f'<span class="moment">{in_html(titles[-1])}</span></div>'
         f'<script type="application/json" class="film">{film}</script><script>{SCRIPT}</script></div>'
     )
 
@@ -98,7 +109,7 @@ def player(pictures: Sequence[bytes], titles: Sequence[str], words: str, millise
 def page(title: str, words: str, player: str) -> str:
     """Return an HTML page with a heading, a text and a player."""
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{in_html(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{PAGE_STYLE}{STYLE}</style></head>'
-        f"<body><main><h1>{html.escape(title)}</h1><p>{html.escape(words)}</p>{player}</main></body></html>\n"
+        f"<body><main><h1>{in_html(title)}</h1><p>{in_html(words)}</p>{player}</main></body></html>\n"
     )

@@ -6,6 +6,7 @@ frames become an animated GIF, or an HTML page with a play button and a slider.
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,16 +16,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, MissingExtraError, unknown_name
+from workings.errors import InputError, MissingExtraError, counted, unknown_name
 from workings.plots.comparisons import confusion
 from workings.plots.courses import curves
-from workings.plots.drawing import BLUE, GREY, VERMILION, bare, matplotlib_part, new_figure, symmetric, tidy
+from workings.plots.drawing import (
+    BLUE,
+    GREY,
+    VERMILION,
+    bare,
+    legend_columns,
+    matplotlib_part,
+    new_figure,
+    plot,
+    symmetric,
+    tidy,
+)
 from workings.plots.layers import has_growing_gaps, set_epoch_axis
 from workings.plots.pixels import as_pictures, first_weights
 from workings.plots.planes import check_points, draw_boundary
-from workings.plots.player import page, player
+from workings.plots.player import STYLE, page, player
 from workings.support.arrays import Array, describe
 from workings.support.atomic_files import write_bytes
+from workings.support.escaping import in_html
 from workings.training.recorders import Snapshots, restored
 
 if TYPE_CHECKING:
@@ -35,11 +48,29 @@ if TYPE_CHECKING:
 
 PALETTE_SIZE = 128  # a GIF allows 256 colours; fewer make smaller files
 DOTS_PER_INCH = 112
+FRAME = "width:100%;height:34rem;border:0"
 LAST_FRAME_DURATION = 2000  # milliseconds, before a GIF repeats
+if TYPE_CHECKING:
+    PathOfSystem = Path
+else:
+    PathOfSystem = type(Path())  # the class that can be derived from before Python 3.12
 Scene = Callable[["Model", "Axes"], object]
 
 
-@dataclass(frozen=True)
+class ReplayPath(PathOfSystem):
+    """Path of a replay; a notebook displays the replay."""
+
+    def _repr_html_(self) -> str | None:
+        """The animation for a notebook, as long as the file exists."""
+        if not self.is_file():
+            return None
+        if self.suffix.lower() == ".gif":
+            source = base64.b64encode(self.read_bytes()).decode("ascii")
+            return f'<img src="data:image/gif;base64,{source}" alt="Replay of a training" style="max-width:100%">'
+        return f'<iframe srcdoc="{in_html(self.read_text(encoding="utf-8"))}" title="Replay" style="{FRAME}"></iframe>'
+
+
+@dataclass(frozen=True, repr=False)
 class Film:
     """The frames of a replay, in order.
 
@@ -74,6 +105,13 @@ class Film:
         frames = [as_png(picture) for picture in self.pictures]
         titles = [f"epoch {epoch:,}" for epoch in self.epochs]
         return player(frames, titles, self.words, self.milliseconds)
+
+    def __repr__(self) -> str:
+        return f"Film of {counted(len(self.pictures), 'frame')}, from epoch {self.epochs[0]} to {self.epochs[-1]:,}"
+
+    def _repr_html_(self) -> str:
+        """The player, for a notebook."""
+        return f"<style>{STYLE}</style>{self.player()}"
 
     def page(self) -> str:
         """Return a self-contained HTML page."""
@@ -142,9 +180,10 @@ def replay(
         )
     frames = film(net, X, y, snapshots, show=show, milliseconds=milliseconds)
     write_bytes(path, frames.gif() if path.suffix.lower() == ".gif" else frames.page().encode())
-    return path
+    return ReplayPath(path)
 
 
+@plot
 def film(
     net: Model,
     X: ArrayLike,
@@ -180,7 +219,8 @@ def film(
     scene, words = choose_scene(net, X, y, snapshots, show)
     pictures = []
     figure = new_figure(7.5, 3.3)
-    left, right = figure.subplots(1, 2)
+    halves: Any = figure.subfigures(1, 2)
+    left, right = (half.subplots() for half in halves)
     move_to = draw_loss_curve(right, snapshots)
     with restored(net):
         for index, (epoch, values) in enumerate(zip(snapshots.epochs, snapshots.values, strict=True)):
@@ -190,14 +230,14 @@ def film(
             left.set_title(f"epoch {epoch:,}: {format_score(net, X, y)}", loc="left", fontsize=10)
             move_to(epoch)
             if index == 0:
-                fix_layout(figure, left)
+                fix_layout(figure, halves[0], left)
             pictures.append(as_picture(figure))
     return Film(with_one_palette(pictures), list(snapshots.epochs), words, milliseconds)
 
 
 def format_score(net: Model, X: ArrayLike, y: ArrayLike) -> str:
     """Return the network's score on some rows as text."""
-    kind = "R²" if net.loss.target not in ("classes", "labels") else "accuracy"
+    kind = "accuracy" if net.targets.is_classification else "R²"
     return f"{kind} {net.score(X, y):.3f}"
 
 
@@ -223,11 +263,13 @@ def draw_loss_curve(ax: Axes, snapshots: Snapshots) -> Callable[[int], None]:
     return move_to
 
 
-def fix_layout(figure: Figure, left: Axes) -> None:
+def fix_layout(figure: Figure, half: Any, left: Axes) -> None:
     """Add the legend, compute the layout once, and keep it for all frames."""
     handles, names = left.get_legend_handles_labels()
     if handles:
-        figure.legend(handles, names, loc="outside lower left", ncols=5, frameon=False, fontsize=9)
+        half.legend(
+            handles, names, loc="outside lower left", ncols=legend_columns(half, names), frameon=False, fontsize=9
+        )
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
@@ -289,7 +331,7 @@ def choose_scene(net: Model, X: ArrayLike, y: ArrayLike, snapshots: Snapshots, s
         "weights": weights_scene,
         "predictions": predictions_scene,
     }
-    classes = net.loss.target in ("classes", "labels")
+    classes = net.targets.is_classification
     if show == "auto":
         show = ("boundary" if net.n_in == 2 else "confusion") if classes else "predictions"
     if show not in scenes:

@@ -18,6 +18,7 @@ from itertools import groupby
 from typing import Any, Literal, get_args
 
 from workings.errors import ProgramError, unknown_name
+from workings.support.notebook import Readable
 
 Stage = Literal["forward", "backward", "update"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -29,8 +30,8 @@ STAGE_WORDS: Mapping[str, str] = {
 Shape = tuple[int | str, ...]
 
 
-@dataclass(frozen=True)
-class Statement:
+@dataclass(frozen=True, repr=False)
+class Statement(Readable):
     """One line of the program: ``target = expression``.
 
     ``part`` is the layer, loss or optimizer that it belongs to; ``words`` says in one sentence what it does;
@@ -61,8 +62,8 @@ class Statement:
         return f"{self.target} = {self.expression}"
 
 
-@dataclass(frozen=True)
-class Program:
+@dataclass(frozen=True, repr=False)
+class Program(Readable):
     """The statements of one step, and the names that they use.
 
     Attributes

@@ -142,9 +142,11 @@ class Writer:
     def name_long_arguments(self, formula: Formula, inner: Scope, suffix: str) -> None:
         """Compute an argument under a name of its own if it is an expression that the formula uses twice."""
         for letter in formula.letters:
+            if isinstance(inner[letter], (ast.Name, ast.Constant)):
+                continue
             pieces = [*formula.results, *(line.expression for line in formula.lines)]
             uses = sum(is_name(node, letter) for piece in pieces for node in ast.walk(piece))  # type: ignore[arg-type]
-            if uses > 1 and not isinstance(inner[letter], (ast.Name, ast.Constant)):
+            if uses > 1:
                 known = self.already(inner[letter])
                 if known is None:
                     known = self.unused(letter + suffix)

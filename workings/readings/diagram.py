@@ -1,12 +1,12 @@
 """A diagram of a network as SVG, without a plotting library.
 
-Columns of circles are layers.  Lines are weights: blue if positive, orange if negative, with a width that increases
-with the magnitude.  Only the first and last units of a wide layer are drawn.
+Columns of circles are layers.  Lines are weights: orange if positive, blue if negative, with a width that increases
+with the magnitude.  The paper is white, so that a dark page does not hide the text.  Only the first and last units of
+a wide layer are drawn.
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,8 +14,9 @@ import numpy as np
 from workings.layers import Dense, numbered
 from workings.model.model import Model
 from workings.support.arrays import Array
+from workings.support.escaping import in_html
 
-POSITIVE, NEGATIVE = "#0072b2", "#e69f00"
+POSITIVE, NEGATIVE = "#d55e00", "#0072b2"  # as in the plots and heat maps
 SHOWN = 10  # largest number of units that are drawn per layer
 ACROSS, DOWN, MARGIN = 130, 22, 30
 
@@ -51,11 +52,11 @@ def diagram(network: Model) -> str:
     for column, (size, heights) in enumerate(zip(sizes, places, strict=True)):
         x = MARGIN + ACROSS * column
         pieces += [f'<circle cx="{x}" cy="{y:g}" r="7" fill="#fff" stroke="#555"/>' for y in heights]
-        pieces.append(f'<text x="{x}" y="{height - 6}" text-anchor="middle">{size}</text>')
+        pieces.append(f'<text x="{x}" y="{height - 6}" text-anchor="middle" fill="#1a1a1a">{size}</text>')
     width = ACROSS * len(matrices) + 2 * MARGIN
     return (
-        f'<svg width="{width}" height="{height}" role="img" aria-label="{html.escape(repr(network))}" '
-        f'font-family="sans-serif" font-size="12">{"".join(pieces)}</svg>'
+        f'<svg width="{width}" height="{height}" role="img" aria-label="{in_html(repr(network))}" '
+        f'style="background:#fff;border-radius:4px" font-family="sans-serif" font-size="12">{"".join(pieces)}</svg>'
     )
 
 

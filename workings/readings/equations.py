@@ -396,7 +396,7 @@ class EquationWriter:
         return self.notation.reduction(kind, REDUCTION_INDEX.get(axis, str(axis)), piece, axis is None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Equations:
     """The equations of a network by stage: ``.latex`` for LaTeX, ``str`` for text; a notebook renders them.
 
@@ -435,6 +435,9 @@ class Equations:
             for statement in self.program.stage(stage):
                 lines += [f"  {writer.equation(statement)}"]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_latex_(self) -> str:
         return f"$$\n{self.latex}\n$$"

@@ -16,12 +16,11 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError
 from workings.model.model import Model
-from workings.optimizers import LBFGS, Part, checked_optimizer
+from workings.optimizers import Part, checked_optimizer
 from workings.readings.influence import PathAnalysis, influence
 from workings.readings.page import influence_in_notebook, page_of_influence, page_of_step, step_in_notebook
 from workings.readings.text_latex import latex_of_influence, latex_of_step, text_of_influence, text_of_step
 from workings.readings.worked_step import WorkedStep, work_step
-from workings.schedules import OnPlateau
 from workings.support.arrays import as_random, describe
 from workings.support.atomic_files import write_bytes
 from workings.support.sparse import dense
@@ -144,6 +143,7 @@ def explain(
     >>> print(explain(net, [[1.0, 0.5]], [4.0], why="W1[1,0]").paths[0])
     W1[1,0] → z1[·,0] → J: -0.25
     """
+    network = network.asked(X, y)
     features, targets, w = network.prepare(X, y, sample_weight)
     features, n = dense(features), len(features)
     for name, value in (("row", 0 if row is None else row), ("unit", unit)):
@@ -166,11 +166,12 @@ def checked(optimizer: Any) -> Part | None:
     """Return the optimizer; raise for one whose step is not a list of statements, or that needs a history."""
     if optimizer is None:
         return None
-    if isinstance(checked_optimizer(optimizer), LBFGS):
+    known = checked_optimizer(optimizer)
+    if not known.takes_batches:
         raise InputError("SciPy computes the steps of L-BFGS: omit the optimizer to see only the gradients.")
-    if isinstance(optimizer.schedule, OnPlateau):
+    if known.monitor is not None:
         raise InputError("OnPlateau needs a history, which one step does not have: use a constant learning rate.")
-    return optimizer  # type: ignore[no-any-return]
+    return known
 
 
 def next_step(network: Model, optimizer: Any) -> dict[str, Any]:

@@ -6,11 +6,11 @@ mathematics, and it prints at full resolution.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable
 
 from workings.readings.equations import ATOM, GREEK, POWER, PRODUCT, Piece, PlainNotation
+from workings.support.escaping import in_html
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 SIGNS = {"sum": "∑", "max": "max", "mean": "mean", "var": "var"}
@@ -58,12 +58,12 @@ class MathmlNotation(PlainNotation):
         return text.endswith("</mn>")
 
     def symbol(self, letters: str, number: str, hat: bool, of_layer: bool) -> str:
-        base = tag("mi", html.escape(GREEK.get(letters, letters)))
+        base = tag("mi", in_html(GREEK.get(letters, letters)))
         base = tag("mover", base, tag("mo", "^", stretchy="false"), accent="true") if hat else base
         return tag("msub", base, tag("mn", number)) if number else base
 
     def labelled(self, symbol: str, mark: str) -> str:
-        word = tag("mtext", html.escape(mark))
+        word = tag("mtext", in_html(mark))
         found = re.fullmatch(r"<msub>(.*)(<mn>\d+</mn>)</msub>", symbol)
         if found:
             return tag("msub", found[1], row(found[2], tag("mo", ",", separator="true"), word))
@@ -99,7 +99,7 @@ class MathmlNotation(PlainNotation):
         return tag("msub", symbol, row(to))
 
     def identifier(self, text: str) -> str:
-        return tag("mi", html.escape(text))
+        return tag("mi", in_html(text))
 
     def group(self, text: str) -> str:
         return row(fence("("), text, fence(")"))
@@ -128,11 +128,11 @@ class MathmlNotation(PlainNotation):
     def call(self, name: str, pieces: Iterable[Piece]) -> Piece:
         args = list(pieces)
         inside = self.group(tag("mo", ",", separator="true").join(arg.text for arg in args))
-        function = tag("mi", html.escape(name)) + tag("mo", "\u2061")
+        function = tag("mi", in_html(name)) + tag("mo", "\u2061")
         return Piece(row(function, inside), ATOM, all(arg.is_scalar for arg in args))
 
     def indicator(self, left: Piece, sign: str, right: Piece) -> Piece:
-        condition = row(left.text, tag("mo", html.escape(sign)), right.text)
+        condition = row(left.text, tag("mo", in_html(sign)), right.text)
         return Piece(row(fence("["), condition, fence("]")), ATOM, left.is_scalar and right.is_scalar)
 
     def cases(self, condition: Piece, yes: Piece, no: Piece) -> Piece:

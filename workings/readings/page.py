@@ -7,7 +7,6 @@ screen readers: equations are MathML, numbers are tables with headings, and heat
 from __future__ import annotations
 
 import base64
-import html
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -42,6 +41,7 @@ from workings.readings.text_latex import (
 from workings.readings.worked_step import FiniteDifferences, WorkedStatement, WorkedStep
 from workings.support.arrays import Array
 from workings.support.colours import blue_to_orange
+from workings.support.escaping import in_html
 
 MOST_IN_TABLE, MOST_COLUMNS = 64, 12  # entries and columns of the largest array that is shown as a table
 MOST_TO_OPEN = 2_000  # entries of the largest array of which all rows can be expanded
@@ -105,7 +105,7 @@ main.workings { max-width: 54rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 def document(title: str, body: str) -> str:
     """Return a complete HTML page."""
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{in_html(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{PAGE_STYLE}{STYLE}</style></head>'
         f'<body><main class="workings">{body}</main></body></html>\n'
     )
@@ -138,14 +138,12 @@ def influence_in_notebook(influence: PathAnalysis) -> str:
 
 def paragraph(text: str, kind: str = "") -> str:
     """Return a paragraph of text."""
-    return tag("p", html.escape(text), **({"class": kind} if kind else {}))
+    return tag("p", in_html(text), **({"class": kind} if kind else {}))
 
 
 def scroll(content: str, label: str) -> str:
     """Return content in a container that scrolls horizontally, also by keyboard."""
-    return (
-        f'<div class="scroll" tabindex="0" role="group" aria-label="{html.escape(label, quote=True)}">{content}</div>'
-    )
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="{in_html(label)}">{content}</div>'
 
 
 # -- the worked step ---------------------------------------------------------------------------
@@ -171,7 +169,7 @@ def stage_body(explanation: WorkedStep, several: Sequence[WorkedStatement], writ
     for worked in several:
         if worked.statement.part != part:
             part = worked.statement.part
-            yield f"<h3>{html.escape(part)}</h3>"
+            yield f"<h3>{in_html(part)}</h3>"
         yield article(worked, writer, explanation.row, explanation.steps.index(worked))
 
 
@@ -189,7 +187,7 @@ def contents(explanation: WorkedStep) -> str:
     lists = []
     for stage, several in sections(explanation.steps):
         links = "".join(
-            f'<li><a href="#s{explanation.steps.index(worked)}">{html.escape(worked.statement.target)}</a></li>'
+            f'<li><a href="#s{explanation.steps.index(worked)}">{in_html(worked.statement.target)}</a></li>'
             for worked in several
         )
         lists.append(f'<ul aria-label="{stage}"><li>{stage}:</li>{links}</ul>')
@@ -199,7 +197,7 @@ def contents(explanation: WorkedStep) -> str:
 def article(worked: WorkedStatement, writer: EquationWriter, row_shown: int, number_of: int) -> str:
     """Return one statement: code, equation, explanation, shapes, one entry, finite difference, values."""
     statement = worked.statement
-    pieces = [f'<h4 id="h{number_of}"><code>{html.escape(str(statement))}</code></h4>']
+    pieces = [f'<h4 id="h{number_of}"><code>{in_html(str(statement))}</code></h4>']
     pieces += [scroll(block(writer.equation(statement)), f"equation of {statement.target}")]
     pieces += [paragraph(statement.words)] if statement.words else []
     pieces += [paragraph(shapes_line(worked), "shapes")]
@@ -231,7 +229,7 @@ def array(name: str, value: Any, row_shown: int, slopes: FiniteDifferences | Non
     numbers = np.asarray(value)
     if numbers.ndim == 0:
         symbol = f" ({GREEK[name]})" if name in GREEK else ""
-        return f"<p><code>{html.escape(name)}</code>{symbol} = {number(float(numbers))}</p>"
+        return f"<p><code>{in_html(name)}</code>{symbol} = {number(float(numbers))}</p>"
     title = f"{name} {show_shape(numbers.shape)}"
     if numbers.size <= MOST_IN_TABLE and numbers.ndim <= 2 and numbers.shape[-1] <= MOST_COLUMNS:
         beside = None if slopes is None else slopes.values
@@ -253,7 +251,7 @@ def expandable(name: str, numbers: Array, row_shown: int) -> str:
 
 def details(summary: str, content: str) -> str:
     """Return an expandable element."""
-    return f"<details><summary>{html.escape(summary)}</summary>{content}</details>"
+    return f"<details><summary>{in_html(summary)}</summary>{content}</details>"
 
 
 def table(caption: str, numbers: Array, beside: Array | None = None, first_row: int = 0) -> str:
@@ -266,7 +264,7 @@ def table(caption: str, numbers: Array, beside: Array | None = None, first_row: 
         inner = "".join(cell(float(entry), float(slope)) for entry, slope in zip(line, slopes, strict=True))
         lines.append(f'<tr><th scope="row">{"entry" if numbers.ndim == 1 else place}</th>{inner}</tr>')
     whole = (
-        f"<table><caption>{html.escape(caption)}</caption><thead><tr><td></td>{head}</tr></thead>"
+        f"<table><caption>{in_html(caption)}</caption><thead><tr><td></td>{head}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table>"
     )
     return scroll(whole, caption)
@@ -288,9 +286,9 @@ def heat_map(title: str, numbers: Array) -> str:
     shades = np.round(np.nan_to_num(flat) / largest * 100 + 100).astype(np.uint8)
     source = base64.b64encode(png(shades, blue_to_orange(201))).decode("ascii")
     return (
-        f'<figure><img src="data:image/png;base64,{source}" alt="Heat map of {html.escape(words, quote=True)}" '
+        f'<figure><img src="data:image/png;base64,{source}" alt="Heat map of {in_html(words)}" '
         f'width="{width}" height="{height}" style="width:{width}px;height:{height}px">'
-        f"<figcaption>{html.escape(words)}. Blue is below 0, orange above.</figcaption></figure>"
+        f"<figcaption>{in_html(words)}. Blue is below 0, orange above.</figcaption></figure>"
     )
 
 
@@ -321,11 +319,11 @@ def influence_body(influence: PathAnalysis) -> str:
         influence
     )
     lines = "".join(
-        f'<tr><th scope="row" class="way">{html.escape(text)}</th><td>{number(adds)}</td></tr>' for text, adds in rows
+        f'<tr><th scope="row" class="way">{in_html(text)}</th><td>{number(adds)}</td></tr>' for text, adds in rows
     )
     total = f'<tr><th scope="row" class="way">total</th><td><strong>{number(influence.total)}</strong></td></tr>'
     count = len(influence.paths)
-    pieces = [f"<h1>How <code>{html.escape(influence.parameter)}</code> affects J</h1>"]
+    pieces = [f"<h1>How <code>{in_html(influence.parameter)}</code> affects J</h1>"]
     pieces += [
         f'<p class="result"><strong>The gradient is {number(influence.gradient)}</strong>'
         f"<br>by finite differences {number(influence.slope)}; the sum over all paths is {number(influence.total)}.</p>"

@@ -16,6 +16,7 @@ from workings.program.program import STAGE_WORDS, show_shape
 from workings.readings.equations import PRODUCT, SUM, EquationWriter, LatexNotation, PlainNotation
 from workings.readings.influence import PathAnalysis, WeightPath
 from workings.readings.worked_step import WorkedStatement, WorkedStep
+from workings.support.escaping import in_latex
 
 DIGITS = 6
 MOST_ROWS, MOST_COLUMNS = 8, 8  # largest array that is shown in full
@@ -295,31 +296,12 @@ PREAMBLE = r"""\documentclass{article}
 """
 
 
-def escaped(text: str) -> str:
-    """Escape plain text for LaTeX.
-
-    >>> escaped("50 % of b_1 → c")
-    '50 \\\\% of b\\\\_1 $\\\\to$ c'
-    """
-    special = {
-        "\\": r"\textbackslash{}",
-        "→": r"$\to$",
-        "^": r"\^{}",
-        "~": r"\~{}",
-        "·": r"$\cdot$",
-        "∂": r"$\partial$",
-    }
-    special |= {"½": r"$\tfrac12$", "Σ": r"$\Sigma$", "²": "$^2$", "β": r"$\beta$", "…": r"\dots{}", "−": "$-$"}
-    special |= {letter: f"\\{letter}" for letter in "&%$#_{}"}
-    return "".join(special.get(letter, letter) for letter in text)
-
-
 def latex_of_step(explanation: WorkedStep) -> str:
     """Return a worked step as a LaTeX document."""
     writer = EquationWriter(explanation.program, LatexNotation("alphabet", DIGITS))
     lines = [
         PREAMBLE + r"\section*{One training step in detail}",
-        *(rf"{escaped(line)}\\" for line in explanation.about),
+        *(rf"{in_latex(line)}\\" for line in explanation.about),
     ]
     lines += [f"Written out: {selection(explanation)}."]
     lines += [r"\subsection*{Inputs}"]
@@ -330,19 +312,19 @@ def latex_of_step(explanation: WorkedStep) -> str:
             stage = worked.statement.stage
             lines += ["", rf"\subsection*{{{STAGE_WORDS[stage]}}}"]
         lines += ["", *latex_worked(worked, writer)]
-    lines += ["", *(rf"\textbf{{{escaped(line)}}}\\" for line in result_lines(explanation))]
+    lines += ["", *(rf"\textbf{{{in_latex(line)}}}\\" for line in result_lines(explanation))]
     return "\n".join([*lines, r"\end{document}", ""])
 
 
 def latex_worked(worked: WorkedStatement, writer: EquationWriter) -> Iterator[str]:
     """Yield the LaTeX of one statement."""
-    yield escaped(worked.statement.words)
+    yield in_latex(worked.statement.words)
     texts = [writer.equation(worked.statement).replace(" = ", " &= ", 1)]
     if not isinstance(worked.value, tuple):
         texts += latex_entry(worked, writer)
     yield "\\begin{align*}\n" + " \\\\\n".join(texts) + "\n\\end{align*}"
     if slope := finite_difference_line(worked):
-        yield escaped(f"{slope[0].upper()}{slope[1:]}.")
+        yield in_latex(f"{slope[0].upper()}{slope[1:]}.")
     if not isinstance(worked.value, tuple) and shape_of(worked.value):
         yield latex_array(writer.name(worked.statement.target), worked.value)
 
@@ -392,11 +374,11 @@ def latex_array(symbol: str, value: Any) -> str:
 def latex_of_influence(influence: PathAnalysis) -> str:
     """Return the paths of one weight as a LaTeX document."""
     writer = EquationWriter(influence.program, LatexNotation("alphabet", DIGITS))
-    lines = [PREAMBLE + rf"\section*{{How {escaped(influence.parameter)} affects $J$}}"]
+    lines = [PREAMBLE + rf"\section*{{How {in_latex(influence.parameter)} affects $J$}}"]
     rows = [(str(path).rpartition(":")[0], path.adds) for path in influence.paths[:MOST_SHOWN]] + other_contributions(
         influence
     )
-    lines += [r"\begin{tabular}{lr}", *(rf"{escaped(path)} & {number(adds)} \\" for path, adds in rows), r"\hline"]
+    lines += [r"\begin{tabular}{lr}", *(rf"{in_latex(path)} & {number(adds)} \\" for path, adds in rows), r"\hline"]
     lines += [rf"total & {number(influence.total)} \\", r"\end{tabular}", ""]
     lines += [f"The gradient is {number(influence.gradient)}, by finite differences {number(influence.slope)}."]
     if influence.paths:

@@ -230,13 +230,12 @@ class StatementRunner:
             return None
         measure = slope_along(Runner(after, ["J"], f"J by {name}"), in_float64(self.values), name)
         chosen = list(np.ndindex(gradient.shape)) if gradient.size <= FEW_SLOPES else [index]
-        found, floor = np.full(gradient.shape, np.nan), 1e-4 * float(np.abs(gradient).max(initial=0))
+        found = np.full(gradient.shape, np.nan)
         tolerance, worst, corners = TOLERANCE[gradient.dtype.name], 0.0, 0
         for place in chosen:
-            direction = np.zeros(gradient.shape)
-            direction[place] = 1.0
-            found[place], error, corner = check_entry(float(gradient[place]), direction, measure, NEAR, floor)
-            worst, corners = max(worst, error), corners + corner
+            slope, error, corner = check_entry(gradient, place, measure, NEAR)
+            found[place] = gradient[place] if corner else slope  # at a kink, any subgradient is right
+            worst, corners = max(worst, 0.0 if corner else error), corners + corner
         return FiniteDifferences(found, worst, corners, worst <= tolerance)
 
     def after(self, name: str) -> Program | None:

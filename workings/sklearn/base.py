@@ -7,7 +7,7 @@ encode targets, decode predictions and choose the loss.
 from __future__ import annotations
 
 import copy
-import html
+import functools
 import math
 import numbers
 import warnings
@@ -24,8 +24,7 @@ from workings.losses import Loss
 from workings.model.prediction import in_chunks
 from workings.model.targets import targets_of
 from workings.network import Network
-from workings.optimizers import LBFGS
-from workings.sklearn.fitting import Convergence, EstimatorTraining, Scores, Told
+from workings.sklearn.fitting import Convergence, EstimatorTraining, ScikitLearnCallbacks, Scores
 from workings.sklearn.inputs import readable_targets, validated, validated_weights
 from workings.sklearn.parameters import (
     OUTPUT_ACTIVATIONS,
@@ -40,6 +39,8 @@ from workings.sklearn.parameters import (
 )
 from workings.sklearn.phrasing import EstimatorTerms
 from workings.support.arrays import Array, Features, as_features, describe, working_dtype
+from workings.support.escaping import in_html
+from workings.support.keywords import CheckedKeywords
 from workings.support.sparse import SparseRows, dense
 from workings.training.batches import State
 from workings.training.callbacks import Callback
@@ -128,7 +129,8 @@ SHARED = """
         Whether to hold out validation rows, stop when their score stops improving, and restore the best
         weights.
     validation_fraction : float
-        The fraction of the rows that early stopping holds out.
+        The fraction of the rows that early stopping holds out, as scikit-learn draws them: by class if there are
+        two classes.
     beta_1, beta_2, epsilon : float
         The constants of Adam.
     n_iter_no_change : int or inf
@@ -151,7 +153,8 @@ SHARED = """
     schedule : Schedule or None
         The learning rate as a function of the step, for every solver but "lbfgs".
     validation_set : (X, y), (X, y, sample_weight), float or None
-        Rows to evaluate after each epoch, or the fraction of the rows to hold out.  ``fit`` also accepts such
+        Rows to evaluate after each epoch, or the fraction of the rows to hold out, drawn by class; a class of one
+        row stays in the training set.  ``fit`` also accepts such
         rows as X_val and y_val, which a pipeline can transform.
     scoring : str, callable or None
         The score that early stopping monitors: any scorer of scikit-learn; None is the accuracy or R².
@@ -164,7 +167,7 @@ SHARED = """
     dtype : float32, float64 or None
         The floating-point type of the computation; None takes X's.
     engine : {"auto", "reference", "compiled"}
-        NumPy, or machine code through Numba; "auto" compiles when that pays off.
+        NumPy, or machine code; "auto" compiles when that pays off.
 
     Attributes
     ----------
@@ -207,6 +210,7 @@ class MultilayerPerceptron(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     CallbackSupportMixin,
+    CheckedKeywords,
     BaseEstimator,
 ):
     """The base class of both estimators."""
@@ -257,7 +261,8 @@ class MultilayerPerceptron(
         y : array of shape (n,) or (n, n_outputs)
             Class labels, or numbers.
         sample_weight : array of shape (n,) or None
-            The weight of each row.
+            The weight of each row, from 0.  Rows of weight 0 stay in their batches, as in scikit-learn; a batch of
+            such rows alone is left out.
         X_val, y_val : arrays of shape (n_val, n_in) and (n_val,) or (n_val, n_outputs), or None
             Rows to evaluate after each epoch, like ``validation_set=(X_val, y_val)``.  A
             ``Pipeline(..., transform_input=["X_val"])`` transforms them like X.
@@ -323,7 +328,7 @@ class MultilayerPerceptron(
 
     def _sklearn_callbacks(self, context: Any, X: Any, y: Any, weights: Array | None) -> list[Callback]:
         """Return the callback that calls those of ``set_callbacks``, if there are any."""
-        return [Told(self, context, X, y, weights)] if getattr(self, "_skl_callbacks", []) else []
+        return [ScikitLearnCallbacks(self, context, X, y, weights)] if getattr(self, "_skl_callbacks", []) else []
 
     def _validate_rows(
         self,
@@ -351,6 +356,8 @@ class MultilayerPerceptron(
         if getattr(self, "class_weight", None) is not None:
             by_class = self._class_weights(y, one_epoch)
             w = by_class if w is None else by_class * w
+            if not w.any():
+                raise InputError("Every row has weight 0, by class_weight: give some rows a weight above 0.")
         targets = self._encode(y).astype(X.dtype)
         return Rows(X, targets, None if w is None else w.reshape(-1, 1).astype(X.dtype))
 
@@ -359,7 +366,12 @@ class MultilayerPerceptron(
         class_weight = self.class_weight
         if one_epoch and isinstance(class_weight, str):
             raise InputError("partial_fit does not see all labels: class_weight must be a dict, not 'balanced'.")
-        weights: Array = compute_sample_weight(self._complete_class_weight(class_weight), y)
+        complete = self._complete_class_weight(class_weight)
+        if isinstance(complete, Mapping) and y.ndim == 1:
+            index = np.searchsorted(self.classes_, y)
+            weights: Array = np.array([complete[label] for label in self.classes_.tolist()], np.float64)[index]
+        else:
+            weights = compute_sample_weight(complete, y)
         if not (np.isfinite(weights).all() and (weights >= 0).all()):
             raise InputError(f"class_weight must contain finite numbers of at least 0, not {class_weight!r}.")
         return weights
@@ -381,7 +393,7 @@ class MultilayerPerceptron(
         """Make the network, with new or existing weights, and initialize the fitted attributes."""
         n_in, n_out = rows.X.shape[1], rows.y.shape[1]
         loss = self._make_loss(n_out)
-        has_sigmoid = loss.target == "numbers" and isinstance(self, ClassifierMixin)
+        has_sigmoid = loss.takes_any_number and isinstance(self, ClassifierMixin)
         network = Network(
             layers_of(self, n_in, n_out, "sigmoid" if has_sigmoid else "identity"),
             loss=loss,
@@ -459,11 +471,10 @@ class MultilayerPerceptron(
     ) -> EstimatorTraining:
         """Return the training, with the optimizer and all callbacks."""
         optimizer = optimizer_of(self)
-        is_lbfgs = isinstance(optimizer, LBFGS)
-        batch_size = None if is_lbfgs else self._batch_size(len(rows.X))
+        batch_size = self._batch_size(len(rows.X)) if optimizer.takes_batches else None
         score = None if validation is None else self._validation_score(validation)
         callbacks = list(self.callbacks)
-        if not is_lbfgs:
+        if optimizer.takes_batches:
             callbacks.append(Convergence(self, score if self._stops_early() else None))
         if callable(score) and not self._stops_early():
             callbacks.append(Scores(self, score))
@@ -510,15 +521,46 @@ class MultilayerPerceptron(
                 )
             return rows, None
         fraction = self.validation_fraction if validation_set is None else validation_set
-        labels = rows.y.astype(bool) if isinstance(self, ClassifierMixin) and self.n_outputs_ == 1 else None
-        indices = np.arange(len(rows.X))
-        train, held_out = train_test_split(indices, random_state=rng, test_size=fraction, stratify=labels)
+        train, held_out = self._draw_validation_rows(rows, rng, fraction, as_scikit_learn=validation_set is None)
         if len(held_out) < 2:
             raise InputError(
                 f"The validation set is too small: {len(held_out)} row. Increase 'validation_fraction' "
                 f"or the size of your dataset."
             )
-        return rows.taken(train), rows.taken(held_out)
+        parts = rows.taken(train), rows.taken(held_out)
+        for part, name in zip(parts, ("training", "validation"), strict=True):
+            if part.w is not None and not part.w.any():
+                raise InputError(
+                    f"Every row of the {name} set has weight 0, after {len(held_out)} of {len(rows.X)} rows were held "
+                    f"out for validation: give more rows a weight above 0."
+                )
+        return parts
+
+    def _draw_validation_rows(
+        self, rows: Rows, rng: np.random.RandomState, fraction: float, as_scikit_learn: bool
+    ) -> tuple[Array, Array]:
+        """Draw the indices of the rows to train on and of the validation rows.
+
+        scikit-learn draws them by class only if there are two classes.  So does ``early_stopping``, to have the
+        same rows; a fraction in ``validation_set`` is drawn by class in any case.  scikit-learn refuses a class of
+        one row; here it stays in the training set.
+        """
+        indices, draw = np.arange(len(rows.X)), functools.partial(train_test_split, random_state=rng)
+        if not self._has_one_label_per_row() or (as_scikit_learn and self.n_outputs_ > 1):
+            train, held_out = draw(indices, test_size=fraction)
+            return train, held_out
+        labels = rows.y[:, 0].astype(np.int64) if rows.y.shape[1] == 1 else rows.y.argmax(axis=1)
+        is_alone = np.bincount(labels)[labels] == 1
+        size = math.ceil(fraction * len(indices)) if is_alone.any() else fraction
+        try:
+            train, held_out = draw(indices[~is_alone], test_size=size, stratify=labels[~is_alone])
+        except ValueError as error:
+            raise InputError(f"Validation rows cannot be drawn by class: {error} Use another fraction.") from error
+        return np.concatenate([train, indices[is_alone]]), held_out
+
+    def _has_one_label_per_row(self) -> bool:
+        """Whether each row of y has exactly one label."""
+        return False
 
     def _validate_validation_rows(self, rows: Rows, X: Any, y: Any, sample_weight: Any = None) -> Rows:
         """Validate and encode validation rows like the training rows."""
@@ -580,7 +622,7 @@ class MultilayerPerceptron(
             self._handle_divergence(error)
         finally:
             self._store_results(training)
-        is_lbfgs = isinstance(training.optimizer, LBFGS)
+        is_lbfgs = not training.optimizer.takes_batches
         if is_lbfgs:
             self._store_lbfgs_results(training)
         if training.history.stopped.startswith("interrupted"):
@@ -637,7 +679,7 @@ class MultilayerPerceptron(
 
         A ``RandomState`` that others draw from afterwards is then in the same state.
         """
-        is_full_batch = self.shuffle and not training.batches.shuffle and not isinstance(training.optimizer, LBFGS)
+        is_full_batch = self.shuffle and not training.batches.shuffle and training.optimizer.takes_batches
         if is_full_batch and not isinstance(self.random_state, numbers.Integral):
             for _ in range(self.n_iter_):
                 training.network.rng.permutation(len(training.X))
@@ -736,7 +778,7 @@ class MultilayerPerceptron(
             return str(estimator)
         from workings.readings.diagram import diagram
 
-        summary = html.escape(self.network_.summary())
+        summary = in_html(self.network_.summary())
         return f"<div>{estimator}{diagram(self.network_)}<pre>{summary}</pre></div>"
 
 

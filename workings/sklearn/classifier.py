@@ -16,6 +16,7 @@ from workings.activations import Activation
 from workings.errors import InputError
 from workings.initializers import InitializerLike
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, loss_named
+from workings.model.targets import check_exact
 from workings.optimizers import LBFGS, Part
 from workings.schedules import Schedule
 from workings.sklearn.base import (
@@ -103,6 +104,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     def _check_targets(self, y: Any, first: bool, one_epoch: bool) -> None:
         """Learn the classes, or check that those of y are known."""
+        check_labels(y)
         if not hasattr(self, "classes_") or not (self.warm_start or one_epoch):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
@@ -120,16 +122,19 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     def _encode(self, y: Any) -> Array:
         columns: Array = self._label_binarizer.transform(y)
-        if columns.shape[1] == 1 and self._make_loss(1).target == "classes":
+        if columns.shape[1] == 1 and self._make_loss(1).is_multiclass:
             return np.hstack([1 - columns, columns])
         return columns
 
     def _decode(self, p: Array) -> Any:
         return self._label_binarizer.inverse_transform(self._columns(p))
 
+    def _has_one_label_per_row(self) -> bool:
+        return not self._label_binarizer.y_type_.startswith("multilabel")
+
     def _predicts_like_network(self) -> bool:
-        target = self._network.loss.target
-        return target == "classes" or (target == "labels" and self._label_binarizer.y_type_ != "multiclass")
+        loss, is_multiclass = self._network.loss, self._label_binarizer.y_type_ == "multiclass"
+        return loss.is_multiclass or (loss.is_classification and not is_multiclass)
 
     def _columns(self, p: Array) -> Array:
         """Return outputs in the encoding of ``LabelBinarizer``, which has one column for two classes."""
@@ -144,9 +149,9 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             return BinaryCrossEntropy() if n_out == 1 else BinaryCrossEntropy(reduction="mean of rows")
         loss = loss_named(self.loss)
         advice = "use 'log_loss', BinaryCrossEntropy() or SquaredError(half=True)."
-        if loss.target == "counts":
+        if loss.takes_counts:
             raise InputError(f"loss={loss!r} is for counts: {advice}")
-        if loss.target == "classes" and y_type.startswith("multilabel"):
+        if loss.is_multiclass and y_type.startswith("multilabel"):
             raise InputError(f"loss={loss!r} is for one class per row, but y has several labels: {advice}")
         return loss
 
@@ -192,7 +197,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         columns = self._columns(self._outputs(X))
         if columns.ndim == 1:
             return np.stack([1 - columns, columns], axis=1)
-        if self._network.loss.target != "classes" and self._label_binarizer.y_type_ == "multiclass":
+        if not self._network.loss.is_multiclass and self._label_binarizer.y_type_ == "multiclass":
             return np.asarray(columns / columns.sum(axis=1, keepdims=True))
         return columns
 
@@ -205,3 +210,14 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def check_labels(y: Array) -> None:
+    """Refuse labels of several types, and floats so large that whole numbers next to each other are equal."""
+    if y.dtype.kind == "O":
+        kinds = {type(label.item() if isinstance(label, np.generic) else label) for label in y.flat}
+        if len(kinds) > 1:
+            names = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise InputError(f"Unknown label type: y has labels of type {names}. Use numbers only, or text only.")
+    elif y.dtype.kind == "f":
+        check_exact(y)

@@ -2,34 +2,42 @@
 
 ``EstimatorTraining`` is a ``Training`` on data that scikit-learn has validated.  The other classes are
 callbacks.  ``Convergence`` fills an estimator's attributes from the history and decides when to stop.
-``Scores`` records a validation score.  ``Told`` calls the callbacks of scikit-learn 1.9.
+``Scores`` records a validation score.  ``ScikitLearnCallbacks`` calls the callbacks of scikit-learn 1.9.
 """
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from workings.engines.contract import Stretch
 from workings.model.model import Model
 from workings.schedules import InverseScaling
 from workings.support.arrays import Array
-from workings.training.batches import Batches
+from workings.training.batches import Batches, State
 from workings.training.callbacks import Callback, RunningTraining
+from workings.training.epoch_blocks import EpochBlocks
+from workings.training.learning_rate import LearningRate
 from workings.training.rows import Rows
+from workings.training.step_runners import Steps
 from workings.training.training import Training
 
 
 class EstimatorTraining(Training):
     """A training on validated data, which shuffles like scikit-learn and keeps rows of weight 0 in batches.
 
+    A batch of such rows alone is left out.
+
     It compiles for shorter trainings than ``Network.fit``: cross-validation and searches fit an estimator
-    many times, and one compiled program serves all of these fits, also with other layer sizes.
+    many times, and one compiled program serves all of these fits, also with most other layer sizes.
     """
 
-    worth_compiling: ClassVar[float] = 0.02
+    worth_compiling: ClassVar[float] = 0.7
     validation_name: ClassVar[str] = "validation_set"
     metrics_name: ClassVar[str] = ""
 
@@ -45,9 +53,58 @@ class EstimatorTraining(Training):
         """Return batches that are shuffled as scikit-learn does."""
         return EstimatorBatches(network, rows, bounds, shuffle)
 
+    def make_blocks(self, steps: Steps) -> EpochBlocks:
+        """Return the runner of epoch blocks; if batches may be left out, epochs run one by one."""
+        blocks = super().make_blocks(steps)
+        if isinstance(self.batches, EstimatorBatches) and self.batches.may_leave_out:
+            blocks.most = 0
+        return blocks
+
 
 class EstimatorBatches(Batches):
-    """Batches whose order in each epoch is a permutation of the order before, as scikit-learn draws it."""
+    """Batches whose order in each epoch is a permutation of the order before, as scikit-learn draws it.
+
+    A batch whose rows all have weight 0 has no loss and no gradient, and is left out.
+    """
+
+    def __init__(self, model: Model, rows: Rows, bounds: Array, shuffle: bool) -> None:
+        super().__init__(model, rows, bounds, shuffle)
+        without_weight = 0 if rows.w is None else int(np.count_nonzero(rows.w == 0))
+        self.may_leave_out = without_weight >= (bounds[:, 1] - bounds[:, 0]).min()
+        self.sizes: list[Array] = []  # the number of rows in each batch of the last epoch, without those left out
+
+    def stretches(
+        self,
+        epochs: int,
+        state: State,
+        rate: LearningRate,
+        kept: Mapping[str, Array] | None = None,
+        outputs: Mapping[str, Array] | None = None,
+    ) -> Iterator[Stretch]:
+        self.sizes = []
+        for stretch in super().stretches(epochs, state, rate, kept, outputs):
+            some = self.with_weight(stretch) if self.may_leave_out else stretch
+            if len(some.batches):
+                yield some
+
+    def with_weight(self, stretch: Stretch) -> Stretch:
+        """Return a stretch without the batches whose rows all have weight 0."""
+        assert stretch.w is not None
+        weights = stretch.w[:, 0] if stretch.order is None else stretch.w[stretch.order, 0]
+        batches = np.asarray(stretch.batches)
+        before = np.concatenate([[0], np.cumsum(weights > 0)])  # the number of rows with a weight before each row
+        chosen = before[batches[:, 1]] > before[batches[:, 0]]
+        batches = batches[chosen]
+        self.sizes.append(batches[:, 1] - batches[:, 0])
+        kept_at = np.full(len(batches), -1)
+        return replace(stretch, batches=batches, lr=np.asarray(stretch.lr)[: len(batches)], kept_at=kept_at)
+
+    def mean_objective(self, objectives: Array) -> float:
+        """Return the mean objective of an epoch's steps, weighted by their rows; their sum, if the loss is a sum."""
+        if not self.may_leave_out or self.model.loss.reduction == "sum":
+            return super().mean_objective(objectives)
+        sizes = np.concatenate(self.sizes)
+        return math.fsum(sizes * objectives) / int(sizes.sum())
 
     def next_order(self) -> Array:
         """Shuffle the order of the epoch before."""
@@ -144,7 +201,7 @@ class Scores(Callback):
             print(f"Validation score: {score:f}")
 
 
-class Told(Callback):
+class ScikitLearnCallbacks(Callback):
     """Call the callbacks of scikit-learn 1.9 for each epoch, and stop training if one of them requests it."""
 
     def __init__(self, estimator: Any, context: Any, X: Any, y: Any, weights: Array | None) -> None:
@@ -153,23 +210,23 @@ class Told(Callback):
         self.task: Any = None
 
     def on_train_begin(self, training: RunningTraining) -> None:
-        self.context.call_on_fit_task_begin(**self.told())
+        self.context.call_on_fit_task_begin(**self.arguments())
 
     def on_epoch_begin(self, training: RunningTraining) -> None:
         if training.epoch < training.epochs:  # L-BFGS starts one epoch more than there are
             self.task = self.context.subcontext(task_name="epoch")
-            self.task.call_on_fit_task_begin(**self.told())
+            self.task.call_on_fit_task_begin(**self.arguments())
 
     def on_epoch_end(self, training: RunningTraining) -> None:
         task, self.task = self.task, None
-        if task.call_on_fit_task_end(**self.told()):
+        if task.call_on_fit_task_end(**self.arguments()):
             training.stop("stopped by a callback of scikit-learn")
 
     def on_train_end(self, training: RunningTraining) -> None:
         if self.task is not None:
             self.task.call_on_fit_task_end(estimator=self.estimator)
-        self.context.call_on_fit_task_end(**self.told())
+        self.context.call_on_fit_task_end(**self.arguments())
 
-    def told(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """Return the arguments for scikit-learn's callbacks."""
         return {"estimator": self.estimator, "reconstruction_attributes": self.estimator._snapshot, **self.data}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
 
 from workings.errors import InputError, MissingExtraError, first_line
 from workings.model.targets import refuse_missing
-from workings.support.arrays import as_finite
+from workings.support.arrays import Array, as_finite, describe
 from workings.support.conversion import as_array, convertible
+from workings.support.sparse import is_sparse
 
 try:
     from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -38,7 +38,7 @@ def validated(estimator: Any, X: Any, *targets: Any, **settings: Any) -> Any:
 def readable_targets(y: Any, name: str) -> Any:
     """Return targets that scikit-learn reads without changing one; raise for missing labels."""
     y = convertible(y, name)
-    if not (hasattr(y, "dtype") or isinstance(y, (list, tuple))):
+    if is_sparse(y) or not (hasattr(y, "dtype") or isinstance(y, (list, tuple))):
         return y
     array = as_array(y, name)
     if array.dtype.kind == "O" and array.ndim == 1:
@@ -46,9 +46,18 @@ def readable_targets(y: Any, name: str) -> Any:
     return array if array.dtype.kind in "OU" else y
 
 
-def validated_weights(sample_weight: Any, X: Any) -> Any:
-    """Validate sample weights, of shape (n,); a single number counts for all rows."""
-    if isinstance(sample_weight, numbers.Number):
-        return _check_sample_weight(sample_weight, X)
-    w = as_array(sample_weight, "sample_weight")
-    return _check_sample_weight(as_finite(w, np.float64, "sample_weight") if w.dtype.kind == "O" else w, X)
+def validated_weights(sample_weight: Any, X: Any) -> Array:
+    """Validate sample weights, of shape (n,); a single number is the weight of every row."""
+    given = as_array(sample_weight, "sample_weight")
+    if given.ndim == 0 and given.dtype.kind in "biuf":
+        given = np.full(X.shape[0], given, dtype=np.float64)
+    given = as_finite(given, np.float64, "sample_weight") if given.dtype.kind == "O" else given
+    if given.dtype.kind not in "biuf":
+        raise InputError(f"sample_weight must hold numbers, not {describe(sample_weight)}.")
+    try:
+        weights: Array = _check_sample_weight(given, X)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if (weights < 0).any():
+        raise InputError(f"Sample weights must be 0 or more; the smallest is {weights.min():g}.")
+    return weights

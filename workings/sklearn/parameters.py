@@ -33,6 +33,7 @@ from workings.optimizers import (
     Nesterov,
     Optimizer,
     Part,
+    UpdateMethod,
     checked_optimizer,
 )
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
@@ -253,7 +254,7 @@ def regularizers_of(estimator: Any) -> list[Regularizer]:
         (estimator.weight_decay, L2),
         (estimator.l1, L1),
     ]
-    return [kind(float(strength)) for strength, kind in strengths if strength]  # type: ignore[call-arg]
+    return [kind(float(strength)) for strength, kind in strengths if strength]
 
 
 def optimizer_of(estimator: Any) -> Part | LBFGS:
@@ -262,13 +263,13 @@ def optimizer_of(estimator: Any) -> Part | LBFGS:
         optimizer: Part | LBFGS = solver_of(estimator)
     else:
         optimizer = checked_optimizer(estimator.optimizer)
-    if isinstance(optimizer, LBFGS):
+    if not optimizer.takes_batches:
         if estimator.schedule is not None or estimator.clip is not None:
             raise InputError("L-BFGS does not support schedule and clip: remove them, or use another solver.")
         return optimizer
     *before, last = optimizer.parts
     if estimator.schedule is not None:
-        last = dataclasses.replace(last, lr=estimator.schedule)  # type: ignore[call-arg]
+        last = dataclasses.replace(last, lr=estimator.schedule)
     if estimator.clip is not None:
         before = [ClipByNorm(float(estimator.clip)), *before]
     return Chain(*before, last) if before else last
@@ -295,4 +296,6 @@ def solver_of(estimator: Any) -> Optimizer | LBFGS:
 def uses_lbfgs(estimator: Any) -> bool:
     """Whether the optimizer is L-BFGS."""
     optimizer = estimator.optimizer
-    return isinstance(optimizer, LBFGS) or (optimizer is None and estimator.solver == "lbfgs")
+    if optimizer is None:
+        return bool(estimator.solver == "lbfgs")
+    return isinstance(optimizer, UpdateMethod) and not optimizer.takes_batches

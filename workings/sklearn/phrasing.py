@@ -48,11 +48,11 @@ class EstimatorTerms:
             parameters |= self.optimizer_parameters(changed["optimizer"])
         return self.code(parameters)
 
-    def gone_on(self, epochs: int) -> str:
+    def more_epochs(self, epochs: int) -> str:
         """Return code that continues training from the current weights."""
         return f"{self.code({'max_iter': epochs, 'warm_start': True})}  # continues from the current weights"
 
-    def made(self, network: Model, parts: Sequence[Any], penalties: Sequence[Regularizer]) -> str:
+    def changed_network(self, network: Model, parts: Sequence[Any], penalties: Sequence[Regularizer]) -> str:
         """Return code that fits again with other layers and regularizers."""
         before = layer_parameters(network.layers, self.parameters) | penalty_parameters(network.regularizers)
         after = layer_parameters(parts, self.parameters) | penalty_parameters(penalties)
@@ -71,7 +71,7 @@ class EstimatorTerms:
         parts = list(optimizer.parts)
         if estimator.clip is not None:  # which adds a ClipByNorm
             parts = [part for part in parts if not isinstance(part, ClipByNorm)]
-        rate = parts[-1].lr  # type: ignore[attr-defined]
+        rate = parts[-1].lr
         chosen = Chain(*parts) if len(parts) > 1 else parts[0]
         if estimator.schedule is not None:
             before: Any = optimizer_of(estimator)  # not L-BFGS, which does not support schedules

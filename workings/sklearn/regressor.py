@@ -102,7 +102,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
 
     def _encode(self, y: Any) -> Array:
         columns = as_finite(as_array(y, "y"), np.float64, "y").reshape(len(y), -1)
-        if self._make_loss(columns.shape[1]).target == "counts" and (columns < 0).any():
+        if self._make_loss(columns.shape[1]).takes_counts and (columns < 0).any():
             raise InputError(
                 f"loss={self.loss!r} is for counts: y must not be negative; its minimum is {columns.min():g}."
             )
@@ -123,7 +123,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
                 f"hidden_layer_sizes={self.loss!r}."
             )
         loss = loss_named(self.loss)
-        if loss.target not in ("numbers", "counts"):
+        if loss.is_classification:
             raise InputError(f"loss={loss!r} is for classes: use MLPClassifier, or a loss for regression.")
         return loss
 

@@ -155,6 +155,7 @@ def as_random(seed: int | RandomSource | None) -> RandomSource:
     """Return the random generator for a seed; a generator is returned unchanged."""
     if isinstance(seed, (np.random.Generator, np.random.RandomState)):
         return seed
+    seed = seed.item() if isinstance(seed, np.ndarray) and seed.ndim == 0 else seed
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0):
         raise InputError(f"seed must be a whole number from 0, a Generator or a RandomState, not {describe(seed)}.")
     return np.random.default_rng(seed)
@@ -179,7 +180,7 @@ def how_made(seed: int | RandomSource | None) -> str | None:
     >>> how_made(3), how_made(np.random.RandomState(5)), how_made(np.random.default_rng(5))
     ('np.random.default_rng(3)', 'np.random.RandomState(5)', None)
     """
-    if isinstance(seed, (int, np.integer)):
+    if isinstance(seed, (int, np.integer)) or (isinstance(seed, np.ndarray) and seed.ndim == 0):
         return f"np.random.default_rng({seed})"
     if isinstance(seed, np.random.RandomState):  # before the first draw, the first word of its state is the seed
         words = np.asarray(seed.get_state()[1])  # type: ignore[index]

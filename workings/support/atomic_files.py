@@ -1,16 +1,23 @@
 """Atomic writes: a file is replaced completely or not at all.
 
 Content is first written to a temporary file in the same folder, because a rename is atomic only within one file
-system.  The previous file stays in place until the rename.
+system.  The previous file stays in place until the rename.  A process that is killed leaves its temporary file behind;
+the next process that writes the same file removes it.  Files that are being written are locked, so they stay.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import tempfile
 from pathlib import Path
+from typing import IO
 
 from workings.errors import FileError
+
+PARTIAL = ".partial"  # the end of the name of a temporary file
+CLEARED: set[Path] = set()  # the paths whose old temporary files this process has removed
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -24,13 +31,17 @@ def write_bytes(path: Path, content: bytes) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
+        remove_abandoned(path)
+        opened, temporary = locked_file(path)
+        with opened as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~current_umask())
-        os.replace(temporary, path)
+            os.chmod(temporary, 0o666 & ~current_umask())
+            if os.name == "posix":  # elsewhere, an open file cannot be renamed
+                os.replace(temporary, path)
+        if os.name != "posix":
+            os.replace(temporary, path)
     except OSError as error:
         raise FileError(
             f"Cannot write {path}: {error.strerror or error}. Choose a folder that can be written to."
@@ -38,6 +49,48 @@ def write_bytes(path: Path, content: bytes) -> None:
     finally:  # also after Ctrl-C
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def locked_file(path: Path) -> tuple[IO[bytes], str]:
+    """Open a temporary file beside a path, and lock it; return it with its name."""
+    while True:
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
+        file = open(number, "wb")  # noqa: SIM115 (the caller closes it)
+        lock(file, waits=True)
+        if os.path.exists(name):  # else another process took it for abandoned before it was locked
+            return file, name
+        file.close()
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove temporary files that a killed process left while it wrote a path; once in each process."""
+    if path.absolute() in CLEARED:
+        return
+    CLEARED.add(path.absolute())
+    name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}{re.escape(PARTIAL)}")
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in [entry for entry in entries if name.fullmatch(entry.name)]:
+            with contextlib.suppress(OSError), open(entry.path, "rb") as file:  # gone, or of another user
+                if lock(file):
+                    os.unlink(entry.path)
+
+
+def lock(file: IO[bytes], *, waits: bool = False) -> bool:
+    """Lock a file until it is closed or the process ends; return whether that was possible.
+
+    If another process has locked it, wait for that process or give up.
+
+    Windows has no such locks, but there an open file cannot be removed.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return os.name == "nt"
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+    except OSError:  # another process has it, or the file system has no locks
+        return False
+    return True
 
 
 def current_umask() -> int:

@@ -1,8 +1,8 @@
 """Allowed ranges of numeric settings, declared next to the dataclass field.
 
 A dataclass declares a range as ``field(default=0.9, metadata=number(at_least=0, below=1))`` and calls
-``check_fields(self)`` in ``__post_init__``.  NumPy scalars are stored as the equal Python numbers, so that they have
-the same ``repr`` and the same text in a program.  Booleans are refused.
+``check_fields(self)`` in ``__post_init__``.  NumPy scalars and arrays without dimensions are stored as the equal Python
+values, so that they have the same ``repr`` and the same text in a program and in a file.  A boolean is no number.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 from workings.errors import InputError
 from workings.support.arrays import describe
@@ -86,7 +88,10 @@ def as_number(value: object) -> int | float | None:
     >>> import numpy as np
     >>> as_number(np.int64(3)), as_number(np.float32(0.5)), as_number(True), as_number("3"), as_number(math.nan)
     (3, 0.5, None, None, None)
+    >>> as_number(np.array(3.0)), as_number(np.array([3.0]))
+    (3.0, None)
     """
+    value = as_plain(value)
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:
@@ -96,6 +101,28 @@ def as_number(value: object) -> int | float | None:
     if not math.isfinite(found):
         return None
     return int(value) if isinstance(value, Integral) else found
+
+
+def as_plain(value: Any) -> Any:
+    """Return a NumPy scalar, or an array without dimensions, as the equal Python value; anything else unchanged.
+
+    >>> import numpy as np
+    >>> as_plain(np.bool_(True)), as_plain(np.array(2)), as_plain(np.str_("relu")), as_plain([1])
+    (True, 2, 'relu', [1])
+    """
+    is_single = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    return value.item() if is_single else value
+
+
+def as_whole_number(value: object) -> int | None:
+    """Return a whole number as Python's ``int``; None for anything else, booleans and floats included.
+
+    >>> import numpy as np
+    >>> as_whole_number(np.uint8(3)), as_whole_number(np.array(3)), as_whole_number(3.0), as_whole_number(True)
+    (3, 3, None, None)
+    """
+    number = as_number(value)
+    return number if isinstance(number, int) else None
 
 
 def check_fields(owner: Any, constants: Collection[str] = ()) -> None:
@@ -113,3 +140,7 @@ def check_fields(owner: Any, constants: Collection[str] = ()) -> None:
         if allowed is not None:
             value = allowed.checked(type(owner).__name__, field.name, getattr(owner, field.name))
             object.__setattr__(owner, field.name, value)
+        else:
+            value = getattr(owner, field.name)
+            if (plain := as_plain(value)) is not value:
+                object.__setattr__(owner, field.name, plain)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from workings.errors import InputError, MissingExtraError
 from workings.tables.columns import missing_values
-from workings.tables.plain_csv import GAP_MARKS
+from workings.tables.number_text import NumberFormat, find_format, is_number_text
+from workings.tables.plain_csv import GAP_MARKS, number_in
 from workings.tables.wording import first_row, place
 
 if TYPE_CHECKING:
@@ -69,8 +70,61 @@ def without_marks(column: pl.Series) -> pl.Series:
     rest = texts.set(marked, None)
     if is_zero_padded(rest):
         return rest
-    numbers = rest.cast(load_polars().Float64, strict=False)
+    numbers = parse_numbers(rest)
     return numbers if numbers.null_count() == rest.null_count() < len(rest) else rest
+
+
+def parse_numbers(texts: pl.Series, form: NumberFormat | None = None) -> pl.Series:
+    """Parse text as float64, with null for what is no number; ``form`` is how the numbers are written.
+
+    >>> import polars
+    >>> parse_numbers(polars.Series(["1.5", "٣", "x", None])).to_list()
+    [1.5, 3.0, None, None]
+    >>> parse_numbers(polars.Series(["$1,163.74", "1"]), NumberFormat(".", ",", "$")).to_list()
+    [1163.74, None]
+    """
+    polars = load_polars()
+    numbers: pl.Series = texts.cast(polars.Float64, strict=False)
+    rest = texts if form is not None else texts.set(numbers.is_not_null(), None)
+    if rest.null_count() == len(rest):
+        return numbers
+    known = {text: parsed(text, form) for text in rest.drop_nulls().unique()}
+    own = polars.Series(texts.name, [known.get(text) for text in rest], dtype=polars.Float64)
+    return own if form is not None else numbers.zip_with(numbers.is_not_null(), own)
+
+
+def parsed(text: str, form: NumberFormat | None) -> float | None:
+    """Return the number in a text; None for anything else, and for true and false."""
+    if text.strip().lower() in ("true", "false"):
+        return None
+    try:
+        return number_in(text.strip(), ".") if form is None else form.number(text)
+    except ValueError:
+        return None
+
+
+def number_format(column: pl.Series, decimal: str | None = None) -> NumberFormat | None:
+    """Return how the numbers of a text column are written; None for text, and for numbers in the usual format.
+
+    Numbers such as 1.234, which may have thousands separators, are not in the usual format.
+
+    Raises
+    ------
+    InputError
+        If the numbers can be read in two ways, or are written in different ways.
+    """
+    if not is_text(column):
+        return None
+    texts = with_gaps(column).drop_nulls().unique(maintain_order=True)
+    is_usual = bool(parse_numbers(texts).is_not_null().all())
+    has_groups = bool(texts.str.contains(GROUPED_BY_POINTS).any())
+    may_be_grouped = has_groups and bool(texts.str.contains(GROUPED_BY_POINTS + r"|^[+-]?\d{1,3}$").all())
+    if is_usual and not (may_be_grouped if decimal is None else decimal == ","):
+        return None
+    return find_format(texts.to_list(), column.name, decimal)
+
+
+GROUPED_BY_POINTS = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
 
 
 def is_zero_padded(texts: pl.Series) -> bool:
@@ -91,8 +145,7 @@ def numbers_in_text(column: pl.Series) -> pl.Series:
     if not is_text(column):
         return column
     texts = with_gaps(column)
-    for dtype in (polars.Int64, polars.Float64):
-        numbers: pl.Series = texts.cast(dtype, strict=False)
+    for numbers in (texts.cast(polars.Int64, strict=False), parse_numbers(texts)):
         if numbers.null_count() == texts.null_count() < len(texts):
             return numbers
     return column
@@ -121,7 +174,7 @@ def as_numbers(column: pl.Series) -> pl.Series:
     refuse_unusable(column)
     texts = with_gaps(column)
     if is_text(column) and texts.null_count() < len(texts):
-        numbers = texts.cast(load_polars().Float64, strict=False)
+        numbers = parse_numbers(texts)
         row = first_row(texts.is_not_null() & numbers.is_null()) if numbers.null_count() > texts.null_count() else 0
         raise InputError(
             f"Text {texts[row]!r} in {place(row, column)}: this column must hold numbers. Correct the value."
@@ -153,14 +206,33 @@ def refuse_unusable(column: pl.Series) -> None:
 
 def refuse_stray_text(texts: pl.Series, advice: str = "") -> None:
     """Raise for a numeric column that was read as text because a few of its values are not numbers."""
-    strays = texts.is_not_null() & texts.cast(load_polars().Float64, strict=False).is_null()
+    strays = texts.is_not_null() & ~are_numbers(texts)
     if not strays.any() or not are_numbers_mostly(texts):
         return
     row = first_row(strays)
+    marks = strays & texts.str.to_lowercase().is_in(GAP_MARKS)
+    fix = "Correct them; for a missing value, leave the cell empty."
+    if marks.any():
+        fix += (
+            f" Or read {texts[first_row(marks)]} as a missing value and fill it: `--impute` "
+            f"(marks_as_gaps(table, target) and impute=True in Python)."
+        )
     raise InputError(
         f"Text {texts[row]!r} in {place(row, texts)}: {int(strays.sum())} of this column's {len(texts)} values are not "
-        f"numbers, all others are. Correct them; for a missing value, leave the cell empty.{advice}"
+        f"numbers, all others are. {fix}{advice}"
     )
+
+
+def are_numbers(texts: pl.Series) -> pl.Series:
+    """Return for each text whether it is a number in any format.
+
+    >>> import polars
+    >>> are_numbers(polars.Series(["1", "$2.50", "S"])).to_list()
+    [True, True, False]
+    """
+    usual = parse_numbers(texts).is_not_null()
+    known = {text for text in texts.set(usual, None).drop_nulls().unique() if is_number_text(text)}
+    return usual | texts.is_in(list(known)).fill_null(False)
 
 
 def are_numbers_mostly(texts: pl.Series) -> bool:
@@ -170,11 +242,10 @@ def are_numbers_mostly(texts: pl.Series) -> bool:
     >>> are_numbers_mostly(polars.Series(["1", "NA", "?"])), are_numbers_mostly(polars.Series(["1", "2", "S"]))
     (True, False)
     """
-    numbers = texts.cast(load_polars().Float64, strict=False)
     marks = texts.str.to_lowercase().is_in(MISSING_MARKS)
-    parsed = int((numbers.is_not_null() & ~marks).sum())
-    others = int((texts.is_not_null() & numbers.is_null() & ~marks).sum())
-    return parsed > 0 and parsed >= 4 * others
+    numbers = are_numbers(texts)
+    found, others = int((numbers & ~marks).sum()), int((texts.is_not_null() & ~numbers & ~marks).sum())
+    return found > 0 and found >= 4 * others
 
 
 def are_many(texts: pl.Series) -> bool:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from workings.errors import FileError, InputError, some, unknown_name
+from workings.errors import FileError, InputError, all_of, some, unknown_name
 from workings.support.arrays import Array, Values, describe
 from workings.support.conversion import is_arrow, refuse_lazy
+from workings.tables.number_text import NumberFormat
 from workings.tables.schema import (
     damaged,
     stored_entries,
@@ -94,6 +95,8 @@ class NumberColumn:
         With 0 and 1 the numbers are unchanged.
     fill : float or None
         Value for missing entries: the training table's median.  With None, missing values raise an error.
+    form : NumberFormat or None
+        How text in this column is written, such as $1,163.74; None for the usual way.
     """
 
     kind: ClassVar[str] = "number"
@@ -101,6 +104,7 @@ class NumberColumn:
     mean: float = 0.0
     std: float = 1.0
     fill: float | None = None
+    form: NumberFormat | None = field(default=None, repr=False)
 
     @property
     def width(self) -> int:
@@ -122,7 +126,7 @@ class NumberColumn:
 
     def read(self, values: Any) -> Array:
         """Return the column of a table as float64, with NaN for missing values."""
-        return read_numbers(values, self.name, marks=self.fill is not None)
+        return read_numbers(values, self.name, marks=self.fill is not None, form=self.form)
 
     def gaps(self, x: Array) -> Array:
         """Return a mask of the missing values that are not filled."""
@@ -130,11 +134,13 @@ class NumberColumn:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can store."""
-        return {"kind": self.kind, **asdict(self)}
+        plain = {"kind": self.kind, "name": self.name, "mean": self.mean, "std": self.std, "fill": self.fill}
+        return {**plain, **format_entry(self.form)}
 
     @classmethod
     def from_dict(cls, stored: object) -> NumberColumn:
         """Read the result of ``to_dict``; raise FileError for anything else."""
+        stored, form = split_format(stored)
         _, name, mean, std, fill = stored_entries(stored, ("kind", "name", "mean", "std", "fill"))
         name = stored_word(name, "a column's name")
         return cls(
@@ -142,6 +148,7 @@ class NumberColumn:
             stored_number(mean, f"the mean of {name!r}"),
             stored_spread(std, f"the std of {name!r}"),
             None if fill is None else stored_number(fill, f"the fill of {name!r}"),
+            form,
         )
 
 
@@ -157,12 +164,15 @@ class CategoryColumn:
         The categories of the training table, in sorted order.
     fill : str or None
         Category for missing entries: the most frequent one.  With None, missing values raise an error.
+    unknown : str
+        What other categories become: ``"error"``, or ``"zeros"``, as missing values then do, too, without a ``fill``.
     """
 
     kind: ClassVar[str] = "category"
     name: str
     categories: tuple[str, ...]
     fill: str | None = None
+    unknown: str = "error"
 
     @property
     def width(self) -> int:
@@ -180,27 +190,45 @@ class CategoryColumn:
 
     def gaps(self, codes: Array) -> Array:
         """Return a mask of the missing values that are not filled."""
-        return codes == GAP if self.fill is None else np.zeros(len(codes), dtype=bool)
+        is_refused = self.fill is None and self.unknown == "error"
+        return codes == GAP if is_refused else np.zeros(len(codes), dtype=bool)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can store."""
-        return {"kind": self.kind, "name": self.name, "categories": list(self.categories), "fill": self.fill}
+        about = {"kind": self.kind, "name": self.name, "categories": list(self.categories), "fill": self.fill}
+        return about if self.unknown == "error" else {**about, "unknown": self.unknown}
 
     @classmethod
     def from_dict(cls, stored: object) -> CategoryColumn:
         """Read the result of ``to_dict``; raise FileError for anything else."""
-        _, name, categories, fill = stored_entries(stored, ("kind", "name", "categories", "fill"))
+        closed = {"unknown": "error", **stored} if isinstance(stored, dict) else stored
+        keys = ("kind", "name", "categories", "fill", "unknown")
+        _, name, categories, fill, unknown = stored_entries(closed, keys)
         name = stored_word(name, "a column's name")
         listed = stored_list(categories, f"the categories of {name!r}")
         words = tuple(stored_word(word, f"a category of {name!r}") for word in listed)
         if fill is not None and fill not in words:
             raise damaged(f"the fill of {name!r}", "one of its categories", fill)
-        return cls(name, words, fill)
+        if unknown not in ("error", "zeros"):
+            raise damaged(f"the unknown categories of {name!r}", "'error' or 'zeros'", unknown)
+        return cls(name, words, fill, unknown)
+
+
+def format_entry(form: NumberFormat | None) -> dict[str, Any]:
+    """Return the entry of a number's format in a stored record; none for the usual format."""
+    return {} if form is None else {"format": form.to_dict()}
+
+
+def split_format(stored: object) -> tuple[object, NumberFormat | None]:
+    """Return a stored record without its format, and the format; None if it has none."""
+    if not isinstance(stored, dict) or "format" not in stored:
+        return stored, None
+    rest = {key: value for key, value in stored.items() if key != "format"}
+    return rest, NumberFormat.from_dict(stored["format"])
 
 
 Column = NumberColumn | CategoryColumn
 COLUMN_KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (NumberColumn, CategoryColumn)}
-Number, Words = NumberColumn, CategoryColumn  # shorter aliases
 
 
 @dataclass(frozen=True)
@@ -215,11 +243,14 @@ class Columns:
         The target column.
     scale : (mean, std) or None
         Converts a prediction to the target's original unit; None for classes.
+    target_form : NumberFormat or None
+        How text in the target column is written; None for the usual way.
     """
 
     columns: tuple[Column, ...]
     target: str
     scale: tuple[float, float] | None
+    target_form: NumberFormat | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -312,16 +343,29 @@ class Columns:
         if unknown not in ("error", "ignore"):
             raise unknown_name("value of unknown", unknown, ("error", "ignore"))
         values = values_in(table, self.columns)
-        read = [column.read(values[column.name]) for column in self.columns]
+        read = self.read(values)
         self.refuse_lengths(read)
-        self.refuse_gaps(read)
-        if unknown == "error":
-            self.refuse_unknown(read, values)
+        problems = [*self.gap_problems(read), *(self.unknown_problems(read, values) if unknown == "error" else [])]
+        if problems:
+            raise all_of(problems)
         numbers, codes = self.of_kind(NumberColumn, read), self.of_kind(CategoryColumn, read)
         with np.errstate(all="ignore"):
             X = self.features(numbers, codes)
         self.refuse_overflow(X, numbers)
         return X
+
+    def read(self, values: Mapping[str, Any]) -> list[Array]:
+        """Read each column; one error lists all columns that cannot be read."""
+        read: list[Array] = []
+        problems: list[InputError] = []
+        for column in self.columns:
+            try:
+                read.append(column.read(values[column.name]))
+            except InputError as problem:
+                problems.append(problem)
+        if problems:
+            raise all_of(problems)
+        return read
 
     def of_kind(self, kind: type[Column], read: Sequence[Array]) -> Array:
         """Stack the columns of one kind, of shape (n, columns)."""
@@ -334,28 +378,30 @@ class Columns:
         if len(lengths) > 1:
             raise InputError(f"The table's columns have different lengths: {', '.join(map(str, lengths))}.")
 
-    def refuse_gaps(self, read: Sequence[Array]) -> None:
-        """Raise for missing values that are not filled; the message names the first and counts all."""
+    def gap_problems(self, read: Sequence[Array]) -> list[InputError]:
+        """Return the error for missing values that are not filled, which names the first and counts all."""
         gaps = {
             column.name: found
             for column, values in zip(self.columns, read, strict=True)
             if (found := column.gaps(values)).any()
         }
-        if gaps:
-            raise missing_values(gaps, PREDICT_FIX)
+        return [missing_values(gaps, PREDICT_FIX)] if gaps else []
 
-    def refuse_unknown(self, read: Sequence[Array], values: Mapping[str, Any]) -> None:
-        """Raise for categories that were not in the training table."""
+    def unknown_problems(self, read: Sequence[Array], values: Mapping[str, Any]) -> list[InputError]:
+        """Return an error for each column with a category that was not in the training table."""
+        problems = []
         for column, codes in zip(self.columns, read, strict=True):
-            if not isinstance(column, CategoryColumn) or not (codes == UNKNOWN).any():
+            if not isinstance(column, CategoryColumn) or column.unknown != "error" or not (codes == UNKNOWN).any():
                 continue
             row = int(np.flatnonzero(codes == UNKNOWN)[0])
             word = spellings(as_list(values[column.name])[row])[0].strip()
-            raise InputError(
+            problem = InputError(
                 f"The category {word!r} in {place_of(row, column.name)} was not in the training table; known are "
                 f"{some(column.categories)}. Correct it, train again with such rows, or encode it as zeros "
                 f"(`workings predict --unknown ignore`)."
             )
+            problems.append(problem)
+        return problems
 
     def refuse_overflow(self, X: Array, numbers: Array) -> None:
         """Raise for numbers so far from the mean that standardizing them overflows."""
@@ -396,6 +442,7 @@ class Columns:
         """Return the dict for ``network.preprocessing``, which ``columns_in`` and ``Preprocessing.from_dict`` read."""
         mean, std = self.scale or (0.0, 1.0)
         about = {"classes": list(classes)} if len(classes) else {"mean": mean, "std": std}
+        about |= format_entry(self.target_form)
         task = "classification" if len(classes) else "regression"
         columns = [column.to_dict() for column in self.columns]
         return {"columns": columns, "target": {"task": task, "name": self.target, **about}, "reason": reason}
@@ -508,8 +555,9 @@ def read_stored(stored: object) -> tuple[Columns, tuple[Any, ...], str]:
     )
     if not isinstance(reason, str):
         raise damaged("the reason", "text", reason)
+    target, form = split_format(target)
     name, classes, scale = stored_kind(target, "task", TARGET_TASKS)(target)
-    return Columns(columns, name, scale), classes, reason
+    return Columns(columns, name, scale, form), classes, reason
 
 
 def stored_classes(stored: object) -> tuple[str, tuple[Any, ...], None]:

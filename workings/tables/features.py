@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,9 @@ from workings.tables.cells import (
     as_numbers,
     as_texts,
     is_text,
+    number_format,
     numbers_in_text,
+    parse_numbers,
     refuse_many,
     refuse_missing,
     refuse_stray_text,
@@ -62,15 +65,18 @@ def standardize(values: Array, mean: float, std: float, name: str) -> Array:
     return np.asarray(scaled)
 
 
-def learn_column(column: pl.Series, *, impute: bool) -> Column:
-    """Learn the encoding of one column.
+def learn_column(column: pl.Series, *, impute: bool, decimal: str | None = None) -> Column:
+    """Learn the encoding of one column; ``decimal`` is the decimal sign of numbers in text, if it is known.
 
     >>> import polars
     >>> learn_column(polars.Series("age", [20.0, 40.0, None, 30.0]), impute=True).fill
     30.0
-    >>> learn_column(polars.Series("colour", ["red", "blue", "red"]), impute=False)
-    CategoryColumn(name='colour', categories=('blue', 'red'), fill=None)
+    >>> learn_column(polars.Series("colour", ["red", "blue", "red"]), impute=False).categories
+    ('blue', 'red')
     """
+    form = number_format(column, decimal)
+    if form is not None:
+        return replace(learn_numbers(parse_numbers(with_gaps(column), form), impute=impute), form=form)
     return learn_categories(column, impute=impute) if is_text(column) else learn_numbers(column, impute=impute)
 
 
@@ -98,16 +104,38 @@ def restandardize(known: Column, column: pl.Series) -> Column:
     """Learn mean, standard deviation and fill value again from other rows; categories are kept."""
     if isinstance(known, CategoryColumn):
         return known
-    return learn_numbers(with_gaps(numbers_in_text(column)), impute=known.fill is not None)
+    numbers = numbers_in_text(column) if known.form is None else parse_numbers(with_gaps(column), known.form)
+    return replace(learn_numbers(with_gaps(numbers), impute=known.fill is not None), form=known.form)
 
 
-def refuse_gaps(columns: Sequence[pl.Series], impute: bool) -> None:
-    """Raise for columns without any value and, without ``impute``, for missing values."""
+def learn_columns(
+    columns: Sequence[pl.Series], *, impute: bool, decimal: str | None = None
+) -> tuple[list[Column], list[InputError]]:
+    """Learn the encoding of all feature columns; return it with all problems of the columns.
+
+    A column with missing values that are not filled is learned as if they were, to find its other problems.
+    """
+    learned: list[Column] = []
+    problems: list[InputError] = []
+    gapped: list[pl.Series] = []
     for column in columns:
-        refuse_unusable(column)
-    gapped = [with_gaps(column) for column in columns]
-    for column in gapped:
-        if column.null_count() == len(column):
-            raise InputError(f"Column {column.name!r} has no values at all. Leave it out: `--drop {column.name}`.")
+        try:
+            refuse_empty(column)
+            gapped.append(with_gaps(column))
+            has_gaps = gapped[-1].null_count() > 0
+            learned.append(learn_column(column, impute=impute or has_gaps, decimal=decimal))
+        except InputError as problem:
+            problems.append(problem)
     if not impute:
-        refuse_missing(gapped, TRAIN_FIX)
+        try:
+            refuse_missing(gapped, TRAIN_FIX)
+        except InputError as problem:
+            problems.insert(0, problem)
+    return learned, problems
+
+
+def refuse_empty(column: pl.Series) -> None:
+    """Raise for a column that cannot be used, and for one without any value."""
+    refuse_unusable(column)
+    if with_gaps(column).null_count() == len(column):
+        raise InputError(f"Column {column.name!r} has no values at all. Leave it out: `--drop {column.name}`.")

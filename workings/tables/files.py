@@ -7,10 +7,13 @@ different lengths, duplicate names and text that is not UTF-8 raise an error tha
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,30 +21,55 @@ from typing import TYPE_CHECKING, Any
 
 from workings.errors import FileError, InputError, counted, first_line, some
 from workings.support.atomic_files import write_bytes
-from workings.tables.cells import are_numbers_mostly, is_text, is_zero_padded, load_polars, numbers_in_text, with_gaps
+from workings.tables.cells import (
+    GROUPED_BY_POINTS,
+    are_numbers_mostly,
+    is_text,
+    is_zero_padded,
+    load_polars,
+    number_format,
+    numbers_in_text,
+    parse_numbers,
+    with_gaps,
+)
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, columns_in, refuse_absent
-from workings.tables.plain_csv import first_fields, separator_of
+from workings.tables.number_text import DECIMALS, NumberFormat
+from workings.tables.plain_csv import first_fields, table_text
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def read_table(path: str | os.PathLike[str], *, columns: Columns | Mapping[str, Any] | None = None) -> pl.DataFrame:
+def read_table(
+    path: str | os.PathLike[str],
+    *,
+    columns: Columns | Mapping[str, Any] | None = None,
+    decimal: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+) -> pl.DataFrame:
     """Read a CSV or Parquet file as a table with named, typed columns.
 
     The type of a CSV column is inferred from all of its values.  The separator (comma, semicolon or tab) is the one
-    that splits the header line into the most names.  In a file with semicolons, numbers may have a decimal comma,
-    also in columns with markers such as NA.  Blanks around names and numbers are ignored.  Whole numbers with a
-    leading zero, such as 007, are text.  An unnamed first column of different whole numbers is pandas' index, and
-    is named ``Unnamed: 0``.
+    that splits the header line into the most names, or the one in a first line such as ``sep=;``.  In a file with
+    semicolons, numbers may have a decimal comma, also in columns with markers such as NA.  Blanks around names and
+    numbers are ignored.  Whole numbers with a leading zero, such as 007, are text.  An unnamed first column of
+    different whole numbers is pandas' index, and is named ``Unnamed: 0``.  Numbers in other formats, such as $1.50,
+    45 % or 1.234,5, stay text; ``Preprocessing.learn`` recognizes them.
 
     Parameters
     ----------
     path : str or path
-        A file in UTF-8 whose name ends in .csv, .tsv or .txt, with a header line; or in .parquet.
+        A file whose name ends in .csv, .tsv or .txt, with a header line; or in .parquet.
     columns : Columns or dict, optional
         The columns of a model (``network.preprocessing``).  Only these and the target are read: categories as text,
         numbers as numbers.
+    decimal : str, optional
+        CSV: the decimal sign, ``"."`` or ``","``.  Without ``columns``, pass it to ``Preprocessing.learn``, too.
+    delimiter : str, optional
+        CSV: the character between columns.
+    encoding : str, optional
+        CSV: the file's encoding, such as ``"cp1252"``; UTF-8 by default.
 
     Returns
     -------
@@ -52,9 +80,10 @@ def read_table(path: str | os.PathLike[str], *, columns: Columns | Mapping[str, 
     Raises
     ------
     FileError
-        For a file that is missing, empty, damaged, of an unknown type or not UTF-8, and for rows of different lengths.
+        For a file that is missing, empty, damaged, of an unknown type or encoding, and for rows of different lengths.
     InputError
-        If a column has no name, a name occurs twice, a column of the model is missing, or there are no rows.
+        If a column has no name, a name occurs twice, a column of the model is missing, there are no rows, or numbers
+        such as 1.234 have two readings.
     MissingExtraError
         If polars is not installed.
 
@@ -68,12 +97,58 @@ def read_table(path: str | os.PathLike[str], *, columns: Columns | Mapping[str, 
     [('red', 150.0), ('green', 7.5)]
     """
     path = Path(path)
-    read = READERS[known_suffix(path)]
+    suffix = known_suffix(path)
+    options = TextOptions(decimal, delimiter, encoding)
     known = columns if isinstance(columns, Columns | None) else columns_in(columns)
-    frame = read(file_bytes(path), path, known)
+    content = file_bytes(path)
+    frame = read_parquet(content, path, known) if suffix == ".parquet" else read_csv_file(content, path, known, options)
     if frame.height == 0:
         raise InputError(f"'{path}' has column names ({some(frame.columns)}) but no rows. Add at least one.")
     return frame
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """What is known of a CSV file; None for what the file itself shows."""
+
+    decimal: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.decimal not in (None, *DECIMALS):
+            raise InputError(f"The decimal sign is '.' or ',', not {self.decimal!r}.")
+        if self.delimiter is not None and (
+            len(self.delimiter) != 1 or self.delimiter in '\r\n"' + (self.decimal or "")
+        ):
+            raise InputError(
+                f"The delimiter {self.delimiter!r} is not one character between columns, such as ';'. It is neither a "
+                f"quote nor the decimal sign."
+            )
+        try:
+            codecs.lookup(self.encoding or "utf-8")
+        except (LookupError, ValueError) as error:
+            raise InputError(f"Unknown encoding {self.encoding!r}. Usual are utf-8, cp1252 and utf-16.") from error
+
+    def decode(self, content: bytes, path: Path) -> str:
+        """Decode a file: UTF-8, with or without the byte order mark that spreadsheets write, or the given encoding."""
+        usual = "utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+        encoding = self.encoding or usual
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise FileError(
+                f"'{path}' is not {ENCODING_NAMES.get(encoding, encoding)} text: byte {content[error.start]:#04x} in "
+                f"line {line}. Save it as 'CSV UTF-8', or name its encoding, such as `--encoding cp1252` "
+                f'(encoding="cp1252").'
+            ) from error
+        except (UnicodeError, LookupError, TypeError, AssertionError) as error:  # of codecs that are no text encodings
+            raise FileError(f"'{path}' cannot be decoded as {encoding!r}: {first_line(error)}.") from error
+        return str(text).removeprefix("\ufeff")
+
+
+ENCODING_NAMES = {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", "utf-16": "UTF-16"}
 
 
 def write_table(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -115,8 +190,8 @@ def write_table(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
 def known_suffix(path: Path) -> str:
     """Return the suffix of a table's file; raise for an unknown one."""
     suffix = path.suffix.lower()
-    if suffix not in READERS:
-        raise FileError(f"'{path}' ends in {suffix!r}, but a table is a file in {', '.join(READERS)}. Save it as CSV.")
+    if suffix not in WRITERS:
+        raise FileError(f"'{path}' ends in {suffix!r}, but a table is a file in {', '.join(WRITERS)}. Save it as CSV.")
     return suffix
 
 
@@ -135,22 +210,43 @@ def file_bytes(path: Path) -> bytes:
 
 def read_parquet(content: bytes, path: Path, known: Columns | None) -> pl.DataFrame:
     """Read a Parquet file; with ``known``, only the model's columns."""
-    polars = load_polars()
-    try:
-        frame: pl.DataFrame = polars.read_parquet(io.BytesIO(content))
-    except (Exception, polars.exceptions.PanicException) as error:  # a damaged file can raise any exception
-        raise FileError(
-            f"'{path}' is not a readable Parquet file: {first_line(error)}. Write or copy it again."
-        ) from error
+    frame = parquet_frame(content, path)
     refuse_names(frame.columns, path)
     return frame if known is None else frame.select(known_names(frame.columns, known))
 
 
-def read_csv_file(content: bytes, path: Path, known: Columns | None) -> pl.DataFrame:
+READ_PARQUET = """
+import io, sys
+import polars
+try:
+    frame = polars.read_parquet(io.BytesIO(sys.stdin.buffer.read()))
+    frame.write_ipc_stream(sys.stdout.buffer)
+except BaseException as error:
+    sys.stderr.write((str(error).splitlines() or [type(error).__name__])[0])
+    sys.exit(3)
+"""
+
+
+def parquet_frame(content: bytes, path: Path) -> pl.DataFrame:
+    """Read a Parquet file in a process of its own, because a damaged file can make polars end the process."""
+    polars = load_polars()
+    if content[:4] != b"PAR1" or content[-4:] != b"PAR1" or len(content) < 12:
+        raise FileError(f"'{path}' is not a readable Parquet file: it is not complete. Write or copy it again.")
+    done = subprocess.run([sys.executable, "-P", "-c", READ_PARQUET], input=content, capture_output=True, check=False)
+    if done.returncode == 0:
+        frame: pl.DataFrame = polars.read_ipc_stream(io.BytesIO(done.stdout))
+        return frame
+    reason = first_line(Exception(done.stderr.decode(errors="replace").strip())) if done.returncode == 3 else ""
+    raise FileError(
+        f"'{path}' is not a readable Parquet file: {reason or 'polars ended while it read it'}. Write or copy it again."
+    )
+
+
+def read_csv_file(content: bytes, path: Path, known: Columns | None, options: TextOptions) -> pl.DataFrame:
     """Read a CSV file; with ``known``, only the model's columns, with the model's types."""
     polars = load_polars()
-    text = decode_utf8(content, path)
-    names, separator = read_header(text, path)
+    text = options.decode(content, path)
+    text, names, separator = read_header(text, path, options.delimiter)
     text = (
         text.rstrip("\r\n") + "\n" if len(names) > 1 else text
     )  # in a single column, an empty line is a missing value
@@ -158,7 +254,7 @@ def read_csv_file(content: bytes, path: Path, known: Columns | None) -> pl.DataF
     if not names[0] and (known is not None or is_row_index(text, separator)):
         names[0] = index_name(names)
     refuse_names(names, path)
-    file = FileText(text.encode(), tuple(names), separator)
+    file = FileText(text.encode(), tuple(names), separator, options.decimal)
     try:
         frame = file.inferred() if known is None else file.typed_for(known)
     except polars.exceptions.PolarsError as error:
@@ -185,6 +281,8 @@ class FileText:
         The names of its columns.
     separator : str
         The separator between columns.
+    decimal : str or None
+        The decimal sign, if it is known.
     table : polars.DataFrame or None
         The table that was read from it.  A column that has changed since then is not read again.
     """
@@ -192,6 +290,7 @@ class FileText:
     content: bytes
     names: tuple[str, ...]
     separator: str
+    decimal: str | None = None
     table: pl.DataFrame | None = None
 
     def texts(self, names: Iterable[str]) -> pl.DataFrame:
@@ -203,47 +302,137 @@ class FileText:
         frame.columns = [self.names[place] for place in places]
         return frame.with_columns([with_gaps(column) for column in frame])
 
+    @property
+    def has_commas(self) -> bool:
+        """Whether a comma is the decimal sign: in files with semicolons, unless the decimal sign is given."""
+        return self.separator == ";" if self.decimal is None else self.decimal == ","
+
     def inferred(self) -> pl.DataFrame:
         """Return all columns, with types inferred from all of their values."""
         polars = load_polars()
         frame: pl.DataFrame = polars.read_csv(
-            self.content, separator=self.separator, infer_schema_length=None, try_parse_dates=True
+            self.content,
+            separator=self.separator,
+            infer_schema_length=None,
+            try_parse_dates=True,
+            schema_overrides=self.unusual_columns(),
         )
         frame = frame.rename(dict(zip(frame.columns, self.names, strict=False)))
+        again = [column.name for column in frame if self.is_read_again(column)]
+        if again:
+            frame = frame.with_columns(list(self.texts(again)))
         texts = [each for each in frame if each.dtype == polars.String]
-        frame = frame.with_columns([parse_text_column(each, self.separator) for each in texts])
+        frame = frame.with_columns([self.parse_text_column(each) for each in texts])
         whole = [column.name for column in frame if column.dtype.is_integer()]
         if not whole or not LEADING_ZERO.search(self.content):
             return frame
         return frame.with_columns([texts for texts in self.texts(whole) if is_zero_padded(texts)])
 
+    def unusual_columns(self) -> dict[str, Any]:
+        """Return the columns to read as text first: with very long whole numbers, or digits of other scripts."""
+        polars = load_polars()
+        if not UNUSUAL_DIGITS.search(self.content):
+            return {}
+        frame = polars.read_csv(self.content, separator=self.separator, infer_schema=False)
+        unusual = r"^\s*[+-]?\d{19,}\s*$|[^\x00-\x7f]"
+        return {column.name: polars.String for column in frame if column.str.contains(unusual).any()}
+
+    def is_read_again(self, column: pl.Series) -> bool:
+        """Return whether numbers with points are read as text: a point may separate thousands."""
+        return column.dtype.is_float() and (self.decimal == "," or (self.decimal is None and self.separator == ";"))
+
     def typed_for(self, known: Columns) -> pl.DataFrame:
-        """Return the columns and the target of a model: categories as text, numbers as numbers."""
+        """Return the columns and the target of a model: categories as text, numbers as numbers.
+
+        Numbers in a format of their own stay text; the model's columns parse them.
+        """
         names = known_names(self.names, known)
-        are_numbers = {column.name for column in known.numbers} | ({known.target} if known.scale else set())
+        forms = {column.name: column.form for column in known.numbers}
+        forms |= {known.target: known.target_form} if known.scale else {}
         texts = self.texts(names)
-        return texts.with_columns([parse_numbers(texts[name], self.separator) for name in names if name in are_numbers])
+        return texts.with_columns([self.numbers(texts[name], forms[name]) for name in names if name in forms])
 
     def model_columns(self, table: Any, columns: Sequence[Column]) -> dict[str, pl.Series]:
         """Read some columns again with a model's types, if the table's values are unchanged since reading.
 
-        A numeric column that was read as numbers is not read again.
+        A numeric column that was read as numbers is not read again, unless the model knows another format.
         """
         assert self.table is not None
         wanted = {
             column.name: column
             for column in columns
             if column.name in self.table.columns
-            and not (isinstance(column, NumberColumn) and self.table[column.name].dtype.is_numeric())
+            and not (
+                isinstance(column, NumberColumn) and column.form is None and self.table[column.name].dtype.is_numeric()
+            )
             and table[column.name].equals(self.table[column.name])
         }
         texts: Iterable[pl.Series] = self.texts(wanted) if wanted else ()
         return {
-            each.name: parse_numbers(each, self.separator) if isinstance(wanted[each.name], NumberColumn) else each
+            each.name: self.numbers(each, column.form) if isinstance(column, NumberColumn) else each
             for each in texts
+            for column in [wanted[each.name]]
         }
 
+    def numbers(self, texts: pl.Series, form: NumberFormat | None) -> pl.Series:
+        """Convert the text of a numeric column to numbers, if all its values are numbers in the model's format.
 
+        A decimal sign that is given replaces that of the format.
+        """
+        if self.decimal is None and form is not None:
+            return texts  # the column parses them
+        if self.decimal is not None:
+            found = number_format(texts, self.decimal)
+            if found is not None and (form is None or found.unit == form.unit):
+                return parse_numbers(texts, found)
+            return texts if form is not None else self.parse_plain(texts)
+        if self.separator == ";":
+            number_format(texts.filter(texts.str.contains(POINTS_ONLY).fill_null(True)))  # raises if it is ambiguous
+        return self.parse_plain(texts)
+
+    def parse_text_column(self, column: pl.Series) -> pl.Series:
+        """Convert text to numbers if all values are numbers, such as ' 2', '+2', '.5', or '2,5' beside semicolons.
+
+        A column that also holds markers of missing values or typing errors stays text, but its decimal commas become
+        points, so that later steps can parse the numbers.  So does one whose points may separate thousands.
+        """
+        given = with_gaps(column)
+        if is_zero_padded(given) or self.may_have_thousands(given):
+            return given
+        numbers = self.parse_plain(given)
+        if numbers.dtype.is_float() and merges_codes(given, numbers):
+            return given
+        is_mixed = self.has_commas and is_text(numbers) and are_numbers_mostly(numbers)
+        return numbers if is_mixed or not is_text(numbers) else column
+
+    def may_have_thousands(self, texts: pl.Series) -> bool:
+        """Return whether a column has separators of thousands, or points that may be."""
+        if self.decimal == ",":
+            return bool(texts.str.contains(r"\.").any())
+        if bool(texts.str.contains(r"\d\.\d.*,|\d,\d.*\.").any()):
+            return True
+        known = texts.drop_nulls()
+        with_points = known.filter(known.str.contains(".", literal=True))
+        is_grouped = bool(with_points.str.contains(GROUPED_BY_POINTS).all())
+        return self.decimal is None and self.separator == ";" and len(with_points) > 0 and is_grouped
+
+    def parse_plain(self, texts: pl.Series) -> pl.Series:
+        """Convert text to numbers if all values are numbers; otherwise only replace decimal commas in its numbers."""
+        points = texts.str.replace(",", ".", literal=True) if self.has_commas else texts
+        numbers = numbers_in_text(points)
+        if not is_text(numbers):
+            return numbers
+        return points.zip_with(parse_numbers(points).is_not_null(), texts)
+
+
+def merges_codes(texts: pl.Series, numbers: pl.Series) -> bool:
+    """Return whether float64 makes different whole numbers equal, such as account numbers of 39 digits."""
+    are_long = bool(texts.str.contains(r"^[+-]?\d{16,}$").any())
+    return are_long and numbers.n_unique() < texts.n_unique() and bool(texts.str.contains(r"^[+-]?\d+$").all())
+
+
+UNUSUAL_DIGITS = re.compile(rb"\d{19}|[^\x00-\x7f]")
+POINTS_ONLY = r"^[^,]*$"
 LEADING_ZERO = re.compile(rb'(?m)(?:^|[\s,;"])0\d')  # at the beginning of a value
 
 
@@ -296,13 +485,6 @@ def is_row_index(text: str, separator: str) -> bool:
     return len(set(found)) == len(found) and all(text.isascii() and text.isdigit() for text in found)
 
 
-READERS: dict[str, Callable[[bytes, Path, Columns | None], pl.DataFrame]] = {
-    ".csv": read_csv_file,
-    ".tsv": read_csv_file,
-    ".txt": read_csv_file,
-    ".parquet": read_parquet,
-}
-
 WRITERS: dict[str, Callable[[pl.DataFrame, io.BytesIO], None]] = {
     ".csv": lambda frame, file: frame.write_csv(file),
     ".tsv": lambda frame, file: frame.write_csv(file, separator="\t"),
@@ -311,32 +493,24 @@ WRITERS: dict[str, Callable[[pl.DataFrame, io.BytesIO], None]] = {
 }
 
 
-def decode_utf8(content: bytes, path: Path) -> str:
-    """Decode UTF-8, with or without the byte order mark that spreadsheets write."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise FileError(
-            f"'{path}' is not UTF-8 text: byte {content[error.start]:#04x} in line {line}. Save it as 'CSV UTF-8'."
-        ) from error
+def read_header(text: str, path: Path, delimiter: str | None = None) -> tuple[str, list[str], str]:
+    """Return the text from its header line on, the column names, and the separator.
 
+    The separator is the one that splits the first line into the most names, unless it is given.
 
-def read_header(text: str, path: Path) -> tuple[list[str], str]:
-    """Return the column names and the separator: the one that splits the first line into the most names.
-
-    >>> read_header("a;'b,c';d\\n1;2;3\\n", Path("t.csv"))
+    >>> read_header("a;'b,c';d\\n1;2;3\\n", Path("t.csv"))[1:]
     (['a', "'b,c'", 'd'], ';')
     """
     try:
-        separator = separator_of(text)
+        text, separator = table_text(text)
+        separator = delimiter or separator
         names = [name.strip() for name in first_fields(text, separator)]
-    except csv.Error as error:
+    except (csv.Error, StopIteration) as error:
         raise FileError(f"'{path}' is not readable in its first line: {error}. Check the quotes there.") from error
     if not names:
         raise FileError(f"The first line of '{path}' is empty, but must hold the column names. Remove it.")
     refuse_names([names[0] or index_name(names), *names[1:]], path)  # pandas' index column may have no name
-    return names, separator
+    return text, names, separator
 
 
 def count_rows(text: str, separator: str, width: int, path: Path) -> int:
@@ -368,26 +542,3 @@ def refuse_names(names: Sequence[str], path: Path) -> None:
             )
         if name in names[: index - 1]:
             raise InputError(f"'{path}' has two columns named {name!r}. Rename one; or is the header line missing?")
-
-
-def parse_text_column(column: pl.Series, separator: str) -> pl.Series:
-    """Convert text to numbers if all values are numbers, such as ' 2', '+2', '.5', or '2,5' in a file with semicolons.
-
-    A column that also holds markers of missing values or typing errors stays text, but its decimal commas become
-    points, so that later steps can parse the numbers.
-    """
-    given = with_gaps(column)
-    if is_zero_padded(given):
-        return given
-    numbers = parse_numbers(given, separator)
-    is_mixed = separator == ";" and is_text(numbers) and are_numbers_mostly(numbers)
-    return numbers if is_mixed or not is_text(numbers) else column
-
-
-def parse_numbers(texts: pl.Series, separator: str) -> pl.Series:
-    """Convert text to numbers if all values are numbers; otherwise only replace decimal commas in its numbers."""
-    points = texts.str.replace(",", ".", literal=True) if separator == ";" else texts
-    numbers = numbers_in_text(points)
-    if not is_text(numbers):
-        return numbers
-    return points.zip_with(points.cast(load_polars().Float64, strict=False).is_not_null(), texts)

@@ -10,9 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from typing import Any
 
 SEPARATORS = ",;\t"
+SEPARATOR_LINE = '"?[sS][eE][pP]=([^\r\n])"?\r?'  # the first line of some files for Excel
+GROUPED = r"(?!0)\d{1,3}(?:SEPARATOR\d{2,3})*SEPARATOR\d{3}|"  # 1,234 or, in India, 12,34,567
+# What some languages write for a minus, a blank (three of them), an apostrophe, a decimal sign and a comma.
+OTHER_SIGNS, USUAL_SIGNS = "\u2212\u00a0\u202f\u2009\u2019\u066b\u066c", "-   '.,"
 GAP_MARKS = ("na", "n/a", "nan", "null", "?")  # missing values in columns that are imputed
 
 
@@ -30,15 +35,64 @@ def separator_of(text: str) -> str:
     return max(SEPARATORS, key=lambda each: len(first_fields(text, each)))
 
 
-def number_in(text: str, decimal: str) -> float:
+def table_text(text: str) -> tuple[str, str]:
+    """Return the text from its header line on, with line feeds as line ends, and its separator.
+
+    A first line such as ``sep=;``, which Excel understands, names the separator.  Carriage returns end lines if the
+    text has no line feeds.
+
+    >>> table_text("a;b\\n1;2\\n"), table_text("sep=|\\ra|b\\r1|2\\r")
+    (('a;b\\n1;2\\n', ';'), ('a|b\\n1|2\\n', '|'))
+    """
+    text = text if "\n" in text else text.replace("\r", "\n")
+    first, _, rest = text.partition("\n")
+    named = re.fullmatch(SEPARATOR_LINE, first)
+    return (rest, named[1]) if named else (text, separator_of(text))
+
+
+def number_in(text: str, decimal: str, thousands: str | None = None, unit: str = "") -> float:
     """Parse a number, or true and false as 1 and 0; empty text is nan.
+
+    With ``thousands``, which may be empty, the number must be written in exactly this format.
 
     >>> number_in("2,5", ","), number_in("true", "."), number_in("", ".")
     (2.5, 1.0, nan)
+    >>> number_in("-$1,163.74", ".", ",", "$"), number_in("(5,5 %)", ",", "", "%")
+    (-1163.74, -5.5)
     """
     if text.lower() in ("true", "false"):
         return float(text.lower() == "true")
+    if "_" in text:  # Python would ignore it
+        raise ValueError(text)
+    if text and thousands is not None:
+        text, decimal = plain_number(text, decimal, thousands, unit), "."
     return float(text.replace(decimal, ".", 1)) if text else math.nan
+
+
+def plain_number(text: str, decimal: str, thousands: str, unit: str) -> str:
+    """Return a number of this format in plain notation; raise ValueError for any other text.
+
+    A number in round brackets is negative, as in accounting.  The unit stands before or after the number.
+
+    >>> plain_number("1.163,74 €", ",", ".", "€"), plain_number("(12 500)", ".", " ", "")
+    ('1163.74', '-12500')
+    """
+    number = text.strip().translate(str.maketrans(OTHER_SIGNS, USUAL_SIGNS))
+    if number[:1] + number[-1:] == "()":
+        number = "-" + number[1:-1]
+    if unit:
+        before, _, after = number.partition(unit)
+        if before + after == number or (before.strip(" +-") and after.strip()):
+            raise ValueError(text)
+        number = (before + after).strip()
+    grouped = GROUPED.replace("SEPARATOR", re.escape(thousands)) if thousands else ""
+    point = re.escape(decimal)
+    amount = "(?:" + grouped + r"\d+)(?:" + point + r"\d*)?|" + point + r"\d+"
+    found = re.fullmatch("([+-]?) *(" + amount + r")((?:[eE][+-]?\d+)?)", number)
+    if not found:
+        raise ValueError(text)
+    digits = found[2].replace(thousands, "") if thousands else found[2]
+    return found[1] + digits.replace(decimal, ".") + found[3]
 
 
 def unmarked(text: str) -> str:
@@ -50,7 +104,9 @@ def unmarked(text: str) -> str:
     return "" if text.lower() in GAP_MARKS else text
 
 
-def read_columns(path: str, numbers: tuple[str, ...], marked: tuple[str, ...] = ()) -> dict[str, list[Any]]:
+def read_columns(
+    path: str, numbers: tuple[str, ...], marked: tuple[str, ...] = (), formats: tuple[tuple[str, ...], ...] = ()
+) -> dict[str, list[Any]]:
     """Read the columns of a CSV file by name, as numbers or as text without surrounding blanks.
 
     Parameters
@@ -61,6 +117,9 @@ def read_columns(path: str, numbers: tuple[str, ...], marked: tuple[str, ...] = 
         The numeric columns.
     marked : tuple of str
         The columns in which markers such as NA are missing values.
+    formats : tuple of tuple
+        The numeric columns that are not written in the file's usual format: name, decimal sign, thousands separator,
+        unit.
 
     Returns
     -------
@@ -83,7 +142,7 @@ def read_columns(path: str, numbers: tuple[str, ...], marked: tuple[str, ...] = 
     """
     with open(path, encoding="utf-8-sig", newline="") as file:
         text = file.read()
-    separator = separator_of(text)
+    text, separator = table_text(text)
     decimal = "," if separator == ";" else "."
     header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     columns: dict[str, list[Any]] = {}
@@ -92,5 +151,6 @@ def read_columns(path: str, numbers: tuple[str, ...], marked: tuple[str, ...] = 
         if name in marked:
             columns[name] = [unmarked(value) for value in columns[name]]
         if name in numbers:
-            columns[name] = [number_in(value, decimal) for value in columns[name]]
+            given = next((each[1:] for each in formats if each[0] == name), (decimal,))
+            columns[name] = [number_in(value, *given) for value in columns[name]]
     return columns

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, counted, some
+from workings.errors import InputError, all_of, counted, some
 from workings.support.arrays import Array
 from workings.tables.cells import (
     load_polars,
@@ -24,10 +24,10 @@ from workings.tables.cells import (
     with_gaps,
 )
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, original, read_stored, refuse_absent
-from workings.tables.features import learn_column, refuse_gaps, restandardize
+from workings.tables.features import learn_columns, restandardize
 from workings.tables.files import column_text, index_columns
 from workings.tables.schema import damaged, stored_order, stored_text
-from workings.tables.targets import ClassTarget, NumberTarget, Target, label_text, learn_target
+from workings.tables.targets import ClassTarget, NumberTarget, Target, formatted_numbers, label_text, learn_target
 from workings.tables.wording import unknown_column
 
 if TYPE_CHECKING:
@@ -72,7 +72,14 @@ class Preprocessing:
 
     @classmethod
     def learn(
-        cls, frame: pl.DataFrame, target: str, *, task: str = "auto", impute: bool = False, drop: Iterable[str] = ()
+        cls,
+        frame: pl.DataFrame,
+        target: str,
+        *,
+        task: str = "auto",
+        impute: bool = False,
+        drop: Iterable[str] = (),
+        decimal: str | None = None,
     ) -> Preprocessing:
         """Learn the encoding from the training table.
 
@@ -91,12 +98,15 @@ class Preprocessing:
             with the most frequent one.  Missing values in the target always raise an error.
         drop : iterable of str
             Columns to leave out.
+        decimal : str, optional
+            The decimal sign of numbers in text columns: ``"."`` or ``","``.  It is needed where a column such as
+            1,234 and 5,678 has two readings; other formats, such as $1.50 or 1.234,5, are recognized.
 
         Raises
         ------
         InputError
             For an unknown column or task, missing values, infinities, text in a numeric column, dates, nested
-            values, text that identifies rows, and targets that are all equal.
+            values, text that identifies rows, and targets that are all equal.  One error lists all problems.
         """
         refuse_frame(frame)
         if target not in frame.columns:
@@ -112,17 +122,21 @@ class Preprocessing:
             )
         if frame.height == 0:
             raise InputError(f"The table has no rows (columns {some(frame.columns)}). Add at least two.")
-        learned, reason = learn_target(frame[target], task)
-        refuse_gaps(features, impute)
-        columns = tuple(learn_column(column, impute=impute) for column in features)
-        return cls(columns, learned, reason + index_note(index))
+        columns, problems = learn_columns(features, impute=impute, decimal=decimal)
+        try:
+            learned, reason = learn_target(frame[target], task, decimal)
+        except InputError as problem:
+            raise all_of([problem, *problems]) from problem
+        if problems:
+            raise all_of(problems)
+        return cls(tuple(columns), learned, reason + index_note(index))
 
     @property
     def table_columns(self) -> Columns:
         """The columns and the target's scale, as stored with a network."""
         target = self.target
         scale = (target.mean, target.std) if isinstance(target, NumberTarget) else None
-        return Columns(self.columns, target.name, scale)
+        return Columns(self.columns, target.name, scale, target.form if isinstance(target, NumberTarget) else None)
 
     @property
     def task(self) -> str:
@@ -150,9 +164,11 @@ class Preprocessing:
         Categories and classes are kept.
         """
         columns = tuple(restandardize(column, frame[column.name]) for column in self.columns)
-        is_number = isinstance(self.target, NumberTarget)
-        values = with_gaps(numbers_in_text(frame[self.target.name]))
-        target = NumberTarget.learn(values) if is_number else self.target
+        target = self.target
+        if isinstance(target, NumberTarget):
+            given = frame[target.name]
+            numbers = numbers_in_text(given) if target.form is None else formatted_numbers(given, target.form)
+            target = replace(NumberTarget.learn(with_gaps(numbers)), form=target.form)
         return replace(self, columns=columns, target=target)
 
     def transform(self, frame: Any, *, unknown: str = "error") -> Array:
@@ -184,10 +200,15 @@ class Preprocessing:
         """
         refuse_frame(frame)
         refuse_absent([self.target.name], frame.columns)
-        column = column_text(frame, self.target.name) if self.target.is_text else frame[self.target.name]
+        column = column_text(frame, self.target.name) if self.reads_text else frame[self.target.name]
         refuse_unusable(column)
         refuse_missing([with_gaps(column)], "Fill the target in, or remove the row.")
         return self.target.encode(column)
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the target is read as text: classes, or numbers in a format of their own."""
+        return self.target.is_text or self.table_columns.target_form is not None
 
     def untransform_target(self, p: ArrayLike) -> Array:
         """Convert a regression network's outputs to the target's original unit; the shape is kept.
@@ -288,7 +309,11 @@ class Preprocessing:
         """
         columns, classes, reason = read_stored(stored)
         check_learned(columns, classes)
-        target = NumberTarget(columns.target, *columns.scale) if columns.scale else ClassTarget(columns.target, classes)
+        target = (
+            NumberTarget(columns.target, *columns.scale, columns.target_form)
+            if columns.scale
+            else ClassTarget(columns.target, classes)
+        )
         return cls(columns.columns, target, reason)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from workings.tables.cells import (
     as_texts,
     is_text,
     load_polars,
+    number_format,
     numbers_in_text,
     refuse_many,
     refuse_missing,
@@ -24,6 +25,8 @@ from workings.tables.cells import (
     with_gaps,
 )
 from workings.tables.features import mean_and_spread, standardize
+from workings.tables.number_text import NumberFormat
+from workings.tables.values import read_numbers
 from workings.tables.wording import first_row, place
 
 if TYPE_CHECKING:
@@ -139,6 +142,8 @@ class NumberTarget:
         The column's name.
     mean, std : float
         Mean and standard deviation in the training table.
+    form : NumberFormat or None
+        How text in the column is written, such as $1,163.74; None for the usual way.
 
     Examples
     --------
@@ -152,6 +157,7 @@ class NumberTarget:
     name: str
     mean: float
     std: float
+    form: NumberFormat | None = field(default=None, repr=False)
     is_text: ClassVar[bool] = False
 
     @classmethod
@@ -172,7 +178,8 @@ class NumberTarget:
 
     def encode(self, column: pl.Series) -> Array:
         """Return the standardized numbers, of shape (n,)."""
-        return standardize(as_numbers(numbers_in_text(column)).to_numpy(), self.mean, self.std, self.name)
+        numbers = numbers_in_text(column) if self.form is None else formatted_numbers(column, self.form)
+        return standardize(as_numbers(numbers).to_numpy(), self.mean, self.std, self.name)
 
     def predicted_names(self, count: int) -> tuple[str, ...]:
         """Return the names of the prediction columns; those of an imported model with several outputs are numbered."""
@@ -221,11 +228,17 @@ def as_labels(column: pl.Series) -> pl.Series:
     return labels
 
 
-def learn_target(column: pl.Series, task: str) -> tuple[Target, str]:
+def learn_target(column: pl.Series, task: str, decimal: str | None = None) -> tuple[Target, str]:
     """Learn the target; return it with the reason for its task."""
     if task not in TASKS:
         raise unknown_name("task", task, TASKS)
     refuse_unusable(column)
+    form = None if task == "classification" else number_format(column, decimal)
+    if form is not None:
+        target, reason = learn_target(formatted_numbers(column, form), "regression")
+        reason = f"the target {column.name!r} is {form.describe()}: regression" if task == "auto" else reason
+        assert isinstance(target, NumberTarget)
+        return replace(target, form=form), reason
     column = numbers_in_text(column) if task == "regression" else resolve_zero_padded(column)
     gapped = with_gaps(column)
     refuse_missing([gapped], "Training needs the target of every row: fill it in, or remove the row.")
@@ -240,6 +253,12 @@ def learn_target(column: pl.Series, task: str) -> tuple[Target, str]:
             f"classes. Use task='regression' (`--task regression`), or group the values."
         )
     return TARGET_TASKS[task].learn(column), reason
+
+
+def formatted_numbers(column: pl.Series, form: NumberFormat) -> pl.Series:
+    """Parse the numbers of a text column; raise for text in another format.  Numbers stay as they are."""
+    numbers: pl.Series = load_polars().Series(column.name, read_numbers(column, column.name, form=form))
+    return numbers.fill_nan(None)
 
 
 def decide_task(column: pl.Series) -> tuple[str, str]:

@@ -16,9 +16,11 @@ import numpy as np
 from workings.errors import InputError
 from workings.support.arrays import Array
 from workings.support.conversion import DATE_FIX, is_missing, is_real
+from workings.tables.number_text import NumberFormat
 from workings.tables.plain_csv import number_in, unmarked
 
 GAP, UNKNOWN = -1, -2  # instead of the index of a category
+LARGEST_EXACT = 2**53  # up to here, each integer is a float
 
 
 def place_of(row: int, name: str) -> str:
@@ -53,7 +55,7 @@ def as_list(values: Any) -> list[Any]:
 # -- numbers ---------------------------------------------------------------------------------
 
 
-def read_numbers(values: Any, name: str, *, marks: bool = False) -> Array:
+def read_numbers(values: Any, name: str, *, marks: bool = False, form: NumberFormat | None = None) -> Array:
     """Parse a numeric column as float64, with NaN for missing values; true and false are 1 and 0.
 
     Parameters
@@ -64,6 +66,8 @@ def read_numbers(values: Any, name: str, *, marks: bool = False) -> Array:
         The column's name, for messages.
     marks : bool
         Whether a marker such as "NA" is a missing value.
+    form : NumberFormat, optional
+        How text is written, if not in the usual way.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def read_numbers(values: Any, name: str, *, marks: bool = False) -> Array:
     """
     x = plain_numbers(values)
     if x is None:
-        found = [read_number(value, row, name, marks=marks) for row, value in enumerate(as_list(values))]
+        found = [read_number(value, row, name, form, marks=marks) for row, value in enumerate(as_list(values))]
         x = np.array(found, dtype=np.float64)
     if np.isinf(x).any():
         row = int(np.flatnonzero(np.isinf(x))[0])
@@ -97,13 +101,13 @@ def plain_numbers(values: Any) -> Array | None:
         return array.astype(np.float64) if array.ndim == 1 and array.dtype.kind in "biuf" else None
 
 
-def read_number(value: Any, row: int, name: str, *, marks: bool) -> float:
+def read_number(value: Any, row: int, name: str, form: NumberFormat | None, *, marks: bool) -> float:
     """Parse one value as a number; NaN if it is missing."""
     if is_gap(value) or (marks and isinstance(value, str) and not unmarked(value.strip())):
         return np.nan
     refuse_unusable(value, row, name)
     if isinstance(value, str):
-        return number_in_text(value, row, name)
+        return number_in_text(value, row, name, form)
     if not is_real(value):
         raise InputError(
             f"The value in {place_of(row, name)} is a {type(value).__name__}, but this column must hold numbers."
@@ -114,15 +118,14 @@ def read_number(value: Any, row: int, name: str, *, marks: bool) -> float:
         raise InputError(f"The value in {place_of(row, name)} is too large. Correct it or remove the row.") from error
 
 
-def number_in_text(text: str, row: int, name: str) -> float:
+def number_in_text(text: str, row: int, name: str, form: NumberFormat | None) -> float:
     """Parse text as a number; true and false are 1 and 0."""
     try:
-        if "_" in text:  # Python would ignore it
-            raise ValueError(text)
-        return number_in(text.strip(), ".")
+        return number_in(text.strip(), ".") if form is None else form.number(text)
     except ValueError as error:
+        expected = "numbers, or true and false" if form is None else f"{form.describe()}, as in training"
         raise InputError(
-            f"Text {text!r} in {place_of(row, name)}: this column must hold numbers. Correct the value."
+            f"Text {text!r} in {place_of(row, name)}: this column must hold {expected}. Correct the value."
         ) from error
 
 
@@ -196,8 +199,9 @@ def code_of(value: Any, row: int, name: str, known: Mapping[str, int], *, marks:
 def spellings(value: Any) -> tuple[str, ...]:
     """Return the possible spellings of a value as text, the most exact first.
 
-    >>> spellings(" red "), spellings(4.0), spellings(True), spellings(datetime.datetime(2024, 1, 5))
-    ((' red ', 'red'), ('4.0', '4'), ('true', 'True'), ('2024-01-05 00:00:00', '2024-01-05T00:00:00', '2024-01-05'))
+    >>> spellings(" red "), spellings(4.0), spellings(4), spellings(True), spellings(datetime.datetime(2024, 1, 5))
+    ((' red ', 'red'), ('4.0', '4'), ('4', '4.0'), ('true', 'True'),
+     ('2024-01-05 00:00:00', '2024-01-05T00:00:00', '2024-01-05'))
     """
     text = str(value)
     if isinstance(value, str):
@@ -206,6 +210,8 @@ def spellings(value: Any) -> tuple[str, ...]:
         return text.lower(), text
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return text, str(int(value))  # libraries convert integers to floats in columns with missing values
+    if isinstance(value, (int, np.integer)):  # a model may know the column as floats
+        return (text, str(float(text))) if abs(int(text)) <= LARGEST_EXACT else (text,)
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
     if isinstance(value, datetime.datetime):

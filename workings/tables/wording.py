@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workings.errors import InputError, unknown_name
+from workings.tables.columns import Columns
+from workings.tables.plain_csv import unmarked
 from workings.tables.values import place_of
 
 if TYPE_CHECKING:
@@ -27,6 +29,32 @@ def place(row: int, column: pl.Series) -> str:
     "row 3 (line 4 of a CSV file), column 'age'"
     """
     return place_of(row, column.name)
+
+
+def reading_notes(columns: Columns) -> list[str]:
+    """Say how columns were read whose values have a format of their own, or a category that may be a missing value.
+
+    >>> from workings.tables.columns import CategoryColumn, NumberColumn
+    >>> from workings.tables.number_text import NumberFormat
+    >>> price, kind = NumberColumn("price", form=NumberFormat(".", ",", "$")), CategoryColumn("kind", ("?", "a"))
+    >>> for note in reading_notes(Columns((price, kind), "y", None)):
+    ...     print(note)
+    price: read as money ($), thousands separator ','
+    kind: '?' is read as a category; with `--impute` (marks_as_gaps in Python), it is a missing value
+    """
+    forms = {column.name: column.form for column in columns.numbers} | {columns.target: columns.target_form}
+    notes = [f"{name}: read as {form.describe()}" for name, form in forms.items() if form is not None]
+    for column in columns.words:
+        marks = [category for category in column.categories if not unmarked(category)]
+        if marks and column.fill is None:
+            listed = " and ".join(map(repr, marks))
+            are, they = ("are", "categories; with"), ("they are", "missing values")
+            one = ("is", "a category; with"), ("it is", "a missing value")
+            (verb, noun), (pronoun, gap) = one if len(marks) == 1 else (are, they)
+            notes.append(
+                f"{column.name}: {listed} {verb} read as {noun} `--impute` (marks_as_gaps in Python), {pronoun} {gap}"
+            )
+    return notes
 
 
 def unknown_column(kind: str, name: object, frame: pl.DataFrame) -> InputError:

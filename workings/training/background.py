@@ -43,16 +43,16 @@ class BackgroundThread:
         """Whether there are two processors for each running training."""
         return threads() >= 2 * BackgroundThread.trainings
 
-    def task(self, function: Callable[..., T], *arguments: Any) -> Task[T]:
+    def task(self, function: Callable[..., T], *arguments: Any) -> BackgroundTask[T]:
         """Queue a function call on the background thread; tasks run in the order of queuing."""
         if self.executor is None:
             from concurrent.futures import ThreadPoolExecutor
 
             self.executor = ThreadPoolExecutor(1, "workings", initializer=work_alone)
-        return Task(function, *arguments, future=self.executor.submit(run_delayed, function, *arguments))
+        return BackgroundTask(function, *arguments, future=self.executor.submit(run_delayed, function, *arguments))
 
 
-class Task(Generic[T]):
+class BackgroundTask(Generic[T]):
     """A function call that runs on the background thread, or when its result is requested.
 
     Without a future, it runs in the thread that calls ``result``.

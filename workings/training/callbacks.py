@@ -14,6 +14,7 @@ from workings.errors import InputError
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.support.arrays import Array, Features
+from workings.support.keywords import CheckedKeywords
 from workings.training.history import History
 
 
@@ -84,7 +85,7 @@ class RunningTraining(Protocol):
         """Return the error for a monitor that the history has no column for."""
 
 
-class Callback:
+class Callback(CheckedKeywords):
     """Base class of callbacks; override the methods you need.
 
     >>> class Stop(Callback):
@@ -94,7 +95,7 @@ class Callback:
     """
 
     runs_last: ClassVar[bool] = False  # call it after all other callbacks, so that it sees their changes
-    only_observes: ClassVar[bool] = False  # it never changes the training, so an exported script omits it
+    only_observes: ClassVar[bool] = False  # it never changes the training: scripts omit it, checkpoints allow others
     every_epoch: bool = True  # False: ``on_epoch_end`` may be called once for several epochs, which is faster
     looks_back: ClassVar[bool] = False  # it examines each epoch of ``training.ran``, and may stop at one of them
 
@@ -123,6 +124,10 @@ class Callback:
         Only used if ``looks_back`` is True.
         """
         return 1
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that change the training, by name; a checkpoint of a run with others is refused."""
+        return {}
 
     def state(self) -> dict[str, Any]:
         """Return the state to save in a checkpoint: numbers, text and arrays by name."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,10 +38,7 @@ class TrainingData:
 
     def fingerprint(self) -> str:
         """Return a checksum of the training set as text."""
-        crc = 0
-        for array in self.rows:
-            crc = crc if array is None else zlib.crc32(array.tobytes(), crc)
-        return f"{crc:08x}"
+        return self.rows.fingerprint()
 
 
 def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> TrainingData:
@@ -53,19 +49,25 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
     InputError
         For invalid rows, targets, weights or validation sets.
     """
-    model.targets.check_variety(y)
+    if model.targets.classes is None:  # a network that knows its labels may also be trained on rows of one label
+        model.targets.check_variety(y)
     features, encoded, w = model.prepare(X, y, recipe.sample_weight)
     targets = model.targets.learn(y)
-    rows = Rows(features, encoded, combined_weights(w, recipe.class_weight, encoded, targets))
+    rows = counted(Rows(features, encoded, combined_weights(w, recipe.class_weight, encoded, targets)))
     if isinstance(recipe.validation, tuple) and len(recipe.validation) == 2:
         validation: Rows | None = given_validation(model, targets, *recipe.validation, is_sparse=is_sparse(rows))
     else:
-        rows, validation = split(rows, recipe.validation, model)
-    if rows.w is not None:
-        rows = rows.taken(rows.w[:, 0] > 0)
-        if not len(rows.X):
-            raise InputError("Every row of the training set has weight 0: give some rows a weight above 0.")
+        rows, validation = split(rows, recipe.validation, model, targets)
     return TrainingData(rows, validation, targets)
+
+
+def counted(rows: Rows) -> Rows:
+    """Return the rows with a weight above 0."""
+    if rows.w is None:
+        return rows
+    if not rows.w.any():
+        raise InputError("Every row has weight 0: give some rows a weight above 0.")
+    return rows.taken(rows.w[:, 0] > 0)
 
 
 def is_sparse(rows: Rows) -> bool:
@@ -86,18 +88,48 @@ def given_validation(model: Model, targets: Targets, X: ArrayLike, y: ArrayLike,
         raise InputError(f"In the validation data, {error}") from error
 
 
-def split(rows: Rows, share: object, model: Model) -> tuple[Rows, Rows | None]:
-    """Split off a random share of the rows as the validation set, with the model's random generator."""
+def split(rows: Rows, share: object, model: Model, targets: Targets) -> tuple[Rows, Rows | None]:
+    """Split off a random share of the rows as the validation set, with the model's random generator.
+
+    If each row has one label, the share is drawn from the rows of each label.
+    """
     if share is None:
         return rows, None
     n = len(rows.X)
-    if isinstance(share, bool) or not isinstance(share, float) or not 0 < share < 1:
+    if not isinstance(share, float) or not 0 < share < 1:
         raise InputError(f"validation must be (X, y) or a share between 0 and 1, not {describe(share)}.")
     held_out = round(n * share)
     if not 0 < held_out < n:
-        raise InputError(f"A validation share of {share:g} of {n} rows leaves {held_out} to validate on.")
+        weighted = "" if rows.w is None else " with a weight above 0"
+        raise InputError(f"A validation share of {share:g} of {n} rows{weighted} leaves {held_out} to validate on.")
     order = model.rng.permutation(n)
+    if isinstance(targets, LabelTargets):
+        order = stratified(order, targets.label_numbers(rows.y), held_out)
     return rows.taken(np.sort(order[held_out:])), rows.taken(order[:held_out])._replace(w=None)
+
+
+def stratified(order: Array, labels: Array, rows: int) -> Array:
+    """Rearrange a random order of rows so that its first ``rows`` rows have each label in proportion.
+
+    Each label gets its share of these rows, rounded down; the largest remainders are rounded up, until the number is
+    reached.  A label's last row is taken only if all others are.
+
+    >>> stratified(np.array([5, 0, 3, 1, 4, 2]), np.array([0, 0, 0, 0, 1, 1]), 3).tolist()
+    [5, 0, 3, 1, 4, 2]
+    >>> stratified(np.arange(6), np.array([0, 0, 0, 0, 1, 2]), 2).tolist()
+    [0, 1, 2, 3, 4, 5]
+    """
+    labels = labels[order]
+    counts = np.bincount(labels)
+    quotas = rows * counts / len(order)
+    taken = quotas.astype(np.int64)
+    is_last = np.where(quotas == taken, 2, counts == taken + 1)
+    taken[np.lexsort((taken - quotas, is_last))[: rows - taken.sum()]] += 1
+    by_label = np.argsort(labels, kind="stable")
+    place = np.empty(len(order), np.int64)  # of each row among those of its label
+    place[by_label] = np.arange(len(order)) - (np.cumsum(counts) - counts)[labels[by_label]]
+    is_taken = place < taken[labels]
+    return np.concatenate([order[is_taken], order[~is_taken]])
 
 
 def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targets: Targets) -> Array | None:
@@ -132,7 +164,7 @@ def weights_by_class(class_weight: Mapping[object, float], labels: list[object])
     """Return the weight of each label; the default is 1."""
     for label in class_weight:
         if label not in labels:
-            raise unknown_name("label in class_weight", label, map(str, labels))
+            raise unknown_name("label in class_weight", label, labels)
     by_class = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
     if not by_class.any():
         raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(class_weight)!r}.")

@@ -11,6 +11,7 @@ import numpy as np
 from workings.errors import InputError, counted
 from workings.metrics import LOWER_IS_BETTER, METRICS
 from workings.support.arrays import Array
+from workings.support.ranges import as_number, as_plain, as_whole_number
 from workings.training.callbacks import Callback, RunningTraining
 
 
@@ -47,9 +48,12 @@ class EarlyStopping(Callback):
         min_delta: float = 0.0,
         higher_is_better: bool | None = None,
     ) -> None:
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 0:
+        epochs, delta, higher_is_better = as_whole_number(patience), as_number(min_delta), as_plain(higher_is_better)
+        if epochs is None or epochs < 0:
             raise InputError(f"patience must be a whole number from 0, not {patience!r}.")
-        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        if delta is None:
+            raise InputError(f"min_delta must be a number, not {min_delta!r}.")
+        self.monitor, self.patience, self.min_delta = as_plain(monitor), epochs, delta
         if higher_is_better is None:
             metric = monitor.removeprefix("val_") if isinstance(monitor, str) else "loss"
             if metric in METRICS or metric in LOWER_IS_BETTER:
@@ -68,20 +72,20 @@ class EarlyStopping(Callback):
         self.reset()
 
     def on_epoch_end(self, training: RunningTraining) -> None:
-        values, before = self.values(training), self.best_epoch
+        values = self.values(training)
         if self.higher_is_better is None:
             raise InputError(
                 f"EarlyStopping cannot know whether a higher {self.monitor} is better. "
                 "Say higher_is_better=True or False."
             )
-        state = (self.best, self.best_epoch, self.wait)
-        self.best, self.best_epoch, self.wait = self.follow(state, training.ran.start, values)
+        state, kept = self.follow((self.best, self.best_epoch, self.wait), training.ran.start, values), self.kept
+        if state[1] != self.best_epoch:  # the loss is measured at the parameters that an epoch begins with
+            kept = training.parameters_at(state[1], at_its_end=self.monitor != "loss")
+        (self.best, self.best_epoch, self.wait), self.kept = state, kept
         if self.wait >= self.longest_wait:
             waited = counted(self.wait, "epoch")
             what = f"{self.what} was not better for {waited}; best at epoch {self.best_epoch}"
             training.stop(what, self.best_epoch + self.wait)
-        if self.best_epoch != before:  # the loss is measured at the parameters that an epoch begins with
-            self.kept = training.parameters_at(self.best_epoch, at_its_end=self.monitor != "loss")
 
     def follow(self, state: tuple[float, int, int], first: int, values: Sequence[float]) -> tuple[float, int, int]:
         """Update the best value (lower is better), its epoch, and the number of epochs since, with values of epochs.
@@ -123,6 +127,10 @@ class EarlyStopping(Callback):
     def on_train_end(self, training: RunningTraining) -> None:
         if self.kept:
             training.network.keep(self.kept)
+
+    def settings(self) -> dict[str, Any]:
+        names = ("monitor", "patience", "min_delta", "higher_is_better")
+        return {name: getattr(self, name) for name in names}
 
     def state(self) -> dict[str, Any]:
         return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait, **self.kept}

@@ -20,11 +20,11 @@ import numpy as np
 
 from workings.model.model import Model
 from workings.support.arrays import Array
-from workings.training.background import BackgroundThread, Task
+from workings.training.background import BackgroundTask, BackgroundThread
 from workings.training.batches import Batches, Position, State
 from workings.training.evaluation import Evaluation
 from workings.training.learning_rate import LearningRate
-from workings.training.steps import Steps, epoch_of_one
+from workings.training.step_runners import Steps, epoch_of_one
 
 MANY_EPOCHS = 0.2  # maximum seconds per block
 FEW_EPOCHS = 1e-3  # maximum seconds per block if training may go back to one of its epochs …
@@ -172,8 +172,8 @@ class EpochBlocks:
         """Run and evaluate epochs; return how many stayed finite, and the columns of the history."""
         evaluation, self.objectives, self.rates = self.evaluation, np.zeros(epochs), np.zeros(epochs)
         cuts = self.cuts(epochs) if self.uses_background() else [0, epochs]
-        do: Callable[..., Task[Any]] = self.background.task if len(cuts) > 2 else Task
-        first, waiting, measured, seconds = list[Task[Any]](), list[Task[Measured]](), 0, 0.0
+        do: Callable[..., BackgroundTask[Any]] = self.background.task if len(cuts) > 2 else BackgroundTask
+        first, waiting, measured, seconds = list[BackgroundTask[Any]](), list[BackgroundTask[Measured]](), 0, 0.0
         if evaluation.passes_for_loss:
             first = [do(evaluation.measure, evaluation.rows, epoch_of_one(self.model, state.values))]
         for start, stop in pairwise(cuts):

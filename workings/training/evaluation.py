@@ -136,7 +136,7 @@ class Evaluation:
         """Return an empty buffer for the outputs of several epochs."""
         if "right" in self.outputs:
             return {"right": np.empty(epochs)}
-        has_columns = self.targets.kind != "classes" or "p" in self.outputs
+        has_columns = not self.targets.is_multiclass or "p" in self.outputs
         shape = rows.y.shape if has_columns else rows.y.shape[:1]
         fits_byte = "choice" in self.outputs and rows.y.shape[1] <= 256  # a class fits into one byte
         return {name: np.empty((epochs, *shape), np.uint8 if fits_byte else rows.X.dtype) for name in self.outputs}
@@ -182,8 +182,7 @@ class Evaluation:
 
     def validation_metrics(self) -> dict[str, Metric]:
         """Return the metrics for the validation set: accuracy or R², and those of the user."""
-        usual = "r2" if self.targets.choice is None else "accuracy"
-        return {usual: METRICS[usual], **self.metrics}
+        return {self.targets.metric: METRICS[self.targets.metric], **self.metrics}
 
     def metric_of(self, metric: Metric, truth: Array, predicted: Array) -> Array:
         """Return a metric for each epoch, from predictions of shape (epochs, n, …)."""

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from workings.errors import DivergenceError
 from workings.model.model import Model
 from workings.support.arrays import put_state, state_of
+from workings.support.interruption import Interruption
 from workings.training.data import prepare
 from workings.training.history import History
 from workings.training.loop import run
@@ -52,7 +53,8 @@ def train(
     except BaseException as error:
         has_begun = training is not None and (training.step or training.history.epochs)
         if not has_begun and not isinstance(error, DivergenceError):  # which keeps the last finite parameters
-            undo()
+            with Interruption():  # a second Ctrl-C waits until this is done
+                undo()
         raise
 
 

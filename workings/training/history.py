@@ -8,7 +8,6 @@ can be printed as a table, stored as JSON, and drawn.
 
 from __future__ import annotations
 
-import html
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 from workings.errors import FileError, InputError, nearest, unknown_name
 from workings.metrics import METRICS
 from workings.support.arrays import Array
+from workings.support.escaping import in_html
 
 
 class History(Mapping[str, list[float]]):
@@ -88,10 +88,10 @@ class History(Mapping[str, list[float]]):
         for name, several in values.items():
             self.columns.setdefault(name, []).extend(several)
 
-    def forget(self, epochs: int) -> None:
-        """Delete the last epochs."""
+    def forget_after(self, epochs: int) -> None:
+        """Delete all but the first ``epochs`` epochs."""
         for values in self.columns.values():
-            del values[len(values) - epochs :]
+            del values[epochs:]
 
     def to_table(self, every: int = 1) -> str:
         """Return one row for every ``every`` epochs, and for the last, as a plain text table."""
@@ -135,11 +135,15 @@ class History(Mapping[str, list[float]]):
     def _repr_html_(self) -> str:
         """Return a plot of the losses for a notebook."""
         drawn = {name: values for name, values in self.columns.items() if "loss" in name}
-        return f"<p>{html.escape(repr(self))}</p>{svg_of(drawn)}"
+        return f"<p>{in_html(repr(self))}</p>{svg_of(drawn)}"
 
 
 def unknown_history(name: str, columns: Mapping[str, Any]) -> KeyError:
     """Return a KeyError, as a dict raises it, with the nearest name in its message."""
+    if not columns:
+        return KeyError(
+            f"No epoch is recorded yet, so the history has no column {name!r}: ask when an epoch has ended."
+        )
     return KeyError(str(unknown_name("column of the history", name, columns)))
 
 
@@ -165,11 +169,12 @@ def svg_of(curves: Mapping[str, list[float]], width: int = 480, height: int = 16
         )  # fmt: skip
         y = 20 + 16 * len(pieces) // 2
         pieces.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-dasharray="{dash}"/>')
-        pieces.append(f'<text x="{width - 75}" y="{y}" fill="{colour}">{html.escape(name)}</text>')
-    axis = f'<text x="2" y="14">{high:.3g}</text><text x="2" y="{height - 16}">{low:.3g}</text>'
+        pieces.append(f'<text x="{width - 75}" y="{y}" fill="{colour}">{in_html(name)}</text>')
+    axis = f'<text x="2" y="14" fill="#1a1a1a">{high:.3g}</text>'
+    axis += f'<text x="2" y="{height - 16}" fill="#1a1a1a">{low:.3g}</text>'
     return (
         f'<svg width="{width}" height="{height}" role="img" aria-label="losses by epoch" font-family="sans-serif" '
-        f'font-size="12">{axis}{"".join(pieces)}</svg>'
+        f'style="background:#fff;border-radius:4px" font-size="12">{axis}{"".join(pieces)}</svg>'
     )
 
 

@@ -17,6 +17,7 @@ from workings.model.model import Model
 from workings.optimizers import LBFGS
 from workings.program.program import Program
 from workings.support.arrays import Array
+from workings.support.interruption import interrupted_afterwards
 from workings.training.rows import Rows
 
 Objective = Callable[[Array], tuple[float, Array]]
@@ -57,7 +58,8 @@ def minimize(
 def scipy_optimize() -> Any:
     """Return SciPy's module ``optimize``."""
     try:
-        from scipy import optimize
+        with interrupted_afterwards():
+            from scipy import optimize
     except ImportError as error:
         raise MissingExtraError("SciPy", "sklearn") from error
     return optimize

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from workings.errors import InputError
-from workings.schedules import Constant, positive_rate
+from workings.schedules import Constant, monitor_of, positive_rate, rate_at
 from workings.support.arrays import Array
 
 
@@ -31,16 +30,20 @@ class LearningRate:
     @property
     def monitor(self) -> str | None:
         """The column of the history that the schedule monitors, if any."""
-        found: str | None = getattr(self.schedule, "monitor", None)
-        return found
+        return monitor_of(self.schedule)
 
     def at(self, t: int) -> float:
-        """Return the rate of step ``t``, counted from 0."""
+        """Return the rate of step ``t``, counted from 0.
+
+        Raises
+        ------
+        InputError
+            If there is no learning rate, as with L-BFGS, or if the schedule returns no positive number.
+        """
+        if self.schedule is None:
+            raise InputError("L-BFGS has no learning rate: SciPy's line search chooses the steps.")
         rate = self.plateau.get("lr")
-        rate = self.schedule(t) if rate is None else rate
-        if not 0 <= rate < math.inf:
-            raise InputError(f"{self.schedule!r} gives the learning rate {rate!r} at step {t}: it must be positive.")
-        return float(rate)
+        return rate_at(self.schedule, t) if rate is None else float(rate)
 
     def of_steps(self, first: int, count: int) -> Sequence[float] | Array:
         """Return the rates of ``count`` steps from step ``first`` on."""
@@ -50,6 +53,8 @@ class LearningRate:
 
     def set(self, lr: float) -> None:
         """Replace the schedule's rate from the next step on."""
+        if self.schedule is None:
+            raise InputError("L-BFGS has no learning rate to set: SciPy's line search chooses the steps.")
         self.plateau = {**self.plateau, "lr": positive_rate(lr)}
 
     def follow(self, value: float) -> None:

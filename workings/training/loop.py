@@ -1,7 +1,8 @@
 """The training loop: epoch after epoch, run the steps, record the epoch, call the callbacks.
 
-If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops training and
-keeps the current parameters.
+If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops training; the
+network then has the parameters of the last recorded epoch.  The steps of an epoch change copies only, and ``accept``
+replaces the state at the end of the epoch, so nothing needs to be undone when they are interrupted.
 """
 
 from __future__ import annotations
@@ -11,53 +12,92 @@ import time
 import numpy as np
 
 from workings.engines.contract import Stretch
+from workings.errors import DivergenceError
 from workings.optimizers import LBFGS
 from workings.support.arrays import Array
+from workings.support.interruption import Effect, Interruption
 from workings.training import divergence
 from workings.training.batches import State
 from workings.training.epoch_blocks import Block
 from workings.training.history import History
 from workings.training.lbfgs import flat_objective, minimize
-from workings.training.steps import epoch_of_one, is_finite
+from workings.training.step_runners import epoch_of_one, is_finite
 from workings.training.training import Training
 
 
 def run(training: Training) -> History:
-    """Train until all epochs are done or training is stopped, and return the history."""
-    network, began = training.network, time.perf_counter()
-    network.is_fresh = False
-    try:
-        training.notify("on_train_begin")
-        if isinstance(training.optimizer, LBFGS):
-            run_lbfgs(training, training.optimizer)
-        else:
-            with training.blocks.background:
-                run_epochs(training)
-        training.history.stopped = training.stopped or f"all {training.epochs} epochs done"
-    except KeyboardInterrupt:
-        network.keep(training.values)
-        training.history.stopped = f"interrupted in epoch {training.epoch}"
-    finally:
-        training.history.seconds = time.perf_counter() - began
-        network.history = training.history
-        training.notify("on_train_end")
+    """Train until all epochs are done or training is stopped, and return the history.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C is pressed twice; the network is at the end of a recorded epoch then, too.
+    """
+    with Interruption() as interruption:
+        try:
+            run_until_end(training, interruption)
+        except KeyboardInterrupt:  # a second Ctrl-C in a callback
+            interruption.effect = Effect.NEVER
+            training.return_to_record()
+            raise
+        if interruption.count > 1:
+            raise KeyboardInterrupt
     return training.history
 
 
-def run_epochs(training: Training) -> None:
+def run_until_end(training: Training, interruption: Interruption) -> None:
+    """Train; after the first Ctrl-C, return to the last recorded epoch."""
+    network, began = training.network, time.perf_counter()
+    training.begin()
+    network.is_fresh = False
+    try:
+        training.notify("on_train_begin")
+        training.remember()
+        if training.optimizer.takes_batches:
+            with training.blocks.background:
+                run_epochs(training, interruption)
+        else:
+            run_lbfgs(training, training.optimizer, interruption)
+        training.history.stopped = training.stopped or f"all {training.epochs} epochs done"
+    except KeyboardInterrupt:
+        interruption.effect = Effect.NEVER  # first, so that a second Ctrl-C waits until the parameters are copied
+        training.return_to_record()
+        training.history.stopped = f"interrupted in epoch {training.epoch}"
+        interruption.effect = Effect.LATER
+    except DivergenceError:
+        raise
+    except Exception:
+        training.return_to_record()
+        raise
+    finally:
+        history = training.history
+        history.seconds, network.history = time.perf_counter() - began, history
+        training.notify_end()
+        if interruption.count and not history.stopped.startswith("interrupted"):
+            history.stopped = f"interrupted in epoch {training.epoch}"
+
+
+def run_epochs(training: Training, interruption: Interruption) -> None:
     """Continue from the current epoch to the last, or until a callback stops the training."""
     done = training.epoch
-    while done < training.epochs:
-        if training.stopped:
-            return
+    while done < training.epochs and not training.stopped:
         training.epoch, training.block = done, Block(1, training.state, training.state)
         training.notify("on_epoch_begin")
-        several = epochs_at_once(training)
-        block = training.blocks.run(training.state, several) if several > 1 else None
-        training.accept(run_epoch(training) if block is None else block)
+        with interruption.taking_effect(Effect.AT_ONCE):
+            block = next_block(training)
+        training.accept(block)
         training.notify("on_epoch_end")
+        interruption.check()
         done = training.epoch + 1
-    training.check_end()
+    with interruption.taking_effect(Effect.AT_ONCE):
+        training.check_end()
+
+
+def next_block(training: Training) -> Block:
+    """Run the next epochs: several at once, or one."""
+    several = epochs_at_once(training)
+    block = training.blocks.run(training.state, several) if several > 1 else None
+    return run_epoch(training) if block is None else block
 
 
 def epochs_at_once(training: Training) -> int:
@@ -73,15 +113,11 @@ def run_epoch(training: Training) -> Block:
     evaluation, batches, before = training.evaluation, training.batches, training.state
     loss = training.objective_now() if evaluation.passes_for_loss else None
     began, position, state = time.perf_counter(), batches.position(), before.copy()
-    try:
-        _, kept, outputs = training.blocks.buffers_for(1, state)
-        stretches = batches.stretches(1, state, training.learning_rate, kept, outputs)
-        objectives = np.concatenate([run_stretch(training, state, stretch) for stretch in stretches])
-        training.network.keep(state.values)
-        columns = recorded(training, state, batches.mean_objective(objectives) if loss is None else loss)
-    except KeyboardInterrupt:  # the steps that were made are kept
-        training.state = state
-        raise
+    _, kept, outputs = training.blocks.buffers_for(1, state)
+    stretches = batches.stretches(1, state, training.learning_rate, kept, outputs)
+    objectives = np.concatenate([run_stretch(training, state, stretch) for stretch in stretches])
+    training.network.keep(state.values)
+    columns = recorded(training, state, batches.mean_objective(objectives) if loss is None else loss)
     training.blocks.adapt(1, time.perf_counter() - began)
     return Block(1, before, state, position, columns=columns)
 
@@ -105,7 +141,7 @@ def recorded(training: Training, state: State, objective: float) -> dict[str, li
     return {name: [float(value)] for name, value in columns.items()}
 
 
-def run_lbfgs(training: Training, settings: LBFGS) -> None:
+def run_lbfgs(training: Training, settings: LBFGS, interruption: Interruption) -> None:
     """Let SciPy choose the steps; each of its iterations is an epoch."""
     network = training.network
     objective = flat_objective(network, training.program, training.rows)
@@ -123,16 +159,20 @@ def run_lbfgs(training: Training, settings: LBFGS) -> None:
         """Record an iteration; return whether to stop."""
         nonlocal latest
         state = move_to(theta)
-        training.accept(Block(1, training.state, state, columns=recorded(training, state, latest)))
-        training.notify("on_epoch_end")
-        latest = objective_there
-        training.epoch += 1
-        if not training.stopped:
-            training.notify("on_epoch_begin")
+        columns = recorded(training, state, latest)
+        with interruption.taking_effect(Effect.LATER):
+            training.accept(Block(1, training.state, state, columns=columns))
+            training.notify("on_epoch_end")
+            interruption.check()
+            latest = objective_there
+            training.epoch += 1
+            if not training.stopped:
+                training.notify("on_epoch_begin")
         return bool(training.stopped)
 
     training.notify("on_epoch_begin")
-    result = minimize(objective, start, settings, training.epochs, after)
+    with interruption.taking_effect(Effect.AT_ONCE):
+        result = minimize(objective, start, settings, training.epochs, after)
     training.state, training.result = move_to(result.x), result
     ended = f"L-BFGS ended after {training.epoch} iterations: {result.message}"
     training.stopped = training.stopped or ended

@@ -18,6 +18,7 @@ class Progress(Callback):
     1.0
     """
 
+    only_observes = True
     every_epoch = False
 
     def __init__(self, every: float = 0.2, stream: Any = None) -> None:

@@ -6,7 +6,6 @@ one place.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from workings.errors import InputError, unknown_name
 from workings.metrics import METRICS, Metric
 from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.support.arrays import describe
+from workings.support.ranges import as_number, as_plain, as_whole_number
 from workings.training.callbacks import Callback
 
 Validation = tuple[ArrayLike, ArrayLike] | float | None
@@ -54,6 +54,8 @@ class Recipe:
     def __post_init__(self) -> None:
         checked_optimizer(self.optimizer)
         object.__setattr__(self, "epochs", whole_number(self.epochs, "epochs"))
+        for name in ("validation", "shuffle", "running_loss"):
+            object.__setattr__(self, name, as_plain(getattr(self, name)))
         if self.batch_size is not None:
             object.__setattr__(self, "batch_size", whole_number(self.batch_size, "batch_size"))
         object.__setattr__(self, "metrics", chosen_metrics(self.metrics))
@@ -68,10 +70,10 @@ class Recipe:
     @property
     def schedule(self) -> Any:
         """The learning rate as a function of the step; None for L-BFGS, which has none."""
-        return getattr(self.optimizer, "schedule", None)
+        return self.optimizer.schedule
 
     @property
-    def only_named(self) -> tuple[str, ...]:
+    def names_not_stored(self) -> tuple[str, ...]:
         """The names of the settings that were given but are not stored in the history."""
         acting = any(callback.every_epoch or callback.looks_back for callback in self.callbacks)
         given = {"validation": self.validation is not None, "sample_weight": self.sample_weight is not None,
@@ -88,15 +90,16 @@ class Recipe:
             "shuffle": self.shuffle,
             "class_weight": {**weights} if isinstance(weights, Mapping) else weights,
             "sample_weight": None if self.sample_weight is None else np.array(self.sample_weight),
-            "given": self.only_named,
+            "given": self.names_not_stored,
         }
 
 
 def whole_number(value: Any, name: str) -> int:
     """Return a whole number from 1 as an int; raise an error for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+    number = as_whole_number(value)
+    if number is None or number < 1:
         raise InputError(f"{name} must be a whole number from 1, not {describe(value)}.")
-    return int(value)
+    return number
 
 
 def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
@@ -137,8 +140,8 @@ def checked_class_weight(given: Any) -> Labels:
         return given
     if not isinstance(given, Mapping):
         raise InputError(f'class_weight must be None, "balanced" or a dict of label to weight, not {describe(given)}.')
-    values = list(given.values())
-    numbers = all(isinstance(value, (int, float, np.number)) for value in values)
-    if not numbers or not all(math.isfinite(value) and value >= 0 for value in values):
-        raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(given)!r}.")
-    return given
+    weights = {as_plain(label): as_number(value) for label, value in given.items()}
+    for weight in weights.values():
+        if weight is None or weight < 0:
+            raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(given)!r}.")
+    return weights  # type: ignore[return-value]

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError
-from workings.optimizers import LBFGS
+from workings.errors import InputError, counted
 from workings.program.program import Program
 from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random, describe
+from workings.support.notebook import Readable, preformatted
+from workings.support.ranges import as_plain, as_whole_number
 from workings.training.callbacks import Callback, RunningTraining
-from workings.training.history import History
+from workings.training.history import History, svg_of
 
 if TYPE_CHECKING:
     from workings.model.model import Model
@@ -56,7 +57,7 @@ def spaced_epochs(epochs: int, count: int = 60) -> list[int]:
     return [*chosen[:-1].tolist(), epochs]
 
 
-class Recorder(Callback):
+class Recorder(Readable, Callback):
     """Base class of ``Snapshots`` and ``Signals``: choose the epochs to record.
 
     Parameters
@@ -67,13 +68,30 @@ class Recorder(Callback):
         The number of records, if ``every`` is not given.
     """
 
+    only_observes = True
     every_epoch = False
+    epochs: list[int]
+
+    def __str__(self) -> str:
+        if not self.epochs:
+            return f"{type(self).__name__}: nothing recorded; pass it to fit(…, callbacks=[…])"
+        span = f"from {self.epochs[0]} to {self.epochs[-1]:,}"
+        return f"{type(self).__name__} of {counted(len(self.epochs), 'epoch')}, {span}"
+
+    def _repr_html_(self) -> str:
+        """What was recorded, with curves by record, for a notebook."""
+        return preformatted(self) + svg_of(self.curves())
+
+    def curves(self) -> dict[str, list[float]]:
+        """Return what a notebook draws."""
+        return {}
 
     def __init__(self, *, every: int | None = None, count: int = 60) -> None:
         for name, value, least in (("every", every, 1), ("count", count, 2)):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            number = as_whole_number(value)
+            if value is not None and (number is None or number < least):
                 raise InputError(f"{name} must be a whole number from {least}, not {describe(value)}.")
-        self.every, self.count = every, count
+        self.every, self.count = as_plain(every), as_plain(count)
         self.reset()
 
     def reset(self) -> None:
@@ -143,6 +161,10 @@ class Snapshots(Recorder):
     >>> snapshots.epochs, snapshots.thetas.shape
     ([0, 20, 40, 50], (4, 2))
     """
+
+    def curves(self) -> dict[str, list[float]]:
+        """Return the losses of the training."""
+        return {name: values for name, values in self.history.items() if "loss" in name}
 
     def reset(self) -> None:
         super().reset()
@@ -236,6 +258,10 @@ class Signals(Recorder):
     True
     """
 
+    def curves(self) -> dict[str, list[float]]:
+        """Return the gradient norm of each layer's weights."""
+        return {f"d{name}": column["gradient"] for name, column in self.parameters.items() if name[0] == "W"}
+
     def __init__(self, X: ArrayLike, y: ArrayLike, *, every: int | None = None, count: int = 60) -> None:
         super().__init__(every=every, count=count)
         self.X, self.y = X, y
@@ -260,7 +286,7 @@ class Signals(Recorder):
     def next_step(self, training: RunningTraining) -> Trace | None:
         """Return the trace of the next step, with these rows as its batch; None for L-BFGS."""
         optimizer, network = training.optimizer, training.network
-        if isinstance(optimizer, LBFGS):
+        if not optimizer.takes_batches:
             return None
         tracer = network.tracer(optimizer, False)
         X, y, _ = network.prepare(self.X, self.y)

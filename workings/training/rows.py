@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,13 @@ class Rows(NamedTuple):
     def weights(self) -> Array | None:
         """The weights as users pass them, of shape (n,)."""
         return None if self.w is None else self.w[:, 0]
+
+    def fingerprint(self) -> str:
+        """Return a checksum as text."""
+        crc = 0
+        for array in self:
+            crc = crc if array is None else zlib.crc32(array.tobytes(), crc)
+        return f"{crc:08x}"
 
     def taken(self, chosen: Array | slice) -> Rows:
         """Return the rows at the given positions, in a slice, or where a mask is true."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, NoReturn
+from contextlib import ExitStack
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from workings.program.program import Program
 from workings.support.arrays import Array, Features
 from workings.training import divergence
 from workings.training.background import BackgroundThread
-from workings.training.batches import Batches, State, cut
+from workings.training.batches import Batches, Position, State, cut
 from workings.training.callbacks import sees_every_epoch
 from workings.training.data import TrainingData
 from workings.training.divergence import Divergence
@@ -35,9 +36,30 @@ from workings.training.lbfgs import check_smooth, scipy_optimize
 from workings.training.learning_rate import LearningRate
 from workings.training.recipe import Recipe
 from workings.training.rows import Rows
-from workings.training.steps import Steps, epoch_of_one, make_steps
+from workings.training.step_runners import Steps, epoch_of_one, make_steps
 
 FirstLook = Callable[["Training"], Any]  # examines a training before its first step; returns its diagnosis
+
+
+class Record(NamedTuple):
+    """The training at the end of the last recorded epoch, or at its beginning: what Ctrl-C returns to.
+
+    Attributes
+    ----------
+    state : State
+        Parameters, statistics and the optimizer's state.
+    epochs : int
+        The number of epochs in the history.
+    plateau : dict
+        The state of the learning rate.
+    position : Position
+        The state of the random draws.
+    """
+
+    state: State
+    epochs: int
+    plateau: dict[str, Any]
+    position: Position
 
 
 class Training:
@@ -53,7 +75,7 @@ class Training:
         What the steps have led to.
     """
 
-    worth_compiling: ClassVar[float] = WORTH_COMPILING  # seconds that compiling must save if engine="auto"
+    worth_compiling: ClassVar[float] = WORTH_COMPILING  # least saving of compiling over its time, for "auto"
     validation_name: ClassVar[str] = "validation"  # the name of the setting in error messages
     metrics_name: ClassVar[str] = "metrics"  # likewise; empty if users cannot set it
 
@@ -89,6 +111,7 @@ class Training:
             self.history.begun = {name: value.copy() for name, value in beginning.items()}
         self.history.diagnosis = None if first_look is None else first_look(self)
         self.block = Block(1, self.state, self.state)
+        self.begin()
 
     # -- making the parts --------------------------------------------------------------------
 
@@ -112,20 +135,20 @@ class Training:
     def set_steps(self, engine: str) -> None:
         """Create the program of a step and choose the engine that runs it; SciPy runs L-BFGS."""
         network, optimizer = self.network, self.recipe.optimizer
-        if isinstance(optimizer, LBFGS):
-            if engine == "compiled":
-                raise InputError("L-BFGS cannot be compiled, because SciPy runs it.")
-            scipy_optimize()  # a clear error if SciPy is not installed
-            check_smooth(network, len(self.batches))
-            self.program = network.step_program(weighted=self.w is not None)
-            self.history.engine = "reference (SciPy makes the steps)"
-        else:
+        if optimizer.takes_batches:
             self.steps = make_steps(
                 network, optimizer, self.batches, self.evaluation, epochs=self.epochs, engine=engine,
                 worth_compiling=self.worth_compiling,
             )  # fmt: skip
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)
+        else:
+            if engine == "compiled":
+                raise InputError("L-BFGS cannot be compiled, because SciPy runs it.")
+            scipy_optimize()  # a clear error if SciPy is not installed
+            check_smooth(network, len(self.batches))
+            self.program = network.step_program(weighted=self.w is not None)
+            self.history.engine = "reference (SciPy makes the steps)"
         self.state = State(network.start_values(self.program))
 
     def check_monitors(self) -> None:
@@ -239,6 +262,12 @@ class Training:
         """Return the error for a monitor that the history has no column for."""
         return not_recorded(owner, monitor, self.history, self.validation_name, self.metrics_name)
 
+    def notify_end(self) -> None:
+        """Call ``on_train_end`` of every callback, even if one raises an error; then raise it."""
+        with ExitStack() as ending:
+            for callback in reversed(self.callbacks):  # the stack calls the last one first
+                ending.callback(callback.on_train_end, self)
+
     def notify(self, method: str) -> None:
         """Call the method with this name of every callback."""
         for callback in self.callbacks:
@@ -262,6 +291,24 @@ class Training:
             if monitor not in self.history:
                 raise self.not_recorded("OnPlateau", monitor)
             self.learning_rate.follow(self.history[monitor][-1])
+        self.remember()
+
+    def begin(self) -> None:
+        """Remember the state before the first epoch."""
+        self.remember()
+        self.start, self.began_fresh = self.state, self.network.is_fresh
+
+    def remember(self) -> None:
+        """Remember the state after the last recorded epoch."""
+        self.record = Record(self.state, self.history.epochs, dict(self.learning_rate.plateau), self.batches.position())
+
+    def return_to_record(self) -> None:
+        """Return to the end of the last recorded epoch: parameters, history, learning rate and random draws."""
+        self.state, self.learning_rate.plateau = self.record.state, dict(self.record.plateau)
+        self.history.forget_after(self.record.epochs)
+        self.batches.go_to(self.record.position)
+        self.network.keep(self.values)
+        self.network.is_fresh = self.began_fresh and not self.record.epochs
 
     def go_back(self, epoch: int) -> None:
         """Undo the epochs after an epoch of ``ran``; the optimizer's state is not restored, because training ends."""
@@ -278,7 +325,8 @@ class Training:
         self.epoch, self.state = epoch, state
         self.block = Block(block.epochs - beyond, block.before, state, block.position, block.kept)
         self.network.keep(values)
-        self.history.forget(beyond)
+        self.history.forget_after(self.history.epochs - beyond)
+        self.remember()
 
     def objective_now(self) -> float:
         """Return the objective on the training set, and check that it is finite.
@@ -306,10 +354,30 @@ class Training:
         self.fail(divergence.between_steps(self.network, self.values, self.rows, J, self.step, rate, last))
 
     def fail(self, found: Divergence) -> NoReturn:
-        """Restore the last finite parameters and raise the error."""
-        self.network.keep(found.values)
+        """Restore the best finite parameters that are known and raise the error."""
+        kept = self.keep_best_of(found)
         self.history.stopped = f"diverged {found.moment}: {found.name} was the first that was not finite"
         raise DivergenceError(
-            f"Training diverged: {found.message} The network has its last finite parameters.",
-            name=found.name, step=found.step, history=self.history,
-        )  # fmt: skip
+            f"Training diverged: {found.message} {kept}", name=found.name, step=found.step, history=self.history
+        )
+
+    def keep_best_of(self, found: Divergence) -> str:
+        """Keep the last finite parameters, or earlier ones with a lower objective; return which, in words.
+
+        The last finite parameters may be so large that no further training can start from them.
+        """
+        known = {
+            "its last finite parameters": found.values,
+            f"the parameters of epoch {self.record.epochs - 1}": self.record.state.values,
+            "the parameters that training began with": self.start.values,
+        }
+        objectives = {}
+        for words, values in known.items():
+            self.network.keep(values)
+            J = self.network.measure(*self.rows)[0]
+            objectives[words] = float(J) if np.isfinite(J) else math.inf
+        last, best = next(iter(known)), min(objectives, key=lambda words: objectives[words])
+        self.network.keep(known[best])
+        if best == last:
+            return f"The network has {last}."
+        return f"The network has {best}: their objective is {objectives[best]:g}, not {objectives[last]:g}."

@@ -1,1 +1,1 @@
-"""The compiled engine: generates Python source with the loops of a program, and compiles it with Numba."""
+"""The compiled engine: writes the loops of a program as Python source, and compiles it to machine code."""

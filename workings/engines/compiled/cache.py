@@ -1,27 +1,30 @@
-"""The cache of compiled programs: one file for each generated source, in the user's cache directory.
+"""The cache of machine code: one file for each compiled source, in the user's cache directory.
 
-Each source is a file that can be opened and read; its machine code lies next to it.  ``WORKINGS_CACHE`` names another
-folder.  The folder can be deleted at any time; programs are then compiled again.
+``WORKINGS_CACHE`` names another folder.  The folder can be deleted at any time; programs are then compiled again.
+Next to the machine code lies the source, which can be opened and read.
+
+Machine code is loaded only if nobody else can have written it: the folder and the file belong to the user, and nobody
+else may write to them.  A file records its key and a checksum; a damaged file is compiled anew.  If no folder can be
+used, programs are compiled in each process.  Beyond ``MOST_BYTES``, the files that were used longest ago are deleted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import getpass
 import hashlib
-import importlib.util
 import os
 import stat
-import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from workings.errors import FileError
-from workings.support.atomic_files import write_bytes
-
-INLINED = ("vector_math.py", "matmul.py", "work_sharing.py")  # files whose functions are compiled into programs
+MAGIC = b"workings machine code 1\n"
+MOST_BYTES = 2**26  # 64 MB, which hold the machine code of two thousand structures or more
+PREFIX = "workings_"  # of the names of all files in the cache
+A_DAY = 86_400  # seconds after which the use of a file is recorded again
 
 
 def cache_folder() -> Path:
@@ -32,64 +35,107 @@ def cache_folder() -> Path:
     return Path(folder) if folder else Path(platformdirs.user_cache_dir("workings", appauthor=False)) / "compiled"
 
 
-@functools.cache
-def fingerprint() -> bytes:
-    """Return bytes that change whenever a function changes that is compiled into programs."""
-    here = Path(__file__).parents[1] / "kernels"
-    return b"".join((here / name).read_bytes() for name in INLINED)
-
-
-def module_name(text: str) -> str:
-    """Return the name of the module for a source."""
-    return f"workings_step_{hashlib.sha256(text.encode() + fingerprint()).hexdigest()[:16]}"
-
-
 def folders() -> Iterator[Path]:
-    """Yield the cache folder, then a temporary one; that must not be writable for other users, whose code would run."""
+    """Yield the cache folder, then a folder for temporary files."""
     yield cache_folder()
-    spare = Path(tempfile.gettempdir()) / f"workings-{getpass.getuser()}"
-    if not spare.exists() or is_writable_by_us_only(spare):
-        yield spare
+    with contextlib.suppress(OSError, KeyError, ImportError):  # a user without a name
+        yield Path(tempfile.gettempdir()) / f"workings-{getpass.getuser()}"
 
 
-def is_writable_by_us_only(folder: Path) -> bool:
-    """Whether no other user can write to a folder."""
-    about = folder.lstat()
+@functools.cache
+def fingerprint() -> str:
+    """Return a hash of the files of which a source becomes machine code."""
+    here = Path(__file__).parents[1]
+    files = sorted([*here.glob("kernels/*.py"), *here.glob("compiled/*.py"), here / "contract.py"])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def is_ours_alone(about: os.stat_result) -> bool:
+    """Whether a file or folder belongs to this user, and nobody else may write to it."""
     owner = os.getuid() if hasattr(os, "getuid") else about.st_uid
-    return stat.S_ISDIR(about.st_mode) and about.st_uid == owner and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return about.st_uid == owner and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def load(text: str, function: str = "train") -> Any:
-    """Import a source from its file, and return one of its functions.
-
-    Raises
-    ------
-    FileError
-        If no folder is writable.
-    """
-    name = module_name(text)
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, source_file(name, text))
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # before it runs, because Numba looks it up by name
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return getattr(sys.modules[name], function)
+def is_trusted(folder: Path) -> bool:
+    """Whether a folder exists, is no link, and only this user can write to it."""
+    try:
+        about = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(about.st_mode) and is_ours_alone(about)
 
 
-def source_file(name: str, text: str) -> Path:
-    """Return the file of a source, after writing it if necessary."""
+def file_name(key: str) -> str:
+    """Return the name of the file with a key."""
+    return f"{PREFIX}{key[:32]}.o"
+
+
+def find(key: str) -> bytes | None:
+    """Return the machine code with a key, from the first folder that has it; None if there is none to trust."""
+    return next(filter(None, (read(folder / file_name(key), key) for folder in folders() if is_trusted(folder))), None)
+
+
+def read(path: Path, key: str) -> bytes | None:
+    """Return the machine code in a file; None if it is not this user's, is damaged, or has another key."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+        with open(handle, "rb") as file:
+            about = os.fstat(handle)
+            content = file.read() if stat.S_ISREG(about.st_mode) and is_ours_alone(about) else b""
+        if time.time() - about.st_mtime > A_DAY:
+            os.utime(path)
+    except OSError:
+        return None
+    code = content[len(MAGIC) + 64 :]
+    return code if code and content == recorded(key, code) else None
+
+
+def recorded(key: str, code: bytes) -> bytes:
+    """Return the content of a file: a hash of the key and of the machine code, then the machine code."""
+    return MAGIC + hashlib.sha256(key.encode() + code).hexdigest().encode() + code
+
+
+def keep(key: str, code: bytes, source: str) -> None:
+    """Write machine code and its source to the first folder that this user alone can write to, if there is one."""
     for folder in folders():
-        path = folder / f"{name}.py"
         try:
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                write_bytes(path, text.encode())
-        except OSError:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not is_trusted(folder):
+                continue
+            path = folder / file_name(key)
+            write(path.with_suffix(".py"), source.encode())
+            write(path, recorded(key, code))
+            limit(folder)
+        except OSError:  # a full disk, or a folder that cannot be written to
             continue
-        return path
-    raise FileError("The compiled engine found no writable folder for its source. Name one with WORKINGS_CACHE.")
+        return
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace a file in one step, so that another process reads the old or the new one; only this user can read it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{PREFIX}")
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def limit(folder: Path) -> None:
+    """Delete the files that were used longest ago until the others fit."""
+    found = []
+    for entry in os.scandir(folder):
+        with contextlib.suppress(OSError):  # another process may delete files, too
+            if entry.name.lstrip(".").startswith(PREFIX) and entry.is_file(follow_symlinks=False):
+                about = entry.stat(follow_symlinks=False)
+                found.append((about.st_mtime, about.st_size, entry.path))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if total <= MOST_BYTES:
+            return
+        total -= size
+        with contextlib.suppress(OSError):
+            os.unlink(path)

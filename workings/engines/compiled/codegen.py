@@ -1,4 +1,4 @@
-"""Code generation: writes a loop schedule as a readable Python function, which Numba compiles.
+"""Code generation: writes a loop schedule as a readable Python function, which ``translation.py`` compiles.
 
 The generated function runs many steps.  Each step consists of the loops of the schedule's groups.  Values that do not
 change in a loop are read before it, and sums are accumulated in local variables.  The names are those of the program:
@@ -39,10 +39,10 @@ from workings.lowering.index_notation import (
 # Names of the generated code that no value of a program may have.
 RESERVED = frozenset((
     "i", "j", "k", "l", "step", "start", "stop", "begin", "rows", "block", "row", "first", "order", "objectives",
-    "team_state", "workspaces", "starts", "stops", "rates", "np", "numba", "real", "memory", "allocate", "used",
+    "team_state", "workspaces", "starts", "stops", "rates", "np", "real", "memory", "allocate", "used",
     "stop_flag", "stop_requested", "product", "pointer", "entry", "table", "min", "range", "len", "train",
     "train_section", "section", "thread", "scalars", "sums", "run_sections", "section_bounds", "single_thread_team",
-    "flat", "kept_at", "slot",
+    "flat", "shaped", "kept_at", "slot",
 ))  # fmt: skip
 IS_TRUTH = frozenset(COMPARISONS.values())
 INFIX = IS_TRUTH | frozenset(OPERATORS.values())
@@ -74,10 +74,6 @@ BOTH: tuple[str, ...] = (
     "power3",
     "sign",
     "heaviside",
-    "use_wide_vectors",
-    "allocate",
-    "stop_requested",
-    "flat",
 )
 Combination = Mapping[Axis, int]  # the index of an entry along the unrolled axes
 
@@ -370,7 +366,6 @@ class SourceWriter:
         steps = self.step_lines()
         loads = self.load_lines("0", "rows") if self.loads_once else []
         body = [
-            "use_wide_vectors()",
             *self.size_lines(),
             *self.memory_lines(),
             *self.flat_lines(),
@@ -379,35 +374,49 @@ class SourceWriter:
             *indented(steps),
         ]
         head = f"def train({', '.join(self.arguments())}):"
-        section_function = [OPTIONS, *self.section_function] if self.section_function else []
-        return "\n".join([*self.header(), *section_function, OPTIONS, head, *indented(body), ""])
+        return "\n".join([*self.header(), *self.section_function, head, *indented(body), ""])
 
     def header(self) -> list[str]:
         """Write the imports, and the functions of the program."""
         dtype = self.options.dtype
-        always = ("use_wide_vectors", "allocate", "stop_requested", *(["flat"] if self.options.kept else []))
-        both = [name for name in BOTH if name in self.used or name in always]
+        both = [name for name in BOTH if name in self.used]
         fast = [f"{FAST[dtype][name]} as {name}" for name in sorted(self.used & FAST[dtype].keys())]
         others = sorted(self.used - {*FAST[dtype], *BOTH, "abs", "absolute"})
         of_sections = ["run_sections", "section_bounds", "single_thread_team"] if self.section_function else []
         lines = [
             '"""One program of Workings, as loops: written by workings/engines/compiled/codegen.py."""',
             "",
-            "import numba",
             "import numpy as np",
             f"from numpy import {', '.join([f'{dtype} as real', *others])}",
-            f"from workings.engines.kernels.vector_math import {', '.join(sorted(both) + fast)}",
+            "from workings.engines.kernels.language import allocate, flat, shaped, stop_requested",
         ]
+        if both or fast:
+            lines += [f"from workings.engines.kernels.vector_math import {', '.join(sorted(both) + fast)}"]
         if self.has_products:
             lines += [f"from workings.engines.kernels.work_sharing import {', '.join(['product', *of_sections])}"]
         lines += ["", ""]
         for helper in self.helpers.values():
-            lines += [HELPER, *helper.splitlines(), "", ""]
+            lines += [*helper.splitlines(), "", ""]
         return lines
 
     def size_lines(self) -> list[str]:
-        """Read the sizes of symbolic dimensions from the arrays."""
-        return [f"{dim} = {text}" for dim, text in self.sizes.items()]
+        """Read the sizes of symbolic dimensions from the arrays, and say which lengths of arrays are equal."""
+        lines = [f"{dim} = {text}" for dim, text in self.sizes.items()]
+        if not self.sizes:
+            return lines
+        for name in self.row_inputs:
+            array = self.array(name)
+            lengths = ", ".join([f"{array}.shape[0]", *map(str, self.dims(name)[1:])])
+            lines.append(f"{array} = shaped({array}, ({lengths},))")
+        return [*lines, *([] if self.options.by_step else self.shape_lines(""))]
+
+    def shape_lines(self, suffix: str) -> list[str]:
+        """Say which lengths of arrays without rows are equal; a suffix selects their values in one step."""
+        return [
+            f"{array} = shaped({array}{suffix}, ({', '.join(map(str, self.dims(name)))},))"
+            for name, array in zip(self.inputs, map(self.array, self.inputs), strict=True)
+            if self.dims(name)
+        ]
 
     def memory_lines(self) -> list[str]:
         """Allocate the arrays that are stored between loops."""
@@ -456,7 +465,7 @@ class SourceWriter:
         if self.options.rows:
             lines = ["start = starts[step]"]
         if self.options.by_step:
-            lines += [f"{self.array(name)} = {self.array(name)}_steps[step]" for name in self.inputs]
+            lines += self.shape_lines("_steps[step]")
         lines += [f"n = {self.options.rows or 'stop - start'}", "lr = rates[step]", "t = first + step"]
         if self.options.rows == 1:
             lines.append(f"row = {'order[start]' if self.options.ordered else 'start'}")
@@ -542,10 +551,6 @@ class SourceWriter:
             tuple(index_of(axis, member, combination) for axis in operation.out)
             for combination in combinations(operation, member, operation.out)
         ]
-
-
-HELPER = '@numba.njit(forceinline=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")'
-OPTIONS = '@numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")'
 
 
 def indented(lines: Iterable[str]) -> list[str]:

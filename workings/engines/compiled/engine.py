@@ -2,9 +2,9 @@
 
 It runs the same program as the reference engine, only faster.  The statements become operations on single entries
 (``lowering/index_notation.py``), which are fused into loops (``fusion.py``).  The loops become the source of a Python
-function (``codegen.py``), specialized for the sizes of the problem (``specialization.py``).  Numba compiles it
-(``native.py``) from a file that can be read (``cache.py``).  This file calls the function, for as many steps at a time
-as Ctrl-C and progress reports allow.
+function (``codegen.py``), specialized for the sizes of the problem (``specialization.py``).  The source is translated
+into LLVM's language (``translation.py``), compiled and loaded (``native.py``, ``llvm.py``), and kept (``cache.py``).
+This file calls the function, for as many steps at a time as Ctrl-C and progress reports allow.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from workings.engines.compiled.native import Call, address_of, address_with_integers, machine_code
-from workings.engines.compiled.specialization import GeneratedSource, ProblemSize, generate, size_of
+from workings.engines.compiled.native import Call, MachineCode, address_of
+from workings.engines.compiled.specialization import GeneratedSource, ProblemSize, size_of, source_for
+from workings.engines.compiled.structure import structure_of
 from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, SPARSE, Stretch
 from workings.engines.kernels.threads import SECTION_ARGUMENTS, SECTION_FUNCTION, THREAD_MEMORY, Team
 from workings.errors import MissingExtraError, NotCompilableError
@@ -30,7 +31,7 @@ from workings.program.program import Program
 from workings.support.arrays import Array
 from workings.support.sparse import SparseRows
 
-NEEDS = ("numba", "platformdirs")
+NEEDS = ("llvmlite", "platformdirs")
 LONGEST_CALL = 0.05  # seconds in machine code, after which Python handles Ctrl-C
 
 
@@ -53,7 +54,7 @@ class CompiledEngine:
     Raises
     ------
     MissingExtraError
-        If Numba is not installed.
+        If llvmlite is not installed.
     NotCompilableError
         From ``source`` and ``run``, if a statement of the program is not supported; the message names it.
     """
@@ -62,11 +63,12 @@ class CompiledEngine:
 
     def __init__(self, program: Program, outputs: Sequence[str] = (), *, by_step: bool = False) -> None:
         if not is_installed():
-            raise MissingExtraError("Numba", "fast")
+            raise MissingExtraError("llvmlite", "fast")
         self.program, self.outputs, self.by_step = program, tuple(outputs), by_step
         self.has_objective = any(s.target == "J" for s in program.statements)
         targets = {s.target for s in program.statements}
         self.changed = [name for name in program.carried if name in targets]
+        self.structure = structure_of(program)
         self.sources: dict[ProblemSize, GeneratedSource] = {}
         self.functions: dict[str, Callable[..., Call]] = {}
         self.seconds_per_step = math.inf  # not known before the first call
@@ -80,7 +82,7 @@ class CompiledEngine:
         """Run the steps and replace ``values``; return the objective J of each step if the program computes it."""
         source = self.source(stretch, values)
         if source.text not in self.functions:
-            self.functions[source.text] = machine_code(source.text, "train")
+            self.functions[source.text] = MachineCode(source.text, "train", "train_section" if source.sections else "")
         train = self.functions[source.text]
         values.update(zip(self.changed, aligned_copies([values[name] for name in self.changed]), strict=True))
         bounds = np.asarray(stretch.batches, dtype=np.int64)
@@ -100,7 +102,7 @@ class CompiledEngine:
                 arguments = (*steps, first, source.block, memory, stop_flag, *team, *fixed, *slices)
                 call = train(*arguments)
                 if source.sections:
-                    set_section_function(team[0], source, arguments, call)
+                    set_section_function(team[0], source, call)
                 self.seconds_per_step = self.timed(call, stop_flag, values) / len(steps[0])
                 done += len(steps[0])
         return objectives if self.has_objective else objectives[:0]
@@ -127,7 +129,7 @@ class CompiledEngine:
             raise NotCompilableError(SPARSE)
         size = size_of(stretch, values, self.by_step)
         if size not in self.sources:
-            self.sources[size] = generate(self.program, size, self.outputs)
+            self.sources[size] = source_for(self.structure, size, self.outputs)
         return self.sources[size]
 
     def arguments(
@@ -202,10 +204,9 @@ def memory_for(source: GeneratedSource, team: Sequence[Array], dtype: DTypeLike)
     return aligned_array((source.memory + threads * source.memory_per_thread,), dtype)
 
 
-def set_section_function(team_state: Array, source: GeneratedSource, arguments: Sequence[Any], call: Call) -> None:
+def set_section_function(team_state: Array, source: GeneratedSource, call: Call) -> None:
     """Tell a team the function that computes one section, and its arguments."""
-    function = address_with_integers(source.text, "train_section", arguments, ("section", "thread"))
-    team_state[[SECTION_FUNCTION, SECTION_ARGUMENTS]] = function, address_of(call.table)
+    team_state[[SECTION_FUNCTION, SECTION_ARGUMENTS]] = call.section, address_of(call.table)
     team_state[THREAD_MEMORY] = source.memory_per_thread
 
 

@@ -124,7 +124,7 @@ class Sections:
         return [
             *inputs,
             f"team_state[{STEP}] = step",
-            f"run_sections(team_state, workspaces, {self.count})",
+            f"run_sections(team_state, {self.count})",
             *RETURN_IF_STOPPED,
             *first,
             f"for section in range(1, {self.count}):",
@@ -144,7 +144,6 @@ class Sections:
     def function(self, arguments: str, sizes: Sequence[str], begin: Sequence[str], rows: Sequence[str]) -> list[str]:
         """Write the function that computes one section, from the lines for the sizes, the step and the rows."""
         body = [
-            "use_wide_vectors()",
             *sizes,
             f"step = team_state[{STEP}]",
             *begin,

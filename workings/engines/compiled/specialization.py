@@ -8,6 +8,7 @@ whether rows are processed in blocks, and which matrix products are computed in 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,8 +18,8 @@ import numpy as np
 
 from workings.engines.compiled.codegen import SourceOptions, SourceWriter, live_operations
 from workings.engines.compiled.fusion import Layout, LoopSchedule, is_large, make_schedule
-from workings.engines.compiled.native import is_switched_off
 from workings.engines.compiled.row_sections import MOST_SUMMED, SECTIONS
+from workings.engines.compiled.structure import Structure
 from workings.engines.contract import FEWEST_TO_SHARE, Stretch
 from workings.lowering.index_notation import Apply, Dim, Leaf, Lowering, Operation
 from workings.program.program import Program
@@ -149,7 +150,7 @@ def section_count(operations: Sequence[Operation], layout: Layout, largest_produ
         for operation in operations
         if any(operation.dims[axis] == "n" for axis in operation.over)
     )
-    if is_switched_off() or largest_product < FEWEST_TO_SHARE or summed > MOST_SUMMED:
+    if largest_product < FEWEST_TO_SHARE or summed > MOST_SUMMED:
         return 0
     return SECTIONS
 
@@ -200,6 +201,12 @@ class GeneratedSource:
     largest_product: int
     rows: tuple[str, ...]
     whole: tuple[str, ...]
+
+
+@functools.lru_cache(maxsize=256)
+def source_for(structure: Structure, size: ProblemSize, outputs: tuple[str, ...] = ()) -> GeneratedSource:
+    """Return the source of a structure for the sizes of a problem; it is generated once in a process."""
+    return generate(structure.program(), size, outputs)
 
 
 def generate(program: Program, size: ProblemSize, outputs: Sequence[str] = ()) -> GeneratedSource:

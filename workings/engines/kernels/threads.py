@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from workings.engines.compiled.native import FUNCTION, address, is_switched_off
+from workings.engines.compiled.native import FUNCTION, Export, addresses
 from workings.engines.contract import FEWEST_TO_SHARE, PANELS
 
 IDLE_POLLS = 20_000  # how often a helper looks for jobs in vain before it yields the processor
@@ -31,6 +31,7 @@ JOB_COUNT = 14  # the number of jobs
 SECTION_FUNCTION = 16  # the address of the compiled function that computes one section
 SECTION_ARGUMENTS = 17  # the address of its table of arguments
 STEP = 18  # the step of the sections
+SHARE_FUNCTION = 20  # the address of the compiled function ``share``
 THREAD_MEMORY = 19  # the numbers that each thread stores between the loops of a section
 PRODUCT = 24  # from here on: the arguments of ``product``, and whether it is divided by columns
 # From here on, for each thread in its own cache line: the number of jobs intended for it, times MOST_JOBS, plus the
@@ -39,23 +40,26 @@ TICKETS = 40
 STATE_SIZE = TICKETS + 8 * MOST_THREADS
 TEAMS_LOCK = threading.Lock()
 OF_THREAD = threading.local()
-SOURCE = '''"""Matrix products: written by workings/engines/kernels/threads.py."""
+SOURCE = '''"""Matrix products and the sharing of work: written by workings/engines/kernels/threads.py."""
 
-import numba
-import numpy as np
 from numpy import {dtype} as real
-from workings.engines.kernels import work_sharing
+from workings.engines.kernels.work_sharing import compute as compute_product, help_out as do_jobs, share as share_jobs
+
+SHARES_MEMORY = True
 
 
-def compute(team_state):
-    """Compute the matrix product that the team's state describes."""
-    work_sharing.compute(team_state, real(0))
+def compute(state):
+    compute_product(state, real(0))
+
+
+def share(state):
+    share_jobs(state, real(0))
 
 
 def help_out(arguments):
-    """Take jobs of a team; the arguments are the address of its state, and the number of this helper."""
-    work_sharing.help_out(arguments, real(0))
+    do_jobs(arguments, real(0))
 '''
+EXPORTS = tuple(Export(name, ()) for name in ("compute", "share", "help_out"))  # called with an array's address
 
 
 def work_alone() -> None:
@@ -91,19 +95,18 @@ class Team:
     active: ClassVar[int] = 0  # teams of this process that are at work
 
     def __init__(self, dtype: DTypeLike, largest_product: int) -> None:
-        wanted = threads() if largest_product >= FEWEST_TO_SHARE and not is_switched_off() else 1
+        wanted = threads() if largest_product >= FEWEST_TO_SHARE else 1
         with TEAMS_LOCK:  # networks that train at the same time, in threads of one process, share the processors
             self.size = min(max(wanted // (1 + Team.active), 1), MOST_THREADS)
         self.workspaces = np.empty((self.size, workspace_size(dtype)), dtype)
         self.states = np.zeros((1 + self.size, STATE_SIZE), np.int64)  # of the team, and of each thread alone
         self.states[:, WORKSPACE_SIZE] = workspace_size(dtype)
         self.states[:, THREADS] = [self.size, *(1 for _ in self.workspaces)]
-        addresses = [workspace.ctypes.data for workspace in self.workspaces]
-        self.states[:, WORKSPACES] = [self.workspaces.ctypes.data, *addresses]
+        places = [workspace.ctypes.data for workspace in self.workspaces]
+        self.states[:, WORKSPACES] = [self.workspaces.ctypes.data, *places]
         self.state = self.states.reshape(-1)
-        self.source = SOURCE.format(dtype=np.dtype(dtype).name)
-        if not is_switched_off():
-            self.states[:, PRODUCT_FUNCTION] = address(self.source, "compute")
+        compute, share, self.help_function = addresses(SOURCE.format(dtype=np.dtype(dtype).name), EXPORTS, True)
+        self.states[:, PRODUCT_FUNCTION], self.states[:, SHARE_FUNCTION] = compute, share
         self.helpers: list[threading.Thread] = []
 
     def __enter__(self) -> tuple[Any, Any]:
@@ -118,7 +121,7 @@ class Team:
 
     def help(self, thread: int) -> None:
         """Take jobs until the team is closed; this is what a helper thread runs."""
-        help_out = FUNCTION(address(self.source, "help_out"))
+        help_out = FUNCTION(self.help_function)
         arguments = np.array([self.state.ctypes.data, thread])
         while self.state[IS_OPEN]:
             help_out(arguments.ctypes.data)

@@ -10,65 +10,49 @@ integers by adding and subtracting 1.5 · 2^52, because AVX2 cannot convert vect
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import numba
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
-
-from workings.engines.contract import CACHE_LINE
 
 # The compiler may reorder the sums of a formula, but not these: it would remove the rounding by addition.
-AS_WRITTEN = {"contract", "nsz"}
-entrywise = numba.njit(forceinline=True, fastmath=AS_WRITTEN, error_model="numpy")
-IS_COMPILED = not numba.config.DISABLE_JIT
+FLAGS = "nsz contract"
 
 
-@entrywise
 def where(condition: Any, yes: Any, no: Any) -> Any:
     """Return one of two numbers, both of which are computed."""
     return yes if condition else no
 
 
-@entrywise
 def maximum(a: Any, b: Any) -> Any:
     """Return the larger number; NaN if one of them is NaN."""
     return b if a < b or b != b else a
 
 
-@entrywise
 def minimum(a: Any, b: Any) -> Any:
     """Return the smaller number; NaN if one of them is NaN."""
     return b if a > b or b != b else a
 
 
-@entrywise
 def clip(x: Any, low: Any, high: Any) -> Any:
     """Limit a number to a range."""
     return minimum(maximum(x, low), high)
 
 
-@entrywise
 def power2(x: Any) -> Any:
     """Return the square."""
     return x * x
 
 
-@entrywise
 def power3(x: Any) -> Any:
     """Return the cube."""
     return x * x * x
 
 
-@entrywise
 def sign(x: Any) -> Any:
     """Return -1, 0 or 1; NaN for NaN."""
     return where(x > 0, x / x, where(x < 0, -(x / x), x))
 
 
-@entrywise
 def heaviside(x: Any, at_zero: Any) -> Any:
     """Return 0 below zero, 1 above, and ``at_zero`` at zero."""
     return where(x > 0, x / x, where(x < 0, x - x, where(x == 0, at_zero, x)))
@@ -77,7 +61,6 @@ def heaviside(x: Any, at_zero: Any) -> Any:
 # -- double precision -------------------------------------------------------------------------
 
 
-@entrywise
 def split64(x: float) -> tuple[float, float]:
     """Return exp(r) - 1 and 2^(k-1), for x = k · log 2 + r with an integer k and a small r."""
     t = x * 1.4426950408889634 + 6755399441055744.0
@@ -96,7 +79,6 @@ def split64(x: float) -> tuple[float, float]:
     return r * r * q + r, np.int64(power).view(np.float64)
 
 
-@entrywise
 def exp64(x: float) -> float:
     """Return the exponential."""
     inside = where(x < -708.0, -708.0, where(x > 709.7827128933841, 709.7827128933841, x))
@@ -105,7 +87,6 @@ def exp64(x: float) -> float:
     return where(x > 709.7827128933841, np.inf, where(x < -708.0, 0.0, result))
 
 
-@entrywise
 def expm1_64(x: float) -> float:
     """Return the exponential minus 1, accurate near 0."""
     inside = where(x < -50.0, -50.0, where(x > 709.7827128933841, 709.7827128933841, x))
@@ -114,7 +95,6 @@ def expm1_64(x: float) -> float:
     return where(x > 709.7827128933841, np.inf, result)
 
 
-@entrywise
 def tanh64(x: float) -> float:
     """Return the hyperbolic tangent: (e^2x - 1) / (e^2x + 1)."""
     p, s = split64(where(x < -20.0, -40.0, where(x > 20.0, 40.0, 2.0 * x)))
@@ -122,7 +102,6 @@ def tanh64(x: float) -> float:
     return h / (h + 1.0)
 
 
-@entrywise
 def log64(x: float) -> float:
     """Return the natural logarithm."""
     is_tiny = x < 2.2250738585072014e-308
@@ -148,7 +127,6 @@ def log64(x: float) -> float:
     return where(x > 0.0, where(x == np.inf, x, result), where(x == 0.0, -np.inf, np.nan))
 
 
-@entrywise
 def log1p64(x: float) -> float:
     """Return the logarithm of 1 + x, accurate near 0."""
     u = 1.0 + x
@@ -156,7 +134,6 @@ def log1p64(x: float) -> float:
     return log64(u) + where((u > 0.0) & (u < np.inf), lost, 0.0)
 
 
-@entrywise
 def logaddexp64(a: float, b: float) -> float:
     """Return log(e^a + e^b) without overflow."""
     return where(a == b, a + 0.6931471805599453, maximum(a, b) + log1p64(exp64(-abs(a - b))))
@@ -178,7 +155,6 @@ NOT_A_NUMBER = np.float32(np.nan)
 TINY, LARGER, MORE = np.float32(1.17549435e-38), np.float32(33554432.0), np.float32(25)
 
 
-@entrywise
 def split32(x: Any) -> tuple[Any, Any]:
     """Return exp(r) - 1 and 2^(k-1), for x = k · log 2 + r with an integer k and a small r."""
     t = x * LOG2E + MAGIC  # x must be single, or MAGIC does not round
@@ -193,7 +169,6 @@ def split32(x: Any) -> tuple[Any, Any]:
     return r * r * q + r, np.int32(power).view(np.float32)
 
 
-@entrywise
 def exp32(x: Any) -> Any:
     """Return the exponential."""
     x = np.float32(x)
@@ -201,7 +176,6 @@ def exp32(x: Any) -> Any:
     return where(x > EXP_TOP, INFINITY, where(x < EXP_BOTTOM, ZERO, TWO * (p * s + s)))
 
 
-@entrywise
 def expm1_32(x: Any) -> Any:
     """Return the exponential minus 1, accurate near 0."""
     x = np.float32(x)
@@ -209,7 +183,6 @@ def expm1_32(x: Any) -> Any:
     return where(x > EXP_TOP, INFINITY, TWO * (p * s + (s - HALF)))
 
 
-@entrywise
 def tanh32(x: Any) -> Any:
     """Return the hyperbolic tangent: (e^2x - 1) / (e^2x + 1)."""
     x = np.float32(x)
@@ -218,7 +191,6 @@ def tanh32(x: Any) -> Any:
     return h / (h + ONE)
 
 
-@entrywise
 def log32(x: Any) -> Any:
     """Return the natural logarithm."""
     x = np.float32(x)
@@ -238,7 +210,6 @@ def log32(x: Any) -> Any:
     return where(x > ZERO, where(x == INFINITY, x, result), where(x == ZERO, -INFINITY, NOT_A_NUMBER))
 
 
-@entrywise
 def log1p32(x: Any) -> Any:
     """Return the logarithm of 1 + x, accurate near 0."""
     x = np.float32(x)
@@ -247,104 +218,7 @@ def log1p32(x: Any) -> Any:
     return log32(u) + where((u > ZERO) & (u < INFINITY), lost, ZERO)
 
 
-@entrywise
 def logaddexp32(a: Any, b: Any) -> Any:
     """Return log(e^a + e^b) without overflow."""
     a, b = np.float32(a), np.float32(b)
     return where(a == b, a + LN2_32, maximum(a, b) + log1p32(exp32(-abs(a - b))))
-
-
-@intrinsic
-def pointer(typing: Any, address: Any, like: Any) -> Any:
-    """Convert an address to a pointer to numbers of the same type as ``like``."""
-    kind = numba.types.CPointer(like)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(kind))
-
-    return kind(types.int64, like), generate
-
-
-@numba.njit(forceinline=True)
-def allocate(memory: Any, used: Any, shape: Any) -> Any:
-    """Return an array in the memory of a program, after its ``used`` numbers, and how many numbers are used then."""
-    count = 1
-    for length in shape:
-        count *= length
-    lanes = CACHE_LINE // memory.itemsize  # each array starts at a cache line, if the memory does
-    address = np.int64(memory.ctypes.data) + used * memory.itemsize
-    return numba.carray(pointer(address, memory.dtype.type(0)), shape), used + -(-count // lanes) * lanes
-
-
-def allocate_in_python(memory: Any, used: Any, shape: Any) -> Any:
-    """Allocate an array with NumPy, for NUMBA_DISABLE_JIT."""
-    count, lanes = math.prod(shape), CACHE_LINE // memory.itemsize
-    return memory[used : used + count].reshape(shape), used + -(-count // lanes) * lanes
-
-
-@numba.njit(forceinline=True)
-def flat(array: Any) -> Any:
-    """View an array as one-dimensional."""
-    return numba.carray(pointer(np.int64(array.ctypes.data), array.dtype.type(0)), (array.size,))
-
-
-def flat_in_python(array: Any) -> Any:
-    """View an array as one-dimensional with NumPy, for NUMBA_DISABLE_JIT."""
-    return array.reshape(-1)
-
-
-@intrinsic
-def stop_requested(typing: Any, stop_flag: Any) -> Any:
-    """Whether another thread set the stop flag, an array of one number."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(stop_flag)(context, builder, arguments[0])
-        return builder.icmp_signed(
-            "!=", builder.load_atomic(array.data, "seq_cst", 8), context.get_constant(types.int64, 0)
-        )
-
-    return types.boolean(stop_flag), generate
-
-
-def stop_requested_in_python(stop_flag: Any) -> bool:
-    """Read the stop flag with NumPy, for NUMBA_DISABLE_JIT."""
-    return bool(stop_flag[0])
-
-
-@intrinsic
-def use_wide_vectors(typing: Any) -> Any:
-    """Let the calling function use 512-bit vectors if the processor has them, and align its stack.
-
-    LLVM uses 256 bits by default on processors whose first generation slowed down with wider vectors.  Without
-    alignment, the position of vectors on the stack differs from process to process, and vectors that lie across two
-    pages of memory are slow.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        for attribute in ('"prefer-vector-width"="512"', f"alignstack({CACHE_LINE})"):
-            set.add(builder.function.attributes, attribute)
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
-def nothing() -> None:
-    """Replace a compiler instruction if there is no compiler."""
-
-
-if not IS_COMPILED:  # NUMBA_DISABLE_JIT: the generated loops run as Python, with NumPy's functions
-    use_wide_vectors, allocate, stop_requested, flat = (
-        nothing,
-        allocate_in_python,
-        stop_requested_in_python,
-        flat_in_python,
-    )
-    for name, *replaced in (
-        ("exp", "exp64", "exp32"),
-        ("expm1", "expm1_64", "expm1_32"),
-        ("tanh", "tanh64", "tanh32"),
-        ("log", "log64", "log32"),
-        ("log1p", "log1p64", "log1p32"),
-        ("logaddexp", "logaddexp64", "logaddexp32"),
-    ):
-        globals().update(dict.fromkeys(replaced, getattr(np, name)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,16 +20,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from workings.errors import InputError
 from workings.metrics import Metric
 from workings.optimizers import Part
 from workings.readings.script.data_section import write_data, write_random_split
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.first_weights import write_parameters
 from workings.readings.script.prediction_section import write_predicting
-from workings.readings.script.settings import MOST_INLINE, Held, Settings, both
+from workings.readings.script.settings import MOST_INLINE, Held, ScriptSettings, arrays_of, both
 from workings.readings.script.training_section import write_training
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.support.notebook import Text
 from workings.training.callbacks import Callback
 from workings.training.recipe import Recipe
 
@@ -97,17 +100,18 @@ def script(
         # z1 is each unit's weighted sum of its inputs plus its bias.
         z1 = X @ W1 + b1  # (n, 1)
     """
-    if network.n_in is None and data is not None and not isinstance(data, (str, Path)):
+    arrays = arrays_of(data) if network.n_in is None else None
+    if arrays is not None:
         network = copy.deepcopy(network)
-        network.prepare(*both(data))  # sets the number of columns
+        network.prepare(*arrays)  # sets the number of columns
     training = None if optimizer is None else Recipe(
         optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks,
         running_loss,
     )  # fmt: skip
-    return write_sections(Settings(network, training, weights, data, data_file))
+    return Text(write_sections(ScriptSettings(network, training, weights, data, data_file)))
 
 
-def write_sections(settings: Settings) -> str:
+def write_sections(settings: ScriptSettings) -> str:
     """Write all sections of a script."""
     draft = ScriptDraft(settings)
     if settings.optimizer is None:
@@ -135,7 +139,7 @@ def save_script(network: Model, path: str | Path, *, data: Any = None, **setting
     Raises
     ------
     InputError, ProgramError
-        As ``script`` does.
+        As ``script`` does, and for a name such as numbers.py, which hides a module of the standard library.
     FileError
         If the folder is not writable.
 
@@ -147,6 +151,7 @@ def save_script(network: Model, path: str | Path, *, data: Any = None, **setting
     ['line.py']
     """
     path = Path(path)
+    check_script_name(path)
     written = [path]
     values = {**network.parameters, **network.statistics}
     drawn = settings.get("optimizer") is not None and settings.get("weights", "seed") == "seed"
@@ -159,6 +164,15 @@ def save_script(network: Model, path: str | Path, *, data: Any = None, **setting
         settings["data_file"] = written[-1].name
     write_bytes(path, script(network, data=data, **settings).encode())
     return written
+
+
+def check_script_name(path: Path) -> None:
+    """Raise for the name of a module that Python or NumPy would import in place of its own."""
+    if path.stem.lower() in {*sys.stdlib_module_names, "numpy"}:
+        raise InputError(
+            f"{path.name!r} has the name of a module that Python or NumPy imports: it would import the script instead. "
+            f"Choose another name, such as 'my_{path.stem}.py'."
+        )
 
 
 def data_arrays(data: Any, settings: Mapping[str, Any]) -> dict[str, Array]:

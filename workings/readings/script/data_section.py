@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from workings.errors import InputError
-from workings.model.targets import balanced, most_probable, one_hot, second_label
+from workings.model.targets import LabelTargets, balanced, most_probable, one_hot, second_label
 from workings.program.writer import told
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.prediction_section import table_function
 from workings.readings.script.settings import MOST_INLINE, Held
-from workings.readings.script.text import INDENT, labels_line, names_tuple, quoted, rows_of
+from workings.readings.script.text import INDENT, labels_line, names_tuple, quoted, rows_of, unsigned
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, drawn_rows, standard
 from workings.tables.plain_csv import read_columns
-from workings.training.data import weights_by_class
+from workings.training.data import stratified, weights_by_class
 
 SPLIT = ("X_val, y_val = X[held], y[held]", "X, y = X[kept], y[kept]")
 
@@ -49,6 +49,11 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
     draft.copied.add("read_columns", read_columns)
     draft.comment("The file is read from the current folder.")
     given = [quoted(str(draft.settings.path)), names_tuple(numbers), *([names_tuple(marked)] if filled else [])]
+    forms = {column.name: column.form for column in columns.numbers} | {target: columns.target_form}
+    formats = [names_tuple((name, form.decimal, form.thousands, form.unit)) for name, form in forms.items() if form]
+    if formats:
+        draft.comment("Some numbers are written with another decimal sign, a thousands separator or a unit.")
+        given.append(f"formats=({', '.join(formats)},)")
     draft.assign("table", f"read_columns({', '.join(given)})")
     table_function(draft, columns)
     draft.lines += ["", ""]
@@ -94,8 +99,8 @@ def write_arrays(draft: ScriptDraft) -> None:
             'np.savez("data.npz", X=X, y=y), and use data="data.npz".'
         )
     draft.comment("Rows are samples: X has a column for each input, y holds the targets.")
-    draft.lines += ["# fmt: off", f"X = np.array({rows_of(X)}, dtype={draft.dtype})", f"y = np.array({rows_of(y)})"]
-    draft.lines += ["# fmt: on"]
+    draft.lines += ["# fmt: off", f"X = np.array({rows_of(X)}, dtype={draft.dtype})"]
+    draft.lines += [f"y = np.array({rows_of(y)}{unsigned(y)})", "# fmt: on"]
     write_extra_arrays(draft)
 
 
@@ -111,7 +116,7 @@ def write_extra_arrays(draft: ScriptDraft) -> None:
         )
     draft.lines += ["# fmt: off"] if more else []
     for name, array in more.items():
-        dtype = "" if name == "y_val" else f", dtype={draft.dtype}"
+        dtype = unsigned(array) if name == "y_val" else f", dtype={draft.dtype}"
         draft.lines += [f"{name} = np.array({rows_of(array)}{dtype})"]
     draft.lines += ["# fmt: on"] if more else []
 
@@ -126,7 +131,7 @@ def write_targets(draft: ScriptDraft) -> None:
     if targets.has_labels and (arrays is None or arrays[1].ndim == 1):
         if targets.classes is None:
             raise InputError("The labels in y are unknown: pass data=(X, y), create the data file first, or call fit.")
-        is_one_hot = targets.kind == "classes"
+        is_one_hot = targets.is_multiclass
         words = "One-hot encoding: one column per class." if is_one_hot else "1 for the second label, 0 for the first."
         draft.comment(words)
         columns = "classes" if is_one_hot else "classes[1:]"
@@ -142,7 +147,7 @@ def write_validation_targets(draft: ScriptDraft, y: Array) -> None:
     """Write code that encodes the targets of the validation rows."""
     targets = draft.settings.targets
     if targets.has_labels and y.ndim == 1:
-        columns = "classes" if targets.kind == "classes" else "classes[1:]"
+        columns = "classes" if targets.is_multiclass else "classes[1:]"
         draft.write(f"y_val = ({told(one_hot, labels='y_val', classes=columns)}).astype({draft.dtype})")
     else:
         shape = f"len(X_val), {draft.network.n_out}"
@@ -160,20 +165,30 @@ def write_table_split(draft: ScriptDraft) -> None:
 
 
 def write_random_split(draft: ScriptDraft) -> None:
-    """Write code that draws validation rows with the network's random generator, and drops rows of weight 0."""
+    """Write code that drops rows of weight 0, and draws validation rows with the network's random generator."""
     settings = draft.settings
+    if settings.leaves_out:
+        draft.section("Rows with nonzero weight")
+        draft.lines += ["kept = w[:, 0] > 0", "X, y, w = X[kept], y[kept], w[kept]"]
     if isinstance(settings.recipe.validation, float):
         draft.section("Validation split")
-        draft.assign("order", "rng.permutation(len(X))")
         rows = f"round(len(X) * {settings.recipe.validation!r})"
+        draft.assign("order", "rng.permutation(len(X))")
+        write_stratification(draft, rows)
         draft.write(f"held, kept = order[: {rows}], np.sort(order[{rows} :])", *SPLIT)
         draft.lines += ["w = w[kept]"] if settings.is_weighted else []
-    elif settings.leaves_out:
-        draft.section("Rows with nonzero weight")
-    if settings.leaves_out:
-        draft.lines += ["kept = w[:, 0] > 0", "X, y, w = X[kept], y[kept], w[kept]"]
     if isinstance(settings.recipe.validation, float) or settings.leaves_out:
         name_all_rows(draft)
+
+
+def write_stratification(draft: ScriptDraft, rows: str) -> None:
+    """Write code that draws the validation rows from each label in proportion."""
+    targets = draft.settings.targets
+    if not isinstance(targets, LabelTargets):
+        return
+    draft.copied.add("stratified", stratified)
+    labels = told(most_probable, p="y") if targets.is_multiclass else told(second_label, y="y")
+    draft.assign("order", f"stratified(order, {labels}, {rows})")
 
 
 def write_weights(draft: ScriptDraft) -> None:
@@ -189,7 +204,7 @@ def write_weights(draft: ScriptDraft) -> None:
         return
     targets, weights = settings.targets, f"(by_class[labels].reshape(-1, 1)).astype({draft.dtype})"
     assert targets.classes is not None  # checked before
-    draft.assign("labels", told(most_probable, p="y") if targets.kind == "classes" else told(second_label, y="y"))
+    draft.assign("labels", told(most_probable, p="y") if targets.is_multiclass else told(second_label, y="y"))
     draft.assign("by_class", by_class(draft, targets.classes))
     draft.assign("w", f"{weights} * w" if by_row else weights)
 

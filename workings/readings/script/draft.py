@@ -11,8 +11,9 @@ import numpy as np
 from workings.model.model import Model
 from workings.program.program import Program
 from workings.readings.copying import CopiedCode
-from workings.readings.script.settings import Settings
+from workings.readings.script.settings import ScriptSettings
 from workings.readings.script.text import WIDTH, formatted
+from workings.support.escaping import visible
 from workings.version import __version__
 
 RESERVED_NAMES = frozenset((
@@ -42,7 +43,7 @@ NOT_IN_JAX = (
 class ScriptDraft:
     """A script under construction: its ``lines``, the constants ``defined`` so far, and ``copied`` functions."""
 
-    settings: Settings
+    settings: ScriptSettings
     lines: list[str] = field(default_factory=list)
     defined: set[str] = field(default_factory=set)
     copied: CopiedCode = field(default_factory=CopiedCode)
@@ -64,7 +65,9 @@ class ScriptDraft:
 
     def comment(self, words: str, indent: str = "") -> None:
         """Write a comment."""
-        self.lines += textwrap.wrap(words, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        self.lines += textwrap.wrap(
+            visible(words, keep="\n"), WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
+        )
 
     def write(self, *lines: str, indent: str = "") -> None:
         """Write lines of code."""

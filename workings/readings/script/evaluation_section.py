@@ -13,12 +13,12 @@ from workings.program.program import Program
 from workings.readings.copying import inlined_method
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.prediction_section import decoding
-from workings.readings.script.settings import Settings
+from workings.readings.script.settings import ScriptSettings
 from workings.readings.script.text import INDENT, quoted
 from workings.training.early_stopping import EarlyStopping
 
 
-def needs_objective(settings: Settings) -> bool:
+def needs_objective(settings: ScriptSettings) -> bool:
     """Return whether the loss of an epoch is computed separately from its steps."""
     return not settings.is_full and not settings.recipe.running_loss
 
@@ -58,7 +58,7 @@ def write_measure(draft: ScriptDraft, *, with_p: bool) -> None:
     draft.lines += [f"{INDENT}return {'J, p' if with_p else 'J'}", ""]
 
 
-def most_rows(settings: Settings, with_p: bool) -> int | None:
+def most_rows(settings: ScriptSettings, with_p: bool) -> int | None:
     """Return the largest number of rows that are evaluated at once; None if unknown."""
     if settings.n_rows is None or settings.n_held is None:
         return None

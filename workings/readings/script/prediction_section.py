@@ -59,9 +59,9 @@ def decoding(draft: ScriptDraft, p: str, scale: tuple[float, float] | None = Non
     if scale is not None:
         mean, std = map(repr, scale)
         value = told(original, p=f"{value}.astype(float)" if draft.cast else value, mean=mean, std=std)
-    if targets.kind == "classes":
+    if targets.is_multiclass:
         words, value = "the most probable label", told(most_probable, p=p)
-    elif targets.kind == "labels":
+    elif targets.is_classification:
         words, value = "the more probable label", f"({told(more_probable, p=value)}).astype(int)"
     return words, f"{classes}[{value}]" if classes else value
 
@@ -104,6 +104,9 @@ def word_lines(column: CategoryColumn) -> list[str]:
     lines = [f"known = np.array([{', '.join(map(quoted, column.categories))}])"]
     lines += [f"words = [{gap} if w is None or w != w else str(w).strip() or {gap} for w in table[{name}]]"]
     one_for_each = told(one_hot, labels="np.array(words)", classes="known")
-    lines += [f"part = {one_for_each}", "if not part.any(axis=1).all():"]
+    lines += [f"part = {one_for_each}"]
+    if column.unknown == "zeros":
+        return [*lines, "parts.append(part)"]
+    lines += ["if not part.any(axis=1).all():"]
     wrong = f"The column {column.name} has a category that was not in the training table."
     return [*lines, f"{INDENT}raise ValueError({quoted(wrong)})", "parts.append(part)"]

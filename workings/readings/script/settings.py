@@ -19,9 +19,10 @@ from workings.errors import InputError
 from workings.metrics import METRICS, Metric
 from workings.model.model import as_weights
 from workings.model.targets import Targets
-from workings.optimizers import LBFGS, Part
+from workings.optimizers import Part
 from workings.support.arrays import Array, as_features, describe
 from workings.support.conversion import as_array
+from workings.support.npz import read_npz
 from workings.support.sparse import dense, is_sparse
 from workings.tables.columns import Columns, columns_in
 from workings.tables.plain_csv import read_columns
@@ -55,7 +56,7 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
-class Settings:
+class ScriptSettings:
     """The validated settings of a script."""
 
     network: Model
@@ -65,14 +66,16 @@ class Settings:
     data_file: str | None = None
 
     def __post_init__(self) -> None:
-        if self.training is not None and isinstance(self.training.optimizer, LBFGS):
+        if self.training is not None and not self.training.optimizer.takes_batches:
             raise InputError("SciPy computes the steps of L-BFGS, so a script with NumPy alone cannot use it.")
         if self.weights not in ("seed", "inline", "file") and not self.weights.endswith(".npz"):
             raise InputError(
                 f'weights must be "seed", "inline", "file" or a path that ends in .npz, not {self.weights!r}.'
             )
         if self.network.n_in is None:
-            raise InputError("The number of columns of X is unknown: pass data=(X, y), or call fit first.")
+            raise InputError(
+                "The number of columns of X is unknown: pass data=(X, y) or an existing .npz file, or call fit first."
+            )
         if self.weights == "seed" and self.training is not None and self.network.rng_made is None:
             raise InputError('The network has no seed, or was loaded from a file: use weights="inline".')
         if self.training is not None:
@@ -95,7 +98,7 @@ class Settings:
         self.check_validation()
         self.check_class_weight()
         known = ["loss", *self.measures]
-        monitor = getattr(self.recipe.schedule, "monitor", None)
+        monitor = self.recipe.optimizer.monitor
         if monitor is not None and monitor not in known:
             raise not_recorded("OnPlateau", monitor, known)
         early = self.early
@@ -154,13 +157,10 @@ class Settings:
         """X and y; None if they are not available yet."""
         if self.is_table:
             return None
-        if isinstance(self.data, (str, Path)) or self.data is None:
-            if not Path(self.path or "").exists() or self.data is None:
-                return None
-            with np.load(self.data) as file:
-                X, y = file["X"], file["y"]
-        else:
-            X, y = both(self.data)
+        found = arrays_of(self.data)
+        if found is None:
+            return None
+        X, y = found
         features, _, _ = copy.deepcopy(self.network).prepare(X, y)  # validates as fit does
         return dense(features), y
 
@@ -187,8 +187,9 @@ class Settings:
         if not (is_share or isinstance(given, Held)):
             what = "(X, y), a share between 0 and 1, or Held rows of a table"
             raise InputError(f"validation must be {what}, not {describe(given)}.")
-        if self.n_given is not None and not 0 < (self.n_held or 0) < self.n_given:
-            raise InputError(f"validation={given!r} of {self.n_given} rows leaves {self.n_held} for validation.")
+        rows = self.n_used if is_share else self.n_given
+        if rows is not None and not 0 < (self.n_held or 0) < rows:
+            raise InputError(f"validation={given!r} of {rows} rows leaves {self.n_held} for validation.")
 
     def check_class_weight(self) -> None:
         """Raise for class weights that ``fit`` does not accept."""
@@ -240,21 +241,21 @@ class Settings:
         if isinstance(self.recipe.validation, Held):
             return self.recipe.validation.rows
         if isinstance(self.recipe.validation, float):
-            return None if self.n_given is None else round(self.n_given * self.recipe.validation)
+            return None if self.n_used is None else round(self.n_used * self.recipe.validation)
         return 0 if self.validation_arrays is None else len(self.validation_arrays[0])
 
     @property
     def n_rows(self) -> int | None:
-        """The largest possible number of training rows; None if unknown."""
+        """The number of training rows; None if unknown."""
         is_split = isinstance(self.recipe.validation, (float, Held))
-        return None if self.n_given is None else self.n_given - ((self.n_held or 0) if is_split else 0)
+        return None if self.n_used is None else self.n_used - ((self.n_held or 0) if is_split else 0)
 
     @functools.cached_property
-    def n_counted(self) -> int | None:
-        """The number of training rows with nonzero weight; None if unknown."""
+    def n_used(self) -> int | None:
+        """The number of rows with nonzero weight, for training and validation; None if unknown."""
         if not self.leaves_out or self.n_given is None:
-            return self.n_rows
-        if self.arrays is None or isinstance(self.recipe.validation, float):
+            return self.n_given
+        if self.arrays is None:
             raise InputError("The rows of weight 0 are only known when the script runs: remove them from the data.")
         y = self.targets.encode(self.arrays[1], self.network.dtype)
         w = combined_weights(self.row_weights, self.recipe.class_weight, y, self.targets)
@@ -265,7 +266,7 @@ class Settings:
     @property
     def is_full(self) -> bool:
         """Whether each step uses all rows."""
-        size, rows = self.recipe.batch_size, self.n_counted
+        size, rows = self.recipe.batch_size, self.n_rows
         return size is None or (rows is not None and rows <= size)
 
     @property
@@ -285,7 +286,7 @@ class Settings:
         """The metrics on the validation rows, besides the loss."""
         if self.recipe.validation is None:
             return {}
-        usual = "accuracy" if self.network.loss.target in ("classes", "labels") else "r2"
+        usual = self.network.targets.metric
         return {usual: METRICS[usual], **self.chosen_metrics}
 
     @property
@@ -297,7 +298,7 @@ class Settings:
     @functools.cached_property
     def early(self) -> EarlyStopping | None:
         """The EarlyStopping callback; other callbacks that act on the training raise an error."""
-        found = [c for c in self.recipe.callbacks if not only_looks_on(c)]
+        found = [c for c in self.recipe.callbacks if not has_no_effect_on_training(c)]
         for callback in found:
             if type(callback) is not EarlyStopping or not isinstance(callback.monitor, str):
                 raise InputError(
@@ -309,9 +310,26 @@ class Settings:
         return found[0] if found else None  # type: ignore[return-value]
 
 
-def only_looks_on(callback: Callback) -> bool:
+def has_no_effect_on_training(callback: Callback) -> bool:
     """Return whether a callback does not change the training."""
     return callback.only_observes or not (callback.every_epoch or callback.looks_back)
+
+
+def arrays_of(data: Any) -> tuple[Array, Array] | None:
+    """Return X and y of ``data``, from its file if it is one; None for a table, and if there is no file yet.
+
+    Raises
+    ------
+    FileError
+        For a file that is not an ``.npz`` file with X and y.
+    """
+    if data is None or (isinstance(data, (str, Path)) and Path(data).suffix.lower() in (*TABLES, ".parquet")):
+        return None
+    if not isinstance(data, (str, Path)):
+        return both(data)
+    if not Path(data).exists():
+        return None
+    return read_npz(Path(data))
 
 
 def both(data: Any) -> tuple[Array, Array]:

@@ -38,9 +38,11 @@ def names_tuple(names: tuple[str, ...]) -> str:
 def rows_of(array: Array) -> str:
     """Return an array as the code of nested lists, one row per line."""
     values = array.tolist()
-    if array.ndim < 2:
-        return "\n    ".join(textwrap.wrap(repr(values), WIDTH - 4)).replace("'", '"')
-    return "[\n    " + ",\n    ".join(map(repr, values)) + ",\n]"
+    if array.ndim < 2 and array.dtype.kind not in "OU":
+        return "\n    ".join(textwrap.wrap(repr(values), WIDTH - 4))
+    rows = [quoted(value) if isinstance(value, str) else repr(value) for value in values]
+    whole = f"[{', '.join(rows)}]"
+    return whole if array.ndim < 2 and len(whole) < WIDTH - 4 else "[\n    " + ",\n    ".join(rows) + ",\n]"
 
 
 def labels_line(classes: Array) -> str:
@@ -51,4 +53,9 @@ def labels_line(classes: Array) -> str:
     classes = np.array(["a", 'say "b"'])
     """
     labels = [quoted(label) if isinstance(label, str) else repr(label) for label in classes.tolist()]
-    return f"classes = np.array([{', '.join(labels)}])"
+    return f"classes = np.array([{', '.join(labels)}]{unsigned(classes)})"
+
+
+def unsigned(array: Array) -> str:
+    """Return the dtype argument that unsigned numbers need, because NumPy guesses float64 for those from 2**63."""
+    return f", dtype=np.{array.dtype.name}" if array.dtype.kind == "u" else ""

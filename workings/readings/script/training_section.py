@@ -25,7 +25,7 @@ from workings.readings.script.evaluation_section import (
 )
 from workings.readings.script.prediction_section import with_shape
 from workings.readings.script.text import INDENT, quoted
-from workings.schedules import Constant, OnPlateau
+from workings.schedules import Constant, monitor_of
 
 
 def write_training(draft: ScriptDraft, optimizer: Part) -> None:
@@ -35,8 +35,8 @@ def write_training(draft: ScriptDraft, optimizer: Part) -> None:
     check_names(program)
     inside = program.needed_for(*program.carried) if needs_objective(settings) else program
     write_functions(draft)
-    schedule: Any = optimizer.schedule  # type: ignore[attr-defined]
-    counts = "t" in inside.inputs or not isinstance(schedule, (Constant, OnPlateau))
+    schedule: Any = optimizer.schedule
+    counts = "t" in inside.inputs or (optimizer.monitor is None and not isinstance(schedule, Constant))
     draft.section("Training")
     draft.constants(program)
     write_states(draft, program)
@@ -70,7 +70,7 @@ def write_states(draft: ScriptDraft, program: Program) -> None:
 def before_the_loop(draft: ScriptDraft, schedule: Any, counts: bool) -> None:
     """Write the settings and initial values before the loop."""
     settings = draft.settings
-    if isinstance(schedule, OnPlateau):
+    if monitor_of(schedule) is not None:
         draft.copied.functions["follow"] = inlined_method(schedule, "follow")
         draft.lines += ["plateau = {}"]
     if settings.early is not None:
@@ -114,7 +114,7 @@ def write_batches(draft: ScriptDraft) -> str:
 
 def write_rate(draft: ScriptDraft, schedule: Any, indent: str) -> None:
     """Write the learning rate of the step; t counts the steps from 1."""
-    if isinstance(schedule, OnPlateau):
+    if monitor_of(schedule) is not None:
         draft.lines += [f'{indent}lr = plateau.get("lr", {float(schedule.lr)!r})']
     elif not isinstance(schedule, Constant):
         draft.assign("lr", rate_expression(schedule, draft.copied, "(t - 1)"), indent)
@@ -161,7 +161,7 @@ def end_epoch(draft: ScriptDraft, schedule: Any, indent: str) -> None:
     elif settings.recipe.running_loss:
         write_running_loss(draft, indent)
     write_measures(draft)
-    if isinstance(schedule, OnPlateau):
+    if monitor_of(schedule) is not None:
         draft.lines += [f"{INDENT}plateau = follow(plateau, {column(schedule.monitor)})"]
     if settings.early is not None:
         write_early_stopping(draft, settings.early)

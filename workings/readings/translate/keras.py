@@ -20,7 +20,7 @@ from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Hub
 from workings.readings.translate.formatting import INDENT, WIDTH, call, indented, keywords, plain, wrapped
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Difference
-from workings.readings.translate.writer import SMALL_EPS, TranslationWriter, initializers_of
+from workings.readings.translate.translation_writer import SMALL_EPS, TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 
 # fmt: off
@@ -94,7 +94,7 @@ class KerasWriter(TranslationWriter):
                       "loss", "regularizers", "training", "layers", "rows")  # fmt: skip
 
     def __init__(self, plan: TranslationPlan) -> None:
-        if isinstance(plan.last, ours.LBFGS):
+        if not plan.last.takes_batches:
             raise InputError(
                 "Keras has no L-BFGS: a Keras optimizer gets one gradient per batch, and L-BFGS evaluates the "
                 "objective several times in a step. Use another optimizer, or translate to torch or sklearn."
@@ -104,7 +104,7 @@ class KerasWriter(TranslationWriter):
         self.places: dict[str, str] = {}  # "W1": "model.layers[0].kernel"
         self.modules = self.layers()  # also fills arrays and places
         network = plan.network
-        adds_outputs = network.loss.reduction != "mean" and network.loss.target != "classes"
+        adds_outputs = network.loss.reduction != "mean" and not network.loss.is_multiclass
         self.loss_factor = (0.5 if plan.has_half else 1.0) * (network.targets.n_out if adds_outputs else 1)
         self.weighs_rows = plan.has_weights and plan.class_weights is None
         self.frozen = [name for name in plan.trained if name not in plan.steps[-1][1]]
@@ -128,7 +128,7 @@ class KerasWriter(TranslationWriter):
     def targets(self, y: str, X: str) -> str:
         """Convert targets to what the loss takes."""
         network = self.plan.network
-        if network.loss.target != "classes":
+        if not network.loss.is_multiclass:
             return f"{y} = np.asarray({y}).astype(X.dtype).reshape(len({X}), {network.targets.n_out})"
         if self.plan.smoothing:
             return f"{y} = keras.utils.to_categorical({y}, {network.targets.n_out})"
@@ -140,7 +140,7 @@ class KerasWriter(TranslationWriter):
             f"Keras computes in float32 by default; set_floatx makes the rate {network.dtype} and set_dtype_policy "
             "the layers, even those created before."
         )
-        if network.loss.target == "classes":
+        if network.loss.is_multiclass:
             yield (
                 "SparseCategoricalCrossentropy takes class numbers from 0, CategoricalCrossentropy one-hot rows (and "
                 "it alone smooths labels); ours takes either, and labels of any kind."
@@ -274,7 +274,7 @@ class KerasWriter(TranslationWriter):
                 "Keras's Poisson takes the rate, not its logarithm, and adds 1e-7 to it inside the logarithm: the "
                 "last layer is exponential, and gradients differ by about 1e-7 · y / p."
             )
-        elif loss.target != "numbers":
+        elif not loss.takes_any_number:
             yield (
                 "from_logits=True: the loss applies softmax or sigmoid itself, as ours does, so the model ends "
                 "without it."
@@ -290,7 +290,7 @@ class KerasWriter(TranslationWriter):
                 f"Keras's losses are means over {over}; ours adds up the outputs of each row: "
                 f"loss_weights={self.loss_factor!r} corrects that."
             )
-        if loss.target == "classes":
+        if loss.is_multiclass:
             return 'reduction="sum" adds up the rows, in both: the step grows with batch_size.'
         return (
             'Keras\'s reduction="sum" adds up the rows, but takes the mean over outputs: the loss is multiplied '

@@ -27,7 +27,6 @@ from workings.optimizers import (
     ClipByValue,
     Decay,
     Freeze,
-    Optimizer,
     Part,
     checked_optimizer,
 )
@@ -108,7 +107,7 @@ class TranslationPlan:
         labels = None if targets.classes is None else targets.classes.tolist()
         for label, value in given.items():
             if labels is not None and label not in labels:
-                raise unknown_name("label in class_weight", str(label), map(str, labels))
+                raise unknown_name("label in class_weight", label, labels)
             if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < math.inf:
                 raise InputError(f"class_weight must hold numbers from 0; for {label!r} it has {describe(value)}.")
 
@@ -126,8 +125,7 @@ class TranslationPlan:
     @property
     def n_classes(self) -> int:
         """The number of labels."""
-        targets = self.network.targets
-        return targets.n_out if targets.kind == "classes" else 2
+        return self.network.targets.label_count
 
     @property
     def class_weights(self) -> list[float] | None:
@@ -142,7 +140,7 @@ class TranslationPlan:
     @property
     def parts(self) -> Sequence[Any]:
         """The parts of the optimizer chain in order; the last is the optimizer itself."""
-        return [self.optimizer] if isinstance(self.optimizer, LBFGS) else self.optimizer.parts
+        return self.optimizer.parts
 
     @property
     def last(self) -> Any:
@@ -163,19 +161,19 @@ class TranslationPlan:
         """Each part with the names of the parameters that it acts on."""
         names, found = self.trained, []
         for part in self.parts:
-            names = list(part.chosen(names)) if isinstance(part, Part) else names
+            names = list(part.chosen(names))
             found.append((part, names))
         return found
 
     @property
     def schedule(self) -> Any:
         """The learning rate as a function of the step; None for L-BFGS, which has none."""
-        return self.last.schedule if isinstance(self.last, Optimizer) else None
+        return self.optimizer.schedule
 
     @property
     def plateau(self) -> OnPlateau | None:
         """The schedule, if it is an OnPlateau."""
-        return self.schedule if isinstance(self.schedule, OnPlateau) else None
+        return None if self.optimizer.monitor is None else self.schedule
 
     @property
     def has_schedule(self) -> bool:

@@ -21,7 +21,7 @@ from workings.losses import BinaryCrossEntropy, CrossEntropy, Poisson, SquaredEr
 from workings.readings.translate.formatting import INDENT, call, keywords, plain, wrapped
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Difference
-from workings.readings.translate.writer import SMALL_EPS, TranslationWriter, initializers_of
+from workings.readings.translate.translation_writer import SMALL_EPS, TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 from workings.schedules import InverseScaling
 
@@ -62,7 +62,7 @@ class SklearnWriter(TranslationWriter):
         self.adds_up = loss.reduction == "sum"  # then our gradient grows with the rows
         # The factor from scikit-learn's gradient to ours, without that of the rows.
         self.factor = 2.0 if isinstance(loss, SquaredError) and not loss.half else 1.0
-        self.factor /= self.n_out if loss.reduction == "mean" and loss.target != "classes" else 1
+        self.factor /= self.n_out if loss.reduction == "mean" and not loss.is_multiclass else 1
         self.over = "" if self.factor == 1 else f" / {plain(self.factor)!r}"
         self.lam, self.decay = plan.strength(L2), 0.0  # decay that the solver treats as L2
         self.is_l2_per_row = bool(plan.strength(L2PerRow)) and not self.lam  # then it is scikit-learn's alpha

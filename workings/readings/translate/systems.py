@@ -15,7 +15,7 @@ from workings.optimizers import LBFGS, Part
 from workings.readings.translate import keras, sklearn, torch
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Translation
-from workings.readings.translate.writer import TranslationWriter
+from workings.readings.translate.translation_writer import TranslationWriter
 
 if TYPE_CHECKING:
     from workings.model.model import Model

@@ -21,7 +21,7 @@ from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Hub
 from workings.readings.translate.formatting import INDENT, call, indented, listing, wrapped
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translation import Difference
-from workings.readings.translate.writer import TranslationWriter, initializers_of
+from workings.readings.translate.translation_writer import TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 from workings.schedules import Cosine
 
@@ -188,13 +188,13 @@ class TorchWriter(TranslationWriter):
     def tensors(self, inputs: str, targets: str, X: str, y: str) -> list[str]:
         """Convert two arrays to tensors."""
         network, line = self.plan.network, f"{inputs} = torch.as_tensor({X})"
-        if network.loss.target == "classes":
+        if network.loss.is_multiclass:
             return [line, f"{targets} = torch.as_tensor(np.asarray({y}), dtype=torch.int64)"]
         shape = f"reshape(len({X}), {network.targets.n_out})"
         return [line, f"{targets} = torch.as_tensor(np.asarray({y}), dtype=inputs.dtype).{shape}"]
 
     def notes_on_data(self) -> Iterator[str]:
-        if self.plan.network.loss.target == "classes":
+        if self.plan.network.loss.is_multiclass:
             yield (
                 "CrossEntropyLoss takes class numbers from 0 (int64), or a row of probabilities for each sample as "
                 "floats; ours also takes labels of any kind."
@@ -256,7 +256,7 @@ class TorchWriter(TranslationWriter):
         loss, of_batch = self.plan.network.loss, "of_output(model(inputs[rows]), targets[rows])"
         if self.weighs_rows:
             call_of_loss = self.call_of_loss(one_by_one=True)
-            by_outputs = " / losses.shape[1]" if loss.target != "classes" else ""
+            by_outputs = " / losses.shape[1]" if not loss.is_multiclass else ""
             lines = ["w = row_weights[rows]", f"losses = {of_batch}.reshape(len(w), -1)"]
             by_weight = {"sum": "", "mean of rows": " / w.sum()"}.get(loss.reduction, f" / w.sum(){by_outputs}")
             lines += [f"J = {self.half}(w * losses).sum(){by_weight}"]
@@ -304,7 +304,7 @@ class TorchWriter(TranslationWriter):
         if self.plan.has_half:
             yield "MSELoss has no factor ½: with half=True it is a factor of the loss here."
         yield from self.notes_on_no_half("MSELoss")
-        if loss.target != "numbers":
+        if not loss.takes_any_number:
             yield (
                 "The loss takes the last layer's weighted sums and applies softmax, sigmoid or exp itself, as ours "
                 "does: the model ends without it."

@@ -6,14 +6,15 @@ import textwrap
 from dataclasses import dataclass
 
 from workings.readings.translate.formatting import WIDTH
+from workings.support.notebook import Readable
 
 
 class Difference(str):
     """A note on a difference that no setting of the other system can remove."""
 
 
-@dataclass(frozen=True)
-class Translation:
+@dataclass(frozen=True, repr=False)
+class Translation(Readable):
     """A network's training as code for another system, with notes on different conventions.
 
     Attributes

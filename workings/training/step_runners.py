@@ -32,7 +32,7 @@ class Steps:
     engine : Engine
         The engine that runs the steps.
     name : str
-        The name of the engine, and the reason for with_outputs it.
+        The name of the engine, and the reason for choosing it.
     outputs : tuple of str
         What compiled steps return in addition to their objectives: the predictions for each row.
     allows_background : bool

@@ -35,7 +35,7 @@ class TranslationWriter(ABC):
         self.plan = plan
         self.weighs_rows = plan.has_weights  # whether the code has one weight for each row
         self.has_zero_weights = plan.sample_weight or not all(plan.label_weights.values())
-        self.mean_over = "rows" if plan.network.loss.target == "classes" else "rows and outputs"
+        self.mean_over = "rows" if plan.network.loss.is_multiclass else "rows and outputs"
 
     def translation(self) -> Translation:
         """Write the code and the notes, without duplicates."""

@@ -1,0 +1,145 @@
+"""Arrays and tables from Python: no value is changed in silence, and bad ones raise errors that name their place."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workings import SGD, CrossEntropy, Dense, InputError, Network
+from workings.tables import Preprocessing
+
+pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+
+ROWS = 20
+X = np.random.default_rng(0).normal(size=(ROWS, 2))
+Y = np.arange(ROWS) % 2
+ONE = [1.0] * ROWS
+
+
+def masked(values: np.ndarray, place: Any) -> Any:
+    """The values with one of them masked."""
+    mask = np.zeros(values.shape, dtype=bool)
+    mask[place] = True
+    return np.ma.array(values, mask=mask)
+
+
+def trained(X: Any = X, y: Any = Y, **settings: Any) -> Network:
+    """A network that was trained for one epoch."""
+    network = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    network.fit(X, y, optimizer=SGD(0.1), epochs=1, **settings)
+    return network
+
+
+BAD_X = {
+    "masked": (masked(X, (3, 1)), "masked value at row 3, column 1"),
+    "masked rows": ([np.ma.masked_equal([1.0, -9.0], -9.0)] * ROWS, "masked value at row 0, column 1"),
+    "datetime64": (X.astype("datetime64[s]"), "holds dates or times"),
+    "timedelta64": (X.astype("timedelta64[s]"), "holds dates or times"),
+    "complex": (X + 1j, "has type complex128"),
+    "pd.NA": (pandas.DataFrame({"a": pandas.array([1, None] * 10, dtype="Int64"), "b": 1.0}), "nan at row 1"),
+    "nullable booleans": (
+        pandas.DataFrame({"a": pandas.array([True, None] * 10, dtype="boolean"), "b": 1.0}), "at row 1, column 0",
+    ),
+    "categories with a gap": (pandas.DataFrame({"a": pandas.Categorical([1, None] * 10), "b": 1.0}), "nan at row 1"),
+    "pandas dates": (pandas.DataFrame({"a": pandas.to_datetime(["2020-01-01"] * ROWS), "b": 1.0}), "column 'a'"),
+    "polars dates": (polars.DataFrame({"a": [datetime.date(2020, 1, 1)] * ROWS, "b": ONE}), "column 'a': date"),
+    "polars durations": (polars.DataFrame({"a": [datetime.timedelta(1)] * ROWS, "b": ONE}), "column 'a': duration"),
+    "polars gap": (polars.DataFrame({"a": [1.0, None] * 10, "b": ONE}), "nan at row 1, column 0"),
+    "lists": (polars.DataFrame({"a": [[1.0]] * ROWS, "b": ONE}), "column 'a' of type list"),
+    "structs": (polars.DataFrame({"a": [{"q": 1.0}] * ROWS, "b": ONE}), "column 'a' of type struct"),
+    "LazyFrame": (polars.DataFrame(X).lazy(), "Call its collect"),
+    "no rows": (X[:0], "at least one row"),
+    "table of no rows": (pandas.DataFrame(X)[:0], "at least one row"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD_X)
+def test_bad_x_is_refused_in_fit_predict_and_validation(kind: str) -> None:
+    values, says = BAD_X[kind]
+    acts = [lambda: trained(values), lambda: trained().predict(values), lambda: trained(validation=(values, Y))]
+    for act in acts:
+        with pytest.raises(InputError, match=says):
+            act()
+
+
+BAD_Y = {
+    "masked": (masked(Y, 5), "masked value at row 5"),
+    "datetime64": (Y.astype("datetime64[s]"), "holds dates or times"),
+    "timedelta64": (Y.astype("timedelta64[s]"), "holds dates or times"),
+    "complex": (Y + 1j, "has type complex128"),
+    "pd.NA among words": (pandas.Series(["a", "b", pandas.NA, "a"] * 5), "at row 2"),
+    "pd.NA among numbers": (pandas.Series(pandas.array([1, 0, None, 1] * 5, dtype="Int64")), "at row 2"),
+    "nullable booleans": (pandas.Series([True, False, None, True] * 5, dtype="boolean"), "at row 2"),
+    "NaN among words": (["a", float("nan"), "b", "a"] * 5, "nan at row 1"),
+    "LazyFrame": (polars.DataFrame({"y": Y}).lazy(), "Call its collect"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_Y)
+def test_bad_y_is_refused_in_fit_score_and_validation(kind: str) -> None:
+    values, says = BAD_Y[kind]
+    acts = [lambda: trained(y=values), lambda: trained().score(X, values), lambda: trained(validation=(X, values))]
+    for act in acts:
+        with pytest.raises(InputError, match=says):
+            act()
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        (masked(np.ones(ROWS), 7), "masked value at row 7"),
+        (np.ones(ROWS).astype("timedelta64[s]"), "holds dates or times"),
+        (np.ones(ROWS) + 1j, "has type complex128"),
+        (pandas.Series(pandas.array([1, None] * 10, dtype="Int64")), "nan at row 1"),
+        (polars.Series([1.0, None] * 10), "nan at row 1"),
+    ],
+)
+def test_bad_weights_are_refused(weights: Any, says: str) -> None:
+    for act in (lambda: trained(sample_weight=weights), lambda: trained().score(X, Y, weights)):
+        with pytest.raises(InputError, match=says):
+            act()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.ma.array(X), X.tolist(), pandas.DataFrame(X, index=np.arange(ROWS)[::-1] * 7), polars.DataFrame(X),
+        pandas.DataFrame(X).astype("Float64"), pandas.DataFrame(X, columns=["a", "a"]),
+    ],
+)  # fmt: skip
+def test_the_same_numbers_train_the_same_network(values: Any) -> None:
+    assert np.array_equal(trained(values).theta, trained().theta)
+    assert np.array_equal(trained().predict(values), trained().predict(X))
+
+
+@pytest.mark.parametrize("kind", ["masked", "masked rows", "datetime64", "timedelta64", "lists", "LazyFrame"])
+def test_estimators_refuse_what_a_conversion_would_change(kind: str) -> None:
+    pytest.importorskip("sklearn")
+    from workings.sklearn import MLPClassifier
+
+    with pytest.raises(InputError, match=BAD_X[kind][1]):
+        MLPClassifier(max_iter=1).fit(BAD_X[kind][0], Y)
+
+
+@pytest.mark.parametrize("impute", [False, True])
+def test_missing_values_of_every_library_are_read_alike(impute: bool) -> None:
+    known = {"a": [1.0, 2.0, 4.0, 3.0], "c": ["u", "v", "u", "v"], "y": [1, 0, 1, 0]}
+    encoder = Preprocessing.learn(polars.DataFrame(known), "y", impute=impute)
+    if impute:
+        encoder = Preprocessing.learn(polars.DataFrame({**known, "c": ["u", "v", "u", None]}), "y", impute=True)
+    tables = [
+        pandas.DataFrame({"a": pandas.array([1, None], dtype="Int64"), "c": ["u", pandas.NA]}),
+        pandas.DataFrame({"a": [1, pandas.NA], "c": pandas.array(["u", None], dtype="string")}),
+        polars.DataFrame({"a": [1.0, None], "c": ["u", None]}),
+        {"a": [1.0, float("nan")], "c": ["u", None]},
+        {"a": np.ma.array([1.0, -9999.0], mask=[False, True]), "c": ["u", None]},
+    ]
+    for table in tables:
+        if impute:
+            assert np.array_equal(encoder.transform(table), encoder.transform({"a": [1, 2.5], "c": ["u", "u"]}))
+        else:
+            with pytest.raises(InputError, match="There is no value in row 2"):
+                encoder.transform(table)

@@ -1,0 +1,338 @@
+"""Machine code: which problems share it, and how it is cached."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("llvmlite")
+from tests.strategies import optimizers, problems, smooth_activations
+from tests.test_compiled import PROBLEMS, targets
+from workings import L1, L2, SGD, Activation, Adam, CrossEntropy, Dense, Momentum, Network
+from workings.datasets import moons
+from workings.engines.compiled import cache, native
+from workings.engines.compiled.specialization import generate, size_of, source_for
+from workings.engines.compiled.structure import structure_of
+from workings.engines.contract import Stretch
+
+X, Y = moons(n=60, seed=0)
+
+
+# -- which problems share a source -------------------------------------------------------------
+
+
+def problem(layers: list[Any], loss: Any, optimizer: Any, regularizer: Any = ()) -> tuple[Any, Any]:
+    """The program of a step, and the sizes of a small problem."""
+    network = Network(layers, loss=loss, regularizer=list(regularizer), seed=0)
+    y = targets(type(loss).__name__, 40, np.random.default_rng(0))
+    rows, encoded, _ = network.prepare(np.random.default_rng(0).normal(size=(40, 3)), y, None)
+    program = network.step_program(optimizer)
+    draws = network.draw(40, np.random.default_rng(0))
+    stretch = Stretch(rows, encoded, [(0, 20), (20, 40)], [0.1, 0.1], 1, None, None, draws)
+    return program, size_of(stretch, network.start_values(program))
+
+
+@pytest.mark.parametrize("number", range(len(PROBLEMS)))
+def test_a_source_depends_on_the_structure_alone(number: int) -> None:
+    how = PROBLEMS[number]
+    regularizer = how["regularizer"] if isinstance(how["regularizer"], list) else [how["regularizer"]]
+    program, size = problem(how["layers"], how["loss"], how["optimizer"], regularizer)
+    assert source_for(structure_of(program), size) == generate(program, size)
+    assert source_for(structure_of(program), size) is source_for(structure_of(program), size)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(problems(smooth_activations, batch_norm=False), optimizers()), min_size=2, max_size=4))
+def test_equal_structures_have_equal_sources(drawn: list[Any]) -> None:
+    seen: dict[Any, Any] = {}
+    for one, optimizer in drawn:
+        network = one.network
+        program = network.step_program(optimizer, weighted=one.w is not None)
+        features, encoded, w = network.prepare(one.X, one.y, one.w)
+        bounds = [(0, len(features))]
+        draws = network.draw(len(features), np.random.default_rng(0))
+        stretch = Stretch(features, encoded, bounds, [0.1], 1, None, w, draws)
+        size = size_of(stretch, network.start_values(program))
+        key = structure_of(program), size
+        assert seen.setdefault(key, generate(program, size)) == generate(program, size) == source_for(*key)
+
+
+def scaled(factor: float) -> Any:
+    """An activation whose function calls one that is no formula, with a constant from outside."""
+
+    def bent(z: np.ndarray) -> np.ndarray:
+        total = 0 * z
+        for power in (1, 2):
+            total = total + factor * z / power
+        return total
+
+    def slope(z: np.ndarray) -> np.ndarray:
+        total = 0 * z
+        for power in (1, 2):
+            total = total + factor / power
+        return total
+
+    return Activation("bent", bent, slope)
+
+
+def test_what_a_function_reads_from_outside_is_part_of_the_structure() -> None:
+    structures = []
+    for factor in (0.5, 0.25, 0.5):
+        program, size = problem([Dense(3, scaled(factor)), Dense(3)], CrossEntropy(), SGD(0.1))
+        assert program.functions
+        structures.append(structure_of(program))
+        assert source_for(structures[-1], size) == generate(program, size)
+    assert structures[0] != structures[1]
+    assert structures[0] == structures[2]
+
+
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The list to which each compilation adds the source."""
+    found: list[str] = []
+    load = native.code_of
+
+    def noted(text: str, *arguments: Any) -> bytes:
+        found.append(text)
+        return load(text, *arguments)
+
+    monkeypatch.setattr(native, "code_of", noted)
+    return found
+
+
+@pytest.mark.parametrize("batch_size", [None, 20])
+def test_rates_penalties_seeds_and_large_widths_need_no_new_code(
+    batch_size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(width: int, seed: int, penalty: float, optimizer: Any) -> None:
+        network = Network([Dense(width, "tanh"), Dense(2)], loss=CrossEntropy(), regularizer=L2(penalty), seed=seed)
+        network.fit(X, Y, optimizer=optimizer, epochs=3, batch_size=batch_size, engine="compiled")
+
+    fit(17, 0, 0.1, Momentum(0.1))
+    found = compilations(monkeypatch)
+    fit(17, 1, 0.2, Momentum(0.3, 0.5))
+    fit(40, 2, 0.3, Momentum(0.2))
+    assert found == []
+    fit(17, 0, 0.1, Adam(0.1))
+    assert found != []
+
+
+def test_equal_loops_are_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    counts = []
+    compile_module = native.module_text
+
+    def counted(*arguments: Any) -> str:
+        text = compile_module(*arguments)
+        counts.append(text.count("define internal void @loop"))
+        return text
+
+    monkeypatch.setattr(native, "module_text", counted)
+    monkeypatch.setattr(native, "KNOWN", {})
+    monkeypatch.setenv("WORKINGS_CACHE", str(tmp_path))
+    for depth in (3, 6):
+        network = Network([*(Dense(20, "tanh") for _ in range(depth)), Dense(11)], loss=CrossEntropy(), seed=0)
+        how: dict[str, Any] = {"optimizer": Adam(0.1), "epochs": 1, "running_loss": True, "engine": "compiled"}
+        network.fit(X, np.arange(60) % 11, batch_size=20, **how)
+    assert counts[-1] == counts[-2] > 5, "three more layers bring no new loop"
+
+
+# -- the cache ---------------------------------------------------------------------------------
+
+TRAINING = """
+import sys
+from workings import SGD, CrossEntropy, Dense, Network, datasets
+from workings.engines.compiled import llvm
+
+compiled, code = [], llvm.object_code
+llvm.object_code = lambda *arguments: compiled.append(1) or code(*arguments)
+X, y = datasets.moons(seed=0)
+network = Network([Dense(3, "tanh"), Dense(300, "relu"), Dense(200), Dense(2)], loss=CrossEntropy(), seed=0)
+network.fit(X, y, optimizer=SGD(0.1), epochs=3, batch_size=50, engine="compiled")
+print(len(compiled), "numba" in sys.modules, network.theta.tobytes().hex())
+"""
+
+
+def started(environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a process that trains a network."""
+    command = [sys.executable, "-c", TRAINING]
+    return subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """How many modules the process compiled, and the bits of its parameters."""
+    output, _ = process.communicate()
+    assert process.returncode == 0
+    compiled, uses_numba, bits = output.split()
+    assert uses_numba == "False"
+    return int(compiled), bits
+
+
+def ran(**environment: str) -> tuple[int, str]:
+    """Run a process that trains a network."""
+    return finished(started(environment))
+
+
+def test_what_is_kept_gives_the_same_bits_and_what_is_damaged_is_compiled_anew(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    first, second = ran(WORKINGS_CACHE=folder), ran(WORKINGS_CACHE=folder)
+    files = sorted(tmp_path.glob("*.o"))
+    assert first[0] == len(files) > 1
+    assert second == (0, first[1])
+    content = files[0].read_bytes()
+    for damaged in (b"no machine code", content[:-1], content[:-9] + b"?" + content[-8:], b""):
+        files[0].write_bytes(damaged)
+        assert ran(WORKINGS_CACHE=folder) == (1, first[1])
+    files[0].write_bytes(files[1].read_bytes())  # whole, but of another source
+    assert ran(WORKINGS_CACHE=folder) == (1, first[1])
+
+
+def test_two_processes_may_compile_at_once(tmp_path: Path) -> None:
+    together = [started({"WORKINGS_CACHE": str(tmp_path)}) for _ in range(2)]
+    found = [finished(process) for process in together]
+    assert found[0][1] == found[1][1] == ran(WORKINGS_CACHE=str(tmp_path))[1]
+    assert not list(tmp_path.glob(".*")), "no temporary file is left"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="the system has no owners of files")
+class TestTrust:
+    """What is loaded from a cache, and what is not."""
+
+    KEY, CODE = "0" * 64, b"machine code"
+
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Use an empty cache folder, and no other one."""
+        folder = tmp_path / "cache"
+        monkeypatch.setattr(cache, "folders", lambda: iter([folder]))
+        cache.keep(self.KEY, self.CODE, "source")
+        assert cache.find(self.KEY) == self.CODE
+        return folder
+
+    def test_only_the_user_can_read_and_write_it(self, folder: Path) -> None:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+        assert (folder / cache.file_name(self.KEY)).with_suffix(".py").read_text() == "source"
+
+    @pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+    def test_a_folder_that_others_can_write_to_is_not_used(self, folder: Path, mode: int) -> None:
+        folder.chmod(mode)
+        assert cache.find(self.KEY) is None
+        cache.keep("1" * 64, self.CODE, "source")
+        assert len(list(folder.iterdir())) == 2
+
+    @pytest.mark.parametrize("mode", [0o666, 0o620])
+    def test_a_file_that_others_can_write_to_is_not_loaded(self, folder: Path, mode: int) -> None:
+        (folder / cache.file_name(self.KEY)).chmod(mode)
+        assert cache.find(self.KEY) is None
+
+    def test_what_belongs_to_somebody_else_is_not_loaded(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = os.getuid() + 1
+        monkeypatch.setattr(os, "getuid", lambda: other)
+        assert not cache.is_trusted(folder)
+        assert cache.find(self.KEY) is None
+        assert cache.read(folder / cache.file_name(self.KEY), self.KEY) is None
+
+    def test_links_are_not_followed(self, folder: Path, tmp_path: Path) -> None:
+        path = folder / cache.file_name(self.KEY)
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
+        assert cache.find(self.KEY) is None
+        folder.rename(tmp_path / "renamed")
+        folder.symlink_to(tmp_path / "renamed")
+        assert not cache.is_trusted(folder)
+
+    def test_the_name_of_a_file_is_not_enough(self, folder: Path) -> None:
+        other = "0" * 40 + "1" * 24  # the same file name
+        assert cache.file_name(other) == cache.file_name(self.KEY)
+        assert cache.find(other) is None
+
+    def test_a_full_disk_only_costs_the_cache(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*arguments: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "replace", full)
+        cache.keep("1" * 64, self.CODE, "source")
+        assert cache.find("1" * 64) is None
+        assert cache.find(self.KEY) == self.CODE
+        assert len(list(folder.iterdir())) == 2, "no temporary file is left"
+
+    def test_the_oldest_files_go(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = folder / "a user's own file"
+        other.write_bytes(bytes(1000))
+        keys = [64 * digit for digit in "123456"]
+        monkeypatch.setattr(cache, "MOST_BYTES", 3 * (len(cache.recorded(self.KEY, self.CODE)) + len("source")))
+        for age, key in enumerate(keys):
+            cache.keep(key, self.CODE, "source")
+            for file in folder.glob(f"*{key[:32]}*"):
+                os.utime(file, (1000 + age, 1000 + age))
+        cache.keep(self.KEY, self.CODE, "source")
+        assert [key for key in keys if cache.find(key)] == keys[-2:]
+        assert other.exists()
+
+
+def test_without_a_folder_programs_are_compiled_in_each_process(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    environment = {"WORKINGS_CACHE": str(tmp_path / "file"), "TMPDIR": str(tmp_path), "USER": "ann", "LOGNAME": "ann"}
+    first, second = ran(**environment), ran(**environment)
+    spare = tmp_path / "workings-ann"
+    assert list(spare.glob("*.o")), "a folder for temporary files serves"
+    assert (first[0] > 1, second) == (True, (0, first[1]))
+    spare.chmod(0o777)
+    assert ran(**environment) == first, "other users could have written to it"
+
+
+def test_a_forked_process_uses_and_makes_machine_code() -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("the system has no fork")
+    bits = [fitted(5)]
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, b"".join([fitted(5), fitted(6)]))
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with open(reader, "rb") as file:
+        assert file.read() == b"".join([*bits, fitted(6)])
+
+
+def fitted(units: int) -> bytes:
+    """The parameters of a trained network with some units."""
+    network = Network([Dense(units, "sigmoid"), Dense(2)], loss=CrossEntropy(), regularizer=L1(0.1), seed=0)
+    network.fit(X, Y, optimizer=SGD(0.1), epochs=3, batch_size=20, engine="compiled")
+    return network.theta.tobytes()
+
+
+def test_threads_may_compile_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WORKINGS_CACHE", str(tmp_path))
+    expected = {units: fitted(units) for units in (3, 4, 7)}
+    monkeypatch.setattr(native, "KNOWN", {})
+    found: dict[int, bytes] = {}
+
+    def train(number: int) -> None:
+        found[number] = fitted((3, 4, 7)[number % 3])
+
+    threads = [threading.Thread(target=train, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {number: expected[(3, 4, 7)[number % 3]] for number in range(6)}
+
+
+def test_features_of_the_processor_can_be_left_out(tmp_path: Path) -> None:
+    usual, fewer = (
+        ran(WORKINGS_CACHE=str(tmp_path)),
+        ran(WORKINGS_CACHE=str(tmp_path), WORKINGS_CPU_FEATURES="-avx512f"),
+    )
+    assert fewer[0] == usual[0], "its machine code is another"
+    numbers = [np.frombuffer(bytes.fromhex(bits)) for _, bits in (usual, fewer)]
+    np.testing.assert_allclose(numbers[0], numbers[1], rtol=1e-9, atol=1e-12)

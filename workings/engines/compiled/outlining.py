@@ -1,0 +1,93 @@
+"""Outlining: finds the loops of a function that become functions of their own.
+
+Equal loops, such as the optimizer's update of each parameter, are then compiled once, and LLVM's register allocation,
+which takes longer than linear time, sees short functions.  A loop can be outlined if no number that it computes is
+read outside it: its results are entries of arrays.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+LETTERS = ("i", "j", "k", "l")  # the variables of loops over entries
+
+
+@dataclass
+class Uses:
+    """The names that some statements read before they write them, and those that they write."""
+
+    before: dict[str, None] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
+
+    def visit(self, node: ast.AST) -> Uses:
+        """Add the names of a piece of syntax, in the order in which Python evaluates it."""
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                parts: list[ast.AST] = [value, *targets]
+            case ast.AugAssign(target=target, value=value):
+                parts = [value, as_read(target), target]
+            case ast.For(target=target, iter=values, body=body):
+                parts = [values, target, *body]
+            case ast.Name(id=name, ctx=ast.Store()):
+                self.written.add(name)
+                return self
+            case ast.Name(id=name):
+                if name not in self.written:
+                    self.before.setdefault(name)
+                return self
+            case _:
+                parts = list(ast.iter_child_nodes(node))
+        for part in parts:
+            self.visit(part)
+        return self
+
+
+def as_read(target: ast.expr) -> ast.expr:
+    """Return the target of ``+=`` as an expression."""
+    return ast.Name(target.id, ast.Load()) if isinstance(target, ast.Name) else target
+
+
+def loops_of(statements: list[ast.stmt]) -> Iterator[ast.For]:
+    """Yield the outermost loops over entries."""
+    for statement in statements:
+        if isinstance(statement, ast.For) and isinstance(statement.target, ast.Name) and statement.target.id in LETTERS:
+            yield statement
+            continue
+        for inner in ("body", "orelse"):
+            yield from loops_of(getattr(statement, inner, []))
+
+
+def loops_to_outline(function: ast.FunctionDef) -> dict[int, Uses]:
+    """Return the loops to outline, by the identity of their syntax."""
+    uses = {id(loop): Uses().visit(loop) for loop in loops_of(function.body)}
+    outside = reads_outside(function, uses)
+    readers = Counter(name for use in uses.values() for name in use.before)
+    return {
+        number: use
+        for number, use in uses.items()
+        if use.written.isdisjoint(outside) and not any(readers[name] for name in use.written)
+    }
+
+
+def reads_outside(node: ast.AST, loops: dict[int, Uses]) -> set[str]:
+    """Return the names that are read outside some loops."""
+    if id(node) in loops:
+        return set()
+    read = {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) else set()
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        read.add(node.target.id)
+    return read.union(*(reads_outside(child, loops) for child in ast.iter_child_nodes(node)))
+
+
+def canonical(loop: ast.For, free: Sequence[str], written: set[str]) -> str:
+    """Return a text that is equal for loops that differ only in their names."""
+    names = {name: f"free{number}" for number, name in enumerate(free)}
+    tree = copy.deepcopy(loop)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and (node.id in names or node.id in written):
+            node.id = names.setdefault(node.id, f"own{len(names)}")
+    return ast.dump(tree)
