@@ -229,6 +229,50 @@ def test_pandas_own_gaps_and_types_are_understood() -> None:
     assert columns.encode(moments).tolist() == expected.tolist()
 
 
+TWO = Columns((NumberColumn("a", 1.0, 2.0, 5.0), CategoryColumn("b", ("2", "2024-01-05", "x"), "x")), "y", None)
+MASK = [False, True]
+
+
+@pytest.mark.parametrize("table", [
+    {"a": np.ma.array([3, -9999], mask=MASK), "b": np.ma.array(["2", "?"], mask=MASK)},
+    {"a": np.ma.array([3.0, -9999.0], mask=MASK), "b": np.ma.array([2, -9999], mask=MASK)},
+    np.ma.array([(3, "2"), (-9999, "?")], mask=[(False, False), (True, True)], dtype=[("a", float), ("b", "U5")]),
+    {"a": [3, pandas.NA], "b": ["2", pandas.NA]},
+    {"a": pandas.array([3, None], dtype="Float32"), "b": pandas.array(["2", None], dtype="string")},
+    pandas.DataFrame({"a": pandas.Categorical([3, None]), "b": pandas.Categorical([2, None])}, index=[7, 7]),
+    pandas.DataFrame({"a": [3, None], 0: [1, 2], "b": [2, None]}),
+], ids=str)  # fmt: skip
+def test_gaps_of_every_library_are_gaps(table: Any) -> None:
+    assert TWO.encode(table).tolist() == [[1.0, 1.0, 0.0, 0.0], [2.0, 0.0, 0.0, 1.0]]
+    bare = Columns((NumberColumn("a", 1.0, 2.0), CategoryColumn("b", ("2", "x"))), "y", None)
+    with pytest.raises(InputError, match=r"no value in row 2 .*Missing in all: 2 \(a: 1, b: 1\)"):
+        bare.encode(table)
+
+
+@pytest.mark.parametrize(("table", "says"), [
+    (polars.DataFrame({"a": [1], "b": ["2"]}).lazy(), "LazyFrame, a query that was not run"),
+    (pandas.DataFrame([[1, 2, "2"]], columns=["a", "a", "b"]), "two columns named 'a'"),
+    (pandas.DataFrame([[1, "x", "2"]], columns=["a", "b", "b"]), "two columns named 'b'"),
+    (pandas.DataFrame([[1, "2"]], columns=pandas.MultiIndex.from_tuples([("a", "q"), ("b", "q")])), "lacks 'a', 'b'"),
+    ({"a": 1, "b": ["2"]}, "Column 'a' is 1 .*a list with one value for each row"),
+    ({"a": [1], "b": "2"}, "Column 'b' is '2' .*a list with one value for each row"),
+    ({"a": iter([1]), "b": ["2"]}, "a list with one value for each row"),
+    ({"a": [np.timedelta64(3, "D")], "b": ["2"]}, "dates or times"),
+    ({"a": np.array([1j]), "b": ["2"]}, "must hold numbers"),
+    ({"a": [np.complex64(1)], "b": ["2"]}, "must hold numbers"),
+    ({"a": np.array([np.longdouble(10) ** 4000]), "b": ["2"]}, "inf in row 1"),
+])  # fmt: skip
+def test_tables_that_cannot_be_read_are_refused_in_own_words(table: Any, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        TWO.encode(table)
+
+
+@pytest.mark.parametrize("unit", ["D", "s", "us", "ns"])
+def test_days_of_numpy_are_the_words_of_a_file(unit: str) -> None:
+    table = {"a": [3], "b": np.array(["2024-01-05"], dtype=f"datetime64[{unit}]")}
+    assert TWO.encode(table).tolist() == [[1.0, 0.0, 1.0, 0.0]]
+
+
 def test_polars_own_types_are_understood() -> None:
     columns = Columns((NumberColumn("a", 1.0, 2.0, 5.0), CategoryColumn("b", ("2", "x"), "x")), "y", None)
     for dtype in (polars.Int8, polars.UInt64, polars.Int128, polars.Float32, polars.Decimal(10, 2)):
@@ -392,7 +436,11 @@ def test_only_pandas_index_is_left_out(tmp_path: Path) -> None:
     path.write_text(",y\n0,x\n1,z\n")
     with pytest.raises(InputError, match="no column except the target 'y' to learn from; left out: 'Unnamed: 0'"):
         Preprocessing.learn(read_table(path), "y")
-    for rows in ("1,5,x\n2,6,z\n", "0,5,x\n2,6,z\n", "a,5,x\nb,6,z\n", "0,5,x\n0,6,z\n"):
+    for rows in ("1,5,x\n2,6,z\n", "7,5,x\n2,6,z\n"):  # as of a table's subset
+        path.write_text(f",a,y\n{rows}")
+        assert Preprocessing.learn(read_table(path), "y").feature_names == ("a",)
+        assert "left out: 'Unnamed: 0'" in Preprocessing.learn(read_table(path), "y").reason
+    for rows in ("a,5,x\nb,6,z\n", "0,5,x\n0,6,z\n", "0.5,5,x\n2,6,z\n", "-1,5,x\n2,6,z\n", ",5,x\n2,6,z\n"):
         path.write_text(f",a,y\n{rows}")
         with pytest.raises(InputError, match=r"Column 1 .* has no name"):
             read_table(path)
@@ -435,3 +483,17 @@ def test_a_stored_column_is_one_class() -> None:
         Preprocessing.from_dict(stored)
     with pytest.raises(InputError, match=r"network\.preprocessing"):
         columns_in(stored)
+
+
+def test_dates_are_found_among_columns_of_every_kind(tmp_path: Path) -> None:
+    columns = {
+        "day": ("2024-01-05", "", polars.Date), "slash": ("05/01/2024", "06/01/2024", polars.Date),
+        "blank": (" 2024-01-05", " 2024-01-06", polars.Date), "gap": ("", "2024-02-01", polars.Date),
+        "time": ("10:00:00", "11:00:00", polars.Time), "moment": ("2024-01-05 10:00", "", polars.Datetime("us")),
+        "mixed": ("2024-01-05", "never", polars.String), "word": ("never", "2024-01-05", polars.String),
+        "codes": ("1-2", "3-4", polars.String), "whole": ("20240105", "20240106", polars.Int64),
+    }  # fmt: skip
+    path = tmp_path / "t.csv"
+    rows = [[cells[row] for cells in columns.values()] for row in (0, 1)]
+    path.write_text("\n".join(",".join(map(str, cells)) for cells in [columns, *rows]) + "\n")
+    assert read_table(path).schema == {name: dtype for name, (_, _, dtype) in columns.items()}
