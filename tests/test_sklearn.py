@@ -1232,12 +1232,15 @@ def test_a_fraction_of_validation_rows_is_drawn_by_class(names):
     assert seen[0].tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("settings", [{"validation_set": 0.2}, {"early_stopping": True}])
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True}])
 def test_a_class_of_one_row_stays_in_the_training_set(settings):
     y = np.where(np.arange(150) == 77, "one", NAMES)
+    settings = {"validation_set": 0.2, **settings}
     model = MLPClassifier(**OURS, **settings).fit(X_IRIS, y)
     assert "one" in model.classes_
     rare = np.where(np.arange(150) == 77, 1, 0)
     assert MLPClassifier(**OURS, **settings).fit(X_IRIS, rare).classes_.tolist() == [0, 1]
+    with pytest.raises(InputError, match=r"cannot be drawn by class.*only 1 member"):  # as in scikit-learn
+        MLPClassifier(**OURS, early_stopping=True).fit(X_IRIS, rare)
     with pytest.raises(InputError, match="cannot be drawn by class"):
         MLPClassifier(**OURS, validation_set=0.01).fit(X_IRIS, NAMES)

@@ -542,20 +542,24 @@ class MultilayerPerceptron(
         """Draw the indices of the rows to train on and of the validation rows.
 
         scikit-learn draws them by class only if there are two classes.  So does ``early_stopping``, to have the
-        same rows; a fraction in ``validation_set`` is drawn by class in any case.  scikit-learn refuses a class of
-        one row; here it stays in the training set.
+        same rows, and both refuse a class of one row.  A fraction in ``validation_set`` is drawn by class in any
+        case; then a class of one row stays in the training set.
         """
         indices, draw = np.arange(len(rows.X)), functools.partial(train_test_split, random_state=rng)
         if not self._has_one_label_per_row() or (as_scikit_learn and self.n_outputs_ > 1):
             train, held_out = draw(indices, test_size=fraction)
             return train, held_out
         labels = rows.y[:, 0].astype(np.int64) if rows.y.shape[1] == 1 else rows.y.argmax(axis=1)
-        is_alone = np.bincount(labels)[labels] == 1
+        is_alone = (np.bincount(labels)[labels] == 1) & (not as_scikit_learn)
+        names = rows.y.astype(bool) if as_scikit_learn else self.classes_[labels]
         size = math.ceil(fraction * len(indices)) if is_alone.any() else fraction
         try:
-            train, held_out = draw(indices[~is_alone], test_size=size, stratify=labels[~is_alone])
+            train, held_out = draw(indices[~is_alone], test_size=size, stratify=names[~is_alone])
         except ValueError as error:
-            raise InputError(f"Validation rows cannot be drawn by class: {error} Use another fraction.") from error
+            raise InputError(
+                f"Validation rows cannot be drawn by class: {error} Use another fraction, or pass validation_set=0.1, "
+                f"which leaves a class of one row in the training set."
+            ) from error
         return np.concatenate([train, indices[is_alone]]), held_out
 
     def _has_one_label_per_row(self) -> bool:
