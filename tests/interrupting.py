@@ -252,7 +252,7 @@ def check_epochs(case: Case, network: Network, history: Any, *, is_second: bool)
         twin.rng.bit_generator.state = network.rng.bit_generator.state  # a validation set was drawn, perhaps
     if is_second and numbers(network) != numbers(twin):  # the last epoch instead of the best
         return
-    assert numbers(network) == numbers(twin), f"not those of {history.epochs} epochs"
+    assert numbers(network) == numbers(twin), f"not the parameters after {history.epochs} epochs"
     for each in (network, twin):
         assert case.fit(each, FOLLOWING).epochs == FOLLOWING
     assert numbers(network) == numbers(twin), "the following training differs"

@@ -1,4 +1,4 @@
-"""Checkpoints: a run resumes if its settings are the same, also those that are functions, and is refused if not."""
+"""Checkpoints: a run resumes only with the same settings, functions included."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def failing(true: Any, predicted: Any) -> float:
 
 
 def mine(slope: float) -> Activation:
-    """An activation of one's own, whose name does not say what it does."""
+    """A user's activation, whose name does not say what it does."""
     return Activation("mine", lambda z: slope * z, lambda z: slope + 0 * z)
 
 

@@ -1,4 +1,4 @@
-"""Interruptions: after Ctrl-C or a kill at any moment, everything is that of a whole number of epochs."""
+"""Interruptions: after Ctrl-C or a kill at any moment, the network and its history end with a whole epoch."""
 
 from __future__ import annotations
 

@@ -582,6 +582,24 @@ def test_formatters_leave_it_as_it_is(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("counts", [(40, 40, 40), (90, 20, 10), (117, 2, 1)])
+def test_validation_rows_of_a_table_are_drawn_by_class(tmp_path: Path, counts: tuple[int, int, int]) -> None:
+    labels = np.random.default_rng(0).permutation(np.repeat(["a", "b", "c"], counts))
+    table = tmp_path / "t.csv"
+    table.write_text("x,y\n" + "".join(f"{i % 7},{label}\n" for i, label in enumerate(labels)), encoding="utf-8")
+    plan = Plan(hidden="4", activation="relu", loss="auto", optimizer="adam", lr=None, epochs=1, batch_size=32,
+                validation=0.25, patience=5, l2=0, dropout=0, balanced=False, seed=0, engine="reference")  # fmt: skip
+    training = prepare(table, "y", plan, impute=False, drop=(), task="auto")
+    X, y = training.validation
+    drawn = (y[:, None] == np.array(["a", "b", "c"])).sum(axis=0)
+    assert drawn.sum() == 30
+    assert (np.abs(drawn - np.array(counts) / 4) < 1).all()
+    (tmp_path / "t.py").write_text(training.script(table, 0), encoding="utf-8")
+    found = runpy.run_path(str(tmp_path / "t.py"))
+    assert np.array_equal(np.asarray(found["y_val"]).sum(axis=0), drawn)
+    assert np.array_equal(found["X_val"], X)
+
+
 class Watcher(Callback):
     """A callback of one's own, which might do anything."""
 

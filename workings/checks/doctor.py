@@ -141,7 +141,7 @@ def diagnose_alone(network: Model, rows: int = 200) -> Diagnosis:
     """
     network.check_built()
     X = np.random.default_rng(0).standard_normal((rows, network.n_in or 1)).astype(network.dtype)
-    p = network.outputs(X)[::-1]  # those of other rows: with its own, the gradients would be rounding errors
+    p = network.outputs(X)[::-1]  # in reverse order; each row's own outputs as targets would give gradients of about 0
     case = Case(network, X, network.targets.predicted_by(p))
     return run_checks(case, {"the program, with random rows": check_program, "the layers": check_network})
 

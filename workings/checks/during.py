@@ -243,11 +243,12 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
 
 def held_out_losses(case: Case, optimizer: Part, steps: int) -> tuple[Array, Array]:
     """Return the loss of each row, by a copy trained without this row: now, and after more steps."""
-    again = [found for fold in range(FOLDS) if (found := case.refit(fold)) is not None]
-    later = [case.trial(network, optimizer, steps, kept)[0] for network, kept, _ in again]
-    now = [row_losses(network, held) for network, _, held in again]
-    then = [row_losses(network, held) for network, (_, _, held) in zip(later, again, strict=True)]
-    return np.concatenate(now), np.concatenate(then)
+    now, later = [], []
+    for again in (case.refitted, *map(case.refit, range(1, FOLDS))):
+        if again is not None:
+            now.append(row_losses(again.network, again.held))
+            later.append(row_losses(case.trial(again.network, optimizer, steps, again.kept)[0], again.held))
+    return np.concatenate(now), np.concatenate(later)
 
 
 def check_dead_at_end(case: Case) -> Iterator[Finding]:

@@ -171,7 +171,7 @@ class Case:
         if self.start is None or not isinstance(optimizer, Part) or not epochs or n < FEWEST_ROWS_TO_SPLIT:
             return None
         is_held = np.random.default_rng(0).permutation(n) % FOLDS == fold
-        kept, held = self.all_rows.taken(~is_held), self.all_rows.taken(is_held)
+        kept, held = self.all_rows.taken(~is_held), self.all_rows.taken(is_held).some(MOST_ROWS)
         steps = epochs * -(-len(kept.X) // self.batch_size)
         is_long = steps * self.batch_size * self.network.theta.size > MOST_WORK
         if is_long or not np.ptp(kept.y, axis=0).any():

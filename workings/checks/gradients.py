@@ -239,7 +239,7 @@ def check_parameters(
 
 def moved_slightly(value: Array, rng: np.random.Generator) -> Array:
     """Return a parameter moved by about a thousandth in a random direction, away from a kink that it lies on."""
-    size = max(float(np.sqrt(np.mean(np.square(value)))) if value.size else 0.0, 1.0)
+    size = max(float(np.abs(value).max(initial=0)), 1.0)
     return value + 1e-3 * size * rng.standard_normal(value.shape)
 
 

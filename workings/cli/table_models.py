@@ -40,10 +40,11 @@ from workings.tables import (
     read_table,
     write_table,
 )
-from workings.tables.columns import drawn_rows, original
+from workings.tables.columns import original, shuffled_rows
 from workings.tables.files import TextOptions
 from workings.tables.wording import reading_notes
 from workings.training.callbacks import Callback
+from workings.training.data import stratified
 from workings.training.early_stopping import EarlyStopping
 from workings.training.history import History
 
@@ -108,7 +109,7 @@ def prepare(
     given = read_table(file, **asdict(reading))
     frame = marks_as_gaps(given, target) if impute else given
     whole = Preprocessing.learn(frame, target, task=task, impute=impute, drop=drop, decimal=reading.decimal)
-    held_out = validation_indices(frame.height, plan)
+    held_out = validation_indices(frame.height, plan, whole.targets(frame) if whole.classes else None)
     kept = np.setdiff1d(np.arange(frame.height), held_out)
     preprocessing = whole.standardized_on(frame[kept])  # the validation rows contribute only their categories
     X, y = preprocessing.transform(frame), preprocessing.targets(frame)
@@ -241,8 +242,8 @@ def choose_loss(name: str, preprocessing: Preprocessing) -> Loss:
     return loss
 
 
-def validation_indices(n: int, plan: Plan) -> Array:
-    """Return the indices of the validation rows."""
+def validation_indices(n: int, plan: Plan, labels: Array | None) -> Array:
+    """Return the indices of the validation rows; with labels, drawn from each label in proportion."""
     share = plan.validation or 0.0
     if not 0 <= share < 1:
         raise InputError(f"--validation is a fraction from 0 to below 1, not {share:g}.")
@@ -252,7 +253,10 @@ def validation_indices(n: int, plan: Plan) -> Array:
             f"--validation {share:g} of {n} rows gives {rows} validation rows and {n - rows} training rows; "
             "each set needs at least one row."
         )
-    return drawn_rows(n, rows, plan.seed)
+    order = shuffled_rows(n, plan.seed)
+    if labels is not None:
+        order = stratified(order, np.unique(labels, return_inverse=True)[1], rows)
+    return np.sort(order[:rows])
 
 
 Rows = tuple[Array, Array]

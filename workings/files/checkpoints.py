@@ -237,7 +237,7 @@ def restore_training(training: Training, tensors: Mapping[str, Array], run: Mapp
 
 
 def matching(callbacks: Sequence[Callback], stored: Sequence[Any]) -> Iterator[tuple[Callback, int, Any]]:
-    """Yield callbacks with the places and contents of their states; those of one class keep their order.
+    """Yield callbacks with the places and contents of their states; callbacks of one class keep their order.
 
     A callback that only observes may have no stored state, and a stored state may have no callback.
     """

@@ -321,7 +321,7 @@ def is_sklearn_regressor(model: Any) -> bool:
 
 
 def targets_of(y: ArrayLike, rows: int) -> Array:
-    """Return targets as one column: those of several outputs are drawn by their first one."""
+    """Return targets as one column: of several outputs, the first."""
     array = np.asarray(y)
     return vector(array[:, 0] if array.ndim == 2 and array.shape[1:] != (0,) else array, "y", rows)
 

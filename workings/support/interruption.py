@@ -65,7 +65,7 @@ class Interruption:
 
     @contextmanager
     def taking_effect(self, effect: Effect) -> Iterator[None]:
-        """Let Ctrl-C take effect at once, or later, in a block; one that came before takes effect at its bounds."""
+        """Set when Ctrl-C takes effect in a block.  An earlier Ctrl-C takes effect when the block begins or ends."""
         before = self.effect
         try:
             self.check()
@@ -91,5 +91,5 @@ def interrupted_afterwards() -> Iterator[None]:
 
 
 def is_replaceable(handler: Any) -> bool:
-    """Whether a handler is Python's own, or that of a training around this one."""
+    """Whether a handler is Python's own, or belongs to a training whose callback runs this one."""
     return handler is signal.default_int_handler or isinstance(getattr(handler, "__self__", None), Interruption)

@@ -1,11 +1,11 @@
-"""Names that other libraries use, with those that mean the same here.
+"""Names from other libraries, and their names here.
 
 Errors about unknown parameters and unknown names suggest them; no other name is accepted silently.
 """
 
 from __future__ import annotations
 
-# Parameters: the first of these that a function has is the one that is meant.
+# Parameters: the first name that the function has is suggested.
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "activation_function": ("activation",),
     "alpha": ("lam", "lam1", "lr", "alpha"),

@@ -73,13 +73,13 @@ def original(p: Values, mean: Values, std: Values) -> Values:
     return p * std + mean
 
 
-def drawn_rows(n: int, rows: int, seed: int) -> Array:
-    """are the indices of rows drawn at random from n
+def shuffled_rows(n: int, seed: int) -> Array:
+    """are the indices of n rows in random order
 
-    >>> drawn_rows(10, 3, 0).tolist()
-    [2, 4, 6]
+    >>> shuffled_rows(4, 0).tolist()
+    [2, 0, 1, 3]
     """
-    return np.sort(np.random.default_rng(seed).permutation(n)[:rows])
+    return np.random.default_rng(seed).permutation(n)
 
 
 @dataclass(frozen=True)

@@ -327,7 +327,7 @@ class FileText:
         return frame.with_columns([texts for texts in self.texts(whole) if is_zero_padded(texts)])
 
     def dates(self, frame: pl.DataFrame, unusual: Mapping[str, Any]) -> list[pl.Series]:
-        """Return the text columns that may hold dates or times, as such if all of their values are.
+        """Return the text columns that may hold dates or times, converted if all of their values are.
 
         Only these are parsed as dates: for all columns of a large file, this takes ten times the time of reading.
         """

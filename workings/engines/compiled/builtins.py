@@ -1,4 +1,4 @@
-"""The translation of functions that have no source in the language: NumPy's, and those of ``kernels/language.py``."""
+"""Translate functions that have no source in the language: NumPy's functions and ``kernels/language.py``'s."""
 
 from __future__ import annotations
 

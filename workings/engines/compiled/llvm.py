@@ -39,7 +39,7 @@ def binding() -> Any:
 
 @functools.cache
 def features() -> str:
-    """Return the features of the processor as LLVM names them, with those that the environment adds or removes."""
+    """Return the processor's features under LLVM's names, changed as the environment says."""
     changed = os.environ.get("WORKINGS_CPU_FEATURES", "")
     return ",".join(filter(None, [binding().get_host_cpu_features().flatten(), changed]))
 

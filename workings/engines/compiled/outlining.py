@@ -18,7 +18,7 @@ LETTERS = ("i", "j", "k", "l")  # the variables of loops over entries
 
 @dataclass
 class Uses:
-    """The names that some statements read before they write them, and those that they write."""
+    """The names that statements read before they write them, and the names that they write."""
 
     before: dict[str, None] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)

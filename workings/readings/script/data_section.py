@@ -12,7 +12,7 @@ from workings.readings.script.prediction_section import table_function
 from workings.readings.script.settings import MOST_INLINE, Held
 from workings.readings.script.text import INDENT, labels_line, names_tuple, quoted, rows_of, unsigned
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, drawn_rows, standard
+from workings.tables.columns import Columns, shuffled_rows, standard
 from workings.tables.plain_csv import read_columns
 from workings.training.data import stratified, weights_by_class
 
@@ -160,8 +160,9 @@ def write_table_split(draft: ScriptDraft) -> None:
     if not isinstance(held, Held):
         return
     draft.comment("Some rows are held out for validation, drawn with a separate seed.")
-    draft.assign("held", told(drawn_rows, n="len(X)", rows=str(held.rows), seed=str(held.seed)))
-    draft.write("kept = np.setdiff1d(np.arange(len(X)), held)", *SPLIT)
+    draft.assign("order", told(shuffled_rows, n="len(X)", seed=str(held.seed)))
+    write_stratification(draft, str(held.rows))
+    draft.write(f"held = np.sort(order[:{held.rows}])", "kept = np.setdiff1d(np.arange(len(X)), held)", *SPLIT)
 
 
 def write_random_split(draft: ScriptDraft) -> None:
