@@ -34,7 +34,7 @@ from workings import (
     Network,
     SquaredError,
 )
-from workings.datasets import moons
+from workings.datasets import circles, moons
 from workings.optimizers import Decay, Freeze
 from workings.schedules import Cosine, Exponential, OnPlateau, Step, WarmUp
 from workings.training.data import prepare
@@ -558,6 +558,8 @@ def test_numpys_booleans_and_words_are_saved_as_plain_values(flag: Any, tmp_path
 
 FIT: dict[str, Any] = {"optimizer": SGD(0.1), "epochs": 1}
 MEANT: dict[str, tuple[Any, str]] = {
+    "moons(n_samples)": (lambda: moons(n_samples=10), "Did you mean 'n'?"),
+    "circles(random_state)": (lambda: circles(random_state=1), "Did you mean 'seed'?"),
     "SGD(momentum)": (lambda: SGD(0.1, momentum=0.9), "Use Momentum(lr, momentum=0.9)"),
     "SGD(weight_decay)": (lambda: SGD(0.1, weight_decay=0.1), "Chain(Decay(weight_decay), SGD(lr))"),
     "SGD(clipnorm)": (lambda: SGD(0.1, clipnorm=1.0), "Chain(ClipByNorm(1.0), optimizer)"),

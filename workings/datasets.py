@@ -23,6 +23,7 @@ import numpy as np
 from workings.errors import FileError, InputError, MissingExtraError, unknown_name
 from workings.support.arrays import Array, RandomSource, as_random, describe
 from workings.support.atomic_files import write_bytes
+from workings.support.keywords import checked_keywords
 
 MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -51,6 +52,7 @@ def xor() -> tuple[Array, Array]:
     return X, np.array([0, 0, 1, 1], dtype=np.float64)
 
 
+@checked_keywords
 def moons(n: int = 200, noise: float = 0.2, seed: int | RandomSource = 0) -> tuple[Array, Array]:
     """Return two interleaving half circles, equal to ``sklearn.datasets.make_moons`` to the bit.
 
@@ -90,6 +92,7 @@ def moons(n: int = 200, noise: float = 0.2, seed: int | RandomSource = 0) -> tup
     )
 
 
+@checked_keywords
 def circles(n: int = 200, noise: float = 0.1, factor: float = 0.5, seed: int | RandomSource = 0) -> tuple[Array, Array]:
     """Return two concentric circles, equal to ``sklearn.datasets.make_circles`` to the bit.
 
@@ -128,6 +131,7 @@ def circles(n: int = 200, noise: float = 0.1, factor: float = 0.5, seed: int | R
     )
 
 
+@checked_keywords
 def spirals(n: int = 200, noise: float = 0.02, turns: float = 1.5, seed: int | RandomSource = 0) -> tuple[Array, Array]:
     """Return two arms of an Archimedean spiral, rotated by 180° against each other.
 

@@ -174,13 +174,12 @@ def train(
     with folder_for_results(folder):
         text = training.script(file, plan.seed) if script is not None else ""  # before training: it may raise an error
         trained = training.train(progress(plan.epochs), plan.engine)
-        trained.network.save(model)  # first, because all that follows can fail
-        if script is not None:
-            write_bytes(script, text.encode())
         try:
-            write_report(file, folder, trained)
+            write_report(file, folder, trained)  # which writes the model first
         except ReportError as error:
             problem = error
+        if script is not None:
+            write_bytes(script, text.encode())
     lines = [trained.summary, "", f"model   {model}", f"report  {folder / 'report.html'}"]
     lines += [f"script  {script}"] if script is not None else []
     options = [f"--{name} {shlex.quote(value)}" for name, value in asdict(reading).items() if value is not None]
@@ -302,7 +301,8 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable) -> None:
         If the report could not be completed.
     """
     network, preprocessing = trained.network, trained.preprocessing
-    report = Report(f"{file.name}: {preprocessing.target.name}", preprocessing.reason, folder)
+    rows = counted(len(trained.training[0]) + len(trained.validation[0]), "row")
+    report = Report(f"{file.name}: {preprocessing.target.name}", f"{preprocessing.task.capitalize()}, {rows}", folder)
     with report.of(network):
         report.heading("Results")
         report.code(trained.summary)

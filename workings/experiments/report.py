@@ -48,6 +48,7 @@ img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
 pre { background: var(--soft); padding: .8rem 1rem; overflow-x: auto; font-size: .8rem; line-height: 1.45;
   border-radius: 4px; white-space: pre-wrap; }
 @media (max-width: 40rem) {
+  pre { white-space: pre; }
   .program table, .program thead, .program tbody, .program tr, .program th, .program td { display: block; }
   .program th:not(:first-child) { display: none; } .program th { border: 0; padding: 0; }
   .program tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }

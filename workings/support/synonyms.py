@@ -55,6 +55,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "n_features": ("n_in",),
     "n_iter": ("epochs", "max_iter"),
     "n_iter_no_change": ("patience",),
+    "n_samples": ("n",),
     "n_units": ("units",),
     "num_epochs": ("epochs", "max_iter"),
     "num_units": ("units",),
