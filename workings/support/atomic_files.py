@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from workings.errors import FileError
+from workings.support.interruption import interrupted_afterwards
 
 PARTIAL = ".partial"  # the end of the name of a temporary file
 CLEARED: set[Path] = set()  # the paths whose old temporary files this process has removed
@@ -28,11 +29,21 @@ def write_bytes(path: Path, content: bytes) -> None:
     FileError
         If the folder cannot be written to.
     """
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(path)
-        opened, temporary = locked_file(path)
+        with interrupted_afterwards():  # Ctrl-C waits, so that no temporary file is left
+            replace(path, content)
+    except OSError as error:
+        raise FileError(
+            f"Cannot write {path}: {error.strerror or error}. Choose a folder that can be written to."
+        ) from error
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write to a temporary file beside a path, and rename it; remove it after an error."""
+    opened, temporary = locked_file(path)
+    try:
         with opened as file:
             file.write(content)
             file.flush()
@@ -42,12 +53,8 @@ def write_bytes(path: Path, content: bytes) -> None:
                 os.replace(temporary, path)
         if os.name != "posix":
             os.replace(temporary, path)
-    except OSError as error:
-        raise FileError(
-            f"Cannot write {path}: {error.strerror or error}. Choose a folder that can be written to."
-        ) from error
-    finally:  # also after Ctrl-C
-        if temporary is not None and os.path.exists(temporary):
+    finally:
+        if os.path.exists(temporary):
             os.unlink(temporary)
 
 
