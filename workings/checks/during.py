@@ -214,11 +214,11 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
     optimizer = case.step_optimizer
     if optimizer is None or not case.stopped.startswith("all") or not np.isfinite(losses).all():
         return
-    if case.is_constant or case.refitted is None:
+    if case.is_constant or case.objective_of(copied(case.network), case.all_rows) < WORTH * case.one_answer:
+        return
+    if score_of(copied(case.network), case.all_rows) >= GOOD_SCORE or case.refitted is None:
         return
     before = case.objective_of(case.refitted.network, case.refitted.kept)
-    if before < WORTH * case.one_answer or score_of(copied(case.network), case.all_rows) >= GOOD_SCORE:
-        return
     affordable = MOST_WORK // (case.batch_size * case.network.theta.size)
     done = len(losses) * -(-len(case.X) // case.batch_size)
     steps = min(max(AGAIN * done, FEWEST_STEPS), MOST_STEPS, affordable)
