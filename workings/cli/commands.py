@@ -111,7 +111,9 @@ def run(
             min=0, help="Random seed (default: the tutorial's own; figures are compared only with the tutorial's seed)"
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Engine: auto, reference (NumPy), compiled (machine code) or jax (GPU)")
+    ] = "auto",
 ) -> None:
     """Train the networks of four tutorials; write a report with plots, and compare with published results.
 
@@ -204,7 +206,9 @@ def train(
     ] = None,
     task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Random seed")] = 0,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Engine: auto, reference (NumPy), compiled (machine code) or jax (GPU)")
+    ] = "auto",
     script: Annotated[
         Path | None, typer.Option(help="Also write the training as a Python script that needs only NumPy")
     ] = None,
