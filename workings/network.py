@@ -18,7 +18,7 @@ from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
 from workings.support.keywords import checked_keywords
-from workings.support.notebook import preformatted
+from workings.support.notebook import preformatted_html
 from workings.training.callbacks import Callback
 from workings.training.fit import train
 from workings.training.history import History
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from workings.readings.equations import Equations
     from workings.readings.explain import Explanation, Influence
     from workings.readings.script.settings import Held
-    from workings.readings.translate.translation import Translation
+    from workings.readings.translate.translated_code import Translation
 
 
 class Network(Model):
@@ -71,7 +71,7 @@ class Network(Model):
         from workings.readings.diagram import diagram
 
         has_weights = any(isinstance(layer, Dense) for layer in self.layers) and self.n_in is not None
-        return (diagram(self) if has_weights else "") + preformatted(self.summary())
+        return (diagram(self) if has_weights else "") + preformatted_html(self.summary())
 
     @classmethod
     def from_model(cls, model: Model) -> Self:

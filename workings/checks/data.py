@@ -188,7 +188,7 @@ def cross_validated_linear(case: Case) -> tuple[Array, Array]:
     fold = np.random.default_rng(0).permutation(len(rows.X)) % FOLDS
     p = np.zeros_like(rows.y, dtype=np.float64)
     for number in range(FOLDS):
-        kept, held = rows.taken(fold != number), rows.taken(fold == number)
+        kept, held = rows.take(fold != number), rows.take(fold == number)
         if not np.ptp(kept.y, axis=0).any():  # all other rows have one class, so a model predicts this one
             p[fold == number] = kept.y[0]
             continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from workings.errors import counted
+from workings.errors import count_of
 from workings.support.escaping import in_html
 from workings.support.notebook import Readable
 
@@ -250,7 +250,7 @@ class Diagnosis(Readable):
         advice = len(self.findings) - len(self.problems)
         if not self.findings:
             return "No problem found."
-        problems = counted(len(self.problems), "problem")
+        problems = count_of(len(self.problems), "problem")
         return f"{problems}, {advice} advice." if self.problems else f"No problem found, {advice} advice."
 
     def __str__(self) -> str:

@@ -33,7 +33,7 @@ from workings.cli.screen import (
 )
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan
-from workings.errors import DivergenceError, InputError, ReportError, counted, unknown_name
+from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
 from workings.experiments.tasks import Task
@@ -159,7 +159,7 @@ def summary_of_run(name: str, figures: Sequence[Figure], seconds: float) -> str:
     """
     compared = [figure.agrees for figure in figures if figure.agrees is not None]
     verb = "agrees" if len(compared) == 1 else "agree"
-    return f"{name}: done in {seconds:.1f} s, {sum(compared)} of {counted(len(compared), 'compared figure')} {verb}"
+    return f"{name}: done in {seconds:.1f} s, {sum(compared)} of {count_of(len(compared), 'compared figure')} {verb}"
 
 
 def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_result: bool = False) -> Callback:

@@ -19,7 +19,7 @@ from workings.checks.evidence import rms
 from workings.checks.findings import Diagnosis, Finding, make_finding
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan
-from workings.errors import InputError, ReportError, counted
+from workings.errors import InputError, ReportError, count_of
 from workings.experiments.report import Report
 from workings.layers import Dense, Dropout, Layer
 from workings.losses import Loss, loss_named
@@ -44,9 +44,9 @@ from workings.tables.columns import original, shuffled_rows
 from workings.tables.files import TextOptions
 from workings.tables.wording import reading_notes
 from workings.training.callbacks import Callback
-from workings.training.data import stratified
 from workings.training.early_stopping import EarlyStopping
 from workings.training.history import History
+from workings.training.training_data import stratified
 
 if TYPE_CHECKING:
     import polars as pl
@@ -301,17 +301,17 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable) -> None:
         If the report could not be completed.
     """
     network, preprocessing = trained.network, trained.preprocessing
-    rows = counted(len(trained.training[0]) + len(trained.validation[0]), "row")
+    rows = count_of(len(trained.training[0]) + len(trained.validation[0]), "row")
     report = Report(f"{file.name}: {preprocessing.target.name}", f"{preprocessing.task.capitalize()}, {rows}", folder)
     with report.of(network):
         report.heading("Results")
         report.code(trained.summary)
         words = "Objective by epoch on the training rows and on the validation rows."
-        report.drawn(lambda: plots.curves(trained.history), "curves", words)
+        report.draw_plot(lambda: plots.curves(trained.history), "curves", words)
         X, y = trained.validation
         if len(X) and preprocessing.task == "classification" and len(preprocessing.classes) <= 30:
             words = "Confusion matrix of the validation rows."
-            report.drawn(lambda: confusion_of(preprocessing, y, network.predict(X)), "confusion", words)
+            report.draw_plot(lambda: confusion_of(preprocessing, y, network.predict(X)), "confusion", words)
         report.heading("Statements of one training step")
         report.program(network.program())
 
@@ -449,7 +449,7 @@ def score_on_table(network: Network, preprocessing: Preprocessing, frame: Any, X
     except InputError as error:
         return f"no score on the target column {name!r}: {error}"
     metric = "accuracy" if preprocessing.task == "classification" else "R²"
-    return f"score on the target column {name!r}: {metric} {network.score(X, y):.4f} ({counted(len(X), 'row')})"
+    return f"score on the target column {name!r}: {metric} {network.score(X, y):.4f} ({count_of(len(X), 'row')})"
 
 
 def column_lines(preprocessing: Preprocessing) -> list[str]:

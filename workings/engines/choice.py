@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from workings.engines.compiled.engine import is_installed
 from workings.engines.contract import SPARSE
-from workings.errors import counted
+from workings.errors import count_of
 from workings.program.program import Program
 from workings.support.arrays import Array
 
@@ -57,7 +57,7 @@ def choose(
         return "reference", SPARSE
     if not is_installed():
         return "reference", "llvmlite is not installed: pip install '.[fast]' in the folder of the repository"
-    work = f"{counted(steps, 'step')} of {counted(rows, 'row')}"
+    work = f"{count_of(steps, 'step')} of {count_of(rows, 'row')}"
     if estimated_saving(program, values, rows, steps) < worth_compiling * compiling_seconds(program):
         return "reference", f"compiling does not pay off for {work}"
     return "compiled", f"compiling pays off for {work}"

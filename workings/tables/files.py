@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workings.errors import FileError, InputError, counted, first_line, some
+from workings.errors import FileError, InputError, count_of, first_line, some
 from workings.support.atomic_files import write_bytes
 from workings.tables.cells import (
     GROUPED_BY_POINTS,
@@ -545,7 +545,7 @@ def count_rows(text: str, separator: str, width: int, path: Path) -> int:
         for row in rows:
             if len(row) != width and (row or width > 1):
                 raise FileError(
-                    f"'{path}' has {counted(len(row), 'value')} in line {rows.line_num}, but {width} column names. "
+                    f"'{path}' has {count_of(len(row), 'value')} in line {rows.line_num}, but {width} column names. "
                     f"Give every line one value for each column; a value with {separator!r} in it needs quotes."
                 )
             n += 1

@@ -141,7 +141,7 @@ def outputs_of_steps(model: Model, batches: Batches, evaluation: Evaluation) -> 
 def example(batches: Batches) -> Stretch:
     """Return a stretch with the types and the structure of the training's stretches, to compile for."""
     rows, order = batches.rows, np.zeros(len(batches.rows.X), np.int64) if batches.shuffle else None
-    draws = batches.model.draw(1, as_random(0))
+    draws = batches.model.draw_masks(1, as_random(0))
     return Stretch(rows.X, rows.y, batches.bounds, np.zeros(1), 1, order, rows.w, draws)
 
 
