@@ -107,6 +107,8 @@ def test_decimal_commas_and_marks_in_one_column(tmp_path, cells, read, unmarked)
 def test_a_slip_among_decimal_commas_is_found(tmp_path):
     frame = read_table(written(tmp_path, "a;y\n1,5;x\n2,5;y\n3;x\n4,O;y\n5;x\nNA;y\n"))
     with pytest.raises(InputError, match=says("'4,O' in row 4 (line 5", "2 of this column's 6")):
+        Preprocessing.learn(frame, "y", missing="refuse")
+    with pytest.raises(InputError, match=says("'4,O' in row 4 (line 5", "1 of this column's 6")):
         Preprocessing.learn(frame, "y")
 
 
@@ -493,7 +495,7 @@ def test_shuffled_rows_give_shuffled_arrays(order):
 @pytest.mark.parametrize("value", [0.1, 0.0, -1e300, 7])
 def test_a_constant_column_becomes_zeros(value):
     frame = fruit(weight=[value] * 4)
-    preprocessing = Preprocessing.learn(frame, "fruit")
+    preprocessing = Preprocessing.learn(frame, "fruit", use=["weight"])
     assert preprocessing.columns[0] == NumberColumn("weight", float(value), 1.0)
     assert preprocessing.transform(frame)[:, 0].tolist() == [0.0] * 4
 
@@ -544,15 +546,18 @@ def test_describe_says_it_in_one_line():
 # -- what is refused -----------------------------------------------------------------------
 
 TRAINING_ERRORS = [
-    ("gap", {"weight": [1.0, None, 2.0, None]}, ["row 2 (line 3", "'weight'", "in all: 2", "--impute", "median"]),
+    (
+        "gap",
+        {"weight": [1.0, None, 2.0, None]},
+        ["row 2 (line 3", "'weight'", "in all: 2", "--missing refuse", "median"],
+    ),
     ("nan", {"weight": [1.0, 2.0, math.nan, 4.0]}, ["row 3 (line 4", "'weight'", "in all: 1"]),
-    ("empty text", {"colour": ["red", "", "red", " "]}, ["row 2", "'colour'", "in all: 2 (colour: 2)", "frequent"]),
+    ("empty text", {"colour": ["red", "", "red", " "]}, ["row 2", "'colour'", "in all: 2 (colour: 2)", "category"]),
     (
         "gaps in two columns",
         {"sweet": [None, True, True, None], "colour": [None, "a", "a", "a"]},
         ["'colour'", "in all: 3 (colour: 1, sweet: 2)"],
     ),
-    ("no values", {"colour": [None] * 4}, ["'colour' has no values", "--drop colour"]),
     ("infinity", {"weight": [1.0, 2.0, 3.0, -math.inf]}, ["-inf in row 4 (line 5", "'weight'", "not finite"]),
     ("too large", {"weight": [1e308, 1e308, 1e308, 0.0]}, ["'weight'", "1e+308", "Rescale"]),
     ("missing target", {"fruit": ["a", None, "b", "a"]}, ["row 2 (line 3", "'fruit'", "in all: 1", "target"]),
@@ -561,7 +566,11 @@ TRAINING_ERRORS = [
     ("one class of numbers", {"fruit": [3] * 4}, ["only one class, 3"]),
     ("one number", {"fruit": [1.5] * 4}, ["'fruit' is 1.5 in 4 rows", "nothing to predict"]),
     ("infinite target", {"fruit": [1.5, math.inf, 2.5, 3.5]}, ["inf in row 2", "'fruit'"]),
-    ("date", {"sweet": pl.Series(["2020-01-01"] * 4).str.to_date()}, ["'sweet'", "dates", "Leave it out"]),
+    (
+        "date",
+        {"sweet": pl.Series(["2020-01-01", "2020-01-02"] * 2).str.to_date()},
+        ["'sweet'", "dates", "Leave it out"],
+    ),
     ("list", {"sweet": pl.Series([[1, 2]] * 4)}, ["'sweet'", "List(Int64)", "Leave it out"]),
     ("record", {"sweet": [{"a": 1}] * 4}, ["'sweet'", "Struct", "Leave it out"]),
     ("bytes", {"sweet": [b"a"] * 4}, ["'sweet'", "Binary"]),
@@ -572,7 +581,7 @@ TRAINING_ERRORS = [
 @pytest.mark.parametrize(("changes", "parts"), [case[1:] for case in TRAINING_ERRORS], ids=lambda case: None)
 def test_what_cannot_be_learned_is_refused_with_its_place(changes, parts):
     with pytest.raises(InputError, match=says(*parts)):
-        Preprocessing.learn(fruit(**changes), "fruit")
+        Preprocessing.learn(fruit(**changes), "fruit", missing="refuse")
 
 
 def test_a_date_is_refused_from_a_csv_file_too(tmp_path):
@@ -592,7 +601,7 @@ def test_a_word_among_numbers_is_found(tmp_path, impute):
 def test_a_mark_for_a_missing_number_is_found_however_often_it_stands(tmp_path):
     frame = read_table(written(tmp_path, "a,y\n1,x\nNA,y\nNA,x\nNA,y\n"))
     with pytest.raises(InputError, match=says("'NA' in row 2 (line 3", "'a'", "3 of", "leave the cell empty")):
-        Preprocessing.learn(frame, "y", impute=True)
+        Preprocessing.learn(frame, "y", missing="refuse")
 
 
 def test_mixed_text_is_a_category():
@@ -612,19 +621,138 @@ def test_a_word_among_the_numbers_of_the_target_is_found():
 def test_text_that_names_each_row_is_refused():
     n = 60
     frame = pl.DataFrame({"name": [f"n{i}" for i in range(n)], "a": range(n), "y": [i / 7 for i in range(n)]})
-    with pytest.raises(InputError, match=says("'name'", "60 different values in 60 rows", "'n0'", "--drop name")):
-        Preprocessing.learn(frame, "y")
     with pytest.raises(InputError, match=says("'name'", "60 different values", "Choose another target")):
         Preprocessing.learn(frame, "name")
-    assert Preprocessing.learn(frame.head(50), "y").n_features == 51
     twice = pl.concat([frame, frame])
     assert Preprocessing.learn(twice, "y").n_features == 61
 
 
-def test_too_many_categories_are_refused_however_long_the_table():
-    frame = pl.DataFrame({"c": [f"n{i % 1001}" for i in range(5000)], "y": [i / 7 for i in range(5000)]})
-    with pytest.raises(InputError, match=says("'c'", "1001 different values")):
-        Preprocessing.learn(frame, "y")
+def test_of_too_many_categories_the_most_frequent_are_kept():
+    words = [f"n{i % 1001}" for i in range(5000)] + ["n7"] * 9
+    preprocessing = Preprocessing.learn(pl.DataFrame({"c": words, "y": [i / 7 for i in range(5009)]}), "y")
+    assert (column := preprocessing.columns[0]).width == 50
+    assert "n7" in column.categories
+    assert preprocessing.notes == (
+        "c: the 50 most frequent of 1001 categories are kept, all others are encoded as zeros; `--max-categories` "
+        "changes the number",
+    )
+    X = preprocessing.transform({"c": ["n7", "n1000", "never seen"]})
+    assert X.sum(axis=1).tolist() == [1, 0, 0]
+    few = Preprocessing.learn(
+        pl.DataFrame({"c": ["a", "b", "b", "c", "c", None], "y": range(6)}), "y", max_categories=2
+    )
+    assert few.columns == (CategoryColumn("c", ("(missing)", "b", "c"), "(missing)", "zeros"),)
+    assert few.transform({"c": ["a", None, "c", "NA"]}).tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]]
+
+
+# -- columns that are left out, and gaps ----------------------------------------------------
+
+MANY = 40  # rows
+LEFT_OUT = {  # the values, and what the note says; None for a column that is kept
+    "row": (range(MANY), "number the rows, such as 0, 1, 2"),
+    "countdown": (range(MANY, 0, -1), "number the rows"),
+    "customer": ([1000 + 7 * i for i in range(MANY)], "number the rows"),
+    "customer_id": ([i * 7 % 41 for i in range(MANY)], "number the rows"),
+    "CustomerID": ([i * 7 % 41 for i in range(MANY)], "number the rows"),
+    "name": ([f"n{i}" for i in range(MANY)], "text that names the rows instead of grouping them, such as 'n0', 'n1'"),
+    "code": ([f"{i * 7 % 41:04}" for i in range(MANY)], "text that names the rows"),
+    "remark": ([f"{i} of many" for i in range(MANY - 9)] + [None] * 9, "text that names the rows"),
+    "unit": (["kg"] * MANY, "the same value in every row"),
+    "switch": ([True] * MANY, "the same value in every row"),
+    "zero": ([0.0] * MANY, "the same value in every row"),
+    "blank": ([None] * MANY, "no values at all"),
+    "spaces": ([" "] * MANY, "no values at all"),
+    "rare": ([1.5, 2.5] + [None] * (MANY - 2), "95 % of its values are missing"),
+    "rare word": (["x"] + [""] * (MANY - 1), "97.5 % of its values are missing"),
+    "year": (range(1960, 1960 + MANY), None),
+    "paid": ([i * 7 % 41 for i in range(MANY)], None),
+    "size": ([i / 2 for i in range(MANY)], None),
+    "in order with equals": ([i // 2 for i in range(MANY)], None),
+    "marked": (["yes"] * 9 + [None] * (MANY - 9), None),
+    "price": ([f"${i}.50" for i in range(MANY)], None),
+    "class": ([f"c{i % 15}" for i in range(MANY)], None),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_columns_that_say_nothing_about_other_rows_are_left_out_and_a_note_says_so(name):
+    values, words = LEFT_OUT[name]
+    frame = pl.DataFrame({name: values, "a": [i % 3 for i in range(MANY)], "y": [i * i % 19 / 7 for i in range(MANY)]})
+    preprocessing = Preprocessing.learn(frame, "y")
+    assert ([column.name for column in preprocessing.columns] == ["a"]) is (words is not None)
+    notes = [note for note in preprocessing.notes if "left out" in note]
+    if words is None:
+        assert not notes
+        return
+    (note,) = notes
+    assert note.startswith(f"{name}: left out, ")
+    assert words in note
+    assert f"`--use {name}` takes it" in note
+    if "values" not in words:
+        assert name in [column.name for column in Preprocessing.learn(frame, "y", use=[name]).columns]
+
+
+def test_short_tables_and_tables_with_nothing_else_are_used_as_they_are():
+    short = pl.DataFrame({"id": range(19), "name": [f"n{i}" for i in range(19)], "y": range(19)})
+    assert Preprocessing.learn(short, "y", task="regression").n_features == 20
+    alone = pl.DataFrame({"x": range(MANY), "unit": [3] * MANY, "y": [i * i / 7 for i in range(MANY)]})
+    preprocessing = Preprocessing.learn(alone, "y")
+    assert preprocessing.feature_names == ("x",)
+    assert preprocessing.notes == (
+        "x: whole numbers that only number the rows, such as 0, 1, 2, but used, as no other column is left",
+        "unit: left out, the same value in every row; `--use unit` takes it",
+    )
+    constant = Preprocessing.learn(alone.select("unit", "y"), "y")
+    assert constant.transform(alone).tolist() == [[0.0]] * MANY
+
+
+def test_many_columns_that_are_left_out_share_a_line():
+    wide = pl.DataFrame({f"pixel{i}": [0] * 5 for i in range(40)} | {"a": range(5), "y": [0.5, 1, 2, 3, 4]})
+    (note,) = Preprocessing.learn(wide, "y").notes
+    assert note.startswith("40 columns left out, the same value in every row: pixel0, pixel1")
+    assert len(note) < 250
+
+
+def test_gaps_are_filled_and_marked_by_default():
+    frame = pl.DataFrame({
+        "age": [20.0, None, 40.0, math.nan, 60.0, 40.0], "kind": ["a", "", "b", None, "b", "b"],
+        "cost": ["$1.50", "NA", "$2.50", "$3", "?", "$3"], "full": [1, 2, 3, 4, 5, 6], "y": [0.5, 1.5, 2, 3, 4, 5],
+    })  # fmt: skip
+    preprocessing = Preprocessing.learn(frame, "y")
+    assert preprocessing.feature_names == (
+        "age", "age is missing", "kind=(missing)", "kind=a", "kind=b", "cost", "cost is missing", "full",
+    )  # fmt: skip
+    X = preprocessing.transform(frame)
+    assert X[:, 1].tolist() == [0, 1, 0, 1, 0, 0]
+    assert X[:, 2].tolist() == [0, 1, 0, 1, 0, 0]
+    assert X[:, 6].tolist() == [0, 1, 0, 0, 1, 0]
+    ages = np.array([20, 40, 40, 40, 60, 40])
+    assert (X[:, 0] == (ages - 40) / ages.std()).all()
+    assert preprocessing.notes == (
+        "age: 2 missing values filled with the median 40, and marked in a column of their own, 'age is missing'",
+        "kind: 2 missing values read as a category of their own, '(missing)'",
+        "cost: 2 missing values filled with the median 2.75, and marked in a column of their own, 'cost is missing'",
+    )
+    assert Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict()))) == preprocessing
+    later = {"age": [None], "kind": ["NA"], "cost": ["n/a"], "full": [1]}
+    assert preprocessing.transform(later)[0, [1, 2, 6]].tolist() == [1, 1, 1]
+    with pytest.raises(InputError, match=says("no value in row 1", "'full'", "--impute")):
+        preprocessing.transform({**later, "full": [None]})
+    filled = Preprocessing.learn(frame, "y", missing="fill")
+    assert filled.feature_names == ("age", "kind=a", "kind=b", "cost", "full")
+    assert filled == Preprocessing.learn(frame, "y", impute=True)
+    with pytest.raises(InputError, match=says("Leave out one of the two")):
+        Preprocessing.learn(frame, "y", impute=True, missing="refuse")
+    with pytest.raises(InputError, match=says("treatment of missing values 'drop'", "indicate, fill, refuse")):
+        Preprocessing.learn(frame, "y", missing="drop")
+
+
+def test_means_and_medians_of_columns_with_marks_follow_from_the_training_rows():
+    frame = pl.DataFrame({"a": ["1", "NA", "3", "8"], "b": [None, None, 1.0, 2.0], "y": [0.5, 1.0, 1.5, 2.0]})
+    known = Preprocessing.learn(frame, "y").standardized_on(frame[:2])
+    assert known.columns[0].fill == 1.0
+    assert known.columns[0].indicator
+    assert known.columns[1].fill == 1.5  # the training rows have no value
 
 
 def test_unknown_names_are_told_with_the_nearest():

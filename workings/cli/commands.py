@@ -32,7 +32,7 @@ from workings.cli.screen import (
     write_out,
 )
 from workings.cli.table_phrasing import TableTerms
-from workings.cli.table_plan import Plan
+from workings.cli.table_plan import Plan, TableSource
 from workings.errors import DivergenceError, InputError, ReportError, counted, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
@@ -44,6 +44,8 @@ from workings.readings.script import save_script
 from workings.support.atomic_files import writable_folder
 from workings.support.escaping import visible
 from workings.tables.files import TextOptions
+from workings.tables.preprocessing import treatment_of_gaps
+from workings.tables.screening import ColumnChoices
 from workings.training.callbacks import Callback
 from workings.version import __version__
 
@@ -66,6 +68,28 @@ DelimiterOption = Annotated[
     str | None, typer.Option(help="CSV: character between columns (default: comma, semicolon or tab, as in line 1)")
 ]
 EncodingOption = Annotated[str | None, typer.Option(help="CSV: encoding, such as cp1252 (default: UTF-8)")]
+MissingOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Missing values (empty, NA, null, ?): indicate (fill and mark them; default), fill, or refuse",
+        show_default=False,
+    ),
+]
+ImputeOption = Annotated[
+    bool,
+    typer.Option(help="Same as --missing fill: with the median or the most frequent category, without marks"),
+]
+DropOption = Annotated[
+    list[str] | None, typer.Option(help="Columns to ignore, separated by commas; can be given several times")
+]
+UseOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Columns to use that would be left out: identifiers, constant or nearly empty ones"),
+]
+MaxCategoriesOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Most categories of a column; the rarest are encoded as zeros (default: 50 if too many)"),
+]
 
 
 @functools.cache
@@ -195,13 +219,11 @@ def train(
     l2: Annotated[float, typer.Option(min=0, help="L2 penalty λ, as in λ/2 · sum of the squared weights")] = 0.0,
     dropout: Annotated[float, typer.Option(min=0, help="Dropout rate of each hidden layer, from 0 to 1")] = 0.0,
     balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
-    impute: Annotated[
-        bool,
-        typer.Option(help="Fill missing values (empty, NA, null, ?) with the median or the most frequent category"),
-    ] = False,
-    drop: Annotated[
-        list[str] | None, typer.Option(help="Columns to ignore, separated by commas; can be given several times")
-    ] = None,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
     task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Random seed")] = 0,
     engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
@@ -238,18 +260,14 @@ def train(
     folder = out or Path("workings-runs") / stem
     with plain_errors():
         refuse_for_lbfgs(optimizer, lr, batch_size)
+        choices = column_choices(missing, impute, drop, use, max_categories)
         with progress_bars() as progress:
             text, problem = table_models.train(
-                file,
-                target,
+                TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding)),
                 plan,
                 folder,
-                impute=impute,
-                drop=column_names(drop),
-                task=task,
-                progress=lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
-                script=script,
-                reading=TextOptions(decimal, delimiter, encoding),
+                lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
+                script,
             )
         output.print(text, highlight=False, soft_wrap=True, markup=False)
         if problem is not None:
@@ -267,6 +285,17 @@ def refuse_for_lbfgs(optimizer: str, lr: float | None, batch_size: int | None = 
 def column_names(options: Sequence[str] | None) -> tuple[str, ...]:
     """Return the names in options that each hold one or more column names, separated by commas."""
     return tuple(name for names in options or () for name in names.split(","))
+
+
+def column_choices(
+    missing: str | None,
+    impute: bool,
+    drop: Sequence[str] | None,
+    use: Sequence[str] | None,
+    max_categories: int | None,
+) -> ColumnChoices:
+    """Return the options of a table's columns as one object."""
+    return ColumnChoices(treatment_of_gaps(impute, missing), column_names(drop), column_names(use), max_categories)
 
 
 @app.command()
@@ -484,13 +513,11 @@ def doctor(
     optimizer: Annotated[str, typer.Option(help=f"Table only: optimizer ({', '.join(OPTIMIZER_NAMES)})")] = "adam",
     lr: Annotated[float | None, typer.Option(help=f"Table only: learning rate (default: {default_rates()})")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Table only: maximum number of epochs")] = 200,
-    impute: Annotated[
-        bool, typer.Option(help="Table only: fill missing values with the median or the most frequent category")
-    ] = False,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(help="Table only: columns to ignore, separated by commas; can be given several times"),
-    ] = None,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Experiment or table: random seed (default: the tutorial's; 0 for a table)"),
@@ -525,8 +552,9 @@ def doctor(
         else:
             refuse_for_lbfgs(optimizer, lr)
             plan = doctor_plan(hidden, activation, optimizer, lr, epochs, seed or 0)
-            reading = TextOptions(decimal, delimiter, encoding)
-            diagnosis = diagnose_table(TableTerms(Path(what), target, plan, impute, column_names(drop), reading))
+            choices = column_choices(missing, impute, drop, use, max_categories)
+            source = TableSource(Path(what), target, "auto", choices, TextOptions(decimal, delimiter, encoding))
+            diagnosis = diagnose_table(TableTerms(source, plan))
         print_diagnosis(diagnosis)
     if not diagnosis.ok:
         raise typer.Exit(1)
@@ -556,14 +584,9 @@ def diagnose_table(terms: TableTerms) -> Diagnosis:
     """Train a network on a table, print its scores, and diagnose it."""
     with progress_bars() as progress:
         trained = table_models.train_on_table(
-            terms.file,
-            terms.target,
+            terms.source,
             terms.plan,
-            impute=terms.impute,
-            drop=terms.drop,
-            task="auto",
-            progress=lambda epochs: progress_bar(progress, str(terms.file), "training", epochs),
-            reading=terms.reading,
+            lambda epochs: progress_bar(progress, str(terms.source.file), "training", epochs),
         )
     output.print(trained.summary, "\n", highlight=False, soft_wrap=True, markup=False)
     return table_models.diagnose_training(trained, terms)

@@ -74,6 +74,21 @@ def without_marks(column: pl.Series) -> pl.Series:
     return numbers if numbers.null_count() == rest.null_count() < len(rest) else rest
 
 
+def numbers_without_marks(column: pl.Series) -> pl.Series:
+    """Replace markers such as NA in a text column with null if its other values are numbers; else return it unchanged.
+
+    >>> import polars
+    >>> numbers_without_marks(polars.Series(["1", "NA", "2.5"])).to_list()
+    [1.0, None, 2.5]
+    >>> [numbers_without_marks(polars.Series(texts)).to_list() for texts in (["$1", "?"], ["?", "red"])]
+    [['$1', None], ['?', 'red']]
+    """
+    if not is_text(column):
+        return column
+    rest = without_marks(column)
+    return rest if not is_text(rest) or are_numbers_mostly(with_gaps(rest)) else column
+
+
 def parse_numbers(texts: pl.Series, form: NumberFormat | None = None) -> pl.Series:
     """Parse text as float64, with null for what is no number; ``form`` is how the numbers are written.
 
@@ -214,8 +229,7 @@ def refuse_stray_text(texts: pl.Series, advice: str = "") -> None:
     fix = "Correct them; for a missing value, leave the cell empty."
     if marks.any():
         fix += (
-            f" Or read {texts[first_row(marks)]} as a missing value and fill it: `--impute` "
-            f"(marks_as_gaps(table, target) and impute=True in Python)."
+            f' Or read {texts[first_row(marks)]} as a missing value: leave out `--missing refuse` (missing="refuse").'
         )
     raise InputError(
         f"Text {texts[row]!r} in {place(row, texts)}: {int(strays.sum())} of this column's {len(texts)} values are not "

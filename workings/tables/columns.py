@@ -41,6 +41,11 @@ def filled(x: Values, fill: Values) -> Values:
     return np.where(x == x, x, fill)  # a missing value is NaN, the only number that differs from itself
 
 
+def missing(x: Values) -> Values:
+    """is 1 where a value is missing, and 0 elsewhere"""
+    return np.where(x == x, 0.0, 1.0)
+
+
 def standard(x: Values, mean: Values, std: Values) -> Values:
     """are the values minus their mean, divided by their standard deviation"""
     return (x - mean) / std
@@ -86,6 +91,8 @@ def shuffled_rows(n: int, seed: int) -> Array:
 class NumberColumn:
     """A numeric column, encoded as (x - mean) / std; true and false count as 1 and 0.
 
+    With ``indicator``, it becomes a second column of X, which is 1 where a value is missing and 0 elsewhere.
+
     Parameters
     ----------
     name : str
@@ -97,6 +104,8 @@ class NumberColumn:
         Value for missing entries: the training table's median.  With None, missing values raise an error.
     form : NumberFormat or None
         How text in this column is written, such as $1,163.74; None for the usual way.
+    indicator : bool
+        Whether a second column of X marks the missing values; only with ``fill``.
     """
 
     kind: ClassVar[str] = "number"
@@ -105,16 +114,17 @@ class NumberColumn:
     std: float = 1.0
     fill: float | None = None
     form: NumberFormat | None = field(default=None, repr=False)
+    indicator: bool = field(default=False, repr=False)
 
     @property
     def width(self) -> int:
         """The number of columns of X that this column becomes."""
-        return 1
+        return 2 if self.indicator else 1
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name of the resulting column of X."""
-        return (self.name,)
+        """The names of the resulting columns of X."""
+        return (self.name, f"{self.name} is missing") if self.indicator else (self.name,)
 
     def scaled(self, mean: float, std: float) -> NumberColumn:
         """Return this column followed by another standardization."""
@@ -128,6 +138,10 @@ class NumberColumn:
         """Return the column of a table as float64, with NaN for missing values."""
         return read_numbers(values, self.name, marks=self.fill is not None, form=self.form)
 
+    def gap_mask(self, values: Any) -> Array:
+        """Return a mask of the missing values of the column of a table."""
+        return np.isnan(self.read(values))
+
     def gaps(self, x: Array) -> Array:
         """Return a mask of the missing values that are not filled."""
         return np.isnan(x) if self.fill is None else np.zeros(len(x), dtype=bool)
@@ -135,20 +149,25 @@ class NumberColumn:
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can store."""
         plain = {"kind": self.kind, "name": self.name, "mean": self.mean, "std": self.std, "fill": self.fill}
-        return {**plain, **format_entry(self.form)}
+        return {**plain, **format_entry(self.form), **({"indicator": True} if self.indicator else {})}
 
     @classmethod
     def from_dict(cls, stored: object) -> NumberColumn:
         """Read the result of ``to_dict``; raise FileError for anything else."""
         stored, form = split_format(stored)
-        _, name, mean, std, fill = stored_entries(stored, ("kind", "name", "mean", "std", "fill"))
+        full = {"indicator": False, **stored} if isinstance(stored, dict) else stored
+        keys = ("kind", "name", "mean", "std", "fill", "indicator")
+        _, name, mean, std, fill, indicator = stored_entries(full, keys)
         name = stored_word(name, "a column's name")
+        if not isinstance(indicator, bool) or (indicator and fill is None):
+            raise damaged(f"the indicator of {name!r}", "true or false, and true only with a fill value", indicator)
         return cls(
             name,
             stored_number(mean, f"the mean of {name!r}"),
             stored_spread(std, f"the std of {name!r}"),
             None if fill is None else stored_number(fill, f"the fill of {name!r}"),
             form,
+            indicator,
         )
 
 
@@ -187,6 +206,10 @@ class CategoryColumn:
     def read(self, values: Any) -> Array:
         """Return each row's category as a number, ``GAP`` or ``UNKNOWN``."""
         return read_codes(values, self.name, self.categories, marks=self.fill is not None)
+
+    def gap_mask(self, values: Any) -> Array:
+        """Return a mask of the missing values of the column of a table."""
+        return np.asarray(self.read(values) == GAP)
 
     def gaps(self, codes: Array) -> Array:
         """Return a mask of the missing values that are not filled."""
@@ -283,6 +306,11 @@ class Columns:
         return any(column.fill is not None for column in self.numbers)
 
     @property
+    def have_indicators(self) -> bool:
+        """Whether any numeric column marks missing values."""
+        return any(column.indicator for column in self.numbers)
+
+    @property
     def width(self) -> int:
         """The number of columns of X."""
         return sum(column.width for column in self.columns)
@@ -291,11 +319,15 @@ class Columns:
         """Encode numbers and category numbers as X, of shape (n, n_in); category -1 is a missing value."""
         mean, std, fill = (array.astype(dtype) for array in self.arrays.values())
         scaled = iter(standard(filled(numbers.astype(dtype), fill), mean, std).T[:, :, None])
-        coded = iter(codes.T[:, :, None])
-        pieces = [
-            next(scaled) if isinstance(column, NumberColumn) else category_indicators(next(coded), column)
-            for column in self.columns
-        ]
+        given, coded = iter(numbers.T[:, :, None]), iter(codes.T[:, :, None])
+        pieces = []
+        for column in self.columns:
+            if isinstance(column, CategoryColumn):
+                pieces.append(category_indicators(next(coded), column))
+                continue
+            pieces.append(next(scaled))
+            x = next(given)
+            pieces += [missing(x)] if column.indicator else []
         return np.hstack(pieces).astype(dtype)
 
     def is_near(self, X: Array, numbers: Array, codes: Array, dtype: DTypeLike) -> bool:

@@ -5,8 +5,8 @@ It is learned from the training table and applied unchanged to every later one, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +24,10 @@ from workings.tables.cells import (
     with_gaps,
 )
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, original, read_stored, refuse_absent
-from workings.tables.features import learn_columns, restandardize
+from workings.tables.features import MISSING_CATEGORY, learn_columns, restandardize
 from workings.tables.files import column_text, index_columns
 from workings.tables.schema import damaged, stored_order, stored_text
+from workings.tables.screening import ColumnChoices, screened
 from workings.tables.targets import ClassTarget, NumberTarget, Target, formatted_numbers, label_text, learn_target
 from workings.tables.wording import unknown_column
 
@@ -48,6 +49,9 @@ class Preprocessing:
         The target.
     reason : str
         Why the task is classification or regression.
+    notes : tuple of str
+        What was done to the columns of the training table, a line for each that is not simply encoded.  They are not
+        stored.
 
     Examples
     --------
@@ -69,6 +73,7 @@ class Preprocessing:
     columns: tuple[Column, ...]
     target: Target
     reason: str
+    notes: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def learn(
@@ -78,7 +83,10 @@ class Preprocessing:
         *,
         task: str = "auto",
         impute: bool = False,
+        missing: str | None = None,
         drop: Iterable[str] = (),
+        use: Iterable[str] = (),
+        max_categories: int | None = None,
         decimal: str | None = None,
     ) -> Preprocessing:
         """Learn the encoding from the training table.
@@ -88,16 +96,26 @@ class Preprocessing:
         frame : polars.DataFrame
             n rows; every column that is not the target or dropped is a feature.  pandas' index
             (``__index_level_0__`` in Parquet, ``Unnamed: 0`` in CSV) is left out and mentioned in ``reason``.
+            Identifiers, constant columns and nearly empty ones are left out, too; ``notes`` say so.
         target : str
             The target column.
         task : str
             ``"classification"``, ``"regression"``, or ``"auto"``: text, true/false and few whole
             numbers are classes, other numbers are predicted as numbers.
         impute : bool
-            Whether to fill missing values, here and in later tables: numbers with the median, categories
-            with the most frequent one.  Missing values in the target always raise an error.
+            Whether to fill missing values of every column, here and in later tables: numbers with the median,
+            categories with the most frequent one; the same as ``missing="fill"``.
+        missing : str, optional
+            What to do with missing values: ``"indicate"`` (default) also marks them where the training table has
+            some: in a column of their own, or as a category of their own.  ``"fill"`` only fills, and ``"refuse"``
+            raises an error.  Missing values in the target always raise an error.
         drop : iterable of str
             Columns to leave out.
+        use : iterable of str
+            Columns to use that would be left out.
+        max_categories : int, optional
+            The most categories of a column; the rarest are encoded as zeros, as categories that are not in the
+            training table then are, too.  By default, 50 for columns with too many, and all otherwise.
         decimal : str, optional
             The decimal sign of numbers in text columns: ``"."`` or ``","``.  It is needed where a column such as
             1,234 and 5,678 has two readings; other formats, such as $1.50 or 1.234,5, are recognized.
@@ -105,14 +123,16 @@ class Preprocessing:
         Raises
         ------
         InputError
-            For an unknown column or task, missing values, infinities, text in a numeric column, dates, nested
-            values, text that identifies rows, and targets that are all equal.  One error lists all problems.
+            For an unknown column or task, missing values in the target, infinities, text in a numeric column, dates,
+            nested values, and targets that are all equal.  One error lists all problems.
         """
         refuse_frame(frame)
         if target not in frame.columns:
             raise unknown_column("target column", target, frame)
-        dropped = dropped_names(frame, target, drop)
-        index = [name for name in index_columns(frame) if name not in (target, *dropped)]
+        dropped = names_in(frame, target, drop, "drop")
+        used = names_in(frame, target, use, "use")
+        choices = ColumnChoices(treatment_of_gaps(impute, missing), tuple(dropped), tuple(used), max_categories)
+        index = [name for name in index_columns(frame) if name not in (target, *dropped, *used)]
         left_out = {target, *dropped, *index}
         features = [resolve_zero_padded(column) for column in frame if column.name not in left_out]
         if not features:
@@ -122,14 +142,16 @@ class Preprocessing:
             )
         if frame.height == 0:
             raise InputError(f"The table has no rows (columns {some(frame.columns)}). Add at least two.")
-        columns, problems = learn_columns(features, impute=impute, decimal=decimal)
+        features, notes = screened(features, choices)
+        columns, problems = learn_columns(features, choices, decimal)
         try:
             learned, reason = learn_target(frame[target], task, decimal)
         except InputError as problem:
             raise all_of([problem, *problems]) from problem
         if problems:
             raise all_of(problems)
-        return cls(tuple(columns), learned, reason + index_note(index))
+        notes += [*notes_of_gaps(columns, features, choices), *notes_of_categories(columns, features)]
+        return cls(tuple(columns), learned, reason + index_note(index), tuple(notes))
 
     @property
     def table_columns(self) -> Columns:
@@ -346,12 +368,59 @@ def index_note(index: list[str]) -> str:
     return f"; left out: {listed}, pandas' index, which only numbers the rows" if index else ""
 
 
-def dropped_names(frame: pl.DataFrame, target: str, drop: Iterable[str]) -> list[str]:
-    """Check the columns to leave out; a single name may be given as a string."""
-    names = [drop] if isinstance(drop, str) else list(drop)
+def names_in(frame: pl.DataFrame, target: str, given: Iterable[str], verb: str) -> list[str]:
+    """Check the columns to drop or to use; a single name may be given as a string."""
+    names = [given] if isinstance(given, str) else list(given)
     for name in names:
         if name not in frame.columns:
-            raise unknown_column("column to drop", name, frame)
+            raise unknown_column(f"column to {verb}", name, frame)
         if name == target:
-            raise InputError(f"The column {name!r} is the target: it cannot be dropped. Choose another target.")
+            done = {"drop": "be dropped", "use": "also be a feature"}[verb]
+            raise InputError(f"The column {name!r} is the target: it cannot {done}. Choose another target.")
     return names
+
+
+def treatment_of_gaps(impute: bool, missing: str | None) -> str:
+    """Return how missing values are treated; ``impute`` is short for ``missing="fill"``.
+
+    >>> treatment_of_gaps(False, None), treatment_of_gaps(True, None), treatment_of_gaps(False, "refuse")
+    ('indicate', 'fill', 'refuse')
+    """
+    if impute and missing not in (None, "fill"):
+        raise InputError(
+            f"Missing values are to be filled (`--impute`, impute=True) and to be treated as {missing!r} (`--missing`, "
+            f"missing=). Leave out one of the two."
+        )
+    return "fill" if impute else missing or "indicate"
+
+
+def notes_of_gaps(columns: Iterable[Column], given: Sequence[pl.Series], choices: ColumnChoices) -> list[str]:
+    """Return a line for each column whose missing values are filled."""
+    notes = []
+    for column, values in zip(columns, given, strict=True):
+        gaps = column.gap_mask(values)
+        if column.fill is None or not gaps.any():
+            continue
+        count = counted(int(gaps.sum()), "missing value")
+        if isinstance(column, NumberColumn):
+            marks = f", and marked in a column of their own, '{column.names[1]}'" if column.indicator else ""
+            notes.append(f"{column.name}: {count} filled with the median {column.fill:.6g}{marks}")
+        elif choices.missing == "fill":
+            notes.append(f"{column.name}: {count} filled with the most frequent category {column.fill!r}")
+        else:
+            notes.append(f"{column.name}: {count} read as a category of their own, {column.fill!r}")
+    return notes
+
+
+def notes_of_categories(columns: Iterable[Column], given: Sequence[pl.Series]) -> list[str]:
+    """Return a line for each column of which only the most frequent categories are kept."""
+    notes = []
+    for column, values in zip(columns, given, strict=True):
+        if isinstance(column, CategoryColumn) and column.unknown == "zeros":
+            count = with_gaps(values).drop_nulls().n_unique()
+            kept = len(column.categories) - (column.fill is not None and column.fill.startswith(MISSING_CATEGORY[:-1]))
+            notes.append(
+                f"{column.name}: the {kept} most frequent of {count} categories are kept, all others are encoded "
+                f"as zeros; `--max-categories` changes the number"
+            )
+    return notes

@@ -12,8 +12,8 @@ from workings.readings.script.prediction_section import table_function
 from workings.readings.script.settings import MOST_INLINE, Held
 from workings.readings.script.text import INDENT, labels_line, names_tuple, quoted, rows_of, unsigned
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, shuffled_rows, standard
-from workings.tables.plain_csv import read_columns
+from workings.tables.columns import CategoryColumn, Column, Columns, shuffled_rows, standard
+from workings.tables.plain_csv import read_columns, unmarked
 from workings.training.data import stratified, weights_by_class
 
 SPLIT = ("X_val, y_val = X[held], y[held]", "X, y = X[kept], y[kept]")
@@ -45,7 +45,7 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
     is_number = not draft.settings.targets.has_labels or not is_text(draft.settings.targets.classes)
     numbers = tuple(c.name for c in columns.numbers) + ((target,) if is_number else ())
     filled = any(column.fill is not None for column in columns.columns)
-    marked = tuple(column.name for column in columns.columns) if filled else ()
+    marked = tuple(column.name for column in columns.columns if not is_mark_known(column)) if filled else ()
     draft.copied.add("read_columns", read_columns)
     draft.comment("The file is read from the current folder.")
     given = [quoted(str(draft.settings.path)), names_tuple(numbers), *([names_tuple(marked)] if filled else [])]
@@ -65,6 +65,11 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
         mean, std = map(repr, columns.scale)
         draft.assign("y", told(standard, x="y", mean=mean, std=std))
     write_extra_arrays(draft)
+
+
+def is_mark_known(column: Column) -> bool:
+    """Return whether a marker of missing values, such as NA, is a category of a column."""
+    return isinstance(column, CategoryColumn) and any(not unmarked(category) for category in column.categories)
 
 
 def is_text(classes: Array | None) -> bool:

@@ -7,7 +7,7 @@ from workings.program.program import Statement, show_shape
 from workings.program.writer import told
 from workings.readings.script.draft import ENCODED_NOTE, ScriptDraft
 from workings.readings.script.text import INDENT, WIDTH, formatted, labels_line, quoted
-from workings.tables.columns import CategoryColumn, Columns, NumberColumn, filled, original, standard
+from workings.tables.columns import CategoryColumn, Columns, NumberColumn, filled, missing, original, standard
 
 
 def write_predicting(draft: ScriptDraft) -> None:
@@ -87,6 +87,7 @@ def number_lines(column: NumberColumn) -> list[str]:
     """Return the lines that encode a numeric column."""
     name = quoted(column.name)
     lines = [f"x = np.asarray(table[{name}], dtype=float)"]
+    lines += [f"gaps = {told(missing, x='x')}"] if column.indicator else []
     if column.fill is not None:
         lines += [f"x = {told(filled, x='x', fill=repr(column.fill))}  # fill missing values"]
     lines += ["if not np.isfinite(x).all():"]
@@ -95,6 +96,7 @@ def number_lines(column: NumberColumn) -> list[str]:
         *lines,
         f"{INDENT}raise ValueError({quoted(wrong)})",
         f"parts.append({told(standard, x='x', mean=repr(column.mean), std=repr(column.std))})",
+        *(["parts.append(gaps)  # 1 where a value is missing"] if column.indicator else []),
     ]
 
 
