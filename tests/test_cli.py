@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import re
@@ -645,6 +646,30 @@ def test_gaps_identifiers_and_rare_categories_are_handled_and_said(command):
         done = command("train", table, "-t", "y", *options)
         assert done.exit_code == 2
         assert words in said(done)
+
+
+def test_dates_are_taken_apart_in_training_predictions_scripts_and_exports(command):
+    days = [datetime.datetime(2023, 1, 1) + datetime.timedelta(days=5 * i, hours=i % 7) for i in range(60)]
+    rows = [
+        f"{'' if i % 11 == 3 else day.strftime('%d.%m.%Y %H:%M')},{day.date()},{'hot' if 5 < day.month < 9 else 'cold'}"
+        for i, day in enumerate(days)
+    ]
+    table = written("t.csv", "when,iso,y", *rows)
+    done = command("train", table, "-t", "y", "--epochs", 3, "--out", "m", "--script", "own.py")
+    assert "when: dates, taken apart into month, day, weekday, hour" in done.stdout
+    assert "when: 6 missing values filled with the median of each part, and marked in a column" in done.stdout
+    ran = subprocess.run([sys.executable, "own.py"], capture_output=True, text=True, check=True)
+    assert f"{Network.load('m/model.safetensors').history['loss'][-1]:.6g}" in ran.stdout
+    whole = command("predict", "m/model.safetensors", table).stdout.splitlines()
+    alone = command("predict", "m/model.safetensors", written("new.csv", "when,iso", rows[7].rsplit(",", 1)[0]))
+    assert alone.stdout.splitlines()[1].split(",")[0] == whole[8].split(",")[0]
+    assert "agrees with the network" in command("export", "m/model.safetensors", "m.py").stdout
+    done = command("export", "m/model.safetensors", "m.json")
+    assert "agrees with the network" in done.stdout
+    both = written("both.csv", "when,y", *(f"0{1 + i % 9}/02/2024,{'ab'[i % 2]}" for i in range(20)))
+    assert "`--dates day-first` or `--dates month-first`" in said(command("train", both, "-t", "y"))
+    done = command("train", both, "-t", "y", "--epochs", 1, "--dates", "month-first", "--out", "b")
+    assert "when: dates, taken apart into month, weekday" in done.stdout
 
 
 def test_a_refused_training_leaves_nothing_behind(command, tmp_path):

@@ -1,6 +1,7 @@
 """Tables: what comes in as a file goes out as the right numbers, or is refused with its place and a remedy."""
 
 import copy
+import datetime
 import json
 import math
 import os
@@ -566,11 +567,13 @@ TRAINING_ERRORS = [
     ("one class of numbers", {"fruit": [3] * 4}, ["only one class, 3"]),
     ("one number", {"fruit": [1.5] * 4}, ["'fruit' is 1.5 in 4 rows", "nothing to predict"]),
     ("infinite target", {"fruit": [1.5, math.inf, 2.5, 3.5]}, ["inf in row 2", "'fruit'"]),
+    ("duration", {"sweet": pl.Series([1, 2, 3, 4], dtype=pl.Duration)}, ["'sweet'", "dates or times", "Leave it out"]),
     (
-        "date",
-        {"sweet": pl.Series(["2020-01-01", "2020-01-02"] * 2).str.to_date()},
-        ["'sweet'", "dates", "Leave it out"],
+        "day or month",
+        {"sweet": ["05/01/2024", "05/02/2024"] * 2},
+        ["'05/01/2024' in column 'sweet'", "--dates day-first"],
     ),
+    ("text as target", {"fruit": ["31.12.2024", "1.1.2024"] * 2}, ["The target 'fruit' holds dates", "'31.12.2024'"]),
     ("list", {"sweet": pl.Series([[1, 2]] * 4)}, ["'sweet'", "List(Int64)", "Leave it out"]),
     ("record", {"sweet": [{"a": 1}] * 4}, ["'sweet'", "Struct", "Leave it out"]),
     ("bytes", {"sweet": [b"a"] * 4}, ["'sweet'", "Binary"]),
@@ -584,11 +587,88 @@ def test_what_cannot_be_learned_is_refused_with_its_place(changes, parts):
         Preprocessing.learn(fruit(**changes), "fruit", missing="refuse")
 
 
-def test_a_date_is_refused_from_a_csv_file_too(tmp_path):
-    frame = read_table(written(tmp_path, "when,a,y\n2020-01-01,1,x\n2020-01-02,2,z\n"))
-    with pytest.raises(InputError, match=says("'when'", "Date", "Leave it out", "days since")):
-        Preprocessing.learn(frame, "y")
-    assert Preprocessing.learn(frame, "y", drop=["when"]).feature_names == ("a",)
+DATES = {  # the cells, and the first row's parts
+    "iso": (["2024-01-05", "2023-02-16", "2025-03-07"], "year month day weekday", (2024, 1, 5, 4)),
+    "iso times": (["2024-01-05 10:30", "2024-02-06 11:45"], "month day weekday hour minute", (1, 5, 4, 10, 30)),
+    "iso T": (["2024-01-05T10:30:00", "2024-02-06T11:30:07"], "month day weekday hour", (1, 5, 4, 10)),
+    "UTC": (["2024-01-05T10:00:00Z", "2024-02-06T11:00:00Z"], "month day weekday hour", (1, 5, 4, 10)),
+    "zones": (["2024-01-05T10:00:00+02:00", "2024-02-06T10:00:00+01:00"], "month day weekday hour", (1, 5, 4, 8)),
+    "points": (["05.01.2024", "31.12.2024"], "month day weekday", (1, 5, 4)),
+    "points and times": (["5.1.2024 7:30", "31.12.2024 17:30"], "month day weekday hour", (1, 5, 4, 7)),
+    "day first": (["05/01/2024", "31/12/2024"], "month day weekday", (1, 5, 4)),
+    "month first": (["05/01/2024", "12/31/2024"], "month day weekday", (5, 1, 2)),
+    "slashes": (["2024/01/05", "2024/12/31"], "month day weekday", (1, 5, 4)),
+    "times": (["10:30", "7:45"], "hour minute", (10, 30)),
+    "marks": (["05.01.2024", "NA", "31.12.2024"], "month day weekday", (1, 5, 4)),
+}
+
+
+@pytest.mark.parametrize("name", DATES)
+def test_dates_are_taken_apart_into_numbers_the_same_in_every_later_table(tmp_path, name):
+    cells, parts, first = DATES[name]
+    rows = "".join(f"{cell},{i % 3},{'xz'[i % 2]}\n" for i, cell in enumerate(cells * 6))
+    frame = read_table(written(tmp_path, "when,a,y\n" + rows))
+    preprocessing = Preprocessing.learn(frame, "y")
+    dates = preprocessing.columns[:-1]
+    assert [column.name for column in dates] == [f"when ({part})" for part in parts.split()]
+    assert f"when: dates, taken apart into {', '.join(parts.split())}" in preprocessing.notes
+    assert [column.read([cells[0]])[0] for column in dates] == list(first)
+    assert Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict()))) == preprocessing
+    assert preprocessing.standardized_on(frame) == preprocessing
+    X = preprocessing.transform(frame)
+    alone = read_table(written(tmp_path, f"when,a\n{cells[0]},0\n", "one.csv"))
+    known = read_table(tmp_path / "one.csv", columns=preprocessing.table_columns)
+    for table in (alone, known, {"when": [cells[0]], "a": [0]}):
+        assert (preprocessing.transform(table) == X[:1]).all()
+    wrong = {"when": ["31.31.2024"], "a": [0]}
+    with pytest.raises(
+        InputError, match=says("'31.31.2024' in row 1", "'when'", "this column must hold dates such as")
+    ):
+        preprocessing.transform(wrong)
+
+
+def test_dates_of_every_library_are_the_same_numbers(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    days = [
+        datetime.datetime(2024, 1, 5, 10, 30),
+        datetime.datetime(2023, 12, 31, 7, 45),
+        datetime.datetime(2025, 6, 1),
+    ]
+    frame = pl.DataFrame({"when": days, "a": [1, 2, 3], "y": ["x", "z", "x"]})
+    preprocessing = Preprocessing.learn(frame, "y")
+    X = preprocessing.transform(frame)
+    assert X.shape == (3, 7)
+    for when in (
+        days, np.array(days, dtype="datetime64[ns]"), pandas.Series(days), [day.isoformat() for day in days],
+        pandas.Series(days).dt.tz_localize("UTC"), pl.Series(days),
+    ):  # fmt: skip
+        assert (preprocessing.transform({"when": when, "a": [1, 2, 3]}) == X).all()
+    write_table(frame, tmp_path / "t.parquet")
+    assert (preprocessing.transform(read_table(tmp_path / "t.parquet")) == X).all()
+    times = pl.DataFrame({"at": [datetime.time(10, 30), datetime.time(7, 45)] * 2, "y": ["x", "z"] * 2})
+    assert Preprocessing.learn(times, "y").feature_names == ("at (hour)", "at (minute)")
+    gaps = Preprocessing.learn(frame.with_columns(pl.Series("when", [days[0], None, days[2]])), "y")
+    assert [name for name in gaps.feature_names if "missing" in name] == ["when (year) is missing"]
+    for gap in (None, pandas.NaT, np.datetime64("NaT"), "", "NA"):
+        assert gaps.transform({"when": [gap], "a": [1]})[0, 1] == 1
+    for value in (17, 2.5, True, [1], b"x"):
+        with pytest.raises(InputError, match=says("in row 1", "'when'", "must hold dates")):
+            gaps.transform({"when": [value], "a": [1]})
+
+
+def test_the_order_of_day_and_month_can_be_named(tmp_path):
+    frame = read_table(written(tmp_path, "when,a,y\n05/01/2024,1,x\n05/02/2024,2,z\n07/03/2024,2,z\n"))
+    for order, month in (("day-first", 1), ("month-first", 5)):
+        preprocessing = Preprocessing.learn(frame, "y", dates=order)
+        (column,) = (each for each in preprocessing.columns if each.name == "when (month)")
+        assert column.read(["05/01/2024"])[0] == month
+    with pytest.raises(InputError, match=says("order of dates 'month'", "day-first, month-first")):
+        Preprocessing.learn(frame, "y", dates="month")
+    stray = fruit(colour=["1.1.2024", "2.1.2024", "31.2.2024", "4.1.2024"])
+    assert "colour=31.2.2024" in Preprocessing.learn(stray, "fruit").feature_names  # too few are dates
+    many = pl.DataFrame({"d": [f"{i}.1.2024" for i in range(1, 30)] + ["31.2.2024"], "y": range(30)})
+    with pytest.raises(InputError, match=says("'31.2.2024' in column 'd' is not a date", "--drop d")):
+        Preprocessing.learn(many, "y")
 
 
 @pytest.mark.parametrize("impute", [False, True])

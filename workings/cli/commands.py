@@ -90,6 +90,10 @@ MaxCategoriesOption = Annotated[
     int | None,
     typer.Option(min=1, help="Most categories of a column; the rarest are encoded as zeros (default: 50 if too many)"),
 ]
+DatesOption = Annotated[
+    str | None,
+    typer.Option(help="Order in dates such as 05/01/2024, where both are possible: day-first or month-first"),
+]
 
 
 @functools.cache
@@ -224,6 +228,7 @@ def train(
     drop: DropOption = None,
     use: UseOption = None,
     max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
     task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Random seed")] = 0,
     engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
@@ -260,7 +265,7 @@ def train(
     folder = out or Path("workings-runs") / stem
     with plain_errors():
         refuse_for_lbfgs(optimizer, lr, batch_size)
-        choices = column_choices(missing, impute, drop, use, max_categories)
+        choices = column_choices(missing, impute, drop, use, max_categories, dates)
         with progress_bars() as progress:
             text, problem = table_models.train(
                 TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding)),
@@ -293,9 +298,11 @@ def column_choices(
     drop: Sequence[str] | None,
     use: Sequence[str] | None,
     max_categories: int | None,
+    dates: str | None,
 ) -> ColumnChoices:
     """Return the options of a table's columns as one object."""
-    return ColumnChoices(treatment_of_gaps(impute, missing), column_names(drop), column_names(use), max_categories)
+    gaps = treatment_of_gaps(impute, missing)
+    return ColumnChoices(gaps, column_names(drop), column_names(use), max_categories, dates)
 
 
 @app.command()
@@ -518,6 +525,7 @@ def doctor(
     drop: DropOption = None,
     use: UseOption = None,
     max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Experiment or table: random seed (default: the tutorial's; 0 for a table)"),
@@ -552,7 +560,7 @@ def doctor(
         else:
             refuse_for_lbfgs(optimizer, lr)
             plan = doctor_plan(hidden, activation, optimizer, lr, epochs, seed or 0)
-            choices = column_choices(missing, impute, drop, use, max_categories)
+            choices = column_choices(missing, impute, drop, use, max_categories, dates)
             source = TableSource(Path(what), target, "auto", choices, TextOptions(decimal, delimiter, encoding))
             diagnosis = diagnose_table(TableTerms(source, plan))
         print_diagnosis(diagnosis)

@@ -29,6 +29,7 @@ class TableSource:
         words += ["--use", ",".join(self.choices.use)] if self.choices.use else []
         most = self.choices.max_categories
         words += [] if most is None else ["--max-categories", str(most)]
+        words += [] if self.choices.dates is None else ["--dates", self.choices.dates]
         return [*words, *reading_options(self.reading)]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from workings.errors import InputError, MissingExtraError
 from workings.tables.columns import missing_values
+from workings.tables.dates import find_date_format
 from workings.tables.number_text import NumberFormat, find_format, is_number_text
 from workings.tables.plain_csv import GAP_MARKS, number_in
 from workings.tables.wording import first_row, place
@@ -137,6 +138,27 @@ def number_format(column: pl.Series, decimal: str | None = None) -> NumberFormat
     if is_usual and not (may_be_grouped if decimal is None else decimal == ","):
         return None
     return find_format(texts.to_list(), column.name, decimal)
+
+
+def date_format(column: pl.Series, order: str | None = None) -> str | None:
+    """Return how the dates or times of a column are written, as in ``strptime``; None for a column of other values.
+
+    Empty text stands for ISO 8601, and for a column whose type is a date.
+
+    >>> import polars
+    >>> date_format(polars.Series(["31.12.2024", "NA"])), date_format(polars.Series(["1.5", "2.5"]))
+    ('%d.%m.%Y', None)
+    """
+    polars = load_polars()
+    if column.dtype in (polars.Date, polars.Datetime, polars.Time):
+        return "%H:%M:%S" if column.dtype == polars.Time else ""
+    if not is_text(column):
+        return None
+    texts = with_gaps(column).drop_nulls()
+    if not texts.head(10).str.contains(r"\d").any():
+        return None
+    known = texts.filter(~texts.str.to_lowercase().is_in(GAP_MARKS)).unique(maintain_order=True)
+    return find_date_format(known.to_list(), column.name, order)
 
 
 GROUPED_BY_POINTS = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"

@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike
 from workings.errors import FileError, InputError, all_of, some, unknown_name
 from workings.support.arrays import Array, Values, describe
 from workings.support.conversion import is_arrow, refuse_lazy
+from workings.tables.dates import DatePart
 from workings.tables.number_text import NumberFormat
 from workings.tables.schema import (
     damaged,
@@ -106,6 +107,8 @@ class NumberColumn:
         How text in this column is written, such as $1,163.74; None for the usual way.
     indicator : bool
         Whether a second column of X marks the missing values; only with ``fill``.
+    date : DatePart or None
+        The part of a column of dates that this column holds, such as the month; None for a column of numbers.
     """
 
     kind: ClassVar[str] = "number"
@@ -115,6 +118,12 @@ class NumberColumn:
     fill: float | None = None
     form: NumberFormat | None = field(default=None, repr=False)
     indicator: bool = field(default=False, repr=False)
+    date: DatePart | None = field(default=None, repr=False)
+
+    @property
+    def source(self) -> str:
+        """The name of the table's column that it reads."""
+        return self.name if self.date is None else self.date.source
 
     @property
     def width(self) -> int:
@@ -136,6 +145,8 @@ class NumberColumn:
 
     def read(self, values: Any) -> Array:
         """Return the column of a table as float64, with NaN for missing values."""
+        if self.date is not None:
+            return self.date.read(values, marks=self.fill is not None)
         return read_numbers(values, self.name, marks=self.fill is not None, form=self.form)
 
     def gap_mask(self, values: Any) -> Array:
@@ -149,15 +160,16 @@ class NumberColumn:
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can store."""
         plain = {"kind": self.kind, "name": self.name, "mean": self.mean, "std": self.std, "fill": self.fill}
-        return {**plain, **format_entry(self.form), **({"indicator": True} if self.indicator else {})}
+        more = {"indicator": True} if self.indicator else {}
+        return {**plain, **format_entry(self.form), **more, **({"date": self.date.to_dict()} if self.date else {})}
 
     @classmethod
     def from_dict(cls, stored: object) -> NumberColumn:
         """Read the result of ``to_dict``; raise FileError for anything else."""
         stored, form = split_format(stored)
-        full = {"indicator": False, **stored} if isinstance(stored, dict) else stored
-        keys = ("kind", "name", "mean", "std", "fill", "indicator")
-        _, name, mean, std, fill, indicator = stored_entries(full, keys)
+        full = {"indicator": False, "date": None, **stored} if isinstance(stored, dict) else stored
+        keys = ("kind", "name", "mean", "std", "fill", "indicator", "date")
+        _, name, mean, std, fill, indicator, date = stored_entries(full, keys)
         name = stored_word(name, "a column's name")
         if not isinstance(indicator, bool) or (indicator and fill is None):
             raise damaged(f"the indicator of {name!r}", "true or false, and true only with a fill value", indicator)
@@ -168,6 +180,7 @@ class NumberColumn:
             None if fill is None else stored_number(fill, f"the fill of {name!r}"),
             form,
             indicator,
+            None if date is None else DatePart.from_dict(date),
         )
 
 
@@ -192,6 +205,11 @@ class CategoryColumn:
     categories: tuple[str, ...]
     fill: str | None = None
     unknown: str = "error"
+
+    @property
+    def source(self) -> str:
+        """The name of the table's column that it reads."""
+        return self.name
 
     @property
     def width(self) -> int:
@@ -392,9 +410,10 @@ class Columns:
         problems: list[InputError] = []
         for column in self.columns:
             try:
-                read.append(column.read(values[column.name]))
+                read.append(column.read(values[column.source]))
             except InputError as problem:
-                problems.append(problem)
+                if str(problem) not in map(str, problems):  # parts of one date
+                    problems.append(problem)
         if problems:
             raise all_of(problems)
         return read
@@ -413,7 +432,7 @@ class Columns:
     def gap_problems(self, read: Sequence[Array]) -> list[InputError]:
         """Return the error for missing values that are not filled, which names the first and counts all."""
         gaps = {
-            column.name: found
+            column.source: found
             for column, values in zip(self.columns, read, strict=True)
             if (found := column.gaps(values)).any()
         }
@@ -503,13 +522,14 @@ def column_names(table: Any) -> tuple[Any, ...]:
 def values_in(table: Any, columns: Sequence[Column]) -> dict[str, Any]:
     """Return the values of some columns of a table; categories from a CSV file as the file's text."""
     names = column_names(table)
-    refuse_absent((column.name for column in columns), names)
-    for column in columns:
-        if names.count(column.name) > 1:
-            raise InputError(f"The table has two columns named {column.name!r}. Rename one, or leave it out.")
+    wanted = list(dict.fromkeys(column.source for column in columns))
+    refuse_absent(wanted, names)
+    for name in wanted:
+        if names.count(name) > 1:
+            raise InputError(f"The table has two columns named {name!r}. Rename one, or leave it out.")
     text = getattr(table, "__dict__", {}).get("file_text")
     known = {} if text is None else text.model_columns(table, columns)
-    values = {column.name: known.get(column.name, table[column.name]) for column in columns}
+    values = {name: known.get(name, table[name]) for name in wanted}
     for name, given in values.items():
         if not hasattr(given, "__len__") or isinstance(given, (str, bytes, Mapping, Set)):
             raise InputError(

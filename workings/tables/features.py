@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from workings.tables.cells import (
     with_gaps,
 )
 from workings.tables.columns import CategoryColumn, Column, NumberColumn, standard
+from workings.tables.dates import DatePart, parts_of
 from workings.tables.screening import USUAL_CATEGORIES, ColumnChoices
 
 if TYPE_CHECKING:
@@ -117,6 +118,23 @@ def learn_categories(column: pl.Series, *, missing: str, max_categories: int | N
     return CategoryColumn(column.name, tuple(sorted(kept)), fill, "error" if most >= len(counts) else "zeros")
 
 
+def learn_dates(column: pl.Series, form: str, *, missing: str) -> list[NumberColumn]:
+    """Learn a column of dates: one numeric column for each part that differs from row to row.
+
+    >>> import polars
+    >>> days = polars.Series("day", ["31.12.2024", "1.1.2025"])
+    >>> [column.name for column in learn_dates(days, "%d.%m.%Y", missing="fill")]
+    ['day (year)', 'day (month)', 'day (day)', 'day (weekday)']
+    """
+    series = load_polars().Series
+    learned: list[NumberColumn] = []
+    for part, x in parts_of(column, column.name, form, marks=missing != "refuse").items():
+        numbers = learn_numbers(series(f"{column.name} ({part})", x).fill_nan(None), missing=missing)
+        marked = numbers.indicator and not learned  # one mark is enough
+        learned.append(replace(numbers, date=DatePart(column.name, part, form), indicator=marked))
+    return learned
+
+
 def gap_category(known: Container[str]) -> str:
     """Return the name of the category of missing values, which no other category has.
 
@@ -138,15 +156,17 @@ def restandardize(known: Column, column: pl.Series) -> Column:
     if values.null_count() == len(values):
         return known
     missing = "refuse" if known.fill is None else "fill"
-    return replace(learn_numbers(values, missing=missing), form=known.form, indicator=known.indicator)
+    numbers = learn_numbers(values, missing=missing)
+    return replace(known, mean=numbers.mean, std=numbers.std, fill=numbers.fill)
 
 
 def learn_columns(
-    columns: Sequence[pl.Series], choices: ColumnChoices, decimal: str | None = None
+    columns: Sequence[pl.Series], choices: ColumnChoices, dates: Mapping[str, str], decimal: str | None = None
 ) -> tuple[list[Column], list[InputError]]:
     """Learn the encoding of all feature columns; return it with all problems of the columns.
 
-    A column with missing values that are refused is learned as if they were filled, to find its other problems.
+    ``dates`` holds the format of each column of dates.  A column with missing values that are refused is learned as if
+    they were filled, to find its other problems.
     """
     most = choices.max_categories
     learned: list[Column] = []
@@ -154,8 +174,11 @@ def learn_columns(
     gapped: list[pl.Series] = []
     for column in columns:
         try:
-            refuse_empty(column)
+            refuse_empty(column, is_date=column.name in dates)
             gapped.append(with_gaps(column))
+            if column.name in dates:
+                learned += learn_dates(column, dates[column.name], missing=choices.missing)
+                continue
             learned.append(learn_column(column, missing=choices.missing, decimal=decimal, max_categories=most))
         except InputError as problem:
             problems.append(problem)
@@ -167,8 +190,9 @@ def learn_columns(
     return learned, problems
 
 
-def refuse_empty(column: pl.Series) -> None:
+def refuse_empty(column: pl.Series, *, is_date: bool) -> None:
     """Raise for a column that cannot be used, and for one without any value."""
-    refuse_unusable(column)
+    if not is_date:
+        refuse_unusable(column)
     if with_gaps(column).null_count() == len(column):
         raise InputError(f"Column {column.name!r} has no values at all. Leave it out: `--drop {column.name}`.")

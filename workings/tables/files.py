@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from workings.errors import FileError, InputError, counted, first_line, some
 from workings.support.atomic_files import write_bytes
@@ -327,15 +327,16 @@ class FileText:
         return frame.with_columns([texts for texts in self.texts(whole) if is_zero_padded(texts)])
 
     def dates(self, frame: pl.DataFrame, unusual: Mapping[str, Any]) -> list[pl.Series]:
-        """Return the text columns that may hold dates or times, converted if all of their values are.
+        """Return the text columns that may hold dates in ISO format, converted if all of their values are.
 
-        Only these are parsed as dates: for all columns of a large file, this takes ten times the time of reading.
+        Other formats stay text, because polars would read 05/01/2024 with the day first.  Only these columns are parsed
+        as dates: for all columns of a large file, this takes ten times the time of reading.
         """
         polars = load_polars()
         places = [
             place
             for place, column in enumerate(frame)
-            if column.dtype == polars.String and column.name not in unusual and starts_with_digit(column)
+            if column.dtype == polars.String and column.name not in unusual and starts_like_iso_date(column)
         ]
         if not places:
             return []
@@ -363,7 +364,7 @@ class FileText:
         Numbers in a format of their own stay text; the model's columns parse them.
         """
         names = known_names(self.names, known)
-        forms = {column.name: column.form for column in known.numbers}
+        forms = {column.name: column.form for column in known.numbers if column.date is None}
         forms |= {known.target: known.target_form} if known.scale else {}
         texts = self.texts(names)
         return texts.with_columns([self.numbers(texts[name], forms[name]) for name in names if name in forms])
@@ -375,17 +376,19 @@ class FileText:
         """
         assert self.table is not None
         wanted = {
-            column.name: column
+            column.source: column
             for column in columns
-            if column.name in self.table.columns
+            if column.source in self.table.columns
             and not (
-                isinstance(column, NumberColumn) and column.form is None and self.table[column.name].dtype.is_numeric()
+                isinstance(column, NumberColumn)
+                and column.form is None
+                and self.table[column.source].dtype.is_numeric()
             )
-            and table[column.name].equals(self.table[column.name])
+            and table[column.source].equals(self.table[column.source])
         }
         texts: Iterable[pl.Series] = self.texts(wanted) if wanted else ()
         return {
-            each.name: self.numbers(each, column.form) if isinstance(column, NumberColumn) else each
+            each.name: self.numbers(each, column.form) if is_number(column) else each
             for each in texts
             for column in [wanted[each.name]]
         }
@@ -451,10 +454,15 @@ UNUSUAL_DIGITS = re.compile(rb"\d{19}|[^\x00-\x7f]")
 POINTS_ONLY = r"^[^,]*$"
 
 
-def starts_with_digit(texts: pl.Series) -> bool:
-    """Return whether the first value of a text column starts with a digit or a sign and one, as every date does."""
+def starts_like_iso_date(texts: pl.Series) -> bool:
+    """Return whether the first value of a text column starts like a date in ISO format."""
     first = texts.drop_nulls().head(1).str.strip_chars(' \t"')
-    return bool(first.str.contains(r"^[+-]?\d").any())
+    return bool(first.str.contains(r"^\d{4}-\d").any())
+
+
+def is_number(column: Column) -> TypeGuard[NumberColumn]:
+    """Return whether a column holds numbers, and not dates."""
+    return isinstance(column, NumberColumn) and column.date is None
 
 
 LEADING_ZERO = re.compile(rb'(?m)(?:^|[\s,;"])0\d')  # at the beginning of a value
@@ -462,7 +470,7 @@ LEADING_ZERO = re.compile(rb'(?m)(?:^|[\s,;"])0\d')  # at the beginning of a val
 
 def known_names(names: Sequence[str], known: Columns) -> list[str]:
     """Return the names of a model's columns and target in a file; raise if a feature column is missing."""
-    wanted = [column.name for column in known.columns]
+    wanted = [column.source for column in known.columns]
     refuse_absent(wanted, names)
     return [name for name in names if name in {*wanted, known.target}]
 

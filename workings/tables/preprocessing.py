@@ -5,7 +5,7 @@ It is learned from the training table and applied unchanged to every later one, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError, all_of, counted, some
 from workings.support.arrays import Array
 from workings.tables.cells import (
+    date_format,
     load_polars,
     numbers_in_text,
     refuse_frame,
@@ -87,6 +88,7 @@ class Preprocessing:
         drop: Iterable[str] = (),
         use: Iterable[str] = (),
         max_categories: int | None = None,
+        dates: str | None = None,
         decimal: str | None = None,
     ) -> Preprocessing:
         """Learn the encoding from the training table.
@@ -116,6 +118,9 @@ class Preprocessing:
         max_categories : int, optional
             The most categories of a column; the rarest are encoded as zeros, as categories that are not in the
             training table then are, too.  By default, 50 for columns with too many, and all otherwise.
+        dates : str, optional
+            ``"day-first"`` or ``"month-first"``, for columns of dates such as 05/01/2024.  A column of dates becomes
+            numbers: year, month, day, weekday, hour and minute, as far as they differ from row to row.
         decimal : str, optional
             The decimal sign of numbers in text columns: ``"."`` or ``","``.  It is needed where a column such as
             1,234 and 5,678 has two readings; other formats, such as $1.50 or 1.234,5, are recognized.
@@ -123,15 +128,16 @@ class Preprocessing:
         Raises
         ------
         InputError
-            For an unknown column or task, missing values in the target, infinities, text in a numeric column, dates,
-            nested values, and targets that are all equal.  One error lists all problems.
+            For an unknown column or task, missing values in the target, infinities, text in a numeric column, dates
+            with two readings, durations, nested values, and targets that are all equal.  One error lists all problems.
         """
         refuse_frame(frame)
         if target not in frame.columns:
             raise unknown_column("target column", target, frame)
         dropped = names_in(frame, target, drop, "drop")
         used = names_in(frame, target, use, "use")
-        choices = ColumnChoices(treatment_of_gaps(impute, missing), tuple(dropped), tuple(used), max_categories)
+        gaps = treatment_of_gaps(impute, missing)
+        choices = ColumnChoices(gaps, tuple(dropped), tuple(used), max_categories, dates)
         index = [name for name in index_columns(frame) if name not in (target, *dropped, *used)]
         left_out = {target, *dropped, *index}
         features = [resolve_zero_padded(column) for column in frame if column.name not in left_out]
@@ -142,15 +148,20 @@ class Preprocessing:
             )
         if frame.height == 0:
             raise InputError(f"The table has no rows (columns {some(frame.columns)}). Add at least two.")
-        features, notes = screened(features, choices)
-        columns, problems = learn_columns(features, choices, decimal)
+        formats, unclear = date_formats(features, dates)
+        features, notes = screened(features, choices, formats)
+        clear = [column for column in features if column.name not in unclear]
+        columns, problems = learn_columns(clear, choices, formats, decimal)
+        problems += unclear.values()
         try:
             learned, reason = learn_target(frame[target], task, decimal)
         except InputError as problem:
             raise all_of([problem, *problems]) from problem
         if problems:
             raise all_of(problems)
-        notes += [*notes_of_gaps(columns, features, choices), *notes_of_categories(columns, features)]
+        given = {column.name: column for column in features}
+        notes += [*notes_of_dates(columns), *notes_of_gaps(columns, given, choices)]
+        notes += notes_of_categories(columns, given)
         return cls(tuple(columns), learned, reason + index_note(index), tuple(notes))
 
     @property
@@ -185,7 +196,7 @@ class Preprocessing:
 
         Categories and classes are kept.
         """
-        columns = tuple(restandardize(column, frame[column.name]) for column in self.columns)
+        columns = tuple(restandardize(column, frame[column.source]) for column in self.columns)
         target = self.target
         if isinstance(target, NumberTarget):
             given = frame[target.name]
@@ -394,30 +405,55 @@ def treatment_of_gaps(impute: bool, missing: str | None) -> str:
     return "fill" if impute else missing or "indicate"
 
 
-def notes_of_gaps(columns: Iterable[Column], given: Sequence[pl.Series], choices: ColumnChoices) -> list[str]:
+def date_formats(columns: Iterable[pl.Series], order: str | None) -> tuple[dict[str, str], dict[str, InputError]]:
+    """Return the format of each column of dates, and the problem of each column whose format is not clear."""
+    formats: dict[str, str] = {}
+    unclear: dict[str, InputError] = {}
+    for column in columns:
+        try:
+            form = date_format(column, order)
+        except InputError as problem:
+            unclear[column.name] = problem
+            continue
+        if form is not None:
+            formats[column.name] = form
+    return formats, unclear
+
+
+def notes_of_dates(columns: Iterable[Column]) -> list[str]:
+    """Return a line for each column of dates."""
+    parts: dict[str, list[str]] = {}
+    for column in columns:
+        if isinstance(column, NumberColumn) and column.date is not None:
+            parts.setdefault(column.source, []).append(column.date.part)
+    return [f"{source}: dates, taken apart into {', '.join(found)}" for source, found in parts.items()]
+
+
+def notes_of_gaps(columns: Iterable[Column], given: Mapping[str, pl.Series], choices: ColumnChoices) -> list[str]:
     """Return a line for each column whose missing values are filled."""
     notes = []
-    for column, values in zip(columns, given, strict=True):
-        gaps = column.gap_mask(values)
+    for source, column in {each.source: each for each in reversed(list(columns))}.items():
+        gaps = column.gap_mask(given[source])
         if column.fill is None or not gaps.any():
             continue
         count = counted(int(gaps.sum()), "missing value")
         if isinstance(column, NumberColumn):
             marks = f", and marked in a column of their own, '{column.names[1]}'" if column.indicator else ""
-            notes.append(f"{column.name}: {count} filled with the median {column.fill:.6g}{marks}")
+            median = f"the median {column.fill:.6g}" if column.date is None else "the median of each part"
+            notes.append(f"{source}: {count} filled with {median}{marks}")
         elif choices.missing == "fill":
             notes.append(f"{column.name}: {count} filled with the most frequent category {column.fill!r}")
         else:
             notes.append(f"{column.name}: {count} read as a category of their own, {column.fill!r}")
-    return notes
+    return notes[::-1]
 
 
-def notes_of_categories(columns: Iterable[Column], given: Sequence[pl.Series]) -> list[str]:
+def notes_of_categories(columns: Iterable[Column], given: Mapping[str, pl.Series]) -> list[str]:
     """Return a line for each column of which only the most frequent categories are kept."""
     notes = []
-    for column, values in zip(columns, given, strict=True):
+    for column in columns:
         if isinstance(column, CategoryColumn) and column.unknown == "zeros":
-            count = with_gaps(values).drop_nulls().n_unique()
+            count = with_gaps(given[column.name]).drop_nulls().n_unique()
             kept = len(column.categories) - (column.fill is not None and column.fill.startswith(MISSING_CATEGORY[:-1]))
             notes.append(
                 f"{column.name}: the {kept} most frequent of {count} categories are kept, all others are encoded "

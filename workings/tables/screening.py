@@ -7,12 +7,13 @@ A column is left out if it is nearly empty, has the same value in every row, or 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workings.errors import InputError, counted, some, unknown_name
 from workings.tables.cells import are_many, are_numbers, is_text, is_zero_padded, load_polars, with_gaps
+from workings.tables.dates import ORDERS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,6 +47,8 @@ class ColumnChoices:
         Columns to use, although they would be left out.
     max_categories : int or None
         The most categories of a column; others are encoded as zeros.
+    dates : str or None
+        ``"day-first"`` or ``"month-first"``, for dates such as 05/01/2024.
 
     Examples
     --------
@@ -57,6 +60,7 @@ class ColumnChoices:
     drop: tuple[str, ...] = ()
     use: tuple[str, ...] = ()
     max_categories: int | None = None
+    dates: str | None = None
 
     def __post_init__(self) -> None:
         if self.missing not in MISSING:
@@ -67,13 +71,17 @@ class ColumnChoices:
             raise InputError(f"max_categories is a whole number, not {self.max_categories!r}.")
         if self.max_categories is not None and self.max_categories < 1:
             raise InputError(f"max_categories is at least 1, not {self.max_categories}.")
+        if self.dates not in (None, *ORDERS):
+            raise unknown_name("order of dates", self.dates, ORDERS)
         both = [name for name in self.use if name in self.drop]
         if both:
             raise InputError(f"Column {both[0]!r} is to be used and to be dropped. Name it in one of the two.")
 
 
-def screened(columns: Sequence[pl.Series], choices: ColumnChoices) -> tuple[list[pl.Series], list[str]]:
-    """Return the columns to learn from, and a note for each that is left out.
+def screened(
+    columns: Sequence[pl.Series], choices: ColumnChoices, dates: Container[str] = ()
+) -> tuple[list[pl.Series], list[str]]:
+    """Return the columns to learn from, and a note for each that is left out; ``dates`` are no identifiers.
 
     If no column would be left, all that have different values are kept, and notes say so.
 
@@ -87,7 +95,10 @@ def screened(columns: Sequence[pl.Series], choices: ColumnChoices) -> tuple[list
     id: left out, whole numbers that only number the rows, such as 0, 1, 2; `--use id` takes it
     unit: left out, the same value in every row; `--use unit` takes it
     """
-    reasons = {column.name: "" if column.name in choices.use else reason_to_leave_out(column) for column in columns}
+    reasons = {
+        column.name: "" if column.name in choices.use else reason_to_leave_out(column, is_date=column.name in dates)
+        for column in columns
+    }
     if all(reasons.values()):
         kept = [column for column in columns if not is_nearly_empty(column)]
         varied = [column for column in kept if with_gaps(column).drop_nulls().n_unique() > 1]
@@ -115,7 +126,7 @@ def notes_of(reasons: dict[str, str]) -> list[str]:
     return notes
 
 
-def reason_to_leave_out(column: pl.Series) -> str:
+def reason_to_leave_out(column: pl.Series, *, is_date: bool = False) -> str:
     """Return why a column is left out; empty for a column to learn from."""
     given = with_gaps(column)
     known = given.drop_nulls()
@@ -127,6 +138,8 @@ def reason_to_leave_out(column: pl.Series) -> str:
         return ""
     if known.n_unique() == 1 and not given.null_count():
         return "the same value in every row"
+    if is_date:
+        return ""
     shown = some(known.head(3).to_list(), most=3)
     if numbers_the_rows(given):
         return f"whole numbers that only number the rows, such as {shown}"

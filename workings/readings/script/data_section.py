@@ -43,9 +43,10 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
     """Write code that reads a table's file and encodes its columns as X and y."""
     target = columns.target
     is_number = not draft.settings.targets.has_labels or not is_text(draft.settings.targets.classes)
-    numbers = tuple(c.name for c in columns.numbers) + ((target,) if is_number else ())
+    numbers = tuple(c.name for c in columns.numbers if c.date is None) + ((target,) if is_number else ())
     filled = any(column.fill is not None for column in columns.columns)
-    marked = tuple(column.name for column in columns.columns if not is_mark_known(column)) if filled else ()
+    sources = dict.fromkeys(column.source for column in columns.columns if not is_mark_known(column))
+    marked = tuple(sources) if filled else ()
     draft.copied.add("read_columns", read_columns)
     draft.comment("The file is read from the current folder.")
     given = [quoted(str(draft.settings.path)), names_tuple(numbers), *([names_tuple(marked)] if filled else [])]

@@ -8,6 +8,7 @@ from workings.program.writer import told
 from workings.readings.script.draft import ENCODED_NOTE, ScriptDraft
 from workings.readings.script.text import INDENT, WIDTH, formatted, labels_line, quoted
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn, filled, missing, original, standard
+from workings.tables.dates import date_part
 
 
 def write_predicting(draft: ScriptDraft) -> None:
@@ -71,6 +72,8 @@ def decoding(draft: ScriptDraft, p: str, scale: tuple[float, float] | None = Non
 
 def table_function(draft: ScriptDraft, columns: Columns) -> None:
     """Write a function that encodes a table's columns as X."""
+    if any(column.date is not None for column in columns.numbers):
+        draft.copied.add("date_part", date_part)
     draft.define("def features(table):")
     draft.lines += [
         f'{INDENT}"""Encode the columns of a table as X, as in training."""',
@@ -85,8 +88,10 @@ def table_function(draft: ScriptDraft, columns: Columns) -> None:
 
 def number_lines(column: NumberColumn) -> list[str]:
     """Return the lines that encode a numeric column."""
-    name = quoted(column.name)
-    lines = [f"x = np.asarray(table[{name}], dtype=float)"]
+    lines = [f"x = np.asarray(table[{quoted(column.name)}], dtype=float)"]
+    if column.date is not None:
+        part, form = quoted(column.date.part), quoted(column.date.form)
+        lines = [f"x = np.array([date_part(date, {part}, {form}) for date in table[{quoted(column.source)}]])"]
     lines += [f"gaps = {told(missing, x='x')}"] if column.indicator else []
     if column.fill is not None:
         lines += [f"x = {told(filled, x='x', fill=repr(column.fill))}  # fill missing values"]
