@@ -2,6 +2,7 @@
 
 import copy
 import datetime
+import gzip
 import json
 import math
 import os
@@ -111,6 +112,74 @@ def test_a_slip_among_decimal_commas_is_found(tmp_path):
         Preprocessing.learn(frame, "y", missing="refuse")
     with pytest.raises(InputError, match=says("'4,O' in row 4 (line 5", "1 of this column's 6")):
         Preprocessing.learn(frame, "y")
+
+
+@pytest.mark.parametrize(("content", "line"), [
+    ("a,y\n1,x\nabc,z\n3,x\n4,z\n5,x\n", 3),
+    ("sep=,\na,y\n1,x\nabc,z\n3,x\n4,z\n5,x\n", 4),
+    ("sep=,\r\na,y\r\n1,x\r\nabc,z\r\n3,x\r\n4,z\r\n5,x\r\n", 4),
+    ("sep=,\ra,y\r1,x\rabc,z\r3,x\r4,z\r5,x\r", 4),
+    ('a,y\n1,"x\nx"\nabc,z\n3,"x\nx"\n4,z\n5,z\n', 4),
+])  # fmt: skip
+def test_messages_name_the_line_of_the_file(tmp_path, content, line):
+    frame = read_table(written(tmp_path, content))
+    with pytest.raises(InputError, match=says(f"'abc' in row 2 (line {line} of a CSV file)")):
+        Preprocessing.learn(frame, "y")
+    known = Preprocessing.learn(pl.DataFrame({"a": [1, 2], "y": ["x", "z"]}), "y")
+    for columns in (None, known.table_columns):
+        with pytest.raises(InputError, match=says(f"'abc' in row 2 (line {line} of a CSV file)")):
+            known.transform(read_table(tmp_path / "table.csv", columns=columns))
+    short = written(tmp_path, content.replace("abc,z", "abc"), "short.csv")
+    with pytest.raises(FileError, match=says(f"1 value in line {line}")):
+        read_table(short)
+
+
+def test_excel_files_are_read_as_their_csv_files(tmp_path):
+    openpyxl, _ = pytest.importorskip("openpyxl"), pytest.importorskip("fastexcel")
+    book = openpyxl.Workbook()
+    day = datetime.datetime(2024, 1, 5)
+    rows = [
+        ["n", "word", "text number", "code", "day", "y"],
+        *([i / 2, "rg"[i % 2], str(i), f"00{i}", day + datetime.timedelta(days=i), "ab"[i % 2]] for i in range(9)),
+    ]
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    frame = read_table(tmp_path / "t.xlsx")
+    csv = "\n".join(",".join(str(cell.date() if cell.__class__ is datetime.datetime else cell) for cell in row)
+                    for row in rows)  # fmt: skip
+    theirs = read_table(written(tmp_path, csv + "\n"))
+    ours, known = Preprocessing.learn(frame, "y"), Preprocessing.learn(theirs, "y")
+    assert ours == known
+    assert (ours.transform(frame) == known.transform(theirs)).all()
+    assert (
+        known.transform(read_table(tmp_path / "t.xlsx", columns=known.table_columns)) == known.transform(theirs)
+    ).all()
+    book.create_sheet("more").append(["a", "b"])
+    book["more"].append([1, 2])
+    book.save(tmp_path / "two.xlsx")
+    with pytest.raises(InputError, match=says("2 sheets (Sheet, more)", "--sheet")):
+        read_table(tmp_path / "two.xlsx")
+    assert read_table(tmp_path / "two.xlsx", sheet="more").rows() == [(1, 2)]
+    with pytest.raises(InputError, match=says("sheet 'moor'", "Did you mean 'more'?")):
+        read_table(tmp_path / "two.xlsx", sheet="moor")
+    with pytest.raises(InputError, match=says("no Excel file")):
+        read_table(tmp_path / "table.csv", sheet="more")
+    with pytest.raises(FileError, match=says("not a readable Excel file")):
+        read_table(written(tmp_path, b"PK\x03\x04 damaged", "bad.xlsx"))
+    openpyxl.Workbook().save(tmp_path / "empty.xlsx")
+    with pytest.raises(FileError, match=says("is empty")):
+        read_table(tmp_path / "empty.xlsx")
+
+
+def test_compressed_csv_files_are_read(tmp_path):
+    content = gzip.compress(b"a;b\n1,5;x\n2,5;y\n")
+    assert read_table(written(tmp_path, content, "t.csv.gz")).rows() == [(1.5, "x"), (2.5, "y")]
+    for damaged in (content[:-9], b"a,b\n1,2\n", content[:15] + b"???" + content[18:]):
+        with pytest.raises(FileError, match=says("not a readable .gz file")):
+            read_table(written(tmp_path, damaged, "bad.csv.gz"))
+    with pytest.raises(FileError, match=says("'.gz'", ".csv, .tsv, .txt, .parquet")):
+        write_table(pl.DataFrame({"a": [1]}), tmp_path / "t.gz")
 
 
 @given(st.lists(st.sampled_from(["1,5", "-2", "NA", "?", "", " 7,25 ", "1e3"]), min_size=1, max_size=12))
@@ -353,8 +422,8 @@ def test_a_table_that_cannot_be_used_says_why(tmp_path, content, parts):
 def test_a_missing_file_and_an_unknown_kind_are_named(tmp_path):
     with pytest.raises(FileError, match=says("There is no file", "none.csv", "Check")):
         read_table(tmp_path / "none.csv")
-    with pytest.raises(FileError, match=says("table.xlsx' ends in '.xlsx'", ".csv, .tsv, .txt, .parquet", "CSV")):
-        read_table(written(tmp_path, "a\n1\n", "table.xlsx"))
+    with pytest.raises(FileError, match=says("table.docx' ends in '.docx'", ".csv, .tsv, .txt, .csv.gz", "CSV")):
+        read_table(written(tmp_path, "a\n1\n", "table.docx"))
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(FileError, match=says("folder.csv' cannot be read")):
         read_table(tmp_path / "folder.csv")

@@ -43,7 +43,7 @@ from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
 from workings.readings.script import save_script
 from workings.support.atomic_files import writable_folder
 from workings.support.escaping import visible
-from workings.tables.files import TextOptions
+from workings.tables.files import READERS, TextOptions
 from workings.tables.preprocessing import treatment_of_gaps
 from workings.tables.screening import ColumnChoices
 from workings.training.callbacks import Callback
@@ -68,6 +68,7 @@ DelimiterOption = Annotated[
     str | None, typer.Option(help="CSV: character between columns (default: comma, semicolon or tab, as in line 1)")
 ]
 EncodingOption = Annotated[str | None, typer.Option(help="CSV: encoding, such as cp1252 (default: UTF-8)")]
+SheetOption = Annotated[str | None, typer.Option(help="Excel: name of the sheet, if there are several")]
 MissingOption = Annotated[
     str | None,
     typer.Option(
@@ -196,7 +197,7 @@ def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_
 
 @app.command()
 def train(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with one sample per row")],
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with one sample per row")],
     target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
     out: Annotated[
         Path | None,
@@ -238,6 +239,7 @@ def train(
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Train a network on a table; write the model and a report.
 
@@ -268,7 +270,7 @@ def train(
         choices = column_choices(missing, impute, drop, use, max_categories, dates)
         with progress_bars() as progress:
             text, problem = table_models.train(
-                TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding)),
+                TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet)),
                 plan,
                 folder,
                 lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
@@ -308,7 +310,7 @@ def column_choices(
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Model file, as written by `workings train`")],
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with the columns the model was trained on")],
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with the columns the model was trained on")],
     out: Annotated[
         Path | None, typer.Option(help="CSV or Parquet file for the predictions (default: standard output)")
     ] = None,
@@ -319,13 +321,14 @@ def predict(
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Predict each row of a table: labels with probabilities, or numbers.
 
     Example: `workings predict workings-runs/flowers-species/model.safetensors new.csv --out predictions.csv`
     """
     with plain_errors():
-        reading = TextOptions(decimal, delimiter, encoding)
+        reading = TextOptions(decimal, delimiter, encoding, sheet)
         predictions, score = table_models.predict(model, file, out, unknown, reading)
         if score:
             console.print(score, highlight=False, markup=False)
@@ -468,7 +471,7 @@ def refuse(name: str, value: object, reason: str) -> None:
 
 def load_network(what: str) -> Network:
     """Load a model file; raise a helpful error for a table, or for a misspelt experiment."""
-    if Path(what).suffix in (".csv", ".parquet"):
+    if Path(what).suffix.lower() in READERS:
         raise InputError(f"{what} is a table: train a model first (workings train), then pass its model.safetensors.")
     if not Path(what).exists() and not Path(what).suffix:
         raise unknown_name("experiment or model file", what, NETWORKS)
@@ -509,7 +512,7 @@ def script(
 @app.command()
 def doctor(
     what: Annotated[
-        str, typer.Argument(help=f"Experiment ({', '.join(NETWORKS)}), model file, or CSV or Parquet file")
+        str, typer.Argument(help=f"Experiment ({', '.join(NETWORKS)}), model file, or CSV, Excel or Parquet file")
     ],
     table: Annotated[
         Path | None, typer.Argument(help="Model only: table with the columns the model was trained on")
@@ -533,6 +536,7 @@ def doctor(
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Diagnose a network, its data and its training; advise one change for each problem.
 
@@ -552,7 +556,7 @@ def doctor(
         elif Path(what).suffix.lower() in files.READERS:
             refuse("--target", target, "a model file stores its target")
             refuse("--seed", seed, "a model file has its weights already")
-            diagnosis = table_models.diagnose_model(Path(what), table, TextOptions(decimal, delimiter, encoding))
+            diagnosis = table_models.diagnose_model(Path(what), table, TextOptions(decimal, delimiter, encoding, sheet))
         elif not Path(what).exists() and not Path(what).suffix:
             raise unknown_name("experiment, model file or table", what, NETWORKS)
         elif target is None:
@@ -561,7 +565,7 @@ def doctor(
             refuse_for_lbfgs(optimizer, lr)
             plan = doctor_plan(hidden, activation, optimizer, lr, epochs, seed or 0)
             choices = column_choices(missing, impute, drop, use, max_categories, dates)
-            source = TableSource(Path(what), target, "auto", choices, TextOptions(decimal, delimiter, encoding))
+            source = TableSource(Path(what), target, "auto", choices, TextOptions(decimal, delimiter, encoding, sheet))
             diagnosis = diagnose_table(TableTerms(source, plan))
         print_diagnosis(diagnosis)
     if not diagnosis.ok:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,7 +27,7 @@ from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, mean_absolute_error, r2
 from workings.network import Network
 from workings.optimizers import optimizer_named
-from workings.readings.script.settings import Held
+from workings.readings.script.settings import TABLES, Held
 from workings.regularizers import L2
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder, write_bytes
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 AS_FOUND = TextOptions()  # decimal sign, delimiter and encoding as the file shows them
 
 
@@ -137,11 +139,8 @@ def train(
     Returns a summary for the terminal, and the error of a report that could not be completed.
     """
     file, reading = source.file, source.reading
-    if script is not None and (reading.delimiter or reading.encoding):
-        raise InputError(
-            "--script reads files in UTF-8 with commas, semicolons or tabs: save the table so, and leave out "
-            "--delimiter and --encoding."
-        )
+    if script is not None:
+        refuse_for_script(file, reading)
     training = prepare(source, plan)
     model, problem = folder / "model.safetensors", None
     with folder_for_results(folder):
@@ -157,6 +156,17 @@ def train(
     lines += [f"script  {script}"] if script is not None else []
     predict = shlex.join(["workings", "predict", str(model), str(file), *reading_options(reading)])
     return "\n".join([*lines, f"next    {predict}"]), problem
+
+
+def refuse_for_script(file: Path, reading: TextOptions) -> None:
+    """Raise for a table that a script with NumPy alone cannot read."""
+    if reading.delimiter or reading.encoding or (file.is_file() and file.open("rb").read(2) in UTF_16):
+        raise InputError(
+            "--script reads files in UTF-8 with commas, semicolons or tabs: save the table so, and leave out "
+            "--delimiter and --encoding."
+        )
+    if file.suffix.lower() not in TABLES:
+        raise InputError(f"--script reads CSV files with NumPy alone, not {file.name}: save the table as CSV.")
 
 
 @contextmanager

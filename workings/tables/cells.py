@@ -59,7 +59,10 @@ def marks_as_gaps(frame: pl.DataFrame, target: str) -> pl.DataFrame:
     >>> marks_as_gaps(polars.DataFrame({"a": ["1", "NA", "2.5"], "y": ["na", "b", "b"]}), "y").rows()
     [(1.0, 'na'), (None, 'b'), (2.5, 'b')]
     """
-    return frame.with_columns(without_marks(column) for column in frame if is_text(column) and column.name != target)
+    texts = [column for column in frame if is_text(column) and column.name != target]
+    found = frame.with_columns([without_marks(column) for column in texts])
+    vars(found)["line_of"] = vars(frame).get("line_of")
+    return found
 
 
 def without_marks(column: pl.Series) -> pl.Series:

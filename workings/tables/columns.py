@@ -32,7 +32,7 @@ from workings.tables.schema import (
     stored_spread,
     stored_word,
 )
-from workings.tables.values import GAP, UNKNOWN, as_list, place_of, read_codes, read_numbers, spellings
+from workings.tables.values import GAP, UNKNOWN, as_list, naming_lines, place_of, read_codes, read_numbers, spellings
 
 PREDICT_FIX = "Fill the gaps, or train again with --impute (impute=True), so that the model knows how to fill them."
 
@@ -366,6 +366,7 @@ class Columns:
         starts = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
         return [start for start, column in zip(starts, self.columns, strict=False) if isinstance(column, NumberColumn)]
 
+    @naming_lines
     def encode(self, table: Any, *, unknown: str = "error") -> Array:
         """Encode a table as X, of shape (n, n_in), float64.
 

@@ -30,6 +30,7 @@ from workings.tables.files import column_text, index_columns
 from workings.tables.schema import damaged, stored_order, stored_text
 from workings.tables.screening import ColumnChoices, screened
 from workings.tables.targets import ClassTarget, NumberTarget, Target, formatted_numbers, label_text, learn_target
+from workings.tables.values import naming_lines
 from workings.tables.wording import unknown_column
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Preprocessing:
     notes: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
+    @naming_lines
     def learn(
         cls,
         frame: pl.DataFrame,
@@ -223,6 +225,7 @@ class Preprocessing:
         """
         return self.table_columns.encode(frame, unknown=unknown)
 
+    @naming_lines
     def targets(self, frame: pl.DataFrame) -> Array:
         """Encode the target column as ``y``, of shape (n,): class labels, or standardized float64 numbers.
 
