@@ -1333,11 +1333,15 @@ def foreign_bends(model: Foreign) -> dict[str, Any]:
         smooth = model.node("Softplus", z)
         model.current = model.node("Where", model.node("Greater", z, model.fixed(np.float32(20))), z, smooth)
 
+    def mish() -> None:
+        z = model.current
+        model.current = model.node("Mul", z, model.node("Tanh", model.node("Softplus", z)))
+
     return {
         "relu": lambda: model.then("Relu"), "tanh": lambda: model.then("Tanh"), "silu": silu, "gelu": gelu,
         "softplus": softplus, "sigmoid": lambda: model.then("Sigmoid"), "selu": lambda: model.then("Selu"),
         "leaky_relu": lambda: model.then("LeakyRelu", alpha=0.2), "elu": lambda: model.then("Elu", alpha=0.5),
-        "hard_tanh": lambda: model.then("Clip", np.float32(-1), np.float32(1)),
+        "hard_tanh": lambda: model.then("Clip", np.float32(-1), np.float32(1)), "mish": mish,
         "gelu_tanh": lambda: model.then("Gelu", approximate="tanh"), "identity": lambda: model.then("Identity"),
     }  # fmt: skip
 

@@ -49,8 +49,10 @@ from workings import (
     Momentum,
     Nesterov,
     Network,
+    NTKDense,
     Poisson,
     RMSProp,
+    Scale,
     SquaredError,
 )
 from workings.activations import ACTIVATIONS
@@ -65,7 +67,17 @@ from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.systems import SYSTEMS
 from workings.readings.translate.translation_writer import TranslationWriter
 from workings.regularizers import REGULARIZERS
-from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
+from workings.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    CosineLog,
+    Exponential,
+    InverseScaling,
+    OnPlateau,
+    Step,
+    WarmUp,
+)
 
 ROWS, EPOCHS, BATCH = 60, 25, 15  # four steps in an epoch: 100 steps
 EQUAL, APART = 1e-6, 1e-5
@@ -88,6 +100,7 @@ SCHEDULE_OF = {
     "Exponential": Exponential(0.2, factor=0.98),
     "InverseScaling": InverseScaling(0.2, power=0.7, scale=10.0),
     "Cosine": Cosine(0.2, steps=60, end=0.01),
+    "CosineLog": CosineLog(0.2, steps=100),
     "WarmUp": WarmUp(Cosine(0.2, steps=80), steps=12),
     "OnPlateau": OnPlateau(0.2, factor=0.5, patience=1, min_delta=0.03),
 }
@@ -108,7 +121,13 @@ LOSS_OF = {
     "BinaryCrossEntropy": BinaryCrossEntropy(),
     "Poisson": Poisson(),
 }
-LAYER_OF = {"Dense": Dense(5, "tanh"), "Dropout": Dropout(0.2), "BatchNorm": BatchNorm()}
+LAYER_OF = {
+    "Dense": Dense(5, "tanh"),
+    "NTKDense": NTKDense(5, "tanh"),
+    "Scale": Scale(),
+    "Dropout": Dropout(0.2),
+    "BatchNorm": BatchNorm(),
+}
 
 
 def data(loss: Any, n_out: int) -> tuple[Any, Any]:
@@ -752,8 +771,9 @@ def test_every_row_of_every_registry_is_code_or_an_error_that_names_it(system: s
             compile(told.code, name, "exec")
     assert all(name in words for name, words in refused.items())
     in_sklearn = {"identity", "sigmoid", "tanh", "relu"}
-    no_counterpart = {*ACTIVATIONS} - in_sklearn | {"Dropout", "BatchNorm", "AbsoluteError", "Huber"}
-    assert set(refused) == (no_counterpart if system == "sklearn" else set())
+    nowhere = {"NTKDense", "Scale"}
+    no_counterpart = {*ACTIVATIONS} - in_sklearn | {"Dropout", "BatchNorm", "AbsoluteError", "Huber"} | nowhere
+    assert set(refused) == (no_counterpart if system == "sklearn" else nowhere)
 
 
 def imports_of(path: Path) -> Iterator[tuple[str, str]]:

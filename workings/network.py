@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
-from workings.layers import Dense
+from workings.layers import FullyConnected
 from workings.metrics import Metric
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
@@ -70,7 +70,7 @@ class Network(Model):
         """The layers, and a diagram if there are parameters, for a notebook."""
         from workings.readings.diagram import diagram
 
-        has_weights = any(isinstance(layer, Dense) for layer in self.layers) and self.n_in is not None
+        has_weights = any(isinstance(layer, FullyConnected) for layer in self.layers) and self.n_in is not None
         return (diagram(self) if has_weights else "") + preformatted_html(self.summary())
 
     @classmethod

@@ -26,7 +26,7 @@ from workings.files.safetensors import (
     read_file,
     write_file,
 )
-from workings.layers import Dense, Layer, number_layers
+from workings.layers import FullyConnected, Layer, number_layers
 from workings.support.arrays import Array, put_state, state_of
 from workings.support.atomic_files import remove_abandoned
 from workings.support.identity import identity
@@ -175,7 +175,7 @@ def settings_of(training: Training, *, is_strict: bool) -> dict[str, str]:
 
 def comparable_layer(layer: Layer) -> list[Any]:
     """Return the class and the fields of a layer, without initializers, because a checkpoint holds the arrays."""
-    initializers = ("weights", "biases") if isinstance(layer, Dense) else ()
+    initializers = ("weights", "biases") if isinstance(layer, FullyConnected) else ()
     fields = [field.name for field in dataclasses.fields(layer) if field.name not in initializers]
     values = {name: getattr(layer, name) for name in fields}
     if "activation" in values:

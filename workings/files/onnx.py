@@ -162,7 +162,8 @@ class OnnxExport:
         network, program = self.network, self.network.inference.needed_for("p")
         arrays = {**network.parameters, **network.statistics}
         known = {"X": X, **{name: self.graph.array(name, np.array(values)) for name, values in arrays.items()}}
-        widths = network.shapes(program) | {"X": ("n", network.n_in or 1)}
+        widths = {name: values.shape for name, values in arrays.items()}
+        widths |= network.shapes(program) | {"X": ("n", network.n_in or 1)}
         return NodeWriter(self.graph, program, known, widths).write()["p"]
 
     def outputs(self, p: Tensor) -> list[Any]:

@@ -591,6 +591,7 @@ def patterns() -> dict[tuple[str, ...], Callable[[OnnxReader, list[Any]], Found 
         ("Relu",): simple("relu"), ("Tanh",): simple("tanh"), ("Sigmoid",): simple("sigmoid"),
         ("Softplus",): simple("softplus"), ("Softplus", "Greater", "Where"): simple("softplus"),
         ("Sigmoid", "Mul"): simple("silu"), ("Swish",): simple("silu"),
+        ("Mish",): simple("mish"), ("Softplus", "Tanh", "Mul"): simple("mish"),
         ("Gelu",): gelu, ("Clip",): clip, ("Selu",): selu,
         ("LeakyRelu",): with_constants_from("leaky_relu", {"slope": ("alpha", 0.01)}),
         ("Elu",): with_constants_from("elu", {"alpha": ("alpha", 1.0)}), ("Softmax",): softmax,

@@ -347,7 +347,7 @@ def hard_tanh(module: Any) -> Found:
 # fmt: off
 ACTIVATIONS_OF = {
     "ReLU": simple("relu"), "Tanh": simple("tanh"), "Sigmoid": simple("sigmoid"), "SiLU": simple("silu"),
-    "SELU": simple("selu"), "GELU": gelu, "Softplus": softplus, "Hardtanh": hard_tanh,
+    "SELU": simple("selu"), "Mish": simple("mish"), "GELU": gelu, "Softplus": softplus, "Hardtanh": hard_tanh,
     "LeakyReLU": lambda module: ("leaky_relu", {"slope": module.negative_slope}),
     "ELU": lambda module: ("elu", {"alpha": module.alpha}),
 }

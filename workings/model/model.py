@@ -23,7 +23,7 @@ from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.jax import JaxRunner
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
-from workings.layers import Dense, Dropout, Layer, number_layers
+from workings.layers import Dropout, FullyConnected, Layer, number_layers
 from workings.losses import Loss, loss_named
 from workings.metrics import METRICS
 from workings.model.parameters import Parameters
@@ -545,7 +545,7 @@ class Model(CheckedKeywords):
         rows, width = [], self.n_in
         counts = self.count_parameters()
         for number, (layer, count) in enumerate(zip(self.layers, counts, strict=True), start=1):
-            out = layer.width(width) if width is not None or isinstance(layer, Dense) else None  # type: ignore[arg-type]
+            out = layer.width(width) if width is not None or isinstance(layer, FullyConnected) else None  # type: ignore[arg-type]
             shapes = f"(n, {'?' if width is None else width}) -> (n, {'?' if out is None else out})"
             rows.append(f"{number:>3}  {layer!r:<28} {shapes:<24}{'?' if count is None else format(count, ','):>10}")
             width = out
@@ -562,7 +562,7 @@ class Model(CheckedKeywords):
         for layer in self.layers:
             shapes = None if width is None else layer.shapes(width)
             counts.append(None if shapes is None else sum(math.prod(shapes[letter]) for letter in layer.parameters))
-            width = layer.width(width or 1) if width is not None or isinstance(layer, Dense) else None
+            width = layer.width(width or 1) if width is not None or isinstance(layer, FullyConnected) else None
         return counts
 
     def __repr__(self) -> str:

@@ -49,9 +49,8 @@ class MathmlNotation(PlainNotation):
     plus, minus, equals, negative = tag("mo", "+"), tag("mo", "−"), tag("mo", "="), tag("mo", "−", form="prefix")
 
     def plain_text(self, text: str) -> str:
-        before = re.split("<mfrac>|<mtable", text)[
-            0
-        ]  # fractions and tables are visually separate from what precedes them
+        # Fractions, roots and tables are visually separate from what precedes them.
+        before = re.split("<mfrac>|<msqrt>|<mtable", text)[0]
         return re.sub(r"<[^>]*>", "", before)
 
     def ends_with_number(self, text: str) -> bool:

@@ -26,7 +26,7 @@ from workings.regularizers import L1, L2, L2PerRow
 # fmt: off
 ACTIVATIONS = {  # activations that a Dense layer takes by name
     "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu", "selu": "selu", "gelu": "gelu", "silu": "silu",
-    "softplus": "softplus", "hard_tanh": "hard_tanh",
+    "softplus": "softplus", "mish": "mish", "hard_tanh": "hard_tanh",
 }
 BENDS = {  # activations with constants, as layers
     "leaky_relu": "keras.layers.LeakyReLU(negative_slope={slope})", "elu": "keras.layers.ELU(alpha={alpha})",
@@ -166,12 +166,13 @@ class KerasWriter(TranslationWriter):
     def layers(self) -> list[str]:
         texts: list[str] = []
         for position, (layer, number) in enumerate(self.plan.layers, 1):
+            code = self.layer(layer, is_last=position == len(self.plan.layers))
             if layer.parameters:
                 letters = (*layer.parameters, *layer.statistics)
                 self.arrays[len(texts)] = [f"{letter}{number}" for letter in letters]
             for letter in layer.parameters:
                 self.places[f"{letter}{number}"] = f"model.layers[{len(texts)}].{ATTRIBUTES[letter]}"
-            texts += self.layer(layer, is_last=position == len(self.plan.layers))
+            texts += code
         return texts
 
     def model(self) -> list[str]:

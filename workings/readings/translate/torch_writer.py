@@ -38,7 +38,7 @@ def reduction(loss: Loss) -> str:
 ACTIVATIONS = {
     "sigmoid": "nn.Sigmoid()", "tanh": "nn.Tanh()", "relu": "nn.ReLU()", "leaky_relu": "nn.LeakyReLU({slope})",
     "elu": "nn.ELU({alpha})", "selu": "nn.SELU()", "gelu": "nn.GELU()", "gelu_tanh": 'nn.GELU(approximate="tanh")',
-    "silu": "nn.SiLU()", "hard_tanh": "nn.Hardtanh()",
+    "silu": "nn.SiLU()", "mish": "nn.Mish()", "hard_tanh": "nn.Hardtanh()",
     "softplus": "nn.Softplus(threshold=40)",  # linear above the threshold, which is exact at 40
 }
 LOSSES: dict[type, Any] = {

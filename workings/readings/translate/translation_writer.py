@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from workings.errors import InputError
-from workings.initializers import Initializer, initializer_of
+from workings.initializers import Initializer
 from workings.layers import Dense, Layer
 from workings.losses import SquaredError
 from workings.readings.copying import CopiedCode, rate_expression
@@ -251,7 +251,4 @@ class TranslationWriter(ABC):
 
 def initializers_of(layer: Layer) -> list[tuple[str, Initializer]]:
     """Return each parameter of a Dense layer with its initializer; empty for other layers."""
-    if not isinstance(layer, Dense):
-        return []
-    weights = [("W", initializer_of(layer.weights, layer.bend.initializer))]
-    return [*weights, ("b", initializer_of(layer.biases, "zeros"))] if layer.bias else weights
+    return list(layer.initializers.items()) if isinstance(layer, Dense) else []
