@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from workings.checks.evidence import rms
 from workings.checks.findings import Diagnosis, Finding, make_finding
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan, TableSource, reading_options
+from workings.cli.table_splits import RowKinds, Split, folds_of, named_column, row_kinds, split_rows
 from workings.errors import InputError, ReportError, counted
 from workings.experiments.report import Report
 from workings.layers import Dense, Dropout, Layer
@@ -41,11 +42,11 @@ from workings.tables import (
     read_table,
     write_table,
 )
-from workings.tables.columns import original, shuffled_rows
+from workings.tables.cells import load_polars
+from workings.tables.columns import original
 from workings.tables.files import TextOptions
 from workings.tables.wording import reading_notes
 from workings.training.callbacks import Callback
-from workings.training.data import stratified
 from workings.training.early_stopping import EarlyStopping
 from workings.training.history import History
 
@@ -59,29 +60,30 @@ AS_FOUND = TextOptions()  # decimal sign, delimiter and encoding as the file sho
 
 @dataclass(frozen=True)
 class TrainedOnTable:
-    """A network trained on a table, with its training rows and its validation rows."""
+    """A network trained on a table, with its training, validation and test rows."""
 
     network: Network
     preprocessing: Preprocessing
     history: History
     training: tuple[Array, Array]
     validation: tuple[Array, Array]
+    test: tuple[Array, Array]
 
     @property
     def summary(self) -> str:
         """The columns, the layers, why the training ended, and the scores."""
-        lines = summary_lines(self.network, self.preprocessing, self.history, self.training, self.validation)
-        return "\n".join(lines)
+        return "\n".join(summary_lines(self))
 
 
 @dataclass(frozen=True)
 class TableTraining:
-    """A network to train on a table, with its training rows, its validation rows and the settings of ``fit``."""
+    """A network to train on a table, with its training, validation and test rows and the settings of ``fit``."""
 
     network: Network
     preprocessing: Preprocessing
     training: tuple[Array, Array]
     validation: tuple[Array, Array]
+    test: tuple[Array, Array]
     settings: dict[str, Any]
 
     def train(self, callback: Callback, engine: str) -> TrainedOnTable:
@@ -89,7 +91,8 @@ class TableTraining:
         validation = self.validation if len(self.validation[0]) else None
         settings = {**self.settings, "validation": validation, "callbacks": [callback, *self.settings["callbacks"]]}
         history = self.network.fit(*self.training, engine=engine, **settings)
-        return TrainedOnTable(self.network, self.preprocessing, history, self.training, self.validation)
+        rows = (self.training, self.validation, self.test)
+        return TrainedOnTable(self.network, self.preprocessing, history, *rows)
 
     def script(self, file: Path, seed: int) -> str:
         """Return the training as a script that reads the table; see :func:`workings.readings.script.script`."""
@@ -97,20 +100,42 @@ class TableTraining:
         return self.network.script(data=file, validation=validation, **self.settings)
 
 
-def prepare(source: TableSource, plan: Plan) -> TableTraining:
-    """Read a table and create a network for it."""
+@dataclass(frozen=True)
+class LoadedTable:
+    """A table with the encoding of its columns, and what a split of its rows respects."""
+
+    frame: Any
+    whole: Preprocessing
+    kinds: RowKinds
+
+    def training_on(self, split: Split, plan: Plan) -> TableTraining:
+        """Create a network for the training rows of a split; other rows contribute only their categories and gaps."""
+        preprocessing = self.whole.standardized_on(self.frame[split.training])
+        X, y = preprocessing.transform(self.frame), preprocessing.targets(self.frame)
+        network = make_network(plan, preprocessing)
+        network.preprocessing = preprocessing.to_dict()
+        settings = fit_settings(plan, balanced=plan.balanced and bool(preprocessing.classes))
+        training, validation, test = ((X[rows], y[rows]) for rows in (split.training, split.validation, split.test))
+        return TableTraining(network, preprocessing, training, validation, test, settings)
+
+
+def load_table(source: TableSource, plan: Plan) -> LoadedTable:
+    """Read a table and learn the encoding of its columns; the column of groups is no feature."""
     choices, reading = source.choices, source.reading
     given = read_table(source.file, **asdict(reading))
     frame = marks_as_gaps(given, source.target) if choices.missing == "fill" else given
+    named = () if plan.group in (None, source.target, *choices.use, *choices.drop) else (plan.group,)
+    if plan.group is not None:
+        named_column(frame, "--group", plan.group)
+    choices = replace(choices, drop=(*choices.drop, *named))
     whole = Preprocessing.learn(frame, source.target, task=source.task, decimal=reading.decimal, **asdict(choices))
-    held_out = validation_indices(frame.height, plan, whole.targets(frame) if whole.classes else None)
-    kept = np.setdiff1d(np.arange(frame.height), held_out)
-    preprocessing = whole.standardized_on(frame[kept])  # the validation rows contribute only their categories
-    X, y = preprocessing.transform(frame), preprocessing.targets(frame)
-    network = make_network(plan, preprocessing)
-    network.preprocessing = preprocessing.to_dict()
-    settings = fit_settings(plan, balanced=plan.balanced and bool(preprocessing.classes))
-    return TableTraining(network, preprocessing, (X[kept], y[kept]), (X[held_out], y[held_out]), settings)
+    return LoadedTable(frame, whole, row_kinds(frame, plan, whole.targets(frame) if whole.classes else None))
+
+
+def prepare(source: TableSource, plan: Plan) -> TableTraining:
+    """Read a table and create a network for it."""
+    table = load_table(source, plan)
+    return table.training_on(split_rows(table.kinds, plan), plan)
 
 
 def fit_settings(plan: Plan, *, balanced: bool) -> dict[str, Any]:
@@ -140,11 +165,14 @@ def train(
     """
     file, reading = source.file, source.reading
     if script is not None:
-        refuse_for_script(file, reading)
-    training = prepare(source, plan)
+        refuse_for_script(file, reading, plan)
+    table = load_table(source, plan)
+    split = split_rows(table.kinds, plan)
+    training = table.training_on(split, plan)
     model, problem = folder / "model.safetensors", None
     with folder_for_results(folder):
         text = training.script(file, plan.seed) if script is not None else ""  # before training: it may raise an error
+        validated = cross_validate(table, split, plan, folder, progress)
         trained = training.train(progress(plan.epochs), plan.engine)
         try:
             write_report(file, folder, trained)  # which writes the model first
@@ -152,15 +180,20 @@ def train(
             problem = error
         if script is not None:
             write_bytes(script, text.encode())
-    lines = [trained.summary, "", f"model   {model}", f"report  {folder / 'report.html'}"]
+    lines = [trained.summary, *validated, "", f"model   {model}", f"report  {folder / 'report.html'}"]
+    lines += [f"folds   {folder / OUT_OF_FOLD}"] if plan.folds else []
     lines += [f"script  {script}"] if script is not None else []
     predict = shlex.join(["workings", "predict", str(model), str(file), *reading_options(reading)])
     return "\n".join([*lines, f"next    {predict}"]), problem
 
 
-def refuse_for_script(file: Path, reading: TextOptions) -> None:
-    """Raise for a table that a script with NumPy alone cannot read."""
-    if reading.delimiter or reading.encoding or (file.is_file() and file.open("rb").read(2) in UTF_16):
+def refuse_for_script(file: Path, reading: TextOptions, plan: Plan) -> None:
+    """Raise for a table that a script with NumPy alone cannot read, and for splits that it does not support."""
+    given = {"--test": plan.test, "--group": plan.group, "--time-order": plan.time_order, "--folds": plan.folds}
+    splits = [option for option, value in given.items() if value]
+    if splits:
+        raise InputError(f"--script writes a training with random validation rows: leave out {' and '.join(splits)}.")
+    if reading.delimiter or reading.encoding or (file.is_file() and file.read_bytes()[:2] in UTF_16):
         raise InputError(
             "--script reads files in UTF-8 with commas, semicolons or tabs: save the table so, and leave out "
             "--delimiter and --encoding."
@@ -223,30 +256,72 @@ def choose_loss(name: str, preprocessing: Preprocessing) -> Loss:
     return loss
 
 
-def validation_indices(n: int, plan: Plan, labels: Array | None) -> Array:
-    """Return the indices of the validation rows; with labels, drawn from each label in proportion."""
-    share = plan.validation or 0.0
-    if not 0 <= share < 1:
-        raise InputError(f"--validation is a fraction from 0 to below 1, not {share:g}.")
-    rows = round(n * share)
-    if share and not 0 < rows < n:
-        raise InputError(
-            f"--validation {share:g} of {n} rows gives {rows} validation rows and {n - rows} training rows; "
-            "each set needs at least one row."
-        )
-    order = shuffled_rows(n, plan.seed)
-    if labels is not None:
-        order = stratified(order, np.unique(labels, return_inverse=True)[1], rows)
-    return np.sort(order[:rows])
+OUT_OF_FOLD = "out_of_fold.csv"
+
+
+def cross_validate(
+    table: LoadedTable, split: Split, plan: Plan, folder: Path, progress: Callable[[int], Callback]
+) -> list[str]:
+    """Train a network for each fold of the rows that are not for testing; write the predictions of the held-out rows.
+
+    Each network has validation rows of its own for early stopping.  Returns lines for the summary; none without folds.
+    """
+    if not plan.folds:
+        return []
+    rows = np.sort(np.concatenate([split.training, split.validation]))
+    if len(rows) < 2 * plan.folds:
+        raise InputError(f"--folds {plan.folds} of {len(rows)} rows: each fold needs at least two rows.")
+    frames, scores = [], []
+    for number, (known, held) in enumerate(folds_of(table.kinds.taken(rows), plan.folds, plan.seed), start=1):
+        inner = split_rows(table.kinds.taken(rows[known]), replace(plan, test=0.0))
+        parts = Split(rows[known][inner.training], rows[known][inner.validation], rows[held])
+        trained = table.training_on(parts, plan).train(progress(plan.epochs), plan.engine)
+        frames.append(fold_predictions(trained, table, rows[held], number))
+        scores.append(scores_of(trained))
+    polars = load_polars()
+    write_table(polars.concat(frames).sort("row"), folder / OUT_OF_FOLD)
+    lines = [f"{name} {np.mean(found):.4f} ± {np.std(found):.4f}" for name, found in columns_of(scores).items()]
+    return [f"{'folds':<11} {len(rows):>7,} rows   {'   '.join(lines)}   (mean ± spread of {plan.folds} folds)"]
+
+
+def columns_of(scores: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    """Return the values of each score, one for each fold."""
+    return {name: [each[name] for each in scores] for name in scores[0]}
+
+
+def scores_of(trained: TrainedOnTable) -> dict[str, float]:
+    """Return the scores on the test rows."""
+    X, y = trained.test
+    preprocessing, p = trained.preprocessing, trained.network.predict(X)
+    if preprocessing.classes:
+        return {"accuracy": accuracy(y, p)}
+    error = mean_absolute_error(preprocessing.untransform_target(y), preprocessing.untransform_target(p))
+    return {"R²": r2(y, p), "mean absolute error": error}
+
+
+def fold_predictions(trained: TrainedOnTable, table: LoadedTable, rows: Array, fold: int) -> pl.DataFrame:
+    """Return the predictions of a fold's rows as a table, with the number of each row and its target."""
+    polars, preprocessing = load_polars(), trained.preprocessing
+    X, y = trained.test
+    true = y if preprocessing.classes else preprocessing.untransform_target(y)
+    about = polars.DataFrame({"row": rows + 1, "fold": [fold] * len(rows), "true": true.tolist()})
+    frame: pl.DataFrame = polars.concat([about, predicted_frame(trained.network, preprocessing, X)], how="horizontal")
+    return frame
+
+
+def predicted_frame(network: Network, preprocessing: Preprocessing, X: Array) -> pl.DataFrame:
+    """Return the predictions of some rows as a table: labels with probabilities, or numbers."""
+    if preprocessing.task == "classification":
+        return preprocessing.predictions_frame(network.predict(X), network.predict_proba(X))
+    return preprocessing.predictions_frame(preprocessing.untransform_target(network.predict(X)))
 
 
 Rows = tuple[Array, Array]
 
 
-def summary_lines(
-    network: Network, preprocessing: Preprocessing, history: History, training: Rows, validation: Rows
-) -> list[str]:
+def summary_lines(trained: TrainedOnTable) -> list[str]:
     """Return the lines of a training's summary."""
+    network, preprocessing, history = trained.network, trained.preprocessing, trained.history
     lines = [
         preprocessing.reason,
         preprocessing.describe(),
@@ -257,9 +332,11 @@ def summary_lines(
         "",
         f"training ended: {history.stopped}",
     ]
-    for name, (X, y) in {"training": training, "validation": validation}.items():
+    parts = {"training": trained.training, "validation": trained.validation, "test": trained.test}
+    for name, (X, y) in parts.items():
         if len(X):
-            lines.append(f"{name:<11} {len(X):>7,} rows   {format_score(network, preprocessing, X, y, training[1])}")
+            score = format_score(network, preprocessing, X, y, trained.training[1])
+            lines.append(f"{name:<11} {len(X):>7,} rows   {score}")
     return lines
 
 
@@ -284,7 +361,7 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable) -> None:
         If the report could not be completed.
     """
     network, preprocessing = trained.network, trained.preprocessing
-    rows = counted(len(trained.training[0]) + len(trained.validation[0]), "row")
+    rows = counted(sum(len(X) for X, _ in (trained.training, trained.validation, trained.test)), "row")
     report = Report(f"{file.name}: {preprocessing.target.name}", f"{preprocessing.task.capitalize()}, {rows}", folder)
     with report.of(network):
         report.heading("Results")
@@ -384,10 +461,7 @@ def predict(
         )
     preprocessing, frame = read_rows(network, file, reading)
     X = preprocessing.transform(frame, unknown=unknown)
-    if preprocessing.task == "classification":
-        predictions = preprocessing.predictions_frame(network.predict(X), network.predict_proba(X))
-    else:
-        predictions = preprocessing.predictions_frame(preprocessing.untransform_target(network.predict(X)))
+    predictions = predicted_frame(network, preprocessing, X)
     if out is not None:
         write_table(predictions, out)
     return predictions, score_on_table(network, preprocessing, frame, X)
