@@ -6,30 +6,26 @@ import codecs
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workings import files, plots
-from workings.activations import activation_named
+from workings import files
 from workings.checks.data import LARGEST_INPUT
 from workings.checks.doctor import diagnose_alone
 from workings.checks.evidence import rms
 from workings.checks.findings import Diagnosis, Finding, make_finding
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan, TableSource, reading_options
-from workings.cli.table_splits import RowKinds, Split, folds_of, named_column, row_kinds, split_rows
+from workings.cli.table_report import write_report
+from workings.cli.table_scores import predictions_of
+from workings.cli.table_splits import Split, folds_of, split_rows
+from workings.cli.table_training import LoadedTable, Rows, TrainedOnTable, load_table, predicted_frame, prepare
 from workings.errors import InputError, ReportError, counted
-from workings.experiments.report import Report
-from workings.layers import Dense, Dropout, Layer
-from workings.losses import Loss, loss_named
-from workings.metrics import accuracy, mean_absolute_error, r2
 from workings.network import Network
-from workings.optimizers import optimizer_named
-from workings.readings.script.settings import TABLES, Held
-from workings.regularizers import L2
+from workings.readings.script.settings import TABLES
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.npz import read_npz
@@ -38,17 +34,13 @@ from workings.tables import (
     LabelsTarget,
     NumberColumn,
     Preprocessing,
-    marks_as_gaps,
     read_table,
     write_table,
 )
 from workings.tables.cells import load_polars
 from workings.tables.columns import original
 from workings.tables.files import TextOptions
-from workings.tables.wording import reading_notes
 from workings.training.callbacks import Callback
-from workings.training.early_stopping import EarlyStopping
-from workings.training.history import History
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,98 +48,6 @@ if TYPE_CHECKING:
 
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 AS_FOUND = TextOptions()  # decimal sign, delimiter and encoding as the file shows them
-
-
-@dataclass(frozen=True)
-class TrainedOnTable:
-    """A network trained on a table, with its training, validation and test rows."""
-
-    network: Network
-    preprocessing: Preprocessing
-    history: History
-    training: tuple[Array, Array]
-    validation: tuple[Array, Array]
-    test: tuple[Array, Array]
-
-    @property
-    def summary(self) -> str:
-        """The columns, the layers, why the training ended, and the scores."""
-        return "\n".join(summary_lines(self))
-
-
-@dataclass(frozen=True)
-class TableTraining:
-    """A network to train on a table, with its training, validation and test rows and the settings of ``fit``."""
-
-    network: Network
-    preprocessing: Preprocessing
-    training: tuple[Array, Array]
-    validation: tuple[Array, Array]
-    test: tuple[Array, Array]
-    settings: dict[str, Any]
-
-    def train(self, callback: Callback, engine: str) -> TrainedOnTable:
-        """Train the network."""
-        validation = self.validation if len(self.validation[0]) else None
-        settings = {**self.settings, "validation": validation, "callbacks": [callback, *self.settings["callbacks"]]}
-        history = self.network.fit(*self.training, engine=engine, **settings)
-        rows = (self.training, self.validation, self.test)
-        return TrainedOnTable(self.network, self.preprocessing, history, *rows)
-
-    def script(self, file: Path, seed: int) -> str:
-        """Return the training as a script that reads the table; see :func:`workings.readings.script.script`."""
-        validation = Held(len(self.validation[0]), seed) if len(self.validation[0]) else None
-        return self.network.script(data=file, validation=validation, **self.settings)
-
-
-@dataclass(frozen=True)
-class LoadedTable:
-    """A table with the encoding of its columns, and what a split of its rows respects."""
-
-    frame: Any
-    whole: Preprocessing
-    kinds: RowKinds
-
-    def training_on(self, split: Split, plan: Plan) -> TableTraining:
-        """Create a network for the training rows of a split; other rows contribute only their categories and gaps."""
-        preprocessing = self.whole.standardized_on(self.frame[split.training])
-        X, y = preprocessing.transform(self.frame), preprocessing.targets(self.frame)
-        network = make_network(plan, preprocessing)
-        network.preprocessing = preprocessing.to_dict()
-        settings = fit_settings(plan, balanced=plan.balanced and bool(preprocessing.classes))
-        training, validation, test = ((X[rows], y[rows]) for rows in (split.training, split.validation, split.test))
-        return TableTraining(network, preprocessing, training, validation, test, settings)
-
-
-def load_table(source: TableSource, plan: Plan) -> LoadedTable:
-    """Read a table and learn the encoding of its columns; the column of groups is no feature."""
-    choices, reading = source.choices, source.reading
-    given = read_table(source.file, **asdict(reading))
-    frame = marks_as_gaps(given, source.target) if choices.missing == "fill" else given
-    named = () if plan.group in (None, source.target, *choices.use, *choices.drop) else (plan.group,)
-    if plan.group is not None:
-        named_column(frame, "--group", plan.group)
-    choices = replace(choices, drop=(*choices.drop, *named))
-    whole = Preprocessing.learn(frame, source.target, task=source.task, decimal=reading.decimal, **asdict(choices))
-    return LoadedTable(frame, whole, row_kinds(frame, plan, whole.targets(frame) if whole.classes else None))
-
-
-def prepare(source: TableSource, plan: Plan) -> TableTraining:
-    """Read a table and create a network for it."""
-    table = load_table(source, plan)
-    return table.training_on(split_rows(table.kinds, plan), plan)
-
-
-def fit_settings(plan: Plan, *, balanced: bool) -> dict[str, Any]:
-    """Return the settings of ``fit``, without the validation rows."""
-    optimizer = optimizer_named(plan.optimizer, plan.lr)
-    return {
-        "optimizer": optimizer,
-        "epochs": plan.epochs,
-        "batch_size": plan.batch_size if optimizer.takes_batches else None,
-        "callbacks": [EarlyStopping("val_loss", patience=plan.patience)] if plan.validation else [],
-        "class_weight": "balanced" if balanced else None,
-    }
 
 
 def train_on_table(source: TableSource, plan: Plan, progress: Callable[[int], Callback]) -> TrainedOnTable:
@@ -172,15 +72,16 @@ def train(
     model, problem = folder / "model.safetensors", None
     with folder_for_results(folder):
         text = training.script(file, plan.seed) if script is not None else ""  # before training: it may raise an error
-        validated = cross_validate(table, split, plan, folder, progress)
+        validated, folds = cross_validate(table, split, plan, folder, progress)
         trained = training.train(progress(plan.epochs), plan.engine)
+        compared: list[str] = []
         try:
-            write_report(file, folder, trained)  # which writes the model first
+            compared = write_report(file, folder, trained, folds)  # which writes the model first
         except ReportError as error:
             problem = error
         if script is not None:
             write_bytes(script, text.encode())
-    lines = [trained.summary, *validated, "", f"model   {model}", f"report  {folder / 'report.html'}"]
+    lines = [trained.summary, *compared, *validated, "", f"model   {model}", f"report  {folder / 'report.html'}"]
     lines += [f"folds   {folder / OUT_OF_FOLD}"] if plan.folds else []
     lines += [f"script  {script}"] if script is not None else []
     predict = shlex.join(["workings", "predict", str(model), str(file), *reading_options(reading)])
@@ -216,58 +117,19 @@ def folder_for_results(folder: Path) -> Iterator[None]:
         raise
 
 
-def make_network(plan: Plan, preprocessing: Preprocessing) -> Network:
-    """Create the network of a plan, with the number of outputs that the target needs."""
-    loss = choose_loss(plan.loss, preprocessing)
-    activation_named(plan.activation)
-    layers: list[Layer] = []
-    for units in plan.units:
-        layers.append(Dense(units, plan.activation))
-        layers += [Dropout(plan.dropout)] if plan.dropout else []
-    outputs = len(preprocessing.classes) if loss.is_multiclass else 1
-    network = Network(
-        [*layers, Dense(outputs)],
-        loss=loss,
-        regularizer=L2(plan.l2) if plan.l2 else None,
-        seed=plan.seed,
-        n_in=preprocessing.n_features,
-    )
-    if preprocessing.classes:  # of the whole table: a rare class may occur only in the validation rows
-        network.targets = replace(network.targets, classes=np.array(preprocessing.classes))
-    return network
-
-
-def choose_loss(name: str, preprocessing: Preprocessing) -> Loss:
-    """Return the loss that ``--loss`` names, or raise an error if it does not suit the target."""
-    classification = preprocessing.task == "classification"
-    loss = loss_named(("CrossEntropy" if classification else "SquaredError") if name == "auto" else name)
-    if classification != loss.is_classification:
-        kind = "classification" if classification else "regression"
-        suitable = "CrossEntropy" if classification else "SquaredError, AbsoluteError or Huber"
-        raise InputError(f"--loss {name} does not suit {kind}: choose {suitable}.")
-    if loss.is_classification and not loss.is_multiclass and len(preprocessing.classes) != 2:
-        raise InputError(
-            f"--loss {name} is for two classes; the target has {len(preprocessing.classes)}: use CrossEntropy."
-        )
-    if loss.takes_counts:
-        raise InputError(
-            "--loss Poisson is not available for tables, because their targets are standardized: use SquaredError."
-        )
-    return loss
-
-
 OUT_OF_FOLD = "out_of_fold.csv"
 
 
 def cross_validate(
     table: LoadedTable, split: Split, plan: Plan, folder: Path, progress: Callable[[int], Callback]
-) -> list[str]:
+) -> tuple[list[str], dict[str, list[float]]]:
     """Train a network for each fold of the rows that are not for testing; write the predictions of the held-out rows.
 
-    Each network has validation rows of its own for early stopping.  Returns lines for the summary; none without folds.
+    Each network has validation rows of its own for early stopping.  Returns lines for the summary, and the scores of
+    each fold; none without folds.
     """
     if not plan.folds:
-        return []
+        return [], {}
     rows = np.sort(np.concatenate([split.training, split.validation]))
     if len(rows) < 2 * plan.folds:
         raise InputError(f"--folds {plan.folds} of {len(rows)} rows: each fold needs at least two rows.")
@@ -277,26 +139,18 @@ def cross_validate(
         parts = Split(rows[known][inner.training], rows[known][inner.validation], rows[held])
         trained = table.training_on(parts, plan).train(progress(plan.epochs), plan.engine)
         frames.append(fold_predictions(trained, table, rows[held], number))
-        scores.append(scores_of(trained))
+        scores.append(predictions_of(trained, *trained.test).scores)
     polars = load_polars()
     write_table(polars.concat(frames).sort("row"), folder / OUT_OF_FOLD)
-    lines = [f"{name} {np.mean(found):.4f} ± {np.std(found):.4f}" for name, found in columns_of(scores).items()]
-    return [f"{'folds':<11} {len(rows):>7,} rows   {'   '.join(lines)}   (mean ± spread of {plan.folds} folds)"]
+    found = columns_of(scores)
+    texts = [f"{name} {np.mean(values):.4f} ± {np.std(values):.4f}" for name, values in found.items()]
+    line = f"{'folds':<11} {len(rows):>7,} rows   {'   '.join(texts)}   (mean ± spread of {plan.folds} folds)"
+    return [line], found
 
 
 def columns_of(scores: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     """Return the values of each score, one for each fold."""
     return {name: [each[name] for each in scores] for name in scores[0]}
-
-
-def scores_of(trained: TrainedOnTable) -> dict[str, float]:
-    """Return the scores on the test rows."""
-    X, y = trained.test
-    preprocessing, p = trained.preprocessing, trained.network.predict(X)
-    if preprocessing.classes:
-        return {"accuracy": accuracy(y, p)}
-    error = mean_absolute_error(preprocessing.untransform_target(y), preprocessing.untransform_target(p))
-    return {"R²": r2(y, p), "mean absolute error": error}
 
 
 def fold_predictions(trained: TrainedOnTable, table: LoadedTable, rows: Array, fold: int) -> pl.DataFrame:
@@ -307,80 +161,6 @@ def fold_predictions(trained: TrainedOnTable, table: LoadedTable, rows: Array, f
     about = polars.DataFrame({"row": rows + 1, "fold": [fold] * len(rows), "true": true.tolist()})
     frame: pl.DataFrame = polars.concat([about, predicted_frame(trained.network, preprocessing, X)], how="horizontal")
     return frame
-
-
-def predicted_frame(network: Network, preprocessing: Preprocessing, X: Array) -> pl.DataFrame:
-    """Return the predictions of some rows as a table: labels with probabilities, or numbers."""
-    if preprocessing.task == "classification":
-        return preprocessing.predictions_frame(network.predict(X), network.predict_proba(X))
-    return preprocessing.predictions_frame(preprocessing.untransform_target(network.predict(X)))
-
-
-Rows = tuple[Array, Array]
-
-
-def summary_lines(trained: TrainedOnTable) -> list[str]:
-    """Return the lines of a training's summary."""
-    network, preprocessing, history = trained.network, trained.preprocessing, trained.history
-    lines = [
-        preprocessing.reason,
-        preprocessing.describe(),
-        *reading_notes(preprocessing.table_columns),
-        *preprocessing.notes,
-        "",
-        network.summary(),
-        "",
-        f"training ended: {history.stopped}",
-    ]
-    parts = {"training": trained.training, "validation": trained.validation, "test": trained.test}
-    for name, (X, y) in parts.items():
-        if len(X):
-            score = format_score(network, preprocessing, X, y, trained.training[1])
-            lines.append(f"{name:<11} {len(X):>7,} rows   {score}")
-    return lines
-
-
-def format_score(network: Network, preprocessing: Preprocessing, X: Array, y: Array, y_train: Array) -> str:
-    """Return the score as text, next to that of a baseline that predicts the same for every row."""
-    if preprocessing.task == "classification":
-        labels, counts = np.unique(y_train, return_counts=True)
-        most_frequent = labels[counts.argmax()]
-        baseline = accuracy(y, np.full_like(y, most_frequent))
-        return f"accuracy {network.score(X, y):.4f}   (baseline, always {str(most_frequent)!r}: {baseline:.4f})"
-    p = network.predict(X)
-    error = mean_absolute_error(preprocessing.untransform_target(y), preprocessing.untransform_target(p))
-    return f"R² {r2(y, p):.4f}   mean absolute error {error:.6g}   (baseline, always the mean: R² 0)"
-
-
-def write_report(file: Path, folder: Path, trained: TrainedOnTable) -> None:
-    """Write the model, then its report.
-
-    Raises
-    ------
-    ReportError
-        If the report could not be completed.
-    """
-    network, preprocessing = trained.network, trained.preprocessing
-    rows = counted(sum(len(X) for X, _ in (trained.training, trained.validation, trained.test)), "row")
-    report = Report(f"{file.name}: {preprocessing.target.name}", f"{preprocessing.task.capitalize()}, {rows}", folder)
-    with report.of(network):
-        report.heading("Results")
-        report.code(trained.summary)
-        words = "Objective by epoch on the training rows and on the validation rows."
-        report.drawn(lambda: plots.curves(trained.history), "curves", words)
-        X, y = trained.validation
-        if len(X) and preprocessing.task == "classification" and len(preprocessing.classes) <= 30:
-            words = "Confusion matrix of the validation rows."
-            report.drawn(lambda: confusion_of(preprocessing, y, network.predict(X)), "confusion", words)
-        report.heading("Statements of one training step")
-        report.program(network.program())
-
-
-def confusion_of(preprocessing: Preprocessing, y: Array, predicted: Array) -> Any:
-    """Plot the confusion matrix of the classes that occur."""
-    occurring = np.isin(preprocessing.classes, np.concatenate([y, predicted]))
-    names = [str(label) for label, occurs in zip(preprocessing.classes, occurring, strict=True) if occurs]
-    return plots.confusion(y, predicted, names)
 
 
 def load_model(path: Path) -> Network:
