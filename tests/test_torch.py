@@ -42,7 +42,7 @@ from workings import (
 from workings.activations import ACTIVATIONS
 from workings.datasets import moons, xor
 from workings.initializers import LeCunNormal, Normal, Uniform
-from workings.layers import numbered
+from workings.layers import number_layers
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
 from workings.regularizers import REGULARIZERS
@@ -127,7 +127,7 @@ class Twin:
     def z(self, X: Any, masks: dict[str, Any] | None = None, training: bool = True) -> Any:
         """Give what the last layer gives."""
         x = X
-        for layer, number in numbered(self.net.layers):
+        for layer, number in number_layers(self.net.layers):
             own = {letter: self.parameters[letter + number] for letter in layer.parameters}
             if isinstance(layer, Dense):
                 x = functional.linear(x, own["W"].T, own.get("b"))

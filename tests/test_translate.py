@@ -55,12 +55,12 @@ from workings import (
 )
 from workings.activations import ACTIVATIONS
 from workings.cli.commands import app
-from workings.cli.described import described
+from workings.cli.described import parse_description
 from workings.initializers import INITIALIZERS
 from workings.layers import LAYERS
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
-from workings.readings.translate import torch as torch_translation
+from workings.readings.translate import torch_writer as torch_translation
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.systems import SYSTEMS
 from workings.readings.translate.translation_writer import TranslationWriter
@@ -772,7 +772,7 @@ def test_the_files_of_the_translator_import_each_other_in_no_circle() -> None:
         for name, path in files.items()
     }  # fmt: skip
     TopologicalSorter(graph).prepare()
-    assert graph["translation"] | graph["plan"] <= {"formatting"}
+    assert graph["translated_code"] | graph["plan"] <= {"formatting"}
     machine = tuple(f"workings.{name}" for name in ("training.recipe", "training.fit", "network", "model.model"))
     taken = {taken for path in files.values() for module, taken in imports_of(path) if module in machine}
     assert taken <= {"whole_number", "Model"}
@@ -839,7 +839,7 @@ def test_the_modules_of_pytorch_by_themselves() -> None:
 
 
 def test_settings_as_text() -> None:
-    net, settings = described(
+    net, settings = parse_description(
         "Chain(ClipByNorm(1.0), Adam(lr=Step(0.01, every=10))); L2(1e-4); Dense(32, 'relu', weights=Constant(0.5)), "
         "Dropout(rate=0.1), Dense(10); CrossEntropy(); batch_size=32; rows=100"
     )
@@ -848,9 +848,9 @@ def test_settings_as_text() -> None:
     )
     assert settings["optimizer"] == Chain(ClipByNorm(1.0), Adam(Step(0.01, every=10)))
     assert (settings["batch_size"], settings["rows"]) == (32, 100)
-    assert described("Dense(3); CrossEntropy(); batch_size=0")[1] == {"batch_size": None}
+    assert parse_description("Dense(3); CrossEntropy(); batch_size=0")[1] == {"batch_size": None}
     text = "Dense(3); CrossEntropy(); class_weight={'a': 2}; sample_weight=True; validation=True"
-    assert described(text)[1] == {"class_weight": {"a": 2}, "sample_weight": True, "validation": True}
+    assert parse_description(text)[1] == {"class_weight": {"a": 2}, "sample_weight": True, "validation": True}
 
 
 @pytest.mark.parametrize(
@@ -880,7 +880,7 @@ def test_settings_as_text() -> None:
 )
 def test_settings_that_cannot_be_read(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        described(text)
+        parse_description(text)
 
 
 # -- the command ------------------------------------------------------------------------------

@@ -342,10 +342,10 @@ class BatchNorm(Layer):
         return f"BatchNorm({self.bend.name!r})"
 
 
-def numbered(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:
+def number_layers(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:
     """Number the layers of each kind from 1, so that W1 belongs to the first layer with weights.
 
-    >>> [number for _, number in numbered([Dense(3), Dropout(0.5), Dense(2)])]
+    >>> [number for _, number in number_layers([Dense(3), Dropout(0.5), Dense(2)])]
     ['1', '1', '2']
     """
     counts: Counter[str] = Counter()

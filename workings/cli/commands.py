@@ -33,7 +33,7 @@ from workings.cli.screen import (
 )
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan, TableSource
-from workings.errors import DivergenceError, InputError, ReportError, counted, unknown_name
+from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
 from workings.experiments.tasks import Task
@@ -140,7 +140,9 @@ def run(
             min=0, help="Random seed (default: the tutorial's own; figures are compared only with the tutorial's seed)"
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Engine: auto, reference (NumPy), compiled (machine code) or jax (GPU)")
+    ] = "auto",
 ) -> None:
     """Train the networks of four tutorials; write a report with plots, and compare with published results.
 
@@ -186,7 +188,7 @@ def summary_of_run(name: str, figures: Sequence[Figure], seconds: float) -> str:
     """
     compared = [figure.agrees for figure in figures if figure.agrees is not None]
     verb = "agrees" if len(compared) == 1 else "agree"
-    return f"{name}: done in {seconds:.1f} s, {sum(compared)} of {counted(len(compared), 'compared figure')} {verb}"
+    return f"{name}: done in {seconds:.1f} s, {sum(compared)} of {count_of(len(compared), 'compared figure')} {verb}"
 
 
 def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_result: bool = False) -> Callback:
@@ -244,7 +246,9 @@ def train(
     dates: DatesOption = None,
     task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Random seed")] = 0,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Engine: auto, reference (NumPy), compiled (machine code) or jax (GPU)")
+    ] = "auto",
     script: Annotated[
         Path | None, typer.Option(help="Also write the training as a Python script that needs only NumPy")
     ] = None,
@@ -434,7 +438,7 @@ def explain(
             X, y = table_models.load_rows(network, rows)
             batch, step_optimizer = batch or 8, optimizer_named(optimizer or "sgd", lr)
         if row is not None and row >= len(X):
-            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, counted from 0.")
+            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, count_of from 0.")
         indices = batch_rows(len(X), batch, row, spread=not is_experiment)
         at = None if row is None else indices.index(row)
         explanation = network.explain(X[indices], y[indices], row=at, unit=unit, optimizer=step_optimizer, why=why)

@@ -23,7 +23,7 @@ from workings.cli.table_report import write_report
 from workings.cli.table_scores import predictions_of
 from workings.cli.table_splits import Split, folds_of, split_rows
 from workings.cli.table_training import LoadedTable, Rows, TrainedOnTable, load_table, predicted_frame, prepare
-from workings.errors import InputError, ReportError, counted
+from workings.errors import InputError, ReportError, count_of
 from workings.network import Network
 from workings.readings.script.settings import TABLES
 from workings.support.arrays import Array
@@ -286,7 +286,7 @@ def score_on_table(network: Network, preprocessing: Preprocessing, frame: Any, X
     except InputError as error:
         return f"no score on the target column {name!r}: {error}"
     metric = "accuracy" if preprocessing.task == "classification" else "R²"
-    return f"score on the target column {name!r}: {metric} {network.score(X, y):.4f} ({counted(len(X), 'row')})"
+    return f"score on the target column {name!r}: {metric} {network.score(X, y):.4f} ({count_of(len(X), 'row')})"
 
 
 def column_lines(preprocessing: Preprocessing) -> list[str]:

@@ -12,7 +12,7 @@ from workings import plots
 from workings.cli.table_effects import contributions, dependences, permutation_importance, places_of
 from workings.cli.table_scores import COVERAGE, Predictions, baselines, predictions_of
 from workings.cli.table_training import TrainedOnTable
-from workings.errors import counted
+from workings.errors import count_of
 from workings.experiments.report import Report
 from workings.metrics import confusion_counts, f1_of, precision_of, recall_of
 from workings.plots.predictions import calibration, partial_dependence, predicted_against_true
@@ -34,18 +34,18 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable, folds: FoldS
         If the report could not be completed.
     """
     network, preprocessing = trained.network, trained.preprocessing
-    rows = counted(sum(len(X) for X, _ in (trained.training, trained.validation, trained.test)), "row")
+    rows = count_of(sum(len(X) for X, _ in (trained.training, trained.validation, trained.test)), "row")
     report = Report(f"{file.name}: {preprocessing.target.name}", f"{preprocessing.task.capitalize()}, {rows}", folder)
     lines: list[str] = []
     with report.of(network):
         report.heading("Results")
         report.code(trained.summary)
         words = "Objective by epoch on the training rows and on the validation rows."
-        report.drawn(lambda: plots.curves(trained.history), "curves", words)
+        report.draw_plot(lambda: plots.curves(trained.history), "curves", words)
         name, (X, y), indices = trained.held_out
         if len(X) and preprocessing.classes and len(preprocessing.classes) <= MOST_CLASSES:
             words = f"Confusion matrix of the {name} rows."
-            report.drawn(lambda: confusion_of(trained, y, network.predict(X)), "confusion", words)
+            report.draw_plot(lambda: confusion_of(trained, y, network.predict(X)), "confusion", words)
         if len(X) >= LEAST_ROWS:
             lines = write_scores(report, trained, folds)
             write_effects(report, trained)
@@ -97,7 +97,7 @@ def write_scores(report: Report, trained: TrainedOnTable, folds: FoldScores | No
         write_classes(report, trained, rows)
     else:
         words = f"Left: predictions of the {name} rows against the true values. Right: what the predictions miss."
-        report.drawn(lambda: predicted_against_true(rows.true, rows.predicted), "predictions", words)
+        report.draw_plot(lambda: predicted_against_true(rows.true, rows.predicted), "predictions", words)
     return summary_of(name, scores, intervals, others)
 
 
@@ -133,7 +133,7 @@ def write_classes(report: Report, trained: TrainedOnTable, rows: Predictions) ->
     else:
         happened, chance, what = rows.true == rows.predicted, p.max(axis=1), "of the predicted class"
     words = f"Calibration: the probability {what}, and how often it was right. Points on the line are well calibrated."
-    report.drawn(lambda: calibration(happened, chance), "calibration", words)
+    report.draw_plot(lambda: calibration(happened, chance), "calibration", words)
 
 
 # -- columns -----------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
     what = f"p({labels[0]})" if len(labels) == 1 else "mean probability" if labels else "mean prediction"
     words = "Partial dependence: the mean prediction if every training row had this value in the column."
     parts = ([each.name for each in found], [each.values for each in found], [each.predictions for each in found])
-    report.drawn(lambda: partial_dependence(*parts, what, labels if len(labels) > 1 else ()), "dependence", words)
+    report.draw_plot(lambda: partial_dependence(*parts, what, labels if len(labels) > 1 else ()), "dependence", words)
 
 
 def numbers_predicted(trained: TrainedOnTable) -> Any:
@@ -231,7 +231,7 @@ def encoding_of(column: Any) -> str:
     """Describe how a column is encoded."""
     if not isinstance(column, NumberColumn):
         others = "; others are zeros" if column.unknown == "zeros" else ""
-        return f"one-hot, {counted(len(column.categories), 'category').replace('categorys', 'categories')}{others}"
+        return f"one-hot, {count_of(len(column.categories), 'category').replace('categorys', 'categories')}{others}"
     gaps = "" if column.fill is None else f", missing: {column.fill:.6g}{' and a mark' if column.indicator else ''}"
     part = f"{column.date.part}: " if column.date else ""
     return f"{part}(x - {column.mean:.6g}) / {column.std:.6g}{gaps}"

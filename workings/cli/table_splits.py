@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workings.cli.table_plan import Plan
-from workings.errors import InputError, counted
+from workings.errors import InputError, count_of
 from workings.support.arrays import Array
 from workings.tables.cells import date_format, numbers_in_text, with_gaps
 from workings.tables.columns import shuffled_rows
 from workings.tables.dates import DatePart
 from workings.tables.wording import unknown_column
-from workings.training.data import stratified
+from workings.training.training_data import stratified
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,7 +74,7 @@ def named_column(frame: pl.DataFrame, option: str, name: str) -> pl.Series:
     column = with_gaps(frame[name])
     if column.null_count():
         raise InputError(
-            f"{option}: column {name!r} has no value in {counted(column.null_count(), 'row')}. Fill it in."
+            f"{option}: column {name!r} has no value in {count_of(column.null_count(), 'row')}. Fill it in."
         )
     return column
 

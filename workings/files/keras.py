@@ -32,12 +32,12 @@ from workings.files.verification import (
     with_float32_numbers,
     write_verified,
 )
-from workings.layers import BatchNorm, Dense, Dropout, numbered
+from workings.layers import BatchNorm, Dense, Dropout, number_layers
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.model.model import Model
 from workings.readings.script import save_arrays
-from workings.readings.translate.keras import ACTIVATIONS as NAMED
-from workings.readings.translate.keras import BENDS
+from workings.readings.translate.keras_writer import ACTIVATIONS as NAMED
+from workings.readings.translate.keras_writer import BENDS
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, columns_in, standard
 from workings.version import __version__
@@ -232,7 +232,7 @@ def weights_of(network: Model) -> list[Array]:
     order = {Dense: ("W", "b"), BatchNorm: ("gamma", "beta", "running_mean", "running_variance")}
     return [
         arrays[f"{letter}{number}"]
-        for layer, number in numbered(network.layers)
+        for layer, number in number_layers(network.layers)
         for letter in order.get(type(layer), ())
         if f"{letter}{number}" in arrays
     ]

@@ -16,7 +16,7 @@ import numpy as np
 from workings.errors import MissingExtraError, NotCompilableError
 from workings.files.onnx_nodes import NodeWriter, OnnxGraph, Tensor
 from workings.files.onnx_reading import load
-from workings.files.statements import input_statements, output_statements
+from workings.files.table_statements import input_statements, output_statements
 from workings.files.verification import (
     Agreement,
     Exported,
@@ -222,13 +222,13 @@ def run(network: Model, path: Path, rows: GeneratedRows) -> Agreement | None:
     except Exception as error:  # onnxruntime's own classes, one for each status
         raise NotCompilableError(f"onnxruntime cannot run {path.name}: {error}") from error
     runtime, special = f"onnxruntime {onnxruntime.__version__}", special_rows(network)
-    p = outputs_in(network, predicted(session, network, special))
+    p = outputs_in(network, outputs_in_onnxruntime(session, network, special))
     check_special(runtime, network, special, p, target_scale(network))
-    found = predicted(session, network, rows)
+    found = outputs_in_onnxruntime(session, network, rows)
     return compare(runtime, network, rows, outputs_in(network, found), labels_in(network, found), target_scale(network))
 
 
-def predicted(session: Any, network: Model, rows: GeneratedRows) -> dict[str, Array]:
+def outputs_in_onnxruntime(session: Any, network: Model, rows: GeneratedRows) -> dict[str, Array]:
     """Return the outputs of a file in onnxruntime by name."""
     columns = columns_in(network.preprocessing)
     given = (

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from workings.errors import FileError
-from workings.files.features import EncodedFeature, Feature, GapFeature, NumericFeature, TextFeature, one_hot_of
+from workings.files.encoded_features import EncodedFeature, Feature, GapFeature, NumericFeature, TextFeature, one_hot_of
 from workings.files.verification import GeneratedRows, category_texts
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, NumberColumn
@@ -165,7 +165,7 @@ class ColumnReader:
             return None
         return [float(value) for value in np.broadcast_to(values.reshape(-1), count)]
 
-    def unchanged(self, node: Any) -> list[Record] | None:
+    def pass_through(self, node: Any) -> list[Record] | None:
         """Read an operator that does not change columns."""
         records = self.values.get(node.input[0])
         if records is None or (node.op_type == "Cast" and not self.casts_to_numbers(node)):
@@ -359,7 +359,7 @@ def unique_texts(values: Sequence[bytes]) -> list[str]:
 
 
 COLUMN_OPERATORS: Mapping[str, Callable[[ColumnReader, Any], list[Record] | Mask | None]] = {
-    **dict.fromkeys(IDENTITY_OPERATORS, ColumnReader.unchanged),
+    **dict.fromkeys(IDENTITY_OPERATORS, ColumnReader.pass_through),
     **dict.fromkeys(("Sub", "Div", "Mul", "Add"), ColumnReader.arithmetic),
     "Scaler": ColumnReader.scaler,
     "Imputer": ColumnReader.imputer,

@@ -66,7 +66,7 @@ class OnnxGraph:
     names: set[str] = field(default_factory=set)
     numbers: dict[tuple[str, str], Tensor] = field(default_factory=dict)
 
-    def unused(self, wanted: str) -> str:
+    def unused_name(self, wanted: str) -> str:
         """Return a unique name: the wanted one, with a number if it is taken."""
         name, number = wanted, 2
         while name in self.names:
@@ -78,7 +78,7 @@ class OnnxGraph:
         """Add one node."""
         from onnx import helper
 
-        name = self.unused(wanted or kind.lower())
+        name = self.unused_name(wanted or kind.lower())
         domain = {"domain": attributes.pop("domain")} if "domain" in attributes else {}
         made = helper.make_node(kind, [tensor.name for tensor in inputs], [name], name=name, **domain, **attributes)
         self.nodes.append(made)
@@ -86,7 +86,7 @@ class OnnxGraph:
 
     def array(self, wanted: str, values: Array) -> Tensor:
         """Add a constant array."""
-        name = self.unused(wanted)
+        name = self.unused_name(wanted)
         self.fixed[name] = values
         return Tensor(name)
 
@@ -137,10 +137,10 @@ class NodeWriter:
         for statement in self.program.statements:
             self.statement = str(statement)
             tensor = self.value(statement.tree)
-            self.known[statement.target] = self.named(tensor, statement.target)
+            self.known[statement.target] = self.rename_last(tensor, statement.target)
         return self.known
 
-    def named(self, tensor: Tensor, target: str) -> Tensor:
+    def rename_last(self, tensor: Tensor, target: str) -> Tensor:
         """Rename the last node's result to the program's name for it."""
         last = self.graph.nodes[-1] if self.graph.nodes else None
         if last is None or last.output[0] != tensor.name or target in self.graph.names:
@@ -219,7 +219,7 @@ class NodeWriter:
                 function = self.program.functions[name]
                 if function is NUMPY_FUNCTION or isinstance(function, np.ufunc):
                     return self.elementwise(getattr(function, "__name__", name), node.args)
-                return self.inlined(name, function, [self.number(argument) for argument in node.args])
+                return self.inline(name, function, [self.number(argument) for argument in node.args])
         raise self.refusal(f"`{ast.unparse(node.func)}` has no counterpart in ONNX")
 
     def elementwise(self, name: str, args: list[ast.expr]) -> Tensor:
@@ -261,7 +261,7 @@ class NodeWriter:
             return self.graph.node("ReduceSum", [tensor, self.graph.whole(axis)], keepdims=keepdims)
         return self.graph.node(REDUCTIONS[name], [tensor], axes=[axis], keepdims=keepdims)
 
-    def inlined(self, name: str, function: Any, given: list[Tensor]) -> Tensor:
+    def inline(self, name: str, function: Any, given: list[Tensor]) -> Tensor:
         """Inline an elementwise function of the program."""
         functions: dict[str, Any] = {}
 

@@ -23,7 +23,7 @@ import numpy as np
 from workings.activations import ACTIVATIONS
 from workings.errors import FileError, MissingExtraError, WorkingsError
 from workings.files.assembling import NetworkAssembler, check_agreement_on
-from workings.files.features import Feature, features_of, with_preprocessing
+from workings.files.encoded_features import Feature, features_of, with_preprocessing
 from workings.files.onnx_columns import COLUMN_OPERATORS, ColumnReader
 from workings.files.onnx_nodes import NodeWriter, OnnxGraph, Tensor
 from workings.files.safetensors import MOST_LAYERS
@@ -484,7 +484,7 @@ class OnnxReader:
         names = {name for node in self.nodes_read for name in node.input if self.is_constant(name)}
         fixed = [helper.make_node("Identity", [self.renamed[name]], [name]) for name in names if name in self.renamed]
         kept = {self.renamed.get(name, name) for name in names}
-        tensors = [renamed(self.tensors[name], name) for name in kept]
+        tensors = [with_name(self.tensors[name], name) for name in kept]
         output = helper.make_value_info(name or self.current, helper.make_tensor_type_proto(1, None))
         graph = helper.make_graph([*fixed, *self.nodes_read], "taken", self.inputs, [output], tensors)
         model = helper.make_model(graph, opset_imports=self.model.opset_import)
@@ -502,7 +502,7 @@ def reachable(nodes: Iterable[Any], *starts: str) -> Iterator[Any]:
             yield node
 
 
-def renamed(tensor: Any, name: str) -> Any:
+def with_name(tensor: Any, name: str) -> Any:
     """Return a tensor with a name; the tensor of a Constant node has none."""
     from onnx import TensorProto
 

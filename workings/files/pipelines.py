@@ -16,12 +16,12 @@ import numpy as np
 
 from workings.errors import InputError
 from workings.files.assembling import check_agreement_on
-from workings.files.features import (
+from workings.files.encoded_features import (
     EncodedFeature,
     NumericFeature,
     TextFeature,
     one_hot_of,
-    rescaled,
+    with_original_units,
     with_preprocessing,
 )
 from workings.files.verification import GeneratedRows, generated_rows, largest_difference
@@ -54,7 +54,7 @@ def from_pipeline(estimator: Any, network_of: Callable[[Any], Model]) -> Model:
     last = steps.unwrap(estimator)
     network = network_of(last)
     if len(steps.scales) > 1:  # preprocessing stores one scale for the target
-        network, steps.scales = rescaled(network, steps.scales, source), []
+        network, steps.scales = with_original_units(network, steps.scales, source), []
     first = steps.preprocessing[0][1] if steps.preprocessing else last
     names = getattr(first, "feature_names_in_", None)
     count = int(getattr(first, "n_features_in_", network.n_in or 1))

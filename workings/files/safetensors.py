@@ -25,7 +25,7 @@ from safetensors.numpy import save as pack_tensors
 from workings.activations import ACTIVATIONS, Activation, activation_named
 from workings.errors import FileError, InputError, WorkingsError, WorkingsWarning, unknown_name
 from workings.files.verification import Agreement, Exported, compare, generated_rows, write_verified
-from workings.layers import LAYERS, Dense, Layer, numbered
+from workings.layers import LAYERS, Dense, Layer, number_layers
 from workings.losses import LOSSES, Loss
 from workings.model.model import Model
 from workings.regularizers import REGULARIZERS, Regularizer
@@ -295,7 +295,7 @@ def expected_shapes(network: Model) -> dict[str, tuple[int, ...]]:
     """Return the shape of each array of a network, without drawing initial values."""
     shapes: dict[str, tuple[int, ...]] = {}
     width = network.n_in or 1
-    for layer, number in numbered(network.layers):
+    for layer, number in number_layers(network.layers):
         shapes |= {f"{letter}{number}": shape for letter, shape in layer.shapes(width).items()}
         width = layer.width(width)
     return shapes

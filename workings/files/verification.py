@@ -177,11 +177,11 @@ def special_rows(network: Model) -> GeneratedRows:
         numbers[row, place] = value
     for row, (place, code) in enumerate(wrong, start=len(cells)):
         codes[row, place] = code
-    X = numbers.astype(X.dtype) if columns is None else encoded(columns, numbers, codes).astype(X.dtype)
+    X = numbers.astype(X.dtype) if columns is None else encode_rows(columns, numbers, codes).astype(X.dtype)
     return GeneratedRows(numbers, codes, X)
 
 
-def encoded(columns: Columns, numbers: Array, codes: Array) -> Array:
+def encode_rows(columns: Columns, numbers: Array, codes: Array) -> Array:
     """Encode rows as X; a category that is unknown, or missing and not filled, becomes NaN."""
     with np.errstate(invalid="ignore"):
         X = columns.features(numbers, codes)
@@ -253,7 +253,7 @@ def as_float32(network: Model) -> Model:
     single = copy.deepcopy(network)
     single.dtype_given, single.dtype = True, np.dtype(np.float32)
     single.build(network.n_in or 1)
-    single.keep({**network.parameters, **network.statistics})
+    single.set_values({**network.parameters, **network.statistics})
     single.statistics = {name: array.astype(np.float32) for name, array in network.statistics.items()}
     return single
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from workings.errors import FileError, InputError, MissingExtraError, counted, first_line, some, unknown_name
+from workings.errors import FileError, InputError, MissingExtraError, count_of, first_line, some, unknown_name
 from workings.support.atomic_files import write_bytes
 from workings.tables.cells import (
     GROUPED_BY_POINTS,
@@ -630,7 +630,7 @@ def count_rows(text: str, separator: str, width: int, path: Path, skipped: int =
         for row in rows:
             if len(row) != width and (row or width > 1):
                 raise FileError(
-                    f"'{path}' has {counted(len(row), 'value')} in line {rows.line_num + skipped}, but {width} column "
+                    f"'{path}' has {count_of(len(row), 'value')} in line {rows.line_num + skipped}, but {width} column "
                     f"names. Give every line one value for each column; a value with {separator!r} in it needs quotes."
                 )
             n += 1

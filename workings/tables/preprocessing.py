@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, all_of, counted, some
+from workings.errors import InputError, all_of, count_of, some
 from workings.support.arrays import Array
 from workings.tables.cells import (
     date_format,
@@ -298,7 +298,7 @@ class Preprocessing:
         p = np.asarray(probabilities, dtype=np.float64)
         if p.shape != (n, len(self.classes)) or not self.classes:
             raise InputError(
-                f"Probabilities have shape {p.shape}, but with {counted(n, 'prediction')} and "
+                f"Probabilities have shape {p.shape}, but with {count_of(n, 'prediction')} and "
                 f"{len(self.classes)} classes they must have shape {(n, len(self.classes))}. A regression has none."
             )
         return {f"p({label_text(label)})": p[:, i].tolist() for i, label in enumerate(self.classes)}
@@ -313,12 +313,12 @@ class Preprocessing:
         """
         numbers = [column for column in self.columns if isinstance(column, NumberColumn)]
         words = [column for column in self.columns if isinstance(column, CategoryColumn)]
-        values = counted(sum(len(column.categories) for column in words), "value")
+        values = count_of(sum(len(column.categories) for column in words), "value")
         noun = "category" if len(words) == 1 else "categories"
         plain = [column for column in numbers if (column.mean, column.std) == (0.0, 1.0)]
         scaled = len(numbers) - len(plain)
-        parts = [f"{counted(scaled, 'numeric column')} standardized"] if scaled else []
-        parts += [f"{counted(len(plain), 'numeric column')} not standardized"] if plain else []
+        parts = [f"{count_of(scaled, 'numeric column')} standardized"] if scaled else []
+        parts += [f"{count_of(len(plain), 'numeric column')} not standardized"] if plain else []
         parts += [f"{len(words)} {noun} one-hot encoded ({values})"] if words else []
         parts += ["gaps filled"] if any(column.fill is not None for column in self.columns) else []
         return f"{', '.join(parts)}; {self.target.describe()}"
@@ -439,7 +439,7 @@ def notes_of_gaps(columns: Iterable[Column], given: Mapping[str, pl.Series], cho
         gaps = column.gap_mask(given[source])
         if column.fill is None or not gaps.any():
             continue
-        count = counted(int(gaps.sum()), "missing value")
+        count = count_of(int(gaps.sum()), "missing value")
         if isinstance(column, NumberColumn):
             marks = f", and marked in a column of their own, '{column.names[1]}'" if column.indicator else ""
             median = f"the median {column.fill:.6g}" if column.date is None else "the median of each part"

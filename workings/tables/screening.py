@@ -11,7 +11,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workings.errors import InputError, counted, some, unknown_name
+from workings.errors import InputError, count_of, some, unknown_name
 from workings.tables.cells import are_many, are_numbers, is_text, is_zero_padded, load_polars, with_gaps
 from workings.tables.dates import ORDERS
 
@@ -120,7 +120,7 @@ def notes_of(reasons: dict[str, str]) -> list[str]:
     for reason, names in groups.items():
         if len(names) > MOST_LINES:
             listed = some(names, most=MOST_LINES)
-            notes.append(f"{counted(len(names), 'column')} left out, {reason}: {listed}; `--use COLUMN` takes one")
+            notes.append(f"{count_of(len(names), 'column')} left out, {reason}: {listed}; `--use COLUMN` takes one")
         else:
             notes += [f"{name}: left out, {reason}; `--use {name}` takes it" for name in names]
     return notes

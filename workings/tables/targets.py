@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from workings.errors import InputError, counted, some, unknown_name
+from workings.errors import InputError, count_of, some, unknown_name
 from workings.support.arrays import Array
 from workings.tables.cells import (
     MOST_CATEGORIES,
@@ -71,7 +71,7 @@ class ClassTarget:
         classes = tuple(sorted(set(labels.to_list())))
         if len(classes) < 2:
             raise InputError(
-                f"The target {column.name!r} has only one class, {classes[0]!r}, in {counted(len(labels), 'row')}: "
+                f"The target {column.name!r} has only one class, {classes[0]!r}, in {count_of(len(labels), 'row')}: "
                 f"there is nothing to tell apart. Add rows of another class, or choose another target."
             )
         if len(classes) > MOST_CATEGORIES:
@@ -172,7 +172,7 @@ class NumberTarget:
         values = as_numbers(column).to_numpy()
         if values.min() == values.max():
             raise InputError(
-                f"The target {column.name!r} is {values[0]:g} in {counted(len(values), 'row')}: there is nothing to "
+                f"The target {column.name!r} is {values[0]:g} in {count_of(len(values), 'row')}: there is nothing to "
                 f"predict. Add rows with other values, or choose another target."
             )
         return cls(column.name, *mean_and_spread(values, column.name))
@@ -280,7 +280,7 @@ def decide_task(column: pl.Series) -> tuple[str, str]:
     n, count = len(column), column.n_unique()
     if is_text(column):
         refuse_stray_text(column, f" For classes that look like numbers, use {CLASSIFICATION}.")
-        return "classification", f"text with {counted(count, 'value')}"
+        return "classification", f"text with {count_of(count, 'value')}"
     if column.dtype == load_polars().Boolean:
         return "classification", "true or false"
     if not column.dtype.is_integer():

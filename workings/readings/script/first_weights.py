@@ -10,7 +10,7 @@ import numpy as np
 
 from workings.errors import InputError
 from workings.initializers import Given, initializer_of
-from workings.layers import Dense, numbered
+from workings.layers import Dense, number_layers
 from workings.program.program import show_shape, text_of
 from workings.readings.copying import inlined_call
 from workings.readings.script.draft import ScriptDraft
@@ -25,7 +25,7 @@ def write_parameters(draft: ScriptDraft, weights: str) -> None:
     if weights == "seed":
         draft.lines += [f"rng = {network.rng_made}"]
         width = network.n_in or 1
-        for layer, number in numbered(network.layers):
+        for layer, number in number_layers(network.layers):
             write_drawn(draft, layer, number, width)
             width = layer.width(width)
         return

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from workings.errors import InputError
-from workings.layers import Dense, numbered
+from workings.layers import Dense, number_layers
 from workings.losses import Loss
 from workings.model.model import Model
 from workings.support.arrays import Array
@@ -198,9 +198,9 @@ def with_preprocessing(
     return found
 
 
-def rescaled(network: Model, scales: Sequence[tuple[float, float]], source: str) -> Model:
+def with_original_units(network: Model, scales: Sequence[tuple[float, float]], source: str) -> Model:
     """Return a network whose last layer computes each output in its target's original unit."""
-    layer, number = list(numbered(network.layers))[-1]
+    layer, number = list(number_layers(network.layers))[-1]
     mean, std = np.array(scales).T
     if not isinstance(layer, Dense) or layer.bend.name != "identity" or type(network.loss).link is not Loss.link:
         raise InputError(f"{source} scales several targets, but {layer!r} is not linear.")
@@ -211,7 +211,7 @@ def rescaled(network: Model, scales: Sequence[tuple[float, float]], source: str)
     if layer.bias:
         values[f"b{number}"] = original(network.parameters[f"b{number}"], mean, std)
     found.rng_made = None  # the parameters do not come from a seed
-    found.keep({**network.parameters, **{name: array.astype(network.dtype) for name, array in values.items()}})
+    found.set_values({**network.parameters, **{name: array.astype(network.dtype) for name, array in values.items()}})
     return found
 
 
