@@ -21,6 +21,9 @@ from typer.testing import CliRunner
 from workings import Network, __version__, files
 from workings.cli.commands import app
 from workings.cli.screen import progress_columns
+from workings.cli.table_plan import Plan, TableSource
+from workings.cli.table_splits import folds_of, split_rows
+from workings.cli.table_training import load_table
 from workings.tables import read_table
 
 FLOWERS = Path(__file__).parents[1] / "examples" / "flowers.csv"
@@ -670,6 +673,101 @@ def test_dates_are_taken_apart_in_training_predictions_scripts_and_exports(comma
     assert "`--dates day-first` or `--dates month-first`" in said(command("train", both, "-t", "y"))
     done = command("train", both, "-t", "y", "--epochs", 1, "--dates", "month-first", "--out", "b")
     assert "when: dates, taken apart into month, weekday" in done.stdout
+
+
+def rows_of_patients(count: int = 60) -> str:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"p{i // 5:02},{datetime.date(2023, 1, 1) + datetime.timedelta(days=int(day))},{rng.normal():.3f},{i % 3}"
+        for i, day in enumerate(rng.permutation(count))
+    ]
+    rows = [f"{row},{'high' if float(row.split(',')[2]) > 0 else 'low'}" for row in rows]
+    return written("patients.csv", "patient,day,a,b,y", *rows)
+
+
+def test_test_rows_are_scored_and_nothing_else(command):
+    table = rows_of_patients()
+    done = command("train", table, "-t", "y", "--test", 0.25, "--epochs", 30, "--out", "m")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"training +36 rows .*\nvalidation +9 rows .*\ntest +15 rows +accuracy", done.stdout)
+    lines = Path(table).read_text().splitlines()
+    changed = read_table(table)  # the features of the test rows change nothing in the training
+    source, plan = TableSource(Path(table), "y"), plan_of(test=0.25)
+    loaded = load_table(source, plan)
+    split = split_rows(loaded.kinds, plan)
+    assert sorted([*split.training, *split.validation, *split.test]) == list(range(60))
+    values = changed["a"].to_numpy().copy()
+    values[split.test] *= -3
+    rows = [row.split(",") for row in lines[1:]]
+    other = [",".join([*row[:2], str(value), *row[3:]]) for row, value in zip(rows, values, strict=True)]
+    done = command(
+        "train", written("other.csv", lines[0], *other), "-t", "y", "--test", 0.25, "--epochs", 30, "--out", "n"
+    )
+    assert done.exit_code == 0
+    first, second = (Network.load(f"{folder}/model.safetensors") for folder in "mn")
+    assert first.theta.tobytes() == second.theta.tobytes()
+    for share, words in ((1.5, "--test is a fraction"), (0.001, "gives 0 test rows")):
+        assert words in said(command("train", table, "-t", "y", "--test", share))
+
+
+def plan_of(**changes: object) -> Plan:
+    usual = {"hidden": "4", "activation": "relu", "loss": "auto", "optimizer": "adam", "lr": None, "epochs": 2,
+             "batch_size": 32, "validation": 0.2, "patience": 5, "l2": 0.0, "dropout": 0.0, "balanced": False,
+             "seed": 0, "engine": "reference"}  # fmt: skip
+    return Plan(**{**usual, **changes})  # type: ignore[arg-type]
+
+
+def test_groups_stay_together_and_later_rows_are_held_out(command):
+    table = Path(rows_of_patients())
+    frame = read_table(table)
+    for seed in range(5):
+        plan = plan_of(group="patient", test=0.2, seed=seed)
+        loaded = load_table(TableSource(table, "y"), plan)
+        assert [column.source for column in loaded.whole.columns][-2:] == ["a", "b"]
+        assert "patient" not in [column.source for column in loaded.whole.columns]
+        split = split_rows(loaded.kinds, plan)
+        sets = [set(frame["patient"].gather(rows).to_list()) for rows in (split.training, split.validation, split.test)]
+        assert all(sets)
+        assert sum(map(len, sets)) == len(set.union(*sets))
+        folds = folds_of(loaded.kinds, 4, seed)
+        assert sorted(np.concatenate([held for _, held in folds])) == list(range(60))
+        for known, held in folds:
+            assert not set(frame["patient"].gather(known)) & set(frame["patient"].gather(held))
+    plan = plan_of(time_order="day", test=0.2)
+    loaded = load_table(TableSource(table, "y"), plan)
+    split, days = split_rows(loaded.kinds, plan), frame["day"].to_numpy()
+    assert days[split.training].max() < days[split.validation].min()
+    assert days[split.validation].max() < days[split.test].min()
+    for known, held in folds_of(loaded.kinds, 4, 0):
+        assert days[known].max() < days[held].min()
+    for options, words in (
+        (("--group", "patients"), "Did you mean 'patient'?"), (("--time-order", "y"), "neither numbers nor dates"),
+        (("--group", "patient", "--time-order", "day"), "two ways to split"), (("--folds", 1), "at least 2"),
+        (("--folds", 50), "at least two rows"), (("--folds", 13, "--group", "patient"), "needs at least 13 groups"),
+        (("--folds", 3, "--test", 0.2, "--script", "s.py"), "leave out --test and --folds"),
+    ):  # fmt: skip
+        done = command("train", table, "-t", "y", "--epochs", 1, *options)
+        assert done.exit_code == 2, done.output
+        assert words in said(done)
+
+
+@pytest.mark.parametrize("target", ["y", "a"])
+def test_folds_write_a_prediction_for_each_row(command, target):
+    table = rows_of_patients()
+    done = command("train", table, "-t", target, "--folds", 3, "--epochs", 5, "--out", "m")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"folds +60 rows +(accuracy|R²) -?[\d.]+ ± [\d.]+", done.stdout)
+    assert "(mean ± spread of 3 folds)" in done.stdout
+    found, frame = read_table("m/out_of_fold.csv"), read_table(table)
+    assert found["row"].to_list() == list(range(1, 61))
+    assert found["true"].to_list() == (frame["y"].to_list() if target == "y" else pytest.approx(frame["a"].to_list()))
+    assert sorted(set(found["fold"].to_list())) == [1, 2, 3]
+    expected = ["row", "fold", "true", "prediction", *(["p(high)", "p(low)"] if target == "y" else [])]
+    assert found.columns == expected
+    plain = command("train", table, "-t", target, "--epochs", 5, "--out", "n")
+    assert plain.exit_code == 0
+    first, second = (Network.load(f"{folder}/model.safetensors") for folder in "mn")
+    assert first.theta.tobytes() == second.theta.tobytes()  # folds leave the model as it is
 
 
 def test_a_refused_training_leaves_nothing_behind(command, tmp_path):

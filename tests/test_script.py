@@ -42,8 +42,8 @@ from workings import (
     SquaredError,
 )
 from workings.cli.commands import app
-from workings.cli.table_models import prepare
 from workings.cli.table_plan import Plan, TableSource
+from workings.cli.table_training import prepare
 from workings.datasets import moons
 from workings.errors import ProgramError
 from workings.initializers import INITIALIZERS

@@ -760,7 +760,7 @@ def test_mixed_text_is_a_category():
 
 def test_a_word_among_the_numbers_of_the_target_is_found():
     frame = pl.DataFrame({"a": [1, 2, 3, 4, 5, 6], "y": ["1.5", "2", "3", "x", "4", "5"]})
-    with pytest.raises(InputError, match=says("'x' in row 4", "'y'", "task='classification'")):
+    with pytest.raises(InputError, match=says("'x' in row 4", "'y'", "--task classification", 'task="classification"')):
         Preprocessing.learn(frame, "y")
     with pytest.raises(InputError, match=says("'x' in row 4", "'y'", "must hold numbers")):
         Preprocessing.learn(frame, "y", task="regression")
@@ -994,7 +994,7 @@ def test_classes_stay_what_they_were(values):
     assert preprocessing.classes == tuple(sorted(set(values)))
     assert [type(label) for label in preprocessing.classes] == [type(values[0])] * 2
     assert preprocessing.targets(frame).tolist() == values
-    assert preprocessing.reason == "task='classification' was requested"
+    assert preprocessing.reason == "the task classification was requested"
 
 
 def test_whole_numbers_with_a_decimal_point_can_be_classes():
@@ -1002,7 +1002,7 @@ def test_whole_numbers_with_a_decimal_point_can_be_classes():
     preprocessing = Preprocessing.learn(frame, "y", task="classification")
     assert preprocessing.classes == (0, 1)
     assert preprocessing.targets(frame).tolist() == [0, 1, 0]
-    with pytest.raises(InputError, match=says("1.5 in row 2 (line 3", "'y'", "task='regression'")):
+    with pytest.raises(InputError, match=says("1.5 in row 2 (line 3", "'y'", "--task regression")):
         Preprocessing.learn(pl.DataFrame({"a": [1, 2], "y": [0.0, 1.5]}), "y", task="classification")
     with pytest.raises(InputError, match=says("row 1", "64 bits")):
         Preprocessing.learn(pl.DataFrame({"a": [1, 2], "y": [2**70, 1]}), "y", task="classification")
@@ -1010,7 +1010,9 @@ def test_whole_numbers_with_a_decimal_point_can_be_classes():
 
 def test_too_many_classes_are_refused():
     frame = pl.DataFrame({"a": range(2002), "y": [*range(1001)] * 2})
-    with pytest.raises(InputError, match=says("'y' has 1001 classes", "task='regression'")):
+    with pytest.raises(
+        InputError, match=says("'y' has 1001 classes", "--task regression", 'task="regression" in Python')
+    ):
         Preprocessing.learn(frame, "y", task="classification")
 
 

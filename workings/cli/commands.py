@@ -220,6 +220,18 @@ def train(
         typer.Option(min=0, help="Batch size, in rows (0: full batch; default: 32, for lbfgs the full batch)"),
     ] = None,
     validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation (0: none)")] = 0.2,
+    test: Annotated[
+        float, typer.Option(help="Fraction of the rows used only to score the trained network (0: none)")
+    ] = 0.0,
+    group: Annotated[
+        str | None, typer.Option(help="Column of groups, such as patients: a group's rows are never split; no feature")
+    ] = None,
+    time_order: Annotated[
+        str | None, typer.Option(help="Column of times: the latest rows are for testing and validation")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option(help="Number of folds of a cross-validation, whose predictions are written (0: none)")
+    ] = 0,
     patience: Annotated[
         int, typer.Option(min=0, help="Early stopping: epochs without a better validation loss before training ends")
     ] = 20,
@@ -266,11 +278,17 @@ def train(
         balanced=balanced,
         seed=seed,
         engine=engine,
+        test=test,
+        group=group,
+        time_order=time_order,
+        folds=folds,
     )
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     folder = out or Path("workings-runs") / stem
     with plain_errors():
         refuse_for_lbfgs(optimizer, lr, batch_size)
+        if folds < 0 or folds == 1:
+            raise InputError(f"--folds is 0 for none, or at least 2, not {folds}.")
         choices = column_choices(missing, impute, drop, use, max_categories, dates)
         with progress_bars() as progress:
             text, problem = table_models.train(
@@ -420,7 +438,7 @@ def explain(
             X, y = table_models.load_rows(network, rows)
             batch, step_optimizer = batch or 8, optimizer_named(optimizer or "sgd", lr)
         if row is not None and row >= len(X):
-            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, counted from 0.")
+            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, count_of from 0.")
         indices = batch_rows(len(X), batch, row, spread=not is_experiment)
         at = None if row is None else indices.index(row)
         explanation = network.explain(X[indices], y[indices], row=at, unit=unit, optimizer=step_optimizer, why=why)

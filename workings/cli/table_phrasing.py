@@ -29,6 +29,10 @@ DEFAULTS = {
     "l2": 0.0,
     "dropout": 0.0,
     "seed": 0,
+    "test": 0.0,
+    "group": None,
+    "time_order": None,
+    "folds": 0,
 }
 
 

@@ -60,6 +60,10 @@ class Plan:
     balanced: bool
     seed: int
     engine: str
+    test: float = 0.0
+    group: str | None = None
+    time_order: str | None = None
+    folds: int = 0
 
     @property
     def units(self) -> list[int]:

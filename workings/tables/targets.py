@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+REGRESSION = '`--task regression` (task="regression" in Python)'
+CLASSIFICATION = '`--task classification` (task="classification" in Python)'
 TASKS = ("auto", "classification", "regression")
 
 
@@ -73,9 +75,7 @@ class ClassTarget:
                 f"there is nothing to tell apart. Add rows of another class, or choose another target."
             )
         if len(classes) > MOST_CATEGORIES:
-            raise InputError(
-                f"The target {column.name!r} has {len(classes)} classes. Use task='regression' for numbers."
-            )
+            raise InputError(f"The target {column.name!r} has {len(classes)} classes. For numbers, use {REGRESSION}.")
         return cls(column.name, classes)
 
     @property
@@ -224,7 +224,7 @@ def as_labels(column: pl.Series) -> pl.Series:
         row = first_row(wrong)
         raise InputError(
             f"The label {given[row]} in {place(row, column)} is not text, true/false or a whole number of 64 bits. "
-            f"To predict numbers, use task='regression'."
+            f"To predict numbers, use {REGRESSION}."
         )
     return labels
 
@@ -252,11 +252,11 @@ def learn_target(column: pl.Series, task: str, decimal: str | None = None) -> tu
         task, because = decide_task(gapped)
         reason = f"the target {column.name!r} is {because}: {task}"
     else:
-        reason = f"task={task!r} was requested"
+        reason = f"the task {task} was requested"
     if task == "classification" and not is_text(column) and 20 < column.n_unique() > len(column) / 2:
         raise InputError(
             f"The target {column.name!r} has {column.n_unique()} different values in {len(column)} rows: too many for "
-            f"classes. Use task='regression' (`--task regression`), or group the values."
+            f"classes. Use {REGRESSION}, or group the values."
         )
     return TARGET_TASKS[task].learn(column), reason
 
@@ -279,7 +279,7 @@ def decide_task(column: pl.Series) -> tuple[str, str]:
     """
     n, count = len(column), column.n_unique()
     if is_text(column):
-        refuse_stray_text(column, " For classes that look like numbers, use task='classification'.")
+        refuse_stray_text(column, f" For classes that look like numbers, use {CLASSIFICATION}.")
         return "classification", f"text with {count_of(count, 'value')}"
     if column.dtype == load_polars().Boolean:
         return "classification", "true or false"
