@@ -64,7 +64,11 @@ class Network(Model):
     True
     """
 
-    history: History | None
+    @property
+    def history(self) -> History | None:
+        """The history of the last training; None before the first."""
+        history: History | None = super().history
+        return history
 
     def _repr_html_(self) -> str:
         """The layers, and a diagram if there are parameters, for a notebook."""

@@ -140,9 +140,8 @@ class NetworkAssembler:
         first = next(next(iter(each.values())) for each in self.arrays if each)
         places = zip(number_layers(layers), self.arrays, strict=True)
         network.place(first.shape[0], {f"{k}{number}": a for (_, number), each in places for k, a in each.items()})
-        network.rng_made = None  # its parameters do not come from a seed
         if classes is not None:
-            network.targets = replace(network.targets, classes=labels_of(classes, network, self.source))
+            network.set_classes(labels_of(classes, network, self.source))
         return network
 
     def loss_and_layers(self, loss: str | Loss | None) -> tuple[Loss, list[Layer]]:

@@ -195,9 +195,7 @@ def with_original_units(network: Model, scales: Sequence[tuple[float, float]], s
     values = {f"W{number}": network.parameters[f"W{number}"] * std}
     if layer.bias:
         values[f"b{number}"] = original(network.parameters[f"b{number}"], mean, std)
-    found.rng_made = None  # the parameters do not come from a seed
-    found.set_values({**network.parameters, **{name: array.astype(network.dtype) for name, array in values.items()}})
-    return found
+    return found.place(network.n_in or 1, {**network.parameters, **network.statistics, **values})
 
 
 def fold_categories(network: Model, features: Sequence[Feature], columns: Columns, source: str) -> Model:
@@ -212,9 +210,7 @@ def fold_categories(network: Model, features: Sequence[Feature], columns: Column
     values["W1"] = W
     if first.bias:
         values["b1"] = values["b1"] + b
-    found = copy.deepcopy(network).place(len(W), values)
-    found.rng_made = None  # the parameters do not come from a seed
-    return found
+    return copy.deepcopy(network).place(len(W), values)
 
 
 def folded_weights(features: Sequence[Feature], columns: Columns, W: Array) -> tuple[Array, Array]:

@@ -8,7 +8,6 @@ float32, plus a multiple of the rounding error of this network (``checks/roundin
 
 from __future__ import annotations
 
-import copy
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -227,12 +226,7 @@ def model_inputs(network: Model, rows: GeneratedRows) -> dict[str, Array]:
 
 def as_float32(network: Model) -> Model:
     """Return the network in float32, for runtimes without float64."""
-    single = copy.deepcopy(network)
-    single.dtype_given, single.dtype = True, np.dtype(np.float32)
-    single.build(network.n_in or 1)
-    single.set_values({**network.parameters, **network.statistics})
-    single.statistics = {name: array.astype(np.float32) for name, array in network.statistics.items()}
-    return single
+    return network.astype(np.float32)
 
 
 def typical_sizes(p: Array) -> Array:

@@ -49,7 +49,7 @@ def run_until_end(training: Training, interruption: Interruption) -> None:
     """Train; after the first Ctrl-C, return to the last recorded epoch."""
     network, began = training.network, time.perf_counter()
     training.begin()
-    network.is_fresh = False
+    network.start_training()
     try:
         training.notify("on_train_begin")
         training.remember()
@@ -71,7 +71,8 @@ def run_until_end(training: Training, interruption: Interruption) -> None:
         raise
     finally:
         history = training.history
-        history.seconds, network.history = time.perf_counter() - began, history
+        history.seconds = time.perf_counter() - began
+        network.set_history(history)
         training.notify_end()
         if interruption.count and not history.stopped.startswith("interrupted"):
             history.stopped = f"interrupted in epoch {training.epoch}"

@@ -368,5 +368,4 @@ def restoring(network: Model) -> Iterator[None]:
     try:
         yield
     finally:
-        network.set_values(before)
-        network.is_fresh = is_fresh
+        network.set_values(before, is_fresh=is_fresh)
