@@ -66,6 +66,7 @@ from workings.readings.translate.systems import SYSTEMS
 from workings.readings.translate.translation_writer import TranslationWriter
 from workings.regularizers import REGULARIZERS
 from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
+from workings.training.recipe import Recipe
 
 ROWS, EPOCHS, BATCH = 60, 25, 15  # four steps in an epoch: 100 steps
 EQUAL, APART = 1e-6, 1e-5
@@ -453,7 +454,7 @@ def test_scikit_learn_takes_no_validation_set() -> None:
         ({"sample_weight": [1.0, 2.0]}, "sample_weight must be True or False"),
         ({"validation": 0.2}, "X_val and y_val"),
         ({"class_weight": "even"}, '"balanced" or a dict'),
-        ({"class_weight": {"bee": -1.0}}, "numbers from 0; for 'bee' it has -1.0"),
+        ({"class_weight": {"bee": -1.0}}, "numbers from 0, not all 0; it is {'bee': -1.0}"),
         ({"class_weight": {"aunt": 1.0}}, "Did you mean 'ant'"),
     ],
 )
@@ -717,7 +718,9 @@ def test_every_writer_answers_every_question(kind: type[TranslationWriter]) -> N
 
 
 def test_every_writer_is_used_for_some_optimizer() -> None:
-    plans = [TranslationPlan(network(), optimizer) for optimizer in (*OPTIMIZER_OF.values(), LBFGS())]
+    plans = [
+        TranslationPlan(network(), Recipe(optimizer, epochs=100)) for optimizer in (*OPTIMIZER_OF.values(), LBFGS())
+    ]
     used = {type(make(plan)) for system, make in SYSTEMS.items() for plan in plans[: -1 if system == "keras" else None]}
     assert used == set(kinds_of(TranslationWriter))
 
@@ -775,7 +778,7 @@ def test_the_files_of_the_translator_import_each_other_in_no_circle() -> None:
     assert graph["translated_code"] | graph["plan"] <= {"formatting"}
     machine = tuple(f"workings.{name}" for name in ("training.recipe", "training.fit", "network", "model.model"))
     taken = {taken for path in files.values() for module, taken in imports_of(path) if module in machine}
-    assert taken <= {"whole_number", "Model"}
+    assert taken <= {"Recipe", "whole_number", "Model"}
 
 
 # -- what cannot be translated, and what is said ----------------------------------------------

@@ -430,7 +430,7 @@ class KerasWriter(TranslationWriter):
         yield (f"ReduceLROnPlateau acts after patience epochs, ours after one more: patience={plateau.patience + 1}.")
         if plateau.monitor != "loss":
             yield Difference(f"OnPlateau monitors {plateau.monitor!r}; the code monitors the training loss.")
-        if self.plan.batch_size is not None:
+        if self.plan.recipe.batch_size is not None:
             yield Difference(
                 "Keras's loss of an epoch is the mean over its batches; ours is that of all rows at its start."
             )
@@ -441,8 +441,8 @@ class KerasWriter(TranslationWriter):
         callbacks = ["EveryStep()"] if self.sets_every_step else []
         callbacks += ["plateau"] if plan.plateau else []
         settings: dict[str, object] = {
-            "epochs": plan.epochs,
-            "batch_size": plan.batch_size or "len(X)",
+            "epochs": plan.recipe.epochs,
+            "batch_size": plan.recipe.batch_size or "len(X)",
             "shuffle": plan.shuffles,
             "verbose": 0,
             "callbacks": f"[{', '.join(callbacks)}]" if callbacks else None,

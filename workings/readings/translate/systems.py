@@ -16,6 +16,7 @@ from workings.readings.translate import keras_writer, sklearn_writer, torch_writ
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translated_code import Translation
 from workings.readings.translate.translation_writer import TranslationWriter
+from workings.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from workings.model.model import Model
@@ -84,5 +85,6 @@ def translate(
     name = ALSO_CALLED.get(str(system).lower(), system)
     if name not in SYSTEMS:
         raise unknown_name("system", system, SYSTEMS)
-    settings = (epochs, batch_size, rows, shuffle, weights, sample_weight, class_weight, validation)
-    return SYSTEMS[name](TranslationPlan(network, optimizer, *settings)).translation()
+    recipe = Recipe(optimizer, epochs, batch_size, shuffle, class_weight=class_weight)
+    plan = TranslationPlan(network, recipe, rows, weights, sample_weight, validation)
+    return SYSTEMS[name](plan).translation()

@@ -463,11 +463,11 @@ class TorchWriter(TranslationWriter):
 
     def loop(self) -> list[str]:
         """Write the loop over epochs and batches."""
-        plan, is_full = self.plan, self.plan.batch_size is None
+        plan, is_full = self.plan, self.plan.recipe.batch_size is None
         step = self.step("slice(None)" if is_full else "rows")
         if not is_full:
-            order = "torch.randperm" if plan.shuffle else "torch.arange"
-            step = [f"for rows in {order}(len(inputs)).split({plan.batch_size}):", *indent_lines(step)]
+            order = "torch.randperm" if plan.recipe.shuffle else "torch.arange"
+            step = [f"for rows in {order}(len(inputs)).split({plan.recipe.batch_size}):", *indent_lines(step)]
         if plan.plateau and not is_full:  # it monitors the objective of all rows at the beginning of the epoch
             measured = ["model.eval()", "with torch.no_grad():", f"{INDENT}measured = objective(slice(None)).item()"]
             step = [*measured, "model.train()", *step]
@@ -475,7 +475,7 @@ class TorchWriter(TranslationWriter):
             per_row = " / len(inputs)" if plan.network.loss.reduction == "sum" else ""
             step += [f"plateau.step({'J.item()' if is_full else 'measured'}{per_row})"]
         counter = ["step = 0"] if self.counts_steps else []
-        return [*counter, f"for epoch in range({plan.epochs}):", *indent_lines([*step, *self.measures])]
+        return [*counter, f"for epoch in range({plan.recipe.epochs}):", *indent_lines([*step, *self.measures])]
 
     def step(self, rows: str) -> list[str]:
         """Write one step: the rate, the gradients, the parts of the chain, the update."""
@@ -543,7 +543,7 @@ class TorchLbfgsWriter(TorchWriter):
 
     def optimizer(self) -> list[str]:
         last = self.plan.last
-        settings = {"max_iter": self.plan.epochs, "history_size": last.memory, "tolerance_grad": last.tolerance}
+        settings = {"max_iter": self.plan.recipe.epochs, "history_size": last.memory, "tolerance_grad": last.tolerance}
         settings |= {"tolerance_change": 0.0, "line_search_fn": '"strong_wolfe"'}
         return wrap_call(f"optimizer = {call('torch.optim.LBFGS', params='model.parameters()', **settings)}")
 

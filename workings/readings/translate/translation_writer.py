@@ -182,7 +182,7 @@ class TranslationWriter(ABC):
         if not self.weighs_rows:
             return []
         lines = ["sample_weight = np.asarray(sample_weight, dtype=X.dtype)"] if plan.sample_weight else []
-        if plan.class_weight is None:
+        if plan.recipe.class_weight is None:
             return lines
         if plan.label_weights:
             each = "of_class.get(label, 1.0) for label in np.asarray(y).tolist()"
@@ -203,7 +203,7 @@ class TranslationWriter(ABC):
         """Yield notes on weights that hold for every system."""
         if self.has_zero_weights:
             yield "Rows of weight 0 are removed before batches are made, as ours are."
-        if self.plan.class_weight == "balanced":
+        if self.plan.recipe.class_weight == "balanced":
             yield '"balanced" gives each class the weight rows / (classes · rows of the class), in both.'
 
     def class_numbers(self) -> list[str]:
