@@ -1,8 +1,8 @@
 """Assemble a network from the layers and weights of another library's model.
 
-An importer adds the parts of a model in order: dense products, activations, normalizations.  They become layers, and
-the final activation selects the loss: softmax means cross-entropy, sigmoid binary cross-entropy.  A part without a
-counterpart raises an error with the name that it has in the other library.
+An importer adds the parts of a model in order: dense products, activations, normalizations.  They become
+layers, and the final activation selects the loss: softmax means cross-entropy, sigmoid binary cross-entropy.
+A part without a counterpart raises an error with the name that it has in the other library.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Features: intermediate description of preprocessing from other libraries.
 
-Other libraries describe preprocessing as a sequence of steps: fill, standardize, one-hot encode, concatenate.  An
-importer follows these steps with one record per numeric feature: a ``NumberColumn``, or an ``EncodedFeature`` that
-maps categories to numbers.  Each record names the table column that it comes from.  At the end, the records become
-``Columns``.  Encodings that ``Columns`` cannot express, such as dropped or ordinal categories, are folded into the
-weights of the first layer: one row per category.
+Other libraries describe preprocessing as a sequence of steps: fill, standardize, one-hot encode, concatenate.
+An importer follows these steps with one record per numeric feature: a ``NumberColumn``, or an
+``EncodedFeature`` that maps categories to numbers.  Each record names the table column that it comes from.
+At the end, the records become ``Columns``.  Encodings that ``Columns`` cannot express, such as dropped or
+ordinal categories, are folded into the weights of the first layer: one row per category.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Read the preprocessing at the beginning of an ONNX graph, from a table's columns to the first layer.
 
-Supported are Scaler, Imputer, OneHotEncoder and LabelEncoder, as scikit-learn's exporter writes them, and equivalent
-arithmetic, as other exporters and this library write it.  Each value of the graph is described by a list of feature
-records (``files/features.py``), one per column, and each operator is applied to the records.  The preprocessing ends at
-the first other operator, where the network must begin.
+Supported are Scaler, Imputer, OneHotEncoder and LabelEncoder, as scikit-learn's exporter writes them, and
+equivalent arithmetic, as other exporters and this library write it.  Each value of the graph is described by
+a list of feature records (``files/encoded_features.py``), one per column, and each operator is applied to the
+records.  The preprocessing ends at the first other operator, where the network must begin.
 """
 
 from __future__ import annotations

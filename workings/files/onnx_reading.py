@@ -1,11 +1,11 @@
 """Import ONNX graphs that this or another library exported.
 
-The graph is followed from its input.  Gemm, MatMul with Add, and BatchNormalization become layers.  Operators between
-two layers must form an activation, as a single operator or as an equivalent sequence that some exporters write.
-Operators before the first layer may be a table's preprocessing (``onnx_columns.py``).  Operators after the last layer
-compute labels; only their label names are read.  Finally, the imported operators are run by the reference
-implementation of the package onnx and compared with the network.  Nothing else in a file is run, and no other file is
-opened.
+The graph is followed from its input.  Gemm, MatMul with Add, and BatchNormalization become layers.  Operators
+between two layers must form an activation, as a single operator or as an equivalent sequence that some
+exporters write.  Operators before the first layer may be a table's preprocessing (``onnx_columns.py``).
+Operators after the last layer compute labels; only their label names are read.  Finally, the imported
+operators are run by the reference implementation of the package onnx and compared with the network.  Nothing
+else in a file is run, and no other file is opened.
 """
 
 from __future__ import annotations
@@ -61,15 +61,16 @@ def load(path: str | Path, *, loss: str | Loss | None = None, classes: Any = Non
         A graph of Gemm, MatMul, Add, BatchNormalization and activations.  It may start
         with preprocessing of a table's columns: filling, scaling and one-hot encoding.
     loss : Loss or None
-        By default the loss that belongs to the last activation: CrossEntropy for Softmax, BinaryCrossEntropy for
-        Sigmoid, SquaredError for any other.
+        By default the loss that belongs to the last activation: CrossEntropy for Softmax, BinaryCrossEntropy
+        for Sigmoid, SquaredError for any other.
     classes : list or None
         The labels of the outputs; by default those in the file.
 
     Raises
     ------
     FileError
-        For a file that is missing, damaged or too large, and for an unsupported graph; the message names the operator.
+        For a file that is missing, damaged or too large, and for an unsupported graph; the message names the
+        operator.
     MissingExtraError
         If the package onnx is not installed.
     """
@@ -135,8 +136,8 @@ class OnnxReader:
     source : str
         The file, for messages.
     most, used : int
-        The limit on numbers expanded from the file's arrays, and their count so far.  An array may be used several
-        times, but a small file must not expand to a large network.
+        The limit on numbers expanded from the file's arrays, and their count so far.  An array may be used
+        several times, but a small file must not expand to a large network.
     current : str
         The value up to which the graph has been read.
     table : ColumnReader or None
@@ -463,8 +464,9 @@ class OnnxReader:
     ) -> tuple[GeneratedRows, float]:
         """Return rows with X as the file computes it in float32, and the additional tolerance for rounding.
 
-        If categories were folded into the first layer's weights, the file's X differs from the network's.  Then the
-        rows are unchanged, and the tolerance is the effect of float32 rounding on the network's outputs.
+        If categories were folded into the first layer's weights, the file's X differs from the network's.
+        Then the rows are unchanged, and the tolerance is the effect of float32 rounding on the network's
+        outputs.
         """
         assert self.table is not None
         if self.table.numbers(self.table.end) == features_of(columns):

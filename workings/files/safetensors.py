@@ -1,7 +1,7 @@
 """Network files: safetensors, with the architecture as JSON in the header.
 
-Arrays are stored as in memory, so a loaded network's predictions have the same bits.  Nothing is pickled, and loading
-executes nothing from the file.  Writes are atomic.  ``docs/file-format.md`` describes the format.
+Arrays are stored as in memory, so a loaded network's predictions have the same bits.  Nothing is pickled, and
+loading executes nothing from the file.  Writes are atomic.  ``docs/file-format.md`` describes the format.
 """
 
 from __future__ import annotations
@@ -336,8 +336,8 @@ def read_file(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 def description_in(content: bytes, path: Path) -> dict[str, Any]:
     """Read the description from the header of a safetensors file.
 
-    The safetensors library does not return the header when it parses bytes, so the eight bytes of the header's length
-    and its JSON are parsed here.
+    The safetensors library does not return the header when it parses bytes, so the eight bytes of the
+    header's length and its JSON are parsed here.
     """
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(len(content) - 8, MOST_HEADER):

@@ -1,8 +1,9 @@
 """The model: layers, a loss and named parameters; it predicts and takes single training steps.
 
-A model is built when its input size is known: from ``n_in`` or from the first data it receives.  Its parameters are
-named views of one flat vector, ``theta``.  All computation is in programs: ``workings.program`` writes them, and an
-engine runs them.  ``Network`` adds the methods that need other parts of the library, such as ``fit`` and ``save``.
+A model is built when its input size is known: from ``n_in`` or from the first data it receives.  Its
+parameters are named views of one flat vector, ``theta``.  All computation is in programs:
+``workings.program`` writes them, and an engine runs them.  ``Network`` adds the methods that need other parts
+of the library, such as ``fit`` and ``save``.
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ class Model(ModelState):
     def replacing(self, target: str, expression: str) -> Self:
         """Return a copy of the network with another expression for one name, for example to try out a mistake.
 
-        The copy has the same parameters.  All its methods use the edited program: ``fit``, ``predict``, ``trace``,
-        ``check_gradients`` …  It cannot be saved, because a file contains no statements.
+        The copy has the same parameters.  All its methods use the edited program: ``fit``, ``predict``,
+        ``trace``, ``check_gradients`` …  It cannot be saved, because a file contains no statements.
 
         Parameters
         ----------
@@ -190,7 +191,8 @@ class Model(ModelState):
     def built_for(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Return the network that answers a question about data, which must not change the network.
 
-        It is the network itself, or, if it has no parameters yet, a copy with those that ``fit`` would begin with.
+        It is the network itself, or, if it has no parameters yet, a copy with those that ``fit`` would begin
+        with.
         """
         if self.n_in is not None:
             return self
@@ -265,9 +267,9 @@ class Model(ModelState):
     def predict(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return predicted labels of shape (n,), or numbers of shape (n,) or (n, n_out).
 
-        A network that was trained on a table accepts two kinds of X.  For a table with named columns, it predicts
-        numbers in the unit of the target.  For the output of ``Preprocessing.transform``, it predicts standardized
-        numbers.
+        A network that was trained on a table accepts two kinds of X.  For a table with named columns, it
+        predicts numbers in the unit of the target.  For the output of ``Preprocessing.transform``, it
+        predicts standardized numbers.
         """
         predicted = self.targets.decode(self.outputs(X, engine=engine))
         if self.preprocessing is None or self.encode_table(X)[0] is X:

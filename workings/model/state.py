@@ -1,7 +1,7 @@
 """The state of a model: layers, loss, parameters and class labels, and the methods that change them.
 
-Other modules read the attributes, but change them only with the methods here.  The parameters are named views of one
-flat vector, ``theta``.
+Other modules read the attributes, but change them only with the methods here.  The parameters are named views
+of one flat vector, ``theta``.
 """
 
 from __future__ import annotations
@@ -166,7 +166,8 @@ class ModelState(CheckedKeywords):
     def place(self, n_in: int, arrays: Mapping[str, Array]) -> Self:
         """Build the model for ``n_in`` inputs with given parameters and statistics; return the model.
 
-        The arrays have the names and shapes that ``build`` would draw; they are copied in the model's precision.
+        The arrays have the names and shapes that ``build`` would draw; they are copied in the model's
+        precision.
         """
         self._n_in = n_in
         numbered = list(number_layers(self.layers))

@@ -261,8 +261,8 @@ class MultilayerPerceptron(
         y : array of shape (n,) or (n, n_outputs)
             Class labels, or numbers.
         sample_weight : array of shape (n,) or None
-            The weight of each row, from 0.  Rows of weight 0 stay in their batches, as in scikit-learn; a batch of
-            such rows alone is left out.
+            The weight of each row, from 0.  Rows of weight 0 stay in their batches, as in scikit-learn; a
+            batch of such rows alone is left out.
         X_val, y_val : arrays of shape (n_val, n_in) and (n_val,) or (n_val, n_outputs), or None
             Rows to evaluate after each epoch, like ``validation_set=(X_val, y_val)``.  A
             ``Pipeline(..., transform_input=["X_val"])`` transforms them like X.
@@ -541,9 +541,9 @@ class MultilayerPerceptron(
     ) -> tuple[Array, Array]:
         """Draw the indices of the rows to train on and of the validation rows.
 
-        scikit-learn draws them by class only if there are two classes.  So does ``early_stopping``, to have the
-        same rows, and both refuse a class of one row.  A fraction in ``validation_set`` is drawn by class in any
-        case; then a class of one row stays in the training set.
+        scikit-learn draws them by class only if there are two classes.  So does ``early_stopping``, to have
+        the same rows, and both refuse a class of one row.  A fraction in ``validation_set`` is drawn by class
+        in any case; then a class of one row stays in the training set.
         """
         indices, draw = np.arange(len(rows.X)), functools.partial(train_test_split, random_state=rng)
         if not self._has_one_label_per_row() or (as_scikit_learn and self.n_outputs_ > 1):

@@ -1,8 +1,9 @@
 """The training loop: epoch after epoch, run the steps, record the epoch, call the callbacks.
 
-If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops training; the
-network then has the parameters of the last recorded epoch.  The steps of an epoch change copies only, and ``accept``
-replaces the state at the end of the epoch, so nothing needs to be undone when they are interrupted.
+If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops
+training; the network then has the parameters of the last recorded epoch.  The steps of an epoch change copies
+only, and ``accept`` replaces the state at the end of the epoch, so nothing needs to be undone when they are
+interrupted.
 """
 
 from __future__ import annotations

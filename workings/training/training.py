@@ -1,8 +1,8 @@
 """A training: the model, the data, the recipe and the state, as callbacks see it.
 
-It creates the parts and holds the state.  The parts are independent: ``batches`` draws orders and masks, ``steps``
-runs the engine, ``evaluation`` measures loss and metrics, and ``epoch_blocks`` runs several epochs at once.  ``loop``
-contains the loop over the epochs.
+It creates the parts and holds the state.  The parts are independent: ``batches`` draws orders and masks,
+``steps`` runs the engine, ``evaluation`` measures loss and metrics, and ``epoch_blocks`` runs several epochs
+at once.  ``loop`` contains the loop over the epochs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Translation to Keras: ``keras.Sequential``, ``compile`` and ``fit``.
 
-The conventions are those of Keras 3.15's own source: ``optimizers/base_optimizer.py``, ``sgd.py``, ``adam.py``,
-``rmsprop.py``, ``adagrad.py``; ``losses/losses.py``; ``initializers/random_initializers.py``;
+The conventions are those of Keras 3.15's own source: ``optimizers/base_optimizer.py``, ``sgd.py``,
+``adam.py``, ``rmsprop.py``, ``adagrad.py``; ``losses/losses.py``; ``initializers/random_initializers.py``;
 ``layers/normalization/batch_normalization.py``; ``regularizers/regularizers.py``;
 ``callbacks/reduce_lr_on_plateau.py``.  The code uses only the settings of ``compile`` and ``fit``.
 """

@@ -1,8 +1,8 @@
 """The validated input of a translation: a network and the settings of its training.
 
-A ``TranslationPlan`` provides what every writer needs: which parts of an optimizer chain act on which parameters, the
-strength of the regularizers, whether rows have weights.  It raises an error for user-defined parts, such as an
-activation or an optimizer, because no other system can contain them.
+A ``TranslationPlan`` provides what every writer needs: which parts of an optimizer chain act on which
+parameters, the strength of the regularizers, whether rows have weights.  It raises an error for user-defined
+parts, such as an activation or an optimizer, because no other system can contain them.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """Translation to scikit-learn: ``MLPClassifier`` or ``MLPRegressor``.
 
 The conventions are those of scikit-learn 1.9's own source: ``neural_network/_multilayer_perceptron.py``,
-``_stochastic_optimizers.py`` and ``_base.py``.  It has one kind of network and three optimizers.  An unsupported
-network raises an error.  An unsupported training is translated to the nearest supported one, with a note.
+``_stochastic_optimizers.py`` and ``_base.py``.  It has one kind of network and three optimizers.  An
+unsupported network raises an error.  An unsupported training is translated to the nearest supported one, with
+a note.
 
-Its gradient is (p - y) divided by the rows, for every loss; ours has additional factors (2 without half=True, a mean
-over outputs).  So the learning rate is multiplied by this factor, and ``alpha`` and ``epsilon`` are divided by it.
+Its gradient is (p - y) divided by the rows, for every loss; ours has additional factors (2 without half=True,
+a mean over outputs).  So the learning rate is multiplied by this factor, and ``alpha`` and ``epsilon`` are
+divided by it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Translate a network and its training to PyTorch, Keras or scikit-learn.
 
-These systems use the same words with different meanings: ``alpha``, ``weight_decay`` and ``L2``; ``momentum``,
-``epsilon``, ``mean``.  A translation is code that trains the same network there, with a note on each relevant
-difference.
+These systems use the same words with different meanings: ``alpha``, ``weight_decay`` and ``L2``;
+``momentum``, ``epsilon``, ``mean``.  A translation is code that trains the same network there, with a note on
+each relevant difference.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def translate(
     rows : int or None
         The number of rows, if known: scikit-learn's ``alpha`` depends on it.
     weights : str
-        ``"draw"``: initial weights are drawn by the same rule, if the system supports it.  ``"given"``: the code
-        takes them from a mapping ``weights``, such as ``net.parameters``.
+        ``"draw"``: initial weights are drawn by the same rule, if the system supports it.  ``"given"``: the
+        code takes them from a mapping ``weights``, such as ``net.parameters``.
     sample_weight : bool
         Whether rows have weights: the code takes an array ``sample_weight`` of shape (n,).
     class_weight : dict, "balanced" or None
@@ -66,8 +66,8 @@ def translate(
     Returns
     -------
     Translation
-        ``str`` is the code with notes, ``.code`` only the code, ``.notes`` only the notes; ``.is_equal`` is True if
-        the weights stay equal in every step.
+        ``str`` is the code with notes, ``.code`` only the code, ``.notes`` only the notes; ``.is_equal`` is
+        True if the weights stay equal in every step.
 
     Raises
     ------

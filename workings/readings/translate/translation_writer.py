@@ -21,9 +21,9 @@ SMALL_EPS = 1e-10  # so small that its position in the formula does not matter
 class TranslationWriter(ABC):
     """Writes one plan as code for one system.
 
-    Each topic has two methods.  The first returns code, in the form that the system needs: lines, terms of the
-    objective, modules, or arguments of a call.  The second, ``notes_on_…``, yields notes on different conventions; a
-    ``Difference`` if no setting is equal.  Neither changes the plan.
+    Each topic has two methods.  The first returns code, in the form that the system needs: lines, terms of
+    the objective, modules, or arguments of a call.  The second, ``notes_on_…``, yields notes on different
+    conventions; a ``Difference`` if no setting is equal.  Neither changes the plan.
     """
 
     system: ClassVar[str]  # as in ``net.translate(system)``
