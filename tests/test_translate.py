@@ -793,7 +793,7 @@ def test_errors_name_what_cannot_be_translated() -> None:
         ("sklearn", network(hidden=[Dense(3, "tanh"), Dropout(0.2)]), SGD(0.1), "Dropout"),
         ("sklearn", network(hidden=[Dense(3, "tanh"), Dense(3, "relu")]), SGD(0.1), "tanh, relu"),
         ("sklearn", network(hidden=[Dense(3, bias=False)]), SGD(0.1), "biases"),
-        ("sklearn", network(CrossEntropy(label_smoothing=0.1)), SGD(0.1), "smooths"),
+        ("sklearn", network(CrossEntropy(label_smoothing=0.1)), SGD(0.1), "has no label smoothing"),
         ("keras", network(), LBFGS(), "no L-BFGS"),
         ("torch", network(hidden=[Dense(3, weights=np.ones((4, 3)))]), SGD(0.1), 'weights="given"'),
     ]

@@ -204,7 +204,7 @@ class SklearnWriter(TranslationWriter):
         if type(loss) not in ESTIMATORS:
             raise InputError(f"scikit-learn's MLP has no {loss!r}: translate to torch or keras.")
         if self.plan.smoothing:
-            raise InputError(f"scikit-learn's MLP takes labels and smooths none: {loss!r} cannot be translated.")
+            raise InputError(f"scikit-learn's MLP has no label smoothing: {loss!r} cannot be translated.")
         return ESTIMATORS[type(loss)]
 
     def loss(self) -> list[str]:
