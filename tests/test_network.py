@@ -91,6 +91,21 @@ def test_the_repr_can_be_run() -> None:
     assert (again.layers, again.loss, again.regularizers) == (network.layers, network.loss, network.regularizers)
 
 
+# -- attributes ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["layers", "loss", "regularizers", "rng", "n_in", "n_out", "dtype", "parameters", "statistics", "targets",
+     "classes", "history", "edits", "is_fresh", "theta"],
+)  # fmt: skip
+def test_attributes_are_read_only(name: str) -> None:
+    network = small(n_in=2)
+    before = getattr(network, name)
+    with pytest.raises(AttributeError):
+        setattr(network, name, before)
+
+
 # -- parameters -----------------------------------------------------------------------------
 
 

@@ -78,6 +78,7 @@ from workings.schedules import (
     Step,
     WarmUp,
 )
+from workings.training.recipe import Recipe
 
 ROWS, EPOCHS, BATCH = 60, 25, 15  # four steps in an epoch: 100 steps
 EQUAL, APART = 1e-6, 1e-5
@@ -472,7 +473,7 @@ def test_scikit_learn_takes_no_validation_set() -> None:
         ({"sample_weight": [1.0, 2.0]}, "sample_weight must be True or False"),
         ({"validation": 0.2}, "X_val and y_val"),
         ({"class_weight": "even"}, '"balanced" or a dict'),
-        ({"class_weight": {"bee": -1.0}}, "numbers from 0; for 'bee' it has -1.0"),
+        ({"class_weight": {"bee": -1.0}}, "numbers from 0, not all 0; it is {'bee': -1.0}"),
         ({"class_weight": {"aunt": 1.0}}, "Did you mean 'ant'"),
     ],
 )
@@ -736,7 +737,9 @@ def test_every_writer_answers_every_question(kind: type[TranslationWriter]) -> N
 
 
 def test_every_writer_is_used_for_some_optimizer() -> None:
-    plans = [TranslationPlan(network(), optimizer) for optimizer in (*OPTIMIZER_OF.values(), LBFGS())]
+    plans = [
+        TranslationPlan(network(), Recipe(optimizer, epochs=100)) for optimizer in (*OPTIMIZER_OF.values(), LBFGS())
+    ]
     used = {type(make(plan)) for system, make in SYSTEMS.items() for plan in plans[: -1 if system == "keras" else None]}
     assert used == set(kinds_of(TranslationWriter))
 
@@ -795,7 +798,7 @@ def test_the_files_of_the_translator_import_each_other_in_no_circle() -> None:
     assert graph["translated_code"] | graph["plan"] <= {"formatting"}
     machine = tuple(f"workings.{name}" for name in ("training.recipe", "training.fit", "network", "model.model"))
     taken = {taken for path in files.values() for module, taken in imports_of(path) if module in machine}
-    assert taken <= {"whole_number", "Model"}
+    assert taken <= {"Recipe", "whole_number", "Model"}
 
 
 # -- what cannot be translated, and what is said ----------------------------------------------
@@ -810,7 +813,7 @@ def test_errors_name_what_cannot_be_translated() -> None:
         ("sklearn", network(hidden=[Dense(3, "tanh"), Dropout(0.2)]), SGD(0.1), "Dropout"),
         ("sklearn", network(hidden=[Dense(3, "tanh"), Dense(3, "relu")]), SGD(0.1), "tanh, relu"),
         ("sklearn", network(hidden=[Dense(3, bias=False)]), SGD(0.1), "biases"),
-        ("sklearn", network(CrossEntropy(label_smoothing=0.1)), SGD(0.1), "smooths"),
+        ("sklearn", network(CrossEntropy(label_smoothing=0.1)), SGD(0.1), "has no label smoothing"),
         ("keras", network(), LBFGS(), "no L-BFGS"),
         ("torch", network(hidden=[Dense(3, weights=np.ones((4, 3)))]), SGD(0.1), 'weights="given"'),
     ]

@@ -285,8 +285,8 @@ class Dense(FullyConnected):
     bias : bool
         Whether the layer has a bias ``b``.
     weights, biases : initializer, its name, an array, or None
-        The initial values: ``W`` has shape (n_in, units), ``b`` (units,).  By default He initialization for the
-        ReLU family, LeCun for SELU, Glorot for all others; biases start at 0.
+        The initial values: ``W`` has shape (n_in, units), ``b`` (units,).  By default He initialization for
+        the ReLU family, LeCun for SELU, Glorot for all others; biases start at 0.
 
     Raises
     ------
@@ -416,9 +416,9 @@ class Dropout(Layer):
 class BatchNorm(Layer):
     """Batch normalization: mean 0 and variance 1 in each column over the batch, then a learned scale and shift.
 
-    Predictions use running statistics, the exponential moving averages of the batch statistics.  ``momentum`` is
-    the weight of the new batch, as in PyTorch; Keras calls the same setting 0.9.  An activation may follow, as in
-    ``Dense(32), BatchNorm("relu")``.  Source: Ioffe & Szegedy 2015, algorithms 1 and 2.
+    Predictions use running statistics, the exponential moving averages of the batch statistics.  ``momentum``
+    is the weight of the new batch, as in PyTorch; Keras calls the same setting 0.9.  An activation may
+    follow, as in ``Dense(32), BatchNorm("relu")``.  Source: Ioffe & Szegedy 2015, algorithms 1 and 2.
 
     Examples
     --------

@@ -163,7 +163,8 @@ class Part(UpdateMethod):
     """A part of an update: its rules, their state, and their constants, which are its fields.
 
     The ``rules`` run in order for each parameter; each letter in ``state`` starts at 0.  ``gather`` maps a
-    letter, such as ``norm``, to two formulas: one runs for each parameter, one reduces the results to a number.
+    letter, such as ``norm``, to two formulas: one runs for each parameter, one reduces the results to a
+    number.
     """
 
     takes_batches: ClassVar[Literal[True]] = True
@@ -482,11 +483,10 @@ class Chain(Part):
 class LBFGS(UpdateMethod):
     """L-BFGS, a quasi-Newton method with a line search, for full batches (SciPy's L-BFGS-B, Zhu et al. 1997).
 
-    It suits small data.  It approximates the Hessian from the last ``memory`` steps.  Training ends when one of
-    these holds: no entry of the gradient exceeds ``tolerance``; an iteration reduces the objective J by no more
-    than ``improvement`` · max(|J|, 1); the objective has been computed ``evaluations`` times (by default 25
-    times for each epoch).
-    Use it as ``net.fit(X, y, optimizer=LBFGS(), epochs=200, batch_size=None)``.
+    It suits small data.  It approximates the Hessian from the last ``memory`` steps.  Training ends when one
+    of these holds: no entry of the gradient exceeds ``tolerance``; an iteration reduces the objective J by no
+    more than ``improvement`` · max(|J|, 1); the objective has been computed ``evaluations`` times (by default
+    25 times for each epoch).  Use it as ``net.fit(X, y, optimizer=LBFGS(), epochs=200, batch_size=None)``.
 
     >>> LBFGS()
     LBFGS(memory=10, tolerance=1e-08, improvement=0.0, evaluations=None)

@@ -1,8 +1,8 @@
 """Schedules: the learning rate as a function of the step.
 
-``schedule(t)`` returns the learning rate of step ``t``, counted from 0; it counts optimizer steps, not epochs.
-Every optimizer accepts a schedule as its learning rate.  ``OnPlateau`` depends on the training: it receives
-one monitored value after each epoch.
+``schedule(t)`` returns the learning rate of step ``t``, counted from 0; it counts optimizer steps, not
+epochs.  Every optimizer accepts a schedule as its learning rate.  ``OnPlateau`` depends on the training: it
+receives one monitored value after each epoch.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ class WarmUp(CheckedKeywords):
 class OnPlateau(Schedule):
     """Reduce on plateau: multiply the rate by ``factor`` if ``monitor`` does not improve for ``patience`` epochs.
 
-    To improve is to decrease by more than ``min_delta``; accuracy and R² must increase instead.  The rate does
-    not fall below ``min_lr``.
+    To improve is to decrease by more than ``min_delta``; accuracy and R² must increase instead.  The rate
+    does not fall below ``min_lr``.
     """
 
     factor: float = field(default=0.1, metadata=number(above=0))

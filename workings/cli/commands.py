@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.markup import escape
@@ -39,7 +39,7 @@ from workings.experiments.report import Settings
 from workings.experiments.tasks import Task
 from workings.museum.rooms import show
 from workings.network import Network
-from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
+from workings.optimizers import OPTIMIZER_NAMES, Part, optimizer_named
 from workings.readings.script import save_script
 from workings.support.atomic_files import writable_folder
 from workings.support.escaping import visible
@@ -455,10 +455,10 @@ def experiment_step(
 ) -> tuple[Network, Any, Any, int, Any]:
     """Return what one step of an experiment needs: network, X, y, batch size and optimizer."""
     task = load_task(name, seed)
-    batch = batch or min(task.settings["batch_size"] or 256, 256)
+    batch = batch or min(task.recipe.batch_size or 256, 256)
     if optimizer is not None:
         return task.network, task.X, task.y, batch, optimizer_named(optimizer, lr)
-    usual = task.settings["optimizer"]
+    usual = cast(Part, task.recipe.optimizer)  # no experiment uses L-BFGS
     return task.network, task.X, task.y, batch, usual if lr is None else with_rate(usual, lr)
 
 
@@ -520,7 +520,7 @@ def script(
         if what in NETWORKS:
             task = load_task(what, seed)
             network = task.network.build(task.X.shape[1], task.X.dtype)
-            settings = {**task.settings, "data": (task.X, task.y)}
+            settings = task.script_settings
         else:
             refuse("--seed", seed, "a model file has its weights already")
             network = load_network(what)
@@ -631,9 +631,9 @@ def diagnose_experiment(name: str, seed: int | None) -> Diagnosis:
     module = importlib.import_module(f"workings.experiments.{name}")
     task = getattr(module, "design", module.task)(seed)
     with progress_bars() as progress:
-        callback = progress_bar(progress, name, "training", task.settings["epochs"])
+        callback = progress_bar(progress, name, "training", task.recipe.epochs)
         try:
-            history = task.network.fit(task.X, task.y, **{**task.settings, "callbacks": [callback]})
+            history = task.train([callback])
         except DivergenceError as error:
             history = error.history
     history.settings["opening"] = (

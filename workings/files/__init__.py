@@ -44,7 +44,8 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
     InputError
         For an object that is not a model, a model without parameters, and an unknown setting.
     FileError
-        For an unknown suffix, a folder that is not writable, and predictions that differ; no file is written then.
+        For an unknown suffix, a folder that is not writable, and predictions that differ; no file is written
+        then.
     ProgramError
         For a function that the format cannot express; the message names it.
     MissingExtraError

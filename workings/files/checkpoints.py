@@ -1,8 +1,8 @@
 """Checkpoints: the callback that writes them during training, and the functions that write and read one.
 
-A checkpoint is a network file (:mod:`workings.files.safetensors`) that also holds the state of the training: of the
-optimizer, the random generator, the history, and each callback.  It also says what the settings of the training are, so
-that another training does not resume from it.
+A checkpoint is a network file (:mod:`workings.files.safetensors`) that also holds the state of the training:
+of the optimizer, the random generator, the history, and each callback.  It also says what the settings of the
+training are, so that another training does not resume from it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,13 @@ from workings.training.training import Training
 class Checkpoint(Callback):
     """Write the state of training to a file every few epochs, to resume after a crash; each write is atomic.
 
-    With ``resume=True``, a run that finds the file continues from it and ends with the same bits as an uninterrupted
-    run: start the same script again.  The file is a network file, too: ``Network.load`` reads it.
+    With ``resume=True``, a run that finds the file continues from it and ends with the same bits as an
+    uninterrupted run: start the same script again.  The file is a network file, too: ``Network.load`` reads
+    it.
 
-    The run must have the settings of the one that wrote the file; only ``epochs`` may differ, and callbacks that only
-    observe.  Functions, such as a learning rate or a metric, are compared by their code and the values that they use.
+    The run must have the settings of the one that wrote the file; only ``epochs`` may differ, and callbacks
+    that only observe.  Functions, such as a learning rate or a metric, are compared by their code and the
+    values that they use.
 
     Parameters
     ----------
@@ -58,8 +60,8 @@ class Checkpoint(Callback):
     Raises
     ------
     InputError
-        From ``fit`` with ``resume=True``: for L-BFGS, whose state is inside SciPy, and for a setting that cannot be
-        compared, such as a function that uses an open file.
+        From ``fit`` with ``resume=True``: for L-BFGS, whose state is inside SciPy, and for a setting that
+        cannot be compared, such as a function that uses an open file.
     FileError
         From ``fit``: if the file is not a checkpoint, is damaged, or belongs to a run with other settings.
 

@@ -6,7 +6,6 @@ files are smaller and faster, and need no more than what other libraries have.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 
 from workings.layers import (
@@ -78,13 +77,11 @@ def folded(network: Model) -> Model:
         letters = (*layer.parameters, *layer.statistics)
         folding.add(layer, {letter: given[f"{letter}{number}"] for letter in letters})
     folding.add_factors()
-    found = copy.deepcopy(network)
-    found.layers, found.runners = tuple(layer for layer, _ in folding.layers), {}
+    found = network.with_layers([layer for layer, _ in folding.layers])
     numbers = [number for _, number in number_layers(found.layers)]
     values = {
         f"{letter}{number}": array
         for number, (_, arrays) in zip(numbers, folding.layers, strict=True)
         for letter, array in arrays.items()
     }
-    found.rng_made = None  # the parameters do not come from a seed
     return found.place(network.n_in or 1, values)

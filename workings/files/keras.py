@@ -1,7 +1,7 @@
 """Keras: export a network as a ``.keras`` file with the code of its ``Sequential``, and import a Sequential.
 
-A model in memory is read with methods that every Keras version has: ``layers``, ``get_config()``, ``get_weights()``.
-Keras files are not read, because their configuration can refer to code.
+A model in memory is read with methods that every Keras version has: ``layers``, ``get_config()``,
+``get_weights()``. Keras files are not read, because their configuration can refer to code.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """ONNX: export a network as a graph for other runtimes, and import such graphs.
 
-The exported graph consists of the program's statements, preceded by a table's preprocessing and followed by the
-labels; the number of rows is dynamic.  It uses operator set 13 (2020), which all current runtimes support.  Graphs of
-Gemm, MatMul, Add, BatchNormalization and activations, as other libraries export them, can be imported
-(``onnx_reading.py``).
+The exported graph consists of the program's statements, preceded by a table's preprocessing and followed by
+the labels; the number of rows is dynamic.  It uses operator set 13 (2020), which all current runtimes
+support.  Graphs of Gemm, MatMul, Add, BatchNormalization and activations, as other libraries export them, can
+be imported (``onnx_reading.py``).
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ __all__ = ["export", "load"]
 def export(network: Model, path: Path) -> Exported:
     """Write a network as ONNX; if onnxruntime is installed, run the file and compare.
 
-    The input is ``X``, in the network's dtype.  For a network that was trained on a table, the inputs are ``columns``,
-    its numeric columns in their original units (float64), and ``words``, its categorical columns as text.  The outputs
-    are ``label`` and ``probabilities``, or ``value``.
+    The input is ``X``, in the network's dtype.  For a network that was trained on a table, the inputs are
+    ``columns``, its numeric columns in their original units (float64), and ``words``, its categorical columns
+    as text.  The outputs are ``label`` and ``probabilities``, or ``value``.
 
     Raises
     ------

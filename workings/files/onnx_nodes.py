@@ -1,9 +1,9 @@
 """Translate the statements of a program to ONNX nodes.
 
-Each operation of an expression becomes one node: ``X @ W1 + b1`` becomes a MatMul and an Add.  This module contains no
-formulas, only the ONNX names of NumPy's functions.  Two functions missing in ONNX, ``expm1`` and ``log1p``, are
-composed of other operators without loss of precision near 0.  A function of the program is inlined, if its source is
-elementwise.
+Each operation of an expression becomes one node: ``X @ W1 + b1`` becomes a MatMul and an Add.  This module
+contains no formulas, only the ONNX names of NumPy's functions.  Two functions missing in ONNX, ``expm1`` and
+``log1p``, are composed of other operators without loss of precision near 0.  A function of the program is
+inlined, if its source is elementwise.
 """
 
 from __future__ import annotations

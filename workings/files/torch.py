@@ -1,8 +1,8 @@
 """PyTorch: export a network as a ``state_dict`` with the code of an ``nn.Sequential``, and import an ``nn.Sequential``.
 
-The weights are written to two files, one for ``torch.load(…, weights_only=True)`` and one in safetensors, and the code
-to a Python file.  PyTorch files are not read, because they are pickles, which can run code; a module in memory can be
-imported.
+The weights are written to two files, one for ``torch.load(…, weights_only=True)`` and one in safetensors, and
+the code to a Python file.  PyTorch files are not read, because they are pickles, which can run code; a module
+in memory can be imported.
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ def load_torch() -> Any:
 def export(network: Model, path: Path) -> Exported:
     """Write ``NAME.pt``, ``NAME_torch.safetensors`` and ``NAME_torch.py``; run them and compare.
 
-    For a network that was trained on a table, the module takes the table's columns.  Its predictions equal the
-    network's, so it ends with the loss's link: remove the link before training with a PyTorch loss that applies it.
+    For a network that was trained on a table, the module takes the table's columns.  Its predictions equal
+    the network's, so it ends with the loss's link: remove the link before training with a PyTorch loss that
+    applies it.
 
     Raises
     ------
@@ -227,8 +228,8 @@ def from_torch(module: Any, *, loss: str | Loss | None = None, classes: Any = No
         A model of Linear, BatchNorm1d, Dropout and supported activations, with Softmax or Sigmoid at the end;
         nested ``nn.Sequential`` are flattened.
     loss : Loss or None
-        By default the loss that belongs to the last activation: CrossEntropy for Softmax, BinaryCrossEntropy for
-        Sigmoid, SquaredError for any other.  For a module that ends with scores, name the loss:
+        By default the loss that belongs to the last activation: CrossEntropy for Softmax, BinaryCrossEntropy
+        for Sigmoid, SquaredError for any other.  For a module that ends with scores, name the loss:
         ``loss="CrossEntropy"``.
     classes : list or None
         The labels of the outputs.

@@ -1,7 +1,7 @@
 """MathML: equations for browsers, without scripts or special fonts.
 
-It is the third output format of ``equations.py``, besides LaTeX and plain text.  Screen readers read MathML as
-mathematics, and it prints at full resolution.
+It is the third output format of ``equations.py``, besides LaTeX and plain text.  Screen readers read MathML
+as mathematics, and it prints at full resolution.
 """
 
 from __future__ import annotations

@@ -261,8 +261,8 @@ class MultilayerPerceptron(
         y : array of shape (n,) or (n, n_outputs)
             Class labels, or numbers.
         sample_weight : array of shape (n,) or None
-            The weight of each row, from 0.  Rows of weight 0 stay in their batches, as in scikit-learn; a batch of
-            such rows alone is left out.
+            The weight of each row, from 0.  Rows of weight 0 stay in their batches, as in scikit-learn; a
+            batch of such rows alone is left out.
         X_val, y_val : arrays of shape (n_val, n_in) and (n_val,) or (n_val, n_outputs), or None
             Rows to evaluate after each epoch, like ``validation_set=(X_val, y_val)``.  A
             ``Pipeline(..., transform_input=["X_val"])`` transforms them like X.
@@ -406,7 +406,7 @@ class MultilayerPerceptron(
         share_runners(network)
         if not first:
             self._copy_weights_to(network)
-        network.rng = rng
+        network.set_random_generator(rng)
         self._set_network(network)
         self.n_layers_ = len(self.coefs_) + 1
         self.n_outputs_ = n_out
@@ -541,9 +541,9 @@ class MultilayerPerceptron(
     ) -> tuple[Array, Array]:
         """Draw the indices of the rows to train on and of the validation rows.
 
-        scikit-learn draws them by class only if there are two classes.  So does ``early_stopping``, to have the
-        same rows, and both refuse a class of one row.  A fraction in ``validation_set`` is drawn by class in any
-        case; then a class of one row stays in the training set.
+        scikit-learn draws them by class only if there are two classes.  So does ``early_stopping``, to have
+        the same rows, and both refuse a class of one row.  A fraction in ``validation_set`` is drawn by class
+        in any case; then a class of one row stays in the training set.
         """
         indices, draw = np.arange(len(rows.X)), functools.partial(train_test_split, random_state=rng)
         if not self._has_one_label_per_row() or (as_scikit_learn and self.n_outputs_ > 1):
@@ -668,7 +668,7 @@ class MultilayerPerceptron(
         states = {name: training.values[name] for name in training.program.states}
         self._optimizer_state = {"step": training.step, "plateau": training.learning_rate.plateau, "values": states}
         self._draw_unused_orders(training)
-        network.loss = loss_matching_gradient(network.loss)
+        network.set_loss(loss_matching_gradient(network.loss))
         share_runners(network)
         classes = getattr(self, "classes_", None)
         labels = None
@@ -676,7 +676,7 @@ class MultilayerPerceptron(
             labels = np.array(classes.tolist())
             if labels.dtype.kind == "f" and (labels == labels.round()).all():
                 labels = labels.astype(np.int64)  # files store labels as integers or text
-        network.targets = targets_of(network.loss.target, network.n_out, labels)
+        network.set_targets(targets_of(network.loss.target, network.n_out, labels))
 
     def _draw_unused_orders(self, training: EstimatorTraining) -> None:
         """Draw the row orders that a full batch does not need: scikit-learn draws them, too.
@@ -755,7 +755,8 @@ class MultilayerPerceptron(
     def _snapshot(self) -> dict[str, Any]:
         """Return attributes with which a copy of the estimator predicts with the current weights."""
         network = copy.deepcopy(self.network_)
-        network.runners, network.loss = self._network.runners, self._network.loss
+        network.set_loss(self._network.loss)
+        network.share_runners(self._network.runners)
         twin = copy.copy(self)
         twin._set_network(network)
         return {"_network": network, "coefs_": twin.coefs_, "intercepts_": twin.intercepts_}

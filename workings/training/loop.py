@@ -1,8 +1,9 @@
 """The training loop: epoch after epoch, run the steps, record the epoch, call the callbacks.
 
-If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops training; the
-network then has the parameters of the last recorded epoch.  The steps of an epoch change copies only, and ``accept``
-replaces the state at the end of the epoch, so nothing needs to be undone when they are interrupted.
+If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops
+training; the network then has the parameters of the last recorded epoch.  The steps of an epoch change copies
+only, and ``accept`` replaces the state at the end of the epoch, so nothing needs to be undone when they are
+interrupted.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def run_until_end(training: Training, interruption: Interruption) -> None:
     """Train; after the first Ctrl-C, return to the last recorded epoch."""
     network, began = training.network, time.perf_counter()
     training.begin()
-    network.is_fresh = False
+    network.start_training()
     try:
         training.notify("on_train_begin")
         training.remember()
@@ -71,7 +72,8 @@ def run_until_end(training: Training, interruption: Interruption) -> None:
         raise
     finally:
         history = training.history
-        history.seconds, network.history = time.perf_counter() - began, history
+        history.seconds = time.perf_counter() - began
+        network.set_history(history)
         training.notify_end()
         if interruption.count and not history.stopped.startswith("interrupted"):
             history.stopped = f"interrupted in epoch {training.epoch}"

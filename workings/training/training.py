@@ -1,8 +1,8 @@
 """A training: the model, the data, the recipe and the state, as callbacks see it.
 
-It creates the parts and holds the state.  The parts are independent: ``batches`` draws orders and masks, ``steps``
-runs the engine, ``evaluation`` measures loss and metrics, and ``epoch_blocks`` runs several epochs at once.  ``loop``
-contains the loop over the epochs.
+It creates the parts and holds the state.  The parts are independent: ``batches`` draws orders and masks,
+``steps`` runs the engine, ``evaluation`` measures loss and metrics, and ``epoch_blocks`` runs several epochs
+at once.  ``loop`` contains the loop over the epochs.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Training:
             network, data, recipe.chosen_metrics, passes_for_loss=len(bounds) > 1 and not recipe.running_loss
         )
         self.learning_rate = LearningRate(recipe.schedule)
-        network.targets = data.targets
+        network.set_targets(data.targets)
         self.history = History()
         self.epoch, self.stopped = 0, ""
         self.result: Any = None  # SciPy's result of L-BFGS
@@ -307,8 +307,7 @@ class Training:
         self.state, self.learning_rate.plateau = self.record.state, dict(self.record.plateau)
         self.history.forget_after(self.record.epochs)
         self.batches.go_to(self.record.position)
-        self.network.set_values(self.values)
-        self.network.is_fresh = self.began_fresh and not self.record.epochs
+        self.network.set_values(self.values, is_fresh=self.began_fresh and not self.record.epochs)
 
     def go_back(self, epoch: int) -> None:
         """Undo the epochs after an epoch of ``ran``; the optimizer's state is not restored, because training ends."""

@@ -1,7 +1,7 @@
 """Translation to Keras: ``keras.Sequential``, ``compile`` and ``fit``.
 
-The conventions are those of Keras 3.15's own source: ``optimizers/base_optimizer.py``, ``sgd.py``, ``adam.py``,
-``rmsprop.py``, ``adagrad.py``; ``losses/losses.py``; ``initializers/random_initializers.py``;
+The conventions are those of Keras 3.15's own source: ``optimizers/base_optimizer.py``, ``sgd.py``,
+``adam.py``, ``rmsprop.py``, ``adagrad.py``; ``losses/losses.py``; ``initializers/random_initializers.py``;
 ``layers/normalization/batch_normalization.py``; ``regularizers/regularizers.py``;
 ``callbacks/reduce_lr_on_plateau.py``.  The code uses only the settings of ``compile`` and ``fit``.
 """
@@ -431,7 +431,7 @@ class KerasWriter(TranslationWriter):
         yield (f"ReduceLROnPlateau acts after patience epochs, ours after one more: patience={plateau.patience + 1}.")
         if plateau.monitor != "loss":
             yield Difference(f"OnPlateau monitors {plateau.monitor!r}; the code monitors the training loss.")
-        if self.plan.batch_size is not None:
+        if self.plan.recipe.batch_size is not None:
             yield Difference(
                 "Keras's loss of an epoch is the mean over its batches; ours is that of all rows at its start."
             )
@@ -442,8 +442,8 @@ class KerasWriter(TranslationWriter):
         callbacks = ["EveryStep()"] if self.sets_every_step else []
         callbacks += ["plateau"] if plan.plateau else []
         settings: dict[str, object] = {
-            "epochs": plan.epochs,
-            "batch_size": plan.batch_size or "len(X)",
+            "epochs": plan.recipe.epochs,
+            "batch_size": plan.recipe.batch_size or "len(X)",
             "shuffle": plan.shuffles,
             "verbose": 0,
             "callbacks": f"[{', '.join(callbacks)}]" if callbacks else None,
