@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import re
@@ -184,7 +185,7 @@ def test_marks_for_gaps_are_imputed_in_training_and_in_predictions(command, tmp_
         f"{i if i % 9 else 'NA'},{'?' if i % 7 == 0 else 'ab'[i % 2]},{'yes' if i % 2 else 'no'}" for i in range(80)
     ]
     (tmp_path / "gaps.csv").write_text("n,c,y\n" + "\n".join(rows) + "\n")
-    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y").stderr
+    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y", "--missing", "refuse").stderr
     done = command("train", "gaps.csv", "--target", "y", "--impute", "--epochs", "3", "--out", "m")
     assert done.exit_code == 0, done.output
     assert "  n: number" in command("summary", "m/model.safetensors").stdout
@@ -292,7 +293,7 @@ def test_decimal_commas_beside_marks_for_gaps_are_numbers_in_training_predicting
     values = [f"{i / 4}".replace(".", ",") if i % 9 else "NA" for i in range(80)]
     rows = [f"{value};{'ab'[i % 2]};{'yes' if i % 2 else 'no'}" for i, value in enumerate(values)]
     (tmp_path / "gaps.csv").write_text("n;c;y\n" + "\n".join(rows) + "\n")
-    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y").stderr
+    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y", "--missing", "refuse").stderr
     options = ("--target", "y", "--impute", "--epochs", "3", "--out", "m", "--script", "own.py")
     assert command("train", "gaps.csv", *options).exit_code == 0
     assert "  n: number" in command("summary", "m/model.safetensors").stdout
@@ -469,8 +470,10 @@ def test_the_doctor_sees_the_columns_of_a_table(command):
     rows = [f"{'red' if i % 2 else 'blue'},{i % 7},7,{i}" for i in range(60)]
     Path("constant.csv").write_text("\n".join(["colour,size,always,id", *rows]))
     done = command("doctor", "constant.csv", "--target", "colour", "--epochs", "5", "--drop", "id")
-    assert "always: the same number in every row" in done.output
+    assert "always: left out, the same value in every row; `--use always` takes it" in done.output
     assert "validation" in done.output
+    done = command("doctor", "constant.csv", "--target", "colour", "--epochs", "5", "--drop", "id", "--use", "always")
+    assert "always: the same number in every row" in done.output
     for arguments, words in (
         (("moon",), "Did you mean 'moons'?"), (("moons", FLOWERS), "has its own rows"),
         (("model.safetensors", "--target", "x"), "stores its target"),
@@ -599,7 +602,7 @@ def test_a_mark_that_is_read_as_a_category_is_said(command):
 
 def test_all_problems_of_a_table_are_one_message(command):
     rows = ["1,2,x,1", ",3,y,1", "3,4,x,1", "4,abc,y,1", "5,6,x,inf", "6,7,y,1"]
-    done = command("train", written("t.csv", "a,b,y,c", *rows), "--target", "y")
+    done = command("train", written("t.csv", "a,b,y,c", *rows), "--target", "y", "--missing", "refuse")
     assert "3 problems:" in said(done)
     for part in ("no value in row 2", "'abc' in row 4", "inf in row 5", "'a'", "'b'", "'c'"):
         assert part in said(done)
@@ -611,9 +614,67 @@ def test_all_problems_of_a_table_are_one_message(command):
         assert part in said(done)
 
 
+def test_gaps_identifiers_and_rare_categories_are_handled_and_said(command):
+    rows = [f"{i},{'' if i % 5 == 0 else i % 7},{'' if i % 6 == 0 else 'rg'[i % 2]},{'ab'[i % 2]}" for i in range(60)]
+    table = written("t.csv", "id,size,colour,y", *rows)
+    done = command("train", table, "-t", "y", "--epochs", 3, "--out", "m", "--script", "own.py")
+    assert done.exit_code == 0, done.output
+    for words in (
+        "id: left out, whole numbers that only number the rows, such as 0, 1, 2; `--use id` takes it",
+        "size: 12 missing values filled with the median",
+        "colour: 10 missing values read as a category of their own, '(missing)'",
+    ):
+        assert words in done.stdout
+        assert words.replace("'", "&#x27;") in Path("m/report.html").read_text()
+    ran = subprocess.run([sys.executable, "own.py"], capture_output=True, text=True, check=True)
+    assert f"{Network.load('m/model.safetensors').history['loss'][-1]:.6g}" in ran.stdout
+    whole = command("predict", "m/model.safetensors", table).stdout.splitlines()
+    later = written("new.csv", "size,colour", ",", "3,NA", "n/a,r")
+    lines = command("predict", "m/model.safetensors", later).stdout.splitlines()
+    assert [float(p) for p in lines[1].split(",")[1:]] == pytest.approx([float(p) for p in whole[1].split(",")[1:]])
+    assert "size: number, mean" in (summary := command("summary", "m/model.safetensors").stdout)
+    assert "missing values are replaced by" in summary
+    done = command("train", table, "-t", "y", "--epochs", 1, "--use", "id", "--max-categories", 1, "--missing", "fill")
+    assert "colour: the 1 most frequent of 2 categories are kept" in done.stdout
+    assert "left out" not in done.stdout
+    for options, words in (
+        (("--missing", "drop"), "Known: indicate, fill, refuse"),
+        (("--missing", "refuse", "--impute"), "Leave out one of the two"),
+        (("--use", "idd"), "Did you mean 'id'?"),
+        (("--use", "id", "--drop", "id"), "Name it in one of the two"),
+    ):
+        done = command("train", table, "-t", "y", *options)
+        assert done.exit_code == 2
+        assert words in said(done)
+
+
+def test_dates_are_taken_apart_in_training_predictions_scripts_and_exports(command):
+    days = [datetime.datetime(2023, 1, 1) + datetime.timedelta(days=5 * i, hours=i % 7) for i in range(60)]
+    rows = [
+        f"{'' if i % 11 == 3 else day.strftime('%d.%m.%Y %H:%M')},{day.date()},{'hot' if 5 < day.month < 9 else 'cold'}"
+        for i, day in enumerate(days)
+    ]
+    table = written("t.csv", "when,iso,y", *rows)
+    done = command("train", table, "-t", "y", "--epochs", 3, "--out", "m", "--script", "own.py")
+    assert "when: dates, taken apart into month, day, weekday, hour" in done.stdout
+    assert "when: 6 missing values filled with the median of each part, and marked in a column" in done.stdout
+    ran = subprocess.run([sys.executable, "own.py"], capture_output=True, text=True, check=True)
+    assert f"{Network.load('m/model.safetensors').history['loss'][-1]:.6g}" in ran.stdout
+    whole = command("predict", "m/model.safetensors", table).stdout.splitlines()
+    alone = command("predict", "m/model.safetensors", written("new.csv", "when,iso", rows[7].rsplit(",", 1)[0]))
+    assert alone.stdout.splitlines()[1].split(",")[0] == whole[8].split(",")[0]
+    assert "agrees with the network" in command("export", "m/model.safetensors", "m.py").stdout
+    done = command("export", "m/model.safetensors", "m.json")
+    assert "agrees with the network" in done.stdout
+    both = written("both.csv", "when,y", *(f"0{1 + i % 9}/02/2024,{'ab'[i % 2]}" for i in range(20)))
+    assert "`--dates day-first` or `--dates month-first`" in said(command("train", both, "-t", "y"))
+    done = command("train", both, "-t", "y", "--epochs", 1, "--dates", "month-first", "--out", "b")
+    assert "when: dates, taken apart into month, weekday" in done.stdout
+
+
 def test_a_refused_training_leaves_nothing_behind(command, tmp_path):
     table = written("t.csv", "a,y", "1,x", ",y", "3,x")
-    for options in ((), ("--out", "deep/in/here")):
+    for options in (("--missing", "refuse"), ("--missing", "refuse", "--out", "deep/in/here")):
         done = command("train", table, "--target", "y", *options)
         assert done.exit_code == 2
         assert done.stderr.startswith("error: ")

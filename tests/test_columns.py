@@ -487,9 +487,9 @@ def test_a_stored_column_is_one_class() -> None:
 
 def test_dates_are_found_among_columns_of_every_kind(tmp_path: Path) -> None:
     columns = {
-        "day": ("2024-01-05", "", polars.Date), "slash": ("05/01/2024", "06/01/2024", polars.Date),
+        "day": ("2024-01-05", "", polars.Date), "slash": ("05/01/2024", "06/01/2024", polars.String),
         "blank": (" 2024-01-05", " 2024-01-06", polars.Date), "gap": ("", "2024-02-01", polars.Date),
-        "time": ("10:00:00", "11:00:00", polars.Time), "moment": ("2024-01-05 10:00", "", polars.Datetime("us")),
+        "time": ("10:00:00", "11:00:00", polars.String), "moment": ("2024-01-05 10:00", "", polars.Datetime("us")),
         "mixed": ("2024-01-05", "never", polars.String), "word": ("never", "2024-01-05", polars.String),
         "codes": ("1-2", "3-4", polars.String), "whole": ("20240105", "20240106", polars.Int64),
     }  # fmt: skip

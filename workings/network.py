@@ -144,8 +144,9 @@ class Network(Model):
             costs a forward pass, about a third of a step.
         engine : str
             ``"reference"`` (NumPy), ``"compiled"`` (machine code, needs llvmlite: ``pip install '.[fast]'``),
-            or ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``history.engine``
-            says what ran.
+            or ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``"jax"`` runs on a
+            GPU or TPU if JAX finds one, else on the CPU (needs JAX: ``pip install '.[jax]'``).
+            ``history.engine`` says what ran.
         check : bool
             Whether to run the doctor's checks before the first step.  Problems are warned of;
             ``history.diagnosis`` holds all findings.  The steps themselves cost no more.
@@ -160,7 +161,7 @@ class Network(Model):
         InputError
             For data or settings that cannot be used.
         NotCompilableError
-            When ``engine="compiled"`` and a statement of the network cannot be compiled.
+            When ``engine="compiled"`` or ``engine="jax"`` and a statement of the network cannot be compiled.
         DivergenceError
             When a number is not finite; the network has its last finite parameters, or earlier, better ones.
         KeyboardInterrupt

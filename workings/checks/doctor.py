@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from workings.checks.advice import with_imports
 from workings.checks.after import check_result
 from workings.checks.before import check_network, check_ten_rows
+from workings.checks.contents import check_contents
 from workings.checks.data import check_data
 from workings.checks.during import check_training
 from workings.checks.evidence import Case
@@ -177,6 +178,7 @@ def checks_for(case: Case) -> dict[str, Check]:
     checks: dict[str, Check] = {
         "the program (shapes, probabilities, large logits, gradients, one update)": check_program,
         f"the data{few}": check_data,
+        "what the data holds (codes, identifiers, leaks, duplicates, labels)": check_contents,
         "the network" + ("" if case.start is None else " and its first step"): check_network,
     }
     if case.start is not None:
@@ -211,7 +213,12 @@ def check_first_step(training: Training) -> Diagnosis:
         begun=training.history.begun,
         w=training.w,
     )
-    checks: dict[str, Check] = {"the program": check_program, "the data": check_data, "the first step": check_network}
+    checks: dict[str, Check] = {
+        "the program": check_program,
+        "the data": check_data,
+        "what the data holds": check_contents,
+        "the first step": check_network,
+    }
     diagnosis = run_checks(case, checks)
     if diagnosis.problems:
         problems = "\n\n".join(map(str, diagnosis.problems))

@@ -302,6 +302,16 @@ class Case:
         dtype = f', dtype="{network.dtype}"' if network.dtype_given or network.dtype == np.float32 else ""
         return f"net = Network([{', '.join(told)}], loss={loss}{penalty}, seed={seed_code(network)}{dtype})"
 
+    def code_with_loss(self, loss: str, n_out: int, of_estimator: str) -> str:
+        """Write the network with another loss and number of outputs; an estimator is changed as ``of_estimator`` says.
+
+        Its last layer has no activation.
+        """
+        if self.terms is not None:
+            return f"# {of_estimator}"
+        told = [*map(self.layer_code, self.network.layers[:-1]), f"Dense({n_out})"]
+        return f"net = Network([{', '.join(told)}], loss={loss}, seed={seed_code(self.network)})"
+
     def layer_code(self, layer: Any) -> str:
         """Write a layer as code; refer to a layer of ``net`` if its ``repr`` does not define it completely."""
         layers = self.network.layers

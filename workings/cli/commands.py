@@ -32,7 +32,7 @@ from workings.cli.screen import (
     write_out,
 )
 from workings.cli.table_phrasing import TableTerms
-from workings.cli.table_plan import Plan
+from workings.cli.table_plan import Plan, TableSource
 from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
@@ -43,7 +43,9 @@ from workings.optimizers import OPTIMIZER_NAMES, Part, optimizer_named
 from workings.readings.script import save_script
 from workings.support.atomic_files import writable_folder
 from workings.support.escaping import visible
-from workings.tables.files import TextOptions
+from workings.tables.files import READERS, TextOptions
+from workings.tables.preprocessing import treatment_of_gaps
+from workings.tables.screening import ColumnChoices
 from workings.training.callbacks import Callback
 from workings.version import __version__
 
@@ -66,6 +68,33 @@ DelimiterOption = Annotated[
     str | None, typer.Option(help="CSV: character between columns (default: comma, semicolon or tab, as in line 1)")
 ]
 EncodingOption = Annotated[str | None, typer.Option(help="CSV: encoding, such as cp1252 (default: UTF-8)")]
+SheetOption = Annotated[str | None, typer.Option(help="Excel: name of the sheet, if there are several")]
+MissingOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Missing values (empty, NA, null, ?): indicate (fill and mark them; default), fill, or refuse",
+        show_default=False,
+    ),
+]
+ImputeOption = Annotated[
+    bool,
+    typer.Option(help="Same as --missing fill: with the median or the most frequent category, without marks"),
+]
+DropOption = Annotated[
+    list[str] | None, typer.Option(help="Columns to ignore, separated by commas; can be given several times")
+]
+UseOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Columns to use that would be left out: identifiers, constant or nearly empty ones"),
+]
+MaxCategoriesOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Most categories of a column; the rarest are encoded as zeros (default: 50 if too many)"),
+]
+DatesOption = Annotated[
+    str | None,
+    typer.Option(help="Order in dates such as 05/01/2024, where both are possible: day-first or month-first"),
+]
 
 
 @functools.cache
@@ -111,7 +140,9 @@ def run(
             min=0, help="Random seed (default: the tutorial's own; figures are compared only with the tutorial's seed)"
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Engine: auto, reference (NumPy), compiled (machine code) or jax (GPU)")
+    ] = "auto",
 ) -> None:
     """Train the networks of four tutorials; write a report with plots, and compare with published results.
 
@@ -168,7 +199,7 @@ def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_
 
 @app.command()
 def train(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with one sample per row")],
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with one sample per row")],
     target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
     out: Annotated[
         Path | None,
@@ -195,22 +226,24 @@ def train(
     l2: Annotated[float, typer.Option(min=0, help="L2 penalty λ, as in λ/2 · sum of the squared weights")] = 0.0,
     dropout: Annotated[float, typer.Option(min=0, help="Dropout rate of each hidden layer, from 0 to 1")] = 0.0,
     balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
-    impute: Annotated[
-        bool,
-        typer.Option(help="Fill missing values (empty, NA, null, ?) with the median or the most frequent category"),
-    ] = False,
-    drop: Annotated[
-        list[str] | None, typer.Option(help="Columns to ignore, separated by commas; can be given several times")
-    ] = None,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
     task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Random seed")] = 0,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Engine: auto, reference (NumPy), compiled (machine code) or jax (GPU)")
+    ] = "auto",
     script: Annotated[
         Path | None, typer.Option(help="Also write the training as a Python script that needs only NumPy")
     ] = None,
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Train a network on a table; write the model and a report.
 
@@ -238,18 +271,14 @@ def train(
     folder = out or Path("workings-runs") / stem
     with plain_errors():
         refuse_for_lbfgs(optimizer, lr, batch_size)
+        choices = column_choices(missing, impute, drop, use, max_categories, dates)
         with progress_bars() as progress:
             text, problem = table_models.train(
-                file,
-                target,
+                TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet)),
                 plan,
                 folder,
-                impute=impute,
-                drop=column_names(drop),
-                task=task,
-                progress=lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
-                script=script,
-                reading=TextOptions(decimal, delimiter, encoding),
+                lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
+                script,
             )
         output.print(text, highlight=False, soft_wrap=True, markup=False)
         if problem is not None:
@@ -269,10 +298,23 @@ def column_names(options: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for names in options or () for name in names.split(","))
 
 
+def column_choices(
+    missing: str | None,
+    impute: bool,
+    drop: Sequence[str] | None,
+    use: Sequence[str] | None,
+    max_categories: int | None,
+    dates: str | None,
+) -> ColumnChoices:
+    """Return the options of a table's columns as one object."""
+    gaps = treatment_of_gaps(impute, missing)
+    return ColumnChoices(gaps, column_names(drop), column_names(use), max_categories, dates)
+
+
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Model file, as written by `workings train`")],
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with the columns the model was trained on")],
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with the columns the model was trained on")],
     out: Annotated[
         Path | None, typer.Option(help="CSV or Parquet file for the predictions (default: standard output)")
     ] = None,
@@ -283,13 +325,14 @@ def predict(
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Predict each row of a table: labels with probabilities, or numbers.
 
     Example: `workings predict workings-runs/flowers-species/model.safetensors new.csv --out predictions.csv`
     """
     with plain_errors():
-        reading = TextOptions(decimal, delimiter, encoding)
+        reading = TextOptions(decimal, delimiter, encoding, sheet)
         predictions, score = table_models.predict(model, file, out, unknown, reading)
         if score:
             console.print(score, highlight=False, markup=False)
@@ -432,7 +475,7 @@ def refuse(name: str, value: object, reason: str) -> None:
 
 def load_network(what: str) -> Network:
     """Load a model file; raise a helpful error for a table, or for a misspelt experiment."""
-    if Path(what).suffix in (".csv", ".parquet"):
+    if Path(what).suffix.lower() in READERS:
         raise InputError(f"{what} is a table: train a model first (workings train), then pass its model.safetensors.")
     if not Path(what).exists() and not Path(what).suffix:
         raise unknown_name("experiment or model file", what, NETWORKS)
@@ -473,7 +516,7 @@ def script(
 @app.command()
 def doctor(
     what: Annotated[
-        str, typer.Argument(help=f"Experiment ({', '.join(NETWORKS)}), model file, or CSV or Parquet file")
+        str, typer.Argument(help=f"Experiment ({', '.join(NETWORKS)}), model file, or CSV, Excel or Parquet file")
     ],
     table: Annotated[
         Path | None, typer.Argument(help="Model only: table with the columns the model was trained on")
@@ -484,13 +527,12 @@ def doctor(
     optimizer: Annotated[str, typer.Option(help=f"Table only: optimizer ({', '.join(OPTIMIZER_NAMES)})")] = "adam",
     lr: Annotated[float | None, typer.Option(help=f"Table only: learning rate (default: {default_rates()})")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Table only: maximum number of epochs")] = 200,
-    impute: Annotated[
-        bool, typer.Option(help="Table only: fill missing values with the median or the most frequent category")
-    ] = False,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(help="Table only: columns to ignore, separated by commas; can be given several times"),
-    ] = None,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Experiment or table: random seed (default: the tutorial's; 0 for a table)"),
@@ -498,6 +540,7 @@ def doctor(
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Diagnose a network, its data and its training; advise one change for each problem.
 
@@ -517,7 +560,7 @@ def doctor(
         elif Path(what).suffix.lower() in files.READERS:
             refuse("--target", target, "a model file stores its target")
             refuse("--seed", seed, "a model file has its weights already")
-            diagnosis = table_models.diagnose_model(Path(what), table, TextOptions(decimal, delimiter, encoding))
+            diagnosis = table_models.diagnose_model(Path(what), table, TextOptions(decimal, delimiter, encoding, sheet))
         elif not Path(what).exists() and not Path(what).suffix:
             raise unknown_name("experiment, model file or table", what, NETWORKS)
         elif target is None:
@@ -525,8 +568,9 @@ def doctor(
         else:
             refuse_for_lbfgs(optimizer, lr)
             plan = doctor_plan(hidden, activation, optimizer, lr, epochs, seed or 0)
-            reading = TextOptions(decimal, delimiter, encoding)
-            diagnosis = diagnose_table(TableTerms(Path(what), target, plan, impute, column_names(drop), reading))
+            choices = column_choices(missing, impute, drop, use, max_categories, dates)
+            source = TableSource(Path(what), target, "auto", choices, TextOptions(decimal, delimiter, encoding, sheet))
+            diagnosis = diagnose_table(TableTerms(source, plan))
         print_diagnosis(diagnosis)
     if not diagnosis.ok:
         raise typer.Exit(1)
@@ -556,14 +600,9 @@ def diagnose_table(terms: TableTerms) -> Diagnosis:
     """Train a network on a table, print its scores, and diagnose it."""
     with progress_bars() as progress:
         trained = table_models.train_on_table(
-            terms.file,
-            terms.target,
+            terms.source,
             terms.plan,
-            impute=terms.impute,
-            drop=terms.drop,
-            task="auto",
-            progress=lambda epochs: progress_bar(progress, str(terms.file), "training", epochs),
-            reading=terms.reading,
+            lambda epochs: progress_bar(progress, str(terms.source.file), "training", epochs),
         )
     output.print(trained.summary, "\n", highlight=False, soft_wrap=True, markup=False)
     return table_models.diagnose_training(trained, terms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ from workings.checks.doctor import diagnose_alone
 from workings.checks.evidence import rms
 from workings.checks.findings import Diagnosis, Finding, make_finding
 from workings.cli.table_phrasing import TableTerms
-from workings.cli.table_plan import Plan
+from workings.cli.table_plan import Plan, TableSource, reading_options
 from workings.errors import InputError, ReportError, count_of
 from workings.experiments.report import Report
 from workings.layers import Dense, Dropout, Layer
@@ -26,7 +27,7 @@ from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, mean_absolute_error, r2
 from workings.network import Network
 from workings.optimizers import optimizer_named
-from workings.readings.script.settings import Held
+from workings.readings.script.settings import TABLES, Held
 from workings.regularizers import L2
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder, write_bytes
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 AS_FOUND = TextOptions()  # decimal sign, delimiter and encoding as the file shows them
 
 
@@ -95,20 +97,12 @@ class TableTraining:
         return self.network.script(data=file, validation=validation, **self.settings)
 
 
-def prepare(
-    file: Path,
-    target: str,
-    plan: Plan,
-    *,
-    impute: bool,
-    drop: tuple[str, ...],
-    task: str,
-    reading: TextOptions = AS_FOUND,
-) -> TableTraining:
+def prepare(source: TableSource, plan: Plan) -> TableTraining:
     """Read a table and create a network for it."""
-    given = read_table(file, **asdict(reading))
-    frame = marks_as_gaps(given, target) if impute else given
-    whole = Preprocessing.learn(frame, target, task=task, impute=impute, drop=drop, decimal=reading.decimal)
+    choices, reading = source.choices, source.reading
+    given = read_table(source.file, **asdict(reading))
+    frame = marks_as_gaps(given, source.target) if choices.missing == "fill" else given
+    whole = Preprocessing.learn(frame, source.target, task=source.task, decimal=reading.decimal, **asdict(choices))
     held_out = validation_indices(frame.height, plan, whole.targets(frame) if whole.classes else None)
     kept = np.setdiff1d(np.arange(frame.height), held_out)
     preprocessing = whole.standardized_on(frame[kept])  # the validation rows contribute only their categories
@@ -131,45 +125,23 @@ def fit_settings(plan: Plan, *, balanced: bool) -> dict[str, Any]:
     }
 
 
-def train_on_table(
-    file: Path,
-    target: str,
-    plan: Plan,
-    *,
-    impute: bool,
-    drop: tuple[str, ...],
-    task: str,
-    progress: Callable[[int], Callback],
-    reading: TextOptions = AS_FOUND,
-) -> TrainedOnTable:
+def train_on_table(source: TableSource, plan: Plan, progress: Callable[[int], Callback]) -> TrainedOnTable:
     """Read a table and train a network on it; ``progress(epochs)`` returns a callback that shows the progress."""
-    training = prepare(file, target, plan, impute=impute, drop=drop, task=task, reading=reading)
+    training = prepare(source, plan)
     return training.train(progress(plan.epochs), plan.engine)
 
 
 def train(
-    file: Path,
-    target: str,
-    plan: Plan,
-    folder: Path,
-    *,
-    impute: bool,
-    drop: tuple[str, ...],
-    task: str,
-    progress: Callable[[int], Callback],
-    script: Path | None = None,
-    reading: TextOptions = AS_FOUND,
+    source: TableSource, plan: Plan, folder: Path, progress: Callable[[int], Callback], script: Path | None = None
 ) -> tuple[str, ReportError | None]:
     """Train on a table; write the model, optionally a script, and the report.
 
     Returns a summary for the terminal, and the error of a report that could not be completed.
     """
-    if script is not None and (reading.delimiter or reading.encoding):
-        raise InputError(
-            "--script reads files in UTF-8 with commas, semicolons or tabs: save the table so, and leave out "
-            "--delimiter and --encoding."
-        )
-    training = prepare(file, target, plan, impute=impute, drop=drop, task=task, reading=reading)
+    file, reading = source.file, source.reading
+    if script is not None:
+        refuse_for_script(file, reading)
+    training = prepare(source, plan)
     model, problem = folder / "model.safetensors", None
     with folder_for_results(folder):
         text = training.script(file, plan.seed) if script is not None else ""  # before training: it may raise an error
@@ -182,9 +154,19 @@ def train(
             write_bytes(script, text.encode())
     lines = [trained.summary, "", f"model   {model}", f"report  {folder / 'report.html'}"]
     lines += [f"script  {script}"] if script is not None else []
-    options = [f"--{name} {shlex.quote(value)}" for name, value in asdict(reading).items() if value is not None]
-    names = map(shlex.quote, (str(model), str(file)))
-    return "\n".join([*lines, f"next    workings predict {' '.join([*names, *options])}"]), problem
+    predict = shlex.join(["workings", "predict", str(model), str(file), *reading_options(reading)])
+    return "\n".join([*lines, f"next    {predict}"]), problem
+
+
+def refuse_for_script(file: Path, reading: TextOptions) -> None:
+    """Raise for a table that a script with NumPy alone cannot read."""
+    if reading.delimiter or reading.encoding or (file.is_file() and file.open("rb").read(2) in UTF_16):
+        raise InputError(
+            "--script reads files in UTF-8 with commas, semicolons or tabs: save the table so, and leave out "
+            "--delimiter and --encoding."
+        )
+    if file.suffix.lower() not in TABLES:
+        raise InputError(f"--script reads CSV files with NumPy alone, not {file.name}: save the table as CSV.")
 
 
 @contextmanager
@@ -269,6 +251,7 @@ def summary_lines(
         preprocessing.reason,
         preprocessing.describe(),
         *reading_notes(preprocessing.table_columns),
+        *preprocessing.notes,
         "",
         network.summary(),
         "",
@@ -332,7 +315,7 @@ def diagnose_training(trained: TrainedOnTable, terms: TableTerms) -> Diagnosis:
     """Diagnose a training on a table; also report constant columns, which standardization sets to 0."""
     trained.history.settings["terms"] = terms
     diagnosis = trained.network.diagnose(*trained.training, trained.history)
-    rows = f"read_table({str(terms.file)!r})"
+    rows = f"read_table({str(terms.source.file)!r})"
     code = f"from workings.tables import read_table\nprint({rows}.head())  # do these rows belong to their targets?"
     findings = tuple(
         replace(finding, change=code) if finding.name == "unrelated-labels" else finding

@@ -15,7 +15,7 @@ from workings.errors import count_of
 from workings.program.program import Program
 from workings.support.arrays import Array
 
-ENGINES = ("auto", "reference", "compiled")
+ENGINES = ("auto", "reference", "compiled", "jax")
 REQUESTED = "as requested"
 SECONDS_PER_STATEMENT = 2.7e-6  # the reference engine's overhead for a statement
 SECONDS_PER_NUMBER = 8e-9  # what it needs more than compiled loops for each unit and row
@@ -39,7 +39,7 @@ def choose(
     Parameters
     ----------
     requested : str
-        ``"auto"``, ``"reference"`` or ``"compiled"``.
+        ``"auto"``, ``"reference"``, ``"compiled"`` or ``"jax"``; ``"auto"`` never chooses JAX.
     program : Program
         The program of one step.
     values : mapping of str to array

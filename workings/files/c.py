@@ -283,7 +283,7 @@ class CProgram:
         lines = [f"{self.real} X[{self.network.n_in}];"]
         if columns.numbers:
             count = len(columns.numbers)
-            names = {"columns": "columns", "numbers": "scaled"}
+            names = {"columns": "columns", "numbers": "scaled", "gaps": "gaps"}
             loops = CLoopWriter(
                 input_statements(columns), {"columns": ("n", count)}, columns.arrays, "double", parts, names=names
             )
@@ -296,6 +296,8 @@ class CProgram:
             else:
                 entry = "scaled" if len(columns.numbers) == 1 else f"scaled[{numbers}]"
                 lines += [f"X[{place}] = ({self.real}){entry};"]
+                gap = "gaps" if len(columns.numbers) == 1 else f"gaps[{numbers}]"
+                lines += [f"X[{place + 1}] = ({self.real}){gap};"] if column.indicator else []
                 numbers += 1
             place += column.width
         return lines

@@ -154,6 +154,8 @@ def table_lines(columns: Columns) -> tuple[list[str], list[str]]:
         else:
             place = next(numbers)
             parts.append(f"numbers[:, {place}:{place + 1}]")
+            gaps = f'ops.cast(ops.isnan(columns[:, {place}:{place + 1}]), "float32")'
+            parts += [gaps] if column.indicator else []
     lines += [f"X = layers.Concatenate(axis=1)([{', '.join(parts)}])" if len(parts) > 1 else f"X = {parts[0]}"]
     value = [] if columns.scale is None else [
         f'p = layers.Rescaling({columns.scale[1]!r}, {columns.scale[0]!r}, dtype="float64")(p)'

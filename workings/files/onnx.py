@@ -119,21 +119,23 @@ class OnnxExport:
         graph, table = self.graph, OnnxGraph(np.float64)
         table.nodes, table.fixed, table.names = graph.nodes, graph.fixed, graph.names
         scaled: list[Tensor] = []
+        gaps: list[Tensor] = []
         if columns.numbers:
             program = input_statements(columns)
             read = frozenset().union(*(statement.reads for statement in program.statements))
             known = {"columns": Tensor("columns")}
             known |= {name: table.array(name, values) for name, values in columns.arrays.items() if name in read}
-            numbers = NodeWriter(table, program, known).write()["numbers"]
-            scaled = [self.column(numbers, index) for index in range(len(columns.numbers))]
-        coded = iter(range(len(columns.words)))
-        given = iter(scaled)
-        pieces = [
-            self.one_hot(column, self.column(Tensor("words"), next(coded)))
-            if isinstance(column, CategoryColumn)
-            else next(given)
-            for column in columns.columns
-        ]
+            written = NodeWriter(table, program, known).write()
+            scaled = [self.column(written["numbers"], index) for index in range(len(columns.numbers))]
+            gaps = [self.column(written["gaps"], i) for i, each in enumerate(columns.numbers) if each.indicator]
+        coded, given, marked = iter(range(len(columns.words))), iter(scaled), iter(gaps)
+        pieces: list[Tensor] = []
+        for column in columns.columns:
+            if isinstance(column, CategoryColumn):
+                pieces.append(self.one_hot(column, self.column(Tensor("words"), next(coded))))
+            else:
+                pieces.append(next(given))
+                pieces += [next(marked)] if column.indicator else []
         return graph.cast(graph.node("Concat", pieces, axis=1), self.network.dtype)
 
     def column(self, tensor: Tensor, index: int) -> Tensor:

@@ -435,7 +435,7 @@ class OnnxReader:
             names = self.names_of(self.inputs[0].name, network.n_in or 1)
             features: list[Feature] = [NumberColumn(name) for name in names]
         else:
-            features = self.table.numbers(self.end_of_table) or []
+            features = self.table.features(self.end_of_table) or []
         self.count(network.theta.size)
         target = self.properties.get("target", "").strip() or "target"
         return with_preprocessing(network, features, self.source, target=target, scale=self.scale, reason=REASON)
@@ -475,7 +475,7 @@ class OnnxReader:
         outputs.
         """
         assert self.table is not None
-        if self.table.numbers(self.table.end) == features_of(columns):
+        if self.table.features(self.table.end) == features_of(columns):
             X = self.outputs(given, self.table.end)
             if columns.is_near(X, rows.numbers, rows.codes, np.float32):
                 return replace(rows, X=X.astype(rows.X.dtype)), 0.0

@@ -18,7 +18,7 @@ from workings.errors import InputError
 from workings.files.assembling import check_agreement_on
 from workings.files.encoded_features import (
     EncodedFeature,
-    Feature,
+    NumericFeature,
     TextFeature,
     one_hot_of,
     with_original_units,
@@ -129,7 +129,7 @@ class PipelineReader:
             f"Network.from_sklearn(pipeline[-1]), and compute its X with the pipeline."
         )
 
-    def features_after_steps(self, raw: Sequence[str]) -> list[Feature]:
+    def features_after_steps(self, raw: Sequence[str]) -> list[NumericFeature]:
         """Return a feature record for each output column of the preprocessing."""
         records: list[Record] = [NumberColumn(name) for name in raw]
         for name, step in self.preprocessing:
@@ -196,7 +196,7 @@ class PipelineReader:
             for record, mean, std in zip(records, centers, scales, strict=True)
         ]
 
-    def as_number(self, name: str, step: Any, record: Record) -> Feature:
+    def as_number(self, name: str, step: Any, record: Record) -> NumericFeature:
         """Return a record; raise if it is text."""
         if isinstance(record, TextFeature):
             raise self.refusal(name, step, f"which gets the text column {record.name!r}")
@@ -347,7 +347,7 @@ class PipelineReader:
         return found if is_text or dtype.kind in "OUS" else found.astype(dtype)
 
 
-Record = Feature | TextFeature
+Record = NumericFeature | TextFeature
 
 
 def is_raw(record: Record) -> bool:

@@ -10,16 +10,16 @@ from workings.model.model import Model
 from workings.model.targets import both_labels, more_probable, most_probable
 from workings.program.program import Program, Statement
 from workings.program.writer import formula_code
-from workings.tables.columns import Columns, filled, original, standard
+from workings.tables.columns import Columns, filled, missing, original, standard
 
 
 def input_statements(columns: Columns) -> Program:
-    """Return the statement that standardizes all numeric ``columns`` to ``numbers``."""
+    """Return the statements that standardize all numeric ``columns`` to ``numbers``, and mark missing values."""
     x = formula_code(filled, x="columns", fill="column_fill") if columns.have_fills else "columns"
     expression = formula_code(standard, x=x, mean="column_mean", std="column_std")
-    return Program(
-        (statement("numbers", expression, "Each column minus its mean, divided by its standard deviation."),)
-    )
+    scaled = statement("numbers", expression, "Each column minus its mean, divided by its standard deviation.")
+    gaps = statement("gaps", formula_code(missing, x="columns"), "1 where a value is missing.")
+    return Program((scaled, gaps) if columns.have_indicators else (scaled,))
 
 
 def output_statements(network: Model, columns: Columns | None) -> Program:

@@ -36,7 +36,7 @@ from workings.program.writer import formula_code
 from workings.readings.translate.torch_writer import ACTIVATIONS as MODULES
 from workings.readings.translate.torch_writer import sequential
 from workings.support.arrays import Array
-from workings.tables.columns import CategoryColumn, Columns, columns_in, filled, original, standard
+from workings.tables.columns import CategoryColumn, Columns, columns_in, filled, missing, original, standard
 from workings.version import __version__
 
 OWN_COLUMNS = """\
@@ -186,6 +186,8 @@ def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:
             else "columns"
         )
         yield f"numbers = {formula_code(standard, x=x, mean='self.column_mean', std='self.column_std')}"
+    if columns.have_indicators:
+        yield f"gaps = {formula_code(missing, x='columns').replace('np.', 'torch.')}"
     yield "parts = []"
     numbers, words = count(), count()
     for column in columns.columns:
@@ -198,6 +200,8 @@ def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:
         else:
             place = next(numbers)
             yield f"parts.append(numbers[:, {place}:{place + 1}])"
+            if column.indicator:
+                yield f"parts.append(gaps[:, {place}:{place + 1}])"
     yield f"return torch.cat([part.to(torch.{dtype}) for part in parts], dim=1)"
 
 

@@ -9,6 +9,7 @@ destination only if they agree; otherwise an error is raised and no file is left
 
 from __future__ import annotations
 
+import datetime
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -51,11 +52,14 @@ class GeneratedRows:
         The category index of each categorical column; -1 for a missing value.
     X : array of shape (n, n_in)
         The same rows as inputs of the network.
+    dates : mapping of str to list of str
+        The text of each column of dates, of which ``numbers`` holds the parts.
     """
 
     numbers: Array
     codes: Array
     X: Array
+    dates: Mapping[str, list[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -134,11 +138,30 @@ def generated_rows(network: Model, count: int = ROWS) -> GeneratedRows:
     arrays = columns.arrays
     drawn = rng.standard_normal((count, len(columns.numbers))) * spread
     numbers = original(drawn, arrays["column_mean"], arrays["column_std"])
+    dates = random_dates(columns, count)
+    for place, column in enumerate(columns.numbers):
+        if column.date is not None:
+            numbers[:, place] = column.date.read(dates[column.source], marks=False)
     codes = np.array([rng.integers(0, len(words.categories), count) for words in columns.words], dtype=np.int64)
     codes = codes.reshape(len(columns.words), count).T.copy()
     numbers[::GAP_EVERY, [column.fill is not None for column in columns.numbers]] = np.nan
     codes[::GAP_EVERY, [column.fill is not None for column in columns.words]] = -1
-    return GeneratedRows(numbers, codes, columns.features(numbers, codes).astype(network.dtype))
+    return GeneratedRows(numbers, codes, columns.features(numbers, codes).astype(network.dtype), dates)
+
+
+def random_dates(columns: Columns, count: int) -> dict[str, list[str]]:
+    """Generate dates for each column of dates, in its format; some are missing if they are filled."""
+    rng, found = np.random.default_rng(0), {}
+    for column in columns.numbers:
+        if column.date is None or column.source in found:
+            continue
+        minutes = rng.integers(0, 100 * 365 * 24 * 60, count).tolist()
+        days = [datetime.datetime(1970, 1, 1) + datetime.timedelta(minutes=each) for each in minutes]
+        form = column.date.form
+        texts = [day.strftime(form) if form else day.isoformat() for day in days]
+        texts[::GAP_EVERY] = [""] * len(texts[::GAP_EVERY]) if column.fill is not None else texts[::GAP_EVERY]
+        found[column.source] = texts
+    return found
 
 
 def special_rows(network: Model) -> GeneratedRows:

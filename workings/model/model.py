@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from workings.engines.choice import ENGINES, choose
 from workings.engines.compiled.engine import CompiledEngine
+from workings.engines.jax import JaxRunner
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
 from workings.layers import Dense
@@ -244,7 +245,8 @@ class Model(ModelState):
         InputError
             For invalid rows, or an unknown engine.
         NotCompilableError
-            When ``engine="compiled"`` and a statement of the network cannot be compiled, or X is kept sparse.
+            When ``engine="compiled"`` or ``engine="jax"`` and a statement of the network cannot be compiled, or X is
+            kept sparse.
         """
         self.check_built()
         if engine not in ENGINES:
@@ -253,7 +255,11 @@ class Model(ModelState):
         program = self.runner("inference of p", lambda: self.inference.needed_for("p"))
         values = {**self.parameters, **self.statistics}
         is_sparse = isinstance(features, SparseRows)
-        if choose(engine, program, values, len(features), 1, is_sparse=is_sparse)[0] == "compiled":
+        name, _ = choose(engine, program, values, len(features), 1, is_sparse=is_sparse)
+        if name == "jax":
+            on_device: JaxRunner = self.runner(("p", "jax"), lambda: JaxRunner(program, ["p"]))
+            return in_chunks(on_device, values, self.rows_in_chunk, X=features)[0]
+        if name == "compiled":
             try:
                 compiled = self.runner(("p", "compiled"), lambda: CompiledEngine(program, ("p",)))
                 return compiled_outputs(compiled, features, np.empty((len(features), self.n_out), self.dtype), values)

@@ -166,8 +166,8 @@ SHARED = """
         0.  None draws weights and biases as scikit-learn does.
     dtype : float32, float64 or None
         The floating-point type of the computation; None takes X's.
-    engine : {"auto", "reference", "compiled"}
-        NumPy, or machine code; "auto" compiles when that pays off.
+    engine : {"auto", "reference", "compiled", "jax"}
+        NumPy, machine code, or JAX on whatever device it finds; "auto" compiles when that pays off.
 
     Attributes
     ----------

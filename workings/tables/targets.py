@@ -13,6 +13,7 @@ from workings.tables.cells import (
     MOST_CATEGORIES,
     as_numbers,
     as_texts,
+    date_format,
     is_text,
     load_polars,
     number_format,
@@ -233,6 +234,11 @@ def learn_target(column: pl.Series, task: str, decimal: str | None = None) -> tu
     if task not in TASKS:
         raise unknown_name("task", task, TASKS)
     refuse_unusable(column)
+    if is_text(column) and date_format(column) is not None:
+        raise InputError(
+            f"The target {column.name!r} holds dates or times, such as {with_gaps(column).drop_nulls()[0]!r}. Replace "
+            f"them with numbers, such as the days since some event, or with classes, such as the month."
+        )
     form = None if task == "classification" else number_format(column, decimal)
     if form is not None:
         target, reason = learn_target(formatted_numbers(column, form), "regression")

@@ -143,8 +143,8 @@ class Training:
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)
         else:
-            if engine == "compiled":
-                raise InputError("L-BFGS cannot be compiled, because SciPy runs it.")
+            if engine in ("compiled", "jax"):
+                raise InputError(f"L-BFGS cannot run with engine={engine!r}, because SciPy makes its steps.")
             scipy_optimize()  # a clear error if SciPy is not installed
             check_smooth(network, len(self.batches))
             self.program = network.step_program(weighted=self.w is not None)

@@ -12,8 +12,8 @@ from workings.readings.script.prediction_section import table_function
 from workings.readings.script.settings import MOST_INLINE, Held
 from workings.readings.script.text import INDENT, labels_line, names_tuple, rows_of, string_literal, unsigned
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, shuffled_rows, standard
-from workings.tables.plain_csv import read_columns
+from workings.tables.columns import CategoryColumn, Column, Columns, shuffled_rows, standard
+from workings.tables.plain_csv import read_columns, unmarked
 from workings.training.training_data import stratified, weights_by_class
 
 SPLIT = ("X_val, y_val = X[held], y[held]", "X, y = X[kept], y[kept]")
@@ -43,9 +43,10 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
     """Write code that reads a table's file and encodes its columns as X and y."""
     target = columns.target
     is_number = not draft.settings.targets.has_labels or not is_text(draft.settings.targets.classes)
-    numbers = tuple(c.name for c in columns.numbers) + ((target,) if is_number else ())
+    numbers = tuple(c.name for c in columns.numbers if c.date is None) + ((target,) if is_number else ())
     filled = any(column.fill is not None for column in columns.columns)
-    marked = tuple(column.name for column in columns.columns) if filled else ()
+    sources = dict.fromkeys(column.source for column in columns.columns if not is_mark_known(column))
+    marked = tuple(sources) if filled else ()
     draft.copied.add("read_columns", read_columns)
     draft.comment("The file is read from the current folder.")
     given = [string_literal(str(draft.settings.path)), names_tuple(numbers), *([names_tuple(marked)] if filled else [])]
@@ -66,6 +67,11 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
         mean, std = map(repr, columns.scale)
         draft.assign("y", formula_code(standard, x="y", mean=mean, std=std))
     write_extra_arrays(draft)
+
+
+def is_mark_known(column: Column) -> bool:
+    """Return whether a marker of missing values, such as NA, is a category of a column."""
+    return isinstance(column, CategoryColumn) and any(not unmarked(category) for category in column.categories)
 
 
 def is_text(classes: Array | None) -> bool:

@@ -7,7 +7,8 @@ from workings.program.program import Statement, show_shape
 from workings.program.writer import formula_code
 from workings.readings.script.draft import ENCODED_NOTE, ScriptDraft
 from workings.readings.script.text import INDENT, WIDTH, labels_line, string_literal, with_fmt_skip
-from workings.tables.columns import CategoryColumn, Columns, NumberColumn, filled, original, standard
+from workings.tables.columns import CategoryColumn, Columns, NumberColumn, filled, missing, original, standard
+from workings.tables.dates import date_part
 
 
 def write_predicting(draft: ScriptDraft) -> None:
@@ -71,6 +72,8 @@ def decoding(draft: ScriptDraft, p: str, scale: tuple[float, float] | None = Non
 
 def table_function(draft: ScriptDraft, columns: Columns) -> None:
     """Write a function that encodes a table's columns as X."""
+    if any(column.date is not None for column in columns.numbers):
+        draft.copied.add("date_part", date_part)
     draft.define("def features(table):")
     draft.lines += [
         f'{INDENT}"""Encode the columns of a table as X, as in training."""',
@@ -85,8 +88,11 @@ def table_function(draft: ScriptDraft, columns: Columns) -> None:
 
 def number_lines(column: NumberColumn) -> list[str]:
     """Return the lines that encode a numeric column."""
-    name = string_literal(column.name)
-    lines = [f"x = np.asarray(table[{name}], dtype=float)"]
+    lines = [f"x = np.asarray(table[{string_literal(column.name)}], dtype=float)"]
+    if column.date is not None:
+        part, form = string_literal(column.date.part), string_literal(column.date.form)
+        lines = [f"x = np.array([date_part(date, {part}, {form}) for date in table[{string_literal(column.source)}]])"]
+    lines += [f"gaps = {formula_code(missing, x='x')}"] if column.indicator else []
     if column.fill is not None:
         lines += [f"x = {formula_code(filled, x='x', fill=repr(column.fill))}  # fill missing values"]
     lines += ["if not np.isfinite(x).all():"]
@@ -95,6 +101,7 @@ def number_lines(column: NumberColumn) -> list[str]:
         *lines,
         f"{INDENT}raise ValueError({string_literal(wrong)})",
         f"parts.append({formula_code(standard, x='x', mean=repr(column.mean), std=repr(column.std))})",
+        *(["parts.append(gaps)  # 1 where a value is missing"] if column.indicator else []),
     ]
 
 

@@ -142,7 +142,7 @@ class ScriptSettings:
             )
         if Path(self.path or "").suffix.lower() == ".parquet":
             raise InputError(f"A script with NumPy alone cannot read {self.path}: write the table as CSV.")
-        wanted = [column.name for column in self.columns.columns] + [self.columns.target]
+        wanted = [column.source for column in self.columns.columns] + [self.columns.target]
         absent = [name for name in wanted if self.table is not None and name not in self.table]
         if absent:
             raise InputError(f"{self.path} has no column {', '.join(map(repr, absent))}, which the network needs.")
