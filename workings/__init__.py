@@ -39,6 +39,7 @@ from workings.program.trace import Trace
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
+from workings.training.fit_many import fit_many
 from workings.training.history import History
 from workings.training.progress import Progress
 from workings.training.recorders import Signals, Snapshots
@@ -101,6 +102,7 @@ __all__ = [
     "__version__",
     "check_gradients",
     "check_my_gradients",
+    "fit_many",
 ]
 
 

@@ -27,6 +27,7 @@ from workings.losses import Loss, loss_named
 from workings.metrics import METRICS
 from workings.model.parameters import Parameters
 from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
+from workings.model.runners import runners_for
 from workings.model.targets import targets_of
 from workings.optimizers import Optimizer, Part, checked_optimizer
 from workings.program.program import Program, checked_expression, names_read
@@ -101,7 +102,7 @@ class Model(CheckedKeywords):
         self.targets = targets_of(self.loss.target, self.n_out)
         self.edits: tuple[tuple[str, str], ...] = ()
         self.is_fresh = False  # whether the parameters are still the initial ones
-        self.runners: dict[Any, Any] = {}
+        self.runners: dict[Any, Any] = runners_for(self.layers, self.loss, self.regularizers)
         if n_in is not None:
             self.build(n_in)
 
@@ -155,7 +156,7 @@ class Model(CheckedKeywords):
         self.parameters = Parameters({name: arrays[name].shape for name in names}, theta)
         running = [f"{letter}{number}" for layer, number in numbered(self.layers) for letter in layer.statistics]
         self.statistics = {name: arrays[name].astype(self.dtype) for name in running}
-        self.state, self.runners, self.is_fresh = {}, {}, False
+        self.state, self.is_fresh = {}, False
         return self
 
     # -- modified copies -------------------------------------------------------------------
