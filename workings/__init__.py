@@ -6,6 +6,7 @@ from workings.activations import Activation
 from workings.checks.findings import Diagnosis, Finding
 from workings.checks.gradients import check_gradients
 from workings.checks.own_code import check_my_gradients
+from workings.ensemble import Ensemble
 from workings.errors import (
     DivergenceError,
     FileError,
@@ -73,6 +74,7 @@ __all__ = [
     "DivergenceError",
     "Dropout",
     "EarlyStopping",
+    "Ensemble",
     "FileError",
     "Finding",
     "Freeze",
