@@ -48,6 +48,7 @@ from workings.version import __version__
 
 if TYPE_CHECKING:
     from workings.files.checkpoints import Checkpoint
+    from workings.search.sweep import sweep
 
 __all__ = [
     "L1",
@@ -105,6 +106,7 @@ __all__ = [
     "check_gradients",
     "check_my_gradients",
     "fit_many",
+    "sweep",
 ]
 
 
@@ -114,4 +116,8 @@ def __getattr__(name: str) -> Any:
         from workings.files.checkpoints import Checkpoint
 
         return Checkpoint
+    if name == "sweep":
+        from workings.search.sweep import sweep
+
+        return sweep
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

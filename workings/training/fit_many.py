@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, counted
+from workings.errors import DivergenceError, InputError, counted
 from workings.metrics import Metric
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
@@ -102,7 +102,10 @@ def fit_many(
         Recipe(own, *settings, callbacks=of_each(index), running_loss=running_loss)
         for index, own in enumerate(optimizers)
     ]
-    return train_many(models, X, y, recipes, engine=engine)
+    errors = train_many(models, X, y, recipes, engine=engine)
+    if errors:
+        raise errors[min(errors)]
+    return [model.history for model in models]
 
 
 def checked_networks(networks: Any) -> list[Model]:
@@ -133,18 +136,24 @@ def train_many(
     recipes: Sequence[Recipe],
     *,
     engine: str = "auto",
-) -> list[History]:
-    """Train models with their recipes on the same data; see :func:`fit_many`."""
+    fits: int | None = None,
+) -> dict[int, Exception]:
+    """Train models with their recipes on the same data; return the errors of those that failed, by their number.
+
+    ``fits`` is the number of fits for which the program is compiled, if there are more; see :func:`fit_many`.
+
+    Raises
+    ------
+    InputError
+        If a check fails; no model is changed then.
+    """
     why = why_apart(models, recipes)
     if why:
-        return [
-            in_words(train(model, X, y, one, engine=engine), why) for model, one in zip(models, recipes, strict=True)
-        ]
+        return train_each(models, X, y, recipes, engine, why)
     undos = [undoing(model) for model in models]
     try:
-        fits = len(models)
         trainings = [
-            Training(model, prepare(model, X, y, recipe), recipe, engine=engine, fits=fits)
+            Training(model, prepare(model, X, y, recipe), recipe, engine=engine, fits=fits or len(models))
             for model, recipe in zip(models, recipes, strict=True)
         ]
     except BaseException:
@@ -153,6 +162,19 @@ def train_many(
                 undo()
         raise
     return run_many(trainings)
+
+
+def train_each(
+    models: Sequence[Model], X: ArrayLike, y: ArrayLike, recipes: Sequence[Recipe], engine: str, why: str
+) -> dict[int, Exception]:
+    """Train models one after the other; return the errors of those that diverged."""
+    errors: dict[int, Exception] = {}
+    for number, (model, recipe) in enumerate(zip(models, recipes, strict=True)):
+        try:
+            add_words(train(model, X, y, recipe, engine=engine), why)
+        except DivergenceError as error:
+            errors[number] = error
+    return errors
 
 
 def why_apart(models: Sequence[Model], recipes: Sequence[Recipe]) -> str:
@@ -165,27 +187,25 @@ def why_apart(models: Sequence[Model], recipes: Sequence[Recipe]) -> str:
     return ""
 
 
-def in_words(history: History, more: str) -> History:
+def add_words(history: History, how: str) -> None:
     """Add words about how a network was trained to the engine in its history."""
-    history.engine += f", {more}"
-    return history
+    history.engine += f", {how}"
 
 
-def run_many(trainings: Sequence[Training]) -> list[History]:
-    """Run trainings, some at a time; raise the first error when all are done."""
-    errors: list[Exception] = []
+def run_many(trainings: Sequence[Training]) -> dict[int, Exception]:
+    """Run trainings, some at a time; return the errors of those that failed, by their number."""
+    errors: dict[int, Exception] = {}
     with Interruption() as interruption:
         for first in range(0, len(trainings), MOST_TOGETHER):
             some = trainings[first : first + MOST_TOGETHER]
             for training in some:
                 if training.waits and len(some) > 1:
-                    in_words(training.history, f"together with {counted(len(some) - 1, 'other')}")
-            errors += TogetherRun(some, interruption).errors
+                    add_words(training.history, f"together with {counted(len(some) - 1, 'other')}")
+            found = TogetherRun(some, interruption).errors
+            errors |= {first + number: error for number, error in found.items()}
         if interruption.count > 1:
             raise KeyboardInterrupt
-    if errors:
-        raise errors[0]
-    return [training.history for training in trainings]
+    return errors
 
 
 class TogetherRun:
@@ -195,12 +215,12 @@ class TogetherRun:
     ----------
     going : dict of int to generator
         The trainings that are not done.
-    errors : list of Exception
-        The errors of trainings that failed.
+    errors : dict of int to Exception
+        The errors of the trainings that failed.
     """
 
     def __init__(self, trainings: Sequence[Training], interruption: Interruption) -> None:
-        self.errors: list[Exception] = []
+        self.errors: dict[int, Exception] = {}
         self.interruption = interruption
         # While a training waits, others run, so that Ctrl-C takes effect by the common one: in the steps of all.
         self.own = [Interruption() if training.waits else interruption for training in trainings]
@@ -229,7 +249,7 @@ class TogetherRun:
         except StopIteration:
             pass
         except Exception as error:
-            self.errors.append(error)
+            self.errors[number] = error
         del self.going[number]
         return None
 
@@ -243,6 +263,6 @@ class TogetherRun:
             except StopIteration:
                 pass
             except Exception as caught:
-                self.errors.append(caught)
+                self.errors[number] = caught
             del self.going[number]
         self.interruption.effect = Effect.LATER
