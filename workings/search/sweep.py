@@ -90,11 +90,14 @@ class Sweep(Sequence[FitResult]):
         return "\n".join([*lines, *([f"… and {counted(more, 'more result')}"] if more > 0 else [])])
 
     def plot(self) -> Figure:
-        """Draw what is reached against each setting, one panel for each."""
+        """Draw what is reached against each setting that differs, one panel for each."""
         from workings.plots.sweeps import sweep
 
         good = [result for result in self.results if not result.error]
-        return sweep([result.settings for result in good], [getattr(r, self.monitor) for r in good], self.monitor)
+        names = list(good[0].settings) if good else []
+        chosen = [name for name in names if len({repr(result.settings[name]) for result in good}) > 1] or names
+        settings = [{name: result.settings[name] for name in chosen} for result in good]
+        return sweep(settings, [getattr(result, self.monitor) for result in good], self.monitor)
 
     def __repr__(self) -> str:
         return f"Sweep of {counted(len(self), 'fit')}\n{self.to_table()}"
