@@ -32,7 +32,8 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "readings and checks": ("readings", "checks"),
     "files and pictures": ("files.*", "plots", "datasets"),
     "network": ("network",),
-    "uses of a network": ("sklearn", "museum", "experiments", "cli", "checks.mistakes", "files"),
+    "uses of a network": ("sklearn", "museum", "experiments", "cli", "checks.mistakes", "files", "ensemble",
+                           "search"),
     "the package": ("", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LEVELS.values()) for name in names}

@@ -6,6 +6,7 @@ from workings.activations import Activation
 from workings.checks.findings import Diagnosis, Finding
 from workings.checks.gradients import check_gradients
 from workings.checks.own_code import check_my_gradients
+from workings.ensemble import Ensemble
 from workings.errors import (
     DivergenceError,
     FileError,
@@ -40,6 +41,7 @@ from workings.program.trace import Trace
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
+from workings.training.fit_many import fit_many
 from workings.training.history import History
 from workings.training.progress import Progress
 from workings.training.recorders import Signals, Snapshots
@@ -47,6 +49,7 @@ from workings.version import __version__
 
 if TYPE_CHECKING:
     from workings.files.checkpoints import Checkpoint
+    from workings.search.sweep import sweep
 
 __all__ = [
     "L1",
@@ -73,6 +76,7 @@ __all__ = [
     "DivergenceError",
     "Dropout",
     "EarlyStopping",
+    "Ensemble",
     "FileError",
     "Finding",
     "Freeze",
@@ -105,6 +109,8 @@ __all__ = [
     "__version__",
     "check_gradients",
     "check_my_gradients",
+    "fit_many",
+    "sweep",
 ]
 
 
@@ -114,4 +120,8 @@ def __getattr__(name: str) -> Any:
         from workings.files.checkpoints import Checkpoint
 
         return Checkpoint
+    if name == "sweep":
+        from workings.search.sweep import sweep
+
+        return sweep
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The commands of ``workings``: run, train, predict, summary, script, explain, doctor, museum, translate, export."""
+"""The commands of ``workings``: run, train, sweep, predict, summary, script, explain, doctor and others."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from workings.cli.screen import (
     progress_bars,
     write_out,
 )
+from workings.cli.sweep import sweep_table
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan, TableSource
 from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
@@ -302,6 +303,79 @@ def train(
         if problem is not None:
             console.print("error:", problem, highlight=False, soft_wrap=True)
             raise typer.Exit(1)
+
+
+@app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with one sample per row")],
+    target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder (default: workings-sweeps/FILE-TARGET); results in it are kept")
+    ] = None,
+    hidden: Annotated[
+        str, typer.Option(help="Networks to try, separated by commas; several hidden layers as 32x16")
+    ] = "16,32,64,32x16",
+    lr: Annotated[str, typer.Option(help="Learning rates: values such as 0.01,0.1, or a range 1e-3..1e-1")] = "",
+    l2: Annotated[str, typer.Option(help="L2 penalties: values or a range")] = "",
+    dropout: Annotated[str, typer.Option(help="Dropout rates: values or a range")] = "",
+    activation: Annotated[str, typer.Option(help="Activations of the hidden layers")] = "relu",
+    optimizer: Annotated[str, typer.Option(help=f"Optimizers: {', '.join(OPTIMIZER_NAMES[:-1])}")] = "adam",
+    batch_size: Annotated[str, typer.Option(help="Batch sizes: values or a range")] = "32",
+    samples: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of random combinations (default: all; 32 if there is a range)"),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Random seeds with which each combination is trained")] = "0",
+    halving: Annotated[
+        int | None, typer.Option(min=2, help="Successive halving: keep the best 1/N, train N times as long, and so on")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes")] = 1,
+    loss: Annotated[str, typer.Option(help="Loss, or auto")] = "auto",
+    epochs: Annotated[int, typer.Option(min=1, help="Maximum number of epochs")] = 200,
+    validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation")] = 0.2,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Early stopping: epochs without a better validation loss before training ends")
+    ] = 20,
+    balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
+    task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the validation rows and of random combinations")] = 0,
+    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    decimal: DecimalOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
+) -> None:
+    """Train networks with many settings on a table; rank them, and train the best again.
+
+    A sweep that was interrupted continues with the same command.
+
+    Example: `workings sweep flowers.csv --target species --hidden 8,32x16 --lr 1e-3..1e-1 --jobs 2`
+    """
+    plan = Plan(
+        hidden="", activation="relu", loss=loss, optimizer="adam", lr=None, epochs=epochs, batch_size=32,
+        validation=validation or None, patience=patience, l2=0.0, dropout=0.0, balanced=balanced, seed=seed,
+        engine=engine,
+    )  # fmt: skip
+    options = {
+        "hidden": hidden, "activation": activation, "optimizer": optimizer, "batch_size": batch_size, "lr": lr,
+        "l2": l2, "dropout": dropout,
+    }  # fmt: skip
+    stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
+    with plain_errors():
+        choices = column_choices(missing, impute, drop, use, max_categories, dates)
+        source = TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet))
+        text = sweep_table(
+            source, plan, {name: text for name, text in options.items() if text},
+            out or Path("workings-sweeps") / stem, seeds=seeds, samples=samples, halving=halving, jobs=jobs,
+            progress=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+        )  # fmt: skip
+        output.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def refuse_for_lbfgs(optimizer: str, lr: float | None, batch_size: int | None = None) -> None:

@@ -19,6 +19,7 @@ from workings.errors import InputError, ProgramError, WorkingsWarning
 from workings.layers import Dropout, Layer, number_layers
 from workings.losses import Loss, loss_named
 from workings.model.parameters import Parameters
+from workings.model.runners import runners_for
 from workings.model.targets import Targets, targets_of
 from workings.program.program import Program
 from workings.regularizers import Regularizer
@@ -57,7 +58,7 @@ class ModelState(CheckedKeywords):
         self._targets = targets_of(self.loss.target, self.n_out)
         self._edits: tuple[tuple[str, str], ...] = ()
         self._is_fresh = False  # whether the parameters are still the initial ones
-        self.runners: dict[Any, Any] = {}
+        self.runners: dict[Any, Any] = runners_for(self.layers, self.loss, self.regularizers)
         if n_in is not None:
             self.build(n_in)
 
@@ -177,7 +178,7 @@ class ModelState(CheckedKeywords):
         running = [f"{letter}{number}" for layer, number in numbered for letter in layer.statistics]
         self._statistics = {name: arrays[name].astype(self.dtype) for name in running}
         self.rng_made = None  # the parameters do not come from a seed
-        self.state, self.runners, self._is_fresh = {}, {}, False
+        self.state, self._is_fresh = {}, False
         return self
 
     # -- changes in place ------------------------------------------------------------------

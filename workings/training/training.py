@@ -73,6 +73,8 @@ class Training:
         The epochs that were run last.
     state : State
         What the steps have led to.
+
+    With ``fits`` above 1, it is one of several trainings whose compiled steps run in one call.
     """
 
     worth_compiling: ClassVar[float] = WORTH_COMPILING  # least saving of compiling over its time, for "auto"
@@ -87,6 +89,7 @@ class Training:
         *,
         engine: str = "auto",
         first_look: FirstLook | None = None,
+        fits: int = 1,
     ) -> None:
         if engine not in ENGINES:
             raise unknown_name("engine", engine, ENGINES)
@@ -104,7 +107,7 @@ class Training:
         self.epoch, self.stopped = 0, ""
         self.result: Any = None  # SciPy's result of L-BFGS
         self.check_monitors()
-        self.set_steps(engine)
+        self.set_steps(engine, fits)
         self.history.settings = recipe.summary()
         if network.is_fresh:
             beginning = {**network.parameters, **network.statistics}
@@ -132,13 +135,13 @@ class Training:
             "choose another batch_size",
         )
 
-    def set_steps(self, engine: str) -> None:
+    def set_steps(self, engine: str, fits: int) -> None:
         """Create the program of a step and choose the engine that runs it; SciPy runs L-BFGS."""
         network, optimizer = self.network, self.recipe.optimizer
         if optimizer.takes_batches:
             self.steps = make_steps(
                 network, optimizer, self.batches, self.evaluation, epochs=self.epochs, engine=engine,
-                worth_compiling=self.worth_compiling,
+                worth_compiling=self.worth_compiling, fits=fits,
             )  # fmt: skip
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)
@@ -199,6 +202,11 @@ class Training:
     def w(self) -> Array | None:
         """The weights of the training set."""
         return self.data.rows.w
+
+    @property
+    def waits(self) -> bool:
+        """Whether its steps run in one call with those of other trainings."""
+        return self.recipe.optimizer.takes_batches and self.steps.waits
 
     @property
     def rows(self) -> Rows:
