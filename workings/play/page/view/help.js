@@ -10,7 +10,10 @@ export function helpDialog(state, act) {
   </dialog>`;
 }
 
-// A dialog opens by a method, so this runs after each drawing.
+// A dialog opens by a method, so this runs after each drawing; only a new wish opens it.
 export function openDialogs(root) {
-  for (const dialog of root.querySelectorAll("dialog")) if (dialog.isWanted && !dialog.open) dialog.showModal();
+  for (const dialog of root.querySelectorAll("dialog")) {
+    if (dialog.isWanted && !dialog.wasWanted) dialog.showModal();
+    dialog.wasWanted = dialog.isWanted;
+  }
 }
