@@ -12,8 +12,11 @@ import pytest
 
 from workings import Adam, BinaryCrossEntropy, Dense, InputError, Network, SquaredError
 from workings.activations import ACTIVATIONS
+from workings.checks.findings import KINDS
 from workings.datasets import moons
+from workings.errors import WorkingsError
 from workings.optimizers import OPTIMIZERS
+from workings.play.advice import REMEDIES, words_of
 from workings.play.datasets import FEATURES, GENERATED
 from workings.play.messages import ACTIONS, answer
 from workings.play.opening import session_of
@@ -252,6 +255,86 @@ def test_a_network_of_your_own_keeps_its_weights() -> None:
 def test_a_network_that_cannot_be_shown_is_refused(net: Network, words: str) -> None:
     with pytest.raises(InputError, match=words):
         session_of(net, np.eye(3), [1.0, 2.0, 3.0])
+
+
+# -- advice, and taking along ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "SGD", "hidden": [{"units": 3, "dropout": 0.2}]}])
+def test_the_script_makes_the_next_steps_to_the_bit(changes: dict[str, Any]) -> None:
+    session = Session(Settings.from_json(changes, SMALL))
+    session.advance(steps=11)
+    session.restart()
+    before = session.run.model.theta.copy()
+    space: dict[str, Any] = {}
+    exec(session.code(kind="script")["text"], space)
+    for _ in range(100):
+        session.epoch()
+    assert session.run.state.step == 300
+    assert not np.array_equal(before, session.run.model.theta)
+    for name, value in session.run.model.parameters.items():
+        assert np.array_equal(space[name], value)
+
+
+@pytest.mark.parametrize("changes", [{}, {"data": "blobs", "regularizer": "L1", "schedule": "cosine"}, {"held_out": 0}])
+def test_the_library_code_trains_as_the_page_does(changes: dict[str, Any]) -> None:
+    session = Session(Settings.from_json(changes, SMALL))
+    for _ in range(100):
+        session.epoch()
+    space: dict[str, Any] = {}
+    exec(session.code(kind="library")["text"].replace("epochs=100", "epochs=100, engine='reference'"), space)
+    assert np.array_equal(space["net"].theta, session.run.model.theta)
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "json"])
+def test_a_file_opens_with_the_same_numbers(kind: str) -> None:
+    session = Session(Settings.from_json({"hidden": [{"units": 3, "activation": "relu", "batch_norm": True}]}, SMALL))
+    session.advance(steps=20)
+    (file,) = session.export(kind=kind)["files"]
+    other = Session(SMALL)
+    view = other.open_model(name=file["name"], content=file["content"])
+    assert view["frame"]["measured"] == session.frame()["measured"]
+    assert view["frame"]["maps"] == session.frame()["maps"]
+    assert np.array_equal(other.run.model.theta, session.run.model.theta)
+
+
+def test_files_that_cannot_be_opened_are_refused_and_change_nothing() -> None:
+    session = Session(SMALL)
+    (file,) = session.export(kind="json")["files"]
+    before = session.view()
+    session.configure({"features": ["x1", "x2", "x1x2"]})
+    for name, content, words in (
+        ("network.json", file["content"], "2 inputs"),
+        ("network.pt", file["content"], "ends in"),
+        ("network.json", "###", "base64"),
+        ("network.json", "aGk=", "network.json|model.json"),
+    ):
+        with pytest.raises(WorkingsError, match=words):
+            session.open_model(name=name, content=content)
+    session.configure({"features": ["x1", "x2"]})
+    assert session.view() == before
+    session.configure({"data": "blobs"})
+    with pytest.raises(InputError, match="one output"):
+        session.open_model(name="network.json", content=file["content"])
+
+
+def test_the_doctor_offers_a_change_that_helps() -> None:
+    session = Session(Settings.from_json({"hidden": [{"units": 4, "activation": "identity"}]}, SMALL))
+    session.advance(steps=50)
+    (finding,) = session.doctor()["findings"]
+    assert (finding["name"], finding["button"]) == ("no-bend", "Set the hidden layers to 4 tanh")
+    session.configure(finding["change"])
+    session.advance(steps=50)
+    assert "no-bend" not in [one["name"] for one in session.doctor()["findings"]]
+
+
+def test_every_remedy_gives_settings_that_can_be() -> None:
+    for name, remedy in REMEDIES.items():
+        for settings in (SMALL, Settings.from_json({"hidden": [], "regularizer": "L1"}, SMALL)):
+            change = remedy(settings)
+            assert Settings.from_json(change, settings), name
+            assert words_of(change).startswith("Set the ")
+        assert name in KINDS
 
 
 # -- messages -------------------------------------------------------------------------------

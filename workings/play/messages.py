@@ -112,6 +112,11 @@ ACTIONS: dict[str, Action] = {
     "set_weight": Action("set one weight", {"name": text, "index": places, "value": finite, "final": switch}),
     "unit": Action("the statements of one unit", {"layer": whole(1, 100), "unit": whole(0, MOST_INDEX)}),
     "loss": Action("the statements of the loss", {}),
+    "doctor": Action("what the doctor finds", {}),
+    "code": Action("network and training as text", {"kind": text}),
+    "restart": Action("begin a new run from the present weights", {}),
+    "export": Action("the network as files", {"kind": text}),
+    "open_model": Action("show the network of a file", {"name": text, "content": long_text}),
 }
 
 

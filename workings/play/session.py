@@ -6,6 +6,7 @@ no socket and no browser.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +15,11 @@ import numpy as np
 from workings.errors import InputError, unknown_name
 from workings.model.model import Model
 from workings.play import settings as limits
+from workings.play.advice import findings_of
 from workings.play.datasets import GENERATED, PlayData, described, generate, training_rows
+from workings.play.exports import exported, latex_of, library_code, opened, script_of
 from workings.play.inspection import Inspection, checked_entry
+from workings.play.own import settings_of
 from workings.play.pictures import SIDE, UNIT_SIDE, Maps, Plane, encoded, signed_bytes, single, thinned
 from workings.play.run import Run
 from workings.play.settings import AUTOMATIC, Settings
@@ -91,9 +95,17 @@ class Session:
             settings.layers(outputs), loss=loss, regularizer=settings.make_regularizer(), seed=settings.seed,
             n_in=len(data.features),
         )  # fmt: skip
-        if self.given is not None and self.given[0] == structure(settings):
-            model.place(len(data.features), {**self.given[1].parameters, **self.given[1].statistics})
-        return model
+        return self.with_given_weights(model, settings)
+
+    def with_given_weights(self, model: Model, settings: Settings) -> Model:
+        """Return the model with the weights of the user's network, if the settings still describe that one."""
+        if self.given is None or self.given[0] != structure(settings):
+            return model
+        arrays = {**self.given[1].parameters, **self.given[1].statistics}
+        expected = {name: value.shape for name, value in {**model.parameters, **model.statistics}.items()}
+        if {name: value.shape for name, value in arrays.items()} != expected:
+            raise InputError(f"The network has other shapes than this data needs: {model!r}.")
+        return model.place(model.n_in or 1, arrays)
 
     def begin(self, settings: Settings) -> None:
         """Begin with new data, new weights and a new run; nothing changes if the settings are refused."""
@@ -139,7 +151,12 @@ class Session:
         own = [] if self.own is None else [{"name": self.own.name, "words": self.own.words, "noise": 0}]
         return {
             "version": __version__,
-            "choices": {**limits.choices(), "data": [*described(), *own], "most_steps": MOST_STEPS},
+            "choices": {
+                **limits.choices(),
+                "defaults": Settings().to_json(),
+                "data": [*described(), *own],
+                "most_steps": MOST_STEPS,
+            },
             **self.view(),
         }
 
@@ -314,6 +331,55 @@ class Session:
     def loss(self) -> dict[str, Any]:
         """Return the statements of the loss, with the numbers of the chosen row."""
         return {**self.inspection().loss(), **self.row_view()}
+
+    # -- actions: advice, and taking along ---------------------------------------------------
+
+    def doctor(self) -> dict[str, Any]:
+        """Return what the doctor finds, each finding with its change of settings."""
+        return {"findings": findings_of(self.run, self.data, self.settings), "step": self.run.state.step}
+
+    def code(self, kind: str) -> dict[str, Any]:
+        """Return the network and its training as text: a NumPy script, code for this library, or LaTeX."""
+        epochs = max(self.run.epoch, 100)
+        makers: dict[str, Callable[[], str]] = {
+            "script": lambda: script_of(self.run, self.data, self.settings, epochs),
+            "library": lambda: library_code(self.data, self.run, self.settings, epochs),
+            "latex": lambda: latex_of(self.run),
+        }
+        if kind not in makers:
+            raise unknown_name("kind of code", kind, makers)
+        return {"kind": kind, "text": makers[kind]()}
+
+    def restart(self) -> dict[str, Any]:
+        """Begin a new run from the present weights, as the script does: the optimizer's state at 0, a new epoch."""
+        self.leave_walk()
+        self.run.restart()
+        return self.frame()
+
+    def export(self, kind: str) -> dict[str, Any]:
+        """Return the network as files of some format."""
+        return {"files": exported(self.run.model, kind)}
+
+    def open_model(self, name: str, content: str) -> dict[str, Any]:
+        """Show the network of a file, on the present data."""
+        model = opened(name, content)
+        if model.n_in != len(self.data.features):
+            raise InputError(
+                f"The network in {name!r} has {model.n_in} inputs, and {len(self.data.features)} features are switched "
+                f"on: {', '.join(self.data.features)}. Switch on as many features as it has inputs."
+            )
+        found = settings_of(model)
+        before = self.given
+        settings = replace(
+            self.settings, hidden=found.hidden, loss=found.loss, regularizer=found.regularizer, lam=found.lam
+        )
+        self.given = (structure(settings), model)
+        try:
+            self.begin(settings)
+        except BaseException:
+            self.given = before
+            raise
+        return self.view()
 
     def inspection(self) -> Inspection:
         """Return the values of all training rows, to inspect."""

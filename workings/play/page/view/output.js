@@ -31,7 +31,7 @@ export function outputCard(state, act) {
     ${curves("Loss", moments, 1, 3, frame.moment, 0)}
     ${curves(isClasses ? "Accuracy" : "R²", moments, 2, 4, frame.moment, 0, 1)}
     <div class="legend"><span><i></i>training</span><span><i class="second"></i>validation</span></div>
-    <label class="field" data-hint=${hints.travel}><span class="head"><span>Time travel</span><output>step ${frame.step.toLocaleString("en")}</output></span>
+    <label class="field" data-hint=${hints.travel}><span class="head"><span>Time travel</span><span class="value">step ${frame.step.toLocaleString("en")}</span></span>
       <input type="range" min="0" max=${frame.moments - 1} step="1" .value=${String(frame.moment)} ?disabled=${frame.moments < 2}
         aria-valuetext="step ${frame.step}" @input=${(event) => act.travel(Number(event.target.value))}></label>
   </section>`;
