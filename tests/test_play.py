@@ -257,6 +257,107 @@ def test_a_network_that_cannot_be_shown_is_refused(net: Network, words: str) -> 
         session_of(net, np.eye(3), [1.0, 2.0, 3.0])
 
 
+# -- data of your own, and images ------------------------------------------------------------
+
+CSV = "age,city,bought\n" + "".join(f"{20 + k},{'ab'[k % 2]},{'no' if k < 15 else 'yes'}\n" for k in range(30))
+
+
+def as_base64(content: str | bytes) -> str:
+    return base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
+
+
+def test_a_table_becomes_data() -> None:
+    pytest.importorskip("polars", reason="the extra 'cli' is not installed")
+    session = Session(SMALL)
+    asked = session.open_table(name="shop.csv", content=as_base64(CSV), target="", impute=False)
+    assert asked == {"columns": ["age", "city", "bought"]}
+    view = session.open_table(name="shop.csv", content=as_base64(CSV), target="bought", impute=False)
+    assert view["data"]["columns"] == ["age", "city=a", "city=b"]
+    assert view["data"]["classes"] == ["no", "yes"]
+    assert view["network"]["inputs"] == ["age", "city=a", "city=b"]
+    assert session.choose_axes(first=1, second=0)["data"]["axes"] == [1, 0]
+    assert session.advance(steps=10)["step"] == 10
+    assert session.configure({"features": ["age"]})["network"]["inputs"] == ["age"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "target", "words"),
+    [
+        ("shop.csv", CSV, "boughtt", "Did you mean 'bought'"),
+        ("shop.csv", "a,b\n1,\n2,3\n", "a", "no value"),
+        ("shop.csv", "a,a\n1,2\n", "a", "shop.csv"),
+        ("shop.csv", "", "a", "shop.csv"),
+        ("shop.parquet", b"PAR1 nonsense", "a", "shop.parquet"),
+        ("shop.xls", CSV, "bought", "ends in"),
+        ("big.csv", "a,b\n" + "1,2\n2,3\n" * 11_000, "b", "22,000 rows"),
+    ],
+    ids=range(7),
+)
+def test_a_table_that_cannot_be_used_is_refused_as_everywhere(
+    name: str, content: str | bytes, target: str, words: str
+) -> None:
+    pytest.importorskip("polars", reason="the extra 'cli' is not installed")
+    session = Session(SMALL)
+    before = session.view()
+    with pytest.raises(WorkingsError, match=words) as refused:
+        session.open_table(name=name, content=as_base64(content), target=target, impute=False)
+    assert "/tmp" not in str(refused.value)
+    assert session.view() == before
+
+
+def test_markup_in_a_table_stays_text() -> None:
+    """Names of columns and classes reach the page as JSON text, and equations do not contain them."""
+    pytest.importorskip("polars", reason="the extra 'cli' is not installed")
+    evil = "<img src=x onerror=alert(1)>"
+    table = f"{evil},y\n" + "".join(f"{k},{evil if k % 2 else 'no'}\n" for k in range(20))
+    session = Session(SMALL)
+    view = session.open_table(name="evil.csv", content=as_base64(table), target="y", impute=False)
+    assert view["data"]["columns"] == [evil]
+    for found in (session.loss()["statements"], session.unit(1, 0)["statements"], [session.statement(0, 0)]):
+        assert all("<img" not in one["equation"] + one["entry"] for one in found)
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "diabetes", "digits"])
+def test_tables_of_scikit_learn_are_learned(name: str) -> None:
+    pytest.importorskip("sklearn", reason="the extra 'sklearn' is not installed")
+    session = Session(Settings.from_json({"hidden": [{"units": 12, "activation": "relu"}]}))
+    session.configure({"data": name})
+    for _ in range(4):
+        frame = session.advance(steps=50)
+    assert frame["measured"][1] > (0.5 if name == "diabetes" else 0.9)
+    assert (frame["maps"] is None) == (name == "digits")
+    space: dict[str, Any] = {}
+    exec(session.code(kind="library")["text"].replace("epochs=100", "epochs=1"), space)
+    assert np.allclose(space["X"], session.data.inputs(session.data.raw), rtol=0, atol=1e-12)
+
+
+def test_a_drawing_shows_the_activations_of_every_layer() -> None:
+    pytest.importorskip("sklearn", reason="the extra 'sklearn' is not installed")
+    session = Session(Settings.from_json({"hidden": [{"units": 5}, {"units": 3}]}))
+    session.configure({"data": "digits"})
+    drawing = np.random.default_rng(0).uniform(size=64)
+    found = session.draw(pixels=drawing.tolist())
+    trace = session.run.model.trace(drawing[None, :], [3.0])
+    assert found["output"] == pytest.approx(trace["p"][0].tolist(), abs=1e-6)
+    assert found["units"][1] == pytest.approx(trace["a2"][0].tolist(), abs=1e-6)
+    assert session.draw(pixels=[])["pixels"] == session.data.raw[0].tolist()
+    for pixels in ([0.0] * 63, [0.0] * 784):
+        with pytest.raises(InputError, match="8×8"):
+            session.draw(pixels=pixels)
+
+
+def test_a_point_is_added_and_the_weights_stay() -> None:
+    session = Session(SMALL)
+    session.advance(steps=9)
+    before = session.run.model.theta.copy()
+    view = session.add_point(x=0.25, y=-0.5, target=1)
+    assert (view["data"]["rows"], view["data"]["name"]) == (41, "your points")
+    assert session.data.raw[0].tolist() == [0.25, -0.5]
+    assert np.array_equal(session.run.model.theta, before)
+    with pytest.raises(InputError, match="from 0 to 1"):
+        session.add_point(x=0, y=0, target=2)
+
+
 # -- advice, and taking along ----------------------------------------------------------------
 
 
@@ -387,8 +488,8 @@ def random_value(rng: random.Random, depth: int = 0) -> Any:
     return {rng.choice(keys): random_value(rng, depth + 1) for _ in range(rng.randrange(4))}
 
 
-def random_message(rng: random.Random) -> str:
-    name = rng.choice([*ACTIONS, "other"])
+def random_message(rng: random.Random, actions: list[str]) -> str:
+    name = rng.choice([*actions, "other"])
     fields = list(ACTIONS[name].fields) if name in ACTIONS else []
     message = {"id": rng.choice([1, "one", None]), "do": name}
     message |= {field: random_value(rng) for field in fields if rng.random() < 0.95}
@@ -399,11 +500,11 @@ def random_message(rng: random.Random) -> str:
     return text
 
 
-def check_random_messages(count: int, seed: int) -> None:
+def check_random_messages(count: int, seed: int, actions: list[str]) -> None:
     rng, session = random.Random(seed), Session(SMALL)
     refused = 0
     for _ in range(count):
-        text = random_message(rng)
+        text = random_message(rng, actions)
         found = json.loads(answer(session, text))
         refused += "error" in found
         assert set(found) in ({"id", "reply"}, {"id", "error"}), text
@@ -412,9 +513,9 @@ def check_random_messages(count: int, seed: int) -> None:
 
 
 def test_random_messages_are_answered() -> None:
-    check_random_messages(800, 0)
+    check_random_messages(600, 0, [name for name in ACTIONS if name != "doctor"])  # which takes its time
 
 
 @pytest.mark.slow
 def test_ten_thousand_random_messages_are_answered() -> None:
-    check_random_messages(10_000, 1)
+    check_random_messages(10_000, 1, list(ACTIONS))

@@ -28,6 +28,8 @@ STATES = {
     "update": [("click", "text=update")],
     "regression": [("click", "text=hills")],
     "classes": [("click", "text=blobs")],
+    "digits": [("click", ".switches button:text-is('digits')")],
+    "table": [("click", ".switches button:text-is('iris')")],
     "help": [("press", "?")],
     "doctor": [("click", "#tab-doctor")],
     "taking": [("click", "#tab-taking"), ("click", "text=NumPy script")],

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workings.errors import InputError, unknown_name
+from workings.errors import InputError, WorkingsError, unknown_name
 from workings.model.model import Model
 from workings.play.datasets import PlayData
 from workings.play.run import Run
@@ -102,15 +102,23 @@ def opened(name: str, content: str) -> Model:
     InputError, FileError
         For a file that is damaged, or of an unknown format.
     """
+    load = reader_of(name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"model{Path(name).suffix.lower()}"
+        path.write_bytes(decoded(content))
+        try:
+            return load(path)
+        except WorkingsError as error:
+            raise InputError(str(error).replace(str(path), name)) from error
+
+
+def reader_of(name: str) -> Callable[[Path], Model]:
+    """Return the function that reads a model file with this name."""
     suffix = Path(name).suffix.lower()
     if suffix not in READERS:
         raise InputError(f"A model file ends in {', '.join(READERS)}, not as in {name!r}.")
-    module = importlib.import_module(f"workings.files.{READERS[suffix]}")
-    load: Callable[[Path], Model] = module.load
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"model{suffix}"
-        path.write_bytes(decoded(content))
-        return load(path)
+    load: Callable[[Path], Model] = importlib.import_module(f"workings.files.{READERS[suffix]}").load
+    return load
 
 
 def decoded(content: str) -> bytes:

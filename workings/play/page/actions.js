@@ -94,9 +94,21 @@ export function makeActions(state, draw) {
 
     async chooseRow(row) {
       const reply = await ask("choose_row", { row });
-      if (reply) { set({ row, rowView: reply }); await refresh(); }
+      if (reply) { set({ row, rowView: reply }); if (state.data.image_side) await act.draw([]); await refresh(); }
     },
-    choosePoint(x, y) { // the nearest training point
+    draw: (pixels) => latest("draw", async () => {
+      state.frame.activations.pixels = pixels.length ? pixels : state.frame.activations.pixels;
+      const reply = await ask("draw", { pixels });
+      if (reply) set({ frame: { ...state.frame, activations: reply } });
+    }),
+    async chooseAxes(first, second) { take(await ask("choose_axes", { first, second })); },
+    async addPoint(x, y) { // in the units of the plane
+      const { low, high } = state.data, place = (at, k) => low[k] + at * (high[k] - low[k]);
+      const reply = take(await ask("add_point", { x: place(x, 0), y: place(1 - y, 1), target: state.adding }));
+      if (reply) state.row = Math.min(state.row + 1, reply.data.training - 1);
+    },
+    choosePoint(x, y) { // the nearest training point; or a new one
+      if (state.adding !== null) { act.addPoint(x, y); return; }
       let best = null, least = Infinity;
       for (let k = 0; k < state.data.training; k++) {
         const at = placeOf(state.data, k), distance = (at[0] - x) ** 2 + (at[1] - y) ** 2;
@@ -181,9 +193,20 @@ export function makeActions(state, draw) {
     async takeFile(file) {
       if (file.size > 4 * 2 ** 20) return set({ problem: `${file.name} is larger than 4 MB.` });
       const content = base64(new Uint8Array(await file.arrayBuffer()));
+      if (!/\.(safetensors|json|onnx)$/i.test(file.name)) {
+        const found = await ask("open_table", { name: file.name, content, target: "", impute: false });
+        if (found) set({ table: { name: file.name, content, columns: found.columns } });
+        return found;
+      }
       const reply = await ask("open_model", { name: file.name, content });
       if (reply) { take(reply); set({ notice: `Opened ${file.name}.`, detail: null }); await refresh(); }
       return reply;
+    },
+
+    async openTable(target, impute) {
+      const { name, content } = state.table;
+      const reply = take(await ask("open_table", { name, content, target, impute }));
+      if (reply) { set({ detail: null, row: 0 }); await act.chooseRow(0); }
     },
 
     theme() {

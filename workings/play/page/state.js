@@ -4,7 +4,7 @@ export const initial = () => ({
   running: false, speed: 10, walking: false,
   tab: "statement", statement: null, statementUnit: 0, detail: null, doctor: null, code: null, notice: "", // what the inspector shows
   row: null, current: [0, 0], // the chosen row; the unit that has the focus
-  hint: "", problem: "", closed: false, help: false, showValidation: true,
+  hint: "", problem: "", closed: false, help: false, table: null, adding: null, showValidation: true,
   theme: "light", width: 0, netWidth: 0,
 });
 
@@ -37,7 +37,7 @@ export function course(frame) {
 }
 
 export const layersOf = (network) => [
-  { units: network.inputs.length }, ...network.hidden, { units: network.outputs.length, W: `W${network.hidden.length + 1}` },
+  { units: network.is_image ? 1 : network.inputs.length }, ...network.hidden, { units: network.outputs.length, W: `W${network.hidden.length + 1}` },
 ];
 export const weightsInto = (network, frame, layer) => {
   const found = frame.weights[`W${layer}`];
