@@ -30,6 +30,8 @@ STATES = {
     "classes": [("click", "text=blobs")],
     "digits": [("click", ".switches button:text-is('digits')")],
     "table": [("click", ".switches button:text-is('iris')")],
+    "lessons": [("click", "#tab-lessons")],
+    "question": [("click", "#tab-lessons"), ("click", "text=Exclusive or")],
     "help": [("press", "?")],
     "doctor": [("click", "#tab-doctor")],
     "taking": [("click", "#tab-taking"), ("click", "text=NumPy script")],
@@ -54,6 +56,7 @@ def playground() -> Iterator[Playground]:
 def tab(chromium: Any, playground: Playground) -> Iterator[Any]:
     """A fresh tab; it fails the test for an error in the console, or a request to another host."""
     context = chromium.new_context(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
+    context.add_init_script("localStorage.setItem('visited', 'yes')")
     tab = context.new_page()
     problems: list[str] = []
     tab.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
@@ -142,6 +145,26 @@ def test_a_link_holds_the_settings(tab: Any, playground: Playground) -> None:
     tab.goto(link)
     tab.reload()
     playwright.expect(tab.get_by_role("button", name="xor")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_tour_ends_with_a_trained_network(chromium: Any, playground: Playground) -> None:
+    context = chromium.new_context(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
+    tab = context.new_page()
+    tab.goto(playground.url)
+    tab.get_by_role("button", name="Take the tour").click()
+    for _ in range(2):
+        tab.get_by_role("button", name="Next", exact=True).click()
+    assert tab.get_by_role("button", name="Next", exact=True).is_disabled()  # a prediction comes first
+    tab.get_by_role("button", name="It bends around the points").click()
+    playwright.expect(tab.get_by_text("As you said.")).to_be_visible()
+    for _ in range(2):
+        tab.get_by_role("button", name="Next", exact=True).click()
+    tab.get_by_role("button", name="Done").click()
+    assert float(tab.get_by_test_id("score").inner_text().rstrip(" %")) > 90
+    tab.reload()
+    tab.wait_for_selector(".equation math")
+    assert not tab.get_by_role("button", name="Take the tour").is_visible()  # offered once
+    context.close()
 
 
 @pytest.mark.parametrize("width", [360, 800, 1400])

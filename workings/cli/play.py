@@ -25,6 +25,7 @@ def play(
     data: Annotated[Path | None, typer.Option(help="CSV or Parquet file to begin with")] = None,
     target: Annotated[str | None, typer.Option("--target", "-t", help="Column of this file to predict")] = None,
     impute: Annotated[bool, typer.Option(help="Fill missing values of this file")] = False,
+    lessons: Annotated[Path | None, typer.Option(help="Folder with lessons of your own, a JSON file each")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the server (0: a free one)")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser")] = True,
 ) -> None:
@@ -36,8 +37,8 @@ def play(
     """
     with plain_errors():
         own = None if data is None else own_table(data, target, impute)
-        make_session(what, own)  # refuses before the server starts
-        playground = Playground(lambda: make_session(what, own), port)
+        make_session(what, own, lessons).lessons()  # refuses before the server starts
+        playground = Playground(lambda: make_session(what, own, lessons), port)
         output.print(f"The playground is at {playground.url} (Ctrl-C ends it)", highlight=False, soft_wrap=True)
         if browser:
             open_soon(playground.url)
@@ -51,7 +52,14 @@ def own_table(data: Path, target: str | None, impute: bool) -> PlayData:
     return table_at(data, target, impute)
 
 
-def make_session(what: str, own: PlayData | None) -> Session:
+def make_session(what: str, own: PlayData | None, lessons: Path | None) -> Session:
+    """Return a session that begins with a data set, a table or a model file, and offers lessons of your own."""
+    session = first_session(what, own)
+    session.lesson_folder = lessons
+    return session
+
+
+def first_session(what: str, own: PlayData | None) -> Session:
     """Return a session that begins with a data set, a table or a model file."""
     if Path(what).suffix.lower() in READERS:
         session = Session(own=own)

@@ -126,6 +126,7 @@ ACTIONS: dict[str, Action] = {
     "open_table": Action(
         "take a table as data", {"name": text, "content": long_text, "target": text, "impute": switch}
     ),
+    "lessons": Action("all lessons", {}),
     "doctor": Action("what the doctor finds", {}),
     "code": Action("network and training as text", {"kind": text}),
     "restart": Action("begin a new run from the present weights", {}),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from workings.play.advice import findings_of
 from workings.play.datasets import GENERATED, PlayData, described, generate, training_rows
 from workings.play.exports import exported, latex_of, library_code, opened, script_of
 from workings.play.inspection import Inspection, checked_entry
+from workings.play.lesson_files import FOLDER, read_lessons
 from workings.play.own import settings_of
 from workings.play.pictures import SIDE, UNIT_SIDE, Maps, Plane, encoded, signed_bytes, single, thinned
 from workings.play.run import Run
@@ -68,6 +70,7 @@ class Session:
         self.own: dict[str, PlayData] = {} if own is None else {own.name: own}
         self.row = 0
         self.drawing: Array | None = None
+        self.lesson_folder: Path | None = None
         self.axes: tuple[int, int] = (0, 1)
         self.columns: tuple[str, ...] = ()
         self.walk: Walk | None = None
@@ -355,6 +358,11 @@ class Session:
             self.own = before
             raise
         return self.view()
+
+    def lessons(self) -> dict[str, Any]:
+        """Return all lessons."""
+        folders = [FOLDER, *([] if self.lesson_folder is None else [self.lesson_folder])]
+        return {"lessons": [each.to_json() for folder in folders for each in read_lessons(folder).values()]}
 
     # -- actions: inspection -----------------------------------------------------------------
 

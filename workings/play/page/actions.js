@@ -5,6 +5,9 @@ import { placeOf } from "./paint.js";
 import { base64, bytes } from "./state.js";
 import { words } from "./strings.js";
 
+function remember(name, value) { try { localStorage.setItem(name, value); } catch { /* no storage: it holds for this visit */ } }
+function recall(name) { try { return localStorage.getItem(name); } catch { return "no storage"; } }
+
 export function makeActions(state, draw) {
   const set = (changes) => { Object.assign(state, changes); draw(); };
   const session = connect(() => set({ closed: true, running: false, problem: words.closed }));
@@ -20,8 +23,8 @@ export function makeActions(state, draw) {
     }
   }
   const wanted = {}; // changes of settings that are not sent yet
-  let confirmed = null; // the settings of the session
-  const take = (reply) => { if (reply) { confirmed = reply.settings; set(reply); } return reply; };
+  let intended = null; // the settings with all changes that are on their way
+  const take = (reply) => { if (reply) set(reply); return reply; };
 
   // Only the last of several quick changes of one kind is sent: a slider or a drag never builds a queue.
   const pending = new Map();
@@ -59,12 +62,12 @@ export function makeActions(state, draw) {
       take(reply);
       const linked = fromLink();
       if (reply && linked) await act.configure(linked);
-      if (reply) { await act.chooseRow(0); await act.statement(0); }
+      if (reply) { await act.chooseRow(0); await act.statement(0); set({ invite: !linked && !recall("visited") }); }
     },
     hint: (text) => { if (text !== state.hint) set({ hint: text }); },
-    configure(changes) { // several quick changes become one; the page shows them at once
+    configure(changes) { // several quick changes become one
       Object.assign(wanted, changes);
-      state.settings = { ...state.settings, ...changes };
+      intended = { ...(intended ?? state.settings), ...changes };
       return latest("configure", act.sendSettings);
     },
     async sendSettings() {
@@ -72,15 +75,15 @@ export function makeActions(state, draw) {
       for (const name of Object.keys(wanted)) delete wanted[name];
       if (!Object.keys(settings).length) return;
       const reply = await ask("configure", { settings });
-      if (!reply) { set({ settings: confirmed }); return; }
-      confirmed = reply.settings;
+      if (!Object.keys(wanted).length) intended = null;
+      if (!reply) { draw(); return; }
       const isOther = reply.data.name !== state.data.name || reply.network.hidden.length !== state.network.hidden.length;
       set({ ...reply, ...(isOther ? { detail: null, statementUnit: 0, current: [0, 0] } : {}) });
       if (state.row === null || state.row >= reply.data.training) state.row = 0;
       if (!state.running) await refresh();
     },
     layer(place, changes) {
-      const hidden = state.settings.hidden.map((layer, k) => (k === place ? { ...layer, ...changes } : layer));
+      const hidden = (intended ?? state.settings).hidden.map((layer, k) => (k === place ? { ...layer, ...changes } : layer));
       return act.configure({ hidden });
     },
     addLayer: () => act.configure({ hidden: [...state.settings.hidden, { ...(state.settings.hidden.at(-1) ?? {}), units: 4 }] }),
@@ -129,7 +132,7 @@ export function makeActions(state, draw) {
       if (to >= state.statement.outline.length) { await act.advance(1); return act.walkTo(0); }
       return act.walkTo(to);
     },
-    async openTab(tab) { set({ tab }); if (tab === "doctor") return act.doctor(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
+    async openTab(tab) { set({ tab }); if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
     async openWeight(name, index, isNew = true) {
       const reply = await ask("weight", { name, index });
       if (reply) set({ detail: { kind: "weight", ...reply, name, index }, ...(isNew ? { tab: "selected" } : {}) });
@@ -155,6 +158,49 @@ export function makeActions(state, draw) {
       if (reply) set({ doctor: reply });
     },
     async remedy(change) { await act.configure(change); await act.doctor(); },
+
+    async loadLessons() {
+      if (state.lessons) return;
+      const reply = await ask("lessons");
+      if (reply) set({ lessons: reply.lessons });
+    },
+    async beginLesson(name) {
+      await act.loadLessons();
+      const lesson = state.lessons?.find((one) => one.name === name);
+      if (!lesson) return;
+      remember("visited", "yes");
+      set({ invite: false, running: false, lesson: { ...lesson, at: 0, answer: null, busy: false } });
+      await act.lessonStep(0);
+    },
+    async lessonStep(at) {
+      const step = state.lesson.steps[at];
+      set({ lesson: { ...state.lesson, at, answer: null } });
+      if (Object.keys(step.settings).length) { await act.configure(step.settings); await act.reset(); }
+      if (!step.ask) await act.finishStep();
+      document.querySelector(step.point || ".coach")?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    },
+    async answer(k) { set({ lesson: { ...state.lesson, answer: k } }); await act.finishStep(); },
+    async finishStep() { // train as the step says, in frames that can be watched, then open what it shows
+      const step = state.lesson.steps[state.lesson.at], most = Math.max(5, Math.ceil(step.train / 120));
+      set({ lesson: { ...state.lesson, busy: true } });
+      for (let left = step.train; left > 0 && state.lesson && !state.frame.stopped;) {
+        const reply = await ask("advance", { steps: Math.min(left, most) });
+        if (!reply) break;
+        left -= most;
+        set({ frame: reply, problem: reply.stopped || "" });
+        await new Promise(requestAnimationFrame);
+      }
+      if (!state.lesson) return;
+      set({ lesson: { ...state.lesson, busy: false } });
+      const { tab, unit, weight, statement, loss } = step.open ?? {};
+      if (tab) await act.openTab(tab);
+      if (unit) await act.openUnit(...unit);
+      if (weight) await act.openWeight(...weight);
+      if (loss) await act.openLoss();
+      if (statement !== undefined) { await act.openTab("statement"); await act.walkTo(statement); }
+    },
+    endLesson() { set({ lesson: null, walking: false }); },
+    decline() { remember("visited", "yes"); set({ invite: false }); },
 
     async code(kind) {
       const reply = await ask("code", { kind });
@@ -212,7 +258,7 @@ export function makeActions(state, draw) {
     theme() {
       const theme = state.theme === "light" ? "dark" : "light";
       document.documentElement.dataset.theme = theme;
-      try { localStorage.setItem("theme", theme); } catch { /* no storage: the choice lasts for this visit */ }
+      remember("theme", theme);
       set({ theme });
     },
   };

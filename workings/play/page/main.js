@@ -30,6 +30,9 @@ function show() {
   const net = root.querySelector(".net-scroll");
   if (net && net.clientWidth !== state.netWidth) { state.netWidth = net.clientWidth; render(page(state, act), root); }
   openDialogs(root);
+  const pointed = state.lesson?.steps[state.lesson.at].point;
+  for (const part of root.querySelectorAll(".pointed")) part.classList.remove("pointed");
+  if (pointed) root.querySelector(pointed)?.classList.add("pointed");
   paint(root, state);
 }
 const act = makeActions(state, draw);

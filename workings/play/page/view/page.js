@@ -4,6 +4,7 @@ import { words } from "../strings.js";
 import { dataCard } from "./data.js";
 import { helpDialog } from "./help.js";
 import { inspector } from "./inspector.js";
+import { lessonCard } from "./lesson.js";
 import { networkCard } from "./network.js";
 import { outputCard } from "./output.js";
 import { tableDialog } from "./table.js";
@@ -22,6 +23,7 @@ export const page = (state, act) => html`<div class="shell">
     ${inspector(state, act)}
   </main>
   <footer class="foot"><p>${state.hint || words.hint}</p></footer>
+  ${lessonCard(state, act)}
   ${helpDialog(state, act)}
   ${tableDialog(state, act)}
 </div>`;
