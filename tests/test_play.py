@@ -18,7 +18,7 @@ from workings.errors import WorkingsError
 from workings.optimizers import OPTIMIZERS
 from workings.play.advice import REMEDIES, words_of
 from workings.play.datasets import FEATURES, GENERATED
-from workings.play.messages import ACTIONS, answer
+from workings.play.messages import ACTIONS, OWN_MISTAKE, answer
 from workings.play.opening import session_of
 from workings.play.pictures import SIDE
 from workings.play.session import Session
@@ -472,8 +472,24 @@ def test_a_wrong_message_gets_an_error_of_ours(message: str | bytes) -> None:
     session = Session(SMALL)
     found = json.loads(answer(session, message))
     assert len(found["error"]) < 1000
-    assert "Traceback" not in found["error"]
+    assert OWN_MISTAKE not in found["error"]
     assert "reply" not in found
+
+
+def test_a_mistake_of_the_playground_itself_does_not_end_the_tab(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = Session(SMALL)
+    monkeypatch.setattr(session, "doctor", lambda: {}["nothing"])
+    assert ask(session, id=1, do="doctor")["error"].startswith(OWN_MISTAKE)
+    assert "KeyError" in caplog.text
+    assert ask(session, id=2, do="frame")["reply"]["step"] == 0
+
+
+def test_too_many_paths_are_counted_and_not_followed() -> None:
+    session = Session(Settings.from_json({"hidden": [{"units": 8}] * 5}, SMALL))
+    assert "4,096 paths" in session.weight("W1", [0, 0])["why"]["words"]
+    assert session.weight("W5", [0, 0])["why"]["total"] == pytest.approx(session.weight("W5", [0, 0])["gradient"])
 
 
 def random_value(rng: random.Random, depth: int = 0) -> Any:
@@ -508,6 +524,7 @@ def check_random_messages(count: int, seed: int, actions: list[str]) -> None:
         found = json.loads(answer(session, text))
         refused += "error" in found
         assert set(found) in ({"id", "reply"}, {"id", "error"}), text
+        assert OWN_MISTAKE not in str(found.get("error")), text
     assert 0.3 * count < refused < count
     assert session.advance(steps=3)["step"] >= 3 or session.run.stopped
 

@@ -125,10 +125,11 @@ def test_a_click_on_a_point_chooses_its_row(tab: Any) -> None:
 
 def test_an_error_is_shown_in_words_and_nothing_breaks(tab: Any) -> None:
     tab.get_by_label("Optimizer").select_option("SGD")
-    for feature in ("x₁", "x₂"):
-        tab.get_by_role("button", name=feature, exact=True).click()
-        tab.wait_for_timeout(150)
-    assert "at least one feature" in tab.get_by_role("alert").inner_text()
+    first = tab.get_by_role("button", name="x₁", exact=True)
+    first.click()
+    playwright.expect(first).to_have_attribute("aria-pressed", "false")
+    tab.get_by_role("button", name="x₂", exact=True).click()
+    playwright.expect(tab.get_by_role("alert")).to_contain_text("at least one feature")
     tab.keyboard.press("s")
     playwright.expect(tab.get_by_test_id("step")).to_have_text("1")
 

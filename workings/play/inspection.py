@@ -7,6 +7,8 @@ objective.
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from workings.checks.gradients import in_float64
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError
+from workings.layers import Dense
 from workings.play.run import Run
 from workings.play.walk import described, number
 from workings.readings.equations import EquationWriter
@@ -26,6 +29,7 @@ from workings.support.arrays import Array, as_random
 
 POINTS = 61  # of the objective as a function of one weight
 MOST_SHOWN = 8  # paths
+MOST_FOLLOWED = 600  # paths, which takes about a second
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,10 @@ class Inspection:
 
     def why(self, entry: Entry) -> dict[str, Any]:
         """Return the paths from a weight to the objective, or why they cannot be followed."""
+        count = self.path_count(entry.name)
+        if count > MOST_FOLLOWED:
+            words = f"There are {count:,} paths from this weight to the loss; up to {MOST_FOLLOWED:,} are followed here."
+            return {"paths": [], "total": None, "words": words}
         try:
             found = influence(self.program, self.values, entry.text, None)
         except InputError as error:
@@ -142,6 +150,12 @@ class Inspection:
             "total": found.total,
             "words": "",
         }
+
+    def path_count(self, name: str) -> int:
+        """Return the number of paths from an entry of a parameter to the objective."""
+        widths = [layer.units for layer in self.run.model.layers if isinstance(layer, Dense)]
+        number = re.search(r"\d+$", name)
+        return math.prod(widths[int(number[0]) if number else 0 :])
 
     def unit(self, layer: int, unit: int) -> dict[str, Any]:
         """Return the statements of one layer, written out for one unit and the chosen row."""

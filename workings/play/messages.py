@@ -8,6 +8,7 @@ one, so nothing piles up, and a closed tab ends its training.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from workings.support.ranges import as_number, as_whole_number
 
 MOST_BYTES = 6 * 2**20  # of one message: a dropped file as base64 text
 MOST_PIXELS = 784
+OWN_MISTAKE = "The playground made a mistake of its own"
 MOST_TEXT = 200  # characters of a name
 LARGEST = 2**53  # whole numbers that a page can send exactly
 
@@ -148,6 +150,9 @@ def answer(session: Session, message: str | bytes) -> str:
         reply: dict[str, Any] = {"reply": perform(session, asked)}
     except WorkingsError as error:
         reply = {"error": str(error)}
+    except Exception as error:  # a mistake in the playground itself; the tab goes on
+        logging.getLogger("workings.play").exception("The playground failed at a message.")
+        reply = {"error": f"{OWN_MISTAKE}: {type(error).__name__}. Please report it."}
     return json.dumps({"id": number, **reply}, separators=(",", ":"), allow_nan=False)
 
 

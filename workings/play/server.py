@@ -216,7 +216,7 @@ class Playground:
         self.socket = free_socket(port)
         config = uvicorn.Config(
             make_app(make_session), log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False,
-            ws_max_size=MOST_BYTES, timeout_graceful_shutdown=1, lifespan="on",
+            ws_max_size=MOST_BYTES, lifespan="on",
         )  # fmt: skip
         self.server = uvicorn.Server(config)
         self.url = f"http://{HOST}:{self.socket.getsockname()[1]}/"

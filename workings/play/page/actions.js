@@ -24,6 +24,7 @@ export function makeActions(state, draw) {
   }
   const wanted = {}; // changes of settings that are not sent yet
   let intended = null; // the settings with all changes that are on their way
+  const hiddenNow = () => (intended ?? state.settings).hidden;
   const take = (reply) => { if (reply) set(reply); return reply; };
 
   // Only the last of several quick changes of one kind is sent: a slider or a drag never builds a queue.
@@ -83,11 +84,11 @@ export function makeActions(state, draw) {
       if (!state.running) await refresh();
     },
     layer(place, changes) {
-      const hidden = (intended ?? state.settings).hidden.map((layer, k) => (k === place ? { ...layer, ...changes } : layer));
+      const hidden = hiddenNow().map((layer, k) => (k === place ? { ...layer, ...changes } : layer));
       return act.configure({ hidden });
     },
-    addLayer: () => act.configure({ hidden: [...state.settings.hidden, { ...(state.settings.hidden.at(-1) ?? {}), units: 4 }] }),
-    removeLayer: () => act.configure({ hidden: state.settings.hidden.slice(0, -1) }),
+    addLayer: () => act.configure({ hidden: [...hiddenNow(), { ...(hiddenNow().at(-1) ?? {}), units: 4 }] }),
+    removeLayer: () => act.configure({ hidden: hiddenNow().slice(0, -1) }),
     async reset() { set({ running: false }); take(await ask("reset")); await refresh(); },
 
     run() { set({ running: !state.running, walking: false }); if (state.running) requestAnimationFrame(loop); else refresh(); },

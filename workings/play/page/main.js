@@ -17,7 +17,7 @@ state.theme = chosenTheme();
 document.documentElement.dataset.theme = state.theme;
 state.width = innerWidth;
 
-let isDue = false;
+let isDue = false, shown; // whether a drawing is due; the part that a lesson points at
 function draw() { // at most once for each frame of the screen
   if (isDue) return;
   isDue = true;
@@ -27,14 +27,17 @@ function show() {
   if (!root.dataset.ready && state.frame) { root.replaceChildren(); root.dataset.ready = "yes"; }
   if (!state.frame) { if (state.problem) root.textContent = state.problem; return; }
   render(page(state, act), root);
-  const net = root.querySelector(".net-scroll");
-  if (net && net.clientWidth !== state.netWidth) { state.netWidth = net.clientWidth; render(page(state, act), root); }
+  if (!state.netWidth) observer.observe(root.querySelector(".net-scroll"));
   openDialogs(root);
   const pointed = state.lesson?.steps[state.lesson.at].point;
-  for (const part of root.querySelectorAll(".pointed")) part.classList.remove("pointed");
-  if (pointed) root.querySelector(pointed)?.classList.add("pointed");
+  if (pointed !== shown) {
+    for (const part of root.querySelectorAll(".pointed")) part.classList.remove("pointed");
+    if (pointed) root.querySelector(pointed)?.classList.add("pointed");
+    shown = pointed;
+  }
   paint(root, state);
 }
+const observer = new ResizeObserver(([entry]) => { if (entry.contentRect.width !== state.netWidth) act.set({ netWidth: entry.contentRect.width }); });
 const act = makeActions(state, draw);
 listen(state, act);
 addEventListener("resize", () => act.set({ width: innerWidth }));

@@ -1,6 +1,5 @@
 // Paints the canvases of the page: heat maps and points.  A canvas says what it shows in its data attributes.
-import { bytes, floats } from "./state.js";
-import { classColour, css, diverging, pale, theme } from "./palette.js";
+import { classColour, css, cssOf, diverging, pale, pixel, theme } from "./palette.js";
 
 const scratch = new Map();
 function board(side) {
@@ -8,27 +7,35 @@ function board(side) {
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = side;
     const context = canvas.getContext("2d");
-    scratch.set(side, { canvas, context, image: context.createImageData(side, side) });
+    const image = context.createImageData(side, side);
+    scratch.set(side, { canvas, context, image, pixels: new Uint32Array(image.data.buffer) });
   }
   return scratch.get(side);
 }
 
 function fill(side, colourAt) {
-  const { canvas, context, image } = board(side);
-  const pixels = image.data;
-  for (let k = 0; k < side * side; k++) {
-    const c = colourAt(k);
-    pixels[4 * k] = c[0]; pixels[4 * k + 1] = c[1]; pixels[4 * k + 2] = c[2]; pixels[4 * k + 3] = 255;
-  }
+  const { canvas, context, image, pixels } = board(side);
+  for (let k = 0; k < side * side; k++) pixels[k] = colourAt(k);
   context.putImageData(image, 0, 0);
   return canvas;
 }
 
+// A canvas has as many pixels as the screen; its size is asked for again only after it has changed.
+const sizes = new WeakMap();
+const observer = new ResizeObserver((entries) => {
+  for (const { target } of entries) sizes.delete(target);
+});
 function sized(canvas) {
-  const ratio = Math.min(window.devicePixelRatio || 1, 2);
-  const width = Math.max(Math.round(canvas.clientWidth * ratio), 1), height = Math.max(Math.round(canvas.clientHeight * ratio), 1);
-  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
-  return canvas.getContext("2d");
+  let context = sizes.get(canvas);
+  if (!context) {
+    const ratio = Math.min(window.devicePixelRatio || 1, 2);
+    canvas.width = Math.max(Math.round(canvas.clientWidth * ratio), 1);
+    canvas.height = Math.max(Math.round(canvas.clientHeight * ratio), 1);
+    context = canvas.getContext("2d");
+    sizes.set(canvas, context);
+    observer.observe(canvas);
+  }
+  return context;
 }
 
 function show(canvas, picture, isSmooth = true) {
@@ -52,7 +59,7 @@ function paintUnit(canvas, state) {
   if (layer === last) { show(canvas, outputPicture(state, unit)); return; }
   const maps = layer === 0 ? network.input_maps : frame.maps.units[layer - 1];
   if (!maps) return;
-  const side = network.unit_side, all = bytes(maps), table = diverging(state.theme), from = unit * side * side;
+  const side = network.unit_side, all = maps, table = diverging(state.theme), from = unit * side * side;
   show(canvas, fill(side, (k) => table[all[from + k]]));
 }
 
@@ -61,7 +68,7 @@ function paintOfImage(canvas, state, layer, unit) {
   const { network, frame, data } = state, table = diverging(state.theme);
   if (layer === 0) { paintPixels(canvas, state); return; }
   if (layer === 1 && network.hidden.length) {
-    const { data: text, shape } = frame.weights.W1, all = floats(text), columns = shape[1], size = data.image_side ** 2;
+    const { data: text, shape } = frame.weights.W1, all = text, columns = shape[1], size = data.image_side ** 2;
     let largest = 1e-9;
     for (let k = 0; k < size; k++) largest = Math.max(largest, Math.abs(all[k * columns + unit]));
     show(canvas, fill(data.image_side, (k) => table[Math.round(128 + (127 * all[k * columns + unit]) / largest)]), false);
@@ -78,7 +85,7 @@ function paintPixels(canvas, state) {
 
 // The prediction: one output as blue to orange, or the most probable of several classes, deeper if more probable.
 function outputPicture(state, only) {
-  const { network, frame, data } = state, side = network.side, all = bytes(frame.maps.output), size = side * side;
+  const { network, frame, data } = state, side = network.side, all = frame.maps.output, size = side * side;
   const outputs = network.outputs.length, table = only === undefined ? pale(state.theme) : diverging(state.theme);
   if (outputs === 1) return fill(side, (k) => table[all[k]]);
   if (only !== undefined && outputs > 2) {
@@ -94,10 +101,10 @@ function outputPicture(state, only) {
     return mix(middle, colours[best], Math.max(0, (all[best * size + k] / 255 - 1 / outputs) / (1 - 1 / outputs)) * 0.5 + 0.06);
   });
 }
-const mix = (a, b, t) => a.map((v, k) => v + (b[k] - v) * t);
+const mix = (a, b, t) => pixel([a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t]);
 
 export const placeOf = (data, k) => {
-  const at = floats(data.points), x = at[2 * k], y = at[2 * k + 1];
+  const at = data.points, x = at[2 * k], y = at[2 * k + 1];
   return [(x - data.low[0]) / (data.high[0] - data.low[0]), (data.high[1] - y) / (data.high[1] - data.low[1])];
 };
 
@@ -122,12 +129,12 @@ function paintScreen(canvas, state) {
 }
 
 function pointColour(state, k) {
-  const target = floats(state.data.targets)[k];
+  const target = state.data.targets[k];
   if (state.data.classes.length) return css(classColour(state.theme, target, state.data.classes.length));
   const [low, high] = state.data.target_range;
-  return css(diverging(state.theme)[Math.max(0, Math.min(255, Math.round((255 * (target - low)) / (high - low || 1))))]);
+  return cssOf(diverging(state.theme)[Math.max(0, Math.min(255, Math.round((255 * (target - low)) / (high - low || 1))))]);
 }
-const shapeOf = (state, k) => (state.data.classes.length > 2 ? floats(state.data.targets)[k] % 3 : 0);
+const shapeOf = (state, k) => (state.data.classes.length > 2 ? state.data.targets[k] % 3 : 0);
 
 function drawPoint(context, x, y, radius, colour, rim, isFilled, shape) {
   context.beginPath();

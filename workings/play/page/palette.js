@@ -15,13 +15,16 @@ function table(name, depth) {
   const key = `${name} ${depth}`;
   if (!tables.has(key)) {
     const { low, middle, high } = themes[name];
-    tables.set(key, Array.from({ length: 256 }, (_, byte) => {
+    tables.set(key, Uint32Array.from({ length: 256 }, (_, byte) => {
       const t = Math.max(-1, Math.min(1, (byte - 128) / 127)), end = t < 0 ? low : high;
-      return middle.map((m, k) => Math.round(m + (end[k] - m) * depth * Math.abs(t) ** 0.9));
+      return pixel(middle.map((m, k) => Math.round(m + (end[k] - m) * depth * Math.abs(t) ** 0.9)));
     }));
   }
   return tables.get(key);
 }
+// A colour as one number, in the order of the bytes of a canvas; and back.
+export const pixel = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+export const cssOf = (p) => `rgb(${p & 255},${(p >> 8) & 255},${(p >> 16) & 255})`;
 export function classColour(name, k, classes) {
   if (classes === 2) return k === 0 ? themes[name].low : themes[name].high;
   return many[k % many.length];

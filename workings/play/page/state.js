@@ -8,32 +8,33 @@ export const initial = () => ({
   theme: "light", width: 0, netWidth: 0,
 });
 
-const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 export function base64(array) {
   let text = "";
   for (let k = 0; k < array.length; k += 8192) text += String.fromCharCode(...array.subarray(k, k + 8192));
   return btoa(text);
 }
-export const bytes = memo(bytesOf);
-export const floats = memo((text) => new Float32Array(bytesOf(text).buffer));
-
-function memo(decode) {
-  const known = new Map();
-  return (text) => {
-    let found = known.get(text);
-    if (found === undefined) {
-      if (known.size > 300) known.clear();
-      found = decode(text);
-      known.set(text, found);
-    }
-    return found;
-  };
+export function bytes(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const plain = atob(text), found = new Uint8Array(plain.length);
+  for (let k = 0; k < plain.length; k++) found[k] = plain.charCodeAt(k);
+  return found;
 }
+const floats = (text) => new Float32Array(bytes(text).buffer);
 
-// The course of the run as columns: step, loss, score, validation loss, validation score.
-export function course(frame) {
-  const flat = floats(frame.course);
-  return Array.from({ length: frame.moments }, (_, k) => flat.subarray(5 * k, 5 * k + 5));
+// Replies hold arrays as base64 text; each is decoded once, when it arrives.
+export function decoded(reply) {
+  const { data, network, frame } = reply;
+  if (data) { data.points = floats(data.points); data.targets = floats(data.targets); }
+  if (network?.input_maps) network.input_maps = bytes(network.input_maps);
+  if (frame) decodeFrame(frame);
+  return reply;
+}
+export function decodeFrame(frame) {
+  for (const weight of Object.values(frame.weights)) weight.data = floats(weight.data);
+  if (frame.maps) frame.maps = { units: frame.maps.units.map(bytes), output: bytes(frame.maps.output) };
+  const flat = floats(frame.course); // step, loss, score, validation loss, validation score
+  frame.course = Array.from({ length: frame.moments }, (_, k) => flat.subarray(5 * k, 5 * k + 5));
+  return frame;
 }
 
 export const layersOf = (network) => [
@@ -41,6 +42,6 @@ export const layersOf = (network) => [
 ];
 export const weightsInto = (network, frame, layer) => {
   const found = frame.weights[`W${layer}`];
-  return { rows: found.shape[0], columns: found.shape[1], at: floats(found.data) };
+  return { rows: found.shape[0], columns: found.shape[1], at: found.data };
 };
 export const isClassification = (state) => state.data.classes.length > 0;

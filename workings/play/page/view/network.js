@@ -4,6 +4,7 @@ import { layersOf, weightsInto } from "../state.js";
 import { hints, words } from "../strings.js";
 import { pretty } from "./data.js";
 import { litParts } from "./lit.js";
+import { unlessSame } from "./parts.js";
 
 const HEAD = 66, GAP = 10;
 
@@ -34,14 +35,21 @@ function geometry(state, layers) {
   const left = 14 + 7 * inputs, right = 14 + 7 * outputs;
   const x = (k) => left + size / 2 + ((width - left - size - right) * k) / (layers.length - 1);
   const y = (k, unit) => HEAD + (height - HEAD) / 2 + (unit - (layers[k].units - 1) / 2) * (size + gap);
-  return { width, height, size, x, y };
+  return { width, height, size, x, y, path: pathsOf(x, y, size), key: `${width} ${layers.map((layer) => layer.units)} ${left} ${right}` };
 }
+
+// The curve of each connection.
+const pathsOf = (x, y, size) => (layer, from, to) => {
+  const x1 = x(layer - 1) + size / 2, x2 = x(layer) - size / 2, y1 = y(layer - 1, from).toFixed(1), y2 = y(layer, to).toFixed(1), bend = (x2 - x1) * 0.42;
+  return `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+};
 
 function drawing(state, act, layers) {
   const shape = geometry(state, layers), lit = litParts(state), isWalking = lit !== null;
   return html`<div class="net ${isWalking ? "dim" : ""}" role="group" aria-label="Network: ${layers.map((layer) => layer.units).join(", ")} units"
       .style=${`width:${shape.width}px;height:${shape.height}px`} @keydown=${(event) => arrows(event, state, act, layers)}>
-    <svg class="edges" aria-hidden="true" data-hint=${hints.edge}>${layers.slice(1).map((_, k) => edgesInto(state, act, shape, k + 1, lit))}</svg>
+    <svg class="edges" aria-hidden="true">${layers.slice(1).map((_, k) => edgesInto(state, shape, k + 1, lit))}</svg>
+    <svg class="edges hits" aria-hidden="true" data-hint=${hints.edge}>${unlessSame("hits", [shape.key], () => layers.slice(1).map((_, k) => hitsInto(state, act, shape, k + 1)))}</svg>
     ${layers.map((layer, k) => column(state, act, shape, layers, k, lit))}
   </div>`;
 }
@@ -54,20 +62,29 @@ function edgesFromImage(shape, units) {
   return Array.from({ length: units }, (_, to) => svg`<path class="edge plain" d="M${x(0) + size / 2} ${y(0, 0)}L${x(1) - size / 2} ${y(1, to)}"></path>`);
 }
 
-function edgesInto(state, act, shape, layer, lit) {
+// The wide invisible lines that take the mouse; they change only with the drawing.
+function hitsInto(state, act, shape, layer) {
+  const { rows, columns } = weightsInto(state.network, state.frame, layer);
+  if ((layer === 1 && state.network.is_image) || rows * columns > 260) return "";
+  return Array.from({ length: rows * columns }, (_, k) => {
+    const from = Math.floor(k / columns), to = k % columns;
+    return svg`<path class="edge-hit" d=${shape.path(layer, from, to)} @pointerdown=${(event) => dragEdge(event, state, act, layer, from, to)}
+      @pointerenter=${() => mark(layer, k, true)} @pointerleave=${() => mark(layer, k, false)}></path>`;
+  });
+}
+const mark = (layer, k, on) => document.querySelector(`.edge[data-edge="${layer},${k}"]`)?.classList.toggle("under", on);
+
+function edgesInto(state, shape, layer, lit) {
   if (layer === 1 && state.network.is_image) return edgesFromImage(shape, layersOf(state.network)[1].units);
-  const weights = weightsInto(state.network, state.frame, layer), { x, y, size } = shape;
+  const weights = weightsInto(state.network, state.frame, layer);
   const isLit = lit?.edges.has(layer), chosen = state.tab === "selected" && state.detail?.kind === "weight" ? state.detail : null;
-  const found = [], many = weights.rows * weights.columns > 260;
+  const found = [];
   for (let from = 0; from < weights.rows; from++) {
     for (let to = 0; to < weights.columns; to++) {
       const w = weights.at[from * weights.columns + to];
-      const x1 = x(layer - 1) + size / 2, x2 = x(layer) - size / 2, y1 = y(layer - 1, from), y2 = y(layer, to), bend = (x2 - x1) * 0.42;
-      const path = `M${x1} ${y1.toFixed(1)}C${x1 + bend} ${y1.toFixed(1)} ${x2 - bend} ${y2.toFixed(1)} ${x2} ${y2.toFixed(1)}`;
       const strength = Math.min(Math.abs(w), 4) / 4;
       const isChosen = chosen && chosen.name === `W${layer}` && chosen.index[0] === from && chosen.index[1] === to;
-      found.push(svg`${many ? "" : svg`<path class="edge-hit" d=${path} @pointerdown=${(event) => dragEdge(event, act, layer, from, to, w)}></path>`}
-        <path class="edge ${w < 0 ? "low" : "high"} ${isLit ? "lit" : ""} ${isChosen ? "chosen" : ""}" d=${path}
+      found.push(svg`<path data-edge="${layer},${from * weights.columns + to}" class="edge ${w < 0 ? "low" : "high"} ${isLit ? "lit" : ""} ${isChosen ? "chosen" : ""}" d=${shape.path(layer, from, to)}
           stroke-width=${(0.5 + 6 * strength ** 0.8).toFixed(2)} opacity=${(0.28 + 0.62 * strength ** 0.5).toFixed(2)}></path>`);
     }
   }
@@ -75,7 +92,8 @@ function edgesInto(state, act, shape, layer, lit) {
 }
 
 // A click opens the weight; moving up or down with the button held changes it.
-function dragEdge(event, act, layer, from, to, start) {
+function dragEdge(event, state, act, layer, from, to) {
+  const found = weightsInto(state.network, state.frame, layer), start = found.at[from * found.columns + to];
   const name = `W${layer}`, index = [from, to], begin = event.clientY, line = event.currentTarget;
   let value = start, moved = false;
   line.setPointerCapture(event.pointerId);

@@ -1,6 +1,6 @@
 // The card of the output: the prediction over the plane, the measures, and the curves.
 import { html } from "../vendor/lit-html.js";
-import { course, isClassification } from "../state.js";
+import { isClassification } from "../state.js";
 import { hints, words } from "../strings.js";
 import { curves } from "./curves.js";
 import { padCard } from "./pad.js";
@@ -9,7 +9,7 @@ import { number } from "./parts.js";
 export function outputCard(state, act) {
   const { frame } = state, isClasses = isClassification(state), [loss, score, valLoss, valScore] = frame.measured;
   const share = (v) => (v === null ? "–" : isClasses ? `${(100 * v).toFixed(1)} %` : number(v, 3));
-  const moments = course(frame);
+  const moments = frame.course;
   return html`<section class="card output stack" aria-labelledby="output-title">
     <header><h2 id="output-title">${words.output}</h2>
       ${state.data.image_side ? "" : html`<label class="row small quiet" data-hint=${hints.validation}><input type="checkbox" .checked=${state.showValidation}

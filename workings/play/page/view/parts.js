@@ -1,5 +1,5 @@
 // Small parts that several views use: fields, numbers, icons, equations.
-import { html, svg } from "../vendor/lit-html.js";
+import { html, noChange, svg } from "../vendor/lit-html.js";
 import { hints, names } from "../strings.js";
 
 export function number(value, digits = 4) {
@@ -28,17 +28,26 @@ export function numberField(name, value, { low, high, step = 1 }, change) {
       @change=${(event) => { if (event.target.value !== "") change(Number(event.target.value)); }}></label>`;
 }
 
-// MathML and entries come from the library, which escapes every name in them.
+// A part of the page that is drawn again only if something that it depends on has changed.
+const drawn = new Map();
+export function unlessSame(key, depends, make) {
+  const before = drawn.get(key);
+  if (before && depends.every((one, k) => one === before[k])) return noChange;
+  drawn.set(key, depends);
+  return make();
+}
+
+// MathML comes from the library, which escapes every name in it.  One text is one element, so it is laid out once.
 const equations = new Map();
 export function mathml(text) {
   if (!text) return "";
   if (!equations.has(text)) {
     if (equations.size > 200) equations.clear();
-    const template = document.createElement("template");
-    template.innerHTML = text;
-    equations.set(text, template);
+    const box = document.createElement("span");
+    box.innerHTML = text;
+    equations.set(text, box);
   }
-  return equations.get(text).content.cloneNode(true);
+  return equations.get(text);
 }
 
 const paths = {
