@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.strategies import targets_for
 from tests.test_escaping import HOSTILE
@@ -42,6 +43,7 @@ from workings import (
     SquaredError,
 )
 from workings.activations import ACTIVATIONS
+from workings.cli.commands import app
 from workings.datasets import moons
 from workings.engines.reference import Runner
 from workings.errors import ProgramError
@@ -783,3 +785,19 @@ def test_python_is_the_default():
     assert network.script(language="javascript", optimizer=SGD(0.1), callbacks=[Progress()])
     with pytest.raises(InputError, match="number of columns of X is unknown"):
         Network([Dense(2)], loss=CrossEntropy()).script(language="javascript")
+
+
+def test_the_command_writes_a_module(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network = Network([Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    network.save("model.safetensors")
+    runner = CliRunner()
+    result = runner.invoke(app, ["script", "model.safetensors", "--language", "javascript", "--out", "net.mjs"])
+    assert result.exit_code == 0, result.output
+    loaded = Network.load("model.safetensors")
+    assert Path("net.mjs").read_text(encoding="utf-8") == loaded.script(language="javascript")
+    printed = runner.invoke(app, ["script", "xor", "--language", "javascript"])
+    assert "export function train(" in printed.stdout
+    refused = runner.invoke(app, ["script", "xor", "--language", "java"])
+    assert refused.exit_code == 2
+    assert "Unknown language 'java'" in " ".join(refused.output.split())
