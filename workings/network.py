@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from workings.checks.findings import Diagnosis
     from workings.checks.gradients import GradientReport
     from workings.losses import Loss
+    from workings.play.server import Playground
     from workings.readings.equations import Equations
     from workings.readings.explain import Explanation, Influence
     from workings.readings.script.settings import Held
@@ -294,6 +295,12 @@ class Network(Model):
             self, system, optimizer=optimizer, epochs=epochs, batch_size=batch_size, rows=rows, shuffle=shuffle,
             weights=weights, sample_weight=sample_weight, class_weight=class_weight, validation=validation,
         )  # fmt: skip
+
+    def play(self, X: ArrayLike, y: ArrayLike, *, port: int = 0, browser: bool = True) -> Playground:
+        """Open the playground in the browser, with a copy of the network; see :func:`workings.play.opening.play`."""
+        from workings.play.opening import play
+
+        return play(self, X, y, port=port, browser=browser)
 
     # -- files -----------------------------------------------------------------------------
 

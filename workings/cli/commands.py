@@ -1,4 +1,4 @@
-"""The commands of ``workings``: run, train, predict, summary, script, explain, doctor, museum, translate, export."""
+"""The commands of ``workings``: run, train, predict, script, explain, doctor, museum, translate, export, play …"""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
 from workings.cli import table_models
 from workings.cli.described import described_or_loaded
+from workings.cli.play import play
 from workings.cli.screen import (
     ProgressBar,
     console,
@@ -746,3 +747,6 @@ def export(
         with output.status(f"Writing {escape(str(out))}, running it and comparing its predictions …"):
             exported = files.save(network, out, **options)
         output.print(str(exported), highlight=False, markup=False, soft_wrap=True)
+
+
+app.command()(play)

@@ -1,0 +1,42 @@
+// Starts the page: one state, one drawing function, one set of actions.
+import { makeActions } from "./actions.js";
+import { listen } from "./keys.js";
+import { paint } from "./paint.js";
+import { initial } from "./state.js";
+import { render } from "./vendor/lit-html.js";
+import { openDialogs } from "./view/help.js";
+import { page } from "./view/page.js";
+
+const root = document.getElementById("page");
+const state = initial();
+const dark = matchMedia("(prefers-color-scheme: dark)");
+function chosenTheme() {
+  try { return localStorage.getItem("theme") ?? (dark.matches ? "dark" : "light"); } catch { return dark.matches ? "dark" : "light"; }
+}
+state.theme = chosenTheme();
+document.documentElement.dataset.theme = state.theme;
+state.width = innerWidth;
+
+let isDue = false;
+function draw() { // at most once for each frame of the screen
+  if (isDue) return;
+  isDue = true;
+  queueMicrotask(() => { isDue = false; show(); });
+}
+function show() {
+  if (!root.dataset.ready && state.frame) { root.replaceChildren(); root.dataset.ready = "yes"; }
+  if (!state.frame) { if (state.problem) root.textContent = state.problem; return; }
+  render(page(state, act), root);
+  const net = root.querySelector(".net-scroll");
+  if (net && net.clientWidth !== state.netWidth) { state.netWidth = net.clientWidth; render(page(state, act), root); }
+  openDialogs(root);
+  paint(root, state);
+}
+const act = makeActions(state, draw);
+listen(state, act);
+addEventListener("resize", () => act.set({ width: innerWidth }));
+dark.addEventListener("change", () => { state.theme = chosenTheme(); document.documentElement.dataset.theme = state.theme; draw(); });
+for (const kind of ["pointerover", "focusin"]) {
+  root.addEventListener(kind, (event) => act.hint(event.target.closest("[data-hint]")?.dataset.hint ?? ""));
+}
+act.start();

@@ -1,0 +1,120 @@
+// Paints the canvases of the page: heat maps and points.  A canvas says what it shows in its data attributes.
+import { bytes, floats } from "./state.js";
+import { classColour, css, diverging, pale, theme } from "./palette.js";
+
+const scratch = new Map();
+function board(side) {
+  if (!scratch.has(side)) {
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = side;
+    const context = canvas.getContext("2d");
+    scratch.set(side, { canvas, context, image: context.createImageData(side, side) });
+  }
+  return scratch.get(side);
+}
+
+function fill(side, colourAt) {
+  const { canvas, context, image } = board(side);
+  const pixels = image.data;
+  for (let k = 0; k < side * side; k++) {
+    const c = colourAt(k);
+    pixels[4 * k] = c[0]; pixels[4 * k + 1] = c[1]; pixels[4 * k + 2] = c[2]; pixels[4 * k + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+function sized(canvas) {
+  const ratio = Math.min(window.devicePixelRatio || 1, 2);
+  const width = Math.max(Math.round(canvas.clientWidth * ratio), 1), height = Math.max(Math.round(canvas.clientHeight * ratio), 1);
+  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+  return canvas.getContext("2d");
+}
+
+function show(canvas, picture) {
+  const context = sized(canvas);
+  context.imageSmoothingEnabled = true;
+  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return context;
+}
+
+export function paint(root, state) {
+  if (!state.frame) return;
+  for (const canvas of root.querySelectorAll("canvas[data-unit]")) paintUnit(canvas, state);
+  for (const canvas of root.querySelectorAll("canvas[data-screen]")) paintScreen(canvas, state);
+}
+
+function paintUnit(canvas, state) {
+  const [layer, unit] = canvas.dataset.unit.split(",").map(Number);
+  const { network, frame } = state, last = network.hidden.length + 1;
+  if (layer === last) { show(canvas, outputPicture(state, unit)); return; }
+  const maps = layer === 0 ? network.input_maps : frame.maps.units[layer - 1];
+  if (!maps) return;
+  const side = network.unit_side, all = bytes(maps), table = diverging(state.theme), from = unit * side * side;
+  show(canvas, fill(side, (k) => table[all[from + k]]));
+}
+
+// The prediction: one output as blue to orange, or the most probable of several classes, deeper if more probable.
+function outputPicture(state, only) {
+  const { network, frame, data } = state, side = network.side, all = bytes(frame.maps.output), size = side * side;
+  const outputs = network.outputs.length, table = only === undefined ? pale(state.theme) : diverging(state.theme);
+  if (outputs === 1) return fill(side, (k) => table[all[k]]);
+  if (only !== undefined && outputs > 2) {
+    const middle = theme(state.theme).middle, colour = classColour(state.theme, only, outputs);
+    return fill(side, (k) => mix(middle, colour, all[only * size + k] / 255));
+  }
+  if (outputs === 2) return fill(side, (k) => table[only === 0 ? 255 - all[k] : all[size + k]]);
+  const middle = theme(state.theme).middle;
+  const colours = Array.from({ length: outputs }, (_, k) => classColour(state.theme, k, data.classes.length));
+  return fill(side, (k) => {
+    let best = 0;
+    for (let c = 1; c < outputs; c++) if (all[c * size + k] > all[best * size + k]) best = c;
+    return mix(middle, colours[best], Math.max(0, (all[best * size + k] / 255 - 1 / outputs) / (1 - 1 / outputs)) * 0.5 + 0.06);
+  });
+}
+const mix = (a, b, t) => a.map((v, k) => v + (b[k] - v) * t);
+
+export const placeOf = (data, k) => {
+  const at = floats(data.points), x = at[2 * k], y = at[2 * k + 1];
+  return [(x - data.low[0]) / (data.high[0] - data.low[0]), (data.high[1] - y) / (data.high[1] - data.low[1])];
+};
+
+function paintScreen(canvas, state) {
+  const context = show(canvas, outputPicture(state)), { data } = state, size = canvas.width;
+  const radius = Math.max(2.2, Math.min(4.6, 70 / Math.sqrt(data.rows))) * (size / 320);
+  const rim = theme(state.theme).rim;
+  for (let k = data.rows - 1; k >= 0; k--) {
+    const isTraining = k < data.training;
+    if (!isTraining && !state.showValidation) continue;
+    const [x, y] = placeOf(data, k);
+    drawPoint(context, x * size, y * size, radius, pointColour(state, k), rim, isTraining, shapeOf(state, k));
+  }
+  if (state.row !== null) {
+    const [x, y] = placeOf(data, state.row);
+    context.beginPath();
+    context.arc(x * size, y * size, radius * 2.1, 0, 7);
+    context.lineWidth = radius * 0.55;
+    context.strokeStyle = theme(state.theme).ink;
+    context.stroke();
+  }
+}
+
+function pointColour(state, k) {
+  const target = floats(state.data.targets)[k];
+  if (state.data.classes.length) return css(classColour(state.theme, target, state.data.classes.length));
+  const [low, high] = state.data.target_range;
+  return css(diverging(state.theme)[Math.max(0, Math.min(255, Math.round((255 * (target - low)) / (high - low || 1))))]);
+}
+const shapeOf = (state, k) => (state.data.classes.length > 2 ? floats(state.data.targets)[k] % 3 : 0);
+
+function drawPoint(context, x, y, radius, colour, rim, isFilled, shape) {
+  context.beginPath();
+  if (shape === 1) context.rect(x - radius * 0.9, y - radius * 0.9, radius * 1.8, radius * 1.8);
+  else if (shape === 2) { context.moveTo(x, y - radius * 1.2); context.lineTo(x + radius * 1.1, y + radius * 0.8); context.lineTo(x - radius * 1.1, y + radius * 0.8); context.closePath(); }
+  else context.arc(x, y, radius, 0, 7);
+  context.lineWidth = radius * (isFilled ? 0.35 : 0.55);
+  context.fillStyle = isFilled ? colour : rim;
+  context.strokeStyle = isFilled ? rim : colour;
+  context.fill();
+  context.stroke();
+}

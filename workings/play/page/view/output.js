@@ -1,0 +1,51 @@
+// The card of the output: the prediction over the plane, the measures, and the curves.
+import { html } from "../vendor/lit-html.js";
+import { course, isClassification } from "../state.js";
+import { hints, words } from "../strings.js";
+import { curves } from "./curves.js";
+import { number } from "./parts.js";
+
+export function outputCard(state, act) {
+  const { frame } = state, isClasses = isClassification(state), [loss, score, valLoss, valScore] = frame.measured;
+  const share = (v) => (v === null ? "–" : isClasses ? `${(100 * v).toFixed(1)} %` : number(v, 3));
+  const moments = course(frame);
+  return html`<section class="card output stack" aria-labelledby="output-title">
+    <header><h2 id="output-title">${words.output}</h2>
+      <label class="row small quiet" data-hint=${hints.validation}><input type="checkbox" .checked=${state.showValidation}
+        @change=${(event) => act.set({ showValidation: event.target.checked })}>validation points</label></header>
+    <div class="screen" data-hint=${hints.screen}>
+      <canvas data-screen="yes" role="img" aria-label=${alternative(state)} @click=${(event) => {
+        const box = event.currentTarget.getBoundingClientRect();
+        act.choosePoint((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+      }}></canvas>
+    </div>
+    ${state.row === null ? "" : html`<label class="row small" data-hint="The training row whose numbers the equations show. Click a point, or type its number.">
+      Row <input type="number" min="0" max=${state.data.training - 1} .value=${String(state.row)} @change=${(event) => act.chooseRow(Number(event.target.value))}>
+      <span class="quiet">${rowWords(state)}</span></label>`}
+    <dl class="measures">
+      <div><dt>${words.training_loss}</dt><dd data-testid="loss">${number(loss)}</dd></div>
+      <div><dt>${words.validation_loss}</dt><dd>${number(valLoss)}</dd></div>
+      <div><dt>${isClasses ? words.training_score : words.training_r2}</dt><dd data-testid="score">${share(score)}</dd></div>
+      <div><dt>${isClasses ? words.validation_score : words.validation_r2}</dt><dd>${share(valScore)}</dd></div>
+    </dl>
+    ${curves("Loss", moments, 1, 3, frame.moment, 0)}
+    ${curves(isClasses ? "Accuracy" : "R²", moments, 2, 4, frame.moment, 0, 1)}
+    <div class="legend"><span><i></i>training</span><span><i class="second"></i>validation</span></div>
+    <label class="field" data-hint=${hints.travel}><span class="head"><span>Time travel</span><output>step ${frame.step.toLocaleString("en")}</output></span>
+      <input type="range" min="0" max=${frame.moments - 1} step="1" .value=${String(frame.moment)} ?disabled=${frame.moments < 2}
+        aria-valuetext="step ${frame.step}" @input=${(event) => act.travel(Number(event.target.value))}></label>
+  </section>`;
+}
+
+function alternative(state) {
+  const { data, frame } = state, [, score] = frame.measured;
+  const what = data.classes.length ? `${data.classes.length} classes` : "a regression";
+  return `Prediction over the plane, with ${data.rows} points of ${data.name}, ${what}. Training score ${score === null ? "unknown" : score.toFixed(3)}.`;
+}
+
+function rowWords(state) {
+  const { rowView } = state;
+  if (!rowView) return "";
+  const target = typeof rowView.target === "number" ? number(rowView.target, 3) : `class ${rowView.target}`;
+  return `target ${target}`;
+}
