@@ -13,9 +13,9 @@ pytest.importorskip("starlette", reason="the extra 'play' is not installed")
 pytest.importorskip("uvicorn", reason="the extra 'play' is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from workings.play.server import Playground
-from workings.play.session import Session
-from workings.play.settings import Settings
+from workings.play.server import Playground  # noqa: E402
+from workings.play.session import Session  # noqa: E402
+from workings.play.settings import Settings  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -28,7 +28,11 @@ STATES = {
     "update": [("click", "text=update")],
     "regression": [("click", "text=hills")],
     "classes": [("click", "text=blobs")],
+    "digits": [("click", ".switches button:text-is('digits')")],
+    "table": [("click", ".switches button:text-is('iris')")],
     "help": [("press", "?")],
+    "doctor": [("click", "#tab-doctor")],
+    "taking": [("click", "#tab-taking"), ("click", "text=NumPy script")],
 }
 
 
@@ -124,6 +128,20 @@ def test_an_error_is_shown_in_words_and_nothing_breaks(tab: Any) -> None:
     assert "at least one feature" in tab.get_by_role("alert").inner_text()
     tab.keyboard.press("s")
     playwright.expect(tab.get_by_test_id("step")).to_have_text("1")
+
+
+def test_a_link_holds_the_settings(tab: Any, playground: Playground) -> None:
+    tab.get_by_role("button", name="xor").click()
+    tab.locator("#tab-taking").click()
+    tab.get_by_role("button", name="Copy link").click()
+    playwright.expect(tab.get_by_role("status")).not_to_be_empty()
+    link = tab.url
+    assert "xor" in link
+    tab.goto(playground.url)
+    tab.wait_for_selector(".equation math")
+    tab.goto(link)
+    tab.reload()
+    playwright.expect(tab.get_by_role("button", name="xor")).to_have_attribute("aria-pressed", "true")
 
 
 @pytest.mark.parametrize("width", [360, 800, 1400])

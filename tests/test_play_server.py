@@ -163,3 +163,58 @@ def test_everything_of_the_page_is_there() -> None:
         imported |= {(path.parent / name).resolve() for name in names}
     assert imported == modules
     assert Path(PAGE / "vendor" / "LICENSE-lit-html.txt").is_file()
+
+
+# -- the command ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Session]:
+    """The sessions that the command would serve; it does not wait for Ctrl-C."""
+    sessions: list[Session] = []
+    monkeypatch.setattr("workings.cli.play.Playground.run", lambda self: self.close())
+    monkeypatch.setattr(
+        "workings.cli.play.Playground",
+        lambda make, port: sessions.append(make()) or Playground(make, port),  # type: ignore[func-returns-value]
+    )
+    return sessions
+
+
+def run_command(*arguments: str) -> Any:
+    typer_testing = pytest.importorskip("typer.testing", reason="the extra 'cli' is not installed")
+    from workings.cli.commands import app
+
+    return typer_testing.CliRunner().invoke(app, ["play", *arguments, "--no-browser"])
+
+
+def test_the_command_begins_with_what_it_is_given(served: list[Session], tmp_path: Path) -> None:
+    assert run_command("circles").exit_code == 0
+    table = tmp_path / "shop.csv"
+    table.write_text(
+        "age,city,bought\n" + "".join(f"{k},{'ab'[k % 2]},{'no' if k < 9 else 'yes'}\n" for k in range(20))
+    )
+    assert run_command("--data", str(table), "--target", "bought").exit_code == 0
+    X, y = moons(30)
+    net = Network([Dense(2, "tanh"), Dense(1)], loss=BinaryCrossEntropy(), seed=0)
+    net.trace(X, y)
+    net.build(2)
+    model = net.save(tmp_path / "model.safetensors")
+    assert run_command(str(model)).exit_code == 0
+    assert [session.data.name for session in served] == ["circles", "table: bought", "moons"]
+    assert (served[2].run.model.theta == net.theta).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("moon",), "Did you mean 'moons'"),
+        (("--data", "nowhere.csv", "--target", "y"), "nowhere.csv"),
+        (("--data", "nowhere.csv"), "--target"),
+        (("nowhere.safetensors",), "nowhere.safetensors"),
+    ],
+)
+def test_the_command_refuses_in_words(served: list[Session], arguments: tuple[str, ...], words: str) -> None:
+    result = run_command(*arguments)
+    assert result.exit_code == 2
+    assert words in result.output
+    assert served == []

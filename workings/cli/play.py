@@ -2,33 +2,65 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from workings.cli.screen import output, plain_errors
-from workings.errors import unknown_name
-from workings.play.datasets import GENERATED
+from workings.errors import InputError, unknown_name
+from workings.play.datasets import GENERATED, PlayData
+from workings.play.exports import READERS, reader_of
 from workings.play.server import Playground, open_soon
 from workings.play.session import Session
-from workings.play.settings import Settings
+from workings.play.tables import LOADERS, table_at
+
+NAMES = (*GENERATED, *LOADERS)
 
 
 def play(
-    what: Annotated[str, typer.Argument(help=f"Data set to begin with: {', '.join(GENERATED)}")] = "moons",
+    what: Annotated[
+        str, typer.Argument(help=f"Data set to begin with ({', '.join(NAMES)}), or a model file ({', '.join(READERS)})")
+    ] = "moons",
+    data: Annotated[Path | None, typer.Option(help="CSV or Parquet file to begin with")] = None,
+    target: Annotated[str | None, typer.Option("--target", "-t", help="Column of this file to predict")] = None,
+    impute: Annotated[bool, typer.Option(help="Fill missing values of this file")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the server (0: a free one)")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser")] = True,
 ) -> None:
     """Open the playground: build a network in the browser, train it, and see the numbers of every step.
 
     The server runs on this computer only, until Ctrl-C.
+
+    Example: `workings play spirals`, `workings play --data customers.csv --target churn`
     """
     with plain_errors():
-        if what not in GENERATED:
-            raise unknown_name("data set", what, GENERATED)
-        settings = Settings.from_json({"data": what, "noise": GENERATED[what].noise})
-        playground = Playground(lambda: Session(settings), port)
+        own = None if data is None else own_table(data, target, impute)
+        make_session(what, own)  # refuses before the server starts
+        playground = Playground(lambda: make_session(what, own), port)
         output.print(f"The playground is at {playground.url} (Ctrl-C ends it)", highlight=False, soft_wrap=True)
         if browser:
             open_soon(playground.url)
         playground.run()
+
+
+def own_table(data: Path, target: str | None, impute: bool) -> PlayData:
+    """Read the table of ``--data``."""
+    if target is None:
+        raise InputError(f"Which column of {data} is to be predicted? Name it with --target.")
+    return table_at(data, target, impute)
+
+
+def make_session(what: str, own: PlayData | None) -> Session:
+    """Return a session that begins with a data set, a table or a model file."""
+    if Path(what).suffix.lower() in READERS:
+        session = Session(own=own)
+        session.show_model(reader_of(what)(Path(what)), what)
+        return session
+    if what not in NAMES:
+        raise unknown_name("data set", what, NAMES)
+    if own is not None:
+        return Session(own=own)
+    session = Session()
+    session.configure({"data": what})
+    return session

@@ -116,6 +116,8 @@ class PlayData:
         The number of training rows, which come first.
     side : int
         Width of an image in pixels; 0 if rows are no images.
+    source : tuple of str
+        Lines of code that make ``X`` and ``y``; empty for a generated set.
     offered : tuple of str
         The names of all features.
     """
@@ -129,6 +131,7 @@ class PlayData:
     features: tuple[str, ...]
     training: int
     side: int = 0
+    source: tuple[str, ...] = ()
     offered: tuple[str, ...] = field(default=tuple(FEATURES))
 
     @property

@@ -21,6 +21,7 @@ from workings.support.arrays import describe
 from workings.support.ranges import as_number, as_whole_number
 
 MOST_BYTES = 6 * 2**20  # of one message: a dropped file as base64 text
+MOST_PIXELS = 784
 MOST_TEXT = 200  # characters of a name
 LARGEST = 2**53  # whole numbers that a page can send exactly
 
@@ -75,6 +76,13 @@ def places(name: str, value: object) -> list[int]:
     return [whole(0)(name, place) for place in value]
 
 
+def pixels(name: str, value: object) -> list[float]:
+    """Check the grey values of an image, from 0 to 1; an empty list is no image."""
+    if not isinstance(value, list) or len(value) > MOST_PIXELS:
+        raise InputError(f"{name} must be a list of at most {MOST_PIXELS} numbers, not {shown(value)}.")
+    return [min(max(finite(name, one), 0.0), 1.0) for one in value]
+
+
 def anything(name: str, value: object) -> object:
     """Return a value that the action checks itself."""
     return value
@@ -112,6 +120,17 @@ ACTIONS: dict[str, Action] = {
     "set_weight": Action("set one weight", {"name": text, "index": places, "value": finite, "final": switch}),
     "unit": Action("the statements of one unit", {"layer": whole(1, 100), "unit": whole(0, MOST_INDEX)}),
     "loss": Action("the statements of the loss", {}),
+    "draw": Action("show the network an image", {"pixels": pixels}),
+    "choose_axes": Action("choose the columns of the plane", {"first": whole(0, 1000), "second": whole(0, 1000)}),
+    "add_point": Action("add a point to the data", {"x": finite, "y": finite, "target": finite}),
+    "open_table": Action(
+        "take a table as data", {"name": text, "content": long_text, "target": text, "impute": switch}
+    ),
+    "doctor": Action("what the doctor finds", {}),
+    "code": Action("network and training as text", {"kind": text}),
+    "restart": Action("begin a new run from the present weights", {}),
+    "export": Action("the network as files", {"kind": text}),
+    "open_model": Action("show the network of a file", {"name": text, "content": long_text}),
 }
 
 

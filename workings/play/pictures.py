@@ -87,23 +87,25 @@ def unit_names(program: Program) -> list[str]:
 
 
 class Maps:
-    """Draws the heat maps of one model over one plane."""
+    """Draws the heat maps of one model over one plane; images have no plane, and no maps."""
 
-    def __init__(self, model: Model, plane: Plane) -> None:
+    def __init__(self, model: Model, plane: Plane | None) -> None:
         self.model, self.plane = model, plane
         self.units = unit_names(model.inference)
         results = [*self.units, "p"]
         self.runner = Runner(model.inference.needed_for(*results), results, "maps")
 
-    def values(self) -> list[Array]:
-        """Return the values of the hidden units of each layer, and the prediction, at each point of the plane."""
+    def values_at(self, inputs: Array) -> list[Array]:
+        """Return the values of the hidden units of each layer, and the prediction, for rows of inputs."""
         state = {**self.model.parameters, **self.model.statistics}
         values = {name: single(value) for name, value in state.items()}
-        return list(self.runner({**values, "X": self.plane.inputs}))
+        return list(self.runner({**values, "X": inputs.astype(np.float32)}))
 
-    def draw(self, low: float, high: float) -> dict[str, Any]:
+    def draw(self, low: float, high: float) -> dict[str, Any] | None:
         """Return all maps as bytes; ``low`` and ``high`` are the ends of the scale of the prediction."""
-        *units, p = self.values()
+        if self.plane is None:
+            return None
+        *units, p = self.values_at(self.plane.inputs)
         hidden = [signed_bytes(thinned(layer)) for layer in units]
         return {"units": [encoded(layer) for layer in hidden], "output": encoded(scaled_bytes(p, low, high))}
 

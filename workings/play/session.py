@@ -6,6 +6,7 @@ no socket and no browser.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,16 +15,24 @@ import numpy as np
 from workings.errors import InputError, unknown_name
 from workings.model.model import Model
 from workings.play import settings as limits
+from workings.play import tables
+from workings.play.advice import findings_of
 from workings.play.datasets import GENERATED, PlayData, described, generate, training_rows
+from workings.play.exports import exported, latex_of, library_code, opened, script_of
 from workings.play.inspection import Inspection, checked_entry
+from workings.play.own import settings_of
 from workings.play.pictures import SIDE, UNIT_SIDE, Maps, Plane, encoded, signed_bytes, single, thinned
 from workings.play.run import Run
 from workings.play.settings import AUTOMATIC, Settings
+from workings.play.tables import LOADERS
 from workings.play.walk import Walk, number
+from workings.support.arrays import Array
 from workings.training.rows import Rows
 from workings.version import __version__
 
 MOST_STEPS = 1000  # in one message
+MOST_POINTS = 5000
+DRAWN = "your points"
 MOST_WORK = 4e9  # multiplications in one message
 KEEPS_WEIGHTS = ("lr", "schedule", "schedule_steps", "optimizer", "batch_size", "regularizer", "lam")
 OF_DATA = ("data", "rows", "noise", "data_seed", "held_out", "features")
@@ -56,7 +65,9 @@ class Session:
     def __init__(
         self, settings: Settings | None = None, own: PlayData | None = None, model: Model | None = None
     ) -> None:
-        self.own, self.row = own, 0
+        self.own: dict[str, PlayData] = {} if own is None else {own.name: own}
+        self.row = 0
+        self.drawing: Array | None = None
         self.axes: tuple[int, int] = (0, 1)
         self.columns: tuple[str, ...] = ()
         self.walk: Walk | None = None
@@ -71,13 +82,19 @@ class Session:
 
     def load_data(self, settings: Settings) -> PlayData:
         """Return the data set that the settings name."""
-        if self.own is not None and settings.data == self.own.name:
-            training = training_rows(len(self.own.y), settings.held_out)
-            return replace(self.own, training=training).with_features(settings.features)
-        if settings.data not in GENERATED:
-            own = [] if self.own is None else [self.own.name]
-            raise unknown_name("data set", settings.data[:80], [*GENERATED, *own])
-        return generate(settings).with_features(settings.features)
+        if settings.data in GENERATED:
+            return generate(settings).with_features(settings.features)
+        own = self.own_data(settings.data)
+        training = training_rows(len(own.y), settings.held_out)
+        return replace(own, training=training).with_features(settings.features)
+
+    def own_data(self, name: str) -> PlayData:
+        """Return a table, images or drawn points by name; those of scikit-learn are loaded when they are needed."""
+        if name not in self.own and name in LOADERS:
+            self.own[name] = LOADERS[name]()
+        if name not in self.own:
+            raise unknown_name("data set", name[:80], [*GENERATED, *LOADERS, *self.own])
+        return self.own[name]
 
     def make_model(self, settings: Settings, data: PlayData) -> Model:
         """Return a new network with its initial weights."""
@@ -91,9 +108,17 @@ class Session:
             settings.layers(outputs), loss=loss, regularizer=settings.make_regularizer(), seed=settings.seed,
             n_in=len(data.features),
         )  # fmt: skip
-        if self.given is not None and self.given[0] == structure(settings):
-            model.place(len(data.features), {**self.given[1].parameters, **self.given[1].statistics})
-        return model
+        return self.with_given_weights(model, settings)
+
+    def with_given_weights(self, model: Model, settings: Settings) -> Model:
+        """Return the model with the weights of the user's network, if the settings still describe that one."""
+        if self.given is None or self.given[0] != structure(settings):
+            return model
+        arrays = {**self.given[1].parameters, **self.given[1].statistics}
+        expected = {name: value.shape for name, value in {**model.parameters, **model.statistics}.items()}
+        if {name: value.shape for name, value in arrays.items()} != expected:
+            raise InputError(f"The network has other shapes than this data needs: {model!r}.")
+        return model.place(model.n_in or 1, arrays)
 
     def begin(self, settings: Settings) -> None:
         """Begin with new data, new weights and a new run; nothing changes if the settings are refused."""
@@ -107,14 +132,15 @@ class Session:
         run = Run(
             model, training, rest if len(rest.X) else None, settings.make_optimizer(), settings.batch_size
         )  # fmt: skip
-        axes = self.axes if data.columns == self.columns else (0, 1)
+        axes = self.axes if data.columns == self.columns else (0, min(1, len(data.columns) - 1))
         self.settings = replace(settings, features=data.features)
-        self.data, self.run, self.plane = data, run, Plane.of(data, axes)
-        self.axes, self.columns = axes, data.columns
+        self.data, self.run, self.axes, self.columns = data, run, axes, data.columns
+        self.drawing = None
         self.after_new_model()
 
     def after_new_model(self) -> None:
         """Prepare what depends on the network: heat maps, and no walk."""
+        self.plane = None if self.data.side else Plane.of(self.data, self.axes)
         self.maps = Maps(self.run.model, self.plane)
         self.row, self.walk = min(self.row, self.data.training - 1), None
 
@@ -136,12 +162,18 @@ class Session:
 
     def hello(self) -> dict[str, Any]:
         """Return what the page needs to know first: the names to choose from, and the state."""
-        own = [] if self.own is None else [{"name": self.own.name, "words": self.own.words, "noise": 0}]
+        usual = Settings().to_json()
         return {
             "version": __version__,
-            "choices": {**limits.choices(), "data": [*described(), *own], "most_steps": MOST_STEPS},
+            "choices": {**limits.choices(), "defaults": usual, "most_steps": MOST_STEPS},
             **self.view(),
         }
+
+    def offered(self) -> list[dict[str, Any]]:
+        """Return all data sets that can be chosen."""
+        known = [*described(), *tables.offered()]
+        own = [data for name, data in self.own.items() if name not in LOADERS]
+        return [*known, *({"name": data.name, "words": data.words, "noise": 0} for data in own)]
 
     def configure(self, settings: Any) -> dict[str, Any]:
         """Change some settings; weights are kept if only the training changes."""
@@ -161,8 +193,7 @@ class Session:
         if kind is not None and "noise" not in asked:
             given = replace(given, noise=kind.noise)
         if "features" not in asked:
-            usual = self.own.features if self.own is not None and kind is None else ("x1", "x2")
-            given = replace(given, features=usual)
+            given = replace(given, features=self.own_data(given.data).features if kind is None else ("x1", "x2"))
         return given if "loss" in asked else replace(given, loss=AUTOMATIC)
 
     def reset(self) -> dict[str, Any]:
@@ -174,6 +205,7 @@ class Session:
         """Return everything that the page shows: settings, data, network, and the present frame."""
         return {
             "settings": self.settings.to_json(),
+            "sets": self.offered(),
             "data": self.data_view(),
             "network": self.network_view(),
             "frame": self.frame(),
@@ -181,12 +213,13 @@ class Session:
 
     def data_view(self) -> dict[str, Any]:
         """Return the data for the page: points, labels, names, and the ends of the plane."""
-        data, plane = self.data, self.plane
+        data = self.data
+        low, high = (self.plane.low, self.plane.high) if self.plane is not None else (np.zeros(2), np.ones(2))
         return {
             "name": data.name, "words": data.words, "columns": list(data.columns), "classes": list(data.classes),
             "features": list(data.features), "offered": list(data.offered), "training": data.training,
-            "rows": len(data.y), "axes": list(plane.axes), "low": plane.low.tolist(), "high": plane.high.tolist(),
-            "points": encoded(data.raw[:, list(plane.axes)].astype(np.float32)),
+            "rows": len(data.y), "axes": list(self.axes), "low": low.tolist(), "high": high.tolist(),
+            "points": encoded(data.raw[:, list(self.axes)].astype(np.float32)),
             "targets": encoded(data.y.astype(np.float32)), "image_side": data.side,
             "target_range": list(self.scale()),
         }  # fmt: skip
@@ -197,6 +230,7 @@ class Session:
         widths = [layer.units for layer in self.settings.hidden]
         return {
             "inputs": list(self.data.features),
+            "is_image": self.data.side > 0,
             "hidden": [{"units": units, "W": f"W{k}"} for k, units in enumerate(widths, start=1)],
             "outputs": self.output_names(),
             "loss": repr(model.loss),
@@ -204,7 +238,7 @@ class Session:
             "description": model.summary(),
             "side": SIDE,
             "unit_side": UNIT_SIDE,
-            "input_maps": encoded(signed_bytes(thinned(self.plane.inputs))),
+            "input_maps": None if self.plane is None else encoded(signed_bytes(thinned(self.plane.inputs))),
         }
 
     def output_names(self) -> list[str]:
@@ -234,7 +268,8 @@ class Session:
         return {
             "step": run.state.step, "epoch": run.epoch, "batch": run.batch, "batches": len(run.batches),
             "measured": [number(value) for value in run.course[here].measured], "latest": last.step, "moment": here,
-            "weights": weights, "maps": self.maps.draw(*self.scale()), "course": encoded(course),
+            "weights": weights, "maps": self.maps.draw(*self.scale()),
+            "activations": self.activations() if self.data.side else None, "course": encoded(course),
             "moments": len(run.course), "rate": run.rate.at(run.state.step), "stopped": run.stopped,
         }  # fmt: skip
 
@@ -257,6 +292,69 @@ class Session:
         self.leave_walk()
         self.run.go_to(moment)
         return self.frame()
+
+    # -- actions: data of your own, and images ------------------------------------------------
+
+    def activations(self) -> dict[str, Any]:
+        """Return the values of all units for the drawing, or for the chosen row."""
+        pixels = self.data.raw[[self.row]] if self.drawing is None else self.drawing[None, :]
+        *hidden, p = self.maps.values_at(self.data.inputs(pixels))
+        return {
+            "pixels": pixels[0].tolist(), "units": [[number(v) for v in layer[0].tolist()] for layer in hidden],
+            "output": [number(v) for v in p[0].tolist()],
+        }  # fmt: skip
+
+    def draw(self, pixels: list[float]) -> dict[str, Any]:
+        """Show the network an image; an empty one returns to the chosen row."""
+        if self.data.side == 0 or len(pixels) not in (0, self.data.side**2):
+            raise InputError(f"Only data of images can be drawn, with {self.data.side}×{self.data.side} pixels here.")
+        self.drawing = np.array(pixels) if pixels else None
+        return self.activations()
+
+    def choose_axes(self, first: int, second: int) -> dict[str, Any]:
+        """Choose the two columns that the plane shows; the others keep their means."""
+        if first == second or max(first, second) >= len(self.data.columns):
+            raise InputError(f"The axes must be two different columns from 0 to {len(self.data.columns) - 1}.")
+        self.axes = (first, second)
+        self.after_new_model()
+        return self.view()
+
+    def add_point(self, x: float, y: float, target: float) -> dict[str, Any]:
+        """Add a point to the data in the plane; the weights stay."""
+        settings, before = self.with_point(x, y, target), self.given
+        self.given = (structure(settings), self.run.model)
+        try:
+            self.begin(settings)
+        finally:
+            self.given = before
+        return self.view()
+
+    def with_point(self, x: float, y: float, target: float) -> Settings:
+        """Make a data set of your own from the present one and one more point; return settings with it."""
+        data, most = self.data, max(len(self.data.classes) - 1, 0)
+        if data.columns != ("x1", "x2"):
+            raise InputError("Points can be added to data in the plane only.")
+        if data.classes and target not in range(most + 1):
+            raise InputError(f"The class of a point is a number from 0 to {most}, not {target:g}.")
+        if len(data.y) >= MOST_POINTS:
+            raise InputError(f"The playground takes at most {MOST_POINTS:,} points.")
+        raw, targets = np.vstack([[x, y], data.raw]), np.concatenate([[target], data.y])
+        self.own[DRAWN] = replace(data, name=DRAWN, words="Points that you have drawn.", raw=raw, y=targets, source=())
+        return replace(self.settings, data=DRAWN)
+
+    def open_table(self, name: str, content: str, target: str, impute: bool) -> dict[str, Any]:
+        """Take a CSV or Parquet file as data; without a target, return its columns to choose from."""
+        if not target:
+            return {"columns": tables.table_columns(name, content)}
+        data = tables.table_of(name, content, target, impute)
+        before = dict(self.own)
+        self.own[data.name] = data
+        try:
+            self.begin(replace(self.settings, data=data.name, features=data.features, loss=AUTOMATIC))
+        except BaseException:
+            self.own = before
+            raise
+        return self.view()
 
     # -- actions: inspection -----------------------------------------------------------------
 
@@ -314,6 +412,58 @@ class Session:
     def loss(self) -> dict[str, Any]:
         """Return the statements of the loss, with the numbers of the chosen row."""
         return {**self.inspection().loss(), **self.row_view()}
+
+    # -- actions: advice, and taking along ---------------------------------------------------
+
+    def doctor(self) -> dict[str, Any]:
+        """Return what the doctor finds, each finding with its change of settings."""
+        return {"findings": findings_of(self.run, self.data, self.settings), "step": self.run.state.step}
+
+    def code(self, kind: str) -> dict[str, Any]:
+        """Return the network and its training as text: a NumPy script, code for this library, or LaTeX."""
+        epochs = max(self.run.epoch, 100)
+        makers: dict[str, Callable[[], str]] = {
+            "script": lambda: script_of(self.run, self.data, self.settings, epochs),
+            "library": lambda: library_code(self.data, self.run, self.settings, epochs),
+            "latex": lambda: latex_of(self.run),
+        }
+        if kind not in makers:
+            raise unknown_name("kind of code", kind, makers)
+        return {"kind": kind, "text": makers[kind]()}
+
+    def restart(self) -> dict[str, Any]:
+        """Begin a new run from the present weights, as the script does: the optimizer's state at 0, a new epoch."""
+        self.leave_walk()
+        self.run.restart()
+        return self.frame()
+
+    def export(self, kind: str) -> dict[str, Any]:
+        """Return the network as files of some format."""
+        return {"files": exported(self.run.model, kind)}
+
+    def open_model(self, name: str, content: str) -> dict[str, Any]:
+        """Show the network of a file, on the present data."""
+        return self.show_model(opened(name, content), name)
+
+    def show_model(self, model: Model, name: str) -> dict[str, Any]:
+        """Show a network on the present data; nothing changes if it does not fit."""
+        found = settings_of(model)
+        if model.n_in != len(self.data.features):
+            raise InputError(
+                f"The network in {name!r} has {model.n_in} inputs, and {len(self.data.features)} features are switched "
+                f"on: {', '.join(self.data.features[:10])}. Choose data, and features, of which there are as many."
+            )
+        before = self.given
+        settings = replace(
+            self.settings, hidden=found.hidden, loss=found.loss, regularizer=found.regularizer, lam=found.lam
+        )
+        self.given = (structure(settings), model)
+        try:
+            self.begin(settings)
+        except BaseException:
+            self.given = before
+            raise
+        return self.view()
 
     def inspection(self) -> Inspection:
         """Return the values of all training rows, to inspect."""

@@ -20,7 +20,8 @@ from workings.support.arrays import describe
 from workings.support.ranges import Range, check_fields
 
 MOST_LAYERS, MOST_UNITS, MOST_ROWS = 8, 64, 20_000
-MOST_FEATURES = 64  # names in the list of features
+MOST_FEATURES = 64  # columns of a table, after encoding
+MOST_NAMES = 784  # names in a list of features: the pixels of an image
 REGULARIZERS: dict[str, type[Regularizer]] = {"L2": L2, "L1": L1}
 SCHEDULES = ("constant", "step", "exponential", "cosine", "warm-up")
 AUTOMATIC = "auto"
@@ -181,7 +182,7 @@ def converted(name: str, value: object) -> object:
     if name == "features":
         if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
             raise InputError(f"features must be a list of names, not {describe(value)}.")
-        return tuple(dict.fromkeys(value[:MOST_FEATURES]))
+        return tuple(dict.fromkeys(value[:MOST_NAMES]))
     if name == "hidden":
         if not isinstance(value, (list, tuple)) or len(value) > MOST_LAYERS:
             raise InputError(f"hidden must be a list of at most {MOST_LAYERS} layers, not {describe(value)}.")

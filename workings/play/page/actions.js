@@ -1,6 +1,8 @@
 // What the page can do.  Each action changes the state object, perhaps after asking the session, and draws again.
 import { connect } from "./session.js";
+import { fromLink, toLink } from "./link.js";
 import { placeOf } from "./paint.js";
+import { base64, bytes } from "./state.js";
 import { words } from "./strings.js";
 
 export function makeActions(state, draw) {
@@ -17,7 +19,9 @@ export function makeActions(state, draw) {
       return null;
     }
   }
-  const take = (reply) => { if (reply) set(reply); return reply; };
+  const wanted = {}; // changes of settings that are not sent yet
+  let confirmed = null; // the settings of the session
+  const take = (reply) => { if (reply) { confirmed = reply.settings; set(reply); } return reply; };
 
   // Only the last of several quick changes of one kind is sent: a slider or a drag never builds a queue.
   const pending = new Map();
@@ -53,17 +57,28 @@ export function makeActions(state, draw) {
     async start() {
       const reply = await ask("hello");
       take(reply);
+      const linked = fromLink();
+      if (reply && linked) await act.configure(linked);
       if (reply) { await act.chooseRow(0); await act.statement(0); }
     },
     hint: (text) => { if (text !== state.hint) set({ hint: text }); },
-    configure: (changes) => latest("configure", async () => {
-      const reply = await ask("configure", { settings: changes });
-      if (!reply) { draw(); return; }
+    configure(changes) { // several quick changes become one; the page shows them at once
+      Object.assign(wanted, changes);
+      state.settings = { ...state.settings, ...changes };
+      return latest("configure", act.sendSettings);
+    },
+    async sendSettings() {
+      const settings = { ...wanted };
+      for (const name of Object.keys(wanted)) delete wanted[name];
+      if (!Object.keys(settings).length) return;
+      const reply = await ask("configure", { settings });
+      if (!reply) { set({ settings: confirmed }); return; }
+      confirmed = reply.settings;
       const isOther = reply.data.name !== state.data.name || reply.network.hidden.length !== state.network.hidden.length;
       set({ ...reply, ...(isOther ? { detail: null, statementUnit: 0, current: [0, 0] } : {}) });
       if (state.row === null || state.row >= reply.data.training) state.row = 0;
       if (!state.running) await refresh();
-    }),
+    },
     layer(place, changes) {
       const hidden = state.settings.hidden.map((layer, k) => (k === place ? { ...layer, ...changes } : layer));
       return act.configure({ hidden });
@@ -79,9 +94,21 @@ export function makeActions(state, draw) {
 
     async chooseRow(row) {
       const reply = await ask("choose_row", { row });
-      if (reply) { set({ row, rowView: reply }); await refresh(); }
+      if (reply) { set({ row, rowView: reply }); if (state.data.image_side) await act.draw([]); await refresh(); }
     },
-    choosePoint(x, y) { // the nearest training point
+    draw: (pixels) => latest("draw", async () => {
+      state.frame.activations.pixels = pixels.length ? pixels : state.frame.activations.pixels;
+      const reply = await ask("draw", { pixels });
+      if (reply) set({ frame: { ...state.frame, activations: reply } });
+    }),
+    async chooseAxes(first, second) { take(await ask("choose_axes", { first, second })); },
+    async addPoint(x, y) { // in the units of the plane
+      const { low, high } = state.data, place = (at, k) => low[k] + at * (high[k] - low[k]);
+      const reply = take(await ask("add_point", { x: place(x, 0), y: place(1 - y, 1), target: state.adding }));
+      if (reply) state.row = Math.min(state.row + 1, reply.data.training - 1);
+    },
+    choosePoint(x, y) { // the nearest training point; or a new one
+      if (state.adding !== null) { act.addPoint(x, y); return; }
       let best = null, least = Infinity;
       for (let k = 0; k < state.data.training; k++) {
         const at = placeOf(state.data, k), distance = (at[0] - x) ** 2 + (at[1] - y) ** 2;
@@ -102,7 +129,7 @@ export function makeActions(state, draw) {
       if (to >= state.statement.outline.length) { await act.advance(1); return act.walkTo(0); }
       return act.walkTo(to);
     },
-    async openTab(tab) { set({ tab }); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
+    async openTab(tab) { set({ tab }); if (tab === "doctor") return act.doctor(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
     async openWeight(name, index, isNew = true) {
       const reply = await ask("weight", { name, index });
       if (reply) set({ detail: { kind: "weight", ...reply, name, index }, ...(isNew ? { tab: "selected" } : {}) });
@@ -123,6 +150,65 @@ export function makeActions(state, draw) {
       const detail = reply.details ? { kind: "weight", ...reply.details } : same ? { ...state.detail, ...reply.weight } : state.detail;
       set({ frame: reply.frame, detail });
     }),
+    async doctor() {
+      const reply = await ask("doctor");
+      if (reply) set({ doctor: reply });
+    },
+    async remedy(change) { await act.configure(change); await act.doctor(); },
+
+    async code(kind) {
+      const reply = await ask("code", { kind });
+      if (reply) set({ code: reply, notice: "" });
+    },
+    async restart() {
+      const reply = await ask("restart");
+      if (reply) set({ frame: reply, notice: "A new run has begun from these weights; the script makes the same steps." });
+    },
+    async exportFile(kind) {
+      const reply = await ask("export", { kind });
+      if (!reply) return;
+      for (const file of reply.files) act.download(file.name, new Blob([bytes(file.content)]));
+      set({ notice: `Downloaded ${reply.files.map((file) => file.name).join(" and ")}.` });
+    },
+    download(name, blob) {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(blob);
+      link.download = name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    },
+    async copy(text, notice) {
+      try { await navigator.clipboard.writeText(text); set({ notice }); } catch { set({ notice: "The browser does not allow copying; select the text instead." }); }
+    },
+    copyLink() {
+      const link = toLink(state.settings, state.choices.defaults);
+      history.replaceState(null, "", link);
+      return act.copy(link, "The link is in the clipboard, and in the address bar.");
+    },
+    async openFile(field) {
+      const [file] = field.files;
+      field.value = "";
+      if (file) await act.takeFile(file);
+    },
+    async takeFile(file) {
+      if (file.size > 4 * 2 ** 20) return set({ problem: `${file.name} is larger than 4 MB.` });
+      const content = base64(new Uint8Array(await file.arrayBuffer()));
+      if (!/\.(safetensors|json|onnx)$/i.test(file.name)) {
+        const found = await ask("open_table", { name: file.name, content, target: "", impute: false });
+        if (found) set({ table: { name: file.name, content, columns: found.columns } });
+        return found;
+      }
+      const reply = await ask("open_model", { name: file.name, content });
+      if (reply) { take(reply); set({ notice: `Opened ${file.name}.`, detail: null }); await refresh(); }
+      return reply;
+    },
+
+    async openTable(target, impute) {
+      const { name, content } = state.table;
+      const reply = take(await ask("open_table", { name, content, target, impute }));
+      if (reply) { set({ detail: null, row: 0 }); await act.chooseRow(0); }
+    },
+
     theme() {
       const theme = state.theme === "light" ? "dark" : "light";
       document.documentElement.dataset.theme = theme;

@@ -2,7 +2,7 @@
 export const shortcuts = [
   ["Space", "run or pause"], ["S", "one step"], ["E", "one epoch"], ["R", "reset"],
   ["N", "next statement"], ["B", "statement before"], ["L", "open the loss"], ["T", "light or dark"], ["?", "this list"],
-  ["Arrow keys", "move between units in the network"], ["Enter", "open the unit"],
+  ["0 to 9", "add points of this class with the mouse; again to end"], ["Arrow keys", "move between units in the network"], ["Enter", "open the unit"],
 ];
 export function listen(state, act) {
   const does = {
@@ -15,6 +15,7 @@ export function listen(state, act) {
     const tag = event.target.tagName, key = event.key.toLowerCase();
     if (tag === "SELECT" || tag === "TEXTAREA" || (tag === "INPUT" && event.target.type !== "range")) return;
     if (key === " " && (tag === "BUTTON" || tag === "SUMMARY")) return;
+    if (/^\d$/.test(key) && Number(key) < state.data?.classes.length) { act.set({ adding: state.adding === Number(key) ? null : Number(key) }); return; }
     if (does[key] && state.frame) { event.preventDefault(); does[key](); }
   });
 }

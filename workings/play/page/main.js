@@ -36,6 +36,12 @@ const act = makeActions(state, draw);
 listen(state, act);
 addEventListener("resize", () => act.set({ width: innerWidth }));
 dark.addEventListener("change", () => { state.theme = chosenTheme(); document.documentElement.dataset.theme = state.theme; draw(); });
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  const [file] = event.dataTransfer.files;
+  if (file) act.takeFile(file);
+});
 for (const kind of ["pointerover", "focusin"]) {
   root.addEventListener(kind, (event) => act.hint(event.target.closest("[data-hint]")?.dataset.hint ?? ""));
 }

@@ -31,9 +31,9 @@ function sized(canvas) {
   return canvas.getContext("2d");
 }
 
-function show(canvas, picture) {
+function show(canvas, picture, isSmooth = true) {
   const context = sized(canvas);
-  context.imageSmoothingEnabled = true;
+  context.imageSmoothingEnabled = isSmooth;
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
   return context;
 }
@@ -42,16 +42,38 @@ export function paint(root, state) {
   if (!state.frame) return;
   for (const canvas of root.querySelectorAll("canvas[data-unit]")) paintUnit(canvas, state);
   for (const canvas of root.querySelectorAll("canvas[data-screen]")) paintScreen(canvas, state);
+  for (const canvas of root.querySelectorAll("canvas[data-pad]")) paintPixels(canvas, state);
 }
 
 function paintUnit(canvas, state) {
   const [layer, unit] = canvas.dataset.unit.split(",").map(Number);
+  if (state.network.is_image) { paintOfImage(canvas, state, layer, unit); return; }
   const { network, frame } = state, last = network.hidden.length + 1;
   if (layer === last) { show(canvas, outputPicture(state, unit)); return; }
   const maps = layer === 0 ? network.input_maps : frame.maps.units[layer - 1];
   if (!maps) return;
   const side = network.unit_side, all = bytes(maps), table = diverging(state.theme), from = unit * side * side;
   show(canvas, fill(side, (k) => table[all[from + k]]));
+}
+
+// Of images: the pixels, the weights of the first layer as pictures, and the activations of the other units.
+function paintOfImage(canvas, state, layer, unit) {
+  const { network, frame, data } = state, table = diverging(state.theme);
+  if (layer === 0) { paintPixels(canvas, state); return; }
+  if (layer === 1 && network.hidden.length) {
+    const { data: text, shape } = frame.weights.W1, all = floats(text), columns = shape[1], size = data.image_side ** 2;
+    let largest = 1e-9;
+    for (let k = 0; k < size; k++) largest = Math.max(largest, Math.abs(all[k * columns + unit]));
+    show(canvas, fill(data.image_side, (k) => table[Math.round(128 + (127 * all[k * columns + unit]) / largest)]), false);
+    return;
+  }
+  const isOutput = layer === network.hidden.length + 1, values = isOutput ? frame.activations.output : frame.activations.units[layer - 1];
+  const largest = isOutput ? 1 : Math.max(...values.map(Math.abs), 1e-9);
+  show(canvas, fill(1, () => table[Math.round(128 + (127 * values[unit]) / largest)]), false);
+}
+function paintPixels(canvas, state) {
+  const { pixels } = state.frame.activations, paper = theme(state.theme).middle, ink = state.theme === "light" ? [27, 30, 35] : [236, 238, 240];
+  show(canvas, fill(state.data.image_side, (k) => mix(paper, ink, pixels[k])), false);
 }
 
 // The prediction: one output as blue to orange, or the most probable of several classes, deeper if more probable.

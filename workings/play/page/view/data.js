@@ -1,17 +1,22 @@
 // The card of the data: which set, how many points, how noisy, which features.
 import { html, svg } from "../vendor/lit-html.js";
 import { hints, words } from "../strings.js";
-import { slider } from "./parts.js";
+import { select, slider } from "./parts.js";
 
 export function dataCard(state, act) {
   const { settings, choices, data } = state, ranges = choices.ranges;
   const change = (name) => (value) => act.configure({ [name]: value });
-  const generated = choices.data.some((one) => one.name === data.name && one.words === data.words && one.name in pictures);
+  const generated = data.name in pictures, isTable = data.columns.length > 2 && !data.image_side;
   return html`<section class="card data stack" aria-labelledby="data-title">
     <header><h2 id="data-title">${words.data}</h2></header>
     <div class="choice" role="group" aria-label="Data set" data-hint=${hints.data}>
-      ${choices.data.map((one) => html`<button aria-pressed=${one.name === data.name} data-hint=${one.words} @click=${() => act.configure({ data: one.name })}>
-        <svg viewBox="0 0 40 40" aria-hidden="true">${pictures[one.name] ?? pictures.table}</svg><span>${one.name}</span></button>`)}
+      ${state.sets.filter((one) => one.name in pictures).map((one) => html`<button aria-pressed=${one.name === data.name} data-hint=${one.words} @click=${() => act.configure({ data: one.name })}>
+        <svg viewBox="0 0 40 40" aria-hidden="true">${pictures[one.name]}</svg><span>${one.name}</span></button>`)}
+    </div>
+    <div class="switches" role="group" aria-label="Tables and images">
+      ${state.sets.filter((one) => !(one.name in pictures)).map((one) => html`<button aria-pressed=${one.name === data.name} data-hint=${one.words} @click=${() => act.configure({ data: one.name })}>${one.name}</button>`)}
+      <label class="button small" data-hint="Open a CSV or Parquet file of your own, or drop it on the page. It stays on this computer.">Open a table …
+        <input class="hidden-text" type="file" accept=".csv,.tsv,.txt,.parquet" @change=${(event) => act.openFile(event.target)}></label>
     </div>
     <p class="small quiet">${data.words}</p>
     ${generated ? html`
@@ -19,13 +24,21 @@ export function dataCard(state, act) {
       ${slider("rows", settings.rows, { low: ranges.rows.low, high: 1000, step: 10 }, change("rows"))}` : ""}
     ${slider("held_out", settings.held_out, { low: 0, high: 0.9, step: 0.05, show: (v) => `${Math.round(100 * v)} %` }, change("held_out"))}
     ${generated ? slider("data_seed", settings.data_seed, { low: 0, high: 99, step: 1 }, change("data_seed")) : ""}
-    <div class="stack" data-hint=${hints.features}>
+    ${isTable ? axesOf(state, act) : ""}
+    ${data.image_side ? "" : html`<div class="stack" data-hint=${hints.features}>
       <h3>${words.features}</h3>
       <div class="switches" role="group" aria-label=${words.features}>
         ${data.offered.map((name) => html`<button aria-pressed=${data.features.includes(name)} @click=${() => toggle(state, act, name)}>${pretty(name)}</button>`)}
       </div>
-    </div>
+    </div>`}
   </section>`;
+}
+
+// The two columns that the plane shows; all others keep their means.
+function axesOf(state, act) {
+  const { axes, columns } = state.data, hint = "The columns that the plane shows. All other columns keep their means there.";
+  const choose = (k) => (value) => act.chooseAxes(...axes.map((one, j) => (j === k ? columns.indexOf(value) : one)));
+  return html`<div class="row axes">${["across", "up"].map((label, k) => select(label, columns[axes[k]], columns.filter((_, j) => j !== axes[1 - k]), choose(k), { label, hint }))}</div>`;
 }
 
 function toggle(state, act, name) {
@@ -59,5 +72,4 @@ const pictures = {
   blobs: [dots(cloud(20, 9), low), dots(cloud(10, 29), high), dots(cloud(30, 29), "var(--good)")],
   plane: field((x, y) => (x + y) / 4 || 0.05),
   hills: field((x, y) => 1.2 * Math.exp(-((x + 1) ** 2 + (y + 1) ** 2)) + Math.exp(-((x - 1) ** 2 + (y - 1) ** 2)) - Math.exp(-((x + 1) ** 2 + (y - 1) ** 2)) || 0.05),
-  table: svg`<path d="M5 9h30v22H5zM5 16h30M15 9v22M25 9v22" fill="none" stroke="var(--quiet)" stroke-width="1.6"></path>`,
 };

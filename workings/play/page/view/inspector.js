@@ -1,11 +1,15 @@
 // The inspector: the step statement by statement, or what has been opened.
 import { html } from "../vendor/lit-html.js";
 import { hints, words } from "../strings.js";
+import { doctorPanel } from "./doctor.js";
+import { takingPanel } from "./taking.js";
 import { lossPanel, unitPanel } from "./unit.js";
 import { statementPanel } from "./statement.js";
 import { weightPanel } from "./weight.js";
 
-const tabs = [["statement", words.statement, hints.statement], ["selected", words.selected, "The unit, weight or loss that you opened."]];
+const tabs = [["statement", words.statement, hints.statement], ["selected", words.selected, "The unit, weight or loss that you opened."],
+  ["doctor", "Doctor", "What is wrong, in a sentence, with a button that makes the change."],
+  ["taking", "Take along", "The network as code, as a file, as a link; or open your own."]];
 
 export function inspector(state, act) {
   return html`<section class="card inspector" aria-label="Inspector">
@@ -19,6 +23,8 @@ export function inspector(state, act) {
 
 function content(state, act) {
   if (state.tab === "statement") return statementPanel(state, act);
+  if (state.tab === "doctor") return doctorPanel(state, act);
+  if (state.tab === "taking") return takingPanel(state, act);
   switch (state.detail?.kind) {
     case "weight": return weightPanel(state, act);
     case "unit": return unitPanel(state, act);

@@ -24,12 +24,13 @@ export function networkCard(state, act) {
 
 function geometry(state, layers) {
   const width = Math.max(state.netWidth || 600, layers.length * 72 + 10);
-  const most = Math.max(...layers.map((layer) => layer.units));
+  const tallest = Math.max(...layers.map((layer) => layer.units));
   const room = state.width < 700 ? 300 : 400;
-  const size = Math.max(14, Math.min(46, Math.floor(room / most) - GAP));
-  const gap = most > 12 ? 4 : GAP;
-  const height = HEAD + Math.max(most * (size + gap) + 8, 150);
-  const inputs = Math.max(...state.network.inputs.map((name) => Math.min(name.length, 16))), outputs = Math.max(...state.network.outputs.map((name) => Math.min(name.length, 16)));
+  const size = Math.max(14, Math.min(46, Math.floor(room / tallest) - GAP));
+  const gap = tallest > 12 ? 4 : GAP;
+  const height = HEAD + Math.max(tallest * (size + gap) + 8, 150);
+  const most = (names) => Math.max(...names.map((name) => short(name, state).length));
+  const inputs = state.network.is_image ? 3 : most(state.network.inputs), outputs = most(state.network.outputs);
   const left = 14 + 7 * inputs, right = 14 + 7 * outputs;
   const x = (k) => left + size / 2 + ((width - left - size - right) * k) / (layers.length - 1);
   const y = (k, unit) => HEAD + (height - HEAD) / 2 + (unit - (layers[k].units - 1) / 2) * (size + gap);
@@ -45,7 +46,16 @@ function drawing(state, act, layers) {
   </div>`;
 }
 
+export const short = (name, state) => (name.length > (state.width < 700 ? 7 : 16) ? `${name.slice(0, state.width < 700 ? 6 : 15)}…` : name);
+
+// From an image to the first layer there are too many weights for lines; each unit shows its own as a picture.
+function edgesFromImage(shape, units) {
+  const { x, y, size } = shape;
+  return Array.from({ length: units }, (_, to) => svg`<path class="edge plain" d="M${x(0) + size / 2} ${y(0, 0)}L${x(1) - size / 2} ${y(1, to)}"></path>`);
+}
+
 function edgesInto(state, act, shape, layer, lit) {
+  if (layer === 1 && state.network.is_image) return edgesFromImage(shape, layersOf(state.network)[1].units);
   const weights = weightsInto(state.network, state.frame, layer), { x, y, size } = shape;
   const isLit = lit?.edges.has(layer), chosen = state.tab === "selected" && state.detail?.kind === "weight" ? state.detail : null;
   const found = [], many = weights.rows * weights.columns > 260;
@@ -86,17 +96,19 @@ function dragEdge(event, act, layer, from, to, start) {
 
 function column(state, act, shape, layers, k, lit) {
   const last = layers.length - 1, { x, y, size } = shape;
-  const title = k === 0 ? "inputs" : k === last ? (layers[k].units > 1 ? "outputs" : "output") : "";
+  const title = k === 0 ? (state.network.is_image ? "image" : layers[0].units > 1 ? "inputs" : "input") : k === last ? (layers[k].units > 1 ? "outputs" : "output") : "";
   return html`
     ${k > 0 && k < last ? columnHead(state, act, shape, k) : html`<div class="column-head column-title" .style=${`left:${x(k)}px;top:34px`}>${title}</div>`}
     ${Array.from({ length: layers[k].units }, (_, unit) => html`
       <button class="unit ${lit?.units.has(k) ? "lit" : ""}" data-place="${k},${unit}" aria-label=${label(state, layers, k, unit)} data-hint=${hints.unit}
         tabindex=${state.current[0] === k && state.current[1] === unit ? 0 : -1} aria-current=${isOpen(state, k, unit)}
-        .style=${`left:${x(k) - size / 2}px;top:${y(k, unit) - size / 2}px;width:${size}px;height:${size}px`}
+        .style=${placed(x(k), y(k, unit), k === 0 && state.network.is_image ? Math.max(size, 58) : size)}
         @focus=${() => act.set({ current: [k, unit] })} @click=${() => act.openUnit(k, unit)}><canvas data-unit="${k},${unit}"></canvas></button>
-      ${k === 0 ? html`<span class="unit-label" aria-hidden="true" .style=${`right:calc(100% - ${x(k) - size / 2 - 5}px);top:${y(k, unit)}px`}>${pretty(state.network.inputs[unit])}</span>` : ""}
-      ${k === last ? html`<span class="unit-label" aria-hidden="true" .style=${`left:${x(k) + size / 2 + 6}px;top:${y(k, unit)}px`}>${state.network.outputs[unit]}</span>` : ""}`)}`;
+      ${k === 0 && !state.network.is_image ? html`<span class="unit-label" aria-hidden="true" .style=${`right:calc(100% - ${x(k) - size / 2 - 5}px);top:${y(k, unit)}px`}>${pretty(short(state.network.inputs[unit], state))}</span>` : ""}
+      ${k === last ? html`<span class="unit-label" aria-hidden="true" .style=${`left:${x(k) + size / 2 + 6}px;top:${y(k, unit)}px`}>${short(state.network.outputs[unit], state)}</span>` : ""}`)}`;
 }
+
+const placed = (x, y, size) => `left:${x - size / 2}px;top:${y - size / 2}px;width:${size}px;height:${size}px`;
 
 function columnHead(state, act, shape, k) {
   const layer = state.settings.hidden[k - 1], most = state.choices.layer_ranges.units.high;
@@ -115,7 +127,7 @@ function columnHead(state, act, shape, k) {
 const isOpen = (state, k, unit) => String(state.tab === "selected" && state.detail?.kind === "unit" && state.detail.layer === k && state.detail.unit === unit);
 
 export function label(state, layers, k, unit) {
-  if (k === 0) return `Input ${state.network.inputs[unit]}`;
+  if (k === 0) return state.network.is_image ? "The image" : `Input ${state.network.inputs[unit]}`;
   if (k === layers.length - 1) return `Output ${state.network.outputs[unit]}`;
   return `Layer ${k}, unit ${unit}, ${state.settings.hidden[k - 1].activation}`;
 }

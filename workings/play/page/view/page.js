@@ -6,6 +6,7 @@ import { helpDialog } from "./help.js";
 import { inspector } from "./inspector.js";
 import { networkCard } from "./network.js";
 import { outputCard } from "./output.js";
+import { tableDialog } from "./table.js";
 import { trainingBar } from "./training.js";
 import { topBar } from "./transport.js";
 
@@ -22,4 +23,5 @@ export const page = (state, act) => html`<div class="shell">
   </main>
   <footer class="foot"><p>${state.hint || words.hint}</p></footer>
   ${helpDialog(state, act)}
+  ${tableDialog(state, act)}
 </div>`;

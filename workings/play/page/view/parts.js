@@ -18,7 +18,7 @@ export function select(name, value, options, change, { label = names[name] ?? na
     </select></label>`;
 }
 export function slider(name, value, { low, high, step, label = names[name], hint = hints[name], show = (v) => number(v, 3) }, change) {
-  return html`<label class="field" data-hint=${hint}><span class="head"><span>${label}</span><output>${show(value)}</output></span>
+  return html`<label class="field" data-hint=${hint}><span class="head"><span>${label}</span><span class="value">${show(value)}</span></span>
     <input type="range" name=${name} min=${low} max=${high} step=${step} .value=${String(value)} aria-valuetext=${show(value)}
       @input=${(event) => change(Number(event.target.value))}></label>`;
 }
