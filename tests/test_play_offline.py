@@ -14,13 +14,16 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from workings.activations import ACTIVATIONS
+from workings.cli.commands import app
 from workings.engines.reference import Runner
 from workings.losses import LOSSES
 from workings.model.model import Model
 from workings.optimizers import OPTIMIZERS
 from workings.play.datasets import GENERATED
+from workings.play.messages import ACTIONS
 from workings.play.offline.site import ROWS, schedule_code, write_site
 from workings.play.settings import REGULARIZERS, SCHEDULES, LayerSettings, Settings
 from workings.program.program import Program
@@ -216,12 +219,14 @@ def test_a_session_answers_what_the_page_asks(site):
     const refusal = (settings) => {{
       try {{ session.configure({{ settings }}); return ""; }} catch (error) {{ return error.message; }}
     }};
+    const drawn = session.add_point({{ x: 0.1, y: 0.2, target: 2 }});
+    seen.drawn = [drawn.settings.data, drawn.data.rows, drawn.sets.at(-1).name, session.restart().step];
     seen.refused = given.refused.map(refusal);
     result = seen;"""
     refused = [{"loss": "Nothing"}, {"lr": -1}, {"data": "__proto__"}, {"features": []}, {"wrong": 1},
                {"data": "plane", "loss": "CrossEntropy"}]  # fmt: skip
     found = run(site, code, refused=refused)
-    assert found["hello"] == ["version", "choices", "settings", "data", "network", "frame"]
+    assert found["hello"] == ["version", "choices", "settings", "sets", "data", "network", "frame"]
     assert found["travel"] == [40, 80, 40, True]
     assert found["again"]
     gradient, slope, _, points = found["weight"]
@@ -238,7 +243,13 @@ def test_a_session_answers_what_the_page_asks(site):
     assert found["loss"][-1] == "J"
     assert found["row"]["row"] == 5
     assert len(found["configured"]) == 3
+    assert found["drawn"] == ["your points", 301, "your points", 0]
     assert all(found["refused"])
+
+
+def test_the_session_has_the_actions_of_the_server(site):
+    found = run(site, f"{SESSION}\nresult = [...Session.actions].filter((name) => name in Session.prototype);")
+    assert sorted(found) == sorted(ACTIONS)
 
 
 def test_the_site_is_small_and_complete(site):
@@ -249,3 +260,12 @@ def test_the_site_is_small_and_complete(site):
     for path in files:
         for imported in re.findall(r'from "(\./[^"]+|\.\./[^"]+)"', path.read_text(encoding="utf-8")):
             assert (path.parent / imported).exists(), f"{path.name} imports {imported}"
+
+
+def test_the_command_writes_the_site(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["play", "--static", "site"])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "site" / "index.html").exists()
+    refused = CliRunner().invoke(app, ["play", "spirals", "--static", "site"])
+    assert "generated data only" in " ".join(refused.output.split())

@@ -44,7 +44,7 @@ export class Walk {
     const slopes = stage === "backward" ? this.slopes(target, value, place) : null;
     const reads = [...statement.reads].sort();
     return {
-      target, code, stage, stage_words: stageWords[stage], part, words, reads,
+      target, code: `${target} = ${code}`, stage, stage_words: stageWords[stage], part, words, reads,
       equation: equation(statement, this.program),
       entry: entryEquation(target, place, entryOf(value, place), this.program),
       index_shown: place, value: number(entryOf(value, place)), shapes: this.shapes(reads, target, value),

@@ -1,6 +1,7 @@
 // The backend of the page without a server: a session in the browser, with the actions of the server's session.
 import * as np from "./arrays.js";
 import { inputsOf, makeData, planeOf } from "./data.js";
+import { catalogue } from "./formulas.js";
 import { Inspection, number, Walk } from "./inspection.js";
 import { neededFor } from "./program.js";
 import { choices, first, generated, side, unitSide, version } from "./settings.js";
@@ -8,6 +9,7 @@ import { run } from "./syntax.js";
 import { described, initialValues, randomOf, Run } from "./training.js";
 
 const KEEPS_WEIGHTS = ["lr", "schedule", "schedule_steps", "optimizer", "batch_size", "regularizer", "lam"];
+const DRAWN = "your points", MOST_POINTS = 5000;
 const MIDDLE = 128, LARGEST = 127;
 
 /** Answer the page's questions, as `connect` of the version with a server does. */
@@ -32,19 +34,21 @@ export function connect() {
 export class Session {
   static actions = new Set([
     "hello", "view", "configure", "reset", "frame", "advance", "epoch", "travel", "choose_row", "statement", "weight",
-    "set_weight", "unit", "loss",
+    "set_weight", "unit", "loss", "restart", "add_point", "draw", "choose_axes", "open_table", "doctor", "code", "export",
+    "open_model",
   ]);
 
   constructor(settings = first) {
     this.row = 0;
+    this.own = null; // the points that were drawn
     this.begin(settings);
   }
 
   // -- beginnings --------------------------------------------------------------------------------
 
   /** Begin with new data, new weights and a new run; nothing changes if the settings are refused. */
-  begin(settings) {
-    const data = makeData(settings);
+  begin(settings, kept = null) {
+    const data = settings.data === DRAWN ? split(this.own, settings) : makeData(settings);
     const loss = usualLoss(settings, data);
     const outputs = loss === "CrossEntropy" ? data.classes.length : 1;
     const network = described(settings, outputs, loss);
@@ -53,7 +57,8 @@ export class Session {
     const rows = (from, to) => ({ X: np.take(X, np.range(from, to)), y: np.take(y, np.range(from, to)) });
     const held = data.training < data.rows ? rows(data.training, data.rows) : null;
     const random = randomOf(settings.seed);
-    const values = initialValues(network.layers, data.features.length, random);
+    const drawn = initialValues(network.layers, data.features.length, random);
+    const values = kept ?? drawn;
     const begun = new Run(network, settings, data, rows(0, data.training), held, random, values);
     Object.assign(this, { settings, data, loss_name: loss, run: begun, plane: planeOf(data) });
     this.afterNewModel();
@@ -83,9 +88,10 @@ export class Session {
   }
 
   configure({ settings }) {
-    const given = checked({ ...this.settings, ...settings }, settings);
+    const given = checked({ ...this.settings, ...settings }, settings, this.own !== null);
     if (given.data !== this.settings.data) {
-      if (!("noise" in settings)) given.noise = choices.data.find((one) => one.name === given.data).noise;
+      const known = choices.data.find((one) => one.name === given.data);
+      if (!("noise" in settings) && known) given.noise = known.noise;
       if (!("features" in settings)) given.features = ["x1", "x2"];
       if (!("loss" in settings)) given.loss = "auto";
     }
@@ -101,7 +107,11 @@ export class Session {
   }
 
   view() {
-    return { settings: this.settings, data: this.dataView(), network: this.networkView(), frame: this.frame() };
+    const drawn = this.own === null ? [] : [{ name: DRAWN, words: this.own.words, noise: 0 }];
+    return {
+      settings: this.settings, sets: [...choices.data, ...drawn], data: this.dataView(), network: this.networkView(),
+      frame: this.frame(),
+    };
   }
 
   dataView() {
@@ -119,7 +129,7 @@ export class Session {
     const parameters = Object.values(trained.parameters).reduce((sum, value) => sum + np.size(value), 0);
     const outputs = trained.network.layers.at(-1).units;
     return {
-      inputs: data.features, hidden: settings.hidden.map(({ units }, k) => ({ units, W: `W${k + 1}` })),
+      inputs: data.features, is_image: false, hidden: settings.hidden.map(({ units }, k) => ({ units, W: `W${k + 1}` })),
       outputs: outputs === data.classes.length ? data.classes : Array(outputs).fill("p"),
       loss: trained.network.loss.repr, parameters,
       description: trained.network.layers.map((layer) => layer.text).join("\n"), side, unit_side: unitSide,
@@ -142,7 +152,7 @@ export class Session {
     return {
       step: trained.step, epoch: trained.epoch, batch: trained.batch, batches: trained.batches,
       measured: trained.course[here].measured.map(number), latest: trained.course.at(-1).step, moment: here,
-      weights: Object.fromEntries(weights), maps: this.maps(), course: base64(Float32Array.from(course)),
+      weights: Object.fromEntries(weights), maps: this.maps(), activations: null, course: base64(Float32Array.from(course)),
       moments: trained.course.length, rate: trained.rate(), stopped: trained.stopped,
     };
   }
@@ -175,6 +185,40 @@ export class Session {
     this.run.travel(moment);
     return this.frame();
   }
+
+  /** Begin a new run from the present weights. */
+  restart() {
+    this.walk = null;
+    this.run.restart();
+    return this.frame();
+  }
+
+  /** Add a point to the data in the plane; the weights stay. */
+  add_point({ x, y, target }) {
+    const { data } = this;
+    if (![x, y, target].every(Number.isFinite)) throw new Error("A point is two numbers and a target.");
+    if (data.classes.length && !(target in data.classes)) throw new Error(`The class of a point is a number from 0 to ${data.classes.length - 1}.`);
+    if (data.rows >= MOST_POINTS) throw new Error(`The playground takes at most ${MOST_POINTS} points.`);
+    const before = this.own;
+    const raw = np.array([[x, y], ...np.tolist(data.raw)]);
+    this.own = { ...data, name: DRAWN, words: "Points that you have drawn.", raw, y: [target, ...data.y], rows: data.rows + 1 };
+    try {
+      this.begin({ ...this.settings, data: DRAWN }, this.run.values);
+    } catch (error) {
+      this.own = before;
+      throw error;
+    }
+    return this.view();
+  }
+
+  // What needs Python: tables, files, the doctor and code.
+  draw() { return refuse("Images need"); }
+  choose_axes() { throw new Error("These data have two columns only."); }
+  open_table() { return refuse("Tables need"); }
+  doctor() { return refuse("The doctor needs"); }
+  code() { return refuse("Code needs"); }
+  export() { return refuse("Exports need"); }
+  open_model() { return refuse("Model files need"); }
 
   // -- actions: inspection -------------------------------------------------------------------------
 
@@ -241,6 +285,16 @@ export class Session {
   }
 }
 
+function refuse(what) {
+  throw new Error(`${what} the version with Python: pip install workings, then workings play.`);
+}
+
+/** Return data with another share held out, and other features. */
+function split(data, { held_out: share, features }) {
+  const training = Math.max(data.rows - Math.round(data.rows * share), Math.min(data.rows, 2));
+  return { ...data, training, features };
+}
+
 // -- settings --------------------------------------------------------------------------------------
 
 function usualLoss({ loss }, { classes, name }) {
@@ -252,7 +306,7 @@ function usualLoss({ loss }, { classes, name }) {
 }
 
 /** Check changed settings: names that exist, and numbers in their ranges. */
-function checked(given, changes) {
+function checked(given, changes, hasDrawn) {
   for (const name of Object.keys(changes)) {
     if (!(name in first)) throw new Error(`Unknown setting ${JSON.stringify(name)}.`);
     const range = choices.ranges[name];
@@ -262,7 +316,8 @@ function checked(given, changes) {
   for (const [name, list] of Object.entries(lists)) {
     if (name in given && !choices[list].includes(given[name])) throw new Error(`Unknown ${name} ${JSON.stringify(given[name])}.`);
   }
-  if (!Object.hasOwn(generated, given.data)) throw new Error(`Unknown data set ${JSON.stringify(given.data)}.`);
+  const isKnown = Object.hasOwn(generated, given.data) || (hasDrawn && given.data === DRAWN);
+  if (!isKnown) throw new Error(`Unknown data set ${JSON.stringify(given.data)}.`);
   if (!given.features.length) throw new Error("The network needs at least one feature: switch one on.");
   if (given.hidden.length > choices.most_layers) throw new Error(`A network has at most ${choices.most_layers} hidden layers.`);
   const hidden = given.hidden.map((layer) => ({ units: 4, activation: "tanh", dropout: 0, batch_norm: false, ...layer }));
@@ -270,11 +325,11 @@ function checked(given, changes) {
     if (!choices.activations.includes(layer.activation)) throw new Error(`Unknown activation ${JSON.stringify(layer.activation)}.`);
     for (const [name, range] of Object.entries(choices.layer_ranges)) checkNumber(name, layer[name], range);
   }
-  const offered = Object.keys(choices_features());
+  const offered = Object.keys(catalogue.features);
+  const other = given.features.find((name) => !offered.includes(name));
+  if (other !== undefined) throw new Error(`Unknown feature ${JSON.stringify(other)}.`);
   return { ...given, hidden, features: offered.filter((name) => given.features.includes(name)) };
 }
-
-const choices_features = () => Object.fromEntries(makeData({ ...first, rows: 10 }).offered.map((name) => [name, true]));
 
 function checkNumber(name, value, { low, high, whole }) {
   const isFine = typeof value === "number" && value >= low && value <= high && (!whole || Number.isInteger(value));
@@ -309,7 +364,14 @@ function signedBytes(maps) {
   return asBytes(np.add(MIDDLE, np.multiply(LARGEST, np.divide(finite, np.maximum(largest, 1e-9)))).data);
 }
 
-const asBytes = (data) => Uint8Array.from(data, (value) => (Number.isNaN(value) ? MIDDLE : Math.min(Math.max(Math.round(value), 0), 255)));
+/** Round to bytes; what is not a number becomes the middle. */
+function asBytes(values) {
+  const found = new Uint8Array(values.length);
+  for (let k = 0; k < values.length; k += 1) {
+    found[k] = Number.isNaN(values[k]) ? MIDDLE : Math.min(Math.max(Math.round(values[k]), 0), 255);
+  }
+  return found;
+}
 
 /** Return the bytes of numbers as base64 text. */
 function base64(numbers) {

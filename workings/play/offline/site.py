@@ -77,9 +77,10 @@ def formulas_module() -> str:
 
 def settings_module() -> str:
     """Return the module with the names to choose from, the first settings, and the generated data."""
-    choices = {**settings.choices(), "data": described(), "most_steps": MOST_STEPS}
+    usual = Settings().to_json()
+    choices = {**settings.choices(), "data": described(), "defaults": usual, "most_steps": MOST_STEPS}
     found = {
-        "version": __version__, "choices": choices, "first": Settings().to_json(), "stageWords": dict(STAGE_WORDS),
+        "version": __version__, "choices": choices, "first": usual, "stageWords": dict(STAGE_WORDS),
         "side": SIDE, "unitSide": UNIT_SIDE, "padding": PADDING,
         "generated": {name: generated(name) for name in GENERATED},
     }  # fmt: skip

@@ -218,6 +218,14 @@ export class Run {
     this.values = this.withStates(values);
   }
 
+  /** Begin a new epoch with the optimizer's state at 0 and the step counted from 1 again. */
+  restart() {
+    const kept = Object.entries(this.values).filter(([name]) => !this.program.states.includes(name));
+    this.values = this.withStates(Object.fromEntries(kept));
+    Object.assign(this, { step: 0, epoch: 0, batch: 0, order: null, course: [], stopped: "" });
+    this.record();
+  }
+
   setEntry(name, index, value) {
     const { shape, data } = this.values[name];
     const changed = data.slice();

@@ -211,20 +211,29 @@ function each(f, Kind, a, b = 0, c = 0) {
     const value = f(a, b, c);
     return Kind === Uint8Array ? Boolean(value) : value;
   }
+  if (isArray(a) && !isArray(b) && !isArray(c)) return eachOfOne(f, Kind, a, b, c);
   const whole = broadcast(broadcast(shape(a), shape(b)), shape(c));
   const [rows, columns] = whole.length === 2 ? whole : [1, whole[0]];
   const [first, second, third] = [steps(a), steps(b), steps(c)];
   const data = new Kind(rows * columns);
-  for (let i = 0; i < rows; i += 1) {
-    for (let j = 0; j < columns; j += 1) {
-      data[i * columns + j] = f(
-        first.data[i * first.down + j * first.right],
-        second.data[i * second.down + j * second.right],
-        third.data[i * third.down + j * third.right],
-      );
+  for (let i = 0, place = 0; i < rows; i += 1) {
+    let [one, two, three] = [i * first.down, i * second.down, i * third.down];
+    for (let j = 0; j < columns; j += 1, place += 1) {
+      data[place] = f(first.data[one], second.data[two], third.data[three]);
+      one += first.right;
+      two += second.right;
+      three += third.right;
     }
   }
   return ndarray(whole, data);
+}
+
+/** The same for one array and numbers, without a search for entries. */
+function eachOfOne(f, Kind, a, b, c) {
+  const { length } = a.data;
+  const data = new Kind(length);
+  for (let place = 0; place < length; place += 1) data[place] = f(a.data[place], b, c);
+  return ndarray(a.shape, data);
 }
 
 function numbers(f, a, b, c) {
