@@ -126,6 +126,8 @@ def test_learning_rates_are_those_of_python(schedule, site):
 SESSION = """
 import * as np from "./arrays.js";
 import { Session } from "./session.js";
+import { entryTree } from "./entries.js";
+import { valueOf } from "./syntax.js";
 const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 """
 
@@ -211,7 +213,11 @@ def test_a_session_answers_what_the_page_asks(site):
     seen.dragged = [dragged.weight.value, dragged.details.entry, floats(dragged.frame.weights.W1.data)[2]];
     const outline = session.statement({{ index: 0, unit: 0 }}).outline;
     const all = outline.map((_, index) => session.statement({{ index, unit: 0 }}));
-    seen.statements = all.map(({{ target, agrees, slope, equation }}) => [target, agrees, slope !== "", equation]);
+    const worth = ({{ tree }}, {{ index, index_shown: place }}) =>
+      valueOf(entryTree(tree, place, session.walk.moments[index]), {{}});
+    seen.statements = all.map((one, k) => [one.target, one.agrees, one.slope !== "", one.equation, one.entry, one.value,
+      worth(session.walk.program.statements[k], one)]);
+    seen.back = JSON.stringify(session.statement({{ index: 3, unit: 0 }})) === JSON.stringify(all[3]);
     seen.unit = session.unit({{ layer: 2, unit: 1 }}).statements.map((one) => one.target);
     seen.loss = session.loss().statements.map((one) => one.target);
     seen.row = session.choose_row({{ row: 5 }});
@@ -236,13 +242,16 @@ def test_a_session_answers_what_the_page_asks(site):
     targets = [target for target, *_ in found["statements"]]
     assert targets[0] == "z1"
     assert all(agrees for _, agrees, *_ in found["statements"])
-    assert sum(has_slope for _, _, has_slope, _ in found["statements"]) >= 8
-    for *_, equation in found["statements"]:
+    assert sum(has_slope for _, _, has_slope, *_ in found["statements"]) >= 8
+    for *_, equation, entry, shown, evaluated in found["statements"]:
         ElementTree.fromstring(equation)
+        ElementTree.fromstring(entry)
+        assert evaluated == pytest.approx(shown, rel=1e-9, abs=1e-12)
     assert found["unit"] == ["z2", "a2"]
     assert found["loss"][-1] == "J"
     assert found["row"]["row"] == 5
     assert len(found["configured"]) == 3
+    assert found["back"]
     assert found["drawn"] == ["your points", 301, "your points", 0]
     assert all(found["refused"])
 

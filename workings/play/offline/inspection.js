@@ -1,5 +1,6 @@
 // What the page shows of a statement, a weight, a unit or the loss: code, equation, numbers, finite differences.
 import * as np from "./arrays.js";
+import { entryOf, entryTree, offset } from "./entries.js";
 import { drawMasks, randomOf } from "./training.js";
 import { entryEquation, equation } from "./equations.js";
 import { neededFor, stepProgram } from "./program.js";
@@ -8,8 +9,6 @@ import { run, valueOf } from "./syntax.js";
 
 const POINTS = 61, MOST_CELLS = 144, MOST_ROWS_SHOWN = 12, FEW_SLOPES = 64, TOLERANCE = 1e-5;
 export const number = (value) => (Number.isFinite(value) ? value : null);
-const placeOf = (array, index) => (index.length === 2 ? index[0] * array.shape[1] + index[1] : index[0]);
-const entryOf = (value, index) => (np.isArray(value) ? value.data[placeOf(value, index)] : value);
 const shapeText = (shape) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
 
 /** Add the names that gradients may be of. */
@@ -21,16 +20,17 @@ export function withNames(program) {
 /** Runs statements one by one, and describes each for the page. */
 export class Walk {
   constructor(program, given, row, unit) {
-    Object.assign(this, { program: withNames(program), given, row, unit, values: { ...given }, count: 0 });
+    Object.assign(this, { program: withNames(program), given, row, unit, moments: [{ ...given }] });
     this.forward = neededFor(program, ["J"]);
   }
 
   describe(index, entry = null) {
     const { statements } = this.program;
-    for (; this.count <= index; this.count += 1) {
-      const { target, tree } = statements[this.count];
-      this.values[target] = valueOf(tree, this.values);
+    for (let k = this.moments.length - 1; k <= index; k += 1) {
+      const { target, tree } = statements[k];
+      this.moments.push({ ...this.moments[k], [target]: valueOf(tree, this.moments[k]) });
     }
+    [this.before, this.values] = [this.moments[index], this.moments[index + 1]];
     return {
       ...this.described(statements[index], entry), index,
       outline: statements.map(({ target, stage }) => ({ target, stage })),
@@ -41,12 +41,13 @@ export class Walk {
     const { target, code, stage, part, words } = statement;
     const value = this.values[target];
     const place = entry ?? this.shown(value, target);
+    const tree = entryTree(statement.tree, place, this.before);
     const slopes = stage === "backward" ? this.slopes(target, value, place) : null;
     const reads = [...statement.reads].sort();
     return {
       target, code: `${target} = ${code}`, stage, stage_words: stageWords[stage], part, words, reads,
       equation: equation(statement, this.program),
-      entry: entryEquation(target, place, entryOf(value, place), this.program),
+      entry: entryEquation(target, place, tree, entryOf(value, place), this.program),
       index_shown: place, value: number(entryOf(value, place)), shapes: this.shapes(reads, target, value),
       slope: slopes?.text ?? "", agrees: slopes?.agrees ?? true, table: tableOf(value),
     };
@@ -77,11 +78,11 @@ export class Walk {
     const name = target.slice(1);
     const known = this.values[name];
     if (!target.startsWith("d") || !np.isArray(known) || !np.isArray(gradient) || `${known.shape}` !== `${gradient.shape}`) return null;
-    const all = gradient.data.length <= FEW_SLOPES ? np.range(gradient.data.length) : [placeOf(gradient, place)];
+    const all = gradient.data.length <= FEW_SLOPES ? np.range(gradient.data.length) : [offset(gradient, place)];
     const found = all.map((at) => this.difference(name, at));
     const size = Math.max(...found.map(Math.abs), 1e-3);
     const error = Math.max(...all.map((at, k) => Math.abs(found[k] - gradient.data[at]))) / size;
-    const there = found[all.indexOf(placeOf(gradient, place))];
+    const there = found[all.indexOf(offset(gradient, place))];
     const agrees = error <= TOLERANCE;
     const count = all.length > 1 && agrees ? `; all ${all.length} entries agree to ${error.toExponential(0)}` : "";
     const differs = agrees ? "" : `; GRADIENT AND FINITE DIFFERENCE DIFFER by ${error.toExponential(0)}`;
@@ -144,7 +145,7 @@ export class Inspection {
     const { walk, statements } = this;
     const last = statements.findIndex((statement) => statement.target === `d${name}`);
     const described = walk.describe(last, index);
-    const slope = walk.difference(name, placeOf(this.given[name], index));
+    const slope = walk.difference(name, offset(this.given[name], index));
     return {
       ...this.weightNow(name, index), gradient_statement: described, slope: number(slope), profile: this.profile(name, index),
       course: this.trained.course.map((moment) => [moment.step, number(entryOf(moment.values[name], index))]),
@@ -155,7 +156,7 @@ export class Inspection {
   // The objective as a function of one weight, all others as they are.
   profile(name, index) {
     const { shape, data } = this.given[name];
-    const at = placeOf(this.given[name], index);
+    const at = offset(this.given[name], index);
     const reach = Math.max(2, 1.5 * Math.abs(data[at]));
     const places = Array.from({ length: POINTS }, (_, k) => data[at] - reach + (2 * reach * k) / (POINTS - 1));
     const forward = neededFor({ statements: this.statements }, ["J"]).statements;

@@ -53,7 +53,7 @@ const ATTRIBUTES = { T: np.transpose, size: np.size, shape: np.shape };
 export function valueOf(node, values) {
   const [kind, first, ...rest] = node;
   switch (kind) {
-    case "number": return rest[0];
+    case "number": case "omitted": return rest[0];
     case "name":
       if (!(first in values)) throw new ReferenceError(`no statement computes ${first}`);
       return values[first];
