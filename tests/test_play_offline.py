@@ -28,6 +28,7 @@ from workings.play.offline.site import ROWS, schedule_code, write_site
 from workings.play.settings import REGULARIZERS, SCHEDULES, LayerSettings, Settings
 from workings.program.program import Program
 from workings.program.step import inference_program, step_program
+from workings.readings.influence import influence
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
@@ -254,6 +255,28 @@ def test_a_session_answers_what_the_page_asks(site):
     assert found["back"]
     assert found["drawn"] == ["your points", 301, "your points", 0]
     assert all(found["refused"])
+
+
+@pytest.mark.parametrize("is_normed", [False, True])
+def test_paths_are_those_of_python(is_normed, site):
+    """Each path with what it adds to the gradient; all together are the gradient."""
+    hidden = (LayerSettings(3, "tanh", 0.0, is_normed), LayerSettings(2, "relu", 0.3), LayerSettings(2, "gelu"))
+    settings = Settings(hidden=hidden, data="blobs", loss="CrossEntropy", regularizer="L2", lam=0.1, rows=20)
+    code = f"""{SESSION}
+    import {{ Inspection }} from "./inspection.js";
+    const session = new Session(given.settings), {{ given: values }} = session.inspection();
+    const list = Object.entries(values).map(([name, value]) => [name, np.isArray(value) ? np.tolist(value) : value]);
+    result = {{ values: Object.fromEntries(list), why: session.weight({{ name: "W1", index: [1, 2] }}).why }};"""
+    found = run(site, code, settings=settings.to_json())
+    program = step_program(settings.layers(3), settings.make_loss(""), [REGULARIZERS["L2"](0.1)])
+    values = {name: np.array(value) if isinstance(value, list) else value for name, value in found["values"].items()}
+    expected = influence(program, values, "W1[1,2]", None)
+    assert found["why"]["total"] == pytest.approx(expected.gradient, rel=1e-9)
+    assert found["why"]["penalty"] == pytest.approx(expected.penalty, rel=1e-9)
+    paths = {str(path).rpartition(":")[0]: path.adds for path in expected.paths}
+    for path in found["why"]["paths"]:
+        assert path["adds"] == pytest.approx(paths[path["path"]], rel=1e-8, abs=1e-15)
+    assert len(found["why"]["paths"]) + found["why"]["more"] == sum(adds != 0 for adds in paths.values())
 
 
 def test_the_session_has_the_actions_of_the_server(site):

@@ -36,7 +36,7 @@ export function entryEquation(target, index, tree, value, program) {
 
 const entrySymbol = (name, index, program) =>
   tag("mrow", symbol(name, program), index.length ? tag("mrow", sign("["), tag("mn", index.join(", ")), sign("]")) : "");
-const named = (tree, program) => piece(tree, { ...program, leaf: ([, , value, name, index]) => (name ? entrySymbol(name, index, program) : numberText(value)) })[0];
+const named = (tree, program) => piece(tree, { ...program, named: true, leaf: ([, , value, name, index]) => (name ? entrySymbol(name, index, program) : numberText(value)) })[0];
 const counted = (tree) => piece(tree, { leaf: ([, , value]) => numberText(value) })[0];
 
 const block = (text) => `<math display="block">${text}</math>`;
@@ -55,7 +55,7 @@ function piece(node, program) {
   const within = (one, least) => { const [text, own] = inner(one); return own < least ? group(text) : text; };
   const called = (name, args) => [tag("mrow", tag("mi", name.replaceAll("_", " ")), group(args.map((one) => inner(one)[0]).join(sign(",")))), ATOM];
   switch (kind) {
-    case "number": return [program.leaf?.(node) ?? numberText(rest[0]), rest[0] < 0 ? SUM : ATOM];
+    case "number": return [program.leaf?.(node) ?? numberText(rest[0]), rest[0] < 0 && !(program.named && node[3]) ? SUM : ATOM];
     case "omitted": return [tag("mrow", tag("mtext", `[${first} more: `), numberText(rest[0]), tag("mtext", "]")), ATOM];
     case "name": return [symbol(first, program), ATOM];
     case "minus": return [tag("mrow", sign("−"), within(first, PRODUCT)), SUM];
@@ -72,7 +72,7 @@ function piece(node, program) {
 
 function binary(op, a, b, inner, within) {
   switch (op) {
-    case "Add": return [tag("mrow", within(a, SUM), sign("+"), isNegative(b) ? group(inner(b)[0]) : within(b, SUM)), SUM];
+    case "Add": return [tag("mrow", within(a, SUM), sign("+"), within(b, b[0] === "number" ? PRODUCT : SUM)), SUM];
     case "Sub": return [tag("mrow", within(a, SUM), sign("−"), within(b, PRODUCT)), SUM];
     case "Div": return [tag("mfrac", tag("mrow", inner(a)[0]), tag("mrow", inner(b)[0])), ATOM];
     case "Pow": return [tag("msup", within(a, ATOM), tag("mrow", inner(b)[0])), POWER];
@@ -82,8 +82,6 @@ function binary(op, a, b, inner, within) {
 }
 
 const isArray = (node) => node[0] !== "number" && !hasEntries(node) && !(node[0] === "name" && node[1] in GREEK);
-
-const isNegative = (node) => node[0] === "number" && node[2] < 0;
 
 // Whether an expression is one of single entries.
 const hasEntries = (node) => Array.isArray(node) && ((node[0] === "number" && node.length > 3) || node.some(hasEntries));

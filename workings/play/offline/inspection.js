@@ -3,6 +3,7 @@ import * as np from "./arrays.js";
 import { entryOf, entryTree, offset } from "./entries.js";
 import { drawMasks, randomOf } from "./training.js";
 import { entryEquation, equation } from "./equations.js";
+import { pathsOf } from "./paths.js";
 import { neededFor, stepProgram } from "./program.js";
 import { stageWords } from "./settings.js";
 import { run, valueOf } from "./syntax.js";
@@ -149,7 +150,7 @@ export class Inspection {
     return {
       ...this.weightNow(name, index), gradient_statement: described, slope: number(slope), profile: this.profile(name, index),
       course: this.trained.course.map((moment) => [moment.step, number(entryOf(moment.values[name], index))]),
-      why: { paths: [], more: 0, penalty: null, total: null, words: "The paths to the loss need the version with Python." },
+      why: pathsOf(walk.program, run(statements, this.given), name, index),
     };
   }
 

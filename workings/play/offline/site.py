@@ -33,7 +33,16 @@ from workings.version import __version__
 
 STEPS = 98_765  # stands for the number of steps of a schedule
 ROWS = 1000  # of each generated data set in the site
-OWN_FILES = ("program.js", "syntax.js", "equations.js", "entries.js", "data.js", "training.js", "inspection.js")
+OWN_FILES = (
+    "program.js",
+    "syntax.js",
+    "equations.js",
+    "entries.js",
+    "paths.js",
+    "data.js",
+    "training.js",
+    "inspection.js",
+)
 
 
 def write_site(folder: Path) -> list[Path]:
