@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import random
 import re
 import shutil
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,15 @@ from workings.program.step import inference_program, step_program
 from workings.readings.influence import influence
 
 NODE = shutil.which("node")
+
+
+class SilentHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files, without a log."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
 
 
@@ -301,3 +313,33 @@ def test_the_command_writes_the_site(tmp_path, monkeypatch):
     assert (tmp_path / "site" / "index.html").exists()
     refused = CliRunner().invoke(app, ["play", "spirals", "--static", "site"])
     assert "generated data only" in " ".join(refused.output.split())
+
+
+def test_the_page_runs_without_a_server(site):
+    """In a real browser, from static files: it trains, and asks nothing of another host."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed")
+    handler = functools.partial(SilentHandler, directory=str(site))
+    problems: list[str] = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, playwright.sync_playwright() as started:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
+        tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        tab.on("pageerror", lambda error: problems.append(str(error)))
+        tab.on("request", lambda request: problems.append(request.url) if not request.url.startswith(url) else None)
+        tab.goto(url)
+        tab.wait_for_selector("[data-testid=loss]")
+        before = float(tab.inner_text("[data-testid=loss]"))
+        tab.keyboard.press("Escape")
+        for _ in range(12):
+            tab.click("[aria-label='One epoch']")
+        tab.wait_for_function("Number(document.querySelector('[data-testid=epoch]').textContent) >= 10")
+        after = float(tab.inner_text("[data-testid=loss]"))
+        browser.close()
+        server.shutdown()
+    assert after < before
+    assert problems == []
