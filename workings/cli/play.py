@@ -15,7 +15,6 @@ from workings.play.offline.site import write_site
 from workings.play.server import Playground, open_soon
 from workings.play.session import Session
 from workings.play.tables import LOADERS, table_at
-from workings.support.atomic_files import writable_folder
 
 NAMES = (*GENERATED, *LOADERS)
 
@@ -37,13 +36,15 @@ def play(
 
     The server runs on this computer only, until Ctrl-C.
 
+    With `--static`, no server runs: the page is written as files, for a web server of your own.
+
     Example: `workings play spirals`, `workings play --data customers.csv --target churn`
     """
     with plain_errors():
         if static is not None:
             if what != "moons" or data is not None:
                 raise InputError("Static files hold generated data only: leave out the data and the model.")
-            write_site(writable_folder(static))
+            write_site(static)
             output.print(f"written  {static / 'index.html'}", highlight=False, soft_wrap=True)
             return
         own = None if data is None else own_table(data, target, impute)

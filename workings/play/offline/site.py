@@ -28,7 +28,7 @@ from workings.readings.javascript import arrays_text
 from workings.readings.javascript.expressions import Expressions
 from workings.readings.javascript.names import Names
 from workings.schedules import schedule_of
-from workings.support.atomic_files import write_bytes
+from workings.support.atomic_files import writable_folder, write_bytes
 from workings.version import __version__
 
 STEPS = 98_765  # stands for the number of steps of a schedule
@@ -53,6 +53,7 @@ def write_site(folder: Path) -> list[Path]:
     FileError
         If the folder is not writable.
     """
+    writable_folder(folder)
     page = importlib.resources.files("workings.play") / "page"
     here = importlib.resources.files("workings.play.offline")
     contents: dict[str, bytes] = {}
