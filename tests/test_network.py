@@ -37,9 +37,9 @@ from workings import (
 from workings.datasets import circles, moons
 from workings.optimizers import Decay, Freeze
 from workings.schedules import Cosine, Exponential, OnPlateau, Step, WarmUp
-from workings.training.data import prepare
 from workings.training.recipe import Recipe
 from workings.training.recorders import Snapshots
+from workings.training.training_data import prepare
 
 X, Y = moons(n=50, seed=1)
 

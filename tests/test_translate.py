@@ -49,23 +49,35 @@ from workings import (
     Momentum,
     Nesterov,
     Network,
+    NTKDense,
     Poisson,
     RMSProp,
+    Scale,
     SquaredError,
 )
 from workings.activations import ACTIVATIONS
 from workings.cli.commands import app
-from workings.cli.described import described
+from workings.cli.described import parse_description
 from workings.initializers import INITIALIZERS
 from workings.layers import LAYERS
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
-from workings.readings.translate import torch as torch_translation
+from workings.readings.translate import torch_writer as torch_translation
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.systems import SYSTEMS
 from workings.readings.translate.translation_writer import TranslationWriter
 from workings.regularizers import REGULARIZERS
-from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
+from workings.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    CosineLog,
+    Exponential,
+    InverseScaling,
+    OnPlateau,
+    Step,
+    WarmUp,
+)
 
 ROWS, EPOCHS, BATCH = 60, 25, 15  # four steps in an epoch: 100 steps
 EQUAL, APART = 1e-6, 1e-5
@@ -88,6 +100,7 @@ SCHEDULE_OF = {
     "Exponential": Exponential(0.2, factor=0.98),
     "InverseScaling": InverseScaling(0.2, power=0.7, scale=10.0),
     "Cosine": Cosine(0.2, steps=60, end=0.01),
+    "CosineLog": CosineLog(0.2, steps=100),
     "WarmUp": WarmUp(Cosine(0.2, steps=80), steps=12),
     "OnPlateau": OnPlateau(0.2, factor=0.5, patience=1, min_delta=0.03),
 }
@@ -108,7 +121,13 @@ LOSS_OF = {
     "BinaryCrossEntropy": BinaryCrossEntropy(),
     "Poisson": Poisson(),
 }
-LAYER_OF = {"Dense": Dense(5, "tanh"), "Dropout": Dropout(0.2), "BatchNorm": BatchNorm()}
+LAYER_OF = {
+    "Dense": Dense(5, "tanh"),
+    "NTKDense": NTKDense(5, "tanh"),
+    "Scale": Scale(),
+    "Dropout": Dropout(0.2),
+    "BatchNorm": BatchNorm(),
+}
 
 
 def data(loss: Any, n_out: int) -> tuple[Any, Any]:
@@ -752,8 +771,9 @@ def test_every_row_of_every_registry_is_code_or_an_error_that_names_it(system: s
             compile(told.code, name, "exec")
     assert all(name in words for name, words in refused.items())
     in_sklearn = {"identity", "sigmoid", "tanh", "relu"}
-    no_counterpart = {*ACTIVATIONS} - in_sklearn | {"Dropout", "BatchNorm", "AbsoluteError", "Huber"}
-    assert set(refused) == (no_counterpart if system == "sklearn" else set())
+    nowhere = {"NTKDense", "Scale"}
+    no_counterpart = {*ACTIVATIONS} - in_sklearn | {"Dropout", "BatchNorm", "AbsoluteError", "Huber"} | nowhere
+    assert set(refused) == (no_counterpart if system == "sklearn" else nowhere)
 
 
 def imports_of(path: Path) -> Iterator[tuple[str, str]]:
@@ -772,7 +792,7 @@ def test_the_files_of_the_translator_import_each_other_in_no_circle() -> None:
         for name, path in files.items()
     }  # fmt: skip
     TopologicalSorter(graph).prepare()
-    assert graph["translation"] | graph["plan"] <= {"formatting"}
+    assert graph["translated_code"] | graph["plan"] <= {"formatting"}
     machine = tuple(f"workings.{name}" for name in ("training.recipe", "training.fit", "network", "model.model"))
     taken = {taken for path in files.values() for module, taken in imports_of(path) if module in machine}
     assert taken <= {"whole_number", "Model"}
@@ -839,7 +859,7 @@ def test_the_modules_of_pytorch_by_themselves() -> None:
 
 
 def test_settings_as_text() -> None:
-    net, settings = described(
+    net, settings = parse_description(
         "Chain(ClipByNorm(1.0), Adam(lr=Step(0.01, every=10))); L2(1e-4); Dense(32, 'relu', weights=Constant(0.5)), "
         "Dropout(rate=0.1), Dense(10); CrossEntropy(); batch_size=32; rows=100"
     )
@@ -848,9 +868,9 @@ def test_settings_as_text() -> None:
     )
     assert settings["optimizer"] == Chain(ClipByNorm(1.0), Adam(Step(0.01, every=10)))
     assert (settings["batch_size"], settings["rows"]) == (32, 100)
-    assert described("Dense(3); CrossEntropy(); batch_size=0")[1] == {"batch_size": None}
+    assert parse_description("Dense(3); CrossEntropy(); batch_size=0")[1] == {"batch_size": None}
     text = "Dense(3); CrossEntropy(); class_weight={'a': 2}; sample_weight=True; validation=True"
-    assert described(text)[1] == {"class_weight": {"a": 2}, "sample_weight": True, "validation": True}
+    assert parse_description(text)[1] == {"class_weight": {"a": 2}, "sample_weight": True, "validation": True}
 
 
 @pytest.mark.parametrize(
@@ -880,7 +900,7 @@ def test_settings_as_text() -> None:
 )
 def test_settings_that_cannot_be_read(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        described(text)
+        parse_description(text)
 
 
 # -- the command ------------------------------------------------------------------------------

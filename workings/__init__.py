@@ -15,7 +15,7 @@ from workings.errors import (
     WorkingsError,
     WorkingsWarning,
 )
-from workings.layers import BatchNorm, Dense, Dropout, Layer
+from workings.layers import BatchNorm, Dense, Dropout, Layer, NTKDense, Scale
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Loss, Poisson, SquaredError
 from workings.network import Network
 from workings.optimizers import (
@@ -32,6 +32,7 @@ from workings.optimizers import (
     Freeze,
     Momentum,
     Nesterov,
+    RateFactors,
     RMSProp,
 )
 from workings.program.program import Program, Statement
@@ -83,6 +84,7 @@ __all__ = [
     "Loss",
     "MissingExtraError",
     "Momentum",
+    "NTKDense",
     "Nesterov",
     "Network",
     "Poisson",
@@ -90,7 +92,9 @@ __all__ = [
     "ProgramError",
     "Progress",
     "RMSProp",
+    "RateFactors",
     "Regularizer",
+    "Scale",
     "Signals",
     "Snapshots",
     "SquaredError",

@@ -104,10 +104,10 @@ class WorkingsWarning(UserWarning):
     """Warning about input that is valid but usually a mistake."""
 
 
-def counted(number: int, thing: str) -> str:
+def count_of(number: int, thing: str) -> str:
     """Format a count with its noun, in the plural if needed.
 
-    >>> counted(1, "row"), counted(20_000, "step")
+    >>> count_of(1, "row"), count_of(20_000, "step")
     ('1 row', '20,000 steps')
     """
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

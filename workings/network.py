@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
-from workings.layers import Dense
+from workings.layers import FullyConnected
 from workings.metrics import Metric
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
 from workings.support.keywords import checked_keywords
-from workings.support.notebook import preformatted
+from workings.support.notebook import preformatted_html
 from workings.training.callbacks import Callback
 from workings.training.fit import train
 from workings.training.history import History
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from workings.readings.equations import Equations
     from workings.readings.explain import Explanation, Influence
     from workings.readings.script.settings import Held
-    from workings.readings.translate.translation import Translation
+    from workings.readings.translate.translated_code import Translation
 
 
 class Network(Model):
@@ -71,8 +71,8 @@ class Network(Model):
         """The layers, and a diagram if there are parameters, for a notebook."""
         from workings.readings.diagram import diagram
 
-        has_weights = any(isinstance(layer, Dense) for layer in self.layers) and self.n_in is not None
-        return (diagram(self) if has_weights else "") + preformatted(self.summary())
+        has_weights = any(isinstance(layer, FullyConnected) for layer in self.layers) and self.n_in is not None
+        return (diagram(self) if has_weights else "") + preformatted_html(self.summary())
 
     @classmethod
     def from_model(cls, model: Model) -> Self:
@@ -140,7 +140,8 @@ class Network(Model):
             third of a step.
         engine : str
             ``"reference"`` (NumPy), ``"compiled"`` (machine code, needs llvmlite: ``pip install '.[fast]'``), or
-            ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``history.engine`` says what ran.
+            ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``"jax"`` runs on a GPU or TPU if
+            JAX finds one, else on the CPU (needs JAX: ``pip install '.[jax]'``).  ``history.engine`` says what ran.
         check : bool
             Whether to run the doctor's checks before the first step.  Problems are warned of; ``history.diagnosis``
             holds all findings.  The steps themselves cost no more.
@@ -155,7 +156,7 @@ class Network(Model):
         InputError
             For data or settings that cannot be used.
         NotCompilableError
-            When ``engine="compiled"`` and a statement of the network cannot be compiled.
+            When ``engine="compiled"`` or ``engine="jax"`` and a statement of the network cannot be compiled.
         DivergenceError
             When a number is not finite; the network has its last finite parameters, or earlier, better ones.
         KeyboardInterrupt

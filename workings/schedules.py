@@ -88,6 +88,24 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True)
+class CosineLog(Schedule):
+    """Cycles between 0 and ``lr``, each about twice as long as the one before (Holzmüller et al. 2024, sec. 3).
+
+    lr · ½ (1 - cos(2π · log2(1 + (2^cycles - 1) · t / steps))): it is 0 at both ends of each cycle.
+
+    >>> [round(CosineLog(1.0, steps=30)(t), 6) for t in (0, 2, 6, 14, 30)]
+    [0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+
+    steps: int = field(metadata=whole_number(at_least=1))
+    cycles: int = field(default=4, metadata=whole_number(at_least=1))
+
+    def __call__(self, t: int) -> float:
+        progress = math.log2(1 + (2**self.cycles - 1) * min(t / self.steps, 1))
+        return self.lr * 0.5 * (1 - math.cos(2 * math.pi * progress))
+
+
+@dataclass(frozen=True)
 class WarmUp(CheckedKeywords):
     """Linear warm-up over the first ``steps`` steps, then another schedule or a constant rate.
 
@@ -182,4 +200,6 @@ def monitor_of(schedule: Any) -> str | None:
     return found
 
 
-SCHEDULES = {kind.__name__: kind for kind in (Constant, Step, Exponential, InverseScaling, Cosine, WarmUp, OnPlateau)}
+SCHEDULES = {
+    kind.__name__: kind for kind in (Constant, Step, Exponential, InverseScaling, Cosine, CosineLog, WarmUp, OnPlateau)
+}

@@ -52,8 +52,8 @@ class Data:
 def prepare(found: Mnist, seed: int) -> Data:
     """Shuffle the rows, hold out 1,000 dev rows, and scale the pixels to 0..1."""
     order = np.random.RandomState(seed).permutation(len(found.X_train))
-    X, y = scaled(found.X_train[order]), found.y_train[order]
-    dev, test = (X[:DEV_ROWS], y[:DEV_ROWS]), (scaled(found.X_test), found.y_test)
+    X, y = scale_pixels(found.X_train[order]), found.y_train[order]
+    dev, test = (X[:DEV_ROWS], y[:DEV_ROWS]), (scale_pixels(found.X_test), found.y_test)
     kind = "full set" if found.full else "sample"
     return Data(X[DEV_ROWS:], y[DEV_ROWS:], *dev, *test, found.source, kind)
 
@@ -62,13 +62,13 @@ def prepare_csv(path: Path, seed: int) -> Data:
     """Prepare Kaggle's train.csv, which has no labelled test rows, in the same way."""
     pixels, labels = kaggle_csv(path)
     order = np.random.RandomState(seed).permutation(len(pixels))
-    X, y = scaled(pixels[order]), labels[order]
+    X, y = scale_pixels(pixels[order]), labels[order]
     dev = (X[:DEV_ROWS], y[:DEV_ROWS])
     source = f"{path.name} ({len(X):,} rows; the dev rows are also the test rows)"
     return Data(X[DEV_ROWS:], y[DEV_ROWS:], *dev, *dev, source, path.name)
 
 
-def scaled(pixels: Array) -> Array:
+def scale_pixels(pixels: Array) -> Array:
     """Scale pixels from 0..255 to 0..1, in float32."""
     return pixels.astype(np.float32) / np.float32(255)
 

@@ -15,7 +15,7 @@ import numpy as np
 from workings import plots
 from workings.checks.curvature import sharpness
 from workings.datasets import moons
-from workings.errors import MissingExtraError, counted
+from workings.errors import MissingExtraError, count_of
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
 from workings.experiments.tasks import Task
@@ -277,7 +277,7 @@ def sweep_figures(training: Sequence[float], compare: bool) -> list[Figure]:
 
 def title(size: int) -> str:
     """Return the title of one panel."""
-    return counted(size, "hidden unit")
+    return count_of(size, "hidden unit")
 
 
 def report_advice(report: Report, settings: Settings) -> None:

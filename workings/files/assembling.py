@@ -17,7 +17,7 @@ import numpy as np
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import InputError, WorkingsWarning
 from workings.files.verification import GeneratedRows, compare, generated_rows
-from workings.layers import BatchNorm, Dense, Dropout, Layer, numbered
+from workings.layers import BatchNorm, Dense, Dropout, Layer, number_layers
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, loss_named
 from workings.model.model import Model
 from workings.support.arrays import Array, as_finite
@@ -138,7 +138,7 @@ class NetworkAssembler:
             )  # warns about the last activation, which comes from the source
             network = Model(layers, loss=chosen, seed=0, dtype=dtype)
         first = next(next(iter(each.values())) for each in self.arrays if each)
-        places = zip(numbered(layers), self.arrays, strict=True)
+        places = zip(number_layers(layers), self.arrays, strict=True)
         network.place(first.shape[0], {f"{k}{number}": a for (_, number), each in places for k, a in each.items()})
         network.rng_made = None  # its parameters do not come from a seed
         if classes is not None:

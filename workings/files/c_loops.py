@@ -207,9 +207,9 @@ class CLoopWriter:
             return [f"{self.real} {body[0]}"]
         if not out and len(body) > 1:  # a scope of its own for local variables
             body = ["{", *(INDENT + line for line in body), "}"]
-        return lines + self.nested(operation, out, body)
+        return lines + self.in_loops(operation, out, body)
 
-    def nested(self, operation: Operation, axes: Sequence[str], body: list[str]) -> list[str]:
+    def in_loops(self, operation: Operation, axes: Sequence[str], body: list[str]) -> list[str]:
         """Return lines nested in loops over axes."""
         for axis in reversed(axes):
             i = LETTERS[axis]
@@ -228,10 +228,10 @@ class CLoopWriter:
             return [f"{place} = {bare(value)};"]
         over = self.axes(operation, operation.over)
         if operation.kind == "sum":
-            lines = self.nested(operation, over, [self.accumulation(tree, value, operation)])
+            lines = self.in_loops(operation, over, [self.accumulation(tree, value, operation)])
             return [f"{self.real} sum = 0;", *lines, f"{place} = sum{scale};"]
         called = self.helper("maximum")
-        lines = self.nested(operation, over, [f"most = {called}(most, {bare(value)});"])
+        lines = self.in_loops(operation, over, [f"most = {called}(most, {bare(value)});"])
         return [f"{self.real} most = -INFINITY;", *lines, f"{place} = most;"]
 
     def accumulation(self, tree: Tree, value: str, operation: Operation) -> str:

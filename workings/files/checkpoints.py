@@ -26,7 +26,7 @@ from workings.files.safetensors import (
     read_file,
     write_file,
 )
-from workings.layers import Dense, Layer, numbered
+from workings.layers import FullyConnected, Layer, number_layers
 from workings.support.arrays import Array, put_state, state_of
 from workings.support.atomic_files import remove_abandoned
 from workings.support.identity import identity
@@ -159,7 +159,7 @@ def settings_of(training: Training, *, is_strict: bool) -> dict[str, str]:
     values: dict[str, Any] = {
         "number of inputs": network.n_in,
         "precision": network.dtype.name,
-        **{f"layer {number}": comparable_layer(layer) for layer, number in numbered(network.layers)},
+        **{f"layer {number}": comparable_layer(layer) for layer, number in number_layers(network.layers)},
         "loss": network.loss,
         "regularizer": list(network.regularizers),
         "optimizer": training.optimizer,
@@ -175,7 +175,7 @@ def settings_of(training: Training, *, is_strict: bool) -> dict[str, str]:
 
 def comparable_layer(layer: Layer) -> list[Any]:
     """Return the class and the fields of a layer, without initializers, because a checkpoint holds the arrays."""
-    initializers = ("weights", "biases") if isinstance(layer, Dense) else ()
+    initializers = ("weights", "biases") if isinstance(layer, FullyConnected) else ()
     fields = [field.name for field in dataclasses.fields(layer) if field.name not in initializers]
     values = {name: getattr(layer, name) for name in fields}
     if "activation" in values:
@@ -228,7 +228,7 @@ def restore_training(training: Training, tensors: Mapping[str, Array], run: Mapp
         if arrays.keys() & expected_shapes(network).keys():  # the callback stores a copy of the network's arrays
             check_arrays(arrays, expected_shapes(network), network)
         callback.restore({**kept["state"], **arrays})
-    network.keep(tensors)
+    network.set_values(tensors)
     states = {name: tensors[f"state.{name}"] for name in training.program.states}
     training.state = State({**network.start_values(training.program), **states}, step)
     history.engine, history.stopped = training.history.engine, ""

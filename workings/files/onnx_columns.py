@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from workings.errors import FileError
-from workings.files.features import EncodedFeature, Feature, TextFeature, one_hot_of
+from workings.files.encoded_features import EncodedFeature, Feature, GapFeature, NumericFeature, TextFeature, one_hot_of
 from workings.files.verification import GeneratedRows, category_texts
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, NumberColumn
@@ -103,7 +103,7 @@ class ColumnReader:
         for place, node in enumerate(nodes):
             if self.reader.starts_layer(nodes[place : place + MAX_LAYER_NODES], node.input[0]):
                 self.end = node.input[0]
-                return self.numbers(self.end) is not None and self.uses_all_inputs(nodes[: place + 1])
+                return self.features(self.end) is not None and self.uses_all_inputs(nodes[: place + 1])
             if not self.step(node):
                 return False
             self.nodes_read.append(node)
@@ -141,9 +141,14 @@ class ColumnReader:
 
     # -- operators -----------------------------------------------------------------------
 
-    def numbers(self, name: str) -> list[Feature] | None:
-        """Return the records of a value if all are numeric, else None."""
+    def numbers(self, name: str) -> list[NumericFeature] | None:
+        """Return the records of a value if all are numbers or encoded categories, else None."""
         found = [record for record in self.values.get(name, ()) if isinstance(record, NumberColumn | EncodedFeature)]
+        return found if found and len(found) == len(self.values[name]) else None
+
+    def features(self, name: str) -> list[Feature] | None:
+        """Return the records of a value if none is text without an encoding, else None."""
+        found = [record for record in self.values.get(name, ()) if not isinstance(record, TextFeature)]
         return found if found and len(found) == len(self.values[name]) else None
 
     def texts(self, name: str) -> list[TextFeature] | None:
@@ -160,7 +165,7 @@ class ColumnReader:
             return None
         return [float(value) for value in np.broadcast_to(values.reshape(-1), count)]
 
-    def unchanged(self, node: Any) -> list[Record] | None:
+    def pass_through(self, node: Any) -> list[Record] | None:
         """Read an operator that does not change columns."""
         records = self.values.get(node.input[0])
         if records is None or (node.op_type == "Cast" and not self.casts_to_numbers(node)):
@@ -226,9 +231,11 @@ class ColumnReader:
         return list(records[0].indicators(numbers.reshape(-1).tolist()))
 
     def where(self, node: Any) -> list[Record] | None:
-        """Read a Where that fills missing values, after x == x, or that makes unknown categories NaN."""
+        """Read a Where that fills or marks missing values, after x == x, or that makes unknown categories NaN."""
         condition, value, other = node.input
         records, mask = self.numbers(value), self.masks.get(condition)
+        if records is None and isinstance(mask, NonMissing):
+            return self.gap_features(mask, value, other)
         fills = None if records is None else self.constants(other, len(records))
         if records is None or fills is None or mask is None:
             return None
@@ -236,6 +243,14 @@ class ColumnReader:
             return filled_with(records, fills)
         is_of_column = all(isinstance(record, EncodedFeature) and mask == KnownText(record.name) for record in records)
         return list(records) if is_of_column and np.isnan(fills).all() else None
+
+    def gap_features(self, mask: NonMissing, present: str, absent: str) -> list[Record] | None:
+        """Read a Where that is 0 where a value is present, and 1 where it is missing."""
+        records = self.numbers(mask.value) or []
+        values = self.constants(present, len(records)), self.constants(absent, len(records))
+        is_indicator = values == ([0.0] * len(records), [1.0] * len(records))
+        are_raw = all(isinstance(record, NumberColumn) for record in records)
+        return [GapFeature(record.name) for record in records] if is_indicator and are_raw else None
 
     def at_least(self, node: Any) -> KnownText | None:
         """Read a comparison that is true for the codes of a column's known categories, and false for others."""
@@ -325,7 +340,7 @@ def broadcast(values: Sequence[float], count: int) -> list[float]:
     return [float(value) for value in (values if len(values) == count else [values[0]] * count)]
 
 
-def filled_with(records: Sequence[Feature], fills: Sequence[float]) -> list[Record] | None:
+def filled_with(records: Sequence[NumericFeature], fills: Sequence[float]) -> list[Record] | None:
     """Fill missing values of numeric columns; NaN means no fill."""
     if not all(isinstance(record, NumberColumn) for record in records):
         return None
@@ -344,7 +359,7 @@ def unique_texts(values: Sequence[bytes]) -> list[str]:
 
 
 COLUMN_OPERATORS: Mapping[str, Callable[[ColumnReader, Any], list[Record] | Mask | None]] = {
-    **dict.fromkeys(IDENTITY_OPERATORS, ColumnReader.unchanged),
+    **dict.fromkeys(IDENTITY_OPERATORS, ColumnReader.pass_through),
     **dict.fromkeys(("Sub", "Div", "Mul", "Add"), ColumnReader.arithmetic),
     "Scaler": ColumnReader.scaler,
     "Imputer": ColumnReader.imputer,

@@ -23,7 +23,7 @@ import numpy as np
 from workings.activations import ACTIVATIONS
 from workings.errors import FileError, MissingExtraError, WorkingsError
 from workings.files.assembling import NetworkAssembler, check_agreement_on
-from workings.files.features import Feature, features_of, with_preprocessing
+from workings.files.encoded_features import Feature, features_of, with_preprocessing
 from workings.files.onnx_columns import COLUMN_OPERATORS, ColumnReader
 from workings.files.onnx_nodes import NodeWriter, OnnxGraph, Tensor
 from workings.files.safetensors import MOST_LAYERS
@@ -428,7 +428,7 @@ class OnnxReader:
             names = self.names_of(self.inputs[0].name, network.n_in or 1)
             features: list[Feature] = [NumberColumn(name) for name in names]
         else:
-            features = self.table.numbers(self.end_of_table) or []
+            features = self.table.features(self.end_of_table) or []
         self.count(network.theta.size)
         target = self.properties.get("target", "").strip() or "target"
         return with_preprocessing(network, features, self.source, target=target, scale=self.scale, reason=REASON)
@@ -467,7 +467,7 @@ class OnnxReader:
         rows are unchanged, and the tolerance is the effect of float32 rounding on the network's outputs.
         """
         assert self.table is not None
-        if self.table.numbers(self.table.end) == features_of(columns):
+        if self.table.features(self.table.end) == features_of(columns):
             X = self.outputs(given, self.table.end)
             if columns.is_near(X, rows.numbers, rows.codes, np.float32):
                 return replace(rows, X=X.astype(rows.X.dtype)), 0.0
@@ -484,7 +484,7 @@ class OnnxReader:
         names = {name for node in self.nodes_read for name in node.input if self.is_constant(name)}
         fixed = [helper.make_node("Identity", [self.renamed[name]], [name]) for name in names if name in self.renamed]
         kept = {self.renamed.get(name, name) for name in names}
-        tensors = [renamed(self.tensors[name], name) for name in kept]
+        tensors = [with_name(self.tensors[name], name) for name in kept]
         output = helper.make_value_info(name or self.current, helper.make_tensor_type_proto(1, None))
         graph = helper.make_graph([*fixed, *self.nodes_read], "taken", self.inputs, [output], tensors)
         model = helper.make_model(graph, opset_imports=self.model.opset_import)
@@ -502,7 +502,7 @@ def reachable(nodes: Iterable[Any], *starts: str) -> Iterator[Any]:
             yield node
 
 
-def renamed(tensor: Any, name: str) -> Any:
+def with_name(tensor: Any, name: str) -> Any:
     """Return a tensor with a name; the tensor of a Constant node has none."""
     from onnx import TensorProto
 
@@ -591,6 +591,7 @@ def patterns() -> dict[tuple[str, ...], Callable[[OnnxReader, list[Any]], Found 
         ("Relu",): simple("relu"), ("Tanh",): simple("tanh"), ("Sigmoid",): simple("sigmoid"),
         ("Softplus",): simple("softplus"), ("Softplus", "Greater", "Where"): simple("softplus"),
         ("Sigmoid", "Mul"): simple("silu"), ("Swish",): simple("silu"),
+        ("Mish",): simple("mish"), ("Softplus", "Tanh", "Mul"): simple("mish"),
         ("Gelu",): gelu, ("Clip",): clip, ("Selu",): selu,
         ("LeakyRelu",): with_constants_from("leaky_relu", {"slope": ("alpha", 0.01)}),
         ("Elu",): with_constants_from("elu", {"alpha": ("alpha", 1.0)}), ("Softmax",): softmax,

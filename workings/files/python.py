@@ -79,7 +79,8 @@ def table_of(network: Model, rows: GeneratedRows) -> dict[str, Array]:
     if columns is None:
         return {"names": np.array([], dtype=str)}
     words = category_texts(columns, rows.codes)
-    arrays = {column.name: rows.numbers[:, i] for i, column in enumerate(columns.numbers)}
+    arrays = {column.name: rows.numbers[:, i] for i, column in enumerate(columns.numbers) if column.date is None}
+    arrays |= {name: np.array(texts) for name, texts in rows.dates.items()}
     arrays |= {column.name: words[:, i].astype(str) for i, column in enumerate(columns.words)}
     found: dict[str, Array] = {f"column{i}": array for i, array in enumerate(arrays.values())}
     return {"names": np.array(list(arrays)), **found}

@@ -25,7 +25,7 @@ from safetensors.numpy import save as pack_tensors
 from workings.activations import ACTIVATIONS, Activation, activation_named
 from workings.errors import FileError, InputError, WorkingsError, WorkingsWarning, unknown_name
 from workings.files.verification import Agreement, Exported, compare, generated_rows, write_verified
-from workings.layers import LAYERS, Dense, Layer, numbered
+from workings.layers import LAYERS, FullyConnected, Layer, number_layers
 from workings.losses import LOSSES, Loss
 from workings.model.model import Model
 from workings.regularizers import REGULARIZERS, Regularizer
@@ -206,7 +206,7 @@ def describe_layer(layer: Layer) -> dict[str, Any]:
         if field.name == "activation":
             record = activation_named(value)
             value = {"name": record.name, "constants": dict(record.constants)}
-        if not (isinstance(layer, Dense) and field.name in ("weights", "biases")):
+        if not (isinstance(layer, FullyConnected) and field.name in ("weights", "biases")):
             found[field.name] = value
     return found
 
@@ -260,7 +260,7 @@ def layer_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Layer:
         record = known[wanted["name"]].with_constants(**wanted["constants"])
         fields["activation"] = record.name if record == ACTIVATIONS.get(record.name) else record
     layer: Layer = object_from(fields, {**LAYERS, **classes_by_name(custom, Layer)}, "layer")
-    if isinstance(layer, Dense) and layer.units > MOST_UNITS:
+    if isinstance(layer, FullyConnected) and layer.units > MOST_UNITS:
         raise FileError(f"The file describes a layer of {layer.units} units.")
     return layer
 
@@ -295,7 +295,7 @@ def expected_shapes(network: Model) -> dict[str, tuple[int, ...]]:
     """Return the shape of each array of a network, without drawing initial values."""
     shapes: dict[str, tuple[int, ...]] = {}
     width = network.n_in or 1
-    for layer, number in numbered(network.layers):
+    for layer, number in number_layers(network.layers):
         shapes |= {f"{letter}{number}": shape for letter, shape in layer.shapes(width).items()}
         width = layer.width(width)
     return shapes

@@ -20,9 +20,10 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from workings.engines.choice import ENGINES, choose
 from workings.engines.compiled.engine import CompiledEngine
+from workings.engines.jax import JaxRunner
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
-from workings.layers import Dense, Dropout, Layer, numbered
+from workings.layers import Dropout, FullyConnected, Layer, number_layers
 from workings.losses import Loss, loss_named
 from workings.metrics import METRICS
 from workings.model.parameters import Parameters
@@ -137,7 +138,7 @@ class Model(CheckedKeywords):
         self.dtype = self.dtype if self.dtype_given else working_dtype(None, dtype)
         drawn: dict[str, Array] = {}
         width = columns
-        for layer, number in numbered(self.layers):
+        for layer, number in number_layers(self.layers):
             drawn |= {f"{letter}{number}": array for letter, array in layer.start(self.rng, width).items()}
             width = layer.width(width)
         self.place(columns, drawn)
@@ -153,7 +154,7 @@ class Model(CheckedKeywords):
         names = self.inference.parameters
         theta = np.concatenate([np.ravel(arrays[name]) for name in names]).astype(self.dtype)
         self.parameters = Parameters({name: arrays[name].shape for name in names}, theta)
-        running = [f"{letter}{number}" for layer, number in numbered(self.layers) for letter in layer.statistics]
+        running = [f"{letter}{number}" for layer, number in number_layers(self.layers) for letter in layer.statistics]
         self.statistics = {name: arrays[name].astype(self.dtype) for name in running}
         self.state, self.runners, self.is_fresh = {}, {}, False
         return self
@@ -202,13 +203,13 @@ class Model(CheckedKeywords):
 
     def step_program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
         """Return the program of one training step, with the edits of ``replacing``; all engines and exports use it."""
-        return self.edited(step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted))
+        return self.with_edits(step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted))
 
     def inference_program(self, *, weighted: bool = False) -> Program:
         """Return the program of a prediction and its objective, with the edits of ``replacing``."""
-        return self.edited(inference_program(self.layers, self.loss, self.regularizers, weighted=weighted))
+        return self.with_edits(inference_program(self.layers, self.loss, self.regularizers, weighted=weighted))
 
-    def edited(self, program: Program) -> Program:
+    def with_edits(self, program: Program) -> Program:
         """Return a program with the edits of ``replacing`` that apply to it."""
         for target, expression in self.edits:
             if any(statement.target == target for statement in program.statements):
@@ -284,7 +285,14 @@ class Model(CheckedKeywords):
     def blank_step(self, program: Program, rows: int) -> dict[str, Any]:
         """Return all inputs of a step, with rows of zeros."""
         zeros = {"X": np.zeros((rows, self.n_in or 1)), "y": np.zeros((rows, self.n_out)), "w": np.ones((rows, 1))}
-        return {**zeros, **self.start_values(program), **self.draw(rows, as_random(0)), "n": rows, "lr": 0.1, "t": 1}
+        return {
+            **zeros,
+            **self.start_values(program),
+            **self.draw_masks(rows, as_random(0)),
+            "n": rows,
+            "lr": 0.1,
+            "t": 1,
+        }
 
     # -- for training ----------------------------------------------------------------------
 
@@ -295,7 +303,7 @@ class Model(CheckedKeywords):
             values[name] = np.zeros_like(next(view for p, view in self.parameters.items() if name.endswith(f"_{p}")))
         return values
 
-    def keep(self, values: Mapping[str, Array]) -> None:
+    def set_values(self, values: Mapping[str, Array]) -> None:
         """Copy parameters and statistics by name into the model."""
         self.is_fresh = False
         for name, view in self.parameters.views.items():
@@ -303,11 +311,11 @@ class Model(CheckedKeywords):
         for name in self.statistics:
             self.statistics[name] = np.array(values[name])
 
-    def draw(self, n: int, rng: RandomSource | None = None) -> dict[str, Array]:
+    def draw_masks(self, n: int, rng: RandomSource | None = None) -> dict[str, Array]:
         """Draw the dropout masks of all layers for ``n`` rows, by default from the model's random generator."""
         drawn: dict[str, Array] = {}
         width = self.n_in or 1
-        for layer, number in numbered(self.layers):
+        for layer, number in number_layers(self.layers):
             for letter, array in layer.draw(rng or self.rng, n, width).items():
                 drawn[f"{letter}{number}"] = array.astype(self.dtype)
             width = layer.width(width)
@@ -318,7 +326,7 @@ class Model(CheckedKeywords):
 
         The class labels of ``y`` are not stored; ``learn_labels`` does that.
         """
-        X, y = self.opened(X, y)
+        X, y = self.encode_table(X, y)
         dtype = self.dtype if self.n_in is not None or self.dtype_given else working_dtype(X)
         features = as_features(X, dtype, self.n_in)
         y = as_array(y, "y")
@@ -330,7 +338,7 @@ class Model(CheckedKeywords):
             self.build(features.shape[1], dtype)
         return features, targets, weights
 
-    def asked(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def built_for(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Return the network that answers a question about data, which must not change the network.
 
         It is the network itself, or, if it has no parameters yet, a copy with those that ``fit`` would begin with.
@@ -341,7 +349,7 @@ class Model(CheckedKeywords):
         copied.prepare(X, y)
         return copied
 
-    def opened(self, X: Any, y: Any = None) -> tuple[Any, Any]:
+    def encode_table(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         """Encode a table with named columns, and its targets; return anything else unchanged."""
         if self.preprocessing is None:
             return X, y
@@ -358,7 +366,7 @@ class Model(CheckedKeywords):
 
     def checked_rows(self, X: ArrayLike) -> Features:
         """Check and encode inputs for a prediction; warn if they look like raw values of an unnamed table."""
-        rows, _ = self.opened(X)
+        rows, _ = self.encode_table(X)
         features: Features = as_features(rows, self.dtype, self.n_in)
         if rows is X and self.preprocessing is not None and is_raw(self.preprocessing, features):
             warnings.warn(
@@ -385,7 +393,8 @@ class Model(CheckedKeywords):
         InputError
             For invalid rows, or an unknown engine.
         NotCompilableError
-            When ``engine="compiled"`` and a statement of the network cannot be compiled, or X is kept sparse.
+            When ``engine="compiled"`` or ``engine="jax"`` and a statement of the network cannot be compiled, or X is
+            kept sparse.
         """
         self.check_built()
         if engine not in ENGINES:
@@ -394,7 +403,11 @@ class Model(CheckedKeywords):
         program = self.runner("inference of p", lambda: self.inference.needed_for("p"))
         values = {**self.parameters, **self.statistics}
         is_sparse = isinstance(features, SparseRows)
-        if choose(engine, program, values, len(features), 1, is_sparse=is_sparse)[0] == "compiled":
+        name, _ = choose(engine, program, values, len(features), 1, is_sparse=is_sparse)
+        if name == "jax":
+            on_device: JaxRunner = self.runner(("p", "jax"), lambda: JaxRunner(program, ["p"]))
+            return in_chunks(on_device, values, self.rows_in_chunk, X=features)[0]
+        if name == "compiled":
             try:
                 compiled = self.runner(("p", "compiled"), lambda: CompiledEngine(program, ("p",)))
                 return compiled_outputs(compiled, features, np.empty((len(features), self.n_out), self.dtype), values)
@@ -413,7 +426,7 @@ class Model(CheckedKeywords):
         numbers.
         """
         predicted = self.targets.decode(self.outputs(X, engine=engine))
-        if self.preprocessing is None or self.opened(X)[0] is X:
+        if self.preprocessing is None or self.encode_table(X)[0] is X:
             return predicted
         from workings.tables.columns import columns_in, original
 
@@ -427,8 +440,8 @@ class Model(CheckedKeywords):
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
         if self.n_in is None:
-            return self.asked(X, y).score(X, y, sample_weight)
-        X, y = self.opened(X, y)
+            return self.built_for(X, y).score(X, y, sample_weight)
+        X, y = self.encode_table(X, y)
         features, _, w = self.prepare(X, y, sample_weight)
         known = self.targets.learn(y)
         weights = None if w is None else w[:, 0]
@@ -437,7 +450,7 @@ class Model(CheckedKeywords):
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the objective J on the data: loss plus regularization penalties, without dropout."""
         if self.n_in is None:
-            return self.asked(X, y).objective(X, y, sample_weight)
+            return self.built_for(X, y).objective(X, y, sample_weight)
         features, targets, w = self.prepare(X, y, sample_weight)
         return self.measure(features, targets, w)[0]
 
@@ -473,10 +486,12 @@ class Model(CheckedKeywords):
         All traces use the same dropout masks; the random generator of training does not change.
         """
         if self.n_in is None:
-            return self.asked(X, y).trace(X, y, sample_weight)
+            return self.built_for(X, y).trace(X, y, sample_weight)
         features, targets, w = self.prepare(X, y, sample_weight)
         tracer = self.tracer(None, w is not None)
-        return tracer(self.step_values(tracer.program, features, targets, w, self.draw(len(features), as_random(0))))
+        return tracer(
+            self.step_values(tracer.program, features, targets, w, self.draw_masks(len(features), as_random(0)))
+        )
 
     def tracer(self, optimizer: Part | None, weighted: bool) -> Tracer:
         """Return a cached tracer, which runs the program of a step and returns all its values."""
@@ -517,9 +532,9 @@ class Model(CheckedKeywords):
             self.state = {"optimizer": optimizer, "t": 0, "values": {}}
         t = self.state["t"] + 1
         lr = rate_at(optimizer.schedule, t - 1)
-        values = self.step_values(tracer.program, features, targets, w, self.draw(len(features)))
+        values = self.step_values(tracer.program, features, targets, w, self.draw_masks(len(features)))
         trace = tracer({**values, **self.state["values"], "lr": lr, "t": t})
-        self.keep({**self.statistics, **trace.after})
+        self.set_values({**self.statistics, **trace.after})
         self.state.update(t=t, values={name: trace.after[name] for name in tracer.program.states})
         return trace
 
@@ -530,7 +545,7 @@ class Model(CheckedKeywords):
         rows, width = [], self.n_in
         counts = self.count_parameters()
         for number, (layer, count) in enumerate(zip(self.layers, counts, strict=True), start=1):
-            out = layer.width(width) if width is not None or isinstance(layer, Dense) else None  # type: ignore[arg-type]
+            out = layer.width(width) if width is not None or isinstance(layer, FullyConnected) else None  # type: ignore[arg-type]
             shapes = f"(n, {'?' if width is None else width}) -> (n, {'?' if out is None else out})"
             rows.append(f"{number:>3}  {layer!r:<28} {shapes:<24}{'?' if count is None else format(count, ','):>10}")
             width = out
@@ -547,7 +562,7 @@ class Model(CheckedKeywords):
         for layer in self.layers:
             shapes = None if width is None else layer.shapes(width)
             counts.append(None if shapes is None else sum(math.prod(shapes[letter]) for letter in layer.parameters))
-            width = layer.width(width or 1) if width is not None or isinstance(layer, Dense) else None
+            width = layer.width(width or 1) if width is not None or isinstance(layer, FullyConnected) else None
         return counts
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError
 from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, plot, tidy, vector
 from workings.support.arrays import Array
-from workings.training.recorders import Snapshots, restored
+from workings.training.recorders import Snapshots, restoring
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -303,7 +303,7 @@ def losses_over(
 ) -> Array:
     """Compute the network's objective at every grid point of the plane."""
     losses = np.empty((len(alphas), len(betas)))
-    with restored(net):
+    with restoring(net):
         for i, j in np.ndindex(losses.shape):
             net.theta[...] = end + alphas[i] * directions[0] + betas[j] * directions[1]
             losses[i, j] = net.objective(X, y)

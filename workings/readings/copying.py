@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import csv
+import datetime
 import inspect
 import io
 import math
@@ -24,7 +25,14 @@ from workings.program.program import text_of
 from workings.schedules import Constant, WarmUp, schedule_of
 from workings.support.formulas import function_tree
 
-MODULES = {"np": np, "math": math, "csv": csv, "io": io, "re": re}  # modules that a script may import
+MODULES = {
+    "np": np,
+    "math": math,
+    "csv": csv,
+    "datetime": datetime,
+    "io": io,
+    "re": re,
+}  # modules that a script may import
 
 
 def tree_of(function: Callable[..., Any], what: str) -> ast.FunctionDef:
@@ -193,7 +201,8 @@ class CopiedCode:
         """Record a module to import."""
         if MODULES.get(name) is not module:
             raise ProgramError(
-                f"{name} is the module {module.__name__}: a script can only import NumPy (as np), csv, io, math and re."
+                f"{name} is the module {module.__name__}: a script can only import NumPy (as np), csv, datetime, io, "
+                f"math and re."
             )
         self.modules.add(name)
 

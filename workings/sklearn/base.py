@@ -19,14 +19,13 @@ from numpy.typing import ArrayLike
 
 from workings.engines.reference import Runner
 from workings.errors import DivergenceError, InputError, MissingExtraError
-from workings.layers import Dense, numbered
+from workings.layers import Dense, number_layers
 from workings.losses import Loss
 from workings.model.prediction import in_chunks
 from workings.model.targets import targets_of
 from workings.network import Network
 from workings.sklearn.fitting import Convergence, EstimatorTraining, ScikitLearnCallbacks, Scores
-from workings.sklearn.inputs import readable_targets, validated, validated_weights
-from workings.sklearn.parameters import (
+from workings.sklearn.hyperparameters import (
     OUTPUT_ACTIVATIONS,
     check_parameters,
     is_number,
@@ -37,6 +36,7 @@ from workings.sklearn.parameters import (
     share_runners,
     uses_lbfgs,
 )
+from workings.sklearn.inputs import readable_targets, validate_inputs, validated_weights
 from workings.sklearn.phrasing import EstimatorTerms
 from workings.support.arrays import Array, Features, as_features, describe, working_dtype
 from workings.support.escaping import in_html
@@ -44,10 +44,10 @@ from workings.support.keywords import CheckedKeywords
 from workings.support.sparse import SparseRows, dense
 from workings.training.batches import State
 from workings.training.callbacks import Callback
-from workings.training.data import TrainingData
 from workings.training.loop import run
 from workings.training.recipe import Recipe
 from workings.training.rows import Rows
+from workings.training.training_data import TrainingData
 
 try:
     from sklearn.base import (
@@ -166,8 +166,8 @@ SHARED = """
         0.  None draws weights and biases as scikit-learn does.
     dtype : float32, float64 or None
         The floating-point type of the computation; None takes X's.
-    engine : {"auto", "reference", "compiled"}
-        NumPy, or machine code; "auto" compiles when that pays off.
+    engine : {"auto", "reference", "compiled", "jax"}
+        NumPy, machine code, or JAX on whatever device it finds; "auto" compiles when that pays off.
 
     Attributes
     ----------
@@ -339,7 +339,7 @@ class MultilayerPerceptron(
         one_epoch: bool,
     ) -> Rows:
         """Validate the training data, encode the targets, and multiply sample weights by class weights."""
-        X, y = validated(
+        X, y = validate_inputs(
             self,
             X,
             y,
@@ -451,7 +451,7 @@ class MultilayerPerceptron(
                 f"The existing weights have shapes {existing}, but the parameters require {required}. "
                 f"Use warm_start=False to start from new weights."
             )
-        network.keep(values)
+        network.set_values(values)
 
     def _weights(self, network: Network) -> list[tuple[str, Any]]:
         """Return the arrays in ``coefs_`` and ``intercepts_`` with their names in a network."""
@@ -527,7 +527,7 @@ class MultilayerPerceptron(
                 f"The validation set is too small: {len(held_out)} row. Increase 'validation_fraction' "
                 f"or the size of your dataset."
             )
-        parts = rows.taken(train), rows.taken(held_out)
+        parts = rows.take(train), rows.take(held_out)
         for part, name in zip(parts, ("training", "validation"), strict=True):
             if part.w is not None and not part.w.any():
                 raise InputError(
@@ -569,7 +569,7 @@ class MultilayerPerceptron(
     def _validate_validation_rows(self, rows: Rows, X: Any, y: Any, sample_weight: Any = None) -> Rows:
         """Validate and encode validation rows like the training rows."""
         try:
-            X = validated(self, X, accept_sparse=["csr", "csc"], reset=False)
+            X = validate_inputs(self, X, accept_sparse=["csr", "csc"], reset=False)
         except ValueError as error:
             raise InputError(
                 f"In the validation set: {error} A Pipeline does not transform validation_set. In a "
@@ -727,7 +727,7 @@ class MultilayerPerceptron(
     def _validate_inputs(self, X: Any) -> Features:
         """Check that the estimator is fitted, and return validated inputs."""
         check_is_fitted(self)
-        X = validated(self, X, accept_sparse=["csr", "csc"], reset=False)
+        X = validate_inputs(self, X, accept_sparse=["csr", "csc"], reset=False)
         return as_features(X, self._network.dtype)
 
     def _outputs(self, X: Any) -> Array:
@@ -788,13 +788,13 @@ class MultilayerPerceptron(
 
 def dense_numbers(network: Network) -> list[str]:
     """Return the numbers of the dense layers, as in ``W1``."""
-    return [number for layer, number in numbered(network.layers) if isinstance(layer, Dense)]
+    return [number for layer, number in number_layers(network.layers) if isinstance(layer, Dense)]
 
 
 def last_hidden_outputs(network: Network, X: Features) -> Array:
     """Return the inputs of the last layer: the value in the program that its ``z`` is computed from."""
     program = network.inference
-    *_, (_, number) = numbered(network.layers)
+    *_, (_, number) = number_layers(network.layers)
     (name,) = program[f"z{number}"].reads - {*network.parameters, "np"}
     if name == "X":
         return dense(X)

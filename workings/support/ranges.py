@@ -59,7 +59,7 @@ class Range:
         high = f"at most {self.at_most:g}" if self.at_most < math.inf else f"below {self.below:g}"
         return " and ".join(bound for bound in (low, high) if "inf" not in bound)
 
-    def checked(self, owner: str, name: str, value: Any) -> Any:
+    def check(self, owner: str, name: str, value: Any) -> Any:
         """Return the value as a Python number.
 
         Raises
@@ -138,7 +138,7 @@ def check_fields(owner: Any, constants: Collection[str] = ()) -> None:
     for field in fields(owner):
         allowed = field.metadata.get("range") or (Range(at_least=0) if field.name in constants else None)
         if allowed is not None:
-            value = allowed.checked(type(owner).__name__, field.name, getattr(owner, field.name))
+            value = allowed.check(type(owner).__name__, field.name, getattr(owner, field.name))
             object.__setattr__(owner, field.name, value)
         else:
             value = getattr(owner, field.name)

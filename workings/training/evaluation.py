@@ -17,10 +17,10 @@ from workings.engines.contract import Stretch
 from workings.metrics import METRICS, Metric, accuracy, is_right, of_each
 from workings.model.model import Model
 from workings.program.program import Program, Statement
-from workings.program.writer import told
+from workings.program.writer import formula_code
 from workings.support.arrays import Array
-from workings.training.data import TrainingData
 from workings.training.rows import Rows
+from workings.training.training_data import TrainingData
 
 
 class Evaluation:
@@ -126,10 +126,10 @@ class Evaluation:
         choice = self.targets.choice
         if choice is None or not self.outputs:
             return program
-        predicted = told(choice, p="p")
+        predicted = formula_code(choice, p="p")
         if "choice" in self.outputs:
             return program.followed_by(Statement("choice", predicted, "forward", "targets", "What the outputs choose."))
-        right = f"({told(is_right, y_true=told(choice, p='y'), y_pred=predicted)}).sum()"
+        right = f"({formula_code(is_right, y_true=formula_code(choice, p='y'), y_pred=predicted)}).sum()"
         return program.followed_by(Statement("right", right, "forward", "metrics", "How many rows are right."))
 
     def buffer(self, rows: Rows, epochs: int) -> dict[str, Array]:
@@ -190,8 +190,10 @@ class Evaluation:
             if metric is accuracy and self.targets.choice is not None:  # accuracy does not depend on the labels
                 return of_each(metric, flat(truth.astype(predicted.dtype), 1), flat(predicted, 2))
             flattened = predicted.reshape(-1, *predicted.shape[2:])
-            named = self.targets.named(flattened)
-            return of_each(metric, self.targets.named(truth), named.reshape(*predicted.shape[:2], *named.shape[1:]))
+            named = self.targets.labels_for(flattened)
+            return of_each(
+                metric, self.targets.labels_for(truth), named.reshape(*predicted.shape[:2], *named.shape[1:])
+            )
 
 
 def flat(array: Array, dimensions: int) -> Array:

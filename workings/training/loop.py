@@ -116,8 +116,8 @@ def run_epoch(training: Training) -> Block:
     _, kept, outputs = training.blocks.buffers_for(1, state)
     stretches = batches.stretches(1, state, training.learning_rate, kept, outputs)
     objectives = np.concatenate([run_stretch(training, state, stretch) for stretch in stretches])
-    training.network.keep(state.values)
-    columns = recorded(training, state, batches.mean_objective(objectives) if loss is None else loss)
+    training.network.set_values(state.values)
+    columns = history_columns(training, state, batches.mean_objective(objectives) if loss is None else loss)
     training.blocks.adapt(1, time.perf_counter() - began)
     return Block(1, before, state, position, columns=columns)
 
@@ -131,7 +131,7 @@ def run_stretch(training: Training, state: State, stretch: Stretch) -> Array:
     return objectives
 
 
-def recorded(training: Training, state: State, objective: float) -> dict[str, list[float]]:
+def history_columns(training: Training, state: State, objective: float) -> dict[str, list[float]]:
     """Return the columns of the history for an epoch, from its objective and the state after it."""
     evaluation = training.evaluation
     measured = evaluation.columns(epoch_of_one(training.network, state.values))
@@ -159,7 +159,7 @@ def run_lbfgs(training: Training, settings: LBFGS, interruption: Interruption) -
         """Record an iteration; return whether to stop."""
         nonlocal latest
         state = move_to(theta)
-        columns = recorded(training, state, latest)
+        columns = history_columns(training, state, latest)
         with interruption.taking_effect(Effect.LATER):
             training.accept(Block(1, training.state, state, columns=columns))
             training.notify("on_epoch_end")

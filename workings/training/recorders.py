@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, counted
+from workings.errors import InputError, count_of
 from workings.program.program import Program
 from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random, describe
-from workings.support.notebook import Readable, preformatted
+from workings.support.notebook import Readable, preformatted_html
 from workings.support.ranges import as_plain, as_whole_number
 from workings.training.callbacks import Callback, RunningTraining
 from workings.training.history import History, svg_of
@@ -76,11 +76,11 @@ class Recorder(Readable, Callback):
         if not self.epochs:
             return f"{type(self).__name__}: nothing recorded; pass it to fit(…, callbacks=[…])"
         span = f"from {self.epochs[0]} to {self.epochs[-1]:,}"
-        return f"{type(self).__name__} of {counted(len(self.epochs), 'epoch')}, {span}"
+        return f"{type(self).__name__} of {count_of(len(self.epochs), 'epoch')}, {span}"
 
     def _repr_html_(self) -> str:
         """What was recorded, with curves by record, for a notebook."""
-        return preformatted(self) + svg_of(self.curves())
+        return preformatted_html(self) + svg_of(self.curves())
 
     def curves(self) -> dict[str, list[float]]:
         """Return what a notebook draws."""
@@ -290,7 +290,7 @@ class Signals(Recorder):
             return None
         tracer = network.tracer(optimizer, False)
         X, y, _ = network.prepare(self.X, self.y)
-        values = network.step_values(tracer.program, X, y, None, network.draw(len(X), as_random(0)))
+        values = network.step_values(tracer.program, X, y, None, network.draw_masks(len(X), as_random(0)))
         states = {name: training.values[name] for name in tracer.program.states}
         return tracer({**values, **states, "lr": training.rate(training.step), "t": training.step + 1})
 
@@ -361,12 +361,12 @@ def append_row(table: dict[str, list[float]] | None, row: dict[str, float]) -> d
 
 
 @contextmanager
-def restored(network: Model) -> Iterator[None]:
+def restoring(network: Model) -> Iterator[None]:
     """Restore the network's parameters and statistics at the end of the block, even after an error."""
     before = {name: np.array(array) for name, array in {**network.parameters, **network.statistics}.items()}
     is_fresh = network.is_fresh
     try:
         yield
     finally:
-        network.keep(before)
+        network.set_values(before)
         network.is_fresh = is_fresh

@@ -17,7 +17,7 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import InputError, unknown_name
-from workings.layers import LAYERS, Layer, numbered
+from workings.layers import LAYERS, Layer, number_layers
 from workings.losses import LOSSES
 from workings.optimizers import (
     LBFGS,
@@ -159,7 +159,7 @@ class TranslationPlan:
     @functools.cached_property
     def steps(self) -> list[tuple[Any, list[str]]]:
         """Each part with the names of the parameters that it acts on."""
-        names, found = self.trained, []
+        names, found = self.parameter_names, []
         for part in self.parts:
             names = list(part.chosen(names))
             found.append((part, names))
@@ -188,15 +188,15 @@ class TranslationPlan:
     @functools.cached_property
     def layers(self) -> list[tuple[Layer, str]]:
         """The layers with the numbers in their parameters' names."""
-        return list(numbered(self.network.layers))
+        return list(number_layers(self.network.layers))
 
     @property
-    def trained(self) -> list[str]:
+    def parameter_names(self) -> list[str]:
         """The names of all parameters."""
         return [f"{letter}{number}" for layer, number in self.layers for letter in layer.parameters]
 
     @property
-    def regularized(self) -> list[str]:
+    def regularized_names(self) -> list[str]:
         """The names of the parameters that regularizers act on."""
         return [f"{letter}{number}" for layer, number in self.layers for letter in layer.regularized]
 

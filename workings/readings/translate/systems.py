@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from workings.errors import unknown_name
 from workings.optimizers import LBFGS, Part
-from workings.readings.translate import keras, sklearn, torch
+from workings.readings.translate import keras_writer, sklearn_writer, torch_writer
 from workings.readings.translate.plan import TranslationPlan
-from workings.readings.translate.translation import Translation
+from workings.readings.translate.translated_code import Translation
 from workings.readings.translate.translation_writer import TranslationWriter
 
 if TYPE_CHECKING:
     from workings.model.model import Model
 
 SYSTEMS: dict[str, Callable[[TranslationPlan], TranslationWriter]] = {
-    "sklearn": sklearn.writer,
-    "keras": keras.KerasWriter,
-    "torch": torch.writer,
+    "sklearn": sklearn_writer.writer,
+    "keras": keras_writer.KerasWriter,
+    "torch": torch_writer.writer,
 }
 ALSO_CALLED = {"pytorch": "torch", "scikit-learn": "sklearn", "scikit": "sklearn"}
 

@@ -9,32 +9,34 @@ from __future__ import annotations
 from workings.model.model import Model
 from workings.model.targets import both_labels, more_probable, most_probable
 from workings.program.program import Program, Statement
-from workings.program.writer import told
-from workings.tables.columns import Columns, filled, original, standard
+from workings.program.writer import formula_code
+from workings.tables.columns import Columns, filled, missing, original, standard
 
 
 def input_statements(columns: Columns) -> Program:
-    """Return the statement that standardizes all numeric ``columns`` to ``numbers``."""
-    x = told(filled, x="columns", fill="column_fill") if columns.have_fills else "columns"
-    expression = told(standard, x=x, mean="column_mean", std="column_std")
-    return Program(
-        (statement("numbers", expression, "Each column minus its mean, divided by its standard deviation."),)
-    )
+    """Return the statements that standardize all numeric ``columns`` to ``numbers``, and mark missing values."""
+    x = formula_code(filled, x="columns", fill="column_fill") if columns.have_fills else "columns"
+    expression = formula_code(standard, x=x, mean="column_mean", std="column_std")
+    scaled = statement("numbers", expression, "Each column minus its mean, divided by its standard deviation.")
+    gaps = statement("gaps", formula_code(missing, x="columns"), "1 where a value is missing.")
+    return Program((scaled, gaps) if columns.have_indicators else (scaled,))
 
 
 def output_statements(network: Model, columns: Columns | None) -> Program:
     """Return the statements that compute ``best``, or ``chosen`` and ``probabilities``, or ``value`` from ``p``."""
     targets = network.targets
     if targets.is_multiclass:
-        return Program((statement("best", told(most_probable, p="p"), "The column of the largest probability."),))
+        return Program(
+            (statement("best", formula_code(most_probable, p="p"), "The column of the largest probability."),)
+        )
     if targets.is_classification:
-        chosen = statement("chosen", told(more_probable, p="p"), "Whether the second label is more probable.")
-        both = statement("probabilities", told(both_labels, p="p"), "The probabilities of both labels.")
+        chosen = statement("chosen", formula_code(more_probable, p="p"), "Whether the second label is more probable.")
+        both = statement("probabilities", formula_code(both_labels, p="p"), "The probabilities of both labels.")
         return Program((chosen, both) if targets.n_out == 1 else (chosen,))
     if columns is None or columns.scale is None:
         return Program(())
     mean, std = map(repr, columns.scale)
-    expression = told(original, p="p", mean=mean, std=std)
+    expression = formula_code(original, p="p", mean=mean, std=std)
     return Program((statement("value", expression, "The prediction in the target's original unit."),))
 
 

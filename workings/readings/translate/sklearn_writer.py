@@ -18,9 +18,9 @@ from workings.errors import InputError
 from workings.initializers import GlorotUniformOf
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Poisson, SquaredError
-from workings.readings.translate.formatting import INDENT, call, keywords, plain, wrapped
+from workings.readings.translate.formatting import INDENT, call, keywords, plain, wrap_call
 from workings.readings.translate.plan import TranslationPlan
-from workings.readings.translate.translation import Difference
+from workings.readings.translate.translated_code import Difference
 from workings.readings.translate.translation_writer import SMALL_EPS, TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 from workings.schedules import InverseScaling
@@ -77,7 +77,7 @@ class SklearnWriter(TranslationWriter):
     def model(self) -> list[str]:
         arguments = [*self.loss(), *self.layers(), *keywords(solver=f'"{self.solver}"'), *self.regularizers()]
         arguments += self.settings_of_solver()
-        lines = wrapped(f"model = {call(self.estimator, *arguments)}")
+        lines = wrap_call(f"model = {call(self.estimator, *arguments)}")
         return [*lines, 'warnings.filterwarnings("ignore", category=ConvergenceWarning)  # train all epochs']
 
     def settings_of_solver(self) -> list[str]:
