@@ -54,7 +54,17 @@ from workings.readings.javascript import arrays_text, javascript
 from workings.readings.javascript.names import array_functions
 from workings.readings.javascript.recorded import record
 from workings.regularizers import REGULARIZERS
-from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
+from workings.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    CosineLog,
+    Exponential,
+    InverseScaling,
+    OnPlateau,
+    Step,
+    WarmUp,
+)
 from workings.training.recipe import Recipe
 
 NODE = shutil.which("node")
@@ -213,7 +223,7 @@ def random_problem(place: int) -> Problem:
     y = targets_for(loss, rng, rows, n_out)
     network.learn_labels(y)
     weights = rng.uniform(0.1, 2, size=rows) if rng.integers(2) else None
-    return Problem(network, rng.normal(size=(rows, n_in)), y, weights, network.draw(rows))
+    return Problem(network, rng.normal(size=(rows, n_in)), y, weights, network.draw_masks(rows))
 
 
 def check_problems(folder: Path, problems: Sequence[Problem]) -> None:
@@ -277,6 +287,7 @@ TRAININGS: dict[str, tuple[Part, dict[str, Any]]] = {
     "Exponential": (SGD(Exponential(0.1, factor=0.9)), {}),
     "InverseScaling": (SGD(InverseScaling(0.1, power=0.7, scale=3)), {}),
     "Cosine": (SGD(Cosine(0.1, steps=7, end=0.01)), {}),
+    "CosineLog": (SGD(CosineLog(0.1, steps=7)), {}),
     "WarmUp": (SGD(WarmUp(Cosine(0.1, steps=7), steps=4)), {}),
     "OnPlateau": (SGD(OnPlateau(0.5, patience=0, min_delta=0.1, min_lr=0.1)), {}),
     "own schedule": (SGD(rate), {}),
@@ -388,7 +399,7 @@ def test_a_training_draws_its_own_orders_and_masks(tmp_path):
 @needs_node
 def test_one_step_and_its_trace(tmp_path):
     network = network_to_train().build(2)
-    masks = network.draw(5)
+    masks = network.draw_masks(5)
     rows, targets = X[:5], np.eye(2)[Y[:5]]
     text = network.script(language="javascript", optimizer=Adam(0.1), weights="inline")
     code = (
@@ -695,7 +706,7 @@ def test_a_network_of_a_table_predicts_tables(tmp_path):
     text = network.script(language="javascript", weights="inline")
     code = "return { X: m.features(given.table), predicted: m.predictTable(given.table) };"
     found = run_one(tmp_path, text, code, table=table)
-    np.testing.assert_allclose(found["X"], network.opened(table)[0], rtol=1e-12)
+    np.testing.assert_allclose(found["X"], network.encode_table(table)[0], rtol=1e-12)
     np.testing.assert_allclose(found["predicted"], network.predict(table), rtol=1e-12)
     for broken, message in (
         ({"kind": ["b"]}, "no column"),

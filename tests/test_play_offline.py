@@ -190,7 +190,7 @@ def test_steps_are_those_of_the_reference_engine(place, site):
         for name, value in zip(program.carried, runner(given), strict=True):
             np.testing.assert_allclose(step["after"][name], value, rtol=1e-9, atol=1e-11, err_msg=name)
     last = {name: np.array(value) for name, value in found["steps"][-1]["after"].items()}
-    model.keep(last)
+    model.set_values(last)
     J, p = model.measure(np.array(found["X"]), np.array(found["y"]), None)
     assert found["measured"][0] == pytest.approx(J, rel=1e-9)
     assert found["measured"][1] == pytest.approx(model.targets.score(np.array(found["y"]), p, None), rel=1e-9)

@@ -18,7 +18,7 @@ from workings.errors import InputError
 from workings.play.run import Run
 from workings.play.walk import described, number
 from workings.readings.equations import EquationWriter
-from workings.readings.influence import influence, shown
+from workings.readings.influence import indexed_text, influence
 from workings.readings.mathml import MathmlNotation
 from workings.readings.text_latex import DIGITS
 from workings.readings.worked_step import FiniteDifferences, StatementRunner
@@ -38,7 +38,7 @@ class Entry:
     @property
     def text(self) -> str:
         """The entry as text, such as ``W1[0,2]``."""
-        return shown(self.name, self.index)
+        return indexed_text(self.name, self.index)
 
 
 def checked_entry(run: Run, name: str, index: list[int]) -> Entry:
@@ -74,7 +74,7 @@ class Inspection:
         self.run, self.row = run, min(row, len(run.training.X) - 1)
         model, rows = run.model, run.training
         self.program = model.runner("inspected", model.program)
-        drawn = model.draw(len(rows.X), as_random(0))
+        drawn = model.draw_masks(len(rows.X), as_random(0))
         self.values = model.step_values(self.program, rows.X, rows.y, None, drawn)
         self.writer = EquationWriter(self.program, MathmlNotation(DIGITS))
 

@@ -128,7 +128,7 @@ class Session:
         features, targets, _ = model.prepare(X, data.y)
         model.learn_labels(data.y)
         rows = Rows(features, targets)
-        training, rest = rows.taken(slice(0, data.training)), rows.taken(slice(data.training, None))
+        training, rest = rows.take(slice(0, data.training)), rows.take(slice(data.training, None))
         run = Run(
             model, training, rest if len(rest.X) else None, settings.make_optimizer(), settings.batch_size
         )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.layers import Dropout, dropout_mask, numbered
+from workings.layers import Dropout, dropout_mask, number_layers
 from workings.model.model import Model
 from workings.model.targets import more_probable, most_probable, one_hot
 from workings.optimizers import Part
@@ -233,7 +233,7 @@ class ModuleDraft:
             found |= {"epochs": recipe.epochs, "batchSize": recipe.batch_size, "shuffle": bool(recipe.shuffle)}
             found |= {"runningLoss": bool(recipe.running_loss)}
         pairs = [f"{name}: {literal(value)}," for name, value in found.items()]
-        draws = [f"{letter}{suffix}" for layer, suffix in numbered(network.layers) for letter in layer.draws]
+        draws = [f"{letter}{suffix}" for layer, suffix in number_layers(network.layers) for letter in layer.draws]
         lines = ["/** Settings of the network and of its training. */"]
         lines += ["export const settings = {", *wrapped(" ".join(pairs), INDENT), "};"]
         lines += [*names_code("parameters", list(network.parameters)), *names_code("draws", draws)]
@@ -354,7 +354,7 @@ class ModuleDraft:
         """Return the function that draws dropout masks."""
         width = self.network.n_in or 1
         lines = []
-        for layer, suffix in numbered(self.network.layers):
+        for layer, suffix in number_layers(self.network.layers):
             if isinstance(layer, Dropout) and type(layer).draw is Dropout.draw:
                 call = f"dropout_mask(np.uniform([n, {width}], random), {number(layer.rate)})"
                 lines += [f"{2 * INDENT}mask{suffix}: {call},"]

@@ -14,9 +14,9 @@ from workings.errors import InputError
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.support.sparse import dense
-from workings.training.batches import Batches, cut
-from workings.training.data import TrainingData, prepare
+from workings.training.batches import Batches, batch_bounds
 from workings.training.recipe import Recipe
+from workings.training.training_data import TrainingData, prepare
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def record(network: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Record
     model = copy.deepcopy(network)
     data: TrainingData = prepare(model, X, y, recipe)
     rows = data.rows
-    bounds = cut(len(rows.X), recipe.batch_size or len(rows.X))
+    bounds = batch_bounds(len(rows.X), recipe.batch_size or len(rows.X))
     batches = Batches(model, rows, bounds, recipe.shuffle and len(bounds) > 1)
     order: list[Array] = []
     masks: list[dict[str, Array]] = []
