@@ -47,7 +47,7 @@ from workings.cli.commands import app
 from workings.datasets import moons
 from workings.engines.reference import Runner
 from workings.errors import ProgramError
-from workings.layers import LAYERS
+from workings.layers import LAYERS, NTKDense, Scale
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS, Part
 from workings.readings.javascript import arrays_text, javascript
@@ -195,7 +195,8 @@ def random_layers(rng: np.random.Generator, place: int) -> Iterator[Layer]:
     yield Dense(int(rng.integers(1, 6)), bends[place % len(bends)], bias=bool(rng.integers(4)))
     for _ in range(rng.integers(0, 4)):
         bend = bends[rng.integers(len(bends))]
-        yield [Dense(int(rng.integers(1, 6)), bend), Dropout(0.3), BatchNorm(bend)][rng.integers(3)]
+        units = int(rng.integers(1, 6))
+        yield [Dense(units, bend), Dropout(0.3), BatchNorm(bend), NTKDense(units, bend), Scale()][rng.integers(5)]
 
 
 def random_loss(rng: np.random.Generator, place: int) -> Loss:
