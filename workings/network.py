@@ -261,14 +261,16 @@ class Network(Model):
         metrics: Sequence[str] | Mapping[str, Metric] = (),
         callbacks: Sequence[Callback] = (),
         running_loss: bool = False,
+        language: str = "python",
     ) -> str:
         """Write the network and its training as one file that needs NumPy alone.
 
-        See :func:`workings.readings.script.script`.
+        See :func:`workings.readings.script.script`.  With ``language="javascript"``, the file is a JavaScript module
+        that needs nothing else; see :func:`workings.readings.javascript.javascript`.
         """
-        from workings.readings.script import script
+        from workings.readings.languages import script_writer
 
-        return script(
+        return script_writer(language)(
             self, optimizer=optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle, weights=weights,
             data=data, data_file=data_file, validation=validation, sample_weight=sample_weight,
             class_weight=class_weight, metrics=metrics, callbacks=callbacks, running_loss=running_loss,
