@@ -46,8 +46,9 @@ from workings.support.arrays import (
     same_length,
     working_dtype,
 )
+from workings.support.callers import frames_to_caller
 from workings.support.conversion import as_array
-from workings.support.keywords import CheckedKeywords
+from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.notebook import Text
 from workings.support.ranges import as_whole_number
 from workings.support.sparse import SparseRows, dense
@@ -129,6 +130,7 @@ class Model(CheckedKeywords):
         """The class labels of the outputs; None before they are known."""
         return self.targets.classes
 
+    @checked_keywords
     def build(self, n_in: int, dtype: DTypeLike | None = None) -> Self:
         """Draw the initial parameters for inputs with ``n_in`` columns; return the network."""
         columns = as_whole_number(n_in)
@@ -160,6 +162,7 @@ class Model(CheckedKeywords):
 
     # -- modified copies -------------------------------------------------------------------
 
+    @checked_keywords
     def astype(self, dtype: DTypeLike) -> Self:
         """Return a copy with parameters and statistics of another dtype.
 
@@ -365,7 +368,7 @@ class Model(CheckedKeywords):
                 "X looks like a table's own numbers, but this network needs them standardized, and text one-hot "
                 "encoded. Pass the table with its column names: a dict of lists, a pandas or polars table.",
                 WorkingsWarning,
-                stacklevel=4,
+                stacklevel=frames_to_caller(),
             )
         return features
 
@@ -375,6 +378,7 @@ class Model(CheckedKeywords):
 
     # -- prediction and single steps -------------------------------------------------------
 
+    @checked_keywords
     def outputs(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return the outputs ``p`` of shape (n, n_out).
 
@@ -405,6 +409,7 @@ class Model(CheckedKeywords):
         (p,) = in_chunks(run, values, self.rows_in_chunk, X=features)
         return p
 
+    @checked_keywords
     def predict(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return predicted labels of shape (n,), or numbers of shape (n,) or (n, n_out).
 
@@ -420,10 +425,12 @@ class Model(CheckedKeywords):
         scale = None if (columns := columns_in(self.preprocessing)) is None else columns.scale
         return predicted if scale is None else np.asarray(original(predicted.astype(np.float64), *scale))
 
+    @checked_keywords
     def predict_proba(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return class probabilities of shape (n, classes), with two columns for two classes with one output."""
         return self.targets.probabilities(self.outputs(X, engine=engine))
 
+    @checked_keywords
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
         if self.n_in is None:
@@ -434,6 +441,7 @@ class Model(CheckedKeywords):
         weights = None if w is None else w[:, 0]
         return float(METRICS[known.metric](known.comparable(y), known.decode(self.outputs(features)), weights))
 
+    @checked_keywords
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the objective J on the data: loss plus regularization penalties, without dropout."""
         if self.n_in is None:
@@ -467,6 +475,7 @@ class Model(CheckedKeywords):
             self.runners[key] = make()
         return self.runners[key]
 
+    @checked_keywords
     def trace(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Trace:
         """Return all values of a forward and backward pass by name; nothing is updated.
 
@@ -499,6 +508,7 @@ class Model(CheckedKeywords):
             if rows < layer.fewest_rows:
                 raise InputError(f"{layer!r} needs at least {layer.fewest_rows} rows in every batch, but {but}.")
 
+    @checked_keywords
     def step(
         self, X: ArrayLike, y: ArrayLike, optimizer: Optimizer | Part, sample_weight: ArrayLike | None = None
     ) -> Trace:
@@ -579,7 +589,7 @@ def warn_of_two_activations(last: Layer, loss: Loss) -> None:
             f"The last layer, {last!r}, has an activation, and {type(loss).__name__} applies its own after it: the "
             f"network can hardly learn. Leave the activation out.",
             WorkingsWarning,
-            stacklevel=3,
+            stacklevel=frames_to_caller(),
         )
 
 

@@ -69,8 +69,23 @@ def decoding(draft: ScriptDraft, p: str, scale: tuple[float, float] | None = Non
 # -- preprocessing of a table -----------------------------------------------------------------------
 
 
+AS_NUMBERS = (
+    '"""Return a column as floats; raise an error for text, dates and complex numbers."""',
+    "x = np.asarray(column)",
+    "try:",
+    f'{INDENT}if x.dtype.kind in "mMc":',
+    f'{INDENT}{INDENT}raise TypeError(f"it has the type {{x.dtype}}")',
+    f"{INDENT}return x.astype(float)",
+    "except (TypeError, ValueError, OverflowError) as error:",
+    f'{INDENT}raise ValueError(f"The column {{name}} must hold numbers: {{error}}") from error',
+)
+
+
 def table_function(draft: ScriptDraft, columns: Columns) -> None:
     """Write a function that encodes a table's columns as X."""
+    if columns.numbers:
+        draft.define("def as_numbers(column, name):")
+        draft.write(*AS_NUMBERS, indent=INDENT)
     draft.define("def features(table):")
     draft.lines += [
         f'{INDENT}"""Encode the columns of a table as X, as in training."""',
@@ -86,7 +101,7 @@ def table_function(draft: ScriptDraft, columns: Columns) -> None:
 def number_lines(column: NumberColumn) -> list[str]:
     """Return the lines that encode a numeric column."""
     name = quoted(column.name)
-    lines = [f"x = np.asarray(table[{name}], dtype=float)"]
+    lines = [f"x = as_numbers(table[{name}], {name})"]
     if column.fill is not None:
         lines += [f"x = {told(filled, x='x', fill=repr(column.fill))}  # fill missing values"]
     lines += ["if not np.isfinite(x).all():"]
