@@ -17,6 +17,7 @@ import ast
 import contextlib
 import difflib
 import importlib
+import itertools
 import os
 import random
 import re
@@ -52,7 +53,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 MOST_FILES = 3  # test files per mutant, besides the doctests of its module
 SECONDS = 150  # of processor time for the tests of a mutant; they take less than half of it
-PRELOADED = ("numpy", "hypothesis", "scipy.optimize", "scipy.sparse", "safetensors.numpy", "pandas", "polars",
+PRELOADED = ("numpy", "scipy.optimize", "scipy.sparse", "safetensors.numpy", "pandas", "polars",
              "sklearn.base", "sklearn.neural_network", "sklearn.pipeline", "onnx", "onnxruntime")  # fmt: skip
 OPERATORS_LEFT_OUT = re.compile(r"/Variable|Operator_(Eq|NotEq|Lt|LtE|Gt|GtE)_Is(Not)?$")
 
@@ -135,12 +136,9 @@ def drawn(number: int, seed: int, parts: list[str]) -> Iterator[tuple[Mutant, st
     places = [mutants for part in parts for file in files_of(part) for mutants in mutants_of(part, file).values()]
     print(f"{sum(map(len, places)):,} mutants at {len(places):,} places")
     chance.shuffle(places)
-    for mutants in places:
-        mutant = chance.choice(mutants)
-        changed = mutant.source((ROOT / mutant.file).read_text(encoding="utf-8"))
-        if changed is not None and number > 0:
-            number -= 1
-            yield mutant, changed
+    chosen = (chance.choice(mutants) for mutants in places)
+    sources = ((mutant, mutant.source((ROOT / mutant.file).read_text(encoding="utf-8"))) for mutant in chosen)
+    yield from itertools.islice(((mutant, changed) for mutant, changed in sources if changed is not None), number)
 
 
 # -- running the tests of a mutant -------------------------------------------------------------
@@ -225,17 +223,19 @@ def main(arguments: list[str]) -> int:
     """Draw mutants, run their tests, and print the counts and the survivors."""
     options = options_of(arguments)
     parts = [part for part in PARTS if not options.only or any(word in part for word in options.only)]
-    chosen = list(drawn(options.mutants, options.seed, parts))
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         folder = Path(name).resolve()
         prepare_copy(folder)
         sys.dont_write_bytecode = True
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         counts: dict[str, Counter[str]] = {part: Counter() for part in parts}
-        for number, (mutant, changed) in enumerate(chosen, start=1):
+        for number, (mutant, changed) in enumerate(drawn(options.mutants, options.seed, parts), start=1):
+            tests = tests_for(mutant.file)
+            if number == 1 and run_tests(tests) != "survived":
+                raise SystemExit(f"Without a mutant, these tests fail: {' '.join(tests)}")
             sound = (folder / mutant.file).read_text(encoding="utf-8")
             (folder / mutant.file).write_text(changed, encoding="utf-8")
-            found = run_tests(tests_for(mutant.file))
+            found = run_tests(tests)
             (folder / mutant.file).write_text(sound, encoding="utf-8")
             counts[mutant.part][found] += 1
             print(f"{number} {found}: {mutant.file}:{mutant.line} {mutant.operator}", flush=True)
