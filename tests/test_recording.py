@@ -241,19 +241,18 @@ def test_signals_are_those_of_the_trace_of_a_run_that_ends_there():
         assert recorded["gradient"][at] == pytest.approx(np.linalg.norm(trace[f"d{name}"]), rel=1e-12)
 
 
-def test_signals_with_early_stopping_end_with_the_best_epoch():
+def test_signals_of_a_moment_are_recorded_once():
+    class Fail(Callback):
+        def on_epoch_begin(self, training):
+            if training.epoch == 2:
+                raise ValueError("enough")
+
     signals, network = Signals(X[:20], Y[:20], every=1), small()
-    stopping = EarlyStopping("val_loss", patience=3)
-    network.fit(
-        X, Y, optimizer=SGD(20.0), epochs=60, batch_size=20, callbacks=[signals, stopping],
-        validation=(X[::3], Y[::3]), engine="reference",
-    )  # fmt: skip
-    lengths = {len(column) for kind in (signals.activations, signals.parameters) for table in kind.values()
-               for column in table.values()}  # fmt: skip
-    assert lengths == {len(signals.epochs)}
-    trace = network.trace(X[:20], Y[:20])
-    for name, recorded in signals.activations.items():
-        assert recorded["mean"][-1] == pytest.approx(np.mean(trace[name]), rel=1e-12)
+    with pytest.raises(ValueError, match="enough"):
+        network.fit(X, Y, epochs=5, callbacks=[signals, Fail()], **FULL)
+    assert signals.epochs == [0, 1, 2]
+    tables = [*signals.activations.values(), *signals.parameters.values()]
+    assert {len(column) for table in tables for column in table.values()} == {3}
 
 
 @pytest.mark.parametrize("optimizer", [SGD(0.3), Adam(0.05)])
