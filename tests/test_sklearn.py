@@ -884,18 +884,19 @@ def test_joblib_keeps_a_model_and_training_goes_on(tmp_path):
     np.testing.assert_array_equal(twin.coefs_[0], model.coefs_[0])
 
 
-def threads_of_a_worker(_):
-    """How many threads BLAS and large products of compiled networks may take here."""
-    from threadpoolctl import threadpool_info
-
-    from workings.engines.kernels.threads import threads
-
-    np.ones((2, 2)) @ np.ones((2, 2))
-    return threads(), max((pool["num_threads"] for pool in threadpool_info()), default=1)
-
-
 def test_workers_share_the_processors():
     pytest.importorskip("llvmlite")
+
+    def threads_of_a_worker(_):  # within the test: a worker may import another package that is called tests
+        """How many threads BLAS and large products of compiled networks may take here."""
+        import numpy
+        from threadpoolctl import threadpool_info
+
+        from workings.engines.kernels.threads import threads
+
+        numpy.ones((2, 2)) @ numpy.ones((2, 2))
+        return threads(), max((pool["num_threads"] for pool in threadpool_info()), default=1)
+
     found = joblib.Parallel(n_jobs=2)(joblib.delayed(threads_of_a_worker)(i) for i in range(2))
     each = max(joblib.cpu_count() // 2, 1)
     assert all(ours <= each and theirs <= each for ours, theirs in found)
