@@ -238,6 +238,7 @@ class Network(Model):
 
         return explain(self, X, y, optimizer=optimizer, row=row, unit=unit, sample_weight=sample_weight, why=why)
 
+    @checked_keywords
     def equations(self, optimizer: Part | None = None, *, notation: str = "alphabet") -> Equations:
         """Return the network's formulas as LaTeX and as plain text; see :mod:`workings.readings.equations`."""
         from workings.readings.equations import equations
@@ -310,6 +311,7 @@ class Network(Model):
 
     # -- files -----------------------------------------------------------------------------
 
+    @checked_keywords
     def save(self, path: str | Path) -> Path:
         """Write the network to a safetensors file; see :func:`workings.files.safetensors.save`."""
         from workings.files.safetensors import save
@@ -317,6 +319,7 @@ class Network(Model):
         return save(self, path)
 
     @classmethod
+    @checked_keywords
     def load(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Self:
         """Read a network that ``save`` wrote; ``custom`` holds activations and classes of your own.
 
@@ -327,6 +330,7 @@ class Network(Model):
         return cls.from_model(load(path, custom=custom))
 
     @classmethod
+    @checked_keywords
     def from_json(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Self:
         """Read a network that was written as JSON; see :func:`workings.files.json.load`."""
         from workings.files.json import load
@@ -334,6 +338,7 @@ class Network(Model):
         return cls.from_model(load(path, custom=custom))
 
     @classmethod
+    @checked_keywords
     def from_onnx(cls, path: str | Path, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
         """Import a network from an ONNX file; see :func:`workings.files.onnx_reading.load`."""
         from workings.files.onnx_reading import load
@@ -341,6 +346,7 @@ class Network(Model):
         return cls.from_model(load(path, loss=loss, classes=classes))
 
     @classmethod
+    @checked_keywords
     def from_sklearn(cls, estimator: Any, *, loss: str | Loss | None = None) -> Self:
         """Import a fitted MLPClassifier, MLPRegressor or Pipeline; see :func:`workings.files.sklearn.from_sklearn`."""
         from workings.files.sklearn import from_sklearn
@@ -348,6 +354,7 @@ class Network(Model):
         return cls.from_model(from_sklearn(estimator, loss=loss))
 
     @classmethod
+    @checked_keywords
     def from_torch(cls, module: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
         """Import a PyTorch ``nn.Sequential``; see :func:`workings.files.torch.from_torch`."""
         from workings.files.torch import from_torch
@@ -355,6 +362,7 @@ class Network(Model):
         return cls.from_model(from_torch(module, loss=loss, classes=classes))
 
     @classmethod
+    @checked_keywords
     def from_keras(cls, model: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
         """Import a Keras ``Sequential``; see :func:`workings.files.keras.from_keras`."""
         from workings.files.keras import from_keras
