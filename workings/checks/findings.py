@@ -73,6 +73,9 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "A column that is computed from the target, or known only after it, makes the score look good. It is missing "
          "or different when the network is used.",
          ("identifier-column",)),
+    Kind("drift", "advice", "likely",
+         "A network is only known to predict rows like those of its training. Where the rows have changed, its score "
+         "may be worse."),
     Kind("duplicated-rows", "advice", "likely",
          "Copies of a row count several times. If one copy is a training row and another a validation row, the "
          "validation score is too good."),

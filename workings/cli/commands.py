@@ -416,6 +416,13 @@ def predict(
         str,
         typer.Option(help="Categories not seen in training: error, or ignore (encoded as all zeros)"),
     ] = "error",
+    keep: Annotated[
+        list[str] | None, typer.Option(help="Columns of the table to copy before the predictions, separated by commas")
+    ] = None,
+    intervals: Annotated[
+        float | None,
+        typer.Option(help="Regression: also write lower and upper, between which this share of the values should lie"),
+    ] = None,
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -427,9 +434,10 @@ def predict(
     """
     with plain_errors():
         reading = TextOptions(decimal, delimiter, encoding, sheet)
-        predictions, score = table_models.predict(model, file, out, unknown, reading)
-        if score:
-            console.print(score, highlight=False, markup=False)
+        chosen = column_names(keep)
+        predictions, lines = table_models.predict(model, file, out, unknown, reading, chosen, intervals)
+        for line in lines:
+            console.print(line, highlight=False, markup=False)
         if out is None:
             write_out(predictions.write_csv())
         else:
