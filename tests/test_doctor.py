@@ -115,13 +115,15 @@ def counts() -> tuple[np.ndarray, np.ndarray]:
 def test_of_healthy_networks_it_says_that_nothing_is_wrong(data, layers, loss, settings):
     network = Network(layers, loss=loss, seed=7)
     before = network.build(2).theta.copy()
-    assert str(network.diagnose(*data, optimizer=settings["optimizer"])).startswith("No problem found. Checked: ")
+    assert str(network.diagnose(*data, optimizer=settings["optimizer"])).startswith(
+        "The checks found nothing. Checked: "
+    )
     assert (network.theta == before).all()
     history = network.fit(*data, **{"batch_size": None, **settings})
     after, state = network.theta.copy(), str(network.rng.bit_generator.state)
     diagnosis = network.diagnose(*data, history)
     assert diagnosis.names == ()
-    assert "No problem found" in str(diagnosis)
+    assert "The checks found nothing" in str(diagnosis)
     assert "ten rows" in str(diagnosis)
     assert (network.theta == after).all()
     assert str(network.rng.bit_generator.state) == state

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from workings.checks.before import dense_layers
-from workings.checks.evidence import Case, copied, label_numbers, remade
+from workings.checks.evidence import Case, copied, label_numbers, remade, undisturbed
 from workings.checks.findings import Finding, make_finding
 from workings.layers import Dense
+from workings.optimizers import Adam
 
 # Karpathy 2019 and Goodfellow et al. 2016, section 11.2: always have a baseline.  An accuracy counts as better if it
 # is higher by two standard errors.  A network with one hidden unit can lower the loss of a linear model a little, by
@@ -23,6 +24,7 @@ STANDARD_ERRORS = 2.0
 BETTER_LOSS, BETTER_SCORE = 0.85, 0.01
 GOOD_ENOUGH = 0.95  # a linear model's score above which there is little room for improvement
 MANY_UNITS = 32  # hidden units from which a lack of units is not the reason
+NEW_STEPS = 600  # of a training that shows what the network can do
 RARE = 5  # a class with fewer rows need not be predicted
 
 
@@ -79,12 +81,25 @@ def check_linear_baseline(case: Case) -> Iterator[Finding]:
     no_better = loss > BETTER_LOSS * linear_loss and score < linear_score + BETTER_SCORE
     if no_better and linear_score < GOOD_ENOUGH:
         name = "accuracy" if case.has_labels else "R²"
+        again = loss_trained_anew(case)
+        can_do_more = again < BETTER_LOSS * linear_loss
+        tried = f" Trained anew, with {NEW_STEPS} steps of Adam, it has {again:.4g}." if can_do_more else ""
         yield make_finding(
             "no-better-than-linear",
             f"its loss is {loss:.4g} and its {name} {score:.3f}; a model without hidden layers has {linear_loss:.4g} "
-            f"and {linear_score:.3f}.",
-            wider_or_linear(case),
+            f"and {linear_score:.3f}.{tried}",
+            case.longer_code() if can_do_more else wider_or_linear(case),
         )
+
+
+def loss_trained_anew(case: Case) -> float:
+    """Return the loss after a usual training from the initial parameters; infinity if they are not known.
+
+    If it is low, the hidden layers are good for something, and the training was cut short.
+    """
+    if case.start is None:
+        return np.inf
+    return case.loss_of(case.trial(undisturbed(case.start), Adam(0.01), NEW_STEPS, case.trial_rows())[0])
 
 
 def wider_or_linear(case: Case) -> str:

@@ -249,13 +249,19 @@ def check_skewness(case: Case) -> Iterator[Finding]:
         return
     size = (column - column.mean()) ** 2
     share = float(np.sort(size)[-max(len(size) // 20, 1) :].sum() / size.sum())
-    has_zero = column.min() >= 0
-    change = (
-        "y = np.log1p(y)  # predictions: np.expm1(net.predict(X))"
-        if has_zero
-        else "y = np.log1p(y - y.min(axis=0))  # better: the logarithm of the targets before they are scaled"
-    )
-    after = skewness(np.log1p(column if has_zero else column - column.min()))
+    low, middle = float(column.min()), float(np.median(column))
+    if low > 0:
+        logarithms, change = np.log(column), "y = np.log(y)  # predictions: np.exp(net.predict(X))"
+    elif low == 0:
+        logarithms, change = np.log1p(column), "y = np.log1p(y)  # predictions: np.expm1(net.predict(X))"
+    else:
+        offset = max(0.1 * (middle - low), 1e-12)
+        logarithms = np.log(column - low + offset)
+        change = (
+            "y = np.log(y - y.min(axis=0) + 0.1 * (np.median(y, axis=0) - y.min(axis=0)) + 1e-12)  "
+            "# better: the logarithm of the targets before they are scaled"
+        )
+    after = skewness(logarithms)
     if abs(after) < 0.6 * skew:
         yield make_finding(
             "skewed-targets",
