@@ -33,6 +33,7 @@ from workings import (
     SquaredError,
 )
 from workings.checks.evidence import row_losses
+from workings.checks.findings import SPLIT
 from workings.schedules import Step, WarmUp
 from workings.support.arrays import Array
 from workings.tables.columns import standardized
@@ -424,7 +425,8 @@ def diagnosed(run: Run, *, follows: bool = True) -> dict[str, Any]:
     if follows:
         before = held_out_losses(network, *run.held)
         for finding in diagnosis.findings:
-            followed[finding.name] = after_advice(finding.change, network, run, before)
+            about_split = finding.name in (*SPLIT, "shared-rows", "validation-below-baseline")
+            followed[finding.name] = "split" if about_split else after_advice(finding.change, network, run, before)
     return {"found": list(found), "texts": found, "followed": followed}
 
 
@@ -464,6 +466,9 @@ def after_advice(change: str, network: Network, run: Run, before: Array | None) 
     if before is None or after is None or not np.isfinite(before).all():
         return "not compared"
     gain = before - after
+    if "class_weight" in change:  # which asks for equal weights of the classes
+        kinds, labels = np.unique(run.held[1], return_inverse=True)
+        gain = gain * (len(labels) / len(kinds) / np.bincount(labels))[labels]
     error = float(gain.std() / np.sqrt(len(gain)))
     return "worse" if gain.mean() < -WORSE * error else "better" if gain.mean() > WORSE * error else "same"
 

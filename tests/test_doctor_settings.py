@@ -189,6 +189,12 @@ def test_batches_of_a_few_rows_are_too_small_for_batch_normalization():
     assert settings_findings(trained(X, y, batch_size=2, epochs=2)) == ()
 
 
+def test_trials_of_batch_normalization_have_no_batch_of_one_row():
+    X, y = classes(63, 0)
+    case = trained(X, y, [Dense(8), BatchNorm("relu")], batch_size=3, epochs=2)
+    assert "small-batches" in case.network.diagnose(X, y, case.network.history).names
+
+
 @pytest.mark.parametrize(
     ("optimizer", "name"),
     [

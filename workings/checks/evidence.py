@@ -222,6 +222,8 @@ class Case:
         """
         tried, n = copied(network), len(rows.X)
         batch = min(self.batch_size, n)
+        if any(isinstance(layer, BatchNorm) for layer in network.layers):  # which needs two rows or more in each batch
+            batch = next(size for size in range(max(batch, 2), n + 1) if size == n or n % size != 1)
         epochs = max(steps * batch // n, 2)
         try:
             with warnings.catch_warnings():

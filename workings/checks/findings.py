@@ -161,7 +161,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          ("unscaled-inputs", "weights-too-large")),
     Kind("starting-loss", "advice", "likely",
          "Before training, a network should be about as good as a constant prediction. This one is far worse.",
-         (*DATA, *CODE, "weights-too-large", "output-range")),
+         (*DATA, *CODE, *RATE, "weights-too-large", "output-range", "class-imbalance")),
     Kind("cannot-overfit", "problem", "possible",
          "A network that cannot overfit ten rows will not learn the rest: it is too small, or something in it is "
          "wrong.", CAUSES),

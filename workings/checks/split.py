@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from workings.checks.contents import MANY_COLUMNS
+from workings.checks.contents import has_few_values
 from workings.checks.evidence import Case, copied, label_numbers, score_of
 from workings.checks.findings import Finding, make_finding
 from workings.checks.measures import repeated_rows, row_keys, unit_columns
@@ -58,8 +58,9 @@ def check_common_rows(case: Case, held: Rows) -> Iterator[Finding]:
     mixed = np.column_stack([rng.permutation(column) for column in np.column_stack([held.X, held.y]).T])
     by_chance = int(np.isin(row_keys(mixed), known).sum())
     n = len(held.X)
-    few_values = case.X.shape[1] < MANY_COLUMNS and max(len(np.unique(column)) for column in case.X.T) < len(case.X) / 4
-    natural = repeated_rows(case.X, case.y)[0] / len(case.X) if few_values else 0.0  # in the training rows themselves
+    natural = (
+        repeated_rows(case.X, case.y)[0] / len(case.X) if has_few_values(case.X) else 0.0
+    )  # in the training rows themselves
     if common > max(COMMON * n, 2) and common > OVER_CHANCE * by_chance and common > 2 * natural * n:
         yield make_finding(
             "shared-rows",
