@@ -63,6 +63,7 @@ matrix:  ## Install the package with each extra in empty environments, on each P
 
 doctor: $(VENV)/.installed  ## Measure the detection rates of the diagnosis and write them to docs/doctor.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor --only others
 
 format: $(VENV)/.installed  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format .
