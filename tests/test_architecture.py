@@ -31,7 +31,7 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "training": ("training",),
     "readings and checks": ("readings", "checks"),
     "files and pictures": ("files.*", "plots", "datasets"),
-    "network": ("network",),
+    "network": ("network", "table_recipe"),
     "uses of a network": ("sklearn", "museum", "experiments", "cli", "checks.mistakes", "files"),
     "the package": ("", "__main__"),
 }  # fmt: skip
