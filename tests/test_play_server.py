@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import urllib.request
@@ -163,6 +164,12 @@ def test_everything_of_the_page_is_there() -> None:
         imported |= {(path.parent / name).resolve() for name in names}
     assert imported == modules
     assert Path(PAGE / "vendor" / "LICENSE-lit-html.txt").is_file()
+
+
+def test_the_vendored_file_is_what_npm_gives() -> None:
+    """``cd tools/vendor && npm ci && npm run vendor`` gives this file, to the byte; its version is locked there."""
+    content = (PAGE / "vendor" / "lit-html.js").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == "22115ca1002e4afc0dd2cb208f28d9c71a577a8989d4185028e26b29676e7842"
 
 
 # -- the command ----------------------------------------------------------------------------

@@ -137,7 +137,9 @@ class Inspection:
         """Return the paths from a weight to the objective, or why they cannot be followed."""
         count = self.path_count(entry.name)
         if count > MOST_FOLLOWED:
-            words = f"There are {count:,} paths from this weight to the loss; up to {MOST_FOLLOWED:,} are followed here."
+            words = (
+                f"There are {count:,} paths from this weight to the loss; up to {MOST_FOLLOWED:,} are followed here."
+            )
             return {"paths": [], "total": None, "words": words}
         try:
             found = influence(self.program, self.values, entry.text, None)
