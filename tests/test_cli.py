@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import re
@@ -20,6 +21,9 @@ from typer.testing import CliRunner
 from workings import Network, __version__, files
 from workings.cli.commands import app
 from workings.cli.screen import progress_columns
+from workings.cli.table_plan import Plan, TableSource
+from workings.cli.table_splits import folds_of, split_rows
+from workings.cli.table_training import load_table
 from workings.tables import read_table
 
 FLOWERS = Path(__file__).parents[1] / "examples" / "flowers.csv"
@@ -49,7 +53,19 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command(command):
     done = command("--help")
     assert done.exit_code == 0
-    for name in ("run", "train", "predict", "summary", "script", "explain", "doctor", "museum", "translate", "export"):
+    for name in (
+        "run",
+        "train",
+        "sweep",
+        "predict",
+        "summary",
+        "script",
+        "explain",
+        "doctor",
+        "museum",
+        "translate",
+        "export",
+    ):
         assert name in done.stdout
         assert command(name, "--help").exit_code == 0
         assert command(name, "-h").stdout == command(name, "--help").stdout
@@ -184,7 +200,7 @@ def test_marks_for_gaps_are_imputed_in_training_and_in_predictions(command, tmp_
         f"{i if i % 9 else 'NA'},{'?' if i % 7 == 0 else 'ab'[i % 2]},{'yes' if i % 2 else 'no'}" for i in range(80)
     ]
     (tmp_path / "gaps.csv").write_text("n,c,y\n" + "\n".join(rows) + "\n")
-    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y").stderr
+    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y", "--missing", "refuse").stderr
     done = command("train", "gaps.csv", "--target", "y", "--impute", "--epochs", "3", "--out", "m")
     assert done.exit_code == 0, done.output
     assert "  n: number" in command("summary", "m/model.safetensors").stdout
@@ -292,7 +308,7 @@ def test_decimal_commas_beside_marks_for_gaps_are_numbers_in_training_predicting
     values = [f"{i / 4}".replace(".", ",") if i % 9 else "NA" for i in range(80)]
     rows = [f"{value};{'ab'[i % 2]};{'yes' if i % 2 else 'no'}" for i, value in enumerate(values)]
     (tmp_path / "gaps.csv").write_text("n;c;y\n" + "\n".join(rows) + "\n")
-    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y").stderr
+    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y", "--missing", "refuse").stderr
     options = ("--target", "y", "--impute", "--epochs", "3", "--out", "m", "--script", "own.py")
     assert command("train", "gaps.csv", *options).exit_code == 0
     assert "  n: number" in command("summary", "m/model.safetensors").stdout
@@ -469,8 +485,10 @@ def test_the_doctor_sees_the_columns_of_a_table(command):
     rows = [f"{'red' if i % 2 else 'blue'},{i % 7},7,{i}" for i in range(60)]
     Path("constant.csv").write_text("\n".join(["colour,size,always,id", *rows]))
     done = command("doctor", "constant.csv", "--target", "colour", "--epochs", "5", "--drop", "id")
-    assert "always: the same number in every row" in done.output
+    assert "always: left out, the same value in every row; `--use always` takes it" in done.output
     assert "validation" in done.output
+    done = command("doctor", "constant.csv", "--target", "colour", "--epochs", "5", "--drop", "id", "--use", "always")
+    assert "always: the same number in every row" in done.output
     for arguments, words in (
         (("moon",), "Did you mean 'moons'?"), (("moons", FLOWERS), "has its own rows"),
         (("model.safetensors", "--target", "x"), "stores its target"),
@@ -599,7 +617,7 @@ def test_a_mark_that_is_read_as_a_category_is_said(command):
 
 def test_all_problems_of_a_table_are_one_message(command):
     rows = ["1,2,x,1", ",3,y,1", "3,4,x,1", "4,abc,y,1", "5,6,x,inf", "6,7,y,1"]
-    done = command("train", written("t.csv", "a,b,y,c", *rows), "--target", "y")
+    done = command("train", written("t.csv", "a,b,y,c", *rows), "--target", "y", "--missing", "refuse")
     assert "3 problems:" in said(done)
     for part in ("no value in row 2", "'abc' in row 4", "inf in row 5", "'a'", "'b'", "'c'"):
         assert part in said(done)
@@ -611,9 +629,162 @@ def test_all_problems_of_a_table_are_one_message(command):
         assert part in said(done)
 
 
+def test_gaps_identifiers_and_rare_categories_are_handled_and_said(command):
+    rows = [f"{i},{'' if i % 5 == 0 else i % 7},{'' if i % 6 == 0 else 'rg'[i % 2]},{'ab'[i % 2]}" for i in range(60)]
+    table = written("t.csv", "id,size,colour,y", *rows)
+    done = command("train", table, "-t", "y", "--epochs", 3, "--out", "m", "--script", "own.py")
+    assert done.exit_code == 0, done.output
+    for words in (
+        "id: left out, whole numbers that only number the rows, such as 0, 1, 2; `--use id` takes it",
+        "size: 12 missing values filled with the median",
+        "colour: 10 missing values read as a category of their own, '(missing)'",
+    ):
+        assert words in done.stdout
+        assert words.replace("'", "&#x27;") in Path("m/report.html").read_text()
+    ran = subprocess.run([sys.executable, "own.py"], capture_output=True, text=True, check=True)
+    assert f"{Network.load('m/model.safetensors').history['loss'][-1]:.6g}" in ran.stdout
+    whole = command("predict", "m/model.safetensors", table).stdout.splitlines()
+    later = written("new.csv", "size,colour", ",", "3,NA", "n/a,r")
+    lines = command("predict", "m/model.safetensors", later).stdout.splitlines()
+    assert [float(p) for p in lines[1].split(",")[1:]] == pytest.approx([float(p) for p in whole[1].split(",")[1:]])
+    assert "size: number, mean" in (summary := command("summary", "m/model.safetensors").stdout)
+    assert "missing values are replaced by" in summary
+    done = command("train", table, "-t", "y", "--epochs", 1, "--use", "id", "--max-categories", 1, "--missing", "fill")
+    assert "colour: the 1 most frequent of 2 categories are kept" in done.stdout
+    assert "left out" not in done.stdout
+    for options, words in (
+        (("--missing", "drop"), "Known: indicate, fill, refuse"),
+        (("--missing", "refuse", "--impute"), "Leave out one of the two"),
+        (("--use", "idd"), "Did you mean 'id'?"),
+        (("--use", "id", "--drop", "id"), "Name it in one of the two"),
+    ):
+        done = command("train", table, "-t", "y", *options)
+        assert done.exit_code == 2
+        assert words in said(done)
+
+
+def test_dates_are_taken_apart_in_training_predictions_scripts_and_exports(command):
+    days = [datetime.datetime(2023, 1, 1) + datetime.timedelta(days=5 * i, hours=i % 7) for i in range(60)]
+    rows = [
+        f"{'' if i % 11 == 3 else day.strftime('%d.%m.%Y %H:%M')},{day.date()},{'hot' if 5 < day.month < 9 else 'cold'}"
+        for i, day in enumerate(days)
+    ]
+    table = written("t.csv", "when,iso,y", *rows)
+    done = command("train", table, "-t", "y", "--epochs", 3, "--out", "m", "--script", "own.py")
+    assert "when: dates, taken apart into month, day, weekday, hour" in done.stdout
+    assert "when: 6 missing values filled with the median of each part, and marked in a column" in done.stdout
+    ran = subprocess.run([sys.executable, "own.py"], capture_output=True, text=True, check=True)
+    assert f"{Network.load('m/model.safetensors').history['loss'][-1]:.6g}" in ran.stdout
+    whole = command("predict", "m/model.safetensors", table).stdout.splitlines()
+    alone = command("predict", "m/model.safetensors", written("new.csv", "when,iso", rows[7].rsplit(",", 1)[0]))
+    assert alone.stdout.splitlines()[1].split(",")[0] == whole[8].split(",")[0]
+    assert "agrees with the network" in command("export", "m/model.safetensors", "m.py").stdout
+    done = command("export", "m/model.safetensors", "m.json")
+    assert "agrees with the network" in done.stdout
+    both = written("both.csv", "when,y", *(f"0{1 + i % 9}/02/2024,{'ab'[i % 2]}" for i in range(20)))
+    assert "`--dates day-first` or `--dates month-first`" in said(command("train", both, "-t", "y"))
+    done = command("train", both, "-t", "y", "--epochs", 1, "--dates", "month-first", "--out", "b")
+    assert "when: dates, taken apart into month, weekday" in done.stdout
+
+
+def rows_of_patients(count: int = 60) -> str:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"p{i // 5:02},{datetime.date(2023, 1, 1) + datetime.timedelta(days=int(day))},{rng.normal():.3f},{i % 3}"
+        for i, day in enumerate(rng.permutation(count))
+    ]
+    rows = [f"{row},{'high' if float(row.split(',')[2]) > 0 else 'low'}" for row in rows]
+    return written("patients.csv", "patient,day,a,b,y", *rows)
+
+
+def test_test_rows_are_scored_and_nothing_else(command):
+    table = rows_of_patients()
+    done = command("train", table, "-t", "y", "--test", 0.25, "--epochs", 30, "--out", "m")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"training +36 rows .*\nvalidation +9 rows .*\ntest +15 rows +accuracy", done.stdout)
+    lines = Path(table).read_text().splitlines()
+    changed = read_table(table)  # the features of the test rows change nothing in the training
+    source, plan = TableSource(Path(table), "y"), plan_of(test=0.25)
+    loaded = load_table(source, plan)
+    split = split_rows(loaded.kinds, plan)
+    assert sorted([*split.training, *split.validation, *split.test]) == list(range(60))
+    values = changed["a"].to_numpy().copy()
+    values[split.test] *= -3
+    rows = [row.split(",") for row in lines[1:]]
+    other = [",".join([*row[:2], str(value), *row[3:]]) for row, value in zip(rows, values, strict=True)]
+    done = command(
+        "train", written("other.csv", lines[0], *other), "-t", "y", "--test", 0.25, "--epochs", 30, "--out", "n"
+    )
+    assert done.exit_code == 0
+    first, second = (Network.load(f"{folder}/model.safetensors") for folder in "mn")
+    assert first.theta.tobytes() == second.theta.tobytes()
+    for share, words in ((1.5, "--test is a fraction"), (0.001, "gives 0 test rows")):
+        assert words in said(command("train", table, "-t", "y", "--test", share))
+
+
+def plan_of(**changes: object) -> Plan:
+    usual = {"hidden": "4", "activation": "relu", "loss": "auto", "optimizer": "adam", "lr": None, "epochs": 2,
+             "batch_size": 32, "validation": 0.2, "patience": 5, "l2": 0.0, "dropout": 0.0, "balanced": False,
+             "seed": 0, "engine": "reference"}  # fmt: skip
+    return Plan(**{**usual, **changes})  # type: ignore[arg-type]
+
+
+def test_groups_stay_together_and_later_rows_are_held_out(command):
+    table = Path(rows_of_patients())
+    frame = read_table(table)
+    for seed in range(5):
+        plan = plan_of(group="patient", test=0.2, seed=seed)
+        loaded = load_table(TableSource(table, "y"), plan)
+        assert [column.source for column in loaded.whole.columns][-2:] == ["a", "b"]
+        assert "patient" not in [column.source for column in loaded.whole.columns]
+        split = split_rows(loaded.kinds, plan)
+        sets = [set(frame["patient"].gather(rows).to_list()) for rows in (split.training, split.validation, split.test)]
+        assert all(sets)
+        assert sum(map(len, sets)) == len(set.union(*sets))
+        folds = folds_of(loaded.kinds, 4, seed)
+        assert sorted(np.concatenate([held for _, held in folds])) == list(range(60))
+        for known, held in folds:
+            assert not set(frame["patient"].gather(known)) & set(frame["patient"].gather(held))
+    plan = plan_of(time_order="day", test=0.2)
+    loaded = load_table(TableSource(table, "y"), plan)
+    split, days = split_rows(loaded.kinds, plan), frame["day"].to_numpy()
+    assert days[split.training].max() < days[split.validation].min()
+    assert days[split.validation].max() < days[split.test].min()
+    for known, held in folds_of(loaded.kinds, 4, 0):
+        assert days[known].max() < days[held].min()
+    for options, words in (
+        (("--group", "patients"), "Did you mean 'patient'?"), (("--time-order", "y"), "neither numbers nor dates"),
+        (("--group", "patient", "--time-order", "day"), "two ways to split"), (("--folds", 1), "at least 2"),
+        (("--folds", 50), "at least two rows"), (("--folds", 13, "--group", "patient"), "needs at least 13 groups"),
+        (("--folds", 3, "--test", 0.2, "--script", "s.py"), "leave out --test and --folds"),
+    ):  # fmt: skip
+        done = command("train", table, "-t", "y", "--epochs", 1, *options)
+        assert done.exit_code == 2, done.output
+        assert words in said(done)
+
+
+@pytest.mark.parametrize("target", ["y", "a"])
+def test_folds_write_a_prediction_for_each_row(command, target):
+    table = rows_of_patients()
+    done = command("train", table, "-t", target, "--folds", 3, "--epochs", 5, "--out", "m")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"folds +60 rows +(accuracy|R²) -?[\d.]+ ± [\d.]+", done.stdout)
+    assert "(mean ± spread of 3 folds)" in done.stdout
+    found, frame = read_table("m/out_of_fold.csv"), read_table(table)
+    assert found["row"].to_list() == list(range(1, 61))
+    assert found["true"].to_list() == (frame["y"].to_list() if target == "y" else pytest.approx(frame["a"].to_list()))
+    assert sorted(set(found["fold"].to_list())) == [1, 2, 3]
+    expected = ["row", "fold", "true", "prediction", *(["p(high)", "p(low)"] if target == "y" else [])]
+    assert found.columns == expected
+    plain = command("train", table, "-t", target, "--epochs", 5, "--out", "n")
+    assert plain.exit_code == 0
+    first, second = (Network.load(f"{folder}/model.safetensors") for folder in "mn")
+    assert first.theta.tobytes() == second.theta.tobytes()  # folds leave the model as it is
+
+
 def test_a_refused_training_leaves_nothing_behind(command, tmp_path):
     table = written("t.csv", "a,y", "1,x", ",y", "3,x")
-    for options in ((), ("--out", "deep/in/here")):
+    for options in (("--missing", "refuse"), ("--missing", "refuse", "--out", "deep/in/here")):
         done = command("train", table, "--target", "y", *options)
         assert done.exit_code == 2
         assert done.stderr.startswith("error: ")
@@ -704,3 +875,37 @@ def test_make_help_lists_every_target_whatever_its_text(tmp_path):
     listed = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert listed["v2.x"] == "Build: with a colon, version 2.x"
     assert {"run", "test", "fuzz", "test-slow", "help"} <= set(listed)
+
+
+def test_sweep_ranks_networks_and_trains_the_best_again(command, tmp_path):
+    options = ("-t", "species", "--hidden", "4,8x4", "--lr", "1e-2..1e-1", "--samples", "4", "--epochs", "5")
+    done = command("sweep", FLOWERS, *options, "--out", "sweep")
+    assert done.exit_code == 0, done.output
+    assert "4 of 4 fits; best val_loss" in done.output
+    assert len(list((tmp_path / "sweep" / "fits").iterdir())) == 4
+    assert (tmp_path / "sweep" / "sweep.png").exists()
+    best = float(done.stdout.splitlines()[1].split()[0])
+    rows = [json.loads(path.read_text()) for path in (tmp_path / "sweep" / "fits").iterdir()]
+    assert best == pytest.approx(min(row["val_loss"] for row in rows), rel=1e-4)
+    assert {row["settings"]["hidden"] for row in rows} <= {"4", "8,4"}
+    again = command("sweep", FLOWERS, *options, "--out", "sweep")
+    assert "of 4 fits" not in again.output  # all results were read
+    assert command("predict", "sweep/model.safetensors", FLOWERS).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--hidden", "4,a"), "--hidden takes whole numbers"),
+        (("--lr", "0.1,x"), "--lr takes numbers, not 'x'"),
+        (("--lr", "1..0"), "the lower one first"),
+        (("--batch-size", "1.5"), "--batch-size takes whole numbers"),
+        (("--seeds", "a"), "--seeds takes whole numbers"),
+        (("--hidden", ","), "--hidden needs values"),
+        (("--validation", "0"), "give --validation a fraction above 0"),
+    ],
+)
+def test_options_of_a_sweep_are_checked(command, options, message):
+    done = command("sweep", FLOWERS, "-t", "species", *options)
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())

@@ -249,7 +249,7 @@ TARGETS = {
 }  # fmt: skip
 
 
-def table(target: str, gaps: bool) -> Any:
+def table(target: str, gaps: bool | str) -> Any:
     """A table with columns of numbers and of words, with gaps or without."""
     rng = np.random.default_rng(4)
     rows = 90
@@ -266,10 +266,11 @@ def table(target: str, gaps: bool) -> Any:
     return frame.with_columns(holes) if gaps else frame
 
 
-def table_model(target: str, gaps: bool, dtype: str = "float64") -> tuple[Network, Any, Preprocessing]:
+def table_model(target: str, gaps: bool | str, dtype: str = "float64") -> tuple[Network, Any, Preprocessing]:
     """A network that was trained on such a table."""
     frame = table(target, gaps)
-    preprocessing = Preprocessing.learn(frame, "y", impute=gaps)
+    missing = gaps if isinstance(gaps, str) else "fill" if gaps else "refuse"
+    preprocessing = Preprocessing.learn(frame, "y", missing=missing)
     loss = LOSSES[TARGETS[target][1]]()
     units = len(preprocessing.classes) if loss.target == "classes" else 1
     network = Network([Dense(5, "tanh"), Dense(units)], loss=loss, seed=0, dtype=dtype)
@@ -397,6 +398,13 @@ KINDS = {
     "numbers": (NumberColumn("a", 3.0, 2.0, None), NumberColumn("b", 1e5, 0.5, 99_999.0)),
     "words": (CategoryColumn("c", ("x", "y", "z"), None), CategoryColumn("d", ("l", "r"), "r")),
     "one": (CategoryColumn("c", ("x", "y", "z"), "x"),),
+    "marked gaps": (
+        NumberColumn("a", 3.0, 2.0, 1.0, None, True),
+        CategoryColumn("c", ("(missing)", "x"), "(missing)"),
+        NumberColumn("b", 1e5, 0.5),
+        NumberColumn("d", 1.0, 2.0, 7.0, None, True),
+    ),
+    "a marked gap alone": (NumberColumn("a", 3.0, 2.0, 1.0, None, True),),
 }
 
 
@@ -1325,11 +1333,15 @@ def foreign_bends(model: Foreign) -> dict[str, Any]:
         smooth = model.node("Softplus", z)
         model.current = model.node("Where", model.node("Greater", z, model.fixed(np.float32(20))), z, smooth)
 
+    def mish() -> None:
+        z = model.current
+        model.current = model.node("Mul", z, model.node("Tanh", model.node("Softplus", z)))
+
     return {
         "relu": lambda: model.then("Relu"), "tanh": lambda: model.then("Tanh"), "silu": silu, "gelu": gelu,
         "softplus": softplus, "sigmoid": lambda: model.then("Sigmoid"), "selu": lambda: model.then("Selu"),
         "leaky_relu": lambda: model.then("LeakyRelu", alpha=0.2), "elu": lambda: model.then("Elu", alpha=0.5),
-        "hard_tanh": lambda: model.then("Clip", np.float32(-1), np.float32(1)),
+        "hard_tanh": lambda: model.then("Clip", np.float32(-1), np.float32(1)), "mish": mish,
         "gelu_tanh": lambda: model.then("Gelu", approximate="tanh"), "identity": lambda: model.then("Identity"),
     }  # fmt: skip
 
@@ -1430,7 +1442,7 @@ def test_our_own_batch_norms_come_back(tmp_path: Path, name: str, dtype: str) ->
         assert again.outputs(X, engine="reference").tolist() == network.outputs(X, engine="reference").tolist()
 
 
-@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("gaps", [False, True, "indicate"])
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_our_own_tables_come_back_from_onnx(tmp_path: Path, target: str, gaps: bool, dtype: str) -> None:

@@ -24,7 +24,17 @@ from workings.initializers import INITIALIZERS, Given, initializer_of
 from workings.losses import LOSSES, BinaryCrossEntropy, Huber, Loss, Poisson, log_softmax, loss_named, softmax
 from workings.metrics import METRICS, accuracy, r2
 from workings.optimizers import LBFGS, OPTIMIZERS, optimizer_named
-from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
+from workings.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    CosineLog,
+    Exponential,
+    InverseScaling,
+    OnPlateau,
+    Step,
+    WarmUp,
+)
 
 WIDE = np.concatenate([np.linspace(-1000, 1000, 4001), np.linspace(-3, 3, 601), [0.0, -0.0]])
 KINKS = (-1.0, 0.0, 1.0)
@@ -271,6 +281,7 @@ RATES: dict[str, tuple[Any, list[float]]] = {  # the rates of steps 0, 1, 2, 3, 
     "Exponential":    (Exponential(1.0, factor=0.5),             [1.0, 0.5, 0.25, 0.125, 0.0625]),
     "InverseScaling": (InverseScaling(1.2, power=1, scale=2),    [1.2, 0.8, 0.6, 0.48, 0.4]),
     "Cosine":         (Cosine(1.0, steps=4, end=0.2),            [1.0, 0.8828427125, 0.6, 0.3171572875, 0.2]),
+    "CosineLog":      (CosineLog(1.0, steps=7, cycles=3),        [0.0, 0.0, 0.9304309704, 0.0, 0.7183546885]),
     "WarmUp":         (WarmUp(Exponential(1.0, 0.5), steps=4),   [0.25, 0.25, 0.1875, 0.125, 0.0625]),
     "OnPlateau":      (OnPlateau(0.3),                           [0.3, 0.3, 0.3, 0.3, 0.3]),
 }

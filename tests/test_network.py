@@ -37,9 +37,9 @@ from workings import (
 from workings.datasets import circles, moons
 from workings.optimizers import Decay, Freeze
 from workings.schedules import Cosine, Exponential, OnPlateau, Step, WarmUp
-from workings.training.data import prepare
 from workings.training.recipe import Recipe
 from workings.training.recorders import Snapshots
+from workings.training.training_data import prepare
 
 X, Y = moons(n=50, seed=1)
 
@@ -89,6 +89,21 @@ def test_the_repr_can_be_run() -> None:
     network = Network(layers, loss=SquaredError(half=True), regularizer=L2(0.5))
     again = eval(repr(network), vars(workings))
     assert (again.layers, again.loss, again.regularizers) == (network.layers, network.loss, network.regularizers)
+
+
+# -- attributes ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["layers", "loss", "regularizers", "rng", "n_in", "n_out", "dtype", "parameters", "statistics", "targets",
+     "classes", "history", "edits", "is_fresh", "theta"],
+)  # fmt: skip
+def test_attributes_are_read_only(name: str) -> None:
+    network = small(n_in=2)
+    before = getattr(network, name)
+    with pytest.raises(AttributeError):
+        setattr(network, name, before)
 
 
 # -- parameters -----------------------------------------------------------------------------

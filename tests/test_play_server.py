@@ -198,7 +198,7 @@ def test_the_command_begins_with_what_it_is_given(served: list[Session], tmp_pat
     assert run_command("circles").exit_code == 0
     table = tmp_path / "shop.csv"
     table.write_text(
-        "age,city,bought\n" + "".join(f"{k},{'ab'[k % 2]},{'no' if k < 9 else 'yes'}\n" for k in range(20))
+        "age,city,bought\n" + "".join(f"{7 * k % 23},{'ab'[k % 2]},{'no' if k < 9 else 'yes'}\n" for k in range(20))
     )
     assert run_command("--data", str(table), "--target", "bought").exit_code == 0
     X, y = moons(30)

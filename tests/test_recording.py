@@ -28,7 +28,7 @@ from workings import (
 )
 from workings.datasets import moons
 from workings.engines.compiled.engine import is_installed
-from workings.training.recorders import restored, spaced_epochs
+from workings.training.recorders import restoring, spaced_epochs
 
 needs_llvm = pytest.mark.skipif(not is_installed(), reason="llvmlite is not installed")
 ENGINES = ["reference", pytest.param("compiled", marks=needs_llvm)]
@@ -211,7 +211,7 @@ def test_what_was_changed_is_put_back_even_after_an_error():
     theta, statistics = network.theta.copy(), {name: array.copy() for name, array in network.statistics.items()}
 
     def spoil():
-        with restored(network):
+        with restoring(network):
             network.theta[...] = 7
             network.statistics["running_mean1"][...] = 7
             raise RuntimeError

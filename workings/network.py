@@ -1,7 +1,7 @@
 """The network that users meet: a model with ``fit``, ``explain``, ``script``, ``save`` and the other readings.
 
-Each method stands here with its full signature and calls the function of the module that does the work.  What a
-network is, predicts and computes in one step is in :mod:`workings.model.model`.
+Each method stands here with its full signature and calls the function of the module that does the work.  What
+a network is, predicts and computes in one step is in :mod:`workings.model.model`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
-from workings.layers import Dense
+from workings.layers import FullyConnected
 from workings.metrics import Metric
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
 from workings.support.keywords import checked_keywords
-from workings.support.notebook import preformatted
+from workings.support.notebook import preformatted_html
 from workings.training.callbacks import Callback
 from workings.training.fit import train
 from workings.training.history import History
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from workings.readings.equations import Equations
     from workings.readings.explain import Explanation, Influence
     from workings.readings.script.settings import Held
-    from workings.readings.translate.translation import Translation
+    from workings.readings.translate.translated_code import Translation
 
 
 class Network(Model):
@@ -65,14 +65,18 @@ class Network(Model):
     True
     """
 
-    history: History | None
+    @property
+    def history(self) -> History | None:
+        """The history of the last training; None before the first."""
+        history: History | None = super().history
+        return history
 
     def _repr_html_(self) -> str:
         """The layers, and a diagram if there are parameters, for a notebook."""
         from workings.readings.diagram import diagram
 
-        has_weights = any(isinstance(layer, Dense) for layer in self.layers) and self.n_in is not None
-        return (diagram(self) if has_weights else "") + preformatted(self.summary())
+        has_weights = any(isinstance(layer, FullyConnected) for layer in self.layers) and self.n_in is not None
+        return (diagram(self) if has_weights else "") + preformatted_html(self.summary())
 
     @classmethod
     def from_model(cls, model: Model) -> Self:
@@ -110,7 +114,8 @@ class Network(Model):
         Parameters
         ----------
         X : array of shape (n, n_in)
-            Inputs; rows are samples.  A sparse matrix of SciPy stays sparse, see :mod:`workings.support.sparse`.
+            Inputs; rows are samples.  A sparse matrix of SciPy stays sparse, see
+            :mod:`workings.support.sparse`.
         y : array of shape (n,) or (n, n_out)
             Targets: labels or numbers, as the loss wants them.
         optimizer : optimizer
@@ -122,9 +127,9 @@ class Network(Model):
         shuffle : bool
             Whether to shuffle the rows before each epoch (a full batch is not shuffled).
         validation : (X, y), float or None
-            The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.  Rows with
-            one label each are drawn by class: each class gets its share, rounded up or down, and a class with one row
-            stays in the training set while other classes have enough rows.
+            The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.
+            Rows with one label each are drawn by class: each class gets its share, rounded up or down, and a
+            class with one row stays in the training set while other classes have enough rows.
         sample_weight : array of shape (n,) or None
             A weight for each row; rows of weight 0 are left out, before validation rows are drawn.
         class_weight : dict, "balanced" or None
@@ -134,16 +139,17 @@ class Network(Model):
         callbacks : sequence of Callback
             ``EarlyStopping``, ``Checkpoint``, ``Progress`` or your own.
         running_loss : bool
-            Which loss the history records when there are several batches.  True: the mean of the losses of the steps,
-            each at its own parameters and with its own dropout, as scikit-learn and Keras record it; it costs nothing.
-            False: the loss of all rows at the parameters that the epoch began with; it costs a forward pass, about a
-            third of a step.
+            Which loss the history records when there are several batches.  True: the mean of the losses of
+            the steps, each at its own parameters and with its own dropout, as scikit-learn and Keras record
+            it; it costs nothing.  False: the loss of all rows at the parameters that the epoch began with; it
+            costs a forward pass, about a third of a step.
         engine : str
             ``"reference"`` (NumPy), ``"compiled"`` (machine code, needs llvmlite: ``pip install '.[fast]'``), or
-            ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``history.engine`` says what ran.
+            ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``"jax"`` runs on a GPU or TPU if
+            JAX finds one, else on the CPU (needs JAX: ``pip install '.[jax]'``).  ``history.engine`` says what ran.
         check : bool
-            Whether to run the doctor's checks before the first step.  Problems are warned of; ``history.diagnosis``
-            holds all findings.  The steps themselves cost no more.
+            Whether to run the doctor's checks before the first step.  Problems are warned of;
+            ``history.diagnosis`` holds all findings.  The steps themselves cost no more.
 
         Returns
         -------
@@ -155,12 +161,12 @@ class Network(Model):
         InputError
             For data or settings that cannot be used.
         NotCompilableError
-            When ``engine="compiled"`` and a statement of the network cannot be compiled.
+            When ``engine="compiled"`` or ``engine="jax"`` and a statement of the network cannot be compiled.
         DivergenceError
             When a number is not finite; the network has its last finite parameters, or earlier, better ones.
         KeyboardInterrupt
-            For Ctrl-C before training begins, or pressed twice.  One Ctrl-C during training ends it, and the network
-            has the parameters of the last recorded epoch.
+            For Ctrl-C before training begins, or pressed twice.  One Ctrl-C during training ends it, and the
+            network has the parameters of the last recorded epoch.
         """
         from workings.checks.doctor import check_first_step
 

@@ -23,7 +23,7 @@ from workings.checks.evidence import (
     undisturbed,
 )
 from workings.checks.findings import Finding, make_finding
-from workings.layers import BatchNorm, Dense, Layer, numbered
+from workings.layers import BatchNorm, Dense, Layer, number_layers
 from workings.model.model import Model
 from workings.optimizers import Adam
 from workings.support.arrays import Array
@@ -111,7 +111,7 @@ def is_linear_dense(layer: Layer) -> bool:
 
 def dense_layers(network: Model) -> list[tuple[Dense, str]]:
     """Return the dense layers, each with its number."""
-    return [(layer, number) for layer, number in numbered(network.layers) if isinstance(layer, Dense)]
+    return [(layer, number) for layer, number in number_layers(network.layers) if isinstance(layer, Dense)]
 
 
 def dense_layer(case: Case, number: str) -> Dense:
@@ -227,7 +227,7 @@ def with_activation(case: Case, number: str, activation: str) -> list[Layer]:
     """Return the layers, that with this number with another activation."""
     return [
         remade(layer, activation=activation) if n == number and isinstance(layer, Dense) else layer
-        for layer, n in numbered(case.network.layers)
+        for layer, n in number_layers(case.network.layers)
     ]
 
 

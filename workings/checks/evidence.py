@@ -131,7 +131,7 @@ class Case:
         if not self.begun:
             return copied(self.network) if self.network.is_fresh else None
         network = copied(self.network)
-        network.keep({**network.parameters, **network.statistics, **self.begun})
+        network.set_values({**network.parameters, **network.statistics, **self.begun})
         return network
 
     @property
@@ -154,7 +154,7 @@ class Case:
         by_class = [order[labels == label] for label in np.unique(labels)]
         most = max(map(len, by_class))
         turn = [rows[i] for i in range(most) for rows in by_class if i < len(rows)]
-        return self.all_rows.taken(np.array(turn[:ROWS_BY_HEART]))
+        return self.all_rows.take(np.array(turn[:ROWS_BY_HEART]))
 
     @functools.cached_property
     def refitted(self) -> Refitted | None:
@@ -171,7 +171,7 @@ class Case:
         if self.start is None or not isinstance(optimizer, Part) or not epochs or n < FEWEST_ROWS_TO_SPLIT:
             return None
         is_held = np.random.default_rng(0).permutation(n) % FOLDS == fold
-        kept, held = self.all_rows.taken(~is_held), self.all_rows.taken(is_held).some(MOST_ROWS)
+        kept, held = self.all_rows.take(~is_held), self.all_rows.take(is_held).some(MOST_ROWS)
         steps = epochs * -(-len(kept.X) // self.batch_size)
         is_long = steps * self.batch_size * self.network.theta.size > MOST_WORK
         if is_long or not np.ptp(kept.y, axis=0).any():
@@ -302,6 +302,16 @@ class Case:
         dtype = f', dtype="{network.dtype}"' if network.dtype_given or network.dtype == np.float32 else ""
         return f"net = Network([{', '.join(told)}], loss={loss}{penalty}, seed={seed_code(network)}{dtype})"
 
+    def code_with_loss(self, loss: str, n_out: int, of_estimator: str) -> str:
+        """Write the network with another loss and number of outputs; an estimator is changed as ``of_estimator`` says.
+
+        Its last layer has no activation.
+        """
+        if self.terms is not None:
+            return f"# {of_estimator}"
+        told = [*map(self.layer_code, self.network.layers[:-1]), f"Dense({n_out})"]
+        return f"net = Network([{', '.join(told)}], loss={loss}, seed={seed_code(self.network)})"
+
     def layer_code(self, layer: Any) -> str:
         """Write a layer as code; refer to a layer of ``net`` if its ``repr`` does not define it completely."""
         layers = self.network.layers
@@ -363,8 +373,7 @@ def undisturbed(network: Model) -> Model:
     If statements of the forward or backward pass were edited, dropout and regularizers stay.  Edits of the update are
     removed, because they belong to the optimizer whose statements they replace.
     """
-    found = copied(network)
-    found.edits = tuple((target, text) for target, text in found.edits if target not in found.parameters)
+    found = copied(network).without(edited_updates=True)
     return found if found.edits else found.without(regularizers=True, dropout=True)
 
 
@@ -400,7 +409,7 @@ def given(rows: Rows, network: Model, dtype: Any = None) -> dict[str, Any]:
 def trace_of(network: Model, rows: Rows, optimizer: Part | None = None, lr: float = 0.0) -> Trace:
     """Compute the trace of one step; the dropout masks are the same in each call."""
     tracer = network.tracer(optimizer, rows.w is not None)
-    values = network.step_values(tracer.program, *rows, network.draw(len(rows.X), as_random(0)))
+    values = network.step_values(tracer.program, *rows, network.draw_masks(len(rows.X), as_random(0)))
     return tracer({**values, "lr": lr, "t": 1})
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from workings.errors import counted
+from workings.errors import count_of
 from workings.support.escaping import in_html
 from workings.support.notebook import Readable
 
@@ -61,17 +61,44 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind("frozen-parameter", "problem", "certain",
          "A parameter that is never updated keeps its random initial value.", ("wrong-gradient", "overflow")),
     # the data
+    Kind("integer-overflow", "problem", "likely",
+         "8-bit integers hold 256 values. A result beyond them wraps around, so that slightly dark pixels become "
+         "bright ones."),
+    Kind("missing-value-code", "problem", "likely",
+         "A code for a missing value is not a measurement. The network takes it for a very large or very small one."),
+    Kind("identifier-column", "advice", "likely",
+         "The number of a row says nothing about new rows. If the rows are sorted, it tells the target of the old "
+         "ones."),
+    Kind("target-leak", "advice", "possible",
+         "A column that is computed from the target, or known only after it, makes the score look good. It is missing "
+         "or different when the network is used.",
+         ("identifier-column",)),
+    Kind("duplicated-rows", "advice", "likely",
+         "Copies of a row count several times. If one copy is a training row and another a validation row, the "
+         "validation score is too good."),
+    Kind("classes-as-numbers", "advice", "possible",
+         "If the targets are names of classes, their numbers have no order, and the differences between them have no "
+         "meaning."),
+    Kind("numbers-as-classes", "advice", "likely",
+         "A classifier does not know that 20 lies between 19 and 21, and it learns each number from the few rows that "
+         "have it."),
     Kind("unscaled-inputs", "problem", "likely",
          "Inputs far from mean 0 and standard deviation 1 give large pre-activations. The objective is then steep in "
-         "some directions and flat in others, and no learning rate suits them all."),
+         "some directions and flat in others, and no learning rate suits them all.",
+         ("missing-value-code", "integer-overflow")),
     Kind("constant-column", "advice", "certain",
          "A column with the same value in every row says nothing about the target; it only acts as another bias."),
     Kind("unscaled-targets", "problem", "likely",
          "The first errors are as large as the targets, so the first steps are too long and the output has far to go."),
+    Kind("skewed-targets", "advice", "likely",
+         "The squared error mostly follows the few large targets; the many small ones hardly count."),
+    Kind("label-noise", "advice", "possible",
+         "If labels are wrong, a network that is trained long enough memorizes them, and the score on such rows says "
+         "little.", ("missing-value-code", "integer-overflow")),
     Kind("class-imbalance", "advice", "certain",
          "If one class is rare, a network that never predicts it is still right most of the time."),
     Kind("sorted-rows", "problem", "certain",
-         "Each batch holds rows of one class, so each step undoes what the previous one learned."),
+         "Each batch holds rows with similar targets, so each step undoes what the previous one learned."),
     Kind("unrelated-labels", "advice", "possible",
          "Neither similar rows, nor a linear model, nor this network predicts the targets of other rows better than by "
          "chance. Are X and y in the same order?",
@@ -250,7 +277,7 @@ class Diagnosis(Readable):
         advice = len(self.findings) - len(self.problems)
         if not self.findings:
             return "No problem found."
-        problems = counted(len(self.problems), "problem")
+        problems = count_of(len(self.problems), "problem")
         return f"{problems}, {advice} advice." if self.problems else f"No problem found, {advice} advice."
 
     def __str__(self) -> str:

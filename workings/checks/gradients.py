@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.engines.reference import Runner
-from workings.layers import numbered
+from workings.layers import number_layers
 from workings.program.program import Program
 from workings.support.arrays import Array, as_random
 from workings.support.notebook import Readable
@@ -142,7 +142,7 @@ def check_gradients(
     >>> print(check_gradients(net, [[0.5, 1.0], [1.0, -1.0]], [1.0, 0.0], program=wrong).reading[0])
     db1 has shape (), but b1 has shape (3,): it was summed to one number; sum over the rows only, with axis=0.
     """
-    network = network.asked(X, y)
+    network = network.built_for(X, y)
     features, targets, w = network.prepare(X, y, sample_weight)
     program = program or network.program(weighted=w is not None)
     values = in_float64(
@@ -151,7 +151,7 @@ def check_gradients(
             "y": targets,
             "w": w,
             "n": len(features),
-            **network.draw(len(features), as_random(0)),
+            **network.draw_masks(len(features), as_random(0)),
             **network.start_values(program),
         }
     )
@@ -400,7 +400,7 @@ def regularized_parameters(network: Model) -> set[str]:
     """Return the names of the parameters with a penalty."""
     if not network.regularizers:
         return set()
-    return {f"{letter}{number}" for layer, number in numbered(network.layers) for letter in layer.regularized}
+    return {f"{letter}{number}" for layer, number in number_layers(network.layers) for letter in layer.regularized}
 
 
 def explain_common_factor(wrong: list[ParameterCheck], regularized: set[str], n: int, n_out: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands of ``workings``: run, train, predict, script, explain, doctor, museum, translate, export, play …"""
+"""The commands of ``workings``: run, train, sweep, predict, summary, script, explain, doctor and others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.markup import escape
@@ -32,19 +32,22 @@ from workings.cli.screen import (
     progress_bars,
     write_out,
 )
+from workings.cli.sweep import sweep_table
 from workings.cli.table_phrasing import TableTerms
-from workings.cli.table_plan import Plan
-from workings.errors import DivergenceError, InputError, ReportError, counted, unknown_name
+from workings.cli.table_plan import Plan, TableSource
+from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
 from workings.experiments.tasks import Task
 from workings.museum.rooms import show
 from workings.network import Network
-from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
+from workings.optimizers import OPTIMIZER_NAMES, Part, optimizer_named
 from workings.readings.script import save_script
 from workings.support.atomic_files import writable_folder
 from workings.support.escaping import visible
-from workings.tables.files import TextOptions
+from workings.tables.files import READERS, TextOptions
+from workings.tables.preprocessing import treatment_of_gaps
+from workings.tables.screening import ColumnChoices
 from workings.training.callbacks import Callback
 from workings.version import __version__
 
@@ -67,6 +70,33 @@ DelimiterOption = Annotated[
     str | None, typer.Option(help="CSV: character between columns (default: comma, semicolon or tab, as in line 1)")
 ]
 EncodingOption = Annotated[str | None, typer.Option(help="CSV: encoding, such as cp1252 (default: UTF-8)")]
+SheetOption = Annotated[str | None, typer.Option(help="Excel: name of the sheet, if there are several")]
+MissingOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Missing values (empty, NA, null, ?): indicate (fill and mark them; default), fill, or refuse",
+        show_default=False,
+    ),
+]
+ImputeOption = Annotated[
+    bool,
+    typer.Option(help="Same as --missing fill: with the median or the most frequent category, without marks"),
+]
+DropOption = Annotated[
+    list[str] | None, typer.Option(help="Columns to ignore, separated by commas; can be given several times")
+]
+UseOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Columns to use that would be left out: identifiers, constant or nearly empty ones"),
+]
+MaxCategoriesOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Most categories of a column; the rarest are encoded as zeros (default: 50 if too many)"),
+]
+DatesOption = Annotated[
+    str | None,
+    typer.Option(help="Order in dates such as 05/01/2024, where both are possible: day-first or month-first"),
+]
 
 
 @functools.cache
@@ -112,7 +142,9 @@ def run(
             min=0, help="Random seed (default: the tutorial's own; figures are compared only with the tutorial's seed)"
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Engine: auto, reference (NumPy), compiled (machine code) or jax (GPU)")
+    ] = "auto",
 ) -> None:
     """Train the networks of four tutorials; write a report with plots, and compare with published results.
 
@@ -158,7 +190,7 @@ def summary_of_run(name: str, figures: Sequence[Figure], seconds: float) -> str:
     """
     compared = [figure.agrees for figure in figures if figure.agrees is not None]
     verb = "agrees" if len(compared) == 1 else "agree"
-    return f"{name}: done in {seconds:.1f} s, {sum(compared)} of {counted(len(compared), 'compared figure')} {verb}"
+    return f"{name}: done in {seconds:.1f} s, {sum(compared)} of {count_of(len(compared), 'compared figure')} {verb}"
 
 
 def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_result: bool = False) -> Callback:
@@ -169,7 +201,7 @@ def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_
 
 @app.command()
 def train(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with one sample per row")],
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with one sample per row")],
     target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
     out: Annotated[
         Path | None,
@@ -190,28 +222,42 @@ def train(
         typer.Option(min=0, help="Batch size, in rows (0: full batch; default: 32, for lbfgs the full batch)"),
     ] = None,
     validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation (0: none)")] = 0.2,
+    test: Annotated[
+        float, typer.Option(help="Fraction of the rows used only to score the trained network (0: none)")
+    ] = 0.0,
+    group: Annotated[
+        str | None, typer.Option(help="Column of groups, such as patients: a group's rows are never split; no feature")
+    ] = None,
+    time_order: Annotated[
+        str | None, typer.Option(help="Column of times: the latest rows are for testing and validation")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option(help="Number of folds of a cross-validation, whose predictions are written (0: none)")
+    ] = 0,
     patience: Annotated[
         int, typer.Option(min=0, help="Early stopping: epochs without a better validation loss before training ends")
     ] = 20,
     l2: Annotated[float, typer.Option(min=0, help="L2 penalty λ, as in λ/2 · sum of the squared weights")] = 0.0,
     dropout: Annotated[float, typer.Option(min=0, help="Dropout rate of each hidden layer, from 0 to 1")] = 0.0,
     balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
-    impute: Annotated[
-        bool,
-        typer.Option(help="Fill missing values (empty, NA, null, ?) with the median or the most frequent category"),
-    ] = False,
-    drop: Annotated[
-        list[str] | None, typer.Option(help="Columns to ignore, separated by commas; can be given several times")
-    ] = None,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
     task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Random seed")] = 0,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Engine: auto, reference (NumPy), compiled (machine code) or jax (GPU)")
+    ] = "auto",
     script: Annotated[
         Path | None, typer.Option(help="Also write the training as a Python script that needs only NumPy")
     ] = None,
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Train a network on a table; write the model and a report.
 
@@ -234,28 +280,103 @@ def train(
         balanced=balanced,
         seed=seed,
         engine=engine,
+        test=test,
+        group=group,
+        time_order=time_order,
+        folds=folds,
     )
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     folder = out or Path("workings-runs") / stem
     with plain_errors():
         refuse_for_lbfgs(optimizer, lr, batch_size)
+        if folds < 0 or folds == 1:
+            raise InputError(f"--folds is 0 for none, or at least 2, not {folds}.")
+        choices = column_choices(missing, impute, drop, use, max_categories, dates)
         with progress_bars() as progress:
             text, problem = table_models.train(
-                file,
-                target,
+                TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet)),
                 plan,
                 folder,
-                impute=impute,
-                drop=column_names(drop),
-                task=task,
-                progress=lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
-                script=script,
-                reading=TextOptions(decimal, delimiter, encoding),
+                lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
+                script,
             )
         output.print(text, highlight=False, soft_wrap=True, markup=False)
         if problem is not None:
             console.print("error:", problem, highlight=False, soft_wrap=True)
             raise typer.Exit(1)
+
+
+@app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with one sample per row")],
+    target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder (default: workings-sweeps/FILE-TARGET); results in it are kept")
+    ] = None,
+    hidden: Annotated[
+        str, typer.Option(help="Networks to try, separated by commas; several hidden layers as 32x16")
+    ] = "16,32,64,32x16",
+    lr: Annotated[str, typer.Option(help="Learning rates: values such as 0.01,0.1, or a range 1e-3..1e-1")] = "",
+    l2: Annotated[str, typer.Option(help="L2 penalties: values or a range")] = "",
+    dropout: Annotated[str, typer.Option(help="Dropout rates: values or a range")] = "",
+    activation: Annotated[str, typer.Option(help="Activations of the hidden layers")] = "relu",
+    optimizer: Annotated[str, typer.Option(help=f"Optimizers: {', '.join(OPTIMIZER_NAMES[:-1])}")] = "adam",
+    batch_size: Annotated[str, typer.Option(help="Batch sizes: values or a range")] = "32",
+    samples: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of random combinations (default: all; 32 if there is a range)"),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Random seeds with which each combination is trained")] = "0",
+    halving: Annotated[
+        int | None, typer.Option(min=2, help="Successive halving: keep the best 1/N, train N times as long, and so on")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes")] = 1,
+    loss: Annotated[str, typer.Option(help="Loss, or auto")] = "auto",
+    epochs: Annotated[int, typer.Option(min=1, help="Maximum number of epochs")] = 200,
+    validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation")] = 0.2,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Early stopping: epochs without a better validation loss before training ends")
+    ] = 20,
+    balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
+    task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the validation rows and of random combinations")] = 0,
+    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    decimal: DecimalOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
+) -> None:
+    """Train networks with many settings on a table; rank them, and train the best again.
+
+    A sweep that was interrupted continues with the same command.
+
+    Example: `workings sweep flowers.csv --target species --hidden 8,32x16 --lr 1e-3..1e-1 --jobs 2`
+    """
+    plan = Plan(
+        hidden="", activation="relu", loss=loss, optimizer="adam", lr=None, epochs=epochs, batch_size=32,
+        validation=validation or None, patience=patience, l2=0.0, dropout=0.0, balanced=balanced, seed=seed,
+        engine=engine,
+    )  # fmt: skip
+    options = {
+        "hidden": hidden, "activation": activation, "optimizer": optimizer, "batch_size": batch_size, "lr": lr,
+        "l2": l2, "dropout": dropout,
+    }  # fmt: skip
+    stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
+    with plain_errors():
+        choices = column_choices(missing, impute, drop, use, max_categories, dates)
+        source = TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet))
+        text = sweep_table(
+            source, plan, {name: text for name, text in options.items() if text},
+            out or Path("workings-sweeps") / stem, seeds=seeds, samples=samples, halving=halving, jobs=jobs,
+            progress=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+        )  # fmt: skip
+        output.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def refuse_for_lbfgs(optimizer: str, lr: float | None, batch_size: int | None = None) -> None:
@@ -270,10 +391,23 @@ def column_names(options: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for names in options or () for name in names.split(","))
 
 
+def column_choices(
+    missing: str | None,
+    impute: bool,
+    drop: Sequence[str] | None,
+    use: Sequence[str] | None,
+    max_categories: int | None,
+    dates: str | None,
+) -> ColumnChoices:
+    """Return the options of a table's columns as one object."""
+    gaps = treatment_of_gaps(impute, missing)
+    return ColumnChoices(gaps, column_names(drop), column_names(use), max_categories, dates)
+
+
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Model file, as written by `workings train`")],
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with the columns the model was trained on")],
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with the columns the model was trained on")],
     out: Annotated[
         Path | None, typer.Option(help="CSV or Parquet file for the predictions (default: standard output)")
     ] = None,
@@ -284,13 +418,14 @@ def predict(
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Predict each row of a table: labels with probabilities, or numbers.
 
     Example: `workings predict workings-runs/flowers-species/model.safetensors new.csv --out predictions.csv`
     """
     with plain_errors():
-        reading = TextOptions(decimal, delimiter, encoding)
+        reading = TextOptions(decimal, delimiter, encoding, sheet)
         predictions, score = table_models.predict(model, file, out, unknown, reading)
         if score:
             console.print(score, highlight=False, markup=False)
@@ -378,7 +513,7 @@ def explain(
             X, y = table_models.load_rows(network, rows)
             batch, step_optimizer = batch or 8, optimizer_named(optimizer or "sgd", lr)
         if row is not None and row >= len(X):
-            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, counted from 0.")
+            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, count_of from 0.")
         indices = batch_rows(len(X), batch, row, spread=not is_experiment)
         at = None if row is None else indices.index(row)
         explanation = network.explain(X[indices], y[indices], row=at, unit=unit, optimizer=step_optimizer, why=why)
@@ -395,10 +530,10 @@ def experiment_step(
 ) -> tuple[Network, Any, Any, int, Any]:
     """Return what one step of an experiment needs: network, X, y, batch size and optimizer."""
     task = load_task(name, seed)
-    batch = batch or min(task.settings["batch_size"] or 256, 256)
+    batch = batch or min(task.recipe.batch_size or 256, 256)
     if optimizer is not None:
         return task.network, task.X, task.y, batch, optimizer_named(optimizer, lr)
-    usual = task.settings["optimizer"]
+    usual = cast(Part, task.recipe.optimizer)  # no experiment uses L-BFGS
     return task.network, task.X, task.y, batch, usual if lr is None else with_rate(usual, lr)
 
 
@@ -433,7 +568,7 @@ def refuse(name: str, value: object, reason: str) -> None:
 
 def load_network(what: str) -> Network:
     """Load a model file; raise a helpful error for a table, or for a misspelt experiment."""
-    if Path(what).suffix in (".csv", ".parquet"):
+    if Path(what).suffix.lower() in READERS:
         raise InputError(f"{what} is a table: train a model first (workings train), then pass its model.safetensors.")
     if not Path(what).exists() and not Path(what).suffix:
         raise unknown_name("experiment or model file", what, NETWORKS)
@@ -460,7 +595,7 @@ def script(
         if what in NETWORKS:
             task = load_task(what, seed)
             network = task.network.build(task.X.shape[1], task.X.dtype)
-            settings = {**task.settings, "data": (task.X, task.y)}
+            settings = task.script_settings
         else:
             refuse("--seed", seed, "a model file has its weights already")
             network = load_network(what)
@@ -474,7 +609,7 @@ def script(
 @app.command()
 def doctor(
     what: Annotated[
-        str, typer.Argument(help=f"Experiment ({', '.join(NETWORKS)}), model file, or CSV or Parquet file")
+        str, typer.Argument(help=f"Experiment ({', '.join(NETWORKS)}), model file, or CSV, Excel or Parquet file")
     ],
     table: Annotated[
         Path | None, typer.Argument(help="Model only: table with the columns the model was trained on")
@@ -485,13 +620,12 @@ def doctor(
     optimizer: Annotated[str, typer.Option(help=f"Table only: optimizer ({', '.join(OPTIMIZER_NAMES)})")] = "adam",
     lr: Annotated[float | None, typer.Option(help=f"Table only: learning rate (default: {default_rates()})")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Table only: maximum number of epochs")] = 200,
-    impute: Annotated[
-        bool, typer.Option(help="Table only: fill missing values with the median or the most frequent category")
-    ] = False,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(help="Table only: columns to ignore, separated by commas; can be given several times"),
-    ] = None,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Experiment or table: random seed (default: the tutorial's; 0 for a table)"),
@@ -499,6 +633,7 @@ def doctor(
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Diagnose a network, its data and its training; advise one change for each problem.
 
@@ -518,7 +653,7 @@ def doctor(
         elif Path(what).suffix.lower() in files.READERS:
             refuse("--target", target, "a model file stores its target")
             refuse("--seed", seed, "a model file has its weights already")
-            diagnosis = table_models.diagnose_model(Path(what), table, TextOptions(decimal, delimiter, encoding))
+            diagnosis = table_models.diagnose_model(Path(what), table, TextOptions(decimal, delimiter, encoding, sheet))
         elif not Path(what).exists() and not Path(what).suffix:
             raise unknown_name("experiment, model file or table", what, NETWORKS)
         elif target is None:
@@ -526,8 +661,9 @@ def doctor(
         else:
             refuse_for_lbfgs(optimizer, lr)
             plan = doctor_plan(hidden, activation, optimizer, lr, epochs, seed or 0)
-            reading = TextOptions(decimal, delimiter, encoding)
-            diagnosis = diagnose_table(TableTerms(Path(what), target, plan, impute, column_names(drop), reading))
+            choices = column_choices(missing, impute, drop, use, max_categories, dates)
+            source = TableSource(Path(what), target, "auto", choices, TextOptions(decimal, delimiter, encoding, sheet))
+            diagnosis = diagnose_table(TableTerms(source, plan))
         print_diagnosis(diagnosis)
     if not diagnosis.ok:
         raise typer.Exit(1)
@@ -557,14 +693,9 @@ def diagnose_table(terms: TableTerms) -> Diagnosis:
     """Train a network on a table, print its scores, and diagnose it."""
     with progress_bars() as progress:
         trained = table_models.train_on_table(
-            terms.file,
-            terms.target,
+            terms.source,
             terms.plan,
-            impute=terms.impute,
-            drop=terms.drop,
-            task="auto",
-            progress=lambda epochs: progress_bar(progress, str(terms.file), "training", epochs),
-            reading=terms.reading,
+            lambda epochs: progress_bar(progress, str(terms.source.file), "training", epochs),
         )
     output.print(trained.summary, "\n", highlight=False, soft_wrap=True, markup=False)
     return table_models.diagnose_training(trained, terms)
@@ -575,9 +706,9 @@ def diagnose_experiment(name: str, seed: int | None) -> Diagnosis:
     module = importlib.import_module(f"workings.experiments.{name}")
     task = getattr(module, "design", module.task)(seed)
     with progress_bars() as progress:
-        callback = progress_bar(progress, name, "training", task.settings["epochs"])
+        callback = progress_bar(progress, name, "training", task.recipe.epochs)
         try:
-            history = task.network.fit(task.X, task.y, **{**task.settings, "callbacks": [callback]})
+            history = task.train([callback])
         except DivergenceError as error:
             history = error.history
     history.settings["opening"] = (

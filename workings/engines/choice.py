@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 from workings.engines.compiled.engine import is_installed
 from workings.engines.contract import SPARSE
-from workings.errors import counted
+from workings.errors import count_of
 from workings.program.program import Program
 from workings.support.arrays import Array
 
-ENGINES = ("auto", "reference", "compiled")
+ENGINES = ("auto", "reference", "compiled", "jax")
 REQUESTED = "as requested"
 SECONDS_PER_STATEMENT = 2.7e-6  # the reference engine's overhead for a statement
 SECONDS_PER_NUMBER = 8e-9  # what it needs more than compiled loops for each unit and row
@@ -33,13 +33,14 @@ def choose(
     worth_compiling: float = WORTH_COMPILING,
     *,
     is_sparse: bool = False,
+    fits: int = 1,
 ) -> tuple[str, str]:
     """Choose an engine; return its name and the reason.
 
     Parameters
     ----------
     requested : str
-        ``"auto"``, ``"reference"`` or ``"compiled"``.
+        ``"auto"``, ``"reference"``, ``"compiled"`` or ``"jax"``; ``"auto"`` never chooses JAX.
     program : Program
         The program of one step.
     values : mapping of str to array
@@ -50,6 +51,8 @@ def choose(
         The least saving for which the compiled engine is chosen, as a multiple of the time that compiling takes.
     is_sparse : bool
         Whether X stays sparse, which compiled code does not support.
+    fits : int
+        The number of trainings, for which the program is compiled once.
     """
     if requested != "auto":
         return requested, REQUESTED
@@ -57,8 +60,8 @@ def choose(
         return "reference", SPARSE
     if not is_installed():
         return "reference", "llvmlite is not installed: pip install '.[fast]' in the folder of the repository"
-    work = f"{counted(steps, 'step')} of {counted(rows, 'row')}"
-    if estimated_saving(program, values, rows, steps) < worth_compiling * compiling_seconds(program):
+    work = f"{count_of(steps, 'step')} of {count_of(rows, 'row')}" + (f" in each of {fits} fits" if fits > 1 else "")
+    if estimated_saving(program, values, rows, steps * fits) < worth_compiling * compiling_seconds(program):
         return "reference", f"compiling does not pay off for {work}"
     return "compiled", f"compiling pays off for {work}"
 

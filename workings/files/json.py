@@ -1,7 +1,7 @@
 """JSON: a network as readable text that can be loaded with the same bits.
 
-The file holds the description of a network file (``docs/file-format.md``), each array with its name and shape as
-nested lists, and the statements of a prediction, so that other programs know what to compute.
+The file holds the description of a network file (``docs/file-format.md``), each array with its name and shape
+as nested lists, and the statements of a prediction, so that other programs know what to compute.
 """
 
 from __future__ import annotations

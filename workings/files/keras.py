@@ -1,7 +1,7 @@
 """Keras: export a network as a ``.keras`` file with the code of its ``Sequential``, and import a Sequential.
 
-A model in memory is read with methods that every Keras version has: ``layers``, ``get_config()``, ``get_weights()``.
-Keras files are not read, because their configuration can refer to code.
+A model in memory is read with methods that every Keras version has: ``layers``, ``get_config()``,
+``get_weights()``. Keras files are not read, because their configuration can refer to code.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from workings.files.verification import (
     with_float32_numbers,
     write_verified,
 )
-from workings.layers import BatchNorm, Dense, Dropout, numbered
+from workings.layers import BatchNorm, Dense, Dropout, number_layers
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.model.model import Model
 from workings.readings.script import save_arrays
-from workings.readings.translate.keras import ACTIVATIONS as NAMED
-from workings.readings.translate.keras import BENDS
+from workings.readings.translate.keras_writer import ACTIVATIONS as NAMED
+from workings.readings.translate.keras_writer import BENDS
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, columns_in, standard
 from workings.version import __version__
@@ -154,6 +154,8 @@ def table_lines(columns: Columns) -> tuple[list[str], list[str]]:
         else:
             place = next(numbers)
             parts.append(f"numbers[:, {place}:{place + 1}]")
+            gaps = f'ops.cast(ops.isnan(columns[:, {place}:{place + 1}]), "float32")'
+            parts += [gaps] if column.indicator else []
     lines += [f"X = layers.Concatenate(axis=1)([{', '.join(parts)}])" if len(parts) > 1 else f"X = {parts[0]}"]
     value = [] if columns.scale is None else [
         f'p = layers.Rescaling({columns.scale[1]!r}, {columns.scale[0]!r}, dtype="float64")(p)'
@@ -230,7 +232,7 @@ def weights_of(network: Model) -> list[Array]:
     order = {Dense: ("W", "b"), BatchNorm: ("gamma", "beta", "running_mean", "running_variance")}
     return [
         arrays[f"{letter}{number}"]
-        for layer, number in numbered(network.layers)
+        for layer, number in number_layers(network.layers)
         for letter in order.get(type(layer), ())
         if f"{letter}{number}" in arrays
     ]

@@ -1,7 +1,7 @@
 """Export a network as a Python script that predicts with NumPy alone.
 
-It is the script of ``readings/script/`` without training: ``outputs(X)`` contains the program's statements, and
-``predict`` takes X, or the columns of a table if the network was trained on one.
+It is the script of ``readings/script/`` without training: ``outputs(X)`` contains the program's statements,
+and ``predict`` takes X, or the columns of a table if the network was trained on one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ np.savez("found.npz", p=script["outputs"](X), label=script["predict"](table or X
 def export(network: Model, path: Path) -> Exported:
     """Write the prediction script, run it in a separate Python process, and compare.
 
-    Large weights are written to ``NAME-weights.npz`` in the same folder; the script loads it from the current folder.
+    Large weights are written to ``NAME-weights.npz`` in the same folder; the script loads it from the current
+    folder.
 
     Raises
     ------
@@ -79,7 +80,8 @@ def table_of(network: Model, rows: GeneratedRows) -> dict[str, Array]:
     if columns is None:
         return {"names": np.array([], dtype=str)}
     words = category_texts(columns, rows.codes)
-    arrays = {column.name: rows.numbers[:, i] for i, column in enumerate(columns.numbers)}
+    arrays = {column.name: rows.numbers[:, i] for i, column in enumerate(columns.numbers) if column.date is None}
+    arrays |= {name: np.array(texts) for name, texts in rows.dates.items()}
     arrays |= {column.name: words[:, i].astype(str) for i, column in enumerate(columns.words)}
     found: dict[str, Array] = {f"column{i}": array for i, array in enumerate(arrays.values())}
     return {"names": np.array(list(arrays)), **found}

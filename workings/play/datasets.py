@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from workings.datasets import circles, moons, spirals
-from workings.errors import InputError, counted, unknown_name
+from workings.errors import InputError, count_of, unknown_name
 from workings.play.settings import MOST_FEATURES, MOST_ROWS, Settings
 from workings.support.arrays import Array
 
@@ -198,12 +198,12 @@ def check_size(X: Array) -> None:
     """Raise an error for a table that is too large for a session."""
     if len(X) > MOST_ROWS:
         raise InputError(
-            f"The table has {counted(len(X), 'row')}; the playground takes at most {MOST_ROWS:,}. "
+            f"The table has {count_of(len(X), 'row')}; the playground takes at most {MOST_ROWS:,}. "
             "Take a random part of it, or use `workings train`."
         )
     if X.shape[1] > MOST_FEATURES:
         raise InputError(
-            f"The table has {counted(X.shape[1], 'column')} after encoding; the playground takes at most "
+            f"The table has {count_of(X.shape[1], 'column')} after encoding; the playground takes at most "
             f"{MOST_FEATURES}. Leave some out, or use `workings train`."
         )
 

@@ -21,7 +21,7 @@ from workings.layers import Dense
 from workings.play.run import Run
 from workings.play.walk import described, number
 from workings.readings.equations import EquationWriter
-from workings.readings.influence import influence, shown
+from workings.readings.influence import indexed_text, influence
 from workings.readings.mathml import MathmlNotation
 from workings.readings.text_latex import DIGITS
 from workings.readings.worked_step import FiniteDifferences, StatementRunner
@@ -42,7 +42,7 @@ class Entry:
     @property
     def text(self) -> str:
         """The entry as text, such as ``W1[0,2]``."""
-        return shown(self.name, self.index)
+        return indexed_text(self.name, self.index)
 
 
 def checked_entry(run: Run, name: str, index: list[int]) -> Entry:
@@ -57,7 +57,7 @@ def checked_entry(run: Run, name: str, index: list[int]) -> Entry:
         raise InputError(f"There is no parameter {name[:40]!r}; there are {', '.join(run.model.parameters)}.")
     shape = run.model.parameters[name].shape
     if len(index) != len(shape) or not all(0 <= place < size for place, size in zip(index, shape, strict=True)):
-        raise InputError(f"{name} has shape {shape}, counted from 0: it has no entry {index}.")
+        raise InputError(f"{name} has shape {shape}, count_of from 0: it has no entry {index}.")
     return Entry(name, tuple(index))
 
 
@@ -78,7 +78,7 @@ class Inspection:
         self.run, self.row = run, min(row, len(run.training.X) - 1)
         model, rows = run.model, run.training
         self.program = model.runner("inspected", model.program)
-        drawn = model.draw(len(rows.X), as_random(0))
+        drawn = model.draw_masks(len(rows.X), as_random(0))
         self.values = model.step_values(self.program, rows.X, rows.y, None, drawn)
         self.writer = EquationWriter(self.program, MathmlNotation(DIGITS))
 
@@ -137,9 +137,7 @@ class Inspection:
         """Return the paths from a weight to the objective, or why they cannot be followed."""
         count = self.path_count(entry.name)
         if count > MOST_FOLLOWED:
-            words = (
-                f"There are {count:,} paths from this weight to the loss; up to {MOST_FOLLOWED:,} are followed here."
-            )
+            words = f"There are {count:,} paths from this weight to the loss; up to {MOST_FOLLOWED:,} are followed."
             return {"paths": [], "total": None, "words": words}
         try:
             found = influence(self.program, self.values, entry.text, None)
@@ -165,7 +163,7 @@ class Inspection:
         if parameter not in self.run.model.parameters:
             raise InputError(f"There is no layer {layer}.")
         if unit >= self.run.model.parameters[parameter].shape[1]:
-            raise InputError(f"Layer {layer} has no unit {unit}, counted from 0.")
+            raise InputError(f"Layer {layer} has no unit {unit}, count_of from 0.")
         runner = OneGradient(self.program, self.values, self.row, unit)
         found, is_inside = [], False
         for statement in self.program.stage("forward"):

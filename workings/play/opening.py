@@ -22,7 +22,7 @@ def session_of(model: Model, X: ArrayLike, y: ArrayLike) -> Session:
     InputError
         If the playground cannot show the network or the rows.
     """
-    model = copy.deepcopy(model.asked(X, y))
+    model = copy.deepcopy(model.built_for(X, y))
     if model.preprocessing is not None:
         raise InputError("This network was trained on a table: open its file with `workings play MODEL --data FILE`.")
     data = data_of(X, y, model.loss.is_classification)

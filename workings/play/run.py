@@ -20,7 +20,7 @@ from workings.optimizers import Optimizer
 from workings.program.program import Program
 from workings.support.arrays import Array
 from workings.training import divergence
-from workings.training.batches import Batches, Position, State, cut, one_batch
+from workings.training.batches import Batches, Position, State, batch_bounds, one_batch
 from workings.training.learning_rate import LearningRate
 from workings.training.rows import Rows
 
@@ -83,7 +83,7 @@ class Run:
         self.rate = LearningRate(optimizer.schedule)
         rows = len(self.training.X)
         size = rows if batch_size == 0 else min(batch_size, rows)
-        bounds = cut(rows, size)
+        bounds = batch_bounds(rows, size)
         self.batches = Batches(self.model, self.training, bounds, shuffle=size < rows)
         if self.batch:
             self.batch = 0
@@ -125,7 +125,7 @@ class Run:
         self.batch += len(stretch.batches)
         if self.batch == len(self.batches):
             self.epoch, self.batch = self.epoch + 1, 0
-        self.model.keep(self.state.values)
+        self.model.set_values(self.state.values)
 
     def peek(self) -> dict[str, Any]:
         """Return all inputs of the next step by name, without making it."""
@@ -170,18 +170,18 @@ class Run:
         self.batches.go_to(copy.deepcopy(moment.position))
         missing = {k: v for k, v in self.model.start_values(self.program).items() if k not in self.state.values}
         self.state.values = {**missing, **self.state.values}
-        self.model.keep(self.state.values)
+        self.model.set_values(self.state.values)
 
     def set_entry(self, name: str, index: tuple[int, ...], value: float) -> None:
         """Set one entry of a parameter; the optimizer's state stays."""
         changed = self.state.values[name].copy()
         changed[index] = value
         self.state.values[name] = changed
-        self.model.keep(self.state.values)
+        self.model.set_values(self.state.values)
         self.stopped = ""
 
     def restart(self) -> None:
-        """Begin a new epoch with the optimizer's state at 0 and the step counted from 1 again."""
+        """Begin a new epoch with the optimizer's state at 0 and the step count_of from 1 again."""
         self.state = State(self.model.start_values(self.program))
         self.epoch = self.batch = 0
         self.batches.order = None

@@ -131,7 +131,7 @@ class Session:
         features, targets, _ = model.prepare(X, data.y)
         model.learn_labels(data.y)
         rows = Rows(features, targets)
-        training, rest = rows.taken(slice(0, data.training)), rows.taken(slice(data.training, None))
+        training, rest = rows.take(slice(0, data.training)), rows.take(slice(data.training, None))
         run = Run(
             model, training, rest if len(rest.X) else None, settings.make_optimizer(), settings.batch_size
         )  # fmt: skip
@@ -154,7 +154,7 @@ class Session:
             model.layers, loss=model.loss, regularizer=settings.make_regularizer(), seed=model.rng,
         )  # fmt: skip
         changed.place(model.n_in or 1, {**model.parameters, **model.statistics})
-        changed.targets = model.targets
+        changed.set_targets(model.targets)
         run.model = changed
         run.set_training(settings.make_optimizer(), settings.batch_size)
         run.record()
@@ -291,7 +291,7 @@ class Session:
     def travel(self, moment: int) -> dict[str, Any]:
         """Return to a moment of the run; training continues from there."""
         if moment >= len(self.run.course):
-            raise InputError(f"The run has {len(self.run.course)} moments, counted from 0; there is no {moment}.")
+            raise InputError(f"The run has {len(self.run.course)} moments, count_of from 0; there is no {moment}.")
         self.leave_walk()
         self.run.go_to(moment)
         return self.frame()
@@ -369,7 +369,7 @@ class Session:
     def choose_row(self, row: int) -> dict[str, Any]:
         """Choose the training row that equations show."""
         if row >= self.data.training:
-            raise InputError(f"There are {self.data.training} training rows, counted from 0; there is no row {row}.")
+            raise InputError(f"There are {self.data.training} training rows, count_of from 0; there is no row {row}.")
         self.row, self.walk = row, None
         return {"row": row, **self.row_view()}
 

@@ -79,8 +79,8 @@ def plot(draw: Callable[P, R]) -> Callable[P, R]:
 def as_text(text: object, keep: str = "", most: int = LONGEST_NAME) -> str:
     """Return text from data for a plot, so that it is drawn as it is; of a long text, the beginning and the end.
 
-    Matplotlib takes text between dollar signs for mathematics; with the user's setting ``text.usetex``, in the user's
-    axes, it takes all text for LaTeX.
+    Matplotlib takes text between dollar signs for mathematics; with the user's setting ``text.usetex``, in
+    the user's axes, it takes all text for LaTeX.
 
     >>> print(as_text("$50k-$100k"))
     \\$50k-\\$100k

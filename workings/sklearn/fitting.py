@@ -41,9 +41,9 @@ class EstimatorTraining(Training):
     validation_name: ClassVar[str] = "validation_set"
     metrics_name: ClassVar[str] = ""
 
-    def cut(self, rows: int, batch_size: int) -> Array:
+    def batch_bounds(self, rows: int, batch_size: int) -> Array:
         """Add a last batch that is too small for a layer to the one before it; scikit-learn has no such layer."""
-        bounds = super().cut(rows, batch_size)
+        bounds = super().batch_bounds(rows, batch_size)
         start, stop = bounds[-1]
         if len(bounds) > 1 and stop - start < max(layer.fewest_rows for layer in self.network.layers):
             return np.vstack([bounds[:-2], (bounds[-2, 0], stop)])
@@ -164,7 +164,7 @@ class Convergence(Callback):
 
     def on_train_end(self, training: RunningTraining) -> None:
         if self.follows is not None and self.estimator._best:
-            training.network.keep(self.estimator._best)
+            training.network.set_values(self.estimator._best)
 
     def count(self, no_better: bool) -> None:
         """Count consecutive epochs without improvement."""

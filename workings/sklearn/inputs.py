@@ -18,7 +18,7 @@ except ImportError as error:
     raise MissingExtraError("scikit-learn 1.6 or newer", "sklearn") from error
 
 
-def validated(estimator: Any, X: Any, *targets: Any, **settings: Any) -> Any:
+def validate_inputs(estimator: Any, X: Any, *targets: Any, **settings: Any) -> Any:
     """Validate X, or X and y, with scikit-learn; masked values, dates and missing labels raise an error before.
 
     Raises

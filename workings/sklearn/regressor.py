@@ -23,7 +23,7 @@ from workings.sklearn.base import (
     set_parameters,
     with_callbacks,
 )
-from workings.sklearn.parameters import ScikitLearnsSquaredError
+from workings.sklearn.hyperparameters import ScikitLearnsSquaredError
 from workings.support.arrays import Array, as_finite
 from workings.support.conversion import as_array
 from workings.training.callbacks import Callback

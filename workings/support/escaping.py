@@ -1,9 +1,9 @@
 """Escape text that comes from data: names of classes, columns, categories, targets and files.
 
-Such a text may contain what an output language takes for a command: ``$`` in a plot, ``<`` in HTML, an escape sequence
-in a terminal.  There is one function per output language.  Each first makes invisible characters visible: control
-characters, marks that reverse the direction of text, lone surrogates.  A backslash escape, as in a Python string, takes
-their place.
+Such a text may contain what an output language takes for a command: ``$`` in a plot, ``<`` in HTML, an escape
+sequence in a terminal.  There is one function per output language.  Each first makes invisible characters
+visible: control characters, marks that reverse the direction of text, lone surrogates.  A backslash escape,
+as in a Python string, takes their place.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Errors for unknown keyword arguments, which name the parameter that is meant.
 
-``CheckedKeywords`` is a base of layers, losses, optimizers, schedules, callbacks and networks; ``checked_keywords``
-decorates functions.  Signatures stay as they are written.
+``CheckedKeywords`` is a base of layers, losses, optimizers, schedules, callbacks and networks;
+``checked_keywords`` decorates functions.  Signatures stay as they are written.
 """
 
 from __future__ import annotations

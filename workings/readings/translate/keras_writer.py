@@ -1,7 +1,7 @@
 """Translation to Keras: ``keras.Sequential``, ``compile`` and ``fit``.
 
-The conventions are those of Keras 3.15's own source: ``optimizers/base_optimizer.py``, ``sgd.py``, ``adam.py``,
-``rmsprop.py``, ``adagrad.py``; ``losses/losses.py``; ``initializers/random_initializers.py``;
+The conventions are those of Keras 3.15's own source: ``optimizers/base_optimizer.py``, ``sgd.py``,
+``adam.py``, ``rmsprop.py``, ``adagrad.py``; ``losses/losses.py``; ``initializers/random_initializers.py``;
 ``layers/normalization/batch_normalization.py``; ``regularizers/regularizers.py``;
 ``callbacks/reduce_lr_on_plateau.py``.  The code uses only the settings of ``compile`` and ``fit``.
 """
@@ -17,16 +17,16 @@ from workings.activations import Activation
 from workings.errors import InputError
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Poisson, SquaredError
-from workings.readings.translate.formatting import INDENT, WIDTH, call, indented, keywords, plain, wrapped
+from workings.readings.translate.formatting import INDENT, WIDTH, call, indent_lines, keywords, plain, wrap_call
 from workings.readings.translate.plan import TranslationPlan
-from workings.readings.translate.translation import Difference
+from workings.readings.translate.translated_code import Difference
 from workings.readings.translate.translation_writer import SMALL_EPS, TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 
 # fmt: off
 ACTIVATIONS = {  # activations that a Dense layer takes by name
     "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu", "selu": "selu", "gelu": "gelu", "silu": "silu",
-    "softplus": "softplus", "hard_tanh": "hard_tanh",
+    "softplus": "softplus", "mish": "mish", "hard_tanh": "hard_tanh",
 }
 BENDS = {  # activations with constants, as layers
     "leaky_relu": "keras.layers.LeakyReLU(negative_slope={slope})", "elu": "keras.layers.ELU(alpha={alpha})",
@@ -35,12 +35,12 @@ BENDS = {  # activations with constants, as layers
 # fmt: on
 
 
-def smoothed(share: float) -> str:
+def smoothed_loss(share: float) -> str:
     """Return the loss with label smoothing, which takes one-hot targets."""
     return f"CategoricalCrossentropy(from_logits=True, label_smoothing={share!r})"
 
 
-def scaled(scale: float, mode: str, distribution: str) -> str:
+def variance_scaling(scale: float, mode: str, distribution: str) -> str:
     """Return an initializer whose variance depends on the fans."""
     return f'keras.initializers.VarianceScaling({scale!r}, "{mode}", "{distribution}")'
 
@@ -50,7 +50,7 @@ LOSSES: dict[type, Any] = {
     SquaredError:       lambda loss: "MeanSquaredError()",
     AbsoluteError:      lambda loss: "MeanAbsoluteError()",
     Huber:              lambda loss: f"Huber(delta={loss.delta!r})",
-    CrossEntropy:       lambda loss: smoothed(loss.label_smoothing) if loss.label_smoothing
+    CrossEntropy:       lambda loss: smoothed_loss(loss.label_smoothing) if loss.label_smoothing
                                      else "SparseCategoricalCrossentropy(from_logits=True)",
     BinaryCrossEntropy: lambda loss: "BinaryCrossentropy(from_logits=True)",
     Poisson:            lambda loss: "Poisson()",
@@ -59,12 +59,12 @@ LOSSES: dict[type, Any] = {
 INITIALIZERS: dict[type, Any] = {
     first.Normal:        lambda i: f"keras.initializers.RandomNormal(0.0, {i.std!r})",
     first.Uniform:       lambda i: f"keras.initializers.RandomUniform({i.low!r}, {i.high!r})",
-    first.GlorotNormal:  lambda i: scaled(1.0, "fan_avg", "untruncated_normal"),
-    first.GlorotUniform: lambda i: scaled(1.0, "fan_avg", "uniform"),
-    first.HeNormal:      lambda i: scaled(2.0, "fan_in", "untruncated_normal"),
-    first.HeUniform:     lambda i: scaled(2.0, "fan_in", "uniform"),
-    first.LeCunNormal:   lambda i: scaled(1.0, "fan_in", "untruncated_normal"),
-    first.LeCunUniform:  lambda i: scaled(1.0, "fan_in", "uniform"),
+    first.GlorotNormal:  lambda i: variance_scaling(1.0, "fan_avg", "untruncated_normal"),
+    first.GlorotUniform: lambda i: variance_scaling(1.0, "fan_avg", "uniform"),
+    first.HeNormal:      lambda i: variance_scaling(2.0, "fan_in", "untruncated_normal"),
+    first.HeUniform:     lambda i: variance_scaling(2.0, "fan_in", "uniform"),
+    first.LeCunNormal:   lambda i: variance_scaling(1.0, "fan_in", "untruncated_normal"),
+    first.LeCunUniform:  lambda i: variance_scaling(1.0, "fan_in", "uniform"),
     first.GlorotUniformOf: lambda i: f"keras.initializers.RandomUniform(-(({i.factor!r} / {i.fans}) ** 0.5), "
                                      f"({i.factor!r} / {i.fans}) ** 0.5)",
     first.Zeros:         lambda i: '"zeros"',
@@ -107,7 +107,7 @@ class KerasWriter(TranslationWriter):
         adds_outputs = network.loss.reduction != "mean" and not network.loss.is_multiclass
         self.loss_factor = (0.5 if plan.has_half else 1.0) * (network.targets.n_out if adds_outputs else 1)
         self.weighs_rows = plan.has_weights and plan.class_weights is None
-        self.frozen = [name for name in plan.trained if name not in plan.steps[-1][1]]
+        self.frozen = [name for name in plan.parameter_names if name not in plan.steps[-1][1]]
         self.clips = [part for part in plan.parts if isinstance(part, (ours.ClipByNorm, ours.ClipByValue))]
         self.sets_epsilon = type(plan.last) in (ours.Adam, ours.AdamW)  # in each step
         self.sets_every_step = plan.has_schedule or self.sets_epsilon
@@ -166,19 +166,20 @@ class KerasWriter(TranslationWriter):
     def layers(self) -> list[str]:
         texts: list[str] = []
         for position, (layer, number) in enumerate(self.plan.layers, 1):
+            code = self.layer(layer, is_last=position == len(self.plan.layers))
             if layer.parameters:
                 letters = (*layer.parameters, *layer.statistics)
                 self.arrays[len(texts)] = [f"{letter}{number}" for letter in letters]
             for letter in layer.parameters:
                 self.places[f"{letter}{number}"] = f"model.layers[{len(texts)}].{ATTRIBUTES[letter]}"
-            texts += self.layer(layer, is_last=position == len(self.plan.layers))
+            texts += code
         return texts
 
     def model(self) -> list[str]:
         columns = self.plan.network.n_in or "X.shape[1]"
         lines = ["", "model = keras.Sequential([", f"{INDENT}keras.Input(({columns},)),"]
         for text in self.modules:
-            *before, end = wrapped(text, INDENT)
+            *before, end = wrap_call(text, INDENT)
             lines += [*before, f"{end},"]
         return [*lines, "])"]
 
@@ -261,7 +262,7 @@ class KerasWriter(TranslationWriter):
             text = with_reduction(text, "mean_with_sample_weight")
         weights, eager = None if factor == 1 else factor, self.sets_epsilon or None
         settings = {"loss": f"keras.losses.{text}", "loss_weights": weights, "run_eagerly": eager}
-        return wrapped(call("model.compile", optimizer="optimizer", **settings))
+        return wrap_call(call("model.compile", optimizer="optimizer", **settings))
 
     def notes_on_loss(self) -> Iterator[str]:
         loss = self.plan.network.loss
@@ -336,7 +337,7 @@ class KerasWriter(TranslationWriter):
     def optimizer(self) -> list[str]:
         kind, settings = self.counterpart(self.plan.last, OPTIMIZERS, "the optimizer")
         arguments = [*keywords(learning_rate=self.plan.first_rate, **settings), *self.parts()]
-        return wrapped(f"optimizer = {call(f'keras.optimizers.{kind}', *arguments)}")
+        return wrap_call(f"optimizer = {call(f'keras.optimizers.{kind}', *arguments)}")
 
     def notes_on_optimizer(self) -> Iterator[str]:
         kind, last = type(self.plan.last), self.plan.last
@@ -412,8 +413,8 @@ class KerasWriter(TranslationWriter):
         if self.sets_epsilon:
             eps, beta2 = float(last.eps), float(last.beta2)
             lines += [f"self.model.optimizer.epsilon = {eps!r} * (1 - {beta2!r}**self.step) ** 0.5"]
-        method = ["step = 0", "", "def on_train_batch_begin(self, batch, logs=None):", *indented(lines)]
-        return ["", "", "class EveryStep(keras.callbacks.Callback):", *indented(method), "", ""]
+        method = ["step = 0", "", "def on_train_batch_begin(self, batch, logs=None):", *indent_lines(lines)]
+        return ["", "", "class EveryStep(keras.callbacks.Callback):", *indent_lines(method), "", ""]
 
     def plateau(self) -> list[str]:
         plateau = self.plan.plateau
@@ -421,7 +422,7 @@ class KerasWriter(TranslationWriter):
             return []
         settings = {"monitor": '"loss"', "mode": '"min"', "factor": plateau.factor, "patience": plateau.patience + 1}
         settings |= {"min_delta": plateau.min_delta, "min_lr": plateau.min_lr}
-        return wrapped(f"plateau = {call('keras.callbacks.ReduceLROnPlateau', **settings)}")
+        return wrap_call(f"plateau = {call('keras.callbacks.ReduceLROnPlateau', **settings)}")
 
     def notes_on_plateau(self) -> Iterator[str]:
         plateau = self.plan.plateau
@@ -430,7 +431,7 @@ class KerasWriter(TranslationWriter):
         yield (f"ReduceLROnPlateau acts after patience epochs, ours after one more: patience={plateau.patience + 1}.")
         if plateau.monitor != "loss":
             yield Difference(f"OnPlateau monitors {plateau.monitor!r}; the code monitors the training loss.")
-        if self.plan.batch_size is not None:
+        if self.plan.recipe.batch_size is not None:
             yield Difference(
                 "Keras's loss of an epoch is the mean over its batches; ours is that of all rows at its start."
             )
@@ -441,8 +442,8 @@ class KerasWriter(TranslationWriter):
         callbacks = ["EveryStep()"] if self.sets_every_step else []
         callbacks += ["plateau"] if plan.plateau else []
         settings: dict[str, object] = {
-            "epochs": plan.epochs,
-            "batch_size": plan.batch_size or "len(X)",
+            "epochs": plan.recipe.epochs,
+            "batch_size": plan.recipe.batch_size or "len(X)",
             "shuffle": plan.shuffles,
             "verbose": 0,
             "callbacks": f"[{', '.join(callbacks)}]" if callbacks else None,
@@ -450,7 +451,7 @@ class KerasWriter(TranslationWriter):
             "class_weight": dict(enumerate(plan.class_weights)) if plan.class_weights else None,
             "validation_data": "(X_val, y_val)" if plan.validation else None,
         }
-        return wrapped(f"history = {call('model.fit', 'X', 'y', **settings)}")
+        return wrap_call(f"history = {call('model.fit', 'X', 'y', **settings)}")
 
 
 def with_reduction(text: str, reduction: str) -> str:

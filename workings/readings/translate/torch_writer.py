@@ -1,9 +1,10 @@
 """Translation to PyTorch: ``nn.Sequential``, ``torch.optim`` and a training loop.
 
-The conventions are those of PyTorch 2.13's own source: ``optim/sgd.py``, ``adam.py``, ``adamw.py``, ``rmsprop.py``,
-``adagrad.py``, ``lr_scheduler.py``; ``nn/init.py``, ``nn/modules/linear.py``, ``batchnorm.py``, ``loss.py``;
-``nn/utils/clip_grad.py``.  A user-written loop can express what settings cannot, so nearly everything has an
-equal translation: a penalty becomes a term of the loss, a decay a line before the step.
+The conventions are those of PyTorch 2.13's own source: ``optim/sgd.py``, ``adam.py``, ``adamw.py``,
+``rmsprop.py``, ``adagrad.py``, ``lr_scheduler.py``; ``nn/init.py``, ``nn/modules/linear.py``,
+``batchnorm.py``, ``loss.py``; ``nn/utils/clip_grad.py``.  A user-written loop can express what settings
+cannot, so nearly everything has an equal translation: a penalty becomes a term of the loss, a decay a line
+before the step.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from workings import initializers as first
 from workings import optimizers as ours
 from workings.activations import Activation
 from workings.errors import InputError
-from workings.layers import BatchNorm, Dense, Dropout, Layer, numbered
+from workings.layers import BatchNorm, Dense, Dropout, Layer, number_layers
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Loss, Poisson, SquaredError
-from workings.readings.translate.formatting import INDENT, call, indented, listing, wrapped
+from workings.readings.translate.formatting import INDENT, call, indent_lines, listing, wrap_call
 from workings.readings.translate.plan import TranslationPlan
-from workings.readings.translate.translation import Difference
+from workings.readings.translate.translated_code import Difference
 from workings.readings.translate.translation_writer import TranslationWriter, initializers_of
 from workings.regularizers import L1, L2, L2PerRow
 from workings.schedules import Cosine
@@ -38,7 +39,7 @@ def reduction(loss: Loss) -> str:
 ACTIVATIONS = {
     "sigmoid": "nn.Sigmoid()", "tanh": "nn.Tanh()", "relu": "nn.ReLU()", "leaky_relu": "nn.LeakyReLU({slope})",
     "elu": "nn.ELU({alpha})", "selu": "nn.SELU()", "gelu": "nn.GELU()", "gelu_tanh": 'nn.GELU(approximate="tanh")',
-    "silu": "nn.SiLU()", "hard_tanh": "nn.Hardtanh()",
+    "silu": "nn.SiLU()", "mish": "nn.Mish()", "hard_tanh": "nn.Hardtanh()",
     "softplus": "nn.Softplus(threshold=40)",  # linear above the threshold, which is exact at 40
 }
 LOSSES: dict[type, Any] = {
@@ -105,7 +106,7 @@ def sequential(network: Model) -> SequentialCode:
     modules: list[str] = []
     places: dict[str, str] = {}
     width: int | str = network.n_in or "X.shape[1]"
-    for layer, number in numbered(network.layers):
+    for layer, number in number_layers(network.layers):
         modules.append(module(layer, width))
         for letter in (*layer.parameters, *layer.statistics):
             places[f"{letter}{number}"] = f"model[{len(modules) - 1}].{ATTRIBUTES[letter]}"
@@ -230,7 +231,7 @@ class TorchWriter(TranslationWriter):
         for name, place in places.items() if self.plan.weights == "given" else ():
             transposed = ".T" if name.startswith("W") else ""
             lines += [f'{place}.copy_(torch.as_tensor(weights["{name}"]){transposed})']
-        return ["with torch.no_grad():", *indented(lines), ""]
+        return ["with torch.no_grad():", *indent_lines(lines), ""]
 
     def notes_on_start(self) -> Iterator[str]:
         if self.plan.weights == "given":
@@ -264,8 +265,8 @@ class TorchWriter(TranslationWriter):
             call_of_loss = self.call_of_loss()
             lines = [f"J = {self.half}{of_batch}{self.per_row('targets[rows]')}"]
         lines += [f"J = J + {term}" for term in self.regularizers()]
-        head = [*wrapped(f"of_output = {call_of_loss}"), "", "", "def objective(rows):"]
-        return [*head, *indented([*lines, "return J"]), "", ""]
+        head = [*wrap_call(f"of_output = {call_of_loss}"), "", "", "def objective(rows):"]
+        return [*head, *indent_lines([*lines, "return J"]), "", ""]
 
     def per_row(self, targets: str) -> str:
         """Return a division by the rows for the mean of rows, which PyTorch does not have."""
@@ -289,9 +290,9 @@ class TorchWriter(TranslationWriter):
         lines = [f"J = {self.half}{loss}{self.per_row('val_targets')}"]
         lines += [f"J = J + {term}" for term in self.penalties("len(val_targets)", with_l2=True)]
         per_row = " / len(val_targets)" if self.plan.network.loss.reduction == "sum" else ""
-        lines = ["model.eval()", "with torch.no_grad():", *indented(lines), "model.train()"]
+        lines = ["model.eval()", "with torch.no_grad():", *indent_lines(lines), "model.train()"]
         lines += [f"return J.item(){per_row}"]
-        return ["val_loss = []", "", "", "def objective_of_validation():", *indented(lines), "", ""]
+        return ["val_loss = []", "", "", "def objective_of_validation():", *indent_lines(lines), "", ""]
 
     def notes_on_loss(self) -> Iterator[str]:
         loss = self.plan.network.loss
@@ -322,7 +323,7 @@ class TorchWriter(TranslationWriter):
         terms = [(lam, f"{lam!r} / 2", "square")] if with_l2 else []
         terms += [(lam1, repr(lam1), "abs"), (alpha, f"{alpha!r} / 2 / {count}", "square")]
         return [
-            f"{factor} * sum(W.{function}().sum() for W in {self.listed(self.plan.regularized)})"
+            f"{factor} * sum(W.{function}().sum() for W in {self.parameter_list(self.plan.regularized_names)})"
             for strength, factor, function in terms
             if strength
         ]
@@ -359,12 +360,12 @@ class TorchWriter(TranslationWriter):
         if lam1:
             yield f"PyTorch has no setting for L1({lam1!r}): it is a term of the loss."
 
-    def listed(self, names: Sequence[str], wanted: str = "chosen") -> str:
+    def parameter_list(self, names: Sequence[str], wanted: str = "chosen") -> str:
         """Write parameters as an expression: all, or a named list in the code."""
-        if list(names) == self.plan.trained:
+        if list(names) == self.plan.parameter_names:
             return "model.parameters()"
         places = [self.sequential.places[name] for name in names]
-        wanted = "regularized" if list(names) == self.plan.regularized else wanted
+        wanted = "regularized" if list(names) == self.plan.regularized_names else wanted
         while self.lists.setdefault(wanted, places) != places:
             wanted += "_too"
         return wanted
@@ -374,16 +375,16 @@ class TorchWriter(TranslationWriter):
         if self.absorbed_decay:
             kind, settings = "AdamW", {**settings, "weight_decay": self.absorbed_decay}
         names = self.plan.steps[-1][1]
-        parameters = self.groups(names) if self.l2_is_weight_decay else self.listed(names)
+        parameters = self.groups(names) if self.l2_is_weight_decay else self.parameter_list(names)
         lr = 1.0 if self.rate_is_inside else self.plan.first_rate
-        return wrapped(f"optimizer = {call(f'torch.optim.{kind}', parameters, lr=lr, **settings)}")
+        return wrap_call(f"optimizer = {call(f'torch.optim.{kind}', parameters, lr=lr, **settings)}")
 
     def groups(self, names: Sequence[str]) -> str:
         """Write two groups of parameters: those that are regularized, and the rest."""
-        weights = [name for name in names if name in self.plan.regularized]
-        others = [name for name in names if name not in self.plan.regularized]
+        weights = [name for name in names if name in self.plan.regularized_names]
+        others = [name for name in names if name not in self.plan.regularized_names]
         groups = [
-            f'{{"params": {self.listed(group, "others")}, "weight_decay": {lam!r}}}'
+            f'{{"params": {self.parameter_list(group, "others")}, "weight_decay": {lam!r}}}'
             for group, lam in ((weights, self.plan.strength(L2)), (others, 0.0))
             if group
         ]
@@ -440,7 +441,7 @@ class TorchWriter(TranslationWriter):
         settings = {"factor": plateau.factor, "patience": plateau.patience, "threshold": plateau.min_delta}
         more = {"threshold_mode": '"abs"', "min_lr": plateau.min_lr, "eps": 0.0}
         scheduler = "torch.optim.lr_scheduler.ReduceLROnPlateau"
-        return wrapped(f"plateau = {call(scheduler, optimizer='optimizer', **settings, **more)}")
+        return wrap_call(f"plateau = {call(scheduler, optimizer='optimizer', **settings, **more)}")
 
     def notes_on_plateau(self) -> Iterator[str]:
         plateau = self.plan.plateau
@@ -463,11 +464,11 @@ class TorchWriter(TranslationWriter):
 
     def loop(self) -> list[str]:
         """Write the loop over epochs and batches."""
-        plan, is_full = self.plan, self.plan.batch_size is None
+        plan, is_full = self.plan, self.plan.recipe.batch_size is None
         step = self.step("slice(None)" if is_full else "rows")
         if not is_full:
-            order = "torch.randperm" if plan.shuffle else "torch.arange"
-            step = [f"for rows in {order}(len(inputs)).split({plan.batch_size}):", *indented(step)]
+            order = "torch.randperm" if plan.recipe.shuffle else "torch.arange"
+            step = [f"for rows in {order}(len(inputs)).split({plan.recipe.batch_size}):", *indent_lines(step)]
         if plan.plateau and not is_full:  # it monitors the objective of all rows at the beginning of the epoch
             measured = ["model.eval()", "with torch.no_grad():", f"{INDENT}measured = objective(slice(None)).item()"]
             step = [*measured, "model.train()", *step]
@@ -475,7 +476,7 @@ class TorchWriter(TranslationWriter):
             per_row = " / len(inputs)" if plan.network.loss.reduction == "sum" else ""
             step += [f"plateau.step({'J.item()' if is_full else 'measured'}{per_row})"]
         counter = ["step = 0"] if self.counts_steps else []
-        return [*counter, f"for epoch in range({plan.epochs}):", *indented([*step, *self.measures])]
+        return [*counter, f"for epoch in range({plan.recipe.epochs}):", *indent_lines([*step, *self.measures])]
 
     def step(self, rows: str) -> list[str]:
         """Write one step: the rate, the gradients, the parts of the chain, the update."""
@@ -489,11 +490,11 @@ class TorchWriter(TranslationWriter):
             lines += [f'{INDENT}group["eps"] = {eps!r} / (1 - {beta2!r} ** (step + 1)) ** 0.5']
         lines += ["model.zero_grad()", f"J = objective({rows})", "J.backward()", *self.parts()]
         if self.rate_is_inside:
-            lines += [f"for parameter in {self.listed(plan.steps[-1][1])}:", f"{INDENT}parameter.grad *= lr"]
+            lines += [f"for parameter in {self.parameter_list(plan.steps[-1][1])}:", f"{INDENT}parameter.grad *= lr"]
         return [*lines, "optimizer.step()", *(["step += 1"] if self.counts_steps else [])]
 
     def parts(self) -> list[str]:
-        return [line for part, names in self.plan.steps[:-1] for line in self.part(part, self.listed(names))]
+        return [line for part, names in self.plan.steps[:-1] for line in self.part(part, self.parameter_list(names))]
 
     def part(self, part: Any, parameters: str) -> list[str]:
         """Write one part; freezing is in the list of parameters."""
@@ -543,13 +544,13 @@ class TorchLbfgsWriter(TorchWriter):
 
     def optimizer(self) -> list[str]:
         last = self.plan.last
-        settings = {"max_iter": self.plan.epochs, "history_size": last.memory, "tolerance_grad": last.tolerance}
+        settings = {"max_iter": self.plan.recipe.epochs, "history_size": last.memory, "tolerance_grad": last.tolerance}
         settings |= {"tolerance_change": 0.0, "line_search_fn": '"strong_wolfe"'}
-        return wrapped(f"optimizer = {call('torch.optim.LBFGS', params='model.parameters()', **settings)}")
+        return wrap_call(f"optimizer = {call('torch.optim.LBFGS', params='model.parameters()', **settings)}")
 
     def loop(self) -> list[str]:
         closure = ["optimizer.zero_grad()", "J = objective(slice(None))", "J.backward()", "return J"]
-        closure = ["", "", "def closure():", *indented(closure), "", ""]
+        closure = ["", "", "def closure():", *indent_lines(closure), "", ""]
         return [*closure, "optimizer.step(closure)", *self.measures]
 
     def notes_on_optimizer(self) -> Iterator[str]:

@@ -53,7 +53,7 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
         model.targets.check_variety(y)
     features, encoded, w = model.prepare(X, y, recipe.sample_weight)
     targets = model.targets.learn(y)
-    rows = counted(Rows(features, encoded, combined_weights(w, recipe.class_weight, encoded, targets)))
+    rows = rows_with_weight(Rows(features, encoded, combined_weights(w, recipe.class_weight, encoded, targets)))
     if isinstance(recipe.validation, tuple) and len(recipe.validation) == 2:
         validation: Rows | None = given_validation(model, targets, *recipe.validation, is_sparse=is_sparse(rows))
     else:
@@ -61,13 +61,13 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
     return TrainingData(rows, validation, targets)
 
 
-def counted(rows: Rows) -> Rows:
+def rows_with_weight(rows: Rows) -> Rows:
     """Return the rows with a weight above 0."""
     if rows.w is None:
         return rows
     if not rows.w.any():
         raise InputError("Every row has weight 0: give some rows a weight above 0.")
-    return rows.taken(rows.w[:, 0] > 0)
+    return rows.take(rows.w[:, 0] > 0)
 
 
 def is_sparse(rows: Rows) -> bool:
@@ -77,7 +77,7 @@ def is_sparse(rows: Rows) -> bool:
 
 def given_validation(model: Model, targets: Targets, X: ArrayLike, y: ArrayLike, *, is_sparse: bool) -> Rows:
     """Check and encode a validation set; it is sparse only if the training set is, so that one engine runs both."""
-    X, y = model.opened(X, y)
+    X, y = model.encode_table(X, y)
     features = as_features(X, model.dtype, model.n_in, "validation X")
     features = features if is_sparse else dense(features)
     y = as_array(y, "validation y")
@@ -105,14 +105,14 @@ def split(rows: Rows, share: object, model: Model, targets: Targets) -> tuple[Ro
     order = model.rng.permutation(n)
     if isinstance(targets, LabelTargets):
         order = stratified(order, targets.label_numbers(rows.y), held_out)
-    return rows.taken(np.sort(order[held_out:])), rows.taken(order[:held_out])._replace(w=None)
+    return rows.take(np.sort(order[held_out:])), rows.take(order[:held_out])._replace(w=None)
 
 
 def stratified(order: Array, labels: Array, rows: int) -> Array:
     """Rearrange a random order of rows so that its first ``rows`` rows have each label in proportion.
 
-    Each label gets its share of these rows, rounded down; the largest remainders are rounded up, until the number is
-    reached.  A label's last row is taken only if all others are.
+    Each label gets its share of these rows, rounded down; the largest remainders are rounded up, until the
+    number is reached.  A label's last row is taken only if all others are.
 
     >>> stratified(np.array([5, 0, 3, 1, 4, 2]), np.array([0, 0, 0, 0, 1, 1]), 3).tolist()
     [5, 0, 3, 1, 4, 2]

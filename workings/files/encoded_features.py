@@ -1,10 +1,10 @@
 """Features: intermediate description of preprocessing from other libraries.
 
-Other libraries describe preprocessing as a sequence of steps: fill, standardize, one-hot encode, concatenate.  An
-importer follows these steps with one record per numeric feature: a ``NumberColumn``, or an ``EncodedFeature`` that
-maps categories to numbers.  Each record names the table column that it comes from.  At the end, the records become
-``Columns``.  Encodings that ``Columns`` cannot express, such as dropped or ordinal categories, are folded into the
-weights of the first layer: one row per category.
+Other libraries describe preprocessing as a sequence of steps: fill, standardize, one-hot encode, concatenate.
+An importer follows these steps with one record per numeric feature: a ``NumberColumn``, or an
+``EncodedFeature`` that maps categories to numbers.  Each record names the table column that it comes from.
+At the end, the records become ``Columns``.  Encodings that ``Columns`` cannot express, such as dropped or
+ordinal categories, are folded into the weights of the first layer: one row per category.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from workings.errors import InputError
-from workings.layers import Dense, numbered
+from workings.layers import Dense, number_layers
 from workings.losses import Loss
 from workings.model.model import Model
 from workings.support.arrays import Array
@@ -82,7 +82,15 @@ class EncodedFeature:
         ]
 
 
-Feature = NumberColumn | EncodedFeature
+@dataclass(frozen=True)
+class GapFeature:
+    """A feature that is 1 where a numeric column has no value, and 0 elsewhere."""
+
+    name: str
+
+
+NumericFeature = NumberColumn | EncodedFeature
+Feature = NumericFeature | GapFeature
 
 
 def one_hot_of(text: TextFeature, categories: Sequence[str], others: Sequence[str] = ()) -> list[EncodedFeature]:
@@ -96,7 +104,8 @@ def features_of(columns: Columns) -> list[Feature]:
     found: list[Feature] = []
     for column in columns.columns:
         if isinstance(column, NumberColumn):
-            found.append(column)
+            found.append(replace(column, indicator=False))
+            found += [GapFeature(column.name)] if column.indicator else []
         else:
             found += one_hot_of(TextFeature(column.name, column.fill, column.unknown == "zeros"), column.categories)
     return found
@@ -118,9 +127,11 @@ def columns_of(features: Sequence[Feature], source: str) -> tuple[Column, ...]:
 
 def column_of(name: str, features: list[Feature], source: str) -> Column:
     """Combine all features of one table column."""
-    first = features[0]
+    first, rest = features[0], features[1:]
     if isinstance(first, NumberColumn):
-        if len(features) > 1:
+        if rest == [GapFeature(name)] and first.fill is not None:
+            return replace(first, indicator=True)
+        if rest:
             raise InputError(
                 f"{source} uses the column {name!r} {len(features)} times; a numeric column can be used only once."
             )
@@ -128,7 +139,11 @@ def column_of(name: str, features: list[Feature], source: str) -> Column:
             raise InputError(f"{source} scales the column {name!r} by {1 / first.std if first.std else np.inf:g}.")
         return first
     coded = [feature for feature in features if isinstance(feature, EncodedFeature)]
-    if len(coded) < len(features) or len({(feature.fill, feature.is_open) for feature in coded}) > 1:
+    if (
+        isinstance(first, GapFeature)
+        or len(coded) < len(features)
+        or len({(feature.fill, feature.is_open) for feature in coded}) > 1
+    ):
         raise InputError(f"{source} uses the column {name!r} in ways that cannot be combined.")
     words = {word for known in {id(feature.words): feature.words for feature in coded}.values() for word in known}
     if first.fill is not None and first.fill not in words:
@@ -183,9 +198,9 @@ def with_preprocessing(
     return found
 
 
-def rescaled(network: Model, scales: Sequence[tuple[float, float]], source: str) -> Model:
+def with_original_units(network: Model, scales: Sequence[tuple[float, float]], source: str) -> Model:
     """Return a network whose last layer computes each output in its target's original unit."""
-    layer, number = list(numbered(network.layers))[-1]
+    layer, number = list(number_layers(network.layers))[-1]
     mean, std = np.array(scales).T
     if not isinstance(layer, Dense) or layer.bend.name != "identity" or type(network.loss).link is not Loss.link:
         raise InputError(f"{source} scales several targets, but {layer!r} is not linear.")
@@ -195,9 +210,7 @@ def rescaled(network: Model, scales: Sequence[tuple[float, float]], source: str)
     values = {f"W{number}": network.parameters[f"W{number}"] * std}
     if layer.bias:
         values[f"b{number}"] = original(network.parameters[f"b{number}"], mean, std)
-    found.rng_made = None  # the parameters do not come from a seed
-    found.keep({**network.parameters, **{name: array.astype(network.dtype) for name, array in values.items()}})
-    return found
+    return found.place(network.n_in or 1, {**network.parameters, **network.statistics, **values})
 
 
 def fold_categories(network: Model, features: Sequence[Feature], columns: Columns, source: str) -> Model:
@@ -212,9 +225,7 @@ def fold_categories(network: Model, features: Sequence[Feature], columns: Column
     values["W1"] = W
     if first.bias:
         values["b1"] = values["b1"] + b
-    found = copy.deepcopy(network).place(len(W), values)
-    found.rng_made = None  # the parameters do not come from a seed
-    return found
+    return copy.deepcopy(network).place(len(W), values)
 
 
 def folded_weights(features: Sequence[Feature], columns: Columns, W: Array) -> tuple[Array, Array]:
@@ -225,8 +236,8 @@ def folded_weights(features: Sequence[Feature], columns: Columns, W: Array) -> t
     orders = {column.name: {word: i for i, word in enumerate(column.categories)} for column in columns.words}
     for feature, weights in zip(features, W, strict=True):
         start, _ = places[feature.name]
-        if isinstance(feature, NumberColumn):
-            rows[start] = weights
+        if not isinstance(feature, EncodedFeature):
+            rows[start + isinstance(feature, GapFeature)] = weights
             continue
         for word, value in feature.values.items():
             rows[start + orders[feature.name][word]] += (value - feature.rest) * weights
