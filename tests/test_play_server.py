@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import urllib.request
@@ -165,6 +166,12 @@ def test_everything_of_the_page_is_there() -> None:
     assert Path(PAGE / "vendor" / "LICENSE-lit-html.txt").is_file()
 
 
+def test_the_vendored_file_is_what_npm_gives() -> None:
+    """``cd tools/vendor && npm ci && npm run vendor`` gives this file, to the byte; its version is locked there."""
+    content = (PAGE / "vendor" / "lit-html.js").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == "22115ca1002e4afc0dd2cb208f28d9c71a577a8989d4185028e26b29676e7842"
+
+
 # -- the command ----------------------------------------------------------------------------
 
 
@@ -191,7 +198,7 @@ def test_the_command_begins_with_what_it_is_given(served: list[Session], tmp_pat
     assert run_command("circles").exit_code == 0
     table = tmp_path / "shop.csv"
     table.write_text(
-        "age,city,bought\n" + "".join(f"{k},{'ab'[k % 2]},{'no' if k < 9 else 'yes'}\n" for k in range(20))
+        "age,city,bought\n" + "".join(f"{7 * k % 23},{'ab'[k % 2]},{'no' if k < 9 else 'yes'}\n" for k in range(20))
     )
     assert run_command("--data", str(table), "--target", "bought").exit_code == 0
     X, y = moons(30)

@@ -11,7 +11,7 @@ export function tableDialog(state, act) {
       <h2 id="table-title">What is to be predicted?</h2>
       <p class="quiet">${table.name} has ${table.columns.length} columns. All others become inputs.</p>
       <label class="field"><span>Target</span><select name="target">${table.columns.map((name, k) => html`<option ?selected=${k === table.columns.length - 1}>${name}</option>`)}</select></label>
-      <label class="row small"><input type="checkbox" name="impute">Fill missing values: medians, and the most frequent category</label>
+      <label class="row small"><input type="checkbox" name="impute">Fill missing values without marking them</label>
       <div class="row"><button class="main" value="open">Open</button><button type="button" @click=${(event) => event.currentTarget.closest("dialog").close()}>Cancel</button></div>
     </form>`}
   </dialog>`;
