@@ -210,6 +210,7 @@ WITHOUT: dict[str, Maker] = {  # the recipe without one of its parts
     "with beta2 = 0.999": workings_with(beta2=0.999),
     "with bias factor 1": workings_with(bias_rate=1.0),
     "with 64 epochs": workings_with(epochs=64),
+    "with 3 × 64 units": workings_with(hidden=(64, 64, 64)),
     "with 10 % validation rows": workings_with(validation=0.1),
 }
 
