@@ -53,7 +53,19 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command(command):
     done = command("--help")
     assert done.exit_code == 0
-    for name in ("run", "train", "predict", "summary", "script", "explain", "doctor", "museum", "translate", "export"):
+    for name in (
+        "run",
+        "train",
+        "sweep",
+        "predict",
+        "summary",
+        "script",
+        "explain",
+        "doctor",
+        "museum",
+        "translate",
+        "export",
+    ):
         assert name in done.stdout
         assert command(name, "--help").exit_code == 0
         assert command(name, "-h").stdout == command(name, "--help").stdout
@@ -962,3 +974,37 @@ def test_make_help_lists_every_target_whatever_its_text(tmp_path):
     listed = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert listed["v2.x"] == "Build: with a colon, version 2.x"
     assert {"run", "test", "fuzz", "test-slow", "help"} <= set(listed)
+
+
+def test_sweep_ranks_networks_and_trains_the_best_again(command, tmp_path):
+    options = ("-t", "species", "--hidden", "4,8x4", "--lr", "1e-2..1e-1", "--samples", "4", "--epochs", "5")
+    done = command("sweep", FLOWERS, *options, "--out", "sweep")
+    assert done.exit_code == 0, done.output
+    assert "4 of 4 fits; best val_loss" in done.output
+    assert len(list((tmp_path / "sweep" / "fits").iterdir())) == 4
+    assert (tmp_path / "sweep" / "sweep.png").exists()
+    best = float(done.stdout.splitlines()[1].split()[0])
+    rows = [json.loads(path.read_text()) for path in (tmp_path / "sweep" / "fits").iterdir()]
+    assert best == pytest.approx(min(row["val_loss"] for row in rows), rel=1e-4)
+    assert {row["settings"]["hidden"] for row in rows} <= {"4", "8,4"}
+    again = command("sweep", FLOWERS, *options, "--out", "sweep")
+    assert "of 4 fits" not in again.output  # all results were read
+    assert command("predict", "sweep/model.safetensors", FLOWERS).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--hidden", "4,a"), "--hidden takes whole numbers"),
+        (("--lr", "0.1,x"), "--lr takes numbers, not 'x'"),
+        (("--lr", "1..0"), "the lower one first"),
+        (("--batch-size", "1.5"), "--batch-size takes whole numbers"),
+        (("--seeds", "a"), "--seeds takes whole numbers"),
+        (("--hidden", ","), "--hidden needs values"),
+        (("--validation", "0"), "give --validation a fraction above 0"),
+    ],
+)
+def test_options_of_a_sweep_are_checked(command, options, message):
+    done = command("sweep", FLOWERS, "-t", "species", *options)
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())

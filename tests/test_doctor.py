@@ -57,7 +57,7 @@ PAGE = (Path(__file__).parents[1] / "docs" / "doctor.md").read_text(encoding="ut
 @pytest.fixture(scope="module")
 def edge() -> Diagnosis:
     task = moons_experiment.task()
-    history = task.network.fit(task.X, task.y, **task.settings)
+    history = task.train()
     return task.network.diagnose(task.X, task.y, history)
 
 

@@ -20,8 +20,8 @@ def case_of(X: np.ndarray, y: np.ndarray, loss: object = None, **settings: objec
     y = np.asarray(y)
     outputs = y.shape[1] if y.ndim == 2 else len(np.unique(y)) if y.dtype.kind != "f" and loss is None else 1
     loss = loss or (SquaredError() if y.dtype.kind == "f" else CrossEntropy())
-    network = Network([Dense(4, "tanh"), Dense(outputs)], loss=loss, seed=0).asked(X, y)
-    network.targets = network.targets.learn(y)
+    network = Network([Dense(4, "tanh"), Dense(outputs)], loss=loss, seed=0).built_for(X, y)
+    network.learn_labels(y)
     return Case(network, *prepared_rows(network, X, y, settings), settings=settings)
 
 

@@ -41,7 +41,9 @@ from workings import (
     Huber,
     InputError,
     Network,
+    NTKDense,
     Poisson,
+    Scale,
     SquaredError,
 )
 from workings.activations import ACTIVATIONS
@@ -119,6 +121,8 @@ def refused(path: Path, content: bytes, *says: str) -> None:
 letters = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
 hidden_layers = st.one_of(
     st.builds(Dense, st.integers(1, 5), st.sampled_from(sorted(ACTIVATIONS)), bias=st.booleans()),
+    st.builds(NTKDense, st.integers(1, 5), st.sampled_from(sorted(ACTIVATIONS))),
+    st.just(Scale()),
     st.builds(Dropout, st.floats(0, 0.9)),
     st.builds(BatchNorm, st.sampled_from(sorted(ACTIVATIONS)), momentum=st.floats(0.01, 1), eps=st.floats(1e-8, 1e-2)),
 )

@@ -46,7 +46,7 @@ AGREES = {"float64": 1e-10, "float32": 1e-4}
 def trained(engine: str, layers: list[Any], loss: Any, y: Any = Y, *, dtype: str = "float64", **how: Any) -> Network:
     """Train a network with one of the engines."""
     network = Network(layers, loss=loss, seed=3, dtype=dtype, regularizer=how.pop("regularizer", None))
-    network.history = network.fit(X, y, engine=engine, **{"epochs": 3, "batch_size": 16, **how})
+    network.fit(X, y, engine=engine, **{"epochs": 3, "batch_size": 16, **how})
     return network
 
 

@@ -54,6 +54,7 @@ from workings.schedules import Cosine, Exponential, InverseScaling, OnPlateau, S
 from workings.tables import Preprocessing, read_table
 from workings.tables.plain_csv import read_columns
 from workings.tables.screening import ColumnChoices
+from workings.training.fit import train
 
 X, Y = moons(n=50, seed=0)
 ROOT = Path(__file__).parent.parent
@@ -502,10 +503,10 @@ def test_a_script_that_only_predicts() -> None:
 def test_scripts_of_the_experiments(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = importlib.import_module(f"workings.experiments.{name}").task()
     path, *files = save_script(task.network.build(task.X.shape[1], task.X.dtype), tmp_path / f"{name}.py",
-                               data=(task.X, task.y), **task.settings)  # fmt: skip
+                               **task.script_settings)  # fmt: skip
     monkeypatch.chdir(tmp_path)
     again = importlib.import_module(f"workings.experiments.{name}").task()
-    history = again.network.fit(again.X, again.y, engine="reference", **again.settings)
+    history = train(again.network, again.X, again.y, again.recipe, engine="reference")
     agrees(again.network, path.read_text(encoding="utf-8"), history, task.X)
     assert len(files) == (name in ("digits", "mnist"))
 

@@ -67,6 +67,7 @@ TORCH_ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "gelu_tanh": lambda z: functional.gelu(z, approximate="tanh"),
     "silu": functional.silu,
     "softplus": functional.softplus,
+    "mish": functional.mish,
     "hard_tanh": functional.hardtanh,
 }
 TORCH_LOSSES: dict[str, Callable[..., Any]] = {

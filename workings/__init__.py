@@ -6,6 +6,7 @@ from workings.activations import Activation
 from workings.checks.findings import Diagnosis, Finding
 from workings.checks.gradients import check_gradients
 from workings.checks.own_code import check_my_gradients
+from workings.ensemble import Ensemble
 from workings.errors import (
     DivergenceError,
     FileError,
@@ -15,7 +16,7 @@ from workings.errors import (
     WorkingsError,
     WorkingsWarning,
 )
-from workings.layers import BatchNorm, Dense, Dropout, Layer
+from workings.layers import BatchNorm, Dense, Dropout, Layer, NTKDense, Scale
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Loss, Poisson, SquaredError
 from workings.network import Network
 from workings.optimizers import (
@@ -32,6 +33,7 @@ from workings.optimizers import (
     Freeze,
     Momentum,
     Nesterov,
+    RateFactors,
     RMSProp,
 )
 from workings.program.program import Program, Statement
@@ -39,6 +41,7 @@ from workings.program.trace import Trace
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
+from workings.training.fit_many import fit_many
 from workings.training.history import History
 from workings.training.progress import Progress
 from workings.training.recorders import Signals, Snapshots
@@ -46,6 +49,7 @@ from workings.version import __version__
 
 if TYPE_CHECKING:
     from workings.files.checkpoints import Checkpoint
+    from workings.search.sweep import sweep
 
 __all__ = [
     "L1",
@@ -72,6 +76,7 @@ __all__ = [
     "DivergenceError",
     "Dropout",
     "EarlyStopping",
+    "Ensemble",
     "FileError",
     "Finding",
     "Freeze",
@@ -83,6 +88,7 @@ __all__ = [
     "Loss",
     "MissingExtraError",
     "Momentum",
+    "NTKDense",
     "Nesterov",
     "Network",
     "Poisson",
@@ -90,7 +96,9 @@ __all__ = [
     "ProgramError",
     "Progress",
     "RMSProp",
+    "RateFactors",
     "Regularizer",
+    "Scale",
     "Signals",
     "Snapshots",
     "SquaredError",
@@ -101,6 +109,8 @@ __all__ = [
     "__version__",
     "check_gradients",
     "check_my_gradients",
+    "fit_many",
+    "sweep",
 ]
 
 
@@ -110,4 +120,8 @@ def __getattr__(name: str) -> Any:
         from workings.files.checkpoints import Checkpoint
 
         return Checkpoint
+    if name == "sweep":
+        from workings.search.sweep import sweep
+
+        return sweep
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
 """Metrics: one number that says how well predictions match targets.
 
-Training minimizes a loss; a metric is only reported.  Each metric takes the true values, the predicted values and,
-optionally, a weight for each row.
+Training minimizes a loss; a metric is only reported.  Each metric takes the true values, the predicted values
+and, optionally, a weight for each row.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def accuracies(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
 def r2(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
     """Return R², 1 - (squared error) / (variance of the targets), averaged over the outputs.
 
-    A perfect prediction has R² = 1; predicting the mean has R² = 0.  If all targets of an output are equal, its R²
-    is 1 for a perfect prediction and 0 otherwise.
+    A perfect prediction has R² = 1; predicting the mean has R² = 0.  If all targets of an output are equal,
+    its R² is 1 for a perfect prediction and 0 otherwise.
 
     >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
     1.0

@@ -28,6 +28,7 @@ from workings.errors import InputError, WorkingsWarning, count_of
 from workings.model.model import Model, as_weights
 from workings.optimizers import checked_optimizer
 from workings.support.arrays import describe
+from workings.support.callers import frames_to_caller
 from workings.support.conversion import as_array
 from workings.support.sparse import dense
 from workings.training.history import History
@@ -222,5 +223,6 @@ def check_first_step(training: Training) -> Diagnosis:
     diagnosis = run_checks(case, checks)
     if diagnosis.problems:
         problems = "\n\n".join(map(str, diagnosis.problems))
-        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{problems}", WorkingsWarning, stacklevel=6)
+        message = f"Before the first step, fit(check=True) found:\n\n{problems}"
+        warnings.warn(message, WorkingsWarning, stacklevel=frames_to_caller())
     return diagnosis

@@ -373,8 +373,7 @@ def undisturbed(network: Model) -> Model:
     If statements of the forward or backward pass were edited, dropout and regularizers stay.  Edits of the update are
     removed, because they belong to the optimizer whose statements they replace.
     """
-    found = copied(network)
-    found.edits = tuple((target, text) for target, text in found.edits if target not in found.parameters)
+    found = copied(network).without(edited_updates=True)
     return found if found.edits else found.without(regularizers=True, dropout=True)
 
 

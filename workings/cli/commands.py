@@ -1,4 +1,4 @@
-"""The commands of ``workings``: run, train, predict, summary, script, explain, doctor, museum, translate, export."""
+"""The commands of ``workings``: run, train, sweep, predict, summary, script, explain, doctor and others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.markup import escape
@@ -20,6 +20,7 @@ from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
 from workings.cli import table_models
 from workings.cli.described import described_or_loaded
+from workings.cli.play import play
 from workings.cli.screen import (
     ProgressBar,
     console,
@@ -31,6 +32,7 @@ from workings.cli.screen import (
     progress_bars,
     write_out,
 )
+from workings.cli.sweep import sweep_table
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan, TableSource
 from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
@@ -39,9 +41,10 @@ from workings.experiments.report import Settings
 from workings.experiments.tasks import Task
 from workings.museum.rooms import show
 from workings.network import Network
-from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
+from workings.optimizers import OPTIMIZER_NAMES, Part, optimizer_named
+from workings.readings.languages import LANGUAGES
 from workings.readings.script import save_script
-from workings.support.atomic_files import writable_folder
+from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.escaping import visible
 from workings.tables.files import READERS, TextOptions
 from workings.tables.preprocessing import treatment_of_gaps
@@ -304,6 +307,79 @@ def train(
             raise typer.Exit(1)
 
 
+@app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with one sample per row")],
+    target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder (default: workings-sweeps/FILE-TARGET); results in it are kept")
+    ] = None,
+    hidden: Annotated[
+        str, typer.Option(help="Networks to try, separated by commas; several hidden layers as 32x16")
+    ] = "16,32,64,32x16",
+    lr: Annotated[str, typer.Option(help="Learning rates: values such as 0.01,0.1, or a range 1e-3..1e-1")] = "",
+    l2: Annotated[str, typer.Option(help="L2 penalties: values or a range")] = "",
+    dropout: Annotated[str, typer.Option(help="Dropout rates: values or a range")] = "",
+    activation: Annotated[str, typer.Option(help="Activations of the hidden layers")] = "relu",
+    optimizer: Annotated[str, typer.Option(help=f"Optimizers: {', '.join(OPTIMIZER_NAMES[:-1])}")] = "adam",
+    batch_size: Annotated[str, typer.Option(help="Batch sizes: values or a range")] = "32",
+    samples: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of random combinations (default: all; 32 if there is a range)"),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Random seeds with which each combination is trained")] = "0",
+    halving: Annotated[
+        int | None, typer.Option(min=2, help="Successive halving: keep the best 1/N, train N times as long, and so on")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes")] = 1,
+    loss: Annotated[str, typer.Option(help="Loss, or auto")] = "auto",
+    epochs: Annotated[int, typer.Option(min=1, help="Maximum number of epochs")] = 200,
+    validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation")] = 0.2,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Early stopping: epochs without a better validation loss before training ends")
+    ] = 20,
+    balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
+    task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the validation rows and of random combinations")] = 0,
+    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    decimal: DecimalOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
+) -> None:
+    """Train networks with many settings on a table; rank them, and train the best again.
+
+    A sweep that was interrupted continues with the same command.
+
+    Example: `workings sweep flowers.csv --target species --hidden 8,32x16 --lr 1e-3..1e-1 --jobs 2`
+    """
+    plan = Plan(
+        hidden="", activation="relu", loss=loss, optimizer="adam", lr=None, epochs=epochs, batch_size=32,
+        validation=validation or None, patience=patience, l2=0.0, dropout=0.0, balanced=balanced, seed=seed,
+        engine=engine,
+    )  # fmt: skip
+    options = {
+        "hidden": hidden, "activation": activation, "optimizer": optimizer, "batch_size": batch_size, "lr": lr,
+        "l2": l2, "dropout": dropout,
+    }  # fmt: skip
+    stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
+    with plain_errors():
+        choices = column_choices(missing, impute, drop, use, max_categories, dates)
+        source = TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet))
+        text = sweep_table(
+            source, plan, {name: text for name, text in options.items() if text},
+            out or Path("workings-sweeps") / stem, seeds=seeds, samples=samples, halving=halving, jobs=jobs,
+            progress=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+        )  # fmt: skip
+        output.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
 def refuse_for_lbfgs(optimizer: str, lr: float | None, batch_size: int | None = None) -> None:
     """Raise for options that L-BFGS does not use: SciPy chooses its steps, each on all rows."""
     if optimizer.lower() == "lbfgs":
@@ -463,10 +539,10 @@ def experiment_step(
 ) -> tuple[Network, Any, Any, int, Any]:
     """Return what one step of an experiment needs: network, X, y, batch size and optimizer."""
     task = load_task(name, seed)
-    batch = batch or min(task.settings["batch_size"] or 256, 256)
+    batch = batch or min(task.recipe.batch_size or 256, 256)
     if optimizer is not None:
         return task.network, task.X, task.y, batch, optimizer_named(optimizer, lr)
-    usual = task.settings["optimizer"]
+    usual = cast(Part, task.recipe.optimizer)  # no experiment uses L-BFGS
     return task.network, task.X, task.y, batch, usual if lr is None else with_rate(usual, lr)
 
 
@@ -511,12 +587,15 @@ def load_network(what: str) -> Network:
 @app.command()
 def script(
     what: Annotated[str, typer.Argument(help=f"Model file or experiment ({', '.join(NETWORKS)})")],
-    out: Annotated[Path | None, typer.Option(help="Python file to write (default: standard output)")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write (default: standard output)")] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Experiment only: random seed (default: the tutorial's)")
     ] = None,
+    language: Annotated[
+        str, typer.Option(help=f"Language of the script: {' or '.join(LANGUAGES)}; a JavaScript module has no rows")
+    ] = "python",
 ) -> None:
-    """Write a network as one Python script that needs only NumPy.
+    """Write a network as one Python script that needs only NumPy, or as one JavaScript module.
 
     The script of an experiment contains its training. The script of a model only predicts; if the model was trained on
     a table, it takes the table's columns. Large data and weights are written to files next to the script.
@@ -528,15 +607,28 @@ def script(
         if what in NETWORKS:
             task = load_task(what, seed)
             network = task.network.build(task.X.shape[1], task.X.dtype)
-            settings = {**task.settings, "data": (task.X, task.y)}
+            settings = task.script_settings
         else:
             refuse("--seed", seed, "a model file has its weights already")
             network = load_network(what)
+        if language != "python":
+            settings.pop("data", None)
+            write_script(network.script(language=language, **settings), out)
+            return
         if out is None:
             write_out(network.script(**settings))
             return
         for path in save_script(network, out, **settings):
             output.print(f"written  {path}", highlight=False, soft_wrap=True)
+
+
+def write_script(text: str, out: Path | None) -> None:
+    """Write a script that is one file, or print it."""
+    if out is None:
+        write_out(text)
+        return
+    write_bytes(out, text.encode())
+    output.print(f"written  {out}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -639,9 +731,9 @@ def diagnose_experiment(name: str, seed: int | None) -> Diagnosis:
     module = importlib.import_module(f"workings.experiments.{name}")
     task = getattr(module, "design", module.task)(seed)
     with progress_bars() as progress:
-        callback = progress_bar(progress, name, "training", task.settings["epochs"])
+        callback = progress_bar(progress, name, "training", task.recipe.epochs)
         try:
-            history = task.network.fit(task.X, task.y, **{**task.settings, "callbacks": [callback]})
+            history = task.train([callback])
         except DivergenceError as error:
             history = error.history
     history.settings["opening"] = (
@@ -794,3 +886,6 @@ def export(
         with output.status(f"Writing {escape(str(out))}, running it and comparing its predictions …"):
             exported = files.save(network, out, **options)
         output.print(str(exported), highlight=False, markup=False, soft_wrap=True)
+
+
+app.command()(play)

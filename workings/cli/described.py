@@ -17,11 +17,21 @@ from workings.errors import InputError, WorkingsError, unknown_name
 from workings.layers import LAYERS, Layer
 from workings.losses import LOSSES, Loss
 from workings.network import Network
-from workings.optimizers import LBFGS, OPTIMIZERS, Chain, ClipByNorm, ClipByValue, Decay, Freeze, UpdateMethod
+from workings.optimizers import (
+    LBFGS,
+    OPTIMIZERS,
+    Chain,
+    ClipByNorm,
+    ClipByValue,
+    Decay,
+    Freeze,
+    RateFactors,
+    UpdateMethod,
+)
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.schedules import SCHEDULES
 
-PARTS = (Chain, ClipByNorm, ClipByValue, Decay, Freeze, LBFGS)
+PARTS = (Chain, ClipByNorm, ClipByValue, Decay, Freeze, RateFactors, LBFGS)
 NAMES: dict[str, Callable[..., Any]] = {
     **LAYERS,
     **LOSSES,

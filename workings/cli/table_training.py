@@ -152,7 +152,7 @@ def make_network(plan: Plan, preprocessing: Preprocessing) -> Network:
         n_in=preprocessing.n_features,
     )
     if preprocessing.classes:  # of the whole table: a rare class may occur only in the validation rows
-        network.targets = replace(network.targets, classes=np.array(preprocessing.classes))
+        network.set_classes(np.array(preprocessing.classes))
     return network
 
 

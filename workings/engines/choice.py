@@ -33,6 +33,7 @@ def choose(
     worth_compiling: float = WORTH_COMPILING,
     *,
     is_sparse: bool = False,
+    fits: int = 1,
 ) -> tuple[str, str]:
     """Choose an engine; return its name and the reason.
 
@@ -50,6 +51,8 @@ def choose(
         The least saving for which the compiled engine is chosen, as a multiple of the time that compiling takes.
     is_sparse : bool
         Whether X stays sparse, which compiled code does not support.
+    fits : int
+        The number of trainings, for which the program is compiled once.
     """
     if requested != "auto":
         return requested, REQUESTED
@@ -57,8 +60,8 @@ def choose(
         return "reference", SPARSE
     if not is_installed():
         return "reference", "llvmlite is not installed: pip install '.[fast]' in the folder of the repository"
-    work = f"{count_of(steps, 'step')} of {count_of(rows, 'row')}"
-    if estimated_saving(program, values, rows, steps) < worth_compiling * compiling_seconds(program):
+    work = f"{count_of(steps, 'step')} of {count_of(rows, 'row')}" + (f" in each of {fits} fits" if fits > 1 else "")
+    if estimated_saving(program, values, rows, steps * fits) < worth_compiling * compiling_seconds(program):
         return "reference", f"compiling does not pay off for {work}"
     return "compiled", f"compiling pays off for {work}"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import types
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ class JaxEngine:
         self.program, self.inputs = program, program.inputs
         self.objective = ("J",) if any(s.target == "J" for s in program.statements) else ()
         self.step = function_of(program, [*program.carried, *self.objective])
-        self.on_device: dict[str, tuple[Array, Any]] = {}
+        self.on_device: dict[str, tuple[weakref.ref[Array], Any]] = {}
 
     @functools.cached_property
     def device(self) -> str:
@@ -189,7 +190,7 @@ class JaxEngine:
                         kept[segment.slot] = state[name]
             for name in carried:
                 values[name] = np.asarray(state[name])
-                self.on_device[name] = (values[name], state[name])
+                self.remember(name, values[name], state[name])
             parts = [np.asarray(J, np.float64) for J in objectives] if self.objective else []
         return np.concatenate(parts) if parts else np.empty(0)
 
@@ -203,9 +204,19 @@ class JaxEngine:
         import jax
 
         known = self.on_device.get(name)
-        if known is None or known[0] is not array:
-            known = self.on_device[name] = (array, jax.numpy.asarray(array))
-        return known[1]
+        if known is not None and known[0]() is array:
+            return known[1]
+        return self.remember(name, array, jax.numpy.asarray(array))
+
+    def remember(self, name: str, array: Array, copy: Any) -> Any:
+        """Keep an array's copy on the device as long as the array exists; return the copy."""
+
+        def forget(reference: weakref.ref[Array]) -> None:
+            if self.on_device.get(name, (None,))[0] is reference:
+                del self.on_device[name]
+
+        self.on_device[name] = (weakref.ref(array, forget), copy)
+        return copy
 
     def by_step(self, stretch: Stretch, segment: Segment) -> dict[str, Array]:
         """Return what differs from step to step: masks, learning rates, step numbers, and which rows.

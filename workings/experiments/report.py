@@ -1,7 +1,7 @@
 """The report of an experiment: one self-contained HTML file.
 
-Plots are embedded in the page and also written next to it as PNG files, replays as GIF files.  The page loads nothing
-from the network, has print styles, and follows the browser's light or dark mode.
+Plots are embedded in the page and also written next to it as PNG files, replays as GIF files.  The page loads
+nothing from the network, has print styles, and follows the browser's light or dark mode.
 """
 
 from __future__ import annotations

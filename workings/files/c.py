@@ -1,10 +1,10 @@
 """Export to C: a C99 header and source file that need only ``<math.h>``.
 
-The generated code allocates no memory and reads no files.  The weights are constants, and each statement of the
-network's program becomes a loop.  For a network that was trained on a table, the code also standardizes numbers and
-one-hot encodes categories.  With ``int8=True`` the weights are quantized to bytes with one scale per column, and the
-result reports the loss of accuracy.  The source contains ten test rows with their predictions; compiled with
-``-DNAME_SELF_TEST`` it is a program that checks them.
+The generated code allocates no memory and reads no files.  The weights are constants, and each statement of
+the network's program becomes a loop.  For a network that was trained on a table, the code also standardizes
+numbers and one-hot encodes categories.  With ``int8=True`` the weights are quantized to bytes with one scale
+per column, and the result reports the loss of accuracy.  The source contains ten test rows with their
+predictions; compiled with ``-DNAME_SELF_TEST`` it is a program that checks them.
 """
 
 from __future__ import annotations

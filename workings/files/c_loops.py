@@ -1,9 +1,10 @@
 """Generate C99 loops from the statements of a program, for one row.
 
-The statements are lowered to index notation (``lowering/index_notation.py``), as for the compiled engine, and each
-operation becomes one readable loop.  This module contains no formulas, only the C names of NumPy's elementwise
-functions, and C's definitions of those that C lacks or defines otherwise: NumPy's maximum, minimum and sign of NaN are
-NaN, those of C are not.  A function of the program becomes a C function of scalars, if its source is elementwise.
+The statements are lowered to index notation (``lowering/index_notation.py``), as for the compiled engine, and
+each operation becomes one readable loop.  This module contains no formulas, only the C names of NumPy's
+elementwise functions, and C's definitions of those that C lacks or defines otherwise: NumPy's maximum,
+minimum and sign of NaN are NaN, those of C are not.  A function of the program becomes a C function of
+scalars, if its source is elementwise.
 """
 
 from __future__ import annotations
@@ -237,8 +238,8 @@ class CLoopWriter:
     def accumulation(self, tree: Tree, value: str, operation: Operation) -> str:
         """Return the statement that adds one term to a sum.
 
-        In single precision a product uses a fused multiply-add, like the BLAS behind NumPy, so that both usually
-        give the same last bits.
+        In single precision a product uses a fused multiply-add, like the BLAS behind NumPy, so that both
+        usually give the same last bits.
         """
         if self.real == "float" and operation.is_product and isinstance(tree, Apply):
             left, right = (bare(self.text(arg, operation)) for arg in tree.args)

@@ -1,10 +1,10 @@
 """Features: intermediate description of preprocessing from other libraries.
 
-Other libraries describe preprocessing as a sequence of steps: fill, standardize, one-hot encode, concatenate.  An
-importer follows these steps with one record per numeric feature: a ``NumberColumn``, or an ``EncodedFeature`` that
-maps categories to numbers.  Each record names the table column that it comes from.  At the end, the records become
-``Columns``.  Encodings that ``Columns`` cannot express, such as dropped or ordinal categories, are folded into the
-weights of the first layer: one row per category.
+Other libraries describe preprocessing as a sequence of steps: fill, standardize, one-hot encode, concatenate.
+An importer follows these steps with one record per numeric feature: a ``NumberColumn``, or an
+``EncodedFeature`` that maps categories to numbers.  Each record names the table column that it comes from.
+At the end, the records become ``Columns``.  Encodings that ``Columns`` cannot express, such as dropped or
+ordinal categories, are folded into the weights of the first layer: one row per category.
 """
 
 from __future__ import annotations
@@ -210,9 +210,7 @@ def with_original_units(network: Model, scales: Sequence[tuple[float, float]], s
     values = {f"W{number}": network.parameters[f"W{number}"] * std}
     if layer.bias:
         values[f"b{number}"] = original(network.parameters[f"b{number}"], mean, std)
-    found.rng_made = None  # the parameters do not come from a seed
-    found.set_values({**network.parameters, **{name: array.astype(network.dtype) for name, array in values.items()}})
-    return found
+    return found.place(network.n_in or 1, {**network.parameters, **network.statistics, **values})
 
 
 def fold_categories(network: Model, features: Sequence[Feature], columns: Columns, source: str) -> Model:
@@ -227,9 +225,7 @@ def fold_categories(network: Model, features: Sequence[Feature], columns: Column
     values["W1"] = W
     if first.bias:
         values["b1"] = values["b1"] + b
-    found = copy.deepcopy(network).place(len(W), values)
-    found.rng_made = None  # the parameters do not come from a seed
-    return found
+    return copy.deepcopy(network).place(len(W), values)
 
 
 def folded_weights(features: Sequence[Feature], columns: Columns, W: Array) -> tuple[Array, Array]:

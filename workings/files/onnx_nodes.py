@@ -1,9 +1,9 @@
 """Translate the statements of a program to ONNX nodes.
 
-Each operation of an expression becomes one node: ``X @ W1 + b1`` becomes a MatMul and an Add.  This module contains no
-formulas, only the ONNX names of NumPy's functions.  Two functions missing in ONNX, ``expm1`` and ``log1p``, are
-composed of other operators without loss of precision near 0.  A function of the program is inlined, if its source is
-elementwise.
+Each operation of an expression becomes one node: ``X @ W1 + b1`` becomes a MatMul and an Add.  This module
+contains no formulas, only the ONNX names of NumPy's functions.  Two functions missing in ONNX, ``expm1`` and
+``log1p``, are composed of other operators without loss of precision near 0.  A function of the program is
+inlined, if its source is elementwise.
 """
 
 from __future__ import annotations
@@ -177,8 +177,10 @@ class NodeWriter:
                     return graph.node(OPERATORS[type(op)], [self.number(left), self.number(right)])
             case ast.Attribute(value=inner, attr="T"):
                 return graph.node("Transpose", [self.number(inner)])
-            case ast.Subscript(value=ast.Attribute(value=ast.Name(id=name), attr="shape"), slice=ast.Constant(value=1)):
-                return self.width(name)
+            case ast.Subscript(
+                value=ast.Attribute(value=ast.Name(id=name), attr="shape"), slice=ast.Constant(value=int() as axis)
+            ):
+                return self.length(name, axis)
             case ast.Call():
                 return self.call(node)
         raise self.refusal(f"`{ast.unparse(node)}` has no counterpart in ONNX")
@@ -195,12 +197,13 @@ class NodeWriter:
             return self.graph.number(self.program.constants[name])
         raise self.refusal(f"it uses {name!r}, which is not available in a prediction")
 
-    def width(self, name: str) -> Tensor:
-        """Return the number of columns of an array as a constant."""
+    def length(self, name: str, axis: int) -> Tensor:
+        """Return the number of rows or columns of an array as a constant."""
         shape = self.widths.get(name, ())
-        if len(shape) < 2 or not isinstance(shape[1], int):
+        length = shape[axis] if 0 <= axis < len(shape) else None
+        if not isinstance(length, int):
             raise self.refusal(f"it uses the shape of {name}")
-        return self.graph.number(shape[1])
+        return self.graph.number(length)
 
     # -- calls -------------------------------------------------------------------------------
 

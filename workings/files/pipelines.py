@@ -1,8 +1,8 @@
 """Import scikit-learn pipelines: convert fitted preprocessing steps to the columns of a table.
 
 The steps are read in order, starting from the table, and each column is described by a feature record
-(``files/features.py``).  Supported steps are recognized by their class and read through their documented attributes.
-An unknown step, or one of a user-defined class, raises an error that names it.
+(``files/encoded_features.py``).  Supported steps are recognized by their class and read through their documented
+attributes.  An unknown step, or one of a user-defined class, raises an error that names it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Statements around the network: from a table's columns to X, and from the outputs p to labels and values.
 
-Like the statements of a program, they are generated from the source of the formulas, so exporters translate them in
-the same way.
+Like the statements of a program, they are generated from the source of the formulas, so exporters translate
+them in the same way.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """Verification of exported and imported models: compare predictions on generated rows.
 
-Every export ends with this comparison.  Rows are generated in the model's input columns, the network and the exported
-file predict them, and the predictions are compared entry by entry.  Files are moved to their destination only if they
-agree; otherwise an error is raised and no file is left.  The relative tolerance is 1e-12 for float64 and 1e-6 for
-float32, plus a multiple of the rounding error of this network (``checks/rounding.py``).
+Every export ends with this comparison.  Rows are generated in the model's input columns, the network and the
+exported file predict them, and the predictions are compared entry by entry.  Files are moved to their
+destination only if they agree; otherwise an error is raised and no file is left.  The relative tolerance is
+1e-12 for float64 and 1e-6 for float32, plus a multiple of the rounding error of this network
+(``checks/rounding.py``).
 """
 
 from __future__ import annotations
 
-import copy
 import datetime
 import tempfile
 from collections.abc import Callable, Mapping
@@ -79,7 +79,8 @@ class Agreement(Readable):
         The software that ran the file.
     rows : int
     difference : float
-        The largest difference of an entry, relative to the larger of that entry and its column's typical size.
+        The largest difference of an entry, relative to the larger of that entry and its column's typical
+        size.
     allowed : float
         The tolerance for ``difference``.
     labels : int
@@ -250,12 +251,7 @@ def model_inputs(network: Model, rows: GeneratedRows) -> dict[str, Array]:
 
 def as_float32(network: Model) -> Model:
     """Return the network in float32, for runtimes without float64."""
-    single = copy.deepcopy(network)
-    single.dtype_given, single.dtype = True, np.dtype(np.float32)
-    single.build(network.n_in or 1)
-    single.set_values({**network.parameters, **network.statistics})
-    single.statistics = {name: array.astype(np.float32) for name, array in network.statistics.items()}
-    return single
+    return network.astype(np.float32)
 
 
 def typical_sizes(p: Array) -> Array:
@@ -268,7 +264,8 @@ def typical_sizes(p: Array) -> Array:
 def largest_difference(found: Array, expected: Array, sizes: Array | None = None) -> float:
     """Return the largest relative difference of finite entries; infinite if an entry is finite in only one array.
 
-    Each difference is relative to its entry, or to its column's size if that is larger; by default the typical size.
+    Each difference is relative to its entry, or to its column's size if that is larger; by default the
+    typical size.
     """
     if found.shape != expected.shape:
         return float("inf")
@@ -309,8 +306,8 @@ def compare(
 ) -> Agreement:
     """Compare a file's outputs, and labels if it has any, with those of the network.
 
-    With ``scale``, the file's outputs are in the target's original unit.  ``rounding`` is the effect of additional
-    rounding before the network.
+    With ``scale``, the file's outputs are in the target's original unit.  ``rounding`` is the effect of
+    additional rounding before the network.
     """
     expected = network.outputs(rows.X, engine="reference")
     allowed = allowed_difference(network, rows.X) + ROUNDING_FACTOR * rounding

@@ -1,8 +1,8 @@
 """Targets: encode labels as numbers and decode predictions to labels; one class for each kind of targets.
 
 In the program a target ``y`` has one row for each sample and one column for each output.  Users pass labels:
-integers, text or booleans.  The loss determines the kind of targets.  A wrong shape raises an error that names both
-shapes; targets are never reshaped or broadcast.
+integers, text or booleans.  The loss determines the kind of targets.  A wrong shape raises an error that
+names both shapes; targets are never reshaped or broadcast.
 """
 
 from __future__ import annotations

@@ -316,7 +316,8 @@ def with_missing_code(X: Array) -> Array:
 def as_pixels(X: Array) -> Array:
     """Round all columns to whole numbers from 0 to 16 in ``uint8``."""
     unit = (X - X.min(axis=0)) / np.maximum(np.ptp(X, axis=0), 1e-12)
-    return np.round(16 * unit).astype(np.uint8)
+    pixels: Array = np.round(16 * unit).astype(np.uint8)
+    return pixels
 
 
 def pixels_around_zero(setup: Setup) -> Setup:

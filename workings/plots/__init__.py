@@ -16,6 +16,7 @@ from workings.plots.networks import network
 from workings.plots.pixels import images, weights
 from workings.plots.planes import boundaries, boundary, units
 from workings.plots.replays import Film, film, replay
+from workings.plots.sweeps import sweep
 
 __all__ = [
     "Film",
@@ -41,6 +42,7 @@ __all__ = [
     "shut",
     "signals",
     "steps",
+    "sweep",
     "units",
     "weights",
 ]

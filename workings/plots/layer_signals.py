@@ -86,8 +86,8 @@ def signals(recorded: Signals) -> Figure:
 def activations(recorded: Signals, name: str, *, ax: Axes | None = None) -> Axes:
     """Plot the distribution of a layer's activations by epoch.
 
-    The line is the median, the dark band the range from the 25th to the 75th percentile, the light band that from the
-    5th to the 95th.
+    The line is the median, the dark band the range from the 25th to the 75th percentile, the light band that
+    from the 5th to the 95th.
 
     Parameters
     ----------

@@ -52,8 +52,8 @@ def boundary(
 ) -> Axes:
     """Plot the decision boundary of a classifier over two inputs, with the data.
 
-    With one input, it plots the probability of each class.  For a regression, it plots the predictions: as colours over
-    two inputs, as a curve over one.
+    With one input, it plots the probability of each class.  For a regression, it plots the predictions: as
+    colours over two inputs, as a curve over one.
 
     The background colour shows the most probable class, deeper for a higher probability.  On the
     black line, the two most probable classes are equally probable.
@@ -210,9 +210,9 @@ def units(
 ) -> Figure:
     """Plot the activation of each unit of a layer over two inputs.
 
-    On the black line the unit's weighted sum is 0: the midpoint of a tanh or sigmoid, the kink of a ReLU.  All
-    panels share one colour scale.  For a network with one input, each unit is a curve.  With more than two inputs, the
-    weights of the first layer's units are plotted instead; see :func:`weights`.
+    On the black line the unit's weighted sum is 0: the midpoint of a tanh or sigmoid, the kink of a ReLU.
+    All panels share one colour scale.  For a network with one input, each unit is a curve.  With more than
+    two inputs, the weights of the first layer's units are plotted instead; see :func:`weights`.
 
     Parameters
     ----------
@@ -222,7 +222,8 @@ def units(
     y : array of shape (n,), optional
         Classes, for the points' colours and markers; or the targets of a regression, for their shades.
     layer : int or str
-        Number of a layer with weights, from 1; or the name of a value of the forward pass with one column per unit.
+        Number of a layer with weights, from 1; or the name of a value of the forward pass with one column per
+        unit.
     limit : int
         Maximum number of units.
     columns : int, optional

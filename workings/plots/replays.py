@@ -38,6 +38,7 @@ from workings.plots.player import STYLE, page, player
 from workings.support.arrays import Array, describe
 from workings.support.atomic_files import write_bytes
 from workings.support.escaping import in_html
+from workings.support.keywords import checked_keywords
 from workings.training.recorders import Snapshots, restoring
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Film:
         return page("Replay of a training", self.words, self.player())
 
 
+@checked_keywords
 def replay(
     net: Model,
     X: ArrayLike,
@@ -130,7 +132,8 @@ def replay(
 ) -> Path:
     """Write the replay of a training as an animated GIF, or as an HTML page with a play button and a slider.
 
-    The left panel shows the network's predictions at each snapshot, the right panel its loss up to that epoch.
+    The left panel shows the network's predictions at each snapshot, the right panel its loss up to that
+    epoch.
 
     Parameters
     ----------
@@ -143,9 +146,10 @@ def replay(
     path : str or Path
         Must end in ``.gif`` or ``.html``; missing folders are created.
     show : str or callable
-        Content of the left panel: ``"boundary"`` (classification, two inputs), ``"confusion"`` (classification),
-        ``"weights"`` of the first layer, ``"predictions"`` (regression), or a function ``show(net, ax)`` that draws
-        into empty axes.  ``"auto"`` selects boundary, confusion or predictions, whichever suits the network.
+        Content of the left panel: ``"boundary"`` (classification, two inputs), ``"confusion"``
+        (classification), ``"weights"`` of the first layer, ``"predictions"`` (regression), or a function
+        ``show(net, ax)`` that draws into empty axes.  ``"auto"`` selects boundary, confusion or predictions,
+        whichever suits the network.
     milliseconds : int
         Duration of each frame.
 
@@ -157,7 +161,8 @@ def replay(
     Raises
     ------
     InputError
-        If the name has another extension, the snapshots belong to another network, or ``show`` does not suit it.
+        If the name has another extension, the snapshots belong to another network, or ``show`` does not suit
+        it.
     FileError
         If the file cannot be written; an existing file is then unchanged.
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workings.layers import Dense, Layer, chain_rule, number_layers
+from workings.layers import FullyConnected, Layer, chain_rule, number_layers
 from workings.losses import Loss
-from workings.optimizers import Part
+from workings.optimizers import Part, kind_of, scaled_rate
 from workings.program.program import Program, Scope, is_name, literal, name
 from workings.program.writer import StatementWriter, name_of, words_of
 from workings.regularizers import Regularizer
@@ -37,14 +37,16 @@ def write_forward(writer: StatementWriter, layers: Sequence[Layer], mode: str) -
     """Write the forward statements of all layers, with their ``"forward"`` or ``"inference"`` formulas."""
     placed: list[Placed] = []
     x, dense = "X", "0"
+    for layer, suffix in number_layers(layers):  # no intermediate value gets the name of a parameter or of its gradient
+        letters = (*layer.parameters, *layer.statistics, *layer.draws)
+        writer.used_names.update(f"{before}{letter}{suffix}" for letter in letters for before in ("", "d"))
     for position, (layer, suffix) in enumerate(number_layers(layers), start=1):
         writer.part = f"layer {position}: {layer!r}"
-        dense = suffix if isinstance(layer, Dense) else dense
+        dense = suffix if isinstance(layer, FullyConnected) else dense
         scope: Scope = {"x": name(x), "n": name("n")}
         scope |= {letter: literal(value) for letter, value in layer.constants.items()}
         for letter in (*layer.parameters, *layer.statistics, *layer.draws):
             scope[letter] = name(f"{letter}{suffix}")
-            writer.used_names.add(f"{letter}{suffix}")
         z = settle(writer, layer.formulas[mode], scope, "z", layer.output_name(x, suffix), suffix)
         bend: Scope = {letter: literal(value) for letter, value in layer.bend.constants.items()}
         bend["z"] = name(z)
@@ -185,6 +187,7 @@ def write_update(writer: StatementWriter, optimizer: Part, parameters: Sequence[
     """Write the optimizer's update of each parameter; return the names of its state."""
     writer.stage = "update"
     states: dict[str, None] = {}
+    rates: dict[str, ast.expr] = {}  # the learning rate by the letter of the parameters
     for part in optimizer.parts:
         writer.part = f"optimizer: {part!r}"
         parameters = part.chosen(parameters)
@@ -194,14 +197,26 @@ def write_update(writer: StatementWriter, optimizer: Part, parameters: Sequence[
             (whole,) = writer.write(together, {"totals": ast.List(totals, ast.Load())}, {}, "")
             constants[letter] = name(writer.unused_name(letter))
             writer.emit(constants[letter].id, whole, words_of(together, letter))  # type: ignore[attr-defined]
+        write_rates(writer, part, rates)
         for parameter in parameters:
             own = {letter: f"{letter}_{parameter}" for letter in part.state}
             names = {"theta": parameter, "g": f"d{parameter}", **own}
             states.update(dict.fromkeys(own.values()))
-            scope = {**constants, "lr": name("lr"), "t": name("t"), **{k: name(v) for k, v in names.items()}}
+            lr = rates.get(kind_of(parameter), name("lr"))
+            scope = {**constants, "lr": lr, "t": name("t"), **{k: name(v) for k, v in names.items()}}
             for rule in part.rules:
                 writer.bind(rule, dict(scope), results_of(rule, part, scope), names, f"_{parameter}")
     return tuple(states)
+
+
+def write_rates(writer: StatementWriter, part: Part, rates: dict[str, ast.expr]) -> None:
+    """Write the learning rates of kinds of parameters, ``lr_b`` for biases; change ``rates``."""
+    for letter, factor in part.rate_factors.items():
+        scope: Scope = {"lr": rates.get(letter, name("lr")), "factor": literal(factor)}
+        (rate,) = writer.write(scaled_rate, scope, {}, "")
+        target = writer.unused_name(f"lr_{letter}")
+        writer.emit(target, rate, words_of(scaled_rate, target))
+        rates[letter] = name(target)
 
 
 def results_of(rule: Callable[..., Any], part: Part, scope: Mapping[str, ast.expr]) -> list[str]:

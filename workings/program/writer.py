@@ -85,9 +85,9 @@ class StatementWriter:
     ) -> tuple[ast.expr, ...]:
         """Write a formula's lines and return its results as expressions.
 
-        ``scope`` maps letters to expressions; the formula's own letters are added to it.  ``names`` gives the names
-        of some of these letters; the names of the others end with ``suffix``.  The number of ``results`` matters
-        only for a function that is called by its name.
+        ``scope`` maps letters to expressions; the formula's own letters are added to it.  ``names`` gives the
+        names of some of these letters; the names of the others end with ``suffix``.  The number of
+        ``results`` matters only for a function that is called by its name.
         """
         formula = read_formula(function)
         if formula is None:

@@ -1,7 +1,8 @@
 """Copy functions into generated scripts, so that the scripts do not need this library.
 
-A method that only returns an expression, such as that of an initializer or a schedule, is inlined, with its owner's
-settings in place of ``self.…``.  A function that is not straight-line code is copied with everything that it uses.
+A method that only returns an expression, such as that of an initializer or a schedule, is inlined, with its
+owner's settings in place of ``self.…``.  A function that is not straight-line code is copied with everything
+that it uses.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A diagram of a network as SVG, without a plotting library.
 
-Columns of circles are layers.  Lines are weights: orange if positive, blue if negative, with a width that increases
-with the magnitude.  The paper is white, so that a dark page does not hide the text.  Only the first and last units of
-a wide layer are drawn.
+Columns of circles are layers.  Lines are weights: orange if positive, blue if negative, with a width that
+increases with the magnitude.  The paper is white, so that a dark page does not hide the text.  Only the first
+and last units of a wide layer are drawn.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Write out one entry of a statement's result.
 
-``z1 = X @ W1 + b1`` is a statement about arrays; one entry of it is
-``z1[0,0] = X[0,0] W1[0,0] + X[0,1] W1[1,0] + b1[0]``.  The entry is derived from the statement's syntax tree: a matrix
-product becomes a sum, and all other operations are kept, with one entry in place of each array.  The leaves are indexed
-names or numbers, so the expression can be evaluated again.
+``z1 = X @ W1 + b1`` is a statement about arrays; one entry of it is ``z1[0,0] = X[0,0] W1[0,0] + X[0,1]
+W1[1,0] + b1[0]``.  The entry is derived from the statement's syntax tree: a matrix product becomes a sum, and
+all other operations are kept, with one entry in place of each array.  The leaves are indexed names or
+numbers, so the expression can be evaluated again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Equations: the statements of a program in mathematical notation.
 
-Each statement is parsed and written as LaTeX, as MathML (``mathml.py``) or as Unicode text.  The equations are derived
-from the code that runs, also for user-defined functions, and not from a table of formulas.  ``n`` is the number of
-rows, ``i`` an index of rows, ``j`` one of columns; ⊙ is the elementwise product; [z > 0] is 1 if true, else 0.
+Each statement is parsed and written as LaTeX, as MathML (``mathml.py``) or as Unicode text.  The equations
+are derived from the code that runs, also for user-defined functions, and not from a table of formulas.  ``n``
+is the number of rows, ``i`` an index of rows, ``j`` one of columns; ⊙ is the elementwise product; [z > 0] is
+1 if true, else 0.
 """
 
 from __future__ import annotations
@@ -451,7 +452,8 @@ def equations(network: Model, optimizer: Part | None = None, *, notation: str = 
     optimizer : optimizer or None
         The optimizer whose update is included.
     notation : str
-        ``"alphabet"``: W_1, ∂J/∂z_1, as elsewhere in this library. ``"paper"``: W^{[1]}, δ^{[1]}, as in many papers.
+        ``"alphabet"``: W_1, ∂J/∂z_1, as elsewhere in this library. ``"paper"``: W^{[1]}, δ^{[1]}, as in many
+        papers.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 """Influence: how one weight affects the objective, path by path through the network.
 
-This is the chain rule in forward direction.  The backward statements map the gradient of a layer's output to that of
-its input.  Applied to a gradient that is 1 in one entry and 0 elsewhere, they give the local derivatives.  So every
-factor of a path comes from the program's statements.  The contributions of all paths must sum to the gradient of the
-backward pass; the result shows both.
+This is the chain rule in forward direction.  The backward statements map the gradient of a layer's output to
+that of its input.  Applied to a gradient that is 1 in one entry and 0 elsewhere, they give the local
+derivatives.  So every factor of a path comes from the program's statements.  The contributions of all paths
+must sum to the gradient of the backward pass; the result shows both.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class PathFactor:
 class WeightPath:
     """One path from the parameter to J: the units on it, and its contribution to the gradient, summed over rows.
 
-    ``links`` are its factors in the chosen row; the last one is the derivative of J with respect to the last value.
+    ``links`` are its factors in the chosen row; the last one is the derivative of J with respect to the last
+    value.
     """
 
     parameter: str

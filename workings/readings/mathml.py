@@ -1,7 +1,7 @@
 """MathML: equations for browsers, without scripts or special fonts.
 
-It is the third output format of ``equations.py``, besides LaTeX and plain text.  Screen readers read MathML as
-mathematics, and it prints at full resolution.
+It is the third output format of ``equations.py``, besides LaTeX and plain text.  Screen readers read MathML
+as mathematics, and it prints at full resolution.
 """
 
 from __future__ import annotations
@@ -49,9 +49,8 @@ class MathmlNotation(PlainNotation):
     plus, minus, equals, negative = tag("mo", "+"), tag("mo", "−"), tag("mo", "="), tag("mo", "−", form="prefix")
 
     def plain_text(self, text: str) -> str:
-        before = re.split("<mfrac>|<mtable", text)[
-            0
-        ]  # fractions and tables are visually separate from what precedes them
+        # Fractions, roots and tables are visually separate from what precedes them.
+        before = re.split("<mfrac>|<msqrt>|<mtable", text)[0]
         return re.sub(r"<[^>]*>", "", before)
 
     def ends_with_number(self, text: str) -> bool:

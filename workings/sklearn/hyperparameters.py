@@ -167,9 +167,9 @@ def shared_runners(
 def share_runners(network: Network) -> None:
     """Let a network use the runners of networks with the same description."""
     try:
-        network.runners = shared_runners(network.layers, network.loss, network.regularizers)
+        network.share_runners(shared_runners(network.layers, network.loss, network.regularizers))
     except TypeError:  # a custom part that is not hashable
-        network.runners = {}
+        network.share_runners({})
 
 
 def hidden_sizes_of(estimator: Any) -> list[int]:

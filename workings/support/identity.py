@@ -1,8 +1,8 @@
 """Identity: a text that says what a value is, to compare it with a value of another process.
 
-Two values with the same text do the same; addresses never occur in it.  A function is identified by its compiled code,
-its defaults, and the values that it uses.  An object is identified by its class and its state, as ``pickle`` would
-store them.  Functions and classes of installed packages are identified by their names.
+Two values with the same text do the same; addresses never occur in it.  A function is identified by its
+compiled code, its defaults, and the values that it uses.  An object is identified by its class and its state,
+as ``pickle`` would store them.  Functions and classes of installed packages are identified by their names.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def identity(value: Any, known: Mapping[int, str] | None = None, *, is_strict: b
     known : mapping of int to str
         The texts of some objects, by ``id``.
     is_strict : bool
-        Whether to raise an error for a value that cannot be identified, such as an open file; else its type is used.
+        Whether to raise an error for a value that cannot be identified, such as an open file; else its type
+        is used.
 
     Raises
     ------

@@ -1,8 +1,9 @@
 """Allowed ranges of numeric settings, declared next to the dataclass field.
 
 A dataclass declares a range as ``field(default=0.9, metadata=number(at_least=0, below=1))`` and calls
-``check_fields(self)`` in ``__post_init__``.  NumPy scalars and arrays without dimensions are stored as the equal Python
-values, so that they have the same ``repr`` and the same text in a program and in a file.  A boolean is no number.
+``check_fields(self)`` in ``__post_init__``.  NumPy scalars and arrays without dimensions are stored as the
+equal Python values, so that they have the same ``repr`` and the same text in a program and in a file.  A
+boolean is no number.
 """
 
 from __future__ import annotations

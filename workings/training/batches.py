@@ -1,7 +1,7 @@
 """Batches: split the training rows into batches, and build stretches of steps for the engine.
 
-A stretch is a sequence of steps that the engine runs in one call.  Row orders and dropout masks are drawn here, from
-the model's random generator, and passed to the engine, so that every engine gets the same numbers.
+A stretch is a sequence of steps that the engine runs in one call.  Row orders and dropout masks are drawn
+here, from the model's random generator, and passed to the engine, so that every engine gets the same numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class State:
     Attributes
     ----------
     values : dict of str to array
-        Parameters, statistics and the optimizer's state by name.  Steps replace arrays and never write into them.
+        Parameters, statistics and the optimizer's state by name.  Steps replace arrays and never write into
+        them.
     step : int
         The number of steps made so far.
     lr : float
@@ -112,6 +113,13 @@ class Batches:
         if position.generator is not None:
             put_state(self.model.rng, position.generator)
 
+    def memory(self) -> dict[str, Array]:
+        """Return the arrays that the draws of the next epoch depend on, besides the random generator."""
+        return {}
+
+    def remember(self, memory: Mapping[str, Array]) -> None:
+        """Restore what ``memory`` returned."""
+
     # -- stretches ---------------------------------------------------------------------------
 
     def stretches(
@@ -124,7 +132,8 @@ class Batches:
     ) -> Iterator[Stretch]:
         """Yield the stretches of steps for several epochs; each stretch fits into memory with its masks.
 
-        The engine fills ``kept`` with the parameters after each epoch, and ``outputs`` with the outputs of each step.
+        The engine fills ``kept`` with the parameters after each epoch, and ``outputs`` with the outputs of
+        each step.
         """
         for these, which in self.cuts(epochs):
             bounds = self.bounds[which]

@@ -18,7 +18,8 @@ from workings.training.callbacks import Callback, RunningTraining
 class EarlyStopping(Callback):
     """Stop training when a monitored value has not improved for ``patience`` epochs.
 
-    At the end of training, for whatever reason, the parameters of the best epoch are restored (Prechelt 1998).
+    At the end of training, for whatever reason, the parameters of the best epoch are restored (Prechelt
+    1998).
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ class EarlyStopping(Callback):
     min_delta : float
         The minimum change that counts as an improvement.
     higher_is_better : bool or None
-        Whether a higher value is better.  Known for losses and built-in metrics; for a function, the default is False.
+        Whether a higher value is better.  Known for losses and built-in metrics; for a function, the default
+        is False.
 
     Examples
     --------
@@ -125,6 +127,9 @@ class EarlyStopping(Callback):
         return training.history[self.monitor][-len(training.ran) :]
 
     def on_train_end(self, training: RunningTraining) -> None:
+        was_cut_short = training.history.stopped.startswith("interrupted")
+        if was_cut_short and self.best_epoch + self.wait < training.history.epochs - 1:
+            self.on_epoch_end(training)  # it did not see the last epoch
         if self.kept:
             training.network.set_values(self.kept)
 

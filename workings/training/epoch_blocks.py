@@ -1,9 +1,10 @@
 """Epoch blocks: run several epochs in one engine call when no callback needs every epoch.
 
-An epoch of a small network takes less time than Python needs to report it.  The parameters after each epoch of a block
-are kept in memory, so that they can be evaluated, and so that early stopping can go back to any of them.  Part of a
-block is evaluated on a second processor, if one is idle, while the next part is trained.  A block takes a state and
-returns the state after it; the results are bit for bit those of its epochs run one by one.
+An epoch of a small network takes less time than Python needs to report it.  The parameters after each epoch
+of a block are kept in memory, so that they can be evaluated, and so that early stopping can go back to any of
+them.  Part of a block is evaluated on a second processor, if one is idle, while the next part is trained.  A
+block takes a state and returns the state after it; the results are bit for bit those of its epochs run one by
+one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from workings.training.background import BackgroundTask, BackgroundThread
 from workings.training.batches import Batches, Position, State
 from workings.training.evaluation import Evaluation
 from workings.training.learning_rate import LearningRate
-from workings.training.step_runners import Steps, epoch_of_one
+from workings.training.step_runners import Steps, Waiting, epoch_of_one
 
 MANY_EPOCHS = 0.2  # maximum seconds per block
 FEW_EPOCHS = 1e-3  # maximum seconds per block if training may go back to one of its epochs …
@@ -119,6 +120,7 @@ class EpochBlocks:
         self.keeps_parameters = (needs_parameters or looks_back) and bool(evaluation.engines)  # of each epoch
         self.began, self.epoch_seconds = time.perf_counter(), math.inf  # start time; seconds per epoch
         self.evaluation_ratio = 0.5  # seconds of evaluation for each second of training
+        self.adapt_to_engine()
         self.buffers: dict[str, dict[str, Array]] = {}  # "kept": parameters; "outputs": outputs of the steps
 
     def can_measure(self, looks_back: bool) -> bool:
@@ -131,15 +133,27 @@ class EpochBlocks:
 
     def adapt(self, epochs: int, seconds: float) -> None:
         """Choose the maximum size of the next block from the duration of the last epochs."""
-        if self.most:
+        if self.steps.waits:
+            self.adapt_to_engine()
+        elif self.most:
             self.epoch_seconds = max(seconds, 1e-9) / epochs
             self.most = max(min(int(MANY_EPOCHS / self.epoch_seconds), 8 * epochs), 1)
+
+    def adapt_to_engine(self) -> None:
+        """Choose the maximum size of the next block from the duration of earlier steps of the engine, if it is known.
+
+        Other networks with the same description may have used the engine.
+        """
+        seconds = self.steps.seconds(len(self.batches))
+        if self.most and seconds < math.inf:
+            self.epoch_seconds = max(seconds, 1e-9) * (1 + self.evaluation_ratio)
+            self.most = max(int(MANY_EPOCHS / self.epoch_seconds), 1)
 
     def next_epochs(self, fewest_to_come: int | None) -> int:
         """Return the maximum number of epochs of the next block.
 
-        If training goes back to an epoch of the block, the later ones are wasted; they must be a small part of the
-        training.  At least ``fewest_to_come`` epochs are needed in any case.
+        If training goes back to an epoch of the block, the later ones are wasted; they must be a small part
+        of the training.  At least ``fewest_to_come`` epochs are needed in any case.
         """
         if fewest_to_come is None or self.most <= 1:
             return self.most
@@ -148,7 +162,7 @@ class EpochBlocks:
 
     # -- running -----------------------------------------------------------------------------
 
-    def run(self, start: State, epochs: int) -> Block | None:
+    def run(self, start: State, epochs: int) -> Waiting[Block | None]:
         """Run at most ``epochs`` epochs: those that fit into memory and stay finite.
 
         Return None, with no change, if only the first or none of them stays finite.
@@ -156,19 +170,19 @@ class EpochBlocks:
         began, position, state = time.perf_counter(), self.batches.position(), start.copy()
         epochs, kept, chosen = self.buffers_for(epochs, start)
         try:
-            finite, columns = self.run_and_evaluate(state, epochs, kept, chosen)
+            finite, columns = yield from self.run_and_evaluate(state, epochs, kept, chosen)
         except BaseException:  # Ctrl-C, or a metric that fails: discard these epochs
             self.batches.go_to(position)
             raise
         if finite < epochs:
             self.batches.go_to(position)
-            return self.run(start, finite) if finite > 1 else None
+            return (yield from self.run(start, finite)) if finite > 1 else None
         self.adapt(epochs, time.perf_counter() - began)
         return Block(epochs, start, state, position, kept, columns)
 
     def run_and_evaluate(
         self, state: State, epochs: int, kept: dict[str, Array], outputs: dict[str, Array]
-    ) -> tuple[int, dict[str, list[float]]]:
+    ) -> Waiting[tuple[int, dict[str, list[float]]]]:
         """Run and evaluate epochs; return how many stayed finite, and the columns of the history."""
         evaluation, self.objectives, self.rates = self.evaluation, np.zeros(epochs), np.zeros(epochs)
         cuts = self.cuts(epochs) if self.uses_background() else [0, epochs]
@@ -177,7 +191,8 @@ class EpochBlocks:
         if evaluation.passes_for_loss:
             first = [do(evaluation.measure, evaluation.rows, epoch_of_one(self.model, state.values))]
         for start, stop in pairwise(cuts):
-            began, finite = time.perf_counter(), self.run_steps(state, start, stop, kept, outputs)
+            began = time.perf_counter()
+            finite = yield from self.run_steps(state, start, stop, kept, outputs)
             if finite < stop:
                 return finite, {}
             seconds += time.perf_counter() - began
@@ -186,7 +201,8 @@ class EpochBlocks:
                 waiting.append(do(self.evaluate, measured, ready, kept, outputs))
                 measured = ready
         found = [task.result() for task in reversed(waiting)][::-1]  # the background thread starts at the front
-        self.evaluation_ratio = sum(piece.seconds for piece in found) / seconds
+        if not self.steps.waits:
+            self.evaluation_ratio = sum(piece.seconds for piece in found) / seconds
         columns = found[0].columns  # of the longest piece; the others are appended
         for name, column in chain.from_iterable(piece.columns.items() for piece in found[1:]):
             columns[name] += column
@@ -198,10 +214,10 @@ class EpochBlocks:
     def cuts(self, epochs: int) -> list[int]:
         """Return the bounds of pieces of epochs, so that one piece is evaluated while the next is trained.
 
-        Let r be the seconds of evaluation per second of training.  Each piece is r times as long as the one before
-        it, so training it takes as long as evaluating that one.  After the last step, two pieces remain, and each
-        thread evaluates one.  They are cut at (1 + r) / (1 + 2r), so that both end at the same time, r² / (1 + 2r)
-        after the last step.
+        Let r be the seconds of evaluation per second of training.  Each piece is r times as long as the one
+        before it, so training it takes as long as evaluating that one.  After the last step, two pieces
+        remain, and each thread evaluates one.  They are cut at (1 + r) / (1 + 2r), so that both end at the
+        same time, r² / (1 + 2r) after the last step.
         """
         r, least, cuts = self.evaluation_ratio, SHORTEST_PIECE / self.epoch_seconds, [0]
         while r * (left := epochs - cuts[-1]) > least:
@@ -217,12 +233,12 @@ class EpochBlocks:
 
     def run_steps(
         self, state: State, start: int, stop: int, kept: Mapping[str, Array], outputs: Mapping[str, Array]
-    ) -> int:
+    ) -> Waiting[int]:
         """Run the steps of epochs ``start`` to ``stop``; return the end of those whose results are finite."""
         objectives_of_steps, rates = list[Array](), list[Array]()
         keeps, chosen = ({name: array[start:stop] for name, array in arrays.items()} for arrays in (kept, outputs))
         for stretch in self.batches.stretches(stop - start, state, self.rate, keeps, chosen):
-            objectives_of_steps.append(self.steps.advance(state, stretch))
+            objectives_of_steps.append((yield from self.steps.advance(state, stretch)))
             rates.append(np.asarray(stretch.lr))
         steps = len(self.batches)
         self.rates[start:stop] = np.concatenate(rates)[steps - 1 :: steps]
@@ -264,8 +280,8 @@ class EpochBlocks:
     def buffers_for(self, epochs: int, state: State) -> tuple[int, dict[str, Array], dict[str, Array]]:
         """Return how many epochs fit into memory, the buffer for parameters, and the buffer for outputs of steps.
 
-        A buffer is empty if nothing uses its contents.  A single epoch gets buffers too, so that its steps run the
-        same code and return the same bits.
+        A buffer is empty if nothing uses its contents.  A single epoch gets buffers too, so that its steps
+        run the same code and return the same bits.
         """
         now = epoch_of_one(self.model, state.values)
         epochs = max(min(epochs, MAX_KEPT_BYTES // max(self.bytes_of_epoch(now), 1)), 1)

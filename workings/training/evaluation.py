@@ -1,8 +1,9 @@
 """Evaluation: the objective and the metrics on given rows, for the parameters of one epoch or several.
 
-If training is compiled, so is evaluation: one call for all epochs of a block returns their objectives and counts the
-correctly predicted rows.  For metrics other than accuracy it returns the predicted class of each row, and the metrics
-are computed from the classes.  Only metrics that depend on the labels receive the labels themselves.
+If training is compiled, so is evaluation: one call for all epochs of a block returns their objectives and
+counts the correctly predicted rows.  For metrics other than accuracy it returns the predicted class of each
+row, and the metrics are computed from the classes.  Only metrics that depend on the labels receive the labels
+themselves.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class Evaluation:
     def output_name(self) -> str:
         """The name of the value that compiled code returns.
 
-        ``"right"``: the number of correctly predicted rows; ``"choice"``: the predicted class of each row; ``"p"``:
-        the outputs.
+        ``"right"``: the number of correctly predicted rows; ``"choice"``: the predicted class of each row;
+        ``"p"``: the outputs.
         """
         if self.targets.choice is None:
             return "p"
@@ -105,7 +106,8 @@ class Evaluation:
     def columns(self, values: Mapping[str, Array], predicted: Array | None = None) -> dict[str, Array]:
         """Return the metrics on the training set, and loss and metrics on the validation set, of one epoch or several.
 
-        ``predicted`` are the predictions for the training set, as ``measure`` returns them, if they are known.
+        ``predicted`` are the predictions for the training set, as ``measure`` returns them, if they are
+        known.
         """
         found: dict[str, Array] = {}
         if self.metrics:
@@ -144,9 +146,9 @@ class Evaluation:
     def measure(self, rows: Rows, values: Mapping[str, Array]) -> tuple[Array, Array]:
         """Return J and the predictions for each epoch.
 
-        J has shape (epochs,).  The predictions are classes or outputs of shape (epochs, n, …), or the number of
-        correct rows of shape (epochs,).  The first dimension of each of ``values`` is the epochs; without compiled
-        code, there is only one epoch.
+        J has shape (epochs,).  The predictions are classes or outputs of shape (epochs, n, …), or the number
+        of correct rows of shape (epochs,).  The first dimension of each of ``values`` is the epochs; without
+        compiled code, there is only one epoch.
         """
         if not self.engines:
             objective, p = self.network.measure(rows.X, rows.y, rows.w)

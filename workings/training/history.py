@@ -1,9 +1,9 @@
 """History: the losses and metrics of each epoch.
 
-A mapping of names to lists with one entry for each epoch.  ``loss`` is the objective per sample at the parameters
-at the start of the epoch; with ``fit(running_loss=True)``, it is the mean of the losses of the epoch's batches.
-``val_loss`` and the metrics are measured after the epoch; ``lr`` is the learning rate of its last step.  A history
-can be printed as a table, stored as JSON, and drawn.
+A mapping of names to lists with one entry for each epoch.  ``loss`` is the objective per sample at the
+parameters at the start of the epoch; with ``fit(running_loss=True)``, it is the mean of the losses of the
+epoch's batches.  ``val_loss`` and the metrics are measured after the epoch; ``lr`` is the learning rate of
+its last step.  A history can be printed as a table, stored as JSON, and drawn.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class History(Mapping[str, list[float]]):
     seconds : float
         The duration of training.
     settings : dict
-        The optimizer and other settings of ``fit``; under ``"given"``, the names of the settings that are not stored
-        themselves (validation, callbacks …).  Not stored in JSON.
+        The optimizer and other settings of ``fit``; under ``"given"``, the names of the settings that are not
+        stored themselves (validation, callbacks …).  Not stored in JSON.
     begun : dict of str to array
         The initial parameters and statistics, if the network was new.  Not stored in JSON.
     diagnosis : Diagnosis or None
@@ -183,7 +183,8 @@ def not_recorded(
 ) -> InputError:
     """Return the error for a monitor without a column in the history: which columns exist, and which setting adds it.
 
-    ``validation`` and ``metrics`` are the names of these settings in the message; empty if they cannot be set.
+    ``validation`` and ``metrics`` are the names of these settings in the message; empty if they cannot be
+    set.
 
     >>> print(not_recorded("OnPlateau", "val_loss", ["loss", "lr"]))
     OnPlateau monitors 'val_loss', but the history has only loss, lr. Give validation=(X_val, y_val) or validation=0.2.

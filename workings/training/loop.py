@@ -1,8 +1,9 @@
 """The training loop: epoch after epoch, run the steps, record the epoch, call the callbacks.
 
-If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops training; the
-network then has the parameters of the last recorded epoch.  The steps of an epoch change copies only, and ``accept``
-replaces the state at the end of the epoch, so nothing needs to be undone when they are interrupted.
+If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops
+training; the network then has the parameters of the last recorded epoch.  The steps of an epoch change copies
+only, and ``accept`` replaces the state at the end of the epoch, so nothing needs to be undone when they are
+interrupted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from workings.training.batches import State
 from workings.training.epoch_blocks import Block
 from workings.training.history import History
 from workings.training.lbfgs import flat_objective, minimize
-from workings.training.step_runners import epoch_of_one, is_finite
+from workings.training.step_runners import Waiting, completed, epoch_of_one, is_finite
 from workings.training.training import Training
 
 
@@ -35,7 +36,7 @@ def run(training: Training) -> History:
     """
     with Interruption() as interruption:
         try:
-            run_until_end(training, interruption)
+            completed(run_until_end(training, interruption))
         except KeyboardInterrupt:  # a second Ctrl-C in a callback
             interruption.effect = Effect.NEVER
             training.return_to_record()
@@ -45,17 +46,17 @@ def run(training: Training) -> History:
     return training.history
 
 
-def run_until_end(training: Training, interruption: Interruption) -> None:
+def run_until_end(training: Training, interruption: Interruption) -> Waiting[None]:
     """Train; after the first Ctrl-C, return to the last recorded epoch."""
     network, began = training.network, time.perf_counter()
     training.begin()
-    network.is_fresh = False
+    network.start_training()
     try:
         training.notify("on_train_begin")
         training.remember()
         if training.optimizer.takes_batches:
             with training.blocks.background:
-                run_epochs(training, interruption)
+                yield from run_epochs(training, interruption)
         else:
             run_lbfgs(training, training.optimizer, interruption)
         training.history.stopped = training.stopped or f"all {training.epochs} epochs done"
@@ -71,20 +72,21 @@ def run_until_end(training: Training, interruption: Interruption) -> None:
         raise
     finally:
         history = training.history
-        history.seconds, network.history = time.perf_counter() - began, history
+        history.seconds = time.perf_counter() - began
+        network.set_history(history)
         training.notify_end()
         if interruption.count and not history.stopped.startswith("interrupted"):
             history.stopped = f"interrupted in epoch {training.epoch}"
 
 
-def run_epochs(training: Training, interruption: Interruption) -> None:
+def run_epochs(training: Training, interruption: Interruption) -> Waiting[None]:
     """Continue from the current epoch to the last, or until a callback stops the training."""
     done = training.epoch
     while done < training.epochs and not training.stopped:
         training.epoch, training.block = done, Block(1, training.state, training.state)
         training.notify("on_epoch_begin")
         with interruption.taking_effect(Effect.AT_ONCE):
-            block = next_block(training)
+            block = yield from next_block(training)
         training.accept(block)
         training.notify("on_epoch_end")
         interruption.check()
@@ -93,11 +95,11 @@ def run_epochs(training: Training, interruption: Interruption) -> None:
         training.check_end()
 
 
-def next_block(training: Training) -> Block:
+def next_block(training: Training) -> Waiting[Block]:
     """Run the next epochs: several at once, or one."""
     several = epochs_at_once(training)
-    block = training.blocks.run(training.state, several) if several > 1 else None
-    return run_epoch(training) if block is None else block
+    block = (yield from training.blocks.run(training.state, several)) if several > 1 else None
+    return (yield from run_epoch(training)) if block is None else block
 
 
 def epochs_at_once(training: Training) -> int:
@@ -108,24 +110,26 @@ def epochs_at_once(training: Training) -> int:
     return min(most, training.epochs - epoch - 1, *(callback.next_look(epoch + 1) - epoch for callback in callbacks))
 
 
-def run_epoch(training: Training) -> Block:
+def run_epoch(training: Training) -> Waiting[Block]:
     """Run the steps of one epoch and measure it."""
     evaluation, batches, before = training.evaluation, training.batches, training.state
     loss = training.objective_now() if evaluation.passes_for_loss else None
     began, position, state = time.perf_counter(), batches.position(), before.copy()
     _, kept, outputs = training.blocks.buffers_for(1, state)
-    stretches = batches.stretches(1, state, training.learning_rate, kept, outputs)
-    objectives = np.concatenate([run_stretch(training, state, stretch) for stretch in stretches])
+    found = []
+    for stretch in batches.stretches(1, state, training.learning_rate, kept, outputs):
+        found.append((yield from run_stretch(training, state, stretch)))
+    objectives = np.concatenate(found)
     training.network.set_values(state.values)
     columns = history_columns(training, state, batches.mean_objective(objectives) if loss is None else loss)
     training.blocks.adapt(1, time.perf_counter() - began)
     return Block(1, before, state, position, columns=columns)
 
 
-def run_stretch(training: Training, state: State, stretch: Stretch) -> Array:
+def run_stretch(training: Training, state: State, stretch: Stretch) -> Waiting[Array]:
     """Run the steps of a stretch; raise an error that names the first value that is not finite, if there is one."""
     before = dict(state.values)
-    objectives = training.steps.advance(state, stretch)
+    objectives = yield from training.steps.advance(state, stretch)
     if not is_finite(objectives, state):
         training.fail(divergence.in_steps(training.program, stretch, before, training.epoch))
     return objectives

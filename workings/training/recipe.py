@@ -1,7 +1,7 @@
 """The recipe: the settings of one training, checked before the network changes.
 
-``fit``, the script export, the history and the doctor use the same object, so each setting is named and checked in
-one place.
+``fit``, the script export, the history and the doctor use the same object, so each setting is named and
+checked in one place.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Recorders: callbacks that record parameters, activations and gradients during training.
 
-``Snapshots`` records the parameters; ``Signals`` records statistics of activations and gradients on fixed rows.  Both
-record at the start of selected epochs and at the end of training.  The epochs are evenly spaced, or close together at
-first and further apart later, because networks learn fastest at first.  The epochs between them still run in blocks.
-All values come from traces of the network.
+``Snapshots`` records the parameters; ``Signals`` records statistics of activations and gradients on fixed
+rows.  Both record at the start of selected epochs and at the end of training.  The epochs are evenly spaced,
+or close together at first and further apart later, because networks learn fastest at first.  The epochs
+between them still run in blocks.  All values come from traces of the network.
 """
 
 from __future__ import annotations
@@ -218,9 +218,9 @@ class Snapshots(Recorder):
 class Signals(Recorder):
     """Record statistics of activations, gradients and parameter updates of each layer on fixed rows.
 
-    All values come from traces of the network: one of the forward and backward pass, and one of the step that the
-    optimizer would take with these rows as its batch.  With L-BFGS, which chooses its own steps, no updates are
-    recorded.
+    All values come from traces of the network: one of the forward and backward pass, and one of the step that
+    the optimizer would take with these rows as its batch.  With L-BFGS, which chooses its own steps, no
+    updates are recorded.
 
     Parameters
     ----------
@@ -237,9 +237,9 @@ class Signals(Recorder):
     epochs : list of int
         The number of epochs done at each record.
     activations : dict of dict of list
-        For the output of each layer with parameters, by its name in the trace (``"a1"``): the ``mean``, the ``spread``
-        (standard deviation), the quantiles ``5 %`` … ``95 %``, the share of ``zeros``, and the share that is
-        ``shut`` (saturated): its activation passes on less than a twentieth of the gradient.
+        For the output of each layer with parameters, by its name in the trace (``"a1"``): the ``mean``, the
+        ``spread`` (standard deviation), the quantiles ``5 %`` … ``95 %``, the share of ``zeros``, and the
+        share that is ``shut`` (saturated): its activation passes on less than a twentieth of the gradient.
     parameters : dict of dict of list
         For each parameter, by name (``"W1"``): its ``norm``, that of its ``gradient`` and of the ``update``,
         and the ``ratio`` of update to parameter.
@@ -317,8 +317,8 @@ class Signals(Recorder):
 def layer_outputs(network: Model, program: Program) -> dict[str, tuple[str, str] | None]:
     """Return the output of each layer with parameters, and the gradients after and before its activation, if any.
 
-    Both gradients are found in the program: the gradient before the activation is the target of the layer's first
-    backward statement that reads the gradient after it.
+    Both gradients are found in the program: the gradient before the activation is the target of the layer's
+    first backward statement that reads the gradient after it.
     """
     found: dict[str, tuple[str, str] | None] = {}
     last = {s.part: s.target for s in program.stage("forward") if s.part.startswith("layer ")}
@@ -368,5 +368,4 @@ def restoring(network: Model) -> Iterator[None]:
     try:
         yield
     finally:
-        network.set_values(before)
-        network.is_fresh = is_fresh
+        network.set_values(before, is_fresh=is_fresh)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,6 +24,9 @@ from workings.support.sparse import SparseRows
 from workings.training.batches import Batches, State
 from workings.training.evaluation import Evaluation
 
+MOST_TOGETHER = 32  # trainings whose steps run in one call: each needs memory for its epochs
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -38,6 +44,8 @@ class Steps:
         What compiled steps return in addition to their objectives: the predictions for each row.
     allows_background : bool
         Whether epochs may be evaluated in a background thread.
+    together : int
+        The number of trainings whose steps run in one call: with more than one, steps are handed to the caller.
     """
 
     program: Program
@@ -45,12 +53,63 @@ class Steps:
     name: str
     outputs: tuple[str, ...] = ()
     allows_background: bool = False
+    together: int = 1
 
-    def advance(self, state: State, stretch: Stretch) -> Array:
+    @property
+    def waits(self) -> bool:
+        """Whether steps are handed to the caller, who runs those of several trainings in one call."""
+        return self.together > 1
+
+    def seconds(self, steps: int) -> float:
+        """Return about how long the steps of all trainings take, from earlier ones; infinity if that is not known."""
+        per_step = self.engine.seconds_per_step if isinstance(self.engine, CompiledEngine) else math.inf
+        return per_step * steps * self.together
+
+    def advance(self, state: State, stretch: Stretch) -> Waiting[Array]:
         """Run the steps of a stretch, update the state, and return the objectives of the steps."""
-        objectives = np.asarray(self.engine.run(stretch, state.values))
+        steps = PendingSteps(self.engine, stretch, state.values)
+        objectives = (yield steps) if self.waits else steps.engine.run(stretch, state.values)
         state.after(stretch)
-        return objectives
+        return np.asarray(objectives)
+
+
+class PendingSteps(NamedTuple):
+    """Steps of a training that wait until they are run: the engine, the stretch and the values that they change."""
+
+    engine: Engine
+    stretch: Stretch
+    values: dict[str, Array]
+
+
+Waiting = Generator[PendingSteps, Sequence[float] | Array, T]  # a computation that waits for its steps
+
+
+def completed(computation: Waiting[T]) -> T:
+    """Return the result of a computation that runs its steps itself."""
+    try:
+        next(computation)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("only several trainings wait for their steps")
+
+
+def run_pending(several: Sequence[PendingSteps]) -> list[Sequence[float] | Array]:
+    """Run the steps of several trainings, in one call those of one compiled engine; return the objectives of each."""
+    objectives: dict[int, Sequence[float] | Array] = {}
+    by_engine: dict[int, list[int]] = {}
+    for number, steps in enumerate(several):
+        by_engine.setdefault(id(steps.engine), []).append(number)
+    for numbers in by_engine.values():
+        engine, chosen = several[numbers[0]].engine, [several[number] for number in numbers]
+        if isinstance(engine, CompiledEngine):
+            found: Sequence[Sequence[float] | Array] = engine.run_many(
+                [steps.stretch for steps in chosen], [steps.values for steps in chosen]
+            )
+        else:
+            found = [engine.run(steps.stretch, steps.values) for steps in chosen]
+        objectives.update(zip(numbers, found, strict=True))
+    return [objectives[number] for number in range(len(several))]
 
 
 def is_finite(objectives: Array, state: State) -> bool:
@@ -67,8 +126,9 @@ def make_steps(
     epochs: int,
     engine: str,
     worth_compiling: float,
+    fits: int = 1,
 ) -> Steps:
-    """Write the program of a step and choose the engine that runs it.
+    """Write the program of a step and choose the engine that runs it, for one training or for several (``fits``).
 
     Raises
     ------
@@ -87,7 +147,7 @@ def make_steps(
     in_step = int(batches.bounds[0, 1])
     name, why = choose(
         engine, run, values, in_step, epochs * len(batches), worth_compiling,
-        is_sparse=isinstance(rows.X, SparseRows),
+        is_sparse=isinstance(rows.X, SparseRows), fits=fits,
     )  # fmt: skip
     if name == "jax":
         on_device: JaxEngine = model.runner((*key, name), lambda: JaxEngine(run))
@@ -95,7 +155,8 @@ def make_steps(
         return Steps(program, on_device, f"{name} ({why}, on {on_device.device})")
     if name == "compiled":
         try:
-            return compiled_steps(model, program, run, key, batches, evaluation, f"{name} ({why})")
+            steps = compiled_steps(model, program, run, key, batches, evaluation, f"{name} ({why})")
+            return replace(steps, together=min(fits, MOST_TOGETHER))
         except NotCompilableError as error:
             if engine == "compiled":
                 raise

@@ -1,8 +1,8 @@
 """A training: the model, the data, the recipe and the state, as callbacks see it.
 
-It creates the parts and holds the state.  The parts are independent: ``batches`` draws orders and masks, ``steps``
-runs the engine, ``evaluation`` measures loss and metrics, and ``epoch_blocks`` runs several epochs at once.  ``loop``
-contains the loop over the epochs.
+It creates the parts and holds the state.  The parts are independent: ``batches`` draws orders and masks,
+``steps`` runs the engine, ``evaluation`` measures loss and metrics, and ``epoch_blocks`` runs several epochs
+at once.  ``loop`` contains the loop over the epochs.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ class Training:
         The epochs that were run last.
     state : State
         What the steps have led to.
+
+    With ``fits`` above 1, it is one of several trainings whose compiled steps run in one call.
     """
 
     worth_compiling: ClassVar[float] = WORTH_COMPILING  # least saving of compiling over its time, for "auto"
@@ -87,6 +89,7 @@ class Training:
         *,
         engine: str = "auto",
         first_look: FirstLook | None = None,
+        fits: int = 1,
     ) -> None:
         if engine not in ENGINES:
             raise unknown_name("engine", engine, ENGINES)
@@ -99,12 +102,12 @@ class Training:
             network, data, recipe.chosen_metrics, passes_for_loss=len(bounds) > 1 and not recipe.running_loss
         )
         self.learning_rate = LearningRate(recipe.schedule)
-        network.targets = data.targets
+        network.set_targets(data.targets)
         self.history = History()
         self.epoch, self.stopped = 0, ""
         self.result: Any = None  # SciPy's result of L-BFGS
         self.check_monitors()
-        self.set_steps(engine)
+        self.set_steps(engine, fits)
         self.history.settings = recipe.summary()
         if network.is_fresh:
             beginning = {**network.parameters, **network.statistics}
@@ -132,13 +135,13 @@ class Training:
             "choose another batch_size",
         )
 
-    def set_steps(self, engine: str) -> None:
+    def set_steps(self, engine: str, fits: int) -> None:
         """Create the program of a step and choose the engine that runs it; SciPy runs L-BFGS."""
         network, optimizer = self.network, self.recipe.optimizer
         if optimizer.takes_batches:
             self.steps = make_steps(
                 network, optimizer, self.batches, self.evaluation, epochs=self.epochs, engine=engine,
-                worth_compiling=self.worth_compiling,
+                worth_compiling=self.worth_compiling, fits=fits,
             )  # fmt: skip
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)
@@ -199,6 +202,11 @@ class Training:
     def w(self) -> Array | None:
         """The weights of the training set."""
         return self.data.rows.w
+
+    @property
+    def waits(self) -> bool:
+        """Whether its steps run in one call with those of other trainings."""
+        return self.recipe.optimizer.takes_batches and self.steps.waits
 
     @property
     def rows(self) -> Rows:
@@ -307,8 +315,7 @@ class Training:
         self.state, self.learning_rate.plateau = self.record.state, dict(self.record.plateau)
         self.history.forget_after(self.record.epochs)
         self.batches.go_to(self.record.position)
-        self.network.set_values(self.values)
-        self.network.is_fresh = self.began_fresh and not self.record.epochs
+        self.network.set_values(self.values, is_fresh=self.began_fresh and not self.record.epochs)
 
     def go_back(self, epoch: int) -> None:
         """Undo the epochs after an epoch of ``ran``; the optimizer's state is not restored, because training ends."""

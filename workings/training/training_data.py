@@ -111,8 +111,8 @@ def split(rows: Rows, share: object, model: Model, targets: Targets) -> tuple[Ro
 def stratified(order: Array, labels: Array, rows: int) -> Array:
     """Rearrange a random order of rows so that its first ``rows`` rows have each label in proportion.
 
-    Each label gets its share of these rows, rounded down; the largest remainders are rounded up, until the number is
-    reached.  A label's last row is taken only if all others are.
+    Each label gets its share of these rows, rounded down; the largest remainders are rounded up, until the
+    number is reached.  A label's last row is taken only if all others are.
 
     >>> stratified(np.array([5, 0, 3, 1, 4, 2]), np.array([0, 0, 0, 0, 1, 1]), 3).tolist()
     [5, 0, 3, 1, 4, 2]

@@ -127,11 +127,12 @@ def write(path: Path, content: bytes) -> None:
 def limit(folder: Path) -> None:
     """Delete the files that were used longest ago until the others fit."""
     found = []
-    for entry in os.scandir(folder):
-        with contextlib.suppress(OSError):  # another process may delete files, too
-            if entry.name.lstrip(".").startswith(PREFIX) and entry.is_file(follow_symlinks=False):
-                about = entry.stat(follow_symlinks=False)
-                found.append((about.st_mtime, about.st_size, entry.path))
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):  # another process may delete files, too
+                if entry.name.lstrip(".").startswith(PREFIX) and entry.is_file(follow_symlinks=False):
+                    about = entry.stat(follow_symlinks=False)
+                    found.append((about.st_mtime, about.st_size, entry.path))
     total = sum(size for _, size, _ in found)
     for _, size, path in sorted(found):
         if total <= MOST_BYTES:

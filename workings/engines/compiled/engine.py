@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -33,11 +34,49 @@ from workings.support.sparse import SparseRows
 
 NEEDS = ("llvmlite", "platformdirs")
 LONGEST_CALL = 0.05  # seconds in machine code, after which Python handles Ctrl-C
+MOST_WAITING = 4  # how much longer a call may take than its CPU time, if the machine is busy with other work
 
 
 def is_installed() -> bool:
     """Whether the packages are installed that the compiled engine needs."""
     return all(importlib.util.find_spec(name) is not None for name in NEEDS)
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """The arguments of the compiled function for one stretch.
+
+    Attributes
+    ----------
+    source : GeneratedSource
+        The source of the function.
+    dtype : dtype
+        The type of the numbers.
+    changed : list of array
+        The values that the steps change.
+    first : int
+        The number of the first step.
+    by_step, sliced : list of array
+        Arrays with one entry for each step.
+    fixed : list
+        The arguments that are the same in all steps.
+    objectives : array of shape (steps,)
+        Where the function stores the objectives.
+    """
+
+    source: GeneratedSource
+    dtype: np.dtype[Any]
+    changed: list[Array]
+    first: int
+    by_step: list[Array]
+    fixed: list[Any]
+    sliced: list[Array]
+    objectives: Array
+
+    def arguments(self, part: slice, shared: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the arguments for some of the steps; ``shared`` are those that all runs share."""
+        steps, slices = ([array[part] for array in arrays] for arrays in (self.by_step, self.sliced))
+        return (*steps, self.first + part.start, *shared, *self.fixed, *slices)
 
 
 class CompiledEngine:
@@ -70,7 +109,7 @@ class CompiledEngine:
         self.changed = [name for name in program.carried if name in targets]
         self.structure = structure_of(program)
         self.sources: dict[ProblemSize, GeneratedSource] = {}
-        self.functions: dict[str, Callable[..., Call]] = {}
+        self.functions: dict[str, MachineCode] = {}
         self.seconds_per_step = math.inf  # not known before the first call
 
     @property
@@ -80,41 +119,66 @@ class CompiledEngine:
 
     def run(self, stretch: Stretch, values: dict[str, Array]) -> Array:
         """Run the steps and replace ``values``; return the objective J of each step if the program computes it."""
+        return self.run_many([stretch], [values])[0]
+
+    def run_many(self, stretches: Sequence[Stretch], values: Sequence[dict[str, Array]]) -> list[Array]:
+        """Run several stretches, each with its own values; return the objectives of each.
+
+        Those with the same source run in one call, one after the other, by the same instructions as alone.
+        """
+        runs = [self.prepared(*both) for both in zip(stretches, values, strict=True)]
+        together: dict[str, list[PreparedRun]] = {}
+        for number, run in enumerate(runs):
+            alone = f" {number}" if run.source.sections else ""  # several threads share its rows
+            together.setdefault(run.source.text + alone, []).append(run)
+        for same in together.values():
+            self.run_prepared(same)
+        return [run.objectives if self.has_objective else run.objectives[:0] for run in runs]
+
+    def prepared(self, stretch: Stretch, values: dict[str, Array]) -> PreparedRun:
+        """Return the arguments of a run; ``values`` get copies that the run may change."""
         source = self.source(stretch, values)
-        if source.text not in self.functions:
-            self.functions[source.text] = MachineCode(source.text, "train", "train_section" if source.sections else "")
-        train = self.functions[source.text]
-        values.update(zip(self.changed, aligned_copies([values[name] for name in self.changed]), strict=True))
+        changed = aligned_copies([values[name] for name in self.changed])
+        values.update(zip(self.changed, changed, strict=True))
         bounds = np.asarray(stretch.batches, dtype=np.int64)
-        objectives = np.empty(len(bounds))
         by_step = [np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1])]
         by_step += [np.asarray(stretch.lr, dtype=np.float64)]
         by_step += [np.arange(len(bounds)) if stretch.kept_at is None else stretch.kept_at] if stretch.kept else []
         fixed, sliced = self.arguments(source, stretch, values)
+        objectives = np.empty(len(bounds))
         sliced += [*(stretch.outputs[name] for name in self.outputs), objectives]
-        stop_flag = np.zeros(1, np.int64)
-        with team_for(source, stretch.X.dtype) as team:
-            memory, done = memory_for(source, team, stretch.X.dtype), 0
-            while done < len(bounds):
-                part = slice(done, done + max(int(LONGEST_CALL / self.seconds_per_step), 1))
-                steps, slices = ([array[part] for array in arrays] for arrays in (by_step, sliced))
-                first = stretch.first_step + done
-                arguments = (*steps, first, source.block, memory, stop_flag, *team, *fixed, *slices)
-                call = train(*arguments)
+        return PreparedRun(source, stretch.X.dtype, changed, stretch.first_step, by_step, fixed, sliced, objectives)
+
+    def run_prepared(self, runs: Sequence[PreparedRun]) -> None:
+        """Run the steps of runs with the same source, in calls that are short enough for Ctrl-C."""
+        source, dtype = runs[0].source, runs[0].dtype
+        if source.text not in self.functions:
+            self.functions[source.text] = MachineCode(source.text, "train", "train_section" if source.sections else "")
+        train, stop_flag = self.functions[source.text], np.zeros(1, np.int64)
+        with team_for(source, dtype) as team:
+            memory, done = memory_for(source, team, dtype), 0
+            while remaining := [run for run in runs if done < len(run.objectives)]:
+                part = slice(done, done + max(int(LONGEST_CALL / (self.seconds_per_step * len(remaining))), 1))
+                shared = (source.block, memory, stop_flag, *team)
+                call = train.calls([run.arguments(part, shared) for run in remaining])
                 if source.sections:
                     set_section_function(team[0], source, call)
-                self.seconds_per_step = self.timed(call, stop_flag, values) / len(steps[0])
-                done += len(steps[0])
-        return objectives if self.has_objective else objectives[:0]
+                steps = sum(len(run.objectives[part]) for run in remaining)
+                self.seconds_per_step = self.timed(call, stop_flag, remaining) / steps
+                done = part.stop
 
-    def timed(self, call: Callable[[], None], stop_flag: Array, values: Mapping[str, Array]) -> float:
+    def timed(self, call: Callable[[], None], stop_flag: Array, runs: Sequence[PreparedRun]) -> float:
         """Run a call and return its seconds; Ctrl-C can interrupt a call that may take long."""
-        start = time.perf_counter()
-        if self.seconds_per_step < LONGEST_CALL or threading.current_thread() is not threading.main_thread():
+        start, cpu = time.perf_counter(), time.thread_time()
+        if (
+            self.seconds_per_step * len(runs) < LONGEST_CALL
+            or threading.current_thread() is not threading.main_thread()
+        ):
             with np.errstate(all="ignore"):
                 call()
-        else:
-            call_interruptibly(call, stop_flag, [values[name] for name in self.changed])
+            cpu = time.thread_time() - cpu
+            return max(cpu, (time.perf_counter() - start) / MOST_WAITING)
+        call_interruptibly(call, stop_flag, [array for run in runs for array in run.changed])
         return time.perf_counter() - start
 
     def source(self, stretch: Stretch, values: Mapping[str, Array]) -> GeneratedSource:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 import ctypes
+import functools
 import importlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,15 @@ Argument = int | float | Array
 ArgumentType = tuple[str, int]  # the type of the numbers, and the number of dimensions; -1 for a scalar
 INTEGER, REAL = "int64", "float64"
 LOCK = threading.RLock()  # one thread compiles at a time
+IN_TURN = """
+import numpy as np
+from workings.engines.kernels.language import array_at, call_at
+
+
+def call_in_turn(function, tables):
+    for number in range(len(tables)):
+        call_at(function, array_at(tables[number], np.int64(0), (1,)))
+"""
 KNOWN: dict[Any, tuple[int, ...]] = {}  # the addresses of what was loaded, by source and exports
 
 
@@ -46,11 +56,25 @@ class Call:
     ``section`` is the address of the function that computes one section of rows, with the same table.
     """
 
-    def __init__(self, entry: Callable[[int], None], arguments: Sequence[Argument], section: int = 0) -> None:
+    def __init__(self, entry: int, arguments: Sequence[Argument], section: int = 0) -> None:
         self.entry, self.section, (self.table, self.arrays) = entry, section, table_of(arguments)
 
     def __call__(self) -> None:
-        self.entry(address_of(self.table))
+        FUNCTION(self.entry)(address_of(self.table))
+
+
+class SeveralCalls(Call):
+    """Several calls of one function, made one after the other by machine code."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.calls, addresses_of_tables = calls, np.array([address_of(call.table) for call in calls])
+        super().__init__(in_turn(), [calls[0].entry, addresses_of_tables])
+
+
+@functools.cache
+def in_turn() -> int:
+    """Return the address of the function that calls another one with each of several tables."""
+    return addresses(IN_TURN, (Export("call_in_turn", ((INTEGER, -1), (INTEGER, 1))),))[0]
 
 
 @dataclass
@@ -72,14 +96,26 @@ class MachineCode:
             exports = [Export(self.function, types), *([Export(self.sections, types, 2)] if self.sections else [])]
             self.entries[types] = addresses(self.text, tuple(exports))
         function, *sections = self.entries[types]
-        return Call(FUNCTION(function), arguments, *sections)
+        return Call(function, arguments, *sections)
+
+    def calls(self, several: Sequence[Sequence[Argument]]) -> Call:
+        """Return one call for several lists of arguments of the same types."""
+        first = self(*several[0])
+        rest = [Call(first.entry, arguments) for arguments in several[1:]]
+        return SeveralCalls([first, *rest]) if rest else first
 
 
 def type_of(argument: Argument) -> ArgumentType:
     """Return the type of an argument."""
     if isinstance(argument, np.ndarray):
-        return argument.dtype.name, argument.ndim
+        return name_of_dtype(argument.dtype), argument.ndim
     return (REAL if isinstance(argument, float) else INTEGER), -1
+
+
+@functools.cache
+def name_of_dtype(dtype: np.dtype[Any]) -> str:
+    """Return the name of a dtype, which NumPy puts together anew each time."""
+    return dtype.name
 
 
 def table_of(arguments: Sequence[Argument]) -> tuple[Array, list[Array]]:

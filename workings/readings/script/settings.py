@@ -1,7 +1,7 @@
 """Settings of a script, validated before it is written.
 
-They are the arguments of ``fit`` and the source of the rows: arrays in the script, an ``.npz`` file, or the file of a
-table.
+They are the arguments of ``fit`` and the source of the rows: arrays in the script, an ``.npz`` file, or the
+file of a table.
 """
 
 from __future__ import annotations

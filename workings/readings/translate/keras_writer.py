@@ -1,7 +1,7 @@
 """Translation to Keras: ``keras.Sequential``, ``compile`` and ``fit``.
 
-The conventions are those of Keras 3.15's own source: ``optimizers/base_optimizer.py``, ``sgd.py``, ``adam.py``,
-``rmsprop.py``, ``adagrad.py``; ``losses/losses.py``; ``initializers/random_initializers.py``;
+The conventions are those of Keras 3.15's own source: ``optimizers/base_optimizer.py``, ``sgd.py``,
+``adam.py``, ``rmsprop.py``, ``adagrad.py``; ``losses/losses.py``; ``initializers/random_initializers.py``;
 ``layers/normalization/batch_normalization.py``; ``regularizers/regularizers.py``;
 ``callbacks/reduce_lr_on_plateau.py``.  The code uses only the settings of ``compile`` and ``fit``.
 """
@@ -26,7 +26,7 @@ from workings.regularizers import L1, L2, L2PerRow
 # fmt: off
 ACTIVATIONS = {  # activations that a Dense layer takes by name
     "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu", "selu": "selu", "gelu": "gelu", "silu": "silu",
-    "softplus": "softplus", "hard_tanh": "hard_tanh",
+    "softplus": "softplus", "mish": "mish", "hard_tanh": "hard_tanh",
 }
 BENDS = {  # activations with constants, as layers
     "leaky_relu": "keras.layers.LeakyReLU(negative_slope={slope})", "elu": "keras.layers.ELU(alpha={alpha})",
@@ -166,12 +166,13 @@ class KerasWriter(TranslationWriter):
     def layers(self) -> list[str]:
         texts: list[str] = []
         for position, (layer, number) in enumerate(self.plan.layers, 1):
+            code = self.layer(layer, is_last=position == len(self.plan.layers))
             if layer.parameters:
                 letters = (*layer.parameters, *layer.statistics)
                 self.arrays[len(texts)] = [f"{letter}{number}" for letter in letters]
             for letter in layer.parameters:
                 self.places[f"{letter}{number}"] = f"model.layers[{len(texts)}].{ATTRIBUTES[letter]}"
-            texts += self.layer(layer, is_last=position == len(self.plan.layers))
+            texts += code
         return texts
 
     def model(self) -> list[str]:
@@ -430,7 +431,7 @@ class KerasWriter(TranslationWriter):
         yield (f"ReduceLROnPlateau acts after patience epochs, ours after one more: patience={plateau.patience + 1}.")
         if plateau.monitor != "loss":
             yield Difference(f"OnPlateau monitors {plateau.monitor!r}; the code monitors the training loss.")
-        if self.plan.batch_size is not None:
+        if self.plan.recipe.batch_size is not None:
             yield Difference(
                 "Keras's loss of an epoch is the mean over its batches; ours is that of all rows at its start."
             )
@@ -441,8 +442,8 @@ class KerasWriter(TranslationWriter):
         callbacks = ["EveryStep()"] if self.sets_every_step else []
         callbacks += ["plateau"] if plan.plateau else []
         settings: dict[str, object] = {
-            "epochs": plan.epochs,
-            "batch_size": plan.batch_size or "len(X)",
+            "epochs": plan.recipe.epochs,
+            "batch_size": plan.recipe.batch_size or "len(X)",
             "shuffle": plan.shuffles,
             "verbose": 0,
             "callbacks": f"[{', '.join(callbacks)}]" if callbacks else None,

@@ -1,11 +1,13 @@
 """Translation to scikit-learn: ``MLPClassifier`` or ``MLPRegressor``.
 
 The conventions are those of scikit-learn 1.9's own source: ``neural_network/_multilayer_perceptron.py``,
-``_stochastic_optimizers.py`` and ``_base.py``.  It has one kind of network and three optimizers.  An unsupported
-network raises an error.  An unsupported training is translated to the nearest supported one, with a note.
+``_stochastic_optimizers.py`` and ``_base.py``.  It has one kind of network and three optimizers.  An
+unsupported network raises an error.  An unsupported training is translated to the nearest supported one, with
+a note.
 
-Its gradient is (p - y) divided by the rows, for every loss; ours has additional factors (2 without half=True, a mean
-over outputs).  So the learning rate is multiplied by this factor, and ``alpha`` and ``epsilon`` are divided by it.
+Its gradient is (p - y) divided by the rows, for every loss; ours has additional factors (2 without half=True,
+a mean over outputs).  So the learning rate is multiplied by this factor, and ``alpha`` and ``epsilon`` are
+divided by it.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class SklearnWriter(TranslationWriter):
         loss, self.n_out = plan.network.loss, plan.network.targets.n_out
         self.is_two_classes = isinstance(loss, CrossEntropy) and self.n_out == 2  # scikit-learn has one output then
         self.loses_a_class = not all(plan.label_weights.values())  # if rows of weight 0 are removed
-        self.batch_rows, self.is_full_batch = plan.batch_rows, plan.batch_size is None
+        self.batch_rows, self.is_full_batch = plan.batch_rows, plan.recipe.batch_size is None
         self.adds_up = loss.reduction == "sum"  # then our gradient grows with the rows
         # The factor from scikit-learn's gradient to ours, without that of the rows.
         self.factor = 2.0 if isinstance(loss, SquaredError) and not loss.half else 1.0
@@ -70,7 +72,7 @@ class SklearnWriter(TranslationWriter):
     def imports(self) -> list[str]:
         lines = ["import warnings", "", "import numpy as np", "from sklearn.exceptions import ConvergenceWarning"]
         lines += [f"from sklearn.neural_network import {self.estimator}"]
-        if self.plan.class_weight is not None:
+        if self.plan.recipe.class_weight is not None:
             lines += ["from sklearn.utils.class_weight import compute_sample_weight"]
         return [*lines, ""]
 
@@ -83,9 +85,9 @@ class SklearnWriter(TranslationWriter):
     def settings_of_solver(self) -> list[str]:
         """Write the settings that depend on the solver."""
         plan = self.plan
-        lines = [*keywords(batch_size=plan.batch_size or "len(X)", learning_rate_init=self.rate())]
+        lines = [*keywords(batch_size=plan.recipe.batch_size or "len(X)", learning_rate_init=self.rate())]
         lines += [*self.schedule(), *self.optimizer()]
-        return [*lines, *keywords(max_iter=plan.epochs, shuffle=plan.shuffles), *self.plateau()]
+        return [*lines, *keywords(max_iter=plan.recipe.epochs, shuffle=plan.shuffles), *self.plateau()]
 
     def training(self) -> list[str]:
         return ["model.fit(X, y, sample_weight=sample_weight)" if self.weighs_rows else "model.fit(X, y)"]
@@ -104,7 +106,7 @@ class SklearnWriter(TranslationWriter):
     def row_weights(self) -> list[str]:
         plan = self.plan
         lines = ["sample_weight = np.asarray(sample_weight, dtype=X.dtype)"] if plan.sample_weight else []
-        if plan.class_weight is None:
+        if plan.recipe.class_weight is None:
             return lines
         balance = repr(plan.label_weights) if plan.label_weights else '"balanced"'
         times = "sample_weight * " if plan.sample_weight else ""
@@ -123,7 +125,7 @@ class SklearnWriter(TranslationWriter):
         plan = self.plan
         if plan.has_weights:
             yield "fit takes sample_weight (from scikit-learn 1.7 on) and divides by the sum of the batch's weights."
-        if plan.class_weight is not None:
+        if plan.recipe.class_weight is not None:
             yield "The MLP has no class_weight: compute_sample_weight makes one weight for each row."
         if self.loses_a_class:
             yield Difference(
@@ -181,7 +183,7 @@ class SklearnWriter(TranslationWriter):
         lines = ["model.set_params(max_iter=1).fit(X, y)"]
         for name, texts in (("coefs_", coefs), ("intercepts_", intercepts)):
             lines += [f"model.{name} = [", *(f"{INDENT}np.array({text}, dtype=X.dtype)," for text in texts), "]"]
-        return [*lines, "model.t_ = 0", f"model.set_params(max_iter={self.plan.epochs}, warm_start=True)"]
+        return [*lines, "model.t_ = 0", f"model.set_params(max_iter={self.plan.recipe.epochs}, warm_start=True)"]
 
     def notes_on_start(self) -> Iterator[str]:
         if self.plan.weights == "given":
@@ -202,7 +204,7 @@ class SklearnWriter(TranslationWriter):
         if type(loss) not in ESTIMATORS:
             raise InputError(f"scikit-learn's MLP has no {loss!r}: translate to torch or keras.")
         if self.plan.smoothing:
-            raise InputError(f"scikit-learn's MLP takes labels and smooths none: {loss!r} cannot be translated.")
+            raise InputError(f"scikit-learn's MLP has no label smoothing: {loss!r} cannot be translated.")
         return ESTIMATORS[type(loss)]
 
     def loss(self) -> list[str]:
@@ -286,7 +288,7 @@ class SklearnWriter(TranslationWriter):
                 f"The last batch of an epoch has fewer than {plan.batch_rows} rows, where alpha has more weight: "
                 "choose a batch_size that divides the number of rows."
             )
-        elif plan.rows is None and plan.batch_size is not None:
+        elif plan.rows is None and plan.recipe.batch_size is not None:
             yield "That holds if batch_size divides the number of rows; in a smaller last batch alpha has more weight."
 
     def rate(self) -> str:
@@ -304,7 +306,7 @@ class SklearnWriter(TranslationWriter):
             )
 
     def plateau(self) -> list[str]:
-        return keywords(tol=0.0, n_iter_no_change=self.plan.epochs + 1)
+        return keywords(tol=0.0, n_iter_no_change=self.plan.recipe.epochs + 1)
 
     def notes_on_plateau(self) -> Iterator[str]:
         if self.plan.plateau:
@@ -450,7 +452,7 @@ class LbfgsSolver(SklearnWriter):
     def optimizer(self) -> list[str]:
         tolerance = plain(self.plan.last.tolerance / self.factor)
         tol = f"{tolerance!r} / len(X)" if self.adds_up else repr(tolerance)
-        return keywords(max_iter=self.plan.epochs, max_fun=25 * self.plan.epochs, tol=tol)
+        return keywords(max_iter=self.plan.recipe.epochs, max_fun=25 * self.plan.recipe.epochs, tol=tol)
 
     def notes_on_optimizer(self) -> Iterator[str]:
         yield Difference(

@@ -1,9 +1,10 @@
 """Translation to PyTorch: ``nn.Sequential``, ``torch.optim`` and a training loop.
 
-The conventions are those of PyTorch 2.13's own source: ``optim/sgd.py``, ``adam.py``, ``adamw.py``, ``rmsprop.py``,
-``adagrad.py``, ``lr_scheduler.py``; ``nn/init.py``, ``nn/modules/linear.py``, ``batchnorm.py``, ``loss.py``;
-``nn/utils/clip_grad.py``.  A user-written loop can express what settings cannot, so nearly everything has an
-equal translation: a penalty becomes a term of the loss, a decay a line before the step.
+The conventions are those of PyTorch 2.13's own source: ``optim/sgd.py``, ``adam.py``, ``adamw.py``,
+``rmsprop.py``, ``adagrad.py``, ``lr_scheduler.py``; ``nn/init.py``, ``nn/modules/linear.py``,
+``batchnorm.py``, ``loss.py``; ``nn/utils/clip_grad.py``.  A user-written loop can express what settings
+cannot, so nearly everything has an equal translation: a penalty becomes a term of the loss, a decay a line
+before the step.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def reduction(loss: Loss) -> str:
 ACTIVATIONS = {
     "sigmoid": "nn.Sigmoid()", "tanh": "nn.Tanh()", "relu": "nn.ReLU()", "leaky_relu": "nn.LeakyReLU({slope})",
     "elu": "nn.ELU({alpha})", "selu": "nn.SELU()", "gelu": "nn.GELU()", "gelu_tanh": 'nn.GELU(approximate="tanh")',
-    "silu": "nn.SiLU()", "hard_tanh": "nn.Hardtanh()",
+    "silu": "nn.SiLU()", "mish": "nn.Mish()", "hard_tanh": "nn.Hardtanh()",
     "softplus": "nn.Softplus(threshold=40)",  # linear above the threshold, which is exact at 40
 }
 LOSSES: dict[type, Any] = {
@@ -463,11 +464,11 @@ class TorchWriter(TranslationWriter):
 
     def loop(self) -> list[str]:
         """Write the loop over epochs and batches."""
-        plan, is_full = self.plan, self.plan.batch_size is None
+        plan, is_full = self.plan, self.plan.recipe.batch_size is None
         step = self.step("slice(None)" if is_full else "rows")
         if not is_full:
-            order = "torch.randperm" if plan.shuffle else "torch.arange"
-            step = [f"for rows in {order}(len(inputs)).split({plan.batch_size}):", *indent_lines(step)]
+            order = "torch.randperm" if plan.recipe.shuffle else "torch.arange"
+            step = [f"for rows in {order}(len(inputs)).split({plan.recipe.batch_size}):", *indent_lines(step)]
         if plan.plateau and not is_full:  # it monitors the objective of all rows at the beginning of the epoch
             measured = ["model.eval()", "with torch.no_grad():", f"{INDENT}measured = objective(slice(None)).item()"]
             step = [*measured, "model.train()", *step]
@@ -475,7 +476,7 @@ class TorchWriter(TranslationWriter):
             per_row = " / len(inputs)" if plan.network.loss.reduction == "sum" else ""
             step += [f"plateau.step({'J.item()' if is_full else 'measured'}{per_row})"]
         counter = ["step = 0"] if self.counts_steps else []
-        return [*counter, f"for epoch in range({plan.epochs}):", *indent_lines([*step, *self.measures])]
+        return [*counter, f"for epoch in range({plan.recipe.epochs}):", *indent_lines([*step, *self.measures])]
 
     def step(self, rows: str) -> list[str]:
         """Write one step: the rate, the gradients, the parts of the chain, the update."""
@@ -543,7 +544,7 @@ class TorchLbfgsWriter(TorchWriter):
 
     def optimizer(self) -> list[str]:
         last = self.plan.last
-        settings = {"max_iter": self.plan.epochs, "history_size": last.memory, "tolerance_grad": last.tolerance}
+        settings = {"max_iter": self.plan.recipe.epochs, "history_size": last.memory, "tolerance_grad": last.tolerance}
         settings |= {"tolerance_change": 0.0, "line_search_fn": '"strong_wolfe"'}
         return wrap_call(f"optimizer = {call('torch.optim.LBFGS', params='model.parameters()', **settings)}")
 

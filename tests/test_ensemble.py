@@ -1,0 +1,93 @@
+"""Ensembles: the mean and the spread of several networks, and their files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workings import SGD, BinaryCrossEntropy, CrossEntropy, Dense, Ensemble, FileError, InputError, Network, fit_many
+from workings.datasets import moons
+from workings.metrics import accuracy, r2
+
+X, y = moons(60)
+TEXT = np.array(["no", "yes"])[y]
+
+
+def networks(loss: Any = None, count: int = 3, **settings: Any) -> list[Network]:
+    """Return networks with different seeds."""
+    loss = loss or CrossEntropy()
+    n_out = 2 if isinstance(loss, CrossEntropy) else 1
+    return [Network([Dense(3, "tanh"), Dense(n_out)], loss=loss, seed=seed, **settings) for seed in range(count)]
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), BinaryCrossEntropy()])
+def test_classes(loss: Any) -> None:
+    ensemble, alone = Ensemble(networks(loss)), networks(loss)
+    fitted = ensemble.fit(X, TEXT, optimizer=SGD(0.3), epochs=30)
+    assert [history.epochs for history in fitted] == [30] * 3
+    fit_many(alone, X, TEXT, optimizer=SGD(0.3), epochs=30)
+    each = np.array([network.predict_proba(X) for network in alone])
+    np.testing.assert_allclose(ensemble.predict_proba(X), each.sum(axis=0) / 3, rtol=1e-12)
+    np.testing.assert_allclose(ensemble.spread(X), np.sqrt(each.var(axis=0)), atol=1e-12)
+    assert set(ensemble.predict(X)) <= {"no", "yes"}
+    np.testing.assert_array_equal(ensemble.predict(X) == "yes", each.mean(axis=0)[:, 1] > 0.5)
+    assert ensemble.score(X, TEXT) == accuracy(TEXT, ensemble.predict(X))
+    assert len(ensemble) == 3
+
+
+def test_numbers() -> None:
+    targets, weights = X[:, 0] - X[:, 1], np.linspace(0.5, 1.5, len(X))
+    ensemble = Ensemble(networks("SquaredError"))
+    ensemble.fit(X, targets, optimizer=SGD(0.05), epochs=20)
+    each = np.array([network.predict(X) for network in ensemble])
+    np.testing.assert_allclose(ensemble.predict(X), each.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(ensemble.spread(X), each.std(axis=0), atol=1e-12)
+    assert ensemble.score(X, targets, weights) == pytest.approx(r2(targets, each.mean(axis=0), weights))
+
+
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    ensemble = Ensemble(networks())
+    ensemble.fit(X, TEXT, optimizer=SGD(0.3), epochs=5)
+    loaded = Ensemble.load(ensemble.save(tmp_path / "new" / "models"))
+    np.testing.assert_array_equal(loaded.predict_proba(X), ensemble.predict_proba(X))
+    np.testing.assert_array_equal(loaded.predict(X), ensemble.predict(X))
+    assert len(Network.load(tmp_path / "new" / "models" / "network-001.safetensors").layers) == 2
+
+
+def test_damaged_folders_are_refused(tmp_path: Path) -> None:
+    ensemble = Ensemble(networks(n_in=2))
+    folder = ensemble.save(tmp_path / "models")
+    Ensemble(networks(n_in=2, count=2))[1].save(folder / "network-000.safetensors")  # of another save
+    with pytest.raises(FileError, match="is not the file that"):
+        Ensemble.load(folder)
+    (folder / "network-000.safetensors").unlink()
+    with pytest.raises(FileError):
+        Ensemble.load(folder)
+    contents: list[Any] = [[], {}, {"format": "workings ensemble 1", "files": {}}, {"format": 2, "files": {"a": "b"}}]
+    contents += [{"format": "workings ensemble 1", "files": {name: "0"}} for name in ("../x.safetensors", "x.pkl")]
+    for content in contents:
+        (folder / "ensemble.json").write_text(json.dumps(content))
+        with pytest.raises(FileError, match="not the list of an ensemble"):
+            Ensemble.load(folder)
+    with pytest.raises(FileError, match="Cannot read"):
+        Ensemble.load(tmp_path / "nowhere")
+
+
+def test_networks_must_fit_together() -> None:
+    with pytest.raises(InputError, match="equal numbers of outputs"):
+        Ensemble([*networks(), *networks(BinaryCrossEntropy())])
+    with pytest.raises(InputError, match="equal numbers of columns"):
+        Ensemble([*networks(n_in=2), *networks(n_in=3)])
+    one, other = networks(count=2)
+    one.fit(X, y, optimizer=SGD(0.1), epochs=1)
+    other.fit(X, TEXT, optimizer=SGD(0.1), epochs=1)
+    with pytest.raises(InputError, match="equal class labels"):
+        Ensemble([one, other])
+    with pytest.raises(InputError, match="must be a list"):
+        Ensemble(networks()[0])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no parameters"):
+        Ensemble(networks()).save("models")

@@ -1,0 +1,126 @@
+"""Try many settings of a network on a table, and train the best again: the command ``workings sweep``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from workings import plots
+from workings.cli.table_plan import Plan, TableSource
+from workings.cli.table_training import TableTraining, TrainedOnTable, fit_settings, make_network, prepare
+from workings.errors import InputError
+from workings.network import Network
+from workings.search.spaces import LogUniform, Uniform, WholeNumbers
+from workings.search.sweep import Sweep, sweep
+from workings.support.ranges import as_number
+from workings.tables import Preprocessing
+
+BETWEEN = ".."  # between the bounds of a range
+LAYERS = "x"  # between the units of the layers of one network
+LOGARITHMIC = ("lr", "l2")  # ranges in which logarithms are equally probable
+
+
+@dataclass(frozen=True)
+class TableNetworks:
+    """A function that makes the network of a table for some settings; it can be sent to another process."""
+
+    plan: Plan
+    preprocessing: Preprocessing
+    balanced: bool
+
+    def __call__(self, seed: int, **settings: Any) -> tuple[Network, dict[str, Any]]:
+        """Return a new network, and the settings of its training."""
+        plan = replace(self.plan, seed=seed, **settings)
+        network = make_network(plan, self.preprocessing)
+        network.preprocessing = self.preprocessing.to_dict()
+        return network, fit_settings(plan, balanced=self.balanced)
+
+
+def space_of(options: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of each setting from the text of the options.
+
+    >>> space_of({"hidden": "16,32x16", "lr": "1e-3..1e-1", "activation": "relu,tanh"})
+    {'hidden': ['16', '32,16'], 'lr': LogUniform(low=0.001, high=0.1), 'activation': ['relu', 'tanh']}
+    """
+    return {name: values_of(name, text) for name, text in options.items()}
+
+
+def values_of(name: str, text: str) -> Any:
+    """Return the values of one setting: a list, or a distribution for a range such as 1e-3..1e-1."""
+    if BETWEEN in text:
+        low, high = (number(name, part) for part in text.split(BETWEEN, 1))
+        if name == "batch_size":
+            return WholeNumbers(int(low), int(high))
+        return LogUniform(low, high) if name in LOGARITHMIC else Uniform(low, high)
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise InputError(f"{option(name)} needs values separated by commas, or a range such as 1e-3..1e-1.")
+    if name == "hidden":
+        return [part.replace(LAYERS, ",") for part in parts]
+    if name in ("activation", "optimizer"):
+        return parts
+    numbers = [number(name, part) for part in parts]
+    return [value or None for value in numbers] if name == "batch_size" else numbers  # 0 is a full batch
+
+
+def number(name: str, text: str) -> Any:
+    """Return a number of an option; for the batch size and the seeds, a whole one."""
+    try:
+        return int(text) if name in ("batch_size", "seeds") else as_number(float(text))
+    except ValueError as error:
+        kind = "whole numbers" if name in ("batch_size", "seeds") else "numbers"
+        raise InputError(f"{option(name)} takes {kind}, not {text!r}.") from error
+
+
+def option(name: str) -> str:
+    """Return the option of a setting."""
+    return f"--{name.replace('_', '-')}"
+
+
+def sweep_table(
+    source: TableSource,
+    plan: Plan,
+    options: Mapping[str, str],
+    folder: Path,
+    *,
+    seeds: str,
+    samples: int | None,
+    halving: int | None,
+    jobs: int,
+    progress: Callable[[str], None],
+) -> str:
+    """Run a sweep on a table; write the results, a picture of them and the best network; return a summary."""
+    space = space_of(options)
+    for name, values in space.items():
+        for value in values if isinstance(values, list) else ():
+            _ = replace(plan, **{name: value}).units  # an error before the table is read
+    if samples is None and any(not isinstance(values, list) for values in space.values()):
+        samples = 32
+    training = prepare(source, plan)
+    if not len(training.validation[0]):
+        raise InputError("A sweep ranks its fits by validation rows: give --validation a fraction above 0.")
+    make = TableNetworks(plan, training.preprocessing, training.settings["class_weight"] == "balanced")
+    with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as executor:
+        results = sweep(
+            make, space, *training.training, samples=samples, halving=halving, seed=plan.seed,
+            seeds=values_of("seeds", seeds), validation=training.validation, executor=executor,
+            folder=folder / "fits", engine=plan.engine, progress=progress,
+        )  # fmt: skip
+    return "\n".join([results.to_table(), "", *train_best(results, training, folder)])
+
+
+def train_best(results: Sweep, training: TableTraining, folder: Path) -> list[str]:
+    """Train the best network again and write it, with a picture of all results; return the lines of a summary."""
+    network, settings = results.network()
+    engine = results.best.engine.split()[0]  # so that the bits are those of the sweep
+    history = network.fit(*training.training, validation=training.validation, engine=engine, **settings)
+    model, picture = folder / "model.safetensors", folder / "sweep.png"
+    network.save(model)
+    plots.save(results.plot(), picture)
+    rows = (training.training, training.validation, training.test)
+    best = TrainedOnTable(network, training.preprocessing, history, *rows, training.frame, training.split)
+    return [best.summary, "", f"model   {model}", f"picture {picture}", f"fits    {folder / 'fits'}"]

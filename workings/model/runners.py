@@ -1,0 +1,62 @@
+"""Runners: programs and engines that all networks with the same description share.
+
+Writing the program of a network takes longer than training a small one for an epoch, and it depends on the layers, the
+loss and the regularizers alone.  So networks that are described alike share what is made of the description, as long
+as all its parts are Workings' own.  A part that a user wrote may change between two networks, for example because its
+formula reads a global number; each network with such a part has runners of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from workings.activations import Activation
+from workings.layers import Layer
+from workings.losses import Loss
+from workings.regularizers import Regularizer
+
+MOST_DESCRIPTIONS = 256  # whose runners are kept in memory
+PACKAGE = f"{__name__.partition('.')[0]}."
+
+
+def runners_for(layers: Sequence[Layer], loss: Loss, regularizers: Sequence[Regularizer]) -> dict[Any, Any]:
+    """Return the runners of all networks with a description, or new ones if a part of it is a user's.
+
+    >>> from workings import Dense, SquaredError
+    >>> runners_for([Dense(2)], SquaredError(), []) is runners_for([Dense(2)], SquaredError(), [])
+    True
+    """
+    parts: list[Layer | Loss | Regularizer] = [*layers, loss, *regularizers]
+    keys = tuple(key_of(part) for part in parts)
+    return {} if None in keys else shared_runners(keys)
+
+
+@functools.lru_cache(maxsize=MOST_DESCRIPTIONS)
+def shared_runners(keys: tuple[Any, ...]) -> dict[Any, Any]:
+    """Return the runners of the networks whose parts have these keys."""
+    return {}
+
+
+def key_of(part: Layer | Loss | Regularizer) -> tuple[Any, ...] | None:
+    """Return what a program depends on of a part: its type, its settings, its activation; None for a user's part."""
+    bend = part.bend if isinstance(part, Layer) else None
+    if not is_ours(type(part)) or (bend is not None and not is_ours(bend.function, bend.derivative)):
+        return None
+    settings = [(f.name, getattr(part, f.name)) for f in dataclasses.fields(part) if f.compare]
+    plain = [(name, value) for name, value in settings if not isinstance(value, Activation)]
+    if not all(isinstance(value, (bool, int, float, str, type(None))) for _, value in plain):
+        return None
+    return type(part), repr(plain), None if bend is None else bend_key(bend)
+
+
+def bend_key(bend: Activation) -> tuple[Any, ...]:
+    """Return what a program depends on of an activation."""
+    return bend.name, bend.function, bend.derivative, repr(dict(bend.constants))
+
+
+def is_ours(*values: Any) -> bool:
+    """Whether classes or functions belong to this package."""
+    return all(str(getattr(value, "__module__", "")).startswith(PACKAGE) for value in values)

@@ -1,0 +1,1 @@
+"""Search: many fits with different settings, on any executor."""
