@@ -9,7 +9,21 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from workings import BatchNorm, Chain, ClipByNorm, ClipByValue, Decay, Dense, Dropout, Layer, Network
+from workings import (
+    BatchNorm,
+    Chain,
+    ClipByNorm,
+    ClipByValue,
+    Decay,
+    Dense,
+    Dropout,
+    Layer,
+    Network,
+    NTKDense,
+    RateFactors,
+    Scale,
+    SmoothClip,
+)
 from workings.activations import ACTIVATIONS
 from workings.losses import LOSSES, CrossEntropy, Huber, Loss, SquaredError
 from workings.optimizers import OPTIMIZERS, Part
@@ -21,7 +35,7 @@ settings.load_profile("workings")
 
 activations = st.sampled_from(sorted(ACTIVATIONS))
 # Without a corner: rounding cannot tip them over, not even where BatchNorm makes zeros of equal rows.
-smooth_activations = st.sampled_from(["identity", "sigmoid", "tanh", "gelu", "gelu_tanh", "silu", "softplus"])
+smooth_activations = st.sampled_from(["identity", "sigmoid", "tanh", "gelu", "gelu_tanh", "silu", "softplus", "mish"])
 reductions = st.sampled_from(["mean", "sum"])
 
 
@@ -60,7 +74,14 @@ def stacks(
     draw: st.DrawFn, n_out: int, bends: st.SearchStrategy[str], dropout: bool = True, batch_norm: bool = True
 ) -> list[Layer]:
     """Layers that end with ``n_out`` outputs."""
-    kinds: list[st.SearchStrategy[Layer]] = [dense_layers(bends), dense_layers(bends)]
+    ntk = st.builds(NTKDense, st.integers(1, 5), bends)
+    kinds: list[st.SearchStrategy[Layer]] = [
+        dense_layers(bends),
+        dense_layers(bends),
+        ntk,
+        st.just(Scale()),
+        st.just(SmoothClip()),
+    ]
     if dropout:
         kinds.append(st.builds(Dropout, numbers(0, 0.8)))
     if batch_norm:
@@ -70,9 +91,9 @@ def stacks(
 
 @st.composite
 def optimizers(draw: st.DrawFn) -> Part:
-    """One of all optimizers, alone or behind clipping and decay."""
+    """One of all optimizers, alone or behind clipping, decay and factors of the rate."""
     last = OPTIMIZERS[draw(st.sampled_from(sorted(OPTIMIZERS)))](0.01)
-    parts = st.sampled_from([ClipByNorm(0.5), ClipByValue(0.1), Decay(0.03)])
+    parts = st.sampled_from([ClipByNorm(0.5), ClipByValue(0.1), Decay(0.03), RateFactors(W=0.5)])
     before = draw(st.lists(parts, max_size=2, unique=True))
     return Chain(*before, last) if before else last
 

@@ -31,14 +31,16 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "training": ("training",),
     "readings and checks": ("readings", "checks"),
     "files and pictures": ("files.*", "plots", "datasets"),
-    "network": ("network",),
+    "playground": ("play",),
+    "network": ("network", "table_recipe"),
     "uses of a network": ("sklearn", "museum", "experiments", "cli", "checks.mistakes", "files", "ensemble",
                            "search"),
     "the package": ("", "__main__"),
 }  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LEVELS.values()) for name in names}
 HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "llvmlite",
-         "platformdirs", "torch", "onnx", "onnxruntime", "keras")  # fmt: skip
+         "platformdirs", "jax", "torch", "onnx", "onnxruntime", "keras", "starlette", "uvicorn", "anyio",
+         "websockets")  # fmt: skip
 # What the processor does with numbers, for compiled programs: imported by these alone.
 ARITHMETIC = ("engines.kernels.vector_math", "engines.kernels.matmul", "engines.kernels.work_sharing")
 MOST_LINES = 40

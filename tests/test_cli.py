@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import re
@@ -20,6 +21,9 @@ from typer.testing import CliRunner
 from workings import Network, __version__, files
 from workings.cli.commands import app
 from workings.cli.screen import progress_columns
+from workings.cli.table_plan import Plan, TableSource
+from workings.cli.table_splits import folds_of, split_rows
+from workings.cli.table_training import load_table
 from workings.tables import read_table
 
 FLOWERS = Path(__file__).parents[1] / "examples" / "flowers.csv"
@@ -196,7 +200,7 @@ def test_marks_for_gaps_are_imputed_in_training_and_in_predictions(command, tmp_
         f"{i if i % 9 else 'NA'},{'?' if i % 7 == 0 else 'ab'[i % 2]},{'yes' if i % 2 else 'no'}" for i in range(80)
     ]
     (tmp_path / "gaps.csv").write_text("n,c,y\n" + "\n".join(rows) + "\n")
-    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y").stderr
+    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y", "--missing", "refuse").stderr
     done = command("train", "gaps.csv", "--target", "y", "--impute", "--epochs", "3", "--out", "m")
     assert done.exit_code == 0, done.output
     assert "  n: number" in command("summary", "m/model.safetensors").stdout
@@ -304,7 +308,7 @@ def test_decimal_commas_beside_marks_for_gaps_are_numbers_in_training_predicting
     values = [f"{i / 4}".replace(".", ",") if i % 9 else "NA" for i in range(80)]
     rows = [f"{value};{'ab'[i % 2]};{'yes' if i % 2 else 'no'}" for i, value in enumerate(values)]
     (tmp_path / "gaps.csv").write_text("n;c;y\n" + "\n".join(rows) + "\n")
-    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y").stderr
+    assert "Text 'NA' in row 1" in command("train", "gaps.csv", "--target", "y", "--missing", "refuse").stderr
     options = ("--target", "y", "--impute", "--epochs", "3", "--out", "m", "--script", "own.py")
     assert command("train", "gaps.csv", *options).exit_code == 0
     assert "  n: number" in command("summary", "m/model.safetensors").stdout
@@ -481,8 +485,10 @@ def test_the_doctor_sees_the_columns_of_a_table(command):
     rows = [f"{'red' if i % 2 else 'blue'},{i % 7},7,{i}" for i in range(60)]
     Path("constant.csv").write_text("\n".join(["colour,size,always,id", *rows]))
     done = command("doctor", "constant.csv", "--target", "colour", "--epochs", "5", "--drop", "id")
-    assert "always: the same number in every row" in done.output
+    assert "always: left out, the same value in every row; `--use always` takes it" in done.output
     assert "validation" in done.output
+    done = command("doctor", "constant.csv", "--target", "colour", "--epochs", "5", "--drop", "id", "--use", "always")
+    assert "always: the same number in every row" in done.output
     for arguments, words in (
         (("moon",), "Did you mean 'moons'?"), (("moons", FLOWERS), "has its own rows"),
         (("model.safetensors", "--target", "x"), "stores its target"),
@@ -611,7 +617,7 @@ def test_a_mark_that_is_read_as_a_category_is_said(command):
 
 def test_all_problems_of_a_table_are_one_message(command):
     rows = ["1,2,x,1", ",3,y,1", "3,4,x,1", "4,abc,y,1", "5,6,x,inf", "6,7,y,1"]
-    done = command("train", written("t.csv", "a,b,y,c", *rows), "--target", "y")
+    done = command("train", written("t.csv", "a,b,y,c", *rows), "--target", "y", "--missing", "refuse")
     assert "3 problems:" in said(done)
     for part in ("no value in row 2", "'abc' in row 4", "inf in row 5", "'a'", "'b'", "'c'"):
         assert part in said(done)
@@ -623,9 +629,261 @@ def test_all_problems_of_a_table_are_one_message(command):
         assert part in said(done)
 
 
+def test_gaps_identifiers_and_rare_categories_are_handled_and_said(command):
+    rows = [f"{i},{'' if i % 5 == 0 else i % 7},{'' if i % 6 == 0 else 'rg'[i % 2]},{'ab'[i % 2]}" for i in range(60)]
+    table = written("t.csv", "id,size,colour,y", *rows)
+    done = command("train", table, "-t", "y", "--epochs", 3, "--out", "m", "--script", "own.py")
+    assert done.exit_code == 0, done.output
+    for words in (
+        "id: left out, whole numbers that only number the rows, such as 0, 1, 2; `--use id` takes it",
+        "size: 12 missing values filled with the median",
+        "colour: 10 missing values read as a category of their own, '(missing)'",
+    ):
+        assert words in done.stdout
+        assert words.replace("'", "&#x27;") in Path("m/report.html").read_text()
+    ran = subprocess.run([sys.executable, "own.py"], capture_output=True, text=True, check=True)
+    assert f"{Network.load('m/model.safetensors').history['loss'][-1]:.6g}" in ran.stdout
+    whole = command("predict", "m/model.safetensors", table).stdout.splitlines()
+    later = written("new.csv", "size,colour", ",", "3,NA", "n/a,r")
+    lines = command("predict", "m/model.safetensors", later).stdout.splitlines()
+    assert [float(p) for p in lines[1].split(",")[1:]] == pytest.approx([float(p) for p in whole[1].split(",")[1:]])
+    assert "size: number, mean" in (summary := command("summary", "m/model.safetensors").stdout)
+    assert "missing values are replaced by" in summary
+    done = command("train", table, "-t", "y", "--epochs", 1, "--use", "id", "--max-categories", 1, "--missing", "fill")
+    assert "colour: the 1 most frequent of 2 categories are kept" in done.stdout
+    assert "left out" not in done.stdout
+    for options, words in (
+        (("--missing", "drop"), "Known: indicate, fill, refuse"),
+        (("--missing", "refuse", "--impute"), "Leave out one of the two"),
+        (("--use", "idd"), "Did you mean 'id'?"),
+        (("--use", "id", "--drop", "id"), "Name it in one of the two"),
+    ):
+        done = command("train", table, "-t", "y", *options)
+        assert done.exit_code == 2
+        assert words in said(done)
+
+
+def test_dates_are_taken_apart_in_training_predictions_scripts_and_exports(command):
+    days = [datetime.datetime(2023, 1, 1) + datetime.timedelta(days=5 * i, hours=i % 7) for i in range(60)]
+    rows = [
+        f"{'' if i % 11 == 3 else day.strftime('%d.%m.%Y %H:%M')},{day.date()},{'hot' if 5 < day.month < 9 else 'cold'}"
+        for i, day in enumerate(days)
+    ]
+    table = written("t.csv", "when,iso,y", *rows)
+    done = command("train", table, "-t", "y", "--epochs", 3, "--out", "m", "--script", "own.py")
+    assert "when: dates, taken apart into month, day, weekday, hour" in done.stdout
+    assert "when: 6 missing values filled with the median of each part, and marked in a column" in done.stdout
+    ran = subprocess.run([sys.executable, "own.py"], capture_output=True, text=True, check=True)
+    assert f"{Network.load('m/model.safetensors').history['loss'][-1]:.6g}" in ran.stdout
+    whole = command("predict", "m/model.safetensors", table).stdout.splitlines()
+    alone = command("predict", "m/model.safetensors", written("new.csv", "when,iso", rows[7].rsplit(",", 1)[0]))
+    assert alone.stdout.splitlines()[1].split(",")[0] == whole[8].split(",")[0]
+    assert "agrees with the network" in command("export", "m/model.safetensors", "m.py").stdout
+    done = command("export", "m/model.safetensors", "m.json")
+    assert "agrees with the network" in done.stdout
+    both = written("both.csv", "when,y", *(f"0{1 + i % 9}/02/2024,{'ab'[i % 2]}" for i in range(20)))
+    assert "`--dates day-first` or `--dates month-first`" in said(command("train", both, "-t", "y"))
+    done = command("train", both, "-t", "y", "--epochs", 1, "--dates", "month-first", "--out", "b")
+    assert "when: dates, taken apart into month, weekday" in done.stdout
+
+
+def rows_of_patients(count: int = 60) -> str:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"p{i // 5:02},{datetime.date(2023, 1, 1) + datetime.timedelta(days=int(day))},{rng.normal():.3f},{i % 3}"
+        for i, day in enumerate(rng.permutation(count))
+    ]
+    rows = [f"{row},{'high' if float(row.split(',')[2]) > 0 else 'low'}" for row in rows]
+    return written("patients.csv", "patient,day,a,b,y", *rows)
+
+
+def test_test_rows_are_scored_and_nothing_else(command):
+    table = rows_of_patients()
+    done = command("train", table, "-t", "y", "--test", 0.25, "--epochs", 30, "--out", "m")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"training +36 rows .*\nvalidation +9 rows .*\ntest +15 rows +accuracy", done.stdout)
+    lines = Path(table).read_text().splitlines()
+    changed = read_table(table)  # the features of the test rows change nothing in the training
+    source, plan = TableSource(Path(table), "y"), plan_of(test=0.25)
+    loaded = load_table(source, plan)
+    split = split_rows(loaded.kinds, plan)
+    assert sorted([*split.training, *split.validation, *split.test]) == list(range(60))
+    values = changed["a"].to_numpy().copy()
+    values[split.test] *= -3
+    rows = [row.split(",") for row in lines[1:]]
+    other = [",".join([*row[:2], str(value), *row[3:]]) for row, value in zip(rows, values, strict=True)]
+    done = command(
+        "train", written("other.csv", lines[0], *other), "-t", "y", "--test", 0.25, "--epochs", 30, "--out", "n"
+    )
+    assert done.exit_code == 0
+    first, second = (Network.load(f"{folder}/model.safetensors") for folder in "mn")
+    assert first.theta.tobytes() == second.theta.tobytes()
+    for share, words in ((1.5, "--test is a fraction"), (0.001, "gives 0 test rows")):
+        assert words in said(command("train", table, "-t", "y", "--test", share))
+
+
+def plan_of(**changes: object) -> Plan:
+    usual = {"hidden": "4", "activation": "relu", "loss": "auto", "optimizer": "adam", "lr": None, "epochs": 2,
+             "batch_size": 32, "validation": 0.2, "patience": 5, "l2": 0.0, "dropout": 0.0, "balanced": False,
+             "seed": 0, "engine": "reference"}  # fmt: skip
+    return Plan(**{**usual, **changes})  # type: ignore[arg-type]
+
+
+def test_groups_stay_together_and_later_rows_are_held_out(command):
+    table = Path(rows_of_patients())
+    frame = read_table(table)
+    for seed in range(5):
+        plan = plan_of(group="patient", test=0.2, seed=seed)
+        loaded = load_table(TableSource(table, "y"), plan)
+        assert [column.source for column in loaded.whole.columns][-2:] == ["a", "b"]
+        assert "patient" not in [column.source for column in loaded.whole.columns]
+        split = split_rows(loaded.kinds, plan)
+        sets = [set(frame["patient"].gather(rows).to_list()) for rows in (split.training, split.validation, split.test)]
+        assert all(sets)
+        assert sum(map(len, sets)) == len(set.union(*sets))
+        folds = folds_of(loaded.kinds, 4, seed)
+        assert sorted(np.concatenate([held for _, held in folds])) == list(range(60))
+        for known, held in folds:
+            assert not set(frame["patient"].gather(known)) & set(frame["patient"].gather(held))
+    plan = plan_of(time_order="day", test=0.2)
+    loaded = load_table(TableSource(table, "y"), plan)
+    split, days = split_rows(loaded.kinds, plan), frame["day"].to_numpy()
+    assert days[split.training].max() < days[split.validation].min()
+    assert days[split.validation].max() < days[split.test].min()
+    for known, held in folds_of(loaded.kinds, 4, 0):
+        assert days[known].max() < days[held].min()
+    for options, words in (
+        (("--group", "patients"), "Did you mean 'patient'?"), (("--time-order", "y"), "neither numbers nor dates"),
+        (("--group", "patient", "--time-order", "day"), "two ways to split"), (("--folds", 1), "at least 2"),
+        (("--folds", 50), "at least two rows"), (("--folds", 13, "--group", "patient"), "needs at least 13 groups"),
+        (("--folds", 3, "--test", 0.2, "--script", "s.py"), "leave out --test and --folds"),
+    ):  # fmt: skip
+        done = command("train", table, "-t", "y", "--epochs", 1, *options)
+        assert done.exit_code == 2, done.output
+        assert words in said(done)
+
+
+@pytest.mark.parametrize("target", ["y", "a"])
+def test_folds_write_a_prediction_for_each_row(command, target):
+    table = rows_of_patients()
+    done = command("train", table, "-t", target, "--folds", 3, "--epochs", 5, "--out", "m")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"folds +60 rows +(accuracy|R²) -?[\d.]+ ± [\d.]+", done.stdout)
+    assert "(mean ± spread of 3 folds)" in done.stdout
+    found, frame = read_table("m/out_of_fold.csv"), read_table(table)
+    assert found["row"].to_list() == list(range(1, 61))
+    assert found["true"].to_list() == (frame["y"].to_list() if target == "y" else pytest.approx(frame["a"].to_list()))
+    assert sorted(set(found["fold"].to_list())) == [1, 2, 3]
+    expected = ["row", "fold", "true", "prediction", *(["p(high)", "p(low)"] if target == "y" else [])]
+    assert found.columns == expected
+    plain = command("train", table, "-t", target, "--epochs", 5, "--out", "n")
+    assert plain.exit_code == 0
+    first, second = (Network.load(f"{folder}/model.safetensors") for folder in "mn")
+    assert first.theta.tobytes() == second.theta.tobytes()  # folds leave the model as it is
+
+
+def test_chosen_columns_and_intervals_go_with_the_predictions(command):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=300)
+    rows = [f"00{i},n{i},{a[i]:.3f},{100 + 5 * a[i] + rng.normal():.3f}" for i in range(300)]
+    table = written("t.csv", "code,name,a,price", *rows)
+    done = command("train", table, "-t", "price", "--epochs", 30, "--out", "m", "--validation", 0.3)
+    assert "name: left out, text that names the rows" in done.stdout
+    done = command(
+        "predict", "m/model.safetensors", table, "--keep", "code,price", "--intervals", 0.9, "--out", "p.csv"
+    )
+    assert done.exit_code == 0, done.output
+    lines = Path("p.csv").read_text().splitlines()
+    assert lines[0] == "code,price,prediction,lower,upper"
+    assert lines[1].startswith("000,")
+    frame = read_table("p.csv")
+    inside = ((frame["price"] >= frame["lower"]) & (frame["price"] <= frame["upper"])).mean()
+    assert 0.8 < inside < 0.98
+    assert (frame["upper"] - frame["lower"]).round(6).n_unique() == 1
+    for options, words in (
+        (("--keep", "nam"), "Did you mean 'name'?"), (("--intervals", 0.999), "need at least 999 held-out rows"),
+        (("--intervals", 90), "above 0 and below 1, not 90"),
+    ):  # fmt: skip
+        assert words in said(command("predict", "m/model.safetensors", table, *options))
+    bare = command("predict", "m/model.safetensors", written("one.csv", "a", "0.5"))
+    assert len(bare.stdout.splitlines()) == 2
+
+
+def test_intervals_of_classes_and_of_models_without_errors_are_refused(command, flowers):
+    model = flowers / "model.safetensors"
+    assert "probability of each class already" in said(command("predict", model, FLOWERS, "--intervals", 0.9))
+    network = Network.load(model)
+    stored = dict(network.preprocessing)
+    network.preprocessing = {key: value for key, value in stored.items() if key != "training"}  # as older models
+    network.save("old.safetensors")
+    assert command("predict", "old.safetensors", FLOWERS).stdout == command("predict", model, FLOWERS).stdout
+    network.preprocessing = {**stored, "training": {"rows": 0}}
+    network.save("damaged.safetensors")
+    assert "preprocessing is damaged" in said(command("predict", "damaged.safetensors", FLOWERS))
+
+
+def test_drift_from_the_training_table_is_said(command, flowers):
+    model = flowers / "model.safetensors"
+    assert "drift" not in said(command("predict", model, FLOWERS))
+    lines = FLOWERS.read_text().splitlines()
+    moved = [line.split(",") for line in lines[1:]]
+    place = lines[0].split(",").index("petal_width")
+    rows = [",".join([*row[:place], str(float(row[place]) + 2), *row[place + 1 :]]) for row in moved]
+    table = written("moved.csv", lines[0], *rows)
+    done = command("predict", model, table)
+    assert re.search(
+        r"drift: column 'petal_width': \d+ % of the values are at most [\d.]+; in training \d+ %", said(done)
+    )
+    assert said(done).count("drift:") == 1
+    assert "drift (likely)" in command("doctor", model, table).stdout
+    only = written("virginica.csv", lines[0], *(line for line in lines[1:] if "virginica" in line))
+    assert "drift: column 'petal_length'" in said(command("predict", model, only))
+    assert "drift" not in said(command("predict", model, written("few.csv", lines[0], *rows[:19])))
+
+
+def test_a_leak_is_a_problem_that_names_the_option(command):
+    rng = np.random.default_rng(0)
+    a, y = rng.normal(size=200), rng.choice(["no", "yes"], 200)
+    table = written("t.csv", "a,b,status,paid,y", *(
+        f"{a[i]:.3f},{i % 4},{'closed' if y[i] == 'yes' else 'open'},{5 * (y[i] == 'yes') + abs(a[i]):.2f},{y[i]}"
+        for i in range(200)
+    ))  # fmt: skip
+    done = command("train", table, "-t", "y", "--epochs", 2)
+    for name in ("status", "paid"):
+        assert f"problem: {name} alone gives the target of held-out rows" in done.stdout
+        assert f"`--drop {name}`" in done.stdout
+    assert "problem: a" not in done.stdout
+    done = command("doctor", table, "-t", "y", "--epochs", 20)
+    assert done.exit_code == 1
+    assert "problem: target-leak" in done.stdout
+    assert any(change.strip().endswith("--drop status,paid") for change in changes_in(done.stdout))
+    price = np.exp(2 * a)
+    tax = written("tax.csv", "a,tax,price", *(f"{rng.normal():.3f},{p * 0.19:.4f},{p:.4f}" for p in price))
+    assert "problem: tax alone gives the target" in command("train", tax, "-t", "price", "--epochs", 2).stdout
+    assert "problem:" not in command("train", FLOWERS, "-t", "species", "--epochs", 2).stdout
+
+
+def test_the_doctor_writes_what_it_advises_for_a_skewed_target_and_a_code(command):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=200)
+    skewed = [f"{x:.3f},{np.exp(8 + 1.5 * x + rng.normal()):.2f}" for x in a]
+    done = command("doctor", written("skew.csv", "a,price", *skewed), "-t", "price", "--epochs", 3)
+    assert "skewed-targets" in done.stdout
+    (change,) = (change for change in changes_in(done.stdout) if "logarithm" in change)
+    exec(change, {})
+    np.testing.assert_allclose(read_table("skew-log.csv")["price"], np.log1p(read_table("skew.csv")["price"]))
+    assert "workings train skew-log.csv --target price" in change
+    ages = [f"{x:.3f},{-999 if i % 20 == 0 else 20 + i % 50},{'ab'[int(x > 0)]}" for i, x in enumerate(a)]
+    done = command("doctor", written("code.csv", "x,age,y", *ages), "-t", "y", "--epochs", 3)
+    assert "column 'age' is -999 in" in done.stdout
+    (change,) = (change for change in changes_in(done.stdout) if "-999" in change)
+    exec(change, {})
+    assert read_table("code-gaps.csv")["age"].null_count() == 10
+
+
 def test_a_refused_training_leaves_nothing_behind(command, tmp_path):
     table = written("t.csv", "a,y", "1,x", ",y", "3,x")
-    for options in ((), ("--out", "deep/in/here")):
+    for options in (("--missing", "refuse"), ("--missing", "refuse", "--out", "deep/in/here")):
         done = command("train", table, "--target", "y", *options)
         assert done.exit_code == 2
         assert done.stderr.startswith("error: ")

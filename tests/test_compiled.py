@@ -65,9 +65,9 @@ from workings.program.step import step_program
 from workings.regularizers import REGULARIZERS
 from workings.schedules import Cosine, Exponential, InverseScaling, Step, WarmUp
 from workings.training.background import BackgroundThread
-from workings.training.data import prepare
 from workings.training.recipe import Recipe
 from workings.training.training import Training
+from workings.training.training_data import prepare
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="llvmlite is not installed")
 ENGINES = ("compiled", "reference")

@@ -166,7 +166,7 @@ def check(network: Network, X: np.ndarray, y: np.ndarray, w: Any, optimizer: Any
     features, targets, weights = network.prepare(X, y, w)
     program = network.program(optimizer, weighted=w is not None)
     values: dict[str, Any] = {"X": features, "y": targets, "w": weights, "n": len(features), "lr": 0.1, "t": 3}
-    values |= {**network.start_values(program), **network.draw(len(features), as_random(0)), **program.constants}
+    values |= {**network.start_values(program), **network.draw_masks(len(features), as_random(0)), **program.constants}
     writer = EquationWriter(program, LatexNotation(notation))
     plain = EquationWriter(program, PlainNotation())
     known = {writer.name(name): as_matrix(value) for name, value in values.items() if value is not None}

@@ -152,7 +152,7 @@ def test_names_in_a_report_and_a_drawing_are_text(name, tmp_path):
         report.text(name)
         report.code(name)
         report.table([name], [[name]])
-        report.drawn(lambda: plots.confusion([0], [0], labels=[name]), "confusion", name)
+        report.draw_plot(lambda: plots.confusion([0], [0], labels=[name]), "confusion", name)
     page = report.page.read_text(encoding="utf-8")
     assert not FORBIDDEN.search(page)
     assert in_html(name) in page

@@ -249,7 +249,7 @@ TARGETS = {
 }  # fmt: skip
 
 
-def table(target: str, gaps: bool) -> Any:
+def table(target: str, gaps: bool | str) -> Any:
     """A table with columns of numbers and of words, with gaps or without."""
     rng = np.random.default_rng(4)
     rows = 90
@@ -266,10 +266,11 @@ def table(target: str, gaps: bool) -> Any:
     return frame.with_columns(holes) if gaps else frame
 
 
-def table_model(target: str, gaps: bool, dtype: str = "float64") -> tuple[Network, Any, Preprocessing]:
+def table_model(target: str, gaps: bool | str, dtype: str = "float64") -> tuple[Network, Any, Preprocessing]:
     """A network that was trained on such a table."""
     frame = table(target, gaps)
-    preprocessing = Preprocessing.learn(frame, "y", impute=gaps)
+    missing = gaps if isinstance(gaps, str) else "fill" if gaps else "refuse"
+    preprocessing = Preprocessing.learn(frame, "y", missing=missing)
     loss = LOSSES[TARGETS[target][1]]()
     units = len(preprocessing.classes) if loss.target == "classes" else 1
     network = Network([Dense(5, "tanh"), Dense(units)], loss=loss, seed=0, dtype=dtype)
@@ -397,6 +398,13 @@ KINDS = {
     "numbers": (NumberColumn("a", 3.0, 2.0, None), NumberColumn("b", 1e5, 0.5, 99_999.0)),
     "words": (CategoryColumn("c", ("x", "y", "z"), None), CategoryColumn("d", ("l", "r"), "r")),
     "one": (CategoryColumn("c", ("x", "y", "z"), "x"),),
+    "marked gaps": (
+        NumberColumn("a", 3.0, 2.0, 1.0, None, True),
+        CategoryColumn("c", ("(missing)", "x"), "(missing)"),
+        NumberColumn("b", 1e5, 0.5),
+        NumberColumn("d", 1.0, 2.0, 7.0, None, True),
+    ),
+    "a marked gap alone": (NumberColumn("a", 3.0, 2.0, 1.0, None, True),),
 }
 
 
@@ -1325,11 +1333,15 @@ def foreign_bends(model: Foreign) -> dict[str, Any]:
         smooth = model.node("Softplus", z)
         model.current = model.node("Where", model.node("Greater", z, model.fixed(np.float32(20))), z, smooth)
 
+    def mish() -> None:
+        z = model.current
+        model.current = model.node("Mul", z, model.node("Tanh", model.node("Softplus", z)))
+
     return {
         "relu": lambda: model.then("Relu"), "tanh": lambda: model.then("Tanh"), "silu": silu, "gelu": gelu,
         "softplus": softplus, "sigmoid": lambda: model.then("Sigmoid"), "selu": lambda: model.then("Selu"),
         "leaky_relu": lambda: model.then("LeakyRelu", alpha=0.2), "elu": lambda: model.then("Elu", alpha=0.5),
-        "hard_tanh": lambda: model.then("Clip", np.float32(-1), np.float32(1)),
+        "hard_tanh": lambda: model.then("Clip", np.float32(-1), np.float32(1)), "mish": mish,
         "gelu_tanh": lambda: model.then("Gelu", approximate="tanh"), "identity": lambda: model.then("Identity"),
     }  # fmt: skip
 
@@ -1430,7 +1442,7 @@ def test_our_own_batch_norms_come_back(tmp_path: Path, name: str, dtype: str) ->
         assert again.outputs(X, engine="reference").tolist() == network.outputs(X, engine="reference").tolist()
 
 
-@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("gaps", [False, True, "indicate"])
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_our_own_tables_come_back_from_onnx(tmp_path: Path, target: str, gaps: bool, dtype: str) -> None:
@@ -1635,3 +1647,67 @@ def test_nothing_in_an_onnx_file_is_unused(tmp_path: Path) -> None:
     graph = onnx.load(tmp_path / "table.onnx").graph
     used = {name for node in graph.node for name in node.input}
     assert {tensor.name for tensor in graph.initializer} <= used
+
+
+# -- categories that are unknown, or empty text -----------------------------------------------
+
+
+def with_categories(categories: tuple[str, ...], fill: str | None, unknown: str = "error") -> Network:
+    """A network of a table with a number and a category."""
+    columns = Columns((NumberColumn("x", 0.0, 1.0, None), CategoryColumn("c", categories, fill, unknown)), "y", None)
+    network = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=columns.width)
+    network.preprocessing = columns.stored((), "made for a test")
+    return network
+
+
+@pytest.mark.parametrize("unknown", ["error", "zeros"])
+@pytest.mark.parametrize("fill", [None, "b"])
+def test_pytorch_gives_nan_for_an_unknown_category(tmp_path: Path, fill: str | None, unknown: str) -> None:
+    torch = pytest.importorskip("torch")
+    network = with_categories(("a", "b"), fill, unknown)
+    files.save(network, tmp_path / "net.pt")
+    module = runpy.run_path(str(tmp_path / "net_torch.py"))["model"]
+    codes, X = torch.tensor([[0], [1], [-1], [2], [-7]]), torch.ones(5, 1, dtype=torch.float64)
+    p = module(X, codes).detach().numpy()
+    known = network.predict_proba({"x": [1.0, 1.0], "c": ["a", "b"]})
+    none = network.outputs([[1.0, 0.0, 0.0]])[0] if unknown == "zeros" else np.full(2, np.nan)
+    gap = none if fill is None else known[1]
+    assert p == pytest.approx(np.array([*known, gap, none, none]), rel=1e-12, nan_ok=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unknown", ["error", "zeros"])
+def test_keras_gives_nan_for_an_unknown_category(tmp_path: Path, unknown: str) -> None:
+    pytest.importorskip("keras")
+    network = with_categories(("a", "b"), "b", unknown)
+    files.save(network, tmp_path / "net.keras")
+    code = (
+        "import keras, numpy as np; model = keras.saving.load_model('net.keras'); codes = [[0], [1], [-1], [2], [-7]]; "
+    )
+    code += "np.save('p.npy', model.predict([np.ones((5, 1)), np.array(codes, dtype='int32')], verbose=0))"
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    a, b = network.predict_proba({"x": [1.0, 1.0], "c": ["a", "b"]})
+    none = network.outputs([[1.0, 0.0, 0.0]])[0] if unknown == "zeros" else np.full(2, np.nan)
+    assert np.load(tmp_path / "p.npy") == pytest.approx(np.array([a, b, b, none, none]), rel=1e-5, nan_ok=True)
+
+
+@pytest.mark.parametrize("end", [".py", ".json"])
+def test_empty_text_may_be_a_category_beside_gaps(tmp_path: Path, end: str) -> None:
+    assert files.save(with_categories(("", "a"), "a"), tmp_path / f"net{end}").agreement
+
+
+def test_onnx_refuses_empty_text_as_a_category_beside_gaps(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    with pytest.raises(InputError, match="column 'c' has empty text as a category and fills missing values with 'a'"):
+        files.save(with_categories(("", "a"), "a"), tmp_path / "net.onnx")
+    assert not (tmp_path / "net.onnx").exists()
+
+
+@pytest.mark.parametrize("fill", [None, ""])
+def test_empty_text_as_a_category_comes_back_from_onnx(tmp_path: Path, fill: str | None) -> None:
+    pytest.importorskip("onnx")
+    network, table = with_categories(("", "a"), fill), {"x": [1.0, 2.0], "c": ["", "a"]}
+    files.save(network, tmp_path / "net.onnx")
+    back = Network.from_onnx(tmp_path / "net.onnx")
+    assert back.predict_proba(table) == pytest.approx(network.predict_proba(table), rel=1e-12)

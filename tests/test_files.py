@@ -41,7 +41,10 @@ from workings import (
     Huber,
     InputError,
     Network,
+    NTKDense,
     Poisson,
+    Scale,
+    SmoothClip,
     SquaredError,
 )
 from workings.activations import ACTIVATIONS
@@ -119,6 +122,9 @@ def refused(path: Path, content: bytes, *says: str) -> None:
 letters = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
 hidden_layers = st.one_of(
     st.builds(Dense, st.integers(1, 5), st.sampled_from(sorted(ACTIVATIONS)), bias=st.booleans()),
+    st.builds(NTKDense, st.integers(1, 5), st.sampled_from(sorted(ACTIVATIONS))),
+    st.just(Scale()),
+    st.builds(SmoothClip, st.floats(0.1, 10)),
     st.builds(Dropout, st.floats(0, 0.9)),
     st.builds(BatchNorm, st.sampled_from(sorted(ACTIVATIONS)), momentum=st.floats(0.01, 1), eps=st.floats(1e-8, 1e-2)),
 )

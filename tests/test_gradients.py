@@ -19,6 +19,7 @@ from workings import (
     AbsoluteError,
     Adam,
     BatchNorm,
+    ClipPredictions,
     CrossEntropy,
     Dense,
     Dropout,
@@ -26,6 +27,9 @@ from workings import (
     InputError,
     Layer,
     Network,
+    NTKDense,
+    Scale,
+    SmoothClip,
     SquaredError,
     check_gradients,
     check_my_gradients,
@@ -45,6 +49,10 @@ CLASSES = np.arange(ROWS) % 3
 STACKS = {  # for each kind of layer a stack in which it has something before and behind it
     "Dense": lambda bend: [Dense(4, bend), Dense(3, bend)],
     "Dense without bias": lambda bend: [Dense(4, bend, bias=False), Dense(3, "tanh")],
+    "NTKDense": lambda bend: [NTKDense(4, bend), NTKDense(3, bend)],
+    "Scale": lambda bend: [Scale(), Dense(4, bend), Scale()],
+    "SmoothClip": lambda bend: [SmoothClip(1.5), Dense(4, bend), SmoothClip()],
+    "ClipPredictions": lambda bend: [Dense(4, bend), ClipPredictions(-50, 50)],
     "Dropout": lambda bend: [Dropout(0.1), Dense(5, bend), Dropout(0.3)],
     "BatchNorm": lambda bend: [Dense(4, bend), BatchNorm(bend), Dense(3, bend)],
 }

@@ -36,7 +36,7 @@ def problem(layers: list[Any], loss: Any, optimizer: Any, regularizer: Any = ())
     y = targets(type(loss).__name__, 40, np.random.default_rng(0))
     rows, encoded, _ = network.prepare(np.random.default_rng(0).normal(size=(40, 3)), y, None)
     program = network.step_program(optimizer)
-    draws = network.draw(40, np.random.default_rng(0))
+    draws = network.draw_masks(40, np.random.default_rng(0))
     stretch = Stretch(rows, encoded, [(0, 20), (20, 40)], [0.1, 0.1], 1, None, None, draws)
     return program, size_of(stretch, network.start_values(program))
 
@@ -59,7 +59,7 @@ def test_equal_structures_have_equal_sources(drawn: list[Any]) -> None:
         program = network.step_program(optimizer, weighted=one.w is not None)
         features, encoded, w = network.prepare(one.X, one.y, one.w)
         bounds = [(0, len(features))]
-        draws = network.draw(len(features), np.random.default_rng(0))
+        draws = network.draw_masks(len(features), np.random.default_rng(0))
         stretch = Stretch(features, encoded, bounds, [0.1], 1, None, w, draws)
         size = size_of(stretch, network.start_values(program))
         key = structure_of(program), size

@@ -7,6 +7,7 @@ row still needs an oracle.
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,17 @@ from workings.initializers import INITIALIZERS, Given, initializer_of
 from workings.losses import LOSSES, BinaryCrossEntropy, Huber, Loss, Poisson, log_softmax, loss_named, softmax
 from workings.metrics import METRICS, accuracy, r2
 from workings.optimizers import LBFGS, OPTIMIZERS, optimizer_named
-from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
+from workings.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    CosineLog,
+    Exponential,
+    InverseScaling,
+    OnPlateau,
+    Step,
+    WarmUp,
+)
 
 WIDE = np.concatenate([np.linspace(-1000, 1000, 4001), np.linspace(-3, 3, 601), [0.0, -0.0]])
 KINKS = (-1.0, 0.0, 1.0)
@@ -271,6 +282,7 @@ RATES: dict[str, tuple[Any, list[float]]] = {  # the rates of steps 0, 1, 2, 3, 
     "Exponential":    (Exponential(1.0, factor=0.5),             [1.0, 0.5, 0.25, 0.125, 0.0625]),
     "InverseScaling": (InverseScaling(1.2, power=1, scale=2),    [1.2, 0.8, 0.6, 0.48, 0.4]),
     "Cosine":         (Cosine(1.0, steps=4, end=0.2),            [1.0, 0.8828427125, 0.6, 0.3171572875, 0.2]),
+    "CosineLog":      (CosineLog(1.0, steps=7, cycles=3),        [0.0, 0.0, 0.9304309704, 0.0, 0.7183546885]),
     "WarmUp":         (WarmUp(Exponential(1.0, 0.5), steps=4),   [0.25, 0.25, 0.1875, 0.125, 0.0625]),
     "OnPlateau":      (OnPlateau(0.3),                           [0.3, 0.3, 0.3, 0.3, 0.3]),
 }
@@ -471,3 +483,13 @@ def test_r2_of_targets_that_are_all_equal_is_1_or_0():
 def test_a_metric_refuses_shapes_that_numpy_would_broadcast(name):
     with pytest.raises(InputError, match=r"\(3,\).*\(3, 1\)"):
         METRICS[name](np.ones(3), np.ones((3, 1)))
+
+
+@pytest.mark.parametrize("y", [0.0, 0.25, 0.5, 1.0, 1.5, 3.0])
+def test_the_poisson_deviance_takes_counts_between_0_and_1(y):
+    z, expected = 0.3, math.exp(0.3) - 0.3 * y + (y * math.log(y) - y if y else 0.0)
+    assert scored(Poisson(deviance=True), np.array([[z]])).objective([[z]], [y]) == pytest.approx(expected, abs=1e-15)
+
+
+def test_the_loss_of_an_epoch_is_divided_by_the_rows_only_if_it_is_a_sum():
+    assert [SquaredError(reduction=way).divisor(20) for way in ("mean", "sum", "mean of rows")] == [1, 20, 1]

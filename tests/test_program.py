@@ -268,7 +268,7 @@ def test_a_step_changes_no_array_that_it_was_given(net):
     rows = 6
     values = {
         "X": RNG.normal(size=(rows, net.n_in)), "y": RNG.normal(size=(rows, net.n_out)), "n": rows, "lr": 0.1, "t": 1,
-        **net.draw(rows), **net.start_values(program),
+        **net.draw_masks(rows), **net.start_values(program),
     }  # fmt: skip
     before = {name: np.copy(value) for name, value in values.items()}
     Tracer(program)(values)

@@ -28,7 +28,7 @@ from workings import (
 )
 from workings.datasets import moons
 from workings.engines.compiled.engine import is_installed
-from workings.training.recorders import restored, spaced_epochs
+from workings.training.recorders import restoring, spaced_epochs
 
 needs_llvm = pytest.mark.skipif(not is_installed(), reason="llvmlite is not installed")
 ENGINES = ["reference", pytest.param("compiled", marks=needs_llvm)]
@@ -211,7 +211,7 @@ def test_what_was_changed_is_put_back_even_after_an_error():
     theta, statistics = network.theta.copy(), {name: array.copy() for name, array in network.statistics.items()}
 
     def spoil():
-        with restored(network):
+        with restoring(network):
             network.theta[...] = 7
             network.statistics["running_mean1"][...] = 7
             raise RuntimeError
@@ -239,6 +239,20 @@ def test_signals_are_those_of_the_trace_of_a_run_that_ends_there():
     for name, recorded in signals.parameters.items():
         assert recorded["norm"][at] == pytest.approx(np.linalg.norm(other.parameters[name]), rel=1e-12)
         assert recorded["gradient"][at] == pytest.approx(np.linalg.norm(trace[f"d{name}"]), rel=1e-12)
+
+
+def test_signals_of_a_moment_are_recorded_once():
+    class Fail(Callback):
+        def on_epoch_begin(self, training):
+            if training.epoch == 2:
+                raise ValueError("enough")
+
+    signals, network = Signals(X[:20], Y[:20], every=1), small()
+    with pytest.raises(ValueError, match="enough"):
+        network.fit(X, Y, epochs=5, callbacks=[signals, Fail()], **FULL)
+    assert signals.epochs == [0, 1, 2]
+    tables = [*signals.activations.values(), *signals.parameters.values()]
+    assert {len(column) for table in tables for column in table.values()} == {3}
 
 
 @pytest.mark.parametrize("optimizer", [SGD(0.3), Adam(0.05)])

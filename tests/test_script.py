@@ -42,8 +42,8 @@ from workings import (
     SquaredError,
 )
 from workings.cli.commands import app
-from workings.cli.table_models import prepare
-from workings.cli.table_plan import Plan
+from workings.cli.table_plan import Plan, TableSource
+from workings.cli.table_training import prepare
 from workings.datasets import moons
 from workings.errors import ProgramError
 from workings.initializers import INITIALIZERS
@@ -53,6 +53,8 @@ from workings.readings.script.settings import Held
 from workings.schedules import Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
 from workings.tables import Preprocessing, read_table
 from workings.tables.plain_csv import read_columns
+from workings.tables.screening import ColumnChoices
+from workings.training.fit import train
 
 X, Y = moons(n=50, seed=0)
 ROOT = Path(__file__).parent.parent
@@ -501,10 +503,10 @@ def test_a_script_that_only_predicts() -> None:
 def test_scripts_of_the_experiments(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = importlib.import_module(f"workings.experiments.{name}").task()
     path, *files = save_script(task.network.build(task.X.shape[1], task.X.dtype), tmp_path / f"{name}.py",
-                               data=(task.X, task.y), **task.settings)  # fmt: skip
+                               **task.script_settings)  # fmt: skip
     monkeypatch.chdir(tmp_path)
     again = importlib.import_module(f"workings.experiments.{name}").task()
-    history = again.network.fit(again.X, again.y, engine="reference", **again.settings)
+    history = train(again.network, again.X, again.y, again.recipe, engine="reference")
     agrees(again.network, path.read_text(encoding="utf-8"), history, task.X)
     assert len(files) == (name in ("digits", "mnist"))
 
@@ -563,8 +565,8 @@ def test_formatters_leave_it_as_it_is(tmp_path: Path) -> None:
                 validation=0.2, patience=5, l2=0.1, dropout=0.2, balanced=True, seed=0, engine="reference")  # fmt: skip
     early, rate = [EarlyStopping("accuracy", patience=3)], OnPlateau(0.1, monitor="val_f1")
     texts = [
-        prepare(table, "kind", plan, impute=True, drop=(), task="auto").script(table, 0),
-        prepare(table, "price", plan, impute=True, drop=(), task="auto").script(table, 0),
+        prepare(TableSource(table, "kind", choices=ColumnChoices("fill")), plan).script(table, 0),
+        prepare(TableSource(table, "price"), plan).script(table, 0),
         network.script(data=(X, Y), validation=0.2, callbacks=early, metrics=["accuracy"], **own),
         network.script(data=(X, Y), validation=HELD, metrics={"f1": f1}, **{**own, "optimizer": SGD(rate)}),
         network.script(data=(X, Y), sample_weight=NONE, running_loss=True, **own),
@@ -589,7 +591,7 @@ def test_validation_rows_of_a_table_are_drawn_by_class(tmp_path: Path, counts: t
     table.write_text("x,y\n" + "".join(f"{i % 7},{label}\n" for i, label in enumerate(labels)), encoding="utf-8")
     plan = Plan(hidden="4", activation="relu", loss="auto", optimizer="adam", lr=None, epochs=1, batch_size=32,
                 validation=0.25, patience=5, l2=0, dropout=0, balanced=False, seed=0, engine="reference")  # fmt: skip
-    training = prepare(table, "y", plan, impute=False, drop=(), task="auto")
+    training = prepare(TableSource(table, "y"), plan)
     X, y = training.validation
     drawn = (y[:, None] == np.array(["a", "b", "c"])).sum(axis=0)
     assert drawn.sum() == 30

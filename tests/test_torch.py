@@ -42,7 +42,7 @@ from workings import (
 from workings.activations import ACTIVATIONS
 from workings.datasets import moons, xor
 from workings.initializers import LeCunNormal, Normal, Uniform
-from workings.layers import numbered
+from workings.layers import number_layers
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
 from workings.regularizers import REGULARIZERS
@@ -67,6 +67,7 @@ TORCH_ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "gelu_tanh": lambda z: functional.gelu(z, approximate="tanh"),
     "silu": functional.silu,
     "softplus": functional.softplus,
+    "mish": functional.mish,
     "hard_tanh": functional.hardtanh,
 }
 TORCH_LOSSES: dict[str, Callable[..., Any]] = {
@@ -127,7 +128,7 @@ class Twin:
     def z(self, X: Any, masks: dict[str, Any] | None = None, training: bool = True) -> Any:
         """Give what the last layer gives."""
         x = X
-        for layer, number in numbered(self.net.layers):
+        for layer, number in number_layers(self.net.layers):
             own = {letter: self.parameters[letter + number] for letter in layer.parameters}
             if isinstance(layer, Dense):
                 x = functional.linear(x, own["W"].T, own.get("b"))

@@ -38,6 +38,7 @@ from workings import (
     Chain,
     ClipByNorm,
     ClipByValue,
+    ClipPredictions,
     CrossEntropy,
     Decay,
     Dense,
@@ -49,23 +50,37 @@ from workings import (
     Momentum,
     Nesterov,
     Network,
+    NTKDense,
     Poisson,
     RMSProp,
+    Scale,
+    SmoothClip,
     SquaredError,
 )
 from workings.activations import ACTIVATIONS
 from workings.cli.commands import app
-from workings.cli.described import described
+from workings.cli.described import parse_description
 from workings.initializers import INITIALIZERS
 from workings.layers import LAYERS
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
-from workings.readings.translate import torch as torch_translation
+from workings.readings.translate import torch_writer as torch_translation
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.systems import SYSTEMS
 from workings.readings.translate.translation_writer import TranslationWriter
 from workings.regularizers import REGULARIZERS
-from workings.schedules import SCHEDULES, Constant, Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
+from workings.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    CosineLog,
+    Exponential,
+    InverseScaling,
+    OnPlateau,
+    Step,
+    WarmUp,
+)
+from workings.training.recipe import Recipe
 
 ROWS, EPOCHS, BATCH = 60, 25, 15  # four steps in an epoch: 100 steps
 EQUAL, APART = 1e-6, 1e-5
@@ -88,6 +103,7 @@ SCHEDULE_OF = {
     "Exponential": Exponential(0.2, factor=0.98),
     "InverseScaling": InverseScaling(0.2, power=0.7, scale=10.0),
     "Cosine": Cosine(0.2, steps=60, end=0.01),
+    "CosineLog": CosineLog(0.2, steps=100),
     "WarmUp": WarmUp(Cosine(0.2, steps=80), steps=12),
     "OnPlateau": OnPlateau(0.2, factor=0.5, patience=1, min_delta=0.03),
 }
@@ -108,7 +124,15 @@ LOSS_OF = {
     "BinaryCrossEntropy": BinaryCrossEntropy(),
     "Poisson": Poisson(),
 }
-LAYER_OF = {"Dense": Dense(5, "tanh"), "Dropout": Dropout(0.2), "BatchNorm": BatchNorm()}
+LAYER_OF = {
+    "Dense": Dense(5, "tanh"),
+    "NTKDense": NTKDense(5, "tanh"),
+    "Scale": Scale(),
+    "SmoothClip": SmoothClip(),
+    "ClipPredictions": ClipPredictions(-1.0, 1.0),
+    "Dropout": Dropout(0.2),
+    "BatchNorm": BatchNorm(),
+}
 
 
 def data(loss: Any, n_out: int) -> tuple[Any, Any]:
@@ -453,7 +477,7 @@ def test_scikit_learn_takes_no_validation_set() -> None:
         ({"sample_weight": [1.0, 2.0]}, "sample_weight must be True or False"),
         ({"validation": 0.2}, "X_val and y_val"),
         ({"class_weight": "even"}, '"balanced" or a dict'),
-        ({"class_weight": {"bee": -1.0}}, "numbers from 0; for 'bee' it has -1.0"),
+        ({"class_weight": {"bee": -1.0}}, "numbers from 0, not all 0; it is {'bee': -1.0}"),
         ({"class_weight": {"aunt": 1.0}}, "Did you mean 'ant'"),
     ],
 )
@@ -717,7 +741,9 @@ def test_every_writer_answers_every_question(kind: type[TranslationWriter]) -> N
 
 
 def test_every_writer_is_used_for_some_optimizer() -> None:
-    plans = [TranslationPlan(network(), optimizer) for optimizer in (*OPTIMIZER_OF.values(), LBFGS())]
+    plans = [
+        TranslationPlan(network(), Recipe(optimizer, epochs=100)) for optimizer in (*OPTIMIZER_OF.values(), LBFGS())
+    ]
     used = {type(make(plan)) for system, make in SYSTEMS.items() for plan in plans[: -1 if system == "keras" else None]}
     assert used == set(kinds_of(TranslationWriter))
 
@@ -752,8 +778,9 @@ def test_every_row_of_every_registry_is_code_or_an_error_that_names_it(system: s
             compile(told.code, name, "exec")
     assert all(name in words for name, words in refused.items())
     in_sklearn = {"identity", "sigmoid", "tanh", "relu"}
-    no_counterpart = {*ACTIVATIONS} - in_sklearn | {"Dropout", "BatchNorm", "AbsoluteError", "Huber"}
-    assert set(refused) == (no_counterpart if system == "sklearn" else set())
+    nowhere = {"NTKDense", "Scale", "SmoothClip", "ClipPredictions"}
+    no_counterpart = {*ACTIVATIONS} - in_sklearn | {"Dropout", "BatchNorm", "AbsoluteError", "Huber"} | nowhere
+    assert set(refused) == (no_counterpart if system == "sklearn" else nowhere)
 
 
 def imports_of(path: Path) -> Iterator[tuple[str, str]]:
@@ -772,10 +799,10 @@ def test_the_files_of_the_translator_import_each_other_in_no_circle() -> None:
         for name, path in files.items()
     }  # fmt: skip
     TopologicalSorter(graph).prepare()
-    assert graph["translation"] | graph["plan"] <= {"formatting"}
+    assert graph["translated_code"] | graph["plan"] <= {"formatting"}
     machine = tuple(f"workings.{name}" for name in ("training.recipe", "training.fit", "network", "model.model"))
     taken = {taken for path in files.values() for module, taken in imports_of(path) if module in machine}
-    assert taken <= {"whole_number", "Model"}
+    assert taken <= {"Recipe", "whole_number", "Model"}
 
 
 # -- what cannot be translated, and what is said ----------------------------------------------
@@ -790,7 +817,7 @@ def test_errors_name_what_cannot_be_translated() -> None:
         ("sklearn", network(hidden=[Dense(3, "tanh"), Dropout(0.2)]), SGD(0.1), "Dropout"),
         ("sklearn", network(hidden=[Dense(3, "tanh"), Dense(3, "relu")]), SGD(0.1), "tanh, relu"),
         ("sklearn", network(hidden=[Dense(3, bias=False)]), SGD(0.1), "biases"),
-        ("sklearn", network(CrossEntropy(label_smoothing=0.1)), SGD(0.1), "smooths"),
+        ("sklearn", network(CrossEntropy(label_smoothing=0.1)), SGD(0.1), "has no label smoothing"),
         ("keras", network(), LBFGS(), "no L-BFGS"),
         ("torch", network(hidden=[Dense(3, weights=np.ones((4, 3)))]), SGD(0.1), 'weights="given"'),
     ]
@@ -839,7 +866,7 @@ def test_the_modules_of_pytorch_by_themselves() -> None:
 
 
 def test_settings_as_text() -> None:
-    net, settings = described(
+    net, settings = parse_description(
         "Chain(ClipByNorm(1.0), Adam(lr=Step(0.01, every=10))); L2(1e-4); Dense(32, 'relu', weights=Constant(0.5)), "
         "Dropout(rate=0.1), Dense(10); CrossEntropy(); batch_size=32; rows=100"
     )
@@ -848,9 +875,9 @@ def test_settings_as_text() -> None:
     )
     assert settings["optimizer"] == Chain(ClipByNorm(1.0), Adam(Step(0.01, every=10)))
     assert (settings["batch_size"], settings["rows"]) == (32, 100)
-    assert described("Dense(3); CrossEntropy(); batch_size=0")[1] == {"batch_size": None}
+    assert parse_description("Dense(3); CrossEntropy(); batch_size=0")[1] == {"batch_size": None}
     text = "Dense(3); CrossEntropy(); class_weight={'a': 2}; sample_weight=True; validation=True"
-    assert described(text)[1] == {"class_weight": {"a": 2}, "sample_weight": True, "validation": True}
+    assert parse_description(text)[1] == {"class_weight": {"a": 2}, "sample_weight": True, "validation": True}
 
 
 @pytest.mark.parametrize(
@@ -880,7 +907,7 @@ def test_settings_as_text() -> None:
 )
 def test_settings_that_cannot_be_read(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        described(text)
+        parse_description(text)
 
 
 # -- the command ------------------------------------------------------------------------------

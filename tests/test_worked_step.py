@@ -130,7 +130,9 @@ def test_mathml_says_what_latex_says(problem: Any, optimizer: Any) -> None:
 def test_the_steps_are_those_of_training(problem: Any, optimizer: Any) -> None:
     step = of_problem(problem, optimizer=optimizer)
     network = problem.network
-    network.draw = lambda n, rng=None, draw=network.draw: draw(n, np.random.default_rng(0))  # the masks of traces
+    network.draw_masks = lambda n, rng=None, draw=network.draw_masks: draw(
+        n, np.random.default_rng(0)
+    )  # the masks of traces
     before = network.theta.copy()
     trace = network.step(problem.X, problem.y, optimizer, problem.w)
     after = {name: trace.after[name] for name in network.parameters}

@@ -148,7 +148,7 @@ def digest_of_scripts() -> str:
         task = importlib.import_module(f"workings.experiments.{name}").task()
         network = task.network.build(task.X.shape[1], task.X.dtype)
         file = None if name == "xor" else f"{name}-data.npz"
-        text = network.script(data=(task.X, task.y), data_file=file, **task.settings)
+        text = network.script(data_file=file, **task.script_settings)
         digest.update(code_of(text).encode())
     return digest.hexdigest()
 

@@ -17,7 +17,7 @@ def text_of(name: str) -> str:
     task = importlib.import_module(f"workings.experiments.{name}").task()
     network = task.network.build(task.X.shape[1], task.X.dtype)
     file = None if name == "xor" else f"{name}-data.npz"
-    return script(network, data=(task.X, task.y), data_file=file, **task.settings)
+    return script(network, data_file=file, **task.script_settings)
 
 
 if __name__ == "__main__":

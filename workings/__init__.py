@@ -16,7 +16,7 @@ from workings.errors import (
     WorkingsError,
     WorkingsWarning,
 )
-from workings.layers import BatchNorm, Dense, Dropout, Layer
+from workings.layers import BatchNorm, ClipPredictions, Dense, Dropout, Layer, NTKDense, Scale, SmoothClip
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Loss, Poisson, SquaredError
 from workings.network import Network
 from workings.optimizers import (
@@ -33,6 +33,7 @@ from workings.optimizers import (
     Freeze,
     Momentum,
     Nesterov,
+    RateFactors,
     RMSProp,
 )
 from workings.program.program import Program, Statement
@@ -68,6 +69,7 @@ __all__ = [
     "Checkpoint",
     "ClipByNorm",
     "ClipByValue",
+    "ClipPredictions",
     "CrossEntropy",
     "Decay",
     "Dense",
@@ -87,6 +89,7 @@ __all__ = [
     "Loss",
     "MissingExtraError",
     "Momentum",
+    "NTKDense",
     "Nesterov",
     "Network",
     "Poisson",
@@ -94,8 +97,11 @@ __all__ = [
     "ProgramError",
     "Progress",
     "RMSProp",
+    "RateFactors",
     "Regularizer",
+    "Scale",
     "Signals",
+    "SmoothClip",
     "Snapshots",
     "SquaredError",
     "Statement",

@@ -238,6 +238,23 @@ def softplus_derivative(z: Values) -> Values:
     return sigmoid(z)
 
 
+def tanh_of_softplus(z: Values) -> Values:
+    """is the tanh of the softplus, between 0 and 1"""
+    return np.tanh(softplus(z))
+
+
+def mish(z: Values) -> Values:
+    """multiplies each value by the tanh of its softplus"""
+    h = tanh_of_softplus(z)
+    return z * h
+
+
+def mish_derivative(z: Values) -> Values:
+    """follows from the product rule and the chain rule"""
+    h = tanh_of_softplus(z)
+    return h + z * (1 - h**2) * sigmoid(z)
+
+
 def hard_tanh(z: Values) -> Values:
     """clips each value to the interval [-1, 1]"""
     return np.minimum(np.maximum(z, -1), 1)
@@ -250,7 +267,7 @@ def hard_tanh_derivative(z: Values) -> Values:
 
 # Sources: sigmoid, tanh, identity are textbook; relu Nair & Hinton 2010; leaky_relu Maas et al. 2013;
 # elu Clevert et al. 2016 (eq. 16); selu Klambauer et al. 2017 (eq. 2, 14); gelu Hendrycks & Gimpel 2016;
-# silu Elfwing et al. 2018; softplus Dugas et al. 2001; hard_tanh Collobert 2004.
+# silu Elfwing et al. 2018; softplus Dugas et al. 2001; mish Misra 2020; hard_tanh Collobert 2004.
 # fmt: off
 ACTIVATIONS: dict[str, Activation] = {record.name: record for record in (
     Activation("identity",   identity,   identity_derivative),
@@ -265,6 +282,7 @@ ACTIVATIONS: dict[str, Activation] = {record.name: record for record in (
     Activation("gelu_tanh",  gelu_tanh,  gelu_tanh_derivative,  "he_normal"),
     Activation("silu",       silu,       silu_derivative,       "he_normal"),
     Activation("softplus",   softplus,   softplus_derivative),
+    Activation("mish",       mish,       mish_derivative,       "he_normal"),
     Activation("hard_tanh",  hard_tanh,  hard_tanh_derivative),
 )}
 # fmt: on

@@ -17,8 +17,8 @@ from workings.support.synonyms import NAMES
 class WorkingsError(Exception):
     """Base class of all exceptions that this library raises on purpose.
 
-    A message may contain text from data: control characters become visible escapes, so that a terminal does not obey
-    them.
+    A message may contain text from data: control characters become visible escapes, so that a terminal does
+    not obey them.
 
     >>> print(InputError("The column a\\x1b[31m is missing."))
     The column a\\x1b[31m is missing.
@@ -46,7 +46,11 @@ def all_of(problems: Sequence[InputError]) -> InputError:
 
 
 class KeywordError(InputError, TypeError):
-    """Unknown keyword argument; the message names the parameter that is meant."""
+    """Wrong arguments of a call; the message names the parameter that is meant, or missing."""
+
+
+class InputTypeError(InputError, TypeError):
+    """Data of a type that cannot be used, where scikit-learn's rules demand a ``TypeError``."""
 
 
 class MissingExtraError(WorkingsError, ImportError):
@@ -88,7 +92,8 @@ class DivergenceError(WorkingsError, ArithmeticError):
     name : str
         Name of the first variable of the program that was not finite.
     step : int
-        The step (counted from 1) in which, or after which, it appeared; 0 if it was there before the first step.
+        The step (counted from 1) in which, or after which, it appeared; 0 if it was there before the first
+        step.
     history : History or None
         The metrics recorded until then.
     """
@@ -104,10 +109,10 @@ class WorkingsWarning(UserWarning):
     """Warning about input that is valid but usually a mistake."""
 
 
-def counted(number: int, thing: str) -> str:
+def count_of(number: int, thing: str) -> str:
     """Format a count with its noun, in the plural if needed.
 
-    >>> counted(1, "row"), counted(20_000, "step")
+    >>> count_of(1, "row"), count_of(20_000, "step")
     ('1 row', '20,000 steps')
     """
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

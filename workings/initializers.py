@@ -1,9 +1,9 @@
 """Initializers: the initial weights and biases.
 
 If initial weights are too large, units saturate or values explode from layer to layer; if they are too small,
-values vanish; if they are equal, all units learn the same.  An initializer takes a random generator and a shape,
-(fan_in, fan_out) for weights, and returns the initial values.  The scaled ones keep the variance of the
-activations about the same from layer to layer.
+values vanish; if they are equal, all units learn the same.  An initializer takes a random generator and a
+shape, (fan_in, fan_out) for weights, and returns the initial values.  The scaled ones keep the variance of
+the activations about the same from layer to layer.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import numpy as np
 
 from workings.activations import Activation, activation_named
 from workings.errors import InputError
-from workings.initializers import InitializerLike, initializer_of
+from workings.initializers import Initializer, InitializerLike, Normal, initializer_of
 from workings.support.arrays import Array, RandomSource, Values
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import check_fields, number, whole_number
@@ -57,6 +57,73 @@ def dense_without_bias_backward(x: Array, W: Array, dz: Array) -> tuple[Array, A
     # The gradient of the inputs: the sum over the units of gradient times weight.
     dx = dz @ W.T
     return dW, dx
+
+
+def ntk_dense(x: Array, W: Array, b: Array) -> Values:
+    """is each unit's weighted sum of its inputs, divided by the root of their number, plus its bias"""
+    return x @ W / W.shape[0] ** 0.5 + b
+
+
+def ntk_dense_backward(x: Array, W: Array, dz: Array) -> tuple[Array, Array, Array]:
+    # The gradient of the weighted sums before the division.
+    dz_divided = dz / W.shape[0] ** 0.5
+    # The gradient of the weights: each input times each unit's gradient, summed over the rows.
+    dW = x.T @ dz_divided
+    # The gradient of the biases: each unit's gradient, summed over the rows.
+    db = dz.sum(axis=0)
+    # The gradient of the inputs: the sum over the units of gradient times weight.
+    dx = dz_divided @ W.T
+    return dW, db, dx
+
+
+def ntk_weights(W: Array) -> Values:
+    """are the weights of a Dense layer with the same outputs as an NTKDense"""
+    return W / W.shape[0] ** 0.5
+
+
+def scaled_weights(W: Array, s: Array) -> Array:
+    """are the weights of a layer that also scales its inputs by s"""
+    return s[:, None] * W
+
+
+def scale(x: Array, s: Array) -> Array:
+    """are the inputs, each column multiplied by its own learned factor"""
+    return x * s
+
+
+def scale_backward(x: Array, s: Array, dz: Array) -> tuple[Array, Array]:
+    # The gradient of the factors: each input times its gradient, summed over the rows.
+    ds = (dz * x).sum(axis=0)
+    # The gradient of the inputs.
+    dx = dz * s
+    return ds, dx
+
+
+def smooth_clip(x: Array, limit: float) -> Values:
+    """are almost the inputs near 0, and approach the limits far from it"""
+    return x / (1 + (x / limit) ** 2) ** 0.5
+
+
+def smooth_clip_backward(x: Array, limit: float, dz: Array) -> Values:
+    # The upstream gradient times the derivative, which is 1 at 0 and approaches 0 far from it.
+    dx = dz / (1 + (x / limit) ** 2) ** 1.5
+    return dx
+
+
+def unclipped(x: Array) -> Array:
+    """are the unchanged inputs"""
+    return x
+
+
+def unclipped_backward(dz: Array) -> Array:
+    # The gradient of unchanged inputs is the upstream gradient.
+    dx = dz
+    return dx
+
+
+def clipped(x: Array, low: float, high: float) -> Array:
+    """are the inputs, clipped to the interval from low to high"""
+    return np.minimum(np.maximum(x, low), high)
 
 
 def dropout(x: Array, mask: Array) -> Array:
@@ -182,31 +249,8 @@ class Layer(CheckedKeywords):
 
 
 @dataclass(frozen=True)
-class Dense(Layer):
-    """A fully connected layer: a = activation(x W + b).
-
-    Parameters
-    ----------
-    units : int
-        The number of units; inputs of shape (n, n_in) give outputs of shape (n, units).
-    activation : str or Activation
-        A name, or your own activation; the last layer needs ``"identity"``, the default.
-    bias : bool
-        Whether the layer has a bias ``b``.
-    weights, biases : initializer, its name, an array, or None
-        The initial values: ``W`` has shape (n_in, units), ``b`` (units,).  By default He initialization for the
-        ReLU family, LeCun for SELU, Glorot for all others; biases start at 0.
-
-    Raises
-    ------
-    InputError
-        If ``units`` is not a whole number of at least 1, or a name is unknown.
-
-    Examples
-    --------
-    >>> Dense(32, "relu").width(n_in=784)
-    32
-    """
+class FullyConnected(Layer):
+    """The base of layers with one weight for each input and unit: ``W`` of shape (n_in, units), and ``b`` (units,)."""
 
     units: int = field(metadata=whole_number(at_least=1))
     activation: str | Activation = "identity"
@@ -218,22 +262,17 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         check_fields(self)
-        initializer_of(self.weights, self.bend.initializer)
-        initializer_of(self.biases, "zeros")
+        _ = self.initializers  # raises for unknown names
+
+    @property
+    def initializers(self) -> dict[str, Initializer]:
+        """The initializer of each parameter, by letter."""
+        first = {"W": initializer_of(self.weights, self.bend.initializer), "b": initializer_of(self.biases, "zeros")}
+        return {letter: first[letter] for letter in self.parameters}
 
     @property
     def parameters(self) -> tuple[str, ...]:
         return ("W", "b") if self.bias else ("W",)
-
-    @property
-    def formulas(self) -> Mapping[str, Formula]:
-        if self.bias:
-            return {"forward": dense, "backward": dense_backward, "inference": dense}
-        return {
-            "forward": dense_without_bias,
-            "backward": dense_without_bias_backward,
-            "inference": dense_without_bias,
-        }
 
     def width(self, n_in: int) -> int:
         return self.units
@@ -246,8 +285,8 @@ class Dense(Layer):
         return {"W": W, "b": b} if self.bias else {"W": W}
 
     def start(self, rng: RandomSource, n_in: int) -> dict[str, Array]:
-        first = {"W": (self.weights, self.bend.initializer), "b": (self.biases, "zeros")}
-        found = {letter: initializer_of(*first[letter])(rng, shape) for letter, shape in self.shapes(n_in).items()}
+        first = self.initializers
+        found = {letter: first[letter](rng, shape) for letter, shape in self.shapes(n_in).items()}
         for letter, shape in self.shapes(n_in).items():
             if np.shape(found[letter]) != shape:
                 raise InputError(
@@ -257,7 +296,178 @@ class Dense(Layer):
 
     def __repr__(self) -> str:
         bias = "" if self.bias else ", bias=False"
-        return f"Dense({self.units}, {self.bend.name!r}{bias})"
+        return f"{type(self).__name__}({self.units}, {self.bend.name!r}{bias})"
+
+
+@dataclass(frozen=True, repr=False)
+class Dense(FullyConnected):
+    """A fully connected layer: a = activation(x W + b).
+
+    Parameters
+    ----------
+    units : int
+        The number of units; inputs of shape (n, n_in) give outputs of shape (n, units).
+    activation : str or Activation
+        A name, or your own activation; the last layer needs ``"identity"``, the default.
+    bias : bool
+        Whether the layer has a bias ``b``.
+    weights, biases : initializer, its name, an array, or None
+        The initial values: ``W`` has shape (n_in, units), ``b`` (units,).  By default He initialization for
+        the ReLU family, LeCun for SELU, Glorot for all others; biases start at 0.
+
+    Raises
+    ------
+    InputError
+        If ``units`` is not a whole number of at least 1, or a name is unknown.
+
+    Examples
+    --------
+    >>> Dense(32, "relu").width(n_in=784)
+    32
+    """
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        if self.bias:
+            return {"forward": dense, "backward": dense_backward, "inference": dense}
+        return {
+            "forward": dense_without_bias,
+            "backward": dense_without_bias_backward,
+            "inference": dense_without_bias,
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class NTKDense(FullyConnected):
+    """A fully connected layer in NTK parametrization: a = activation(x W / √n_in + b), where W starts at N(0, 1).
+
+    Dividing in the layer, not in the initial weights, keeps the size of a step relative to the weights the same for
+    layers of all widths.  Source: Jacot et al. 2018, sec. 2.1.
+
+    Parameters
+    ----------
+    units, activation
+        As in ``Dense``.  The layer always has a bias.
+    weights, biases : initializer, its name, an array, or None
+        The initial values: ``W`` has shape (n_in, units), ``b`` (units,).  By default both are drawn from a normal
+        distribution with mean 0 and standard deviation 1.
+
+    Raises
+    ------
+    InputError
+        If ``units`` is not a whole number of at least 1, if ``bias`` is False, or if a name is unknown.
+
+    Examples
+    --------
+    >>> NTKDense(32, "selu").start(np.random.default_rng(0), n_in=784)["W"].std().round(1)
+    1.0
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.bias:
+            raise InputError("NTKDense always has a bias: use Dense for a layer without one.")
+
+    @property
+    def initializers(self) -> dict[str, Initializer]:
+        given = {"W": self.weights, "b": self.biases}
+        return {letter: initializer_of(Normal(1.0) if g is None else g, "normal") for letter, g in given.items()}
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        return {"forward": ntk_dense, "backward": ntk_dense_backward, "inference": ntk_dense}
+
+
+@dataclass(frozen=True)
+class Scale(Layer):
+    """A learned factor for each column, which starts at 1: z = x · s.
+
+    In front of the first layer, training can give columns more or less weight (Holzmüller et al. 2024, sec. 3).
+
+    Examples
+    --------
+    >>> Scale().start(np.random.default_rng(0), n_in=3)["s"]
+    array([1., 1., 1.])
+    """
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return ("s",)
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        return {"forward": scale, "backward": scale_backward, "inference": scale}
+
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_scaled"
+
+    def shapes(self, n_in: int) -> dict[str, tuple[int, ...]]:
+        return {"s": (n_in,)}
+
+    def start(self, rng: RandomSource, n_in: int) -> dict[str, Array]:
+        return {"s": np.ones(n_in)}
+
+
+@dataclass(frozen=True)
+class SmoothClip(Layer):
+    """Limit outliers smoothly: z = x / √(1 + (x / limit)²), between -limit and limit (Holzmüller et al. 2024, sec. 3).
+
+    For inputs on a scale of about 1: the median of a column is at 0, and half of its values within 1.
+
+    Examples
+    --------
+    >>> net_input = np.array([0.0, 1.0, 1000.0])
+    >>> smooth_clip(net_input, **SmoothClip().constants).round(2)
+    array([0.  , 0.95, 3.  ])
+    """
+
+    limit: float = field(default=3.0, metadata=number(above=0))
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        return {"forward": smooth_clip, "backward": smooth_clip_backward, "inference": smooth_clip}
+
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_clipped"
+
+    @property
+    def constants(self) -> dict[str, float]:
+        return {"limit": self.limit}
+
+
+@dataclass(frozen=True)
+class ClipPredictions(Layer):
+    """Clip predictions to the interval from ``low`` to ``high``, such as the range of the training targets.
+
+    As the last layer, it acts in predictions alone; a training step is as without it.
+
+    Examples
+    --------
+    >>> clipped(np.array([-5.0, 0.5, 5.0]), **ClipPredictions(-1, 1).constants)
+    array([-1. ,  0.5,  1. ])
+    """
+
+    low: float = field(metadata=number())
+    high: float = field(metadata=number())
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.low > self.high:
+            raise InputError(f"low must be at most high, but they are {self.low:g} and {self.high:g}.")
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        return {"forward": unclipped, "backward": unclipped_backward, "inference": clipped}
+
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_clipped"
+
+    @property
+    def constants(self) -> dict[str, float]:
+        return {"low": self.low, "high": self.high}
 
 
 @dataclass(frozen=True)
@@ -295,9 +505,9 @@ class Dropout(Layer):
 class BatchNorm(Layer):
     """Batch normalization: mean 0 and variance 1 in each column over the batch, then a learned scale and shift.
 
-    Predictions use running statistics, the exponential moving averages of the batch statistics.  ``momentum`` is
-    the weight of the new batch, as in PyTorch; Keras calls the same setting 0.9.  An activation may follow, as in
-    ``Dense(32), BatchNorm("relu")``.  Source: Ioffe & Szegedy 2015, algorithms 1 and 2.
+    Predictions use running statistics, the exponential moving averages of the batch statistics.  ``momentum``
+    is the weight of the new batch, as in PyTorch; Keras calls the same setting 0.9.  An activation may
+    follow, as in ``Dense(32), BatchNorm("relu")``.  Source: Ioffe & Szegedy 2015, algorithms 1 and 2.
 
     Examples
     --------
@@ -342,10 +552,10 @@ class BatchNorm(Layer):
         return f"BatchNorm({self.bend.name!r})"
 
 
-def numbered(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:
+def number_layers(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:
     """Number the layers of each kind from 1, so that W1 belongs to the first layer with weights.
 
-    >>> [number for _, number in numbered([Dense(3), Dropout(0.5), Dense(2)])]
+    >>> [number for _, number in number_layers([Dense(3), Dropout(0.5), Dense(2)])]
     ['1', '1', '2']
     """
     counts: Counter[str] = Counter()
@@ -359,4 +569,6 @@ def numbered(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:
         yield layer, str(counts[kind])
 
 
-LAYERS: dict[str, type[Layer]] = {kind.__name__: kind for kind in (Dense, Dropout, BatchNorm)}
+LAYERS: dict[str, type[Layer]] = {
+    kind.__name__: kind for kind in (Dense, NTKDense, Scale, SmoothClip, ClipPredictions, Dropout, BatchNorm)
+}

@@ -1,7 +1,7 @@
 """Metrics: one number that says how well predictions match targets.
 
-Training minimizes a loss; a metric is only reported.  Each metric takes the true values, the predicted values and,
-optionally, a weight for each row.
+Training minimizes a loss; a metric is only reported.  Each metric takes the true values, the predicted values
+and, optionally, a weight for each row.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def accuracies(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
 def r2(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
     """Return R², 1 - (squared error) / (variance of the targets), averaged over the outputs.
 
-    A perfect prediction has R² = 1; predicting the mean has R² = 0.  If all targets of an output are equal, its R²
-    is 1 for a perfect prediction and 0 otherwise.
+    A perfect prediction has R² = 1; predicting the mean has R² = 0.  If all targets of an output are equal,
+    its R² is 1 for a perfect prediction and 0 otherwise.
 
     >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))
     1.0
@@ -118,3 +118,78 @@ OF_SEVERAL: dict[Metric, Callable[..., Array]] = {  # the versions for several p
     mean_squared_error: mean_squared_errors,
     mean_absolute_error: mean_absolute_errors,
 }
+
+
+# -- from counts and probabilities -----------------------------------------------------------
+
+
+def confusion_counts(y_true: Array, y_pred: Array, classes: Array) -> Array:
+    """Return how many rows of each true class (rows) are predicted as each class (columns).
+
+    >>> confusion_counts(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([0, 1])).tolist()
+    [[1, 1], [0, 1]]
+    """
+    k = len(classes)
+    places = np.searchsorted(classes, y_true) * k + np.searchsorted(classes, y_pred)
+    return np.bincount(places, minlength=k * k).reshape(k, k)
+
+
+def precision_of(counts: Array) -> Array:
+    """Return each class's share of right predictions among its predictions, from confusion counts; 0 without any.
+
+    >>> precision_of(np.array([[1, 1], [0, 1]])).tolist()
+    [1.0, 0.5]
+    """
+    return share_of(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-2))
+
+
+def recall_of(counts: Array) -> Array:
+    """Return each class's share of right predictions among its rows, from confusion counts; 0 without any.
+
+    >>> recall_of(np.array([[1, 1], [0, 1]])).tolist()
+    [0.5, 1.0]
+    """
+    return share_of(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1))
+
+
+def f1_of(counts: Array) -> Array:
+    """Return each class's F1 score, the harmonic mean of precision and recall, from confusion counts.
+
+    >>> f1_of(np.array([[1, 1], [0, 1]])).round(3).tolist()
+    [0.667, 0.667]
+    """
+    return share_of(2 * np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-2) + counts.sum(axis=-1))
+
+
+def share_of(part: Array, whole: Array) -> Array:
+    """Return part / whole; 0 where both are 0."""
+    shares: Array = part / np.maximum(whole, 1)
+    return shares
+
+
+def area_under_roc(is_positive: Array, score: Array) -> float:
+    """Return the area under the ROC curve: the chance that a positive row has a higher score than a negative one.
+
+    Equal scores count half.  NaN if all rows are of one kind.
+
+    >>> area_under_roc(np.array([False, True, True]), np.array([0.1, 0.4, 0.1]))
+    0.75
+    """
+    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    positive = int(is_positive.sum())
+    negative = len(score) - positive
+    if not positive or not negative:
+        return float("nan")
+    return float((ranks[is_positive].sum() - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def log_losses(labels: Array, probabilities: Array) -> Array:
+    """Return each row's -log of the probability of its true class, given as a column number.
+
+    >>> log_losses(np.array([1]), np.array([[0.5, 0.5]])).round(4).tolist()
+    [0.6931]
+    """
+    p = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
+    losses: Array = -np.log(np.clip(p, np.finfo(np.float64).eps, None))
+    return losses

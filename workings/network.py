@@ -1,7 +1,7 @@
 """The network that users meet: a model with ``fit``, ``explain``, ``script``, ``save`` and the other readings.
 
-Each method stands here with its full signature and calls the function of the module that does the work.  What a
-network is, predicts and computes in one step is in :mod:`workings.model.model`.
+Each method stands here with its full signature and calls the function of the module that does the work.  What
+a network is, predicts and computes in one step is in :mod:`workings.model.model`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
-from workings.layers import Dense
+from workings.layers import FullyConnected
 from workings.metrics import Metric
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
 from workings.support.keywords import checked_keywords
-from workings.support.notebook import preformatted
+from workings.support.notebook import preformatted_html
 from workings.training.callbacks import Callback
 from workings.training.fit import train
 from workings.training.history import History
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from workings.checks.findings import Diagnosis
     from workings.checks.gradients import GradientReport
     from workings.losses import Loss
+    from workings.play.server import Playground
     from workings.readings.equations import Equations
     from workings.readings.explain import Explanation, Influence
     from workings.readings.script.settings import Held
-    from workings.readings.translate.translation import Translation
+    from workings.readings.translate.translated_code import Translation
 
 
 class Network(Model):
@@ -64,14 +65,18 @@ class Network(Model):
     True
     """
 
-    history: History | None
+    @property
+    def history(self) -> History | None:
+        """The history of the last training; None before the first."""
+        history: History | None = super().history
+        return history
 
     def _repr_html_(self) -> str:
         """The layers, and a diagram if there are parameters, for a notebook."""
         from workings.readings.diagram import diagram
 
-        has_weights = any(isinstance(layer, Dense) for layer in self.layers) and self.n_in is not None
-        return (diagram(self) if has_weights else "") + preformatted(self.summary())
+        has_weights = any(isinstance(layer, FullyConnected) for layer in self.layers) and self.n_in is not None
+        return (diagram(self) if has_weights else "") + preformatted_html(self.summary())
 
     @classmethod
     def from_model(cls, model: Model) -> Self:
@@ -109,7 +114,8 @@ class Network(Model):
         Parameters
         ----------
         X : array of shape (n, n_in)
-            Inputs; rows are samples.  A sparse matrix of SciPy stays sparse, see :mod:`workings.support.sparse`.
+            Inputs; rows are samples.  A sparse matrix of SciPy stays sparse, see
+            :mod:`workings.support.sparse`.
         y : array of shape (n,) or (n, n_out)
             Targets: labels or numbers, as the loss wants them.
         optimizer : optimizer
@@ -121,9 +127,9 @@ class Network(Model):
         shuffle : bool
             Whether to shuffle the rows before each epoch (a full batch is not shuffled).
         validation : (X, y), float or None
-            The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.  Rows with
-            one label each are drawn by class: each class gets its share, rounded up or down, and a class with one row
-            stays in the training set while other classes have enough rows.
+            The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.
+            Rows with one label each are drawn by class: each class gets its share, rounded up or down, and a
+            class with one row stays in the training set while other classes have enough rows.
         sample_weight : array of shape (n,) or None
             A weight for each row; rows of weight 0 are left out, before validation rows are drawn.
         class_weight : dict, "balanced" or None
@@ -133,16 +139,17 @@ class Network(Model):
         callbacks : sequence of Callback
             ``EarlyStopping``, ``Checkpoint``, ``Progress`` or your own.
         running_loss : bool
-            Which loss the history records when there are several batches.  True: the mean of the losses of the steps,
-            each at its own parameters and with its own dropout, as scikit-learn and Keras record it; it costs nothing.
-            False: the loss of all rows at the parameters that the epoch began with; it costs a forward pass, about a
-            third of a step.
+            Which loss the history records when there are several batches.  True: the mean of the losses of
+            the steps, each at its own parameters and with its own dropout, as scikit-learn and Keras record
+            it; it costs nothing.  False: the loss of all rows at the parameters that the epoch began with; it
+            costs a forward pass, about a third of a step.
         engine : str
             ``"reference"`` (NumPy), ``"compiled"`` (machine code, needs llvmlite: ``pip install '.[fast]'``), or
-            ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``history.engine`` says what ran.
+            ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``"jax"`` runs on a GPU or TPU if
+            JAX finds one, else on the CPU (needs JAX: ``pip install '.[jax]'``).  ``history.engine`` says what ran.
         check : bool
-            Whether to run the doctor's checks before the first step.  Problems are warned of; ``history.diagnosis``
-            holds all findings.  The steps themselves cost no more.
+            Whether to run the doctor's checks before the first step.  Problems are warned of;
+            ``history.diagnosis`` holds all findings.  The steps themselves cost no more.
 
         Returns
         -------
@@ -154,12 +161,12 @@ class Network(Model):
         InputError
             For data or settings that cannot be used.
         NotCompilableError
-            When ``engine="compiled"`` and a statement of the network cannot be compiled.
+            When ``engine="compiled"`` or ``engine="jax"`` and a statement of the network cannot be compiled.
         DivergenceError
             When a number is not finite; the network has its last finite parameters, or earlier, better ones.
         KeyboardInterrupt
-            For Ctrl-C before training begins, or pressed twice.  One Ctrl-C during training ends it, and the network
-            has the parameters of the last recorded epoch.
+            For Ctrl-C before training begins, or pressed twice.  One Ctrl-C during training ends it, and the
+            network has the parameters of the last recorded epoch.
         """
         from workings.checks.doctor import check_first_step
 
@@ -231,6 +238,7 @@ class Network(Model):
 
         return explain(self, X, y, optimizer=optimizer, row=row, unit=unit, sample_weight=sample_weight, why=why)
 
+    @checked_keywords
     def equations(self, optimizer: Part | None = None, *, notation: str = "alphabet") -> Equations:
         """Return the network's formulas as LaTeX and as plain text; see :mod:`workings.readings.equations`."""
         from workings.readings.equations import equations
@@ -254,14 +262,16 @@ class Network(Model):
         metrics: Sequence[str] | Mapping[str, Metric] = (),
         callbacks: Sequence[Callback] = (),
         running_loss: bool = False,
+        language: str = "python",
     ) -> str:
         """Write the network and its training as one file that needs NumPy alone.
 
-        See :func:`workings.readings.script.script`.
+        See :func:`workings.readings.script.script`.  With ``language="javascript"``, the file is a JavaScript module
+        that needs nothing else; see :func:`workings.readings.javascript.javascript`.
         """
-        from workings.readings.script import script
+        from workings.readings.languages import script_writer
 
-        return script(
+        return script_writer(language)(
             self, optimizer=optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle, weights=weights,
             data=data, data_file=data_file, validation=validation, sample_weight=sample_weight,
             class_weight=class_weight, metrics=metrics, callbacks=callbacks, running_loss=running_loss,
@@ -293,8 +303,15 @@ class Network(Model):
             weights=weights, sample_weight=sample_weight, class_weight=class_weight, validation=validation,
         )  # fmt: skip
 
+    def play(self, X: ArrayLike, y: ArrayLike, *, port: int = 0, browser: bool = True) -> Playground:
+        """Open the playground in the browser, with a copy of the network; see :func:`workings.play.opening.play`."""
+        from workings.play.opening import play
+
+        return play(self, X, y, port=port, browser=browser)
+
     # -- files -----------------------------------------------------------------------------
 
+    @checked_keywords
     def save(self, path: str | Path) -> Path:
         """Write the network to a safetensors file; see :func:`workings.files.safetensors.save`."""
         from workings.files.safetensors import save
@@ -302,6 +319,7 @@ class Network(Model):
         return save(self, path)
 
     @classmethod
+    @checked_keywords
     def load(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Self:
         """Read a network that ``save`` wrote; ``custom`` holds activations and classes of your own.
 
@@ -312,6 +330,7 @@ class Network(Model):
         return cls.from_model(load(path, custom=custom))
 
     @classmethod
+    @checked_keywords
     def from_json(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Self:
         """Read a network that was written as JSON; see :func:`workings.files.json.load`."""
         from workings.files.json import load
@@ -319,6 +338,7 @@ class Network(Model):
         return cls.from_model(load(path, custom=custom))
 
     @classmethod
+    @checked_keywords
     def from_onnx(cls, path: str | Path, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
         """Import a network from an ONNX file; see :func:`workings.files.onnx_reading.load`."""
         from workings.files.onnx_reading import load
@@ -326,6 +346,7 @@ class Network(Model):
         return cls.from_model(load(path, loss=loss, classes=classes))
 
     @classmethod
+    @checked_keywords
     def from_sklearn(cls, estimator: Any, *, loss: str | Loss | None = None) -> Self:
         """Import a fitted MLPClassifier, MLPRegressor or Pipeline; see :func:`workings.files.sklearn.from_sklearn`."""
         from workings.files.sklearn import from_sklearn
@@ -333,6 +354,7 @@ class Network(Model):
         return cls.from_model(from_sklearn(estimator, loss=loss))
 
     @classmethod
+    @checked_keywords
     def from_torch(cls, module: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
         """Import a PyTorch ``nn.Sequential``; see :func:`workings.files.torch.from_torch`."""
         from workings.files.torch import from_torch
@@ -340,6 +362,7 @@ class Network(Model):
         return cls.from_model(from_torch(module, loss=loss, classes=classes))
 
     @classmethod
+    @checked_keywords
     def from_keras(cls, model: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
         """Import a Keras ``Sequential``; see :func:`workings.files.keras.from_keras`."""
         from workings.files.keras import from_keras

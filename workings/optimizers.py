@@ -127,6 +127,11 @@ def clip_by_norm(g: Array, norm: Values, max_norm: float) -> Array:
     return g
 
 
+def scaled_rate(lr: float, factor: float) -> float:
+    """is the learning rate times a factor"""
+    return lr * factor
+
+
 class UpdateMethod(CheckedKeywords):
     """The base of all optimizers and their parts: what a training asks of each, whatever its kind."""
 
@@ -158,7 +163,8 @@ class Part(UpdateMethod):
     """A part of an update: its rules, their state, and their constants, which are its fields.
 
     The ``rules`` run in order for each parameter; each letter in ``state`` starts at 0.  ``gather`` maps a
-    letter, such as ``norm``, to two formulas: one runs for each parameter, one reduces the results to a number.
+    letter, such as ``norm``, to two formulas: one runs for each parameter, one reduces the results to a
+    number.
     """
 
     takes_batches: ClassVar[Literal[True]] = True
@@ -170,6 +176,11 @@ class Part(UpdateMethod):
     def constants(self) -> dict[str, float]:
         """The constants of the rules, by letter."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lr"}
+
+    @property
+    def rate_factors(self) -> Mapping[str, float]:
+        """Factors of the learning rate for the parts after this one, by the letter of the parameters."""
+        return {}
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -386,6 +397,58 @@ class Freeze(Part):
 
 
 @dataclass(frozen=True, init=False)
+class RateFactors(Part):
+    """Multiply the learning rate of some kinds of parameters, in the parts after it.
+
+    A kind is named by its letter: ``W`` for weights, ``b`` for biases, ``s`` for the factors of ``Scale``, ``gamma``
+    and ``beta`` for ``BatchNorm``.
+
+    >>> Chain(RateFactors(b=0.1, s=6), SGD(0.5))
+    Chain(RateFactors(b=0.1, s=6), SGD(lr=0.5))
+    """
+
+    factors: tuple[tuple[str, float], ...]
+
+    def __init__(self, **factors: float) -> None:
+        if not factors:
+            raise InputError("RateFactors takes a factor by letter, as in Chain(RateFactors(b=0.1), SGD(0.1)).")
+        for letter, value in factors.items():
+            factor = as_number(value)
+            if factor is None or not 0 < factor < 1e100:
+                raise InputError(
+                    f"The factor of the learning rate of {letter} must be a positive number, not {describe(value)}."
+                )
+        object.__setattr__(self, "factors", tuple((letter, as_number(f)) for letter, f in factors.items()))
+
+    @property
+    def constants(self) -> dict[str, float]:
+        return {}
+
+    @property
+    def rate_factors(self) -> Mapping[str, float]:
+        return dict(self.factors)
+
+    def chosen(self, parameters: Sequence[str]) -> Sequence[str]:
+        kinds = {kind_of(parameter) for parameter in parameters}
+        for letter, _ in self.factors:
+            if letter not in kinds:
+                raise unknown_name("kind of parameter", letter, sorted(kinds))
+        return parameters
+
+    def __repr__(self) -> str:
+        return f"RateFactors({', '.join(f'{letter}={factor!r}' for letter, factor in self.factors)})"
+
+
+def kind_of(parameter: str) -> str:
+    """Return the letter of a parameter's name.
+
+    >>> kind_of("W12")
+    'W'
+    """
+    return parameter.rstrip("0123456789")
+
+
+@dataclass(frozen=True, init=False)
 class Chain(Part):
     """A chain of parts that run in order; the last one is an optimizer.
 
@@ -420,11 +483,10 @@ class Chain(Part):
 class LBFGS(UpdateMethod):
     """L-BFGS, a quasi-Newton method with a line search, for full batches (SciPy's L-BFGS-B, Zhu et al. 1997).
 
-    It suits small data.  It approximates the Hessian from the last ``memory`` steps.  Training ends when one of
-    these holds: no entry of the gradient exceeds ``tolerance``; an iteration reduces the objective J by no more
-    than ``improvement`` · max(|J|, 1); the objective has been computed ``evaluations`` times (by default 25
-    times for each epoch).
-    Use it as ``net.fit(X, y, optimizer=LBFGS(), epochs=200, batch_size=None)``.
+    It suits small data.  It approximates the Hessian from the last ``memory`` steps.  Training ends when one
+    of these holds: no entry of the gradient exceeds ``tolerance``; an iteration reduces the objective J by no
+    more than ``improvement`` · max(|J|, 1); the objective has been computed ``evaluations`` times (by default
+    25 times for each epoch).  Use it as ``net.fit(X, y, optimizer=LBFGS(), epochs=200, batch_size=None)``.
 
     >>> LBFGS()
     LBFGS(memory=10, tolerance=1e-08, improvement=0.0, evaluations=None)

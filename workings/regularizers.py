@@ -1,9 +1,9 @@
 """Regularizers: penalties on large weights.
 
 Each adds a penalty to the objective ``J`` and its derivative to the gradient of every ``W``; biases have no
-penalty.  Conventions differ between libraries.  Here ``L2(lam)`` adds ``lam / 2`` times the sum of the squared
-weights to ``J``, whether the loss is a mean or a sum.  PyTorch's ``weight_decay`` in SGD is this ``lam``.
-scikit-learn divides its ``alpha`` by the number of rows in the batch, as ``L2PerRow(alpha)`` does.
+penalty.  Conventions differ between libraries.  Here ``L2(lam)`` adds ``lam / 2`` times the sum of the
+squared weights to ``J``, whether the loss is a mean or a sum.  PyTorch's ``weight_decay`` in SGD is this
+``lam``.  scikit-learn divides its ``alpha`` by the number of rows in the batch, as ``L2PerRow(alpha)`` does.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def l1_gradient(W: Array, lam1: float) -> Array:
 class Regularizer(CheckedKeywords):
     """The base of all regularizers: a penalty of ``W``, its gradient, and the constants of both.
 
-    For your own regularizer, write a subclass with two formulas and with fields; a field's name is a letter of the
-    formulas.  The formulas may also take ``n``, the number of rows in the batch.
+    For your own regularizer, write a subclass with two formulas and with fields; a field's name is a letter
+    of the formulas.  The formulas may also take ``n``, the number of rows in the batch.
     """
 
     penalty: ClassVar[Callable[..., Values]]

@@ -1,8 +1,8 @@
 """Schedules: the learning rate as a function of the step.
 
-``schedule(t)`` returns the learning rate of step ``t``, counted from 0; it counts optimizer steps, not epochs.
-Every optimizer accepts a schedule as its learning rate.  ``OnPlateau`` depends on the training: it receives
-one monitored value after each epoch.
+``schedule(t)`` returns the learning rate of step ``t``, counted from 0; it counts optimizer steps, not
+epochs.  Every optimizer accepts a schedule as its learning rate.  ``OnPlateau`` depends on the training: it
+receives one monitored value after each epoch.
 """
 
 from __future__ import annotations
@@ -88,6 +88,24 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True)
+class CosineLog(Schedule):
+    """Cycles between 0 and ``lr``, each about twice as long as the one before (Holzmüller et al. 2024, sec. 3).
+
+    lr · ½ (1 - cos(2π · log2(1 + (2^cycles - 1) · t / steps))): it is 0 at both ends of each cycle.
+
+    >>> [round(CosineLog(1.0, steps=30)(t), 6) for t in (0, 2, 6, 14, 30)]
+    [0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+
+    steps: int = field(metadata=whole_number(at_least=1))
+    cycles: int = field(default=4, metadata=whole_number(at_least=1))
+
+    def __call__(self, t: int) -> float:
+        progress = math.log2(1 + (2**self.cycles - 1) * min(t / self.steps, 1))
+        return self.lr * 0.5 * (1 - math.cos(2 * math.pi * progress))
+
+
+@dataclass(frozen=True)
 class WarmUp(CheckedKeywords):
     """Linear warm-up over the first ``steps`` steps, then another schedule or a constant rate.
 
@@ -113,8 +131,8 @@ class WarmUp(CheckedKeywords):
 class OnPlateau(Schedule):
     """Reduce on plateau: multiply the rate by ``factor`` if ``monitor`` does not improve for ``patience`` epochs.
 
-    To improve is to decrease by more than ``min_delta``; accuracy and R² must increase instead.  The rate does
-    not fall below ``min_lr``.
+    To improve is to decrease by more than ``min_delta``; accuracy and R² must increase instead.  The rate
+    does not fall below ``min_lr``.
     """
 
     factor: float = field(default=0.1, metadata=number(above=0))
@@ -182,4 +200,6 @@ def monitor_of(schedule: Any) -> str | None:
     return found
 
 
-SCHEDULES = {kind.__name__: kind for kind in (Constant, Step, Exponential, InverseScaling, Cosine, WarmUp, OnPlateau)}
+SCHEDULES = {
+    kind.__name__: kind for kind in (Constant, Step, Exponential, InverseScaling, Cosine, CosineLog, WarmUp, OnPlateau)
+}

@@ -23,7 +23,7 @@ from workings.checks.evidence import (
     undisturbed,
 )
 from workings.checks.findings import Finding, make_finding
-from workings.layers import BatchNorm, Dense, Layer, numbered
+from workings.layers import BatchNorm, Dense, Layer, number_layers
 from workings.model.model import Model
 from workings.optimizers import Adam
 from workings.support.arrays import Array
@@ -34,6 +34,7 @@ LARGEST_GAIN = 3.5
 SMALLEST_GAIN = 0.1
 # Karpathy 2019, "A Recipe for Training Neural Networks": verify that the loss starts at -log(1/K).
 LARGEST_START = 5.0  # times the loss of the constant prediction
+LARGEST_START_FOR_NUMBERS = 8.0  # likewise; a few rows with unusual inputs raise the squared error of first outputs
 # CS231n, "Neural Networks Part 1": with a learning rate too high, "as much as 40 %" of the units can be dead.
 DEAD_SHARE = 0.4
 DEAD_AT_END = 0.7  # of a layer: above those 40 %, because units also die in a training that goes well
@@ -111,7 +112,7 @@ def is_linear_dense(layer: Layer) -> bool:
 
 def dense_layers(network: Model) -> list[tuple[Dense, str]]:
     """Return the dense layers, each with its number."""
-    return [(layer, number) for layer, number in numbered(network.layers) if isinstance(layer, Dense)]
+    return [(layer, number) for layer, number in number_layers(network.layers) if isinstance(layer, Dense)]
 
 
 def dense_layer(case: Case, number: str) -> Dense:
@@ -227,7 +228,7 @@ def with_activation(case: Case, number: str, activation: str) -> list[Layer]:
     """Return the layers, that with this number with another activation."""
     return [
         remade(layer, activation=activation) if n == number and isinstance(layer, Dense) else layer
-        for layer, n in numbered(case.network.layers)
+        for layer, n in number_layers(case.network.layers)
     ]
 
 
@@ -269,7 +270,8 @@ def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
     if case.network.loss.takes_counts or case.is_constant:
         return
     loss = case.loss_of(start)
-    if case.one_answer > 0 and loss > LARGEST_START * case.one_answer:
+    largest = LARGEST_START if case.has_labels else LARGEST_START_FOR_NUMBERS
+    if case.one_answer > 0 and loss > largest * case.one_answer:
         known = f" (ln {case.network.n_out} = {np.log(case.network.n_out):.3g})" if case.network.n_out > 1 else ""
         yield make_finding(
             "starting-loss",

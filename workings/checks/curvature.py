@@ -11,7 +11,7 @@ import numpy as np
 
 from workings.model.model import Model
 from workings.support.arrays import Array
-from workings.training.recorders import restored
+from workings.training.recorders import restoring
 
 
 def sharpness(network: Model, X: Array, y: Array, rounds: int = 60, *, sample_weight: Array | None = None) -> float:
@@ -43,7 +43,7 @@ def sharpness(network: Model, X: Array, y: Array, rounds: int = 60, *, sample_we
     here = network.theta.copy()
     direction = np.random.default_rng(0).standard_normal(here.size)
     largest = 0.0
-    with restored(network):
+    with restoring(network):
         for _ in range(rounds):
             direction /= max(float(np.linalg.norm(direction)), 1e-300)
             step = 1e-4 * direction

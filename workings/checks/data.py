@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workings.checks.evidence import FOLDS, Case, label_numbers, rms, trained_without_hidden
+from workings.checks.evidence import FOLDS, Case, Code, label_numbers, rms, trained_without_hidden
 from workings.checks.findings import Finding, make_finding
+from workings.checks.measures import correlation
 from workings.model.model import Model
 from workings.regularizers import L2
 from workings.support.arrays import Array
@@ -25,6 +26,7 @@ LARGEST_TARGET = 10.0  # root mean square of the targets; standardized ones have
 UNEVEN = 100.0  # the largest standard deviation of a column divided by the median of all columns
 # Google, "Machine Learning Crash Course", "Imbalanced datasets": a minority of 1 to 20 % is a moderate imbalance.
 IMBALANCE = 10.0  # rows of the most frequent class divided by those of the rarest
+BETWEEN_BATCHES = 0.5  # share of the targets' variance that lies between batches: rows are sorted if it is more
 FEWEST_NEIGHBOURS = 60  # with fewer rows, the neighbours are not compared
 MOST_NEIGHBOURS = 600  # rows that are compared with each other
 LINEAR_PENALTY = 0.1  # of the linear models whose predictions of other rows are compared with chance
@@ -105,8 +107,11 @@ def check_target_scale(case: Case) -> Iterator[Finding]:
 
 
 def check_class_balance(case: Case) -> Iterator[Finding]:
-    """Check that the classes are about equally frequent."""
-    if not case.network.targets.has_labels or case.is_weighted:
+    """Check that the classes, or each label and its absence, are about equally frequent."""
+    if case.is_weighted:
+        return
+    if not case.network.targets.has_labels:
+        yield from check_label_balance(case)
         return
     counts = np.bincount(label_numbers(case.y), minlength=max(case.y.shape[1], 2))
     counts = counts[counts > 0]
@@ -118,9 +123,29 @@ def check_class_balance(case: Case) -> Iterator[Finding]:
         )
 
 
+def check_label_balance(case: Case) -> Iterator[Finding]:
+    """Check whether one of several labels is rare."""
+    if not case.has_labels:
+        return
+    counts = (case.y > 0.5).sum(axis=0)
+    label = int(counts.argmin())
+    if 0 < counts[label] * (1 + IMBALANCE) < len(case.y):
+        weight = round(len(case.y) / counts[label] / 2)
+        yield make_finding(
+            "class-imbalance",
+            f"label {label} occurs in {counts[label]:,} of {len(case.y):,} rows, and the others in up to "
+            f"{counts.max():,}.",
+            f"sample_weight = np.where(y[:, {label}] > 0, {weight}.0, 1.0)\n"
+            + case.fit_code(sample_weight=Code("sample_weight")),
+        )
+
+
 def check_row_order(case: Case) -> Iterator[Finding]:
-    """Check whether the rows are sorted by class and not shuffled."""
-    if case.settings.get("shuffle", True) or case.is_full_batch or not case.network.targets.has_labels:
+    """Check whether the rows are sorted by their targets and not shuffled."""
+    if case.settings.get("shuffle", True) or case.is_full_batch:
+        return
+    if not case.network.targets.has_labels:
+        yield from check_order_of_numbers(case)
         return
     labels = label_numbers(case.y)
     changes = int((np.diff(labels) != 0).sum())
@@ -131,6 +156,23 @@ def check_row_order(case: Case) -> Iterator[Finding]:
             "sorted-rows",
             f"from row to row the class changes {changes} times; in random order it would change about "
             f"{expected:,.0f} times. shuffle is False.",
+            case.fit_code(shuffle=True),
+        )
+
+
+def check_order_of_numbers(case: Case) -> Iterator[Finding]:
+    """Check whether each batch has other targets than the next, because the rows are sorted by them."""
+    if case.has_labels or len(case.y) < 4 * case.batch_size or case.is_constant:
+        return
+    y = case.y.astype(np.float64)
+    whole = len(y) // case.batch_size * case.batch_size
+    means = y[:whole].reshape(-1, case.batch_size, y.shape[1]).mean(axis=1)
+    share = float((means.var(axis=0) / np.maximum(y.var(axis=0), 1e-300)).max())
+    if share > max(BETWEEN_BATCHES, 10 / case.batch_size):
+        yield make_finding(
+            "sorted-rows",
+            f"the means of the batches' targets vary by {share:.0%} of the targets' variance; in random order it "
+            f"would be about {1 / case.batch_size:.1%}. shuffle is False.",
             case.fit_code(shuffle=True),
         )
 
@@ -181,14 +223,14 @@ def predicts_rows(case: Case, y: Array, p: Array) -> bool:
     return bool((labels == predicted).mean() > chance + CHANCE * error)
 
 
-def cross_validated_linear(case: Case) -> tuple[Array, Array]:
+def cross_validated_linear(case: Case, rows: Rows | None = None) -> tuple[Array, Array]:
     """Return the targets of some rows, and the outputs of linear models that were trained without these rows."""
-    rows = case.all_rows.some(MOST_NEIGHBOURS)
+    rows = (case.all_rows if rows is None else rows).some(MOST_NEIGHBOURS)
     rows = rows._replace(X=standardized(rows.X.astype(np.float64)))
     fold = np.random.default_rng(0).permutation(len(rows.X)) % FOLDS
     p = np.zeros_like(rows.y, dtype=np.float64)
     for number in range(FOLDS):
-        kept, held = rows.taken(fold != number), rows.taken(fold == number)
+        kept, held = rows.take(fold != number), rows.take(fold == number)
         if not np.ptp(kept.y, axis=0).any():  # all other rows have one class, so a model predicts this one
             p[fold == number] = kept.y[0]
             continue
@@ -208,8 +250,3 @@ def neighbours(X: Array) -> Array:
     np.fill_diagonal(distances, np.inf)
     nearest: Array = distances.argmin(axis=1)
     return nearest
-
-
-def correlation(a: Array, b: Array) -> float:
-    """Compute Pearson's correlation; 0 if one of the arrays is constant."""
-    return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0

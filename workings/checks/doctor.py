@@ -18,21 +18,25 @@ from numpy.typing import ArrayLike
 from workings.checks.advice import with_imports
 from workings.checks.after import check_result
 from workings.checks.before import check_network, check_ten_rows
+from workings.checks.contents import check_contents
 from workings.checks.data import check_data
 from workings.checks.during import check_training
 from workings.checks.evidence import Case
 from workings.checks.findings import Diagnosis, Finding, most_urgent_first
+from workings.checks.settings import check_settings
+from workings.checks.split import check_split
 from workings.checks.statements import check_program
-from workings.errors import InputError, WorkingsWarning, counted
+from workings.errors import InputError, WorkingsWarning, count_of
 from workings.model.model import Model, as_weights
 from workings.optimizers import checked_optimizer
 from workings.support.arrays import describe
+from workings.support.callers import frames_to_caller
 from workings.support.conversion import as_array
 from workings.support.sparse import dense
-from workings.training.data import combined_weights
 from workings.training.history import History
 from workings.training.rows import Rows
 from workings.training.training import Training
+from workings.training.training_data import combined_weights
 
 Check = Callable[[Case], Iterator[Finding]]
 FEWEST_ROWS = 10  # with fewer rows, the diagnosis says that they are too few
@@ -92,7 +96,7 @@ def diagnose(
     """
     if not is_history(history):
         raise InputError(f"history must be the history that fit returned, or a dict of lists, not {describe(history)}.")
-    network = network.asked(X, y)
+    network = network.built_for(X, y)
     known = history if isinstance(history, History) else None
     settings = {} if known is None else dict(known.settings)
     arguments = {
@@ -109,8 +113,14 @@ def diagnose(
         settings=settings,
         stopped="" if known is None else known.stopped,
         begun={} if known is None else checked_initial_parameters(known.begun, network),
+        validation=None if known is None else dense_rows(known.validation),
     )
     return run_checks(case, checks_for(case))
+
+
+def dense_rows(rows: Rows | None) -> Rows | None:
+    """Return rows whose inputs are an array."""
+    return None if rows is None else rows._replace(X=dense(rows.X))
 
 
 def prepared_rows(network: Model, X: ArrayLike, y: ArrayLike, settings: Mapping[str, Any]) -> Rows:
@@ -125,7 +135,7 @@ def prepared_rows(network: Model, X: ArrayLike, y: ArrayLike, settings: Mapping[
     by_row = None if w is None else as_weights(w, features, targets.dtype)
     weights = combined_weights(by_row, settings.get("class_weight"), targets, network.targets.learn(y))
     rows = Rows(dense(features), targets, weights)
-    return rows if weights is None else rows.taken(weights[:, 0] > 0)
+    return rows if weights is None else rows.take(weights[:, 0] > 0)
 
 
 def diagnose_alone(network: Model, rows: int = 200) -> Diagnosis:
@@ -173,16 +183,20 @@ def shown_shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
 def checks_for(case: Case) -> dict[str, Check]:
     """Choose the checks that are possible, each with its name in the diagnosis."""
     rows = len(case.X)
-    few = f" (only {counted(rows, 'row')}, too few for reliable checks)" if rows < FEWEST_ROWS else ""
+    few = f" (only {count_of(rows, 'row')}, too few for reliable checks)" if rows < FEWEST_ROWS else ""
     checks: dict[str, Check] = {
         "the program (shapes, probabilities, large logits, gradients, one update)": check_program,
         f"the data{few}": check_data,
+        "what the data holds (codes, identifiers, leaks, duplicates, labels)": check_contents,
         "the network" + ("" if case.start is None else " and its first step"): check_network,
     }
+    checks["the settings"] = check_settings
     if case.start is not None:
         checks["overfitting ten rows"] = check_ten_rows
     if case.columns or case.optimizer is not None:
         checks["the training"] = check_training
+    if case.validation is not None:
+        checks["the validation rows"] = check_split
     if not case.network.is_fresh:
         checks["the result against simpler models"] = check_result
     return checks
@@ -211,9 +225,15 @@ def check_first_step(training: Training) -> Diagnosis:
         begun=training.history.begun,
         w=training.w,
     )
-    checks: dict[str, Check] = {"the program": check_program, "the data": check_data, "the first step": check_network}
+    checks: dict[str, Check] = {
+        "the program": check_program,
+        "the data": check_data,
+        "what the data holds": check_contents,
+        "the first step": check_network,
+    }
     diagnosis = run_checks(case, checks)
     if diagnosis.problems:
         problems = "\n\n".join(map(str, diagnosis.problems))
-        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{problems}", WorkingsWarning, stacklevel=6)
+        message = f"Before the first step, fit(check=True) found:\n\n{problems}"
+        warnings.warn(message, WorkingsWarning, stacklevel=frames_to_caller())
     return diagnosis

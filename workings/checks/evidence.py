@@ -57,7 +57,8 @@ class Case:
     """A network with its data, ``X`` of shape (n, n_in) and ``y`` of shape (n, n_out), as the program takes them.
 
     ``w`` of shape (n, 1) is the product of sample weights and class weights, if there are any; ``settings`` are those
-    of ``fit``, as far as they are known; ``columns`` are those of the history.
+    of ``fit``, as far as they are known; ``columns`` are those of the history; ``validation`` has the
+    validation rows that it kept.
     """
 
     network: Model
@@ -68,6 +69,7 @@ class Case:
     settings: Mapping[str, Any] = field(default_factory=dict)
     stopped: str = ""
     begun: Mapping[str, Array] = field(default_factory=dict)
+    validation: Rows | None = None
 
     # -- facts ------------------------------------------------------------------------------
 
@@ -131,7 +133,7 @@ class Case:
         if not self.begun:
             return copied(self.network) if self.network.is_fresh else None
         network = copied(self.network)
-        network.keep({**network.parameters, **network.statistics, **self.begun})
+        network.set_values({**network.parameters, **network.statistics, **self.begun})
         return network
 
     @property
@@ -154,12 +156,22 @@ class Case:
         by_class = [order[labels == label] for label in np.unique(labels)]
         most = max(map(len, by_class))
         turn = [rows[i] for i in range(most) for rows in by_class if i < len(rows)]
-        return self.all_rows.taken(np.array(turn[:ROWS_BY_HEART]))
+        return self.all_rows.take(np.array(turn[:ROWS_BY_HEART]))
 
     @functools.cached_property
     def refitted(self) -> Refitted | None:
         """The network trained again without the first fold of the rows; None if ``refit`` cannot do it."""
         return self.refit(0)
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping ended the training."""
+        return "was not better for" in self.stopped
+
+    @property
+    def steps_done(self) -> int:
+        """The number of steps that the training made."""
+        return len(self.losses) * -(-len(self.X) // self.batch_size)
 
     def refit(self, fold: int) -> Refitted | None:
         """Train a copy as the network was trained, without a fold of the rows (one of FOLDS).
@@ -171,7 +183,7 @@ class Case:
         if self.start is None or not isinstance(optimizer, Part) or not epochs or n < FEWEST_ROWS_TO_SPLIT:
             return None
         is_held = np.random.default_rng(0).permutation(n) % FOLDS == fold
-        kept, held = self.all_rows.taken(~is_held), self.all_rows.taken(is_held).some(MOST_ROWS)
+        kept, held = self.all_rows.take(~is_held), self.all_rows.take(is_held).some(MOST_ROWS)
         steps = epochs * -(-len(kept.X) // self.batch_size)
         is_long = steps * self.batch_size * self.network.theta.size > MOST_WORK
         if is_long or not np.ptp(kept.y, axis=0).any():
@@ -210,6 +222,8 @@ class Case:
         """
         tried, n = copied(network), len(rows.X)
         batch = min(self.batch_size, n)
+        if any(isinstance(layer, BatchNorm) for layer in network.layers):  # which needs two rows or more in each batch
+            batch = next(size for size in range(max(batch, 2), n + 1) if size == n or n % size != 1)
         epochs = max(steps * batch // n, 2)
         try:
             with warnings.catch_warnings():
@@ -302,6 +316,16 @@ class Case:
         dtype = f', dtype="{network.dtype}"' if network.dtype_given or network.dtype == np.float32 else ""
         return f"net = Network([{', '.join(told)}], loss={loss}{penalty}, seed={seed_code(network)}{dtype})"
 
+    def code_with_loss(self, loss: str, n_out: int, of_estimator: str) -> str:
+        """Write the network with another loss and number of outputs; an estimator is changed as ``of_estimator`` says.
+
+        Its last layer has no activation.
+        """
+        if self.terms is not None:
+            return f"# {of_estimator}"
+        told = [*map(self.layer_code, self.network.layers[:-1]), f"Dense({n_out})"]
+        return f"net = Network([{', '.join(told)}], loss={loss}, seed={seed_code(self.network)})"
+
     def layer_code(self, layer: Any) -> str:
         """Write a layer as code; refer to a layer of ``net`` if its ``repr`` does not define it completely."""
         layers = self.network.layers
@@ -363,8 +387,7 @@ def undisturbed(network: Model) -> Model:
     If statements of the forward or backward pass were edited, dropout and regularizers stay.  Edits of the update are
     removed, because they belong to the optimizer whose statements they replace.
     """
-    found = copied(network)
-    found.edits = tuple((target, text) for target, text in found.edits if target not in found.parameters)
+    found = copied(network).without(edited_updates=True)
     return found if found.edits else found.without(regularizers=True, dropout=True)
 
 
@@ -400,7 +423,7 @@ def given(rows: Rows, network: Model, dtype: Any = None) -> dict[str, Any]:
 def trace_of(network: Model, rows: Rows, optimizer: Part | None = None, lr: float = 0.0) -> Trace:
     """Compute the trace of one step; the dropout masks are the same in each call."""
     tracer = network.tracer(optimizer, rows.w is not None)
-    values = network.step_values(tracer.program, *rows, network.draw(len(rows.X), as_random(0)))
+    values = network.step_values(tracer.program, *rows, network.draw_masks(len(rows.X), as_random(0)))
     return tracer({**values, "lr": lr, "t": 1})
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.markup import escape
@@ -20,6 +20,7 @@ from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
 from workings.cli import table_models
 from workings.cli.described import described_or_loaded
+from workings.cli.play import play
 from workings.cli.screen import (
     ProgressBar,
     console,
@@ -33,18 +34,21 @@ from workings.cli.screen import (
 )
 from workings.cli.sweep import sweep_table
 from workings.cli.table_phrasing import TableTerms
-from workings.cli.table_plan import Plan
-from workings.errors import DivergenceError, InputError, ReportError, counted, unknown_name
+from workings.cli.table_plan import Plan, TableSource
+from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
 from workings.experiments.tasks import Task
 from workings.museum.rooms import show
 from workings.network import Network
-from workings.optimizers import OPTIMIZER_NAMES, optimizer_named
+from workings.optimizers import OPTIMIZER_NAMES, Part, optimizer_named
+from workings.readings.languages import LANGUAGES
 from workings.readings.script import save_script
-from workings.support.atomic_files import writable_folder
+from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.escaping import visible
-from workings.tables.files import TextOptions
+from workings.tables.files import READERS, TextOptions
+from workings.tables.preprocessing import treatment_of_gaps
+from workings.tables.screening import ColumnChoices
 from workings.training.callbacks import Callback
 from workings.version import __version__
 
@@ -67,6 +71,33 @@ DelimiterOption = Annotated[
     str | None, typer.Option(help="CSV: character between columns (default: comma, semicolon or tab, as in line 1)")
 ]
 EncodingOption = Annotated[str | None, typer.Option(help="CSV: encoding, such as cp1252 (default: UTF-8)")]
+SheetOption = Annotated[str | None, typer.Option(help="Excel: name of the sheet, if there are several")]
+MissingOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Missing values (empty, NA, null, ?): indicate (fill and mark them; default), fill, or refuse",
+        show_default=False,
+    ),
+]
+ImputeOption = Annotated[
+    bool,
+    typer.Option(help="Same as --missing fill: with the median or the most frequent category, without marks"),
+]
+DropOption = Annotated[
+    list[str] | None, typer.Option(help="Columns to ignore, separated by commas; can be given several times")
+]
+UseOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Columns to use that would be left out: identifiers, constant or nearly empty ones"),
+]
+MaxCategoriesOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Most categories of a column; the rarest are encoded as zeros (default: 50 if too many)"),
+]
+DatesOption = Annotated[
+    str | None,
+    typer.Option(help="Order in dates such as 05/01/2024, where both are possible: day-first or month-first"),
+]
 
 
 @functools.cache
@@ -112,7 +143,9 @@ def run(
             min=0, help="Random seed (default: the tutorial's own; figures are compared only with the tutorial's seed)"
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Engine: auto, reference (NumPy), compiled (machine code) or jax (GPU)")
+    ] = "auto",
 ) -> None:
     """Train the networks of four tutorials; write a report with plots, and compare with published results.
 
@@ -158,7 +191,7 @@ def summary_of_run(name: str, figures: Sequence[Figure], seconds: float) -> str:
     """
     compared = [figure.agrees for figure in figures if figure.agrees is not None]
     verb = "agrees" if len(compared) == 1 else "agree"
-    return f"{name}: done in {seconds:.1f} s, {sum(compared)} of {counted(len(compared), 'compared figure')} {verb}"
+    return f"{name}: done in {seconds:.1f} s, {sum(compared)} of {count_of(len(compared), 'compared figure')} {verb}"
 
 
 def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_result: bool = False) -> Callback:
@@ -169,7 +202,7 @@ def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_
 
 @app.command()
 def train(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with one sample per row")],
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with one sample per row")],
     target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
     out: Annotated[
         Path | None,
@@ -190,28 +223,42 @@ def train(
         typer.Option(min=0, help="Batch size, in rows (0: full batch; default: 32, for lbfgs the full batch)"),
     ] = None,
     validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation (0: none)")] = 0.2,
+    test: Annotated[
+        float, typer.Option(help="Fraction of the rows used only to score the trained network (0: none)")
+    ] = 0.0,
+    group: Annotated[
+        str | None, typer.Option(help="Column of groups, such as patients: a group's rows are never split; no feature")
+    ] = None,
+    time_order: Annotated[
+        str | None, typer.Option(help="Column of times: the latest rows are for testing and validation")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option(help="Number of folds of a cross-validation, whose predictions are written (0: none)")
+    ] = 0,
     patience: Annotated[
         int, typer.Option(min=0, help="Early stopping: epochs without a better validation loss before training ends")
     ] = 20,
     l2: Annotated[float, typer.Option(min=0, help="L2 penalty λ, as in λ/2 · sum of the squared weights")] = 0.0,
     dropout: Annotated[float, typer.Option(min=0, help="Dropout rate of each hidden layer, from 0 to 1")] = 0.0,
     balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
-    impute: Annotated[
-        bool,
-        typer.Option(help="Fill missing values (empty, NA, null, ?) with the median or the most frequent category"),
-    ] = False,
-    drop: Annotated[
-        list[str] | None, typer.Option(help="Columns to ignore, separated by commas; can be given several times")
-    ] = None,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
     task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Random seed")] = 0,
-    engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Engine: auto, reference (NumPy), compiled (machine code) or jax (GPU)")
+    ] = "auto",
     script: Annotated[
         Path | None, typer.Option(help="Also write the training as a Python script that needs only NumPy")
     ] = None,
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Train a network on a table; write the model and a report.
 
@@ -234,23 +281,25 @@ def train(
         balanced=balanced,
         seed=seed,
         engine=engine,
+        test=test,
+        group=group,
+        time_order=time_order,
+        folds=folds,
     )
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     folder = out or Path("workings-runs") / stem
     with plain_errors():
         refuse_for_lbfgs(optimizer, lr, batch_size)
+        if folds < 0 or folds == 1:
+            raise InputError(f"--folds is 0 for none, or at least 2, not {folds}.")
+        choices = column_choices(missing, impute, drop, use, max_categories, dates)
         with progress_bars() as progress:
             text, problem = table_models.train(
-                file,
-                target,
+                TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet)),
                 plan,
                 folder,
-                impute=impute,
-                drop=column_names(drop),
-                task=task,
-                progress=lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
-                script=script,
-                reading=TextOptions(decimal, delimiter, encoding),
+                lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
+                script,
             )
         output.print(text, highlight=False, soft_wrap=True, markup=False)
         if problem is not None:
@@ -260,7 +309,7 @@ def train(
 
 @app.command()
 def sweep(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with one sample per row")],
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with one sample per row")],
     target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
     out: Annotated[
         Path | None, typer.Option(help="Output folder (default: workings-sweeps/FILE-TARGET); results in it are kept")
@@ -290,14 +339,19 @@ def sweep(
         int, typer.Option(min=0, help="Early stopping: epochs without a better validation loss before training ends")
     ] = 20,
     balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
-    impute: Annotated[bool, typer.Option(help="Fill missing values, as `workings train` does")] = False,
-    drop: Annotated[list[str] | None, typer.Option(help="Columns to ignore, separated by commas")] = None,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
     task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the validation rows and of random combinations")] = 0,
     engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Train networks with many settings on a table; rank them, and train the best again.
 
@@ -316,10 +370,11 @@ def sweep(
     }  # fmt: skip
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     with plain_errors():
+        choices = column_choices(missing, impute, drop, use, max_categories, dates)
+        source = TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet))
         text = sweep_table(
-            file, target, plan, {name: text for name, text in options.items() if text},
+            source, plan, {name: text for name, text in options.items() if text},
             out or Path("workings-sweeps") / stem, seeds=seeds, samples=samples, halving=halving, jobs=jobs,
-            impute=impute, drop=column_names(drop), task=task, reading=TextOptions(decimal, delimiter, encoding),
             progress=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
         )  # fmt: skip
         output.print(text, highlight=False, soft_wrap=True, markup=False)
@@ -337,10 +392,23 @@ def column_names(options: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for names in options or () for name in names.split(","))
 
 
+def column_choices(
+    missing: str | None,
+    impute: bool,
+    drop: Sequence[str] | None,
+    use: Sequence[str] | None,
+    max_categories: int | None,
+    dates: str | None,
+) -> ColumnChoices:
+    """Return the options of a table's columns as one object."""
+    gaps = treatment_of_gaps(impute, missing)
+    return ColumnChoices(gaps, column_names(drop), column_names(use), max_categories, dates)
+
+
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Model file, as written by `workings train`")],
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with the columns the model was trained on")],
+    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with the columns the model was trained on")],
     out: Annotated[
         Path | None, typer.Option(help="CSV or Parquet file for the predictions (default: standard output)")
     ] = None,
@@ -348,19 +416,28 @@ def predict(
         str,
         typer.Option(help="Categories not seen in training: error, or ignore (encoded as all zeros)"),
     ] = "error",
+    keep: Annotated[
+        list[str] | None, typer.Option(help="Columns of the table to copy before the predictions, separated by commas")
+    ] = None,
+    intervals: Annotated[
+        float | None,
+        typer.Option(help="Regression: also write lower and upper, between which this share of the values should lie"),
+    ] = None,
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Predict each row of a table: labels with probabilities, or numbers.
 
     Example: `workings predict workings-runs/flowers-species/model.safetensors new.csv --out predictions.csv`
     """
     with plain_errors():
-        reading = TextOptions(decimal, delimiter, encoding)
-        predictions, score = table_models.predict(model, file, out, unknown, reading)
-        if score:
-            console.print(score, highlight=False, markup=False)
+        reading = TextOptions(decimal, delimiter, encoding, sheet)
+        chosen = column_names(keep)
+        predictions, lines = table_models.predict(model, file, out, unknown, reading, chosen, intervals)
+        for line in lines:
+            console.print(line, highlight=False, markup=False)
         if out is None:
             write_out(predictions.write_csv())
         else:
@@ -445,7 +522,7 @@ def explain(
             X, y = table_models.load_rows(network, rows)
             batch, step_optimizer = batch or 8, optimizer_named(optimizer or "sgd", lr)
         if row is not None and row >= len(X):
-            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, counted from 0.")
+            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, count_of from 0.")
         indices = batch_rows(len(X), batch, row, spread=not is_experiment)
         at = None if row is None else indices.index(row)
         explanation = network.explain(X[indices], y[indices], row=at, unit=unit, optimizer=step_optimizer, why=why)
@@ -462,10 +539,10 @@ def experiment_step(
 ) -> tuple[Network, Any, Any, int, Any]:
     """Return what one step of an experiment needs: network, X, y, batch size and optimizer."""
     task = load_task(name, seed)
-    batch = batch or min(task.settings["batch_size"] or 256, 256)
+    batch = batch or min(task.recipe.batch_size or 256, 256)
     if optimizer is not None:
         return task.network, task.X, task.y, batch, optimizer_named(optimizer, lr)
-    usual = task.settings["optimizer"]
+    usual = cast(Part, task.recipe.optimizer)  # no experiment uses L-BFGS
     return task.network, task.X, task.y, batch, usual if lr is None else with_rate(usual, lr)
 
 
@@ -500,7 +577,7 @@ def refuse(name: str, value: object, reason: str) -> None:
 
 def load_network(what: str) -> Network:
     """Load a model file; raise a helpful error for a table, or for a misspelt experiment."""
-    if Path(what).suffix in (".csv", ".parquet"):
+    if Path(what).suffix.lower() in READERS:
         raise InputError(f"{what} is a table: train a model first (workings train), then pass its model.safetensors.")
     if not Path(what).exists() and not Path(what).suffix:
         raise unknown_name("experiment or model file", what, NETWORKS)
@@ -510,12 +587,15 @@ def load_network(what: str) -> Network:
 @app.command()
 def script(
     what: Annotated[str, typer.Argument(help=f"Model file or experiment ({', '.join(NETWORKS)})")],
-    out: Annotated[Path | None, typer.Option(help="Python file to write (default: standard output)")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write (default: standard output)")] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Experiment only: random seed (default: the tutorial's)")
     ] = None,
+    language: Annotated[
+        str, typer.Option(help=f"Language of the script: {' or '.join(LANGUAGES)}; a JavaScript module has no rows")
+    ] = "python",
 ) -> None:
-    """Write a network as one Python script that needs only NumPy.
+    """Write a network as one Python script that needs only NumPy, or as one JavaScript module.
 
     The script of an experiment contains its training. The script of a model only predicts; if the model was trained on
     a table, it takes the table's columns. Large data and weights are written to files next to the script.
@@ -527,10 +607,14 @@ def script(
         if what in NETWORKS:
             task = load_task(what, seed)
             network = task.network.build(task.X.shape[1], task.X.dtype)
-            settings = {**task.settings, "data": (task.X, task.y)}
+            settings = task.script_settings
         else:
             refuse("--seed", seed, "a model file has its weights already")
             network = load_network(what)
+        if language != "python":
+            settings.pop("data", None)
+            write_script(network.script(language=language, **settings), out)
+            return
         if out is None:
             write_out(network.script(**settings))
             return
@@ -538,10 +622,19 @@ def script(
             output.print(f"written  {path}", highlight=False, soft_wrap=True)
 
 
+def write_script(text: str, out: Path | None) -> None:
+    """Write a script that is one file, or print it."""
+    if out is None:
+        write_out(text)
+        return
+    write_bytes(out, text.encode())
+    output.print(f"written  {out}", highlight=False, soft_wrap=True)
+
+
 @app.command()
 def doctor(
     what: Annotated[
-        str, typer.Argument(help=f"Experiment ({', '.join(NETWORKS)}), model file, or CSV or Parquet file")
+        str, typer.Argument(help=f"Experiment ({', '.join(NETWORKS)}), model file, or CSV, Excel or Parquet file")
     ],
     table: Annotated[
         Path | None, typer.Argument(help="Model only: table with the columns the model was trained on")
@@ -552,13 +645,12 @@ def doctor(
     optimizer: Annotated[str, typer.Option(help=f"Table only: optimizer ({', '.join(OPTIMIZER_NAMES)})")] = "adam",
     lr: Annotated[float | None, typer.Option(help=f"Table only: learning rate (default: {default_rates()})")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Table only: maximum number of epochs")] = 200,
-    impute: Annotated[
-        bool, typer.Option(help="Table only: fill missing values with the median or the most frequent category")
-    ] = False,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(help="Table only: columns to ignore, separated by commas; can be given several times"),
-    ] = None,
+    missing: MissingOption = None,
+    impute: ImputeOption = False,
+    drop: DropOption = None,
+    use: UseOption = None,
+    max_categories: MaxCategoriesOption = None,
+    dates: DatesOption = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Experiment or table: random seed (default: the tutorial's; 0 for a table)"),
@@ -566,6 +658,7 @@ def doctor(
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Diagnose a network, its data and its training; advise one change for each problem.
 
@@ -585,7 +678,7 @@ def doctor(
         elif Path(what).suffix.lower() in files.READERS:
             refuse("--target", target, "a model file stores its target")
             refuse("--seed", seed, "a model file has its weights already")
-            diagnosis = table_models.diagnose_model(Path(what), table, TextOptions(decimal, delimiter, encoding))
+            diagnosis = table_models.diagnose_model(Path(what), table, TextOptions(decimal, delimiter, encoding, sheet))
         elif not Path(what).exists() and not Path(what).suffix:
             raise unknown_name("experiment, model file or table", what, NETWORKS)
         elif target is None:
@@ -593,8 +686,9 @@ def doctor(
         else:
             refuse_for_lbfgs(optimizer, lr)
             plan = doctor_plan(hidden, activation, optimizer, lr, epochs, seed or 0)
-            reading = TextOptions(decimal, delimiter, encoding)
-            diagnosis = diagnose_table(TableTerms(Path(what), target, plan, impute, column_names(drop), reading))
+            choices = column_choices(missing, impute, drop, use, max_categories, dates)
+            source = TableSource(Path(what), target, "auto", choices, TextOptions(decimal, delimiter, encoding, sheet))
+            diagnosis = diagnose_table(TableTerms(source, plan))
         print_diagnosis(diagnosis)
     if not diagnosis.ok:
         raise typer.Exit(1)
@@ -624,14 +718,9 @@ def diagnose_table(terms: TableTerms) -> Diagnosis:
     """Train a network on a table, print its scores, and diagnose it."""
     with progress_bars() as progress:
         trained = table_models.train_on_table(
-            terms.file,
-            terms.target,
+            terms.source,
             terms.plan,
-            impute=terms.impute,
-            drop=terms.drop,
-            task="auto",
-            progress=lambda epochs: progress_bar(progress, str(terms.file), "training", epochs),
-            reading=terms.reading,
+            lambda epochs: progress_bar(progress, str(terms.source.file), "training", epochs),
         )
     output.print(trained.summary, "\n", highlight=False, soft_wrap=True, markup=False)
     return table_models.diagnose_training(trained, terms)
@@ -642,9 +731,9 @@ def diagnose_experiment(name: str, seed: int | None) -> Diagnosis:
     module = importlib.import_module(f"workings.experiments.{name}")
     task = getattr(module, "design", module.task)(seed)
     with progress_bars() as progress:
-        callback = progress_bar(progress, name, "training", task.settings["epochs"])
+        callback = progress_bar(progress, name, "training", task.recipe.epochs)
         try:
-            history = task.network.fit(task.X, task.y, **{**task.settings, "callbacks": [callback]})
+            history = task.train([callback])
         except DivergenceError as error:
             history = error.history
     history.settings["opening"] = (
@@ -797,3 +886,6 @@ def export(
         with output.status(f"Writing {escape(str(out))}, running it and comparing its predictions …"):
             exported = files.save(network, out, **options)
         output.print(str(exported), highlight=False, markup=False, soft_wrap=True)
+
+
+app.command()(play)

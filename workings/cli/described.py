@@ -17,11 +17,21 @@ from workings.errors import InputError, WorkingsError, unknown_name
 from workings.layers import LAYERS, Layer
 from workings.losses import LOSSES, Loss
 from workings.network import Network
-from workings.optimizers import LBFGS, OPTIMIZERS, Chain, ClipByNorm, ClipByValue, Decay, Freeze, UpdateMethod
+from workings.optimizers import (
+    LBFGS,
+    OPTIMIZERS,
+    Chain,
+    ClipByNorm,
+    ClipByValue,
+    Decay,
+    Freeze,
+    RateFactors,
+    UpdateMethod,
+)
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.schedules import SCHEDULES
 
-PARTS = (Chain, ClipByNorm, ClipByValue, Decay, Freeze, LBFGS)
+PARTS = (Chain, ClipByNorm, ClipByValue, Decay, Freeze, RateFactors, LBFGS)
 NAMES: dict[str, Callable[..., Any]] = {
     **LAYERS,
     **LOSSES,
@@ -37,7 +47,7 @@ SETTINGS = ("epochs", "batch_size", "rows", "shuffle", "weights", "sample_weight
 EXAMPLE = "Adam(lr=0.01); L2(1e-4); Dense(32, 'relu'), Dense(10); CrossEntropy(); batch_size=32"
 
 
-def described(text: str) -> tuple[Network, dict[str, Any]]:
+def parse_description(text: str) -> tuple[Network, dict[str, Any]]:
     """Parse a network and the settings of its training.
 
     Parameters
@@ -58,7 +68,7 @@ def described(text: str) -> tuple[Network, dict[str, Any]]:
 
     Examples
     --------
-    >>> net, settings = described("SGD(0.1); Dense(3, 'tanh'), Dense(2); CrossEntropy(); batch_size=None")
+    >>> net, settings = parse_description("SGD(0.1); Dense(3, 'tanh'), Dense(2); CrossEntropy(); batch_size=None")
     >>> net, settings
     (Network([Dense(3, 'tanh'), Dense(2, 'identity')], loss=CrossEntropy(reduction='mean', label_smoothing=0.0)),
      {'batch_size': None, 'optimizer': SGD(lr=0.1)})
@@ -78,7 +88,7 @@ def described(text: str) -> tuple[Network, dict[str, Any]]:
             case ast.Expr(value=value):
                 parts.append(build(value, NAMES))
             case _:
-                raise unsupported(statement)
+                raise syntax_error(statement)
     network = build_network(parts)
     optimizer = only_one([part for part in parts if isinstance(part, UpdateMethod)], "optimizer")
     return network, settings if optimizer is None else {**settings, "optimizer": optimizer}
@@ -88,7 +98,7 @@ def described_or_loaded(what: str) -> tuple[Network, dict[str, Any]]:
     """Load a network if ``what`` looks like the path of a model file; else parse it as settings."""
     if what.endswith(".safetensors") or ("(" not in what and Path(what).is_file()):
         return Network.load(what), {}
-    return described(what)
+    return parse_description(what)
 
 
 def statements(text: str) -> list[ast.stmt]:
@@ -99,7 +109,7 @@ def statements(text: str) -> list[ast.stmt]:
         raise InputError(f"The settings cannot be parsed ({error}). Example: {EXAMPLE}") from error
 
 
-def unsupported(node: ast.AST) -> InputError:
+def syntax_error(node: ast.AST) -> InputError:
     """Return the error for syntax other than calls of the library's classes with literal arguments."""
     return InputError(
         f"Settings may contain only calls of the library's classes with numbers and strings as arguments, "
@@ -112,20 +122,20 @@ def parse_literal(node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        raise unsupported(node) from None
+        raise syntax_error(node) from None
 
 
 def build(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
     """Create the object that a call of one of the library's classes describes."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-        raise unsupported(node)
+        raise syntax_error(node)
     if node.func.id not in names:
         raise unknown_name("name", node.func.id, names)
     arguments = [parse_argument(value, names) for value in node.args]
     keywords = {}
     for keyword in node.keywords:
         if keyword.arg is None:
-            raise unsupported(node)
+            raise syntax_error(node)
         is_initializer = keyword.arg in ("weights", "biases")
         keywords[keyword.arg] = parse_argument(keyword.value, INITIALIZERS if is_initializer else names)
     return create(node, names[node.func.id], arguments, keywords)

@@ -116,14 +116,16 @@ def progress_columns(width: int) -> tuple[ProgressColumn, ...]:
     fixed = BAR + EPOCH + 3  # blanks between columns
     epoch = TextColumn("{task.completed:>6,.0f}/{task.total:,.0f}", table_column=Column(no_wrap=True))
     name_width = 34 if width >= WIDE else max(min(20, width - fixed), 4)
-    name = TextColumn("{task.description}", markup=False, table_column=shortened(name_width))
-    metrics = TextColumn("{task.fields[metrics]}", markup=False, table_column=shortened(width - fixed - name_width - 1))
+    name = TextColumn("{task.description}", markup=False, table_column=shortened_column(name_width))
+    metrics = TextColumn(
+        "{task.fields[metrics]}", markup=False, table_column=shortened_column(width - fixed - name_width - 1)
+    )
     if width < WIDE:
         return name, BarColumn(bar_width=BAR), epoch, *([metrics] if width > fixed + name_width + 8 else [])
     return name, BarColumn(bar_width=24), epoch, metrics, EpochRate(), TimeRemainingColumn()
 
 
-def shortened(width: int) -> Column:
+def shortened_column(width: int) -> Column:
     """Return a table column of at most this width, which ends longer text with an ellipsis."""
     return Column(no_wrap=True, overflow="ellipsis", max_width=max(width, 1))
 

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from workings import plots
-from workings.cli.table_models import TableTraining, fit_settings, make_network, prepare, summary_lines
-from workings.cli.table_plan import Plan
+from workings.cli.table_plan import Plan, TableSource
+from workings.cli.table_training import TableTraining, TrainedOnTable, fit_settings, make_network, prepare
 from workings.errors import InputError
 from workings.network import Network
 from workings.search.spaces import LogUniform, Uniform, WholeNumbers
 from workings.search.sweep import Sweep, sweep
 from workings.support.ranges import as_number
 from workings.tables import Preprocessing
-from workings.tables.files import TextOptions
 
 BETWEEN = ".."  # between the bounds of a range
 LAYERS = "x"  # between the units of the layers of one network
@@ -83,8 +82,7 @@ def option(name: str) -> str:
 
 
 def sweep_table(
-    file: Path,
-    target: str,
+    source: TableSource,
     plan: Plan,
     options: Mapping[str, str],
     folder: Path,
@@ -93,10 +91,6 @@ def sweep_table(
     samples: int | None,
     halving: int | None,
     jobs: int,
-    impute: bool,
-    drop: tuple[str, ...],
-    task: str,
-    reading: TextOptions,
     progress: Callable[[str], None],
 ) -> str:
     """Run a sweep on a table; write the results, a picture of them and the best network; return a summary."""
@@ -106,7 +100,7 @@ def sweep_table(
             _ = replace(plan, **{name: value}).units  # an error before the table is read
     if samples is None and any(not isinstance(values, list) for values in space.values()):
         samples = 32
-    training = prepare(file, target, plan, impute=impute, drop=drop, task=task, reading=reading)
+    training = prepare(source, plan)
     if not len(training.validation[0]):
         raise InputError("A sweep ranks its fits by validation rows: give --validation a fraction above 0.")
     make = TableNetworks(plan, training.preprocessing, training.settings["class_weight"] == "balanced")
@@ -127,5 +121,6 @@ def train_best(results: Sweep, training: TableTraining, folder: Path) -> list[st
     model, picture = folder / "model.safetensors", folder / "sweep.png"
     network.save(model)
     plots.save(results.plot(), picture)
-    lines = summary_lines(network, training.preprocessing, history, training.training, training.validation)
-    return [*lines, "", f"model   {model}", f"picture {picture}", f"fits    {folder / 'fits'}"]
+    rows = (training.training, training.validation, training.test)
+    best = TrainedOnTable(network, training.preprocessing, history, *rows, training.frame, training.split)
+    return [best.summary, "", f"model   {model}", f"picture {picture}", f"fits    {folder / 'fits'}"]

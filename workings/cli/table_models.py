@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import codecs
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workings import files, plots
-from workings.activations import activation_named
+from workings import files
 from workings.checks.data import LARGEST_INPUT
 from workings.checks.doctor import diagnose_alone
 from workings.checks.evidence import rms
 from workings.checks.findings import Diagnosis, Finding, make_finding
+from workings.cli.table_doctor import drift_finding, in_tables_terms, leak_lines
 from workings.cli.table_phrasing import TableTerms
-from workings.cli.table_plan import Plan
-from workings.errors import InputError, ReportError, counted
-from workings.experiments.report import Report
-from workings.layers import Dense, Dropout, Layer
-from workings.losses import Loss, loss_named
-from workings.metrics import accuracy, mean_absolute_error, r2
+from workings.cli.table_plan import Plan, TableSource, reading_options
+from workings.cli.table_report import write_report
+from workings.cli.table_scores import predictions_of
+from workings.cli.table_splits import Split, folds_of, split_rows
+from workings.cli.table_training import LoadedTable, Rows, TrainedOnTable, load_table, predicted_frame, prepare
+from workings.errors import InputError, ReportError, count_of
 from workings.network import Network
-from workings.optimizers import optimizer_named
-from workings.readings.script.settings import Held
-from workings.regularizers import L2
+from workings.readings.script.settings import TABLES
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.npz import read_npz
@@ -36,155 +35,84 @@ from workings.tables import (
     LabelsTarget,
     NumberColumn,
     Preprocessing,
-    marks_as_gaps,
     read_table,
     write_table,
 )
-from workings.tables.columns import original, shuffled_rows
-from workings.tables.files import TextOptions
-from workings.tables.wording import reading_notes
+from workings.tables.cells import load_polars
+from workings.tables.columns import original
+from workings.tables.files import TextOptions, column_text
+from workings.tables.training_rows import TrainingRows, training_rows_in
+from workings.tables.wording import unknown_column
 from workings.training.callbacks import Callback
-from workings.training.data import stratified
-from workings.training.early_stopping import EarlyStopping
-from workings.training.history import History
 
 if TYPE_CHECKING:
     import polars as pl
 
 
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 AS_FOUND = TextOptions()  # decimal sign, delimiter and encoding as the file shows them
 
 
-@dataclass(frozen=True)
-class TrainedOnTable:
-    """A network trained on a table, with its training rows and its validation rows."""
-
-    network: Network
-    preprocessing: Preprocessing
-    history: History
-    training: tuple[Array, Array]
-    validation: tuple[Array, Array]
-
-    @property
-    def summary(self) -> str:
-        """The columns, the layers, why the training ended, and the scores."""
-        lines = summary_lines(self.network, self.preprocessing, self.history, self.training, self.validation)
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class TableTraining:
-    """A network to train on a table, with its training rows, its validation rows and the settings of ``fit``."""
-
-    network: Network
-    preprocessing: Preprocessing
-    training: tuple[Array, Array]
-    validation: tuple[Array, Array]
-    settings: dict[str, Any]
-
-    def train(self, callback: Callback, engine: str) -> TrainedOnTable:
-        """Train the network."""
-        validation = self.validation if len(self.validation[0]) else None
-        settings = {**self.settings, "validation": validation, "callbacks": [callback, *self.settings["callbacks"]]}
-        history = self.network.fit(*self.training, engine=engine, **settings)
-        return TrainedOnTable(self.network, self.preprocessing, history, self.training, self.validation)
-
-    def script(self, file: Path, seed: int) -> str:
-        """Return the training as a script that reads the table; see :func:`workings.readings.script.script`."""
-        validation = Held(len(self.validation[0]), seed) if len(self.validation[0]) else None
-        return self.network.script(data=file, validation=validation, **self.settings)
-
-
-def prepare(
-    file: Path,
-    target: str,
-    plan: Plan,
-    *,
-    impute: bool,
-    drop: tuple[str, ...],
-    task: str,
-    reading: TextOptions = AS_FOUND,
-) -> TableTraining:
-    """Read a table and create a network for it."""
-    given = read_table(file, **asdict(reading))
-    frame = marks_as_gaps(given, target) if impute else given
-    whole = Preprocessing.learn(frame, target, task=task, impute=impute, drop=drop, decimal=reading.decimal)
-    held_out = validation_indices(frame.height, plan, whole.targets(frame) if whole.classes else None)
-    kept = np.setdiff1d(np.arange(frame.height), held_out)
-    preprocessing = whole.standardized_on(frame[kept])  # the validation rows contribute only their categories
-    X, y = preprocessing.transform(frame), preprocessing.targets(frame)
-    network = make_network(plan, preprocessing)
-    network.preprocessing = preprocessing.to_dict()
-    settings = fit_settings(plan, balanced=plan.balanced and bool(preprocessing.classes))
-    return TableTraining(network, preprocessing, (X[kept], y[kept]), (X[held_out], y[held_out]), settings)
-
-
-def fit_settings(plan: Plan, *, balanced: bool) -> dict[str, Any]:
-    """Return the settings of ``fit``, without the validation rows."""
-    optimizer = optimizer_named(plan.optimizer, plan.lr)
-    return {
-        "optimizer": optimizer,
-        "epochs": plan.epochs,
-        "batch_size": plan.batch_size if optimizer.takes_batches else None,
-        "callbacks": [EarlyStopping("val_loss", patience=plan.patience)] if plan.validation else [],
-        "class_weight": "balanced" if balanced else None,
-    }
-
-
-def train_on_table(
-    file: Path,
-    target: str,
-    plan: Plan,
-    *,
-    impute: bool,
-    drop: tuple[str, ...],
-    task: str,
-    progress: Callable[[int], Callback],
-    reading: TextOptions = AS_FOUND,
-) -> TrainedOnTable:
+def train_on_table(source: TableSource, plan: Plan, progress: Callable[[int], Callback]) -> TrainedOnTable:
     """Read a table and train a network on it; ``progress(epochs)`` returns a callback that shows the progress."""
-    training = prepare(file, target, plan, impute=impute, drop=drop, task=task, reading=reading)
+    training = prepare(source, plan)
     return training.train(progress(plan.epochs), plan.engine)
 
 
 def train(
-    file: Path,
-    target: str,
-    plan: Plan,
-    folder: Path,
-    *,
-    impute: bool,
-    drop: tuple[str, ...],
-    task: str,
-    progress: Callable[[int], Callback],
-    script: Path | None = None,
-    reading: TextOptions = AS_FOUND,
+    source: TableSource, plan: Plan, folder: Path, progress: Callable[[int], Callback], script: Path | None = None
 ) -> tuple[str, ReportError | None]:
     """Train on a table; write the model, optionally a script, and the report.
 
     Returns a summary for the terminal, and the error of a report that could not be completed.
     """
-    if script is not None and (reading.delimiter or reading.encoding):
-        raise InputError(
-            "--script reads files in UTF-8 with commas, semicolons or tabs: save the table so, and leave out "
-            "--delimiter and --encoding."
-        )
-    training = prepare(file, target, plan, impute=impute, drop=drop, task=task, reading=reading)
+    file, reading = source.file, source.reading
+    if script is not None:
+        refuse_for_script(file, reading, plan)
+    table = load_table(source, plan)
+    split = split_rows(table.kinds, plan)
+    training = table.training_on(split, plan)
     model, problem = folder / "model.safetensors", None
     with folder_for_results(folder):
         text = training.script(file, plan.seed) if script is not None else ""  # before training: it may raise an error
+        validated, folds = cross_validate(table, split, plan, folder, progress)
         trained = training.train(progress(plan.epochs), plan.engine)
+        keep_training_rows(trained, folder if plan.folds else None)
+        compared: list[str] = []
         try:
-            write_report(file, folder, trained)  # which writes the model first
+            compared = write_report(file, folder, trained, folds)  # which writes the model first
         except ReportError as error:
             problem = error
         if script is not None:
             write_bytes(script, text.encode())
-    lines = [trained.summary, "", f"model   {model}", f"report  {folder / 'report.html'}"]
+    lines = [
+        trained.summary,
+        *compared,
+        *validated,
+        *leak_lines(trained),
+        "",
+        f"model   {model}",
+        f"report  {folder / 'report.html'}",
+    ]
+    lines += [f"folds   {folder / OUT_OF_FOLD}"] if plan.folds else []
     lines += [f"script  {script}"] if script is not None else []
-    options = [f"--{name} {shlex.quote(value)}" for name, value in asdict(reading).items() if value is not None]
-    names = map(shlex.quote, (str(model), str(file)))
-    return "\n".join([*lines, f"next    workings predict {' '.join([*names, *options])}"]), problem
+    predict = shlex.join(["workings", "predict", str(model), str(file), *reading_options(reading)])
+    return "\n".join([*lines, f"next    {predict}"]), problem
+
+
+def refuse_for_script(file: Path, reading: TextOptions, plan: Plan) -> None:
+    """Raise for a table that a script with NumPy alone cannot read, and for splits that it does not support."""
+    given = {"--test": plan.test, "--group": plan.group, "--time-order": plan.time_order, "--folds": plan.folds}
+    splits = [option for option, value in given.items() if value]
+    if splits:
+        raise InputError(f"--script writes a training with random validation rows: leave out {' and '.join(splits)}.")
+    if reading.delimiter or reading.encoding or (file.is_file() and file.read_bytes()[:2] in UTF_16):
+        raise InputError(
+            "--script reads files in UTF-8 with commas, semicolons or tabs: save the table so, and leave out "
+            "--delimiter and --encoding."
+        )
+    if file.suffix.lower() not in TABLES:
+        raise InputError(f"--script reads CSV files with NumPy alone, not {file.name}: save the table as CSV.")
 
 
 @contextmanager
@@ -201,126 +129,50 @@ def folder_for_results(folder: Path) -> Iterator[None]:
         raise
 
 
-def make_network(plan: Plan, preprocessing: Preprocessing) -> Network:
-    """Create the network of a plan, with the number of outputs that the target needs."""
-    loss = choose_loss(plan.loss, preprocessing)
-    activation_named(plan.activation)
-    layers: list[Layer] = []
-    for units in plan.units:
-        layers.append(Dense(units, plan.activation))
-        layers += [Dropout(plan.dropout)] if plan.dropout else []
-    outputs = len(preprocessing.classes) if loss.is_multiclass else 1
-    network = Network(
-        [*layers, Dense(outputs)],
-        loss=loss,
-        regularizer=L2(plan.l2) if plan.l2 else None,
-        seed=plan.seed,
-        n_in=preprocessing.n_features,
-    )
-    if preprocessing.classes:  # of the whole table: a rare class may occur only in the validation rows
-        network.targets = replace(network.targets, classes=np.array(preprocessing.classes))
-    return network
+OUT_OF_FOLD = "out_of_fold.csv"
 
 
-def choose_loss(name: str, preprocessing: Preprocessing) -> Loss:
-    """Return the loss that ``--loss`` names, or raise an error if it does not suit the target."""
-    classification = preprocessing.task == "classification"
-    loss = loss_named(("CrossEntropy" if classification else "SquaredError") if name == "auto" else name)
-    if classification != loss.is_classification:
-        kind = "classification" if classification else "regression"
-        suitable = "CrossEntropy" if classification else "SquaredError, AbsoluteError or Huber"
-        raise InputError(f"--loss {name} does not suit {kind}: choose {suitable}.")
-    if loss.is_classification and not loss.is_multiclass and len(preprocessing.classes) != 2:
-        raise InputError(
-            f"--loss {name} is for two classes; the target has {len(preprocessing.classes)}: use CrossEntropy."
-        )
-    if loss.takes_counts:
-        raise InputError(
-            "--loss Poisson is not available for tables, because their targets are standardized: use SquaredError."
-        )
-    return loss
+def cross_validate(
+    table: LoadedTable, split: Split, plan: Plan, folder: Path, progress: Callable[[int], Callback]
+) -> tuple[list[str], dict[str, list[float]]]:
+    """Train a network for each fold of the rows that are not for testing; write the predictions of the held-out rows.
 
-
-def validation_indices(n: int, plan: Plan, labels: Array | None) -> Array:
-    """Return the indices of the validation rows; with labels, drawn from each label in proportion."""
-    share = plan.validation or 0.0
-    if not 0 <= share < 1:
-        raise InputError(f"--validation is a fraction from 0 to below 1, not {share:g}.")
-    rows = round(n * share)
-    if share and not 0 < rows < n:
-        raise InputError(
-            f"--validation {share:g} of {n} rows gives {rows} validation rows and {n - rows} training rows; "
-            "each set needs at least one row."
-        )
-    order = shuffled_rows(n, plan.seed)
-    if labels is not None:
-        order = stratified(order, np.unique(labels, return_inverse=True)[1], rows)
-    return np.sort(order[:rows])
-
-
-Rows = tuple[Array, Array]
-
-
-def summary_lines(
-    network: Network, preprocessing: Preprocessing, history: History, training: Rows, validation: Rows
-) -> list[str]:
-    """Return the lines of a training's summary."""
-    lines = [
-        preprocessing.reason,
-        preprocessing.describe(),
-        *reading_notes(preprocessing.table_columns),
-        "",
-        network.summary(),
-        "",
-        f"training ended: {history.stopped}",
-    ]
-    for name, (X, y) in {"training": training, "validation": validation}.items():
-        if len(X):
-            lines.append(f"{name:<11} {len(X):>7,} rows   {format_score(network, preprocessing, X, y, training[1])}")
-    return lines
-
-
-def format_score(network: Network, preprocessing: Preprocessing, X: Array, y: Array, y_train: Array) -> str:
-    """Return the score as text, next to that of a baseline that predicts the same for every row."""
-    if preprocessing.task == "classification":
-        labels, counts = np.unique(y_train, return_counts=True)
-        most_frequent = labels[counts.argmax()]
-        baseline = accuracy(y, np.full_like(y, most_frequent))
-        return f"accuracy {network.score(X, y):.4f}   (baseline, always {str(most_frequent)!r}: {baseline:.4f})"
-    p = network.predict(X)
-    error = mean_absolute_error(preprocessing.untransform_target(y), preprocessing.untransform_target(p))
-    return f"R² {r2(y, p):.4f}   mean absolute error {error:.6g}   (baseline, always the mean: R² 0)"
-
-
-def write_report(file: Path, folder: Path, trained: TrainedOnTable) -> None:
-    """Write the model, then its report.
-
-    Raises
-    ------
-    ReportError
-        If the report could not be completed.
+    Each network has validation rows of its own for early stopping.  Returns lines for the summary, and the scores of
+    each fold; none without folds.
     """
-    network, preprocessing = trained.network, trained.preprocessing
-    rows = counted(len(trained.training[0]) + len(trained.validation[0]), "row")
-    report = Report(f"{file.name}: {preprocessing.target.name}", f"{preprocessing.task.capitalize()}, {rows}", folder)
-    with report.of(network):
-        report.heading("Results")
-        report.code(trained.summary)
-        words = "Objective by epoch on the training rows and on the validation rows."
-        report.drawn(lambda: plots.curves(trained.history), "curves", words)
-        X, y = trained.validation
-        if len(X) and preprocessing.task == "classification" and len(preprocessing.classes) <= 30:
-            words = "Confusion matrix of the validation rows."
-            report.drawn(lambda: confusion_of(preprocessing, y, network.predict(X)), "confusion", words)
-        report.heading("Statements of one training step")
-        report.program(network.program())
+    if not plan.folds:
+        return [], {}
+    rows = np.sort(np.concatenate([split.training, split.validation]))
+    if len(rows) < 2 * plan.folds:
+        raise InputError(f"--folds {plan.folds} of {len(rows)} rows: each fold needs at least two rows.")
+    frames, scores = [], []
+    for number, (known, held) in enumerate(folds_of(table.kinds.taken(rows), plan.folds, plan.seed), start=1):
+        inner = split_rows(table.kinds.taken(rows[known]), replace(plan, test=0.0))
+        parts = Split(rows[known][inner.training], rows[known][inner.validation], rows[held])
+        trained = table.training_on(parts, plan).train(progress(plan.epochs), plan.engine)
+        frames.append(fold_predictions(trained, table, rows[held], number))
+        scores.append(predictions_of(trained, *trained.test).scores)
+    polars = load_polars()
+    write_table(polars.concat(frames).sort("row"), folder / OUT_OF_FOLD)
+    found = columns_of(scores)
+    texts = [f"{name} {np.mean(values):.4f} ± {np.std(values):.4f}" for name, values in found.items()]
+    line = f"{'folds':<11} {len(rows):>7,} rows   {'   '.join(texts)}   (mean ± spread of {plan.folds} folds)"
+    return [line], found
 
 
-def confusion_of(preprocessing: Preprocessing, y: Array, predicted: Array) -> Any:
-    """Plot the confusion matrix of the classes that occur."""
-    occurring = np.isin(preprocessing.classes, np.concatenate([y, predicted]))
-    names = [str(label) for label, occurs in zip(preprocessing.classes, occurring, strict=True) if occurs]
-    return plots.confusion(y, predicted, names)
+def columns_of(scores: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    """Return the values of each score, one for each fold."""
+    return {name: [each[name] for each in scores] for name in scores[0]}
+
+
+def fold_predictions(trained: TrainedOnTable, table: LoadedTable, rows: Array, fold: int) -> pl.DataFrame:
+    """Return the predictions of a fold's rows as a table, with the number of each row and its target."""
+    polars, preprocessing = load_polars(), trained.preprocessing
+    X, y = trained.test
+    true = y if preprocessing.classes else preprocessing.untransform_target(y)
+    about = polars.DataFrame({"row": rows + 1, "fold": [fold] * len(rows), "true": true.tolist()})
+    frame: pl.DataFrame = polars.concat([about, predicted_frame(trained.network, preprocessing, X)], how="horizontal")
+    return frame
 
 
 def load_model(path: Path) -> Network:
@@ -332,7 +184,7 @@ def diagnose_training(trained: TrainedOnTable, terms: TableTerms) -> Diagnosis:
     """Diagnose a training on a table; also report constant columns, which standardization sets to 0."""
     trained.history.settings["terms"] = terms
     diagnosis = trained.network.diagnose(*trained.training, trained.history)
-    rows = f"read_table({str(terms.file)!r})"
+    rows = f"read_table({str(terms.source.file)!r})"
     code = f"from workings.tables import read_table\nprint({rows}.head())  # do these rows belong to their targets?"
     findings = tuple(
         replace(finding, change=code) if finding.name == "unrelated-labels" else finding
@@ -342,7 +194,7 @@ def diagnose_training(trained: TrainedOnTable, terms: TableTerms) -> Diagnosis:
     if constant:
         text = f"{', '.join(constant)}: the same number in every row."
         findings = (*findings, make_finding("constant-column", text, terms.command(drop=constant)))
-    return Diagnosis(findings, diagnosis.looked_at)
+    return in_tables_terms(Diagnosis(findings, diagnosis.looked_at), trained, terms)
 
 
 def constant_columns(trained: TrainedOnTable) -> list[str]:
@@ -366,7 +218,9 @@ def diagnose_model(model: Path, table: Path | None, reading: TextOptions = AS_FO
     if network.preprocessing is None or table.suffix == ".npz":
         return found
     kept = [finding for finding in found.findings if finding.name not in ("unscaled-inputs", "constant-column")]
-    return Diagnosis((*shifted_columns(load_preprocessing(network), X, model, table), *kept), found.looked_at)
+    shifted = shifted_columns(load_preprocessing(network), X, model, table)
+    sentences = [line.removeprefix("drift: ") for line in drift_lines(network, *read_rows(network, table, reading))]
+    return Diagnosis((*shifted, *drift_finding(sentences, model, table), *kept), found.looked_at)
 
 
 def shifted_columns(preprocessing: Preprocessing, X: Array, model: Path, table: Path) -> list[Finding]:
@@ -390,9 +244,19 @@ def shifted_columns(preprocessing: Preprocessing, X: Array, model: Path, table: 
 
 
 def predict(
-    model: Path, file: Path, out: Path | None, unknown: str = "error", reading: TextOptions = AS_FOUND
-) -> tuple[pl.DataFrame, str]:
-    """Predict the rows of a table, write the predictions to ``out``, and return them with their score as text."""
+    model: Path,
+    file: Path,
+    out: Path | None,
+    unknown: str = "error",
+    reading: TextOptions = AS_FOUND,
+    keep: Sequence[str] = (),
+    intervals: float | None = None,
+) -> tuple[pl.DataFrame, list[str]]:
+    """Predict the rows of a table, write the predictions to ``out``; return them with the score and drift as lines.
+
+    ``keep`` names columns of the table to copy, as the file has them.  ``intervals`` is the share of values that
+    should lie between the columns ``lower`` and ``upper``.
+    """
     network = load_model(model)
     if network.preprocessing is None:
         raise InputError(
@@ -401,13 +265,67 @@ def predict(
         )
     preprocessing, frame = read_rows(network, file, reading)
     X = preprocessing.transform(frame, unknown=unknown)
-    if preprocessing.task == "classification":
-        predictions = preprocessing.predictions_frame(network.predict(X), network.predict_proba(X))
-    else:
-        predictions = preprocessing.predictions_frame(preprocessing.untransform_target(network.predict(X)))
+    predictions = predicted_frame(network, preprocessing, X)
+    if intervals is not None:
+        predictions = with_intervals(predictions, network, preprocessing, intervals)
+    predictions = with_columns_of(predictions, kept_columns(file, reading, keep))
     if out is not None:
         write_table(predictions, out)
-    return predictions, score_on_table(network, preprocessing, frame, X)
+    lines = [score_on_table(network, preprocessing, frame, X), *drift_lines(network, preprocessing, frame)]
+    return predictions, [line for line in lines if line]
+
+
+def with_intervals(
+    predictions: pl.DataFrame, network: Network, preprocessing: Preprocessing, coverage: float
+) -> pl.DataFrame:
+    """Return the predictions with the columns ``lower`` and ``upper``."""
+    if preprocessing.task == "classification":
+        raise InputError("--intervals is for numbers; a classification has the probability of each class already.")
+    known = training_rows_in(network.preprocessing)
+    if known is None or "prediction" not in predictions.columns:
+        raise InputError("--intervals needs the errors of held-out rows, which only `workings train` stores.")
+    width, middle = known.half_width(coverage), predictions["prediction"]
+    return predictions.with_columns((middle - width).alias("lower"), (middle + width).alias("upper"))
+
+
+def kept_columns(file: Path, reading: TextOptions, keep: Sequence[str]) -> list[pl.Series]:
+    """Return some columns of a table; those of a CSV file as text, so that nothing changes."""
+    if not keep:
+        return []
+    frame = read_table(file, **asdict(reading))
+    for name in keep:
+        if name not in frame.columns:
+            raise unknown_column("column to keep", name, frame)
+    return [column_text(frame, name) for name in dict.fromkeys(keep)]
+
+
+def with_columns_of(predictions: pl.DataFrame, kept: Sequence[pl.Series]) -> pl.DataFrame:
+    """Return the predictions behind some columns of the table."""
+    both = [column.name for column in kept if column.name in predictions.columns]
+    if both:
+        raise InputError(f"The predictions have a column {both[0]!r} of their own. Rename it in the table.")
+    return load_polars().DataFrame([*kept, *predictions])  # type: ignore[no-any-return]
+
+
+def drift_lines(network: Network, preprocessing: Preprocessing, frame: Any) -> list[str]:
+    """Return a line for each column whose values differ from those of the training rows."""
+    known = training_rows_in(network.preprocessing)
+    sentences = [] if known is None else known.drift(preprocessing.table_columns, frame, frame.height)
+    return [f"drift: {sentence}" for sentence in sentences]
+
+
+def keep_training_rows(trained: TrainedOnTable, folds: Path | None) -> None:
+    """Store the distributions of the training rows in the network, and the errors of held-out rows of a regression."""
+    preprocessing, errors = trained.preprocessing, None
+    if not preprocessing.classes and folds is not None:
+        found = read_table(folds / OUT_OF_FOLD)
+        errors = found["true"].to_numpy() - found["prediction"].to_numpy()
+    elif not preprocessing.classes and len(trained.validation[0]):
+        rows = predictions_of(trained, *trained.validation)
+        errors = rows.true - rows.predicted
+    table, count = trained.frame[trained.split.training], len(trained.split.training)
+    known = TrainingRows.learn(preprocessing.table_columns, table, count, errors)
+    trained.network.preprocessing = {**preprocessing.to_dict(), "training": known.to_dict()}
 
 
 def load_rows(network: Network, file: Path | None, reading: TextOptions = AS_FOUND) -> Rows:
@@ -449,7 +367,7 @@ def score_on_table(network: Network, preprocessing: Preprocessing, frame: Any, X
     except InputError as error:
         return f"no score on the target column {name!r}: {error}"
     metric = "accuracy" if preprocessing.task == "classification" else "R²"
-    return f"score on the target column {name!r}: {metric} {network.score(X, y):.4f} ({counted(len(X), 'row')})"
+    return f"score on the target column {name!r}: {metric} {network.score(X, y):.4f} ({count_of(len(X), 'row')})"
 
 
 def column_lines(preprocessing: Preprocessing) -> list[str]:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from workings.cli.table_plan import Plan
+from workings.cli.table_plan import Plan, TableSource
 from workings.layers import Dense, Dropout
 from workings.network import Network
 from workings.optimizers import Part, optimizer_named
 from workings.regularizers import L2
-from workings.tables.files import TextOptions
 
 DEFAULTS = {
     "hidden": "32,16",
@@ -31,6 +29,10 @@ DEFAULTS = {
     "l2": 0.0,
     "dropout": 0.0,
     "seed": 0,
+    "test": 0.0,
+    "group": None,
+    "time_order": None,
+    "folds": 0,
 }
 
 
@@ -38,12 +40,8 @@ DEFAULTS = {
 class TableTerms:
     """Options of a training on a table; implements :class:`workings.checks.advice.Terms`."""
 
-    file: Path
-    target: str
+    source: TableSource
     plan: Plan
-    impute: bool = False
-    drop: tuple[str, ...] = ()
-    reading: TextOptions = field(default_factory=TextOptions)
 
     opening = ""
 
@@ -74,18 +72,16 @@ class TableTerms:
     def command(self, drop: Sequence[str] = (), **changed: Any) -> str:
         """Return the command of this training with some options changed."""
         plan = replace(self.plan, **changed)
-        words = ["workings", "train", str(self.file), "--target", self.target]
+        source = self.source
+        words = ["workings", "train", str(source.file), "--target", source.target]
         for name in (f.name for f in fields(plan)):
             if name in DEFAULTS and getattr(plan, name) != DEFAULTS[name]:
                 value = getattr(plan, name)
                 words += [f"--{name.replace('_', '-')}", str(0 if value is None else value)]
         words += ["--balanced"] if plan.balanced else []
-        words += ["--impute"] if self.impute else []
-        dropped = [*self.drop, *drop]
-        words += ["--drop", ",".join(dropped)] if dropped else []
-        for name, value in asdict(self.reading).items():
-            words += [f"--{name}", value] if value is not None else []
-        return shlex.join(words)
+        used = tuple(name for name in source.choices.use if name not in drop)
+        choices = replace(source.choices, drop=(*source.choices.drop, *drop), use=used)
+        return shlex.join([*words, *replace(source, choices=choices).options()])
 
 
 def optimizer_options(optimizer: Part) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 from workings.engines.compiled.engine import is_installed
 from workings.engines.contract import SPARSE
-from workings.errors import counted
+from workings.errors import count_of
 from workings.program.program import Program
 from workings.support.arrays import Array
 
-ENGINES = ("auto", "reference", "compiled")
+ENGINES = ("auto", "reference", "compiled", "jax")
 REQUESTED = "as requested"
 SECONDS_PER_STATEMENT = 2.7e-6  # the reference engine's overhead for a statement
 SECONDS_PER_NUMBER = 8e-9  # what it needs more than compiled loops for each unit and row
@@ -40,7 +40,7 @@ def choose(
     Parameters
     ----------
     requested : str
-        ``"auto"``, ``"reference"`` or ``"compiled"``.
+        ``"auto"``, ``"reference"``, ``"compiled"`` or ``"jax"``; ``"auto"`` never chooses JAX.
     program : Program
         The program of one step.
     values : mapping of str to array
@@ -60,7 +60,7 @@ def choose(
         return "reference", SPARSE
     if not is_installed():
         return "reference", "llvmlite is not installed: pip install '.[fast]' in the folder of the repository"
-    work = f"{counted(steps, 'step')} of {counted(rows, 'row')}" + (f" in each of {fits} fits" if fits > 1 else "")
+    work = f"{count_of(steps, 'step')} of {count_of(rows, 'row')}" + (f" in each of {fits} fits" if fits > 1 else "")
     if estimated_saving(program, values, rows, steps * fits) < worth_compiling * compiling_seconds(program):
         return "reference", f"compiling does not pay off for {work}"
     return "compiled", f"compiling pays off for {work}"

@@ -8,8 +8,7 @@ alone, against the baseline.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +25,9 @@ from workings.optimizers import SGD, Momentum, Nesterov, Optimizer
 from workings.regularizers import L2, Regularizer
 from workings.support.arrays import Array
 from workings.training.callbacks import Callback
+from workings.training.fit import train as train_network
 from workings.training.history import History
+from workings.training.recipe import Recipe
 from workings.training.recorders import Signals
 
 EPOCHS = 10
@@ -43,9 +44,6 @@ def dense(units: int, activation: str = "identity") -> Dense:
 BASELINE_OPTIMIZER = SGD(0.01)
 
 
-TRAINING: dict[str, Any] = {"epochs": EPOCHS, "batch_size": 1, "shuffle": False}
-
-
 @dataclass(frozen=True)
 class Variant:
     """One variant of the baseline: layers, optimizer and regularizer."""
@@ -53,6 +51,11 @@ class Variant:
     layers: tuple[Layer, ...] = (dense(200, "sigmoid"), dense(10))
     optimizer: Optimizer = BASELINE_OPTIMIZER
     regularizer: Regularizer | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """The settings of its training: ten epochs with batch size 1, without reshuffling, as in the tutorial."""
+        return Recipe(self.optimizer, epochs=EPOCHS, batch_size=1, shuffle=False)
 
 
 BASELINE = "baseline: 200 sigmoid, SGD 0.01"
@@ -96,24 +99,20 @@ def make_network(variant: Variant, seed: int) -> Network:
 def task(seed: int | None = None) -> Task:
     """Return the tutorial's untrained network, its data and its settings."""
     data, variant = split(seed or 0), Variant()
-    return Task(make_network(variant, seed or 0), data.X, data.y, {"optimizer": variant.optimizer, **TRAINING})
+    return Task(make_network(variant, seed or 0), data.X, data.y, variant.recipe)
 
 
 def train(
     settings: Settings, variant: Variant, data: Split, seed: int, what: str, callbacks: Sequence[Callback] = ()
 ) -> tuple[Network, History]:
-    """Train for ten epochs with batch size 1 and without reshuffling, as the tutorial does."""
+    """Train the network of a variant, with the test rows as validation set."""
     network = make_network(variant, seed)
-    history = network.fit(
-        data.X,
-        data.y,
-        optimizer=variant.optimizer,
-        **TRAINING,
+    recipe = replace(
+        variant.recipe,
         validation=(data.X_test, data.y_test),
         callbacks=[*callbacks, settings.progress(what, EPOCHS)],
-        engine=settings.engine,
     )
-    return network, history
+    return network, train_network(network, data.X, data.y, recipe, engine=settings.engine)
 
 
 def accuracies(settings: Settings, variant: Variant, scale: float, what: str) -> list[float]:

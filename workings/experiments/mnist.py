@@ -8,9 +8,8 @@ train.csv, the IDX files, or the sample in the package.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +26,9 @@ from workings.network import Network
 from workings.optimizers import SGD, Adam
 from workings.support.arrays import Array
 from workings.training.callbacks import Callback, RunningTraining
+from workings.training.fit import train as train_network
 from workings.training.history import History
+from workings.training.recipe import Recipe
 from workings.training.recorders import Signals, Snapshots
 
 PASSES = 300
@@ -52,8 +53,8 @@ class Data:
 def prepare(found: Mnist, seed: int) -> Data:
     """Shuffle the rows, hold out 1,000 dev rows, and scale the pixels to 0..1."""
     order = np.random.RandomState(seed).permutation(len(found.X_train))
-    X, y = scaled(found.X_train[order]), found.y_train[order]
-    dev, test = (X[:DEV_ROWS], y[:DEV_ROWS]), (scaled(found.X_test), found.y_test)
+    X, y = scale_pixels(found.X_train[order]), found.y_train[order]
+    dev, test = (X[:DEV_ROWS], y[:DEV_ROWS]), (scale_pixels(found.X_test), found.y_test)
     kind = "full set" if found.full else "sample"
     return Data(X[DEV_ROWS:], y[DEV_ROWS:], *dev, *test, found.source, kind)
 
@@ -62,13 +63,13 @@ def prepare_csv(path: Path, seed: int) -> Data:
     """Prepare Kaggle's train.csv, which has no labelled test rows, in the same way."""
     pixels, labels = kaggle_csv(path)
     order = np.random.RandomState(seed).permutation(len(pixels))
-    X, y = scaled(pixels[order]), labels[order]
+    X, y = scale_pixels(pixels[order]), labels[order]
     dev = (X[:DEV_ROWS], y[:DEV_ROWS])
     source = f"{path.name} ({len(X):,} rows; the dev rows are also the test rows)"
     return Data(X[DEV_ROWS:], y[DEV_ROWS:], *dev, *dev, source, path.name)
 
 
-def scaled(pixels: Array) -> Array:
+def scale_pixels(pixels: Array) -> Array:
     """Scale pixels from 0..255 to 0..1, in float32."""
     return pixels.astype(np.float32) / np.float32(255)
 
@@ -83,7 +84,7 @@ def load(settings: Settings) -> list[Data]:
     return [prepare(kind, seed) for kind in kinds]
 
 
-TRAINING: dict[str, Any] = {"optimizer": Adam(2e-3), "epochs": EPOCHS, "batch_size": 128}
+TRAINING = Recipe(Adam(2e-3), epochs=EPOCHS, batch_size=128)
 
 
 class Accuracies(Callback):
@@ -106,7 +107,7 @@ class Accuracies(Callback):
         self.columns["val_accuracy"].append(network.score(self.data.X_dev, self.data.y_dev))
 
 
-DESIGNED_TRAINING: dict[str, Any] = {"optimizer": SGD(0.1), "epochs": PASSES, "batch_size": None}
+DESIGNED_TRAINING = Recipe(SGD(0.1), epochs=PASSES, batch_size=None)
 
 
 def designed_network(seed: int) -> Network:
@@ -133,13 +134,9 @@ def train_as_designed(settings: Settings, data: Data) -> tuple[Network, Accuraci
     """Train the tutorial's design: full batch, learning rate 0.1, 300 epochs."""
     network = designed_network(settings.seed_or(0))
     accuracies = Accuracies(data)
-    network.fit(
-        data.X,
-        data.y,
-        **DESIGNED_TRAINING,
-        engine=settings.engine,
-        callbacks=[accuracies, settings.progress(f"as designed, {len(data.X):,} rows", PASSES)],
-    )
+    progress = settings.progress(f"as designed, {len(data.X):,} rows", PASSES)
+    recipe = replace(DESIGNED_TRAINING, callbacks=[accuracies, progress])
+    train_network(network, data.X, data.y, recipe, engine=settings.engine)
     return network, accuracies
 
 
@@ -158,14 +155,12 @@ def train_improved(settings: Settings, data: Data) -> tuple[Network, History, Sn
     """Train the same network with He initialization, batch size 128 and Adam, for 20 epochs."""
     network = make_network(settings.seed_or(0))
     snapshots, signals = Snapshots(every=1), Signals(data.X_dev[:300], data.y_dev[:300], every=1)
-    history = network.fit(
-        data.X,
-        data.y,
-        **TRAINING,
+    recipe = replace(
+        TRAINING,
         validation=(data.X_dev, data.y_dev),
         callbacks=[snapshots, signals, settings.progress(f"improved, {len(data.X):,} rows", EPOCHS)],
-        engine=settings.engine,
     )
+    history = train_network(network, data.X, data.y, recipe, engine=settings.engine)
     return network, history, snapshots, signals
 
 

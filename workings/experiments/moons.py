@@ -8,6 +8,7 @@ the edge of stability; the report shows the effect.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from workings import plots
 from workings.checks.curvature import sharpness
 from workings.datasets import moons
-from workings.errors import MissingExtraError, counted
+from workings.errors import MissingExtraError, count_of
 from workings.experiments.figures import Figure
 from workings.experiments.report import Report, Settings
 from workings.experiments.tasks import Task
@@ -28,7 +29,9 @@ from workings.regularizers import L2
 from workings.schedules import Exponential
 from workings.support.arrays import Array
 from workings.training.callbacks import Callback
+from workings.training.fit import train as train_network
 from workings.training.history import History
+from workings.training.recipe import Recipe
 from workings.training.recorders import Snapshots
 
 PASSES = 20_000
@@ -49,7 +52,7 @@ SETTLED = 0.067804
 STRAIGHT = 0.85
 
 
-TRAINING: dict[str, Any] = {"optimizer": SGD(0.01), "epochs": PASSES, "batch_size": None}
+TRAINING = Recipe(SGD(0.01), epochs=PASSES, batch_size=None)
 
 
 def make_network(hidden: int, seed: int, reduction: str = "sum", lam: float = 0.01) -> Network:
@@ -76,8 +79,8 @@ def train(
 ) -> History:
     """Train with full-batch gradient descent for 20,000 epochs."""
     progress = settings.progress(what, PASSES)
-    fit_settings = {**TRAINING, "optimizer": SGD(lr)}
-    return network.fit(X, y, **fit_settings, callbacks=[*callbacks, progress], engine=settings.engine)
+    recipe = replace(TRAINING, optimizer=SGD(lr), callbacks=[*callbacks, progress])
+    return train_network(network, X, y, recipe, engine=settings.engine)
 
 
 def logistic_regression(X: Array, y: Array) -> object:
@@ -277,7 +280,7 @@ def sweep_figures(training: Sequence[float], compare: bool) -> list[Figure]:
 
 def title(size: int) -> str:
     """Return the title of one panel."""
-    return counted(size, "hidden unit")
+    return count_of(size, "hidden unit")
 
 
 def report_advice(report: Report, settings: Settings) -> None:

@@ -1,11 +1,12 @@
 """The report of an experiment: one self-contained HTML file.
 
-Plots are embedded in the page and also written next to it as PNG files, replays as GIF files.  The page loads nothing
-from the network, has print styles, and follows the browser's light or dark mode.
+Plots are embedded in the page and also written next to it as PNG files, replays as GIF files.  The page loads
+nothing from the network, has print styles, and follows the browser's light or dark mode.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -132,7 +133,7 @@ class Report:
             f"<tbody>{body}</tbody></table></div>"
         )
 
-    def drawn(self, draw: Callable[[], Any], name: str, caption: str) -> None:
+    def draw_plot(self, draw: Callable[[], Any], name: str, caption: str) -> None:
         """Add the plot that a function draws; if that fails, say so in the report and go on."""
         try:
             self.picture(draw(), name, caption)
@@ -142,9 +143,9 @@ class Report:
 
     def picture(self, drawing: Any, name: str, caption: str) -> None:
         """Add a plot, and write it as a PNG file; the caption is also its alternative text."""
-        plots.save(drawing, self.folder / f"{name}.png")
-        text = in_html(caption)
-        image = f'<img src="{plots.as_data_uri(drawing)}" alt="{text}">'
+        content = plots.save(drawing, self.folder / f"{name}.png").read_bytes()
+        text, data = in_html(caption), base64.b64encode(content).decode("ascii")
+        image = f'<img src="data:image/png;base64,{data}" alt="{text}">'
         self.pieces.append(f"<figure>{image}<figcaption>{text}</figcaption></figure>")
 
     def film(self, film: plots.Film, name: str, caption: str) -> None:

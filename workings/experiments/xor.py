@@ -8,7 +8,7 @@ network on exclusive or.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,7 +24,9 @@ from workings.network import Network
 from workings.optimizers import SGD
 from workings.support.arrays import Array
 from workings.training.callbacks import Callback
+from workings.training.fit import train as train_network
 from workings.training.history import History
+from workings.training.recipe import Recipe
 from workings.training.recorders import Signals
 
 EPOCHS = 5000
@@ -40,7 +42,7 @@ PUBLISHED_COSTS = {
 OWN_COSTS = {0: 0.780547, 1000: 0.099845, 2000: 0.008364, 3000: 0.003530, 4000: 0.002130, 4999: 0.001494463}
 
 
-TRAINING: dict[str, Any] = {"optimizer": SGD(0.1), "epochs": EPOCHS, "batch_size": None}
+TRAINING = Recipe(SGD(0.1), epochs=EPOCHS, batch_size=None)
 
 
 def make_network(rng: np.random.RandomState) -> Network:
@@ -77,8 +79,8 @@ def train(
 ) -> History:
     """Train with full-batch gradient descent and learning rate 0.1."""
     progress = settings.progress(what, epochs)
-    fit_settings = {**TRAINING, "epochs": epochs}
-    return network.fit(X, y, **fit_settings, engine=settings.engine, callbacks=[*callbacks, progress])
+    recipe = replace(TRAINING, epochs=epochs, callbacks=[*callbacks, progress])
+    return train_network(network, X, y, recipe, engine=settings.engine)
 
 
 def run(settings: Settings) -> list[Figure]:

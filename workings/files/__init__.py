@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from workings.errors import FileError, InputError
 from workings.network import Network
+from workings.support.keywords import checked_keywords
 
 if TYPE_CHECKING:
     from workings.files.verification import Exported
     from workings.model.model import Model
 
 WRITERS = (".safetensors", ".onnx", ".c", ".json", ".py", ".pt", ".keras")
+PREDICTING = (".onnx", ".c", ".pt", ".keras")  # the formats that hold a prediction alone, and no training
 SETTINGS = {".c": ("name", "int8")}  # other formats have no settings
 READERS = (".safetensors", ".json", ".onnx")
 
 
+@checked_keywords
 def save(model: Any, path: str | Path, **settings: Any) -> Exported:
     """Write a model in the format of the path's suffix, run the written file, and compare its predictions.
 
@@ -43,7 +46,8 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
     InputError
         For an object that is not a model, a model without parameters, and an unknown setting.
     FileError
-        For an unknown suffix, a folder that is not writable, and predictions that differ; no file is written then.
+        For an unknown suffix, a folder that is not writable, and predictions that differ; no file is written
+        then.
     ProgramError
         For a function that the format cannot express; the message names it.
     MissingExtraError
@@ -63,7 +67,7 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
         if name not in known:
             raise InputError(f"{name}= is not a setting for '{path}'. Known: {', '.join(known) or 'none'}.")
     try:
-        return writer_for(Path(path))(network, Path(path), **settings)
+        return writer_for(Path(path))(for_format(network, Path(path)), Path(path), **settings)
     except UnicodeEncodeError as error:
         raise InputError(
             f"'{path}' cannot hold the text {error.object[:40]!a}: it has half of a character (a lone surrogate) in a "
@@ -71,9 +75,18 @@ def save(model: Any, path: str | Path, **settings: Any) -> Exported:
         ) from error
 
 
+def for_format(network: Model, path: Path) -> Model:
+    """Return the network to write: for formats that only predict, one of fewer kinds of layers."""
+    from workings.files.folding import folded
+
+    return folded(network) if path.suffix.lower() in PREDICTING else network
+
+
 def network_of(model: Any) -> Any:
     """Return the network of a model: the model itself, an estimator's network, or one converted from scikit-learn."""
     family = type(model).__module__.partition(".")[0]
+    if hasattr(model, "networks_"):  # an estimator for tables; its network has the columns already
+        return model.network_
     if family == "sklearn" or hasattr(model, "feature_names_in_"):
         from workings.files.sklearn import from_sklearn
 
@@ -87,6 +100,7 @@ def network_of(model: Any) -> Any:
     return network
 
 
+@checked_keywords
 def load(path: str | Path, **settings: Any) -> Network:
     """Read a network from a .safetensors, .json or .onnx file.
 

@@ -1,8 +1,8 @@
 """Assemble a network from the layers and weights of another library's model.
 
-An importer adds the parts of a model in order: dense products, activations, normalizations.  They become layers, and
-the final activation selects the loss: softmax means cross-entropy, sigmoid binary cross-entropy.  A part without a
-counterpart raises an error with the name that it has in the other library.
+An importer adds the parts of a model in order: dense products, activations, normalizations.  They become
+layers, and the final activation selects the loss: softmax means cross-entropy, sigmoid binary cross-entropy.
+A part without a counterpart raises an error with the name that it has in the other library.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import InputError, WorkingsWarning
 from workings.files.verification import GeneratedRows, compare, generated_rows
-from workings.layers import BatchNorm, Dense, Dropout, Layer, numbered
+from workings.layers import BatchNorm, Dense, Dropout, Layer, number_layers
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError, loss_named
 from workings.model.model import Model
 from workings.support.arrays import Array, as_finite
@@ -138,11 +138,10 @@ class NetworkAssembler:
             )  # warns about the last activation, which comes from the source
             network = Model(layers, loss=chosen, seed=0, dtype=dtype)
         first = next(next(iter(each.values())) for each in self.arrays if each)
-        places = zip(numbered(layers), self.arrays, strict=True)
+        places = zip(number_layers(layers), self.arrays, strict=True)
         network.place(first.shape[0], {f"{k}{number}": a for (_, number), each in places for k, a in each.items()})
-        network.rng_made = None  # its parameters do not come from a seed
         if classes is not None:
-            network.targets = replace(network.targets, classes=labels_of(classes, network, self.source))
+            network.set_classes(labels_of(classes, network, self.source))
         return network
 
     def loss_and_layers(self, loss: str | Loss | None) -> tuple[Loss, list[Layer]]:

@@ -1,10 +1,10 @@
 """Export to C: a C99 header and source file that need only ``<math.h>``.
 
-The generated code allocates no memory and reads no files.  The weights are constants, and each statement of the
-network's program becomes a loop.  For a network that was trained on a table, the code also standardizes numbers and
-one-hot encodes categories.  With ``int8=True`` the weights are quantized to bytes with one scale per column, and the
-result reports the loss of accuracy.  The source contains ten test rows with their predictions; compiled with
-``-DNAME_SELF_TEST`` it is a program that checks them.
+The generated code allocates no memory and reads no files.  The weights are constants, and each statement of
+the network's program becomes a loop.  For a network that was trained on a table, the code also standardizes
+numbers and one-hot encodes categories.  With ``int8=True`` the weights are quantized to bytes with one scale
+per column, and the result reports the loss of accuracy.  The source contains ten test rows with their
+predictions; compiled with ``-DNAME_SELF_TEST`` it is a program that checks them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 
 from workings.errors import FileError, InputError
 from workings.files.c_loops import INDENT, KEYWORDS, CDefinitions, CLoopWriter, c_text, entries
-from workings.files.statements import input_statements, output_statements
+from workings.files.table_statements import input_statements, output_statements
 from workings.files.verification import (
     Agreement,
     Exported,
@@ -272,7 +272,7 @@ class CProgram:
         body = self.input_lines(parts)
         names = {"X": "X", "p": "p"}
         loops = CLoopWriter(program, {"X": ("n", n_in)}, fixed, self.real, parts, self.matrices, ("p",), names)
-        lines = indexed([*body, *loops.lines()], {"X": n_in, "p": network.n_out})
+        lines = with_index([*body, *loops.lines()], {"X": n_in, "p": network.n_out})
         return function(next(iter(self.prototypes)), lines)
 
     def input_lines(self, parts: CDefinitions) -> list[str]:
@@ -283,11 +283,11 @@ class CProgram:
         lines = [f"{self.real} X[{self.network.n_in}];"]
         if columns.numbers:
             count = len(columns.numbers)
-            names = {"columns": "columns", "numbers": "scaled"}
+            names = {"columns": "columns", "numbers": "scaled", "gaps": "gaps"}
             loops = CLoopWriter(
                 input_statements(columns), {"columns": ("n", count)}, columns.arrays, "double", parts, names=names
             )
-            lines += indexed(loops.lines(), {"columns": count})
+            lines += with_index(loops.lines(), {"columns": count})
         numbers, words, place = 0, 0, 0
         for column in columns.columns:
             if isinstance(column, CategoryColumn):
@@ -296,6 +296,8 @@ class CProgram:
             else:
                 entry = "scaled" if len(columns.numbers) == 1 else f"scaled[{numbers}]"
                 lines += [f"X[{place}] = ({self.real}){entry};"]
+                gap = "gaps" if len(columns.numbers) == 1 else f"gaps[{numbers}]"
+                lines += [f"X[{place + 1}] = ({self.real}){gap};"] if column.indicator else []
                 numbers += 1
             place += column.width
         return lines
@@ -311,7 +313,7 @@ class CProgram:
         target, n_out = statements.statements[0].target, network.n_out
         real = self.real if target == "chosen" else "double"
         loops = CLoopWriter(statements.needed_for(target), {"p": ("n", n_out)}, {}, real, parts, names={"p": "p"})
-        lines = indexed(loops.lines(), {"p": n_out})
+        lines = with_index(loops.lines(), {"p": n_out})
         result = f"{target}[output]" if n_out > 1 else target
         return [function(prototype, [*lines, f"return {'(int)' if target == 'chosen' else ''}{result};"])]
 
@@ -348,15 +350,17 @@ class CProgram:
         driver = self.compile(compiler, folder)
         wrong = subprocess.run([driver, "self-test"], check=False).returncode
         if wrong < 0:
-            raise self.terminated()
+            raise self.termination_error()
         if wrong:
             raise FileError(
                 f"{self.stem}.c fails its self-test for {wrong} of {TEST_ROWS} rows: this is a bug in Workings."
             )
         runtime = Path(compiler).name
         special = special_rows(self.network)
-        check_special(runtime, self.exported_network, special, self.driven(driver, special)[:, : self.network.n_out])
-        found = self.driven(driver, rows)
+        check_special(
+            runtime, self.exported_network, special, self.run_driver(driver, special)[:, : self.network.n_out]
+        )
+        found = self.run_driver(driver, rows)
         p, rest = found[:, : self.network.n_out], found[:, self.network.n_out :]
         if not self.gives_values:
             return compare(runtime, self.exported_network, rows, p, self.decode(rest.astype(np.int64)))
@@ -378,16 +382,16 @@ class CProgram:
             return labels if labels.shape[1] else None
         return labels[:, 0] if targets.classes is None else targets.classes[labels[:, 0]]
 
-    def terminated(self) -> FileError:
+    def termination_error(self) -> FileError:
         """Return the error for a program that the system terminated."""
         return FileError(f"{self.stem}.c was terminated by the system: its layers may be too wide for the stack.")
 
-    def driven(self, driver: Path, rows: GeneratedRows) -> Array:
+    def run_driver(self, driver: Path, rows: GeneratedRows) -> Array:
         """Return what the driver prints for some rows: the outputs, and labels or values."""
         given = self.driver_input(rows)
         done = subprocess.run([driver], input=given, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise self.terminated()
+            raise self.termination_error()
         return np.array(done.stdout.split(), dtype=np.float64).reshape(len(rows), -1)
 
     def compile(self, compiler: str, folder: Path) -> Path:
@@ -532,7 +536,7 @@ def function(prototype: str, lines: list[str]) -> str:
     return "\n".join([prototype, "{", *(INDENT + line for line in lines), "}", ""])
 
 
-def indexed(lines: list[str], given: dict[str, int]) -> list[str]:
+def with_index(lines: list[str], given: dict[str, int]) -> list[str]:
     """Add the index [0] to arguments of length 1; the generated loops omit axes of length 1."""
     for name, length in given.items():
         if length == 1:

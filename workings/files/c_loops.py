@@ -1,9 +1,10 @@
 """Generate C99 loops from the statements of a program, for one row.
 
-The statements are lowered to index notation (``lowering/index_notation.py``), as for the compiled engine, and each
-operation becomes one readable loop.  This module contains no formulas, only the C names of NumPy's elementwise
-functions, and C's definitions of those that C lacks or defines otherwise: NumPy's maximum, minimum and sign of NaN are
-NaN, those of C are not.  A function of the program becomes a C function of scalars, if its source is elementwise.
+The statements are lowered to index notation (``lowering/index_notation.py``), as for the compiled engine, and
+each operation becomes one readable loop.  This module contains no formulas, only the C names of NumPy's
+elementwise functions, and C's definitions of those that C lacks or defines otherwise: NumPy's maximum,
+minimum and sign of NaN are NaN, those of C are not.  A function of the program becomes a C function of
+scalars, if its source is elementwise.
 """
 
 from __future__ import annotations
@@ -207,9 +208,9 @@ class CLoopWriter:
             return [f"{self.real} {body[0]}"]
         if not out and len(body) > 1:  # a scope of its own for local variables
             body = ["{", *(INDENT + line for line in body), "}"]
-        return lines + self.nested(operation, out, body)
+        return lines + self.in_loops(operation, out, body)
 
-    def nested(self, operation: Operation, axes: Sequence[str], body: list[str]) -> list[str]:
+    def in_loops(self, operation: Operation, axes: Sequence[str], body: list[str]) -> list[str]:
         """Return lines nested in loops over axes."""
         for axis in reversed(axes):
             i = LETTERS[axis]
@@ -228,17 +229,17 @@ class CLoopWriter:
             return [f"{place} = {bare(value)};"]
         over = self.axes(operation, operation.over)
         if operation.kind == "sum":
-            lines = self.nested(operation, over, [self.accumulation(tree, value, operation)])
+            lines = self.in_loops(operation, over, [self.accumulation(tree, value, operation)])
             return [f"{self.real} sum = 0;", *lines, f"{place} = sum{scale};"]
         called = self.helper("maximum")
-        lines = self.nested(operation, over, [f"most = {called}(most, {bare(value)});"])
+        lines = self.in_loops(operation, over, [f"most = {called}(most, {bare(value)});"])
         return [f"{self.real} most = -INFINITY;", *lines, f"{place} = most;"]
 
     def accumulation(self, tree: Tree, value: str, operation: Operation) -> str:
         """Return the statement that adds one term to a sum.
 
-        In single precision a product uses a fused multiply-add, like the BLAS behind NumPy, so that both usually
-        give the same last bits.
+        In single precision a product uses a fused multiply-add, like the BLAS behind NumPy, so that both
+        usually give the same last bits.
         """
         if self.real == "float" and operation.is_product and isinstance(tree, Apply):
             left, right = (bare(self.text(arg, operation)) for arg in tree.args)

@@ -1,8 +1,8 @@
 """Checkpoints: the callback that writes them during training, and the functions that write and read one.
 
-A checkpoint is a network file (:mod:`workings.files.safetensors`) that also holds the state of the training: of the
-optimizer, the random generator, the history, and each callback.  It also says what the settings of the training are, so
-that another training does not resume from it.
+A checkpoint is a network file (:mod:`workings.files.safetensors`) that also holds the state of the training:
+of the optimizer, the random generator, the history, and each callback.  It also says what the settings of the
+training are, so that another training does not resume from it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from workings.files.safetensors import (
     read_file,
     write_file,
 )
-from workings.layers import Dense, Layer, numbered
+from workings.layers import FullyConnected, Layer, number_layers
 from workings.support.arrays import Array, put_state, state_of
 from workings.support.atomic_files import remove_abandoned
 from workings.support.identity import identity
@@ -40,11 +40,13 @@ from workings.training.training import Training
 class Checkpoint(Callback):
     """Write the state of training to a file every few epochs, to resume after a crash; each write is atomic.
 
-    With ``resume=True``, a run that finds the file continues from it and ends with the same bits as an uninterrupted
-    run: start the same script again.  The file is a network file, too: ``Network.load`` reads it.
+    With ``resume=True``, a run that finds the file continues from it and ends with the same bits as an
+    uninterrupted run: start the same script again.  The file is a network file, too: ``Network.load`` reads
+    it.
 
-    The run must have the settings of the one that wrote the file; only ``epochs`` may differ, and callbacks that only
-    observe.  Functions, such as a learning rate or a metric, are compared by their code and the values that they use.
+    The run must have the settings of the one that wrote the file; only ``epochs`` may differ, and callbacks
+    that only observe.  Functions, such as a learning rate or a metric, are compared by their code and the
+    values that they use.
 
     Parameters
     ----------
@@ -58,8 +60,8 @@ class Checkpoint(Callback):
     Raises
     ------
     InputError
-        From ``fit`` with ``resume=True``: for L-BFGS, whose state is inside SciPy, and for a setting that cannot be
-        compared, such as a function that uses an open file.
+        From ``fit`` with ``resume=True``: for L-BFGS, whose state is inside SciPy, and for a setting that
+        cannot be compared, such as a function that uses an open file.
     FileError
         From ``fit``: if the file is not a checkpoint, is damaged, or belongs to a run with other settings.
 
@@ -109,6 +111,7 @@ def save_checkpoint(training: Training, path: Path, settings: Mapping[str, str])
     network = training.network
     tensors = {**network.parameters, **network.statistics}
     tensors |= {f"state.{name}": training.values[name] for name in training.program.states}
+    tensors |= {f"batches.{name}": array for name, array in training.batches.memory().items()}
     remembered = []
     for index, callback in enumerate(training.callbacks):
         state = callback.state()
@@ -159,7 +162,7 @@ def settings_of(training: Training, *, is_strict: bool) -> dict[str, str]:
     values: dict[str, Any] = {
         "number of inputs": network.n_in,
         "precision": network.dtype.name,
-        **{f"layer {number}": comparable_layer(layer) for layer, number in numbered(network.layers)},
+        **{f"layer {number}": comparable_layer(layer) for layer, number in number_layers(network.layers)},
         "loss": network.loss,
         "regularizer": list(network.regularizers),
         "optimizer": training.optimizer,
@@ -175,7 +178,7 @@ def settings_of(training: Training, *, is_strict: bool) -> dict[str, str]:
 
 def comparable_layer(layer: Layer) -> list[Any]:
     """Return the class and the fields of a layer, without initializers, because a checkpoint holds the arrays."""
-    initializers = ("weights", "biases") if isinstance(layer, Dense) else ()
+    initializers = ("weights", "biases") if isinstance(layer, FullyConnected) else ()
     fields = [field.name for field in dataclasses.fields(layer) if field.name not in initializers]
     values = {name: getattr(layer, name) for name in fields}
     if "activation" in values:
@@ -228,7 +231,9 @@ def restore_training(training: Training, tensors: Mapping[str, Array], run: Mapp
         if arrays.keys() & expected_shapes(network).keys():  # the callback stores a copy of the network's arrays
             check_arrays(arrays, expected_shapes(network), network)
         callback.restore({**kept["state"], **arrays})
-    network.keep(tensors)
+    batches = {name.removeprefix("batches."): tensors[name] for name in tensors if name.startswith("batches.")}
+    training.batches.remember(batches)
+    network.set_values(tensors)
     states = {name: tensors[f"state.{name}"] for name in training.program.states}
     training.state = State({**network.start_values(training.program), **states}, step)
     history.engine, history.stopped = training.history.engine, ""

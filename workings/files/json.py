@@ -1,7 +1,7 @@
 """JSON: a network as readable text that can be loaded with the same bits.
 
-The file holds the description of a network file (``docs/file-format.md``), each array with its name and shape as
-nested lists, and the statements of a prediction, so that other programs know what to compute.
+The file holds the description of a network file (``docs/file-format.md``), each array with its name and shape
+as nested lists, and the statements of a prediction, so that other programs know what to compute.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from workings.files.safetensors import checked_about, custom_objects, descriptio
 from workings.files.verification import Exported, compare, generated_rows, write_verified
 from workings.model.model import Model
 from workings.support.arrays import Array
+from workings.support.keywords import checked_keywords
 
 FORMAT = "workings network"
 READ = "Network.from_json reads what `workings export MODEL model.json` or files.save(network, 'model.json') wrote."
@@ -79,6 +80,7 @@ def one_line_for_each_row(text: str) -> str:
     return numbers.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
 
 
+@checked_keywords
 def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model:
     """Read a network that was written as JSON.
 

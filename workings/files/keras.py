@@ -1,7 +1,7 @@
 """Keras: export a network as a ``.keras`` file with the code of its ``Sequential``, and import a Sequential.
 
-A model in memory is read with methods that every Keras version has: ``layers``, ``get_config()``, ``get_weights()``.
-Keras files are not read, because their configuration can refer to code.
+A model in memory is read with methods that every Keras version has: ``layers``, ``get_config()``,
+``get_weights()``. Keras files are not read, because their configuration can refer to code.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from workings.files.verification import (
     with_float32_numbers,
     write_verified,
 )
-from workings.layers import BatchNorm, Dense, Dropout, numbered
+from workings.layers import BatchNorm, Dense, Dropout, number_layers
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.model.model import Model
 from workings.readings.script import save_arrays
-from workings.readings.translate.keras import ACTIVATIONS as NAMED
-from workings.readings.translate.keras import BENDS
+from workings.readings.translate.keras_writer import ACTIVATIONS as NAMED
+from workings.readings.translate.keras_writer import BENDS
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, columns_in, standard
 from workings.version import __version__
@@ -59,8 +59,9 @@ with "torch" or "jax", or os.environ["KERAS_BACKEND"] = "torch" above the first 
 OWN_COLUMNS = """\
 The model takes the columns of a table. `columns`: the numeric columns in their original units, of shape (n, columns);
 a missing value is NaN. `categories`: the index of the category in each categorical column's list, of shape
-(n, categorical columns); -1 is a missing value, and any other number is an unknown category. Keras rounds its inputs
-to float32."""
+(n, categorical columns); -1 is a missing value, and any other number is an unknown category. These, and a
+missing value in a column without imputation, give NaN predictions; in a column whose encoder has
+handle_unknown="ignore", they become zeros. Keras rounds its inputs to float32."""
 BACKENDS = ("torch", "jax", "tensorflow")  # in order of preference, unless KERAS_BACKEND is set
 DRIVER = """
 import runpy, sys
@@ -154,6 +155,8 @@ def table_lines(columns: Columns) -> tuple[list[str], list[str]]:
         else:
             place = next(numbers)
             parts.append(f"numbers[:, {place}:{place + 1}]")
+            gaps = f'ops.cast(ops.isnan(columns[:, {place}:{place + 1}]), "float32")'
+            parts += [gaps] if column.indicator else []
     lines += [f"X = layers.Concatenate(axis=1)([{', '.join(parts)}])" if len(parts) > 1 else f"X = {parts[0]}"]
     value = [] if columns.scale is None else [
         f'p = layers.Rescaling({columns.scale[1]!r}, {columns.scale[0]!r}, dtype="float64")(p)'
@@ -187,7 +190,11 @@ def word_lines(column: CategoryColumn, place: int) -> list[str]:
     lines = [f"code = categories[:, {place}:{place + 1}]"]
     if column.fill is not None:
         lines += [f"code = ops.where(ops.less(code, 0), {column.categories.index(column.fill)}, code)"]
-    return [*lines, f'part{place} = ops.cast(ops.equal(code, np.arange({column.width}, dtype="int32")), "float32")']
+    lines += [f'part{place} = ops.cast(ops.equal(code, np.arange({column.width}, dtype="int32")), "float32")']
+    if column.unknown == "error":
+        is_known = f"ops.logical_and(ops.greater_equal(code, 0), ops.less(code, {column.width}))"
+        lines += [f"part{place} = ops.where({is_known}, part{place}, np.float32(np.nan))"]
+    return lines
 
 
 def layer_lines(network: Model) -> Iterator[str]:
@@ -230,7 +237,7 @@ def weights_of(network: Model) -> list[Array]:
     order = {Dense: ("W", "b"), BatchNorm: ("gamma", "beta", "running_mean", "running_variance")}
     return [
         arrays[f"{letter}{number}"]
-        for layer, number in numbered(network.layers)
+        for layer, number in number_layers(network.layers)
         for letter in order.get(type(layer), ())
         if f"{letter}{number}" in arrays
     ]

@@ -1,9 +1,9 @@
 """ONNX: export a network as a graph for other runtimes, and import such graphs.
 
-The exported graph consists of the program's statements, preceded by a table's preprocessing and followed by the
-labels; the number of rows is dynamic.  It uses operator set 13 (2020), which all current runtimes support.  Graphs of
-Gemm, MatMul, Add, BatchNormalization and activations, as other libraries export them, can be imported
-(``onnx_reading.py``).
+The exported graph consists of the program's statements, preceded by a table's preprocessing and followed by
+the labels; the number of rows is dynamic.  It uses operator set 13 (2020), which all current runtimes
+support.  Graphs of Gemm, MatMul, Add, BatchNormalization and activations, as other libraries export them, can
+be imported (``onnx_reading.py``).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from workings.errors import MissingExtraError, NotCompilableError
+from workings.errors import InputError, MissingExtraError, NotCompilableError
 from workings.files.onnx_nodes import NodeWriter, OnnxGraph, Tensor
 from workings.files.onnx_reading import load
-from workings.files.statements import input_statements, output_statements
+from workings.files.table_statements import input_statements, output_statements
 from workings.files.verification import (
     Agreement,
     Exported,
@@ -41,9 +41,9 @@ __all__ = ["export", "load"]
 def export(network: Model, path: Path) -> Exported:
     """Write a network as ONNX; if onnxruntime is installed, run the file and compare.
 
-    The input is ``X``, in the network's dtype.  For a network that was trained on a table, the inputs are ``columns``,
-    its numeric columns in their original units (float64), and ``words``, its categorical columns as text.  The outputs
-    are ``label`` and ``probabilities``, or ``value``.
+    The input is ``X``, in the network's dtype.  For a network that was trained on a table, the inputs are
+    ``columns``, its numeric columns in their original units (float64), and ``words``, its categorical columns
+    as text.  The outputs are ``label`` and ``probabilities``, or ``value``.
 
     Raises
     ------
@@ -51,6 +51,8 @@ def export(network: Model, path: Path) -> Exported:
         If the package onnx is not installed.
     NotCompilableError
         For a statement without ONNX operators; the message names it.
+    InputError
+        For a column that has empty text as a category and fills missing values with another one.
     FileError
         If the file's predictions differ.
     """
@@ -119,21 +121,23 @@ class OnnxExport:
         graph, table = self.graph, OnnxGraph(np.float64)
         table.nodes, table.fixed, table.names = graph.nodes, graph.fixed, graph.names
         scaled: list[Tensor] = []
+        gaps: list[Tensor] = []
         if columns.numbers:
             program = input_statements(columns)
             read = frozenset().union(*(statement.reads for statement in program.statements))
             known = {"columns": Tensor("columns")}
             known |= {name: table.array(name, values) for name, values in columns.arrays.items() if name in read}
-            numbers = NodeWriter(table, program, known).write()["numbers"]
-            scaled = [self.column(numbers, index) for index in range(len(columns.numbers))]
-        coded = iter(range(len(columns.words)))
-        given = iter(scaled)
-        pieces = [
-            self.one_hot(column, self.column(Tensor("words"), next(coded)))
-            if isinstance(column, CategoryColumn)
-            else next(given)
-            for column in columns.columns
-        ]
+            written = NodeWriter(table, program, known).write()
+            scaled = [self.column(written["numbers"], index) for index in range(len(columns.numbers))]
+            gaps = [self.column(written["gaps"], i) for i, each in enumerate(columns.numbers) if each.indicator]
+        coded, given, marked = iter(range(len(columns.words))), iter(scaled), iter(gaps)
+        pieces: list[Tensor] = []
+        for column in columns.columns:
+            if isinstance(column, CategoryColumn):
+                pieces.append(self.one_hot(column, self.column(Tensor("words"), next(coded))))
+            else:
+                pieces.append(next(given))
+                pieces += [next(marked)] if column.indicator else []
         return graph.cast(graph.node("Concat", pieces, axis=1), self.network.dtype)
 
     def column(self, tensor: Tensor, index: int) -> Tensor:
@@ -143,6 +147,12 @@ class OnnxExport:
     def one_hot(self, column: CategoryColumn, words: Tensor) -> Tensor:
         """One-hot encode a categorical column; empty text is a missing value, and refused text becomes NaN."""
         keys, codes = list(column.categories), list(range(column.width))
+        if column.fill not in (None, "") and "" in keys:
+            raise InputError(
+                f"The column {column.name!r} has empty text as a category and fills missing values with "
+                f"{column.fill!r}. In ONNX, empty text is a missing value, so both look the same: replace empty text "
+                f"by a word before training, or export .py, .c or .json."
+            )
         if column.fill is not None and "" not in keys:
             keys, codes = [*keys, ""], [*codes, column.categories.index(column.fill)]
         code = self.graph.node(
@@ -160,7 +170,8 @@ class OnnxExport:
         network, program = self.network, self.network.inference.needed_for("p")
         arrays = {**network.parameters, **network.statistics}
         known = {"X": X, **{name: self.graph.array(name, np.array(values)) for name, values in arrays.items()}}
-        widths = network.shapes(program) | {"X": ("n", network.n_in or 1)}
+        widths = {name: values.shape for name, values in arrays.items()}
+        widths |= network.shapes(program) | {"X": ("n", network.n_in or 1)}
         return NodeWriter(self.graph, program, known, widths).write()["p"]
 
     def outputs(self, p: Tensor) -> list[Any]:
@@ -220,13 +231,13 @@ def run(network: Model, path: Path, rows: GeneratedRows) -> Agreement | None:
     except Exception as error:  # onnxruntime's own classes, one for each status
         raise NotCompilableError(f"onnxruntime cannot run {path.name}: {error}") from error
     runtime, special = f"onnxruntime {onnxruntime.__version__}", special_rows(network)
-    p = outputs_in(network, predicted(session, network, special))
+    p = outputs_in(network, outputs_in_onnxruntime(session, network, special))
     check_special(runtime, network, special, p, target_scale(network))
-    found = predicted(session, network, rows)
+    found = outputs_in_onnxruntime(session, network, rows)
     return compare(runtime, network, rows, outputs_in(network, found), labels_in(network, found), target_scale(network))
 
 
-def predicted(session: Any, network: Model, rows: GeneratedRows) -> dict[str, Array]:
+def outputs_in_onnxruntime(session: Any, network: Model, rows: GeneratedRows) -> dict[str, Array]:
     """Return the outputs of a file in onnxruntime by name."""
     columns = columns_in(network.preprocessing)
     given = (

@@ -1,24 +1,28 @@
 """Read the preprocessing at the beginning of an ONNX graph, from a table's columns to the first layer.
 
-Supported are Scaler, Imputer, OneHotEncoder and LabelEncoder, as scikit-learn's exporter writes them, and equivalent
-arithmetic, as other exporters and this library write it.  Each value of the graph is described by a list of feature
-records (``files/features.py``), one per column, and each operator is applied to the records.  The preprocessing ends at
-the first other operator, where the network must begin.
+Supported are Scaler, Imputer, OneHotEncoder and LabelEncoder, as scikit-learn's exporter writes them, and
+equivalent arithmetic, as other exporters and this library write it.  Each value of the graph is described by
+a list of feature records (``files/encoded_features.py``), one per column, and each operator is applied to the
+records.  The preprocessing ends at the first other operator, where the network must begin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from workings.errors import FileError
-from workings.files.features import EncodedFeature, Feature, TextFeature, one_hot_of
+from workings.files.encoded_features import EncodedFeature, Feature, GapFeature, NumericFeature, TextFeature, one_hot_of
 from workings.files.verification import GeneratedRows, category_texts
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, NumberColumn
+
+if TYPE_CHECKING:
+    from onnx import NodeProto, ValueInfoProto
+
 
 TYPES: dict[int, Any] = {1: np.float32, 11: np.float64, 6: np.int32, 7: np.int64, 8: object}  # ONNX type of inputs
 TEXT, MOST_COLUMNS = 8, 100_000
@@ -52,16 +56,16 @@ class GraphReader(Protocol):
 
     inputs: list[Any]
 
-    def nodes_after_inputs(self) -> Iterator[Any]:
+    def nodes_after_inputs(self) -> Iterator[NodeProto]:
         """Yield the operators that depend on the inputs, in order."""
 
-    def starts_layer(self, nodes: list[Any], name: str) -> bool:
+    def starts_layer(self, nodes: list[NodeProto], name: str) -> bool:
         """Return whether the first of some operators starts a layer whose input is ``name``."""
 
     def names_of(self, name: str, count: int) -> list[str]:
         """Return the column names of an input."""
 
-    def settings(self, node: Any) -> dict[str, Any]:
+    def settings(self, node: NodeProto) -> dict[str, Any]:
         """Return the attributes of an operator."""
 
     def is_constant(self, name: str) -> bool:
@@ -93,7 +97,7 @@ class ColumnReader:
     reader: GraphReader
     values: dict[str, list[Record]] = field(default_factory=dict)
     masks: dict[str, Mask] = field(default_factory=dict)
-    nodes_read: list[Any] = field(default_factory=list)
+    nodes_read: list[NodeProto] = field(default_factory=list)
     end: str = ""
 
     def read(self) -> bool:
@@ -103,17 +107,17 @@ class ColumnReader:
         for place, node in enumerate(nodes):
             if self.reader.starts_layer(nodes[place : place + MAX_LAYER_NODES], node.input[0]):
                 self.end = node.input[0]
-                return self.numbers(self.end) is not None and self.uses_all_inputs(nodes[: place + 1])
+                return self.features(self.end) is not None and self.uses_all_inputs(nodes[: place + 1])
             if not self.step(node):
                 return False
             self.nodes_read.append(node)
         return False
 
-    def uses_all_inputs(self, nodes: list[Any]) -> bool:
+    def uses_all_inputs(self, nodes: list[NodeProto]) -> bool:
         """Return whether some operators use all inputs of the graph."""
         return {value.name for value in self.reader.inputs} <= {name for node in nodes for name in node.input}
 
-    def columns_in(self, value: Any) -> list[Record]:
+    def columns_in(self, value: ValueInfoProto) -> list[Record]:
         """Return the records of an input: its unchanged columns, with the names from the file."""
         kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
         if kind not in TYPES or len(dims) != 2 or not 0 < dims[1].dim_value <= MOST_COLUMNS:
@@ -124,7 +128,7 @@ class ColumnReader:
         names = self.reader.names_of(value.name, dims[1].dim_value)
         return [TextFeature(name) if kind == TEXT else NumberColumn(name) for name in names]
 
-    def step(self, node: Any) -> bool:
+    def step(self, node: NodeProto) -> bool:
         """Read one operator; return whether it is supported."""
         if node.domain not in DOMAINS or len(node.output) != 1:
             return False
@@ -141,9 +145,14 @@ class ColumnReader:
 
     # -- operators -----------------------------------------------------------------------
 
-    def numbers(self, name: str) -> list[Feature] | None:
-        """Return the records of a value if all are numeric, else None."""
+    def numbers(self, name: str) -> list[NumericFeature] | None:
+        """Return the records of a value if all are numbers or encoded categories, else None."""
         found = [record for record in self.values.get(name, ()) if isinstance(record, NumberColumn | EncodedFeature)]
+        return found if found and len(found) == len(self.values[name]) else None
+
+    def features(self, name: str) -> list[Feature] | None:
+        """Return the records of a value if none is text without an encoding, else None."""
+        found = [record for record in self.values.get(name, ()) if not isinstance(record, TextFeature)]
         return found if found and len(found) == len(self.values[name]) else None
 
     def texts(self, name: str) -> list[TextFeature] | None:
@@ -160,7 +169,7 @@ class ColumnReader:
             return None
         return [float(value) for value in np.broadcast_to(values.reshape(-1), count)]
 
-    def unchanged(self, node: Any) -> list[Record] | None:
+    def pass_through(self, node: NodeProto) -> list[Record] | None:
         """Read an operator that does not change columns."""
         records = self.values.get(node.input[0])
         if records is None or (node.op_type == "Cast" and not self.casts_to_numbers(node)):
@@ -170,12 +179,12 @@ class ColumnReader:
             return records if shape in ([-1, len(records)], [0, len(records)]) else None
         return records if node.op_type != "Flatten" or self.reader.settings(node).get("axis", 1) == 1 else None
 
-    def casts_to_numbers(self, node: Any) -> bool:
+    def casts_to_numbers(self, node: NodeProto) -> bool:
         """Return whether a Cast preserves the numbers: to floats, or booleans to integers."""
         to, records = self.reader.settings(node).get("to"), self.values[node.input[0]]
         return to in (1, 11) or (to in (6, 7) and all(isinstance(record, EncodedFeature) for record in records))
 
-    def arithmetic(self, node: Any) -> list[Record] | None:
+    def arithmetic(self, node: NodeProto) -> list[Record] | None:
         """Read a Sub, Div, Mul or Add with a constant per column."""
         turned = node.op_type in ("Mul", "Add") and self.reader.is_constant(node.input[0])
         given, other = (node.input[1], node.input[0]) if turned else (node.input[0], node.input[1])
@@ -189,7 +198,7 @@ class ColumnReader:
         divisors = [number if node.op_type == "Div" else 1 / number for number in numbers]
         return [record.scaled(0.0, divisor) for record, divisor in zip(records, divisors, strict=True)]
 
-    def scaler(self, node: Any) -> list[Record] | None:
+    def scaler(self, node: NodeProto) -> list[Record] | None:
         """Read a Scaler: (x - offset) * scale."""
         given, records = self.reader.settings(node), self.numbers(node.input[0])
         if records is None:
@@ -201,7 +210,7 @@ class ColumnReader:
             record.scaled(offset, 1 / scale) for record, offset, scale in zip(records, offsets, scales, strict=True)
         ]
 
-    def imputer(self, node: Any) -> list[Record] | None:
+    def imputer(self, node: NodeProto) -> list[Record] | None:
         """Read an Imputer for NaN."""
         given, records = self.reader.settings(node), self.numbers(node.input[0])
         values = given.get("imputed_value_floats")
@@ -209,7 +218,7 @@ class ColumnReader:
             return None
         return filled_with(records, broadcast(values, len(records)))
 
-    def equal(self, node: Any) -> list[Record] | NonMissing | None:
+    def equal(self, node: NodeProto) -> list[Record] | NonMissing | None:
         """Read x == x, which is false for NaN, or a comparison with category codes."""
         if node.input[0] == node.input[1]:
             return NonMissing(node.input[0]) if self.numbers(node.input[0]) else None
@@ -225,10 +234,12 @@ class ColumnReader:
             return None
         return list(records[0].indicators(numbers.reshape(-1).tolist()))
 
-    def where(self, node: Any) -> list[Record] | None:
-        """Read a Where that fills missing values, after x == x, or that makes unknown categories NaN."""
+    def where(self, node: NodeProto) -> list[Record] | None:
+        """Read a Where that fills or marks missing values, after x == x, or that makes unknown categories NaN."""
         condition, value, other = node.input
         records, mask = self.numbers(value), self.masks.get(condition)
+        if records is None and isinstance(mask, NonMissing):
+            return self.gap_features(mask, value, other)
         fills = None if records is None else self.constants(other, len(records))
         if records is None or fills is None or mask is None:
             return None
@@ -237,7 +248,15 @@ class ColumnReader:
         is_of_column = all(isinstance(record, EncodedFeature) and mask == KnownText(record.name) for record in records)
         return list(records) if is_of_column and np.isnan(fills).all() else None
 
-    def at_least(self, node: Any) -> KnownText | None:
+    def gap_features(self, mask: NonMissing, present: str, absent: str) -> list[Record] | None:
+        """Read a Where that is 0 where a value is present, and 1 where it is missing."""
+        records = self.numbers(mask.value) or []
+        values = self.constants(present, len(records)), self.constants(absent, len(records))
+        is_indicator = values == ([0.0] * len(records), [1.0] * len(records))
+        are_raw = all(isinstance(record, NumberColumn) for record in records)
+        return [GapFeature(record.name) for record in records] if is_indicator and are_raw else None
+
+    def at_least(self, node: NodeProto) -> KnownText | None:
         """Read a comparison that is true for the codes of a column's known categories, and false for others."""
         records, numbers = self.numbers(node.input[0]), self.constants(node.input[1], 1)
         if records is None or numbers is None or len(records) != 1 or not isinstance(records[0], EncodedFeature):
@@ -246,7 +265,7 @@ class ColumnReader:
         is_mask = code.rest < numbers[0] <= min(code.values.values()) and set(code.values) == set(code.words)
         return KnownText(code.name) if is_mask else None
 
-    def gather(self, node: Any) -> list[Record] | None:
+    def gather(self, node: NodeProto) -> list[Record] | None:
         """Read a selection of columns."""
         records = self.values.get(node.input[0])
         axis = self.reader.settings(node).get("axis", 0) if node.op_type == "Gather" else 1
@@ -257,7 +276,7 @@ class ColumnReader:
             return None
         return [records[place] for place in places.reshape(-1).tolist()]
 
-    def concatenate(self, node: Any) -> list[Record] | None:
+    def concatenate(self, node: NodeProto) -> list[Record] | None:
         """Read a concatenation of columns."""
         axis = self.reader.settings(node).get("axis", 1)
         if axis not in (1, -1) or any(name not in self.values for name in node.input):
@@ -265,7 +284,7 @@ class ColumnReader:
         self.reader.count(sum(len(self.values[name]) for name in node.input))
         return [record for name in node.input for record in self.values[name]]
 
-    def one_hot(self, node: Any) -> list[Record] | None:
+    def one_hot(self, node: NodeProto) -> list[Record] | None:
         """Read a OneHotEncoder for text."""
         given, texts = self.reader.settings(node), self.texts(node.input[0])
         words = unique_texts(given.get("cats_strings", ()))
@@ -273,7 +292,7 @@ class ColumnReader:
             return None
         return list(one_hot_of(texts[0], words))
 
-    def label_encoder(self, node: Any) -> list[Record] | None:
+    def label_encoder(self, node: NodeProto) -> list[Record] | None:
         """Read a LabelEncoder from text to numbers; empty text is a missing value, encoded like its fill category."""
         given, texts = self.reader.settings(node), self.texts(node.input[0])
         words = unique_texts(given.get("keys_strings", ()))
@@ -282,10 +301,10 @@ class ColumnReader:
             return None
         rest = given.get("default_int64", -1) if given.get("values_int64s") else given.get("default_float", -0.0)
         values = {word: float(number) for word, number in zip(words, numbers, strict=True)}
-        gap = values.pop("", None)
-        fill = next((word for word, number in values.items() if number == gap), None)
-        if gap is not None and fill is None:
-            return None
+        gap = values.get("")
+        fill = next((word for word, number in values.items() if word and number == gap), None)
+        if fill is not None:
+            del values[""]  # else empty text is a category
         return [EncodedFeature(text.name, tuple(values), values, float(rest), fill) for text in texts]
 
     # -- verification -------------------------------------------------------------------------------
@@ -325,7 +344,7 @@ def broadcast(values: Sequence[float], count: int) -> list[float]:
     return [float(value) for value in (values if len(values) == count else [values[0]] * count)]
 
 
-def filled_with(records: Sequence[Feature], fills: Sequence[float]) -> list[Record] | None:
+def filled_with(records: Sequence[NumericFeature], fills: Sequence[float]) -> list[Record] | None:
     """Fill missing values of numeric columns; NaN means no fill."""
     if not all(isinstance(record, NumberColumn) for record in records):
         return None
@@ -344,7 +363,7 @@ def unique_texts(values: Sequence[bytes]) -> list[str]:
 
 
 COLUMN_OPERATORS: Mapping[str, Callable[[ColumnReader, Any], list[Record] | Mask | None]] = {
-    **dict.fromkeys(IDENTITY_OPERATORS, ColumnReader.unchanged),
+    **dict.fromkeys(IDENTITY_OPERATORS, ColumnReader.pass_through),
     **dict.fromkeys(("Sub", "Div", "Mul", "Add"), ColumnReader.arithmetic),
     "Scaler": ColumnReader.scaler,
     "Imputer": ColumnReader.imputer,

@@ -1,9 +1,9 @@
 """Translate the statements of a program to ONNX nodes.
 
-Each operation of an expression becomes one node: ``X @ W1 + b1`` becomes a MatMul and an Add.  This module contains no
-formulas, only the ONNX names of NumPy's functions.  Two functions missing in ONNX, ``expm1`` and ``log1p``, are
-composed of other operators without loss of precision near 0.  A function of the program is inlined, if its source is
-elementwise.
+Each operation of an expression becomes one node: ``X @ W1 + b1`` becomes a MatMul and an Add.  This module
+contains no formulas, only the ONNX names of NumPy's functions.  Two functions missing in ONNX, ``expm1`` and
+``log1p``, are composed of other operators without loss of precision near 0.  A function of the program is
+inlined, if its source is elementwise.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class OnnxGraph:
     names: set[str] = field(default_factory=set)
     numbers: dict[tuple[str, str], Tensor] = field(default_factory=dict)
 
-    def unused(self, wanted: str) -> str:
+    def unused_name(self, wanted: str) -> str:
         """Return a unique name: the wanted one, with a number if it is taken."""
         name, number = wanted, 2
         while name in self.names:
@@ -78,7 +78,7 @@ class OnnxGraph:
         """Add one node."""
         from onnx import helper
 
-        name = self.unused(wanted or kind.lower())
+        name = self.unused_name(wanted or kind.lower())
         domain = {"domain": attributes.pop("domain")} if "domain" in attributes else {}
         made = helper.make_node(kind, [tensor.name for tensor in inputs], [name], name=name, **domain, **attributes)
         self.nodes.append(made)
@@ -86,7 +86,7 @@ class OnnxGraph:
 
     def array(self, wanted: str, values: Array) -> Tensor:
         """Add a constant array."""
-        name = self.unused(wanted)
+        name = self.unused_name(wanted)
         self.fixed[name] = values
         return Tensor(name)
 
@@ -137,10 +137,10 @@ class NodeWriter:
         for statement in self.program.statements:
             self.statement = str(statement)
             tensor = self.value(statement.tree)
-            self.known[statement.target] = self.named(tensor, statement.target)
+            self.known[statement.target] = self.rename_last(tensor, statement.target)
         return self.known
 
-    def named(self, tensor: Tensor, target: str) -> Tensor:
+    def rename_last(self, tensor: Tensor, target: str) -> Tensor:
         """Rename the last node's result to the program's name for it."""
         last = self.graph.nodes[-1] if self.graph.nodes else None
         if last is None or last.output[0] != tensor.name or target in self.graph.names:
@@ -177,8 +177,10 @@ class NodeWriter:
                     return graph.node(OPERATORS[type(op)], [self.number(left), self.number(right)])
             case ast.Attribute(value=inner, attr="T"):
                 return graph.node("Transpose", [self.number(inner)])
-            case ast.Subscript(value=ast.Attribute(value=ast.Name(id=name), attr="shape"), slice=ast.Constant(value=1)):
-                return self.width(name)
+            case ast.Subscript(
+                value=ast.Attribute(value=ast.Name(id=name), attr="shape"), slice=ast.Constant(value=int() as axis)
+            ):
+                return self.length(name, axis)
             case ast.Call():
                 return self.call(node)
         raise self.refusal(f"`{ast.unparse(node)}` has no counterpart in ONNX")
@@ -195,12 +197,13 @@ class NodeWriter:
             return self.graph.number(self.program.constants[name])
         raise self.refusal(f"it uses {name!r}, which is not available in a prediction")
 
-    def width(self, name: str) -> Tensor:
-        """Return the number of columns of an array as a constant."""
+    def length(self, name: str, axis: int) -> Tensor:
+        """Return the number of rows or columns of an array as a constant."""
         shape = self.widths.get(name, ())
-        if len(shape) < 2 or not isinstance(shape[1], int):
+        length = shape[axis] if 0 <= axis < len(shape) else None
+        if not isinstance(length, int):
             raise self.refusal(f"it uses the shape of {name}")
-        return self.graph.number(shape[1])
+        return self.graph.number(length)
 
     # -- calls -------------------------------------------------------------------------------
 
@@ -219,7 +222,7 @@ class NodeWriter:
                 function = self.program.functions[name]
                 if function is NUMPY_FUNCTION or isinstance(function, np.ufunc):
                     return self.elementwise(getattr(function, "__name__", name), node.args)
-                return self.inlined(name, function, [self.number(argument) for argument in node.args])
+                return self.inline(name, function, [self.number(argument) for argument in node.args])
         raise self.refusal(f"`{ast.unparse(node.func)}` has no counterpart in ONNX")
 
     def elementwise(self, name: str, args: list[ast.expr]) -> Tensor:
@@ -261,7 +264,7 @@ class NodeWriter:
             return self.graph.node("ReduceSum", [tensor, self.graph.whole(axis)], keepdims=keepdims)
         return self.graph.node(REDUCTIONS[name], [tensor], axes=[axis], keepdims=keepdims)
 
-    def inlined(self, name: str, function: Any, given: list[Tensor]) -> Tensor:
+    def inline(self, name: str, function: Any, given: list[Tensor]) -> Tensor:
         """Inline an elementwise function of the program."""
         functions: dict[str, Any] = {}
 

@@ -1,11 +1,11 @@
 """Import ONNX graphs that this or another library exported.
 
-The graph is followed from its input.  Gemm, MatMul with Add, and BatchNormalization become layers.  Operators between
-two layers must form an activation, as a single operator or as an equivalent sequence that some exporters write.
-Operators before the first layer may be a table's preprocessing (``onnx_columns.py``).  Operators after the last layer
-compute labels; only their label names are read.  Finally, the imported operators are run by the reference
-implementation of the package onnx and compared with the network.  Nothing else in a file is run, and no other file is
-opened.
+The graph is followed from its input.  Gemm, MatMul with Add, and BatchNormalization become layers.  Operators
+between two layers must form an activation, as a single operator or as an equivalent sequence that some
+exporters write.  Operators before the first layer may be a table's preprocessing (``onnx_columns.py``).
+Operators after the last layer compute labels; only their label names are read.  Finally, the imported
+operators are run by the reference implementation of the package onnx and compared with the network.  Nothing
+else in a file is run, and no other file is opened.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workings.activations import ACTIVATIONS
 from workings.errors import FileError, MissingExtraError, WorkingsError
 from workings.files.assembling import NetworkAssembler, check_agreement_on
-from workings.files.features import Feature, features_of, with_preprocessing
+from workings.files.encoded_features import Feature, features_of, with_preprocessing
 from workings.files.onnx_columns import COLUMN_OPERATORS, ColumnReader
 from workings.files.onnx_nodes import NodeWriter, OnnxGraph, Tensor
 from workings.files.safetensors import MOST_LAYERS
@@ -33,7 +33,14 @@ from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, Squ
 from workings.model.model import Model
 from workings.program.step import inference_program
 from workings.support.arrays import Array
+from workings.support.keywords import checked_keywords
 from workings.tables.columns import Columns, NumberColumn, columns_in
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto
+
+    from workings.program.program import Program
+
 
 MOST_BYTES = 500_000_000  # limit on the file size
 MOST_NODES = 10_000
@@ -52,6 +59,7 @@ REASON = "imported from an ONNX file"
 Found = tuple[str, Mapping[str, float]]
 
 
+@checked_keywords
 def load(path: str | Path, *, loss: str | Loss | None = None, classes: Any = None) -> Model:
     """Import an ONNX file as a network.
 
@@ -61,15 +69,16 @@ def load(path: str | Path, *, loss: str | Loss | None = None, classes: Any = Non
         A graph of Gemm, MatMul, Add, BatchNormalization and activations.  It may start
         with preprocessing of a table's columns: filling, scaling and one-hot encoding.
     loss : Loss or None
-        By default the loss that belongs to the last activation: CrossEntropy for Softmax, BinaryCrossEntropy for
-        Sigmoid, SquaredError for any other.
+        By default the loss that belongs to the last activation: CrossEntropy for Softmax, BinaryCrossEntropy
+        for Sigmoid, SquaredError for any other.
     classes : list or None
         The labels of the outputs; by default those in the file.
 
     Raises
     ------
     FileError
-        For a file that is missing, damaged or too large, and for an unsupported graph; the message names the operator.
+        For a file that is missing, damaged or too large, and for an unsupported graph; the message names the
+        operator.
     MissingExtraError
         If the package onnx is not installed.
     """
@@ -87,7 +96,7 @@ def load(path: str | Path, *, loss: str | Loss | None = None, classes: Any = Non
         return reader.with_preprocessing(network)
 
 
-def parse_onnx(path: Path) -> Any:
+def parse_onnx(path: Path) -> ModelProto:
     """Parse a file; raise unless it is an ONNX model."""
     try:
         import onnx
@@ -135,8 +144,8 @@ class OnnxReader:
     source : str
         The file, for messages.
     most, used : int
-        The limit on numbers expanded from the file's arrays, and their count so far.  An array may be used several
-        times, but a small file must not expand to a large network.
+        The limit on numbers expanded from the file's arrays, and their count so far.  An array may be used
+        several times, but a small file must not expand to a large network.
     current : str
         The value up to which the graph has been read.
     table : ColumnReader or None
@@ -149,15 +158,15 @@ class OnnxReader:
         The operators after the network.
     """
 
-    model: Any
+    model: ModelProto
     source: str
     most: int = 0
     used: int = 0
     current: str = ""
     table: ColumnReader | None = None
     scale: tuple[float, float] | None = None
-    nodes_read: list[Any] = field(default_factory=list)
-    remaining_nodes: list[Any] = field(default_factory=list)
+    nodes_read: list[NodeProto] = field(default_factory=list)
+    remaining_nodes: list[NodeProto] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.assembler, self.graph = NetworkAssembler(self.source), self.model.graph
@@ -222,16 +231,16 @@ class OnnxReader:
             f"columns of a table, which are filled, scaled and one-hot encoded."
         )
 
-    def nodes_after_inputs(self) -> Iterator[Any]:
+    def nodes_after_inputs(self) -> Iterator[NodeProto]:
         """Return the operators that depend on the inputs."""
         return reachable(self.graph.node, *(value.name for value in self.inputs))
 
-    def starts_layer(self, nodes: list[Any], name: str) -> bool:
+    def starts_layer(self, nodes: list[NodeProto], name: str) -> bool:
         """Return whether the first of some operators starts a layer whose input is ``name``."""
         node = nodes[0]
         return (node.op_type in LAYERS and node.input[0] == name) or self.starts_batch_norm(nodes, name)
 
-    def starts_batch_norm(self, nodes: list[Any], name: str) -> bool:
+    def starts_batch_norm(self, nodes: list[NodeProto], name: str) -> bool:
         """Return whether some operators start with a BatchNorm in the form that this library exports."""
         four = nodes[: len(BATCH_NORM_OPERATORS)]
         if tuple(node.op_type for node in four) != BATCH_NORM_OPERATORS or four[0].input[0] != name:
@@ -240,7 +249,7 @@ class OnnxReader:
         inner = self.producers.get(root.input[0]) if root is not None and root.op_type == "Sqrt" else None
         return inner is not None and inner.op_type == "Add" and all(map(self.is_constant, inner.input))
 
-    def batch_norm(self, nodes: list[Any], what: str) -> int:
+    def batch_norm(self, nodes: list[NodeProto], what: str) -> int:
         """Read a BatchNorm of four operators, and two that compute its divisor."""
         less, divided, times, more = nodes[: len(BATCH_NORM_OPERATORS)]
         root = self.producers[divided.input[1]]
@@ -260,7 +269,7 @@ class OnnxReader:
         self.nodes_read += [inner, root]
         return len(BATCH_NORM_OPERATORS)
 
-    def read_target_scale(self, nodes: list[Any]) -> int:
+    def read_target_scale(self, nodes: list[NodeProto]) -> int:
         """Read the scaling to the target's original unit, p * std + mean; return the number of operators."""
         start = int(bool(nodes) and nodes[0].op_type == "Cast" and self.pass_through(nodes[0]))
         following = nodes[start : start + 2]
@@ -284,7 +293,7 @@ class OnnxReader:
         if self.used > max(self.most, MIN_NUMBERS):
             raise FileError(f"{self.source} expands to too many numbers: {self.used:,}.")
 
-    def settings(self, node: Any) -> dict[str, Any]:
+    def settings(self, node: NodeProto) -> dict[str, Any]:
         """Return the attributes of an operator."""
         return attributes(node)
 
@@ -310,7 +319,7 @@ class OnnxReader:
         """Return whether a name refers to a constant."""
         return self.renamed.get(name, name) in self.tensors
 
-    def pass_through(self, node: Any) -> int:
+    def pass_through(self, node: NodeProto) -> int:
         """Read an operator without effect on predictions; return the number of operators, 1 or 0."""
         if node.op_type == "Cast" and attributes(node).get("to") not in FLOATS:
             return 0
@@ -318,14 +327,14 @@ class OnnxReader:
             return 0
         return 1
 
-    def layer(self, nodes: list[Any]) -> int:
+    def layer(self, nodes: list[NodeProto]) -> int:
         """Read a layer; return the number of operators."""
         node = nodes[0]
         if len(self.assembler.layers) >= MOST_LAYERS:
             raise FileError(f"{self.source} has more than {MOST_LAYERS:,} layers.")
-        if node.input[0] != self.current or node.domain not in ("", "ai.onnx"):
-            raise FileError(f"{self.source}: {node.op_type} {node.name!r} does not follow what comes before it.")
         what = f"{node.op_type} {node.name!r}"
+        if node.input[0] != self.current or node.domain not in ("", "ai.onnx"):
+            raise FileError(f"{self.source}: {what} does not read the result of the operator before it.")
         if node.op_type == "Gemm":
             return self.gemm(node, what)
         if node.op_type in BATCH_NORM_OPERATORS:
@@ -339,7 +348,7 @@ class OnnxReader:
         self.assembler.add_dense(self.constant(node.input[1]), None, what)
         return 1 + self.add_bias(nodes[1:2], node)
 
-    def gemm(self, node: Any, what: str) -> int:
+    def gemm(self, node: NodeProto, what: str) -> int:
         """Read a Gemm: alpha X W + beta b."""
         given = attributes(node)
         if given.get("transA", 0):
@@ -360,7 +369,7 @@ class OnnxReader:
             raise FileError(f"{self.source} adds an array of shape {b.shape} to a layer of {units} units.")
         return np.full(units, b.reshape(-1)[0], b.dtype) if b.size == 1 else b.reshape(units)
 
-    def add_bias(self, following: list[Any], product: Any) -> int:
+    def add_bias(self, following: list[NodeProto], product: NodeProto) -> int:
         """Read the biases of a product from a following Add, if there is one; return the number of operators."""
         if not following or following[0].op_type != "Add" or product.output[0] not in following[0].input:
             return 0
@@ -372,7 +381,7 @@ class OnnxReader:
         )
         return 1
 
-    def activation(self, nodes: list[Any]) -> int:
+    def activation(self, nodes: list[NodeProto]) -> int:
         """Read an activation; return the number of operators, 0 if there is none."""
         kinds = tuple(node.op_type for node in nodes[: longest_pattern()])
         for length in range(len(kinds), 0, -1):
@@ -428,7 +437,7 @@ class OnnxReader:
             names = self.names_of(self.inputs[0].name, network.n_in or 1)
             features: list[Feature] = [NumberColumn(name) for name in names]
         else:
-            features = self.table.numbers(self.end_of_table) or []
+            features = self.table.features(self.end_of_table) or []
         self.count(network.theta.size)
         target = self.properties.get("target", "").strip() or "target"
         return with_preprocessing(network, features, self.source, target=target, scale=self.scale, reason=REASON)
@@ -463,11 +472,12 @@ class OnnxReader:
     ) -> tuple[GeneratedRows, float]:
         """Return rows with X as the file computes it in float32, and the additional tolerance for rounding.
 
-        If categories were folded into the first layer's weights, the file's X differs from the network's.  Then the
-        rows are unchanged, and the tolerance is the effect of float32 rounding on the network's outputs.
+        If categories were folded into the first layer's weights, the file's X differs from the network's.
+        Then the rows are unchanged, and the tolerance is the effect of float32 rounding on the network's
+        outputs.
         """
         assert self.table is not None
-        if self.table.numbers(self.table.end) == features_of(columns):
+        if self.table.features(self.table.end) == features_of(columns):
             X = self.outputs(given, self.table.end)
             if columns.is_near(X, rows.numbers, rows.codes, np.float32):
                 return replace(rows, X=X.astype(rows.X.dtype)), 0.0
@@ -484,7 +494,7 @@ class OnnxReader:
         names = {name for node in self.nodes_read for name in node.input if self.is_constant(name)}
         fixed = [helper.make_node("Identity", [self.renamed[name]], [name]) for name in names if name in self.renamed]
         kept = {self.renamed.get(name, name) for name in names}
-        tensors = [renamed(self.tensors[name], name) for name in kept]
+        tensors = [with_name(self.tensors[name], name) for name in kept]
         output = helper.make_value_info(name or self.current, helper.make_tensor_type_proto(1, None))
         graph = helper.make_graph([*fixed, *self.nodes_read], "taken", self.inputs, [output], tensors)
         model = helper.make_model(graph, opset_imports=self.model.opset_import)
@@ -493,7 +503,7 @@ class OnnxReader:
         return np.asarray(found)
 
 
-def reachable(nodes: Iterable[Any], *starts: str) -> Iterator[Any]:
+def reachable(nodes: Iterable[NodeProto], *starts: str) -> Iterator[NodeProto]:
     """Yield the operators that depend on some values."""
     live = {*starts}
     for node in nodes:
@@ -502,7 +512,7 @@ def reachable(nodes: Iterable[Any], *starts: str) -> Iterator[Any]:
             yield node
 
 
-def renamed(tensor: Any, name: str) -> Any:
+def with_name(tensor: TensorProto, name: str) -> TensorProto:
     """Return a tensor with a name; the tensor of a Constant node has none."""
     from onnx import TensorProto
 
@@ -512,7 +522,7 @@ def renamed(tensor: Any, name: str) -> Any:
     return known
 
 
-def attributes(node: Any) -> dict[str, Any]:
+def attributes(node: NodeProto) -> dict[str, Any]:
     """Return the attributes of an operator."""
     from onnx import helper
 
@@ -522,15 +532,17 @@ def attributes(node: Any) -> dict[str, Any]:
 # -- activations -----------------------------------------------------------------------------
 
 
-def simple(name: str) -> Callable[[OnnxReader, list[Any]], Found]:
+def simple(name: str) -> Callable[[OnnxReader, list[NodeProto]], Found]:
     """Return a reader for an activation without constants."""
     return lambda reader, nodes: (name, {})
 
 
-def with_constants_from(name: str, usual: Mapping[str, tuple[str, float]]) -> Callable[[OnnxReader, list[Any]], Found]:
+def with_constants_from(
+    name: str, usual: Mapping[str, tuple[str, float]]
+) -> Callable[[OnnxReader, list[NodeProto]], Found]:
     """Return a reader for an activation whose constants are attributes: our name -> (ONNX name, default)."""
 
-    def found(reader: OnnxReader, nodes: list[Any]) -> Found:
+    def found(reader: OnnxReader, nodes: list[NodeProto]) -> Found:
         given = attributes(nodes[0])
         return name, {ours: shortest_float(given.get(theirs, default)) for ours, (theirs, default) in usual.items()}
 
@@ -542,7 +554,7 @@ def shortest_float(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-def selu(reader: OnnxReader, nodes: list[Any]) -> Found | None:
+def selu(reader: OnnxReader, nodes: list[NodeProto]) -> Found | None:
     """Read SELU, if its constants equal ours in float32."""
     constants = ACTIVATIONS["selu"].constants
     given = attributes(nodes[0])
@@ -553,12 +565,12 @@ def selu(reader: OnnxReader, nodes: list[Any]) -> Found | None:
     return ("selu", {}) if same else None
 
 
-def gelu(reader: OnnxReader, nodes: list[Any]) -> Found:
+def gelu(reader: OnnxReader, nodes: list[NodeProto]) -> Found:
     """Read GELU, exact or with the tanh approximation."""
     return ("gelu_tanh" if attributes(nodes[0]).get("approximate") == b"tanh" else "gelu"), {}
 
 
-def clip(reader: OnnxReader, nodes: list[Any]) -> Found | None:
+def clip(reader: OnnxReader, nodes: list[NodeProto]) -> Found | None:
     """Read Clip from -1 to 1, which is hard tanh; None for other limits."""
     node, given = nodes[0], attributes(nodes[0])
     if len(node.input) == 3 and all(map(reader.is_constant, node.input[1:])):
@@ -568,13 +580,13 @@ def clip(reader: OnnxReader, nodes: list[Any]) -> Found | None:
     return ("hard_tanh", {}) if (low, high) == (-1.0, 1.0) else None
 
 
-def softmax(reader: OnnxReader, nodes: list[Any]) -> Found | None:
+def softmax(reader: OnnxReader, nodes: list[NodeProto]) -> Found | None:
     """Read Softmax over the columns; None for another axis."""
     return ("softmax", {}) if attributes(nodes[0]).get("axis", -1) in (-1, 1) else None
 
 
 @functools.cache
-def patterns() -> dict[tuple[str, ...], Callable[[OnnxReader, list[Any]], Found | None]]:
+def patterns() -> dict[tuple[str, ...], Callable[[OnnxReader, list[NodeProto]], Found | None]]:
     """Return the operator sequences of activations: single operators, equivalent sequences, and our own exports."""
     as_written = {operators_of_activation(name): simple(name) for name in ACTIVATIONS if name != "identity"}
     links = {
@@ -591,6 +603,7 @@ def patterns() -> dict[tuple[str, ...], Callable[[OnnxReader, list[Any]], Found 
         ("Relu",): simple("relu"), ("Tanh",): simple("tanh"), ("Sigmoid",): simple("sigmoid"),
         ("Softplus",): simple("softplus"), ("Softplus", "Greater", "Where"): simple("softplus"),
         ("Sigmoid", "Mul"): simple("silu"), ("Swish",): simple("silu"),
+        ("Mish",): simple("mish"), ("Softplus", "Tanh", "Mul"): simple("mish"),
         ("Gelu",): gelu, ("Clip",): clip, ("Selu",): selu,
         ("LeakyRelu",): with_constants_from("leaky_relu", {"slope": ("alpha", 0.01)}),
         ("Elu",): with_constants_from("elu", {"alpha": ("alpha", 1.0)}), ("Softmax",): softmax,
@@ -613,7 +626,7 @@ def operators_of_link(loss: Loss) -> tuple[str, ...]:
     return operators_after(inference_program([Dense(2)], loss).needed_for("p"), "z1")
 
 
-def operators_after(program: Any, z: str) -> tuple[str, ...]:
+def operators_after(program: Program, z: str) -> tuple[str, ...]:
     """Return the operators of all statements after ``z``."""
     graph = OnnxGraph(np.float64)
     remaining_nodes = program.without(program.needed_for(z))

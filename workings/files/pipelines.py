@@ -1,8 +1,8 @@
 """Import scikit-learn pipelines: convert fitted preprocessing steps to the columns of a table.
 
 The steps are read in order, starting from the table, and each column is described by a feature record
-(``files/features.py``).  Supported steps are recognized by their class and read through their documented attributes.
-An unknown step, or one of a user-defined class, raises an error that names it.
+(``files/encoded_features.py``).  Supported steps are recognized by their class and read through their documented
+attributes.  An unknown step, or one of a user-defined class, raises an error that names it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ import numpy as np
 
 from workings.errors import InputError
 from workings.files.assembling import check_agreement_on
-from workings.files.features import EncodedFeature, Feature, TextFeature, one_hot_of, rescaled, with_preprocessing
+from workings.files.encoded_features import (
+    EncodedFeature,
+    NumericFeature,
+    TextFeature,
+    one_hot_of,
+    with_original_units,
+    with_preprocessing,
+)
 from workings.files.verification import GeneratedRows, generated_rows, largest_difference
 from workings.model.model import Model
 from workings.support.arrays import Array
@@ -47,7 +54,7 @@ def from_pipeline(estimator: Any, network_of: Callable[[Any], Model]) -> Model:
     last = steps.unwrap(estimator)
     network = network_of(last)
     if len(steps.scales) > 1:  # preprocessing stores one scale for the target
-        network, steps.scales = rescaled(network, steps.scales, source), []
+        network, steps.scales = with_original_units(network, steps.scales, source), []
     first = steps.preprocessing[0][1] if steps.preprocessing else last
     names = getattr(first, "feature_names_in_", None)
     count = int(getattr(first, "n_features_in_", network.n_in or 1))
@@ -122,7 +129,7 @@ class PipelineReader:
             f"Network.from_sklearn(pipeline[-1]), and compute its X with the pipeline."
         )
 
-    def features_after_steps(self, raw: Sequence[str]) -> list[Feature]:
+    def features_after_steps(self, raw: Sequence[str]) -> list[NumericFeature]:
         """Return a feature record for each output column of the preprocessing."""
         records: list[Record] = [NumberColumn(name) for name in raw]
         for name, step in self.preprocessing:
@@ -189,7 +196,7 @@ class PipelineReader:
             for record, mean, std in zip(records, centers, scales, strict=True)
         ]
 
-    def as_number(self, name: str, step: Any, record: Record) -> Feature:
+    def as_number(self, name: str, step: Any, record: Record) -> NumericFeature:
         """Return a record; raise if it is text."""
         if isinstance(record, TextFeature):
             raise self.refusal(name, step, f"which gets the text column {record.name!r}")
@@ -340,7 +347,7 @@ class PipelineReader:
         return found if is_text or dtype.kind in "OUS" else found.astype(dtype)
 
 
-Record = Feature | TextFeature
+Record = NumericFeature | TextFeature
 
 
 def is_raw(record: Record) -> bool:

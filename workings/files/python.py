@@ -1,7 +1,7 @@
 """Export a network as a Python script that predicts with NumPy alone.
 
-It is the script of ``readings/script/`` without training: ``outputs(X)`` contains the program's statements, and
-``predict`` takes X, or the columns of a table if the network was trained on one.
+It is the script of ``readings/script/`` without training: ``outputs(X)`` contains the program's statements,
+and ``predict`` takes X, or the columns of a table if the network was trained on one.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from workings.model.model import Model
 from workings.readings.script import save_arrays, save_script
 from workings.support.arrays import Array
 from workings.tables.columns import columns_in
+from workings.tables.values import GAP
 
 DRIVER = """
 import runpy, sys
@@ -36,6 +37,9 @@ script = runpy.run_path(sys.argv[1])
 with np.load("rows.npz") as file:
     X, given = file["X"], {name: file[name] for name in file if name != "X"}
 table = {str(name): given[f"column{i}"] for i, name in enumerate(given.pop("names"))}
+for i, name in enumerate(table):
+    gaps = given.get(f"gaps{i}")
+    table[name] = table[name] if gaps is None else np.where(gaps, None, table[name].astype(object))
 X = script["features"](table) if table else X
 np.savez("found.npz", p=script["outputs"](X), label=script["predict"](table or X))
 """
@@ -44,7 +48,8 @@ np.savez("found.npz", p=script["outputs"](X), label=script["predict"](table or X
 def export(network: Model, path: Path) -> Exported:
     """Write the prediction script, run it in a separate Python process, and compare.
 
-    Large weights are written to ``NAME-weights.npz`` in the same folder; the script loads it from the current folder.
+    Large weights are written to ``NAME-weights.npz`` in the same folder; the script loads it from the current
+    folder.
 
     Raises
     ------
@@ -79,7 +84,9 @@ def table_of(network: Model, rows: GeneratedRows) -> dict[str, Array]:
     if columns is None:
         return {"names": np.array([], dtype=str)}
     words = category_texts(columns, rows.codes)
-    arrays = {column.name: rows.numbers[:, i] for i, column in enumerate(columns.numbers)}
+    arrays = {column.name: rows.numbers[:, i] for i, column in enumerate(columns.numbers) if column.date is None}
+    arrays |= {name: np.array(texts) for name, texts in rows.dates.items()}
     arrays |= {column.name: words[:, i].astype(str) for i, column in enumerate(columns.words)}
     found: dict[str, Array] = {f"column{i}": array for i, array in enumerate(arrays.values())}
-    return {"names": np.array(list(arrays)), **found}
+    gaps = {f"gaps{len(columns.numbers) + i}": rows.codes[:, i] == GAP for i in range(len(columns.words))}
+    return {"names": np.array(list(arrays)), **found, **gaps}

@@ -1,7 +1,7 @@
 """Network files: safetensors, with the architecture as JSON in the header.
 
-Arrays are stored as in memory, so a loaded network's predictions have the same bits.  Nothing is pickled, and loading
-executes nothing from the file.  Writes are atomic.  ``docs/file-format.md`` describes the format.
+Arrays are stored as in memory, so a loaded network's predictions have the same bits.  Nothing is pickled, and
+loading executes nothing from the file.  Writes are atomic.  ``docs/file-format.md`` describes the format.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from safetensors.numpy import save as pack_tensors
 from workings.activations import ACTIVATIONS, Activation, activation_named
 from workings.errors import FileError, InputError, WorkingsError, WorkingsWarning, unknown_name
 from workings.files.verification import Agreement, Exported, compare, generated_rows, write_verified
-from workings.layers import LAYERS, Dense, Layer, numbered
+from workings.layers import LAYERS, FullyConnected, Layer, number_layers
 from workings.losses import LOSSES, Loss
 from workings.model.model import Model
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.support.keywords import checked_keywords
 from workings.training.history import History
 from workings.version import __version__
 
@@ -56,6 +57,7 @@ MOST_LAYERS = 1000  # limit when reading: the program's length and the time to g
 OTHER_FORMATS = (".onnx", ".c", ".h", ".json", ".py", ".pt", ".keras")  # `files.save` writes these
 
 
+@checked_keywords
 def save(network: Model, path: str | Path) -> Path:
     """Write a network: architecture, parameters, statistics, classes, preprocessing and history.
 
@@ -112,6 +114,7 @@ def description_of(network: Model) -> dict[str, Any]:
     return about if network.history is None else {**about, "history": network.history.to_json()}
 
 
+@checked_keywords
 def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model:
     """Read a network that ``save`` or a checkpoint wrote.
 
@@ -153,10 +156,11 @@ def network_of(
         warnings.simplefilter("ignore", WorkingsWarning)  # warnings were issued when the network was created
         network = network_from(about["network"], custom_objects)
         tensors = arrays()
-        check_arrays(tensors, expected_shapes(network), network)
-        network.place(network.n_in or 1, tensors)
+        n_in = about["network"]["n_in"]
+        check_arrays(tensors, expected_shapes(network, n_in), network)
+        network.place(n_in, tensors)
         text = about.get("history", about.get("training", {}).get("history"))
-        network.history = None if text is None else History.from_json(text)
+        network.set_history(None if text is None else History.from_json(text))
     return network
 
 
@@ -206,7 +210,7 @@ def describe_layer(layer: Layer) -> dict[str, Any]:
         if field.name == "activation":
             record = activation_named(value)
             value = {"name": record.name, "constants": dict(record.constants)}
-        if not (isinstance(layer, Dense) and field.name in ("weights", "biases")):
+        if not (isinstance(layer, FullyConnected) and field.name in ("weights", "biases")):
             found[field.name] = value
     return found
 
@@ -223,9 +227,8 @@ def network_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Model:
     if isinstance(n_in, bool) or not isinstance(n_in, int) or not 0 < n_in <= MOST_UNITS:
         raise FileError(f"The file gives {n_in!r} as the number of inputs.")
     network = Model(layers, loss=loss, regularizer=regularizers, seed=0, dtype=about["dtype"])
-    network.n_in, network.rng_made = n_in, None  # the parameters do not come from a seed
     if about["classes"] is not None:
-        network.targets = dataclasses.replace(network.targets, classes=classes_from(about["classes"], network))
+        network.set_classes(classes_from(about["classes"], network))
     network.preprocessing = about["preprocessing"]
     return network
 
@@ -260,7 +263,7 @@ def layer_from(about: Mapping[str, Any], custom: tuple[Any, ...]) -> Layer:
         record = known[wanted["name"]].with_constants(**wanted["constants"])
         fields["activation"] = record.name if record == ACTIVATIONS.get(record.name) else record
     layer: Layer = object_from(fields, {**LAYERS, **classes_by_name(custom, Layer)}, "layer")
-    if isinstance(layer, Dense) and layer.units > MOST_UNITS:
+    if isinstance(layer, FullyConnected) and layer.units > MOST_UNITS:
         raise FileError(f"The file describes a layer of {layer.units} units.")
     return layer
 
@@ -291,11 +294,11 @@ def check_arrays(tensors: Mapping[str, Array], expected: Mapping[str, tuple[int,
             raise FileError(f"The array {name!r} holds numbers that are not finite.")
 
 
-def expected_shapes(network: Model) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each array of a network, without drawing initial values."""
+def expected_shapes(network: Model, n_in: int | None = None) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each array of a network with ``n_in`` inputs, without drawing initial values."""
     shapes: dict[str, tuple[int, ...]] = {}
-    width = network.n_in or 1
-    for layer, number in numbered(network.layers):
+    width = n_in or network.n_in or 1
+    for layer, number in number_layers(network.layers):
         shapes |= {f"{letter}{number}": shape for letter, shape in layer.shapes(width).items()}
         width = layer.width(width)
     return shapes
@@ -336,8 +339,8 @@ def read_file(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 def description_in(content: bytes, path: Path) -> dict[str, Any]:
     """Read the description from the header of a safetensors file.
 
-    The safetensors library does not return the header when it parses bytes, so the eight bytes of the header's length
-    and its JSON are parsed here.
+    The safetensors library does not return the header when it parses bytes, so the eight bytes of the
+    header's length and its JSON are parsed here.
     """
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(len(content) - 8, MOST_HEADER):

@@ -1,8 +1,8 @@
 """scikit-learn: import a fitted MLPClassifier or MLPRegressor, alone or at the end of a Pipeline.
 
-Weights, activation, classes and link are imported.  Settings of the training, such as the optimizer and ``alpha``, are
-not, because predictions do not need them.  The steps of a Pipeline, and the names of a table's columns, become the
-network's ``preprocessing`` (``pipelines.py``).
+Weights, activation, classes and link are imported.  Settings of the training, such as the optimizer and
+``alpha``, are not, because predictions do not need them.  The steps of a Pipeline, and the names of a table's
+columns, become the network's ``preprocessing`` (``pipelines.py``).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def from_sklearn(estimator: Any, *, loss: str | Loss | None = None) -> Model:
     Parameters
     ----------
     estimator : MLPClassifier, MLPRegressor, or a Pipeline, search or TransformedTargetRegressor that ends with one
-        A fitted estimator.  For an estimator of this library, its network is returned.  The steps before it, and
-        the names of the columns it was fitted with, become the network's ``preprocessing``.
+        A fitted estimator.  For an estimator of this library, its network is returned.  The steps before it,
+        and the names of the columns it was fitted with, become the network's ``preprocessing``.
     loss : Loss or None
         The loss for further training; by default the one that belongs to the last activation.
 

@@ -1,8 +1,8 @@
 """PyTorch: export a network as a ``state_dict`` with the code of an ``nn.Sequential``, and import an ``nn.Sequential``.
 
-The weights are written to two files, one for ``torch.load(…, weights_only=True)`` and one in safetensors, and the code
-to a Python file.  PyTorch files are not read, because they are pickles, which can run code; a module in memory can be
-imported.
+The weights are written to two files, one for ``torch.load(…, weights_only=True)`` and one in safetensors, and
+the code to a Python file.  PyTorch files are not read, because they are pickles, which can run code; a module
+in memory can be imported.
 """
 
 from __future__ import annotations
@@ -32,17 +32,19 @@ from workings.files.verification import (
 from workings.layers import BatchNorm, Dense, Dropout
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.model.model import Model
-from workings.program.writer import told
-from workings.readings.translate.torch import ACTIVATIONS as MODULES
-from workings.readings.translate.torch import sequential
+from workings.program.writer import formula_code
+from workings.readings.translate.torch_writer import ACTIVATIONS as MODULES
+from workings.readings.translate.torch_writer import sequential
 from workings.support.arrays import Array
-from workings.tables.columns import CategoryColumn, Columns, columns_in, filled, original, standard
+from workings.tables.columns import CategoryColumn, Columns, columns_in, filled, missing, original, standard
 from workings.version import __version__
 
 OWN_COLUMNS = """\
 It takes the columns of a table. `columns`: the numeric columns in their original units, float64, of shape
 (n, columns); a missing value is NaN. `categories`: the index of the category in each categorical column's list,
-int64, of shape (n, categorical columns); -1 is a missing value, and any other number is an unknown category."""
+int64, of shape (n, categorical columns); -1 is a missing value, and any other number is an unknown category.
+These, and a missing value in a column without imputation, give NaN predictions; in a column whose encoder has
+handle_unknown="ignore", they become zeros."""
 
 
 def load_torch() -> Any:
@@ -60,8 +62,9 @@ def load_torch() -> Any:
 def export(network: Model, path: Path) -> Exported:
     """Write ``NAME.pt``, ``NAME_torch.safetensors`` and ``NAME_torch.py``; run them and compare.
 
-    For a network that was trained on a table, the module takes the table's columns.  Its predictions equal the
-    network's, so it ends with the loss's link: remove the link before training with a PyTorch loss that applies it.
+    For a network that was trained on a table, the module takes the table's columns.  Its predictions equal
+    the network's, so it ends with the loss's link: remove the link before training with a PyTorch loss that
+    applies it.
 
     Raises
     ------
@@ -158,7 +161,7 @@ def table_lines(network: Model, columns: Columns, sequential: str) -> list[str]:
     given = ", ".join(name for name, some in (("columns", columns.numbers), ("categories", columns.words)) if some)
     p = f"self.network(self.features({given}))"
     mean, std = map(repr, columns.scale or (0.0, 1.0))
-    value = p if columns.scale is None else told(original, p=f"{p}.double()", mean=mean, std=std)
+    value = p if columns.scale is None else formula_code(original, p=f"{p}.double()", mean=mean, std=std)
     buffers = [
         f'        self.register_buffer("{name}", torch.ones({len(array)}, dtype=torch.float64))'
         for name, array in buffers_of(columns).items()
@@ -180,11 +183,13 @@ def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:
     """Yield the lines that encode a table's columns as X."""
     if columns.numbers:
         x = (
-            told(filled, x="columns", fill="self.column_fill").replace("np.", "torch.")
+            formula_code(filled, x="columns", fill="self.column_fill").replace("np.", "torch.")
             if columns.have_fills
             else "columns"
         )
-        yield f"numbers = {told(standard, x=x, mean='self.column_mean', std='self.column_std')}"
+        yield f"numbers = {formula_code(standard, x=x, mean='self.column_mean', std='self.column_std')}"
+    if columns.have_indicators:
+        yield f"gaps = {formula_code(missing, x='columns').replace('np.', 'torch.')}"
     yield "parts = []"
     numbers, words = count(), count()
     for column in columns.columns:
@@ -193,10 +198,15 @@ def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:
             yield f"code = categories[:, {place}:{place + 1}]"
             if column.fill is not None:
                 yield f"code = torch.where(code < 0, {column.categories.index(column.fill)}, code)"
-            yield f"parts.append(code == torch.arange({column.width}, device=code.device))"
+            yield f"part = (code == torch.arange({column.width}, device=code.device)).to(torch.{dtype})"
+            if column.unknown == "error":
+                yield f"part = torch.where((code >= 0) & (code < {column.width}), part, torch.nan)"
+            yield "parts.append(part)"
         else:
             place = next(numbers)
             yield f"parts.append(numbers[:, {place}:{place + 1}])"
+            if column.indicator:
+                yield f"parts.append(gaps[:, {place}:{place + 1}])"
     yield f"return torch.cat([part.to(torch.{dtype}) for part in parts], dim=1)"
 
 
@@ -223,8 +233,8 @@ def from_torch(module: Any, *, loss: str | Loss | None = None, classes: Any = No
         A model of Linear, BatchNorm1d, Dropout and supported activations, with Softmax or Sigmoid at the end;
         nested ``nn.Sequential`` are flattened.
     loss : Loss or None
-        By default the loss that belongs to the last activation: CrossEntropy for Softmax, BinaryCrossEntropy for
-        Sigmoid, SquaredError for any other.  For a module that ends with scores, name the loss:
+        By default the loss that belongs to the last activation: CrossEntropy for Softmax, BinaryCrossEntropy
+        for Sigmoid, SquaredError for any other.  For a module that ends with scores, name the loss:
         ``loss="CrossEntropy"``.
     classes : list or None
         The labels of the outputs.
@@ -343,7 +353,7 @@ def hard_tanh(module: Any) -> Found:
 # fmt: off
 ACTIVATIONS_OF = {
     "ReLU": simple("relu"), "Tanh": simple("tanh"), "Sigmoid": simple("sigmoid"), "SiLU": simple("silu"),
-    "SELU": simple("selu"), "GELU": gelu, "Softplus": softplus, "Hardtanh": hard_tanh,
+    "SELU": simple("selu"), "Mish": simple("mish"), "GELU": gelu, "Softplus": softplus, "Hardtanh": hard_tanh,
     "LeakyReLU": lambda module: ("leaky_relu", {"slope": module.negative_slope}),
     "ELU": lambda module: ("elu", {"alpha": module.alpha}),
 }

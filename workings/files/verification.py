@@ -1,14 +1,15 @@
 """Verification of exported and imported models: compare predictions on generated rows.
 
-Every export ends with this comparison.  Rows are generated in the model's input columns, the network and the exported
-file predict them, and the predictions are compared entry by entry.  Files are moved to their destination only if they
-agree; otherwise an error is raised and no file is left.  The relative tolerance is 1e-12 for float64 and 1e-6 for
-float32, plus a multiple of the rounding error of this network (``checks/rounding.py``).
+Every export ends with this comparison.  Rows are generated in the model's input columns, the network and the
+exported file predict them, and the predictions are compared entry by entry.  Files are moved to their
+destination only if they agree; otherwise an error is raised and no file is left.  The relative tolerance is
+1e-12 for float64 and 1e-6 for float32, plus a multiple of the rounding error of this network
+(``checks/rounding.py``).
 """
 
 from __future__ import annotations
 
-import copy
+import datetime
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -51,11 +52,14 @@ class GeneratedRows:
         The category index of each categorical column; -1 for a missing value.
     X : array of shape (n, n_in)
         The same rows as inputs of the network.
+    dates : mapping of str to list of str
+        The text of each column of dates, of which ``numbers`` holds the parts.
     """
 
     numbers: Array
     codes: Array
     X: Array
+    dates: Mapping[str, list[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -75,7 +79,8 @@ class Agreement(Readable):
         The software that ran the file.
     rows : int
     difference : float
-        The largest difference of an entry, relative to the larger of that entry and its column's typical size.
+        The largest difference of an entry, relative to the larger of that entry and its column's typical
+        size.
     allowed : float
         The tolerance for ``difference``.
     labels : int
@@ -133,11 +138,30 @@ def generated_rows(network: Model, count: int = ROWS) -> GeneratedRows:
     arrays = columns.arrays
     drawn = rng.standard_normal((count, len(columns.numbers))) * spread
     numbers = original(drawn, arrays["column_mean"], arrays["column_std"])
+    dates = random_dates(columns, count)
+    for place, column in enumerate(columns.numbers):
+        if column.date is not None:
+            numbers[:, place] = column.date.read(dates[column.source], marks=False)
     codes = np.array([rng.integers(0, len(words.categories), count) for words in columns.words], dtype=np.int64)
     codes = codes.reshape(len(columns.words), count).T.copy()
     numbers[::GAP_EVERY, [column.fill is not None for column in columns.numbers]] = np.nan
     codes[::GAP_EVERY, [column.fill is not None for column in columns.words]] = -1
-    return GeneratedRows(numbers, codes, columns.features(numbers, codes).astype(network.dtype))
+    return GeneratedRows(numbers, codes, columns.features(numbers, codes).astype(network.dtype), dates)
+
+
+def random_dates(columns: Columns, count: int) -> dict[str, list[str]]:
+    """Generate dates for each column of dates, in its format; some are missing if they are filled."""
+    rng, found = np.random.default_rng(0), {}
+    for column in columns.numbers:
+        if column.date is None or column.source in found:
+            continue
+        minutes = rng.integers(0, 100 * 365 * 24 * 60, count).tolist()
+        days = [datetime.datetime(1970, 1, 1) + datetime.timedelta(minutes=each) for each in minutes]
+        form = column.date.form
+        texts = [day.strftime(form) if form else day.isoformat() for day in days]
+        texts[::GAP_EVERY] = [""] * len(texts[::GAP_EVERY]) if column.fill is not None else texts[::GAP_EVERY]
+        found[column.source] = texts
+    return found
 
 
 def special_rows(network: Model) -> GeneratedRows:
@@ -154,11 +178,11 @@ def special_rows(network: Model) -> GeneratedRows:
         numbers[row, place] = value
     for row, (place, code) in enumerate(wrong, start=len(cells)):
         codes[row, place] = code
-    X = numbers.astype(X.dtype) if columns is None else encoded(columns, numbers, codes).astype(X.dtype)
+    X = numbers.astype(X.dtype) if columns is None else encode_rows(columns, numbers, codes).astype(X.dtype)
     return GeneratedRows(numbers, codes, X)
 
 
-def encoded(columns: Columns, numbers: Array, codes: Array) -> Array:
+def encode_rows(columns: Columns, numbers: Array, codes: Array) -> Array:
     """Encode rows as X; a category that is unknown, or missing and not filled, becomes NaN."""
     with np.errstate(invalid="ignore"):
         X = columns.features(numbers, codes)
@@ -227,12 +251,7 @@ def model_inputs(network: Model, rows: GeneratedRows) -> dict[str, Array]:
 
 def as_float32(network: Model) -> Model:
     """Return the network in float32, for runtimes without float64."""
-    single = copy.deepcopy(network)
-    single.dtype_given, single.dtype = True, np.dtype(np.float32)
-    single.build(network.n_in or 1)
-    single.keep({**network.parameters, **network.statistics})
-    single.statistics = {name: array.astype(np.float32) for name, array in network.statistics.items()}
-    return single
+    return network.astype(np.float32)
 
 
 def typical_sizes(p: Array) -> Array:
@@ -245,7 +264,8 @@ def typical_sizes(p: Array) -> Array:
 def largest_difference(found: Array, expected: Array, sizes: Array | None = None) -> float:
     """Return the largest relative difference of finite entries; infinite if an entry is finite in only one array.
 
-    Each difference is relative to its entry, or to its column's size if that is larger; by default the typical size.
+    Each difference is relative to its entry, or to its column's size if that is larger; by default the
+    typical size.
     """
     if found.shape != expected.shape:
         return float("inf")
@@ -286,8 +306,8 @@ def compare(
 ) -> Agreement:
     """Compare a file's outputs, and labels if it has any, with those of the network.
 
-    With ``scale``, the file's outputs are in the target's original unit.  ``rounding`` is the effect of additional
-    rounding before the network.
+    With ``scale``, the file's outputs are in the target's original unit.  ``rounding`` is the effect of
+    additional rounding before the network.
     """
     expected = network.outputs(rows.X, engine="reference")
     allowed = allowed_difference(network, rows.X) + ROUNDING_FACTOR * rounding

@@ -1,9 +1,9 @@
 """Elementwise functions: rewrites the array functions that a program calls as functions of single numbers.
 
 A formula may call a function that is not straight-line code, such as an error function with a loop over its
-coefficients.  If its source contains only sums, products, elementwise functions and loops over constants, each entry of
-its result depends on the same entry of its arguments, and it can be compiled for single numbers.  Anything else is an
-error, which names the unsupported code.
+coefficients.  If its source contains only sums, products, elementwise functions and loops over constants,
+each entry of its result depends on the same entry of its arguments, and it can be compiled for single
+numbers.  Anything else is an error, which names the unsupported code.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def plain_function(name: str, function: Any, reader: str = "The compiled engine"
 class Entrywise(ast.NodeTransformer):
     """Rewrites a function for single numbers.
 
-    ``constant`` writes a number, and ``call`` the name of a function, in the target language; ``reader`` names the
-    target in error messages.
+    ``constant`` writes a number, and ``call`` the name of a function, in the target language; ``reader``
+    names the target in error messages.
     """
 
     def __init__(

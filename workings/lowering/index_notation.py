@@ -1,9 +1,10 @@
 """Index notation: the statements of a program as operations on single entries, from which loops are generated.
 
-A statement such as ``dW1 = X.T @ dz1 + lam * W1`` is about whole arrays.  Lowering splits it into two operations on
-single entries: ``t[a, b] = sum over c of X[c, a] * dz1[c, b]``, then ``dW1[a, b] = t[a, b] + lam * W1[a, b]``.  An
-operation is a map or a reduction over named axes; a matrix product is a sum like any other.  This file contains no
-formulas.  It translates the statements of any program, and names what it does not support.
+A statement such as ``dW1 = X.T @ dz1 + lam * W1`` is about whole arrays.  Lowering splits it into two
+operations on single entries: ``t[a, b] = sum over c of X[c, a] * dz1[c, b]``, then ``dW1[a, b] = t[a, b] +
+lam * W1[a, b]``.  An operation is a map or a reduction over named axes; a matrix product is a sum like any
+other.  This file contains no formulas.  It translates the statements of any program, and names what it does
+not support.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ class Operation:
         The axes of the result, and those of the reduction.
     dims : mapping of axis to dimension
     kind : str
-        ``"map"``, ``"sum"``, ``"max"``, or ``"place"``: the index of the first maximum (argmax) of unrolled entries.
+        ``"map"``, ``"sum"``, ``"max"``, or ``"place"``: the index of the first maximum (argmax) of unrolled
+        entries.
     tree : Tree
         One entry of the result, or one term of the reduction.
     is_product : bool
@@ -127,8 +129,8 @@ class Operation:
 class Lowering:
     """Translates the statements of a program into operations.
 
-    Each operation gets a name that is assigned only once (static single assignment).  ``current`` maps each name of the
-    program to the name of its newest value.
+    Each operation gets a name that is assigned only once (static single assignment).  ``current`` maps each
+    name of the program to the name of its newest value.
     """
 
     program: Program
@@ -304,8 +306,8 @@ class Lowering:
     def argmax(self, value: Value, axis: int | None, keepdims: bool) -> Value:
         """Return the index of the first maximum of each row.
 
-        In a loop over the columns, this is the maximum of the negative indices of the largest entries, with the sign
-        changed back.  If an entry is NaN, the index is valid but arbitrary.
+        In a loop over the columns, this is the maximum of the negative indices of the largest entries, with
+        the sign changed back.  If an entry is NaN, the index is valid but arbitrary.
         """
         if len(value.dims) != 2 or axis not in (1, -1):
             raise self.error("argmax needs two dimensions and axis=1")

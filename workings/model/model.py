@@ -1,8 +1,9 @@
 """The model: layers, a loss and named parameters; it predicts and takes single training steps.
 
-A model is built when its input size is known: from ``n_in`` or from the first data it receives.  Its parameters are
-named views of one flat vector, ``theta``.  All computation is in programs: ``workings.program`` writes them, and an
-engine runs them.  ``Network`` adds the methods that need other parts of the library, such as ``fit`` and ``save``.
+A model is built when its input size is known: from ``n_in`` or from the first data it receives.  Its
+parameters are named views of one flat vector, ``theta``.  All computation is in programs:
+``workings.program`` writes them, and an engine runs them.  ``Network`` adds the methods that need other parts
+of the library, such as ``fit`` and ``save``.
 """
 
 from __future__ import annotations
@@ -11,52 +12,45 @@ import builtins
 import copy
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any, Self, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike
 
 from workings.engines.choice import ENGINES, choose
 from workings.engines.compiled.engine import CompiledEngine
+from workings.engines.jax import JaxRunner
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
-from workings.layers import Dense, Dropout, Layer, numbered
-from workings.losses import Loss, loss_named
+from workings.layers import FullyConnected
 from workings.metrics import METRICS
-from workings.model.parameters import Parameters
 from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
-from workings.model.runners import runners_for
-from workings.model.targets import targets_of
+from workings.model.state import ModelState
 from workings.optimizers import Optimizer, Part, checked_optimizer
 from workings.program.program import Program, checked_expression, names_read
 from workings.program.step import inference_program, step_program
 from workings.program.trace import Trace
-from workings.regularizers import Regularizer
 from workings.schedules import rate_at
 from workings.support.arrays import (
     Array,
     Features,
-    RandomSource,
     as_features,
     as_finite,
     as_random,
-    describe,
-    how_made,
     same_length,
     working_dtype,
 )
+from workings.support.callers import frames_to_caller
 from workings.support.conversion import as_array
-from workings.support.keywords import CheckedKeywords
+from workings.support.keywords import checked_keywords
 from workings.support.notebook import Text
-from workings.support.ranges import as_whole_number
 from workings.support.sparse import SparseRows, dense
 
 ROWS_EXAMINED = 100  # number of rows examined to see whether they are standardized
 
 
-class Model(CheckedKeywords):
+class Model(ModelState):
     """A feed-forward network: predictions, single training steps, and the program behind them.
 
     Parameters
@@ -75,125 +69,9 @@ class Model(CheckedKeywords):
         ``float32`` or ``float64``; by default float32 for float32 data, else float64.
     """
 
-    def __init__(
-        self,
-        layers: Sequence[Layer],
-        *,
-        loss: Loss | str,
-        regularizer: Regularizer | Sequence[Regularizer] | None = None,
-        seed: int | RandomSource | None = None,
-        n_in: int | None = None,
-        dtype: DTypeLike | None = None,
-    ) -> None:
-        self.layers = checked_layers(layers)
-        self.loss = loss_named(loss)
-        self.regularizers = checked_regularizers(regularizer)
-        self.rng = as_random(seed)
-        self.rng_made = how_made(seed)  # how the seed was given, for the script export
-        warn_of_two_activations(self.layers[-1], self.loss)
-        self.n_in: int | None = None
-        self.dtype_given = dtype is not None
-        self.dtype = working_dtype(None, dtype)
-        self.parameters = Parameters({}, np.zeros(0))
-        self.statistics: dict[str, Array] = {}
-        self.state: dict[str, Any] = {}
-        self.preprocessing: dict[str, Any] | None = None
-        self.history: Any = None  # History of the last training
-        self.targets = targets_of(self.loss.target, self.n_out)
-        self.edits: tuple[tuple[str, str], ...] = ()
-        self.is_fresh = False  # whether the parameters are still the initial ones
-        self.runners: dict[Any, Any] = runners_for(self.layers, self.loss, self.regularizers)
-        if n_in is not None:
-            self.build(n_in)
-
     # -- building --------------------------------------------------------------------------
 
-    @property
-    def n_out(self) -> int:
-        """The number of outputs."""
-        width = self.n_in or 1
-        for layer in self.layers:
-            width = layer.width(width)
-        return width
-
-    @property
-    def theta(self) -> Array:
-        """All parameters as one flat vector; ``parameters`` has named views of it."""
-        return self.parameters.theta
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state for copy and pickle, without compiled programs; these are recreated when needed."""
-        return {**self.__dict__, "runners": {}}
-
-    @property
-    def classes(self) -> Array | None:
-        """The class labels of the outputs; None before they are known."""
-        return self.targets.classes
-
-    def build(self, n_in: int, dtype: DTypeLike | None = None) -> Self:
-        """Draw the initial parameters for inputs with ``n_in`` columns; return the network."""
-        columns = as_whole_number(n_in)
-        if columns is None or columns < 1:
-            raise InputError(f"n_in must be a whole number from 1, not {describe(n_in)}.")
-        self.dtype = self.dtype if self.dtype_given else working_dtype(None, dtype)
-        drawn: dict[str, Array] = {}
-        width = columns
-        for layer, number in numbered(self.layers):
-            drawn |= {f"{letter}{number}": array for letter, array in layer.start(self.rng, width).items()}
-            width = layer.width(width)
-        self.place(columns, drawn)
-        self.is_fresh = True
-        return self
-
-    def place(self, n_in: int, arrays: Mapping[str, Array]) -> Self:
-        """Build the model for ``n_in`` inputs with given parameters and statistics; return the model.
-
-        The arrays have the names and shapes that ``build`` would draw; they are copied in the model's precision.
-        """
-        self.n_in = n_in
-        names = self.inference.parameters
-        theta = np.concatenate([np.ravel(arrays[name]) for name in names]).astype(self.dtype)
-        self.parameters = Parameters({name: arrays[name].shape for name in names}, theta)
-        running = [f"{letter}{number}" for layer, number in numbered(self.layers) for letter in layer.statistics]
-        self.statistics = {name: arrays[name].astype(self.dtype) for name in running}
-        self.state, self.is_fresh = {}, False
-        return self
-
     # -- modified copies -------------------------------------------------------------------
-
-    def astype(self, dtype: DTypeLike) -> Self:
-        """Return a copy with parameters and statistics of another dtype.
-
-        >>> from workings import Dense, Network
-        >>> Network([Dense(1)], loss="SquaredError", n_in=2, seed=0).astype("float32").theta.dtype
-        dtype('float32')
-        """
-        copied = copy.deepcopy(self)
-        copied.dtype, copied.runners = np.dtype(dtype), {}
-        copied.parameters = Parameters(self.parameters.shapes, self.theta.astype(dtype))
-        copied.statistics = {name: value.astype(dtype) for name, value in self.statistics.items()}
-        return copied
-
-    def without(self, *, regularizers: bool = False, dropout: bool = False) -> Self:
-        """Return a copy without regularizers, or without dropout layers.
-
-        >>> from workings import Dense, Dropout, Network
-        >>> Network([Dropout(0.5), Dense(1)], loss="SquaredError", n_in=2).without(dropout=True).layers
-        (Dense(1, 'identity'),)
-        """
-        copied = copy.deepcopy(self)
-        copied.runners = {}
-        if regularizers:
-            copied.regularizers = ()
-        if dropout:
-            copied.layers = tuple(layer for layer in copied.layers if not isinstance(layer, Dropout))
-        return copied
-
-    def with_classes(self, classes: Array | None) -> Self:
-        """Return a copy with other class labels; None if targets are numbers already."""
-        copied = copy.deepcopy(self)
-        copied.targets = replace(self.targets, classes=classes)
-        return copied
 
     @property
     def inference(self) -> Program:
@@ -203,13 +81,13 @@ class Model(CheckedKeywords):
 
     def step_program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
         """Return the program of one training step, with the edits of ``replacing``; all engines and exports use it."""
-        return self.edited(step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted))
+        return self.with_edits(step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted))
 
     def inference_program(self, *, weighted: bool = False) -> Program:
         """Return the program of a prediction and its objective, with the edits of ``replacing``."""
-        return self.edited(inference_program(self.layers, self.loss, self.regularizers, weighted=weighted))
+        return self.with_edits(inference_program(self.layers, self.loss, self.regularizers, weighted=weighted))
 
-    def edited(self, program: Program) -> Program:
+    def with_edits(self, program: Program) -> Program:
         """Return a program with the edits of ``replacing`` that apply to it."""
         for target, expression in self.edits:
             if any(statement.target == target for statement in program.statements):
@@ -219,8 +97,8 @@ class Model(CheckedKeywords):
     def replacing(self, target: str, expression: str) -> Self:
         """Return a copy of the network with another expression for one name, for example to try out a mistake.
 
-        The copy has the same parameters.  All its methods use the edited program: ``fit``, ``predict``, ``trace``,
-        ``check_gradients`` …  It cannot be saved, because a file contains no statements.
+        The copy has the same parameters.  All its methods use the edited program: ``fit``, ``predict``,
+        ``trace``, ``check_gradients`` …  It cannot be saved, because a file contains no statements.
 
         Parameters
         ----------
@@ -250,7 +128,7 @@ class Model(CheckedKeywords):
             self.check_names(checked_expression(expression), program)
             program = program.replacing(target, expression)
         copied = copy.deepcopy(self)
-        copied.edits = (*self.edits, (program.aliases.get(target, target), checked_expression(expression)))
+        copied._edits = (*self.edits, (program.aliases.get(target, target), checked_expression(expression)))
         return copied
 
     def check_names(self, expression: str, program: Program) -> None:
@@ -285,41 +163,23 @@ class Model(CheckedKeywords):
     def blank_step(self, program: Program, rows: int) -> dict[str, Any]:
         """Return all inputs of a step, with rows of zeros."""
         zeros = {"X": np.zeros((rows, self.n_in or 1)), "y": np.zeros((rows, self.n_out)), "w": np.ones((rows, 1))}
-        return {**zeros, **self.start_values(program), **self.draw(rows, as_random(0)), "n": rows, "lr": 0.1, "t": 1}
+        return {
+            **zeros,
+            **self.start_values(program),
+            **self.draw_masks(rows, as_random(0)),
+            "n": rows,
+            "lr": 0.1,
+            "t": 1,
+        }
 
     # -- for training ----------------------------------------------------------------------
-
-    def start_values(self, program: Program) -> dict[str, Array]:
-        """Return copies of parameters and statistics, and the optimizer's state at 0, by name."""
-        values = {name: array.copy() for name, array in {**self.parameters, **self.statistics}.items()}
-        for name in program.states:
-            values[name] = np.zeros_like(next(view for p, view in self.parameters.items() if name.endswith(f"_{p}")))
-        return values
-
-    def keep(self, values: Mapping[str, Array]) -> None:
-        """Copy parameters and statistics by name into the model."""
-        self.is_fresh = False
-        for name, view in self.parameters.views.items():
-            view[...] = values[name]
-        for name in self.statistics:
-            self.statistics[name] = np.array(values[name])
-
-    def draw(self, n: int, rng: RandomSource | None = None) -> dict[str, Array]:
-        """Draw the dropout masks of all layers for ``n`` rows, by default from the model's random generator."""
-        drawn: dict[str, Array] = {}
-        width = self.n_in or 1
-        for layer, number in numbered(self.layers):
-            for letter, array in layer.draw(rng or self.rng, n, width).items():
-                drawn[f"{letter}{number}"] = array.astype(self.dtype)
-            width = layer.width(width)
-        return drawn
 
     def prepare(self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None = None) -> tuple[Features, Array, Array | None]:
         """Check and encode inputs, targets and weights; build the model if it has no parameters yet.
 
         The class labels of ``y`` are not stored; ``learn_labels`` does that.
         """
-        X, y = self.opened(X, y)
+        X, y = self.encode_table(X, y)
         dtype = self.dtype if self.n_in is not None or self.dtype_given else working_dtype(X)
         features = as_features(X, dtype, self.n_in)
         y = as_array(y, "y")
@@ -331,10 +191,11 @@ class Model(CheckedKeywords):
             self.build(features.shape[1], dtype)
         return features, targets, weights
 
-    def asked(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def built_for(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Return the network that answers a question about data, which must not change the network.
 
-        It is the network itself, or, if it has no parameters yet, a copy with those that ``fit`` would begin with.
+        It is the network itself, or, if it has no parameters yet, a copy with those that ``fit`` would begin
+        with.
         """
         if self.n_in is not None:
             return self
@@ -342,7 +203,7 @@ class Model(CheckedKeywords):
         copied.prepare(X, y)
         return copied
 
-    def opened(self, X: Any, y: Any = None) -> tuple[Any, Any]:
+    def encode_table(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         """Encode a table with named columns, and its targets; return anything else unchanged."""
         if self.preprocessing is None:
             return X, y
@@ -359,23 +220,24 @@ class Model(CheckedKeywords):
 
     def checked_rows(self, X: ArrayLike) -> Features:
         """Check and encode inputs for a prediction; warn if they look like raw values of an unnamed table."""
-        rows, _ = self.opened(X)
+        rows, _ = self.encode_table(X)
         features: Features = as_features(rows, self.dtype, self.n_in)
         if rows is X and self.preprocessing is not None and is_raw(self.preprocessing, features):
             warnings.warn(
                 "X looks like a table's own numbers, but this network needs them standardized, and text one-hot "
                 "encoded. Pass the table with its column names: a dict of lists, a pandas or polars table.",
                 WorkingsWarning,
-                stacklevel=4,
+                stacklevel=frames_to_caller(),
             )
         return features
 
     def learn_labels(self, y: ArrayLike) -> None:
         """Store the class labels of training targets, if the model has none yet."""
-        self.targets = self.targets.learn(y)
+        self._targets = self.targets.learn(y)
 
     # -- prediction and single steps -------------------------------------------------------
 
+    @checked_keywords
     def outputs(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return the outputs ``p`` of shape (n, n_out).
 
@@ -386,7 +248,8 @@ class Model(CheckedKeywords):
         InputError
             For invalid rows, or an unknown engine.
         NotCompilableError
-            When ``engine="compiled"`` and a statement of the network cannot be compiled, or X is kept sparse.
+            When ``engine="compiled"`` or ``engine="jax"`` and a statement of the network cannot be compiled, or X is
+            kept sparse.
         """
         self.check_built()
         if engine not in ENGINES:
@@ -395,7 +258,11 @@ class Model(CheckedKeywords):
         program = self.runner("inference of p", lambda: self.inference.needed_for("p"))
         values = {**self.parameters, **self.statistics}
         is_sparse = isinstance(features, SparseRows)
-        if choose(engine, program, values, len(features), 1, is_sparse=is_sparse)[0] == "compiled":
+        name, _ = choose(engine, program, values, len(features), 1, is_sparse=is_sparse)
+        if name == "jax":
+            on_device: JaxRunner = self.runner(("p", "jax"), lambda: JaxRunner(program, ["p"]))
+            return in_chunks(on_device, values, self.rows_in_chunk, X=features)[0]
+        if name == "compiled":
             try:
                 compiled = self.runner(("p", "compiled"), lambda: CompiledEngine(program, ("p",)))
                 return compiled_outputs(compiled, features, np.empty((len(features), self.n_out), self.dtype), values)
@@ -406,39 +273,43 @@ class Model(CheckedKeywords):
         (p,) = in_chunks(run, values, self.rows_in_chunk, X=features)
         return p
 
+    @checked_keywords
     def predict(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return predicted labels of shape (n,), or numbers of shape (n,) or (n, n_out).
 
-        A network that was trained on a table accepts two kinds of X.  For a table with named columns, it predicts
-        numbers in the unit of the target.  For the output of ``Preprocessing.transform``, it predicts standardized
-        numbers.
+        A network that was trained on a table accepts two kinds of X.  For a table with named columns, it
+        predicts numbers in the unit of the target.  For the output of ``Preprocessing.transform``, it
+        predicts standardized numbers.
         """
         predicted = self.targets.decode(self.outputs(X, engine=engine))
-        if self.preprocessing is None or self.opened(X)[0] is X:
+        if self.preprocessing is None or self.encode_table(X)[0] is X:
             return predicted
         from workings.tables.columns import columns_in, original
 
         scale = None if (columns := columns_in(self.preprocessing)) is None else columns.scale
         return predicted if scale is None else np.asarray(original(predicted.astype(np.float64), *scale))
 
+    @checked_keywords
     def predict_proba(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return class probabilities of shape (n, classes), with two columns for two classes with one output."""
         return self.targets.probabilities(self.outputs(X, engine=engine))
 
+    @checked_keywords
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
         if self.n_in is None:
-            return self.asked(X, y).score(X, y, sample_weight)
-        X, y = self.opened(X, y)
+            return self.built_for(X, y).score(X, y, sample_weight)
+        X, y = self.encode_table(X, y)
         features, _, w = self.prepare(X, y, sample_weight)
         known = self.targets.learn(y)
         weights = None if w is None else w[:, 0]
         return float(METRICS[known.metric](known.comparable(y), known.decode(self.outputs(features)), weights))
 
+    @checked_keywords
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the objective J on the data: loss plus regularization penalties, without dropout."""
         if self.n_in is None:
-            return self.asked(X, y).objective(X, y, sample_weight)
+            return self.built_for(X, y).objective(X, y, sample_weight)
         features, targets, w = self.prepare(X, y, sample_weight)
         return self.measure(features, targets, w)[0]
 
@@ -468,16 +339,19 @@ class Model(CheckedKeywords):
             self.runners[key] = make()
         return self.runners[key]
 
+    @checked_keywords
     def trace(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Trace:
         """Return all values of a forward and backward pass by name; nothing is updated.
 
         All traces use the same dropout masks; the random generator of training does not change.
         """
         if self.n_in is None:
-            return self.asked(X, y).trace(X, y, sample_weight)
+            return self.built_for(X, y).trace(X, y, sample_weight)
         features, targets, w = self.prepare(X, y, sample_weight)
         tracer = self.tracer(None, w is not None)
-        return tracer(self.step_values(tracer.program, features, targets, w, self.draw(len(features), as_random(0))))
+        return tracer(
+            self.step_values(tracer.program, features, targets, w, self.draw_masks(len(features), as_random(0)))
+        )
 
     def tracer(self, optimizer: Part | None, weighted: bool) -> Tracer:
         """Return a cached tracer, which runs the program of a step and returns all its values."""
@@ -500,6 +374,7 @@ class Model(CheckedKeywords):
             if rows < layer.fewest_rows:
                 raise InputError(f"{layer!r} needs at least {layer.fewest_rows} rows in every batch, but {but}.")
 
+    @checked_keywords
     def step(
         self, X: ArrayLike, y: ArrayLike, optimizer: Optimizer | Part, sample_weight: ArrayLike | None = None
     ) -> Trace:
@@ -518,9 +393,9 @@ class Model(CheckedKeywords):
             self.state = {"optimizer": optimizer, "t": 0, "values": {}}
         t = self.state["t"] + 1
         lr = rate_at(optimizer.schedule, t - 1)
-        values = self.step_values(tracer.program, features, targets, w, self.draw(len(features)))
+        values = self.step_values(tracer.program, features, targets, w, self.draw_masks(len(features)))
         trace = tracer({**values, **self.state["values"], "lr": lr, "t": t})
-        self.keep({**self.statistics, **trace.after})
+        self.set_values({**self.statistics, **trace.after})
         self.state.update(t=t, values={name: trace.after[name] for name in tracer.program.states})
         return trace
 
@@ -531,7 +406,7 @@ class Model(CheckedKeywords):
         rows, width = [], self.n_in
         counts = self.count_parameters()
         for number, (layer, count) in enumerate(zip(self.layers, counts, strict=True), start=1):
-            out = layer.width(width) if width is not None or isinstance(layer, Dense) else None  # type: ignore[arg-type]
+            out = layer.width(width) if width is not None or isinstance(layer, FullyConnected) else None  # type: ignore[arg-type]
             shapes = f"(n, {'?' if width is None else width}) -> (n, {'?' if out is None else out})"
             rows.append(f"{number:>3}  {layer!r:<28} {shapes:<24}{'?' if count is None else format(count, ','):>10}")
             width = out
@@ -548,7 +423,7 @@ class Model(CheckedKeywords):
         for layer in self.layers:
             shapes = None if width is None else layer.shapes(width)
             counts.append(None if shapes is None else sum(math.prod(shapes[letter]) for letter in layer.parameters))
-            width = layer.width(width or 1) if width is not None or isinstance(layer, Dense) else None
+            width = layer.width(width or 1) if width is not None or isinstance(layer, FullyConnected) else None
         return counts
 
     def __repr__(self) -> str:
@@ -571,40 +446,6 @@ def is_raw(preprocessing: Mapping[str, Any], X: Features) -> bool:
     except InputError:  # preprocessing of an unknown format
         return False
     return columns is not None and columns.width == X.shape[1] and columns.look_raw(dense(X[:ROWS_EXAMINED]))
-
-
-def warn_of_two_activations(last: Layer, loss: Loss) -> None:
-    """Warn if the last layer has an activation and the loss applies another one after it."""
-    if not loss.takes_any_number and last.bend.name != "identity":
-        warnings.warn(
-            f"The last layer, {last!r}, has an activation, and {type(loss).__name__} applies its own after it: the "
-            f"network can hardly learn. Leave the activation out.",
-            WorkingsWarning,
-            stacklevel=3,
-        )
-
-
-def checked_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """Return layers as a tuple; raise an error if they are not a list of layers."""
-    if isinstance(layers, Layer) or not isinstance(layers, Sequence) or not layers:
-        raise InputError(f"layers must be a list such as [Dense(32, 'relu'), Dense(10)], not {describe(layers)}.")
-    for number, layer in enumerate(layers, start=1):
-        if not isinstance(layer, Layer):
-            raise InputError(
-                f"Layer {number} is {describe(layer)}, which is not a layer; did you mean Dense({layer!r})?"
-            )
-    if not any(layer.parameters for layer in layers):
-        raise ProgramError("No layer has parameters, so there is nothing to train: add a Dense layer.")
-    return tuple(layers)
-
-
-def checked_regularizers(given: Regularizer | Sequence[Regularizer] | None) -> tuple[Regularizer, ...]:
-    """Return one, several or no regularizers as a tuple."""
-    several = () if given is None else tuple(given) if isinstance(given, (list, tuple)) else (given,)
-    for regularizer in several:
-        if not isinstance(regularizer, Regularizer):
-            raise InputError(f"A regularizer is L2(1e-4) or L1(1e-4), for example, not {describe(regularizer)}.")
-    return several
 
 
 def as_weights(w: ArrayLike, X: Features, dtype: Any) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 
 from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Stretch
+from workings.engines.jax import JaxRunner
 from workings.engines.reference import Runner
 from workings.layers import Layer
 from workings.support.arrays import Array, Features
@@ -30,7 +31,7 @@ def rows_in_chunk(layers: Sequence[Layer], n_in: int, itemsize: int) -> int:
     return max(CHUNK // (widths * itemsize), FEWEST_ROWS)
 
 
-def in_chunks(run: Runner, values: Mapping[str, Any], size: int, **data: Features) -> list[Array]:
+def in_chunks(run: Runner | JaxRunner, values: Mapping[str, Any], size: int, **data: Features) -> list[Array]:
     """Run a program on chunks of ``size`` rows; return each of its results for all rows."""
     X, n = data["X"], len(data["X"])
     if isinstance(X, SparseRows) and not run.multiplies_X:  # then each chunk becomes dense

@@ -1,8 +1,8 @@
 """Targets: encode labels as numbers and decode predictions to labels; one class for each kind of targets.
 
 In the program a target ``y`` has one row for each sample and one column for each output.  Users pass labels:
-integers, text or booleans.  The loss determines the kind of targets.  A wrong shape raises an error that names both
-shapes; targets are never reshaped or broadcast.
+integers, text or booleans.  The loss determines the kind of targets.  A wrong shape raises an error that
+names both shapes; targets are never reshaped or broadcast.
 """
 
 from __future__ import annotations
@@ -151,9 +151,9 @@ class Targets:
 
     def decode(self, p: Array) -> Array:
         """Return predictions in the user's form: labels, or numbers of shape (n,) or (n, n_out)."""
-        return self.named(p if self.choice is None else self.choice(p))
+        return self.labels_for(p if self.choice is None else self.choice(p))
 
-    def named(self, chosen: Array) -> Array:
+    def labels_for(self, chosen: Array) -> Array:
         """Return the labels for the result of ``choice``; for regression, the outputs."""
         return chosen[:, 0] if self.n_out == 1 else chosen
 
@@ -210,7 +210,7 @@ class SeveralLabels(Targets):
             row = int(np.argwhere((y < 0) | (y > 1))[0][0])
             raise InputError(f"y has {y[row]} at row {row}: each entry must be a probability from 0 to 1.")
 
-    def named(self, chosen: Array) -> Array:
+    def labels_for(self, chosen: Array) -> Array:
         return np.asarray(chosen, dtype=np.int64)
 
     def probabilities(self, p: Array) -> Array:
@@ -267,7 +267,7 @@ class LabelTargets(SeveralLabels):
         """Return the labels with a column of their own; with two labels and one output, only the second."""
         return classes[1:]
 
-    def named(self, chosen: Array) -> Array:
+    def labels_for(self, chosen: Array) -> Array:
         numbers = self.numbers_of(np.asarray(chosen, dtype=np.int64))
         return numbers if self.classes is None else np.asarray(self.classes[numbers])
 

@@ -27,7 +27,7 @@ from workings.network import Network
 from workings.optimizers import Adam, Momentum
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder
-from workings.support.notebook import Readable, preformatted
+from workings.support.notebook import Readable, preformatted_html
 from workings.tables.columns import standardized
 from workings.training.history import History, svg_of
 
@@ -169,7 +169,7 @@ class Exhibit(Readable):
 
     def _repr_html_(self) -> str:
         """The mistake, and both loss curves, for a notebook."""
-        return preformatted(self) + svg_of({"with it": self.wrong.losses, "without": self.right.losses})
+        return preformatted_html(self) + svg_of({"with it": self.wrong.losses, "without": self.right.losses})
 
     @property
     def lines(self) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Figures that a notebook displays, on white paper, in fonts that have all their characters.
 
-``drawing.new_figure`` imports this module, so Matplotlib is imported with the first plot.  The colours of the plots are
-chosen for white paper; a dark style of the user's does not apply to them.
+``drawing.new_figure`` imports this module, so Matplotlib is imported with the first plot.  The colours of the
+plots are chosen for white paper; a dark style of the user's does not apply to them.
 """
 
 from __future__ import annotations

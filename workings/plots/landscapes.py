@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError
 from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, plot, tidy, vector
 from workings.support.arrays import Array
-from workings.training.recorders import Snapshots, restored
+from workings.support.keywords import checked_keywords
+from workings.training.recorders import Snapshots, restoring
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,7 +130,8 @@ class LossPlane:
     path : array of shape (snapshots, 2) or None
         Path of the training, in the same coordinates.
     shares : (float, float) or None
-        Fraction of variance of each direction: its part of the squared distances of all snapshots from the end.
+        Fraction of variance of each direction: its part of the squared distances of all snapshots from the
+        end.
     """
 
     losses: Array
@@ -170,9 +172,9 @@ def landscape_of(
 ) -> Axes:
     """Plot the loss landscape of a network, with the path that the training took.
 
-    With snapshots, the plane is spanned by the first two principal components of the training path, centred at its
-    end.  Without snapshots, it is spanned by two random directions from the current parameters, in which the weights
-    of each unit are scaled to the norm of the unit's own weights.
+    With snapshots, the plane is spanned by the first two principal components of the training path, centred
+    at its end.  Without snapshots, it is spanned by two random directions from the current parameters, in
+    which the weights of each unit are scaled to the norm of the unit's own weights.
 
     Parameters
     ----------
@@ -213,6 +215,7 @@ def landscape_of(
     return plane.draw(ax)
 
 
+@checked_keywords
 def loss_plane(
     net: Model, X: ArrayLike, y: ArrayLike, snapshots: Snapshots | None = None, *, steps: int = 31, seed: int = 0
 ) -> LossPlane:
@@ -303,7 +306,7 @@ def losses_over(
 ) -> Array:
     """Compute the network's objective at every grid point of the plane."""
     losses = np.empty((len(alphas), len(betas)))
-    with restored(net):
+    with restoring(net):
         for i, j in np.ndindex(losses.shape):
             net.theta[...] = end + alphas[i] * directions[0] + betas[j] * directions[1]
             losses[i, j] = net.objective(X, y)

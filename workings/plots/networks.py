@@ -38,8 +38,8 @@ def network(
     Parameters
     ----------
     sizes : sequence of int, or Model
-        Units in each layer, including the inputs, such as [2, 3, 2]; or a network, which provides its sizes, weights,
-        activations and the classes of its outputs.
+        Units in each layer, including the inputs, such as [2, 3, 2]; or a network, which provides its sizes,
+        weights, activations and the classes of its outputs.
     weights : sequence of arrays of shape (sizes[i], sizes[i + 1]), optional
         Line thickness shows the magnitude of a weight; orange is positive, blue negative.
     names : sequence of str, optional

@@ -103,8 +103,8 @@ def weights(W: ArrayLike | Model, shape: tuple[int, int] | None = None, *, limit
     Parameters
     ----------
     W : array of shape (n_in, units), or Model
-        For a network, the weights of its first layer.  Without a shape, weights whose ``n_in`` is not a square number
-        or is below 16 are plotted as one heat map.
+        For a network, the weights of its first layer.  Without a shape, weights whose ``n_in`` is not a
+        square number or is below 16 are plotted as one heat map.
     shape : (height, width), optional
         Shape of the layer's input, such as (28, 28) for 784 inputs.
     limit : int

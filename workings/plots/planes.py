@@ -52,8 +52,8 @@ def boundary(
 ) -> Axes:
     """Plot the decision boundary of a classifier over two inputs, with the data.
 
-    With one input, it plots the probability of each class.  For a regression, it plots the predictions: as colours over
-    two inputs, as a curve over one.
+    With one input, it plots the probability of each class.  For a regression, it plots the predictions: as
+    colours over two inputs, as a curve over one.
 
     The background colour shows the most probable class, deeper for a higher probability.  On the
     black line, the two most probable classes are equally probable.
@@ -122,7 +122,7 @@ def surface(model: Any, X: Array, y: Array, steps: int, title: str | None, ax: A
 def curve_over_one_input(model: Any, x: Array, y: Array, steps: int, title: str | None, ax: Axes | None) -> Axes:
     """Plot a model over its only input: the prediction of a regression, or the probability of each class."""
     target = tidy(ax or new_axes(6, 3.6), "$x_1$", "y" if predicts_numbers(model) else "probability")
-    at = np.linspace(*padded(x), steps)
+    at = np.linspace(*padded_range(x), steps)
     if predicts_numbers(model):
         target.scatter(x, y, s=14, color=LINES[0], edgecolors="white", linewidths=0.5)
         target.plot(at, targets_of(model.predict(at[:, None]), steps), color=LINES[1], linewidth=2)
@@ -210,9 +210,9 @@ def units(
 ) -> Figure:
     """Plot the activation of each unit of a layer over two inputs.
 
-    On the black line the unit's weighted sum is 0: the midpoint of a tanh or sigmoid, the kink of a ReLU.  All
-    panels share one colour scale.  For a network with one input, each unit is a curve.  With more than two inputs, the
-    weights of the first layer's units are plotted instead; see :func:`weights`.
+    On the black line the unit's weighted sum is 0: the midpoint of a tanh or sigmoid, the kink of a ReLU.
+    All panels share one colour scale.  For a network with one input, each unit is a curve.  With more than
+    two inputs, the weights of the first layer's units are plotted instead; see :func:`weights`.
 
     Parameters
     ----------
@@ -222,7 +222,8 @@ def units(
     y : array of shape (n,), optional
         Classes, for the points' colours and markers; or the targets of a regression, for their shades.
     layer : int or str
-        Number of a layer with weights, from 1; or the name of a value of the forward pass with one column per unit.
+        Number of a layer with weights, from 1; or the name of a value of the forward pass with one column per
+        unit.
     limit : int
         Maximum number of units.
     columns : int, optional
@@ -284,7 +285,7 @@ def units(
 
 def unit_curves(net: Model, X: ArrayLike, layer: int | str, limit: int, steps: int) -> Figure:
     """Plot the activation of each unit of a layer over the only input."""
-    x = np.linspace(*padded(one_column(X)), steps)
+    x = np.linspace(*padded_range(one_column(X)), steps)
     trace = forward(net, x[:, None])
     name = layer if isinstance(layer, str) else name_of_layer(net, trace, layer)
     values = columns_of(trace, name, steps)[:, :limit]
@@ -362,7 +363,7 @@ def add_scale(figure: Figure, axes: list[Axes], image: Any, values: Array, label
 
 def grid_over(X: Array, steps: int) -> tuple[Array, Array, Array]:
     """Return a grid over the range of some points: its two axes, and all grid points as rows."""
-    x1, x2 = (np.linspace(*padded(column), steps) for column in X.T)
+    x1, x2 = (np.linspace(*padded_range(column), steps) for column in X.T)
     return x1, x2, np.column_stack([axis.ravel() for axis in np.meshgrid(x1, x2)])
 
 
@@ -448,17 +449,17 @@ def draw_boundary(ax: Axes, model: Any, X: Array, y: Array, steps: int, size: fl
 
 def aspect(X: Array) -> Literal["equal", "auto"]:
     """Return "equal", or "auto" if the ranges of the inputs differ so much that equal scales give a narrow plot."""
-    (left, right), (low, high) = (padded(column) for column in X.T)
+    (left, right), (low, high) = (padded_range(column) for column in X.T)
     return "equal" if 0.4 < (high - low) / (right - left) < 2.5 else "auto"
 
 
 def proportions(X: Array) -> float:
     """Return the height of a plot of some points relative to its width."""
-    (left, right), (low, high) = (padded(column) for column in X.T)
+    (left, right), (low, high) = (padded_range(column) for column in X.T)
     return (high - low) / (right - left) if aspect(X) == "equal" else 0.8
 
 
-def padded(values: Array) -> tuple[float, float]:
+def padded_range(values: Array) -> tuple[float, float]:
     """Return the range of some values with a margin of 8 % on both sides."""
     low, high = float(values.min()), float(values.max())
     margin = 0.08 * (high - low) or 0.5

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, MissingExtraError, counted, unknown_name
+from workings.errors import InputError, MissingExtraError, count_of, unknown_name
 from workings.plots.comparisons import confusion
 from workings.plots.courses import curves
 from workings.plots.drawing import (
@@ -31,14 +31,15 @@ from workings.plots.drawing import (
     symmetric,
     tidy,
 )
-from workings.plots.layers import has_growing_gaps, set_epoch_axis
+from workings.plots.layer_signals import has_growing_gaps, set_epoch_axis
 from workings.plots.pixels import as_pictures, first_weights
 from workings.plots.planes import check_points, draw_boundary
 from workings.plots.player import STYLE, page, player
 from workings.support.arrays import Array, describe
 from workings.support.atomic_files import write_bytes
 from workings.support.escaping import in_html
-from workings.training.recorders import Snapshots, restored
+from workings.support.keywords import checked_keywords
+from workings.training.recorders import Snapshots, restoring
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +108,7 @@ class Film:
         return player(frames, titles, self.words, self.milliseconds)
 
     def __repr__(self) -> str:
-        return f"Film of {counted(len(self.pictures), 'frame')}, from epoch {self.epochs[0]} to {self.epochs[-1]:,}"
+        return f"Film of {count_of(len(self.pictures), 'frame')}, from epoch {self.epochs[0]} to {self.epochs[-1]:,}"
 
     def _repr_html_(self) -> str:
         """The player, for a notebook."""
@@ -118,6 +119,7 @@ class Film:
         return page("Replay of a training", self.words, self.player())
 
 
+@checked_keywords
 def replay(
     net: Model,
     X: ArrayLike,
@@ -130,7 +132,8 @@ def replay(
 ) -> Path:
     """Write the replay of a training as an animated GIF, or as an HTML page with a play button and a slider.
 
-    The left panel shows the network's predictions at each snapshot, the right panel its loss up to that epoch.
+    The left panel shows the network's predictions at each snapshot, the right panel its loss up to that
+    epoch.
 
     Parameters
     ----------
@@ -143,9 +146,10 @@ def replay(
     path : str or Path
         Must end in ``.gif`` or ``.html``; missing folders are created.
     show : str or callable
-        Content of the left panel: ``"boundary"`` (classification, two inputs), ``"confusion"`` (classification),
-        ``"weights"`` of the first layer, ``"predictions"`` (regression), or a function ``show(net, ax)`` that draws
-        into empty axes.  ``"auto"`` selects boundary, confusion or predictions, whichever suits the network.
+        Content of the left panel: ``"boundary"`` (classification, two inputs), ``"confusion"``
+        (classification), ``"weights"`` of the first layer, ``"predictions"`` (regression), or a function
+        ``show(net, ax)`` that draws into empty axes.  ``"auto"`` selects boundary, confusion or predictions,
+        whichever suits the network.
     milliseconds : int
         Duration of each frame.
 
@@ -157,7 +161,8 @@ def replay(
     Raises
     ------
     InputError
-        If the name has another extension, the snapshots belong to another network, or ``show`` does not suit it.
+        If the name has another extension, the snapshots belong to another network, or ``show`` does not suit
+        it.
     FileError
         If the file cannot be written; an existing file is then unchanged.
 
@@ -222,9 +227,9 @@ def film(
     halves: Any = figure.subfigures(1, 2)
     left, right = (half.subplots() for half in halves)
     move_to = draw_loss_curve(right, snapshots)
-    with restored(net):
+    with restoring(net):
         for index, (epoch, values) in enumerate(zip(snapshots.epochs, snapshots.values, strict=True)):
-            net.keep(values)
+            net.set_values(values)
             left.clear()
             scene(net, left)
             left.set_title(f"epoch {epoch:,}: {format_score(net, X, y)}", loc="left", fontsize=10)

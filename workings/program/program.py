@@ -1,9 +1,10 @@
 """The program: the named statements of one training step.
 
-``step.py`` turns a network, a loss and an optimizer into a list of statements in three stages: forward, backward
-and update.  Nothing here contains mathematics.  Each statement is the source of a formula, read by
-``support/formulas.py``, in which ``writer.py`` replaces the formula's letters by the network's names: ``x @ W + b``
-becomes ``z1 = X @ W1 + b1``.  Engines run these statements; scripts, worked steps and checks read the same ones.
+``step.py`` turns a network, a loss and an optimizer into a list of statements in three stages: forward,
+backward and update.  Nothing here contains mathematics.  Each statement is the source of a formula, read by
+``support/formulas.py``, in which ``writer.py`` replaces the formula's letters by the network's names: ``x @ W
++ b`` becomes ``z1 = X @ W1 + b1``.  Engines run these statements; scripts, worked steps and checks read the
+same ones.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ class Program(Readable):
     statements : tuple of Statement
         In the order in which they run.
     parameters, statistics, states, draws : tuple of str
-        The names of the trained parameters; of the layers' running statistics; of the optimizer's state, which
-        starts at 0; of the random values drawn for each step.
+        The names of the trained parameters; of the layers' running statistics; of the optimizer's state,
+        which starts at 0; of the random values drawn for each step.
     constants : mapping of str to float
         Fixed numbers such as ``lam`` and ``beta1``.
     functions : mapping of str to object

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workings.layers import Dense, Layer, chain_rule, numbered
+from workings.layers import FullyConnected, Layer, chain_rule, number_layers
 from workings.losses import Loss
-from workings.optimizers import Part
+from workings.optimizers import Part, kind_of, scaled_rate
 from workings.program.program import Program, Scope, is_name, literal, name
-from workings.program.writer import Writer, name_of, words_of
+from workings.program.writer import StatementWriter, name_of, words_of
 from workings.regularizers import Regularizer
 from workings.support.formulas import letters_of, read_formula
 
@@ -33,29 +33,33 @@ class Placed:
     bend: Scope
 
 
-def write_forward(writer: Writer, layers: Sequence[Layer], mode: str) -> list[Placed]:
+def write_forward(writer: StatementWriter, layers: Sequence[Layer], mode: str) -> list[Placed]:
     """Write the forward statements of all layers, with their ``"forward"`` or ``"inference"`` formulas."""
     placed: list[Placed] = []
     x, dense = "X", "0"
-    for position, (layer, suffix) in enumerate(numbered(layers), start=1):
+    for layer, suffix in number_layers(layers):  # no intermediate value gets the name of a parameter or of its gradient
+        letters = (*layer.parameters, *layer.statistics, *layer.draws)
+        writer.used_names.update(f"{before}{letter}{suffix}" for letter in letters for before in ("", "d"))
+    for position, (layer, suffix) in enumerate(number_layers(layers), start=1):
         writer.part = f"layer {position}: {layer!r}"
-        dense = suffix if isinstance(layer, Dense) else dense
+        dense = suffix if isinstance(layer, FullyConnected) else dense
         scope: Scope = {"x": name(x), "n": name("n")}
         scope |= {letter: literal(value) for letter, value in layer.constants.items()}
         for letter in (*layer.parameters, *layer.statistics, *layer.draws):
             scope[letter] = name(f"{letter}{suffix}")
-            writer.taken.add(f"{letter}{suffix}")
         z = settle(writer, layer.formulas[mode], scope, "z", layer.output_name(x, suffix), suffix)
         bend: Scope = {letter: literal(value) for letter, value in layer.bend.constants.items()}
         bend["z"] = name(z)
         bent = f"a{dense}"
-        a = settle(writer, layer.bend.function, bend, "a", f"{z}_bent" if bent in writer.taken else bent, suffix)
+        a = settle(writer, layer.bend.function, bend, "a", f"{z}_bent" if bent in writer.used_names else bent, suffix)
         placed.append(Placed(layer, writer.part, suffix, x, z, a, scope, bend))
         x = a
     return placed
 
 
-def settle(writer: Writer, function: Callable[..., Any], scope: Scope, letter: str, target: str, suffix: str) -> str:
+def settle(
+    writer: StatementWriter, function: Callable[..., Any], scope: Scope, letter: str, target: str, suffix: str
+) -> str:
     """Write a formula with one result, named ``target``; return the name of the result.
 
     A formula that returns its argument unchanged needs no statement and no new name.
@@ -81,7 +85,7 @@ def returned_locals(function: Callable[..., Any]) -> list[str]:
 
 
 def write_loss(
-    writer: Writer, loss: Loss, regularizers: Sequence[Regularizer], placed: Sequence[Placed], weighted: bool
+    writer: StatementWriter, loss: Loss, regularizers: Sequence[Regularizer], placed: Sequence[Placed], weighted: bool
 ) -> Scope:
     """Write the prediction ``p``, the losses and the objective ``J``; return the scope of the loss."""
     writer.part = f"loss: {loss!r}"
@@ -112,7 +116,7 @@ def write_loss(
 
 
 def write_penalties(
-    writer: Writer, regularizers: Sequence[Regularizer], placed: Sequence[Placed], weighted: bool
+    writer: StatementWriter, regularizers: Sequence[Regularizer], placed: Sequence[Placed], weighted: bool
 ) -> None:
     """Write the objective ``J``: the loss plus the penalty of each regularizer on each regularized parameter."""
     writer.part = ", ".join(map(repr, regularizers))
@@ -128,14 +132,14 @@ def write_penalties(
     writer.emit("J", J, f"The objective J is the loss plus, for each W, {' and '.join(words)}")
 
 
-def penalty_scope(writer: Writer, regularizer: Regularizer, place: Placed, letter: str) -> Scope:
+def penalty_scope(writer: StatementWriter, regularizer: Regularizer, place: Placed, letter: str) -> Scope:
     """Return the scope of a regularizer for one parameter."""
     constants = {k: writer.constant(k, v, regularizer) for k, v in regularizer.constants.items()}
     return {"W": place.scope[letter], "n": name("n"), "w": name("w"), **constants}
 
 
 def write_backward(
-    writer: Writer, loss: Loss, regularizers: Sequence[Regularizer], placed: Sequence[Placed], scope: Scope,
+    writer: StatementWriter, loss: Loss, regularizers: Sequence[Regularizer], placed: Sequence[Placed], scope: Scope,
     weighted: bool,
 ) -> None:  # fmt: skip
     """Write the gradients, from the loss back to the first layer."""
@@ -156,7 +160,9 @@ def write_backward(
         write_layer_backward(writer, regularizers, place, weighted)
 
 
-def write_layer_backward(writer: Writer, regularizers: Sequence[Regularizer], place: Placed, weighted: bool) -> None:
+def write_layer_backward(
+    writer: StatementWriter, regularizers: Sequence[Regularizer], place: Placed, weighted: bool
+) -> None:
     """Write one layer's gradients: through its activation, to its parameters and to its input."""
     layer, scope = place.layer, place.scope
     if place.a != place.z:
@@ -177,10 +183,11 @@ def write_layer_backward(writer: Writer, regularizers: Sequence[Regularizer], pl
     writer.bind(layer.formulas["backward"], {**scope, "dz": name(f"d{place.z}")}, list(names), names, place.suffix)
 
 
-def write_update(writer: Writer, optimizer: Part, parameters: Sequence[str]) -> tuple[str, ...]:
+def write_update(writer: StatementWriter, optimizer: Part, parameters: Sequence[str]) -> tuple[str, ...]:
     """Write the optimizer's update of each parameter; return the names of its state."""
     writer.stage = "update"
     states: dict[str, None] = {}
+    rates: dict[str, ast.expr] = {}  # the learning rate by the letter of the parameters
     for part in optimizer.parts:
         writer.part = f"optimizer: {part!r}"
         parameters = part.chosen(parameters)
@@ -188,16 +195,28 @@ def write_update(writer: Writer, optimizer: Part, parameters: Sequence[str]) -> 
         for letter, (each, together) in part.gather.items():
             totals = [writer.write(each, {"g": name(f"d{p}")}, {}, "")[0] for p in parameters]
             (whole,) = writer.write(together, {"totals": ast.List(totals, ast.Load())}, {}, "")
-            constants[letter] = name(writer.unused(letter))
+            constants[letter] = name(writer.unused_name(letter))
             writer.emit(constants[letter].id, whole, words_of(together, letter))  # type: ignore[attr-defined]
+        write_rates(writer, part, rates)
         for parameter in parameters:
             own = {letter: f"{letter}_{parameter}" for letter in part.state}
             names = {"theta": parameter, "g": f"d{parameter}", **own}
             states.update(dict.fromkeys(own.values()))
-            scope = {**constants, "lr": name("lr"), "t": name("t"), **{k: name(v) for k, v in names.items()}}
+            lr = rates.get(kind_of(parameter), name("lr"))
+            scope = {**constants, "lr": lr, "t": name("t"), **{k: name(v) for k, v in names.items()}}
             for rule in part.rules:
                 writer.bind(rule, dict(scope), results_of(rule, part, scope), names, f"_{parameter}")
     return tuple(states)
+
+
+def write_rates(writer: StatementWriter, part: Part, rates: dict[str, ast.expr]) -> None:
+    """Write the learning rates of kinds of parameters, ``lr_b`` for biases; change ``rates``."""
+    for letter, factor in part.rate_factors.items():
+        scope: Scope = {"lr": rates.get(letter, name("lr")), "factor": literal(factor)}
+        (rate,) = writer.write(scaled_rate, scope, {}, "")
+        target = writer.unused_name(f"lr_{letter}")
+        writer.emit(target, rate, words_of(scaled_rate, target))
+        rates[letter] = name(target)
 
 
 def results_of(rule: Callable[..., Any], part: Part, scope: Mapping[str, ast.expr]) -> list[str]:
@@ -206,7 +225,7 @@ def results_of(rule: Callable[..., Any], part: Part, scope: Mapping[str, ast.exp
     return ["theta", *(letter for letter in part.state if letter in letters)] if "theta" in letters else ["g"]
 
 
-def write_statistics(writer: Writer, placed: Iterable[Placed]) -> tuple[str, ...]:
+def write_statistics(writer: StatementWriter, placed: Iterable[Placed]) -> tuple[str, ...]:
     """Write the updates of the running statistics; return their names."""
     writer.stage, names = "update", []
     for place in placed:
@@ -225,7 +244,7 @@ def step_program(
     *, weighted: bool = False,
 ) -> Program:  # fmt: skip
     """Write the program of one training step: forward, backward and, with an optimizer, update."""
-    writer = Writer()
+    writer = StatementWriter()
     placed = write_forward(writer, layers, "forward")
     scope = write_loss(writer, loss, regularizers, placed, weighted)
     write_backward(writer, loss, regularizers, placed, scope, weighted)
@@ -240,7 +259,7 @@ def inference_program(
     layers: Sequence[Layer], loss: Loss, regularizers: Sequence[Regularizer] = (), *, weighted: bool = False
 ) -> Program:
     """Write the program of a prediction ``p`` and its objective ``J``, without random values."""
-    writer = Writer()
+    writer = StatementWriter()
     placed = write_forward(writer, layers, "inference")
     write_loss(writer, loss, regularizers, placed, weighted)
     return finish(writer, placed)
@@ -252,7 +271,7 @@ def parameter_names(placed: Iterable[Placed]) -> tuple[str, ...]:
 
 
 def finish(
-    writer: Writer, placed: Sequence[Placed], states: tuple[str, ...] = (), statistics: tuple[str, ...] = ()
+    writer: StatementWriter, placed: Sequence[Placed], states: tuple[str, ...] = (), statistics: tuple[str, ...] = ()
 ) -> Program:
     """Return the written statements as a Program."""
     aliases: dict[str, str] = {}
@@ -261,6 +280,12 @@ def finish(
             aliases |= {f"a{place.suffix}": place.z, f"da{place.suffix}": f"d{place.z}"}
     draws = tuple(f"{letter}{place.suffix}" for place in placed for letter in place.layer.draws)
     return Program(
-        tuple(writer.statements), parameter_names(placed), statistics, states, draws,
-        dict(writer.constants), dict(writer.functions), {k: v for k, v in aliases.items() if k not in writer.taken},
-    )  # fmt: skip
+        statements=tuple(writer.statements),
+        parameters=parameter_names(placed),
+        statistics=statistics,
+        states=states,
+        draws=draws,
+        constants=dict(writer.constants),
+        functions=dict(writer.functions),
+        aliases={name: other for name, other in aliases.items() if name not in writer.used_names},
+    )

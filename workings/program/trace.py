@@ -1,7 +1,7 @@
 """The trace: every named value of one step.
 
-A step can return all values that it computed, by their names in the program.  Reports and checks of a step read
-its trace and compute nothing again.
+A step can return all values that it computed, by their names in the program.  Reports and checks of a step
+read its trace and compute nothing again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from workings.support.arrays import Array
 class Trace(Mapping[str, Any]):
     """The values of one step by name: ``trace["dz2"]``, ``trace["J"]``.
 
-    It holds the inputs (``X``, ``y``, the parameters before the step) and all computed values.  If a step updates a
-    parameter, ``trace["W1"]`` is the value before the step and ``trace.after["W1"]`` the value after it.
+    It holds the inputs (``X``, ``y``, the parameters before the step) and all computed values.  If a step
+    updates a parameter, ``trace["W1"]`` is the value before the step and ``trace.after["W1"]`` the value
+    after it.
 
     Examples
     --------

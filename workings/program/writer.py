@@ -14,7 +14,7 @@ from workings.program.program import Scope, Stage, Statement, is_name, name, par
 from workings.support.formulas import Formula, letters_of, meaning_of, read_formula
 
 
-class Writer:
+class StatementWriter:
     """Writes statements: formulas with the network's names in place of their letters."""
 
     def __init__(self) -> None:
@@ -22,17 +22,17 @@ class Writer:
         self.functions: dict[str, Any] = {}
         self.constants: dict[str, float] = {}
         self.owned: dict[tuple[str, int], str] = {}  # the names of each part's constants
-        self.taken: set[str] = {"X", "y", "n", "w", "lr", "t", "np", "p", "losses", "loss", "J"}
+        self.used_names: set[str] = {"X", "y", "n", "w", "lr", "t", "np", "p", "losses", "loss", "J"}
         self.added: dict[str, tuple[ast.expr, str]] = {}  # added to a gradient by the statement that computes it
         self.stage: Stage = "forward"
         self.part = ""
 
-    def unused(self, wanted: str) -> str:
+    def unused_name(self, wanted: str) -> str:
         """Return the wanted name, with a number if it is taken already."""
         candidate, number = wanted, 2
-        while candidate in self.taken:
+        while candidate in self.used_names:
             candidate, number = f"{wanted}_{number}", number + 1
-        self.taken.add(candidate)
+        self.used_names.add(candidate)
         return candidate
 
     def emit(self, target: str, expression: ast.expr, words: str) -> None:
@@ -40,10 +40,10 @@ class Writer:
         if target in self.added:
             more, why = self.added.pop(target)
             expression, words = ast.BinOp(expression, ast.Add(), more), f"{words.rstrip('.')}; {why}."
-        self.taken.add(target)
+        self.used_names.add(target)
         self.statements.append(Statement(target, text_of(expression), self.stage, self.part, sentence(words)))
 
-    def already(self, expression: ast.expr) -> str | None:
+    def find_equal(self, expression: ast.expr) -> str | None:
         """Return the name of an equal expression that was computed before any update; None if there is none."""
         if self.stage == "update":
             return None
@@ -54,9 +54,9 @@ class Writer:
         """Return the name of a constant; if two parts use one letter for two numbers, the second gets a longer name."""
         key = (letter, id(owner))
         if key not in self.owned:
-            is_other = letter in self.taken and self.constants.get(letter) != value
-            self.owned[key] = self.unused(f"{letter}_{type(owner).__name__.lower()}") if is_other else letter
-        self.taken.add(self.owned[key])
+            is_other = letter in self.used_names and self.constants.get(letter) != value
+            self.owned[key] = self.unused_name(f"{letter}_{type(owner).__name__.lower()}") if is_other else letter
+        self.used_names.add(self.owned[key])
         self.constants[self.owned[key]] = float(value)
         return name(self.owned[key])
 
@@ -85,32 +85,32 @@ class Writer:
     ) -> tuple[ast.expr, ...]:
         """Write a formula's lines and return its results as expressions.
 
-        ``scope`` maps letters to expressions; the formula's own letters are added to it.  ``names`` gives the names
-        of some of these letters; the names of the others end with ``suffix``.  The number of ``results`` matters
-        only for a function that is called by its name.
+        ``scope`` maps letters to expressions; the formula's own letters are added to it.  ``names`` gives the
+        names of some of these letters; the names of the others end with ``suffix``.  The number of
+        ``results`` matters only for a function that is called by its name.
         """
         formula = read_formula(function)
         if formula is None:
             return self.call(function, scope, results)
         asked = zip(formula.letters, letters_of(function, scope), strict=True)
-        inner = {letter: self.stands_for(meant, function, scope) for letter, meant in asked}
+        inner = {letter: self.expression_for(meant, function, scope) for letter, meant in asked}
         self.name_long_arguments(formula, inner, suffix)
         for line in formula.lines:
             expression = Renamer(self, function, inner, suffix).visit(line.expression)
-            known = None if line.name in names else self.already(expression)
+            known = None if line.name in names else self.find_equal(expression)
             if known is None:
-                known = names.get(line.name) or self.unused(line.name + suffix)
+                known = names.get(line.name) or self.unused_name(line.name + suffix)
                 self.emit(known, expression, line.words or words_of_call(line.expression, function, known))
             inner[line.name] = scope[line.name] = name(known)
         return tuple(Renamer(self, function, inner, suffix).visit(r) for r in formula.results)
 
     def call(self, function: Callable[..., Any], scope: Scope, results: int) -> tuple[ast.expr, ...]:
         """Call a function by its name, because it is not straight-line code."""
-        arguments = [self.stands_for(letter, function, scope) for letter in letters_of(function, scope)]
+        arguments = [self.expression_for(letter, function, scope) for letter in letters_of(function, scope)]
         result = ast.Call(self.function(function), arguments, [])
         if results == 1:
             return (result,)
-        together = self.unused("results")
+        together = self.unused_name("results")
         self.emit(together, result, f"{together} are the results of {name_of(function)}")
         return tuple(ast.Subscript(name(together), ast.Constant(i), ast.Load()) for i in range(results))
 
@@ -121,11 +121,11 @@ class Writer:
         for known, value in self.functions.items():
             if value is function:
                 return name(known)
-        known = self.unused(wanted)
+        known = self.unused_name(wanted)
         self.functions[known] = function
         return name(known)
 
-    def stands_for(self, letter: str, function: Callable[..., Any], scope: Scope) -> ast.expr:
+    def expression_for(self, letter: str, function: Callable[..., Any], scope: Scope) -> ast.expr:
         """Return the expression that a letter of a formula stands for."""
         if letter == "self":
             raise ProgramError(
@@ -147,9 +147,9 @@ class Writer:
             pieces = [*formula.results, *(line.expression for line in formula.lines)]
             uses = sum(is_name(node, letter) for piece in pieces for node in ast.walk(piece))  # type: ignore[arg-type]
             if uses > 1:
-                known = self.already(inner[letter])
+                known = self.find_equal(inner[letter])
                 if known is None:
-                    known = self.unused(letter + suffix)
+                    known = self.unused_name(letter + suffix)
                     self.emit(known, inner[letter], f"{known} is an input that is used more than once")
                 inner[letter] = name(known)
 
@@ -160,7 +160,7 @@ class Renamer(ast.NodeVisitor):
     It returns new syntax and leaves the formula's own tree unchanged.
     """
 
-    def __init__(self, writer: Writer, function: Callable[..., Any], scope: Scope, suffix: str) -> None:
+    def __init__(self, writer: StatementWriter, function: Callable[..., Any], scope: Scope, suffix: str) -> None:
         self.writer, self.function, self.scope, self.suffix = writer, function, scope, suffix
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
@@ -185,19 +185,19 @@ class Renamer(ast.NodeVisitor):
 
     def generic_visit(self, node: ast.AST) -> Any:
         """Return a node of the same kind, with its parts replaced."""
-        return type(node)(**{field: self.replaced(part) for field, part in ast.iter_fields(node)})
+        return type(node)(**{field: self.visit_part(part) for field, part in ast.iter_fields(node)})
 
-    def replaced(self, part: Any) -> Any:
+    def visit_part(self, part: Any) -> Any:
         """Replace a part of a node: a node, a list of parts, or something that is no syntax."""
         if isinstance(part, list):
-            return [self.replaced(one) for one in part]
+            return [self.visit_part(one) for one in part]
         return self.visit(part) if isinstance(part, ast.AST) else part
 
 
-def told(function: Callable[..., Any], **letters: str) -> str:
+def formula_code(function: Callable[..., Any], **letters: str) -> str:
     """Return a formula of one line as code, with expressions in place of its letters."""
     scope: Scope = {letter: parse_expression(text) for letter, text in letters.items()}
-    return text_of(Writer().write(function, scope, {}, "")[0])
+    return text_of(StatementWriter().write(function, scope, {}, "")[0])
 
 
 def words_of(function: Callable[..., Any], subject: str) -> str:

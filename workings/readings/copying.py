@@ -1,7 +1,8 @@
 """Copy functions into generated scripts, so that the scripts do not need this library.
 
-A method that only returns an expression, such as that of an initializer or a schedule, is inlined, with its owner's
-settings in place of ``self.…``.  A function that is not straight-line code is copied with everything that it uses.
+A method that only returns an expression, such as that of an initializer or a schedule, is inlined, with its
+owner's settings in place of ``self.…``.  A function that is not straight-line code is copied with everything
+that it uses.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import csv
+import datetime
 import inspect
 import io
 import math
@@ -24,7 +26,14 @@ from workings.program.program import text_of
 from workings.schedules import Constant, WarmUp, schedule_of
 from workings.support.formulas import function_tree
 
-MODULES = {"np": np, "math": math, "csv": csv, "io": io, "re": re}  # modules that a script may import
+MODULES = {
+    "np": np,
+    "math": math,
+    "csv": csv,
+    "datetime": datetime,
+    "io": io,
+    "re": re,
+}  # modules that a script may import
 
 
 def tree_of(function: Callable[..., Any], what: str) -> ast.FunctionDef:
@@ -193,7 +202,8 @@ class CopiedCode:
         """Record a module to import."""
         if MODULES.get(name) is not module:
             raise ProgramError(
-                f"{name} is the module {module.__name__}: a script can only import NumPy (as np), csv, io, math and re."
+                f"{name} is the module {module.__name__}: a script can only import NumPy (as np), csv, datetime, io, "
+                f"math and re."
             )
         self.modules.add(name)
 

@@ -1,8 +1,8 @@
 """A diagram of a network as SVG, without a plotting library.
 
-Columns of circles are layers.  Lines are weights: orange if positive, blue if negative, with a width that increases
-with the magnitude.  The paper is white, so that a dark page does not hide the text.  Only the first and last units of
-a wide layer are drawn.
+Columns of circles are layers.  Lines are weights: orange if positive, blue if negative, with a width that
+increases with the magnitude.  The paper is white, so that a dark page does not hide the text.  Only the first
+and last units of a wide layer are drawn.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workings.layers import Dense, numbered
+from workings.layers import Dense, number_layers
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.support.escaping import in_html
@@ -42,7 +42,7 @@ def diagram(network: Model) -> str:
     (True, 6, 9)
     """
     matrices = [
-        network.parameters[f"W{number}"] for layer, number in numbered(network.layers) if isinstance(layer, Dense)
+        network.parameters[f"W{number}"] for layer, number in number_layers(network.layers) if isinstance(layer, Dense)
     ]
     sizes = [matrices[0].shape[0], *(W.shape[1] for W in matrices)]
     units = [shown_units(size) for size in sizes]

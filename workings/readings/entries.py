@@ -1,9 +1,9 @@
 """Write out one entry of a statement's result.
 
-``z1 = X @ W1 + b1`` is a statement about arrays; one entry of it is
-``z1[0,0] = X[0,0] W1[0,0] + X[0,1] W1[1,0] + b1[0]``.  The entry is derived from the statement's syntax tree: a matrix
-product becomes a sum, and all other operations are kept, with one entry in place of each array.  The leaves are indexed
-names or numbers, so the expression can be evaluated again.
+``z1 = X @ W1 + b1`` is a statement about arrays; one entry of it is ``z1[0,0] = X[0,0] W1[0,0] + X[0,1]
+W1[1,0] + b1[0]``.  The entry is derived from the statement's syntax tree: a matrix product becomes a sum, and
+all other operations are kept, with one entry in place of each array.  The leaves are indexed names or
+numbers, so the expression can be evaluated again.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ class EntryWriter:
 
     def place(self, letters: str, index: Index) -> ast.expr:
         """Return an entry as an indexed name."""
-        return indexed(letters, index)
+        return indexed_name(letters, index)
 
 
-def indexed(letters: str, index: Index) -> ast.expr:
+def indexed_name(letters: str, index: Index) -> ast.expr:
     """Return an indexed name as syntax; a scalar has no index.
 
-    >>> ast.unparse(indexed("W1", (0, 2)))
+    >>> ast.unparse(indexed_name("W1", (0, 2)))
     'W1[0, 2]'
     """
     if not index:
@@ -135,7 +135,7 @@ class EntryExpansion:
 
     def total(self, term: Callable[[int], ast.expr], sizes: Array, count: int) -> ast.expr:
         """Return a sum of ``count`` terms; of a long sum only the largest terms are written out."""
-        shown = self.chosen(np.abs(sizes), count, MOST_TERMS)
+        shown = self.chosen_terms(np.abs(sizes), count, MOST_TERMS)
         whole = term(shown[0])
         for k in shown[1:]:
             whole = add_term(whole, term(k))
@@ -144,7 +144,7 @@ class EntryExpansion:
             whole = ast.BinOp(whole, ast.Add(), omitted_terms(count - len(shown), worth if self.numbers else None))
         return whole
 
-    def chosen(self, sizes: Array, count: int, most: int) -> list[int]:
+    def chosen_terms(self, sizes: Array, count: int, most: int) -> list[int]:
         """Return the indices of the terms to write out: all if there are few, else the largest, in order."""
         if count <= most:
             return list(range(count))
@@ -172,7 +172,7 @@ class EntryExpansion:
         if kind in ("sum", "mean"):
             total = self.total(lambda k: self.of(inner, places[k]), sizes, len(places))
             return total if kind == "sum" else ast.BinOp(total, ast.Div(), ast.Constant(len(places)))
-        shown = self.chosen(sizes, len(places), MOST_TERMS)
+        shown = self.chosen_terms(sizes, len(places), MOST_TERMS)
         arguments: list[ast.expr] = [self.of(inner, places[k]) for k in shown]
         if len(shown) < len(places):
             others = np.delete(sizes, shown)

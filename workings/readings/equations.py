@@ -1,8 +1,9 @@
 """Equations: the statements of a program in mathematical notation.
 
-Each statement is parsed and written as LaTeX, as MathML (``mathml.py``) or as Unicode text.  The equations are derived
-from the code that runs, also for user-defined functions, and not from a table of formulas.  ``n`` is the number of
-rows, ``i`` an index of rows, ``j`` one of columns; ⊙ is the elementwise product; [z > 0] is 1 if true, else 0.
+Each statement is parsed and written as LaTeX, as MathML (``mathml.py``) or as Unicode text.  The equations
+are derived from the code that runs, also for user-defined functions, and not from a table of formulas.  ``n``
+is the number of rows, ``i`` an index of rows, ``j`` one of columns; ⊙ is the elementwise product; [z > 0] is
+1 if true, else 0.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class PlainNotation:
         """Return a symbol from its letters and its number, which may be that of a layer."""
         return GREEK.get(letters, letters) + ("\u0302" if hat else "") + number.translate(SUBSCRIPTS)
 
-    def labelled(self, symbol: str, mark: str) -> str:
+    def with_label(self, symbol: str, mark: str) -> str:
         """Return a symbol with a text label as subscript."""
         return f"{symbol}_{mark}"
 
@@ -88,7 +89,7 @@ class PlainNotation:
         """Return one entry of an array."""
         return f"{symbol}[{index}]"
 
-    def omitted(self, words: str, worth: float | None) -> Piece:
+    def omission(self, words: str, worth: float | None) -> Piece:
         """Return the placeholder for omitted terms of a sum."""
         return Piece(f"[{words}{'' if worth is None else f': {self.number(worth).text}'}]", ATOM, True)
 
@@ -115,21 +116,21 @@ class PlainNotation:
     def fraction(self, above: Piece, below: Piece) -> Piece:
         """Return a quotient."""
         scalar = above.is_scalar and below.is_scalar
-        return Piece(f"{self.parenthesized(above, PRODUCT)} / {self.parenthesized(below, SIGN)}", PRODUCT, scalar)
+        return Piece(f"{self.in_parentheses(above, PRODUCT)} / {self.in_parentheses(below, SIGN)}", PRODUCT, scalar)
 
     def power(self, base: Piece, exponent: Piece) -> Piece:
         """Return a power."""
         raised = (
             exponent.text.translate(SUPERSCRIPTS)
             if exponent.text.isdecimal()
-            else f"^{self.parenthesized(exponent, ATOM)}"
+            else f"^{self.in_parentheses(exponent, ATOM)}"
         )
-        held = self.group(base.text) if base.text.startswith("∂") else self.parenthesized(base, ATOM)
+        held = self.group(base.text) if base.text.startswith("∂") else self.in_parentheses(base, ATOM)
         return Piece(f"{held}{raised}", POWER, base.is_scalar and exponent.is_scalar)
 
-    def transposed(self, piece: Piece) -> Piece:
+    def transpose(self, piece: Piece) -> Piece:
         """Return a transpose."""
-        return Piece(f"{self.parenthesized(piece, ATOM)}ᵀ", POWER)
+        return Piece(f"{self.in_parentheses(piece, ATOM)}ᵀ", POWER)
 
     def root(self, piece: Piece) -> Piece:
         """Return a square root."""
@@ -155,9 +156,9 @@ class PlainNotation:
     def reduction(self, kind: str, index: str, piece: Piece, scalar: bool) -> Piece:
         """Return a sum, mean, variance or maximum."""
         sign = {"sum": "Σ", "max": "max", "mean": "mean", "var": "var"}[kind]
-        return Piece(f"{sign}{'_' + index if index else ''} {self.parenthesized(piece, PRODUCT + 1)}", PRODUCT, scalar)
+        return Piece(f"{sign}{'_' + index if index else ''} {self.in_parentheses(piece, PRODUCT + 1)}", PRODUCT, scalar)
 
-    def parenthesized(self, piece: Piece, precedence: int) -> str:
+    def in_parentheses(self, piece: Piece, precedence: int) -> str:
         """Return a piece's text, in parentheses if its precedence is lower than ``precedence``."""
         return piece.text if piece.precedence >= precedence else self.group(piece.text)
 
@@ -179,7 +180,7 @@ class LatexNotation(PlainNotation):
             return base
         return f"{base}^{{[{number}]}}" if self.is_paper and of_layer else f"{base}_{{{number}}}"
 
-    def labelled(self, symbol: str, mark: str) -> str:
+    def with_label(self, symbol: str, mark: str) -> str:
         if "_{" in symbol:
             return f"{symbol.removesuffix('}')},{self.identifier(mark)}}}"
         return f"{symbol}_{{{self.identifier(mark)}}}"
@@ -192,7 +193,7 @@ class LatexNotation(PlainNotation):
         power = f"10^{{{int(exponent)}}}"
         return Piece(power, POWER, True) if digits == "1" else Piece(rf"{digits} \cdot {power}", PRODUCT, True)
 
-    def omitted(self, words: str, worth: float | None) -> Piece:
+    def omission(self, words: str, worth: float | None) -> Piece:
         of = "" if worth is None else f": {self.number(worth).text}"
         return Piece(rf"[\text{{{words}}}{of}]", ATOM, True)
 
@@ -225,10 +226,10 @@ class LatexNotation(PlainNotation):
         return (
             self.group(piece.text)
             if has_one and not piece.text.startswith(r"\left(")
-            else self.parenthesized(piece, ATOM)
+            else self.in_parentheses(piece, ATOM)
         )
 
-    def transposed(self, piece: Piece) -> Piece:
+    def transpose(self, piece: Piece) -> Piece:
         return Piece(rf"{self.base(piece)}^{{\top}}", POWER)
 
     def root(self, piece: Piece) -> Piece:
@@ -255,7 +256,7 @@ class LatexNotation(PlainNotation):
     def reduction(self, kind: str, index: str, piece: Piece, scalar: bool) -> Piece:
         sign = {"sum": r"\sum", "max": r"\max", "mean": r"\operatorname{mean}", "var": r"\operatorname{var}"}[kind]
         return Piece(
-            f"{sign}{f'_{{{index}}}' if index else ''} {self.parenthesized(piece, PRODUCT + 1)}", PRODUCT, scalar
+            f"{sign}{f'_{{{index}}}' if index else ''} {self.in_parentheses(piece, PRODUCT + 1)}", PRODUCT, scalar
         )
 
 
@@ -288,27 +289,27 @@ class EquationWriter:
             return self.notation.identifier(name)
         letters, hat, number, mark = match.groups()
         symbol = self.notation.symbol(letters, number, bool(hat), name not in self.program.constants)
-        return self.notation.labelled(symbol, mark) if mark else symbol
+        return self.notation.with_label(symbol, mark) if mark else symbol
 
     def piece(self, node: ast.expr) -> Piece:
         """Convert an expression to a piece of an equation."""
         notation = self.notation
         match node:
             case ast.Constant(value=worth, kind=str(words)):
-                return notation.omitted(words, worth)  # type: ignore[arg-type]
+                return notation.omission(words, worth)  # type: ignore[arg-type]
             case ast.Constant(value=value):
                 return notation.number(float(value))  # type: ignore[arg-type]
             case ast.Name(id=name):
                 return Piece(self.name(name), ATOM, name in self.scalars)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self.piece(operand)
-                return Piece(f"{notation.negative}{notation.parenthesized(inner, PRODUCT)}", SIGN - 1, inner.is_scalar)
+                return Piece(f"{notation.negative}{notation.in_parentheses(inner, PRODUCT)}", SIGN - 1, inner.is_scalar)
             case ast.BinOp(left=left, op=op, right=right):
                 return self.binary(op, self.piece(left), self.piece(right))
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:
                 return notation.indicator(self.piece(left), COMPARISONS[type(op)], self.piece(right))
             case ast.Attribute(value=value, attr="T"):
-                return notation.transposed(self.piece(value))
+                return notation.transpose(self.piece(value))
             case ast.Attribute(value=value, attr="size"):
                 return notation.call("size", [self.as_scalar(value)])
             case ast.Subscript(value=ast.Attribute(value=value, attr="shape"), slice=ast.Constant(value=axis)):
@@ -344,9 +345,9 @@ class EquationWriter:
                 return notation.power(a, b)
             case ast.MatMult():
                 return Piece(
-                    f"{notation.parenthesized(a, PRODUCT)}{notation.times}{notation.parenthesized(b, SIGN)}", PRODUCT
+                    f"{notation.in_parentheses(a, PRODUCT)}{notation.times}{notation.in_parentheses(b, SIGN)}", PRODUCT
                 )
-        left, right = notation.parenthesized(a, PRODUCT), notation.parenthesized(b, SIGN)
+        left, right = notation.in_parentheses(a, PRODUCT), notation.in_parentheses(b, SIGN)
         between = notation.dot if a.is_scalar or b.is_scalar else notation.entrywise
         begins = notation.plain_text(right).removeprefix(r"\left")
         are_numbers = begins[:1].isdecimal() or begins.lstrip("( ")[:1] in ("-", "−")
@@ -357,7 +358,7 @@ class EquationWriter:
     def operand_after_sign(self, piece: Piece, precedence: int) -> str:
         """Return an operand after + or -, in parentheses if it begins with a sign."""
         has_sign = self.notation.plain_text(piece.text).startswith(("-", "−"))
-        return self.notation.group(piece.text) if has_sign else self.notation.parenthesized(piece, precedence)
+        return self.notation.group(piece.text) if has_sign else self.notation.in_parentheses(piece, precedence)
 
     def call(self, node: ast.Call) -> Piece:
         """Convert a method call such as ``.sum(axis=0)``, a NumPy function, or another function."""
@@ -369,7 +370,7 @@ class EquationWriter:
             case ast.Name(id="sum") if isinstance(node.args[0], ast.List):
                 parts = [self.piece(element) for element in node.args[0].elts]
                 return Piece(
-                    self.notation.plus.join(self.notation.parenthesized(part, SUM) for part in parts), SUM, True
+                    self.notation.plus.join(self.notation.in_parentheses(part, SUM) for part in parts), SUM, True
                 )
         return self.notation.call(ast.unparse(node.func), map(self.piece, node.args))
 
@@ -451,7 +452,8 @@ def equations(network: Model, optimizer: Part | None = None, *, notation: str = 
     optimizer : optimizer or None
         The optimizer whose update is included.
     notation : str
-        ``"alphabet"``: W_1, ∂J/∂z_1, as elsewhere in this library. ``"paper"``: W^{[1]}, δ^{[1]}, as in many papers.
+        ``"alphabet"``: W_1, ∂J/∂z_1, as elsewhere in this library. ``"paper"``: W^{[1]}, δ^{[1]}, as in many
+        papers.
 
     Returns
     -------

@@ -143,7 +143,7 @@ def explain(
     >>> print(explain(net, [[1.0, 0.5]], [4.0], why="W1[1,0]").paths[0])
     W1[1,0] → z1[·,0] → J: -0.25
     """
-    network = network.asked(X, y)
+    network = network.built_for(X, y)
     features, targets, w = network.prepare(X, y, sample_weight)
     features, n = dense(features), len(features)
     for name, value in (("row", 0 if row is None else row), ("unit", unit)):
@@ -155,7 +155,7 @@ def explain(
     if unit >= widest:
         raise InputError(f"There is no unit {unit}: the widest layer has {widest}, counted from 0.")
     program = network.program(checked(optimizer), weighted=w is not None)
-    drawn = network.draw(n, as_random(0))
+    drawn = network.draw_masks(n, as_random(0))
     values = {**network.step_values(program, features, targets, w, drawn), **next_step(network, optimizer)}
     if why is not None:
         return Influence(**vars(influence(network.program(weighted=w is not None), values, why, row)))

@@ -1,9 +1,9 @@
 """Influence: how one weight affects the objective, path by path through the network.
 
-This is the chain rule in forward direction.  The backward statements map the gradient of a layer's output to that of
-its input.  Applied to a gradient that is 1 in one entry and 0 elsewhere, they give the local derivatives.  So every
-factor of a path comes from the program's statements.  The contributions of all paths must sum to the gradient of the
-backward pass; the result shows both.
+This is the chain rule in forward direction.  The backward statements map the gradient of a layer's output to
+that of its input.  Applied to a gradient that is 1 in one entry and 0 elsewhere, they give the local
+derivatives.  So every factor of a path comes from the program's statements.  The contributions of all paths
+must sum to the gradient of the backward pass; the result shows both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from workings.checks.gradients import in_float64, slope_along
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, ProgramError, unknown_name
 from workings.program.program import Program, Statement
-from workings.readings.entries import EntryWriter, Index, indexed
+from workings.readings.entries import EntryWriter, Index, indexed_name
 from workings.support.arrays import Array
 
 MOST_PATHS = 4096  # of more paths, only the strongest are followed individually
@@ -46,7 +46,8 @@ class PathFactor:
 class WeightPath:
     """One path from the parameter to J: the units on it, and its contribution to the gradient, summed over rows.
 
-    ``links`` are its factors in the chosen row; the last one is the derivative of J with respect to the last value.
+    ``links`` are its factors in the chosen row; the last one is the derivative of J with respect to the last
+    value.
     """
 
     parameter: str
@@ -104,13 +105,13 @@ def influence(program: Program, values: Mapping[str, Any], why: str, row: int | 
     parameter, index = entry_of(program, values, why)
     known = in_float64({**Tracer(program)(values)})
     finder = PathFinder(program, known, segments_to(program, f"d{parameter}"), index, row)
-    paths, rest = finder.find_paths(shown(parameter, index))
+    paths, rest = finder.find_paths(indexed_text(parameter, index))
     measure = slope_along(Runner(program.needed_for("J"), ["J"], "objective"), in_float64(values), parameter)
     direction = np.zeros(np.shape(values[parameter]))
     direction[index] = 1.0
     left, right, _ = measure(direction, 1e-6)
     return PathAnalysis(
-        program, shown(parameter, index), float(known[f"d{parameter}"][index]), (left + right) / 2,
+        program, indexed_text(parameter, index), float(known[f"d{parameter}"][index]), (left + right) / 2,
         tuple(paths), rest, finder.penalty(), finder.row, finder.mixes,
     )  # fmt: skip
 
@@ -131,7 +132,7 @@ def entry_of(program: Program, values: Mapping[str, Any], why: str) -> tuple[str
     return parameter, index
 
 
-def shown(letters: str, index: Index) -> str:
+def indexed_text(letters: str, index: Index) -> str:
     """Return an indexed name as text."""
     return f"{letters}[{','.join(map(str, index))}]" if index else letters
 
@@ -329,10 +330,10 @@ class PathFinder:
         for jacobian, (before, after) in zip(self.jacobians, pairwise(path.units), strict=True):
             values.append(jacobian.slope(after, before, self.row))
         found = [
-            PathFactor(indexed(*of), indexed(*by), self.factor(number, of[1], by[1]), value)
+            PathFactor(indexed_name(*of), indexed_name(*by), self.factor(number, of[1], by[1]), value)
             for number, ((by, of), value) in enumerate(zip(pairwise(places), values, strict=True))
         ]
-        last = indexed(self.segments[-1].source, places[-1][1])
+        last = indexed_name(self.segments[-1].source, places[-1][1])
         return [*found, PathFactor(last, last, None, float(end[places[-1][1]]))]
 
     def factor(self, number: int, of: Index, by: Index) -> ast.expr | None:
@@ -344,7 +345,7 @@ class PathFinder:
         seed[of] = 1.0
         entries = EntryWriter(self.program, {**self.values, segment.source: seed})
         written = entries.entry(segment.statements[0].expression, by, numbers=False)
-        wanted = ast.unparse(indexed(segment.source, of))
+        wanted = ast.unparse(indexed_name(segment.source, of))
         found = [term for term in terms_of(written) if wanted in ast.unparse(term)] if written is not None else []
         return without(found[0], wanted) if len(found) == 1 else None
 

@@ -1,7 +1,7 @@
 """MathML: equations for browsers, without scripts or special fonts.
 
-It is the third output format of ``equations.py``, besides LaTeX and plain text.  Screen readers read MathML as
-mathematics, and it prints at full resolution.
+It is the third output format of ``equations.py``, besides LaTeX and plain text.  Screen readers read MathML
+as mathematics, and it prints at full resolution.
 """
 
 from __future__ import annotations
@@ -49,9 +49,8 @@ class MathmlNotation(PlainNotation):
     plus, minus, equals, negative = tag("mo", "+"), tag("mo", "−"), tag("mo", "="), tag("mo", "−", form="prefix")
 
     def plain_text(self, text: str) -> str:
-        before = re.split("<mfrac>|<mtable", text)[
-            0
-        ]  # fractions and tables are visually separate from what precedes them
+        # Fractions, roots and tables are visually separate from what precedes them.
+        before = re.split("<mfrac>|<msqrt>|<mtable", text)[0]
         return re.sub(r"<[^>]*>", "", before)
 
     def ends_with_number(self, text: str) -> bool:
@@ -62,7 +61,7 @@ class MathmlNotation(PlainNotation):
         base = tag("mover", base, tag("mo", "^", stretchy="false"), accent="true") if hat else base
         return tag("msub", base, tag("mn", number)) if number else base
 
-    def labelled(self, symbol: str, mark: str) -> str:
+    def with_label(self, symbol: str, mark: str) -> str:
         word = tag("mtext", in_html(mark))
         found = re.fullmatch(r"<msub>(.*)(<mn>\d+</mn>)</msub>", symbol)
         if found:
@@ -84,7 +83,7 @@ class MathmlNotation(PlainNotation):
         places = comma.join(tag("mn", place) for place in index.split(","))
         return row(symbol, fence("[", tall=False), places, fence("]", tall=False))
 
-    def omitted(self, words: str, worth: float | None) -> Piece:
+    def omission(self, words: str, worth: float | None) -> Piece:
         label = tag("mtext", words + ("" if worth is None else ":\u00a0"))
         number = "" if worth is None else self.number(worth).text
         return Piece(row(fence("[", tall=False), label, number, fence("]", tall=False)), ATOM, True)
@@ -110,13 +109,13 @@ class MathmlNotation(PlainNotation):
     def base(self, piece: Piece) -> str:
         """Return the base of a power, in parentheses if it has an exponent already or is a fraction."""
         has_one = piece.precedence == POWER or piece.text.startswith("<mfrac>")
-        return self.group(piece.text) if has_one else self.parenthesized(piece, ATOM)
+        return self.group(piece.text) if has_one else self.in_parentheses(piece, ATOM)
 
     def power(self, base: Piece, exponent: Piece) -> Piece:
         text = tag("msup", row(self.base(base)), row(exponent.text))
         return Piece(text, POWER, base.is_scalar and exponent.is_scalar)
 
-    def transposed(self, piece: Piece) -> Piece:
+    def transpose(self, piece: Piece) -> Piece:
         return Piece(tag("msup", row(self.base(piece)), tag("mo", "⊤", lspace="0", rspace="0")), POWER)
 
     def root(self, piece: Piece) -> Piece:
@@ -144,4 +143,4 @@ class MathmlNotation(PlainNotation):
     def reduction(self, kind: str, index: str, piece: Piece, scalar: bool) -> Piece:
         sign = tag("mo", SIGNS[kind], movablelimits="false")
         head = tag("munder", sign, tag("mi", index)) if index else sign
-        return Piece(row(head, self.parenthesized(piece, PRODUCT + 1)), PRODUCT, scalar)
+        return Piece(row(head, self.in_parentheses(piece, PRODUCT + 1)), PRODUCT, scalar)

@@ -171,7 +171,7 @@ def entry_lines(worked: WorkedStatement, writer: EquationWriter) -> Iterator[str
     texts = entry_forms(worked, writer)
     for text in texts:
         if text != result:
-            yield from wrapped(f"    {head} = ", text)
+            yield from wrap_line(f"    {head} = ", text)
             head = space
     yield f"    {head} = {result}"
 
@@ -195,7 +195,7 @@ def entry_symbol(worked: WorkedStatement, writer: EquationWriter) -> str:
     return writer.entry(target, places) if worked.index else writer.name(target)
 
 
-def wrapped(head: str, text: str) -> list[str]:
+def wrap_line(head: str, text: str) -> list[str]:
     """Wrap a long line with a hanging indent."""
     indent = " " * len(head)
     return textwrap.wrap(text, max(WIDTH, len(head) + 30), initial_indent=head, subsequent_indent=indent)
@@ -213,7 +213,7 @@ def array_lines(name: str, value: Any, row: int, writer: EquationWriter) -> list
     title = f"{name}[{min(row, len(array) - 1)}]" if array.ndim == 2 else name
     shown = [number(float(entry)) for entry in chosen[: 2 * MOST_COLUMNS]]
     more = f" … ({len(chosen) - len(shown)} more)" if len(chosen) > len(shown) else ""
-    return [*lines, *wrapped(f"      {title}: ", "  ".join(shown) + more)]
+    return [*lines, *wrap_line(f"      {title}: ", "  ".join(shown) + more)]
 
 
 def columns(array: Any) -> list[str]:

@@ -23,9 +23,9 @@ from workings.network import Network
 from workings.support.arrays import Array, describe, same_length
 from workings.support.atomic_files import write_bytes
 from workings.support.npz import read_npz
-from workings.training.data import stratified
 from workings.training.fit_many import train_many
 from workings.training.recipe import Recipe
+from workings.training.training_data import stratified
 
 FORMAT = "workings fit 1"
 MOST_BYTES = 2**20  # of a file with a result

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workings.engines.choice import ENGINES
-from workings.errors import InputError, WorkingsError, counted, unknown_name
+from workings.errors import InputError, WorkingsError, count_of, unknown_name
 from workings.network import Network
 from workings.search.fits import Data, Fit, FitResult, Make, as_rows, read, run_fits
 from workings.search.spaces import Space, combinations
@@ -24,7 +24,7 @@ from workings.support.arrays import describe
 from workings.support.atomic_files import writable_folder
 from workings.support.identity import identity
 from workings.support.keywords import checked_keywords
-from workings.support.notebook import preformatted
+from workings.support.notebook import preformatted_html
 from workings.support.ranges import as_whole_number
 from workings.training.step_runners import MOST_TOGETHER
 
@@ -87,7 +87,7 @@ class Sweep(Sequence[FitResult]):
         errors = [f"  {result.error}" if result.error else "" for result in self.results[:most]]
         lines = [line + error for line, error in zip(lines, ["", *errors], strict=True)]
         more = len(self.results) - most
-        return "\n".join([*lines, *([f"… and {counted(more, 'more result')}"] if more > 0 else [])])
+        return "\n".join([*lines, *([f"… and {count_of(more, 'more result')}"] if more > 0 else [])])
 
     def plot(self) -> Figure:
         """Draw what is reached against each setting that differs, one panel for each."""
@@ -100,11 +100,11 @@ class Sweep(Sequence[FitResult]):
         return sweep(settings, [getattr(result, self.monitor) for result in good], self.monitor)
 
     def __repr__(self) -> str:
-        return f"Sweep of {counted(len(self), 'fit')}\n{self.to_table()}"
+        return f"Sweep of {count_of(len(self), 'fit')}\n{self.to_table()}"
 
     def _repr_html_(self) -> str:
         """The table, for a notebook."""
-        return preformatted(repr(self))
+        return preformatted_html(repr(self))
 
 
 def ranked(results: Sequence[FitResult], monitor: str) -> list[FitResult]:
@@ -306,9 +306,9 @@ class Run:
         best = ranked(results, self.monitor)[0]
         values = ", ".join(f"{name}={text_of(value)}" for name, value in best.settings.items())
         failed = sum(bool(result.error) for result in results)
-        errors = f", {counted(failed, 'error')}" if failed else ""
+        errors = f", {count_of(failed, 'error')}" if failed else ""
         reached = f"best {self.monitor} {getattr(best, self.monitor):.5g}: {values}"
-        self.progress(f"{done} of {counted(total, 'fit')}{errors}; {reached}")
+        self.progress(f"{done} of {count_of(total, 'fit')}{errors}; {reached}")
 
 
 def result_of(future: Any) -> list[FitResult]:

@@ -19,14 +19,13 @@ from numpy.typing import ArrayLike
 
 from workings.engines.reference import Runner
 from workings.errors import DivergenceError, InputError, MissingExtraError
-from workings.layers import Dense, numbered
+from workings.layers import Dense, number_layers
 from workings.losses import Loss
 from workings.model.prediction import in_chunks
 from workings.model.targets import targets_of
 from workings.network import Network
 from workings.sklearn.fitting import Convergence, EstimatorTraining, ScikitLearnCallbacks, Scores
-from workings.sklearn.inputs import readable_targets, validated, validated_weights
-from workings.sklearn.parameters import (
+from workings.sklearn.hyperparameters import (
     OUTPUT_ACTIVATIONS,
     check_parameters,
     is_number,
@@ -37,17 +36,18 @@ from workings.sklearn.parameters import (
     share_runners,
     uses_lbfgs,
 )
+from workings.sklearn.inputs import own_errors, readable_targets, validate_inputs, validated_weights
 from workings.sklearn.phrasing import EstimatorTerms
 from workings.support.arrays import Array, Features, as_features, describe, working_dtype
 from workings.support.escaping import in_html
-from workings.support.keywords import CheckedKeywords
+from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.sparse import SparseRows, dense
 from workings.training.batches import State
 from workings.training.callbacks import Callback
-from workings.training.data import TrainingData
 from workings.training.loop import run
 from workings.training.recipe import Recipe
 from workings.training.rows import Rows
+from workings.training.training_data import TrainingData
 
 try:
     from sklearn.base import (
@@ -65,7 +65,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("scikit-learn 1.6 or newer", "sklearn") from error
 
-FRAMES = 4  # stack frames from a warning in a method that _fit calls to the caller of fit
+FRAMES = 5  # stack frames from a warning in a method that _fit calls to the caller of fit
 try:
     from sklearn.callback import CallbackSupportMixin
     from sklearn.callback import with_callbacks as with_callbacks  # for the subclasses
@@ -166,8 +166,8 @@ SHARED = """
         0.  None draws weights and biases as scikit-learn does.
     dtype : float32, float64 or None
         The floating-point type of the computation; None takes X's.
-    engine : {"auto", "reference", "compiled"}
-        NumPy, or machine code; "auto" compiles when that pays off.
+    engine : {"auto", "reference", "compiled", "jax"}
+        NumPy, machine code, or JAX on whatever device it finds; "auto" compiles when that pays off.
 
     Attributes
     ----------
@@ -242,6 +242,7 @@ class MultilayerPerceptron(
     # -- fitting
 
     @with_callbacks
+    @checked_keywords
     def fit(
         self,
         X: ArrayLike,
@@ -261,8 +262,8 @@ class MultilayerPerceptron(
         y : array of shape (n,) or (n, n_outputs)
             Class labels, or numbers.
         sample_weight : array of shape (n,) or None
-            The weight of each row, from 0.  Rows of weight 0 stay in their batches, as in scikit-learn; a batch of
-            such rows alone is left out.
+            The weight of each row, from 0.  Rows of weight 0 stay in their batches, as in scikit-learn; a
+            batch of such rows alone is left out.
         X_val, y_val : arrays of shape (n_val, n_in) and (n_val,) or (n_val, n_outputs), or None
             Rows to evaluate after each epoch, like ``validation_set=(X_val, y_val)``.  A
             ``Pipeline(..., transform_input=["X_val"])`` transforms them like X.
@@ -339,18 +340,19 @@ class MultilayerPerceptron(
         one_epoch: bool,
     ) -> Rows:
         """Validate the training data, encode the targets, and multiply sample weights by class weights."""
-        X, y = validated(
-            self,
-            X,
-            y,
-            reset=first,
-            accept_sparse=["csr", "csc"],
-            dtype=(np.float64, np.float32),
-            multi_output=True,
-            y_numeric=isinstance(self, RegressorMixin),
-        )
-        y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-        self._check_targets(y, first, one_epoch)
+        with own_errors("y"):
+            X, y = validate_inputs(
+                self,
+                X,
+                y,
+                reset=first,
+                accept_sparse=["csr", "csc"],
+                dtype=(np.float64, np.float32),
+                multi_output=True,
+                y_numeric=isinstance(self, RegressorMixin),
+            )
+            y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+            self._check_targets(y, first, one_epoch)
         w = None if sample_weight is None else validated_weights(sample_weight, X)
         X = as_features(X, working_dtype(X, self.dtype))
         if getattr(self, "class_weight", None) is not None:
@@ -371,7 +373,8 @@ class MultilayerPerceptron(
             index = np.searchsorted(self.classes_, y)
             weights: Array = np.array([complete[label] for label in self.classes_.tolist()], np.float64)[index]
         else:
-            weights = compute_sample_weight(complete, y)
+            with own_errors("class_weight"):
+                weights = compute_sample_weight(complete, y)
         if not (np.isfinite(weights).all() and (weights >= 0).all()):
             raise InputError(f"class_weight must contain finite numbers of at least 0, not {class_weight!r}.")
         return weights
@@ -406,7 +409,7 @@ class MultilayerPerceptron(
         share_runners(network)
         if not first:
             self._copy_weights_to(network)
-        network.rng = rng
+        network.set_random_generator(rng)
         self._set_network(network)
         self.n_layers_ = len(self.coefs_) + 1
         self.n_outputs_ = n_out
@@ -451,7 +454,7 @@ class MultilayerPerceptron(
                 f"The existing weights have shapes {existing}, but the parameters require {required}. "
                 f"Use warm_start=False to start from new weights."
             )
-        network.keep(values)
+        network.set_values(values)
 
     def _weights(self, network: Network) -> list[tuple[str, Any]]:
         """Return the arrays in ``coefs_`` and ``intercepts_`` with their names in a network."""
@@ -527,7 +530,7 @@ class MultilayerPerceptron(
                 f"The validation set is too small: {len(held_out)} row. Increase 'validation_fraction' "
                 f"or the size of your dataset."
             )
-        parts = rows.taken(train), rows.taken(held_out)
+        parts = rows.take(train), rows.take(held_out)
         for part, name in zip(parts, ("training", "validation"), strict=True):
             if part.w is not None and not part.w.any():
                 raise InputError(
@@ -541,9 +544,9 @@ class MultilayerPerceptron(
     ) -> tuple[Array, Array]:
         """Draw the indices of the rows to train on and of the validation rows.
 
-        scikit-learn draws them by class only if there are two classes.  So does ``early_stopping``, to have the
-        same rows, and both refuse a class of one row.  A fraction in ``validation_set`` is drawn by class in any
-        case; then a class of one row stays in the training set.
+        scikit-learn draws them by class only if there are two classes.  So does ``early_stopping``, to have
+        the same rows, and both refuse a class of one row.  A fraction in ``validation_set`` is drawn by class
+        in any case; then a class of one row stays in the training set.
         """
         indices, draw = np.arange(len(rows.X)), functools.partial(train_test_split, random_state=rng)
         if not self._has_one_label_per_row() or (as_scikit_learn and self.n_outputs_ > 1):
@@ -569,7 +572,7 @@ class MultilayerPerceptron(
     def _validate_validation_rows(self, rows: Rows, X: Any, y: Any, sample_weight: Any = None) -> Rows:
         """Validate and encode validation rows like the training rows."""
         try:
-            X = validated(self, X, accept_sparse=["csr", "csc"], reset=False)
+            X = validate_inputs(self, X, accept_sparse=["csr", "csc"], reset=False)
         except ValueError as error:
             raise InputError(
                 f"In the validation set: {error} A Pipeline does not transform validation_set. In a "
@@ -668,7 +671,7 @@ class MultilayerPerceptron(
         states = {name: training.values[name] for name in training.program.states}
         self._optimizer_state = {"step": training.step, "plateau": training.learning_rate.plateau, "values": states}
         self._draw_unused_orders(training)
-        network.loss = loss_matching_gradient(network.loss)
+        network.set_loss(loss_matching_gradient(network.loss))
         share_runners(network)
         classes = getattr(self, "classes_", None)
         labels = None
@@ -676,7 +679,7 @@ class MultilayerPerceptron(
             labels = np.array(classes.tolist())
             if labels.dtype.kind == "f" and (labels == labels.round()).all():
                 labels = labels.astype(np.int64)  # files store labels as integers or text
-        network.targets = targets_of(network.loss.target, network.n_out, labels)
+        network.set_targets(targets_of(network.loss.target, network.n_out, labels))
 
     def _draw_unused_orders(self, training: EstimatorTraining) -> None:
         """Draw the row orders that a full batch does not need: scikit-learn draws them, too.
@@ -727,8 +730,16 @@ class MultilayerPerceptron(
     def _validate_inputs(self, X: Any) -> Features:
         """Check that the estimator is fitted, and return validated inputs."""
         check_is_fitted(self)
-        X = validated(self, X, accept_sparse=["csr", "csc"], reset=False)
+        X = validate_inputs(self, X, accept_sparse=["csr", "csc"], reset=False)
         return as_features(X, self._network.dtype)
+
+    def _scored(self, score: Callable[..., float], X: Any, y: Any, sample_weight: Any, **settings: Any) -> float:
+        """Return a score of scikit-learn for the predictions of X, after validating y and the weights."""
+        predicted = self.predict(X)
+        y = readable_targets(y, "y")
+        w = None if sample_weight is None else validated_weights(sample_weight, predicted)
+        with own_errors("y"):
+            return float(score(y, predicted, sample_weight=w, **settings))
 
     def _outputs(self, X: Any) -> Array:
         """Return the outputs of the network, ``p``."""
@@ -736,10 +747,12 @@ class MultilayerPerceptron(
         X = self._validate_inputs(X)
         return self.network_.outputs(X, engine=engine)
 
+    @checked_keywords
     def predict(self, X: ArrayLike) -> Any:
         """Predict labels of shape (n,) or (n, n_labels), or numbers of shape (n,) or (n, n_outputs)."""
         return self._decode(self._outputs(X))
 
+    @checked_keywords
     def transform(self, X: ArrayLike) -> Array:
         """Return the outputs of the last hidden layer, of shape (n, units); without hidden layers, X."""
         X = self._validate_inputs(X)
@@ -755,7 +768,8 @@ class MultilayerPerceptron(
     def _snapshot(self) -> dict[str, Any]:
         """Return attributes with which a copy of the estimator predicts with the current weights."""
         network = copy.deepcopy(self.network_)
-        network.runners, network.loss = self._network.runners, self._network.loss
+        network.set_loss(self._network.loss)
+        network.share_runners(self._network.runners)
         twin = copy.copy(self)
         twin._set_network(network)
         return {"_network": network, "coefs_": twin.coefs_, "intercepts_": twin.intercepts_}
@@ -788,13 +802,13 @@ class MultilayerPerceptron(
 
 def dense_numbers(network: Network) -> list[str]:
     """Return the numbers of the dense layers, as in ``W1``."""
-    return [number for layer, number in numbered(network.layers) if isinstance(layer, Dense)]
+    return [number for layer, number in number_layers(network.layers) if isinstance(layer, Dense)]
 
 
 def last_hidden_outputs(network: Network, X: Features) -> Array:
     """Return the inputs of the last layer: the value in the program that its ``z`` is computed from."""
     program = network.inference
-    *_, (_, number) = numbered(network.layers)
+    *_, (_, number) = number_layers(network.layers)
     (name,) = program[f"z{number}"].reads - {*network.parameters, "np"}
     if name == "X":
         return dense(X)

@@ -16,7 +16,7 @@ from workings.layers import BatchNorm, Dense
 from workings.model.model import Model
 from workings.optimizers import Chain, ClipByNorm, Part
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
-from workings.sklearn.parameters import optimizer_of, solver_of
+from workings.sklearn.hyperparameters import optimizer_of, solver_of
 
 PENALTIES = {"alpha": L2PerRow, "weight_decay": L2, "l1": L1}
 # Settings of Network.fit, with the parameters for them.

@@ -1,8 +1,8 @@
 """Validation of input arrays, and random generators.
 
-Values that are not finite, text in place of numbers, and shapes that do not fit raise an ``InputError`` that names
-the position.  No array is silently reshaped, parsed from text, broadcast or truncated, because a network would train
-on the wrong numbers without an error.
+Values that are not finite, text in place of numbers, and shapes that do not fit raise an ``InputError`` that
+names the position.  No array is silently reshaped, parsed from text, broadcast or truncated, because a
+network would train on the wrong numbers without an error.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Atomic writes: a file is replaced completely or not at all.
 
-Content is first written to a temporary file in the same folder, because a rename is atomic only within one file
-system.  The previous file stays in place until the rename.  A process that is killed leaves its temporary file behind;
-the next process that writes the same file removes it.  Files that are being written are locked, so they stay.
+Content is first written to a temporary file in the same folder, because a rename is atomic only within one
+file system.  The previous file stays in place until the rename.  A process that is killed leaves its
+temporary file behind; the next process that writes the same file removes it.  Files that are being written
+are locked, so they stay.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A diverging colour map that is safe for colour-blind readers, used by plots and HTML pages.
 
-Blue is low, white is the middle, orange is high.  The map is distinguishable with red-green colour blindness and in
-greyscale.  It interpolates between colours of Okabe and Ito ("Color Universal Design", 2008).
+Blue is low, white is the middle, orange is high.  The map is distinguishable with red-green colour blindness
+and in greyscale.  It interpolates between colours of Okabe and Ito ("Color Universal Design", 2008).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Conversion of lists, tables and columns to NumPy arrays, without changing a value.
 
-NumPy's own conversion changes some values in silence: it drops the mask of a masked array, turns a missing value
-beside text into the text "nan", and rounds large integers beside floats.  A polars table's dates become integers.
-Everything that takes an array from users converts it here, so these values are kept or raise an ``InputError``.
+NumPy's own conversion changes some values in silence: it drops the mask of a masked array, turns a missing
+value beside text into the text "nan", and rounds large integers beside floats.  A polars table's dates become
+integers.  Everything that takes an array from users converts it here, so these values are kept or raise an
+``InputError``.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def convertible(values: Any, name: str) -> Any:
     Raises
     ------
     InputError
-        For masked values, dates and times, a LazyFrame, nested values in a polars or Arrow table, and missing values
-        in a pandas table with categories.
+        For masked values, dates and times, a LazyFrame, nested values in a polars or Arrow table, and missing
+        values in a pandas table with categories.
 
     Examples
     --------

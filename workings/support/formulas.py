@@ -1,9 +1,9 @@
 """Parse the source of a Python function as mathematical formulas.
 
-A formula is straight-line code: assignments to names and one ``return``.  ``read_formula`` parses a function's
-source into these lines, with the words of its comments and docstring; ``program/writer.py`` writes them into the
-program of a network under the network's names.  A function without available source, or with loops or branches,
-is not a formula; the program calls it by its name.
+A formula is straight-line code: assignments to names and one ``return``.  ``read_formula`` parses a
+function's source into these lines, with the words of its comments and docstring; ``program/writer.py`` writes
+them into the program of a network under the network's names.  A function without available source, or with
+loops or branches, is not a formula; the program calls it by its name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Identity: a text that says what a value is, to compare it with a value of another process.
 
-Two values with the same text do the same; addresses never occur in it.  A function is identified by its compiled code,
-its defaults, and the values that it uses.  An object is identified by its class and its state, as ``pickle`` would
-store them.  Functions and classes of installed packages are identified by their names.
+Two values with the same text do the same; addresses never occur in it.  A function is identified by its
+compiled code, its defaults, and the values that it uses.  An object is identified by its class and its state,
+as ``pickle`` would store them.  Functions and classes of installed packages are identified by their names.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def identity(value: Any, known: Mapping[int, str] | None = None, *, is_strict: b
     known : mapping of int to str
         The texts of some objects, by ``id``.
     is_strict : bool
-        Whether to raise an error for a value that cannot be identified, such as an open file; else its type is used.
+        Whether to raise an error for a value that cannot be identified, such as an open file; else its type
+        is used.
 
     Raises
     ------
@@ -142,7 +143,7 @@ class Identification:
         parts = [
             self.code(code), self.text(value.__defaults__), self.text(value.__kwdefaults__),
             *(f"{free}={self.cell(cell)}" for free, cell in cells.items()),
-            *(f"{free}={self.used(value.__globals__[free], code)}" for free in global_names(code)
+            *(f"{free}={self.text_of_global(value.__globals__[free], code)}" for free in global_names(code)
               if free in value.__globals__),
         ]  # fmt: skip
         return f"function {name} {checksum(' '.join(parts).encode())}"
@@ -155,7 +156,7 @@ class Identification:
             return "empty"
         return self.text(content)
 
-    def used(self, value: Any, code: types.CodeType) -> str:
+    def text_of_global(self, value: Any, code: types.CodeType) -> str:
         """Return the text of a global value; of a module that is not installed, with what the code may use of it."""
         if not isinstance(value, types.ModuleType) or is_installed(value.__name__):
             return self.text(value)
@@ -192,7 +193,7 @@ class Identification:
             reduce = copyreg.dispatch_table.get(type(value))
             stored = value.__reduce_ex__(4) if reduce is None else reduce(value)
         except Exception as error:  # a class may raise anything
-            return self.unknown(value, error)
+            return self.text_of_unknown(value, error)
         kind = self.text(type(value))
         if isinstance(stored, str):
             return f"{kind} {stored}"
@@ -200,7 +201,7 @@ class Identification:
         parts = [self.text(part if index < 1 else list(part or ())) for index, part in enumerate(rest[:3])]
         return f"{kind} {checksum(' '.join([self.text(arguments), *parts]).encode())}"
 
-    def unknown(self, value: Any, error: Exception | None = None) -> str:
+    def text_of_unknown(self, value: Any, error: Exception | None = None) -> str:
         """Return the type of a value that cannot be identified, or raise an error."""
         if self.is_strict:
             raise InputError(f"{describe(value)} cannot be compared with a value of another run.") from error

@@ -1,8 +1,9 @@
 """Ctrl-C during a training: when it takes effect, and what it leaves whole.
 
-The first Ctrl-C ends the training.  It stops steps at once, and waits for the end of anything that must not be left
-half done, such as a callback.  The second one raises ``KeyboardInterrupt`` at once, also in a callback; it waits only
-while parameters are copied back.  Ctrl-C reaches the main thread alone, so a training in another thread has no handler.
+The first Ctrl-C ends the training.  It stops steps at once, and waits for the end of anything that must not
+be left half done, such as a callback.  The second one raises ``KeyboardInterrupt`` at once, also in a
+callback; it waits only while parameters are copied back.  Ctrl-C reaches the main thread alone, so a training
+in another thread has no handler.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from workings.support.escaping import in_html
 STYLE = "font-family: ui-monospace, Consolas, monospace; line-height: 1.4; white-space: pre; overflow-x: auto"
 
 
-def preformatted(text: object) -> str:
+def preformatted_html(text: object) -> str:
     """Return text as HTML that keeps its lines; it has the notebook's colours.
 
-    >>> preformatted("a < b").endswith(">a &lt; b</pre>")
+    >>> preformatted_html("a < b").endswith(">a &lt; b</pre>")
     True
     """
     return f'<pre style="{STYLE}">{in_html(text)}</pre>'
@@ -27,7 +27,7 @@ class Readable:
 
     def _repr_html_(self) -> str:
         """The text for a notebook."""
-        return preformatted(self)
+        return preformatted_html(self)
 
 
 class Text(str):
@@ -43,4 +43,4 @@ class Text(str):
 
     def _repr_html_(self) -> str:
         """The text for a notebook."""
-        return preformatted(self)
+        return preformatted_html(self)

@@ -1,8 +1,9 @@
 """Allowed ranges of numeric settings, declared next to the dataclass field.
 
 A dataclass declares a range as ``field(default=0.9, metadata=number(at_least=0, below=1))`` and calls
-``check_fields(self)`` in ``__post_init__``.  NumPy scalars and arrays without dimensions are stored as the equal Python
-values, so that they have the same ``repr`` and the same text in a program and in a file.  A boolean is no number.
+``check_fields(self)`` in ``__post_init__``.  NumPy scalars and arrays without dimensions are stored as the
+equal Python values, so that they have the same ``repr`` and the same text in a program and in a file.  A
+boolean is no number.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Range:
         high = f"at most {self.at_most:g}" if self.at_most < math.inf else f"below {self.below:g}"
         return " and ".join(bound for bound in (low, high) if "inf" not in bound)
 
-    def checked(self, owner: str, name: str, value: Any) -> Any:
+    def check(self, owner: str, name: str, value: Any) -> Any:
         """Return the value as a Python number.
 
         Raises
@@ -138,7 +139,7 @@ def check_fields(owner: Any, constants: Collection[str] = ()) -> None:
     for field in fields(owner):
         allowed = field.metadata.get("range") or (Range(at_least=0) if field.name in constants else None)
         if allowed is not None:
-            value = allowed.checked(type(owner).__name__, field.name, getattr(owner, field.name))
+            value = allowed.check(type(owner).__name__, field.name, getattr(owner, field.name))
             object.__setattr__(owner, field.name, value)
         else:
             value = getattr(owner, field.name)

@@ -1,10 +1,10 @@
 """Sparse inputs: SciPy's sparse matrices as training data.
 
-Word counts and one-hot columns make matrices that do not fit in memory as dense arrays.  Most networks only multiply
-X, as in ``X @ W1`` and ``X.T @ dz1``, which SciPy does at the cost of the nonzero entries.  A network that uses X in
-another way, such as dropout on the inputs, gets dense batches.  A small sparse matrix is converted to a dense array
-immediately, so that every engine can use it.  This module does not import SciPy: a sparse matrix implies that SciPy
-is already loaded.
+Word counts and one-hot columns make matrices that do not fit in memory as dense arrays.  Most networks only
+multiply X, as in ``X @ W1`` and ``X.T @ dz1``, which SciPy does at the cost of the nonzero entries.  A
+network that uses X in another way, such as dropout on the inputs, gets dense batches.  A small sparse matrix
+is converted to a dense array immediately, so that every engine can use it.  This module does not import
+SciPy: a sparse matrix implies that SciPy is already loaded.
 """
 
 from __future__ import annotations

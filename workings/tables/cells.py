@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from workings.errors import InputError, MissingExtraError
 from workings.tables.columns import missing_values
+from workings.tables.dates import find_date_format
 from workings.tables.number_text import NumberFormat, find_format, is_number_text
 from workings.tables.plain_csv import GAP_MARKS, number_in
 from workings.tables.wording import first_row, place
@@ -58,7 +59,10 @@ def marks_as_gaps(frame: pl.DataFrame, target: str) -> pl.DataFrame:
     >>> marks_as_gaps(polars.DataFrame({"a": ["1", "NA", "2.5"], "y": ["na", "b", "b"]}), "y").rows()
     [(1.0, 'na'), (None, 'b'), (2.5, 'b')]
     """
-    return frame.with_columns(without_marks(column) for column in frame if is_text(column) and column.name != target)
+    texts = [column for column in frame if is_text(column) and column.name != target]
+    found = frame.with_columns([without_marks(column) for column in texts])
+    vars(found)["line_of"] = vars(frame).get("line_of")
+    return found
 
 
 def without_marks(column: pl.Series) -> pl.Series:
@@ -72,6 +76,21 @@ def without_marks(column: pl.Series) -> pl.Series:
         return rest
     numbers = parse_numbers(rest)
     return numbers if numbers.null_count() == rest.null_count() < len(rest) else rest
+
+
+def numbers_without_marks(column: pl.Series) -> pl.Series:
+    """Replace markers such as NA in a text column with null if its other values are numbers; else return it unchanged.
+
+    >>> import polars
+    >>> numbers_without_marks(polars.Series(["1", "NA", "2.5"])).to_list()
+    [1.0, None, 2.5]
+    >>> [numbers_without_marks(polars.Series(texts)).to_list() for texts in (["$1", "?"], ["?", "red"])]
+    [['$1', None], ['?', 'red']]
+    """
+    if not is_text(column):
+        return column
+    rest = without_marks(column)
+    return rest if not is_text(rest) or are_numbers_mostly(with_gaps(rest)) else column
 
 
 def parse_numbers(texts: pl.Series, form: NumberFormat | None = None) -> pl.Series:
@@ -122,6 +141,27 @@ def number_format(column: pl.Series, decimal: str | None = None) -> NumberFormat
     if is_usual and not (may_be_grouped if decimal is None else decimal == ","):
         return None
     return find_format(texts.to_list(), column.name, decimal)
+
+
+def date_format(column: pl.Series, order: str | None = None) -> str | None:
+    """Return how the dates or times of a column are written, as in ``strptime``; None for a column of other values.
+
+    Empty text stands for ISO 8601, and for a column whose type is a date.
+
+    >>> import polars
+    >>> date_format(polars.Series(["31.12.2024", "NA"])), date_format(polars.Series(["1.5", "2.5"]))
+    ('%d.%m.%Y', None)
+    """
+    polars = load_polars()
+    if column.dtype in (polars.Date, polars.Datetime, polars.Time):
+        return "%H:%M:%S" if column.dtype == polars.Time else ""
+    if not is_text(column):
+        return None
+    texts = with_gaps(column).drop_nulls()
+    if not texts.head(10).str.contains(r"\d").any():
+        return None
+    known = texts.filter(~texts.str.to_lowercase().is_in(GAP_MARKS)).unique(maintain_order=True)
+    return find_date_format(known.to_list(), column.name, order)
 
 
 GROUPED_BY_POINTS = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
@@ -214,8 +254,7 @@ def refuse_stray_text(texts: pl.Series, advice: str = "") -> None:
     fix = "Correct them; for a missing value, leave the cell empty."
     if marks.any():
         fix += (
-            f" Or read {texts[first_row(marks)]} as a missing value and fill it: `--impute` "
-            f"(marks_as_gaps(table, target) and impute=True in Python)."
+            f' Or read {texts[first_row(marks)]} as a missing value: leave out `--missing refuse` (missing="refuse").'
         )
     raise InputError(
         f"Text {texts[row]!r} in {place(row, texts)}: {int(strays.sum())} of this column's {len(texts)} values are not "

@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike
 from workings.errors import FileError, InputError, all_of, some, unknown_name
 from workings.support.arrays import Array, Values, describe
 from workings.support.conversion import is_arrow, refuse_lazy
+from workings.tables.dates import DatePart
 from workings.tables.number_text import NumberFormat
 from workings.tables.schema import (
     damaged,
@@ -31,7 +32,7 @@ from workings.tables.schema import (
     stored_spread,
     stored_word,
 )
-from workings.tables.values import GAP, UNKNOWN, as_list, place_of, read_codes, read_numbers, spellings
+from workings.tables.values import GAP, UNKNOWN, as_list, naming_lines, place_of, read_codes, read_numbers, spellings
 
 PREDICT_FIX = "Fill the gaps, or train again with --impute (impute=True), so that the model knows how to fill them."
 
@@ -39,6 +40,11 @@ PREDICT_FIX = "Fill the gaps, or train again with --impute (impute=True), so tha
 def filled(x: Values, fill: Values) -> Values:
     """are the values, with the fill value where one is missing"""
     return np.where(x == x, x, fill)  # a missing value is NaN, the only number that differs from itself
+
+
+def missing(x: Values) -> Values:
+    """is 1 where a value is missing, and 0 elsewhere"""
+    return np.where(x == x, 0.0, 1.0)
 
 
 def standard(x: Values, mean: Values, std: Values) -> Values:
@@ -86,6 +92,8 @@ def shuffled_rows(n: int, seed: int) -> Array:
 class NumberColumn:
     """A numeric column, encoded as (x - mean) / std; true and false count as 1 and 0.
 
+    With ``indicator``, it becomes a second column of X, which is 1 where a value is missing and 0 elsewhere.
+
     Parameters
     ----------
     name : str
@@ -97,6 +105,10 @@ class NumberColumn:
         Value for missing entries: the training table's median.  With None, missing values raise an error.
     form : NumberFormat or None
         How text in this column is written, such as $1,163.74; None for the usual way.
+    indicator : bool
+        Whether a second column of X marks the missing values; only with ``fill``.
+    date : DatePart or None
+        The part of a column of dates that this column holds, such as the month; None for a column of numbers.
     """
 
     kind: ClassVar[str] = "number"
@@ -105,16 +117,23 @@ class NumberColumn:
     std: float = 1.0
     fill: float | None = None
     form: NumberFormat | None = field(default=None, repr=False)
+    indicator: bool = field(default=False, repr=False)
+    date: DatePart | None = field(default=None, repr=False)
+
+    @property
+    def source(self) -> str:
+        """The name of the table's column that it reads."""
+        return self.name if self.date is None else self.date.source
 
     @property
     def width(self) -> int:
         """The number of columns of X that this column becomes."""
-        return 1
+        return 2 if self.indicator else 1
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name of the resulting column of X."""
-        return (self.name,)
+        """The names of the resulting columns of X."""
+        return (self.name, f"{self.name} is missing") if self.indicator else (self.name,)
 
     def scaled(self, mean: float, std: float) -> NumberColumn:
         """Return this column followed by another standardization."""
@@ -126,7 +145,13 @@ class NumberColumn:
 
     def read(self, values: Any) -> Array:
         """Return the column of a table as float64, with NaN for missing values."""
+        if self.date is not None:
+            return self.date.read(values, marks=self.fill is not None)
         return read_numbers(values, self.name, marks=self.fill is not None, form=self.form)
+
+    def gap_mask(self, values: Any) -> Array:
+        """Return a mask of the missing values of the column of a table."""
+        return np.isnan(self.read(values))
 
     def gaps(self, x: Array) -> Array:
         """Return a mask of the missing values that are not filled."""
@@ -135,20 +160,27 @@ class NumberColumn:
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can store."""
         plain = {"kind": self.kind, "name": self.name, "mean": self.mean, "std": self.std, "fill": self.fill}
-        return {**plain, **format_entry(self.form)}
+        more = {"indicator": True} if self.indicator else {}
+        return {**plain, **format_entry(self.form), **more, **({"date": self.date.to_dict()} if self.date else {})}
 
     @classmethod
     def from_dict(cls, stored: object) -> NumberColumn:
         """Read the result of ``to_dict``; raise FileError for anything else."""
         stored, form = split_format(stored)
-        _, name, mean, std, fill = stored_entries(stored, ("kind", "name", "mean", "std", "fill"))
+        full = {"indicator": False, "date": None, **stored} if isinstance(stored, dict) else stored
+        keys = ("kind", "name", "mean", "std", "fill", "indicator", "date")
+        _, name, mean, std, fill, indicator, date = stored_entries(full, keys)
         name = stored_word(name, "a column's name")
+        if not isinstance(indicator, bool) or (indicator and fill is None):
+            raise damaged(f"the indicator of {name!r}", "true or false, and true only with a fill value", indicator)
         return cls(
             name,
             stored_number(mean, f"the mean of {name!r}"),
             stored_spread(std, f"the std of {name!r}"),
             None if fill is None else stored_number(fill, f"the fill of {name!r}"),
             form,
+            indicator,
+            None if date is None else DatePart.from_dict(date),
         )
 
 
@@ -175,6 +207,11 @@ class CategoryColumn:
     unknown: str = "error"
 
     @property
+    def source(self) -> str:
+        """The name of the table's column that it reads."""
+        return self.name
+
+    @property
     def width(self) -> int:
         """The number of columns of X that this column becomes."""
         return len(self.categories)
@@ -187,6 +224,10 @@ class CategoryColumn:
     def read(self, values: Any) -> Array:
         """Return each row's category as a number, ``GAP`` or ``UNKNOWN``."""
         return read_codes(values, self.name, self.categories, marks=self.fill is not None)
+
+    def gap_mask(self, values: Any) -> Array:
+        """Return a mask of the missing values of the column of a table."""
+        return np.asarray(self.read(values) == GAP)
 
     def gaps(self, codes: Array) -> Array:
         """Return a mask of the missing values that are not filled."""
@@ -283,6 +324,11 @@ class Columns:
         return any(column.fill is not None for column in self.numbers)
 
     @property
+    def have_indicators(self) -> bool:
+        """Whether any numeric column marks missing values."""
+        return any(column.indicator for column in self.numbers)
+
+    @property
     def width(self) -> int:
         """The number of columns of X."""
         return sum(column.width for column in self.columns)
@@ -291,11 +337,15 @@ class Columns:
         """Encode numbers and category numbers as X, of shape (n, n_in); category -1 is a missing value."""
         mean, std, fill = (array.astype(dtype) for array in self.arrays.values())
         scaled = iter(standard(filled(numbers.astype(dtype), fill), mean, std).T[:, :, None])
-        coded = iter(codes.T[:, :, None])
-        pieces = [
-            next(scaled) if isinstance(column, NumberColumn) else category_indicators(next(coded), column)
-            for column in self.columns
-        ]
+        given, coded = iter(numbers.T[:, :, None]), iter(codes.T[:, :, None])
+        pieces = []
+        for column in self.columns:
+            if isinstance(column, CategoryColumn):
+                pieces.append(category_indicators(next(coded), column))
+                continue
+            pieces.append(next(scaled))
+            x = next(given)
+            pieces += [missing(x)] if column.indicator else []
         return np.hstack(pieces).astype(dtype)
 
     def is_near(self, X: Array, numbers: Array, codes: Array, dtype: DTypeLike) -> bool:
@@ -316,6 +366,7 @@ class Columns:
         starts = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
         return [start for start, column in zip(starts, self.columns, strict=False) if isinstance(column, NumberColumn)]
 
+    @naming_lines
     def encode(self, table: Any, *, unknown: str = "error") -> Array:
         """Encode a table as X, of shape (n, n_in), float64.
 
@@ -360,9 +411,10 @@ class Columns:
         problems: list[InputError] = []
         for column in self.columns:
             try:
-                read.append(column.read(values[column.name]))
+                read.append(column.read(values[column.source]))
             except InputError as problem:
-                problems.append(problem)
+                if str(problem) not in map(str, problems):  # parts of one date
+                    problems.append(problem)
         if problems:
             raise all_of(problems)
         return read
@@ -381,7 +433,7 @@ class Columns:
     def gap_problems(self, read: Sequence[Array]) -> list[InputError]:
         """Return the error for missing values that are not filled, which names the first and counts all."""
         gaps = {
-            column.name: found
+            column.source: found
             for column, values in zip(self.columns, read, strict=True)
             if (found := column.gaps(values)).any()
         }
@@ -471,13 +523,14 @@ def column_names(table: Any) -> tuple[Any, ...]:
 def values_in(table: Any, columns: Sequence[Column]) -> dict[str, Any]:
     """Return the values of some columns of a table; categories from a CSV file as the file's text."""
     names = column_names(table)
-    refuse_absent((column.name for column in columns), names)
-    for column in columns:
-        if names.count(column.name) > 1:
-            raise InputError(f"The table has two columns named {column.name!r}. Rename one, or leave it out.")
+    wanted = list(dict.fromkeys(column.source for column in columns))
+    refuse_absent(wanted, names)
+    for name in wanted:
+        if names.count(name) > 1:
+            raise InputError(f"The table has two columns named {name!r}. Rename one, or leave it out.")
     text = getattr(table, "__dict__", {}).get("file_text")
     known = {} if text is None else text.model_columns(table, columns)
-    values = {column.name: known.get(column.name, table[column.name]) for column in columns}
+    values = {name: known.get(name, table[name]) for name in wanted}
     for name, given in values.items():
         if not hasattr(given, "__len__") or isinstance(given, (str, bytes, Mapping, Set)):
             raise InputError(
@@ -549,6 +602,8 @@ def read_stored(stored: object) -> tuple[Columns, tuple[Any, ...], str]:
     FileError
         For anything that ``Columns.stored`` cannot have written.
     """
+    if isinstance(stored, dict):  # what a model keeps of its training rows is read by training_rows.py
+        stored = {key: value for key, value in stored.items() if key != "training"}
     listed, target, reason = stored_entries(stored, ("columns", "target", "reason"))
     columns = tuple(
         stored_kind(column, "kind", COLUMN_KINDS).from_dict(column) for column in stored_list(listed, "the columns")

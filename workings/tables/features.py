@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,28 +12,32 @@ import numpy as np
 from workings.errors import InputError
 from workings.support.arrays import Array
 from workings.tables.cells import (
+    are_many,
     as_numbers,
     as_texts,
     is_text,
+    load_polars,
     number_format,
-    numbers_in_text,
+    numbers_without_marks,
     parse_numbers,
-    refuse_many,
     refuse_missing,
     refuse_stray_text,
     refuse_unusable,
     with_gaps,
 )
 from workings.tables.columns import CategoryColumn, Column, NumberColumn, standard
+from workings.tables.dates import DatePart, parts_of
+from workings.tables.screening import USUAL_CATEGORIES, ColumnChoices
 
 if TYPE_CHECKING:
     import polars as pl
 
 
 TRAIN_FIX = (
-    "Fill the gaps, remove those rows, or use --impute (impute=True), which fills numbers with the column's "
-    "median and categories with the most frequent one."
+    'Fill the gaps, remove those rows, or leave out `--missing refuse` (missing="refuse"): then numbers are filled '
+    "with the column's median and marked, and missing categories are a category of their own."
 )
+MISSING_CATEGORY = "(missing)"
 
 
 def mean_and_spread(values: Array, name: str) -> tuple[float, float]:
@@ -65,68 +69,120 @@ def standardize(values: Array, mean: float, std: float, name: str) -> Array:
     return np.asarray(scaled)
 
 
-def learn_column(column: pl.Series, *, impute: bool, decimal: str | None = None) -> Column:
+def learn_column(
+    column: pl.Series, *, missing: str = "indicate", decimal: str | None = None, max_categories: int | None = None
+) -> Column:
     """Learn the encoding of one column; ``decimal`` is the decimal sign of numbers in text, if it is known.
 
+    ``missing`` and ``max_categories`` are as in :class:`workings.tables.screening.ColumnChoices`.
+
     >>> import polars
-    >>> learn_column(polars.Series("age", [20.0, 40.0, None, 30.0]), impute=True).fill
+    >>> learn_column(polars.Series("age", [20.0, 40.0, None, 30.0])).fill
     30.0
-    >>> learn_column(polars.Series("colour", ["red", "blue", "red"]), impute=False).categories
-    ('blue', 'red')
+    >>> learn_column(polars.Series("colour", ["red", None, "red"])).categories
+    ('(missing)', 'red')
     """
+    column = column if missing == "refuse" else numbers_without_marks(column)
     form = number_format(column, decimal)
     if form is not None:
-        return replace(learn_numbers(parse_numbers(with_gaps(column), form), impute=impute), form=form)
-    return learn_categories(column, impute=impute) if is_text(column) else learn_numbers(column, impute=impute)
+        return replace(learn_numbers(parse_numbers(with_gaps(column), form), missing=missing), form=form)
+    if is_text(column):
+        return learn_categories(column, missing=missing, max_categories=max_categories)
+    return learn_numbers(column, missing=missing)
 
 
-def learn_numbers(column: pl.Series, *, impute: bool) -> NumberColumn:
-    """Learn the mean, the standard deviation and, with ``impute``, the median of a numeric column."""
+def learn_numbers(column: pl.Series, *, missing: str) -> NumberColumn:
+    """Learn the mean, the standard deviation and the median, if missing values are filled, of a numeric column."""
     values = as_numbers(column)
+    has_gaps = values.null_count() > 0
     fill = None
-    if impute:
+    if missing == "fill" or has_gaps:
         with np.errstate(over="ignore"):
             fill = float(np.median(values.drop_nulls().to_numpy()))
         values = values.fill_null(fill)
-    return NumberColumn(column.name, *mean_and_spread(values.to_numpy(), column.name), fill)
+    indicator = missing == "indicate" and has_gaps
+    return NumberColumn(column.name, *mean_and_spread(values.to_numpy(), column.name), fill, indicator=indicator)
 
 
-def learn_categories(column: pl.Series, *, impute: bool) -> CategoryColumn:
-    """Learn the categories of a text column and, with ``impute``, the most frequent one."""
+def learn_categories(column: pl.Series, *, missing: str, max_categories: int | None = None) -> CategoryColumn:
+    """Learn the categories of a text column, and the category of missing values."""
     texts = as_texts(column)
     refuse_stray_text(texts)
-    refuse_many(texts, f"Leave it out: `--drop {column.name}`.")
     counts = Counter(sorted(texts.drop_nulls().to_list()))
-    return CategoryColumn(column.name, tuple(counts), counts.most_common(1)[0][0] if impute else None)
+    most = max_categories or (USUAL_CATEGORIES if are_many(texts) else len(counts))
+    kept = [word for word, _ in counts.most_common(most)]
+    fill = kept[0] if missing == "fill" else None
+    if missing != "fill" and texts.null_count():
+        fill = gap_category(counts)
+        kept.append(fill)
+    return CategoryColumn(column.name, tuple(sorted(kept)), fill, "error" if most >= len(counts) else "zeros")
+
+
+def learn_dates(column: pl.Series, form: str, *, missing: str) -> list[NumberColumn]:
+    """Learn a column of dates: one numeric column for each part that differs from row to row.
+
+    >>> import polars
+    >>> days = polars.Series("day", ["31.12.2024", "1.1.2025"])
+    >>> [column.name for column in learn_dates(days, "%d.%m.%Y", missing="fill")]
+    ['day (year)', 'day (month)', 'day (day)', 'day (weekday)']
+    """
+    series = load_polars().Series
+    learned: list[NumberColumn] = []
+    for part, x in parts_of(column, column.name, form, marks=missing != "refuse").items():
+        numbers = learn_numbers(series(f"{column.name} ({part})", x).fill_nan(None), missing=missing)
+        marked = numbers.indicator and not learned  # one mark is enough
+        learned.append(replace(numbers, date=DatePart(column.name, part, form), indicator=marked))
+    return learned
+
+
+def gap_category(known: Container[str]) -> str:
+    """Return the name of the category of missing values, which no other category has.
+
+    >>> gap_category({"red"}), gap_category({"(missing)"})
+    ('(missing)', '(missing 2)')
+    """
+    number, name = 1, MISSING_CATEGORY
+    while name in known:
+        number += 1
+        name = f"{MISSING_CATEGORY[:-1]} {number})"
+    return name
 
 
 def restandardize(known: Column, column: pl.Series) -> Column:
     """Learn mean, standard deviation and fill value again from other rows; categories are kept."""
     if isinstance(known, CategoryColumn):
         return known
-    numbers = numbers_in_text(column) if known.form is None else parse_numbers(with_gaps(column), known.form)
-    return replace(learn_numbers(with_gaps(numbers), impute=known.fill is not None), form=known.form)
+    values = load_polars().Series(known.name, known.read(column)).fill_nan(None)
+    if values.null_count() == len(values):
+        return known
+    missing = "refuse" if known.fill is None else "fill"
+    numbers = learn_numbers(values, missing=missing)
+    return replace(known, mean=numbers.mean, std=numbers.std, fill=numbers.fill)
 
 
 def learn_columns(
-    columns: Sequence[pl.Series], *, impute: bool, decimal: str | None = None
+    columns: Sequence[pl.Series], choices: ColumnChoices, dates: Mapping[str, str], decimal: str | None = None
 ) -> tuple[list[Column], list[InputError]]:
     """Learn the encoding of all feature columns; return it with all problems of the columns.
 
-    A column with missing values that are not filled is learned as if they were, to find its other problems.
+    ``dates`` holds the format of each column of dates.  A column with missing values that are refused is learned as if
+    they were filled, to find its other problems.
     """
+    most = choices.max_categories
     learned: list[Column] = []
     problems: list[InputError] = []
     gapped: list[pl.Series] = []
     for column in columns:
         try:
-            refuse_empty(column)
+            refuse_empty(column, is_date=column.name in dates)
             gapped.append(with_gaps(column))
-            has_gaps = gapped[-1].null_count() > 0
-            learned.append(learn_column(column, impute=impute or has_gaps, decimal=decimal))
+            if column.name in dates:
+                learned += learn_dates(column, dates[column.name], missing=choices.missing)
+                continue
+            learned.append(learn_column(column, missing=choices.missing, decimal=decimal, max_categories=most))
         except InputError as problem:
             problems.append(problem)
-    if not impute:
+    if choices.missing == "refuse":
         try:
             refuse_missing(gapped, TRAIN_FIX)
         except InputError as problem:
@@ -134,8 +190,9 @@ def learn_columns(
     return learned, problems
 
 
-def refuse_empty(column: pl.Series) -> None:
+def refuse_empty(column: pl.Series, *, is_date: bool) -> None:
     """Raise for a column that cannot be used, and for one without any value."""
-    refuse_unusable(column)
+    if not is_date:
+        refuse_unusable(column)
     if with_gaps(column).null_count() == len(column):
         raise InputError(f"Column {column.name!r} has no values at all. Leave it out: `--drop {column.name}`.")

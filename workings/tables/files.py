@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
+import importlib
 import io
 import os
 import re
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from workings.errors import FileError, InputError, counted, first_line, some
+from workings.errors import FileError, InputError, MissingExtraError, count_of, first_line, some, unknown_name
 from workings.support.atomic_files import write_bytes
 from workings.tables.cells import (
     GROUPED_BY_POINTS,
@@ -47,8 +50,9 @@ def read_table(
     decimal: str | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
+    sheet: str | None = None,
 ) -> pl.DataFrame:
-    """Read a CSV or Parquet file as a table with named, typed columns.
+    """Read a CSV, Excel or Parquet file as a table with named, typed columns.
 
     The type of a CSV column is inferred from all of its values.  The separator (comma, semicolon or tab) is the one
     that splits the header line into the most names, or the one in a first line such as ``sep=;``.  In a file with
@@ -60,7 +64,8 @@ def read_table(
     Parameters
     ----------
     path : str or path
-        A file whose name ends in .csv, .tsv or .txt, with a header line; or in .parquet.
+        A file whose name ends in .csv, .tsv or .txt, with a header line; or in .parquet; or in .xlsx, .xls or .ods
+        (with the extra ``excel``).  A CSV file may be compressed: .csv.gz.
     columns : Columns or dict, optional
         The columns of a model (``network.preprocessing``).  Only these and the target are read: categories as text,
         numbers as numbers.
@@ -70,6 +75,8 @@ def read_table(
         CSV: the character between columns.
     encoding : str, optional
         CSV: the file's encoding, such as ``"cp1252"``; UTF-8 by default.
+    sheet : str, optional
+        Excel: the name of the sheet, if the file has several.
 
     Returns
     -------
@@ -97,11 +104,12 @@ def read_table(
     [('red', 150.0), ('green', 7.5)]
     """
     path = Path(path)
-    suffix = known_suffix(path)
-    options = TextOptions(decimal, delimiter, encoding)
+    suffix = known_suffix(path, READERS)
+    options = TextOptions(decimal, delimiter, encoding, sheet)
     known = columns if isinstance(columns, Columns | None) else columns_in(columns)
-    content = file_bytes(path)
-    frame = read_parquet(content, path, known) if suffix == ".parquet" else read_csv_file(content, path, known, options)
+    if suffix not in EXCEL and sheet is not None:
+        raise InputError(f"sheet is {sheet!r}, but '{path}' is no Excel file: leave it out (`--sheet`).")
+    frame = READERS[suffix](file_bytes(path), path, known, options)
     if frame.height == 0:
         raise InputError(f"'{path}' has column names ({some(frame.columns)}) but no rows. Add at least one.")
     return frame
@@ -114,6 +122,7 @@ class TextOptions:
     decimal: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
+    sheet: str | None = None
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, *DECIMALS):
@@ -177,7 +186,7 @@ def write_table(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     'prediction\\nred\\ngreen\\n'
     """
     path = Path(path)
-    write = WRITERS[known_suffix(path)]
+    write = WRITERS[known_suffix(path, WRITERS)]
     errors = load_polars().exceptions
     content = io.BytesIO()
     try:
@@ -187,11 +196,13 @@ def write_table(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     write_bytes(path, content.getvalue())
 
 
-def known_suffix(path: Path) -> str:
-    """Return the suffix of a table's file; raise for an unknown one."""
+def known_suffix(path: Path, known: Iterable[str]) -> str:
+    """Return the suffix of a table's file, with that before .gz; raise for an unknown one."""
     suffix = path.suffix.lower()
-    if suffix not in WRITERS:
-        raise FileError(f"'{path}' ends in {suffix!r}, but a table is a file in {', '.join(WRITERS)}. Save it as CSV.")
+    if suffix == ".gz":
+        suffix = Path(path.stem).suffix.lower() + suffix
+    if suffix not in known:
+        raise FileError(f"'{path}' ends in {suffix!r}, but a table is a file in {', '.join(known)}. Save it as CSV.")
     return suffix
 
 
@@ -203,12 +214,54 @@ def file_bytes(path: Path) -> bytes:
         raise FileError(f"There is no file '{path}'. Check the name and the folder.") from error
     except (OSError, ValueError) as error:
         raise FileError(f"'{path}' cannot be read: {error}.") from error
+    if path.suffix.lower() == ".gz":
+        content = unzipped(content, path)
     if not content.strip(b"\r\n\t \xef\xbb\xbf"):
         raise FileError(f"'{path}' is empty: a table has a line of column names and at least one row.")
     return content
 
 
-def read_parquet(content: bytes, path: Path, known: Columns | None) -> pl.DataFrame:
+def unzipped(content: bytes, path: Path) -> bytes:
+    """Decompress a file that ends in .gz."""
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileError(f"'{path}' is not a readable .gz file: {first_line(error)}. Compress it again.") from error
+
+
+def read_excel(content: bytes, path: Path, known: Columns | None, options: TextOptions) -> pl.DataFrame:
+    """Read a sheet of an Excel file; with ``known``, only the model's columns."""
+    frame = excel_sheet(content, path, options.sheet)
+    refuse_names(frame.columns, path)
+    texts = [column for column in frame if is_text(column) and not is_zero_padded(column)]
+    frame = frame.with_columns([numbers_in_text(column) for column in texts])
+    return frame if known is None else frame.select(known_names(frame.columns, known))
+
+
+def excel_sheet(content: bytes, path: Path, sheet: str | None) -> pl.DataFrame:
+    """Return a sheet as a table; without its name, the only one that is not empty."""
+    polars = load_polars()
+    try:
+        importlib.import_module("fastexcel")
+    except ImportError as error:
+        raise MissingExtraError("fastexcel", "excel") from error
+    try:
+        found = polars.read_excel(io.BytesIO(content), sheet_id=0, raise_if_empty=False)
+    except Exception as error:  # of fastexcel, which has classes of its own
+        raise FileError(f"'{path}' is not a readable Excel file: {first_line(error)}. Save it again.") from error
+    sheets: dict[str, pl.DataFrame] = {name: frame for name, frame in found.items() if frame.width}
+    if sheet is not None and sheet not in found:
+        raise unknown_name("sheet", sheet, found)
+    if sheet is None and len(sheets) > 1:
+        raise InputError(
+            f"'{path}' has {len(sheets)} sheets ({some(sheets)}). Name the sheet of the table: `--sheet NAME` (sheet=)."
+        )
+    if not sheets or (sheet is not None and sheet not in sheets):
+        raise FileError(f"'{path}' is empty: a table has a line of column names and at least one row.")
+    return sheets[sheet or next(iter(sheets))]
+
+
+def read_parquet(content: bytes, path: Path, known: Columns | None, options: TextOptions) -> pl.DataFrame:
     """Read a Parquet file; with ``known``, only the model's columns."""
     frame = parquet_frame(content, path)
     refuse_names(frame.columns, path)
@@ -245,16 +298,17 @@ def parquet_frame(content: bytes, path: Path) -> pl.DataFrame:
 def read_csv_file(content: bytes, path: Path, known: Columns | None, options: TextOptions) -> pl.DataFrame:
     """Read a CSV file; with ``known``, only the model's columns, with the model's types."""
     polars = load_polars()
-    text = options.decode(content, path)
-    text, names, separator = read_header(text, path, options.delimiter)
+    whole = options.decode(content, path)
+    text, names, separator = read_header(whole, path, options.delimiter)
+    skipped = int(len(text) < len(whole))  # a line such as sep=;
     text = (
         text.rstrip("\r\n") + "\n" if len(names) > 1 else text
     )  # in a single column, an empty line is a missing value
-    n = count_rows(text, separator, len(names), path)
+    n = count_rows(text, separator, len(names), path, skipped)
     if not names[0] and (known is not None or is_row_index(text, separator)):
         names[0] = index_name(names)
     refuse_names(names, path)
-    file = FileText(text.encode(), tuple(names), separator, options.decimal)
+    file = FileText(text.encode(), tuple(names), separator, options.decimal, skipped)
     try:
         frame = file.inferred() if known is None else file.typed_for(known)
     except polars.exceptions.PolarsError as error:
@@ -264,6 +318,7 @@ def read_csv_file(content: bytes, path: Path, known: Columns | None, options: Te
             f"'{path}' has {n} or {frame.height} rows, depending on how its quotes and line ends are read. "
             f"Save it again."
         )
+    vars(frame)["line_of"] = file.line_of
     if known is None:
         vars(frame)["file_text"] = replace(file, table=frame.clone())
     return frame
@@ -283,6 +338,8 @@ class FileText:
         The separator between columns.
     decimal : str or None
         The decimal sign, if it is known.
+    skipped : int
+        The number of lines before the header line.
     table : polars.DataFrame or None
         The table that was read from it.  A column that has changed since then is not read again.
     """
@@ -291,6 +348,7 @@ class FileText:
     names: tuple[str, ...]
     separator: str
     decimal: str | None = None
+    skipped: int = 0
     table: pl.DataFrame | None = None
 
     def texts(self, names: Iterable[str]) -> pl.DataFrame:
@@ -301,6 +359,18 @@ class FileText:
         )
         frame.columns = [self.names[place] for place in places]
         return frame.with_columns([with_gaps(column) for column in frame])
+
+    def line_of(self, row: int) -> int:
+        """Return the line of the file in which a row begins; values with line ends and empty lines count."""
+        rows = csv.reader(io.StringIO(self.content.decode(), newline=""), delimiter=self.separator)
+        count, line = -1, 1
+        for values in rows:
+            if values or len(self.names) == 1:
+                if count == row:
+                    break
+                count += 1
+            line = rows.line_num + 1
+        return line + self.skipped
 
     @property
     def has_commas(self) -> bool:
@@ -327,15 +397,16 @@ class FileText:
         return frame.with_columns([texts for texts in self.texts(whole) if is_zero_padded(texts)])
 
     def dates(self, frame: pl.DataFrame, unusual: Mapping[str, Any]) -> list[pl.Series]:
-        """Return the text columns that may hold dates or times, converted if all of their values are.
+        """Return the text columns that may hold dates in ISO format, converted if all of their values are.
 
-        Only these are parsed as dates: for all columns of a large file, this takes ten times the time of reading.
+        Other formats stay text, because polars would read 05/01/2024 with the day first.  Only these columns are parsed
+        as dates: for all columns of a large file, this takes ten times the time of reading.
         """
         polars = load_polars()
         places = [
             place
             for place, column in enumerate(frame)
-            if column.dtype == polars.String and column.name not in unusual and starts_with_digit(column)
+            if column.dtype == polars.String and column.name not in unusual and starts_like_iso_date(column)
         ]
         if not places:
             return []
@@ -363,7 +434,7 @@ class FileText:
         Numbers in a format of their own stay text; the model's columns parse them.
         """
         names = known_names(self.names, known)
-        forms = {column.name: column.form for column in known.numbers}
+        forms = {column.name: column.form for column in known.numbers if column.date is None}
         forms |= {known.target: known.target_form} if known.scale else {}
         texts = self.texts(names)
         return texts.with_columns([self.numbers(texts[name], forms[name]) for name in names if name in forms])
@@ -375,17 +446,19 @@ class FileText:
         """
         assert self.table is not None
         wanted = {
-            column.name: column
+            column.source: column
             for column in columns
-            if column.name in self.table.columns
+            if column.source in self.table.columns
             and not (
-                isinstance(column, NumberColumn) and column.form is None and self.table[column.name].dtype.is_numeric()
+                isinstance(column, NumberColumn)
+                and column.form is None
+                and self.table[column.source].dtype.is_numeric()
             )
-            and table[column.name].equals(self.table[column.name])
+            and table[column.source].equals(self.table[column.source])
         }
         texts: Iterable[pl.Series] = self.texts(wanted) if wanted else ()
         return {
-            each.name: self.numbers(each, column.form) if isinstance(column, NumberColumn) else each
+            each.name: self.numbers(each, column.form) if is_number(column) else each
             for each in texts
             for column in [wanted[each.name]]
         }
@@ -451,10 +524,15 @@ UNUSUAL_DIGITS = re.compile(rb"\d{19}|[^\x00-\x7f]")
 POINTS_ONLY = r"^[^,]*$"
 
 
-def starts_with_digit(texts: pl.Series) -> bool:
-    """Return whether the first value of a text column starts with a digit or a sign and one, as every date does."""
+def starts_like_iso_date(texts: pl.Series) -> bool:
+    """Return whether the first value of a text column starts like a date in ISO format."""
     first = texts.drop_nulls().head(1).str.strip_chars(' \t"')
-    return bool(first.str.contains(r"^[+-]?\d").any())
+    return bool(first.str.contains(r"^\d{4}-\d").any())
+
+
+def is_number(column: Column) -> TypeGuard[NumberColumn]:
+    """Return whether a column holds numbers, and not dates."""
+    return isinstance(column, NumberColumn) and column.date is None
 
 
 LEADING_ZERO = re.compile(rb'(?m)(?:^|[\s,;"])0\d')  # at the beginning of a value
@@ -462,7 +540,7 @@ LEADING_ZERO = re.compile(rb'(?m)(?:^|[\s,;"])0\d')  # at the beginning of a val
 
 def known_names(names: Sequence[str], known: Columns) -> list[str]:
     """Return the names of a model's columns and target in a file; raise if a feature column is missing."""
-    wanted = [column.name for column in known.columns]
+    wanted = [column.source for column in known.columns]
     refuse_absent(wanted, names)
     return [name for name in names if name in {*wanted, known.target}]
 
@@ -509,6 +587,13 @@ def is_row_index(text: str, separator: str) -> bool:
     return len(set(found)) == len(found) and all(text.isascii() and text.isdigit() for text in found)
 
 
+EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+READERS: dict[str, Callable[[bytes, Path, Columns | None, TextOptions], pl.DataFrame]] = {
+    **dict.fromkeys(TEXT, read_csv_file),
+    ".parquet": read_parquet,
+    **dict.fromkeys(EXCEL, read_excel),
+}
 WRITERS: dict[str, Callable[[pl.DataFrame, io.BytesIO], None]] = {
     ".csv": lambda frame, file: frame.write_csv(file),
     ".tsv": lambda frame, file: frame.write_csv(file, separator="\t"),
@@ -537,7 +622,7 @@ def read_header(text: str, path: Path, delimiter: str | None = None) -> tuple[st
     return text, names, separator
 
 
-def count_rows(text: str, separator: str, width: int, path: Path) -> int:
+def count_rows(text: str, separator: str, width: int, path: Path, skipped: int = 0) -> int:
     """Count the rows below the header; raise for a row that does not have ``width`` values."""
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     n = -1
@@ -545,13 +630,13 @@ def count_rows(text: str, separator: str, width: int, path: Path) -> int:
         for row in rows:
             if len(row) != width and (row or width > 1):
                 raise FileError(
-                    f"'{path}' has {counted(len(row), 'value')} in line {rows.line_num}, but {width} column names. "
-                    f"Give every line one value for each column; a value with {separator!r} in it needs quotes."
+                    f"'{path}' has {count_of(len(row), 'value')} in line {rows.line_num + skipped}, but {width} column "
+                    f"names. Give every line one value for each column; a value with {separator!r} in it needs quotes."
                 )
             n += 1
     except csv.Error as error:
         raise FileError(
-            f"'{path}' is not readable in line {rows.line_num}: {error}. Check the quotes there."
+            f"'{path}' is not readable in line {rows.line_num + skipped}: {error}. Check the quotes there."
         ) from error
     return n
 

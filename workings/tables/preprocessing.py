@@ -5,16 +5,17 @@ It is learned from the training table and applied unchanged to every later one, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, all_of, counted, some
+from workings.errors import InputError, all_of, count_of, some
 from workings.support.arrays import Array
 from workings.tables.cells import (
+    date_format,
     load_polars,
     numbers_in_text,
     refuse_frame,
@@ -24,10 +25,12 @@ from workings.tables.cells import (
     with_gaps,
 )
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, original, read_stored, refuse_absent
-from workings.tables.features import learn_columns, restandardize
+from workings.tables.features import MISSING_CATEGORY, learn_columns, restandardize
 from workings.tables.files import column_text, index_columns
 from workings.tables.schema import damaged, stored_order, stored_text
+from workings.tables.screening import ColumnChoices, screened
 from workings.tables.targets import ClassTarget, NumberTarget, Target, formatted_numbers, label_text, learn_target
+from workings.tables.values import naming_lines
 from workings.tables.wording import unknown_column
 
 if TYPE_CHECKING:
@@ -48,6 +51,9 @@ class Preprocessing:
         The target.
     reason : str
         Why the task is classification or regression.
+    notes : tuple of str
+        What was done to the columns of the training table, a line for each that is not simply encoded.  They are not
+        stored.
 
     Examples
     --------
@@ -69,8 +75,10 @@ class Preprocessing:
     columns: tuple[Column, ...]
     target: Target
     reason: str
+    notes: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
+    @naming_lines
     def learn(
         cls,
         frame: pl.DataFrame,
@@ -78,7 +86,11 @@ class Preprocessing:
         *,
         task: str = "auto",
         impute: bool = False,
+        missing: str | None = None,
         drop: Iterable[str] = (),
+        use: Iterable[str] = (),
+        max_categories: int | None = None,
+        dates: str | None = None,
         decimal: str | None = None,
     ) -> Preprocessing:
         """Learn the encoding from the training table.
@@ -88,16 +100,29 @@ class Preprocessing:
         frame : polars.DataFrame
             n rows; every column that is not the target or dropped is a feature.  pandas' index
             (``__index_level_0__`` in Parquet, ``Unnamed: 0`` in CSV) is left out and mentioned in ``reason``.
+            Identifiers, constant columns and nearly empty ones are left out, too; ``notes`` say so.
         target : str
             The target column.
         task : str
             ``"classification"``, ``"regression"``, or ``"auto"``: text, true/false and few whole
             numbers are classes, other numbers are predicted as numbers.
         impute : bool
-            Whether to fill missing values, here and in later tables: numbers with the median, categories
-            with the most frequent one.  Missing values in the target always raise an error.
+            Whether to fill missing values of every column, here and in later tables: numbers with the median,
+            categories with the most frequent one; the same as ``missing="fill"``.
+        missing : str, optional
+            What to do with missing values: ``"indicate"`` (default) also marks them where the training table has
+            some: in a column of their own, or as a category of their own.  ``"fill"`` only fills, and ``"refuse"``
+            raises an error.  Missing values in the target always raise an error.
         drop : iterable of str
             Columns to leave out.
+        use : iterable of str
+            Columns to use that would be left out.
+        max_categories : int, optional
+            The most categories of a column; the rarest are encoded as zeros, as categories that are not in the
+            training table then are, too.  By default, 50 for columns with too many, and all otherwise.
+        dates : str, optional
+            ``"day-first"`` or ``"month-first"``, for columns of dates such as 05/01/2024.  A column of dates becomes
+            numbers: year, month, day, weekday, hour and minute, as far as they differ from row to row.
         decimal : str, optional
             The decimal sign of numbers in text columns: ``"."`` or ``","``.  It is needed where a column such as
             1,234 and 5,678 has two readings; other formats, such as $1.50 or 1.234,5, are recognized.
@@ -105,14 +130,17 @@ class Preprocessing:
         Raises
         ------
         InputError
-            For an unknown column or task, missing values, infinities, text in a numeric column, dates, nested
-            values, text that identifies rows, and targets that are all equal.  One error lists all problems.
+            For an unknown column or task, missing values in the target, infinities, text in a numeric column, dates
+            with two readings, durations, nested values, and targets that are all equal.  One error lists all problems.
         """
         refuse_frame(frame)
         if target not in frame.columns:
             raise unknown_column("target column", target, frame)
-        dropped = dropped_names(frame, target, drop)
-        index = [name for name in index_columns(frame) if name not in (target, *dropped)]
+        dropped = names_in(frame, target, drop, "drop")
+        used = names_in(frame, target, use, "use")
+        gaps = treatment_of_gaps(impute, missing)
+        choices = ColumnChoices(gaps, tuple(dropped), tuple(used), max_categories, dates)
+        index = [name for name in index_columns(frame) if name not in (target, *dropped, *used)]
         left_out = {target, *dropped, *index}
         features = [resolve_zero_padded(column) for column in frame if column.name not in left_out]
         if not features:
@@ -122,14 +150,21 @@ class Preprocessing:
             )
         if frame.height == 0:
             raise InputError(f"The table has no rows (columns {some(frame.columns)}). Add at least two.")
-        columns, problems = learn_columns(features, impute=impute, decimal=decimal)
+        formats, unclear = date_formats(features, dates)
+        features, notes = screened(features, choices, formats)
+        clear = [column for column in features if column.name not in unclear]
+        columns, problems = learn_columns(clear, choices, formats, decimal)
+        problems += unclear.values()
         try:
             learned, reason = learn_target(frame[target], task, decimal)
         except InputError as problem:
             raise all_of([problem, *problems]) from problem
         if problems:
             raise all_of(problems)
-        return cls(tuple(columns), learned, reason + index_note(index))
+        given = {column.name: column for column in features}
+        notes += [*notes_of_dates(columns), *notes_of_gaps(columns, given, choices)]
+        notes += notes_of_categories(columns, given)
+        return cls(tuple(columns), learned, reason + index_note(index), tuple(notes))
 
     @property
     def table_columns(self) -> Columns:
@@ -163,7 +198,7 @@ class Preprocessing:
 
         Categories and classes are kept.
         """
-        columns = tuple(restandardize(column, frame[column.name]) for column in self.columns)
+        columns = tuple(restandardize(column, frame[column.source]) for column in self.columns)
         target = self.target
         if isinstance(target, NumberTarget):
             given = frame[target.name]
@@ -190,6 +225,7 @@ class Preprocessing:
         """
         return self.table_columns.encode(frame, unknown=unknown)
 
+    @naming_lines
     def targets(self, frame: pl.DataFrame) -> Array:
         """Encode the target column as ``y``, of shape (n,): class labels, or standardized float64 numbers.
 
@@ -262,7 +298,7 @@ class Preprocessing:
         p = np.asarray(probabilities, dtype=np.float64)
         if p.shape != (n, len(self.classes)) or not self.classes:
             raise InputError(
-                f"Probabilities have shape {p.shape}, but with {counted(n, 'prediction')} and "
+                f"Probabilities have shape {p.shape}, but with {count_of(n, 'prediction')} and "
                 f"{len(self.classes)} classes they must have shape {(n, len(self.classes))}. A regression has none."
             )
         return {f"p({label_text(label)})": p[:, i].tolist() for i, label in enumerate(self.classes)}
@@ -277,12 +313,12 @@ class Preprocessing:
         """
         numbers = [column for column in self.columns if isinstance(column, NumberColumn)]
         words = [column for column in self.columns if isinstance(column, CategoryColumn)]
-        values = counted(sum(len(column.categories) for column in words), "value")
+        values = count_of(sum(len(column.categories) for column in words), "value")
         noun = "category" if len(words) == 1 else "categories"
         plain = [column for column in numbers if (column.mean, column.std) == (0.0, 1.0)]
         scaled = len(numbers) - len(plain)
-        parts = [f"{counted(scaled, 'numeric column')} standardized"] if scaled else []
-        parts += [f"{counted(len(plain), 'numeric column')} not standardized"] if plain else []
+        parts = [f"{count_of(scaled, 'numeric column')} standardized"] if scaled else []
+        parts += [f"{count_of(len(plain), 'numeric column')} not standardized"] if plain else []
         parts += [f"{len(words)} {noun} one-hot encoded ({values})"] if words else []
         parts += ["gaps filled"] if any(column.fill is not None for column in self.columns) else []
         return f"{', '.join(parts)}; {self.target.describe()}"
@@ -346,12 +382,84 @@ def index_note(index: list[str]) -> str:
     return f"; left out: {listed}, pandas' index, which only numbers the rows" if index else ""
 
 
-def dropped_names(frame: pl.DataFrame, target: str, drop: Iterable[str]) -> list[str]:
-    """Check the columns to leave out; a single name may be given as a string."""
-    names = [drop] if isinstance(drop, str) else list(drop)
+def names_in(frame: pl.DataFrame, target: str, given: Iterable[str], verb: str) -> list[str]:
+    """Check the columns to drop or to use; a single name may be given as a string."""
+    names = [given] if isinstance(given, str) else list(given)
     for name in names:
         if name not in frame.columns:
-            raise unknown_column("column to drop", name, frame)
+            raise unknown_column(f"column to {verb}", name, frame)
         if name == target:
-            raise InputError(f"The column {name!r} is the target: it cannot be dropped. Choose another target.")
+            done = {"drop": "be dropped", "use": "also be a feature"}[verb]
+            raise InputError(f"The column {name!r} is the target: it cannot {done}. Choose another target.")
     return names
+
+
+def treatment_of_gaps(impute: bool, missing: str | None) -> str:
+    """Return how missing values are treated; ``impute`` is short for ``missing="fill"``.
+
+    >>> treatment_of_gaps(False, None), treatment_of_gaps(True, None), treatment_of_gaps(False, "refuse")
+    ('indicate', 'fill', 'refuse')
+    """
+    if impute and missing not in (None, "fill"):
+        raise InputError(
+            f"Missing values are to be filled (`--impute`, impute=True) and to be treated as {missing!r} (`--missing`, "
+            f"missing=). Leave out one of the two."
+        )
+    return "fill" if impute else missing or "indicate"
+
+
+def date_formats(columns: Iterable[pl.Series], order: str | None) -> tuple[dict[str, str], dict[str, InputError]]:
+    """Return the format of each column of dates, and the problem of each column whose format is not clear."""
+    formats: dict[str, str] = {}
+    unclear: dict[str, InputError] = {}
+    for column in columns:
+        try:
+            form = date_format(column, order)
+        except InputError as problem:
+            unclear[column.name] = problem
+            continue
+        if form is not None:
+            formats[column.name] = form
+    return formats, unclear
+
+
+def notes_of_dates(columns: Iterable[Column]) -> list[str]:
+    """Return a line for each column of dates."""
+    parts: dict[str, list[str]] = {}
+    for column in columns:
+        if isinstance(column, NumberColumn) and column.date is not None:
+            parts.setdefault(column.source, []).append(column.date.part)
+    return [f"{source}: dates, taken apart into {', '.join(found)}" for source, found in parts.items()]
+
+
+def notes_of_gaps(columns: Iterable[Column], given: Mapping[str, pl.Series], choices: ColumnChoices) -> list[str]:
+    """Return a line for each column whose missing values are filled."""
+    notes = []
+    for source, column in {each.source: each for each in reversed(list(columns))}.items():
+        gaps = column.gap_mask(given[source])
+        if column.fill is None or not gaps.any():
+            continue
+        count = count_of(int(gaps.sum()), "missing value")
+        if isinstance(column, NumberColumn):
+            marks = f", and marked in a column of their own, '{column.names[1]}'" if column.indicator else ""
+            median = f"the median {column.fill:.6g}" if column.date is None else "the median of each part"
+            notes.append(f"{source}: {count} filled with {median}{marks}")
+        elif choices.missing == "fill":
+            notes.append(f"{column.name}: {count} filled with the most frequent category {column.fill!r}")
+        else:
+            notes.append(f"{column.name}: {count} read as a category of their own, {column.fill!r}")
+    return notes[::-1]
+
+
+def notes_of_categories(columns: Iterable[Column], given: Mapping[str, pl.Series]) -> list[str]:
+    """Return a line for each column of which only the most frequent categories are kept."""
+    notes = []
+    for column in columns:
+        if isinstance(column, CategoryColumn) and column.unknown == "zeros":
+            count = with_gaps(given[column.name]).drop_nulls().n_unique()
+            kept = len(column.categories) - (column.fill is not None and column.fill.startswith(MISSING_CATEGORY[:-1]))
+            notes.append(
+                f"{column.name}: the {kept} most frequent of {count} categories are kept, all others are encoded "
+                f"as zeros; `--max-categories` changes the number"
+            )
+    return notes

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from workings.errors import InputError, counted, some, unknown_name
+from workings.errors import InputError, count_of, some, unknown_name
 from workings.support.arrays import Array
 from workings.tables.cells import (
     MOST_CATEGORIES,
     as_numbers,
     as_texts,
+    date_format,
     is_text,
     load_polars,
     number_format,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+REGRESSION = '`--task regression` (task="regression" in Python)'
+CLASSIFICATION = '`--task classification` (task="classification" in Python)'
 TASKS = ("auto", "classification", "regression")
 
 
@@ -68,13 +71,11 @@ class ClassTarget:
         classes = tuple(sorted(set(labels.to_list())))
         if len(classes) < 2:
             raise InputError(
-                f"The target {column.name!r} has only one class, {classes[0]!r}, in {counted(len(labels), 'row')}: "
+                f"The target {column.name!r} has only one class, {classes[0]!r}, in {count_of(len(labels), 'row')}: "
                 f"there is nothing to tell apart. Add rows of another class, or choose another target."
             )
         if len(classes) > MOST_CATEGORIES:
-            raise InputError(
-                f"The target {column.name!r} has {len(classes)} classes. Use task='regression' for numbers."
-            )
+            raise InputError(f"The target {column.name!r} has {len(classes)} classes. For numbers, use {REGRESSION}.")
         return cls(column.name, classes)
 
     @property
@@ -171,7 +172,7 @@ class NumberTarget:
         values = as_numbers(column).to_numpy()
         if values.min() == values.max():
             raise InputError(
-                f"The target {column.name!r} is {values[0]:g} in {counted(len(values), 'row')}: there is nothing to "
+                f"The target {column.name!r} is {values[0]:g} in {count_of(len(values), 'row')}: there is nothing to "
                 f"predict. Add rows with other values, or choose another target."
             )
         return cls(column.name, *mean_and_spread(values, column.name))
@@ -223,7 +224,7 @@ def as_labels(column: pl.Series) -> pl.Series:
         row = first_row(wrong)
         raise InputError(
             f"The label {given[row]} in {place(row, column)} is not text, true/false or a whole number of 64 bits. "
-            f"To predict numbers, use task='regression'."
+            f"To predict numbers, use {REGRESSION}."
         )
     return labels
 
@@ -233,6 +234,11 @@ def learn_target(column: pl.Series, task: str, decimal: str | None = None) -> tu
     if task not in TASKS:
         raise unknown_name("task", task, TASKS)
     refuse_unusable(column)
+    if is_text(column) and date_format(column) is not None:
+        raise InputError(
+            f"The target {column.name!r} holds dates or times, such as {with_gaps(column).drop_nulls()[0]!r}. Replace "
+            f"them with numbers, such as the days since some event, or with classes, such as the month."
+        )
     form = None if task == "classification" else number_format(column, decimal)
     if form is not None:
         target, reason = learn_target(formatted_numbers(column, form), "regression")
@@ -246,11 +252,11 @@ def learn_target(column: pl.Series, task: str, decimal: str | None = None) -> tu
         task, because = decide_task(gapped)
         reason = f"the target {column.name!r} is {because}: {task}"
     else:
-        reason = f"task={task!r} was requested"
+        reason = f"the task {task} was requested"
     if task == "classification" and not is_text(column) and 20 < column.n_unique() > len(column) / 2:
         raise InputError(
             f"The target {column.name!r} has {column.n_unique()} different values in {len(column)} rows: too many for "
-            f"classes. Use task='regression' (`--task regression`), or group the values."
+            f"classes. Use {REGRESSION}, or group the values."
         )
     return TARGET_TASKS[task].learn(column), reason
 
@@ -273,8 +279,8 @@ def decide_task(column: pl.Series) -> tuple[str, str]:
     """
     n, count = len(column), column.n_unique()
     if is_text(column):
-        refuse_stray_text(column, " For classes that look like numbers, use task='classification'.")
-        return "classification", f"text with {counted(count, 'value')}"
+        refuse_stray_text(column, f" For classes that look like numbers, use {CLASSIFICATION}.")
+        return "classification", f"text with {count_of(count, 'value')}"
     if column.dtype == load_polars().Boolean:
         return "classification", "true or false"
     if not column.dtype.is_integer():

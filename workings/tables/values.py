@@ -8,8 +8,10 @@ is always a number, and true is the category "true".
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -23,13 +25,43 @@ GAP, UNKNOWN = -1, -2  # instead of the index of a category
 LARGEST_EXACT = 2**53  # up to here, each integer is a float
 
 
+LINE_OF: ContextVar[Callable[[int], int]] = ContextVar("LINE_OF")  # the line of a row in the file being read
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
 def place_of(row: int, name: str) -> str:
     """Describe the position of a cell, from the index of its row.
 
     >>> place_of(2, "age")
     "row 3 (line 4 of a CSV file), column 'age'"
     """
-    return f"row {row + 1} (line {row + 2} of a CSV file), column {name!r}"
+    line = LINE_OF.get(usual_line)(row)
+    return f"row {row + 1} (line {line} of a CSV file), column {name!r}"
+
+
+def usual_line(row: int) -> int:
+    """Return the line of a row in a file whose first line holds the column names."""
+    return row + 2
+
+
+def naming_lines(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Decorate a function of a table: its errors name the lines of the table's file.
+
+    A table from ``read_table`` has the attribute ``line_of``.
+    """
+
+    @functools.wraps(function)
+    def with_lines(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        tables = [*args, *kwargs.values()]
+        found = [lines for table in tables if (lines := getattr(table, "__dict__", {}).get("line_of")) is not None]
+        token = LINE_OF.set(found[0] if found else usual_line)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            LINE_OF.reset(token)
+
+    return with_lines
 
 
 def is_gap(value: Any) -> bool:

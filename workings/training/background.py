@@ -1,7 +1,8 @@
 """Background thread: evaluate the network on a second processor while training continues.
 
-Small networks are trained by one thread.  If another processor is idle, the parameters of past epochs are evaluated
-there while training continues.  If none is idle, the training thread evaluates them itself.  The results are the same.
+Small networks are trained by one thread.  If another processor is idle, the parameters of past epochs are
+evaluated there while training continues.  If none is idle, the training thread evaluates them itself.  The
+results are the same.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Batches: split the training rows into batches, and build stretches of steps for the engine.
 
-A stretch is a sequence of steps that the engine runs in one call.  Row orders and dropout masks are drawn here, from
-the model's random generator, and passed to the engine, so that every engine gets the same numbers.
+A stretch is a sequence of steps that the engine runs in one call.  Row orders and dropout masks are drawn
+here, from the model's random generator, and passed to the engine, so that every engine gets the same numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class State:
     Attributes
     ----------
     values : dict of str to array
-        Parameters, statistics and the optimizer's state by name.  Steps replace arrays and never write into them.
+        Parameters, statistics and the optimizer's state by name.  Steps replace arrays and never write into
+        them.
     step : int
         The number of steps made so far.
     lr : float
@@ -78,7 +79,7 @@ class Batches:
 
     def __init__(self, model: Model, rows: Rows, bounds: Array, shuffle: bool) -> None:
         self.model, self.rows, self.bounds, self.shuffle = model, rows, bounds, shuffle
-        self.draws = tuple(model.draw(1, as_random(0)))
+        self.draws = tuple(model.draw_masks(1, as_random(0)))
 
     def __len__(self) -> int:
         return len(self.bounds)
@@ -99,7 +100,7 @@ class Batches:
         if self.shuffle and bounds[0, 0] == 0:
             self.order = self.next_order()
         order = None if self.order is None else self.order[bounds[0, 0] : bounds[-1, 1]]
-        masks = [self.model.draw(stop - start) for start, stop in bounds.tolist()] if self.draws else []
+        masks = [self.model.draw_masks(stop - start) for start, stop in bounds.tolist()] if self.draws else []
         return order, {name: np.concatenate([drawn[name] for drawn in masks]) for name in self.draws}
 
     def position(self) -> Position:
@@ -111,6 +112,13 @@ class Batches:
         self.order = position.order
         if position.generator is not None:
             put_state(self.model.rng, position.generator)
+
+    def memory(self) -> dict[str, Array]:
+        """Return the arrays that the draws of the next epoch depend on, besides the random generator."""
+        return {}
+
+    def remember(self, memory: Mapping[str, Array]) -> None:
+        """Restore what ``memory`` returned."""
 
     # -- stretches ---------------------------------------------------------------------------
 
@@ -124,7 +132,8 @@ class Batches:
     ) -> Iterator[Stretch]:
         """Yield the stretches of steps for several epochs; each stretch fits into memory with its masks.
 
-        The engine fills ``kept`` with the parameters after each epoch, and ``outputs`` with the outputs of each step.
+        The engine fills ``kept`` with the parameters after each epoch, and ``outputs`` with the outputs of
+        each step.
         """
         for these, which in self.cuts(epochs):
             bounds = self.bounds[which]
@@ -148,7 +157,7 @@ class Batches:
         steps = np.tile(bounds - start, (len(epochs), 1))
         if self.shuffle:
             steps += np.repeat(np.arange(len(epochs)) * (stop - start), len(bounds))[:, None]
-        rows = self.rows if self.shuffle else self.rows.taken(slice(start, stop))
+        rows = self.rows if self.shuffle else self.rows.take(slice(start, stop))
         return Stretch(
             *rows[:2], steps, rate.of_steps(step, len(steps)), step + 1, w=rows.w,
             order=np.concatenate([order for order, _ in drawn]) if self.shuffle else None,
@@ -173,7 +182,7 @@ class Batches:
     @functools.cached_property
     def numbers_of_row(self) -> int:
         """The number of values per row, with its masks."""
-        return int(self.rows.X.shape[1]) + sum(mask.size for mask in self.model.draw(1, as_random(0)).values())
+        return int(self.rows.X.shape[1]) + sum(mask.size for mask in self.model.draw_masks(1, as_random(0)).values())
 
     # -- objectives --------------------------------------------------------------------------
 
@@ -190,7 +199,7 @@ class Batches:
         return math.fsum((self.bounds[:, 1] - self.bounds[:, 0]) * objectives) / len(self.rows.X)
 
 
-def cut(rows: int, batch_size: int) -> Array:
+def batch_bounds(rows: int, batch_size: int) -> Array:
     """Return the bounds of the batches, of shape (batches, 2): first row, and row after the last."""
     begins = np.arange(0, rows, batch_size)
     return np.column_stack([begins, np.minimum(begins + batch_size, rows)])

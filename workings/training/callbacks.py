@@ -1,8 +1,8 @@
 """Callbacks: user code that runs during training and can stop it.
 
-Derive from ``Callback`` and override the methods you need; each receives the running training.  ``RunningTraining``
-lists what a callback can use: ``history``, ``network``, ``epoch``, ``stop(reason)`` and more.  A callback with a state
-of its own returns it from ``state``, so that a checkpoint can save it.
+Derive from ``Callback`` and override the methods you need; each receives the running training.
+``RunningTraining`` lists what a callback can use: ``history``, ``network``, ``epoch``, ``stop(reason)`` and
+more.  A callback with a state of its own returns it from ``state``, so that a checkpoint can save it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.errors import InputError, counted
+from workings.errors import InputError, count_of
 from workings.metrics import LOWER_IS_BETTER, METRICS
 from workings.support.arrays import Array
 from workings.support.ranges import as_number, as_plain, as_whole_number
@@ -18,7 +18,8 @@ from workings.training.callbacks import Callback, RunningTraining
 class EarlyStopping(Callback):
     """Stop training when a monitored value has not improved for ``patience`` epochs.
 
-    At the end of training, for whatever reason, the parameters of the best epoch are restored (Prechelt 1998).
+    At the end of training, for whatever reason, the parameters of the best epoch are restored (Prechelt
+    1998).
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ class EarlyStopping(Callback):
     min_delta : float
         The minimum change that counts as an improvement.
     higher_is_better : bool or None
-        Whether a higher value is better.  Known for losses and built-in metrics; for a function, the default is False.
+        Whether a higher value is better.  Known for losses and built-in metrics; for a function, the default
+        is False.
 
     Examples
     --------
@@ -83,7 +85,7 @@ class EarlyStopping(Callback):
             kept = training.parameters_at(state[1], at_its_end=self.monitor != "loss")
         (self.best, self.best_epoch, self.wait), self.kept = state, kept
         if self.wait >= self.longest_wait:
-            waited = counted(self.wait, "epoch")
+            waited = count_of(self.wait, "epoch")
             what = f"{self.what} was not better for {waited}; best at epoch {self.best_epoch}"
             training.stop(what, self.best_epoch + self.wait)
 
@@ -125,8 +127,11 @@ class EarlyStopping(Callback):
         return training.history[self.monitor][-len(training.ran) :]
 
     def on_train_end(self, training: RunningTraining) -> None:
+        was_cut_short = training.history.stopped.startswith("interrupted")
+        if was_cut_short and self.best_epoch + self.wait < training.history.epochs - 1:
+            self.on_epoch_end(training)  # it did not see the last epoch
         if self.kept:
-            training.network.keep(self.kept)
+            training.network.set_values(self.kept)
 
     def settings(self) -> dict[str, Any]:
         names = ("monitor", "patience", "min_delta", "higher_is_better")

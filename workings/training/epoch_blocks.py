@@ -1,9 +1,10 @@
 """Epoch blocks: run several epochs in one engine call when no callback needs every epoch.
 
-An epoch of a small network takes less time than Python needs to report it.  The parameters after each epoch of a block
-are kept in memory, so that they can be evaluated, and so that early stopping can go back to any of them.  Part of a
-block is evaluated on a second processor, if one is idle, while the next part is trained.  A block takes a state and
-returns the state after it; the results are bit for bit those of its epochs run one by one.
+An epoch of a small network takes less time than Python needs to report it.  The parameters after each epoch
+of a block are kept in memory, so that they can be evaluated, and so that early stopping can go back to any of
+them.  Part of a block is evaluated on a second processor, if one is idle, while the next part is trained.  A
+block takes a state and returns the state after it; the results are bit for bit those of its epochs run one by
+one.
 """
 
 from __future__ import annotations
@@ -151,8 +152,8 @@ class EpochBlocks:
     def next_epochs(self, fewest_to_come: int | None) -> int:
         """Return the maximum number of epochs of the next block.
 
-        If training goes back to an epoch of the block, the later ones are wasted; they must be a small part of the
-        training.  At least ``fewest_to_come`` epochs are needed in any case.
+        If training goes back to an epoch of the block, the later ones are wasted; they must be a small part
+        of the training.  At least ``fewest_to_come`` epochs are needed in any case.
         """
         if fewest_to_come is None or self.most <= 1:
             return self.most
@@ -213,10 +214,10 @@ class EpochBlocks:
     def cuts(self, epochs: int) -> list[int]:
         """Return the bounds of pieces of epochs, so that one piece is evaluated while the next is trained.
 
-        Let r be the seconds of evaluation per second of training.  Each piece is r times as long as the one before
-        it, so training it takes as long as evaluating that one.  After the last step, two pieces remain, and each
-        thread evaluates one.  They are cut at (1 + r) / (1 + 2r), so that both end at the same time, r² / (1 + 2r)
-        after the last step.
+        Let r be the seconds of evaluation per second of training.  Each piece is r times as long as the one
+        before it, so training it takes as long as evaluating that one.  After the last step, two pieces
+        remain, and each thread evaluates one.  They are cut at (1 + r) / (1 + 2r), so that both end at the
+        same time, r² / (1 + 2r) after the last step.
         """
         r, least, cuts = self.evaluation_ratio, SHORTEST_PIECE / self.epoch_seconds, [0]
         while r * (left := epochs - cuts[-1]) > least:
@@ -279,8 +280,8 @@ class EpochBlocks:
     def buffers_for(self, epochs: int, state: State) -> tuple[int, dict[str, Array], dict[str, Array]]:
         """Return how many epochs fit into memory, the buffer for parameters, and the buffer for outputs of steps.
 
-        A buffer is empty if nothing uses its contents.  A single epoch gets buffers too, so that its steps run the
-        same code and return the same bits.
+        A buffer is empty if nothing uses its contents.  A single epoch gets buffers too, so that its steps
+        run the same code and return the same bits.
         """
         now = epoch_of_one(self.model, state.values)
         epochs = max(min(epochs, MAX_KEPT_BYTES // max(self.bytes_of_epoch(now), 1)), 1)

@@ -1,8 +1,9 @@
 """Evaluation: the objective and the metrics on given rows, for the parameters of one epoch or several.
 
-If training is compiled, so is evaluation: one call for all epochs of a block returns their objectives and counts the
-correctly predicted rows.  For metrics other than accuracy it returns the predicted class of each row, and the metrics
-are computed from the classes.  Only metrics that depend on the labels receive the labels themselves.
+If training is compiled, so is evaluation: one call for all epochs of a block returns their objectives and
+counts the correctly predicted rows.  For metrics other than accuracy it returns the predicted class of each
+row, and the metrics are computed from the classes.  Only metrics that depend on the labels receive the labels
+themselves.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from workings.engines.contract import Stretch
 from workings.metrics import METRICS, Metric, accuracy, is_right, of_each
 from workings.model.model import Model
 from workings.program.program import Program, Statement
-from workings.program.writer import told
+from workings.program.writer import formula_code
 from workings.support.arrays import Array
-from workings.training.data import TrainingData
 from workings.training.rows import Rows
+from workings.training.training_data import TrainingData
 
 
 class Evaluation:
@@ -50,8 +51,8 @@ class Evaluation:
     def output_name(self) -> str:
         """The name of the value that compiled code returns.
 
-        ``"right"``: the number of correctly predicted rows; ``"choice"``: the predicted class of each row; ``"p"``:
-        the outputs.
+        ``"right"``: the number of correctly predicted rows; ``"choice"``: the predicted class of each row;
+        ``"p"``: the outputs.
         """
         if self.targets.choice is None:
             return "p"
@@ -105,7 +106,8 @@ class Evaluation:
     def columns(self, values: Mapping[str, Array], predicted: Array | None = None) -> dict[str, Array]:
         """Return the metrics on the training set, and loss and metrics on the validation set, of one epoch or several.
 
-        ``predicted`` are the predictions for the training set, as ``measure`` returns them, if they are known.
+        ``predicted`` are the predictions for the training set, as ``measure`` returns them, if they are
+        known.
         """
         found: dict[str, Array] = {}
         if self.metrics:
@@ -126,10 +128,10 @@ class Evaluation:
         choice = self.targets.choice
         if choice is None or not self.outputs:
             return program
-        predicted = told(choice, p="p")
+        predicted = formula_code(choice, p="p")
         if "choice" in self.outputs:
             return program.followed_by(Statement("choice", predicted, "forward", "targets", "What the outputs choose."))
-        right = f"({told(is_right, y_true=told(choice, p='y'), y_pred=predicted)}).sum()"
+        right = f"({formula_code(is_right, y_true=formula_code(choice, p='y'), y_pred=predicted)}).sum()"
         return program.followed_by(Statement("right", right, "forward", "metrics", "How many rows are right."))
 
     def buffer(self, rows: Rows, epochs: int) -> dict[str, Array]:
@@ -144,9 +146,9 @@ class Evaluation:
     def measure(self, rows: Rows, values: Mapping[str, Array]) -> tuple[Array, Array]:
         """Return J and the predictions for each epoch.
 
-        J has shape (epochs,).  The predictions are classes or outputs of shape (epochs, n, …), or the number of
-        correct rows of shape (epochs,).  The first dimension of each of ``values`` is the epochs; without compiled
-        code, there is only one epoch.
+        J has shape (epochs,).  The predictions are classes or outputs of shape (epochs, n, …), or the number
+        of correct rows of shape (epochs,).  The first dimension of each of ``values`` is the epochs; without
+        compiled code, there is only one epoch.
         """
         if not self.engines:
             objective, p = self.network.measure(rows.X, rows.y, rows.w)
@@ -190,8 +192,10 @@ class Evaluation:
             if metric is accuracy and self.targets.choice is not None:  # accuracy does not depend on the labels
                 return of_each(metric, flat(truth.astype(predicted.dtype), 1), flat(predicted, 2))
             flattened = predicted.reshape(-1, *predicted.shape[2:])
-            named = self.targets.named(flattened)
-            return of_each(metric, self.targets.named(truth), named.reshape(*predicted.shape[:2], *named.shape[1:]))
+            named = self.targets.labels_for(flattened)
+            return of_each(
+                metric, self.targets.labels_for(truth), named.reshape(*predicted.shape[:2], *named.shape[1:])
+            )
 
 
 def flat(array: Array, dimensions: int) -> Array:

@@ -10,11 +10,11 @@ from workings.errors import DivergenceError
 from workings.model.model import Model
 from workings.support.arrays import put_state, state_of
 from workings.support.interruption import Interruption
-from workings.training.data import prepare
 from workings.training.history import History
 from workings.training.loop import run
 from workings.training.recipe import Recipe
 from workings.training.training import FirstLook, Training
+from workings.training.training_data import prepare
 
 
 def train(

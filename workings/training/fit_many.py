@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from numpy.typing import ArrayLike
 
-from workings.errors import DivergenceError, InputError, counted
+from workings.errors import DivergenceError, InputError, count_of
 from workings.metrics import Metric
 from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
@@ -21,13 +21,13 @@ from workings.support.arrays import describe
 from workings.support.interruption import Effect, Interruption
 from workings.support.keywords import checked_keywords
 from workings.training.callbacks import Callback
-from workings.training.data import TrainingData, prepare
 from workings.training.fit import train, undoing
 from workings.training.history import History
 from workings.training.loop import run_until_end
 from workings.training.recipe import Labels, Recipe, Validation
 from workings.training.step_runners import MOST_TOGETHER, Waiting, run_pending
 from workings.training.training import Training
+from workings.training.training_data import TrainingData, prepare
 
 T = TypeVar("T")
 CallbacksOf = Sequence[Callback] | Callable[[int], Sequence[Callback]]
@@ -222,7 +222,7 @@ def run_many(trainings: Sequence[Training]) -> dict[int, Exception]:
             some = trainings[first : first + MOST_TOGETHER]
             for training in some:
                 if training.waits and len(some) > 1:
-                    add_words(training.history, f"together with {counted(len(some) - 1, 'other')}")
+                    add_words(training.history, f"together with {count_of(len(some) - 1, 'other')}")
             found = TogetherRun(some, interruption).errors
             errors |= {first + number: error for number, error in found.items()}
         if interruption.count > 1:

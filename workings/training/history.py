@@ -1,9 +1,9 @@
 """History: the losses and metrics of each epoch.
 
-A mapping of names to lists with one entry for each epoch.  ``loss`` is the objective per sample at the parameters
-at the start of the epoch; with ``fit(running_loss=True)``, it is the mean of the losses of the epoch's batches.
-``val_loss`` and the metrics are measured after the epoch; ``lr`` is the learning rate of its last step.  A history
-can be printed as a table, stored as JSON, and drawn.
+A mapping of names to lists with one entry for each epoch.  ``loss`` is the objective per sample at the
+parameters at the start of the epoch; with ``fit(running_loss=True)``, it is the mean of the losses of the
+epoch's batches.  ``val_loss`` and the metrics are measured after the epoch; ``lr`` is the learning rate of
+its last step.  A history can be printed as a table, stored as JSON, and drawn.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from workings.errors import FileError, InputError, nearest, unknown_name
 from workings.metrics import METRICS
 from workings.support.arrays import Array
 from workings.support.escaping import in_html
+from workings.training.rows import Rows
 
 
 class History(Mapping[str, list[float]]):
@@ -31,10 +32,12 @@ class History(Mapping[str, list[float]]):
     seconds : float
         The duration of training.
     settings : dict
-        The optimizer and other settings of ``fit``; under ``"given"``, the names of the settings that are not stored
-        themselves (validation, callbacks …).  Not stored in JSON.
+        The optimizer and other settings of ``fit``; under ``"given"``, the names of the settings that are not
+        stored themselves (validation, callbacks …).  Not stored in JSON.
     begun : dict of str to array
         The initial parameters and statistics, if the network was new.  Not stored in JSON.
+    validation : Rows or None
+        The validation rows, a random sample of 1,000 if there are more.  Not stored in JSON.
     diagnosis : Diagnosis or None
         The findings of ``fit(check=True)`` before the first step.
 
@@ -57,6 +60,7 @@ class History(Mapping[str, list[float]]):
         self.seconds = 0.0
         self.settings: dict[str, Any] = {}
         self.begun: dict[str, Array] = {}
+        self.validation: Rows | None = None
         self.diagnosis: Any = None
 
     def __getitem__(self, name: str) -> list[float]:
@@ -183,7 +187,8 @@ def not_recorded(
 ) -> InputError:
     """Return the error for a monitor without a column in the history: which columns exist, and which setting adds it.
 
-    ``validation`` and ``metrics`` are the names of these settings in the message; empty if they cannot be set.
+    ``validation`` and ``metrics`` are the names of these settings in the message; empty if they cannot be
+    set.
 
     >>> print(not_recorded("OnPlateau", "val_loss", ["loss", "lr"]))
     OnPlateau monitors 'val_loss', but the history has only loss, lr. Give validation=(X_val, y_val) or validation=0.2.

@@ -1,7 +1,7 @@
 """L-BFGS: minimize an objective of all parameters with SciPy, which chooses the steps.
 
-It needs full batches, so that the objective is one smooth function.  The program computes the objective and its
-gradient, SciPy's L-BFGS-B chooses the parameters, and each of its iterations counts as an epoch.
+It needs full batches, so that the objective is one smooth function.  The program computes the objective and
+its gradient, SciPy's L-BFGS-B chooses the parameters, and each of its iterations counts as an epoch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The training loop: epoch after epoch, run the steps, record the epoch, call the callbacks.
 
-If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops training; the
-network then has the parameters of the last recorded epoch.  The steps of an epoch change copies only, and ``accept``
-replaces the state at the end of the epoch, so nothing needs to be undone when they are interrupted.
+If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops
+training; the network then has the parameters of the last recorded epoch.  The steps of an epoch change copies
+only, and ``accept`` replaces the state at the end of the epoch, so nothing needs to be undone when they are
+interrupted.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def run_until_end(training: Training, interruption: Interruption) -> Waiting[Non
     """Train; after the first Ctrl-C, return to the last recorded epoch."""
     network, began = training.network, time.perf_counter()
     training.begin()
-    network.is_fresh = False
+    network.start_training()
     try:
         training.notify("on_train_begin")
         training.remember()
@@ -71,7 +72,8 @@ def run_until_end(training: Training, interruption: Interruption) -> Waiting[Non
         raise
     finally:
         history = training.history
-        history.seconds, network.history = time.perf_counter() - began, history
+        history.seconds = time.perf_counter() - began
+        network.set_history(history)
         training.notify_end()
         if interruption.count and not history.stopped.startswith("interrupted"):
             history.stopped = f"interrupted in epoch {training.epoch}"
@@ -118,8 +120,8 @@ def run_epoch(training: Training) -> Waiting[Block]:
     for stretch in batches.stretches(1, state, training.learning_rate, kept, outputs):
         found.append((yield from run_stretch(training, state, stretch)))
     objectives = np.concatenate(found)
-    training.network.keep(state.values)
-    columns = recorded(training, state, batches.mean_objective(objectives) if loss is None else loss)
+    training.network.set_values(state.values)
+    columns = history_columns(training, state, batches.mean_objective(objectives) if loss is None else loss)
     training.blocks.adapt(1, time.perf_counter() - began)
     return Block(1, before, state, position, columns=columns)
 
@@ -133,7 +135,7 @@ def run_stretch(training: Training, state: State, stretch: Stretch) -> Waiting[A
     return objectives
 
 
-def recorded(training: Training, state: State, objective: float) -> dict[str, list[float]]:
+def history_columns(training: Training, state: State, objective: float) -> dict[str, list[float]]:
     """Return the columns of the history for an epoch, from its objective and the state after it."""
     evaluation = training.evaluation
     measured = evaluation.columns(epoch_of_one(training.network, state.values))
@@ -161,7 +163,7 @@ def run_lbfgs(training: Training, settings: LBFGS, interruption: Interruption) -
         """Record an iteration; return whether to stop."""
         nonlocal latest
         state = move_to(theta)
-        columns = recorded(training, state, latest)
+        columns = history_columns(training, state, latest)
         with interruption.taking_effect(Effect.LATER):
             training.accept(Block(1, training.state, state, columns=columns))
             training.notify("on_epoch_end")

@@ -1,9 +1,9 @@
 """Recorders: callbacks that record parameters, activations and gradients during training.
 
-``Snapshots`` records the parameters; ``Signals`` records statistics of activations and gradients on fixed rows.  Both
-record at the start of selected epochs and at the end of training.  The epochs are evenly spaced, or close together at
-first and further apart later, because networks learn fastest at first.  The epochs between them still run in blocks.
-All values come from traces of the network.
+``Snapshots`` records the parameters; ``Signals`` records statistics of activations and gradients on fixed
+rows.  Both record at the start of selected epochs and at the end of training.  The epochs are evenly spaced,
+or close together at first and further apart later, because networks learn fastest at first.  The epochs
+between them still run in blocks.  All values come from traces of the network.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, counted
+from workings.errors import InputError, count_of
 from workings.program.program import Program
 from workings.program.trace import Trace
 from workings.support.arrays import Array, as_random, describe
-from workings.support.notebook import Readable, preformatted
+from workings.support.notebook import Readable, preformatted_html
 from workings.support.ranges import as_plain, as_whole_number
 from workings.training.callbacks import Callback, RunningTraining
 from workings.training.history import History, svg_of
@@ -76,11 +76,11 @@ class Recorder(Readable, Callback):
         if not self.epochs:
             return f"{type(self).__name__}: nothing recorded; pass it to fit(…, callbacks=[…])"
         span = f"from {self.epochs[0]} to {self.epochs[-1]:,}"
-        return f"{type(self).__name__} of {counted(len(self.epochs), 'epoch')}, {span}"
+        return f"{type(self).__name__} of {count_of(len(self.epochs), 'epoch')}, {span}"
 
     def _repr_html_(self) -> str:
         """What was recorded, with curves by record, for a notebook."""
-        return preformatted(self) + svg_of(self.curves())
+        return preformatted_html(self) + svg_of(self.curves())
 
     def curves(self) -> dict[str, list[float]]:
         """Return what a notebook draws."""
@@ -218,9 +218,9 @@ class Snapshots(Recorder):
 class Signals(Recorder):
     """Record statistics of activations, gradients and parameter updates of each layer on fixed rows.
 
-    All values come from traces of the network: one of the forward and backward pass, and one of the step that the
-    optimizer would take with these rows as its batch.  With L-BFGS, which chooses its own steps, no updates are
-    recorded.
+    All values come from traces of the network: one of the forward and backward pass, and one of the step that
+    the optimizer would take with these rows as its batch.  With L-BFGS, which chooses its own steps, no
+    updates are recorded.
 
     Parameters
     ----------
@@ -237,9 +237,9 @@ class Signals(Recorder):
     epochs : list of int
         The number of epochs done at each record.
     activations : dict of dict of list
-        For the output of each layer with parameters, by its name in the trace (``"a1"``): the ``mean``, the ``spread``
-        (standard deviation), the quantiles ``5 %`` … ``95 %``, the share of ``zeros``, and the share that is
-        ``shut`` (saturated): its activation passes on less than a twentieth of the gradient.
+        For the output of each layer with parameters, by its name in the trace (``"a1"``): the ``mean``, the
+        ``spread`` (standard deviation), the quantiles ``5 %`` … ``95 %``, the share of ``zeros``, and the
+        share that is ``shut`` (saturated): its activation passes on less than a twentieth of the gradient.
     parameters : dict of dict of list
         For each parameter, by name (``"W1"``): its ``norm``, that of its ``gradient`` and of the ``update``,
         and the ``ratio`` of update to parameter.
@@ -290,7 +290,7 @@ class Signals(Recorder):
             return None
         tracer = network.tracer(optimizer, False)
         X, y, _ = network.prepare(self.X, self.y)
-        values = network.step_values(tracer.program, X, y, None, network.draw(len(X), as_random(0)))
+        values = network.step_values(tracer.program, X, y, None, network.draw_masks(len(X), as_random(0)))
         states = {name: training.values[name] for name in tracer.program.states}
         return tracer({**values, **states, "lr": training.rate(training.step), "t": training.step + 1})
 
@@ -317,8 +317,8 @@ class Signals(Recorder):
 def layer_outputs(network: Model, program: Program) -> dict[str, tuple[str, str] | None]:
     """Return the output of each layer with parameters, and the gradients after and before its activation, if any.
 
-    Both gradients are found in the program: the gradient before the activation is the target of the layer's first
-    backward statement that reads the gradient after it.
+    Both gradients are found in the program: the gradient before the activation is the target of the layer's
+    first backward statement that reads the gradient after it.
     """
     found: dict[str, tuple[str, str] | None] = {}
     last = {s.part: s.target for s in program.stage("forward") if s.part.startswith("layer ")}
@@ -361,12 +361,11 @@ def append_row(table: dict[str, list[float]] | None, row: dict[str, float]) -> d
 
 
 @contextmanager
-def restored(network: Model) -> Iterator[None]:
+def restoring(network: Model) -> Iterator[None]:
     """Restore the network's parameters and statistics at the end of the block, even after an error."""
     before = {name: np.array(array) for name, array in {**network.parameters, **network.statistics}.items()}
     is_fresh = network.is_fresh
     try:
         yield
     finally:
-        network.keep(before)
-        network.is_fresh = is_fresh
+        network.set_values(before, is_fresh=is_fresh)

@@ -37,7 +37,7 @@ class Rows(NamedTuple):
             crc = crc if array is None else zlib.crc32(array.tobytes(), crc)
         return f"{crc:08x}"
 
-    def taken(self, chosen: Array | slice) -> Rows:
+    def take(self, chosen: Array | slice) -> Rows:
         """Return the rows at the given positions, in a slice, or where a mask is true."""
         return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
 
@@ -45,4 +45,4 @@ class Rows(NamedTuple):
         """Return a random sample of at most ``most`` rows."""
         if len(self.X) <= most:
             return self
-        return self.taken(np.sort(np.random.default_rng(0).permutation(len(self.X))[:most]))
+        return self.take(np.sort(np.random.default_rng(0).permutation(len(self.X))[:most]))

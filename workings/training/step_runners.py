@@ -12,6 +12,7 @@ import numpy as np
 from workings.engines.choice import choose
 from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Engine, Stretch
+from workings.engines.jax import JaxEngine
 from workings.engines.reference import ReferenceEngine
 from workings.errors import NotCompilableError
 from workings.metrics import METRICS
@@ -132,7 +133,7 @@ def make_steps(
     Raises
     ------
     NotCompilableError
-        When ``engine="compiled"`` and something cannot be compiled.
+        When ``engine="compiled"`` or ``engine="jax"`` and something cannot be compiled.
     """
     rows, without_J = batches.rows, evaluation.passes_for_loss  # J comes from a separate forward pass
     key = ("step", *optimizer.identity, rows.w is not None, without_J)
@@ -148,6 +149,10 @@ def make_steps(
         engine, run, values, in_step, epochs * len(batches), worth_compiling,
         is_sparse=isinstance(rows.X, SparseRows), fits=fits,
     )  # fmt: skip
+    if name == "jax":
+        on_device: JaxEngine = model.runner((*key, name), lambda: JaxEngine(run))
+        on_device.check(example(batches), values)
+        return Steps(program, on_device, f"{name} ({why}, on {on_device.device})")
     if name == "compiled":
         try:
             steps = compiled_steps(model, program, run, key, batches, evaluation, f"{name} ({why})")
@@ -197,7 +202,7 @@ def outputs_of_steps(model: Model, batches: Batches, evaluation: Evaluation) -> 
 def example(batches: Batches) -> Stretch:
     """Return a stretch with the types and the structure of the training's stretches, to compile for."""
     rows, order = batches.rows, np.zeros(len(batches.rows.X), np.int64) if batches.shuffle else None
-    draws = batches.model.draw(1, as_random(0))
+    draws = batches.model.draw_masks(1, as_random(0))
     return Stretch(rows.X, rows.y, batches.bounds, np.zeros(1), 1, order, rows.w, draws)
 
 

@@ -1,8 +1,8 @@
 """A training: the model, the data, the recipe and the state, as callbacks see it.
 
-It creates the parts and holds the state.  The parts are independent: ``batches`` draws orders and masks, ``steps``
-runs the engine, ``evaluation`` measures loss and metrics, and ``epoch_blocks`` runs several epochs at once.  ``loop``
-contains the loop over the epochs.
+It creates the parts and holds the state.  The parts are independent: ``batches`` draws orders and masks,
+``steps`` runs the engine, ``evaluation`` measures loss and metrics, and ``epoch_blocks`` runs several epochs
+at once.  ``loop`` contains the loop over the epochs.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from workings.program.program import Program
 from workings.support.arrays import Array, Features
 from workings.training import divergence
 from workings.training.background import BackgroundThread
-from workings.training.batches import Batches, Position, State, cut
+from workings.training.batches import Batches, Position, State, batch_bounds
 from workings.training.callbacks import sees_every_epoch
-from workings.training.data import TrainingData
 from workings.training.divergence import Divergence
 from workings.training.early_stopping import EarlyStopping
 from workings.training.epoch_blocks import Block, EpochBlocks
@@ -37,7 +36,9 @@ from workings.training.learning_rate import LearningRate
 from workings.training.recipe import Recipe
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps, epoch_of_one, make_steps
+from workings.training.training_data import TrainingData
 
+VALIDATION_ROWS = 1000  # that a history keeps for the doctor
 FirstLook = Callable[["Training"], Any]  # examines a training before its first step; returns its diagnosis
 
 
@@ -95,20 +96,21 @@ class Training:
             raise unknown_name("engine", engine, ENGINES)
         self.network, self.data, self.recipe = network, data, recipe
         self.epochs, self.callbacks = recipe.epochs, tuple(recipe.callbacks)
-        bounds = self.cut(len(data.rows.X), recipe.batch_size or len(data.rows.X))
+        bounds = self.batch_bounds(len(data.rows.X), recipe.batch_size or len(data.rows.X))
         self.check_batches(bounds)
         self.batches = self.make_batches(network, data.rows, bounds, recipe.shuffle and len(bounds) > 1)
         self.evaluation = Evaluation(
             network, data, recipe.chosen_metrics, passes_for_loss=len(bounds) > 1 and not recipe.running_loss
         )
         self.learning_rate = LearningRate(recipe.schedule)
-        network.targets = data.targets
+        network.set_targets(data.targets)
         self.history = History()
         self.epoch, self.stopped = 0, ""
         self.result: Any = None  # SciPy's result of L-BFGS
         self.check_monitors()
         self.set_steps(engine, fits)
         self.history.settings = recipe.summary()
+        self.history.validation = None if data.validation is None else data.validation.some(VALIDATION_ROWS)
         if network.is_fresh:
             beginning = {**network.parameters, **network.statistics}
             self.history.begun = {name: value.copy() for name, value in beginning.items()}
@@ -118,9 +120,9 @@ class Training:
 
     # -- making the parts --------------------------------------------------------------------
 
-    def cut(self, rows: int, batch_size: int) -> Array:
+    def batch_bounds(self, rows: int, batch_size: int) -> Array:
         """Return the bounds of the batches; subclasses may cut differently."""
-        return cut(rows, batch_size)
+        return batch_bounds(rows, batch_size)
 
     def make_batches(self, network: Model, rows: Rows, bounds: Array, shuffle: bool) -> Batches:
         """Return the batches; subclasses may draw orders differently."""
@@ -146,8 +148,8 @@ class Training:
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)
         else:
-            if engine == "compiled":
-                raise InputError("L-BFGS cannot be compiled, because SciPy runs it.")
+            if engine in ("compiled", "jax"):
+                raise InputError(f"L-BFGS cannot run with engine={engine!r}, because SciPy makes its steps.")
             scipy_optimize()  # a clear error if SciPy is not installed
             check_smooth(network, len(self.batches))
             self.program = network.step_program(weighted=self.w is not None)
@@ -292,7 +294,7 @@ class Training:
     def accept(self, block: Block) -> None:
         """Take over the state after a block of epochs, and add its columns to the history."""
         self.epoch, self.block, self.state = self.epoch + block.epochs - 1, block, block.after
-        self.network.keep(self.values)
+        self.network.set_values(self.values)
         self.history.add_many(**block.columns)
         monitor = self.learning_rate.monitor
         if monitor is not None:
@@ -315,8 +317,7 @@ class Training:
         self.state, self.learning_rate.plateau = self.record.state, dict(self.record.plateau)
         self.history.forget_after(self.record.epochs)
         self.batches.go_to(self.record.position)
-        self.network.keep(self.values)
-        self.network.is_fresh = self.began_fresh and not self.record.epochs
+        self.network.set_values(self.values, is_fresh=self.began_fresh and not self.record.epochs)
 
     def go_back(self, epoch: int) -> None:
         """Undo the epochs after an epoch of ``ran``; the optimizer's state is not restored, because training ends."""
@@ -332,7 +333,7 @@ class Training:
         state.values = values
         self.epoch, self.state = epoch, state
         self.block = Block(block.epochs - beyond, block.before, state, block.position, block.kept)
-        self.network.keep(values)
+        self.network.set_values(values)
         self.history.forget_after(self.history.epochs - beyond)
         self.remember()
 
@@ -381,11 +382,11 @@ class Training:
         }
         objectives = {}
         for words, values in known.items():
-            self.network.keep(values)
+            self.network.set_values(values)
             J = self.network.measure(*self.rows)[0]
             objectives[words] = float(J) if np.isfinite(J) else math.inf
         last, best = next(iter(known)), min(objectives, key=lambda words: objectives[words])
-        self.network.keep(known[best])
+        self.network.set_values(known[best])
         if best == last:
             return f"The network has {last}."
         return f"The network has {best}: their objective is {objectives[best]:g}, not {objectives[last]:g}."

@@ -1,11 +1,11 @@
 """Generate a Python script that trains a network with NumPy alone.
 
-The generator contains no formulas.  The script's statements are those of the program; initializers and schedules are
-inlined from their source with their settings; functions that are not straight-line code are copied.  So the script
-ends with the same bits as the reference engine, on the same machine with the same NumPy version.  Each file of this
-folder writes one section: the data (``data_section.py``), the initial weights (``first_weights.py``), the training loop
-(``training_section.py``), metrics after each epoch (``evaluation_section.py``), and predictions
-(``prediction_section.py``).  ``draft.py`` collects the lines.
+The generator contains no formulas.  The script's statements are those of the program; initializers and
+schedules are inlined from their source with their settings; functions that are not straight-line code are
+copied.  So the script ends with the same bits as the reference engine, on the same machine with the same
+NumPy version.  Each file of this folder writes one section: the data (``data_section.py``), the initial
+weights (``first_weights.py``), the training loop (``training_section.py``), metrics after each epoch
+(``evaluation_section.py``), and predictions (``prediction_section.py``).  ``draft.py`` collects the lines.
 """
 
 from __future__ import annotations
@@ -63,25 +63,26 @@ def script(
     optimizer : optimizer or None
         Without one, the script only predicts, with the network's current parameters.
     epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks, running_loss :
-        As for ``fit``; the script ends with the same bits as ``fit(..., engine="reference")``.  Of the callbacks,
-        ``EarlyStopping`` is supported, and those that only observe, such as ``Progress``, are left out.  For a table,
-        ``validation`` may also be ``Held(rows, seed)``, the rows that ``workings train`` draws.
+        As for ``fit``; the script ends with the same bits as ``fit(..., engine="reference")``.  Of the
+        callbacks, ``EarlyStopping`` is supported, and those that only observe, such as ``Progress``, are left
+        out.  For a table, ``validation`` may also be ``Held(rows, seed)``, the rows that ``workings train``
+        draws.
     weights : str
-        ``"seed"``: the script draws the same initial weights as the network, also if the network has been trained.
-        ``"inline"``: the script contains the network's current parameters.  A path that ends in ``.npz``: the script
-        reads them from that file, which ``np.savez(path, **net.parameters, **net.statistics)`` writes; ``"file"`` is
-        short for ``"weights.npz"``.
+        ``"seed"``: the script draws the same initial weights as the network, also if the network has been
+        trained.  ``"inline"``: the script contains the network's current parameters.  A path that ends in
+        ``.npz``: the script reads them from that file, which ``np.savez(path, **net.parameters,
+        **net.statistics)`` writes; ``"file"`` is short for ``"weights.npz"``.
     data : (X, y), path, or None
-        Arrays, which the script contains, or an ``.npz`` file with ``X`` and ``y``; for a network that was trained on
-        a table, a CSV file with the table's columns.  By default ``data.npz``, or ``data.csv``.
+        Arrays, which the script contains, or an ``.npz`` file with ``X`` and ``y``; for a network that was
+        trained on a table, a CSV file with the table's columns.  By default ``data.npz``, or ``data.csv``.
     data_file : str or None
         For arrays: the ``.npz`` file from which the script reads them.
 
     Returns
     -------
     str
-        The script. After it has run, ``history`` holds the losses, ``measures`` the other columns of the history by
-        name, and each parameter is a variable with its name.
+        The script. After it has run, ``history`` holds the losses, ``measures`` the other columns of the
+        history by name, and each parameter is a variable with its name.
 
     Raises
     ------

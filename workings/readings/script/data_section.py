@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from workings.errors import InputError
 from workings.model.targets import LabelTargets, balanced, most_probable, one_hot, second_label
-from workings.program.writer import told
+from workings.program.writer import formula_code
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.prediction_section import table_function
 from workings.readings.script.settings import MOST_INLINE, Held
-from workings.readings.script.text import INDENT, labels_line, names_tuple, quoted, rows_of, unsigned
+from workings.readings.script.text import INDENT, labels_line, names_tuple, rows_of, string_literal, unsigned
 from workings.support.arrays import Array
-from workings.tables.columns import Columns, shuffled_rows, standard
-from workings.tables.plain_csv import read_columns
-from workings.training.data import stratified, weights_by_class
+from workings.tables.columns import CategoryColumn, Column, Columns, shuffled_rows, standard
+from workings.tables.plain_csv import read_columns, unmarked
+from workings.training.training_data import stratified, weights_by_class
 
 SPLIT = ("X_val, y_val = X[held], y[held]", "X, y = X[kept], y[kept]")
 
@@ -43,12 +43,13 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
     """Write code that reads a table's file and encodes its columns as X and y."""
     target = columns.target
     is_number = not draft.settings.targets.has_labels or not is_text(draft.settings.targets.classes)
-    numbers = tuple(c.name for c in columns.numbers) + ((target,) if is_number else ())
+    numbers = tuple(c.name for c in columns.numbers if c.date is None) + ((target,) if is_number else ())
     filled = any(column.fill is not None for column in columns.columns)
-    marked = tuple(column.name for column in columns.columns) if filled else ()
+    sources = dict.fromkeys(column.source for column in columns.columns if not is_mark_known(column))
+    marked = tuple(sources) if filled else ()
     draft.copied.add("read_columns", read_columns)
     draft.comment("The file is read from the current folder.")
-    given = [quoted(str(draft.settings.path)), names_tuple(numbers), *([names_tuple(marked)] if filled else [])]
+    given = [string_literal(str(draft.settings.path)), names_tuple(numbers), *([names_tuple(marked)] if filled else [])]
     forms = {column.name: column.form for column in columns.numbers} | {target: columns.target_form}
     formats = [names_tuple((name, form.decimal, form.thousands, form.unit)) for name, form in forms.items() if form]
     if formats:
@@ -59,12 +60,18 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
     draft.lines += ["", ""]
     draft.comment("Rows are samples: X has a column for each input, y holds the targets.")
     draft.write(
-        f"X = np.ascontiguousarray(features(table), dtype={draft.dtype})", f"y = np.array(table[{quoted(target)}])"
+        f"X = np.ascontiguousarray(features(table), dtype={draft.dtype})",
+        f"y = np.array(table[{string_literal(target)}])",
     )
     if columns.scale is not None:
         mean, std = map(repr, columns.scale)
-        draft.assign("y", told(standard, x="y", mean=mean, std=std))
+        draft.assign("y", formula_code(standard, x="y", mean=mean, std=std))
     write_extra_arrays(draft)
+
+
+def is_mark_known(column: Column) -> bool:
+    """Return whether a marker of missing values, such as NA, is a category of a column."""
+    return isinstance(column, CategoryColumn) and any(not unmarked(category) for category in column.categories)
 
 
 def is_text(classes: Array | None) -> bool:
@@ -82,7 +89,9 @@ def read_file(draft: ScriptDraft, path: str) -> None:
     draft.comment("The file is read from the current folder.")
     draft.lines += [f'with np.load("{path}") as data:']
     pairs = [names[:2], *([names[2:4]] if "X_val" in names else []), *([["w"]] if "w" in names else [])]
-    draft.lines += [f"{INDENT}{', '.join(pair)} = {', '.join(f'data[{quoted(n)}]' for n in pair)}" for pair in pairs]
+    draft.lines += [
+        f"{INDENT}{', '.join(pair)} = {', '.join(f'data[{string_literal(n)}]' for n in pair)}" for pair in pairs
+    ]
     for name in (name for name in names if name[0] == "X"):
         draft.lines += [f"{name} = np.ascontiguousarray({name}, dtype={draft.dtype})"]
     if settings.data_file is None:
@@ -136,7 +145,7 @@ def write_targets(draft: ScriptDraft) -> None:
         draft.comment(words)
         columns = "classes" if is_one_hot else "classes[1:]"
         draft.write(labels_line(targets.classes))
-        draft.lines += [f"y = ({told(one_hot, labels='y', classes=columns)}).astype({dtype})"]
+        draft.lines += [f"y = ({formula_code(one_hot, labels='y', classes=columns)}).astype({dtype})"]
     else:
         draft.lines += [f"y = np.ascontiguousarray(y, dtype={dtype}).reshape(len(X), {draft.network.n_out})"]
     if settings.validation_arrays is not None:
@@ -148,7 +157,7 @@ def write_validation_targets(draft: ScriptDraft, y: Array) -> None:
     targets = draft.settings.targets
     if targets.has_labels and y.ndim == 1:
         columns = "classes" if targets.is_multiclass else "classes[1:]"
-        draft.write(f"y_val = ({told(one_hot, labels='y_val', classes=columns)}).astype({draft.dtype})")
+        draft.write(f"y_val = ({formula_code(one_hot, labels='y_val', classes=columns)}).astype({draft.dtype})")
     else:
         shape = f"len(X_val), {draft.network.n_out}"
         draft.write(f"y_val = np.ascontiguousarray(y_val, dtype={draft.dtype}).reshape({shape})")
@@ -160,7 +169,7 @@ def write_table_split(draft: ScriptDraft) -> None:
     if not isinstance(held, Held):
         return
     draft.comment("Some rows are held out for validation, drawn with a separate seed.")
-    draft.assign("order", told(shuffled_rows, n="len(X)", seed=str(held.seed)))
+    draft.assign("order", formula_code(shuffled_rows, n="len(X)", seed=str(held.seed)))
     write_stratification(draft, str(held.rows))
     draft.write(f"held = np.sort(order[:{held.rows}])", "kept = np.setdiff1d(np.arange(len(X)), held)", *SPLIT)
 
@@ -188,7 +197,7 @@ def write_stratification(draft: ScriptDraft, rows: str) -> None:
     if not isinstance(targets, LabelTargets):
         return
     draft.copied.add("stratified", stratified)
-    labels = told(most_probable, p="y") if targets.is_multiclass else told(second_label, y="y")
+    labels = formula_code(most_probable, p="y") if targets.is_multiclass else formula_code(second_label, y="y")
     draft.assign("order", f"stratified(order, {labels}, {rows})")
 
 
@@ -205,7 +214,9 @@ def write_weights(draft: ScriptDraft) -> None:
         return
     targets, weights = settings.targets, f"(by_class[labels].reshape(-1, 1)).astype({draft.dtype})"
     assert targets.classes is not None  # checked before
-    draft.assign("labels", told(most_probable, p="y") if targets.is_multiclass else told(second_label, y="y"))
+    draft.assign(
+        "labels", formula_code(most_probable, p="y") if targets.is_multiclass else formula_code(second_label, y="y")
+    )
     draft.assign("by_class", by_class(draft, targets.classes))
     draft.assign("w", f"{weights} * w" if by_row else weights)
 
@@ -215,7 +226,7 @@ def by_class(draft: ScriptDraft, classes: Array) -> str:
     given = draft.settings.recipe.class_weight
     if given == "balanced":
         draft.assign("counts", f"np.bincount(labels, minlength={len(classes)})")
-        return told(balanced, counts="counts")
+        return formula_code(balanced, counts="counts")
     assert isinstance(given, Mapping)
     return f"np.array({weights_by_class(given, classes.tolist()).tolist()!r})"
 

@@ -12,7 +12,7 @@ from workings.model.model import Model
 from workings.program.program import Program
 from workings.readings.copying import CopiedCode
 from workings.readings.script.settings import ScriptSettings
-from workings.readings.script.text import WIDTH, formatted
+from workings.readings.script.text import WIDTH, with_fmt_skip
 from workings.support.escaping import visible
 from workings.version import __version__
 
@@ -71,7 +71,7 @@ class ScriptDraft:
 
     def write(self, *lines: str, indent: str = "") -> None:
         """Write lines of code."""
-        self.lines += [formatted(f"{indent}{line}") for line in lines]
+        self.lines += [with_fmt_skip(f"{indent}{line}") for line in lines]
 
     def assign(self, name: str, expression: str, indent: str = "") -> None:
         """Write an assignment."""

@@ -14,7 +14,7 @@ from workings.readings.copying import inlined_method
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.prediction_section import decoding
 from workings.readings.script.settings import ScriptSettings
-from workings.readings.script.text import INDENT, quoted
+from workings.readings.script.text import INDENT, string_literal
 from workings.training.early_stopping import EarlyStopping
 
 
@@ -123,7 +123,7 @@ def write_metrics(draft: ScriptDraft, metrics: Mapping[str, Metric], y: str, bef
         function: Callable[..., Any] = several or metric
         draft.copied.add(function.__name__, function)
         value = f"{function.__name__}(true, {'found[None])[0]' if several else 'found)'}"
-        draft.write(f"measures[{quoted(before + name)}].append(float({value}))", indent=INDENT)
+        draft.write(f"measures[{string_literal(before + name)}].append(float({value}))", indent=INDENT)
 
 
 def column(monitor: str) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from workings.errors import InputError
-from workings.initializers import Given, initializer_of
-from workings.layers import Dense, numbered
+from workings.initializers import Given
+from workings.layers import FullyConnected, number_layers
 from workings.program.program import show_shape, text_of
 from workings.readings.copying import inlined_call
 from workings.readings.script.draft import ScriptDraft
@@ -25,7 +25,7 @@ def write_parameters(draft: ScriptDraft, weights: str) -> None:
     if weights == "seed":
         draft.lines += [f"rng = {network.rng_made}"]
         width = network.n_in or 1
-        for layer, number in numbered(network.layers):
+        for layer, number in number_layers(network.layers):
             write_drawn(draft, layer, number, width)
             width = layer.width(width)
         return
@@ -70,13 +70,11 @@ def plain(state: Any) -> Any:
 def write_drawn(draft: ScriptDraft, layer: Any, number: str, width: int) -> None:
     """Write code that draws a layer's initial values."""
     start = layer.start(np.random.default_rng(0), width)
-    first = {"W": "weights", "b": "biases"} if isinstance(layer, Dense) else {}
+    initializers = layer.initializers if isinstance(layer, FullyConnected) else {}
     for letter, value in start.items():
         name = f"{letter}{number}"
-        if letter in first:
-            default = layer.bend.initializer if letter == "W" else "zeros"
-            initializer = initializer_of(getattr(layer, first[letter]), default)
-            words, text = initial(draft, initializer, value.shape)
+        if letter in initializers:
+            words, text = initial(draft, initializers[letter], value.shape)
             draft.comment(f"{name}: {words}" if words else f"{name}, of shape {show_shape(value.shape)}.")
         elif value.size and (value == value.flat[0]).all():
             text = f"np.full({value.shape!r}, {float(value.flat[0])!r})"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from workings.model.targets import more_probable, most_probable, one_hot
 from workings.program.program import Statement, show_shape
-from workings.program.writer import told
+from workings.program.writer import formula_code
 from workings.readings.script.draft import ENCODED_NOTE, ScriptDraft
-from workings.readings.script.text import INDENT, WIDTH, formatted, labels_line, quoted
-from workings.tables.columns import CategoryColumn, Columns, NumberColumn, filled, original, standard
+from workings.readings.script.text import INDENT, WIDTH, labels_line, string_literal, with_fmt_skip
+from workings.tables.columns import CategoryColumn, Columns, NumberColumn, filled, missing, original, standard
+from workings.tables.dates import date_part
 
 
 def write_predicting(draft: ScriptDraft) -> None:
@@ -35,7 +36,7 @@ def write_predicting(draft: ScriptDraft) -> None:
 def with_shape(statement: Statement, indent: str) -> list[str]:
     """Return a statement with the shape of its result as a comment."""
     shape = show_shape(statement.shape)
-    line = formatted(f"{indent}{statement.target} = {statement.expression}")
+    line = with_fmt_skip(f"{indent}{statement.target} = {statement.expression}")
     longer = f"{line}  # {shape}"
     return [longer if shape and len(longer) <= WIDTH else line]
 
@@ -58,19 +59,36 @@ def decoding(draft: ScriptDraft, p: str, scale: tuple[float, float] | None = Non
     words, value = "numbers", p + ("[:, 0]" if targets.n_out == 1 else "")
     if scale is not None:
         mean, std = map(repr, scale)
-        value = told(original, p=f"{value}.astype(float)" if draft.cast else value, mean=mean, std=std)
+        value = formula_code(original, p=f"{value}.astype(float)" if draft.cast else value, mean=mean, std=std)
     if targets.is_multiclass:
-        words, value = "the most probable label", told(most_probable, p=p)
+        words, value = "the most probable label", formula_code(most_probable, p=p)
     elif targets.is_classification:
-        words, value = "the more probable label", f"({told(more_probable, p=value)}).astype(int)"
+        words, value = "the more probable label", f"({formula_code(more_probable, p=value)}).astype(int)"
     return words, f"{classes}[{value}]" if classes else value
 
 
 # -- preprocessing of a table -----------------------------------------------------------------------
 
 
+AS_NUMBERS = (
+    '"""Return a column as floats; raise an error for text, dates and complex numbers."""',
+    "x = np.asarray(column)",
+    "try:",
+    f'{INDENT}if x.dtype.kind in "mMc":',
+    f'{INDENT}{INDENT}raise TypeError(f"it has the type {{x.dtype}}")',
+    f"{INDENT}return x.astype(float)",
+    "except (TypeError, ValueError, OverflowError) as error:",
+    f'{INDENT}raise ValueError(f"The column {{name}} must hold numbers: {{error}}") from error',
+)
+
+
 def table_function(draft: ScriptDraft, columns: Columns) -> None:
     """Write a function that encodes a table's columns as X."""
+    if any(column.date is not None for column in columns.numbers):
+        draft.copied.add("date_part", date_part)
+    if any(column.date is None for column in columns.numbers):
+        draft.define("def as_numbers(column, name):")
+        draft.write(*AS_NUMBERS, indent=INDENT)
     draft.define("def features(table):")
     draft.lines += [
         f'{INDENT}"""Encode the columns of a table as X, as in training."""',
@@ -85,28 +103,33 @@ def table_function(draft: ScriptDraft, columns: Columns) -> None:
 
 def number_lines(column: NumberColumn) -> list[str]:
     """Return the lines that encode a numeric column."""
-    name = quoted(column.name)
-    lines = [f"x = np.asarray(table[{name}], dtype=float)"]
+    name = string_literal(column.name)
+    lines = [f"x = as_numbers(table[{name}], {name})"]
+    if column.date is not None:
+        part, form = string_literal(column.date.part), string_literal(column.date.form)
+        lines = [f"x = np.array([date_part(date, {part}, {form}) for date in table[{string_literal(column.source)}]])"]
+    lines += [f"gaps = {formula_code(missing, x='x')}"] if column.indicator else []
     if column.fill is not None:
-        lines += [f"x = {told(filled, x='x', fill=repr(column.fill))}  # fill missing values"]
+        lines += [f"x = {formula_code(filled, x='x', fill=repr(column.fill))}  # fill missing values"]
     lines += ["if not np.isfinite(x).all():"]
     wrong = f"The column {column.name} has a missing or infinite value."
     return [
         *lines,
-        f"{INDENT}raise ValueError({quoted(wrong)})",
-        f"parts.append({told(standard, x='x', mean=repr(column.mean), std=repr(column.std))})",
+        f"{INDENT}raise ValueError({string_literal(wrong)})",
+        f"parts.append({formula_code(standard, x='x', mean=repr(column.mean), std=repr(column.std))})",
+        *(["parts.append(gaps)  # 1 where a value is missing"] if column.indicator else []),
     ]
 
 
 def word_lines(column: CategoryColumn) -> list[str]:
     """Return the lines that one-hot encode a categorical column."""
-    name, gap = quoted(column.name), quoted(column.fill or "")
-    lines = [f"known = np.array([{', '.join(map(quoted, column.categories))}])"]
+    name, gap = string_literal(column.name), string_literal(column.fill or "")
+    lines = [f"known = np.array([{', '.join(map(string_literal, column.categories))}])"]
     lines += [f"words = [{gap} if w is None or w != w else str(w).strip() or {gap} for w in table[{name}]]"]
-    one_for_each = told(one_hot, labels="np.array(words)", classes="known")
+    one_for_each = formula_code(one_hot, labels="np.array(words)", classes="known")
     lines += [f"part = {one_for_each}"]
     if column.unknown == "zeros":
         return [*lines, "parts.append(part)"]
     lines += ["if not part.any(axis=1).all():"]
     wrong = f"The column {column.name} has a category that was not in the training table."
-    return [*lines, f"{INDENT}raise ValueError({quoted(wrong)})", "parts.append(part)"]
+    return [*lines, f"{INDENT}raise ValueError({string_literal(wrong)})", "parts.append(part)"]

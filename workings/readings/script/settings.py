@@ -1,7 +1,7 @@
 """Settings of a script, validated before it is written.
 
-They are the arguments of ``fit`` and the source of the rows: arrays in the script, an ``.npz`` file, or the file of a
-table.
+They are the arguments of ``fit`` and the source of the rows: arrays in the script, an ``.npz`` file, or the
+file of a table.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from workings.support.sparse import dense, is_sparse
 from workings.tables.columns import Columns, columns_in
 from workings.tables.plain_csv import read_columns
 from workings.training.callbacks import Callback
-from workings.training.data import combined_weights
 from workings.training.early_stopping import EarlyStopping
 from workings.training.history import not_recorded
 from workings.training.recipe import Recipe
+from workings.training.training_data import combined_weights
 
 if TYPE_CHECKING:
     from workings.model.model import Model
@@ -142,7 +142,7 @@ class ScriptSettings:
             )
         if Path(self.path or "").suffix.lower() == ".parquet":
             raise InputError(f"A script with NumPy alone cannot read {self.path}: write the table as CSV.")
-        wanted = [column.name for column in self.columns.columns] + [self.columns.target]
+        wanted = [column.source for column in self.columns.columns] + [self.columns.target]
         absent = [name for name in wanted if self.table is not None and name not in self.table]
         if absent:
             raise InputError(f"{self.path} has no column {', '.join(map(repr, absent))}, which the network needs.")

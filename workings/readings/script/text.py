@@ -10,16 +10,16 @@ WIDTH = 88  # columns, the default of code formatters
 INDENT = "    "
 
 
-def formatted(line: str) -> str:
+def with_fmt_skip(line: str) -> str:
     """Return a line with ``fmt: skip`` if it is too long, so that formatters do not change it."""
     is_long = len(line) > WIDTH and not line.lstrip().startswith(("#", '"""', "def ", "for ", "if "))
     return f"{line}  # fmt: skip" if is_long else line
 
 
-def quoted(text: str) -> str:
+def string_literal(text: str) -> str:
     """Return text as a string literal, with the double quotes that formatters use.
 
-    >>> print(quoted("red"), quoted('a "b"'))
+    >>> print(string_literal("red"), string_literal('a "b"'))
     "red" 'a "b"'
     """
     plain = repr(text)
@@ -32,7 +32,7 @@ def names_tuple(names: tuple[str, ...]) -> str:
     >>> print(names_tuple(("age", "fare")), names_tuple(("age",)), names_tuple(()))
     ("age", "fare") ("age",) ()
     """
-    return f"({', '.join(map(quoted, names))}{',' if len(names) == 1 else ''})"
+    return f"({', '.join(map(string_literal, names))}{',' if len(names) == 1 else ''})"
 
 
 def rows_of(array: Array) -> str:
@@ -40,7 +40,7 @@ def rows_of(array: Array) -> str:
     values = array.tolist()
     if array.ndim < 2 and array.dtype.kind not in "OU":
         return "\n    ".join(textwrap.wrap(repr(values), WIDTH - 4))
-    rows = [quoted(value) if isinstance(value, str) else repr(value) for value in values]
+    rows = [string_literal(value) if isinstance(value, str) else repr(value) for value in values]
     whole = f"[{', '.join(rows)}]"
     return whole if array.ndim < 2 and len(whole) < WIDTH - 4 else "[\n    " + ",\n    ".join(rows) + ",\n]"
 
@@ -52,7 +52,7 @@ def labels_line(classes: Array) -> str:
     >>> print(labels_line(np.array(["a", 'say "b"'])))
     classes = np.array(["a", 'say "b"'])
     """
-    labels = [quoted(label) if isinstance(label, str) else repr(label) for label in classes.tolist()]
+    labels = [string_literal(label) if isinstance(label, str) else repr(label) for label in classes.tolist()]
     return f"classes = np.array([{', '.join(labels)}]{unsigned(classes)})"
 
 

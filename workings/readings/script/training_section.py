@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from workings.errors import InputError
-from workings.layers import Dropout, dropout_mask, numbered
+from workings.layers import Dropout, dropout_mask, number_layers
 from workings.optimizers import Part
 from workings.program.program import STAGE_WORDS, Program
-from workings.program.writer import told
+from workings.program.writer import formula_code
 from workings.readings.copying import inlined_method, rate_expression
 from workings.readings.script.draft import RESERVED_NAMES, ScriptDraft
 from workings.readings.script.evaluation_section import (
@@ -24,7 +24,7 @@ from workings.readings.script.evaluation_section import (
     write_measures,
 )
 from workings.readings.script.prediction_section import with_shape
-from workings.readings.script.text import INDENT, quoted
+from workings.readings.script.text import INDENT, string_literal
 from workings.schedules import Constant, monitor_of
 
 
@@ -81,7 +81,7 @@ def before_the_loop(draft: ScriptDraft, schedule: Any, counts: bool) -> None:
     draft.lines += ["t = 0  # number of steps so far"] if counts else []
     draft.lines += ["history = []"]
     if settings.measures:
-        draft.assign("measures", f"{{{', '.join(f'{quoted(name)}: []' for name in settings.measures)}}}")
+        draft.assign("measures", f"{{{', '.join(f'{string_literal(name)}: []' for name in settings.measures)}}}")
     draft.lines += [""]
 
 
@@ -123,10 +123,10 @@ def write_rate(draft: ScriptDraft, schedule: Any, indent: str) -> None:
 def write_masks(draft: ScriptDraft, indent: str) -> None:
     """Write the dropout masks, which are drawn in each step."""
     width = draft.network.n_in or 1
-    for layer, number in numbered(draft.network.layers):
+    for layer, number in number_layers(draft.network.layers):
         if type(layer).draw is Dropout.draw:
             rate = repr(layer.rate)  # type: ignore[attr-defined]
-            mask = told(dropout_mask, u=f"rng.random((n, {width}))", rate=rate)
+            mask = formula_code(dropout_mask, u=f"rng.random((n, {width}))", rate=rate)
             draft.assign(f"mask{number}", draft.in_precision(mask), indent)
         elif layer.draws:
             raise InputError(f"A script does not support the random values that {layer!r} draws in each step.")

@@ -8,7 +8,7 @@ WIDTH = 88  # columns, the default of code formatters
 INDENT = "    "
 
 
-def indented(lines: Iterable[str]) -> list[str]:
+def indent_lines(lines: Iterable[str]) -> list[str]:
     """Indent each line once; empty lines stay empty."""
     return [line and INDENT + line for line in lines]
 
@@ -46,7 +46,7 @@ def listing(name: str, items: Sequence[str]) -> list[str]:
     return [line] if len(line) <= WIDTH else [f"{name} = [", *(f"{INDENT}{item}," for item in items), "]"]
 
 
-def wrapped(line: str, indent: str = "") -> list[str]:
+def wrap_call(line: str, indent: str = "") -> list[str]:
     """Wrap a call that is too long for a line: one argument on each line."""
     if len(line) + len(indent) <= WIDTH:
         return [indent + line]

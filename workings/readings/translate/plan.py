@@ -1,23 +1,20 @@
 """The validated input of a translation: a network and the settings of its training.
 
-A ``TranslationPlan`` provides what every writer needs: which parts of an optimizer chain act on which parameters, the
-strength of the regularizers, whether rows have weights.  It raises an error for user-defined parts, such as an
-activation or an optimizer, because no other system can contain them.
+A ``TranslationPlan`` provides what every writer needs: which parts of an optimizer chain act on which
+parameters, the strength of the regularizers, whether rows have weights.  It raises an error for user-defined
+parts, such as an activation or an optimizer, because no other system can contain them.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from workings.activations import ACTIVATIONS, Activation
 from workings.errors import InputError, unknown_name
-from workings.layers import LAYERS, Layer, numbered
+from workings.layers import LAYERS, Layer, number_layers
 from workings.losses import LOSSES
 from workings.optimizers import (
     LBFGS,
@@ -27,14 +24,12 @@ from workings.optimizers import (
     ClipByValue,
     Decay,
     Freeze,
-    Part,
-    checked_optimizer,
 )
 from workings.readings.translate.formatting import plain
 from workings.regularizers import L1, L2, REGULARIZERS, L2PerRow
 from workings.schedules import Constant, OnPlateau
 from workings.support.arrays import describe
-from workings.training.recipe import whole_number
+from workings.training.recipe import Recipe, whole_number
 
 if TYPE_CHECKING:
     from workings.model.model import Model
@@ -45,7 +40,7 @@ WEIGHTS = ("draw", "given")
 
 @dataclass(frozen=True)
 class TranslationPlan:
-    """A network and the validated settings of its training.
+    """A network and the recipe of its training; arrays, such as sample weights, are names in the generated code.
 
     Raises
     ------
@@ -54,22 +49,15 @@ class TranslationPlan:
     """
 
     network: Model
-    optimizer: Part | LBFGS
-    epochs: int = 100
-    batch_size: int | None = 32
+    recipe: Recipe
     rows: int | None = None
-    shuffle: bool = True
     weights: str = "draw"
     sample_weight: bool = False
-    class_weight: Mapping[Any, float] | str | None = None
     validation: bool = False
 
     def __post_init__(self) -> None:
-        checked_optimizer(self.optimizer)
-        whole_number(self.epochs, "epochs")
-        for name, value in (("batch_size", self.batch_size), ("rows", self.rows)):
-            if value is not None:
-                whole_number(value, name)
+        if self.rows is not None:
+            whole_number(self.rows, "rows")
         if self.weights not in WEIGHTS:
             raise unknown_name("kind of weights", self.weights, WEIGHTS)
         self.check_switches()
@@ -92,35 +80,27 @@ class TranslationPlan:
                 )
 
     def check_class_weight(self) -> None:
-        """Raise for class weights that ``fit`` does not accept, as far as the labels are known."""
-        given, targets = self.class_weight, self.network.targets
+        """Raise for class weights without labels, or with an unknown label, as ``fit`` does."""
+        given, targets = self.recipe.class_weight, self.network.targets
         if given is None:
             return
         if not targets.has_labels:
             raise InputError("class_weight needs targets that are labels, one for each row.")
-        if not isinstance(given, Mapping):
-            if given != "balanced":
-                raise InputError(
-                    f'class_weight must be None, "balanced" or a dict of label to weight, not {describe(given)}.'
-                )
-            return
-        labels = None if targets.classes is None else targets.classes.tolist()
-        for label, value in given.items():
-            if labels is not None and label not in labels:
+        labels = [] if targets.classes is None else targets.classes.tolist()
+        for label in given if labels and isinstance(given, Mapping) else ():
+            if label not in labels:
                 raise unknown_name("label in class_weight", label, labels)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < math.inf:
-                raise InputError(f"class_weight must hold numbers from 0; for {label!r} it has {describe(value)}.")
 
     @property
     def has_weights(self) -> bool:
         """Whether rows have different weights."""
-        return self.sample_weight or self.class_weight is not None
+        return self.sample_weight or self.recipe.class_weight is not None
 
     @property
     def label_weights(self) -> dict[Any, float]:
         """The weights of labels, as plain Python; empty if there are none or they are ``"balanced"``."""
-        given = self.class_weight if isinstance(self.class_weight, Mapping) else {}
-        return {label.item() if isinstance(label, np.generic) else label: float(w) for label, w in given.items()}
+        given = self.recipe.class_weight
+        return {label: float(weight) for label, weight in given.items()} if isinstance(given, Mapping) else {}
 
     @property
     def n_classes(self) -> int:
@@ -140,7 +120,7 @@ class TranslationPlan:
     @property
     def parts(self) -> Sequence[Any]:
         """The parts of the optimizer chain in order; the last is the optimizer itself."""
-        return self.optimizer.parts
+        return self.recipe.optimizer.parts
 
     @property
     def last(self) -> Any:
@@ -159,7 +139,7 @@ class TranslationPlan:
     @functools.cached_property
     def steps(self) -> list[tuple[Any, list[str]]]:
         """Each part with the names of the parameters that it acts on."""
-        names, found = self.trained, []
+        names, found = self.parameter_names, []
         for part in self.parts:
             names = list(part.chosen(names))
             found.append((part, names))
@@ -168,12 +148,12 @@ class TranslationPlan:
     @property
     def schedule(self) -> Any:
         """The learning rate as a function of the step; None for L-BFGS, which has none."""
-        return self.optimizer.schedule
+        return self.recipe.optimizer.schedule
 
     @property
     def plateau(self) -> OnPlateau | None:
         """The schedule, if it is an OnPlateau."""
-        return None if self.optimizer.monitor is None else self.schedule
+        return None if self.recipe.optimizer.monitor is None else self.schedule
 
     @property
     def has_schedule(self) -> bool:
@@ -188,15 +168,15 @@ class TranslationPlan:
     @functools.cached_property
     def layers(self) -> list[tuple[Layer, str]]:
         """The layers with the numbers in their parameters' names."""
-        return list(numbered(self.network.layers))
+        return list(number_layers(self.network.layers))
 
     @property
-    def trained(self) -> list[str]:
+    def parameter_names(self) -> list[str]:
         """The names of all parameters."""
         return [f"{letter}{number}" for layer, number in self.layers for letter in layer.parameters]
 
     @property
-    def regularized(self) -> list[str]:
+    def regularized_names(self) -> list[str]:
         """The names of the parameters that regularizers act on."""
         return [f"{letter}{number}" for layer, number in self.layers for letter in layer.regularized]
 
@@ -217,12 +197,12 @@ class TranslationPlan:
     @property
     def shuffles(self) -> bool:
         """Whether the order of the rows matters and is drawn in each epoch."""
-        return self.shuffle and self.batch_size is not None
+        return self.recipe.shuffle and self.recipe.batch_size is not None
 
     @property
     def batch_rows(self) -> int | None:
         """The rows of a full batch, if they are known."""
-        known = [size for size in (self.batch_size, self.rows) if size is not None]
+        known = [size for size in (self.recipe.batch_size, self.rows) if size is not None]
         return min(known) if known else None
 
     @property

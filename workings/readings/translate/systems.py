@@ -1,8 +1,8 @@
 """Translate a network and its training to PyTorch, Keras or scikit-learn.
 
-These systems use the same words with different meanings: ``alpha``, ``weight_decay`` and ``L2``; ``momentum``,
-``epsilon``, ``mean``.  A translation is code that trains the same network there, with a note on each relevant
-difference.
+These systems use the same words with different meanings: ``alpha``, ``weight_decay`` and ``L2``;
+``momentum``, ``epsilon``, ``mean``.  A translation is code that trains the same network there, with a note on
+each relevant difference.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from workings.errors import unknown_name
 from workings.optimizers import LBFGS, Part
-from workings.readings.translate import keras, sklearn, torch
+from workings.readings.translate import keras_writer, sklearn_writer, torch_writer
 from workings.readings.translate.plan import TranslationPlan
-from workings.readings.translate.translation import Translation
+from workings.readings.translate.translated_code import Translation
 from workings.readings.translate.translation_writer import TranslationWriter
+from workings.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from workings.model.model import Model
 
 SYSTEMS: dict[str, Callable[[TranslationPlan], TranslationWriter]] = {
-    "sklearn": sklearn.writer,
-    "keras": keras.KerasWriter,
-    "torch": torch.writer,
+    "sklearn": sklearn_writer.writer,
+    "keras": keras_writer.KerasWriter,
+    "torch": torch_writer.writer,
 }
 ALSO_CALLED = {"pytorch": "torch", "scikit-learn": "sklearn", "scikit": "sklearn"}
 
@@ -53,8 +54,8 @@ def translate(
     rows : int or None
         The number of rows, if known: scikit-learn's ``alpha`` depends on it.
     weights : str
-        ``"draw"``: initial weights are drawn by the same rule, if the system supports it.  ``"given"``: the code
-        takes them from a mapping ``weights``, such as ``net.parameters``.
+        ``"draw"``: initial weights are drawn by the same rule, if the system supports it.  ``"given"``: the
+        code takes them from a mapping ``weights``, such as ``net.parameters``.
     sample_weight : bool
         Whether rows have weights: the code takes an array ``sample_weight`` of shape (n,).
     class_weight : dict, "balanced" or None
@@ -65,8 +66,8 @@ def translate(
     Returns
     -------
     Translation
-        ``str`` is the code with notes, ``.code`` only the code, ``.notes`` only the notes; ``.is_equal`` is True if
-        the weights stay equal in every step.
+        ``str`` is the code with notes, ``.code`` only the code, ``.notes`` only the notes; ``.is_equal`` is
+        True if the weights stay equal in every step.
 
     Raises
     ------
@@ -84,5 +85,6 @@ def translate(
     name = ALSO_CALLED.get(str(system).lower(), system)
     if name not in SYSTEMS:
         raise unknown_name("system", system, SYSTEMS)
-    settings = (epochs, batch_size, rows, shuffle, weights, sample_weight, class_weight, validation)
-    return SYSTEMS[name](TranslationPlan(network, optimizer, *settings)).translation()
+    recipe = Recipe(optimizer, epochs, batch_size, shuffle, class_weight=class_weight)
+    plan = TranslationPlan(network, recipe, rows, weights, sample_weight, validation)
+    return SYSTEMS[name](plan).translation()

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from workings.errors import InputError
-from workings.initializers import Initializer, initializer_of
+from workings.initializers import Initializer
 from workings.layers import Dense, Layer
 from workings.losses import SquaredError
 from workings.readings.copying import CopiedCode, rate_expression
 from workings.readings.translate.formatting import INDENT
 from workings.readings.translate.plan import TranslationPlan
-from workings.readings.translate.translation import Difference, Translation
+from workings.readings.translate.translated_code import Difference, Translation
 
 SMALL_EPS = 1e-10  # so small that its position in the formula does not matter
 
@@ -21,9 +21,9 @@ SMALL_EPS = 1e-10  # so small that its position in the formula does not matter
 class TranslationWriter(ABC):
     """Writes one plan as code for one system.
 
-    Each topic has two methods.  The first returns code, in the form that the system needs: lines, terms of the
-    objective, modules, or arguments of a call.  The second, ``notes_on_…``, yields notes on different conventions; a
-    ``Difference`` if no setting is equal.  Neither changes the plan.
+    Each topic has two methods.  The first returns code, in the form that the system needs: lines, terms of
+    the objective, modules, or arguments of a call.  The second, ``notes_on_…``, yields notes on different
+    conventions; a ``Difference`` if no setting is equal.  Neither changes the plan.
     """
 
     system: ClassVar[str]  # as in ``net.translate(system)``
@@ -39,7 +39,7 @@ class TranslationWriter(ABC):
 
     def translation(self) -> Translation:
         """Write the code and the notes, without duplicates."""
-        code = [*self.imports(), *self.given(), *self.data(), *self.model(), *self.start(), *self.training()]
+        code = [*self.imports(), *self.convert_inputs(), *self.data(), *self.model(), *self.start(), *self.training()]
         found = [note for question in self.order_of_notes for note in getattr(self, f"notes_on_{question}")()]
         notes = tuple(dict.fromkeys(found))
         differences = tuple(str(note) for note in notes if isinstance(note, Difference))
@@ -160,7 +160,7 @@ class TranslationWriter(ABC):
         """Look up the system's initializer."""
         return str(self.counterpart(initializer, table, 'the initializer (use weights="given" instead)'))
 
-    def given(self) -> list[str]:
+    def convert_inputs(self) -> list[str]:
         """Describe the inputs of the code in comments, and convert them."""
         network, plan = self.plan.network, self.plan
         n_out = network.targets.n_out
@@ -182,7 +182,7 @@ class TranslationWriter(ABC):
         if not self.weighs_rows:
             return []
         lines = ["sample_weight = np.asarray(sample_weight, dtype=X.dtype)"] if plan.sample_weight else []
-        if plan.class_weight is None:
+        if plan.recipe.class_weight is None:
             return lines
         if plan.label_weights:
             each = "of_class.get(label, 1.0) for label in np.asarray(y).tolist()"
@@ -203,7 +203,7 @@ class TranslationWriter(ABC):
         """Yield notes on weights that hold for every system."""
         if self.has_zero_weights:
             yield "Rows of weight 0 are removed before batches are made, as ours are."
-        if self.plan.class_weight == "balanced":
+        if self.plan.recipe.class_weight == "balanced":
             yield '"balanced" gives each class the weight rows / (classes · rows of the class), in both.'
 
     def class_numbers(self) -> list[str]:
@@ -251,7 +251,4 @@ class TranslationWriter(ABC):
 
 def initializers_of(layer: Layer) -> list[tuple[str, Initializer]]:
     """Return each parameter of a Dense layer with its initializer; empty for other layers."""
-    if not isinstance(layer, Dense):
-        return []
-    weights = [("W", initializer_of(layer.weights, layer.bend.initializer))]
-    return [*weights, ("b", initializer_of(layer.biases, "zeros"))] if layer.bias else weights
+    return list(layer.initializers.items()) if isinstance(layer, Dense) else []

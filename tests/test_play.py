@@ -1,0 +1,538 @@
+"""The playground's session: every number it sends is the library's, and no message harms it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workings import Adam, BinaryCrossEntropy, Dense, InputError, Network, SquaredError
+from workings.activations import ACTIVATIONS
+from workings.checks.findings import KINDS
+from workings.datasets import moons
+from workings.errors import WorkingsError
+from workings.optimizers import OPTIMIZERS
+from workings.play.advice import REMEDIES, words_of
+from workings.play.datasets import FEATURES, GENERATED
+from workings.play.messages import ACTIONS, OWN_MISTAKE, answer
+from workings.play.opening import session_of
+from workings.play.pictures import SIDE
+from workings.play.session import Session
+from workings.play.settings import MOST_LAYERS, LayerSettings, Settings
+
+SMALL = Settings(rows=40, hidden=(LayerSettings(3), LayerSettings(2)), batch_size=10)
+
+
+def floats(text: str) -> Any:
+    return np.frombuffer(base64.b64decode(text), np.float32)
+
+
+def weights(frame: dict[str, Any]) -> dict[str, Any]:
+    return {name: floats(each["data"]).reshape(each["shape"]) for name, each in frame["weights"].items()}
+
+
+def fitted(session: Session, epochs: int) -> Network:
+    """The same training by ``fit``, with the reference engine."""
+    settings, data = session.settings, session.data
+    loss = settings.make_loss(data.usual_loss)
+    outputs = len(data.classes) if loss.is_multiclass else 1
+    net = Network(settings.layers(outputs), loss=loss, regularizer=settings.make_regularizer(), seed=settings.seed)
+    X = data.inputs(data.raw)[: data.training]
+    net.fit(
+        X, data.y[: data.training], optimizer=settings.make_optimizer(), epochs=epochs,
+        batch_size=settings.batch_size or None, engine="reference",
+    )  # fmt: skip
+    return net
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": "SGD", "batch_size": 0, "lr": 0.5},
+        {"data": "blobs", "regularizer": "L2", "lam": 0.01, "schedule": "cosine"},
+        {"data": "hills", "hidden": [{"units": 4, "activation": "relu", "dropout": 0.3, "batch_norm": True}]},
+        {"data": "xor", "features": ["x1", "x1x2"], "batch_size": 7, "hidden": []},
+        {"loss": "CrossEntropy", "schedule": "warm-up", "schedule_steps": 9},
+    ],
+)
+def test_steps_are_those_of_fit_to_the_bit(changes: dict[str, Any]) -> None:
+    session = Session(Settings.from_json(changes, SMALL))
+    epochs = 3
+    while session.run.epoch < epochs:
+        session.advance(steps=min(3, session.run.steps_to_epoch()))
+    expected = fitted(session, epochs)
+    for name, value in expected.parameters.items():
+        assert np.array_equal(session.run.model.parameters[name], value)
+
+
+def test_a_frame_holds_the_numbers_of_the_library() -> None:
+    session = Session(SMALL)
+    frame = session.advance(steps=7)
+    net, data = session.run.model, session.data
+    X, y = data.inputs(data.raw), data.y
+    assert frame["step"] == 7
+    for name, value in weights(frame).items():
+        assert np.array_equal(value, net.parameters[name].astype(np.float32))
+    assert frame["measured"][0] == pytest.approx(net.objective(X[: data.training], y[: data.training]), abs=0)
+    assert frame["measured"][1] == net.score(X[: data.training], y[: data.training])
+    assert frame["measured"][2] == pytest.approx(net.objective(X[data.training :], y[data.training :]), abs=0)
+    course = floats(frame["course"]).reshape(-1, 5)
+    assert course[-1].tolist() == pytest.approx([7, *frame["measured"]], rel=1e-6)
+
+
+@pytest.mark.parametrize("data", GENERATED)
+def test_heat_maps_are_predictions_on_the_plane(data: str) -> None:
+    session = Session(Settings.from_json({"data": data, "rows": 30, "features": list(FEATURES)}))
+    session.advance(steps=3)
+    frame, plane = session.frame(), session.plane
+    found = np.frombuffer(base64.b64decode(frame["maps"]["output"]), np.uint8).reshape(-1, SIDE, SIDE)
+    corner = [plane.low[0], plane.high[1]]  # the first point is at the top left
+    p = session.run.model.outputs(session.data.inputs(np.array([corner])))[0]
+    low, high = session.scale()
+    assert found[:, 0, 0] == pytest.approx(np.clip(255 * (p - low) / (high - low), 0, 255), abs=0.6)
+    assert len(frame["maps"]["units"]) == len(session.settings.hidden)
+
+
+def test_a_weight_comes_with_its_gradient_and_both_ways_to_check_it() -> None:
+    session = Session(SMALL)
+    session.advance(steps=5)
+    net, data = session.run.model, session.data
+    trace = net.trace(data.inputs(data.raw)[: data.training], data.y[: data.training])
+    for name, index in (("W1", [0, 2]), ("W3", [1, 0]), ("b2", [1])):
+        found = session.weight(name, index)
+        assert found["value"] == trace[name][tuple(index)]
+        assert found["gradient"] == trace[f"d{name}"][tuple(index)]
+        assert found["slope"] == pytest.approx(found["gradient"], rel=1e-4, abs=1e-9)
+        assert found["why"]["total"] == pytest.approx(found["gradient"], rel=1e-9, abs=1e-12)
+        middle = len(found["profile"]["at"]) // 2
+        assert found["profile"]["J"][middle] == pytest.approx(trace["J"])
+        assert found["course"][-1] == [5, found["value"]]
+
+
+def test_a_dragged_weight_moves_loss_and_gradient() -> None:
+    session = Session(SMALL)
+    found = session.set_weight("W1", [1, 0], 1.5, final=False)
+    assert found["weight"]["value"] == 1.5
+    assert weights(found["frame"])["W1"][1, 0] == 1.5
+    trace = session.run.model.trace(session.data.raw[: session.data.training], session.data.y[: session.data.training])
+    assert (found["weight"]["J"], found["weight"]["gradient"]) == (trace["J"], trace["dW1"][1, 0])
+    assert session.set_weight("W1", [1, 0], -0.5, final=True)["details"]["value"] == -0.5
+    assert len(session.run.course) == 1
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_walk_ends_where_the_step_ends(optimizer: str) -> None:
+    session = Session(Settings.from_json({"optimizer": optimizer}, SMALL))
+    session.advance(steps=2)
+    count = len(session.statement(index=0, unit=1)["outline"])
+    walked = [session.statement(index=k, unit=1) for k in range(count)]
+    assert [one["code"] for one in walked] == [str(s) for s in session.run.program.statements]
+    assert all(one["agrees"] for one in walked)
+    assert all(one["equation"].startswith("<math") and one["words"] for one in walked)
+    assert walked[0] == session.statement(index=0, unit=1)  # and back again
+    values = dict(session.walk.runner.values) if session.walk else {}
+    session.advance(steps=1)
+    for name, value in session.run.model.parameters.items():
+        assert np.array_equal(values[name], value)
+
+
+def test_the_walk_shows_the_chosen_row() -> None:
+    session = Session(Settings.from_json({"batch_size": 0}, SMALL))
+    session.choose_row(17)
+    shown = session.statement(index=0, unit=0)
+    assert shown["index_shown"] == [17, 0]
+    assert shown["value"] == session.run.model.trace(session.data.raw[:28], session.data.y[:28])["z1"][17, 0]
+
+
+def test_units_and_loss_are_written_out() -> None:
+    session = Session(SMALL)
+    assert [one["target"] for one in session.unit(2, 1)["statements"]] == ["z2", "a2"]
+    assert [one["target"] for one in session.loss()["statements"]] == ["p", "losses", "J"]
+    assert session.loss()["target"] in session.data.classes
+
+
+def test_time_travel_returns_to_the_same_numbers_and_goes_on_alike() -> None:
+    session = Session(Settings.from_json({"hidden": [{"units": 3, "dropout": 0.2}]}, SMALL))
+    for _ in range(6):
+        session.advance(steps=2)
+    later = weights(session.frame())
+    back = session.travel(moment=2)
+    assert (back["step"], back["latest"], back["moments"]) == (4, 12, 7)
+    session.advance(steps=8)
+    assert all(np.array_equal(later[name], value) for name, value in weights(session.frame()).items())
+    assert [moment.step for moment in session.run.course] == [0, 2, 4, 12]  # another future
+
+
+def test_the_course_stays_short() -> None:
+    session = Session(SMALL)
+    for _ in range(300):
+        session.run.advance(1)
+    steps = [moment.step for moment in session.run.course]
+    assert len(steps) <= 240
+    assert (steps[0], steps[-1]) == (0, 300)
+    assert steps == sorted(set(steps))
+
+
+def test_training_can_change_and_keeps_the_weights() -> None:
+    session = Session(SMALL)
+    session.advance(steps=5)
+    before = session.run.model.theta.copy()
+    session.configure({"optimizer": "SGD", "lr": 0.3, "regularizer": "L2", "batch_size": 0})
+    assert np.array_equal(session.run.model.theta, before)
+    assert session.run.state.step == 5
+    session.configure({"hidden": [{"units": 5}]})
+    assert session.run.state.step == 0
+
+
+def test_divergence_stops_at_finite_weights() -> None:
+    session = Session(Settings.from_json({"data": "plane", "optimizer": "SGD", "lr": 50, "hidden": []}, SMALL))
+    frame = {}
+    for _ in range(60):
+        frame = session.advance(steps=20)
+    assert "not finite" in frame["stopped"]
+    assert np.isfinite(session.run.model.theta).all()
+    assert session.reset()["frame"]["stopped"] == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"data": "moon"}, "moons"),
+        ({"data": 7}, "name"),
+        ({"lr": 0}, "lr"),
+        ({"lr": "fast"}, "lr"),
+        ({"hidden": [{"units": 1000}]}, "units"),
+        ({"hidden": [{}] * (MOST_LAYERS + 1)}, "layers"),
+        ({"hidden": [{"activation": "rellu"}]}, "relu"),
+        ({"hidden": "three"}, "hidden"),
+        ({"features": []}, "feature"),
+        ({"features": ["sin"]}, "Did you mean"),
+        ({"features": ["x3"]}, "x1"),
+        ({"features": [1]}, "names"),
+        ({"loss": "CrossEntropy", "data": "plane"}, "numbers"),
+        ({"loss": "BinaryCrossEntropy", "data": "blobs"}, "CrossEntropy"),
+        ({"rows": 1e9}, "rows"),
+        ({"colour": "red"}, "setting"),
+        ([], "object"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_and_change_nothing(changes: Any, words: str) -> None:
+    session = Session(SMALL)
+    before = session.view()
+    with pytest.raises(InputError, match=words):
+        session.configure(changes)
+    assert session.view() == before
+
+
+def test_a_network_of_your_own_keeps_its_weights() -> None:
+    X, y = moons(60, seed=1)
+    labels = np.array(["no", "yes"])[y]
+    net = Network([Dense(4, "relu"), Dense(1)], loss=BinaryCrossEntropy(), seed=3)
+    net.fit(X, labels, optimizer=Adam(0.05), epochs=20)
+    session = session_of(net, X, labels)
+    assert np.array_equal(session.run.model.theta, net.theta)
+    assert session.data.classes == ("no", "yes")
+    assert session.frame()["measured"][0] == pytest.approx(net.objective(X, labels))
+    before = net.theta.copy()
+    session.advance(steps=5)
+    assert np.array_equal(net.theta, before)
+    assert np.array_equal(weights(session.reset()["frame"])["W1"], before[:8].reshape(2, 4).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("net", "words"),
+    [
+        (Network([Dense(2, bias=False), Dense(1)], loss=SquaredError(), n_in=3), "none"),
+        (Network([Dense(1)], loss=SquaredError(half=True), n_in=3), "usual settings"),
+        (Network([Dense(2), Dense(1)], loss=SquaredError(), n_in=2), "3 columns"),
+    ],
+)
+def test_a_network_that_cannot_be_shown_is_refused(net: Network, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        session_of(net, np.eye(3), [1.0, 2.0, 3.0])
+
+
+# -- data of your own, and images ------------------------------------------------------------
+
+CSV = "age,city,bought\n" + "".join(f"{20 + k * k % 17},{'ab'[k % 2]},{'no' if k < 15 else 'yes'}\n" for k in range(30))
+
+
+def as_base64(content: str | bytes) -> str:
+    return base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
+
+
+def test_a_table_becomes_data() -> None:
+    pytest.importorskip("polars", reason="the extra 'cli' is not installed")
+    session = Session(SMALL)
+    asked = session.open_table(name="shop.csv", content=as_base64(CSV), target="", impute=False)
+    assert asked == {"columns": ["age", "city", "bought"]}
+    view = session.open_table(name="shop.csv", content=as_base64(CSV), target="bought", impute=False)
+    assert view["data"]["columns"] == ["age", "city=a", "city=b"]
+    assert view["data"]["classes"] == ["no", "yes"]
+    assert view["network"]["inputs"] == ["age", "city=a", "city=b"]
+    assert session.choose_axes(first=1, second=0)["data"]["axes"] == [1, 0]
+    assert session.advance(steps=10)["step"] == 10
+    assert session.configure({"features": ["age"]})["network"]["inputs"] == ["age"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "target", "words"),
+    [
+        ("shop.csv", CSV, "boughtt", "Did you mean 'bought'"),
+        ("shop.csv", "a,b\n,1\n2,3\n", "a", "no value"),
+        ("shop.csv", "a,a\n1,2\n", "a", "shop.csv"),
+        ("shop.csv", "", "a", "shop.csv"),
+        ("shop.parquet", b"PAR1 nonsense", "a", "shop.parquet"),
+        ("shop.xls", CSV, "bought", "ends in"),
+        ("big.csv", "a,b\n" + "1,2\n2,3\n" * 11_000, "b", "22,000 rows"),
+    ],
+    ids=range(7),
+)
+def test_a_table_that_cannot_be_used_is_refused_as_everywhere(
+    name: str, content: str | bytes, target: str, words: str
+) -> None:
+    pytest.importorskip("polars", reason="the extra 'cli' is not installed")
+    session = Session(SMALL)
+    before = session.view()
+    with pytest.raises(WorkingsError, match=words) as refused:
+        session.open_table(name=name, content=as_base64(content), target=target, impute=False)
+    assert "/tmp" not in str(refused.value)
+    assert session.view() == before
+
+
+def test_markup_in_a_table_stays_text() -> None:
+    """Names of columns and classes reach the page as JSON text, and equations do not contain them."""
+    pytest.importorskip("polars", reason="the extra 'cli' is not installed")
+    evil = "<img src=x onerror=alert(1)>"
+    table = f"{evil},y\n" + "".join(f"{k},{evil if k % 2 else 'no'}\n" for k in range(20))
+    session = Session(SMALL)
+    view = session.open_table(name="evil.csv", content=as_base64(table), target="y", impute=False)
+    assert view["data"]["columns"] == [evil]
+    for found in (session.loss()["statements"], session.unit(1, 0)["statements"], [session.statement(0, 0)]):
+        assert all("<img" not in one["equation"] + one["entry"] for one in found)
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "diabetes", "digits"])
+def test_tables_of_scikit_learn_are_learned(name: str) -> None:
+    pytest.importorskip("sklearn", reason="the extra 'sklearn' is not installed")
+    session = Session(Settings.from_json({"hidden": [{"units": 12, "activation": "relu"}]}))
+    session.configure({"data": name})
+    for _ in range(4):
+        frame = session.advance(steps=50)
+    assert frame["measured"][1] > (0.5 if name == "diabetes" else 0.9)
+    assert (frame["maps"] is None) == (name == "digits")
+    space: dict[str, Any] = {}
+    exec(session.code(kind="library")["text"].replace("epochs=100", "epochs=1"), space)
+    assert np.allclose(space["X"], session.data.inputs(session.data.raw), rtol=0, atol=1e-12)
+
+
+def test_a_drawing_shows_the_activations_of_every_layer() -> None:
+    pytest.importorskip("sklearn", reason="the extra 'sklearn' is not installed")
+    session = Session(Settings.from_json({"hidden": [{"units": 5}, {"units": 3}]}))
+    session.configure({"data": "digits"})
+    drawing = np.random.default_rng(0).uniform(size=64)
+    found = session.draw(pixels=drawing.tolist())
+    trace = session.run.model.trace(drawing[None, :], [3.0])
+    assert found["output"] == pytest.approx(trace["p"][0].tolist(), abs=1e-6)
+    assert found["units"][1] == pytest.approx(trace["a2"][0].tolist(), abs=1e-6)
+    assert session.draw(pixels=[])["pixels"] == session.data.raw[0].tolist()
+    for pixels in ([0.0] * 63, [0.0] * 784):
+        with pytest.raises(InputError, match="8×8"):
+            session.draw(pixels=pixels)
+
+
+def test_a_point_is_added_and_the_weights_stay() -> None:
+    session = Session(SMALL)
+    session.advance(steps=9)
+    before = session.run.model.theta.copy()
+    view = session.add_point(x=0.25, y=-0.5, target=1)
+    assert (view["data"]["rows"], view["data"]["name"]) == (41, "your points")
+    assert session.data.raw[0].tolist() == [0.25, -0.5]
+    assert np.array_equal(session.run.model.theta, before)
+    with pytest.raises(InputError, match="from 0 to 1"):
+        session.add_point(x=0, y=0, target=2)
+
+
+# -- advice, and taking along ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "SGD", "hidden": [{"units": 3, "dropout": 0.2}]}])
+def test_the_script_makes_the_next_steps_to_the_bit(changes: dict[str, Any]) -> None:
+    session = Session(Settings.from_json(changes, SMALL))
+    session.advance(steps=11)
+    session.restart()
+    before = session.run.model.theta.copy()
+    space: dict[str, Any] = {}
+    exec(session.code(kind="script")["text"], space)
+    for _ in range(100):
+        session.epoch()
+    assert session.run.state.step == 300
+    assert not np.array_equal(before, session.run.model.theta)
+    for name, value in session.run.model.parameters.items():
+        assert np.array_equal(space[name], value)
+
+
+@pytest.mark.parametrize("changes", [{}, {"data": "blobs", "regularizer": "L1", "schedule": "cosine"}, {"held_out": 0}])
+def test_the_library_code_trains_as_the_page_does(changes: dict[str, Any]) -> None:
+    session = Session(Settings.from_json(changes, SMALL))
+    for _ in range(100):
+        session.epoch()
+    space: dict[str, Any] = {}
+    exec(session.code(kind="library")["text"].replace("epochs=100", "epochs=100, engine='reference'"), space)
+    assert np.array_equal(space["net"].theta, session.run.model.theta)
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "json"])
+def test_a_file_opens_with_the_same_numbers(kind: str) -> None:
+    session = Session(Settings.from_json({"hidden": [{"units": 3, "activation": "relu", "batch_norm": True}]}, SMALL))
+    session.advance(steps=20)
+    (file,) = session.export(kind=kind)["files"]
+    other = Session(SMALL)
+    view = other.open_model(name=file["name"], content=file["content"])
+    assert view["frame"]["measured"] == session.frame()["measured"]
+    assert view["frame"]["maps"] == session.frame()["maps"]
+    assert np.array_equal(other.run.model.theta, session.run.model.theta)
+
+
+def test_files_that_cannot_be_opened_are_refused_and_change_nothing() -> None:
+    session = Session(SMALL)
+    (file,) = session.export(kind="json")["files"]
+    before = session.view()
+    session.configure({"features": ["x1", "x2", "x1x2"]})
+    for name, content, words in (
+        ("network.json", file["content"], "2 inputs"),
+        ("network.pt", file["content"], "ends in"),
+        ("network.json", "###", "base64"),
+        ("network.json", "aGk=", "network.json|model.json"),
+    ):
+        with pytest.raises(WorkingsError, match=words):
+            session.open_model(name=name, content=content)
+    session.configure({"features": ["x1", "x2"]})
+    assert session.view() == before
+    session.configure({"data": "blobs"})
+    with pytest.raises(InputError, match="one output"):
+        session.open_model(name="network.json", content=file["content"])
+
+
+def test_the_doctor_offers_a_change_that_helps() -> None:
+    session = Session(Settings.from_json({"hidden": [{"units": 4, "activation": "identity"}]}, SMALL))
+    session.advance(steps=50)
+    (finding,) = session.doctor()["findings"]
+    assert (finding["name"], finding["button"]) == ("no-bend", "Set the hidden layers to 4 tanh")
+    session.configure(finding["change"])
+    session.advance(steps=50)
+    assert "no-bend" not in [one["name"] for one in session.doctor()["findings"]]
+
+
+def test_every_remedy_gives_settings_that_can_be() -> None:
+    for name, remedy in REMEDIES.items():
+        for settings in (SMALL, Settings.from_json({"hidden": [], "regularizer": "L1"}, SMALL)):
+            change = remedy(settings)
+            assert Settings.from_json(change, settings), name
+            assert words_of(change).startswith("Set the ")
+        assert name in KINDS
+
+
+# -- messages -------------------------------------------------------------------------------
+
+
+def ask(session: Session, **message: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(answer(session, json.dumps(message)))
+    return found
+
+
+def test_messages_call_actions() -> None:
+    session = Session(SMALL)
+    assert ask(session, id=3, do="advance", steps=4)["reply"]["step"] == 4
+    assert ask(session, id=3, do="advance", steps=4)["id"] == 3
+    assert ask(session, id=4, do="hello")["reply"]["choices"]["activations"] == list(ACTIVATIONS)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "", "[", "[]", "null", "7", '"text"', "{}", '{"do": 7}', '{"do": "run_everything"}', '{"do": "__init__"}',
+        '{"do": "advance"}', '{"do": "advance", "steps": 1e99}', '{"do": "advance", "steps": NaN}',
+        '{"do": "advance", "steps": -1}', '{"do": "advance", "steps": 10, "more": 1}',
+        '{"do": "weight", "name": "W1", "index": [9, 9]}', '{"do": "weight", "name": "W9", "index": [0, 0]}',
+        '{"do": "weight", "name": "W1", "index": [0]}', '{"do": "travel", "moment": 99}',
+        '{"do": "statement", "index": 99999, "unit": 0}', '{"do": "statement", "index": 0, "unit": 0.5}',
+        '{"do": "unit", "layer": 9, "unit": 0}', '{"do": "choose_row", "row": 5000}',
+        '{"do": "set_weight", "name": "W1", "index": [0, 0], "value": Infinity, "final": true}',
+        '{"do": "configure", "settings": {"lr": 1e400}}', "[" * 100_000, "9" * 10_000, b"\xff\xfe", "x" * (7 * 2**20),
+    ],
+    ids=range(29),
+)  # fmt: skip
+def test_a_wrong_message_gets_an_error_of_ours(message: str | bytes) -> None:
+    session = Session(SMALL)
+    found = json.loads(answer(session, message))
+    assert len(found["error"]) < 1000
+    assert OWN_MISTAKE not in found["error"]
+    assert "reply" not in found
+
+
+def test_a_mistake_of_the_playground_itself_does_not_end_the_tab(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = Session(SMALL)
+    monkeypatch.setattr(session, "doctor", lambda: {}["nothing"])
+    assert ask(session, id=1, do="doctor")["error"].startswith(OWN_MISTAKE)
+    assert "KeyError" in caplog.text
+    assert ask(session, id=2, do="frame")["reply"]["step"] == 0
+
+
+def test_too_many_paths_are_counted_and_not_followed() -> None:
+    session = Session(Settings.from_json({"hidden": [{"units": 8}] * 5}, SMALL))
+    assert "4,096 paths" in session.weight("W1", [0, 0])["why"]["words"]
+    assert session.weight("W5", [0, 0])["why"]["total"] == pytest.approx(session.weight("W5", [0, 0])["gradient"])
+
+
+def random_value(rng: random.Random, depth: int = 0) -> Any:
+    """A JSON value: hostile numbers and texts, names of the schema, and nested lists and objects of them."""
+    simple = [None, True, False, 0, 1, -1, 3, 10**30, 0.5, -2.5, 1e300, "", "W1", "b1", "moons", "relu", "CrossEntropy",
+              "<script>alert(1)</script>", "\x1b[31m", "ü" * 50, "../../etc/passwd", "x1", "Adam"]  # fmt: skip
+    if depth > 2 or rng.random() < 0.7:
+        return rng.choice(simple)
+    if rng.random() < 0.5:
+        return [random_value(rng, depth + 1) for _ in range(rng.randrange(4))]
+    keys = [*vars(SMALL), "units", "activation", "dropout", "batch_norm", "other"]
+    return {rng.choice(keys): random_value(rng, depth + 1) for _ in range(rng.randrange(4))}
+
+
+def random_message(rng: random.Random, actions: list[str]) -> str:
+    name = rng.choice([*actions, "other"])
+    fields = list(ACTIONS[name].fields) if name in ACTIONS else []
+    message = {"id": rng.choice([1, "one", None]), "do": name}
+    message |= {field: random_value(rng) for field in fields if rng.random() < 0.95}
+    text = json.dumps(message)
+    if rng.random() < 0.1:
+        place = rng.randrange(len(text))
+        text = text[:place] + rng.choice(["", "{", "\\", "\0", "é"]) + text[place + 1 :]
+    return text
+
+
+def check_random_messages(count: int, seed: int, actions: list[str]) -> None:
+    rng, session = random.Random(seed), Session(SMALL)
+    refused = 0
+    for _ in range(count):
+        text = random_message(rng, actions)
+        found = json.loads(answer(session, text))
+        refused += "error" in found
+        assert set(found) in ({"id", "reply"}, {"id", "error"}), text
+        assert OWN_MISTAKE not in str(found.get("error")), text
+    assert 0.3 * count < refused < count
+    assert session.advance(steps=3)["step"] >= 3 or session.run.stopped
+
+
+def test_random_messages_are_answered() -> None:
+    check_random_messages(600, 0, [name for name in ACTIONS if name != "doctor"])  # which takes its time
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_messages_are_answered() -> None:
+    check_random_messages(10_000, 1, list(ACTIONS))

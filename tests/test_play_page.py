@@ -1,0 +1,200 @@
+"""The page of the playground in a real browser: it works by mouse and keyboard, and asks nothing of other hosts."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("starlette", reason="the extra 'play' is not installed")
+pytest.importorskip("uvicorn", reason="the extra 'play' is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from workings.play.server import Playground  # noqa: E402
+from workings.play.session import Session  # noqa: E402
+from workings.play.settings import Settings  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+STATES = {
+    "start": [],
+    "weight": [("click", ".edge-hit >> nth=3")],
+    "unit": [("click", '[data-place="1,2"]')],
+    "loss": [("press", "l")],
+    "backward": [("click", "text=backward")],
+    "update": [("click", "text=update")],
+    "regression": [("click", "text=hills")],
+    "classes": [("click", "text=blobs")],
+    "digits": [("click", ".switches button:text-is('digits')")],
+    "table": [("click", ".switches button:text-is('iris')")],
+    "lessons": [("click", "#tab-lessons")],
+    "question": [("click", "#tab-lessons"), ("click", "text=Exclusive or")],
+    "help": [("press", "?")],
+    "doctor": [("click", "#tab-doctor")],
+    "taking": [("click", "#tab-taking"), ("click", "text=NumPy script")],
+}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def playground() -> Iterator[Playground]:
+    with Playground(lambda: Session(Settings(rows=60))) as running:
+        yield running
+
+
+@pytest.fixture
+def tab(chromium: Any, playground: Playground) -> Iterator[Any]:
+    """A fresh tab; it fails the test for an error in the console, or a request to another host."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
+    context.add_init_script("localStorage.setItem('visited', 'yes')")
+    tab = context.new_page()
+    problems: list[str] = []
+    tab.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("request", lambda r: None if r.url.startswith((playground.url, "data:")) else problems.append(r.url))
+    tab.goto(playground.url)
+    tab.wait_for_selector(".equation math")
+    yield tab
+    context.close()
+    assert problems == []
+
+
+def go_to(tab: Any, state: str) -> None:
+    for kind, what in STATES[state]:
+        if kind == "click":
+            tab.locator(what).first.click(force=True)
+        else:
+            tab.keyboard.press(what)
+        tab.wait_for_timeout(150)
+
+
+def step(tab: Any) -> int:
+    return int(tab.get_by_test_id("step").inner_text().replace(",", ""))
+
+
+def test_it_trains_and_pauses(tab: Any) -> None:
+    tab.get_by_role("button", name="Run").click()
+    playwright.expect(tab.get_by_test_id("epoch")).to_have_text(re.compile(r"\d{2}"))
+    tab.get_by_role("button", name="Pause").click()
+    tab.wait_for_timeout(200)
+    paused = step(tab)
+    tab.wait_for_timeout(200)
+    assert step(tab) == paused
+    assert float(tab.get_by_test_id("loss").inner_text()) < 0.6
+
+
+def test_everything_is_reached_by_keyboard(tab: Any) -> None:
+    tab.keyboard.press("s")
+    playwright.expect(tab.get_by_test_id("step")).to_have_text("1")
+    tab.keyboard.press("e")
+    playwright.expect(tab.get_by_test_id("epoch")).to_have_text("1")
+    tab.keyboard.press("n")
+    tab.wait_for_selector(".unit.lit")
+    assert "statement 2 of" in tab.locator(".panel").inner_text()
+    tab.locator('[data-place="0,0"]').focus()
+    for key in ("ArrowRight", "ArrowDown", "Enter"):
+        tab.keyboard.press(key)
+    tab.wait_for_selector("text=Layer 1, unit 1, tanh, for row 0")
+    tab.get_by_role("button", name="W1[0,1], from x1").press("Enter")
+    slider = tab.get_by_label("Drag the weight")
+    slider.wait_for()
+    before = tab.get_by_test_id("gradient").inner_text()
+    slider.press("ArrowRight")
+    playwright.expect(tab.get_by_test_id("gradient")).not_to_have_text(before)
+    tab.keyboard.press("?")
+    assert tab.get_by_role("dialog").is_visible()
+    tab.keyboard.press("Escape")
+    assert not tab.get_by_role("dialog").is_visible()
+
+
+def test_a_click_on_a_point_chooses_its_row(tab: Any) -> None:
+    tab.locator("canvas[data-screen]").click(position={"x": 90, "y": 90})
+    assert tab.get_by_role("spinbutton", name="Row").input_value() != ""
+    assert "target class" in tab.locator(".output").inner_text()
+
+
+def test_an_error_is_shown_in_words_and_nothing_breaks(tab: Any) -> None:
+    tab.get_by_label("Optimizer").select_option("SGD")
+    first = tab.get_by_role("button", name="x₁", exact=True)
+    first.click()
+    playwright.expect(first).to_have_attribute("aria-pressed", "false")
+    tab.get_by_role("button", name="x₂", exact=True).click()
+    playwright.expect(tab.get_by_role("alert")).to_contain_text("at least one feature")
+    tab.keyboard.press("s")
+    playwright.expect(tab.get_by_test_id("step")).to_have_text("1")
+
+
+def test_a_link_holds_the_settings(tab: Any, playground: Playground) -> None:
+    tab.get_by_role("button", name="xor").click()
+    tab.locator("#tab-taking").click()
+    tab.get_by_role("button", name="Copy link").click()
+    playwright.expect(tab.get_by_role("status")).not_to_be_empty()
+    link = tab.url
+    assert "xor" in link
+    tab.goto(playground.url)
+    tab.wait_for_selector(".equation math")
+    tab.goto(link)
+    tab.reload()
+    playwright.expect(tab.get_by_role("button", name="xor")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_tour_ends_with_a_trained_network(chromium: Any, playground: Playground) -> None:
+    context = chromium.new_context(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
+    tab = context.new_page()
+    tab.goto(playground.url)
+    tab.get_by_role("button", name="Take the tour").click()
+    for _ in range(2):
+        tab.get_by_role("button", name="Next", exact=True).click()
+    assert tab.get_by_role("button", name="Next", exact=True).is_disabled()  # a prediction comes first
+    tab.get_by_role("button", name="It bends around the points").click()
+    playwright.expect(tab.get_by_text("As you said.")).to_be_visible()
+    for _ in range(2):
+        tab.get_by_role("button", name="Next", exact=True).click()
+    tab.get_by_role("button", name="Done").click()
+    assert float(tab.get_by_test_id("score").inner_text().rstrip(" %")) > 90
+    tab.reload()
+    tab.wait_for_selector(".equation math")
+    assert not tab.get_by_role("button", name="Take the tour").is_visible()  # offered once
+    context.close()
+
+
+@pytest.mark.parametrize("width", [360, 800, 1400])
+def test_nothing_is_wider_than_the_screen(tab: Any, width: int) -> None:
+    tab.set_viewport_size({"width": width, "height": 800})
+    tab.wait_for_timeout(150)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def violations(chromium: Any, url: str, theme: str, states: list[str]) -> dict[Any, Any]:
+    """What axe finds in each state of the page."""
+    Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe
+    context = chromium.new_context(viewport={"width": 1400, "height": 900}, color_scheme=theme, reduced_motion="reduce")
+    tab, found = context.new_page(), {}
+    for state in states:
+        tab.goto(url)
+        tab.wait_for_selector(".equation math")
+        go_to(tab, state)
+        for violation in Axe().run(tab).response["violations"]:
+            found[state, violation["id"]] = [node["html"][:160] for node in violation["nodes"]][:3]
+    context.close()
+    return found
+
+
+def test_axe_finds_no_violation(chromium: Any, playground: Playground) -> None:
+    assert violations(chromium, playground.url, "light", ["unit"]) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_violation_in_any_state(chromium: Any, playground: Playground, theme: str) -> None:
+    assert violations(chromium, playground.url, theme, list(STATES)) == {}

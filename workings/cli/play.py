@@ -1,0 +1,86 @@
+"""The command ``workings play``: open the playground in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workings.cli.screen import output, plain_errors
+from workings.errors import InputError, unknown_name
+from workings.play.datasets import GENERATED, PlayData
+from workings.play.exports import READERS, reader_of
+from workings.play.offline.site import write_site
+from workings.play.server import Playground, open_soon
+from workings.play.session import Session
+from workings.play.tables import LOADERS, table_at
+
+NAMES = (*GENERATED, *LOADERS)
+
+
+def play(
+    what: Annotated[
+        str, typer.Argument(help=f"Data set to begin with ({', '.join(NAMES)}), or a model file ({', '.join(READERS)})")
+    ] = "moons",
+    data: Annotated[Path | None, typer.Option(help="CSV or Parquet file to begin with")] = None,
+    target: Annotated[str | None, typer.Option("--target", "-t", help="Column of this file to predict")] = None,
+    impute: Annotated[bool, typer.Option(help="Fill missing values of this file")] = False,
+    lessons: Annotated[Path | None, typer.Option(help="Folder with lessons of your own, a JSON file each")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the server (0: a free one)")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser")] = True,
+    static: Annotated[
+        Path | None, typer.Option(help="Write the playground to this folder as static files, which need no server")
+    ] = None,
+) -> None:
+    """Open the playground: build a network in the browser, train it, and see the numbers of every step.
+
+    The server runs on this computer only, until Ctrl-C.
+
+    With `--static`, no server runs: the page is written as files, for a web server of your own.
+
+    Example: `workings play spirals`, `workings play --data customers.csv --target churn`
+    """
+    with plain_errors():
+        if static is not None:
+            if what != "moons" or data is not None:
+                raise InputError("Static files hold generated data only: leave out the data and the model.")
+            write_site(static)
+            output.print(f"written  {static / 'index.html'}", highlight=False, soft_wrap=True)
+            return
+        own = None if data is None else own_table(data, target, impute)
+        make_session(what, own, lessons).lessons()  # refuses before the server starts
+        playground = Playground(lambda: make_session(what, own, lessons), port)
+        output.print(f"The playground is at {playground.url} (Ctrl-C ends it)", highlight=False, soft_wrap=True)
+        if browser:
+            open_soon(playground.url)
+        playground.run()
+
+
+def own_table(data: Path, target: str | None, impute: bool) -> PlayData:
+    """Read the table of ``--data``."""
+    if target is None:
+        raise InputError(f"Which column of {data} is to be predicted? Name it with --target.")
+    return table_at(data, target, impute)
+
+
+def make_session(what: str, own: PlayData | None, lessons: Path | None) -> Session:
+    """Return a session that begins with a data set, a table or a model file, and offers lessons of your own."""
+    session = first_session(what, own)
+    session.lesson_folder = lessons
+    return session
+
+
+def first_session(what: str, own: PlayData | None) -> Session:
+    """Return a session that begins with a data set, a table or a model file."""
+    if Path(what).suffix.lower() in READERS:
+        session = Session(own=own)
+        session.show_model(reader_of(what)(Path(what)), what)
+        return session
+    if what not in NAMES:
+        raise unknown_name("data set", what, NAMES)
+    if own is not None:
+        return Session(own=own)
+    session = Session()
+    session.configure({"data": what})
+    return session

@@ -1,0 +1,133 @@
+"""Take a network out of the playground, as code or as a file, and bring one in.
+
+The script is the one of ``net.script``: it begins with the weights that the page shows, and its steps are those that
+the page makes next, if both begin a new run there (``Run.restart``).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import importlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from workings.errors import InputError, WorkingsError, unknown_name
+from workings.model.model import Model
+from workings.play.datasets import PlayData
+from workings.play.run import Run
+from workings.play.settings import Settings
+from workings.readings.equations import equations
+from workings.readings.script import script
+
+FORMATS = {"safetensors": "safetensors", "onnx": "onnx", "c": "c", "json": "json", "py": "python"}
+READERS = {".safetensors": "safetensors", ".json": "json", ".onnx": "onnx_reading"}
+
+
+def script_of(run: Run, data: PlayData, settings: Settings, epochs: int) -> str:
+    """Return a NumPy script that goes on training from the present weights."""
+    X = data.inputs(data.raw)
+    rest = (X[data.training :], data.y[data.training :]) if data.training < len(X) else None
+    size = min(settings.batch_size or data.training, data.training)
+    return script(
+        run.model, optimizer=run.optimizer, epochs=epochs, batch_size=size, shuffle=run.batches.shuffle,
+        weights="inline", data=(X[: data.training], data.y[: data.training]), validation=rest,
+    )  # fmt: skip
+
+
+def library_code(data: PlayData, run: Run, settings: Settings, epochs: int) -> str:
+    """Return Python code that trains the same network from its initial weights with this library."""
+    model, parts = run.model, [f"loss={run.model.loss!r}"]
+    parts += [f"regularizer={model.regularizers[0]!r}"] if model.regularizers else []
+    names = {type(layer).__name__ for layer in model.layers} | {type(model.loss).__name__, "Network"}
+    names |= {type(run.optimizer).__name__, *(type(r).__name__ for r in model.regularizers)}
+    rate = settings.rate()
+    schedule = [f"from workings.schedules import {type(rate).__name__}"] if callable(rate) else []
+    held = f", validation=(X[{data.training}:], y[{data.training}:])" if data.training < len(data.y) else ""
+    return "\n".join([
+        f"from workings import {', '.join(sorted(names))}",
+        *schedule,
+        *data_lines(data, settings),
+        f"net = Network({list(model.layers)!r}, {', '.join(parts)}, seed={settings.seed})",
+        f"history = net.fit(X[:{data.training}], y[:{data.training}], optimizer={run.optimizer!r}, epochs={epochs},",
+        f"                  batch_size={settings.batch_size or None}{held})",
+        "",
+    ])  # fmt: skip
+
+
+def data_lines(data: PlayData, settings: Settings) -> list[str]:
+    """Return the lines of code that make X and y."""
+    if data.source:
+        return list(data.source)
+    given = f"data={settings.data!r}, rows={settings.rows}, noise={settings.noise}, data_seed={settings.data_seed}"
+    return [
+        "from workings.play.datasets import generate",
+        "from workings.play.settings import Settings",
+        f"data = generate(Settings({given})).with_features({data.features!r})",
+        "X, y = data.inputs(data.raw), data.y",
+    ]
+
+
+def latex_of(run: Run) -> str:
+    """Return the equations of a step in LaTeX."""
+    return equations(run.model, run.optimizer).latex
+
+
+def exported(model: Model, kind: str) -> list[dict[str, str]]:
+    """Write a model to a file of some format, check it, and return the written files with their content as base64.
+
+    Raises
+    ------
+    InputError
+        For an unknown format.
+    MissingExtraError
+        If the package that writes the format is not installed.
+    """
+    if kind not in FORMATS:
+        raise unknown_name("format", kind, FORMATS)
+    module = importlib.import_module(f"workings.files.{FORMATS[kind]}")
+    export: Callable[[Model, Path], Any] = module.export
+    with tempfile.TemporaryDirectory() as folder:
+        paths = export(model, Path(folder) / f"network.{kind}").paths
+        return [{"name": path.name, "content": base64.b64encode(path.read_bytes()).decode("ascii")} for path in paths]
+
+
+def opened(name: str, content: str) -> Model:
+    """Return the model in a file that was given as base64 text.
+
+    Raises
+    ------
+    InputError, FileError
+        For a file that is damaged, or of an unknown format.
+    """
+    load = reader_of(name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"model{Path(name).suffix.lower()}"
+        path.write_bytes(decoded(content))
+        try:
+            return load(path)
+        except WorkingsError as error:
+            raise InputError(str(error).replace(str(path), name)) from error
+
+
+def reader_of(name: str) -> Callable[[Path], Model]:
+    """Return the function that reads a model file with this name."""
+    suffix = Path(name).suffix.lower()
+    if suffix not in READERS:
+        raise InputError(f"A model file ends in {', '.join(READERS)}, not as in {name!r}.")
+    load: Callable[[Path], Model] = importlib.import_module(f"workings.files.{READERS[suffix]}").load
+    return load
+
+
+def decoded(content: str) -> bytes:
+    """Return the bytes of base64 text.
+
+    >>> decoded("aGk=")
+    b'hi'
+    """
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError("The content of a file must be base64 text.") from error

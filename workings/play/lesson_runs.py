@@ -1,0 +1,62 @@
+"""Take lessons without a browser, to test that what they claim comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from workings.errors import unknown_name
+from workings.play.lesson_files import LessonStep, Part
+from workings.play.session import MOST_STEPS, Session
+from workings.support.ranges import as_number
+
+MEASURES = ("loss", "score", "val_loss", "val_score")
+
+
+def take(session: Session, step: LessonStep) -> list[str]:
+    """Take a step of a lesson without a browser; return the claims that do not hold, in words."""
+    if step.settings:
+        session.configure(dict(step.settings))
+    left = step.train
+    while left > 0 and not session.run.stopped:
+        session.advance(steps=min(left, MOST_STEPS))
+        left -= MOST_STEPS
+    show(session, step.open or {})
+    return failed_claims(session, step.claim or {})
+
+
+def show(session: Session, opened: Part) -> None:
+    """Ask for what a step opens, to see that it exists."""
+    actions: dict[str, Callable[[Any], Any]] = {
+        "unit": lambda place: session.unit(*place),
+        "weight": lambda place: session.weight(*place),
+        "statement": lambda index: session.statement(index, 0),
+        "tab": lambda tab: None,
+        "loss": lambda yes: session.loss(),
+    }
+    for name, value in opened.items():
+        if name not in actions:
+            raise unknown_name("thing to open", name, actions)
+        actions[name](value)
+
+
+def failed_claims(session: Session, claim: Part) -> list[str]:
+    """Return the claims that do not hold for a session, in words."""
+    measured = dict(zip(MEASURES, session.frame()["measured"], strict=True))
+    failed = []
+    for name, wanted in claim.items():
+        if name in MEASURES:
+            low, high = wanted
+            value = as_number(measured[name])
+            if value is None or not low <= value <= high:
+                failed.append(f"{name} is {value}, not from {low} to {high}")
+        elif name == "stopped":
+            if bool(session.run.stopped) != wanted:
+                failed.append(f"stopped: {session.run.stopped!r}")
+        elif name == "finding":
+            found = [one["name"] for one in session.doctor()["findings"]]
+            if wanted not in found:
+                failed.append(f"the doctor finds {found}, not {wanted}")
+        else:
+            raise unknown_name("claim", name, (*MEASURES, "stopped", "finding"))
+    return failed

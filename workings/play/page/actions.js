@@ -1,0 +1,276 @@
+// What the page can do.  Each action changes the state object, perhaps after asking the session, and draws again.
+import { connect } from "./session.js";
+import { fromLink, toLink } from "./link.js";
+import { placeOf } from "./paint.js";
+import { base64, bytes } from "./state.js";
+import { words } from "./strings.js";
+
+function remember(name, value) { try { localStorage.setItem(name, value); } catch { /* no storage: it holds for this visit */ } }
+function recall(name) { try { return localStorage.getItem(name); } catch { return "no storage"; } }
+
+export function makeActions(state, draw) {
+  const set = (changes) => { Object.assign(state, changes); draw(); };
+  const session = connect(() => set({ closed: true, running: false, problem: words.closed }));
+
+  async function ask(action, fields) {
+    try {
+      const reply = await session.ask(action, fields);
+      if (state.problem) state.problem = "";
+      return reply;
+    } catch (error) {
+      set({ running: false, problem: error.message === "closed" ? words.closed : error.message });
+      return null;
+    }
+  }
+  const wanted = {}; // changes of settings that are not sent yet
+  let intended = null; // the settings with all changes that are on their way
+  const hiddenNow = () => (intended ?? state.settings).hidden;
+  const take = (reply) => { if (reply) set(reply); return reply; };
+
+  // Only the last of several quick changes of one kind is sent: a slider or a drag never builds a queue.
+  const pending = new Map();
+  async function latest(key, work) {
+    if (pending.has(key)) { pending.set(key, work); return; }
+    pending.set(key, null);
+    let next = work;
+    while (next) {
+      await next();
+      next = pending.get(key);
+      pending.set(key, null);
+    }
+    pending.delete(key);
+  }
+
+  async function refresh() { // what the inspector shows, after the network has changed
+    const { detail } = state;
+    if (state.tab === "statement" && state.statement) await act.statement(Math.min(state.statement.index, state.statement.outline.length - 1));
+    if (state.tab === "selected" && detail) {
+      if (detail.kind === "weight") await act.openWeight(detail.name, detail.index, false);
+      if (detail.kind === "unit") await act.openUnit(detail.layer, detail.unit, false);
+      if (detail.kind === "loss") await act.openLoss(false);
+    }
+  }
+  async function afterFrame(reply) {
+    if (!reply) return;
+    set({ frame: reply, running: state.running && !reply.stopped, problem: reply.stopped || "" });
+    if (!state.running) await refresh();
+  }
+
+  const act = {
+    set,
+    async start() {
+      const reply = await ask("hello");
+      take(reply);
+      const linked = fromLink();
+      if (reply && linked) await act.configure(linked);
+      if (reply) { await act.chooseRow(0); await act.statement(0); set({ invite: !linked && !recall("visited") }); }
+    },
+    hint: (text) => { if (text !== state.hint) set({ hint: text }); },
+    configure(changes) { // several quick changes become one
+      Object.assign(wanted, changes);
+      intended = { ...(intended ?? state.settings), ...changes };
+      return latest("configure", act.sendSettings);
+    },
+    async sendSettings() {
+      const settings = { ...wanted };
+      for (const name of Object.keys(wanted)) delete wanted[name];
+      if (!Object.keys(settings).length) return;
+      const reply = await ask("configure", { settings });
+      if (!Object.keys(wanted).length) intended = null;
+      if (!reply) { draw(); return; }
+      const isOther = reply.data.name !== state.data.name || reply.network.hidden.length !== state.network.hidden.length;
+      set({ ...reply, ...(isOther ? { detail: null, statementUnit: 0, current: [0, 0] } : {}) });
+      if (state.row === null || state.row >= reply.data.training) state.row = 0;
+      if (!state.running) await refresh();
+    },
+    layer(place, changes) {
+      const hidden = hiddenNow().map((layer, k) => (k === place ? { ...layer, ...changes } : layer));
+      return act.configure({ hidden });
+    },
+    addLayer: () => act.configure({ hidden: [...hiddenNow(), { ...(hiddenNow().at(-1) ?? {}), units: 4 }] }),
+    removeLayer: () => act.configure({ hidden: hiddenNow().slice(0, -1) }),
+    async reset() { set({ running: false }); take(await ask("reset")); await refresh(); },
+
+    run() { set({ running: !state.running, walking: false }); if (state.running) requestAnimationFrame(loop); else refresh(); },
+    async advance(steps) { set({ running: false, walking: false }); await afterFrame(await ask("advance", { steps })); },
+    async epoch() { set({ running: false, walking: false }); await afterFrame(await ask("epoch")); },
+    travel: (moment) => latest("travel", async () => { state.running = false; await afterFrame(await ask("travel", { moment })); }),
+
+    async chooseRow(row) {
+      const reply = await ask("choose_row", { row });
+      if (reply) { set({ row, rowView: reply }); if (state.data.image_side) await act.draw([]); await refresh(); }
+    },
+    draw: (pixels) => latest("draw", async () => {
+      state.frame.activations.pixels = pixels.length ? pixels : state.frame.activations.pixels;
+      const reply = await ask("draw", { pixels });
+      if (reply) set({ frame: { ...state.frame, activations: reply } });
+    }),
+    async chooseAxes(first, second) { take(await ask("choose_axes", { first, second })); },
+    async addPoint(x, y) { // in the units of the plane
+      const { low, high } = state.data, place = (at, k) => low[k] + at * (high[k] - low[k]);
+      const reply = take(await ask("add_point", { x: place(x, 0), y: place(1 - y, 1), target: state.adding }));
+      if (reply) state.row = Math.min(state.row + 1, reply.data.training - 1);
+    },
+    choosePoint(x, y) { // the nearest training point; or a new one
+      if (state.adding !== null) { act.addPoint(x, y); return; }
+      let best = null, least = Infinity;
+      for (let k = 0; k < state.data.training; k++) {
+        const at = placeOf(state.data, k), distance = (at[0] - x) ** 2 + (at[1] - y) ** 2;
+        if (distance < least) { least = distance; best = k; }
+      }
+      if (best !== null) act.chooseRow(best);
+    },
+
+    async statement(index) {
+      const reply = await ask("statement", { index, unit: state.statementUnit });
+      if (reply) set({ statement: reply });
+    },
+    walkTo(index) { state.walking = true; return act.statement(index); },
+    async move(by) {
+      if (!state.statement) return act.walkTo(0);
+      const to = state.statement.index + by;
+      if (to < 0) return null;
+      if (to >= state.statement.outline.length) { await act.advance(1); return act.walkTo(0); }
+      return act.walkTo(to);
+    },
+    async openTab(tab) { set({ tab }); if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
+    async openWeight(name, index, isNew = true) {
+      const reply = await ask("weight", { name, index });
+      if (reply) set({ detail: { kind: "weight", ...reply, name, index }, ...(isNew ? { tab: "selected" } : {}) });
+    },
+    async openUnit(layer, unit, isNew = true) {
+      if (layer === 0) return;
+      const reply = await ask("unit", { layer, unit });
+      if (reply) set({ detail: { kind: "unit", ...reply }, ...(isNew ? { tab: "selected", statementUnit: unit } : {}) });
+    },
+    async openLoss(isNew = true) {
+      const reply = await ask("loss");
+      if (reply) set({ detail: { kind: "loss", ...reply }, ...(isNew ? { tab: "selected" } : {}) });
+    },
+    setWeight: (name, index, value, final = false) => latest("weight", async () => {
+      const reply = await ask("set_weight", { name, index, value, final });
+      if (!reply) return;
+      const same = state.detail?.kind === "weight" && state.detail.entry === reply.weight.entry;
+      const detail = reply.details ? { kind: "weight", ...reply.details } : same ? { ...state.detail, ...reply.weight } : state.detail;
+      set({ frame: reply.frame, detail });
+    }),
+    async doctor() {
+      const reply = await ask("doctor");
+      if (reply) set({ doctor: reply });
+    },
+    async remedy(change) { await act.configure(change); await act.doctor(); },
+
+    async loadLessons() {
+      if (state.lessons) return;
+      const reply = await ask("lessons");
+      if (reply) set({ lessons: reply.lessons });
+    },
+    async beginLesson(name) {
+      await act.loadLessons();
+      const lesson = state.lessons?.find((one) => one.name === name);
+      if (!lesson) return;
+      remember("visited", "yes");
+      set({ invite: false, running: false, lesson: { ...lesson, at: 0, answer: null, busy: false } });
+      await act.lessonStep(0);
+    },
+    async lessonStep(at) {
+      const step = state.lesson.steps[at];
+      set({ lesson: { ...state.lesson, at, answer: null } });
+      if (Object.keys(step.settings).length) { await act.configure(step.settings); await act.reset(); }
+      if (!step.ask) await act.finishStep();
+      document.querySelector(step.point || ".coach")?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    },
+    async answer(k) { set({ lesson: { ...state.lesson, answer: k } }); await act.finishStep(); },
+    async finishStep() { // train as the step says, in frames that can be watched, then open what it shows
+      const step = state.lesson.steps[state.lesson.at], most = Math.max(5, Math.ceil(step.train / 120));
+      set({ lesson: { ...state.lesson, busy: true } });
+      for (let left = step.train; left > 0 && state.lesson && !state.frame.stopped;) {
+        const reply = await ask("advance", { steps: Math.min(left, most) });
+        if (!reply) break;
+        left -= most;
+        set({ frame: reply, problem: reply.stopped || "" });
+        await new Promise(requestAnimationFrame);
+      }
+      if (!state.lesson) return;
+      set({ lesson: { ...state.lesson, busy: false } });
+      const { tab, unit, weight, statement, loss } = step.open ?? {};
+      if (tab) await act.openTab(tab);
+      if (unit) await act.openUnit(...unit);
+      if (weight) await act.openWeight(...weight);
+      if (loss) await act.openLoss();
+      if (statement !== undefined) { await act.openTab("statement"); await act.walkTo(statement); }
+    },
+    endLesson() { set({ lesson: null, walking: false }); },
+    decline() { remember("visited", "yes"); set({ invite: false }); },
+
+    async code(kind) {
+      const reply = await ask("code", { kind });
+      if (reply) set({ code: reply, notice: "" });
+    },
+    async restart() {
+      const reply = await ask("restart");
+      if (reply) set({ frame: reply, notice: "A new run has begun from these weights; the script makes the same steps." });
+    },
+    async exportFile(kind) {
+      const reply = await ask("export", { kind });
+      if (!reply) return;
+      for (const file of reply.files) act.download(file.name, new Blob([bytes(file.content)]));
+      set({ notice: `Downloaded ${reply.files.map((file) => file.name).join(" and ")}.` });
+    },
+    download(name, blob) {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(blob);
+      link.download = name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    },
+    async copy(text, notice) {
+      try { await navigator.clipboard.writeText(text); set({ notice }); } catch { set({ notice: "The browser does not allow copying; select the text instead." }); }
+    },
+    copyLink() {
+      const link = toLink(state.settings, state.choices.defaults);
+      history.replaceState(null, "", link);
+      return act.copy(link, "The link is in the clipboard, and in the address bar.");
+    },
+    async openFile(field) {
+      const [file] = field.files;
+      field.value = "";
+      if (file) await act.takeFile(file);
+    },
+    async takeFile(file) {
+      if (file.size > 4 * 2 ** 20) return set({ problem: `${file.name} is larger than 4 MB.` });
+      const content = base64(new Uint8Array(await file.arrayBuffer()));
+      if (!/\.(safetensors|json|onnx)$/i.test(file.name)) {
+        const found = await ask("open_table", { name: file.name, content, target: "", impute: false });
+        if (found) set({ table: { name: file.name, content, columns: found.columns } });
+        return found;
+      }
+      const reply = await ask("open_model", { name: file.name, content });
+      if (reply) { take(reply); set({ notice: `Opened ${file.name}.`, detail: null }); await refresh(); }
+      return reply;
+    },
+
+    async openTable(target, impute) {
+      const { name, content } = state.table;
+      const reply = take(await ask("open_table", { name, content, target, impute }));
+      if (reply) { set({ detail: null, row: 0 }); await act.chooseRow(0); }
+    },
+
+    theme() {
+      const theme = state.theme === "light" ? "dark" : "light";
+      document.documentElement.dataset.theme = theme;
+      remember("theme", theme);
+      set({ theme });
+    },
+  };
+
+  async function loop() { // the next frame is asked for when the last one is drawn
+    while (state.running) {
+      const reply = await ask("advance", { steps: state.speed });
+      if (!state.running || !reply) break;
+      await afterFrame(reply);
+      await new Promise(requestAnimationFrame);
+    }
+  }
+  return act;
+}

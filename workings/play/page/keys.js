@@ -1,0 +1,21 @@
+// Keyboard shortcuts; they rest while a field is edited or a dialog is open.
+export const shortcuts = [
+  ["Space", "run or pause"], ["S", "one step"], ["E", "one epoch"], ["R", "reset"],
+  ["N", "next statement"], ["B", "statement before"], ["L", "open the loss"], ["T", "light or dark"], ["?", "this list"],
+  ["0 to 9", "add points of this class with the mouse; again to end"], ["Arrow keys", "move between units in the network"], ["Enter", "open the unit"],
+];
+export function listen(state, act) {
+  const does = {
+    " ": () => act.run(), s: () => act.advance(1), e: () => act.epoch(), r: () => act.reset(),
+    n: () => act.openTab("statement").then(() => act.move(1)), b: () => act.openTab("statement").then(() => act.move(-1)),
+    l: () => act.openLoss(), t: () => act.theme(), "?": () => act.set({ help: true }),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    const tag = event.target.tagName, key = event.key.toLowerCase();
+    if (tag === "SELECT" || tag === "TEXTAREA" || (tag === "INPUT" && event.target.type !== "range")) return;
+    if (key === " " && (tag === "BUTTON" || tag === "SUMMARY")) return;
+    if (/^\d$/.test(key) && Number(key) < state.data?.classes.length) { act.set({ adding: state.adding === Number(key) ? null : Number(key) }); return; }
+    if (does[key] && state.frame) { event.preventDefault(); does[key](); }
+  });
+}

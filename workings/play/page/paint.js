@@ -1,0 +1,149 @@
+// Paints the canvases of the page: heat maps and points.  A canvas says what it shows in its data attributes.
+import { classColour, css, cssOf, diverging, pale, pixel, theme } from "./palette.js";
+
+const scratch = new Map();
+function board(side) {
+  if (!scratch.has(side)) {
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = side;
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(side, side);
+    scratch.set(side, { canvas, context, image, pixels: new Uint32Array(image.data.buffer) });
+  }
+  return scratch.get(side);
+}
+
+function fill(side, colourAt) {
+  const { canvas, context, image, pixels } = board(side);
+  for (let k = 0; k < side * side; k++) pixels[k] = colourAt(k);
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+// A canvas has as many pixels as the screen; its size is asked for again only after it has changed.
+const sizes = new WeakMap();
+const observer = new ResizeObserver((entries) => {
+  for (const { target } of entries) sizes.delete(target);
+});
+function sized(canvas) {
+  let context = sizes.get(canvas);
+  if (!context) {
+    const ratio = Math.min(window.devicePixelRatio || 1, 2);
+    canvas.width = Math.max(Math.round(canvas.clientWidth * ratio), 1);
+    canvas.height = Math.max(Math.round(canvas.clientHeight * ratio), 1);
+    context = canvas.getContext("2d");
+    sizes.set(canvas, context);
+    observer.observe(canvas);
+  }
+  return context;
+}
+
+function show(canvas, picture, isSmooth = true) {
+  const context = sized(canvas);
+  context.imageSmoothingEnabled = isSmooth;
+  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return context;
+}
+
+export function paint(root, state) {
+  if (!state.frame) return;
+  for (const canvas of root.querySelectorAll("canvas[data-unit]")) paintUnit(canvas, state);
+  for (const canvas of root.querySelectorAll("canvas[data-screen]")) paintScreen(canvas, state);
+  for (const canvas of root.querySelectorAll("canvas[data-pad]")) paintPixels(canvas, state);
+}
+
+function paintUnit(canvas, state) {
+  const [layer, unit] = canvas.dataset.unit.split(",").map(Number);
+  if (state.network.is_image) { paintOfImage(canvas, state, layer, unit); return; }
+  const { network, frame } = state, last = network.hidden.length + 1;
+  if (layer === last) { show(canvas, outputPicture(state, unit)); return; }
+  const maps = layer === 0 ? network.input_maps : frame.maps.units[layer - 1];
+  if (!maps) return;
+  const side = network.unit_side, all = maps, table = diverging(state.theme), from = unit * side * side;
+  show(canvas, fill(side, (k) => table[all[from + k]]));
+}
+
+// Of images: the pixels, the weights of the first layer as pictures, and the activations of the other units.
+function paintOfImage(canvas, state, layer, unit) {
+  const { network, frame, data } = state, table = diverging(state.theme);
+  if (layer === 0) { paintPixels(canvas, state); return; }
+  if (layer === 1 && network.hidden.length) {
+    const { data: text, shape } = frame.weights.W1, all = text, columns = shape[1], size = data.image_side ** 2;
+    let largest = 1e-9;
+    for (let k = 0; k < size; k++) largest = Math.max(largest, Math.abs(all[k * columns + unit]));
+    show(canvas, fill(data.image_side, (k) => table[Math.round(128 + (127 * all[k * columns + unit]) / largest)]), false);
+    return;
+  }
+  const isOutput = layer === network.hidden.length + 1, values = isOutput ? frame.activations.output : frame.activations.units[layer - 1];
+  const largest = isOutput ? 1 : Math.max(...values.map(Math.abs), 1e-9);
+  show(canvas, fill(1, () => table[Math.round(128 + (127 * values[unit]) / largest)]), false);
+}
+function paintPixels(canvas, state) {
+  const { pixels } = state.frame.activations, paper = theme(state.theme).middle, ink = state.theme === "light" ? [27, 30, 35] : [236, 238, 240];
+  show(canvas, fill(state.data.image_side, (k) => mix(paper, ink, pixels[k])), false);
+}
+
+// The prediction: one output as blue to orange, or the most probable of several classes, deeper if more probable.
+function outputPicture(state, only) {
+  const { network, frame, data } = state, side = network.side, all = frame.maps.output, size = side * side;
+  const outputs = network.outputs.length, table = only === undefined ? pale(state.theme) : diverging(state.theme);
+  if (outputs === 1) return fill(side, (k) => table[all[k]]);
+  if (only !== undefined && outputs > 2) {
+    const middle = theme(state.theme).middle, colour = classColour(state.theme, only, outputs);
+    return fill(side, (k) => mix(middle, colour, all[only * size + k] / 255));
+  }
+  if (outputs === 2) return fill(side, (k) => table[only === 0 ? 255 - all[k] : all[size + k]]);
+  const middle = theme(state.theme).middle;
+  const colours = Array.from({ length: outputs }, (_, k) => classColour(state.theme, k, data.classes.length));
+  return fill(side, (k) => {
+    let best = 0;
+    for (let c = 1; c < outputs; c++) if (all[c * size + k] > all[best * size + k]) best = c;
+    return mix(middle, colours[best], Math.max(0, (all[best * size + k] / 255 - 1 / outputs) / (1 - 1 / outputs)) * 0.5 + 0.06);
+  });
+}
+const mix = (a, b, t) => pixel([a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t]);
+
+export const placeOf = (data, k) => {
+  const at = data.points, x = at[2 * k], y = at[2 * k + 1];
+  return [(x - data.low[0]) / (data.high[0] - data.low[0]), (data.high[1] - y) / (data.high[1] - data.low[1])];
+};
+
+function paintScreen(canvas, state) {
+  const context = show(canvas, outputPicture(state)), { data } = state, size = canvas.width;
+  const radius = Math.max(2.2, Math.min(4.6, 70 / Math.sqrt(data.rows))) * (size / 320);
+  const rim = theme(state.theme).rim;
+  for (let k = data.rows - 1; k >= 0; k--) {
+    const isTraining = k < data.training;
+    if (!isTraining && !state.showValidation) continue;
+    const [x, y] = placeOf(data, k);
+    drawPoint(context, x * size, y * size, radius, pointColour(state, k), rim, isTraining, shapeOf(state, k));
+  }
+  if (state.row !== null) {
+    const [x, y] = placeOf(data, state.row);
+    context.beginPath();
+    context.arc(x * size, y * size, radius * 2.1, 0, 7);
+    context.lineWidth = radius * 0.55;
+    context.strokeStyle = theme(state.theme).ink;
+    context.stroke();
+  }
+}
+
+function pointColour(state, k) {
+  const target = state.data.targets[k];
+  if (state.data.classes.length) return css(classColour(state.theme, target, state.data.classes.length));
+  const [low, high] = state.data.target_range;
+  return cssOf(diverging(state.theme)[Math.max(0, Math.min(255, Math.round((255 * (target - low)) / (high - low || 1))))]);
+}
+const shapeOf = (state, k) => (state.data.classes.length > 2 ? state.data.targets[k] % 3 : 0);
+
+function drawPoint(context, x, y, radius, colour, rim, isFilled, shape) {
+  context.beginPath();
+  if (shape === 1) context.rect(x - radius * 0.9, y - radius * 0.9, radius * 1.8, radius * 1.8);
+  else if (shape === 2) { context.moveTo(x, y - radius * 1.2); context.lineTo(x + radius * 1.1, y + radius * 0.8); context.lineTo(x - radius * 1.1, y + radius * 0.8); context.closePath(); }
+  else context.arc(x, y, radius, 0, 7);
+  context.lineWidth = radius * (isFilled ? 0.35 : 0.55);
+  context.fillStyle = isFilled ? colour : rim;
+  context.strokeStyle = isFilled ? rim : colour;
+  context.fill();
+  context.stroke();
+}

@@ -1,0 +1,47 @@
+// The one state object: everything that the page shows is a function of it.
+export const initial = () => ({
+  choices: null, settings: null, data: null, network: null, frame: null, // from the session
+  running: false, speed: 10, walking: false,
+  tab: "statement", statement: null, statementUnit: 0, detail: null, doctor: null, code: null, notice: "", // what the inspector shows
+  row: null, current: [0, 0], // the chosen row; the unit that has the focus
+  hint: "", problem: "", closed: false, help: false, table: null, adding: null, lessons: null, lesson: null, invite: false, showValidation: true,
+  theme: "light", width: 0, netWidth: 0,
+});
+
+export function base64(array) {
+  let text = "";
+  for (let k = 0; k < array.length; k += 8192) text += String.fromCharCode(...array.subarray(k, k + 8192));
+  return btoa(text);
+}
+export function bytes(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const plain = atob(text), found = new Uint8Array(plain.length);
+  for (let k = 0; k < plain.length; k++) found[k] = plain.charCodeAt(k);
+  return found;
+}
+const floats = (text) => new Float32Array(bytes(text).buffer);
+
+// Replies hold arrays as base64 text; each is decoded once, when it arrives.
+export function decoded(reply) {
+  const { data, network, frame } = reply;
+  if (data) { data.points = floats(data.points); data.targets = floats(data.targets); }
+  if (network?.input_maps) network.input_maps = bytes(network.input_maps);
+  if (frame) decodeFrame(frame);
+  return reply;
+}
+export function decodeFrame(frame) {
+  for (const weight of Object.values(frame.weights)) weight.data = floats(weight.data);
+  if (frame.maps) frame.maps = { units: frame.maps.units.map(bytes), output: bytes(frame.maps.output) };
+  const flat = floats(frame.course); // step, loss, score, validation loss, validation score
+  frame.course = Array.from({ length: frame.moments }, (_, k) => flat.subarray(5 * k, 5 * k + 5));
+  return frame;
+}
+
+export const layersOf = (network) => [
+  { units: network.is_image ? 1 : network.inputs.length }, ...network.hidden, { units: network.outputs.length, W: `W${network.hidden.length + 1}` },
+];
+export const weightsInto = (network, frame, layer) => {
+  const found = frame.weights[`W${layer}`];
+  return { rows: found.shape[0], columns: found.shape[1], at: found.data };
+};
+export const isClassification = (state) => state.data.classes.length > 0;

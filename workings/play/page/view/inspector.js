@@ -1,0 +1,46 @@
+// The inspector: the step statement by statement, or what has been opened.
+import { html } from "../vendor/lit-html.js";
+import { hints, words } from "../strings.js";
+import { doctorPanel } from "./doctor.js";
+import { lessonsPanel } from "./lesson.js";
+import { takingPanel } from "./taking.js";
+import { lossPanel, unitPanel } from "./unit.js";
+import { statementPanel } from "./statement.js";
+import { weightPanel } from "./weight.js";
+
+const tabs = [["statement", words.statement, hints.statement], ["selected", words.selected, "The unit, weight or loss that you opened."],
+  ["doctor", "Doctor", "What is wrong, in a sentence, with a button that makes the change."],
+  ["lessons", "Lessons", "Short lessons: each asks what you expect before it shows what happens."],
+  ["taking", "Take along", "The network as code, as a file, as a link; or open your own."]];
+
+export function inspector(state, act) {
+  return html`<section class="card inspector" aria-label="Inspector">
+    <header><div class="tabs" role="tablist" aria-label="Inspector" @keydown=${(event) => turn(event, state, act)}>
+      ${tabs.map(([name, title, hint]) => html`<button role="tab" id="tab-${name}" aria-controls="panel" aria-selected=${state.tab === name} data-hint=${hint}
+        tabindex=${state.tab === name ? 0 : -1} @click=${() => act.openTab(name)}>${title}</button>`)}
+    </div></header>
+    <div class="panel" role="tabpanel" id="panel" aria-labelledby="tab-${state.tab}">${content(state, act)}</div>
+  </section>`;
+}
+
+function content(state, act) {
+  if (state.tab === "statement") return statementPanel(state, act);
+  if (state.tab === "doctor") return doctorPanel(state, act);
+  if (state.tab === "lessons") return lessonsPanel(state, act);
+  if (state.tab === "taking") return takingPanel(state, act);
+  switch (state.detail?.kind) {
+    case "weight": return weightPanel(state, act);
+    case "unit": return unitPanel(state, act);
+    case "loss": return lossPanel(state, act);
+  }
+  return html`<p class="quiet">${words.nothing}</p>`;
+}
+
+async function turn(event, state, act) {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!by) return;
+  event.preventDefault();
+  const list = event.currentTarget, here = tabs.findIndex(([name]) => name === state.tab);
+  await act.openTab(tabs[(here + by + tabs.length) % tabs.length][0]);
+  list.querySelector('[aria-selected="true"]').focus();
+}

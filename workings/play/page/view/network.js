@@ -1,0 +1,160 @@
+// The drawing of the network: units with their heat maps, connections with their weights.
+import { html, svg } from "../vendor/lit-html.js";
+import { layersOf, weightsInto } from "../state.js";
+import { hints, words } from "../strings.js";
+import { pretty } from "./data.js";
+import { litParts } from "./lit.js";
+import { unlessSame } from "./parts.js";
+
+const HEAD = 66, GAP = 10;
+
+export function networkCard(state, act) {
+  const { settings, choices, network } = state;
+  const hidden = settings.hidden.length;
+  return html`<section class="card network" aria-labelledby="network-title">
+    <header><h2 id="network-title">${words.network}</h2>
+      <div class="row">
+        <button class="plain" data-hint=${hints.remove_layer} ?disabled=${hidden === 0} @click=${() => act.removeLayer()}>− Layer</button>
+        <button class="plain" data-hint=${hints.add_layer} ?disabled=${hidden >= choices.most_layers} @click=${() => act.addLayer()}>+ Layer</button>
+        <button class="plain" data-hint="Open the loss: its equation, with the numbers of the chosen row. Key: L." @click=${() => act.openLoss()}>Loss</button>
+      </div>
+    </header>
+    <div class="net-scroll">${drawing(state, act, layersOf(network))}</div>
+  </section>`;
+}
+
+function geometry(state, layers) {
+  const width = Math.max(state.netWidth || 600, layers.length * 72 + 10);
+  const tallest = Math.max(...layers.map((layer) => layer.units));
+  const room = state.width < 700 ? 300 : 400;
+  const size = Math.max(14, Math.min(46, Math.floor(room / tallest) - GAP));
+  const gap = tallest > 12 ? 4 : GAP;
+  const height = HEAD + Math.max(tallest * (size + gap) + 8, 150);
+  const most = (names) => Math.max(...names.map((name) => short(name, state).length));
+  const inputs = state.network.is_image ? 3 : most(state.network.inputs), outputs = most(state.network.outputs);
+  const left = 14 + 7 * inputs, right = 14 + 7 * outputs;
+  const x = (k) => left + size / 2 + ((width - left - size - right) * k) / (layers.length - 1);
+  const y = (k, unit) => HEAD + (height - HEAD) / 2 + (unit - (layers[k].units - 1) / 2) * (size + gap);
+  return { width, height, size, x, y, path: pathsOf(x, y, size), key: `${width} ${layers.map((layer) => layer.units)} ${left} ${right}` };
+}
+
+// The curve of each connection.
+const pathsOf = (x, y, size) => (layer, from, to) => {
+  const x1 = x(layer - 1) + size / 2, x2 = x(layer) - size / 2, y1 = y(layer - 1, from).toFixed(1), y2 = y(layer, to).toFixed(1), bend = (x2 - x1) * 0.42;
+  return `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+};
+
+function drawing(state, act, layers) {
+  const shape = geometry(state, layers), lit = litParts(state), isWalking = lit !== null;
+  return html`<div class="net ${isWalking ? "dim" : ""}" role="group" aria-label="Network: ${layers.map((layer) => layer.units).join(", ")} units"
+      .style=${`width:${shape.width}px;height:${shape.height}px`} @keydown=${(event) => arrows(event, state, act, layers)}>
+    <svg class="edges" aria-hidden="true">${layers.slice(1).map((_, k) => edgesInto(state, shape, k + 1, lit))}</svg>
+    <svg class="edges hits" aria-hidden="true" data-hint=${hints.edge}>${unlessSame("hits", [shape.key], () => layers.slice(1).map((_, k) => hitsInto(state, act, shape, k + 1)))}</svg>
+    ${layers.map((layer, k) => column(state, act, shape, layers, k, lit))}
+  </div>`;
+}
+
+export const short = (name, state) => (name.length > (state.width < 700 ? 7 : 16) ? `${name.slice(0, state.width < 700 ? 6 : 15)}…` : name);
+
+// From an image to the first layer there are too many weights for lines; each unit shows its own as a picture.
+function edgesFromImage(shape, units) {
+  const { x, y, size } = shape;
+  return Array.from({ length: units }, (_, to) => svg`<path class="edge plain" d="M${x(0) + size / 2} ${y(0, 0)}L${x(1) - size / 2} ${y(1, to)}"></path>`);
+}
+
+// The wide invisible lines that take the mouse; they change only with the drawing.
+function hitsInto(state, act, shape, layer) {
+  const { rows, columns } = weightsInto(state.network, state.frame, layer);
+  if ((layer === 1 && state.network.is_image) || rows * columns > 260) return "";
+  return Array.from({ length: rows * columns }, (_, k) => {
+    const from = Math.floor(k / columns), to = k % columns;
+    return svg`<path class="edge-hit" d=${shape.path(layer, from, to)} @pointerdown=${(event) => dragEdge(event, state, act, layer, from, to)}
+      @pointerenter=${() => mark(layer, k, true)} @pointerleave=${() => mark(layer, k, false)}></path>`;
+  });
+}
+const mark = (layer, k, on) => document.querySelector(`.edge[data-edge="${layer},${k}"]`)?.classList.toggle("under", on);
+
+function edgesInto(state, shape, layer, lit) {
+  if (layer === 1 && state.network.is_image) return edgesFromImage(shape, layersOf(state.network)[1].units);
+  const weights = weightsInto(state.network, state.frame, layer);
+  const isLit = lit?.edges.has(layer), chosen = state.tab === "selected" && state.detail?.kind === "weight" ? state.detail : null;
+  const found = [];
+  for (let from = 0; from < weights.rows; from++) {
+    for (let to = 0; to < weights.columns; to++) {
+      const w = weights.at[from * weights.columns + to];
+      const strength = Math.min(Math.abs(w), 4) / 4;
+      const isChosen = chosen && chosen.name === `W${layer}` && chosen.index[0] === from && chosen.index[1] === to;
+      found.push(svg`<path data-edge="${layer},${from * weights.columns + to}" class="edge ${w < 0 ? "low" : "high"} ${isLit ? "lit" : ""} ${isChosen ? "chosen" : ""}" d=${shape.path(layer, from, to)}
+          stroke-width=${(0.5 + 6 * strength ** 0.8).toFixed(2)} opacity=${(0.28 + 0.62 * strength ** 0.5).toFixed(2)}></path>`);
+    }
+  }
+  return found;
+}
+
+// A click opens the weight; moving up or down with the button held changes it.
+function dragEdge(event, state, act, layer, from, to) {
+  const found = weightsInto(state.network, state.frame, layer), start = found.at[from * found.columns + to];
+  const name = `W${layer}`, index = [from, to], begin = event.clientY, line = event.currentTarget;
+  let value = start, moved = false;
+  line.setPointerCapture(event.pointerId);
+  const move = (e) => {
+    if (!moved && Math.abs(e.clientY - begin) < 4) return;
+    if (!moved) { moved = true; act.set({ running: false }); act.openWeight(name, index); }
+    value = start + (begin - e.clientY) / 40;
+    act.setWeight(name, index, value);
+  };
+  const end = () => {
+    line.removeEventListener("pointermove", move);
+    if (moved) act.setWeight(name, index, value, true); else act.openWeight(name, index);
+  };
+  line.addEventListener("pointermove", move);
+  line.addEventListener("pointerup", end, { once: true });
+  line.addEventListener("pointercancel", end, { once: true });
+}
+
+function column(state, act, shape, layers, k, lit) {
+  const last = layers.length - 1, { x, y, size } = shape;
+  const title = k === 0 ? (state.network.is_image ? "image" : layers[0].units > 1 ? "inputs" : "input") : k === last ? (layers[k].units > 1 ? "outputs" : "output") : "";
+  return html`
+    ${k > 0 && k < last ? columnHead(state, act, shape, k) : html`<div class="column-head column-title" .style=${`left:${x(k)}px;top:34px`}>${title}</div>`}
+    ${Array.from({ length: layers[k].units }, (_, unit) => html`
+      <button class="unit ${lit?.units.has(k) ? "lit" : ""}" data-place="${k},${unit}" aria-label=${label(state, layers, k, unit)} data-hint=${hints.unit}
+        tabindex=${state.current[0] === k && state.current[1] === unit ? 0 : -1} aria-current=${isOpen(state, k, unit)}
+        .style=${placed(x(k), y(k, unit), k === 0 && state.network.is_image ? Math.max(size, 58) : size)}
+        @focus=${() => act.set({ current: [k, unit] })} @click=${() => act.openUnit(k, unit)}><canvas data-unit="${k},${unit}"></canvas></button>
+      ${k === 0 && !state.network.is_image ? html`<span class="unit-label" aria-hidden="true" .style=${`right:calc(100% - ${x(k) - size / 2 - 5}px);top:${y(k, unit)}px`}>${pretty(short(state.network.inputs[unit], state))}</span>` : ""}
+      ${k === last ? html`<span class="unit-label" aria-hidden="true" .style=${`left:${x(k) + size / 2 + 6}px;top:${y(k, unit)}px`}>${short(state.network.outputs[unit], state)}</span>` : ""}`)}`;
+}
+
+const placed = (x, y, size) => `left:${x - size / 2}px;top:${y - size / 2}px;width:${size}px;height:${size}px`;
+
+function columnHead(state, act, shape, k) {
+  const layer = state.settings.hidden[k - 1], most = state.choices.layer_ranges.units.high;
+  const width = Math.min(104, shape.x(1) - shape.x(0) - 6);
+  return html`<div class="column-head" .style=${`left:${shape.x(k)}px;width:${width}px`} role="group" aria-label="Hidden layer ${k}">
+    <div class="stepper" data-hint=${hints.units}>
+      <button class="tiny" aria-label="One unit less in layer ${k}" ?disabled=${layer.units <= 1} @click=${() => act.layer(k - 1, { units: layer.units - 1 })}>−</button>
+      <span>${layer.units}</span>
+      <button class="tiny" aria-label="One unit more in layer ${k}" ?disabled=${layer.units >= most} @click=${() => act.layer(k - 1, { units: layer.units + 1 })}>+</button>
+    </div>
+    <select aria-label="Activation of layer ${k}" data-hint=${hints.activation} .value=${layer.activation} @change=${(event) => act.layer(k - 1, { activation: event.target.value })}>
+      ${state.choices.activations.map((name) => html`<option ?selected=${name === layer.activation}>${name}</option>`)}
+    </select></div>`;
+}
+
+const isOpen = (state, k, unit) => String(state.tab === "selected" && state.detail?.kind === "unit" && state.detail.layer === k && state.detail.unit === unit);
+
+export function label(state, layers, k, unit) {
+  if (k === 0) return state.network.is_image ? "The image" : `Input ${state.network.inputs[unit]}`;
+  if (k === layers.length - 1) return `Output ${state.network.outputs[unit]}`;
+  return `Layer ${k}, unit ${unit}, ${state.settings.hidden[k - 1].activation}`;
+}
+
+function arrows(event, state, act, layers) {
+  const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  if (!by || !event.target.classList.contains("unit")) return;
+  event.preventDefault();
+  const k = Math.max(0, Math.min(layers.length - 1, state.current[0] + by[0]));
+  const unit = Math.max(0, Math.min(layers[k].units - 1, state.current[1] + by[1]));
+  event.currentTarget.querySelector(`[data-place="${k},${unit}"]`).focus();
+}

@@ -1,0 +1,62 @@
+// The card of the output: the prediction over the plane, the measures, and the curves.
+import { html } from "../vendor/lit-html.js";
+import { isClassification } from "../state.js";
+import { hints, words } from "../strings.js";
+import { curves } from "./curves.js";
+import { padCard } from "./pad.js";
+import { number } from "./parts.js";
+
+export function outputCard(state, act) {
+  const { frame } = state, isClasses = isClassification(state), [loss, score, valLoss, valScore] = frame.measured;
+  const share = (v) => (v === null ? "–" : isClasses ? `${(100 * v).toFixed(1)} %` : number(v, 3));
+  const moments = frame.course;
+  return html`<section class="card output stack" aria-labelledby="output-title">
+    <header><h2 id="output-title">${words.output}</h2>
+      ${state.data.image_side ? "" : html`<label class="row small quiet" data-hint=${hints.validation}><input type="checkbox" .checked=${state.showValidation}
+        @change=${(event) => act.set({ showValidation: event.target.checked })}>validation points</label>`}</header>
+    ${state.data.image_side ? padCard(state, act) : html`<div class="screen" data-hint=${hints.screen}>
+      <canvas data-screen="yes" role="img" aria-label=${alternative(state)} @click=${(event) => {
+        const box = event.currentTarget.getBoundingClientRect();
+        act.choosePoint((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+      }}></canvas>
+    </div>${adding(state, act)}`}
+    ${state.row === null ? "" : html`<label class="row small" data-hint="The training row whose numbers the equations show. Click a point, or type its number.">
+      Row <input type="number" min="0" max=${state.data.training - 1} .value=${String(state.row)} @change=${(event) => act.chooseRow(Number(event.target.value))}>
+      <span class="quiet">${rowWords(state)}</span></label>`}
+    <dl class="measures">
+      <div><dt>${words.training_loss}</dt><dd data-testid="loss">${number(loss)}</dd></div>
+      <div><dt>${words.validation_loss}</dt><dd>${number(valLoss)}</dd></div>
+      <div><dt>${isClasses ? words.training_score : words.training_r2}</dt><dd data-testid="score">${share(score)}</dd></div>
+      <div><dt>${isClasses ? words.validation_score : words.validation_r2}</dt><dd>${share(valScore)}</dd></div>
+    </dl>
+    ${curves("Loss", moments, 1, 3, frame.moment, 0)}
+    ${curves(isClasses ? "Accuracy" : "R²", moments, 2, 4, frame.moment, 0, 1)}
+    <div class="legend"><span><i></i>training</span><span><i class="second"></i>validation</span></div>
+    <label class="field" data-hint=${hints.travel}><span class="head"><span>Time travel</span><span class="value">step ${frame.step.toLocaleString("en")}</span></span>
+      <input type="range" min="0" max=${frame.moments - 1} step="1" .value=${String(frame.moment)} ?disabled=${frame.moments < 2}
+        aria-valuetext="step ${frame.step}" @input=${(event) => act.travel(Number(event.target.value))}></label>
+  </section>`;
+}
+
+// A click adds a point of the chosen class; the keys 0 to 9 choose it, too.
+function adding(state, act) {
+  const { data } = state;
+  if (data.columns.join() !== "x1,x2") return "";
+  const kinds = data.classes.length ? data.classes : ["low", "high"];
+  const value = (k) => (data.classes.length ? k : data.target_range[k]);
+  return html`<div class="row small" role="group" aria-label="Add points" data-hint="Choose a class, then click on the plane to add points of it. The weights stay."><span class="quiet">Add points:</span>
+    ${kinds.map((name, k) => html`<button class="plain" aria-pressed=${state.adding === value(k)} @click=${() => act.set({ adding: state.adding === value(k) ? null : value(k) })}>${name}</button>`)}</div>`;
+}
+
+function alternative(state) {
+  const { data, frame } = state, [, score] = frame.measured;
+  const what = data.classes.length ? `${data.classes.length} classes` : "a regression";
+  return `Prediction over the plane, with ${data.rows} points of ${data.name}, ${what}. Training score ${score === null ? "unknown" : score.toFixed(3)}.`;
+}
+
+function rowWords(state) {
+  const { rowView } = state;
+  if (!rowView) return "";
+  const target = typeof rowView.target === "number" ? number(rowView.target, 3) : `class ${rowView.target}`;
+  return `target ${target}`;
+}

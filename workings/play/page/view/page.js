@@ -1,0 +1,33 @@
+// The whole page as a function of the state.
+import { html } from "../vendor/lit-html.js";
+import { words } from "../strings.js";
+import { dataCard } from "./data.js";
+import { helpDialog } from "./help.js";
+import { inspector } from "./inspector.js";
+import { lessonCard } from "./lesson.js";
+import { networkCard } from "./network.js";
+import { outputCard } from "./output.js";
+import { tableDialog } from "./table.js";
+import { unlessSame } from "./parts.js";
+import { trainingBar } from "./training.js";
+import { topBar } from "./transport.js";
+
+// What the inspector shows; while the run goes on, it stays as it is.
+const inspected = (state) => [state.tab, state.statement, state.detail, state.doctor, state.code, state.lessons, state.notice, state.network, state.width, state.running ? null : state.frame];
+
+export const page = (state, act) => html`<div class="shell">
+  ${topBar(state, act)}
+  ${unlessSame("training", [state.settings, state.network, state.speed], () => trainingBar(state, act))}
+  ${state.problem ? html`<div class="notice" role="alert"><p>${state.problem}</p>
+    <button class="plain" @click=${() => act.set({ problem: "" })}>Close</button></div>` : ""}
+  <main class="board">
+    ${unlessSame("data", [state.settings, state.data, state.sets], () => dataCard(state, act))}
+    ${networkCard(state, act)}
+    ${outputCard(state, act)}
+    ${unlessSame("inspector", inspected(state), () => inspector(state, act))}
+  </main>
+  <footer class="foot"><p>${state.hint || words.hint}</p></footer>
+  ${lessonCard(state, act)}
+  ${helpDialog(state, act)}
+  ${tableDialog(state, act)}
+</div>`;

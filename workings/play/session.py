@@ -1,0 +1,478 @@
+"""A session: the data, the network and the run of one tab, and what the page can ask of it.
+
+Each public method is an action of the page (see ``messages.py``) and returns plain values for JSON.  A session needs
+no socket and no browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workings.errors import InputError, unknown_name
+from workings.model.model import Model
+from workings.play import settings as limits
+from workings.play import tables
+from workings.play.advice import findings_of
+from workings.play.datasets import GENERATED, PlayData, described, generate, training_rows
+from workings.play.exports import exported, latex_of, library_code, opened, script_of
+from workings.play.inspection import Inspection, checked_entry
+from workings.play.lesson_files import FOLDER, read_lessons
+from workings.play.own import settings_of
+from workings.play.pictures import SIDE, UNIT_SIDE, Maps, Plane, encoded, signed_bytes, single, thinned
+from workings.play.run import Run
+from workings.play.settings import AUTOMATIC, Settings
+from workings.play.tables import LOADERS
+from workings.play.walk import Walk, number
+from workings.support.arrays import Array
+from workings.training.rows import Rows
+from workings.version import __version__
+
+MOST_STEPS = 1000  # in one message
+MOST_POINTS = 5000
+DRAWN = "your points"
+MOST_WORK = 4e9  # multiplications in one message
+KEEPS_WEIGHTS = ("lr", "schedule", "schedule_steps", "optimizer", "batch_size", "regularizer", "lam")
+OF_DATA = ("data", "rows", "noise", "data_seed", "held_out", "features")
+
+
+def structure(settings: Settings) -> tuple[object, ...]:
+    """Return what decides the shapes and the meaning of the parameters."""
+    return settings.data, settings.features, settings.hidden, settings.loss
+
+
+class Session:
+    """The state of one tab.
+
+    Parameters
+    ----------
+    settings : Settings or None
+        The settings to begin with.
+    own : PlayData or None
+        A data set of the user, offered beside the generated ones.
+    model : Model or None
+        A network of the user, to begin with.
+
+    Examples
+    --------
+    >>> session = Session()
+    >>> session.advance(steps=5)["step"]
+    5
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, own: PlayData | None = None, model: Model | None = None
+    ) -> None:
+        self.own: dict[str, PlayData] = {} if own is None else {own.name: own}
+        self.row = 0
+        self.drawing: Array | None = None
+        self.lesson_folder: Path | None = None
+        self.axes: tuple[int, int] = (0, 1)
+        self.columns: tuple[str, ...] = ()
+        self.walk: Walk | None = None
+        self.settings = settings or Settings()
+        if own is not None:
+            held_out = 0.0 if model is not None else self.settings.held_out
+            self.settings = replace(self.settings, data=own.name, features=own.features, held_out=held_out)
+        self.given = None if model is None else (structure(self.settings), model)
+        self.begin(self.settings)
+
+    # -- beginnings --------------------------------------------------------------------------
+
+    def load_data(self, settings: Settings) -> PlayData:
+        """Return the data set that the settings name."""
+        if settings.data in GENERATED:
+            return generate(settings).with_features(settings.features)
+        own = self.own_data(settings.data)
+        training = training_rows(len(own.y), settings.held_out)
+        return replace(own, training=training).with_features(settings.features)
+
+    def own_data(self, name: str) -> PlayData:
+        """Return a table, images or drawn points by name; those of scikit-learn are loaded when they are needed."""
+        if name not in self.own and name in LOADERS:
+            self.own[name] = LOADERS[name]()
+        if name not in self.own:
+            raise unknown_name("data set", name[:80], [*GENERATED, *LOADERS, *self.own])
+        return self.own[name]
+
+    def make_model(self, settings: Settings, data: PlayData) -> Model:
+        """Return a new network with its initial weights."""
+        if not data.classes and settings.make_loss(data.usual_loss).is_classification:
+            raise InputError(f"{settings.loss} needs classes, and {data.name} has numbers: choose SquaredError.")
+        loss = settings.make_loss(data.usual_loss)
+        outputs = len(data.classes) if loss.is_multiclass else 1
+        if len(data.classes) > 2 and outputs == 1:
+            raise InputError(f"{type(loss).__name__} has one output; for {len(data.classes)} classes use CrossEntropy.")
+        model = Model(
+            settings.layers(outputs), loss=loss, regularizer=settings.make_regularizer(), seed=settings.seed,
+            n_in=len(data.features),
+        )  # fmt: skip
+        return self.with_given_weights(model, settings)
+
+    def with_given_weights(self, model: Model, settings: Settings) -> Model:
+        """Return the model with the weights of the user's network, if the settings still describe that one."""
+        if self.given is None or self.given[0] != structure(settings):
+            return model
+        arrays = {**self.given[1].parameters, **self.given[1].statistics}
+        expected = {name: value.shape for name, value in {**model.parameters, **model.statistics}.items()}
+        if {name: value.shape for name, value in arrays.items()} != expected:
+            raise InputError(f"The network has other shapes than this data needs: {model!r}.")
+        return model.place(model.n_in or 1, arrays)
+
+    def begin(self, settings: Settings) -> None:
+        """Begin with new data, new weights and a new run; nothing changes if the settings are refused."""
+        data = self.load_data(settings)
+        model = self.make_model(settings, data)
+        X = data.inputs(data.raw)
+        features, targets, _ = model.prepare(X, data.y)
+        model.learn_labels(data.y)
+        rows = Rows(features, targets)
+        training, rest = rows.take(slice(0, data.training)), rows.take(slice(data.training, None))
+        run = Run(
+            model, training, rest if len(rest.X) else None, settings.make_optimizer(), settings.batch_size
+        )  # fmt: skip
+        axes = self.axes if data.columns == self.columns else (0, min(1, len(data.columns) - 1))
+        self.settings = replace(settings, features=data.features)
+        self.data, self.run, self.axes, self.columns = data, run, axes, data.columns
+        self.drawing = None
+        self.after_new_model()
+
+    def after_new_model(self) -> None:
+        """Prepare what depends on the network: heat maps, and no walk."""
+        self.plane = None if self.data.side else Plane.of(self.data, self.axes)
+        self.maps = Maps(self.run.model, self.plane)
+        self.row, self.walk = min(self.row, self.data.training - 1), None
+
+    def change_training(self, settings: Settings) -> None:
+        """Change the training and keep the weights."""
+        run, model = self.run, self.run.model
+        changed = Model(
+            model.layers, loss=model.loss, regularizer=settings.make_regularizer(), seed=model.rng,
+        )  # fmt: skip
+        changed.place(model.n_in or 1, {**model.parameters, **model.statistics})
+        changed.set_targets(model.targets)
+        run.model = changed
+        run.set_training(settings.make_optimizer(), settings.batch_size)
+        run.record()
+        self.settings = settings
+        self.after_new_model()
+
+    # -- actions: settings -------------------------------------------------------------------
+
+    def hello(self) -> dict[str, Any]:
+        """Return what the page needs to know first: the names to choose from, and the state."""
+        usual = Settings().to_json()
+        return {
+            "version": __version__,
+            "choices": {**limits.choices(), "defaults": usual, "most_steps": MOST_STEPS},
+            **self.view(),
+        }
+
+    def offered(self) -> list[dict[str, Any]]:
+        """Return all data sets that can be chosen."""
+        known = [*described(), *tables.offered()]
+        own = [data for name, data in self.own.items() if name not in LOADERS]
+        return [*known, *({"name": data.name, "words": data.words, "noise": 0} for data in own)]
+
+    def configure(self, settings: Any) -> dict[str, Any]:
+        """Change some settings; weights are kept if only the training changes."""
+        given = Settings.from_json(settings, self.settings)
+        if isinstance(settings, dict) and given.data != self.settings.data:
+            given = self.for_other_data(given, settings)
+        changed = {name for name, value in vars(given).items() if value != getattr(self.settings, name)}
+        if changed - set(KEEPS_WEIGHTS):
+            self.begin(given)
+        elif changed:
+            self.change_training(given)
+        return self.view()
+
+    def for_other_data(self, given: Settings, asked: dict[str, Any]) -> Settings:
+        """Return settings with the usual noise, features and loss of another data set, unless they were asked for."""
+        kind = GENERATED.get(given.data)
+        if kind is not None and "noise" not in asked:
+            given = replace(given, noise=kind.noise)
+        if "features" not in asked:
+            given = replace(given, features=self.own_data(given.data).features if kind is None else ("x1", "x2"))
+        return given if "loss" in asked else replace(given, loss=AUTOMATIC)
+
+    def reset(self) -> dict[str, Any]:
+        """Return to the initial weights."""
+        self.begin(self.settings)
+        return self.view()
+
+    def view(self) -> dict[str, Any]:
+        """Return everything that the page shows: settings, data, network, and the present frame."""
+        return {
+            "settings": self.settings.to_json(),
+            "sets": self.offered(),
+            "data": self.data_view(),
+            "network": self.network_view(),
+            "frame": self.frame(),
+        }
+
+    def data_view(self) -> dict[str, Any]:
+        """Return the data for the page: points, labels, names, and the ends of the plane."""
+        data = self.data
+        low, high = (self.plane.low, self.plane.high) if self.plane is not None else (np.zeros(2), np.ones(2))
+        return {
+            "name": data.name, "words": data.words, "columns": list(data.columns), "classes": list(data.classes),
+            "features": list(data.features), "offered": list(data.offered), "training": data.training,
+            "rows": len(data.y), "axes": list(self.axes), "low": low.tolist(), "high": high.tolist(),
+            "points": encoded(data.raw[:, list(self.axes)].astype(np.float32)),
+            "targets": encoded(data.y.astype(np.float32)), "image_side": data.side,
+            "target_range": list(self.scale()),
+        }  # fmt: skip
+
+    def network_view(self) -> dict[str, Any]:
+        """Return the structure of the network for the drawing."""
+        model = self.run.model
+        widths = [layer.units for layer in self.settings.hidden]
+        return {
+            "inputs": list(self.data.features),
+            "is_image": self.data.side > 0,
+            "hidden": [{"units": units, "W": f"W{k}"} for k, units in enumerate(widths, start=1)],
+            "outputs": self.output_names(),
+            "loss": repr(model.loss),
+            "parameters": int(model.theta.size),
+            "description": model.summary(),
+            "side": SIDE,
+            "unit_side": UNIT_SIDE,
+            "input_maps": None if self.plane is None else encoded(signed_bytes(thinned(self.plane.inputs))),
+        }
+
+    def output_names(self) -> list[str]:
+        """Return the names of the outputs."""
+        if self.run.model.n_out == len(self.data.classes):
+            return list(self.data.classes)
+        return ["p"] * self.run.model.n_out
+
+    def scale(self) -> tuple[float, float]:
+        """Return the ends of the scale of predictions: 0 and 1 for classes, the range of the targets for numbers."""
+        if self.data.classes:
+            return 0.0, 1.0
+        return float(self.data.y.min()), float(self.data.y.max())
+
+    # -- actions: training -------------------------------------------------------------------
+
+    def frame(self) -> dict[str, Any]:
+        """Return the present moment: step, measures, weights, heat maps, and the course of the run."""
+        run = self.run
+        last = run.course[-1]
+        here = next((k for k, moment in enumerate(run.course) if moment.step == run.state.step), len(run.course) - 1)
+        weights = {
+            name: {"shape": list(value.shape), "data": encoded(single(value))}
+            for name, value in run.model.parameters.items()
+        }
+        course = single(np.array([(m.step, *m.measured) for m in run.course], dtype=np.float64))
+        return {
+            "step": run.state.step, "epoch": run.epoch, "batch": run.batch, "batches": len(run.batches),
+            "measured": [number(value) for value in run.course[here].measured], "latest": last.step, "moment": here,
+            "weights": weights, "maps": self.maps.draw(*self.scale()),
+            "activations": self.activations() if self.data.side else None, "course": encoded(course),
+            "moments": len(run.course), "rate": run.rate.at(run.state.step), "stopped": run.stopped,
+        }  # fmt: skip
+
+    def advance(self, steps: int) -> dict[str, Any]:
+        """Make some steps, fewer if they are large; return the new frame."""
+        work = float(self.run.model.theta.size) * float(self.run.batches.bounds[0, 1]) * 6
+        allowed = max(int(MOST_WORK / max(work, 1)), 1)
+        self.leave_walk()
+        self.run.advance(min(steps, allowed, MOST_STEPS))
+        return self.frame()
+
+    def epoch(self) -> dict[str, Any]:
+        """Make the steps to the end of this epoch; return the new frame."""
+        return self.advance(self.run.steps_to_epoch())
+
+    def travel(self, moment: int) -> dict[str, Any]:
+        """Return to a moment of the run; training continues from there."""
+        if moment >= len(self.run.course):
+            raise InputError(f"The run has {len(self.run.course)} moments, count_of from 0; there is no {moment}.")
+        self.leave_walk()
+        self.run.go_to(moment)
+        return self.frame()
+
+    # -- actions: data of your own, and images ------------------------------------------------
+
+    def activations(self) -> dict[str, Any]:
+        """Return the values of all units for the drawing, or for the chosen row."""
+        pixels = self.data.raw[[self.row]] if self.drawing is None else self.drawing[None, :]
+        *hidden, p = self.maps.values_at(self.data.inputs(pixels))
+        return {
+            "pixels": pixels[0].tolist(), "units": [[number(v) for v in layer[0].tolist()] for layer in hidden],
+            "output": [number(v) for v in p[0].tolist()],
+        }  # fmt: skip
+
+    def draw(self, pixels: list[float]) -> dict[str, Any]:
+        """Show the network an image; an empty one returns to the chosen row."""
+        if self.data.side == 0 or len(pixels) not in (0, self.data.side**2):
+            raise InputError(f"Only data of images can be drawn, with {self.data.side}×{self.data.side} pixels here.")
+        self.drawing = np.array(pixels) if pixels else None
+        return self.activations()
+
+    def choose_axes(self, first: int, second: int) -> dict[str, Any]:
+        """Choose the two columns that the plane shows; the others keep their means."""
+        if first == second or max(first, second) >= len(self.data.columns):
+            raise InputError(f"The axes must be two different columns from 0 to {len(self.data.columns) - 1}.")
+        self.axes = (first, second)
+        self.after_new_model()
+        return self.view()
+
+    def add_point(self, x: float, y: float, target: float) -> dict[str, Any]:
+        """Add a point to the data in the plane; the weights stay."""
+        settings, before = self.with_point(x, y, target), self.given
+        self.given = (structure(settings), self.run.model)
+        try:
+            self.begin(settings)
+        finally:
+            self.given = before
+        return self.view()
+
+    def with_point(self, x: float, y: float, target: float) -> Settings:
+        """Make a data set of your own from the present one and one more point; return settings with it."""
+        data, most = self.data, max(len(self.data.classes) - 1, 0)
+        if data.columns != ("x1", "x2"):
+            raise InputError("Points can be added to data in the plane only.")
+        if data.classes and target not in range(most + 1):
+            raise InputError(f"The class of a point is a number from 0 to {most}, not {target:g}.")
+        if len(data.y) >= MOST_POINTS:
+            raise InputError(f"The playground takes at most {MOST_POINTS:,} points.")
+        raw, targets = np.vstack([[x, y], data.raw]), np.concatenate([[target], data.y])
+        self.own[DRAWN] = replace(data, name=DRAWN, words="Points that you have drawn.", raw=raw, y=targets, source=())
+        return replace(self.settings, data=DRAWN)
+
+    def open_table(self, name: str, content: str, target: str, impute: bool) -> dict[str, Any]:
+        """Take a CSV or Parquet file as data; without a target, return its columns to choose from."""
+        if not target:
+            return {"columns": tables.table_columns(name, content)}
+        data = tables.table_of(name, content, target, impute)
+        before = dict(self.own)
+        self.own[data.name] = data
+        try:
+            self.begin(replace(self.settings, data=data.name, features=data.features, loss=AUTOMATIC))
+        except BaseException:
+            self.own = before
+            raise
+        return self.view()
+
+    def lessons(self) -> dict[str, Any]:
+        """Return all lessons."""
+        folders = [FOLDER, *([] if self.lesson_folder is None else [self.lesson_folder])]
+        return {"lessons": [each.to_json() for folder in folders for each in read_lessons(folder).values()]}
+
+    # -- actions: inspection -----------------------------------------------------------------
+
+    def choose_row(self, row: int) -> dict[str, Any]:
+        """Choose the training row that equations show."""
+        if row >= self.data.training:
+            raise InputError(f"There are {self.data.training} training rows, count_of from 0; there is no row {row}.")
+        self.row, self.walk = row, None
+        return {"row": row, **self.row_view()}
+
+    def row_view(self) -> dict[str, Any]:
+        """Return the inputs, the target and the prediction of the chosen row."""
+        x = self.run.training.X[[self.row]]
+        p = self.run.model.outputs(np.asarray(x), engine="reference")[0]
+        label = self.data.y[self.row]
+        target = self.data.classes[int(label)] if self.data.classes else float(label)
+        return {"inputs": np.asarray(x)[0].tolist(), "target": target, "prediction": [number(v) for v in p.tolist()]}
+
+    def statement(self, index: int, unit: int) -> dict[str, Any]:
+        """Return one statement of the next step, with its numbers; no weight changes."""
+        if self.walk is None or self.walk.step != self.run.state.step or self.walk.runner.unit != unit:
+            self.walk = Walk(self.run, self.row_in_batch(), unit)
+        if index >= len(self.walk.statements):
+            raise InputError(f"The step has {len(self.walk.statements)} statements; there is no statement {index}.")
+        return self.walk.describe(index)
+
+    def row_in_batch(self) -> int:
+        """Return the position of the chosen row in the next batch; 0 if it is not in it."""
+        X = np.asarray(self.run.peek()["X"])
+        same = np.flatnonzero((np.asarray(self.run.training.X[[self.row]]) == X).all(axis=1))
+        return int(same[0]) if len(same) else 0
+
+    def leave_walk(self) -> None:
+        """Forget the statements that were run ahead."""
+        self.walk = None
+
+    def weight(self, name: str, index: list[int]) -> dict[str, Any]:
+        """Return everything about one weight: gradient, objective as its function, its course, and its paths."""
+        return self.inspection().weight(checked_entry(self.run, name, index))
+
+    def set_weight(self, name: str, index: list[int], value: float, final: bool) -> dict[str, Any]:
+        """Set one weight; return the new frame and the gradient.  ``final`` ends a drag and records the moment."""
+        entry = checked_entry(self.run, name, index)
+        self.leave_walk()
+        self.run.set_entry(name, entry.index, value)
+        self.run.course[-1:] = [] if self.run.course[-1].step == self.run.state.step else self.run.course[-1:]
+        self.run.record()
+        found = {"frame": self.frame(), "weight": self.inspection().weight_now(entry)}
+        return {**found, "details": self.weight(name, index)} if final else found
+
+    def unit(self, layer: int, unit: int) -> dict[str, Any]:
+        """Return the statements of one unit, with the numbers of the chosen row."""
+        return {**self.inspection().unit(layer, unit), **self.row_view()}
+
+    def loss(self) -> dict[str, Any]:
+        """Return the statements of the loss, with the numbers of the chosen row."""
+        return {**self.inspection().loss(), **self.row_view()}
+
+    # -- actions: advice, and taking along ---------------------------------------------------
+
+    def doctor(self) -> dict[str, Any]:
+        """Return what the doctor finds, each finding with its change of settings."""
+        return {"findings": findings_of(self.run, self.data, self.settings), "step": self.run.state.step}
+
+    def code(self, kind: str) -> dict[str, Any]:
+        """Return the network and its training as text: a NumPy script, code for this library, or LaTeX."""
+        epochs = max(self.run.epoch, 100)
+        makers: dict[str, Callable[[], str]] = {
+            "script": lambda: script_of(self.run, self.data, self.settings, epochs),
+            "library": lambda: library_code(self.data, self.run, self.settings, epochs),
+            "latex": lambda: latex_of(self.run),
+        }
+        if kind not in makers:
+            raise unknown_name("kind of code", kind, makers)
+        return {"kind": kind, "text": makers[kind]()}
+
+    def restart(self) -> dict[str, Any]:
+        """Begin a new run from the present weights, as the script does: the optimizer's state at 0, a new epoch."""
+        self.leave_walk()
+        self.run.restart()
+        return self.frame()
+
+    def export(self, kind: str) -> dict[str, Any]:
+        """Return the network as files of some format."""
+        return {"files": exported(self.run.model, kind)}
+
+    def open_model(self, name: str, content: str) -> dict[str, Any]:
+        """Show the network of a file, on the present data."""
+        return self.show_model(opened(name, content), name)
+
+    def show_model(self, model: Model, name: str) -> dict[str, Any]:
+        """Show a network on the present data; nothing changes if it does not fit."""
+        found = settings_of(model)
+        if model.n_in != len(self.data.features):
+            raise InputError(
+                f"The network in {name!r} has {model.n_in} inputs, and {len(self.data.features)} features are switched "
+                f"on: {', '.join(self.data.features[:10])}. Choose data, and features, of which there are as many."
+            )
+        before = self.given
+        settings = replace(
+            self.settings, hidden=found.hidden, loss=found.loss, regularizer=found.regularizer, lam=found.lam
+        )
+        self.given = (structure(settings), model)
+        try:
+            self.begin(settings)
+        except BaseException:
+            self.given = before
+            raise
+        return self.view()
+
+    def inspection(self) -> Inspection:
+        """Return the values of all training rows, to inspect."""
+        return Inspection(self.run, self.row)

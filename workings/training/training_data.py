@@ -1,0 +1,171 @@
+"""Training data: check and weight the rows, and split them into a training set and a validation set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workings.errors import InputError, unknown_name
+from workings.model.model import Model
+from workings.model.targets import LabelTargets, Targets, balanced
+from workings.support.arrays import Array, as_features, describe, same_length
+from workings.support.conversion import as_array
+from workings.support.sparse import SparseRows, dense
+from workings.training.recipe import Labels, Recipe
+from workings.training.rows import Rows
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The training set, the validation set and the targets.
+
+    Attributes
+    ----------
+    rows : Rows
+        The training set, without the rows of weight 0.
+    validation : Rows or None
+        The validation set.
+    targets : Targets
+        The model's targets, with the labels of the training set.
+    """
+
+    rows: Rows
+    validation: Rows | None
+    targets: Targets
+
+    def fingerprint(self) -> str:
+        """Return a checksum of the training set as text."""
+        return self.rows.fingerprint()
+
+
+def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> TrainingData:
+    """Check and weight the rows, and split off the validation set; build the model if it has no parameters yet.
+
+    Raises
+    ------
+    InputError
+        For invalid rows, targets, weights or validation sets.
+    """
+    if model.targets.classes is None:  # a network that knows its labels may also be trained on rows of one label
+        model.targets.check_variety(y)
+    features, encoded, w = model.prepare(X, y, recipe.sample_weight)
+    targets = model.targets.learn(y)
+    rows = rows_with_weight(Rows(features, encoded, combined_weights(w, recipe.class_weight, encoded, targets)))
+    if isinstance(recipe.validation, tuple) and len(recipe.validation) == 2:
+        validation: Rows | None = given_validation(model, targets, *recipe.validation, is_sparse=is_sparse(rows))
+    else:
+        rows, validation = split(rows, recipe.validation, model, targets)
+    return TrainingData(rows, validation, targets)
+
+
+def rows_with_weight(rows: Rows) -> Rows:
+    """Return the rows with a weight above 0."""
+    if rows.w is None:
+        return rows
+    if not rows.w.any():
+        raise InputError("Every row has weight 0: give some rows a weight above 0.")
+    return rows.take(rows.w[:, 0] > 0)
+
+
+def is_sparse(rows: Rows) -> bool:
+    """Whether X is sparse."""
+    return isinstance(rows.X, SparseRows)
+
+
+def given_validation(model: Model, targets: Targets, X: ArrayLike, y: ArrayLike, *, is_sparse: bool) -> Rows:
+    """Check and encode a validation set; it is sparse only if the training set is, so that one engine runs both."""
+    X, y = model.encode_table(X, y)
+    features = as_features(X, model.dtype, model.n_in, "validation X")
+    features = features if is_sparse else dense(features)
+    y = as_array(y, "validation y")
+    same_length(features, y, "validation y")
+    try:
+        return Rows(features, targets.encode(y, model.dtype))
+    except InputError as error:
+        raise InputError(f"In the validation data, {error}") from error
+
+
+def split(rows: Rows, share: object, model: Model, targets: Targets) -> tuple[Rows, Rows | None]:
+    """Split off a random share of the rows as the validation set, with the model's random generator.
+
+    If each row has one label, the share is drawn from the rows of each label.
+    """
+    if share is None:
+        return rows, None
+    n = len(rows.X)
+    if not isinstance(share, float) or not 0 < share < 1:
+        raise InputError(f"validation must be (X, y) or a share between 0 and 1, not {describe(share)}.")
+    held_out = round(n * share)
+    if not 0 < held_out < n:
+        weighted = "" if rows.w is None else " with a weight above 0"
+        raise InputError(f"A validation share of {share:g} of {n} rows{weighted} leaves {held_out} to validate on.")
+    order = model.rng.permutation(n)
+    if isinstance(targets, LabelTargets):
+        order = stratified(order, targets.label_numbers(rows.y), held_out)
+    return rows.take(np.sort(order[held_out:])), rows.take(order[:held_out])._replace(w=None)
+
+
+def stratified(order: Array, labels: Array, rows: int) -> Array:
+    """Rearrange a random order of rows so that its first ``rows`` rows have each label in proportion.
+
+    Each label gets its share of these rows, rounded down; the largest remainders are rounded up, until the
+    number is reached.  A label's last row is taken only if all others are.
+
+    >>> stratified(np.array([5, 0, 3, 1, 4, 2]), np.array([0, 0, 0, 0, 1, 1]), 3).tolist()
+    [5, 0, 3, 1, 4, 2]
+    >>> stratified(np.arange(6), np.array([0, 0, 0, 0, 1, 2]), 2).tolist()
+    [0, 1, 2, 3, 4, 5]
+    """
+    labels = labels[order]
+    counts = np.bincount(labels)
+    quotas = rows * counts / len(order)
+    taken = quotas.astype(np.int64)
+    is_last = np.where(quotas == taken, 2, counts == taken + 1)
+    taken[np.lexsort((taken - quotas, is_last))[: rows - taken.sum()]] += 1
+    by_label = np.argsort(labels, kind="stable")
+    place = np.empty(len(order), np.int64)  # of each row among those of its label
+    place[by_label] = np.arange(len(order)) - (np.cumsum(counts) - counts)[labels[by_label]]
+    is_taken = place < taken[labels]
+    return np.concatenate([order[is_taken], order[~is_taken]])
+
+
+def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targets: Targets) -> Array | None:
+    """Return one weight for each row: its sample weight times the weight of its label.
+
+    Parameters
+    ----------
+    w : array of shape (n, 1) or None
+        The sample weights.
+    class_weight : dict, "balanced" or None
+        The weight of each label.
+    encoded : array of shape (n, n_out)
+        The encoded targets.
+    targets : Targets
+        The targets, with their labels.
+    """
+    if class_weight is None:
+        return w
+    if not isinstance(targets, LabelTargets) or targets.classes is None:
+        raise InputError("class_weight needs targets that are labels, one for each row.")
+    labels = targets.classes.tolist()
+    index = targets.label_numbers(encoded)
+    if isinstance(class_weight, Mapping):
+        by_class = weights_by_class(class_weight, labels)
+    else:
+        by_class = balanced(np.bincount(index, minlength=len(labels)))
+    weights: Array = by_class[index].reshape(-1, 1).astype(encoded.dtype)
+    return weights if w is None else weights * w
+
+
+def weights_by_class(class_weight: Mapping[object, float], labels: list[object]) -> Array:
+    """Return the weight of each label; the default is 1."""
+    for label in class_weight:
+        if label not in labels:
+            raise unknown_name("label in class_weight", label, labels)
+    by_class = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
+    if not by_class.any():
+        raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(class_weight)!r}.")
+    return by_class
