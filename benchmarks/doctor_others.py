@@ -497,7 +497,8 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def rates(results: Sequence[dict[str, Any]]) -> str:
-    """Return a table of the rates."""
+    """Return a table of the rates, without the runs that failed."""
+    results = [r for r in results if "error" not in r]
     sick = [r for r in results if r["job"][0] != "healthy"]
     healthy = [r for r in results if r["job"][0] == "healthy"]
     named = sum(r["named"] for r in sick)

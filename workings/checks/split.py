@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from workings.checks.contents import has_few_values
 from workings.checks.evidence import Case, copied, label_numbers, score_of
 from workings.checks.findings import Finding, make_finding
 from workings.checks.measures import repeated_rows, row_keys, unit_columns
@@ -18,6 +17,7 @@ from workings.support.arrays import Array
 from workings.training.rows import Rows
 
 FEWEST_ROWS = 10  # validation rows
+FEWEST_FOR_ORDER = 20  # likewise, to look for another order of the columns
 COMMON, OVER_CHANCE = 0.02, 5.0  # share of validation rows that are training rows, and times as many as by chance
 # The distance of two distribution functions (Kolmogorov and Smirnov).  For equal distributions it exceeds
 # 1.95 · √(1/n + 1/m) once in a thousand.  A third more is required, because columns of real data drift.
@@ -58,10 +58,8 @@ def check_common_rows(case: Case, held: Rows) -> Iterator[Finding]:
     mixed = np.column_stack([rng.permutation(column) for column in np.column_stack([held.X, held.y]).T])
     by_chance = int(np.isin(row_keys(mixed), known).sum())
     n = len(held.X)
-    natural = (
-        repeated_rows(case.X, case.y)[0] / len(case.X) if has_few_values(case.X) else 0.0
-    )  # in the training rows themselves
-    if common > max(COMMON * n, 2) and common > OVER_CHANCE * by_chance and common > 2 * natural * n:
+    natural = repeated_rows(case.X, case.y)[0] / len(case.X)  # among the training rows themselves
+    if common > max(COMMON * n, 2) and common > OVER_CHANCE * by_chance and common > 3 * natural * n:
         yield make_finding(
             "shared-rows",
             f"{common:,} of {n:,} validation rows are training rows, too, with the same target; by chance, "
@@ -147,8 +145,8 @@ def is_reordered(case: Case, held: Rows) -> bool:
 def better_order(case: Case, held: Rows) -> list[int] | None:
     """Return an order of the validation rows' columns with which the network does far better; None if there is none."""
     columns = case.X.shape[1]
-    if case.network.is_fresh or columns < 2:
-        return None
+    if case.network.is_fresh or columns < 2 or len(held.X) < max(FEWEST_FOR_ORDER, 2 * columns):
+        return None  # of few rows, some order of many columns fits by chance
     network = copied(case.network)
     before = case.loss_of(network, held)
     own_loss = case.loss_of(network)
