@@ -2,7 +2,7 @@
 
 The environments are each supported Python that is found, with NumPy alone and with each extra alone, in the newest
 versions; and on the oldest Python the oldest versions that ``pyproject.toml`` allows.  A table of the results is
-printed.  The extras torch, keras and bench are left out because of their size.
+printed.  The extras torch, keras, bench and tables are left out because of their size.
 """
 
 from __future__ import annotations
