@@ -44,6 +44,13 @@ FILES ?= 1000000
 fuzz: $(VENV)/.installed  ## Read a million damaged files of all formats: each loads or is refused
 	WORKINGS_FUZZ=$(FILES) $(BIN)/python -m pytest -q tests/test_hostile_files.py -k damaged_files_of_every_format
 
+# `make mutants MUTANTS=50` draws fewer.
+MUTANTS ?= 200
+
+mutants: $(VENV)/.installed  ## Measure how many faults in the code the tests find; takes an hour
+	$(BIN)/python -m pip install --quiet cosmic-ray
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.mutants --mutants $(MUTANTS)
+
 torch: $(VENV)/.installed  ## Install PyTorch and Keras, for the tests that compare with them
 	$(BIN)/python -m pip install --quiet --editable '.[dev,torch,keras]'
 
@@ -56,6 +63,7 @@ matrix:  ## Install the package with each extra in empty environments, on each P
 
 doctor: $(VENV)/.installed  ## Measure the detection rates of the diagnosis and write them to docs/doctor.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.doctor --only others
 
 format: $(VENV)/.installed  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format .
@@ -64,4 +72,4 @@ format: $(VENV)/.installed  ## Format the code and fix what ruff can fix
 clean:  ## Remove the environment, results and caches
 	rm -rf $(VENV) workings-runs workings-bench .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help run test quick test-slow promises trust fuzz torch bench matrix doctor format clean
+.PHONY: help run test quick test-slow promises trust fuzz mutants torch bench matrix doctor format clean

@@ -1,5 +1,6 @@
 """Detection rates of ``diagnose``: hits on runs with a known mistake, false alarms on healthy runs.
 
+``python -m benchmarks.doctor --only others`` runs the mistakes and tables of ``doctor_others.py``.
 ``python -m benchmarks.doctor`` trains every mistake on at least three data sets and 23 healthy networks, all with
 five seeds, and diagnoses each run.  It writes the rates between the marks in docs/doctor.md.
 Thresholds were chosen on seeds from 100 on; the published rates are those of seeds 0 to 4.
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import doctor_others
 from workings import (
     L2,
     LBFGS,
@@ -51,6 +53,7 @@ from workings.support.arrays import Array
 from workings.tables.columns import standardized
 
 BEGIN, END = "<!-- rates: begin -->", "<!-- rates: end -->"
+OTHERS_BEGIN, OTHERS_END = "<!-- others: begin -->", "<!-- others: end -->"
 PAGE = Path(__file__).parents[1] / "docs" / "doctor.md"
 SEEDS = (0, 1, 2, 3, 4)
 Data = tuple[Array, Array]
@@ -237,21 +240,41 @@ def rates(results: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def write(page: Path, text: str) -> None:
+def write(page: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
     """Replace the tables between the marks of the page."""
     whole = page.read_text(encoding="utf-8")
-    before, after = whole.split(BEGIN)[0], whole.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    before, after = whole.split(begin)[0], whole.split(end)[1]
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def run_others(processes: int | None, path: Path | None) -> None:
+    """Run the other mistakes and healthy tables, print each finding, and write the rates between their marks."""
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        results = []
+        for result in pool.imap_unordered(doctor_others.run, doctor_others.jobs()):
+            results.append(result)
+            print(json.dumps(result), flush=True)
+    if path:
+        path.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    write(PAGE, doctor_others.rates(results), OTHERS_BEGIN, OTHERS_END)
 
 
 def main() -> None:
     """Run all jobs and update the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.doctor", description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS, help="random seeds (default: 0 to 4)")
-    parser.add_argument("--only", default="", metavar="PREFIX", help="only mistakes whose name starts with this prefix")
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="PREFIX",
+        help="only mistakes whose name starts with this prefix; others: those of benchmarks/doctor_others.py",
+    )
     parser.add_argument("--results", type=Path, metavar="FILE", help="also write all results to this JSON file")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="worker processes (default: all cores)")
     given = parser.parse_args()
+    if given.only == "others":
+        run_others(given.processes, given.results)
+        return
     chosen = [job for job in jobs(given.seeds) if job[0].startswith(given.only)]
     with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
         results = list(pool.imap_unordered(run, chosen, chunksize=4))

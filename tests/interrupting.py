@@ -186,9 +186,12 @@ def pressing(delay: float, presses: int = 1, gap: float = 0.0, after: Beginning 
 
 
 @contextmanager
-def at_line(number: int, act: Callable[[], None]) -> Iterator[list[int]]:
-    """Act before the line with this number, counted over the lines of training that a block runs; count the lines."""
-    folder, lines = os.sep + os.path.join("workings", "training") + os.sep, [0]
+def at_line(number: int, act: Callable[[], None], file: str = "") -> Iterator[list[int]]:
+    """Act before the line with this number, counted over the lines of training that a block runs; count the lines.
+
+    With ``file``, only the lines of this file of training count.
+    """
+    folder, lines = os.sep + os.path.join("workings", "training", file), [0]
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         if folder not in frame.f_code.co_filename or frame.f_code.co_filename.endswith("interruption.py"):
@@ -309,7 +312,9 @@ def train_to_the_end(name: str, path: str) -> None:
 
 def start(name: str, path: Path) -> subprocess.Popen[str]:
     """Start a training in a process of its own."""
-    code = f"from tests.interrupting import train_to_the_end; train_to_the_end({name!r}, {str(path)!r})"
+    folder = str(ROOT / "tests")  # not as a package: an installed one may have the same name
+    code = f"import sys; sys.path.insert(1, {folder!r}); from interrupting import train_to_the_end as train; "
+    code += f"train({name!r}, {str(path)!r})"
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 

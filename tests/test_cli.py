@@ -782,6 +782,105 @@ def test_folds_write_a_prediction_for_each_row(command, target):
     assert first.theta.tobytes() == second.theta.tobytes()  # folds leave the model as it is
 
 
+def test_chosen_columns_and_intervals_go_with_the_predictions(command):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=300)
+    rows = [f"00{i},n{i},{a[i]:.3f},{100 + 5 * a[i] + rng.normal():.3f}" for i in range(300)]
+    table = written("t.csv", "code,name,a,price", *rows)
+    done = command("train", table, "-t", "price", "--epochs", 30, "--out", "m", "--validation", 0.3)
+    assert "name: left out, text that names the rows" in done.stdout
+    done = command(
+        "predict", "m/model.safetensors", table, "--keep", "code,price", "--intervals", 0.9, "--out", "p.csv"
+    )
+    assert done.exit_code == 0, done.output
+    lines = Path("p.csv").read_text().splitlines()
+    assert lines[0] == "code,price,prediction,lower,upper"
+    assert lines[1].startswith("000,")
+    frame = read_table("p.csv")
+    inside = ((frame["price"] >= frame["lower"]) & (frame["price"] <= frame["upper"])).mean()
+    assert 0.8 < inside < 0.98
+    assert (frame["upper"] - frame["lower"]).round(6).n_unique() == 1
+    for options, words in (
+        (("--keep", "nam"), "Did you mean 'name'?"), (("--intervals", 0.999), "need at least 999 held-out rows"),
+        (("--intervals", 90), "above 0 and below 1, not 90"),
+    ):  # fmt: skip
+        assert words in said(command("predict", "m/model.safetensors", table, *options))
+    bare = command("predict", "m/model.safetensors", written("one.csv", "a", "0.5"))
+    assert len(bare.stdout.splitlines()) == 2
+
+
+def test_intervals_of_classes_and_of_models_without_errors_are_refused(command, flowers):
+    model = flowers / "model.safetensors"
+    assert "probability of each class already" in said(command("predict", model, FLOWERS, "--intervals", 0.9))
+    network = Network.load(model)
+    stored = dict(network.preprocessing)
+    network.preprocessing = {key: value for key, value in stored.items() if key != "training"}  # as older models
+    network.save("old.safetensors")
+    assert command("predict", "old.safetensors", FLOWERS).stdout == command("predict", model, FLOWERS).stdout
+    network.preprocessing = {**stored, "training": {"rows": 0}}
+    network.save("damaged.safetensors")
+    assert "preprocessing is damaged" in said(command("predict", "damaged.safetensors", FLOWERS))
+
+
+def test_drift_from_the_training_table_is_said(command, flowers):
+    model = flowers / "model.safetensors"
+    assert "drift" not in said(command("predict", model, FLOWERS))
+    lines = FLOWERS.read_text().splitlines()
+    moved = [line.split(",") for line in lines[1:]]
+    place = lines[0].split(",").index("petal_width")
+    rows = [",".join([*row[:place], str(float(row[place]) + 2), *row[place + 1 :]]) for row in moved]
+    table = written("moved.csv", lines[0], *rows)
+    done = command("predict", model, table)
+    assert re.search(
+        r"drift: column 'petal_width': \d+ % of the values are at most [\d.]+; in training \d+ %", said(done)
+    )
+    assert said(done).count("drift:") == 1
+    assert "drift (likely)" in command("doctor", model, table).stdout
+    only = written("virginica.csv", lines[0], *(line for line in lines[1:] if "virginica" in line))
+    assert "drift: column 'petal_length'" in said(command("predict", model, only))
+    assert "drift" not in said(command("predict", model, written("few.csv", lines[0], *rows[:19])))
+
+
+def test_a_leak_is_a_problem_that_names_the_option(command):
+    rng = np.random.default_rng(0)
+    a, y = rng.normal(size=200), rng.choice(["no", "yes"], 200)
+    table = written("t.csv", "a,b,status,paid,y", *(
+        f"{a[i]:.3f},{i % 4},{'closed' if y[i] == 'yes' else 'open'},{5 * (y[i] == 'yes') + abs(a[i]):.2f},{y[i]}"
+        for i in range(200)
+    ))  # fmt: skip
+    done = command("train", table, "-t", "y", "--epochs", 2)
+    for name in ("status", "paid"):
+        assert f"problem: {name} alone gives the target of held-out rows" in done.stdout
+        assert f"`--drop {name}`" in done.stdout
+    assert "problem: a" not in done.stdout
+    done = command("doctor", table, "-t", "y", "--epochs", 20)
+    assert done.exit_code == 1
+    assert "problem: target-leak" in done.stdout
+    assert any(change.strip().endswith("--drop status,paid") for change in changes_in(done.stdout))
+    price = np.exp(2 * a)
+    tax = written("tax.csv", "a,tax,price", *(f"{rng.normal():.3f},{p * 0.19:.4f},{p:.4f}" for p in price))
+    assert "problem: tax alone gives the target" in command("train", tax, "-t", "price", "--epochs", 2).stdout
+    assert "problem:" not in command("train", FLOWERS, "-t", "species", "--epochs", 2).stdout
+
+
+def test_the_doctor_writes_what_it_advises_for_a_skewed_target_and_a_code(command):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=200)
+    skewed = [f"{x:.3f},{np.exp(8 + 1.5 * x + rng.normal()):.2f}" for x in a]
+    done = command("doctor", written("skew.csv", "a,price", *skewed), "-t", "price", "--epochs", 3)
+    assert "skewed-targets" in done.stdout
+    (change,) = (change for change in changes_in(done.stdout) if "logarithm" in change)
+    exec(change, {})
+    np.testing.assert_allclose(read_table("skew-log.csv")["price"], np.log1p(read_table("skew.csv")["price"]))
+    assert "workings train skew-log.csv --target price" in change
+    ages = [f"{x:.3f},{-999 if i % 20 == 0 else 20 + i % 50},{'ab'[int(x > 0)]}" for i, x in enumerate(a)]
+    done = command("doctor", written("code.csv", "x,age,y", *ages), "-t", "y", "--epochs", 3)
+    assert "column 'age' is -999 in" in done.stdout
+    (change,) = (change for change in changes_in(done.stdout) if "-999" in change)
+    exec(change, {})
+    assert read_table("code-gaps.csv")["age"].null_count() == 10
+
+
 def test_a_refused_training_leaves_nothing_behind(command, tmp_path):
     table = written("t.csv", "a,y", "1,x", ",y", "3,x")
     for options in (("--missing", "refuse"), ("--missing", "refuse", "--out", "deep/in/here")):

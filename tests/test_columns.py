@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from workings import Dense, Network
 from workings.cli import table_models
 from workings.errors import FileError, InputError
-from workings.tables import ClassTarget, NumberTarget, Preprocessing, read_table, write_table
+from workings.tables import ClassTarget, NumberTarget, Preprocessing, marks_as_gaps, read_table, write_table
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn, columns_in
 
 pandas = pytest.importorskip("pandas")
@@ -85,7 +85,7 @@ def written(path: Path, cells: tuple[str, ...], kind: Kind, targets: bool = Fals
 def model(path: Path, kind: Kind) -> Network:
     """A network for such a table, as `workings train` makes one."""
     frame = read_table(written(path, kind.training, kind, targets=True))
-    frame = table_models.marks_as_gaps(frame, "y") if kind.impute else frame
+    frame = marks_as_gaps(frame, "y") if kind.impute else frame
     preprocessing = Preprocessing.learn(frame, "y", impute=kind.impute)
     network = Network([Dense(2)], loss="CrossEntropy", seed=0, n_in=preprocessing.n_features)
     network.preprocessing = json.loads(json.dumps(preprocessing.to_dict()))

@@ -34,6 +34,7 @@ from workings import (
     SquaredError,
     WorkingsWarning,
 )
+from workings.checks.after import check_linear_baseline
 from workings.checks.curvature import sharpness
 from workings.checks.doctor import diagnose_alone
 from workings.checks.during import check_overfitting
@@ -115,13 +116,15 @@ def counts() -> tuple[np.ndarray, np.ndarray]:
 def test_of_healthy_networks_it_says_that_nothing_is_wrong(data, layers, loss, settings):
     network = Network(layers, loss=loss, seed=7)
     before = network.build(2).theta.copy()
-    assert str(network.diagnose(*data, optimizer=settings["optimizer"])).startswith("No problem found. Checked: ")
+    assert str(network.diagnose(*data, optimizer=settings["optimizer"])).startswith(
+        "The checks found nothing. Checked: "
+    )
     assert (network.theta == before).all()
     history = network.fit(*data, **{"batch_size": None, **settings})
     after, state = network.theta.copy(), str(network.rng.bit_generator.state)
     diagnosis = network.diagnose(*data, history)
     assert diagnosis.names == ()
-    assert "No problem found" in str(diagnosis)
+    assert "The checks found nothing" in str(diagnosis)
     assert "ten rows" in str(diagnosis)
     assert (network.theta == after).all()
     assert str(network.rng.bit_generator.state) == state
@@ -479,17 +482,26 @@ def plane(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return X, X @ [1.0, 2.0, 3.0] + 1.5 * rng.normal(size=400)
 
 
-@pytest.mark.parametrize(("units", "becomes"), [(4, [16, 1]), (64, [1])])
-def test_what_a_line_does_as_well_gets_more_units_once_and_then_none(units, becomes):
+@pytest.mark.parametrize("units", [4, 64])
+def test_what_a_line_does_as_well_needs_no_hidden_layer(units):
     X, y = plane()
     network = Network([Dense(units, "tanh"), Dense(1)], loss=SquaredError(), seed=0)
     history = network.fit(X, y, optimizer=Adam(0.002), epochs=60)
     (finding,) = (f for f in network.diagnose(X, y, history) if f.name == "no-better-than-linear")
     changed = after(finding.change, network, X, y)["net"]
-    assert [layer.units for layer in changed.layers] == becomes
-    if becomes == [1]:
-        changed.fit(X, y, optimizer=Adam(0.05), epochs=100)
-        assert changed.score(X, y) > network.score(X, y) - 0.01
+    assert [layer.units for layer in changed.layers] == [1]
+    changed.fit(X, y, optimizer=Adam(0.05), epochs=100)
+    assert changed.score(X, y) > network.score(X, y) - 0.01
+
+
+def test_one_unit_where_more_do_better_becomes_sixteen():
+    X, y = moons(300, 0.15, seed=0)
+    network = Network([Dense(1, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    history = network.fit(X, y, optimizer=Adam(0.02), epochs=100)
+    case = Case(network, X, np.eye(2)[y], settings=history.settings, begun=history.begun)
+    (finding,) = check_linear_baseline(case)
+    assert finding.name == "no-better-than-linear"
+    assert "Dense(16, 'tanh'), Dense(2" in finding.change.replace('"', "'")
 
 
 def test_no_better_than_one_answer_leads_to_longer_training_and_not_to_gradients_that_are_right():

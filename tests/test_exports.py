@@ -1647,3 +1647,67 @@ def test_nothing_in_an_onnx_file_is_unused(tmp_path: Path) -> None:
     graph = onnx.load(tmp_path / "table.onnx").graph
     used = {name for node in graph.node for name in node.input}
     assert {tensor.name for tensor in graph.initializer} <= used
+
+
+# -- categories that are unknown, or empty text -----------------------------------------------
+
+
+def with_categories(categories: tuple[str, ...], fill: str | None, unknown: str = "error") -> Network:
+    """A network of a table with a number and a category."""
+    columns = Columns((NumberColumn("x", 0.0, 1.0, None), CategoryColumn("c", categories, fill, unknown)), "y", None)
+    network = Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=columns.width)
+    network.preprocessing = columns.stored((), "made for a test")
+    return network
+
+
+@pytest.mark.parametrize("unknown", ["error", "zeros"])
+@pytest.mark.parametrize("fill", [None, "b"])
+def test_pytorch_gives_nan_for_an_unknown_category(tmp_path: Path, fill: str | None, unknown: str) -> None:
+    torch = pytest.importorskip("torch")
+    network = with_categories(("a", "b"), fill, unknown)
+    files.save(network, tmp_path / "net.pt")
+    module = runpy.run_path(str(tmp_path / "net_torch.py"))["model"]
+    codes, X = torch.tensor([[0], [1], [-1], [2], [-7]]), torch.ones(5, 1, dtype=torch.float64)
+    p = module(X, codes).detach().numpy()
+    known = network.predict_proba({"x": [1.0, 1.0], "c": ["a", "b"]})
+    none = network.outputs([[1.0, 0.0, 0.0]])[0] if unknown == "zeros" else np.full(2, np.nan)
+    gap = none if fill is None else known[1]
+    assert p == pytest.approx(np.array([*known, gap, none, none]), rel=1e-12, nan_ok=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unknown", ["error", "zeros"])
+def test_keras_gives_nan_for_an_unknown_category(tmp_path: Path, unknown: str) -> None:
+    pytest.importorskip("keras")
+    network = with_categories(("a", "b"), "b", unknown)
+    files.save(network, tmp_path / "net.keras")
+    code = (
+        "import keras, numpy as np; model = keras.saving.load_model('net.keras'); codes = [[0], [1], [-1], [2], [-7]]; "
+    )
+    code += "np.save('p.npy', model.predict([np.ones((5, 1)), np.array(codes, dtype='int32')], verbose=0))"
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    a, b = network.predict_proba({"x": [1.0, 1.0], "c": ["a", "b"]})
+    none = network.outputs([[1.0, 0.0, 0.0]])[0] if unknown == "zeros" else np.full(2, np.nan)
+    assert np.load(tmp_path / "p.npy") == pytest.approx(np.array([a, b, b, none, none]), rel=1e-5, nan_ok=True)
+
+
+@pytest.mark.parametrize("end", [".py", ".json"])
+def test_empty_text_may_be_a_category_beside_gaps(tmp_path: Path, end: str) -> None:
+    assert files.save(with_categories(("", "a"), "a"), tmp_path / f"net{end}").agreement
+
+
+def test_onnx_refuses_empty_text_as_a_category_beside_gaps(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    with pytest.raises(InputError, match="column 'c' has empty text as a category and fills missing values with 'a'"):
+        files.save(with_categories(("", "a"), "a"), tmp_path / "net.onnx")
+    assert not (tmp_path / "net.onnx").exists()
+
+
+@pytest.mark.parametrize("fill", [None, ""])
+def test_empty_text_as_a_category_comes_back_from_onnx(tmp_path: Path, fill: str | None) -> None:
+    pytest.importorskip("onnx")
+    network, table = with_categories(("", "a"), fill), {"x": [1.0, 2.0], "c": ["", "a"]}
+    files.save(network, tmp_path / "net.onnx")
+    back = Network.from_onnx(tmp_path / "net.onnx")
+    assert back.predict_proba(table) == pytest.approx(network.predict_proba(table), rel=1e-12)

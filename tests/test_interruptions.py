@@ -28,9 +28,9 @@ QUICK = [
 ]  # fmt: skip
 
 
-def lines_of(name: str, epochs: int) -> int:
-    """The number of lines of training that a fit runs."""
-    with at_line(-1, press) as lines:
+def lines_of(name: str, epochs: int, file: str = "") -> int:
+    """The number of lines of training, or of one of its files, that a fit runs."""
+    with at_line(-1, press, file) as lines:
         CASES[name].fit(CASES[name].network(), epochs)
     return lines[0]
 
@@ -51,6 +51,17 @@ def test_a_handler_of_ones_own_may_raise_at_any_line(name: str, monkeypatch: pyt
         trial(CASES[name], at_line(line, raise_interrupt), epochs=4) for line in range(9, count, count // 12)
     )
     assert endings["interrupted"] >= 6
+
+
+@pytest.mark.parametrize("name", ["reference stopping", "reference stopping with dropout"])
+def test_a_handler_of_ones_own_may_raise_in_early_stopping(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruption, "is_replaceable", lambda handler: False)
+    count = lines_of(name, 4, "early_stopping.py")
+    lines = range(count - 60, count, 5)
+    endings = Counter(
+        trial(CASES[name], at_line(line, raise_interrupt, "early_stopping.py"), epochs=4) for line in lines
+    )
+    assert endings["interrupted"] >= 3
 
 
 @pytest.mark.parametrize("presses", [1, 2])

@@ -7,6 +7,7 @@ row still needs an oracle.
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -482,3 +483,13 @@ def test_r2_of_targets_that_are_all_equal_is_1_or_0():
 def test_a_metric_refuses_shapes_that_numpy_would_broadcast(name):
     with pytest.raises(InputError, match=r"\(3,\).*\(3, 1\)"):
         METRICS[name](np.ones(3), np.ones((3, 1)))
+
+
+@pytest.mark.parametrize("y", [0.0, 0.25, 0.5, 1.0, 1.5, 3.0])
+def test_the_poisson_deviance_takes_counts_between_0_and_1(y):
+    z, expected = 0.3, math.exp(0.3) - 0.3 * y + (y * math.log(y) - y if y else 0.0)
+    assert scored(Poisson(deviance=True), np.array([[z]])).objective([[z]], [y]) == pytest.approx(expected, abs=1e-15)
+
+
+def test_the_loss_of_an_epoch_is_divided_by_the_rows_only_if_it_is_a_sum():
+    assert [SquaredError(reduction=way).divisor(20) for way in ("mean", "sum", "mean of rows")] == [1, 20, 1]

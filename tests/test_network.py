@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import importlib
 import inspect
 import pickle
@@ -33,6 +34,9 @@ from workings import (
     Momentum,
     Network,
     SquaredError,
+    WorkingsWarning,
+    files,
+    plots,
 )
 from workings.datasets import circles, moons
 from workings.optimizers import Decay, Freeze
@@ -642,8 +646,67 @@ def test_classes_of_ones_own_take_their_own_keywords() -> None:
     assert Mine(learning_rate=3, verbose=1).more == {"verbose": 1}
     with pytest.raises(InputError, match="Plain has no parameter 'verbose'"):
         Plain(verbose=1)  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="takes no arguments"):
+    with pytest.raises(InputError, match="Plain was called with 1 arguments without a name, but takes no such"):
         Plain(1)  # type: ignore[call-arg]
+    with pytest.raises(InputError, match="Mine needs learning_rate"):
+        Mine()  # type: ignore[call-arg]
+
+
+def given_twice() -> Any:
+    return Dense(3, units=4)  # type: ignore[misc]
+
+
+INCOMPLETE: dict[str, tuple[Any, str]] = {
+    "Dense()": (Dense, "Dense needs units."),
+    "SGD()": (SGD, "SGD needs lr. It has: lr."),
+    "Network()": (Network, "Network needs layers and loss."),
+    "Cosine(0.1)": (lambda: Cosine(0.1), "Cosine needs steps."),
+    "Dense(3, …)": (lambda: Dense(3, "relu", True, None), "with 4 arguments without a name, but takes at most 2"),
+    "Dense(3, units=4)": (given_twice, "Dense was given 'units' twice: by its place, and by its name."),
+    "fit()": (lambda: small().fit(), "fit needs X and y and optimizer and epochs."),
+    "fit(X, y)": (lambda: small().fit(X, Y), "fit needs optimizer and epochs."),
+    "fit(X, y, optimizer, 3)": (lambda: small().fit(X, Y, SGD(0.1), 3), "takes at most 2 arguments without a name"),
+    "predict()": (lambda: small().predict(), "predict needs X."),
+    "score(X)": (lambda: small().score(X), "score needs y."),
+    "predict(x)": (lambda: small().predict(x=X), "Did you mean 'X'?"),
+    "Network.load()": (lambda: Network.load(), "load needs path."),
+    "files.save(filepath)": (lambda: files.save(small(), filepath="a.json"), "save needs path."),
+    "files.load(filename)": (lambda: files.load(filename="a.json"), "load needs path."),
+    "files.load(strict)": (lambda: files.load("a.json", strict=True), "load has no parameter 'strict'."),
+    "plots.curves(smooth)": (lambda: plots.curves({"loss": [1.0]}, smooth=1), "curves has no parameter 'smooth'."),
+    "plots.boundary(model)": (lambda: plots.boundary(small()), "boundary needs X and y."),
+    "plots.save(figure)": (lambda: plots.save("a", filename="b"), "Did you mean 'path'?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INCOMPLETE)
+def test_a_call_with_wrong_arguments_says_what_is_missing(name: str) -> None:
+    make, message = INCOMPLETE[name]
+    with pytest.raises(InputError) as caught:
+        make()
+    assert message in str(caught.value)
+    assert isinstance(caught.value, TypeError)
+
+
+def test_a_type_error_within_a_call_stays_as_it_is() -> None:
+    class Failing(Callback):
+        def __init__(self, *, number: int) -> None:
+            len(number)  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError, match="has no len") as caught:
+        Failing(number=3)
+    assert not isinstance(caught.value, InputError)
+
+
+def test_copies_need_no_arguments() -> None:
+    dense = Dense(3, "tanh")
+    assert pickle.loads(pickle.dumps(dense)) == copy.deepcopy(dense) == dense == dataclasses.replace(dense, units=3)
+
+
+def test_a_warning_names_the_line_of_the_user() -> None:
+    with pytest.warns(WorkingsWarning, match="applies its own") as caught:
+        Network([Dense(2, "sigmoid")], loss=CrossEntropy(), seed=0)
+    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("rate", ["0.1", None, np.array([0.1]), -0.1, float("nan"), float("inf"), True, 1j])

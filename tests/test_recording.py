@@ -241,6 +241,20 @@ def test_signals_are_those_of_the_trace_of_a_run_that_ends_there():
         assert recorded["gradient"][at] == pytest.approx(np.linalg.norm(trace[f"d{name}"]), rel=1e-12)
 
 
+def test_signals_of_a_moment_are_recorded_once():
+    class Fail(Callback):
+        def on_epoch_begin(self, training):
+            if training.epoch == 2:
+                raise ValueError("enough")
+
+    signals, network = Signals(X[:20], Y[:20], every=1), small()
+    with pytest.raises(ValueError, match="enough"):
+        network.fit(X, Y, epochs=5, callbacks=[signals, Fail()], **FULL)
+    assert signals.epochs == [0, 1, 2]
+    tables = [*signals.activations.values(), *signals.parameters.values()]
+    assert {len(column) for table in tables for column in table.values()} == {3}
+
+
 @pytest.mark.parametrize("optimizer", [SGD(0.3), Adam(0.05)])
 def test_the_recorded_update_is_the_step_that_is_made_next(optimizer):
     signals, snapshots = Signals(X, Y, every=1), Snapshots(every=1)

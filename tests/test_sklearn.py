@@ -25,6 +25,7 @@ import pandas
 import polars
 import pytest
 import sklearn
+import sklearn.metrics
 from scipy import sparse
 from sklearn import neural_network
 from sklearn.base import clone
@@ -51,6 +52,7 @@ from workings import (
     BinaryCrossEntropy,
     Callback,
     Chain,
+    Checkpoint,
     ClipByValue,
     CrossEntropy,
     Dense,
@@ -882,18 +884,19 @@ def test_joblib_keeps_a_model_and_training_goes_on(tmp_path):
     np.testing.assert_array_equal(twin.coefs_[0], model.coefs_[0])
 
 
-def threads_of_a_worker(_):
-    """How many threads BLAS and large products of compiled networks may take here."""
-    from threadpoolctl import threadpool_info
-
-    from workings.engines.kernels.threads import threads
-
-    np.ones((2, 2)) @ np.ones((2, 2))
-    return threads(), max((pool["num_threads"] for pool in threadpool_info()), default=1)
-
-
 def test_workers_share_the_processors():
     pytest.importorskip("llvmlite")
+
+    def threads_of_a_worker(_):  # within the test: a worker may import another package that is called tests
+        """How many threads BLAS and large products of compiled networks may take here."""
+        import numpy
+        from threadpoolctl import threadpool_info
+
+        from workings.engines.kernels.threads import threads
+
+        numpy.ones((2, 2)) @ numpy.ones((2, 2))
+        return threads(), max((pool["num_threads"] for pool in threadpool_info()), default=1)
+
     found = joblib.Parallel(n_jobs=2)(joblib.delayed(threads_of_a_worker)(i) for i in range(2))
     each = max(joblib.cpu_count() // 2, 1)
     assert all(ours <= each and theirs <= each for ours, theirs in found)
@@ -935,7 +938,7 @@ def test_networks_that_train_in_threads_share_the_processors(monkeypatch):
     ({"optimizer": "rmsprop"}, "Write RMSProp(…), with parentheses."),
     ({"class_weight": "balance"}, 'class_weight must be None, "balanced" or a dict of label to weight'),
     ({"class_weight": {"tulip": 2.0}}, "class_weight has 'tulip', which is not a label: the labels in y are 'setosa',"),
-    ({"validation_set": (X_IRIS[:, :2], NAMES)}, "In the validation set: X has 2 features"),
+    ({"validation_set": (X_IRIS[:, :2], NAMES)}, "In the validation set: X has a wrong number of columns"),
     ({"validation_set": (NAMES.reshape(-1, 1), NAMES)}, "In a pipeline, use a fraction of the rows"),
     ({"solver": "lbfgs", "schedule": Step(0.1, every=2)}, "L-BFGS does not support schedule and clip"),
     ({"dtype": "int8"}, "dtype must be float32 or float64"),
@@ -1244,3 +1247,153 @@ def test_a_class_of_one_row_stays_in_the_training_set(settings):
         MLPClassifier(**OURS, early_stopping=True).fit(X_IRIS, rare)
     with pytest.raises(InputError, match="cannot be drawn by class"):
         MLPClassifier(**OURS, validation_set=0.01).fit(X_IRIS, NAMES)
+
+
+# -- errors in our words ---------------------------------------------------------------------
+
+X_MOONS, Y_MOONS = moons(60, seed=0)
+WITH_GAP = np.where(np.arange(120).reshape(60, 2) == 7, np.nan, X_MOONS)
+NOT_NUMBERS: dict[str, tuple[Any, str]] = {
+    "complex": (X_MOONS + 1j, "complex numbers, but it must hold real.*Complex data not supported"),
+    "complex objects": ((X_MOONS + 1j).astype(object), "X must hold numbers"),
+    "a gap": (WITH_GAP, "missing or not finite.*Input X contains NaN"),
+    "infinity": (np.where(np.isnan(WITH_GAP), np.inf, X_MOONS), "missing or not finite.*contains infinity"),
+    "None": (np.where(np.isnan(WITH_GAP), None, X_MOONS), "missing or not finite"),
+    "no rows": (X_MOONS[:0], r"X has no rows.*0 sample\(s\)"),
+    "no columns": (X_MOONS[:, :0], r"X has no columns.*0 feature\(s\)"),
+    "one dimension": (X_MOONS[:, 0], "one dimension, but rows are samples.*Reshape your data"),
+    "three dimensions": (X_MOONS[:, :, None], "wrong number of dimensions"),
+    "ragged": ([[1.0, 2.0], [3.0]], "rows of different lengths"),
+    "digits": ([["3", "4"]] * 60, r"X has .*'3' \(str\) at row 0, column 0; it must hold numbers"),
+    "digits in an array": (X_MOONS.astype(str), "Encode text columns"),
+    "digits as objects": (np.where(np.isnan(WITH_GAP), "3", X_MOONS.astype(object)), "at row 3, column 1"),
+    "digits in a table": (pandas.DataFrame({"a": ["3"] * 60, "b": ["4"] * 60}), "Encode text columns"),
+    "bytes": (X_MOONS.astype("S8"), "it must hold numbers"),
+    "two columns of one name": (pandas.DataFrame(X_MOONS, columns=["a", "a"]), "several columns of one name"),
+    "names of several types": (pandas.DataFrame(X_MOONS, columns=["a", 1]), "names of X's columns do not fit"),
+    "a sparse matrix of complex numbers": (sparse.csr_array(X_MOONS + 1j), "complex numbers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NOT_NUMBERS)
+def test_inputs_that_are_no_numbers_are_refused_in_every_method(kind: str, fitted_on_moons: Any) -> None:
+    X, message = NOT_NUMBERS[kind]
+    model = fitted_on_moons
+    calls = [
+        model.predict, model.predict_proba, model.transform, lambda X: model.score(X, Y_MOONS),
+        lambda X: clone(model).fit(X, Y_MOONS), lambda X: clone(model).partial_fit(X, Y_MOONS, classes=[0, 1]),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(InputError, match=re.compile(message, re.DOTALL)):
+            call(X)
+
+
+@pytest.fixture(scope="module")
+def fitted_on_moons() -> Any:
+    """A small classifier of the moons."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return MLPClassifier((3,), max_iter=3, random_state=0, engine="reference").fit(X_MOONS, Y_MOONS)
+
+
+MASK = np.arange(60) == 4
+BAD_WEIGHTS: dict[str, tuple[Any, str]] = {
+    "masked": (np.ma.masked_array(np.ones(60), MASK), "masked value at row 4"),
+    "NaN": (np.where(MASK, np.nan, 1.0), "not finite"),
+    "negative": (np.where(MASK, -1.0, 1.0), "0 or more"),
+    "zeros": (np.zeros(60), "non-zero"),
+    "digits": (["1"] * 60, "must hold numbers"),
+    "too few": (np.ones(3), "inconsistent|shape"),
+    "dates": (np.zeros(60, dtype="M8[s]"), "dates or times"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_WEIGHTS)
+def test_a_score_refuses_the_weights_that_fit_refuses(kind: str, fitted_on_moons: Any) -> None:
+    w, message = BAD_WEIGHTS[kind]
+    regressor = MLPRegressor(hidden_layer_sizes=(3,), max_iter=2, engine="reference").fit(X_MOONS, X_MOONS[:, 0])
+    for call in (fitted_on_moons.score, clone(fitted_on_moons).fit, lambda X, y, w: regressor.score(X, X[:, 0], w)):
+        with pytest.raises(InputError, match=message):
+            call(X_MOONS, Y_MOONS, w)
+
+
+@pytest.mark.parametrize("y", [
+    np.ma.masked_array(Y_MOONS, MASK), np.where(MASK, np.nan, Y_MOONS), ["a", 1] * 30, [None, 1] * 30, Y_MOONS[:3],
+    Y_MOONS.astype("M8[s]"), Y_MOONS + 1j, X_MOONS[:, 0], "abc", 1, [[1], [1, 2]] * 30,
+])  # fmt: skip
+def test_a_score_refuses_targets_in_our_words(y: Any, fitted_on_moons: Any) -> None:
+    with pytest.raises(InputError):
+        fitted_on_moons.score(X_MOONS, y)
+
+
+def test_scores_are_scikit_learns(fitted_on_moons: Any) -> None:
+    w = np.linspace(0, 1, 60)
+    expected = sklearn.metrics.accuracy_score(Y_MOONS, fitted_on_moons.predict(X_MOONS), sample_weight=w)
+    assert fitted_on_moons.score(X_MOONS, Y_MOONS, w) == expected
+    regressor = MLPRegressor(hidden_layer_sizes=(3,), max_iter=2, engine="reference").fit(X_REG, Y_REG)
+    assert regressor.score(X_REG, Y_REG) == sklearn.metrics.r2_score(Y_REG, regressor.predict(X_REG))
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda model: MLPClassifier(lr=0.1), "Did you mean 'learning_rate_init'?"),
+    (lambda model: MLPClassifier((3,), "relu", "adam"), "takes at most 2 arguments without a name"),
+    (lambda model: model.fit(X_MOONS), "fit needs y."),
+    (lambda model: model.fit(X_MOONS, Y_MOONS, weights=1), "fit has no parameter 'weights'."),
+    (lambda model: model.fit(X_MOONS, Y_MOONS, sample_weights=1), "Did you mean 'sample_weight'?"),
+    (lambda model: model.partial_fit(X_MOONS, Y_MOONS, labels=[0]), "partial_fit has no parameter 'labels'."),
+    (lambda model: model.predict(), "predict needs X."),
+    (lambda model: model.score(X_MOONS, Y_MOONS, sample_weights=1), "Did you mean 'sample_weight'?"),
+])  # fmt: skip
+def test_wrong_arguments_are_named(call: Any, message: str, fitted_on_moons: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        call(fitted_on_moons)
+    assert message in str(caught.value)
+
+
+# -- checkpoints and joblib ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [
+    {"batch_size": 16}, {"batch_size": 16, "early_stopping": True, "n_iter_no_change": 50},
+    {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.05, "n_iter_no_change": 2, "learning_rate_init": 0.5},
+    {"batch_size": 16, "validation_set": 0.2, "dropout": 0.2, "scoring": "accuracy"},
+    {"batch_size": 16, "tol": 0.5, "n_iter_no_change": 6},
+])  # fmt: skip
+def test_a_resumed_fit_counts_all_epochs(settings: dict[str, Any], tmp_path: Path) -> None:
+    def fit(epochs: int, *callbacks: Callback) -> Any:
+        same = {"max_iter": epochs, "random_state": 0, "engine": "reference", "callbacks": list(callbacks)}
+        return MLPClassifier((5,), **same, **settings).fit(X_MOONS, Y_MOONS)
+
+    path = tmp_path / "run.safetensors"
+    fit(5, Checkpoint(path))
+    whole, resumed = fit(10), fit(10, Checkpoint(path, resume=True))
+    for name in ("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "validation_scores_", "validation_loss_curve_"):
+        assert getattr(whole, name) == getattr(resumed, name), name
+    assert whole.n_iter_ > 5
+    assert [W.tobytes() for W in whole.coefs_] == [W.tobytes() for W in resumed.coefs_]
+    settings = {**settings, "tol": 0.3}
+    with pytest.raises(OSError, match="other settings"):
+        fit(10, Checkpoint(path, resume=True))
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_joblib_runs_fits_and_predictions_side_by_side(backend: str, fitted_on_moons: Any) -> None:
+    X, y, seeds = X_MOONS, Y_MOONS, range(4)
+
+    def fitted_again(network: Network, seed: int) -> Any:
+        own = copy.deepcopy(network)
+        own.rng = np.random.default_rng(seed)
+        own.fit(X, y, optimizer=SGD(0.1), epochs=3, batch_size=16, engine="reference")
+        return own.theta
+
+    models = [MLPClassifier((3,), max_iter=4, random_state=seed, engine="reference") for seed in seeds]
+    alone = [clone(model).fit(X, y) for model in models]
+    network = copy.deepcopy(fitted_on_moons.network_)
+    with joblib.parallel_backend(backend, n_jobs=2):
+        beside = joblib.Parallel()(joblib.delayed(model.fit)(X, y) for model in models)
+        found = joblib.Parallel()(joblib.delayed(model.predict_proba)(X) for model in [*alone, network] * 3)
+        trained = joblib.Parallel()(joblib.delayed(fitted_again)(network, seed) for seed in seeds)
+    for one, other in zip(alone, beside, strict=True):
+        assert [W.tobytes() for W in one.coefs_] == [W.tobytes() for W in other.coefs_]
+    assert [p.tobytes() for p in found] == [model.predict_proba(X).tobytes() for model in [*alone, network]] * 3
+    assert [theta.tobytes() for theta in trained] == [fitted_again(network, seed).tobytes() for seed in seeds]

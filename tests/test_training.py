@@ -45,6 +45,7 @@ from workings.errors import WorkingsWarning
 from workings.metrics import METRICS
 from workings.optimizers import Optimizer
 from workings.schedules import Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
+from workings.training.divergence import describe_value
 
 X, Y = moons(n=50, seed=0)
 X_VAL, Y_VAL = moons(n=30, seed=1)
@@ -1007,3 +1008,10 @@ def test_a_schedule_that_turns_negative_is_refused():
 def small_classifier() -> Network:
     """A small network for two classes."""
     return Network([Dense(3, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+
+
+def test_a_value_that_is_not_finite_is_named_with_its_statement() -> None:
+    program = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=2).inference_program()
+    words = "z1 was the first value that was not finite, in `z1 = X @ W1 + b1` (layer 1: Dense(1, 'identity'))"
+    assert describe_value(program, "z1") == words
+    assert describe_value(program, None) == "J was the first value that was not finite"

@@ -31,6 +31,7 @@ IDX_LIMIT = 2**31  # bytes: forty times the full MNIST; a few kilobytes of gzip 
 PIXELS = [f"pixel{i}" for i in range(784)]
 
 
+@checked_keywords
 def xor() -> tuple[Array, Array]:
     """Return exclusive or: 1 if exactly one of the first two columns is 1.
 
@@ -207,6 +208,7 @@ def random_state(seed: int | RandomSource) -> RandomSource:
     return np.random.RandomState(seed)
 
 
+@checked_keywords
 def digits() -> tuple[Array, Array]:
     """Return scikit-learn's 1,797 handwritten digits of 8×8 pixels.
 
@@ -264,6 +266,7 @@ class Mnist:
     full: bool
 
 
+@checked_keywords
 def mnist(which: str = "auto", fetch: bool = False) -> Mnist:
     """Load MNIST: the full set if it is available, else a balanced sample from the package.
 
@@ -387,6 +390,7 @@ def fetch_full_set() -> Mnist:
     return Mnist(X[:60_000], y[:60_000], X[60_000:], y[60_000:], source=source, full=True)
 
 
+@checked_keywords
 def read_idx(path: str | Path) -> Array:
     """Read an array from an IDX file, the format of MNIST, plain or gzipped.
 
@@ -469,6 +473,7 @@ def read_exactly(file: BufferedIOBase, size: int, path: Path) -> bytearray:
     return data
 
 
+@checked_keywords
 def kaggle_csv(path: str | Path) -> tuple[Array, Array]:
     """Read ``train.csv`` of Kaggle's "Digit Recognizer": a label and 784 pixels per line.
 
@@ -555,6 +560,7 @@ def check_range(values: Array, highest: int, path: Path) -> None:
         )
 
 
+@checked_keywords
 def write_idx(path: str | Path, values: Array) -> None:
     """Write a uint8 array as a gzipped IDX file; equal arrays give identical files.
 

@@ -46,7 +46,11 @@ def all_of(problems: Sequence[InputError]) -> InputError:
 
 
 class KeywordError(InputError, TypeError):
-    """Unknown keyword argument; the message names the parameter that is meant."""
+    """Wrong arguments of a call; the message names the parameter that is meant, or missing."""
+
+
+class InputTypeError(InputError, TypeError):
+    """Data of a type that cannot be used, where scikit-learn's rules demand a ``TypeError``."""
 
 
 class MissingExtraError(WorkingsError, ImportError):

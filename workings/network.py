@@ -238,6 +238,7 @@ class Network(Model):
 
         return explain(self, X, y, optimizer=optimizer, row=row, unit=unit, sample_weight=sample_weight, why=why)
 
+    @checked_keywords
     def equations(self, optimizer: Part | None = None, *, notation: str = "alphabet") -> Equations:
         """Return the network's formulas as LaTeX and as plain text; see :mod:`workings.readings.equations`."""
         from workings.readings.equations import equations
@@ -261,14 +262,16 @@ class Network(Model):
         metrics: Sequence[str] | Mapping[str, Metric] = (),
         callbacks: Sequence[Callback] = (),
         running_loss: bool = False,
+        language: str = "python",
     ) -> str:
         """Write the network and its training as one file that needs NumPy alone.
 
-        See :func:`workings.readings.script.script`.
+        See :func:`workings.readings.script.script`.  With ``language="javascript"``, the file is a JavaScript module
+        that needs nothing else; see :func:`workings.readings.javascript.javascript`.
         """
-        from workings.readings.script import script
+        from workings.readings.languages import script_writer
 
-        return script(
+        return script_writer(language)(
             self, optimizer=optimizer, epochs=epochs, batch_size=batch_size, shuffle=shuffle, weights=weights,
             data=data, data_file=data_file, validation=validation, sample_weight=sample_weight,
             class_weight=class_weight, metrics=metrics, callbacks=callbacks, running_loss=running_loss,
@@ -308,6 +311,7 @@ class Network(Model):
 
     # -- files -----------------------------------------------------------------------------
 
+    @checked_keywords
     def save(self, path: str | Path) -> Path:
         """Write the network to a safetensors file; see :func:`workings.files.safetensors.save`."""
         from workings.files.safetensors import save
@@ -315,6 +319,7 @@ class Network(Model):
         return save(self, path)
 
     @classmethod
+    @checked_keywords
     def load(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Self:
         """Read a network that ``save`` wrote; ``custom`` holds activations and classes of your own.
 
@@ -325,6 +330,7 @@ class Network(Model):
         return cls.from_model(load(path, custom=custom))
 
     @classmethod
+    @checked_keywords
     def from_json(cls, path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Self:
         """Read a network that was written as JSON; see :func:`workings.files.json.load`."""
         from workings.files.json import load
@@ -332,6 +338,7 @@ class Network(Model):
         return cls.from_model(load(path, custom=custom))
 
     @classmethod
+    @checked_keywords
     def from_onnx(cls, path: str | Path, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
         """Import a network from an ONNX file; see :func:`workings.files.onnx_reading.load`."""
         from workings.files.onnx_reading import load
@@ -339,6 +346,7 @@ class Network(Model):
         return cls.from_model(load(path, loss=loss, classes=classes))
 
     @classmethod
+    @checked_keywords
     def from_sklearn(cls, estimator: Any, *, loss: str | Loss | None = None) -> Self:
         """Import a fitted MLPClassifier, MLPRegressor or Pipeline; see :func:`workings.files.sklearn.from_sklearn`."""
         from workings.files.sklearn import from_sklearn
@@ -346,6 +354,7 @@ class Network(Model):
         return cls.from_model(from_sklearn(estimator, loss=loss))
 
     @classmethod
+    @checked_keywords
     def from_torch(cls, module: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
         """Import a PyTorch ``nn.Sequential``; see :func:`workings.files.torch.from_torch`."""
         from workings.files.torch import from_torch
@@ -353,6 +362,7 @@ class Network(Model):
         return cls.from_model(from_torch(module, loss=loss, classes=classes))
 
     @classmethod
+    @checked_keywords
     def from_keras(cls, model: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
         """Import a Keras ``Sequential``; see :func:`workings.files.keras.from_keras`."""
         from workings.files.keras import from_keras

@@ -6,14 +6,26 @@ rows: a network that is not better there will not be better on other rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from workings.checks.before import dense_layers
-from workings.checks.evidence import Case, copied, label_numbers, remade
+from workings.checks.evidence import (
+    FEWEST_ROWS_TO_SPLIT,
+    FOLDS,
+    MOST_ROWS,
+    Case,
+    copied,
+    label_numbers,
+    remade,
+    undisturbed,
+)
 from workings.checks.findings import Finding, make_finding
 from workings.layers import Dense
+from workings.model.model import Model
+from workings.optimizers import Adam
 
 # Karpathy 2019 and Goodfellow et al. 2016, section 11.2: always have a baseline.  An accuracy counts as better if it
 # is higher by two standard errors.  A network with one hidden unit can lower the loss of a linear model a little, by
@@ -22,7 +34,9 @@ from workings.layers import Dense
 STANDARD_ERRORS = 2.0
 BETTER_LOSS, BETTER_SCORE = 0.85, 0.01
 GOOD_ENOUGH = 0.95  # a linear model's score above which there is little room for improvement
+ENOUGH_UNITS = 16  # of a hidden layer, to learn something in NEW_STEPS that is not linear
 MANY_UNITS = 32  # hidden units from which a lack of units is not the reason
+NEW_STEPS = 600  # of a training that shows what the network can do
 RARE = 5  # a class with fewer rows need not be predicted
 
 
@@ -79,17 +93,50 @@ def check_linear_baseline(case: Case) -> Iterator[Finding]:
     no_better = loss > BETTER_LOSS * linear_loss and score < linear_score + BETTER_SCORE
     if no_better and linear_score < GOOD_ENOUGH:
         name = "accuracy" if case.has_labels else "R²"
+        again = loss_trained_anew(case)
+        can_do_more = again < BETTER_LOSS * linear_loss
+        tried = f" Trained anew, with {NEW_STEPS} steps of Adam, it has {again:.4g}." if can_do_more else ""
         yield make_finding(
             "no-better-than-linear",
             f"its loss is {loss:.4g} and its {name} {score:.3f}; a model without hidden layers has {linear_loss:.4g} "
-            f"and {linear_score:.3f}.",
-            wider_or_linear(case),
+            f"and {linear_score:.3f}.{tried}",
+            case.longer_code() if can_do_more else wider_or_linear(case),
         )
 
 
+def loss_trained_anew(case: Case) -> float:
+    """Return the loss after a usual training from the initial parameters; infinity if they are not known.
+
+    If it is low, the hidden layers are good for something, and the training was cut short.
+    """
+    if case.start is None:
+        return np.inf
+    return case.loss_of(case.trial(undisturbed(case.start), Adam(0.01), NEW_STEPS, case.trial_rows())[0])
+
+
 def wider_or_linear(case: Case) -> str:
-    """Return code for the network with more units if it has few, else for a model without hidden layers."""
+    """Return code with more units if they help on held-out rows, else for a model without hidden layers.
+
+    With many units, or with too few rows to hold some out, more units are not tried.
+    """
     *hidden, last = case.network.layers
-    if sum(layer.units for layer in hidden if isinstance(layer, Dense)) >= MANY_UNITS:
+    units = sum(layer.units for layer in hidden if isinstance(layer, Dense))
+    wider = [*(remade(x, max(4 * x.units, ENOUGH_UNITS)) if isinstance(x, Dense) else x for x in hidden), last]
+    if units >= MANY_UNITS or not gains_from(case, wider):
         return case.network_code([last])
-    return case.network_code([*(remade(x, 4 * x.units) if isinstance(x, Dense) else x for x in hidden), last])
+    return case.network_code(wider)
+
+
+def gains_from(case: Case, layers: Sequence[Any]) -> bool:
+    """Whether a network with these layers has a lower loss on held-out rows than a model without hidden layers."""
+    rows = case.all_rows.some(MOST_ROWS)
+    if len(rows.X) < FEWEST_ROWS_TO_SPLIT:
+        return True
+    is_held = np.random.default_rng(0).permutation(len(rows.X)) % FOLDS == 0
+    kept, held = rows.take(~is_held), rows.taken(is_held)
+    losses = []
+    for tried in (layers, [layers[-1]]):
+        model = Model(list(tried), loss=case.network.loss, seed=0, dtype=str(case.network.dtype))
+        model.build(case.X.shape[1])
+        losses.append(case.loss_of(case.trial(undisturbed(model), Adam(0.01), NEW_STEPS, kept)[0], held))
+    return losses[0] < BETTER_LOSS * losses[1]

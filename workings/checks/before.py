@@ -34,6 +34,7 @@ LARGEST_GAIN = 3.5
 SMALLEST_GAIN = 0.1
 # Karpathy 2019, "A Recipe for Training Neural Networks": verify that the loss starts at -log(1/K).
 LARGEST_START = 5.0  # times the loss of the constant prediction
+LARGEST_START_FOR_NUMBERS = 8.0  # likewise; a few rows with unusual inputs raise the squared error of first outputs
 # CS231n, "Neural Networks Part 1": with a learning rate too high, "as much as 40 %" of the units can be dead.
 DEAD_SHARE = 0.4
 DEAD_AT_END = 0.7  # of a layer: above those 40 %, because units also die in a training that goes well
@@ -269,7 +270,8 @@ def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
     if case.network.loss.takes_counts or case.is_constant:
         return
     loss = case.loss_of(start)
-    if case.one_answer > 0 and loss > LARGEST_START * case.one_answer:
+    largest = LARGEST_START if case.has_labels else LARGEST_START_FOR_NUMBERS
+    if case.one_answer > 0 and loss > largest * case.one_answer:
         known = f" (ln {case.network.n_out} = {np.log(case.network.n_out):.3g})" if case.network.n_out > 1 else ""
         yield make_finding(
             "starting-loss",

@@ -17,6 +17,7 @@ from workings.checks.measures import (
     LEAK,
     NEIGHBOURS,
     VOTES,
+    clear_votes,
     column_score,
     correlation,
     identifiers,
@@ -29,6 +30,7 @@ from workings.checks.measures import (
     wraps_around,
 )
 from workings.losses import SquaredError
+from workings.support.arrays import Array
 from workings.tables.columns import standardized
 
 MOST_COLUMNS = 200  # columns that are searched for a leak: those that agree best with the target
@@ -46,7 +48,8 @@ LARGEST_SKEWNESS = 2.0
 # Northcutt, Jiang & Chuang 2021, "Confident Learning": data sets have 3 % wrong labels on average.
 NOISE, MOST_NOISE = 0.075, 0.4  # share of rows whose neighbours clearly vote for another label
 EVEN = 0.7  # where classes overlap, fewer labels differ farther from the border; wrong labels are everywhere
-CLEAR, FAIR = 0.5, 0.33  # share of rows with a clear vote, overall and for each label
+CLEAR, FAIR = 0.5, 0.28  # share of rows with a clear vote, overall and for each label
+AS_NOISE = 0.74  # of the clear votes that there would be if labels were wrong at random and else certain
 
 
 def check_contents(case: Case) -> Iterator[Finding]:
@@ -180,8 +183,7 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
     """Check for rows that occur more than once, although by chance they would not."""
     found, by_chance = repeated_rows(case.X, case.y)
     n = len(case.X)
-    most_values = max(len(np.unique(column)) for column in case.X.T)
-    can_repeat = case.X.shape[1] < MANY_COLUMNS and most_values < n / 4  # few values in few columns, as on a grid
+    can_repeat = has_few_values(case.X)
     if found > REPEATED * n and found > OVER_CHANCE * by_chance and not can_repeat:
         yield make_finding(
             "duplicated-rows",
@@ -190,6 +192,12 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
             "kept = np.sort(np.unique(np.column_stack([X, np.asarray(y).reshape(len(X), -1)]), axis=0, "
             "return_index=True)[1])\nX, y = X[kept], y[kept]  # before the validation rows are split off",
         )
+
+
+def has_few_values(X: Array) -> bool:
+    """Whether rows can repeat by chance: few columns have more than two values, and none has many, as on a grid."""
+    counts = np.array([len(np.unique(column)) for column in X.T])
+    return bool((counts > 2).sum() < MANY_COLUMNS and counts.max(initial=0) < len(X) / 4)
 
 
 def check_numbers_of_classes(case: Case) -> Iterator[Finding]:
@@ -249,13 +257,19 @@ def check_skewness(case: Case) -> Iterator[Finding]:
         return
     size = (column - column.mean()) ** 2
     share = float(np.sort(size)[-max(len(size) // 20, 1) :].sum() / size.sum())
-    has_zero = column.min() >= 0
-    change = (
-        "y = np.log1p(y)  # predictions: np.expm1(net.predict(X))"
-        if has_zero
-        else "y = np.log1p(y - y.min(axis=0))  # better: the logarithm of the targets before they are scaled"
-    )
-    after = skewness(np.log1p(column if has_zero else column - column.min()))
+    low, middle = float(column.min()), float(np.median(column))
+    if low > 0:
+        logarithms, change = np.log(column), "y = np.log(y)  # predictions: np.exp(net.predict(X))"
+    elif low == 0:
+        logarithms, change = np.log1p(column), "y = np.log1p(y)  # predictions: np.expm1(net.predict(X))"
+    else:
+        offset = max(0.1 * (middle - low), 1e-12)
+        logarithms = np.log(column - low + offset)
+        change = (
+            "y = np.log(y - y.min(axis=0) + 0.1 * (np.median(y, axis=0) - y.min(axis=0)) + 1e-12)  "
+            "# better: the logarithm of the targets before they are scaled"
+        )
+    after = skewness(logarithms)
     if abs(after) < 0.6 * skew:
         yield make_finding(
             "skewed-targets",
@@ -273,8 +287,8 @@ def check_label_noise(case: Case) -> Iterator[Finding]:
     vote = neighbour_votes(standardized(X.astype(np.float64)), label_numbers(y))
     if vote.clear < CLEAR or vote.fairest < FAIR or not NOISE < vote.against < MOST_NOISE:
         return
-    if vote.inside < EVEN * vote.against:
-        return
+    if vote.inside < EVEN * vote.against or vote.clear < AS_NOISE * clear_votes(vote.against):
+        return  # the classes overlap
     yield make_finding(
         "label-noise",
         f"for {vote.clear:.0%} of the rows, at least {VOTES} of the {NEIGHBOURS} nearest rows have one label. "

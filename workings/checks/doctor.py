@@ -23,11 +23,14 @@ from workings.checks.data import check_data
 from workings.checks.during import check_training
 from workings.checks.evidence import Case
 from workings.checks.findings import Diagnosis, Finding, most_urgent_first
+from workings.checks.settings import check_settings
+from workings.checks.split import check_split
 from workings.checks.statements import check_program
 from workings.errors import InputError, WorkingsWarning, count_of
 from workings.model.model import Model, as_weights
 from workings.optimizers import checked_optimizer
 from workings.support.arrays import describe
+from workings.support.callers import frames_to_caller
 from workings.support.conversion import as_array
 from workings.support.sparse import dense
 from workings.training.history import History
@@ -110,8 +113,14 @@ def diagnose(
         settings=settings,
         stopped="" if known is None else known.stopped,
         begun={} if known is None else checked_initial_parameters(known.begun, network),
+        validation=None if known is None else dense_rows(known.validation),
     )
     return run_checks(case, checks_for(case))
+
+
+def dense_rows(rows: Rows | None) -> Rows | None:
+    """Return rows whose inputs are an array."""
+    return None if rows is None else rows._replace(X=dense(rows.X))
 
 
 def prepared_rows(network: Model, X: ArrayLike, y: ArrayLike, settings: Mapping[str, Any]) -> Rows:
@@ -181,10 +190,13 @@ def checks_for(case: Case) -> dict[str, Check]:
         "what the data holds (codes, identifiers, leaks, duplicates, labels)": check_contents,
         "the network" + ("" if case.start is None else " and its first step"): check_network,
     }
+    checks["the settings"] = check_settings
     if case.start is not None:
         checks["overfitting ten rows"] = check_ten_rows
     if case.columns or case.optimizer is not None:
         checks["the training"] = check_training
+    if case.validation is not None:
+        checks["the validation rows"] = check_split
     if not case.network.is_fresh:
         checks["the result against simpler models"] = check_result
     return checks
@@ -222,5 +234,6 @@ def check_first_step(training: Training) -> Diagnosis:
     diagnosis = run_checks(case, checks)
     if diagnosis.problems:
         problems = "\n\n".join(map(str, diagnosis.problems))
-        warnings.warn(f"Before the first step, fit(check=True) found:\n\n{problems}", WorkingsWarning, stacklevel=6)
+        message = f"Before the first step, fit(check=True) found:\n\n{problems}"
+        warnings.warn(message, WorkingsWarning, stacklevel=frames_to_caller())
     return diagnosis

@@ -6,9 +6,9 @@ Comments give the source of each threshold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,7 +38,7 @@ from workings.checks.findings import Finding, make_finding
 from workings.checks.stability import LAST, check_stability
 from workings.model.model import Model
 from workings.optimizers import SGD, Chain, Part
-from workings.schedules import Constant
+from workings.schedules import Constant, WarmUp, monitor_of
 from workings.support.arrays import Array
 
 STEPS = 60  # of a trial
@@ -56,6 +56,7 @@ GENERALIZATION_LOSS = 25.0
 AGAIN, STILL_FALLING, WORTH = 4, 0.7, 0.1
 GOOD_SCORE = 0.97  # accuracy or R² on the training rows above which more training is not advised
 FEWEST_STEPS, MOST_STEPS = 500, 1500
+DECAYED, HALF_DECAYED, UNFINISHED = 0.01, 0.1, 0.5  # of the largest learning rate: at the end, half the time, a warm-up
 STANDARD_ERRORS = 2.0  # by which the held-out loss must fall
 
 
@@ -211,8 +212,8 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
 
     Copies are trained again without a fold of the rows, first as the network was, then for more epochs.
     """
-    optimizer = case.step_optimizer
-    if optimizer is None or not case.stopped.startswith("all") or not np.isfinite(losses).all():
+    ending = ending_of(case)
+    if ending is None or not np.isfinite(losses).all():
         return
     if case.is_constant or case.objective_of(copied(case.network), case.all_rows) < WORTH * case.one_answer:
         return
@@ -220,25 +221,92 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
         return
     before = case.objective_of(case.refitted.network, case.refitted.kept)
     affordable = MOST_WORK // (case.batch_size * case.network.theta.size)
-    done = len(losses) * -(-len(case.X) // case.batch_size)
-    steps = min(max(AGAIN * done, FEWEST_STEPS), MOST_STEPS, affordable)
-    going_on = with_constant_rate(optimizer, done)  # a schedule must not begin anew
-    after = final_level(case.trial(case.refitted.network, going_on, steps, case.refitted.kept)[1])
+    steps = min(max(AGAIN * case.steps_done, FEWEST_STEPS), MOST_STEPS, affordable)
+    after = final_level(case.trial(case.refitted.network, ending.going_on, steps, case.refitted.kept)[1])
     if after >= STILL_FALLING * before:
         return
-    now, later = held_out_losses(case, going_on, steps)
+    now, later = held_out_losses(case, ending.going_on, steps)
     gain = now - later
     if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)):
         epochs = max(steps * case.batch_size // len(case.X), 2)
         yield make_finding(
-            "still-falling",
-            f"in trials without a quarter of the rows, {len(losses)} epochs take the objective to {before:.4g}, and "
-            f"{epochs:,} more, about {steps:,} steps, take it to {after:.4g}. On the rows left out, the loss falls "
-            f"from {now.mean():.4g} to {later.mean():.4g}.",
-            case.more_epochs_code(epochs)
-            if going_on is optimizer
-            else case.fit_code(optimizer=going_on, epochs=epochs),
+            ending.finding,
+            f"{ending.measured}in trials without a quarter of the rows, {len(losses)} epochs take the objective to "
+            f"{before:.4g}, and {epochs:,} more, about {steps:,} steps{ending.how}, take it to {after:.4g}. On the "
+            f"rows left out, the loss falls from {now.mean():.4g} to {later.mean():.4g}.",
+            ending.change(epochs),
         )
+
+
+class Ending(NamedTuple):
+    """How a training ended, and how it may go on.
+
+    Attributes
+    ----------
+    finding : str
+        The finding, if going on helps.
+    measured : str
+        What the history says about it.
+    going_on : Part
+        The optimizer of the further steps.
+    how : str
+        The difference to the training's own optimizer, in words.
+    change : callable
+        Returns the code for a number of epochs.
+    """
+
+    finding: str
+    measured: str
+    going_on: Part
+    how: str
+    change: Callable[[int], str]
+
+
+def ending_of(case: Case) -> Ending | None:
+    """Return how the training ended; None if it is not known, or if it was interrupted or diverged."""
+    optimizer, done = case.step_optimizer, case.steps_done
+    if optimizer is None or not done:
+        return None
+    if case.stopped_early:
+        if case.terms is not None:
+            return None
+        callbacks = Code("[EarlyStopping(patience=30)]")
+        return Ending("patience-too-short", f"training stopped after {len(case.losses)} epochs: {case.stopped}. ",
+                      with_constant_rate(optimizer, done), "",
+                      lambda epochs: case.fit_code(epochs=5 * epochs, validation=0.2, callbacks=callbacks))  # fmt: skip
+    if not case.stopped.startswith("all"):
+        return None
+    rates = np.asarray(case.columns.get("lr") or [rate_of(optimizer)])
+    steady = with_fixed_rate(optimizer, float(rates.max()))
+    if rates[-1] < DECAYED * rates.max() and np.median(rates) < HALF_DECAYED * rates.max():
+        below = int((rates >= DECAYED * rates.max()).mean() * len(case.losses))
+        return Ending("rate-decayed", f"from epoch {below} of {len(case.losses)} on, the learning rate is below a "
+                      f"hundredth of {rates.max():.3g}. ", steady, " with this rate",
+                      lambda epochs: case.fit_code(optimizer=steady, epochs=epochs))  # fmt: skip
+    peak = max(float(optimizer.schedule(times * done)) for times in (2, 5, 20, 100)) if has_warm_up(optimizer) else 0.0
+    if rates[-1] < UNFINISHED * peak:
+        warm = with_fixed_rate(optimizer, peak)
+        return Ending("warm-up-unfinished", f"the last learning rate was {rates[-1]:.3g}; the schedule rises to "
+                      f"{peak:.3g}. ", warm, " with that rate",
+                      lambda epochs: case.fit_code(optimizer=warm, epochs=epochs))  # fmt: skip
+    if monitor_of(getattr(optimizer.parts[-1], "lr", None)) is not None:
+        optimizer = with_fixed_rate(optimizer, float(rates[-1]))
+    going_on = with_constant_rate(optimizer, done)  # a schedule must not begin anew
+    return Ending("still-falling", "", going_on, "",
+                  lambda epochs: case.more_epochs_code(epochs) if going_on is case.optimizer
+                  else case.fit_code(optimizer=going_on, epochs=epochs))  # fmt: skip
+
+
+def with_fixed_rate(optimizer: Part, rate: float) -> Part:
+    """Return the same optimizer with a number as its learning rate."""
+    if isinstance(optimizer, Chain):
+        return Chain(*optimizer.links[:-1], with_fixed_rate(optimizer.links[-1], rate))
+    return replace(optimizer, lr=twelve_digits(rate))  # type: ignore[call-arg]
+
+
+def has_warm_up(optimizer: Part) -> bool:
+    """Whether the learning rate begins with a warm-up."""
+    return isinstance(getattr(optimizer.parts[-1], "lr", None), WarmUp)
 
 
 def held_out_losses(case: Case, optimizer: Part, steps: int) -> tuple[Array, Array]:

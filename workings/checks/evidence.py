@@ -57,7 +57,8 @@ class Case:
     """A network with its data, ``X`` of shape (n, n_in) and ``y`` of shape (n, n_out), as the program takes them.
 
     ``w`` of shape (n, 1) is the product of sample weights and class weights, if there are any; ``settings`` are those
-    of ``fit``, as far as they are known; ``columns`` are those of the history.
+    of ``fit``, as far as they are known; ``columns`` are those of the history; ``validation`` has the
+    validation rows that it kept.
     """
 
     network: Model
@@ -68,6 +69,7 @@ class Case:
     settings: Mapping[str, Any] = field(default_factory=dict)
     stopped: str = ""
     begun: Mapping[str, Array] = field(default_factory=dict)
+    validation: Rows | None = None
 
     # -- facts ------------------------------------------------------------------------------
 
@@ -161,6 +163,16 @@ class Case:
         """The network trained again without the first fold of the rows; None if ``refit`` cannot do it."""
         return self.refit(0)
 
+    @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping ended the training."""
+        return "was not better for" in self.stopped
+
+    @property
+    def steps_done(self) -> int:
+        """The number of steps that the training made."""
+        return len(self.losses) * -(-len(self.X) // self.batch_size)
+
     def refit(self, fold: int) -> Refitted | None:
         """Train a copy as the network was trained, without a fold of the rows (one of FOLDS).
 
@@ -210,6 +222,8 @@ class Case:
         """
         tried, n = copied(network), len(rows.X)
         batch = min(self.batch_size, n)
+        if any(isinstance(layer, BatchNorm) for layer in network.layers):  # which needs two rows or more in each batch
+            batch = next(size for size in range(max(batch, 2), n + 1) if size == n or n % size != 1)
         epochs = max(steps * batch // n, 2)
         try:
             with warnings.catch_warnings():

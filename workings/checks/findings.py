@@ -36,7 +36,10 @@ CODE = ("wrong-gradient", "wrong-shape", "wrong-shares", "overflow", "uphill-upd
 START = ("equal-units", "weights-too-large", "weights-too-small", "dead-units", "vanishing-gradient", "no-bend",
          "second-link", "output-range")  # fmt: skip
 RATE = ("learning-rate-too-large", "edge-of-stability", "learning-rate-too-small")
-CAUSES = (*DATA, *CODE, *START, *RATE, "strong-regularizer")
+SPLIT = ("validation-scale", "validation-columns", "validation-targets")
+SETTINGS = ("strong-dropout", "small-batches", "narrow-layer", "large-eps", "large-momentum", "rate-decayed",
+            "warm-up-unfinished", "patience-too-short")  # fmt: skip
+CAUSES = (*DATA, *CODE, *START, *RATE, "strong-regularizer", *SETTINGS)
 
 # fmt: off
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (
@@ -73,6 +76,9 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "A column that is computed from the target, or known only after it, makes the score look good. It is missing "
          "or different when the network is used.",
          ("identifier-column",)),
+    Kind("drift", "advice", "likely",
+         "A network is only known to predict rows like those of its training. Where the rows have changed, its score "
+         "may be worse."),
     Kind("duplicated-rows", "advice", "likely",
          "Copies of a row count several times. If one copy is a training row and another a validation row, the "
          "validation score is too good."),
@@ -103,12 +109,33 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "Neither similar rows, nor a linear model, nor this network predicts the targets of other rows better than by "
          "chance. Are X and y in the same order?",
          ("sorted-rows", "class-imbalance")),
+    # the validation rows
+    Kind("validation-columns", "problem", "likely",
+         "A column of the validation rows that stands in another place is another quantity for the network."),
+    Kind("validation-scale", "problem", "likely",
+         "Validation and new rows must be scaled with the mean and the standard deviation of the training rows.",
+         ("validation-columns", "validation-targets")),
+    Kind("validation-targets", "problem", "likely",
+         "The validation score says little if the validation rows have other targets: the rows were sorted before the "
+         "split, or only the training targets were scaled.", ("validation-columns",)),
+    Kind("shared-rows", "problem", "certain",
+         "The network has seen these rows in training, so the validation score is too good."),
     # how the network is built
     Kind("second-link", "problem", "certain",
          "The loss applies its own softmax or sigmoid. An activation before it limits the logits to a narrow range, "
          "so the probabilities cannot come close to 0 and 1."),
     Kind("output-range", "problem", "certain",
          "Some targets lie outside the range of the last layer's activation."),
+    Kind("strong-dropout", "problem", "certain",
+         "With so few units left in a step, hardly any signal passes, and most weights get no gradient."),
+    Kind("small-batches", "problem", "likely",
+         "The mean of so few rows differs much from batch to batch. So the network sees other values in training than "
+         "in use."),
+    Kind("narrow-layer", "problem", "likely",
+         "What a narrow layer loses, the layers after it cannot restore.", ("no-bend",)),
+    Kind("no-hidden-layer", "advice", "likely",
+         "A model without hidden layers computes a linear function of its inputs, and the problem is not linear.",
+         ("wrong-gradient", "wrong-shape")),
     Kind("no-bend", "problem", "certain",
          "Dense layers without an activation between them compute a linear function, however many there are."),
     Kind("equal-units", "problem", "certain",
@@ -121,7 +148,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          ("equal-units",)),
     Kind("dead-units", "problem", "likely",
          "A unit whose activation has derivative 0 for every row gets no gradient and never learns.",
-         ("unscaled-inputs", "learning-rate-too-large", "equal-units", "weights-too-large")),
+         ("unscaled-inputs", "learning-rate-too-large", "equal-units", "weights-too-large", "strong-dropout",
+          "narrow-layer")),
     Kind("saturated-units", "advice", "likely",
          "Where an activation is flat, its derivative is close to 0, and hardly any gradient passes.",
          ("unscaled-inputs", "weights-too-large", "learning-rate-too-large")),
@@ -136,7 +164,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          ("unscaled-inputs", "weights-too-large")),
     Kind("starting-loss", "advice", "likely",
          "Before training, a network should be about as good as a constant prediction. This one is far worse.",
-         (*DATA, *CODE, "weights-too-large", "output-range")),
+         (*DATA, *CODE, *RATE, "weights-too-large", "output-range", "class-imbalance")),
     Kind("cannot-overfit", "problem", "possible",
          "A network that cannot overfit ten rows will not learn the rest: it is too small, or something in it is "
          "wrong.", CAUSES),
@@ -144,14 +172,21 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind("learning-rate-too-large", "problem", "likely",
          "Steps this long overshoot: the objective rises where shorter steps lower it.",
          ("unscaled-inputs", "unscaled-targets", "uphill-update", "wrong-gradient", "weights-too-large", "overflow",
-          "strong-regularizer")),
+          "strong-regularizer", "large-momentum", "small-batches", "strong-dropout")),
     Kind("edge-of-stability", "problem", "certain",
          "Gradient descent converges only where the largest curvature is below 2 / lr. Here the objective oscillates "
          "across a valley that is too narrow for the step.",
          ("wrong-gradient", "uphill-update", "wrong-shape")),
+    Kind("large-eps", "problem", "likely",
+         "Adam and its relatives divide by the size of the gradient plus eps. With a large eps they divide by eps, and "
+         "their steps become tiny.", CODE),
+    Kind("large-momentum", "problem", "likely",
+         "Momentum m averages about 1 / (1 - m) steps. If these are more than the training has, it starts slowly, "
+         "overshoots, and oscillates.", CODE),
     Kind("learning-rate-too-small", "problem", "likely",
          "Steps this short need very many epochs to make progress.",
-         (*CODE, *DATA, "equal-units", "vanishing-gradient", "dead-units", "weights-too-small", "saturated-units")),
+         (*CODE, *DATA, "equal-units", "vanishing-gradient", "dead-units", "weights-too-small", "saturated-units",
+          "large-eps", "warm-up-unfinished")),
     Kind("not-finite", "problem", "certain",
          "A number overflowed, and everything computed from it is NaN or infinite.",
          ("overflow", "learning-rate-too-large", "unscaled-inputs", "unscaled-targets", "weights-too-large",
@@ -168,11 +203,26 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "The objective was still falling fast when training ended, so more epochs would have improved it.",
          (*CODE, *DATA, "learning-rate-too-small", "edge-of-stability", "equal-units", "dead-units",
           "vanishing-gradient", "weights-too-small", "learning-rate-too-large", "not-finite", "rising-loss",
-          "overfitting")),
+          "overfitting", *SETTINGS)),
+    Kind("rate-decayed", "problem", "likely",
+         "The learning rate fell so far that the last steps changed hardly anything, before the network had learned.",
+         (*CODE, *DATA)),
+    Kind("warm-up-unfinished", "problem", "certain",
+         "The learning rate was still rising when training ended, so it never reached the rate that was meant.",
+         (*CODE, *DATA)),
+    Kind("patience-too-short", "advice", "likely",
+         "The validation loss of single epochs goes up and down. A short patience takes the first bad epoch for the "
+         "end of progress.", (*CODE, *DATA)),
+    Kind("more-parameters-than-rows", "advice", "certain",
+         "A network with far more parameters than rows can memorize them, and without validation nobody notices.",
+         (*CODE, "overfitting")),
     Kind("overfitting", "advice", "likely",
          "The network got better on the training rows and worse on the validation rows: it memorized the training "
          "rows.",
-         ("wrong-gradient",)),
+         ("wrong-gradient", *SPLIT, "validation-below-baseline")),
+    Kind("validation-below-baseline", "problem", "certain",
+         "The network knows the training rows, and is worse than a constant prediction on the validation rows. So the "
+         "two are prepared differently, or the network has only memorized.", (*CODE, *SPLIT)),
     # the result
     Kind("class-never-predicted", "advice", "certain",
          "A network that never predicts a class has not learned it.",
@@ -241,7 +291,7 @@ class Diagnosis(Readable):
     Examples
     --------
     >>> print(Diagnosis((), ("the inputs",)))
-    No problem found. Checked: the inputs.
+    The checks found nothing. Checked: the inputs.
     """
 
     findings: tuple[Finding, ...]
@@ -276,7 +326,7 @@ class Diagnosis(Readable):
         """The number of problems and advice, in words."""
         advice = len(self.findings) - len(self.problems)
         if not self.findings:
-            return "No problem found."
+            return "The checks found nothing."
         problems = count_of(len(self.problems), "problem")
         return f"{problems}, {advice} advice." if self.problems else f"No problem found, {advice} advice."
 

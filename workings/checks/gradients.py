@@ -30,6 +30,20 @@ MOST_ENTRIES = 200  # of a parameter that are checked one by one
 
 
 @dataclass(frozen=True)
+class Arithmetic:
+    """The precision of an objective: the steps of the finite differences, and its relative rounding error."""
+
+    steps: tuple[float, ...]
+    rounding: float
+
+
+DOUBLE = Arithmetic(STEPS, 1e-14)
+# An objective in float32 is rounded to 6e-8 of its value, or several times this after a sum.  The error of a central
+# difference is least for steps of about the cube root of this (Press et al. 2007, "Numerical Recipes", section 5.7).
+SINGLE = Arithmetic((1e-2, 3e-3, 1e-3), 5e-7)
+
+
+@dataclass(frozen=True)
 class ParameterCheck:
     """The result of the gradient check for one parameter.
 
@@ -187,7 +201,9 @@ Objective = Callable[[Mapping[str, Any]], float]
 Gradients = Callable[[Mapping[str, Any]], Mapping[str, Array]]
 
 
-def finite_differences(objective: Objective, values: Mapping[str, Any], name: str) -> Differences:
+def finite_differences(
+    objective: Objective, values: Mapping[str, Any], name: str, arithmetic: Arithmetic = DOUBLE
+) -> Differences:
     """Return a function that computes finite differences of an objective along directions of a parameter."""
     start = values[name]
     middle = objective(values)
@@ -195,7 +211,7 @@ def finite_differences(objective: Objective, values: Mapping[str, Any], name: st
     def measure(direction: Array, h: float) -> tuple[float, float, float]:
         up = objective({**values, name: start + h * direction})
         down = objective({**values, name: start - h * direction})
-        return (middle - down) / h, (up - middle) / h, 1e-14 * max(abs(middle), abs(up), 1e-3) / h
+        return (middle - down) / h, (up - middle) / h, arithmetic.rounding * max(abs(middle), abs(up), 1e-3) / h
 
     return measure
 
@@ -207,6 +223,7 @@ def check_parameters(
     names: Sequence[str],
     tolerance: float,
     directions: int,
+    arithmetic: Arithmetic = DOUBLE,
 ) -> list[ParameterCheck]:
     """Check the gradient of each parameter; where it is at a kink, also at values close by, where there is none."""
     rng = np.random.default_rng(0)
@@ -220,18 +237,19 @@ def check_parameters(
 
     def at_close_values(name: str) -> tuple[Array, Differences]:
         moved, there = close_by()
-        return np.asarray(there[name]), finite_differences(objective, moved, name)
+        return np.asarray(there[name]), finite_differences(objective, moved, name, arithmetic)
 
     return [
         check_parameter(
             name,
             here[name],
             values[name],
-            finite_differences(objective, values, name),
+            finite_differences(objective, values, name, arithmetic),
             functools.partial(at_close_values, name),
             tolerance,
             directions,
             rng,
+            arithmetic.steps,
         )
         for name in names
     ]
@@ -252,6 +270,7 @@ def check_parameter(
     tolerance: float,
     directions: int,
     rng: np.random.Generator,
+    steps: Sequence[float] = STEPS,
 ) -> ParameterCheck:
     """Check the gradient of one parameter: first along random directions, then entry by entry if they disagree."""
     if gradient.shape != value.shape:
@@ -260,13 +279,13 @@ def check_parameter(
     for _ in range(directions):
         direction = rng.standard_normal(value.shape)
         direction /= np.linalg.norm(direction)
-        left, right, noise = measure(direction, STEPS[0])
+        left, right, noise = measure(direction, steps[0])
         with np.errstate(invalid="ignore", over="ignore"):  # a gradient that is not finite has an infinite error
             slope = float((gradient * direction).sum())
         errors.append(relative_error(slope, (left + right) / 2, noise / tolerance))
     if max(errors) <= tolerance:
         return ParameterCheck(name, True, max(errors))
-    return check_entries(name, gradient, value, measure, close_by, tolerance, rng)
+    return check_entries(name, gradient, value, measure, close_by, tolerance, rng, steps)
 
 
 def check_entries(
@@ -277,6 +296,7 @@ def check_entries(
     close_by: Callable[[], tuple[Array, Differences]],
     tolerance: float,
     rng: np.random.Generator,
+    steps: Sequence[float] = STEPS,
 ) -> ParameterCheck:
     """Check the gradient of one parameter entry by entry, and distinguish kinks from mistakes.
 
@@ -286,11 +306,11 @@ def check_entries(
     places = [tuple(int(i) for i in np.unravel_index(index, value.shape)) for index in np.sort(chosen)]
     numeric, errors, corners = [], [], 0
     for place in places:
-        slope, error, corner = check_entry(gradient, place, measure, tolerance)
+        slope, error, corner = check_entry(gradient, place, measure, tolerance, steps)
         if corner:
             there, measure_there = close_by()
             corners += 1
-            error = check_entry(there, place, measure_there, tolerance)[1]
+            error = check_entry(there, place, measure_there, tolerance, steps)[1]
             slope = float(gradient[place]) if error <= tolerance else slope
         numeric.append(slope)
         errors.append(error)
@@ -308,7 +328,11 @@ def check_entries(
 
 
 def check_entry(
-    gradients: Array, place: tuple[int, ...], measure: Differences, tolerance: float
+    gradients: Array,
+    place: tuple[int, ...],
+    measure: Differences,
+    tolerance: float,
+    steps: Sequence[float] = STEPS,
 ) -> tuple[float, float, bool]:
     """Compare one entry of a gradient with finite differences.
 
@@ -319,7 +343,7 @@ def check_entry(
     direction[place] = 1.0
     floor = 1e-4 * float(np.abs(gradients).max(initial=0))  # a tiny entry's error is relative to the largest entry
     attempts, slopes = [], []
-    for h in STEPS:
+    for h in steps:
         left, right, noise = measure(direction, h)
         slope = (left + right) / 2
         error = relative_error(gradient, slope, floor + noise / tolerance)
@@ -328,17 +352,17 @@ def check_entry(
         attempts.append((error, slope))
         slopes.append((left, right, noise))
     error, slope = min(attempts)
-    return slope, error, is_kink(slopes)
+    return slope, error, is_kink(slopes, steps)
 
 
-def is_kink(slopes: Sequence[tuple[float, float, float]]) -> bool:
-    """Whether there is a kink, from the left slope, the right slope and their rounding error for each of ``STEPS``.
+def is_kink(slopes: Sequence[tuple[float, float, float]], steps: Sequence[float] = STEPS) -> bool:
+    """Whether there is a kink, from the left slope, the right slope and their rounding error for each step.
 
     The gap between the slopes either stays as the step shrinks, whereas that of a curve shrinks with the step.  Or it
     is large compared with the slopes even at the smallest step, as where two parabolas of different curvature meet.
     """
     wide, middle = (right - left for left, right, _ in slopes[:2])
-    ratio = STEPS[0] / STEPS[1]
+    ratio = steps[0] / steps[1]
     limit = (ratio * middle - wide) / (ratio - 1)  # extrapolated to a step of 0
     left, right, noise = slopes[-1]
     stays = abs(limit) > max(10 * slopes[1][2], 0.1 * abs(wide))
@@ -372,26 +396,32 @@ def explain_mismatch(checks: list[ParameterCheck], program: Program, n: int, net
 
 
 def explain_numbers(
-    checks: list[ParameterCheck], n: int, n_out: int, regularized: Collection[str] | None = None
+    checks: list[ParameterCheck],
+    n: int,
+    n_out: int,
+    regularized: Collection[str] | None = None,
+    *,
+    as_columns: bool = False,
 ) -> list[str]:
     """Explain mismatches by the shapes and numbers of the gradients alone, without a program.
 
-    ``regularized`` names the parameters with a penalty; None if they are not known.
+    ``regularized`` names the parameters with a penalty; None if they are not known.  ``as_columns`` says that each
+    column of X is a sample, not each row.
     """
     wrong = [check for check in checks if not check.ok]
-    explanations = [explain_shape(check, n) for check in wrong if check.shape != check.expected_shape]
+    explanations = [explain_shape(check, n, as_columns) for check in wrong if check.shape != check.expected_shape]
     measured = [check for check in wrong if check.places]
     for check in [check for check in measured if not np.isfinite(check.analytic).all()]:
         explanations.append(f"d{check.name} has entries that are not finite: look for a division by 0 or an overflow.")
         measured.remove(check)
     if not measured:
         return explanations
-    explanations += explain_common_factor(measured, set(regularized or ()), n, n_out)
+    explanations += explain_common_factor(measured, set(regularized or ()), n, n_out, as_columns)
     penalized = regularized or ()
     if regularized is None and not explanations:
         penalized = [check.name for check in measured]
     for check in measured:
-        text = explain_entries(check) or (explain_penalty(check) if check.name in penalized else "")
+        text = explain_entries(check, as_columns) or (explain_penalty(check) if check.name in penalized else "")
         explanations += [text] if text else []
     return explanations
 
@@ -403,18 +433,35 @@ def regularized_parameters(network: Model) -> set[str]:
     return {f"{letter}{number}" for layer, number in number_layers(network.layers) for letter in layer.regularized}
 
 
-def explain_common_factor(wrong: list[ParameterCheck], regularized: set[str], n: int, n_out: int) -> list[str]:
-    """Explain a factor that all wrong gradients share.
+def explain_common_factor(
+    wrong: list[ParameterCheck], regularized: set[str], n: int, n_out: int, as_columns: bool = False
+) -> list[str]:
+    """Explain a factor that all wrong gradients share, or else the factors that some of them share.
 
     Regularized parameters are left out if there are others: their gradient has two terms, and only one may be wrong.
     """
     judged = [check for check in wrong if check.name not in regularized] or wrong
-    ratios = [check.ratio for check in judged]
-    first = ratios[0]
-    if first is None or any(ratio is None or abs(ratio - first) > 1e-3 * max(abs(first), 1e-3) for ratio in ratios):
-        return []
-    factor = f"the gradient is {first:.4g} times the derivative"
-    return [f"{names_of(judged)}: {factor}: {explain_factor(first, n, n_out)}."]
+    groups: list[tuple[float, list[ParameterCheck]]] = []
+    for check in judged:
+        ratio = check.ratio
+        if ratio is None:
+            continue
+        same = [group for first, group in groups if abs(ratio - first) <= 1e-3 * max(abs(first), 1e-3)]
+        if same:
+            same[0].append(check)
+        else:
+            groups.append((ratio, [check]))
+    explanations = []
+    for ratio, group in groups:
+        words = explain_factor(ratio, n, n_out, as_columns)
+        if (
+            len(group) == len(judged) or words != UNKNOWN_FACTOR
+        ):  # of one small parameter, any factor may be an accident
+            explanations.append(f"{names_of(group)}: the gradient is {ratio:.4g} times the derivative: {words}.")
+    return explanations
+
+
+UNKNOWN_FACTOR = "a constant factor; look for it in the loss and its reduction"
 
 
 def explain_penalty(check: ParameterCheck) -> str:
@@ -433,39 +480,52 @@ def explain_penalty(check: ParameterCheck) -> str:
     return ""
 
 
-def explain_shape(check: ParameterCheck, n: int) -> str:
+def sum_over_samples(as_columns: bool) -> str:
+    """Return the arguments with which NumPy sums over the samples."""
+    return "axis=1, keepdims=True" if as_columns else "axis=0"
+
+
+def explain_shape(check: ParameterCheck, n: int, as_columns: bool = False) -> str:
     """Explain a gradient of the wrong shape."""
     text = f"d{check.name} has shape {check.shape}, but {check.name} has shape {check.expected_shape}"
     if check.shape == check.expected_shape[::-1]:
         return f"{text}: it is transposed; swap the two factors of the product."
-    if check.shape in ((), (1,)):
-        return f"{text}: it was summed to one number; sum over the rows only, with axis=0."
-    if check.shape[:1] == (n,):
-        return f"{text}: the rows were not summed; add .sum(axis=0)."
+    samples, how = "samples" if as_columns else "rows", sum_over_samples(as_columns)
+    if check.shape in ((), (1,), (1, 1)):
+        return f"{text}: it was summed to one number; sum over the {samples} only, with {how}."
+    if [x for x in check.shape if x > 1] == [x for x in check.expected_shape if x > 1]:
+        keep = "add keepdims=True to the sum" if len(check.shape) < len(check.expected_shape) else "drop keepdims=True"
+        return f"{text}: {keep}."
+    if n in (check.shape[-1:] if as_columns else check.shape[:1]):
+        return f"{text}: the {samples} were not summed; add .sum({how})."
     return f"{text}: the shapes must be equal."
 
 
-def explain_factor(ratio: float, n: int, n_out: int) -> str:
+def explain_factor(ratio: float, n: int, n_out: int, as_columns: bool = False) -> str:
     """Explain a constant factor between gradient and finite difference; several explanations are joined by "or"."""
+    rows = "samples" if as_columns else "rows"
     known = [
         (-1.0, "the sign is wrong"),
         (0.0, "the gradient is not computed at all"),
         (2.0, "a forgotten ½ in the loss, or a 2 too many in its gradient"),
         (0.5, "a forgotten 2: the derivative of x² is 2x"),
-        (float(n), "a sum where a mean was meant: divide by the number of rows"),
-        (1 / n, "a mean where a sum was meant: it is divided by the number of rows once too often"),
+        (float(n), f"a sum where a mean was meant: divide by the number of {rows}"),
+        (1 / n, f"a mean where a sum was meant: it is divided by the number of {rows} once too often"),
+        (np.log(10), "the loss has the base-10 logarithm (np.log10), and p - y belongs to the natural one: use np.log"),
+        (np.log(2), "the loss has the base-2 logarithm (np.log2), and p - y belongs to the natural one: use np.log"),
+        (1 / np.log(10), "the gradient is divided by ln 10, which belongs to a loss with np.log10"),
     ]
     if n_out > 1:
         known += [
             (float(n_out), "the loss is a mean over the outputs, the gradient is not"),
             (1 / n_out, "the gradient is a mean over the outputs, the loss is not"),
-            (float(n * n_out), "a sum over rows and outputs where a mean was meant"),
+            (float(n * n_out), f"a sum over {rows} and outputs where a mean was meant"),
         ]
     fitting = [words for factor, words in known if abs(ratio - factor) <= 1e-3 * max(abs(factor), 1e-3)]
-    return "; or ".join(fitting) or "a constant factor; look for it in the loss and its reduction"
+    return "; or ".join(fitting) or UNKNOWN_FACTOR
 
 
-def explain_entries(check: ParameterCheck) -> str:
+def explain_entries(check: ParameterCheck, as_columns: bool = False) -> str:
     """Explain a gradient that is transposed or has equal entries; empty if it is neither."""
     size = int(np.sqrt(len(check.places)))
     if len(check.places[0]) == 2 and size * size == len(check.places) and size > 1:
@@ -474,7 +534,9 @@ def explain_entries(check: ParameterCheck) -> str:
             return f"d{check.name} is the transpose of what it should be: swap the two factors of the product."
     varied = np.ptp(check.numeric) > 1e-6 * np.abs(check.numeric).max(initial=0)
     if len(check.analytic) > 1 and np.ptp(check.analytic) == 0 and check.analytic[0] != 0 and varied:
-        return f"All entries of d{check.name} are equal: it was summed to one number; sum over the rows, with axis=0."
+        what = "samples" if as_columns else "rows"
+        how = sum_over_samples(as_columns)
+        return f"All entries of d{check.name} are equal: it was summed to one number; sum over the {what}, with {how}."
     return ""
 
 

@@ -6,6 +6,7 @@ give the source of each threshold.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -225,6 +226,16 @@ def skewness(values: Array) -> float:
     """Compute the skewness: the mean of the cubed standardized values; 0 for a constant."""
     spread = float(values.std())
     return float((((values - values.mean()) / spread) ** 3).mean()) if spread > 0 else 0.0
+
+
+def clear_votes(wrong: float) -> float:
+    """Return the share of clear votes if each neighbour has the right label except with probability ``wrong``.
+
+    >>> round(clear_votes(0.1), 3)
+    0.947
+    """
+    few = range(NEIGHBOURS - VOTES + 1)
+    return sum(math.comb(NEIGHBOURS, k) * wrong**k * (1 - wrong) ** (NEIGHBOURS - k) for k in few)
 
 
 def neighbour_votes(X: Array, labels: Array) -> Vote:

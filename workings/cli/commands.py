@@ -42,8 +42,9 @@ from workings.experiments.tasks import Task
 from workings.museum.rooms import show
 from workings.network import Network
 from workings.optimizers import OPTIMIZER_NAMES, Part, optimizer_named
+from workings.readings.languages import LANGUAGES
 from workings.readings.script import save_script
-from workings.support.atomic_files import writable_folder
+from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.escaping import visible
 from workings.tables.files import READERS, TextOptions
 from workings.tables.preprocessing import treatment_of_gaps
@@ -415,6 +416,13 @@ def predict(
         str,
         typer.Option(help="Categories not seen in training: error, or ignore (encoded as all zeros)"),
     ] = "error",
+    keep: Annotated[
+        list[str] | None, typer.Option(help="Columns of the table to copy before the predictions, separated by commas")
+    ] = None,
+    intervals: Annotated[
+        float | None,
+        typer.Option(help="Regression: also write lower and upper, between which this share of the values should lie"),
+    ] = None,
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -426,9 +434,10 @@ def predict(
     """
     with plain_errors():
         reading = TextOptions(decimal, delimiter, encoding, sheet)
-        predictions, score = table_models.predict(model, file, out, unknown, reading)
-        if score:
-            console.print(score, highlight=False, markup=False)
+        chosen = column_names(keep)
+        predictions, lines = table_models.predict(model, file, out, unknown, reading, chosen, intervals)
+        for line in lines:
+            console.print(line, highlight=False, markup=False)
         if out is None:
             write_out(predictions.write_csv())
         else:
@@ -578,12 +587,15 @@ def load_network(what: str) -> Network:
 @app.command()
 def script(
     what: Annotated[str, typer.Argument(help=f"Model file or experiment ({', '.join(NETWORKS)})")],
-    out: Annotated[Path | None, typer.Option(help="Python file to write (default: standard output)")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write (default: standard output)")] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Experiment only: random seed (default: the tutorial's)")
     ] = None,
+    language: Annotated[
+        str, typer.Option(help=f"Language of the script: {' or '.join(LANGUAGES)}; a JavaScript module has no rows")
+    ] = "python",
 ) -> None:
-    """Write a network as one Python script that needs only NumPy.
+    """Write a network as one Python script that needs only NumPy, or as one JavaScript module.
 
     The script of an experiment contains its training. The script of a model only predicts; if the model was trained on
     a table, it takes the table's columns. Large data and weights are written to files next to the script.
@@ -599,11 +611,24 @@ def script(
         else:
             refuse("--seed", seed, "a model file has its weights already")
             network = load_network(what)
+        if language != "python":
+            settings.pop("data", None)
+            write_script(network.script(language=language, **settings), out)
+            return
         if out is None:
             write_out(network.script(**settings))
             return
         for path in save_script(network, out, **settings):
             output.print(f"written  {path}", highlight=False, soft_wrap=True)
+
+
+def write_script(text: str, out: Path | None) -> None:
+    """Write a script that is one file, or print it."""
+    if out is None:
+        write_out(text)
+        return
+    write_bytes(out, text.encode())
+    output.print(f"written  {out}", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from workings.cli.screen import output, plain_errors
 from workings.errors import InputError, unknown_name
 from workings.play.datasets import GENERATED, PlayData
 from workings.play.exports import READERS, reader_of
+from workings.play.offline.site import write_site
 from workings.play.server import Playground, open_soon
 from workings.play.session import Session
 from workings.play.tables import LOADERS, table_at
@@ -28,14 +29,25 @@ def play(
     lessons: Annotated[Path | None, typer.Option(help="Folder with lessons of your own, a JSON file each")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the server (0: a free one)")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser")] = True,
+    static: Annotated[
+        Path | None, typer.Option(help="Write the playground to this folder as static files, which need no server")
+    ] = None,
 ) -> None:
     """Open the playground: build a network in the browser, train it, and see the numbers of every step.
 
     The server runs on this computer only, until Ctrl-C.
 
+    With `--static`, no server runs: the page is written as files, for a web server of your own.
+
     Example: `workings play spirals`, `workings play --data customers.csv --target churn`
     """
     with plain_errors():
+        if static is not None:
+            if what != "moons" or data is not None:
+                raise InputError("Static files hold generated data only: leave out the data and the model.")
+            write_site(static)
+            output.print(f"written  {static / 'index.html'}", highlight=False, soft_wrap=True)
+            return
         own = None if data is None else own_table(data, target, impute)
         make_session(what, own, lessons).lessons()  # refuses before the server starts
         playground = Playground(lambda: make_session(what, own, lessons), port)

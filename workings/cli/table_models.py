@@ -17,6 +17,7 @@ from workings.checks.data import LARGEST_INPUT
 from workings.checks.doctor import diagnose_alone
 from workings.checks.evidence import rms
 from workings.checks.findings import Diagnosis, Finding, make_finding
+from workings.cli.table_doctor import drift_finding, in_tables_terms, leak_lines
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan, TableSource, reading_options
 from workings.cli.table_report import write_report
@@ -39,7 +40,9 @@ from workings.tables import (
 )
 from workings.tables.cells import load_polars
 from workings.tables.columns import original
-from workings.tables.files import TextOptions
+from workings.tables.files import TextOptions, column_text
+from workings.tables.training_rows import TrainingRows, training_rows_in
+from workings.tables.wording import unknown_column
 from workings.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -74,6 +77,7 @@ def train(
         text = training.script(file, plan.seed) if script is not None else ""  # before training: it may raise an error
         validated, folds = cross_validate(table, split, plan, folder, progress)
         trained = training.train(progress(plan.epochs), plan.engine)
+        keep_training_rows(trained, folder if plan.folds else None)
         compared: list[str] = []
         try:
             compared = write_report(file, folder, trained, folds)  # which writes the model first
@@ -81,7 +85,15 @@ def train(
             problem = error
         if script is not None:
             write_bytes(script, text.encode())
-    lines = [trained.summary, *compared, *validated, "", f"model   {model}", f"report  {folder / 'report.html'}"]
+    lines = [
+        trained.summary,
+        *compared,
+        *validated,
+        *leak_lines(trained),
+        "",
+        f"model   {model}",
+        f"report  {folder / 'report.html'}",
+    ]
     lines += [f"folds   {folder / OUT_OF_FOLD}"] if plan.folds else []
     lines += [f"script  {script}"] if script is not None else []
     predict = shlex.join(["workings", "predict", str(model), str(file), *reading_options(reading)])
@@ -182,7 +194,7 @@ def diagnose_training(trained: TrainedOnTable, terms: TableTerms) -> Diagnosis:
     if constant:
         text = f"{', '.join(constant)}: the same number in every row."
         findings = (*findings, make_finding("constant-column", text, terms.command(drop=constant)))
-    return Diagnosis(findings, diagnosis.looked_at)
+    return in_tables_terms(Diagnosis(findings, diagnosis.looked_at), trained, terms)
 
 
 def constant_columns(trained: TrainedOnTable) -> list[str]:
@@ -206,7 +218,9 @@ def diagnose_model(model: Path, table: Path | None, reading: TextOptions = AS_FO
     if network.preprocessing is None or table.suffix == ".npz":
         return found
     kept = [finding for finding in found.findings if finding.name not in ("unscaled-inputs", "constant-column")]
-    return Diagnosis((*shifted_columns(load_preprocessing(network), X, model, table), *kept), found.looked_at)
+    shifted = shifted_columns(load_preprocessing(network), X, model, table)
+    sentences = [line.removeprefix("drift: ") for line in drift_lines(network, *read_rows(network, table, reading))]
+    return Diagnosis((*shifted, *drift_finding(sentences, model, table), *kept), found.looked_at)
 
 
 def shifted_columns(preprocessing: Preprocessing, X: Array, model: Path, table: Path) -> list[Finding]:
@@ -230,9 +244,19 @@ def shifted_columns(preprocessing: Preprocessing, X: Array, model: Path, table: 
 
 
 def predict(
-    model: Path, file: Path, out: Path | None, unknown: str = "error", reading: TextOptions = AS_FOUND
-) -> tuple[pl.DataFrame, str]:
-    """Predict the rows of a table, write the predictions to ``out``, and return them with their score as text."""
+    model: Path,
+    file: Path,
+    out: Path | None,
+    unknown: str = "error",
+    reading: TextOptions = AS_FOUND,
+    keep: Sequence[str] = (),
+    intervals: float | None = None,
+) -> tuple[pl.DataFrame, list[str]]:
+    """Predict the rows of a table, write the predictions to ``out``; return them with the score and drift as lines.
+
+    ``keep`` names columns of the table to copy, as the file has them.  ``intervals`` is the share of values that
+    should lie between the columns ``lower`` and ``upper``.
+    """
     network = load_model(model)
     if network.preprocessing is None:
         raise InputError(
@@ -242,9 +266,66 @@ def predict(
     preprocessing, frame = read_rows(network, file, reading)
     X = preprocessing.transform(frame, unknown=unknown)
     predictions = predicted_frame(network, preprocessing, X)
+    if intervals is not None:
+        predictions = with_intervals(predictions, network, preprocessing, intervals)
+    predictions = with_columns_of(predictions, kept_columns(file, reading, keep))
     if out is not None:
         write_table(predictions, out)
-    return predictions, score_on_table(network, preprocessing, frame, X)
+    lines = [score_on_table(network, preprocessing, frame, X), *drift_lines(network, preprocessing, frame)]
+    return predictions, [line for line in lines if line]
+
+
+def with_intervals(
+    predictions: pl.DataFrame, network: Network, preprocessing: Preprocessing, coverage: float
+) -> pl.DataFrame:
+    """Return the predictions with the columns ``lower`` and ``upper``."""
+    if preprocessing.task == "classification":
+        raise InputError("--intervals is for numbers; a classification has the probability of each class already.")
+    known = training_rows_in(network.preprocessing)
+    if known is None or "prediction" not in predictions.columns:
+        raise InputError("--intervals needs the errors of held-out rows, which only `workings train` stores.")
+    width, middle = known.half_width(coverage), predictions["prediction"]
+    return predictions.with_columns((middle - width).alias("lower"), (middle + width).alias("upper"))
+
+
+def kept_columns(file: Path, reading: TextOptions, keep: Sequence[str]) -> list[pl.Series]:
+    """Return some columns of a table; those of a CSV file as text, so that nothing changes."""
+    if not keep:
+        return []
+    frame = read_table(file, **asdict(reading))
+    for name in keep:
+        if name not in frame.columns:
+            raise unknown_column("column to keep", name, frame)
+    return [column_text(frame, name) for name in dict.fromkeys(keep)]
+
+
+def with_columns_of(predictions: pl.DataFrame, kept: Sequence[pl.Series]) -> pl.DataFrame:
+    """Return the predictions behind some columns of the table."""
+    both = [column.name for column in kept if column.name in predictions.columns]
+    if both:
+        raise InputError(f"The predictions have a column {both[0]!r} of their own. Rename it in the table.")
+    return load_polars().DataFrame([*kept, *predictions])  # type: ignore[no-any-return]
+
+
+def drift_lines(network: Network, preprocessing: Preprocessing, frame: Any) -> list[str]:
+    """Return a line for each column whose values differ from those of the training rows."""
+    known = training_rows_in(network.preprocessing)
+    sentences = [] if known is None else known.drift(preprocessing.table_columns, frame, frame.height)
+    return [f"drift: {sentence}" for sentence in sentences]
+
+
+def keep_training_rows(trained: TrainedOnTable, folds: Path | None) -> None:
+    """Store the distributions of the training rows in the network, and the errors of held-out rows of a regression."""
+    preprocessing, errors = trained.preprocessing, None
+    if not preprocessing.classes and folds is not None:
+        found = read_table(folds / OUT_OF_FOLD)
+        errors = found["true"].to_numpy() - found["prediction"].to_numpy()
+    elif not preprocessing.classes and len(trained.validation[0]):
+        rows = predictions_of(trained, *trained.validation)
+        errors = rows.true - rows.predicted
+    table, count = trained.frame[trained.split.training], len(trained.split.training)
+    known = TrainingRows.learn(preprocessing.table_columns, table, count, errors)
+    trained.network.preprocessing = {**preprocessing.to_dict(), "training": known.to_dict()}
 
 
 def load_rows(network: Network, file: Path | None, reading: TextOptions = AS_FOUND) -> Rows:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workings.errors import FileError, InputError
 from workings.network import Network
+from workings.support.keywords import checked_keywords
 
 if TYPE_CHECKING:
     from workings.files.verification import Exported
@@ -22,6 +23,7 @@ SETTINGS = {".c": ("name", "int8")}  # other formats have no settings
 READERS = (".safetensors", ".json", ".onnx")
 
 
+@checked_keywords
 def save(model: Any, path: str | Path, **settings: Any) -> Exported:
     """Write a model in the format of the path's suffix, run the written file, and compare its predictions.
 
@@ -96,6 +98,7 @@ def network_of(model: Any) -> Any:
     return network
 
 
+@checked_keywords
 def load(path: str | Path, **settings: Any) -> Network:
     """Read a network from a .safetensors, .json or .onnx file.
 

@@ -111,6 +111,7 @@ def save_checkpoint(training: Training, path: Path, settings: Mapping[str, str])
     network = training.network
     tensors = {**network.parameters, **network.statistics}
     tensors |= {f"state.{name}": training.values[name] for name in training.program.states}
+    tensors |= {f"batches.{name}": array for name, array in training.batches.memory().items()}
     remembered = []
     for index, callback in enumerate(training.callbacks):
         state = callback.state()
@@ -230,6 +231,8 @@ def restore_training(training: Training, tensors: Mapping[str, Array], run: Mapp
         if arrays.keys() & expected_shapes(network).keys():  # the callback stores a copy of the network's arrays
             check_arrays(arrays, expected_shapes(network), network)
         callback.restore({**kept["state"], **arrays})
+    batches = {name.removeprefix("batches."): tensors[name] for name in tensors if name.startswith("batches.")}
+    training.batches.remember(batches)
     network.set_values(tensors)
     states = {name: tensors[f"state.{name}"] for name in training.program.states}
     training.state = State({**network.start_values(training.program), **states}, step)

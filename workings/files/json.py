@@ -20,6 +20,7 @@ from workings.files.safetensors import checked_about, custom_objects, descriptio
 from workings.files.verification import Exported, compare, generated_rows, write_verified
 from workings.model.model import Model
 from workings.support.arrays import Array
+from workings.support.keywords import checked_keywords
 
 FORMAT = "workings network"
 READ = "Network.from_json reads what `workings export MODEL model.json` or files.save(network, 'model.json') wrote."
@@ -79,6 +80,7 @@ def one_line_for_each_row(text: str) -> str:
     return numbers.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
 
 
+@checked_keywords
 def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model:
     """Read a network that was written as JSON.
 

@@ -59,8 +59,9 @@ with "torch" or "jax", or os.environ["KERAS_BACKEND"] = "torch" above the first 
 OWN_COLUMNS = """\
 The model takes the columns of a table. `columns`: the numeric columns in their original units, of shape (n, columns);
 a missing value is NaN. `categories`: the index of the category in each categorical column's list, of shape
-(n, categorical columns); -1 is a missing value, and any other number is an unknown category. Keras rounds its inputs
-to float32."""
+(n, categorical columns); -1 is a missing value, and any other number is an unknown category. These, and a
+missing value in a column without imputation, give NaN predictions; in a column whose encoder has
+handle_unknown="ignore", they become zeros. Keras rounds its inputs to float32."""
 BACKENDS = ("torch", "jax", "tensorflow")  # in order of preference, unless KERAS_BACKEND is set
 DRIVER = """
 import runpy, sys
@@ -189,7 +190,11 @@ def word_lines(column: CategoryColumn, place: int) -> list[str]:
     lines = [f"code = categories[:, {place}:{place + 1}]"]
     if column.fill is not None:
         lines += [f"code = ops.where(ops.less(code, 0), {column.categories.index(column.fill)}, code)"]
-    return [*lines, f'part{place} = ops.cast(ops.equal(code, np.arange({column.width}, dtype="int32")), "float32")']
+    lines += [f'part{place} = ops.cast(ops.equal(code, np.arange({column.width}, dtype="int32")), "float32")']
+    if column.unknown == "error":
+        is_known = f"ops.logical_and(ops.greater_equal(code, 0), ops.less(code, {column.width}))"
+        lines += [f"part{place} = ops.where({is_known}, part{place}, np.float32(np.nan))"]
+    return lines
 
 
 def layer_lines(network: Model) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.errors import MissingExtraError, NotCompilableError
+from workings.errors import InputError, MissingExtraError, NotCompilableError
 from workings.files.onnx_nodes import NodeWriter, OnnxGraph, Tensor
 from workings.files.onnx_reading import load
 from workings.files.table_statements import input_statements, output_statements
@@ -51,6 +51,8 @@ def export(network: Model, path: Path) -> Exported:
         If the package onnx is not installed.
     NotCompilableError
         For a statement without ONNX operators; the message names it.
+    InputError
+        For a column that has empty text as a category and fills missing values with another one.
     FileError
         If the file's predictions differ.
     """
@@ -145,6 +147,12 @@ class OnnxExport:
     def one_hot(self, column: CategoryColumn, words: Tensor) -> Tensor:
         """One-hot encode a categorical column; empty text is a missing value, and refused text becomes NaN."""
         keys, codes = list(column.categories), list(range(column.width))
+        if column.fill not in (None, "") and "" in keys:
+            raise InputError(
+                f"The column {column.name!r} has empty text as a category and fills missing values with "
+                f"{column.fill!r}. In ONNX, empty text is a missing value, so both look the same: replace empty text "
+                f"by a word before training, or export .py, .c or .json."
+            )
         if column.fill is not None and "" not in keys:
             keys, codes = [*keys, ""], [*codes, column.categories.index(column.fill)]
         code = self.graph.node(

@@ -301,10 +301,10 @@ class ColumnReader:
             return None
         rest = given.get("default_int64", -1) if given.get("values_int64s") else given.get("default_float", -0.0)
         values = {word: float(number) for word, number in zip(words, numbers, strict=True)}
-        gap = values.pop("", None)
-        fill = next((word for word, number in values.items() if number == gap), None)
-        if gap is not None and fill is None:
-            return None
+        gap = values.get("")
+        fill = next((word for word, number in values.items() if word and number == gap), None)
+        if fill is not None:
+            del values[""]  # else empty text is a category
         return [EncodedFeature(text.name, tuple(values), values, float(rest), fill) for text in texts]
 
     # -- verification -------------------------------------------------------------------------------

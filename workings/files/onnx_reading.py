@@ -33,6 +33,7 @@ from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, Squ
 from workings.model.model import Model
 from workings.program.step import inference_program
 from workings.support.arrays import Array
+from workings.support.keywords import checked_keywords
 from workings.tables.columns import Columns, NumberColumn, columns_in
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ REASON = "imported from an ONNX file"
 Found = tuple[str, Mapping[str, float]]
 
 
+@checked_keywords
 def load(path: str | Path, *, loss: str | Loss | None = None, classes: Any = None) -> Model:
     """Import an ONNX file as a network.
 

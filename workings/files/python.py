@@ -27,6 +27,7 @@ from workings.model.model import Model
 from workings.readings.script import save_arrays, save_script
 from workings.support.arrays import Array
 from workings.tables.columns import columns_in
+from workings.tables.values import GAP
 
 DRIVER = """
 import runpy, sys
@@ -36,6 +37,9 @@ script = runpy.run_path(sys.argv[1])
 with np.load("rows.npz") as file:
     X, given = file["X"], {name: file[name] for name in file if name != "X"}
 table = {str(name): given[f"column{i}"] for i, name in enumerate(given.pop("names"))}
+for i, name in enumerate(table):
+    gaps = given.get(f"gaps{i}")
+    table[name] = table[name] if gaps is None else np.where(gaps, None, table[name].astype(object))
 X = script["features"](table) if table else X
 np.savez("found.npz", p=script["outputs"](X), label=script["predict"](table or X))
 """
@@ -84,4 +88,5 @@ def table_of(network: Model, rows: GeneratedRows) -> dict[str, Array]:
     arrays |= {name: np.array(texts) for name, texts in rows.dates.items()}
     arrays |= {column.name: words[:, i].astype(str) for i, column in enumerate(columns.words)}
     found: dict[str, Array] = {f"column{i}": array for i, array in enumerate(arrays.values())}
-    return {"names": np.array(list(arrays)), **found}
+    gaps = {f"gaps{len(columns.numbers) + i}": rows.codes[:, i] == GAP for i in range(len(columns.words))}
+    return {"names": np.array(list(arrays)), **found, **gaps}

@@ -31,6 +31,7 @@ from workings.model.model import Model
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.support.keywords import checked_keywords
 from workings.training.history import History
 from workings.version import __version__
 
@@ -56,6 +57,7 @@ MOST_LAYERS = 1000  # limit when reading: the program's length and the time to g
 OTHER_FORMATS = (".onnx", ".c", ".h", ".json", ".py", ".pt", ".keras")  # `files.save` writes these
 
 
+@checked_keywords
 def save(network: Model, path: str | Path) -> Path:
     """Write a network: architecture, parameters, statistics, classes, preprocessing and history.
 
@@ -112,6 +114,7 @@ def description_of(network: Model) -> dict[str, Any]:
     return about if network.history is None else {**about, "history": network.history.to_json()}
 
 
+@checked_keywords
 def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model:
     """Read a network that ``save`` or a checkpoint wrote.
 

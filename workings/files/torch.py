@@ -42,7 +42,9 @@ from workings.version import __version__
 OWN_COLUMNS = """\
 It takes the columns of a table. `columns`: the numeric columns in their original units, float64, of shape
 (n, columns); a missing value is NaN. `categories`: the index of the category in each categorical column's list,
-int64, of shape (n, categorical columns); -1 is a missing value, and any other number is an unknown category."""
+int64, of shape (n, categorical columns); -1 is a missing value, and any other number is an unknown category.
+These, and a missing value in a column without imputation, give NaN predictions; in a column whose encoder has
+handle_unknown="ignore", they become zeros."""
 
 
 def load_torch() -> Any:
@@ -196,7 +198,10 @@ def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:
             yield f"code = categories[:, {place}:{place + 1}]"
             if column.fill is not None:
                 yield f"code = torch.where(code < 0, {column.categories.index(column.fill)}, code)"
-            yield f"parts.append(code == torch.arange({column.width}, device=code.device))"
+            yield f"part = (code == torch.arange({column.width}, device=code.device)).to(torch.{dtype})"
+            if column.unknown == "error":
+                yield f"part = torch.where((code >= 0) & (code < {column.width}), part, torch.nan)"
+            yield "parts.append(part)"
         else:
             place = next(numbers)
             yield f"parts.append(numbers[:, {place}:{place + 1}])"

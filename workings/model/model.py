@@ -41,7 +41,9 @@ from workings.support.arrays import (
     same_length,
     working_dtype,
 )
+from workings.support.callers import frames_to_caller
 from workings.support.conversion import as_array
+from workings.support.keywords import checked_keywords
 from workings.support.notebook import Text
 from workings.support.sparse import SparseRows, dense
 
@@ -225,7 +227,7 @@ class Model(ModelState):
                 "X looks like a table's own numbers, but this network needs them standardized, and text one-hot "
                 "encoded. Pass the table with its column names: a dict of lists, a pandas or polars table.",
                 WorkingsWarning,
-                stacklevel=4,
+                stacklevel=frames_to_caller(),
             )
         return features
 
@@ -235,6 +237,7 @@ class Model(ModelState):
 
     # -- prediction and single steps -------------------------------------------------------
 
+    @checked_keywords
     def outputs(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return the outputs ``p`` of shape (n, n_out).
 
@@ -270,6 +273,7 @@ class Model(ModelState):
         (p,) = in_chunks(run, values, self.rows_in_chunk, X=features)
         return p
 
+    @checked_keywords
     def predict(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return predicted labels of shape (n,), or numbers of shape (n,) or (n, n_out).
 
@@ -285,10 +289,12 @@ class Model(ModelState):
         scale = None if (columns := columns_in(self.preprocessing)) is None else columns.scale
         return predicted if scale is None else np.asarray(original(predicted.astype(np.float64), *scale))
 
+    @checked_keywords
     def predict_proba(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return class probabilities of shape (n, classes), with two columns for two classes with one output."""
         return self.targets.probabilities(self.outputs(X, engine=engine))
 
+    @checked_keywords
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
         if self.n_in is None:
@@ -299,6 +305,7 @@ class Model(ModelState):
         weights = None if w is None else w[:, 0]
         return float(METRICS[known.metric](known.comparable(y), known.decode(self.outputs(features)), weights))
 
+    @checked_keywords
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the objective J on the data: loss plus regularization penalties, without dropout."""
         if self.n_in is None:
@@ -332,6 +339,7 @@ class Model(ModelState):
             self.runners[key] = make()
         return self.runners[key]
 
+    @checked_keywords
     def trace(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Trace:
         """Return all values of a forward and backward pass by name; nothing is updated.
 
@@ -366,6 +374,7 @@ class Model(ModelState):
             if rows < layer.fewest_rows:
                 raise InputError(f"{layer!r} needs at least {layer.fewest_rows} rows in every batch, but {but}.")
 
+    @checked_keywords
     def step(
         self, X: ArrayLike, y: ArrayLike, optimizer: Optimizer | Part, sample_weight: ArrayLike | None = None
     ) -> Trace:

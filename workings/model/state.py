@@ -24,7 +24,8 @@ from workings.model.targets import Targets, targets_of
 from workings.program.program import Program
 from workings.regularizers import Regularizer
 from workings.support.arrays import Array, RandomSource, as_random, describe, how_made, working_dtype
-from workings.support.keywords import CheckedKeywords
+from workings.support.callers import frames_to_caller
+from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.ranges import as_whole_number
 
 
@@ -148,6 +149,7 @@ class ModelState(CheckedKeywords):
         """Return the state for copy and pickle, without compiled programs; these are recreated when needed."""
         return {**self.__dict__, "runners": {}}
 
+    @checked_keywords
     def build(self, n_in: int, dtype: DTypeLike | None = None) -> Self:
         """Draw the initial parameters for inputs with ``n_in`` columns; return the network."""
         columns = as_whole_number(n_in)
@@ -221,6 +223,7 @@ class ModelState(CheckedKeywords):
 
     # -- modified copies -------------------------------------------------------------------
 
+    @checked_keywords
     def astype(self, dtype: DTypeLike) -> Self:
         """Return a copy with parameters and statistics of another dtype.
 
@@ -290,7 +293,7 @@ def warn_of_two_activations(last: Layer, loss: Loss) -> None:
             f"The last layer, {last!r}, has an activation, and {type(loss).__name__} applies its own after it: the "
             f"network can hardly learn. Leave the activation out.",
             WorkingsWarning,
-            stacklevel=3,
+            stacklevel=frames_to_caller(),
         )
 
 

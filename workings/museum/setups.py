@@ -16,11 +16,11 @@ from workings.checks.curvature import sharpness
 from workings.checks.evidence import rate_of, rms, with_rate
 from workings.errors import InputError
 from workings.initializers import Normal
-from workings.layers import Dense, Layer
+from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import CrossEntropy, SquaredError
 from workings.museum.rewrites import Rewrite
 from workings.network import Network
-from workings.optimizers import SGD, Chain, ClipByNorm, Part
+from workings.optimizers import SGD, Adam, Chain, ClipByNorm, Part
 from workings.regularizers import L2
 from workings.schedules import Exponential
 from workings.support.arrays import Array
@@ -363,4 +363,84 @@ def with_wrong_labels(y: Array) -> Array:
 
 def skewed(y: Array) -> Array:
     """Return targets whose logarithms are the given ones, standardized."""
-    return np.asarray(standardized(np.exp(2.5 * y)))
+    targets: Array = standardized(np.exp(2.5 * y))
+    return targets
+
+
+# -- the split and the settings ------------------------------------------------------------------
+
+
+def with_held_out_rows(setup: Setup) -> Setup:
+    """Hold out a quarter of the rows for validation."""
+    order = np.random.default_rng(0).permutation(len(setup.X))
+    held, kept = order[: len(order) // 4], order[len(order) // 4 :]
+    settings = {**setup.settings, "validation": (setup.X[held], setup.y[held])}
+    return replace(setup, X=setup.X[kept], y=setup.y[kept], settings=settings)
+
+
+def with_validation(
+    X: Callable[[Array], Array] = np.copy, y: Callable[[Array], Array] = np.copy
+) -> Callable[[Setup], Setup]:
+    """Return a function that transforms the inputs or the targets of the validation rows."""
+
+    def change(setup: Setup) -> Setup:
+        held_X, held_y = setup.settings["validation"]
+        return replace(setup, settings={**setup.settings, "validation": (X(held_X), y(held_y))})
+
+    return change
+
+
+def split_by_target(setup: Setup) -> Setup:
+    """Hold out the quarter of the rows with the largest targets."""
+    X, y = np.vstack([setup.X, setup.settings["validation"][0]]), np.append(setup.y, setup.settings["validation"][1])
+    order = np.argsort(y, kind="stable")
+    kept, held = order[: len(setup.y)], order[len(setup.y) :]
+    return replace(setup, X=X[kept], y=y[kept], settings={**setup.settings, "validation": (X[held], y[held])})
+
+
+def with_shared_rows(setup: Setup) -> Setup:
+    """Add a quarter of the training rows to the validation rows."""
+    some = len(setup.X) // 4
+    held_X, held_y = setup.settings["validation"]
+    both = np.vstack([held_X, setup.X[:some]]), np.append(held_y, setup.y[:some])
+    return replace(setup, settings={**setup.settings, "validation": both})
+
+
+def with_strong_dropout(setup: Setup) -> Setup:
+    """Drop 95 % of the units before the last layer."""
+    return replace(setup, layers=(*setup.layers[:-1], Dropout(0.95), setup.layers[-1]))
+
+
+def batch_norm_hidden(setup: Setup) -> Setup:
+    """Use batch normalization in one hidden layer, and an even number of rows."""
+    even = len(setup.X) // 2 * 2
+    layers = (Dense(16), BatchNorm("relu"), setup.layers[-1])
+    return replace(setup, layers=layers, X=setup.X[:even], y=setup.y[:even])
+
+
+def narrow_middle(setup: Setup) -> Setup:
+    """Put a layer of one unit between two layers of 24."""
+    hidden = [Dense(24, "tanh"), Dense(1, "tanh"), Dense(24, "tanh")]
+    return replace(setup, layers=(*hidden, setup.layers[-1]))
+
+
+def huge_hidden(setup: Setup) -> Setup:
+    """Use two hidden layers of 256 units, for a few epochs."""
+    layers = (Dense(256, "relu"), Dense(256, "relu"), setup.layers[-1])
+    return replace(setup, layers=layers, settings={**setup.settings, "epochs": 10, "optimizer": Adam(0.003)})
+
+
+def without_hidden(setup: Setup) -> Setup:
+    """Use only the last layer."""
+    return replace(setup, layers=(setup.layers[-1],))
+
+
+def with_noisy_steps(setup: Setup) -> Setup:
+    """Use small batches, and stop early with patience, on a share of the rows."""
+    settings = {**setup.settings, "batch_size": 8, "epochs": 100, "optimizer": SGD(0.1), "validation": 0.2}
+    return replace(setup, settings={**settings, "callbacks": [EarlyStopping(patience=30)]})
+
+
+def impatient(setup: Setup) -> Setup:
+    """Stop at the first epoch that is not better."""
+    return replace(setup, settings={**setup.settings, "callbacks": [EarlyStopping(patience=1)]})

@@ -21,6 +21,7 @@ from workings.errors import InputError, MissingExtraError
 from workings.support.arrays import Array, describe
 from workings.support.colours import BLUE_TO_ORANGE
 from workings.support.escaping import in_latex, in_plot, visible
+from workings.support.keywords import wrong_call
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,8 +65,10 @@ def plot(draw: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(draw)
     def drawn(*arguments: P.args, **settings: P.kwargs) -> R:
+        if problem := wrong_call(draw.__name__, draw, arguments, settings):
+            raise problem
         parts = canvas()
-        given = signature.bind_partial(*arguments, **settings).arguments.get("ax")
+        given = signature.bind(*arguments, **settings).arguments.get("ax")
         if given is None:
             with matplotlib_part("rc_context")(parts.ON_PAPER):
                 return draw(*arguments, **settings)

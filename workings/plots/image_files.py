@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from workings.errors import InputError
 from workings.plots.drawing import canvas
 from workings.support.atomic_files import write_bytes
+from workings.support.keywords import checked_keywords
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
+@checked_keywords
 def save(figure_or_axes: Figure | Axes, path: str | Path) -> Path:
     """Write a plot as a PNG file with 150 dots per inch, atomically.
 
@@ -52,6 +54,7 @@ def save(figure_or_axes: Figure | Axes, path: str | Path) -> Path:
     return path
 
 
+@checked_keywords
 def png(figure_or_axes: Figure | Axes) -> bytes:
     """Return a plot as the bytes of a PNG file."""
     figure: Any = figure_or_axes
@@ -61,6 +64,7 @@ def png(figure_or_axes: Figure | Axes) -> bytes:
     return content
 
 
+@checked_keywords
 def as_data_uri(figure_or_axes: Figure | Axes) -> str:
     """Return a plot as a data URI for an HTML page: ``<img src="…">``.
 

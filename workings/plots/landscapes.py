@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError
 from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, plot, tidy, vector
 from workings.support.arrays import Array
+from workings.support.keywords import checked_keywords
 from workings.training.recorders import Snapshots, restoring
 
 if TYPE_CHECKING:
@@ -214,6 +215,7 @@ def landscape_of(
     return plane.draw(ax)
 
 
+@checked_keywords
 def loss_plane(
     net: Model, X: ArrayLike, y: ArrayLike, snapshots: Snapshots | None = None, *, steps: int = 31, seed: int = 0
 ) -> LossPlane:

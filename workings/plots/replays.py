@@ -38,6 +38,7 @@ from workings.plots.player import STYLE, page, player
 from workings.support.arrays import Array, describe
 from workings.support.atomic_files import write_bytes
 from workings.support.escaping import in_html
+from workings.support.keywords import checked_keywords
 from workings.training.recorders import Snapshots, restoring
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Film:
         return page("Replay of a training", self.words, self.player())
 
 
+@checked_keywords
 def replay(
     net: Model,
     X: ArrayLike,

@@ -36,11 +36,11 @@ from workings.sklearn.hyperparameters import (
     share_runners,
     uses_lbfgs,
 )
-from workings.sklearn.inputs import readable_targets, validate_inputs, validated_weights
+from workings.sklearn.inputs import own_errors, readable_targets, validate_inputs, validated_weights
 from workings.sklearn.phrasing import EstimatorTerms
 from workings.support.arrays import Array, Features, as_features, describe, working_dtype
 from workings.support.escaping import in_html
-from workings.support.keywords import CheckedKeywords
+from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.sparse import SparseRows, dense
 from workings.training.batches import State
 from workings.training.callbacks import Callback
@@ -65,7 +65,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("scikit-learn 1.6 or newer", "sklearn") from error
 
-FRAMES = 4  # stack frames from a warning in a method that _fit calls to the caller of fit
+FRAMES = 5  # stack frames from a warning in a method that _fit calls to the caller of fit
 try:
     from sklearn.callback import CallbackSupportMixin
     from sklearn.callback import with_callbacks as with_callbacks  # for the subclasses
@@ -242,6 +242,7 @@ class MultilayerPerceptron(
     # -- fitting
 
     @with_callbacks
+    @checked_keywords
     def fit(
         self,
         X: ArrayLike,
@@ -339,18 +340,19 @@ class MultilayerPerceptron(
         one_epoch: bool,
     ) -> Rows:
         """Validate the training data, encode the targets, and multiply sample weights by class weights."""
-        X, y = validate_inputs(
-            self,
-            X,
-            y,
-            reset=first,
-            accept_sparse=["csr", "csc"],
-            dtype=(np.float64, np.float32),
-            multi_output=True,
-            y_numeric=isinstance(self, RegressorMixin),
-        )
-        y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-        self._check_targets(y, first, one_epoch)
+        with own_errors("y"):
+            X, y = validate_inputs(
+                self,
+                X,
+                y,
+                reset=first,
+                accept_sparse=["csr", "csc"],
+                dtype=(np.float64, np.float32),
+                multi_output=True,
+                y_numeric=isinstance(self, RegressorMixin),
+            )
+            y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+            self._check_targets(y, first, one_epoch)
         w = None if sample_weight is None else validated_weights(sample_weight, X)
         X = as_features(X, working_dtype(X, self.dtype))
         if getattr(self, "class_weight", None) is not None:
@@ -371,7 +373,8 @@ class MultilayerPerceptron(
             index = np.searchsorted(self.classes_, y)
             weights: Array = np.array([complete[label] for label in self.classes_.tolist()], np.float64)[index]
         else:
-            weights = compute_sample_weight(complete, y)
+            with own_errors("class_weight"):
+                weights = compute_sample_weight(complete, y)
         if not (np.isfinite(weights).all() and (weights >= 0).all()):
             raise InputError(f"class_weight must contain finite numbers of at least 0, not {class_weight!r}.")
         return weights
@@ -730,16 +733,26 @@ class MultilayerPerceptron(
         X = validate_inputs(self, X, accept_sparse=["csr", "csc"], reset=False)
         return as_features(X, self._network.dtype)
 
+    def _scored(self, score: Callable[..., float], X: Any, y: Any, sample_weight: Any, **settings: Any) -> float:
+        """Return a score of scikit-learn for the predictions of X, after validating y and the weights."""
+        predicted = self.predict(X)
+        y = readable_targets(y, "y")
+        w = None if sample_weight is None else validated_weights(sample_weight, predicted)
+        with own_errors("y"):
+            return float(score(y, predicted, sample_weight=w, **settings))
+
     def _outputs(self, X: Any) -> Array:
         """Return the outputs of the network, ``p``."""
         engine = "reference" if self.engine == "reference" else "auto"
         X = self._validate_inputs(X)
         return self.network_.outputs(X, engine=engine)
 
+    @checked_keywords
     def predict(self, X: ArrayLike) -> Any:
         """Predict labels of shape (n,) or (n, n_labels), or numbers of shape (n,) or (n, n_outputs)."""
         return self._decode(self._outputs(X))
 
+    @checked_keywords
     def transform(self, X: ArrayLike) -> Array:
         """Return the outputs of the last hidden layer, of shape (n, units); without hidden layers, X."""
         X = self._validate_inputs(X)

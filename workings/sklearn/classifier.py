@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
@@ -26,8 +27,9 @@ from workings.sklearn.base import (
     set_parameters,
     with_callbacks,
 )
-from workings.sklearn.inputs import readable_targets
+from workings.sklearn.inputs import own_errors, readable_targets
 from workings.support.arrays import Array
+from workings.support.keywords import checked_keywords
 from workings.training.callbacks import Callback
 
 
@@ -157,6 +159,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
 
     @available_if(is_stochastic)
     @with_callbacks
+    @checked_keywords
     def partial_fit(
         self,
         X: ArrayLike,
@@ -181,13 +184,26 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         if not hasattr(self, "classes_"):
             if classes is None:
                 raise InputError("classes must be passed on the first call to partial_fit.")
-            is_multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
-            self.classes_ = unique_labels(classes)
-        elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
+            with own_errors("classes"):
+                is_multilabel = type_of_target(y).startswith("multilabel")
+                binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
+                self._label_binarizer, self.classes_ = binarizer, unique_labels(classes)
+        elif classes is not None and not np.array_equal(self.classes_, classes_in(classes)):
             raise InputError(f"classes={classes!r} differs from those of the previous calls: {self.classes_}.")
         return self._fit(X, y, sample_weight, one_epoch=True, validation_set=self.validation_set)
 
+    @checked_keywords
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy; for multilabel targets, the fraction of rows with all labels right.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``fit``.
+        """
+        return self._scored(accuracy_score, X, y, sample_weight)
+
+    @checked_keywords
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return probabilities of shape (n, n_classes), in the order of ``classes_``.
 
@@ -201,6 +217,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             return np.asarray(columns / columns.sum(axis=1, keepdims=True))
         return columns
 
+    @checked_keywords
     def predict_log_proba(self, X: ArrayLike) -> Array:
         """Return the logarithms of the probabilities."""
         with np.errstate(divide="ignore"):
@@ -210,6 +227,13 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def classes_in(classes: Any) -> Array:
+    """Return the sorted labels."""
+    with own_errors("classes"):
+        found: Array = unique_labels(classes)
+        return found
 
 
 def check_labels(y: Array) -> None:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from workings.engines.contract import Stretch
+from workings.errors import InputError
 from workings.model.model import Model
 from workings.schedules import InverseScaling
 from workings.support.arrays import Array
@@ -26,6 +27,10 @@ from workings.training.learning_rate import LearningRate
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps
 from workings.training.training import Training
+
+# The attributes of an estimator that a resumed fit takes over.
+RESUMED = ("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_",
+           "validation_loss_curve_", "_no_improvement_count")  # fmt: skip
 
 
 class EstimatorTraining(Training):
@@ -106,6 +111,15 @@ class EstimatorBatches(Batches):
         sizes = np.concatenate(self.sizes)
         return math.fsum(sizes * objectives) / int(sizes.sum())
 
+    def memory(self) -> dict[str, Array]:
+        return {} if self.order is None else {"order": self.order}
+
+    def remember(self, memory: Mapping[str, Array]) -> None:
+        order = memory.get("order")
+        if order is not None and not np.array_equal(np.sort(order), np.arange(len(self.rows.X))):
+            raise InputError("The order of the rows is not a permutation.")
+        self.order = order
+
     def next_order(self) -> Array:
         """Shuffle the order of the epoch before."""
         drawn = super().next_order()
@@ -165,6 +179,23 @@ class Convergence(Callback):
     def on_train_end(self, training: RunningTraining) -> None:
         if self.follows is not None and self.estimator._best:
             training.network.set_values(self.estimator._best)
+
+    def settings(self) -> dict[str, Any]:
+        names = ("tol", "n_iter_no_change", "early_stopping", "learning_rate", "scoring")
+        return {name: getattr(self.estimator, name) for name in names}
+
+    def state(self) -> dict[str, Any]:
+        return {name: getattr(self.estimator, name) for name in RESUMED} | self.best_weights()
+
+    def best_weights(self) -> dict[str, Array]:
+        """Return the weights that early stopping restores at the end."""
+        return dict(getattr(self.estimator, "_best", None) or {}) if self.follows is not None else {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name in RESUMED:
+            setattr(self.estimator, name, state[name])
+        if self.follows is not None:
+            self.estimator._best = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
 
     def count(self, no_better: bool) -> None:
         """Count consecutive epochs without improvement."""

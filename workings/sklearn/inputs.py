@@ -1,38 +1,111 @@
-"""Validation of inputs, targets and weights: scikit-learn's, after refusing what it would change in silence."""
+"""Validation of inputs, targets and weights: scikit-learn's, after refusing what it would change in silence.
+
+Errors are ours.  They contain scikit-learn's message, because its checks of estimators look for some phrases.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from workings.errors import InputError, MissingExtraError, first_line
+from workings.errors import InputError, InputTypeError, MissingExtraError, WorkingsError
 from workings.model.targets import refuse_missing
 from workings.support.arrays import Array, as_finite, describe
-from workings.support.conversion import as_array, convertible
+from workings.support.conversion import GAP_FIX, as_array, convertible, position
 from workings.support.sparse import is_sparse
 
 try:
+    from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import _check_sample_weight, validate_data
 except ImportError as error:
     raise MissingExtraError("scikit-learn 1.6 or newer", "sklearn") from error
 
 
+# What is wrong, in our words, by a phrase of scikit-learn's message; the first that fits.
+WORDS: dict[str, str] = {
+    "Complex data": "{name} has complex numbers, but it must hold real numbers.",
+    "contains NaN|contains infinity": f"{{name}} has a value that is missing or not finite. {GAP_FIX}",
+    r"0 sample\(s\)": "{name} has no rows: there must be at least one.",
+    r"0 feature\(s\)": "{name} has no columns: there must be at least one.",
+    "got 1D array": "{name} has one dimension, but rows are samples: a single sample is {name}.reshape(1, -1), a "
+                    "single column is {name}.reshape(-1, 1).",
+    "got scalar array|with dim|at least 1 dimension": "{name} has a wrong number of dimensions.",
+    "unique column names": "X has several columns of one name: give each column its own name.",
+    "inconsistent numbers of samples": "There must be one row for each sample.",
+    "convert string|dtype='numeric'": "{name} has text, but it must hold numbers.",
+    "requires y": "Pass targets.",
+    "label type|label input types|handle a mix|legacy multi-label": "The labels in y are of a kind that does not fit.",
+    "argument must be|an array element|Cannot cast": "{name} must hold numbers.",
+    "feature names should match|Feature names are": "The names of X's columns do not fit.",
+    r"features, but \w+ is expecting": "X has a wrong number of columns.",
+}  # fmt: skip
+
+
+@contextmanager
+def own_errors(name: str = "X") -> Iterator[None]:
+    """Turn scikit-learn's errors about data into ours; an estimator that is not fitted is another matter.
+
+    Parameters
+    ----------
+    name : str
+        The data in question, if scikit-learn's message does not name it.
+
+    Raises
+    ------
+    InputError
+        For any error in the block; an ``InputTypeError`` for a ``TypeError``.
+    """
+    try:
+        yield
+    except (WorkingsError, NotFittedError):
+        raise
+    except TypeError as error:
+        raise InputTypeError(in_own_words(error, name)) from error
+    except Exception as error:  # other libraries' types can raise any exception
+        raise InputError(in_own_words(error, name)) from error
+
+
+def in_own_words(error: Exception, name: str) -> str:
+    """Return a message in our words that contains another library's message."""
+    message = str(error).strip() or type(error).__name__
+    named = re.match(r"Input (\w+)", message)
+    for phrase, words in WORDS.items():
+        if re.search(phrase, message):
+            return f"{words.format(name=named[1] if named else name)} In scikit-learn's words: {message}"
+    return f"X and y cannot be used: {message}"
+
+
 def validate_inputs(estimator: Any, X: Any, *targets: Any, **settings: Any) -> Any:
-    """Validate X, or X and y, with scikit-learn; masked values, dates and missing labels raise an error before.
+    """Validate X, or X and y, with scikit-learn; text, masked values, dates and missing labels raise an error before.
 
     Raises
     ------
     InputError
         For values that a conversion would change; see ``workings.support.conversion.convertible``.
     """
-    given = [convertible(X, "X"), *(readable_targets(y, "y") for y in targets)]
-    try:
+    with own_errors():
+        refuse_text(X)
+        given = [convertible(X, "X"), *(readable_targets(y, "y") for y in targets)]
         return validate_data(estimator, *given, **settings)
-    except (ValueError, TypeError):  # scikit-learn's own messages, which its checks of estimators expect
-        raise
-    except Exception as error:  # other libraries' types can raise any exception
-        raise InputError(f"X and y cannot be converted to arrays: {first_line(error)}.") from error
+
+
+def refuse_text(X: Any) -> None:
+    """Raise for text in X, also for text such as "3", which scikit-learn reads as a number in some calls only."""
+    is_numeric = is_sparse(X) or (isinstance(X, np.ndarray) and X.dtype.kind in "biufcmMV")
+    array = np.zeros(0) if is_numeric else as_array(X, "X")
+    if array.dtype.kind not in "USO" or array.ndim == 0:
+        return
+    for place, value in np.ndenumerate(array):
+        if isinstance(value, (str, bytes)):
+            plain = value.item() if isinstance(value, np.generic) else value
+            raise InputError(
+                f"X has {plain!r} ({type(plain).__name__}) at {position(place)}; it must hold numbers. "
+                f"Encode text columns as numbers first, for example with OneHotEncoder."
+            )
 
 
 def readable_targets(y: Any, name: str) -> Any:
@@ -54,10 +127,8 @@ def validated_weights(sample_weight: Any, X: Any) -> Array:
     given = as_finite(given, np.float64, "sample_weight") if given.dtype.kind == "O" else given
     if given.dtype.kind not in "biuf":
         raise InputError(f"sample_weight must hold numbers, not {describe(sample_weight)}.")
-    try:
+    with own_errors("sample_weight"):
         weights: Array = _check_sample_weight(given, X)
-    except ValueError as error:
-        raise InputError(str(error)) from error
     if (weights < 0).any():
         raise InputError(f"Sample weights must be 0 or more; the smallest is {weights.min():g}.")
     return weights

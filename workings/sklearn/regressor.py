@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
 from workings.activations import Activation
@@ -26,6 +27,7 @@ from workings.sklearn.base import (
 from workings.sklearn.hyperparameters import ScikitLearnsSquaredError
 from workings.support.arrays import Array, as_finite
 from workings.support.conversion import as_array
+from workings.support.keywords import checked_keywords
 from workings.training.callbacks import Callback
 
 
@@ -127,8 +129,20 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
             raise InputError(f"loss={loss!r} is for classes: use MLPClassifier, or a loss for regression.")
         return loss
 
+    @checked_keywords
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return R², averaged over the outputs.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``fit``.
+        """
+        return self._scored(r2_score, X, y, sample_weight)
+
     @available_if(is_stochastic)
     @with_callbacks
+    @checked_keywords
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch on the given rows, continuing with the optimizer's state.
 

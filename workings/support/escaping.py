@@ -9,6 +9,7 @@ as in a Python string, takes their place.
 from __future__ import annotations
 
 import html
+import json
 import unicodedata
 
 JOINERS = "\u200c\u200d"  # they have no effect on the direction, and Persian words and emoji need them
@@ -84,3 +85,21 @@ def in_comment(text: object) -> str:
     for pair in ("*/", "/*", "??", "??"):  # a trigraph begins with two question marks
         words = words.replace(pair, " ".join(pair))
     return words.removesuffix("\\") + "\\ " if words.endswith("\\") else words  # it would continue the line
+
+
+def in_javascript(text: object) -> str:
+    """Return text as a string literal of JavaScript, which may stand inside a ``<script>`` of an HTML page.
+
+    >>> print(in_javascript('say "</script>" \u2028'))
+    "say \\"\\u003c/script>\\" \\u2028"
+    """
+    return json.dumps(str(text)).replace("<", r"\u003c")
+
+
+def in_javascript_comment(text: object) -> str:
+    """Return text for a comment of JavaScript, on one line; it ends no comment and no ``<script>`` of an HTML page.
+
+    >>> print(in_javascript_comment("a */ </script> <!-- b"))
+    a * / < /script> < !-- b
+    """
+    return in_comment(text).replace("</", "< /").replace("<!", "< !").replace("<script", "< script")

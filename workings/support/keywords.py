@@ -1,6 +1,6 @@
-"""Errors for unknown keyword arguments, which name the parameter that is meant.
+"""Errors for wrong arguments of a call, which name the parameter that is meant, or missing.
 
-``CheckedKeywords`` is a base of layers, losses, optimizers, schedules, callbacks and networks;
+``CheckedKeywords`` is a base of layers, losses, optimizers, schedules, callbacks, networks and estimators;
 ``checked_keywords`` decorates functions.  Signatures stay as they are written.
 """
 
@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ParamSpec, Self, TypeVar
 
-from workings.errors import KeywordError, nearest
+from workings.errors import KeywordError, count_of, nearest
 from workings.support.synonyms import ADVICE, PARAMETERS
 
 P = ParamSpec("P")
 T = TypeVar("T")
+BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class CheckedKeywords:
-    """A base of classes whose errors for unknown keyword arguments name the parameter that is meant.
+    """A base of classes whose errors for wrong arguments name the parameter that is meant, or missing.
 
     >>> class Circle(CheckedKeywords):
     ...     def __init__(self, epochs):
@@ -28,53 +29,78 @@ class CheckedKeywords:
     Traceback (most recent call last):
         ...
     workings.errors.KeywordError: Circle has no parameter 'n_epochs'. Did you mean 'epochs'? It has: epochs.
+    >>> Circle()
+    Traceback (most recent call last):
+        ...
+    workings.errors.KeywordError: Circle needs epochs. It has: epochs.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if cls.__init__ is object.__init__:
-            if args:
-                raise TypeError(f"{cls.__name__}() takes no arguments")
-            check_keywords(cls.__name__, kwargs, {})
-        elif kwargs:
-            check_keywords(cls.__name__, kwargs, parameters_of(cls.__init__))
+            if args or kwargs:
+                raise wrong_call(cls.__name__, without_parameters, args, kwargs) or TypeError(cls.__name__)
+        elif not hasattr(cls.__init__, "__wrapped__"):  # dataclasses make it after the class
+            cls.__init__ = checked(cls.__init__, cls.__name__)  # type: ignore[method-assign]
         return super().__new__(cls)
 
 
+def without_parameters() -> None:
+    """Do nothing: the signature of a class without parameters."""
+
+
 def checked_keywords(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a function so that its error for an unknown keyword argument names the parameter that is meant."""
-    parameters = parameters_of(function)
+    """Decorate a function so that its error for wrong arguments names the parameter that is meant, or missing."""
+    return checked(function, function.__name__)
+
+
+def checked(function: Callable[P, T], owner: str) -> Callable[P, T]:
+    """Wrap a function; its arguments are examined only after Python refused them."""
 
     @functools.wraps(function)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        check_keywords(function.__name__, kwargs, parameters)
-        return function(*args, **kwargs)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            is_from_call = error.__traceback__ is not None and error.__traceback__.tb_next is None
+            wrong = wrong_call(owner, function, args, kwargs) if is_from_call else None
+            if wrong is None:
+                raise
+        raise wrong
 
-    return checked
+    return call
 
 
-@functools.lru_cache(maxsize=256)
-def parameters_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a function by name, without ``self``."""
-    return {name: p for name, p in inspect.signature(function).parameters.items() if name != "self"}
+def wrong_call(
+    owner: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> KeywordError | None:
+    """Return the error for arguments that a function does not take; None if it takes them.
 
-
-def check_keywords(owner: str, given: Collection[str], parameters: dict[str, inspect.Parameter]) -> None:
-    """Raise an error for the first given keyword that is not a parameter.
-
-    Raises
-    ------
-    KeywordError
-        The message names the parameter or the code that is meant, and all parameters.
+    The message names the parameter or the code that is meant, or what is missing, and all parameters.
     """
-    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    known = [name for name, parameter in parameters.items() if parameter.kind in by_name]
-    if all(name in known for name in given):
-        return
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    unknown = next(name for name in given if name not in known)
-    has = f" It has: {', '.join(known)}." if known else ""
-    raise KeywordError(f"{owner} has no parameter {unknown!r}.{suggestion(owner, unknown, known)}{has}")
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError:
+        pass
+    else:
+        return None
+    parameters = [parameter for name, parameter in signature.parameters.items() if name not in ("self", "cls")]
+    given = len(args) - (len(parameters) < len(signature.parameters))
+    by_name = [parameter.name for parameter in parameters if parameter.kind in BY_NAME]
+    by_place = [parameter.name for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY]
+    has = f" It has: {', '.join(by_name)}." if by_name else ""
+    unknown = [name for name in kwargs if name not in by_name]
+    required = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
+    missing = [name for name in required if name not in kwargs and name not in by_place[:given] and name in by_name]
+    if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return KeywordError(f"{owner} has no parameter {unknown[0]!r}.{suggestion(owner, unknown[0], by_name)}{has}")
+    if given > len(by_place):
+        most = f"at most {count_of(len(by_place), 'argument')} without a name" if by_place else "no such arguments"
+        return KeywordError(f"{owner} was called with {given} arguments without a name, but takes {most}.{has}")
+    if missing:
+        return KeywordError(f"{owner} needs {' and '.join(missing)}.{has}")
+    twice = next(name for name in kwargs if name in by_place[:given])
+    return KeywordError(f"{owner} was given {twice!r} twice: by its place, and by its name.{has}")
 
 
 def suggestion(owner: str, name: str, known: Collection[str]) -> str:

@@ -602,6 +602,8 @@ def read_stored(stored: object) -> tuple[Columns, tuple[Any, ...], str]:
     FileError
         For anything that ``Columns.stored`` cannot have written.
     """
+    if isinstance(stored, dict):  # what a model keeps of its training rows is read by training_rows.py
+        stored = {key: value for key, value in stored.items() if key != "training"}
     listed, target, reason = stored_entries(stored, ("columns", "target", "reason"))
     columns = tuple(
         stored_kind(column, "kind", COLUMN_KINDS).from_dict(column) for column in stored_list(listed, "the columns")

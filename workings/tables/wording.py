@@ -60,5 +60,11 @@ def reading_notes(columns: Columns) -> list[str]:
 def unknown_column(kind: str, name: object, frame: pl.DataFrame) -> InputError:
     """Return the error for an unknown column; it lists all columns, or the most similar names of a wide table."""
     names = frame.columns
+    signs = [sign for sign in "|:~^ " if len(names) == 1 and names[0].count(sign) and str(name) in names[0].split(sign)]
+    if signs:
+        return InputError(
+            f"Unknown {kind} {name!r}: the table has only one column, {names[0]!r}. If {signs[0]!r} stands between the "
+            f"columns, name it: `--delimiter '{signs[0]}'` (delimiter= in Python)."
+        )
     near = difflib.get_close_matches(str(name), names, n=20, cutoff=0.0)
     return unknown_name(kind, name, names if len(names) <= 20 else [*near, f"… ({len(names)} columns)"])

@@ -113,6 +113,13 @@ class Batches:
         if position.generator is not None:
             put_state(self.model.rng, position.generator)
 
+    def memory(self) -> dict[str, Array]:
+        """Return the arrays that the draws of the next epoch depend on, besides the random generator."""
+        return {}
+
+    def remember(self, memory: Mapping[str, Array]) -> None:
+        """Restore what ``memory`` returned."""
+
     # -- stretches ---------------------------------------------------------------------------
 
     def stretches(

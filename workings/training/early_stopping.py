@@ -127,6 +127,9 @@ class EarlyStopping(Callback):
         return training.history[self.monitor][-len(training.ran) :]
 
     def on_train_end(self, training: RunningTraining) -> None:
+        was_cut_short = training.history.stopped.startswith("interrupted")
+        if was_cut_short and self.best_epoch + self.wait < training.history.epochs - 1:
+            self.on_epoch_end(training)  # it did not see the last epoch
         if self.kept:
             training.network.set_values(self.kept)
 

@@ -17,6 +17,7 @@ from workings.errors import FileError, InputError, nearest, unknown_name
 from workings.metrics import METRICS
 from workings.support.arrays import Array
 from workings.support.escaping import in_html
+from workings.training.rows import Rows
 
 
 class History(Mapping[str, list[float]]):
@@ -35,6 +36,8 @@ class History(Mapping[str, list[float]]):
         stored themselves (validation, callbacks …).  Not stored in JSON.
     begun : dict of str to array
         The initial parameters and statistics, if the network was new.  Not stored in JSON.
+    validation : Rows or None
+        The validation rows, a random sample of 1,000 if there are more.  Not stored in JSON.
     diagnosis : Diagnosis or None
         The findings of ``fit(check=True)`` before the first step.
 
@@ -57,6 +60,7 @@ class History(Mapping[str, list[float]]):
         self.seconds = 0.0
         self.settings: dict[str, Any] = {}
         self.begun: dict[str, Array] = {}
+        self.validation: Rows | None = None
         self.diagnosis: Any = None
 
     def __getitem__(self, name: str) -> list[float]:

@@ -88,6 +88,7 @@ class Recipe:
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
+            "validation": self.validation if isinstance(self.validation, float) else None,  # a share, not the rows
             "class_weight": {**weights} if isinstance(weights, Mapping) else weights,
             "sample_weight": None if self.sample_weight is None else np.array(self.sample_weight),
             "given": self.names_not_stored,

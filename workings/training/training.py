@@ -38,6 +38,7 @@ from workings.training.rows import Rows
 from workings.training.step_runners import Steps, epoch_of_one, make_steps
 from workings.training.training_data import TrainingData
 
+VALIDATION_ROWS = 1000  # that a history keeps for the doctor
 FirstLook = Callable[["Training"], Any]  # examines a training before its first step; returns its diagnosis
 
 
@@ -109,6 +110,7 @@ class Training:
         self.check_monitors()
         self.set_steps(engine, fits)
         self.history.settings = recipe.summary()
+        self.history.validation = None if data.validation is None else data.validation.some(VALIDATION_ROWS)
         if network.is_fresh:
             beginning = {**network.parameters, **network.statistics}
             self.history.begun = {name: value.copy() for name, value in beginning.items()}

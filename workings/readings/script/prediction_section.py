@@ -70,10 +70,25 @@ def decoding(draft: ScriptDraft, p: str, scale: tuple[float, float] | None = Non
 # -- preprocessing of a table -----------------------------------------------------------------------
 
 
+AS_NUMBERS = (
+    '"""Return a column as floats; raise an error for text, dates and complex numbers."""',
+    "x = np.asarray(column)",
+    "try:",
+    f'{INDENT}if x.dtype.kind in "mMc":',
+    f'{INDENT}{INDENT}raise TypeError(f"it has the type {{x.dtype}}")',
+    f"{INDENT}return x.astype(float)",
+    "except (TypeError, ValueError, OverflowError) as error:",
+    f'{INDENT}raise ValueError(f"The column {{name}} must hold numbers: {{error}}") from error',
+)
+
+
 def table_function(draft: ScriptDraft, columns: Columns) -> None:
     """Write a function that encodes a table's columns as X."""
     if any(column.date is not None for column in columns.numbers):
         draft.copied.add("date_part", date_part)
+    if any(column.date is None for column in columns.numbers):
+        draft.define("def as_numbers(column, name):")
+        draft.write(*AS_NUMBERS, indent=INDENT)
     draft.define("def features(table):")
     draft.lines += [
         f'{INDENT}"""Encode the columns of a table as X, as in training."""',
@@ -88,7 +103,8 @@ def table_function(draft: ScriptDraft, columns: Columns) -> None:
 
 def number_lines(column: NumberColumn) -> list[str]:
     """Return the lines that encode a numeric column."""
-    lines = [f"x = np.asarray(table[{string_literal(column.name)}], dtype=float)"]
+    name = string_literal(column.name)
+    lines = [f"x = as_numbers(table[{name}], {name})"]
     if column.date is not None:
         part, form = string_literal(column.date.part), string_literal(column.date.form)
         lines = [f"x = np.array([date_part(date, {part}, {form}) for date in table[{string_literal(column.source)}]])"]

@@ -1,0 +1,273 @@
+"""The doctor's checks of the split and of settings, and what is none of its business."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from workings import (
+    SGD,
+    Adam,
+    BatchNorm,
+    CrossEntropy,
+    Dense,
+    Dropout,
+    EarlyStopping,
+    History,
+    Momentum,
+    Network,
+    SquaredError,
+    WorkingsWarning,
+)
+from workings.checks.doctor import checks_for, prepared_rows
+from workings.checks.during import check_still_falling
+from workings.checks.evidence import Case
+from workings.checks.findings import most_urgent_first
+from workings.checks.settings import check_settings
+from workings.checks.split import check_split
+from workings.datasets import moons
+from workings.schedules import Cosine, Exponential, WarmUp
+
+Data = tuple[np.ndarray, np.ndarray]
+
+
+def table(n: int, seed: int) -> Data:
+    """Four columns with distributions of their own, and a target that depends on them."""
+    rng = np.random.default_rng(seed)
+    X = np.column_stack(
+        [rng.normal(size=n), rng.exponential(size=n) - 1, rng.uniform(-1.7, 1.7, n), rng.normal(size=n)]
+    )
+    return X, np.sin(X[:, 0]) + X[:, 1] - 0.5 * X[:, 2] ** 2 + 0.1 * rng.normal(size=n)
+
+
+def classes(n: int, seed: int) -> Data:
+    X, y = table(n, seed)
+    return X, np.searchsorted([-0.8, 0.5], y)
+
+
+def case_of(network: Network, X: np.ndarray, y: np.ndarray, history: History) -> Case:
+    rows = prepared_rows(network, X, y, history.settings)
+    return Case(network, *rows, columns=dict(history), settings=history.settings, stopped=history.stopped,
+                begun=history.begun, validation=history.validation)  # fmt: skip
+
+
+def trained(X: np.ndarray, y: np.ndarray, layers: list[object] | None = None, **settings: object) -> Case:
+    outputs = len(np.unique(y)) if y.dtype.kind != "f" else 1
+    loss = CrossEntropy() if outputs > 1 else SquaredError()
+    hidden = [Dense(16, "tanh")] if layers is None else layers
+    network = Network([*hidden, Dense(outputs)], loss=loss, seed=0)
+    told = {"optimizer": Adam(0.02), "epochs": 30, "engine": "reference", **settings}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", WorkingsWarning)
+        return case_of(network, X, y, network.fit(X, y, **told))
+
+
+def split_findings(train: Data, validation: Data) -> tuple[str, ...]:
+    found = most_urgent_first(check_split(trained(*train, validation=validation)))
+    assert all("validation=0.2" in finding.change for finding in found)
+    return tuple(finding.name for finding in found)
+
+
+# -- the split -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [table, classes])
+def test_rows_of_one_distribution_have_no_finding(data):
+    assert split_findings(data(200, 0), data(80, 1)) == ()
+    assert split_findings(data(200, 0), data(15, 2)) == ()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda X: 10 * X + 5, lambda X: X / 255, lambda X: X * [1, 1, 100, 1], lambda X: X - [8, 0, 0, 0]],
+    ids=["raw", "divided", "one column", "not centred"],
+)
+@pytest.mark.parametrize("data", [table, classes])
+def test_validation_rows_on_another_scale_are_found(data, wrong):
+    X, y = data(80, 1)
+    assert split_findings(data(200, 0), (wrong(X), y)) == ("validation-scale",)
+
+
+@pytest.mark.parametrize("order", [[3, 2, 1, 0], [1, 0, 2, 3], [1, 2, 3, 0], [2, 1, 0, 3]])
+def test_columns_in_another_order_are_found(order):
+    X, y = table(80, 1)
+    train = table(200, 0)
+    assert split_findings(train, (X[:, order], y)) == ("validation-columns",)
+
+
+def test_other_targets_are_found():
+    X, y = table(300, 0)
+    by_target = np.argsort(y)
+    first, last = by_target[:220], by_target[220:]
+    assert "validation-targets" in split_findings((X[first], y[first]), (X[last], y[last]))
+    Z, z = table(80, 1)
+    assert split_findings((X, y), (Z, 50 * z + 200)) == ("validation-targets",)
+    c = classes(300, 0)[1]
+    last = by_target[200:]
+    assert "validation-targets" in split_findings((X, c), (X[last] + 1e-9, c[last]))
+
+
+def test_rows_in_both_sets_are_found():
+    X, y = table(200, 0)
+    Z, z = table(80, 1)
+    assert split_findings((X, y), (np.vstack([Z, X[:20]]), np.concatenate([z, y[:20]]))) == ("shared-rows",)
+    assert split_findings((X, y), (X, y)) == ("shared-rows",)
+    grid = np.random.default_rng(0).integers(0, 3, (300, 3)).astype(float)
+    assert (
+        split_findings((grid[:200], (grid.sum(axis=1) > 2)[:200] * 1), (grid[200:], (grid.sum(axis=1) > 2)[200:] * 1))
+        == ()
+    )
+
+
+def test_a_validation_score_below_a_constant_prediction_is_found():
+    X, y = table(200, 0)
+    Z, z = table(80, 1)
+    case = trained(X, y, validation=(Z, np.random.default_rng(0).permutation(z)))
+    (finding,) = check_split(case)
+    assert "on the validation rows; always predicting its mean gives 0" in finding.measured
+    network = case.network
+    history = network.fit(X, y, optimizer=SGD(1e-6), epochs=1, validation=(40 * Z + 300, z))
+    diagnosis = network.diagnose(X, y, history)
+    assert "validation-scale" in diagnosis.names
+    assert not diagnosis.ok
+
+
+def test_a_share_of_the_rows_is_not_compared_with_itself():
+    X, y = classes(200, 0)
+    case = trained(np.vstack([X, X[:30]]), np.concatenate([y, y[:30]]), validation=0.3)
+    assert case.settings["validation"] == 0.3
+    assert list(check_split(case)) == []
+    assert "the validation rows" in checks_for(case)
+    assert "the validation rows" not in checks_for(trained(X, y))
+
+
+def test_the_history_keeps_at_most_a_thousand_validation_rows():
+    X, y = table(1300, 0)
+    history = Network([Dense(1)], loss=SquaredError(), seed=0).fit(
+        X[:50], y[:50], optimizer=SGD(0.1), epochs=1, validation=(X, y)
+    )
+    assert history.validation is not None
+    assert history.validation.X.shape == (1000, 4)
+    assert History.from_json(history.to_json()).validation is None
+
+
+# -- settings --------------------------------------------------------------------------------
+
+
+def settings_findings(case: Case) -> tuple[str, ...]:
+    return tuple(finding.name for finding in check_settings(case))
+
+
+def test_dropout_that_leaves_hardly_any_unit_is_found():
+    X, y = classes(120, 0)
+    (finding,) = check_settings(trained(X, y, [Dense(16, "relu"), Dropout(0.95)]))
+    assert finding.name == "strong-dropout"
+    assert "Dropout(rate=0.5)" in finding.change
+    assert settings_findings(trained(X, y, [Dense(16, "relu"), Dropout(0.5)])) == ()
+
+
+@pytest.mark.slow
+def test_dead_units_behind_strong_dropout_or_a_narrow_layer_are_explained():
+    X, y = moons(160, 0.15, seed=0)
+    for layers, name in (
+        ([Dense(32, "relu"), Dropout(0.95)], "strong-dropout"),
+        ([Dense(32, "relu"), Dense(1, "relu", biases=np.array([-0.3])), Dense(32, "relu")], "narrow-layer"),
+    ):
+        case = trained(X, y, layers)
+        diagnosis = case.network.diagnose(X, y, case.network.history)
+        assert name in diagnosis.names
+        assert "dead-units" not in diagnosis.names
+        assert "leaky_relu" not in str(diagnosis)
+
+
+def test_batches_of_a_few_rows_are_too_small_for_batch_normalization():
+    X, y = classes(60, 0)
+    for size, names in ((2, ("small-batches",)), (4, ("small-batches",)), (16, ())):
+        assert settings_findings(trained(X, y, [Dense(8), BatchNorm("relu")], batch_size=size, epochs=2)) == names
+    assert settings_findings(trained(X, y, batch_size=2, epochs=2)) == ()
+
+
+def test_trials_of_batch_normalization_have_no_batch_of_one_row():
+    X, y = classes(63, 0)
+    case = trained(X, y, [Dense(8), BatchNorm("relu")], batch_size=3, epochs=2)
+    assert "small-batches" in case.network.diagnose(X, y, case.network.history).names
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name"),
+    [
+        (Adam(0.01, eps=1.0), "large-eps"),
+        (Momentum(0.01, momentum=0.9995), "large-momentum"),
+        (Adam(0.01, beta1=0.9995), "large-momentum"),
+    ],
+)
+def test_an_optimizer_with_an_unusual_constant_is_found_if_the_usual_one_does_better(optimizer, name):
+    X, y = moons(160, 0.15, seed=0) if name == "large-eps" else table(160, 0)
+    (finding,) = check_settings(trained(X, y, optimizer=optimizer, epochs=20))
+    assert finding.name == name
+    assert "with the usual" in finding.measured
+    assert settings_findings(trained(X, y, optimizer=Adam(0.01), epochs=20)) == ()
+    assert settings_findings(trained(X, y, optimizer=Adam(0.01, eps=1e-6), epochs=20)) == ()
+
+
+def test_an_unusual_constant_that_does_no_harm_is_no_finding():
+    X, y = moons(160, 0.15, seed=0)
+    assert settings_findings(trained(X, y, optimizer=Momentum(0.01, momentum=0.995), epochs=60)) == ()
+
+
+def test_a_narrow_layer_is_found_if_a_wider_one_does_better():
+    X, y = moons(160, 0.15, seed=0)
+    (finding,) = check_settings(trained(X, y, [Dense(24, "relu"), Dense(1, "relu"), Dense(24, "relu")]))
+    assert finding.name == "narrow-layer"
+    assert "Dense(24, 'relu')" in finding.change or 'Dense(24, "relu")' in finding.change
+    assert settings_findings(trained(X, y, [Dense(24, "relu"), Dense(16, "relu")])) == ()
+
+
+def test_far_more_parameters_than_rows_need_validation():
+    X, y = classes(60, 0)
+    wide = [Dense(128, "relu"), Dense(64, "relu")]
+    (finding,) = check_settings(trained(X, y, wide, epochs=2))
+    assert finding.name == "more-parameters-than-rows"
+    assert "and no row is held out" in finding.measured
+    assert settings_findings(trained(X, y, wide, epochs=2, validation=0.2)) == ()
+    assert settings_findings(trained(X, y, epochs=2)) == ()
+
+
+def test_a_model_without_hidden_layers_is_told_if_a_small_network_does_better():
+    X, y = moons(300, 0.15, seed=0)
+    (finding,) = check_settings(trained(X, y, []))
+    assert finding.name == "no-hidden-layer"
+    assert "on rows that were left out" in finding.measured
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    noisy = (X.sum(axis=1) + np.random.default_rng(1).normal(size=200) > 0).astype(int)
+    assert settings_findings(trained(X, noisy, [])) == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        pytest.param({"optimizer": SGD(Exponential(0.3, factor=0.9)), "epochs": 60}, "rate-decayed",
+                     marks=pytest.mark.slow),
+        pytest.param({"optimizer": SGD(WarmUp(0.5, steps=20_000)), "epochs": 40}, "warm-up-unfinished",
+                     marks=pytest.mark.slow),
+        ({"optimizer": SGD(0.3), "epochs": 400, "validation": 0.2, "batch_size": 8,
+          "callbacks": [EarlyStopping(patience=1)]}, "patience-too-short"),
+    ],
+)  # fmt: skip
+def test_a_training_that_was_cut_short_is_told_from_one_that_has_converged(settings, name):
+    X, y = moons(200, 0.15, seed=0)
+    case = trained(X, y, **settings)
+    (finding,) = check_still_falling(case, case.losses)
+    assert finding.name == name
+    assert "On the rows left out, the loss falls" in finding.measured
+    diagnosis = case.network.diagnose(X, y, case.network.history)
+    assert name in diagnosis.names
+    assert "no-better-than-linear" not in diagnosis.names
+
+
+def test_a_schedule_that_ends_when_the_network_has_learned_is_fine():
+    X, y = moons(200, 0.15, seed=0)
+    case = trained(X, y, optimizer=Adam(Cosine(0.03, steps=700)), epochs=100)
+    assert list(check_still_falling(case, case.losses)) == []

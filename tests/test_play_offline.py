@@ -1,0 +1,345 @@
+"""The playground without a server: the browser composes the same statements as Python, and trains with them."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import random
+import re
+import shutil
+import subprocess
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from workings.activations import ACTIVATIONS
+from workings.cli.commands import app
+from workings.engines.reference import Runner
+from workings.losses import LOSSES
+from workings.model.model import Model
+from workings.optimizers import OPTIMIZERS
+from workings.play.datasets import GENERATED
+from workings.play.messages import ACTIONS
+from workings.play.offline.site import ROWS, schedule_code, write_site
+from workings.play.settings import REGULARIZERS, SCHEDULES, LayerSettings, Settings
+from workings.program.program import Program
+from workings.program.step import inference_program, step_program
+from workings.readings.influence import influence
+
+NODE = shutil.which("node")
+
+
+class SilentHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files, without a log."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+pytestmark = pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The static files."""
+    folder = tmp_path_factory.mktemp("site")
+    write_site(folder)
+    (folder / "package.json").write_text('{"type": "module"}')
+    return folder
+
+
+def run(site: Path, code: str, **given: Any) -> Any:
+    """Run JavaScript in the folder of the site; ``result`` is returned."""
+    (site / "given.json").write_text(json.dumps(given))
+    start = 'import fs from "node:fs";\nconst given = JSON.parse(fs.readFileSync("given.json", "utf8"));\nlet result;\n'
+    (site / "run.js").write_text(f'{start}{code}\nfs.writeFileSync("result.json", JSON.stringify(result));\n')
+    done = subprocess.run([str(NODE), "run.js"], cwd=site, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads((site / "result.json").read_text())
+
+
+# -- statements -------------------------------------------------------------------------------
+
+
+def random_settings(chance: random.Random) -> Settings:
+    """Settings with zero to four hidden layers."""
+    hidden = tuple(
+        LayerSettings(
+            chance.randint(1, 6), chance.choice(sorted(ACTIVATIONS)), chance.choice([0.0, 0.3]), chance.random() < 0.3
+        )
+        for _ in range(chance.randint(0, 4))
+    )
+    return Settings(
+        hidden=hidden, loss=chance.choice(sorted(LOSSES)), optimizer=chance.choice(sorted(OPTIMIZERS)),
+        schedule=chance.choice(SCHEDULES), regularizer=chance.choice(["", *REGULARIZERS]), lam=0.001,
+    )  # fmt: skip
+
+
+def programs_of(settings: Settings) -> list[Program]:
+    """A step, its forward and backward pass, and a prediction."""
+    parts = settings.layers(2), settings.make_loss(""), [r for r in [settings.make_regularizer()] if r is not None]
+    return [step_program(*parts, settings.make_optimizer()), step_program(*parts), inference_program(*parts)]
+
+
+COMPOSE = """
+import { described } from "./training.js";
+import { stepProgram, inferenceProgram } from "./program.js";
+result = given.settings.map((settings) => {
+  const network = described(settings, 2, settings.loss);
+  const programs = [stepProgram(network), stepProgram({ ...network, optimizer: null }), inferenceProgram(network)];
+  const [{ parameters, states, statistics, draws, constants }] = programs;
+  return { names: [parameters, states, statistics, draws, constants],
+    statements: programs.map(({ statements }) => statements.map((s) => [s.target, s.code, s.stage, s.part, s.words])) };
+});
+"""
+
+
+def check_statements(site: Path, count: int) -> None:
+    """Compare all statements, their words, parts and names with those of Python."""
+    chance = random.Random(0)
+    settings = [random_settings(chance) for _ in range(count)]
+    found = run(site, COMPOSE, settings=[one.to_json() for one in settings])
+    for one, composed in zip(settings, found, strict=True):
+        programs = programs_of(one)
+        for program, statements in zip(programs, composed["statements"], strict=True):
+            assert statements == [[s.target, s.expression, s.stage, s.part, s.words] for s in program.statements]
+        step = programs[0]
+        names = [list(step.parameters), list(step.states), list(step.statistics), list(step.draws), step.constants]
+        assert composed["names"] == names
+
+
+def test_the_browser_composes_the_statements_of_python(site):
+    check_statements(site, 10)
+
+
+@pytest.mark.slow
+def test_the_browser_composes_the_statements_of_100_networks(site):
+    check_statements(site, 100)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_learning_rates_are_those_of_python(schedule, site):
+    settings = Settings(lr=0.3, schedule=schedule, schedule_steps=7)
+    rate = settings.make_optimizer().schedule
+    code = 'import { rates } from "./formulas.js";\nresult = [0, 1, 6, 7, 20].map((t) => rates[given.name](t, 0.3, 7));'
+    np.testing.assert_allclose(run(site, code, name=schedule), [rate(t) for t in (0, 1, 6, 7, 20)], rtol=1e-12)
+    assert not re.search(r"\d{5}", schedule_code(schedule))
+
+
+# -- training ---------------------------------------------------------------------------------
+
+
+SESSION = """
+import * as np from "./arrays.js";
+import { Session } from "./session.js";
+import { entryTree } from "./entries.js";
+import { valueOf } from "./syntax.js";
+const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+"""
+
+
+def test_the_data_are_those_of_python(site):
+    """With the noise that is asked for, for every generated set; they are stored in float32."""
+    code = f"""{SESSION}
+    import {{ makeData }} from "./data.js";
+    import {{ first }} from "./settings.js";
+    result = given.names.map((name) => {{
+      const {{ raw, y }} = makeData({{ ...first, data: name, noise: 0.3, rows: {ROWS} }});
+      return np.tolist(raw).map((row, k) => [...row, y[k]]);
+    }});"""
+    for name, rows in zip(GENERATED, run(site, code, names=list(GENERATED)), strict=True):
+        X, y = GENERATED[name].make(ROWS, 0.3, 0)
+        expected = np.column_stack([X, y])
+        found, wanted = (np.array(sorted(np.round(one, 4).tolist())) for one in (np.array(rows), expected))
+        np.testing.assert_allclose(found, wanted, atol=2e-4)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_steps_are_those_of_the_reference_engine(place, site):
+    """Each step, with its masks, and the objective, the score and a heat map afterwards."""
+    settings = random_settings(random.Random(place))
+    settings = replace(settings, data="blobs", loss="CrossEntropy", batch_size=40)
+    code = f"""{SESSION}
+    const session = new Session(given.settings);
+    const trained = session.run, list = (values) => Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [name, np.isArray(value) ? np.tolist(value) : value]));
+    const start = list(trained.values), steps = [];
+    for (let step = 0; step < 3; step += 1) {{
+      const inputs = list(trained.peek());
+      session.advance({{ steps: 1 }});
+      steps.push({{ inputs, after: list(trained.values) }});
+    }}
+    result = {{ start, steps, stopped: trained.stopped, measured: session.frame().measured,
+      X: np.tolist(trained.rows.X), y: np.tolist(trained.rows.y) }};"""
+    found = run(site, code, settings=settings.to_json())
+    assert found["stopped"] == ""
+    model = Model(
+        settings.layers(3), loss=settings.make_loss(""), regularizer=settings.make_regularizer(), seed=0, n_in=2
+    )  # fmt: skip
+    program = model.step_program(settings.make_optimizer())
+    runner = Runner(program, list(program.carried), "step")
+    for step in found["steps"]:
+        given = {name: np.array(value) if isinstance(value, list) else value for name, value in step["inputs"].items()}
+        for name, value in zip(program.carried, runner(given), strict=True):
+            np.testing.assert_allclose(step["after"][name], value, rtol=1e-9, atol=1e-11, err_msg=name)
+    last = {name: np.array(value) for name, value in found["steps"][-1]["after"].items()}
+    model.set_values(last)
+    J, p = model.measure(np.array(found["X"]), np.array(found["y"]), None)
+    assert found["measured"][0] == pytest.approx(J, rel=1e-9)
+    assert found["measured"][1] == pytest.approx(model.targets.score(np.array(found["y"]), p, None), rel=1e-9)
+
+
+def test_initial_weights_have_the_spread_of_python(site):
+    settings = Settings(hidden=(LayerSettings(64, "relu"), LayerSettings(64, "tanh"), LayerSettings(64, "selu")))
+    code = f"""{SESSION}
+    const {{ values }} = new Session(given.settings).run;
+    result = Object.fromEntries(["W2", "W3"].map((name) => [name, np.tolist(values[name])]));"""
+    found = run(site, code, settings=settings.to_json())
+    model = Model(settings.layers(1), loss="BinaryCrossEntropy", seed=0, n_in=2)
+    for name, value in found.items():
+        assert np.std(value) == pytest.approx(model.parameters[name].std(), rel=0.05)
+        assert abs(np.mean(value)) < 0.01
+    assert np.abs(found["W2"]).max() <= np.sqrt(6 / 128)
+
+
+def test_a_session_answers_what_the_page_asks(site):
+    """Travel, drag, inspection and refusals."""
+    code = f"""{SESSION}
+    const session = new Session(), seen = {{}};
+    const hello = session.hello();
+    seen.hello = Object.keys(hello);
+    const before = session.advance({{ steps: 40 }}), later = session.advance({{ steps: 40 }});
+    const back = session.travel({{ moment: 1 }});
+    seen.travel = [before.step, later.step, back.step, back.weights.W1.data === before.weights.W1.data];
+    const again = session.advance({{ steps: 40 }});
+    seen.again = again.weights.W1.data === later.weights.W1.data;
+    const weight = session.weight({{ name: "W1", index: [0, 2] }});
+    seen.weight = [weight.gradient, weight.slope, weight.J, weight.profile.J.length];
+    const dragged = session.set_weight({{ name: "W1", index: [0, 2], value: 1.5, final: true }});
+    seen.dragged = [dragged.weight.value, dragged.details.entry, floats(dragged.frame.weights.W1.data)[2]];
+    const outline = session.statement({{ index: 0, unit: 0 }}).outline;
+    const all = outline.map((_, index) => session.statement({{ index, unit: 0 }}));
+    const worth = ({{ tree }}, {{ index, index_shown: place }}) =>
+      valueOf(entryTree(tree, place, session.walk.moments[index]), {{}});
+    seen.statements = all.map((one, k) => [one.target, one.agrees, one.slope !== "", one.equation, one.entry, one.value,
+      worth(session.walk.program.statements[k], one)]);
+    seen.back = JSON.stringify(session.statement({{ index: 3, unit: 0 }})) === JSON.stringify(all[3]);
+    seen.unit = session.unit({{ layer: 2, unit: 1 }}).statements.map((one) => one.target);
+    seen.loss = session.loss().statements.map((one) => one.target);
+    seen.row = session.choose_row({{ row: 5 }});
+    seen.configured = session.configure({{ settings: {{ data: "blobs", optimizer: "SGD" }} }}).network.outputs;
+    const refusal = (settings) => {{
+      try {{ session.configure({{ settings }}); return ""; }} catch (error) {{ return error.message; }}
+    }};
+    const drawn = session.add_point({{ x: 0.1, y: 0.2, target: 2 }});
+    seen.drawn = [drawn.settings.data, drawn.data.rows, drawn.sets.at(-1).name, session.restart().step];
+    seen.refused = given.refused.map(refusal);
+    result = seen;"""
+    refused = [{"loss": "Nothing"}, {"lr": -1}, {"data": "__proto__"}, {"features": []}, {"wrong": 1},
+               {"data": "plane", "loss": "CrossEntropy"}]  # fmt: skip
+    found = run(site, code, refused=refused)
+    assert found["hello"] == ["version", "choices", "settings", "sets", "data", "network", "frame"]
+    assert found["travel"] == [40, 80, 40, True]
+    assert found["again"]
+    gradient, slope, _, points = found["weight"]
+    assert slope == pytest.approx(gradient, rel=1e-6)
+    assert points == 61
+    assert found["dragged"] == [1.5, "W1[0,2]", 1.5]
+    targets = [target for target, *_ in found["statements"]]
+    assert targets[0] == "z1"
+    assert all(agrees for _, agrees, *_ in found["statements"])
+    assert sum(has_slope for _, _, has_slope, *_ in found["statements"]) >= 8
+    for *_, equation, entry, shown, evaluated in found["statements"]:
+        ElementTree.fromstring(equation)
+        ElementTree.fromstring(entry)
+        assert evaluated == pytest.approx(shown, rel=1e-9, abs=1e-12)
+    assert found["unit"] == ["z2", "a2"]
+    assert found["loss"][-1] == "J"
+    assert found["row"]["row"] == 5
+    assert len(found["configured"]) == 3
+    assert found["back"]
+    assert found["drawn"] == ["your points", 301, "your points", 0]
+    assert all(found["refused"])
+
+
+@pytest.mark.parametrize("is_normed", [False, True])
+def test_paths_are_those_of_python(is_normed, site):
+    """Each path with what it adds to the gradient; all together are the gradient."""
+    hidden = (LayerSettings(3, "tanh", 0.0, is_normed), LayerSettings(2, "relu", 0.3), LayerSettings(2, "gelu"))
+    settings = Settings(hidden=hidden, data="blobs", loss="CrossEntropy", regularizer="L2", lam=0.1, rows=20)
+    code = f"""{SESSION}
+    import {{ Inspection }} from "./inspection.js";
+    const session = new Session(given.settings), {{ given: values }} = session.inspection();
+    const list = Object.entries(values).map(([name, value]) => [name, np.isArray(value) ? np.tolist(value) : value]);
+    result = {{ values: Object.fromEntries(list), why: session.weight({{ name: "W1", index: [1, 2] }}).why }};"""
+    found = run(site, code, settings=settings.to_json())
+    program = step_program(settings.layers(3), settings.make_loss(""), [REGULARIZERS["L2"](0.1)])
+    values = {name: np.array(value) if isinstance(value, list) else value for name, value in found["values"].items()}
+    expected = influence(program, values, "W1[1,2]", None)
+    assert found["why"]["total"] == pytest.approx(expected.gradient, rel=1e-9)
+    assert found["why"]["penalty"] == pytest.approx(expected.penalty, rel=1e-9)
+    paths = {str(path).rpartition(":")[0]: path.adds for path in expected.paths}
+    for path in found["why"]["paths"]:
+        assert path["adds"] == pytest.approx(paths[path["path"]], rel=1e-8, abs=1e-15)
+    assert len(found["why"]["paths"]) + found["why"]["more"] == sum(adds != 0 for adds in paths.values())
+
+
+def test_the_session_has_the_actions_of_the_server(site):
+    found = run(site, f"{SESSION}\nresult = [...Session.actions].filter((name) => name in Session.prototype);")
+    assert sorted(found) == sorted(ACTIONS)
+
+
+def test_the_site_is_small_and_complete(site):
+    files = [path for path in site.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
+    names = ("formulas", "arrays", "program", "syntax", "training", "inspection", "equations", "data", "session")
+    own = [site / f"{name}.js" for name in names]
+    assert sum(path.stat().st_size for path in own) < 250_000
+    for path in files:
+        for imported in re.findall(r'from "(\./[^"]+|\.\./[^"]+)"', path.read_text(encoding="utf-8")):
+            assert (path.parent / imported).exists(), f"{path.name} imports {imported}"
+
+
+def test_the_command_writes_the_site(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["play", "--static", "site"])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "site" / "index.html").exists()
+    refused = CliRunner().invoke(app, ["play", "spirals", "--static", "site"])
+    assert "generated data only" in " ".join(refused.output.split())
+
+
+def test_the_page_runs_without_a_server(site):
+    """In a real browser, from static files: it trains, and asks nothing of another host."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed")
+    handler = functools.partial(SilentHandler, directory=str(site))
+    problems: list[str] = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, playwright.sync_playwright() as started:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
+        tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        tab.on("pageerror", lambda error: problems.append(str(error)))
+        tab.on("request", lambda request: problems.append(request.url) if not request.url.startswith(url) else None)
+        tab.goto(url)
+        tab.wait_for_selector("[data-testid=loss]")
+        before = float(tab.inner_text("[data-testid=loss]"))
+        tab.keyboard.press("Escape")
+        for _ in range(12):
+            tab.click("[aria-label='One epoch']")
+        tab.wait_for_function("Number(document.querySelector('[data-testid=epoch]').textContent) >= 10")
+        after = float(tab.inner_text("[data-testid=loss]"))
+        browser.close()
+        server.shutdown()
+    assert after < before
+    assert problems == []

@@ -1,0 +1,264 @@
+"""Checks of the validation rows against the training rows: scale, order of the columns, targets, and copies.
+
+The history keeps a sample of the validation rows.  Comments give the source of each threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from workings.checks.contents import has_few_values
+from workings.checks.evidence import Case, copied, label_numbers, score_of
+from workings.checks.findings import Finding, make_finding
+from workings.checks.measures import repeated_rows, row_keys, unit_columns
+from workings.model.model import Model
+from workings.support.arrays import Array
+from workings.training.rows import Rows
+
+FEWEST_ROWS = 10  # validation rows
+COMMON, OVER_CHANCE = 0.02, 5.0  # share of validation rows that are training rows, and times as many as by chance
+# The distance of two distribution functions (Kolmogorov and Smirnov).  For equal distributions it exceeds
+# 1.95 · √(1/n + 1/m) once in a thousand.  A third more is required, because columns of real data drift.
+DIFFERENT, CERTAIN = 0.3, 2.6
+ALIKE = 0.25  # the largest distance of columns that differ only in their scale
+OTHER_SCALE = 1.5  # ratio of standard deviations, or shift in standard deviations, from which the scale is another one
+LEARNED = 0.8  # of the constant prediction's loss: below it, the network knows what the columns mean
+BETTER = 0.6  # times the validation loss, with the columns in another order
+GOOD, NO_BETTER = 0.5, 0.0  # of the way from a constant prediction to a perfect one: training and validation rows
+WAS_GOOD = 0.9  # of the constant prediction's loss, for the lowest validation loss
+MOST_SWAPS = 12  # columns up to which single swaps are tried
+LEVELS = np.linspace(0.02, 0.98, 25)  # quantiles that describe a column
+
+
+def check_split(case: Case) -> Iterator[Finding]:
+    """Compare the validation rows with the training rows."""
+    held = case.validation
+    if held is None or len(held.X) < FEWEST_ROWS or len(case.X) < FEWEST_ROWS:
+        return
+    if case.settings.get("validation") is None:  # not a share of X
+        yield from check_common_rows(case, held)
+        yield from check_scale(case, held)
+        yield from check_column_order(case, held)
+        yield from check_targets(case, held)
+    yield from check_held_out_baseline(case, held)
+
+
+def held_out_code(case: Case) -> str:
+    """Return code that holds out a share of the training rows, which are prepared in the same way."""
+    return f"{case.fit_code(validation=0.2)}  # holds out rows of X itself"
+
+
+def check_common_rows(case: Case, held: Rows) -> Iterator[Finding]:
+    """Check for validation rows that are training rows, too."""
+    known = np.unique(row_keys(case.X, case.y))
+    common = int(np.isin(row_keys(held.X, held.y), known).sum())
+    rng = np.random.default_rng(0)
+    mixed = np.column_stack([rng.permutation(column) for column in np.column_stack([held.X, held.y]).T])
+    by_chance = int(np.isin(row_keys(mixed), known).sum())
+    n = len(held.X)
+    natural = (
+        repeated_rows(case.X, case.y)[0] / len(case.X) if has_few_values(case.X) else 0.0
+    )  # in the training rows themselves
+    if common > max(COMMON * n, 2) and common > OVER_CHANCE * by_chance and common > 2 * natural * n:
+        yield make_finding(
+            "shared-rows",
+            f"{common:,} of {n:,} validation rows are training rows, too, with the same target; by chance, "
+            f"{by_chance:,} would be.",
+            held_out_code(case),
+        )
+
+
+def distance(a: Array, b: Array) -> float:
+    """Return the largest distance of two distribution functions.
+
+    >>> distance(np.arange(10.0), np.arange(10.0) + 100)
+    1.0
+    """
+    values = np.concatenate([a, b])
+    steps = [np.searchsorted(np.sort(column), values, side="right") / len(column) for column in (a, b)]
+    return float(np.abs(steps[0] - steps[1]).max())
+
+
+def is_different(a: Array, b: Array) -> bool:
+    """Whether two samples have clearly different distributions."""
+    return bool(distance(a, b) > max(DIFFERENT, CERTAIN * np.sqrt(1 / len(a) + 1 / len(b))))
+
+
+def rescaled(a: Array, b: Array) -> Array:
+    """Return ``b`` with the quartiles of ``a``, or with its mean and standard deviation if they are equal."""
+    (low, middle, high), (own_low, own_middle, own_high) = (np.quantile(x, (0.25, 0.5, 0.75)) for x in (a, b))
+    if high > low and own_high > own_low:
+        return np.asarray((b - own_middle) / (own_high - own_low) * (high - low) + middle)
+    return np.asarray((b - b.mean()) / max(b.std(), 1e-300) * a.std() + a.mean())
+
+
+def on_another_scale(a: Array, b: Array) -> bool:
+    """Whether two samples differ, and mostly in their scale or their mean."""
+    if not np.ptp(a) or not np.ptp(b):
+        return False
+    ratio = b.std() / a.std()
+    shift = abs(b.mean() - a.mean()) / max(a.std(), b.std())
+    if max(ratio, 1 / ratio, 1 + shift) < OTHER_SCALE:
+        return False
+    return (is_different(a, b) or max(ratio, 1 / ratio) > 2 * OTHER_SCALE) and distance(a, rescaled(a, b)) < ALIKE
+
+
+def check_scale(case: Case, held: Rows) -> Iterator[Finding]:
+    """Check for columns whose validation rows are on another scale."""
+    X, Z = case.X.astype(np.float64), np.asarray(held.X, dtype=np.float64)
+    other = [j for j in range(X.shape[1]) if on_another_scale(X[:, j], Z[:, j])]
+    if not other or is_reordered(case, held):
+        return
+    j = max(other, key=lambda k: abs(np.log(Z[:, k].std() / X[:, k].std())) + abs(Z[:, k].mean() - X[:, k].mean()))
+    yield make_finding(
+        "validation-scale",
+        f"in {len(other)} of {X.shape[1]} columns the validation rows are on another scale. Column {j} has mean "
+        f"{X[:, j].mean():.4g} and standard deviation {X[:, j].std():.4g} in the training rows; in the "
+        f"validation rows, {Z[:, j].mean():.4g} and {Z[:, j].std():.4g}.",
+        held_out_code(case),
+    )
+
+
+def check_column_order(case: Case, held: Rows) -> Iterator[Finding]:
+    """Check whether the columns of the validation rows are in another order."""
+    order = better_order(case, held)
+    if order is None:
+        return
+    moved = [j for j in range(len(order)) if order[j] != j]
+    network = copied(case.network)
+    before = case.loss_of(network, held)
+    after = case.loss_of(network, held._replace(X=np.asarray(held.X)[:, order]))
+    shown = ", ".join(f"{order[j]} for {j}" for j in moved[:5]) + (", …" if len(moved) > 5 else "")
+    yield make_finding(
+        "validation-columns",
+        f"with {len(moved)} columns of the validation rows in another order ({shown}), the validation loss falls from "
+        f"{before:.4g} to {after:.4g}.",
+        held_out_code(case),
+    )
+
+
+def is_reordered(case: Case, held: Rows) -> bool:
+    """Whether another order of the columns explains the validation rows."""
+    return better_order(case, held) is not None
+
+
+def better_order(case: Case, held: Rows) -> list[int] | None:
+    """Return an order of the validation rows' columns with which the network does far better; None if there is none."""
+    columns = case.X.shape[1]
+    if case.network.is_fresh or columns < 2:
+        return None
+    network = copied(case.network)
+    before = case.loss_of(network, held)
+    own_loss = case.loss_of(network)
+    if before < 1.3 * own_loss or own_loss > LEARNED * case.one_answer:
+        return None
+
+    def loss(order: list[int]) -> float:
+        return case.loss_of(network, held._replace(X=np.asarray(held.X)[:, order]))
+
+    own = list(range(columns))
+    tried = [own[::-1], matched(case, held), own[1:] + own[:1], own[-1:] + own[:-1]]
+    best: list[int] = min(tried, key=loss)
+    if columns <= MOST_SWAPS:
+        best = min(best, swapped(own, loss), swapped(best, loss), key=loss)
+    is_explained = loss(best) < min(BETTER * before, max(2 * own_loss, LEARNED * case.one_answer))
+    return best if best != own and is_explained else None
+
+
+def swapped(order: list[int], loss: Callable[[list[int]], float]) -> list[int]:
+    """Swap two columns as long as the loss falls."""
+    best, lowest = order, loss(order)
+    for _ in range(len(order)):
+        swaps = [swap(best, i, j) for i in range(len(order)) for j in range(i)]
+        found = min(swaps, key=loss)
+        if loss(found) >= lowest:
+            break
+        best, lowest = found, loss(found)
+    return best
+
+
+def swap(order: list[int], i: int, j: int) -> list[int]:
+    """Return an order with two columns swapped."""
+    changed = list(order)
+    changed[i], changed[j] = changed[j], changed[i]
+    return changed
+
+
+def matched(case: Case, held: Rows) -> list[int]:
+    """Return, for each training column, the validation column with the most similar values and relation to y."""
+    own, theirs = (signature(rows.X.astype(np.float64), rows.y) for rows in (case.rows, held))
+    cost = np.sqrt(((own[:, None] - theirs[None]) ** 2).mean(axis=2))
+    order = [-1] * len(cost)
+    for place in np.argsort(cost, axis=None, kind="stable"):
+        i, j = divmod(int(place), len(cost))
+        if order[i] < 0 and j not in order:
+            order[i] = j
+    return order
+
+
+def signature(X: Array, y: Array) -> Array:
+    """Return quantiles of each column, and its correlations with the targets."""
+    relation = unit_columns(X).T @ unit_columns(y.astype(np.float64))
+    return np.column_stack([np.quantile(X, LEVELS, axis=0).T, 3 * np.repeat(relation, 3, axis=1)])
+
+
+def check_targets(case: Case, held: Rows) -> Iterator[Finding]:
+    """Check whether the validation targets are distributed as the training targets."""
+    if case.network.targets.has_labels:
+        own, theirs = label_numbers(case.y), label_numbers(held.y)
+        classes = int(max(own.max(), theirs.max())) + 1
+        shares, other = (np.bincount(labels, minlength=classes) / len(labels) for labels in (own, theirs))
+        apart = float(np.abs(shares - other).sum() / 2)
+        chance = np.sqrt(classes / len(theirs)) + np.sqrt(classes / len(own))
+        if apart > max(DIFFERENT, chance):
+            k = int(np.abs(shares - other).argmax())
+            yield make_finding(
+                "validation-targets",
+                f"class {k} (in sorted order) is the target of {shares[k]:.0%} of the training rows and of "
+                f"{other[k]:.0%} of the validation rows.",
+                held_out_code(case),
+            )
+    elif not case.has_labels:
+        for a, b in zip(case.y.T.astype(np.float64), held.y.T.astype(np.float64), strict=True):
+            if is_different(a, b) or on_another_scale(a, b):
+                yield make_finding(
+                    "validation-targets",
+                    f"the training targets have mean {a.mean():.4g} and standard deviation {a.std():.4g}; the "
+                    f"validation targets have {b.mean():.4g} and {b.std():.4g}.",
+                    held_out_code(case),
+                )
+                return
+
+
+def check_held_out_baseline(case: Case, held: Rows) -> Iterator[Finding]:
+    """Check whether the network is worse than a constant prediction on the validation rows, but good in training."""
+    if case.network.is_fresh or case.is_constant or not np.ptp(held.y, axis=0).any():
+        return
+    curve = np.asarray(case.columns.get("val_loss", ()), dtype=np.float64)
+    if len(curve) and curve.min() < WAS_GOOD * case.one_answer:
+        return  # the network was good on these rows before it overfitted
+    network = copied(case.network)
+    if case.has_labels:
+        if not case.network.targets.has_labels:
+            return
+        own, theirs = (float(np.bincount(label_numbers(y)).max() / len(y)) for y in (case.y, held.y))
+        train, validation = ((score - c) / (1 - c) for score, c in zip(scores(network, case, held), (own, theirs),
+                                                                       strict=True))  # fmt: skip
+        name, reference = "accuracy", f"always predicting its most frequent class gives {theirs:.3f}"
+    else:
+        train, validation = scores(network, case, held)
+        name, reference = "R²", "always predicting its mean gives 0"
+    if train > GOOD and validation <= NO_BETTER:
+        first, second = scores(network, case, held)
+        yield make_finding(
+            "validation-below-baseline",
+            f"the {name} is {first:.3f} on the training rows and {second:.3f} on the validation rows; {reference}.",
+            held_out_code(case),
+        )
+
+
+def scores(network: Model, case: Case, held: Rows) -> tuple[float, float]:
+    """Return the accuracy or R² on the training rows and on the validation rows."""
+    return score_of(network, case.rows), score_of(network, held)

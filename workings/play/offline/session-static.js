@@ -1,0 +1,382 @@
+// The backend of the page without a server: a session in the browser, with the actions of the server's session.
+import * as np from "./arrays.js";
+import { inputsOf, makeData, planeOf } from "./data.js";
+import { catalogue } from "./formulas.js";
+import { Inspection, number, Walk } from "./inspection.js";
+import { neededFor } from "./program.js";
+import { choices, first, generated, side, unitSide, version } from "./settings.js";
+import { run } from "./syntax.js";
+import { described, initialValues, randomOf, Run } from "./training.js";
+
+const KEEPS_WEIGHTS = ["lr", "schedule", "schedule_steps", "optimizer", "batch_size", "regularizer", "lam"];
+const DRAWN = "your points", MOST_POINTS = 5000;
+const MIDDLE = 128, LARGEST = 127;
+
+/** Answer the page's questions, as `connect` of the version with a server does. */
+export function connect() {
+  const session = new Session();
+  let waiting = 0;
+  return {
+    get waiting() { return waiting; },
+    async ask(action, fields = {}) {
+      if (!Session.actions.has(action)) throw new Error(`Unknown action ${JSON.stringify(action)}.`);
+      waiting += 1;
+      try {
+        await new Promise((resolve) => setTimeout(resolve));
+        return session[action](fields);
+      } finally {
+        waiting -= 1;
+      }
+    },
+  };
+}
+
+export class Session {
+  static actions = new Set([
+    "hello", "view", "configure", "reset", "frame", "advance", "epoch", "travel", "choose_row", "statement", "weight",
+    "set_weight", "unit", "loss", "restart", "add_point", "draw", "choose_axes", "open_table", "doctor", "code", "export",
+    "open_model",
+  ]);
+
+  constructor(settings = first) {
+    this.row = 0;
+    this.own = null; // the points that were drawn
+    this.begin(settings);
+  }
+
+  // -- beginnings --------------------------------------------------------------------------------
+
+  /** Begin with new data, new weights and a new run; nothing changes if the settings are refused. */
+  begin(settings, kept = null) {
+    const data = settings.data === DRAWN ? split(this.own, settings) : makeData(settings);
+    const loss = usualLoss(settings, data);
+    const outputs = loss === "CrossEntropy" ? data.classes.length : 1;
+    const network = described(settings, outputs, loss);
+    const X = inputsOf(data.raw, data.features);
+    const y = outputs > 1 ? np.positive(np.equal(np.as_column(np.array(data.y)), np.array(data.classes.map((_, k) => k)))) : np.as_column(np.array(data.y));
+    const rows = (from, to) => ({ X: np.take(X, np.range(from, to)), y: np.take(y, np.range(from, to)) });
+    const held = data.training < data.rows ? rows(data.training, data.rows) : null;
+    const random = randomOf(settings.seed);
+    const drawn = initialValues(network.layers, data.features.length, random);
+    const values = kept ?? drawn;
+    const begun = new Run(network, settings, data, rows(0, data.training), held, random, values);
+    Object.assign(this, { settings, data, loss_name: loss, run: begun, plane: planeOf(data) });
+    this.afterNewModel();
+  }
+
+  changeTraining(settings) {
+    const network = described(settings, this.run.network.layers.at(-1).units, this.loss_name);
+    this.run.setTraining(network, settings);
+    this.run.record();
+    this.settings = settings;
+    this.afterNewModel();
+  }
+
+  afterNewModel() {
+    this.walk = null;
+    this.row = Math.min(this.row, this.data.training - 1);
+    const units = [];
+    for (const { tree } of this.run.inference.statements) multipliedFirst(tree, units);
+    this.units = units.slice(1);
+    this.mapProgram = neededFor(this.run.inference, [...this.units, "p"]);
+  }
+
+  // -- actions: settings ---------------------------------------------------------------------------
+
+  hello() {
+    return { version, choices, ...this.view() };
+  }
+
+  configure({ settings }) {
+    const given = checked({ ...this.settings, ...settings }, settings, this.own !== null);
+    if (given.data !== this.settings.data) {
+      const known = choices.data.find((one) => one.name === given.data);
+      if (!("noise" in settings) && known) given.noise = known.noise;
+      if (!("features" in settings)) given.features = ["x1", "x2"];
+      if (!("loss" in settings)) given.loss = "auto";
+    }
+    const changed = Object.keys(given).filter((name) => JSON.stringify(given[name]) !== JSON.stringify(this.settings[name]));
+    if (changed.some((name) => !KEEPS_WEIGHTS.includes(name))) this.begin(given);
+    else if (changed.length) this.changeTraining(given);
+    return this.view();
+  }
+
+  reset() {
+    this.begin(this.settings);
+    return this.view();
+  }
+
+  view() {
+    const drawn = this.own === null ? [] : [{ name: DRAWN, words: this.own.words, noise: 0 }];
+    return {
+      settings: this.settings, sets: [...choices.data, ...drawn], data: this.dataView(), network: this.networkView(),
+      frame: this.frame(),
+    };
+  }
+
+  dataView() {
+    const { data, plane } = this;
+    return {
+      name: data.name, words: data.words, columns: data.columns, classes: data.classes, features: data.features,
+      offered: data.offered, training: data.training, rows: data.rows, axes: [0, 1], low: plane.low, high: plane.high,
+      points: base64(Float32Array.from(data.raw.data)), targets: base64(Float32Array.from(data.y)), image_side: 0,
+      target_range: this.scale(),
+    };
+  }
+
+  networkView() {
+    const { settings, data, run: trained } = this;
+    const parameters = Object.values(trained.parameters).reduce((sum, value) => sum + np.size(value), 0);
+    const outputs = trained.network.layers.at(-1).units;
+    return {
+      inputs: data.features, is_image: false, hidden: settings.hidden.map(({ units }, k) => ({ units, W: `W${k + 1}` })),
+      outputs: outputs === data.classes.length ? data.classes : Array(outputs).fill("p"),
+      loss: trained.network.loss.repr, parameters,
+      description: trained.network.layers.map((layer) => layer.text).join("\n"), side, unit_side: unitSide,
+      input_maps: base64(signedBytes(thinned(this.plane.inputs))),
+    };
+  }
+
+  scale() {
+    return this.data.classes.length ? [0, 1] : [Math.min(...this.data.y), Math.max(...this.data.y)];
+  }
+
+  // -- actions: training ---------------------------------------------------------------------------
+
+  frame() {
+    const trained = this.run;
+    const found = trained.course.findIndex((moment) => moment.step === trained.step);
+    const here = found < 0 ? trained.course.length - 1 : found;
+    const weights = Object.entries(trained.parameters).map(([name, { shape, data }]) => [name, { shape, data: base64(Float32Array.from(data)) }]);
+    const course = trained.course.flatMap((moment) => [moment.step, ...moment.measured]);
+    return {
+      step: trained.step, epoch: trained.epoch, batch: trained.batch, batches: trained.batches,
+      measured: trained.course[here].measured.map(number), latest: trained.course.at(-1).step, moment: here,
+      weights: Object.fromEntries(weights), maps: this.maps(), activations: null, course: base64(Float32Array.from(course)),
+      moments: trained.course.length, rate: trained.rate(), stopped: trained.stopped,
+    };
+  }
+
+  maps() {
+    const given = { ...this.run.inference.constants, ...this.run.values, X: this.plane.inputs, n: side * side };
+    const found = run(this.mapProgram.statements, given);
+    const [low, high] = this.scale();
+    const output = np.transpose(found.p).data.map((p) => (255 * (Math.min(Math.max(p, low), high) - low)) / Math.max(high - low, 1e-9));
+    return { units: this.units.map((name) => base64(signedBytes(thinned(found[name])))), output: base64(asBytes(output)) };
+  }
+
+  advance({ steps }) {
+    if (!(Number.isInteger(steps) && steps >= 1 && steps <= choices.most_steps)) {
+      throw new Error(`steps must be a whole number from 1 to ${choices.most_steps}, not ${steps}.`);
+    }
+    this.walk = null;
+    this.run.advance(steps);
+    return this.frame();
+  }
+
+  epoch() {
+    return this.advance({ steps: Math.min(this.run.batches - this.run.batch, choices.most_steps) });
+  }
+
+  travel({ moment }) {
+    const { length } = this.run.course;
+    if (!(moment >= 0 && moment < length)) throw new Error(`The run has ${length} moments, counted from 0; there is no ${moment}.`);
+    this.walk = null;
+    this.run.travel(moment);
+    return this.frame();
+  }
+
+  /** Begin a new run from the present weights. */
+  restart() {
+    this.walk = null;
+    this.run.restart();
+    return this.frame();
+  }
+
+  /** Add a point to the data in the plane; the weights stay. */
+  add_point({ x, y, target }) {
+    const { data } = this;
+    if (![x, y, target].every(Number.isFinite)) throw new Error("A point is two numbers and a target.");
+    if (data.classes.length && !(target in data.classes)) throw new Error(`The class of a point is a number from 0 to ${data.classes.length - 1}.`);
+    if (data.rows >= MOST_POINTS) throw new Error(`The playground takes at most ${MOST_POINTS} points.`);
+    const before = this.own;
+    const raw = np.array([[x, y], ...np.tolist(data.raw)]);
+    this.own = { ...data, name: DRAWN, words: "Points that you have drawn.", raw, y: [target, ...data.y], rows: data.rows + 1 };
+    try {
+      this.begin({ ...this.settings, data: DRAWN }, this.run.values);
+    } catch (error) {
+      this.own = before;
+      throw error;
+    }
+    return this.view();
+  }
+
+  // What needs Python: tables, files, the doctor and code.
+  draw() { return refuse("Images need"); }
+  choose_axes() { throw new Error("These data have two columns only."); }
+  open_table() { return refuse("Tables need"); }
+  doctor() { return refuse("The doctor needs"); }
+  code() { return refuse("Code needs"); }
+  export() { return refuse("Exports need"); }
+  open_model() { return refuse("Model files need"); }
+
+  // -- actions: inspection -------------------------------------------------------------------------
+
+  choose_row({ row }) {
+    if (!(row >= 0 && row < this.data.training)) throw new Error(`There are ${this.data.training} training rows, counted from 0; there is no row ${row}.`);
+    this.row = row;
+    this.walk = null;
+    return { row, ...this.rowView() };
+  }
+
+  rowView() {
+    const X = np.take(this.run.rows.X, [this.row]);
+    const { p } = this.run.predicted({ X }, this.run.prediction);
+    const label = this.data.y[this.row];
+    const target = this.data.classes.length ? this.data.classes[label] : label;
+    return { inputs: Array.from(X.data), target, prediction: Array.from(p.data, number) };
+  }
+
+  statement({ index, unit }) {
+    if (this.walk === null || this.walk.step !== this.run.step || this.walk.unit !== unit) {
+      const given = this.run.peek();
+      this.walk = new Walk(this.run.program, given, Math.max(given.places.indexOf(this.row), 0), unit);
+      this.walk.step = this.run.step;
+    }
+    const { length } = this.walk.program.statements;
+    if (!(index >= 0 && index < length)) throw new Error(`The step has ${length} statements; there is no statement ${index}.`);
+    return this.walk.describe(index);
+  }
+
+  weight({ name, index }) {
+    this.checkEntry(name, index);
+    return this.inspection().weight(name, index);
+  }
+
+  set_weight({ name, index, value, final }) {
+    this.checkEntry(name, index);
+    if (!Number.isFinite(value)) throw new Error(`value must be a number, not ${value}.`);
+    this.walk = null;
+    this.run.setEntry(name, index, value);
+    this.run.record();
+    const found = { frame: this.frame(), weight: this.inspection().weightNow(name, index) };
+    return final ? { ...found, details: this.weight({ name, index }) } : found;
+  }
+
+  checkEntry(name, index) {
+    const { parameters } = this.run;
+    if (!Object.hasOwn(parameters, name)) throw new Error(`There is no parameter ${name}; there are ${Object.keys(parameters).join(", ")}.`);
+    const { shape } = parameters[name];
+    if (index.length !== shape.length || !index.every((place, k) => Number.isInteger(place) && place >= 0 && place < shape[k])) {
+      throw new Error(`${name} has shape (${shape}), counted from 0: it has no entry [${index}].`);
+    }
+  }
+
+  unit({ layer, unit }) {
+    return { ...this.inspection().unit(layer, unit), ...this.rowView() };
+  }
+
+  loss() {
+    return { ...this.inspection().loss(), ...this.rowView() };
+  }
+
+  inspection() {
+    return new Inspection(this.run, this.row);
+  }
+}
+
+function refuse(what) {
+  throw new Error(`${what} the version with Python: pip install workings, then workings play.`);
+}
+
+/** Return data with another share held out, and other features. */
+function split(data, { held_out: share, features }) {
+  const training = Math.max(data.rows - Math.round(data.rows * share), Math.min(data.rows, 2));
+  return { ...data, training, features };
+}
+
+// -- settings --------------------------------------------------------------------------------------
+
+function usualLoss({ loss }, { classes, name }) {
+  if (loss === "auto") return classes.length === 0 ? "SquaredError" : classes.length === 2 ? "BinaryCrossEntropy" : "CrossEntropy";
+  const isClassification = ["CrossEntropy", "BinaryCrossEntropy"].includes(loss);
+  if (isClassification && classes.length === 0) throw new Error(`${loss} needs classes, and ${name} has numbers: choose SquaredError.`);
+  if (classes.length > 2 && loss !== "CrossEntropy") throw new Error(`${loss} has one output; for ${classes.length} classes use CrossEntropy.`);
+  return loss;
+}
+
+/** Check changed settings: names that exist, and numbers in their ranges. */
+function checked(given, changes, hasDrawn) {
+  for (const name of Object.keys(changes)) {
+    if (!(name in first)) throw new Error(`Unknown setting ${JSON.stringify(name)}.`);
+    const range = choices.ranges[name];
+    if (range) checkNumber(name, given[name], range);
+  }
+  const lists = { activation: "activations", loss: "losses", optimizer: "optimizers", schedule: "schedules", regularizer: "regularizers" };
+  for (const [name, list] of Object.entries(lists)) {
+    if (name in given && !choices[list].includes(given[name])) throw new Error(`Unknown ${name} ${JSON.stringify(given[name])}.`);
+  }
+  const isKnown = Object.hasOwn(generated, given.data) || (hasDrawn && given.data === DRAWN);
+  if (!isKnown) throw new Error(`Unknown data set ${JSON.stringify(given.data)}.`);
+  if (!given.features.length) throw new Error("The network needs at least one feature: switch one on.");
+  if (given.hidden.length > choices.most_layers) throw new Error(`A network has at most ${choices.most_layers} hidden layers.`);
+  const hidden = given.hidden.map((layer) => ({ units: 4, activation: "tanh", dropout: 0, batch_norm: false, ...layer }));
+  for (const layer of hidden) {
+    if (!choices.activations.includes(layer.activation)) throw new Error(`Unknown activation ${JSON.stringify(layer.activation)}.`);
+    for (const [name, range] of Object.entries(choices.layer_ranges)) checkNumber(name, layer[name], range);
+  }
+  const offered = Object.keys(catalogue.features);
+  const other = given.features.find((name) => !offered.includes(name));
+  if (other !== undefined) throw new Error(`Unknown feature ${JSON.stringify(other)}.`);
+  return { ...given, hidden, features: offered.filter((name) => given.features.includes(name)) };
+}
+
+function checkNumber(name, value, { low, high, whole }) {
+  const isFine = typeof value === "number" && value >= low && value <= high && (!whole || Number.isInteger(value));
+  if (!isFine) throw new Error(`${name} must be a ${whole ? "whole " : ""}number from ${low} to ${high}, not ${JSON.stringify(value)}.`);
+}
+
+// -- pictures --------------------------------------------------------------------------------------
+
+function multipliedFirst(node, found) {
+  if (node[0] === "binary" && node[1] === "MatMult" && node[2][0] === "name") found.push(node[2][1]);
+  for (const part of node.slice(1)) if (Array.isArray(part) && typeof part[0] === "string") multipliedFirst(part, found);
+}
+
+/** Return every second point in both directions, of shape (units, unitSide²). */
+function thinned({ shape: [, units], data }) {
+  const stride = side / unitSide;
+  const found = new Float64Array(units * unitSide * unitSide);
+  for (let unit = 0; unit < units; unit += 1) {
+    for (let i = 0; i < unitSide; i += 1) {
+      for (let j = 0; j < unitSide; j += 1) {
+        found[(unit * unitSide + i) * unitSide + j] = data[(i * stride * side + j * stride) * units + unit];
+      }
+    }
+  }
+  return np.ndarray([units, unitSide * unitSide], found);
+}
+
+/** Return maps as bytes: 128 is 0, each map uses the full range. */
+function signedBytes(maps) {
+  const finite = np.where(np.isfinite(maps), maps, 0);
+  const largest = np.max(np.abs(finite), { axis: 1, keepdims: true });
+  return asBytes(np.add(MIDDLE, np.multiply(LARGEST, np.divide(finite, np.maximum(largest, 1e-9)))).data);
+}
+
+/** Round to bytes; what is not a number becomes the middle. */
+function asBytes(values) {
+  const found = new Uint8Array(values.length);
+  for (let k = 0; k < values.length; k += 1) {
+    found[k] = Number.isNaN(values[k]) ? MIDDLE : Math.min(Math.max(Math.round(values[k]), 0), 255);
+  }
+  return found;
+}
+
+/** Return the bytes of numbers as base64 text. */
+function base64(numbers) {
+  const bytes = new Uint8Array(numbers.buffer);
+  let text = "";
+  for (let start = 0; start < bytes.length; start += 0x8000) text += String.fromCharCode(...bytes.subarray(start, start + 0x8000));
+  return btoa(text);
+}

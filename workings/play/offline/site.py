@@ -1,0 +1,177 @@
+"""The site: the playground's page as static files, which need neither a server nor Python.
+
+The page talks to its backend through one file, ``session.js``.  In the site this file is ``session-static.js`` of this
+folder: it composes the network's statements from the library's formulas (``formulas.py``) and runs them in the browser.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import importlib.resources
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workings.play import datasets, settings
+from workings.play.datasets import FEATURES, GENERATED, PADDING, described
+from workings.play.offline.formulas import RATE, Catalogue, Node, catalogue_of
+from workings.play.pictures import SIDE, UNIT_SIDE
+from workings.play.session import MOST_STEPS
+from workings.play.settings import REGULARIZERS, SCHEDULES, Settings
+from workings.program.program import STAGE_WORDS
+from workings.readings.copying import CopiedCode, rate_expression
+from workings.readings.javascript import arrays_text
+from workings.readings.javascript.expressions import Expressions
+from workings.readings.javascript.names import Names
+from workings.schedules import schedule_of
+from workings.support.atomic_files import writable_folder, write_bytes
+from workings.version import __version__
+
+STEPS = 98_765  # stands for the number of steps of a schedule
+ROWS = 1000  # of each generated data set in the site
+OWN_FILES = (
+    "program.js",
+    "syntax.js",
+    "equations.js",
+    "entries.js",
+    "paths.js",
+    "data.js",
+    "training.js",
+    "inspection.js",
+)
+
+
+def write_site(folder: Path) -> list[Path]:
+    """Write the playground as static files; return their paths.
+
+    Raises
+    ------
+    FileError
+        If the folder is not writable.
+    """
+    writable_folder(folder)
+    page = importlib.resources.files("workings.play") / "page"
+    here = importlib.resources.files("workings.play.offline")
+    contents: dict[str, bytes] = {}
+    with importlib.resources.as_file(page) as root:
+        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+            contents[path.relative_to(root).as_posix()] = path.read_bytes()
+    contents |= {name: (here / name).read_bytes() for name in OWN_FILES}
+    contents["session.js"] = (here / "session-static.js").read_bytes()
+    contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
+    contents["settings.js"] = settings_module().encode()
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(folder / name, content)
+    return [folder / name for name in contents]
+
+
+def formulas_module() -> str:
+    """Return the module with all formulas."""
+    found, lines = catalogue_of(REGULARIZERS, {name: schedule_text(name) for name in SCHEDULES})
+    found["features"] = features()
+    names = [line.split()[1].split("(")[0] for line in lines if line.startswith(("function ", "const "))]
+    rates = [f"  {json.dumps(name)}: (t, lr, steps) => {schedule_code(name)}," for name in SCHEDULES]
+    return "\n".join([
+        "// The formulas of the library as syntax, written from their Python source; see `program.js`.",
+        'import * as np from "./arrays.js";', *lines, "",
+        f"export const functions = {{ {', '.join(names)} }};", "",
+        "// The learning rate of step t, counted from 0.", "export const rates = {", *rates, "};", "",
+        f"export const catalogue = {plain_json(found)};", "",
+    ])  # fmt: skip
+
+
+def settings_module() -> str:
+    """Return the module with the names to choose from, the first settings, and the generated data."""
+    usual = Settings().to_json()
+    choices = {**settings.choices(), "data": described(), "defaults": usual, "most_steps": MOST_STEPS}
+    found = {
+        "version": __version__, "choices": choices, "first": usual, "stageWords": dict(STAGE_WORDS),
+        "side": SIDE, "unitSide": UNIT_SIDE, "padding": PADDING,
+        "generated": {name: generated(name) for name in GENERATED},
+    }  # fmt: skip
+    lines = [f"export const {name} = {plain_json(value)};" for name, value in found.items()]
+    return "\n".join(["// Settings and data of the playground, written from Python.", *lines, ""])
+
+
+def plain_json(value: Any) -> str:
+    """Return a value as JSON that may stand in a page."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c")
+
+
+# -- schedules ------------------------------------------------------------------------------
+
+
+def schedule(name: str) -> Any:
+    """Return a schedule whose settings are marks."""
+    return schedule_of(Settings(lr=RATE, schedule=name, schedule_steps=STEPS).rate())
+
+
+def marks() -> dict[str, str]:
+    """Return the text of each mark, and what it stands for."""
+    return {repr(0.5 ** (1 / STEPS)): "0.5 ** (1 / steps)", repr(RATE): "lr", repr(STEPS): "steps"}
+
+
+def schedule_code(name: str) -> str:
+    """Return the rate of a schedule in JavaScript, of t, lr and steps.
+
+    >>> schedule_code("step")
+    'np.positive(lr * np.power(0.5, np.floor_divide(t, steps)))'
+    """
+    expression = rate_expression(schedule(name), CopiedCode(), "t")
+    translated = Expressions(Names(), {"t"}, {"t"}, (), expression).text(ast.parse(expression, mode="eval").body)
+    for mark, meaning in marks().items():
+        translated = translated.replace(mark, f"({meaning})" if " " in meaning else meaning)
+    return translated
+
+
+def schedule_text(name: str) -> str:
+    """Return a schedule as Python code, with @ for its rate, # for its steps and % for the factor that follows."""
+    text = repr(schedule(name)) if name != "constant" else repr(RATE)
+    for mark, sign in zip(marks(), "%@#", strict=True):
+        text = text.replace(mark, sign)
+    return text
+
+
+# -- data -----------------------------------------------------------------------------------
+
+
+def features() -> dict[str, Node]:
+    """Return the features that are made of x1 and x2 as syntax, from their source."""
+    for statement in ast.parse(inspect.getsource(datasets)).body:
+        if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == "FEATURES":
+            table = statement.value
+            assert isinstance(table, ast.Dict)
+            bodies = [value.body for value in table.values if isinstance(value, ast.Lambda)]
+            found = [Catalogue().node(body, standing, {"x1", "x2"}) for body in bodies]
+            return dict(zip(FEATURES, found, strict=True))
+    raise AssertionError("workings/play/datasets.py has no FEATURES")
+
+
+def standing(x1: float, x2: float) -> None:
+    """Stand for the function whose names the features use."""
+
+
+def generated(name: str) -> dict[str, Any]:
+    """Return a generated data set without noise, and what one unit of noise adds to each number.
+
+    >>> sorted(generated("xor"))
+    ['classes', 'noise', 'raw', 'words', 'y', 'yNoise']
+    """
+    kind = GENERATED[name]
+    (clean, y), (noisy, noisy_y) = (kind.make(ROWS, noise, 0) for noise in (0.0, 1.0))
+    return {
+        "words": kind.words,
+        "classes": [str(label) for label in np.unique(y)] if kind.is_classes else [],
+        "raw": packed(clean), "noise": packed(noisy - clean),
+        "y": packed(y), "yNoise": "" if kind.is_classes else packed(noisy_y - y),
+    }  # fmt: skip
+
+
+def packed(array: Any) -> str:
+    """Return numbers in float32 as base64 text."""
+    return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode("ascii")
