@@ -4,7 +4,8 @@ import { inputsOf, makeData, planeOf } from "./data.js";
 import { catalogue } from "./formulas.js";
 import { Inspection, number, Walk } from "./inspection.js";
 import { neededFor } from "./program.js";
-import { choices, first, generated, side, unitSide, version } from "./settings.js";
+import { choices, first, generated, lessons, side, unitSide, version } from "./settings.js";
+import { decoded } from "./state.js";
 import { run } from "./syntax.js";
 import { described, initialValues, randomOf, Run } from "./training.js";
 
@@ -23,7 +24,7 @@ export function connect() {
       waiting += 1;
       try {
         await new Promise((resolve) => setTimeout(resolve));
-        return session[action](fields);
+        return decoded(session[action](fields));
       } finally {
         waiting -= 1;
       }
@@ -35,13 +36,18 @@ export class Session {
   static actions = new Set([
     "hello", "view", "configure", "reset", "frame", "advance", "epoch", "travel", "choose_row", "statement", "weight",
     "set_weight", "unit", "loss", "restart", "add_point", "draw", "choose_axes", "open_table", "doctor", "code", "export",
-    "open_model",
+    "open_model", "lessons",
   ]);
 
   constructor(settings = first) {
     this.row = 0;
     this.own = null; // the points that were drawn
     this.begin(settings);
+  }
+
+  /** All lessons; those on images and tables need the server, and are left out. */
+  lessons() {
+    return { lessons: structuredClone(lessons) };
   }
 
   // -- beginnings --------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import numpy as np
 
 from workings.play import datasets, settings
 from workings.play.datasets import FEATURES, GENERATED, PADDING, described
+from workings.play.lesson_files import Lesson, read_lessons
 from workings.play.offline.formulas import RATE, Catalogue, Node, catalogue_of
 from workings.play.pictures import SIDE, UNIT_SIDE
 from workings.play.session import MOST_STEPS
@@ -93,9 +94,15 @@ def settings_module() -> str:
         "version": __version__, "choices": choices, "first": usual, "stageWords": dict(STAGE_WORDS),
         "side": SIDE, "unitSide": UNIT_SIDE, "padding": PADDING,
         "generated": {name: generated(name) for name in GENERATED},
+        "lessons": [lesson.to_json() for lesson in read_lessons().values() if is_generated(lesson)],
     }  # fmt: skip
     lines = [f"export const {name} = {plain_json(value)};" for name, value in found.items()]
     return "\n".join(["// Settings and data of the playground, written from Python.", *lines, ""])
+
+
+def is_generated(lesson: Lesson) -> bool:
+    """Whether all data sets of a lesson are generated, so that it needs no server."""
+    return all(step.settings.get("data", "moons") in GENERATED for step in lesson.steps)
 
 
 def plain_json(value: Any) -> str:

@@ -1,5 +1,5 @@
 // The way to the backend.  The page knows nothing of it but `ask`; a backend without a server can take its place.
-import { decoded, decodeFrame } from "./state.js";
+import { decoded } from "./state.js";
 
 export function connect(whenClosed) {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
@@ -11,7 +11,7 @@ export function connect(whenClosed) {
     const { id, reply, error } = JSON.parse(event.data);
     const { resolve, reject } = waiting.get(id);
     waiting.delete(id);
-    if (error === undefined) resolve(reply.weights ? decodeFrame(reply) : decoded(reply)); else reject(new Error(error));
+    if (error === undefined) resolve(decoded(reply)); else reject(new Error(error));
   });
   socket.addEventListener("close", () => {
     for (const { reject } of waiting.values()) reject(new Error("closed"));

@@ -23,6 +23,7 @@ const floats = (text) => new Float32Array(bytes(text).buffer);
 
 // Replies hold arrays as base64 text; each is decoded once, when it arrives.
 export function decoded(reply) {
+  if (reply.weights) return decodeFrame(reply);
   const { data, network, frame } = reply;
   if (data) { data.points = floats(data.points); data.targets = floats(data.targets); }
   if (network?.input_maps) network.input_maps = bytes(network.input_maps);
