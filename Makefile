@@ -32,6 +32,10 @@ quick: $(VENV)/.installed  ## Run ruff and the tests of what changed, in about a
 test-slow: $(VENV)/.installed  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
+tables: $(VENV)/.installed  ## Benchmark the recipe for tables on forty tables; results go to workings-bench/tables.jsonl
+	$(BIN)/python -m pip install --quiet --editable ".[dev,tables]"
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tables
+
 promises: $(VENV)/.installed  ## Run the tests of each promise in docs/testing.md and print the counts
 	OMP_NUM_THREADS=1 $(BIN)/python tools/promises.py
 
@@ -72,4 +76,4 @@ format: $(VENV)/.installed  ## Format the code and fix what ruff can fix
 clean:  ## Remove the environment, results and caches
 	rm -rf $(VENV) workings-runs workings-bench .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help run test quick test-slow promises trust fuzz mutants torch bench matrix doctor format clean
+.PHONY: help run test quick test-slow tables promises trust fuzz mutants torch bench matrix doctor format clean

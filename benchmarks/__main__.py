@@ -1,7 +1,8 @@
 """``python -m benchmarks``: run the benchmarks, print the tables, write tables and raw figures to files.
 
 Without arguments it runs all sections except the growth curves: eight workloads, whole processes, cold starts,
-prediction, memory and overhead.  The exit status is 1 if the result of any library differs from the reference engine's.
+many fits, prediction, memory and overhead.  The exit status is 1 if the result of any library differs from the
+reference engine's.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cold, curves, machine, measure, memory, overhead, predicting, report, whole_process
+from benchmarks import cold, curves, machine, many, measure, memory, overhead, predicting, report, whole_process
 from benchmarks.peers import FILES, OURS
 from benchmarks.processes import say
 from benchmarks.workloads import WORKLOADS
 
-SECTIONS = ("steps", "process", "cold", "predict", "memory", "overhead", "curves")
+SECTIONS = ("steps", "process", "cold", "many", "predict", "memory", "overhead", "curves")
 EXAMPLES = """examples:
   python -m benchmarks                           all sections except the growth curves; takes minutes
   python -m benchmarks moons-3 digits-1          two workloads
@@ -85,6 +86,7 @@ def sections(
         "steps": ("workloads", lambda: steps(arguments, folder, results)),
         "process": ("process", lambda: whole_process.measure(peers, rounds, folder)),
         "cold": ("cold", lambda: cold.measure(rounds, folder)),
+        "many": ("many", lambda: many.measure(rounds)),
         "predict": ("predict", lambda: predicting.measure(peers, rounds, folder)),
         "memory": ("memory", lambda: memory.measure(peers, folder)),
         "overhead": ("overhead", lambda: overhead.measure(ours, rounds, folder)),

@@ -174,6 +174,22 @@ def process(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def many(results: dict[str, Any]) -> list[str]:
+    """Return the table of many fits."""
+    rows = []
+    for name, found in results.items():
+        alone, together = found["one by one"]["median"], found["together"]["median"]
+        rows.append([name, f"{alone:.2f}", f"{together:.2f}", f"{alone / together:.2f} ×"])
+    return [
+        "## Many fits",
+        "",
+        "CPU milliseconds for each fit of a new network, with 32 networks on one core. *Gain*: the throughput of "
+        "`fit_many` relative to that of `fit`.",
+        "",
+        *table(["network and fit", "`fit`, ms", "`fit_many`, ms", "gain"], rows),
+    ]
+
+
 def cold(results: dict[str, Any]) -> list[str]:
     """Return the table of first fits in processes with an empty cache."""
     rows = []
@@ -274,7 +290,7 @@ def curves(found: dict[str, Any]) -> list[str]:
 
 COLD = {"first": "first fit", "second": "second fit", "another": "another", "cpu": "process", "wall": "process, wall"}
 SECTIONS = {
-    "workloads": workloads, "process": process, "cold": cold, "predict": predict, "memory": memory,
+    "workloads": workloads, "process": process, "cold": cold, "many": many, "predict": predict, "memory": memory,
     "overhead": overhead, "curves": curves,
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ from workings import (
     NTKDense,
     RateFactors,
     Scale,
+    SmoothClip,
 )
 from workings.activations import ACTIVATIONS
 from workings.losses import LOSSES, CrossEntropy, Huber, Loss, SquaredError
@@ -74,7 +75,13 @@ def stacks(
 ) -> list[Layer]:
     """Layers that end with ``n_out`` outputs."""
     ntk = st.builds(NTKDense, st.integers(1, 5), bends)
-    kinds: list[st.SearchStrategy[Layer]] = [dense_layers(bends), dense_layers(bends), ntk, st.just(Scale())]
+    kinds: list[st.SearchStrategy[Layer]] = [
+        dense_layers(bends),
+        dense_layers(bends),
+        ntk,
+        st.just(Scale()),
+        st.just(SmoothClip()),
+    ]
     if dropout:
         kinds.append(st.builds(Dropout, numbers(0, 0.8)))
     if batch_norm:

@@ -32,7 +32,7 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "readings and checks": ("readings", "checks"),
     "files and pictures": ("files.*", "plots", "datasets"),
     "playground": ("play",),
-    "network": ("network",),
+    "network": ("network", "table_recipe"),
     "uses of a network": ("sklearn", "museum", "experiments", "cli", "checks.mistakes", "files", "ensemble",
                            "search"),
     "the package": ("", "__main__"),

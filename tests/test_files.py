@@ -44,6 +44,7 @@ from workings import (
     NTKDense,
     Poisson,
     Scale,
+    SmoothClip,
     SquaredError,
 )
 from workings.activations import ACTIVATIONS
@@ -123,6 +124,7 @@ hidden_layers = st.one_of(
     st.builds(Dense, st.integers(1, 5), st.sampled_from(sorted(ACTIVATIONS)), bias=st.booleans()),
     st.builds(NTKDense, st.integers(1, 5), st.sampled_from(sorted(ACTIVATIONS))),
     st.just(Scale()),
+    st.builds(SmoothClip, st.floats(0.1, 10)),
     st.builds(Dropout, st.floats(0, 0.9)),
     st.builds(BatchNorm, st.sampled_from(sorted(ACTIVATIONS)), momentum=st.floats(0.01, 1), eps=st.floats(1e-8, 1e-2)),
 )

@@ -26,7 +26,7 @@ NUMBERS = [(kind, f) for kind in KINDS for f in dataclasses.fields(kind) if f.ty
 RANGED = [(kind, f) for kind, f in NUMBERS if f.name != "lr"]
 IDS = [f"{kind.__name__}.{f.name}" for kind, f in RANGED]
 REQUIRED = {"lr": 0.1, "then": 0.1, "units": 3, "lam": 0.1, "lam1": 0.1, "alpha": 0.1, "every": 2, "steps": 5,
-            "factor": 0.5, "fans": 4}  # fmt: skip
+            "factor": 0.5, "fans": 4, "low": -1.0, "high": 1.0}  # fmt: skip
 
 
 def made(kind: Any, **settings: Any) -> Any:

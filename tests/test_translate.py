@@ -38,6 +38,7 @@ from workings import (
     Chain,
     ClipByNorm,
     ClipByValue,
+    ClipPredictions,
     CrossEntropy,
     Decay,
     Dense,
@@ -53,6 +54,7 @@ from workings import (
     Poisson,
     RMSProp,
     Scale,
+    SmoothClip,
     SquaredError,
 )
 from workings.activations import ACTIVATIONS
@@ -126,6 +128,8 @@ LAYER_OF = {
     "Dense": Dense(5, "tanh"),
     "NTKDense": NTKDense(5, "tanh"),
     "Scale": Scale(),
+    "SmoothClip": SmoothClip(),
+    "ClipPredictions": ClipPredictions(-1.0, 1.0),
     "Dropout": Dropout(0.2),
     "BatchNorm": BatchNorm(),
 }
@@ -774,7 +778,7 @@ def test_every_row_of_every_registry_is_code_or_an_error_that_names_it(system: s
             compile(told.code, name, "exec")
     assert all(name in words for name, words in refused.items())
     in_sklearn = {"identity", "sigmoid", "tanh", "relu"}
-    nowhere = {"NTKDense", "Scale"}
+    nowhere = {"NTKDense", "Scale", "SmoothClip", "ClipPredictions"}
     no_counterpart = {*ACTIVATIONS} - in_sklearn | {"Dropout", "BatchNorm", "AbsoluteError", "Huber"} | nowhere
     assert set(refused) == (no_counterpart if system == "sklearn" else nowhere)
 

@@ -16,7 +16,7 @@ from workings.errors import (
     WorkingsError,
     WorkingsWarning,
 )
-from workings.layers import BatchNorm, Dense, Dropout, Layer, NTKDense, Scale
+from workings.layers import BatchNorm, ClipPredictions, Dense, Dropout, Layer, NTKDense, Scale, SmoothClip
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Loss, Poisson, SquaredError
 from workings.network import Network
 from workings.optimizers import (
@@ -69,6 +69,7 @@ __all__ = [
     "Checkpoint",
     "ClipByNorm",
     "ClipByValue",
+    "ClipPredictions",
     "CrossEntropy",
     "Decay",
     "Dense",
@@ -100,6 +101,7 @@ __all__ = [
     "Regularizer",
     "Scale",
     "Signals",
+    "SmoothClip",
     "Snapshots",
     "SquaredError",
     "Statement",

@@ -99,6 +99,33 @@ def scale_backward(x: Array, s: Array, dz: Array) -> tuple[Array, Array]:
     return ds, dx
 
 
+def smooth_clip(x: Array, limit: float) -> Values:
+    """are almost the inputs near 0, and approach the limits far from it"""
+    return x / (1 + (x / limit) ** 2) ** 0.5
+
+
+def smooth_clip_backward(x: Array, limit: float, dz: Array) -> Values:
+    # The upstream gradient times the derivative, which is 1 at 0 and approaches 0 far from it.
+    dx = dz / (1 + (x / limit) ** 2) ** 1.5
+    return dx
+
+
+def unclipped(x: Array) -> Array:
+    """are the unchanged inputs"""
+    return x
+
+
+def unclipped_backward(dz: Array) -> Array:
+    # The gradient of unchanged inputs is the upstream gradient.
+    dx = dz
+    return dx
+
+
+def clipped(x: Array, low: float, high: float) -> Array:
+    """are the inputs, clipped to the interval from low to high"""
+    return np.minimum(np.maximum(x, low), high)
+
+
 def dropout(x: Array, mask: Array) -> Array:
     """are the inputs with some set to 0 and the others scaled up to keep the expected value"""
     return x * mask
@@ -382,6 +409,68 @@ class Scale(Layer):
 
 
 @dataclass(frozen=True)
+class SmoothClip(Layer):
+    """Limit outliers smoothly: z = x / √(1 + (x / limit)²), between -limit and limit (Holzmüller et al. 2024, sec. 3).
+
+    For inputs on a scale of about 1: the median of a column is at 0, and half of its values within 1.
+
+    Examples
+    --------
+    >>> net_input = np.array([0.0, 1.0, 1000.0])
+    >>> smooth_clip(net_input, **SmoothClip().constants).round(2)
+    array([0.  , 0.95, 3.  ])
+    """
+
+    limit: float = field(default=3.0, metadata=number(above=0))
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        return {"forward": smooth_clip, "backward": smooth_clip_backward, "inference": smooth_clip}
+
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_clipped"
+
+    @property
+    def constants(self) -> dict[str, float]:
+        return {"limit": self.limit}
+
+
+@dataclass(frozen=True)
+class ClipPredictions(Layer):
+    """Clip predictions to the interval from ``low`` to ``high``, such as the range of the training targets.
+
+    As the last layer, it acts in predictions alone; a training step is as without it.
+
+    Examples
+    --------
+    >>> clipped(np.array([-5.0, 0.5, 5.0]), **ClipPredictions(-1, 1).constants)
+    array([-1. ,  0.5,  1. ])
+    """
+
+    low: float = field(metadata=number())
+    high: float = field(metadata=number())
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.low > self.high:
+            raise InputError(f"low must be at most high, but they are {self.low:g} and {self.high:g}.")
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        return {"forward": unclipped, "backward": unclipped_backward, "inference": clipped}
+
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_clipped"
+
+    @property
+    def constants(self) -> dict[str, float]:
+        return {"low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True)
 class Dropout(Layer):
     """Dropout: during training, set each input to 0 with probability ``rate`` (Srivastava et al. 2014).
 
@@ -480,4 +569,6 @@ def number_layers(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:
         yield layer, str(counts[kind])
 
 
-LAYERS: dict[str, type[Layer]] = {kind.__name__: kind for kind in (Dense, NTKDense, Scale, Dropout, BatchNorm)}
+LAYERS: dict[str, type[Layer]] = {
+    kind.__name__: kind for kind in (Dense, NTKDense, Scale, SmoothClip, ClipPredictions, Dropout, BatchNorm)
+}

@@ -133,7 +133,7 @@ def gains_from(case: Case, layers: Sequence[Any]) -> bool:
     if len(rows.X) < FEWEST_ROWS_TO_SPLIT:
         return True
     is_held = np.random.default_rng(0).permutation(len(rows.X)) % FOLDS == 0
-    kept, held = rows.take(~is_held), rows.taken(is_held)
+    kept, held = rows.take(~is_held), rows.take(is_held)
     losses = []
     for tried in (layers, [layers[-1]]):
         model = Model(list(tried), loss=case.network.loss, seed=0, dtype=str(case.network.dtype))

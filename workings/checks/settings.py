@@ -184,7 +184,7 @@ def check_for_hidden_layers(case: Case) -> Iterator[Finding]:
         return
     rows = case.all_rows.some(4 * TRIAL_STEPS)
     fold = np.random.default_rng(0).permutation(len(rows.X)) % FOLDS
-    linear, small = zip(*(held_out(case, rows.take(fold != i), rows.taken(fold == i)) for i in range(2)), strict=True)
+    linear, small = zip(*(held_out(case, rows.take(fold != i), rows.take(fold == i)) for i in range(2)), strict=True)
     here, there = np.concatenate(linear), np.concatenate(small)
     gain = here - there
     if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)) and there.mean() < 0.8 * here.mean():

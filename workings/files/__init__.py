@@ -85,6 +85,8 @@ def for_format(network: Model, path: Path) -> Model:
 def network_of(model: Any) -> Any:
     """Return the network of a model: the model itself, an estimator's network, or one converted from scikit-learn."""
     family = type(model).__module__.partition(".")[0]
+    if hasattr(model, "networks_"):  # an estimator for tables; its network has the columns already
+        return model.network_
     if family == "sklearn" or hasattr(model, "feature_names_in_"):
         from workings.files.sklearn import from_sklearn
 

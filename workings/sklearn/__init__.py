@@ -5,6 +5,8 @@ names in ``sklearn.neural_network``, with the same meaning.  Replace the import,
 to rounding.  Further keyword parameters give access to the losses, optimizers, schedules and callbacks of
 Workings.
 
+``TableClassifier`` and ``TableRegressor`` train the recipe for tables, with nothing to set.
+
 ``estimator.network_`` is the trained ``Network``.  ``base.py`` has the base class of both, ``parameters.py``
 translates parameters into layers and optimizers, and ``fitting.py`` follows scikit-learn's rules for
 training.
@@ -15,5 +17,6 @@ from __future__ import annotations
 from workings.sklearn.base import MultilayerPerceptron  # first: it reports a missing scikit-learn
 from workings.sklearn.classifier import MLPClassifier
 from workings.sklearn.regressor import MLPRegressor
+from workings.sklearn.table import TableClassifier, TableRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "MultilayerPerceptron"]
+__all__ = ["MLPClassifier", "MLPRegressor", "MultilayerPerceptron", "TableClassifier", "TableRegressor"]

@@ -133,7 +133,7 @@ class EpochBlocks:
 
     def adapt(self, epochs: int, seconds: float) -> None:
         """Choose the maximum size of the next block from the duration of the last epochs."""
-        if self.steps.waits:
+        if self.steps.waits and self.steps.allows_background:
             self.adapt_to_engine()
         elif self.most:
             self.epoch_seconds = max(seconds, 1e-9) / epochs
@@ -142,10 +142,10 @@ class EpochBlocks:
     def adapt_to_engine(self) -> None:
         """Choose the maximum size of the next block from the duration of earlier steps of the engine, if it is known.
 
-        Other networks with the same description may have used the engine.
+        Other networks with the same description may have used the engine.  A user's metric may take any time.
         """
         seconds = self.steps.seconds(len(self.batches))
-        if self.most and seconds < math.inf:
+        if self.most and self.steps.allows_background and seconds < math.inf:
             self.epoch_seconds = max(seconds, 1e-9) * (1 + self.evaluation_ratio)
             self.most = max(int(MANY_EPOCHS / self.epoch_seconds), 1)
 

@@ -27,7 +27,7 @@ from workings.training.loop import run_until_end
 from workings.training.recipe import Labels, Recipe, Validation
 from workings.training.step_runners import MOST_TOGETHER, Waiting, run_pending
 from workings.training.training import Training
-from workings.training.training_data import prepare
+from workings.training.training_data import TrainingData, prepare
 
 T = TypeVar("T")
 CallbacksOf = Sequence[Callback] | Callable[[int], Sequence[Callback]]
@@ -150,10 +150,10 @@ def train_many(
     why = why_apart(models, recipes)
     if why:
         return train_each(models, X, y, recipes, engine, why)
-    undos = [undoing(model) for model in models]
+    undos, rows = [undoing(model) for model in models], SharedRows(X, y)
     try:
         trainings = [
-            Training(model, prepare(model, X, y, recipe), recipe, engine=engine, fits=fits or len(models))
+            Training(model, rows.prepared(model, recipe), recipe, engine=engine, fits=fits or len(models))
             for model, recipe in zip(models, recipes, strict=True)
         ]
     except BaseException:
@@ -162,6 +162,28 @@ def train_many(
                 undo()
         raise
     return run_many(trainings)
+
+
+class SharedRows:
+    """The rows of several trainings, checked and encoded once for all networks for which they are the same."""
+
+    def __init__(self, X: ArrayLike, y: ArrayLike) -> None:
+        self.X, self.y = X, y
+        self.known: dict[Any, TrainingData] = {}
+
+    def prepared(self, model: Model, recipe: Recipe) -> TrainingData:
+        """Check and encode the rows for a model, and build it, as ``prepare`` does."""
+        is_drawn = isinstance(recipe.validation, float)  # by the model's own random generator
+        if is_drawn or model.preprocessing is not None or model.classes is not None:
+            return prepare(model, self.X, self.y, recipe)
+        given = (recipe.validation, recipe.sample_weight, recipe.class_weight)
+        key = (model.n_in, model.dtype, model.dtype_given, type(model.targets), model.n_out, *map(id, given))
+        if key not in self.known:
+            self.known[key] = prepare(model, self.X, self.y, recipe)
+        elif model.n_in is None:
+            rows = self.known[key].rows
+            model.build(rows.X.shape[1], rows.X.dtype)
+        return self.known[key]
 
 
 def train_each(

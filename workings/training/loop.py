@@ -103,11 +103,11 @@ def next_block(training: Training) -> Waiting[Block]:
 
 
 def epochs_at_once(training: Training) -> int:
-    """Return how many epochs can run before the next one that a callback needs; at most all but the last."""
+    """Return how many epochs can run before the next one that a callback needs; at most all."""
     epoch, callbacks = training.epoch, training.callbacks
     to_come = [callback.fewest_to_come() for callback in callbacks if callback.looks_back]
     most = training.blocks.next_epochs(to_come[0] if to_come else None)
-    return min(most, training.epochs - epoch - 1, *(callback.next_look(epoch + 1) - epoch for callback in callbacks))
+    return min(most, training.epochs - epoch, *(callback.next_look(epoch + 1) - epoch for callback in callbacks))
 
 
 def run_epoch(training: Training) -> Waiting[Block]:

@@ -79,6 +79,19 @@ class PreparedRun:
         return (*steps, self.first + part.start, *shared, *self.fixed, *slices)
 
 
+def next_parts(waiting: list[tuple[PreparedRun, int]], steps: int) -> list[tuple[PreparedRun, slice]]:
+    """Take the next steps, at most ``steps``, of the runs that wait, which are given with the steps done so far."""
+    parts = []
+    while waiting and steps > 0:
+        run, done = waiting.pop(0)
+        part = slice(done, min(done + steps, len(run.objectives)))
+        parts.append((run, part))
+        steps -= part.stop - done
+        if part.stop < len(run.objectives):
+            waiting.insert(0, (run, part.stop))
+    return parts
+
+
 class CompiledEngine:
     """Runs training steps of a program as compiled loops.
 
@@ -156,16 +169,15 @@ class CompiledEngine:
             self.functions[source.text] = MachineCode(source.text, "train", "train_section" if source.sections else "")
         train, stop_flag = self.functions[source.text], np.zeros(1, np.int64)
         with team_for(source, dtype) as team:
-            memory, done = memory_for(source, team, dtype), 0
-            while remaining := [run for run in runs if done < len(run.objectives)]:
-                part = slice(done, done + max(int(LONGEST_CALL / (self.seconds_per_step * len(remaining))), 1))
+            memory, waiting = memory_for(source, team, dtype), [(run, 0) for run in runs]
+            while waiting:
+                parts = next_parts(waiting, max(int(LONGEST_CALL / self.seconds_per_step), 1))
                 shared = (source.block, memory, stop_flag, *team)
-                call = train.calls([run.arguments(part, shared) for run in remaining])
+                call = train.calls([run.arguments(part, shared) for run, part in parts])
                 if source.sections:
                     set_section_function(team[0], source, call)
-                steps = sum(len(run.objectives[part]) for run in remaining)
-                self.seconds_per_step = self.timed(call, stop_flag, remaining) / steps
-                done = part.stop
+                steps = sum(len(run.objectives[part]) for run, part in parts)
+                self.seconds_per_step = self.timed(call, stop_flag, [run for run, _ in parts]) / steps
 
     def timed(self, call: Callable[[], None], stop_flag: Array, runs: Sequence[PreparedRun]) -> float:
         """Run a call and return its seconds; Ctrl-C can interrupt a call that may take long."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from workings.engines.compiled.codegen import SourceOptions, SourceWriter, live_operations
 from workings.engines.compiled.fusion import Layout, LoopSchedule, is_large, make_schedule
+from workings.engines.compiled.native import name_of_dtype
 from workings.engines.compiled.row_sections import MOST_SUMMED, SECTIONS
 from workings.engines.compiled.structure import Structure
 from workings.engines.contract import FEWEST_TO_SHARE, Stretch
@@ -74,7 +75,9 @@ def size_of(stretch: Stretch, values: Mapping[str, Array], by_step: bool = False
     counts = sorted(set((bounds[:, 1] - bounds[:, 0]).tolist()))
     one = stretch.order is None and bool((bounds == (0, len(stretch.X))).all())
     ordered = stretch.order is not None
-    return ProblemSize(stretch.X.dtype.name, tuple(shapes), tuple(counts), one, ordered, tuple(stretch.kept), by_step)
+    return ProblemSize(
+        name_of_dtype(stretch.X.dtype), tuple(shapes), tuple(counts), one, ordered, tuple(stretch.kept), by_step
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,183 @@
+"""``TableClassifier`` and ``TableRegressor``: raw columns in, predictions out."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from workings import InputError, Network
+from workings.files import load, save
+from workings.sklearn import TableClassifier, TableRegressor
+from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe
+from workings.tables.columns import CategoryColumn, NumberColumn
+
+SMALL = {"hidden": (16, 16), "epochs": 60}
+TINY = {"hidden": (4,), "epochs": 2}
+RNG = np.random.default_rng(3)
+N = 120
+TABLE = pd.DataFrame({
+    "size": RNG.normal(size=N), "price": np.exp(RNG.normal(size=N) * 3), "same": 1.0,
+    "colour": RNG.choice(["red", "blue", "green"], N), "flag": RNG.random(N) > 0.5,
+    "grade": pd.Categorical(RNG.choice(["a", "b"], N)),
+})  # fmt: skip
+TABLE.loc[::9, "size"] = np.nan
+TABLE.loc[::7, "colour"] = None
+LABELS = np.where((TABLE["size"].fillna(0) > 0) ^ (TABLE["colour"] == "red"), "yes", "no")
+AMOUNTS = 50 + 3 * TABLE["size"].fillna(0).to_numpy() + 5 * (TABLE["colour"] == "red").to_numpy()
+
+
+def classifier(**settings: Any) -> TableClassifier:
+    recipe = replace(CLASSIFICATION, **settings.pop("recipe", SMALL))
+    return TableClassifier(recipe=recipe, random_state=0, engine="reference", **settings)
+
+
+def regressor(**settings: Any) -> TableRegressor:
+    recipe = replace(REGRESSION, **settings.pop("recipe", SMALL))
+    return TableRegressor(recipe=recipe, random_state=0, engine="reference", **settings)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([classifier(recipe={"hidden": (32, 32)}), regressor(recipe={"hidden": (32, 32)})])
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def test_numbers_categories_and_gaps_as_they_come() -> None:
+    model = classifier().fit(TABLE, LABELS)
+    assert model.score(TABLE, LABELS) > 0.9
+    columns = {column.name: column for column in model.columns_.columns}
+    assert list(columns) == ["size", "price", "colour", "flag", "grade"], "a constant column is left out"
+    assert columns["colour"] == CategoryColumn("colour", ("blue", "green", "red"), None, "zeros")
+    assert columns["size"].fill == pytest.approx(TABLE["size"].median())
+    assert isinstance(columns["flag"], NumberColumn)
+    assert columns["grade"].categories == ("a", "b")
+    p = model.predict_proba(TABLE)
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
+    assert model.classes_.tolist() == ["no", "yes"]
+
+
+def test_unknown_categories_and_outliers_are_predicted() -> None:
+    model = regressor().fit(TABLE, AMOUNTS)
+    other = TABLE.head(4).copy()
+    other["colour"], other["size"] = ["pink", None, "RED", "red"], [1e300, -1e300, np.nan, 0.0]
+    found = model.predict(other)
+    assert np.isfinite(found).all()
+    assert AMOUNTS.min() - 1e-4 <= found.min() <= found.max() <= AMOUNTS.max() + 1e-4
+    assert model.score(TABLE, AMOUNTS) > 0.9
+
+
+def test_a_polars_table_and_an_array_of_objects_are_the_same() -> None:
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("pyarrow")
+    plain = TABLE[["size", "colour"]]
+    ours = classifier(recipe=TINY).fit(plain, LABELS).predict_proba(plain)
+    frame = polars.from_pandas(plain)
+    np.testing.assert_array_equal(classifier(recipe=TINY).fit(frame, LABELS).predict_proba(frame), ours)
+    array = plain.to_numpy(dtype=object)
+    np.testing.assert_array_equal(classifier(recipe=TINY).fit(array, LABELS).predict_proba(array), ours)
+
+
+def test_an_ensemble_is_the_mean_of_its_networks() -> None:
+    model = classifier(recipe=TINY, ensemble=3).fit(TABLE, LABELS)
+    assert len(model.networks_) == 3
+    rows = model._encode(model._table(TABLE, reset=False))
+    mean = np.mean([network.predict_proba(rows) for network in model.networks_], axis=0)
+    np.testing.assert_allclose(model.predict_proba(TABLE), mean, rtol=1e-6)
+    with pytest.raises(AttributeError, match="ensemble=1"):
+        _ = model.network_
+
+
+def test_less_time_is_fewer_epochs() -> None:
+    model = TableRegressor(time=0.05, random_state=0, engine="reference").fit(TABLE, AMOUNTS)
+    assert 8 <= model.network_.history.epochs < REGRESSION.epochs
+
+
+def test_validation_rows_have_each_class_in_proportion() -> None:
+    codes = np.repeat([0, 1, 2], [100, 50, 5])
+    rows = CLASSIFICATION.validation_rows(155, codes, np.random.default_rng(0))
+    assert np.bincount(codes[rows]).tolist() == [20, 10, 1]
+    assert not len(CLASSIFICATION.validation_rows(9, None, np.random.default_rng(0)))
+
+
+def test_two_fits_with_one_seed_are_equal_and_another_seed_differs() -> None:
+    one, two = (classifier(recipe=TINY).fit(TABLE, LABELS).predict_proba(TABLE) for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    other = classifier(recipe=TINY).set_params(random_state=1).fit(TABLE, LABELS).predict_proba(TABLE)
+    assert (one != other).any()
+
+
+def test_scikit_learns_tools_and_pickle() -> None:
+    search = GridSearchCV(make_pipeline(FunctionTransformer(), classifier(recipe=TINY)),
+                          {"tableclassifier__ensemble": [1, 2]}, cv=2)  # fmt: skip
+    assert search.fit(TABLE, LABELS).predict(TABLE).shape == (N,)
+    assert len(cross_val_score(regressor(recipe=TINY), TABLE, AMOUNTS, cv=2)) == 2
+    model = regressor(recipe=TINY).fit(TABLE, AMOUNTS)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(TABLE), model.predict(TABLE))
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".c", ".safetensors", ".json"])
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_it_is_exported_with_its_raw_columns(make: Any, suffix: str, tmp_path: Path) -> None:
+    if suffix == ".onnx":
+        pytest.importorskip("onnxruntime")
+    model = make(recipe=TINY).fit(TABLE, LABELS if make is classifier else AMOUNTS)
+    exported = save(model, tmp_path / f"model{suffix}")
+    assert exported.paths
+    if suffix in (".safetensors", ".json"):
+        again = load(tmp_path / f"model{suffix}")
+        assert isinstance(again, Network)
+        raw = {name: TABLE[name] for name in TABLE.columns}
+        assert again.preprocessing == model.network_.preprocessing
+        np.testing.assert_array_equal(again.predict(raw), model.network_.predict(raw))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"ensemble": 0}, "ensemble"), ({"ensemble": 1.5}, "ensemble"), ({"time": -1}, "time"), ({"time": "60s"}, "time"),
+     ({"recipe": "best"}, "TableRecipe")],
+)  # fmt: skip
+def test_settings_that_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        TableClassifier(**settings).fit(TABLE, LABELS)
+
+
+def test_tables_that_are_refused() -> None:
+    dates = TABLE.assign(day=pd.Timestamp("2024-01-05"))
+    with pytest.raises(InputError, match="dates"):
+        classifier().fit(dates, LABELS)
+    with pytest.raises(InputError, match="two columns"):
+        classifier().fit(pd.concat([TABLE, TABLE], axis=1), LABELS)
+    with pytest.raises(InputError, match="finite"):
+        classifier().fit(TABLE.assign(size=np.inf), LABELS)
+    with pytest.raises(InputError, match="DataFrame"):
+        classifier().fit({"size": [1, 2]}, [0, 1])
+    with pytest.raises(ValueError, match="NaN"):
+        regressor().fit(TABLE, np.full(N, np.nan))
+    with pytest.raises(ValueError, match="feature names"):
+        classifier(recipe=TINY).fit(TABLE, LABELS).predict(TABLE.drop(columns="size"))
+
+
+@pytest.mark.parametrize("labels", [[1.0, 2.0], [True, False], [3, 7], ["a", "b"]])
+def test_labels_of_every_type_come_back(labels: list[Any]) -> None:
+    y = np.array(labels)[(np.arange(N) % 2)]
+    found = classifier(recipe=TINY).fit(TABLE, y).predict(TABLE)
+    assert found.dtype == y.dtype
+    assert set(found.tolist()) <= set(labels)
+
+
+def test_each_trick_can_be_left_out() -> None:
+    for name in ("clip", "scale", "ntk", "cycles", "zeros"):
+        recipe = replace(CLASSIFICATION, **TINY, **{name: False})
+        assert isinstance(recipe, TableRecipe)
+        assert TableClassifier(recipe=recipe, random_state=0, engine="reference").fit(TABLE, LABELS).network_

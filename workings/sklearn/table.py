@@ -1,0 +1,294 @@
+"""Estimators for tables: numbers, categories and gaps in, nothing to set.
+
+``TableClassifier`` and ``TableRegressor`` encode the columns of a table, train a network with the recipe in
+``workings/table_recipe.py``, and keep the parameters of the best epoch on validation rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+
+from workings.errors import InputError
+from workings.network import Network
+from workings.support.arrays import Array
+from workings.support.ranges import as_number, as_whole_number
+from workings.support.sparse import is_sparse
+from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe
+from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, column_names, original, standard
+from workings.tables.robust import robust_scale
+from workings.tables.values import as_list, is_gap, read_numbers, refuse_unusable, spellings
+
+MOST_CATEGORIES = 100  # of a column; rarer ones are encoded as zeros, like unknown ones
+FLOAT32 = np.finfo(np.float32)
+
+
+class TableEstimator(BaseEstimator):
+    """The base of both estimators: it reads tables, trains the networks and averages their outputs."""
+
+    def __init__(
+        self,
+        *,
+        ensemble: int = 1,
+        time: float | None = None,
+        recipe: TableRecipe | None = None,
+        random_state: Any = None,
+        engine: str = "auto",
+    ) -> None:
+        self.ensemble = ensemble
+        self.time = time
+        self.recipe = recipe
+        self.random_state = random_state
+        self.engine = engine
+
+    @property
+    def network_(self) -> Network:
+        """The trained network, which takes the raw columns of a table; only without an ensemble."""
+        check_is_fitted(self)
+        if len(self.networks_) > 1:
+            raise AttributeError("An ensemble has several networks, in networks_; network_ is for ensemble=1.")
+        network: Network = self.networks_[0]
+        return network
+
+    def _train(self, X: ArrayLike, y: Array, classes: Array | None, scale: tuple[float, float] | None) -> Self:
+        """Learn the columns and train the networks."""
+        self._check_settings()
+        table = self._table(X, reset=True)
+        check_consistent_length(next(iter(table.values())), y)
+        if len(y) < 2:
+            raise InputError(f"A table needs at least 2 samples, that is rows, to learn from; it has {len(y)} sample.")
+        self.columns_ = learn_columns(table, "target", scale)
+        recipe = self.recipe or (REGRESSION if classes is None else CLASSIFICATION)
+        generator = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        rows = self._encode(table)
+        codes = None if classes is None else np.searchsorted(classes, y)
+        if self.time is not None:
+            recipe = recipe.within(float(self.time), self.ensemble, rows, y, classes, self.engine)
+        self.networks_ = []
+        for _ in range(self.ensemble):
+            held_out = recipe.validation_rows(len(rows), codes, generator)
+            seed = int(generator.integers(2**31))
+            network = recipe.train(rows, y, classes=classes, held_out=held_out, seed=seed, engine=self.engine)
+            labels = [] if classes is None else classes.tolist()
+            network.preprocessing = self.columns_.stored(labels, f"trained by {type(self).__name__}")
+            self.networks_.append(network)
+        return self
+
+    def _check_settings(self) -> None:
+        """Raise for invalid parameters."""
+        count, seconds = as_whole_number(self.ensemble), as_number(self.time)
+        if count is None or count < 1:
+            raise InputError(f"ensemble must be a whole number of at least 1, not {self.ensemble!r}.")
+        if self.time is not None and (seconds is None or not seconds > 0):
+            raise InputError(f"time must be a number of seconds above 0, or None, not {self.time!r}.")
+        if self.recipe is not None and not isinstance(self.recipe, TableRecipe):
+            raise InputError(f"recipe must be a TableRecipe or None, not {self.recipe!r}.")
+
+    def _table(self, X: Any, *, reset: bool) -> dict[str, Any]:
+        """Return the columns of a table or of an array by name."""
+        if is_sparse(X):
+            raise InputError("Sparse input is not supported: convert it with X.toarray().")
+        if isinstance(X, Mapping):
+            raise InputError("X must be a pandas or polars DataFrame, or an array of shape (n, columns).")
+        names = [str(name) for name in column_names(X)]
+        if names:
+            if len(set(names)) < len(names):
+                raise InputError("X has two columns of one name. Rename one, or leave it out.")
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return {name: X[given] for name, given in zip(names, column_names(X), strict=True)}
+        given = X.to_numpy() if hasattr(X, "to_numpy") else X
+        array = check_array(given, dtype=None, ensure_all_finite="allow-nan", accept_sparse=False, estimator=self)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        known = getattr(self, "feature_names_in_", None)
+        names = [f"x{i}" for i in range(array.shape[1])] if known is None else [str(name) for name in known]
+        return dict(zip(names, array.T, strict=True))
+
+    def _encode(self, table: Mapping[str, Any]) -> Array:
+        """Encode columns as the inputs of the networks."""
+        with np.errstate(over="ignore"):
+            encoded: Array = self.columns_.encode(table, unknown="ignore").astype(np.float32)
+        clipped: Array = np.clip(encoded, FLOAT32.min, FLOAT32.max)
+        return clipped
+
+    def _outputs(self, X: ArrayLike) -> Array:
+        """Return the mean of the networks' predictions, of shape (n, outputs), float64."""
+        check_is_fitted(self)
+        rows = self._encode(self._table(X, reset=False))
+        total = sum(np.asarray(network.outputs(rows), dtype=np.float64) for network in self.networks_)
+        return np.asarray(total / len(self.networks_))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.non_deterministic = False
+        return tags
+
+
+class TableClassifier(ClassifierMixin, TableEstimator):
+    """Classify the rows of a table, with nothing to set: numbers, categories and missing values as they come.
+
+    It trains the recipe of RealMLP-TD-S (Holzmüller et al. 2024) and keeps the parameters of the best epoch on 20 % of
+    the rows, drawn by class.
+
+    Parameters
+    ----------
+    ensemble : int
+        The number of networks, whose probabilities are averaged.  Each has validation rows and initial weights of
+        its own.
+    time : float or None
+        About how many seconds ``fit`` may take; it trains fewer epochs then.
+    recipe : TableRecipe or None
+        Other settings than those of ``workings.table_recipe.CLASSIFICATION``.
+    random_state : int, RandomState or None
+        The random seed.
+    engine : str
+        ``"auto"``, ``"reference"`` or ``"compiled"``.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        The class labels, sorted.
+    network_ : Network
+        The network, which takes the raw columns: save it, export it, explain it.  Only without an ensemble.
+    networks_ : list of Network
+        All networks.
+    columns_ : Columns
+        The encoding of the columns.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from workings.sklearn import TableClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 2))
+    >>> X[::7, 1] = np.nan
+    >>> y = np.where(X[:, 0] > 0, "yes", "no")
+    >>> model = TableClassifier(random_state=0).fit(X, y)
+    >>> model.predict([[2.0, np.nan], [-2.0, 1.0]])
+    array(['yes', 'no'], dtype='<U3')
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn from a table ``X`` of n rows, a DataFrame or an array, and n labels ``y``."""
+        if y is None:
+            raise InputError("This estimator requires y to be passed, but the target y is None.")
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) == 1:
+            raise InputError(f"Classifier needs at least two classes in y; it has one class, {self.classes_[0]!r}.")
+        known = self.classes_ if self.classes_.dtype.kind in "iubU" else text_classes(self.classes_)
+        return self._train(X, known[codes], known, None)
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Return the probabilities of the classes, of shape (n, n_classes), in the order of ``classes_``."""
+        return self._outputs(X)
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return the most probable class of each row."""
+        check_is_fitted(self)
+        found: Array = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return found
+
+
+class TableRegressor(RegressorMixin, TableEstimator):
+    """Predict a number for each row of a table, with nothing to set: see ``TableClassifier``.
+
+    The target is standardized, and predictions stay in the range of the training targets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from workings.sklearn import TableRegressor
+    >>> X = np.linspace(-1, 1, 100)[:, None]
+    >>> model = TableRegressor(random_state=0).fit(X, X[:, 0] ** 2)
+    >>> model.predict([[0.0], [0.5]]).round(1)
+    array([0. , 0.2])
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn from a table ``X`` of n rows, a DataFrame or an array, and n numbers ``y``."""
+        if y is None:
+            raise InputError("This estimator requires y to be passed, but the target y is None.")
+        target = check_array(column_or_1d(y, warn=True), dtype=np.float64, ensure_2d=False, input_name="y")
+        mean, std = float(target.mean()), float(target.std()) or 1.0
+        return self._train(X, standard(target, mean, std).astype(np.float32), None, (mean, std))
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Return the predicted number of each row, of shape (n,)."""
+        found = self._outputs(X)
+        return np.asarray(original(found[:, 0], *self.columns_.scale))  # type: ignore[misc]
+
+
+def text_classes(classes: Array) -> Array:
+    """Return classes as a network stores them: the text of the labels, if it differs, else their numbers.
+
+    >>> text_classes(np.array(["a", "b"], dtype=object)), text_classes(np.array([0.5, 1.0]))
+    (array(['a', 'b'], dtype='<U1'), array([0, 1]))
+    """
+    if all(isinstance(label, str) for label in classes):
+        return classes.astype(str)
+    return np.arange(len(classes))
+
+
+def learn_columns(table: Mapping[str, Any], target: str, scale: tuple[float, float] | None) -> Columns:
+    """Learn the encoding of each column; constant columns are left out, unless all are constant."""
+    found = [learn_column(name, values) for name, values in table.items()]
+    kept = [column for column, varies in found if varies] or [column for column, _ in found]
+    while any(column.name == target for column in kept):
+        target += "_"
+    return Columns(tuple(kept), target, scale)
+
+
+def learn_column(name: str, values: Any) -> tuple[Column, bool]:
+    """Learn one column, of numbers or of categories; return it and whether its values differ."""
+    numbers = numbers_in(values, name)
+    if numbers is None:
+        return learn_categories(name, values)
+    center, spread = robust_scale(numbers)
+    known = numbers[~np.isnan(numbers)]
+    varies = len(known) > 0 and bool(known.min() < known.max())
+    return NumberColumn(name, center, spread, fill=center), varies
+
+
+def numbers_in(values: Any, name: str) -> Array | None:
+    """Return a column as float64 with NaN for gaps; None if it has text that is no number, or categories."""
+    if str(getattr(values, "dtype", "")).lower() in ("category", "categorical", "enum"):
+        return None
+    try:
+        return read_numbers(values, name, marks=True)
+    except InputError:
+        plain = np.asarray(values)
+        if plain.dtype.kind in "fc" or (plain.dtype.kind == "O" and has_infinity(plain)):
+            raise
+        return None
+
+
+def has_infinity(values: Array) -> bool:
+    """Whether a column of objects holds an infinite number."""
+    return any(isinstance(value, float) and value in (np.inf, -np.inf) for value in values)
+
+
+def learn_categories(name: str, values: Any) -> tuple[CategoryColumn, bool]:
+    """Learn the most frequent categories of a column; others, and gaps, become zeros."""
+    words = []
+    given = as_list(values)
+    for row, value in enumerate(given):
+        if not is_gap(value):
+            refuse_unusable(value, row, name)
+            words.append(spellings(value)[0].strip())
+    counts = Counter(sorted(words))
+    chosen = sorted(word for word, _ in counts.most_common(MOST_CATEGORIES))
+    return CategoryColumn(name, tuple(chosen), None, "zeros"), len(chosen) > 1 or len(words) < len(given)

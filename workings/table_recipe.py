@@ -1,0 +1,175 @@
+"""The recipe for tables: which network to train on a table, and how, with nothing to set.
+
+It is RealMLP-TD-S (Holzmüller, Grinsztajn, Steinwart 2024, "Better by default", appendix A): robust scaling and
+``SmoothClip``, a learned ``Scale`` of the columns, three hidden layers in NTK parametrization, Adam with the schedule
+``CosineLog`` and ``RateFactors``, label smoothing, and the parameters of the best epoch on validation rows.
+``CLASSIFICATION`` and ``REGRESSION`` are its two forms.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from workings.layers import ClipPredictions, Dense, Layer, NTKDense, Scale, SmoothClip
+from workings.losses import CrossEntropy, SquaredError
+from workings.network import Network
+from workings.optimizers import Adam, Chain, RateFactors
+from workings.schedules import Constant, CosineLog, Schedule
+from workings.support.arrays import Array
+from workings.support.keywords import CheckedKeywords
+from workings.support.ranges import check_fields, number, whole_number
+from workings.training.early_stopping import EarlyStopping
+from workings.training.training_data import stratified
+
+FEWEST_ROWS = 10  # with fewer rows, all are training rows
+LAST_OF_EQUALS = -1e-12  # an epoch that is as good as the best so far replaces it
+
+
+@dataclass(frozen=True)
+class TableRecipe(CheckedKeywords):
+    """The settings of the recipe.
+
+    Parameters
+    ----------
+    activation : str
+        The activation of the hidden layers.
+    lr : float
+        The highest learning rate.
+    hidden : sequence of int
+        The number of units of each hidden layer.
+    label_smoothing : float
+        For classification: see ``CrossEntropy``.
+    clip, scale, ntk, cycles, zeros : bool
+        Whether to use ``SmoothClip``, ``Scale``, ``NTKDense``, ``CosineLog``, and a last layer that starts at 0.
+    scale_rate, bias_rate : float
+        The factors of the learning rate for ``Scale`` and for biases.
+    beta2 : float
+        The constant of Adam.
+    batch_size : int
+        The number of rows in a batch, about; batches are nearly equal.
+    epochs : int
+        The number of epochs.
+    validation : float
+        The share of rows that choose the best epoch.
+
+    Examples
+    --------
+    >>> CLASSIFICATION.layers(outputs=3)[:3]
+    [SmoothClip(limit=3.0), Scale(), NTKDense(256, 'selu')]
+    """
+
+    activation: str
+    lr: float = field(metadata=number(above=0))
+    hidden: Sequence[int] = (256, 256, 256)
+    label_smoothing: float = field(default=0.1, metadata=number(at_least=0, below=1))
+    clip: bool = True
+    scale: bool = True
+    ntk: bool = True
+    cycles: bool = True
+    zeros: bool = True
+    scale_rate: float = field(default=6.0, metadata=number(above=0))
+    bias_rate: float = field(default=0.1, metadata=number(above=0))
+    beta2: float = field(default=0.95, metadata=number(at_least=0, below=1))
+    batch_size: int = field(default=256, metadata=whole_number(at_least=1))
+    epochs: int = field(default=256, metadata=whole_number(at_least=1))
+    validation: float = field(default=0.2, metadata=number(at_least=0, below=1))
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def layers(self, outputs: int, bounds: tuple[float, float] | None = None) -> list[Layer]:
+        """Return the layers for a number of outputs; ``bounds`` are those of the targets, for regression."""
+        kind = NTKDense if self.ntk else Dense
+        start: dict[str, Any] = {"weights": "zeros", "biases": "zeros"} if self.zeros else {}
+        return [
+            *([SmoothClip()] if self.clip else []),
+            *([Scale()] if self.scale else []),
+            *(kind(units, self.activation) for units in self.hidden),
+            kind(outputs, **start),
+            *([ClipPredictions(*bounds)] if bounds else []),
+        ]
+
+    def optimizer(self, steps: int) -> Chain:
+        """Return the optimizer of a training of this many steps."""
+        schedule: Schedule = CosineLog(self.lr, steps) if self.cycles else Constant(self.lr)
+        factors = {"s": self.scale_rate} if self.scale else {}
+        return Chain(RateFactors(**factors, b=self.bias_rate), Adam(schedule, beta2=self.beta2))
+
+    def batches(self, rows: int) -> tuple[int, int]:
+        """Return the batch size and the number of batches of an epoch.
+
+        >>> CLASSIFICATION.batches(600), CLASSIFICATION.batches(100)
+        ((300, 2), (100, 1))
+        """
+        count = max(1, round(rows / self.batch_size))
+        size = -(-rows // count)
+        return size, -(-rows // size)
+
+    def network(self, y: Array, classes: Array | None, seed: Any, n_in: int) -> Network:
+        """Return an untrained network for targets ``y``: labels, or standardized numbers if there are no classes."""
+        if classes is None:
+            bounds = (float(y.min()), float(y.max()))
+            return Network(self.layers(1, bounds), loss=SquaredError(), seed=seed, n_in=n_in, dtype="float32")
+        loss = CrossEntropy(label_smoothing=self.label_smoothing)
+        network = Network(self.layers(len(classes)), loss=loss, seed=seed, n_in=n_in, dtype="float32")
+        network.set_classes(classes)  # a rare class may occur in validation rows alone
+        return network
+
+    def settings(self, rows: int, *, is_validated: bool, classification: bool) -> dict[str, Any]:
+        """Return the settings of ``fit`` for a number of training rows, without the validation rows."""
+        size, count = self.batches(rows)
+        metrics: dict[str, Any] = {"metrics": ["accuracy"]} if classification else {}
+        monitor = "val_accuracy" if classification else "val_loss"
+        best = EarlyStopping(monitor, patience=self.epochs, min_delta=LAST_OF_EQUALS)
+        return {
+            "optimizer": self.optimizer(self.epochs * count),
+            "epochs": self.epochs,
+            "batch_size": size,
+            "callbacks": [best] if is_validated else [],
+            **(metrics if is_validated else {}),
+        }
+
+    def train(
+        self, X: Array, y: Array, *, classes: Array | None = None, held_out: Array, seed: Any = 0, engine: str = "auto"
+    ) -> Network:
+        """Train a network on the rows of a table; ``held_out`` are the indices of the validation rows."""
+        is_kept = np.ones(len(X), dtype=bool)
+        is_kept[held_out] = False
+        network = self.network(y, classes, seed, X.shape[1])
+        settings = self.settings(int(is_kept.sum()), is_validated=len(held_out) > 0, classification=classes is not None)
+        validation = (X[held_out], y[held_out]) if len(held_out) else None
+        network.fit(X[is_kept], y[is_kept], validation=validation, engine=engine, **settings)
+        return network
+
+    def validation_rows(self, n: int, codes: Array | None, rng: np.random.Generator) -> Array:
+        """Draw the indices of the validation rows, by class if ``codes`` number the classes of the rows."""
+        if n < FEWEST_ROWS or not self.validation:
+            return np.zeros(0, dtype=np.int64)
+        rows, order = max(1, round(n * self.validation)), rng.permutation(n)
+        if codes is not None:
+            order = stratified(order, codes, rows)
+        found: Array = np.sort(order[:rows])
+        return found
+
+    def within(
+        self, seconds: float, networks: int, X: Array, y: Array, classes: Array | None, engine: str
+    ) -> TableRecipe:
+        """Return the recipe with as many epochs as fit into a time, from 8 to its own number; it trains to measure."""
+        none = np.zeros(0, dtype=np.int64)
+        began, short = time.perf_counter(), replace(self, epochs=1)
+        short.train(X, y, classes=classes, held_out=none, engine=engine)  # which also compiles
+        compiled, few = time.perf_counter(), replace(self, epochs=5)
+        few.train(X, y, classes=classes, held_out=none, engine=engine)
+        ended = time.perf_counter()
+        left = (seconds - (ended - began)) / networks
+        epochs = int(left / (1.1 * (ended - compiled) / few.epochs))
+        return replace(self, epochs=min(max(epochs, 8), self.epochs))
+
+
+CLASSIFICATION = TableRecipe("selu", 0.04)
+REGRESSION = TableRecipe("mish", 0.07)
