@@ -1263,7 +1263,7 @@ def test_kerass_sequential_by_what_it_answers() -> None:
     assert close(ours.predict_proba(X), e / e.sum(axis=1, keepdims=True), "float64")
     (batch_norm,) = [layer for layer in ours.layers if isinstance(layer, BatchNorm)]
     assert batch_norm.momentum == pytest.approx(0.01)
-    for layer in (("Conv2D", [], {"name": "c"}), ("Dense", [W], {"name": "d", "activation": "mish"}),
+    for layer in (("Conv2D", [], {"name": "c"}), ("Dense", [W], {"name": "d", "activation": "hard_silu"}),
                   ("ReLU", [], {"max_value": 6.0})):  # fmt: skip
         with pytest.raises(InputError, match=layer[0]):
             Network.from_keras(keras_model(layer))

@@ -289,6 +289,7 @@ def test_without_a_folder_programs_are_compiled_in_each_process(tmp_path: Path) 
     assert ran(**environment) == first, "other users could have written to it"
 
 
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX warns if another test imported it
 def test_a_forked_process_uses_and_makes_machine_code() -> None:
     if not hasattr(os, "fork"):
         pytest.skip("the system has no fork")

@@ -359,6 +359,7 @@ def test_a_method_has_the_signature_of_its_function(method: str, module: str, fu
     known = inspect.signature(getattr(importlib.import_module(f"workings.{module}"), function)).parameters.values()
     own = list(inspect.signature(getattr(Network, method)).parameters.values())
     is_static = inspect.ismethod(getattr(Network, method))  # a class method, whose function takes no network
+    own = [one for one in own if one.name != "language"]  # the method chooses among the functions
     assert told(own if is_static else own[1:]) == told(list(known) if is_static else list(known)[1:])
 
 

@@ -1382,7 +1382,7 @@ def test_joblib_runs_fits_and_predictions_side_by_side(backend: str, fitted_on_m
 
     def fitted_again(network: Network, seed: int) -> Any:
         own = copy.deepcopy(network)
-        own.rng = np.random.default_rng(seed)
+        own.set_random_generator(np.random.default_rng(seed))
         own.fit(X, y, optimizer=SGD(0.1), epochs=3, batch_size=16, engine="reference")
         return own.theta
 

@@ -359,7 +359,7 @@ class NTKDense(FullyConnected):
 
     Examples
     --------
-    >>> NTKDense(32, "selu").start(np.random.default_rng(0), n_in=784)["W"].std().round(1)
+    >>> float(NTKDense(32, "selu").start(np.random.default_rng(0), n_in=784)["W"].std().round(1))
     1.0
     """
 

@@ -40,6 +40,7 @@ from workings.readings.translate.keras_writer import ACTIVATIONS as NAMED
 from workings.readings.translate.keras_writer import BENDS
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, columns_in, standard
+from workings.tables.values import GAP
 from workings.version import __version__
 
 NAMES = {  # Keras's name -> Workings' name
@@ -189,7 +190,7 @@ def word_lines(column: CategoryColumn, place: int) -> list[str]:
     """Return the lines that one-hot encode a categorical column."""
     lines = [f"code = categories[:, {place}:{place + 1}]"]
     if column.fill is not None:
-        lines += [f"code = ops.where(ops.less(code, 0), {column.categories.index(column.fill)}, code)"]
+        lines += [f"code = ops.where(ops.equal(code, {GAP}), {column.categories.index(column.fill)}, code)"]
     lines += [f'part{place} = ops.cast(ops.equal(code, np.arange({column.width}, dtype="int32")), "float32")']
     if column.unknown == "error":
         is_known = f"ops.logical_and(ops.greater_equal(code, 0), ops.less(code, {column.width}))"

@@ -88,5 +88,6 @@ def table_of(network: Model, rows: GeneratedRows) -> dict[str, Array]:
     arrays |= {name: np.array(texts) for name, texts in rows.dates.items()}
     arrays |= {column.name: words[:, i].astype(str) for i, column in enumerate(columns.words)}
     found: dict[str, Array] = {f"column{i}": array for i, array in enumerate(arrays.values())}
-    gaps = {f"gaps{len(columns.numbers) + i}": rows.codes[:, i] == GAP for i in range(len(columns.words))}
+    before = len(arrays) - len(columns.words)
+    gaps = {f"gaps{before + i}": rows.codes[:, i] == GAP for i in range(len(columns.words))}
     return {"names": np.array(list(arrays)), **found, **gaps}

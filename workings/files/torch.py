@@ -37,6 +37,7 @@ from workings.readings.translate.torch_writer import ACTIVATIONS as MODULES
 from workings.readings.translate.torch_writer import sequential
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, columns_in, filled, missing, original, standard
+from workings.tables.values import GAP
 from workings.version import __version__
 
 OWN_COLUMNS = """\
@@ -197,7 +198,7 @@ def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:
             place = next(words)
             yield f"code = categories[:, {place}:{place + 1}]"
             if column.fill is not None:
-                yield f"code = torch.where(code < 0, {column.categories.index(column.fill)}, code)"
+                yield f"code = torch.where(code == {GAP}, {column.categories.index(column.fill)}, code)"
             yield f"part = (code == torch.arange({column.width}, device=code.device)).to(torch.{dtype})"
             if column.unknown == "error":
                 yield f"part = torch.where((code >= 0) & (code < {column.width}), part, torch.nan)"

@@ -69,9 +69,18 @@ class Model(ModelState):
         ``float32`` or ``float64``; by default float32 for float32 data, else float64.
     """
 
-    # -- building --------------------------------------------------------------------------
+    # -- programs --------------------------------------------------------------------------
 
-    # -- modified copies -------------------------------------------------------------------
+    def place(self, n_in: int, arrays: Mapping[str, Array]) -> Self:
+        """Build the model with given parameters, as ``ModelState.place``, after writing its program.
+
+        Raises
+        ------
+        ProgramError
+            For a formula that cannot be read.
+        """
+        _ = self.inference
+        return super().place(n_in, arrays)
 
     @property
     def inference(self) -> Program:

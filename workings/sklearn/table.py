@@ -214,8 +214,8 @@ class TableRegressor(RegressorMixin, TableEstimator):
     >>> from workings.sklearn import TableRegressor
     >>> X = np.linspace(-1, 1, 100)[:, None]
     >>> model = TableRegressor(random_state=0).fit(X, X[:, 0] ** 2)
-    >>> model.predict([[0.0], [0.5]]).round(1)
-    array([0. , 0.2])
+    >>> bool(np.abs(model.predict([[0.0], [0.5]]) - [0.0, 0.25]).max() < 0.1)
+    True
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:

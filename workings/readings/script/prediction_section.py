@@ -125,7 +125,8 @@ def word_lines(column: CategoryColumn) -> list[str]:
     """Return the lines that one-hot encode a categorical column."""
     name, gap = string_literal(column.name), string_literal(column.fill or "")
     lines = [f"known = np.array([{', '.join(map(string_literal, column.categories))}])"]
-    lines += [f"words = [{gap} if w is None or w != w else str(w).strip() or {gap} for w in table[{name}]]"]
+    text = "str(w).strip()" if "" in column.categories else f"str(w).strip() or {gap}"
+    lines += [f"words = [{gap} if w is None or w != w else {text} for w in table[{name}]]"]
     one_for_each = formula_code(one_hot, labels="np.array(words)", classes="known")
     lines += [f"part = {one_for_each}"]
     if column.unknown == "zeros":
