@@ -267,7 +267,7 @@ def main() -> None:
         "--only",
         default="",
         metavar="PREFIX",
-        help="only mistakes whose name starts with this prefix; others: those of benchmarks/doctor_others.py",
+        help="only mistakes whose name starts with this prefix; 'others' runs benchmarks/doctor_others.py",
     )
     parser.add_argument("--results", type=Path, metavar="FILE", help="also write all results to this JSON file")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="worker processes (default: all cores)")

@@ -32,7 +32,7 @@ from workings import (
 from workings.activations import ACTIVATIONS
 from workings.datasets import moons
 from workings.engines.choice import choose
-from workings.engines.jax import JaxEngine, is_installed
+from workings.engines.jax import is_installed
 from workings.errors import NotCompilableError
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
@@ -157,9 +157,3 @@ def test_rows_are_spread_over_several_devices(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], check=True, env=environment, cwd=tmp_path, timeout=300
     )
-
-
-def test_the_program_is_the_same() -> None:
-    network = Network([Dense(2)], loss=CrossEntropy(), n_in=2, seed=0)
-    program = network.program(optimizer=SGD(0.1))
-    assert JaxEngine(program).program is program

@@ -244,7 +244,7 @@ class JaxEngine:
             batch |= {name: spread(given[name]) for name in given if name not in ("rows", *SCALARS)}
             scalars = {"n": size, "lr": given["lr"], "t": given["t"]}
             named = {**batch, **state, **{name: scalars[name] for name in SCALARS if name in self.inputs}}
-            results = self.step(**{name: named[name] for name in self.inputs}) if self.inputs else self.step()
+            results = self.step(**{name: named[name] for name in self.inputs})
             new = zip(self.program.carried, results, strict=False)  # JAX sorts the names in a dict
             return {name: jax.numpy.asarray(value, state[name].dtype) for name, value in new}, results[len(state) :]
 
