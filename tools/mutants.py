@@ -4,7 +4,7 @@ A mutant is the package with one small fault: another operator, a comparison the
 loop that never runs.  The tests kill a mutant if one of them fails.  cosmic-ray makes the mutants; this script draws
 some of them, runs the tests of the changed module, and prints how many were killed, and which survived.
 
-Usage: ``python tools/mutants.py [--mutants 200] [--seed 0] [--only losses …] [--survivors FILE]``
+Usage: ``python tools/mutants.py [--mutants 200] [--seed 0] [--only mathematics …]``
 
 Each mutant runs in a copy of the repository, one at a time.  Mutants that change annotations only, and those that
 replace ``==`` by ``is``, are left out.
