@@ -243,11 +243,11 @@ def read_excel(content: bytes, path: Path, known: Columns | None, options: TextO
 
 def excel_sheet(content: bytes, path: Path, sheet: str | None) -> pl.DataFrame:
     """Return a sheet as a table; without its name, the only one that is not empty."""
-    polars = load_polars()
     try:
         importlib.import_module("fastexcel")
     except ImportError as error:
         raise MissingExtraError("fastexcel", "excel") from error
+    polars = load_polars()
     try:
         found = polars.read_excel(io.BytesIO(content), sheet_id=0, raise_if_empty=False)
     except Exception as error:  # of fastexcel, which has classes of its own
