@@ -39,6 +39,7 @@ from workings.optimizers import (
 from workings.program.program import Program, Statement
 from workings.program.trace import Trace
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
+from workings.support.row_stream import RowStream
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
 from workings.training.fit_many import fit_many
@@ -99,6 +100,7 @@ __all__ = [
     "RMSProp",
     "RateFactors",
     "Regularizer",
+    "RowStream",
     "Scale",
     "Signals",
     "SmoothClip",

@@ -9,7 +9,8 @@ Scripts and worked steps print the comment above a line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -259,6 +260,16 @@ class Loss(CheckedKeywords):
         (20, 1)
         """
         return rows if self.reduction == "sum" else 1
+
+    def merged(self, values: Sequence[float], sizes: Sequence[float]) -> float:
+        """Return the loss on all rows from those on their parts; ``sizes`` are the rows, or weights, of each part.
+
+        >>> SquaredError().merged([1.0, 4.0], [20, 10]), SquaredError(reduction="sum").merged([1.0, 4.0], [20, 10])
+        (2.0, 5.0)
+        """
+        if self.reduction == "sum":
+            return math.fsum(values)
+        return math.fsum(value * size for value, size in zip(values, sizes, strict=True)) / math.fsum(sizes)
 
     def settings(self) -> dict[str, Any]:
         """Return the fields by name."""

@@ -33,10 +33,10 @@ from workings.support.arrays import describe
 from workings.support.callers import frames_to_caller
 from workings.support.conversion import as_array
 from workings.support.sparse import dense
+from workings.training.class_weights import combined_weights
 from workings.training.history import History
 from workings.training.rows import Rows
 from workings.training.training import Training
-from workings.training.training_data import combined_weights
 
 Check = Callable[[Case], Iterator[Finding]]
 FEWEST_ROWS = 10  # with fewer rows, the diagnosis says that they are too few

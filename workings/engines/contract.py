@@ -45,6 +45,8 @@ class Stretch:
         The index in these arrays for each step, -1 for none; None to record every step.
     outputs : mapping of str to array of shape (steps, rows, …) or (steps,)
         Arrays in which a compiled engine records values of each step: arrays with rows, or single numbers.
+    batch_sizes : tuple of int or None
+        The batch sizes of the whole training, for which all its stretches run the same code; None for those here.
     """
 
     X: Array
@@ -58,6 +60,7 @@ class Stretch:
     kept: Mapping[str, Array] = field(default_factory=dict)
     kept_at: Array | None = None
     outputs: Mapping[str, Array] = field(default_factory=dict)
+    batch_sizes: tuple[int, ...] | None = None
 
 
 class Engine(Protocol):

@@ -12,7 +12,7 @@ import builtins
 import copy
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self, cast
 
 import numpy as np
@@ -38,6 +38,7 @@ from workings.support.arrays import (
     as_features,
     as_finite,
     as_random,
+    check_table,
     same_length,
     working_dtype,
 )
@@ -45,6 +46,7 @@ from workings.support.callers import frames_to_caller
 from workings.support.conversion import as_array
 from workings.support.keywords import checked_keywords
 from workings.support.notebook import Text
+from workings.support.row_stream import RowStream, opened, read_ahead, stream_of
 from workings.support.sparse import SparseRows, dense
 
 ROWS_EXAMINED = 100  # number of rows examined to see whether they are standardized
@@ -92,9 +94,13 @@ class Model(ModelState):
         """Return the program of one training step, with the edits of ``replacing``; all engines and exports use it."""
         return self.with_edits(step_program(self.layers, self.loss, self.regularizers, optimizer, weighted=weighted))
 
-    def inference_program(self, *, weighted: bool = False) -> Program:
-        """Return the program of a prediction and its objective, with the edits of ``replacing``."""
-        return self.with_edits(inference_program(self.layers, self.loss, self.regularizers, weighted=weighted))
+    def inference_program(self, *, weighted: bool = False, penalized: bool = True) -> Program:
+        """Return the program of a prediction and its objective, with the edits of ``replacing``.
+
+        Without penalties, the objective is the loss alone.
+        """
+        regularizers = self.regularizers if penalized else ()
+        return self.with_edits(inference_program(self.layers, self.loss, regularizers, weighted=weighted))
 
     def with_edits(self, program: Program) -> Program:
         """Return a program with the edits of ``replacing`` that apply to it."""
@@ -229,6 +235,9 @@ class Model(ModelState):
 
     def checked_rows(self, X: ArrayLike) -> Features:
         """Check and encode inputs for a prediction; warn if they look like raw values of an unnamed table."""
+        X = opened(X)
+        if isinstance(X, RowStream):
+            return self.checked_stream(X)
         rows, _ = self.encode_table(X)
         features: Features = as_features(rows, self.dtype, self.n_in)
         if rows is X and self.preprocessing is not None and is_raw(self.preprocessing, features):
@@ -240,6 +249,12 @@ class Model(ModelState):
             )
         return features
 
+    def checked_stream(self, X: RowStream, name: str = "X") -> RowStream:
+        """Return the stream of checked inputs of rows on disk."""
+        check_table(X, self.n_in, name)
+        dtype, columns = self.dtype, X.shape[1]
+        return X.mapped(lambda rows: as_features(rows, dtype, columns, name), columns, dtype)
+
     def learn_labels(self, y: ArrayLike) -> None:
         """Store the class labels of training targets, if the model has none yet."""
         self._targets = self.targets.learn(y)
@@ -250,7 +265,8 @@ class Model(ModelState):
     def outputs(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return the outputs ``p`` of shape (n, n_out).
 
-        ``engine`` is chosen as in ``fit``: with ``"auto"``, compiled code runs only if there are enough rows.
+        Rows on disk are read in parts.  ``engine`` is chosen as in ``fit``: with ``"auto"``, compiled code runs only if
+        there are enough rows.
 
         Raises
         ------
@@ -260,14 +276,26 @@ class Model(ModelState):
             When ``engine="compiled"`` or ``engine="jax"`` and a statement of the network cannot be compiled, or X is
             kept sparse.
         """
+        return in_one(list(self.output_parts(X, engine)))
+
+    def output_parts(self, X: ArrayLike, engine: str = "auto") -> Iterator[Array]:
+        """Yield the outputs of rows in memory, or of each part of rows on disk."""
         self.check_built()
         if engine not in ENGINES:
             raise unknown_name("engine", engine, ENGINES)
         features = self.checked_rows(X)
+        if not isinstance(features, RowStream):
+            yield self.outputs_of(features, len(features), engine)
+            return
+        for part in read_ahead(map(features.__getitem__, features.parts(self.rows_in_chunk))):
+            yield self.outputs_of(part, len(features), engine)
+
+    def outputs_of(self, features: Features, rows: int, engine: str) -> Array:
+        """Return the outputs of checked inputs; the engine is chosen for a number of rows."""
         program = self.runner("inference of p", lambda: self.inference.needed_for("p"))
         values = {**self.parameters, **self.statistics}
         is_sparse = isinstance(features, SparseRows)
-        name, _ = choose(engine, program, values, len(features), 1, is_sparse=is_sparse)
+        name, _ = choose(engine, program, values, rows, 1, is_sparse=is_sparse)
         if name == "jax":
             on_device: JaxRunner = self.runner(("p", "jax"), lambda: JaxRunner(program, ["p"]))
             return in_chunks(on_device, values, self.rows_in_chunk, X=features)[0]
@@ -290,7 +318,7 @@ class Model(ModelState):
         predicts numbers in the unit of the target.  For the output of ``Preprocessing.transform``, it
         predicts standardized numbers.
         """
-        predicted = self.targets.decode(self.outputs(X, engine=engine))
+        predicted = in_one([self.targets.decode(p) for p in self.output_parts(X, engine)])
         if self.preprocessing is None or self.encode_table(X)[0] is X:
             return predicted
         from workings.tables.columns import columns_in, original
@@ -301,30 +329,58 @@ class Model(ModelState):
     @checked_keywords
     def predict_proba(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return class probabilities of shape (n, classes), with two columns for two classes with one output."""
-        return self.targets.probabilities(self.outputs(X, engine=engine))
+        return in_one([self.targets.probabilities(p) for p in self.output_parts(X, engine)])
 
     @checked_keywords
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
         if self.n_in is None:
             return self.built_for(X, y).score(X, y, sample_weight)
+        X = opened(X)
+        if isinstance(X, RowStream):
+            return self.score_stream(X, y, sample_weight)
         X, y = self.encode_table(X, y)
         features, _, w = self.prepare(X, y, sample_weight)
         known = self.targets.learn(y)
         weights = None if w is None else w[:, 0]
         return float(METRICS[known.metric](known.comparable(y), known.decode(self.outputs(features)), weights))
 
+    def score_stream(self, X: RowStream, y: Any, sample_weight: Any = None) -> float:
+        """Return the score on rows on disk; their targets and predictions are in memory."""
+        y, known = stream_of(y, X, "y"), self.targets
+        true = in_one([known.comparable(y[part]) for part in y.parts()])
+        w = None if sample_weight is None else as_array(sample_weight, "sample_weight")
+        return float(METRICS[known.metric](true, self.predict(X), w))
+
     @checked_keywords
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the objective J on the data: loss plus regularization penalties, without dropout."""
+        X = opened(X)
         if self.n_in is None:
             return self.built_for(X, y).objective(X, y, sample_weight)
+        if isinstance(X, RowStream):
+            return self.objective_of_stream(X, stream_of(y, X, "y"), sample_weight)
         features, targets, w = self.prepare(X, y, sample_weight)
         return self.measure(features, targets, w)[0]
 
-    def measure(self, X: Features, y: Array, w: Array | None) -> tuple[float, Array]:
-        """Return the objective J and the outputs p for prepared data, computed in chunks of rows."""
-        per_row, whole = self.runner(("J", w is not None), lambda: self.measuring(w is not None))
+    def objective_of_stream(self, X: RowStream, y: RowStream, sample_weight: Any) -> float:
+        """Return the objective J of rows on disk, in parts."""
+        w = None if sample_weight is None else as_weights(sample_weight, X, self.dtype)
+        features, targets = self.checked_stream(X), self.targets.learn_from_stream(y).encode_stream(y, self.dtype)
+        parts = []
+        for rows in features.parts(self.rows_in_chunk):
+            of_part = None if w is None else w[rows]
+            loss = self.measure(features[rows], targets[rows], of_part, penalized=False)[0]
+            parts.append((loss, float(rows.stop - rows.start if of_part is None else of_part.sum())))
+        return self.objective_of_parts(parts, len(X), weighted=w is not None)
+
+    def measure(self, X: Features, y: Array, w: Array | None, *, penalized: bool = True) -> tuple[float, Array]:
+        """Return the objective J and the outputs p for prepared data, computed in chunks of rows.
+
+        Without penalties, it is the loss.
+        """
+        key = ("J", w is not None, penalized)
+        per_row, whole = self.runner(key, lambda: self.measuring(w is not None, penalized))
         values: dict[str, Any] = {**self.parameters, **self.statistics}
         p, losses = in_chunks(per_row, values, self.rows_in_chunk, X=X, y=y)
         (J,) = whole({**values, "losses": losses, "y": y, "n": len(X), "w": w})
@@ -335,9 +391,27 @@ class Model(ModelState):
         """The number of rows per chunk of a prediction."""
         return rows_in_chunk(self.layers, self.n_in or 1, self.dtype.itemsize)
 
-    def measuring(self, weighted: bool) -> tuple[Runner, Runner]:
+    def objective_of_parts(self, parts: Sequence[tuple[float, float]], n: int, *, weighted: bool) -> float:
+        """Return the objective J of ``n`` rows: the losses of their parts merged, and the penalties.
+
+        Each part is a loss and its number of rows or, with weights, their sum.
+        """
+        losses, sizes = zip(*parts, strict=True)
+        loss = self.loss.merged(losses, sizes)
+        if not self.regularizers:
+            return loss
+
+        def make() -> Runner:
+            program = self.inference_program(weighted=weighted)
+            return Runner(program.without(program.needed_for("loss")).needed_for("J"), ["J"], "penalties")
+
+        run: Runner = self.runner(("J of loss", weighted), make)
+        (J,) = run({**self.parameters, "loss": loss, "n": n, "w": np.array([[math.fsum(sizes)]])})
+        return float(J)
+
+    def measuring(self, weighted: bool, penalized: bool) -> tuple[Runner, Runner]:
         """Return the program of the objective in two parts: the loss of each row, and J from these losses."""
-        program = self.inference_program(weighted=weighted)
+        program = self.inference_program(weighted=weighted, penalized=penalized)
         first = program.needed_for("p", "losses")
         rest = program.without(first).needed_for("J")
         return Runner(first, ["p", "losses"], "losses"), Runner(rest, ["J"], "objective")
@@ -444,6 +518,11 @@ class Model(ModelState):
         """Raise an error if the model has no parameters yet."""
         if self.n_in is None:
             raise InputError("This network has no parameters yet: call fit first, or give n_in= when you make it.")
+
+
+def in_one(parts: list[Array]) -> Array:
+    """Return the rows of several arrays as one array."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def is_raw(preprocessing: Mapping[str, Any], X: Features) -> bool:

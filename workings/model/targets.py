@@ -18,6 +18,9 @@ from workings.errors import InputError
 from workings.metrics import accuracy, r2
 from workings.support.arrays import Array, Values, as_finite
 from workings.support.conversion import as_array, is_missing
+from workings.support.row_stream import RowStream
+
+MOST_LABELS = 100_000  # of a training set on disk
 
 
 def one_hot(labels: Array, classes: Array) -> Values:
@@ -115,7 +118,15 @@ class Targets:
     def check_variety(self, y: ArrayLike) -> None:
         """Raise an error if all training targets are the same label."""
 
+    def learn_from_stream(self, y: RowStream) -> Targets:
+        """Return these targets with the labels of a training set on disk, as ``learn``."""
+        return self
+
     # -- encoding --------------------------------------------------------------------------
+
+    def encode_stream(self, y: RowStream, dtype: DTypeLike) -> RowStream:
+        """Return targets on disk as a stream of encoded rows, of shape (n, n_out)."""
+        return y.mapped(lambda rows: self.encode(rows, dtype), self.n_out, dtype)
 
     def encode(self, y: ArrayLike, dtype: DTypeLike) -> Array:
         """Return targets as an array of shape (n, n_out).
@@ -242,6 +253,13 @@ class LabelTargets(SeveralLabels):
             )
         return replace(self, classes=found)
 
+    def learn_from_stream(self, y: RowStream) -> Targets:
+        if len(y.shape) > 1 or self.classes is not None:
+            return self
+        labels = distinct_labels(y)
+        self.check_variety(labels)
+        return self.learn(labels)
+
     def check_variety(self, y: ArrayLike) -> None:
         labels = as_array(y, "y")
         if labels.ndim == 1 and len(labels) and len(np.unique(checked_labels(labels))) < 2:
@@ -355,6 +373,32 @@ def checked_labels(labels: Array) -> Array:
     if labels.dtype.kind not in "biuU":
         raise InputError(f"y has type {labels.dtype}, but class labels are whole numbers or text.")
     return labels
+
+
+def distinct_labels(y: RowStream) -> Array:
+    """Return the labels that occur in a stream, each once.
+
+    Raises
+    ------
+    InputError
+        If there are more than ``MOST_LABELS``.
+
+    Examples
+    --------
+    >>> distinct_labels(RowStream(np.array([3, 1, 3]), block=1)).tolist()
+    [1, 3]
+    """
+    found: Array | None = None
+    for part in y.parts():
+        labels = np.unique(checked_labels(y[part]))
+        found = labels if found is None else np.unique(np.concatenate([found, labels]))
+        if len(found) > MOST_LABELS:
+            raise InputError(
+                f"y has more than {MOST_LABELS:,} different values, too many for class labels. For numbers to be "
+                f"predicted, use loss=SquaredError()."
+            )
+    assert found is not None
+    return found
 
 
 def check_exact(labels: Array) -> None:

@@ -102,7 +102,8 @@ class EstimatorBatches(Batches):
         batches = batches[chosen]
         self.sizes.append(batches[:, 1] - batches[:, 0])
         kept_at = np.full(len(batches), -1)
-        return replace(stretch, batches=batches, lr=np.asarray(stretch.lr)[: len(batches)], kept_at=kept_at)
+        rates = np.asarray(stretch.lr)[: len(batches)]
+        return replace(stretch, batches=batches, lr=rates, kept_at=kept_at, batch_sizes=None)
 
     def mean_objective(self, objectives: Array) -> float:
         """Return the mean objective of an epoch's steps, weighted by their rows; their sum, if the loss is a sum."""

@@ -40,6 +40,8 @@ def as_array(values: object, name: str) -> NDArray[Any]:
     given = convertible(values, name)
     try:
         array = np.asarray(given)
+    except InputError:  # of a stream of rows that are too many for an array
+        raise
     except Exception as error:  # other libraries' types can raise any exception
         if "inhomogeneous" in str(error):
             raise InputError(f"{name} has rows of different lengths: every row must have the same columns.") from error

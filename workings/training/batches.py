@@ -84,6 +84,11 @@ class Batches:
     def __len__(self) -> int:
         return len(self.bounds)
 
+    @property
+    def order_settings(self) -> str:
+        """What the orders depend on besides the number of rows, for checkpoints."""
+        return ""
+
     # -- drawing -----------------------------------------------------------------------------
 
     @property
@@ -100,8 +105,16 @@ class Batches:
         if self.shuffle and bounds[0, 0] == 0:
             self.order = self.next_order()
         order = None if self.order is None else self.order[bounds[0, 0] : bounds[-1, 1]]
+        return order, self.draw_masks(bounds)
+
+    def draw_masks(self, bounds: Array) -> dict[str, Array]:
+        """Draw the masks of consecutive batches, one batch after the other."""
         masks = [self.model.draw_masks(stop - start) for start, stop in bounds.tolist()] if self.draws else []
-        return order, {name: np.concatenate([drawn[name] for drawn in masks]) for name in self.draws}
+        return {name: np.concatenate([drawn[name] for drawn in masks]) for name in self.draws}
+
+    def rows_of(self, start: int, stop: int) -> Rows:
+        """Return the rows from which consecutive batches come: all if they have an order, else those of the batches."""
+        return self.rows if self.shuffle else self.rows.take(slice(start, stop))
 
     def position(self) -> Position:
         """Return the state of the random draws, which ``go_to`` can restore."""
@@ -157,13 +170,14 @@ class Batches:
         steps = np.tile(bounds - start, (len(epochs), 1))
         if self.shuffle:
             steps += np.repeat(np.arange(len(epochs)) * (stop - start), len(bounds))[:, None]
-        rows = self.rows if self.shuffle else self.rows.take(slice(start, stop))
+        rows = self.rows_of(start, stop)
         return Stretch(
             *rows[:2], steps, rate.of_steps(step, len(steps)), step + 1, w=rows.w,
             order=np.concatenate([order for order, _ in drawn]) if self.shuffle else None,
             draws={name: np.concatenate([masks[name] for _, masks in drawn]) for name in self.draws},
             kept=kept, kept_at=kept_at.ravel(),
             outputs={name: array[epochs.start : epochs.stop] for name, array in outputs.items()},
+            batch_sizes=self.batch_sizes,
         )  # fmt: skip
 
     def cuts(self, epochs: int) -> Iterator[tuple[range, slice]]:
@@ -178,6 +192,11 @@ class Batches:
         for first in range(0, epochs, epochs_per_stretch):
             for begin in range(0, steps, steps_per_stretch):
                 yield range(first, min(first + epochs_per_stretch, epochs)), slice(begin, begin + steps_per_stretch)
+
+    @functools.cached_property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """The different numbers of rows in a batch."""
+        return tuple(np.unique(self.bounds[:, 1] - self.bounds[:, 0]).tolist())
 
     @functools.cached_property
     def numbers_of_row(self) -> int:

@@ -68,8 +68,10 @@ def between_steps(
 ) -> Divergence:
     """Find the first value that is not finite when J on all rows is not; ``last`` are the last finite parameters."""
     program = model.inference_program(weighted=rows.w is not None)
-    data = {"X": rows.X, "y": rows.y, "w": rows.w, "n": len(rows.X)}
-    name = Tracer(program)({**values, **data}).first_not_finite()
+    tracer, name = Tracer(program), None
+    for part in rows.parts():
+        data = {"X": part.X, "y": part.y, "w": part.w, "n": len(part.X)}
+        name = name or tracer({**values, **data}).first_not_finite()
     when = f"after step {step}" if step else "before the first step"
     what = f"{when} the objective J was {J:g}: {describe_value(program, name)}"
     return Divergence(name or "J", step, last, f"{what}. {advice(rate, is_used=step > 0)}")

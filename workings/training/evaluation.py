@@ -20,7 +20,7 @@ from workings.model.model import Model
 from workings.program.program import Program, Statement
 from workings.program.writer import formula_code
 from workings.support.arrays import Array
-from workings.training.rows import Rows
+from workings.training.rows import Rows, parts_of
 from workings.training.training_data import TrainingData
 
 
@@ -44,7 +44,7 @@ class Evaluation:
         self.network, self.rows, self.validation, self.targets = network, data.rows, data.validation, data.targets
         self.metrics, self.passes_for_loss = metrics, passes_for_loss
         self.outputs = (self.output_name,) if metrics or self.validation is not None else ()
-        self.engines: dict[bool, CompiledEngine] = {}  # by whether the rows have weights
+        self.engines: dict[tuple[bool, bool], CompiledEngine] = {}  # by the kind of the rows
         self.true_values: dict[int, tuple[Rows, Array]] = {}  # the true classes or targets of rows, by id(rows)
 
     @property
@@ -59,27 +59,27 @@ class Evaluation:
         by_accuracy = self.targets.has_labels and all(metric is accuracy for metric in self.metrics.values())
         return "right" if by_accuracy else "choice"
 
-    def compile(self, kinds: Mapping[bool, Rows], values: Mapping[str, Array]) -> None:
-        """Evaluate rows of these kinds with compiled code from now on; the keys say whether they have weights.
+    def compile(self, kinds: Mapping[tuple[bool, bool], Rows], values: Mapping[str, Array]) -> None:
+        """Evaluate rows of these kinds with compiled code from now on, see ``kind_of``.
 
         Raises
         ------
         NotCompilableError
             If something cannot be compiled.
         """
-        engines = {weighted: self.engine(weighted) for weighted in kinds}
-        for weighted, engine in engines.items():
-            engine.source(steps_with_all(kinds[weighted], 1), values)
+        engines = {kind: self.engine(*kind) for kind in kinds}
+        for kind, engine in engines.items():
+            engine.source(steps_with_all(kinds[kind], 1), values)
         self.engines = engines
 
-    def engine(self, weighted: bool) -> CompiledEngine:
-        """Return the compiled engine that evaluates rows with weights, or without."""
+    def engine(self, weighted: bool, penalized: bool) -> CompiledEngine:
+        """Return the compiled engine that evaluates rows of a kind."""
 
         def make() -> CompiledEngine:
-            program = self.with_outputs(self.network.inference_program(weighted=weighted))
+            program = self.with_outputs(self.network.inference_program(weighted=weighted, penalized=penalized))
             return CompiledEngine(program.needed_for("J", *self.outputs), self.outputs, by_step=True)
 
-        engine: CompiledEngine = self.network.runner(("measuring", weighted, self.outputs), make)
+        engine: CompiledEngine = self.network.runner(("measuring", weighted, penalized, self.outputs), make)
         return engine
 
     @property
@@ -101,7 +101,7 @@ class Evaluation:
             If something cannot be compiled.
         """
         measured = [self.rows._replace(w=None), self.rows, *([] if self.validation is None else [self.validation])]
-        self.compile({rows.w is not None: rows for rows in measured}, values)
+        self.compile({kind_of(rows): rows.first_part() for rows in measured}, values)
 
     def columns(self, values: Mapping[str, Array], predicted: Array | None = None) -> dict[str, Array]:
         """Return the metrics on the training set, and loss and metrics on the validation set, of one epoch or several.
@@ -150,12 +150,25 @@ class Evaluation:
         of correct rows of shape (epochs,).  The first dimension of each of ``values`` is the epochs; without
         compiled code, there is only one epoch.
         """
+        if rows.are_streamed:
+            return measured_in_parts(self, rows, values, predicts=bool(self.outputs))
+        return self.measure_in_memory(rows, values, penalized=True)
+
+    def objective(self, rows: Rows, values: Mapping[str, Array]) -> float:
+        """Return J for one epoch."""
+        if rows.are_streamed:
+            return float(measured_in_parts(self, rows, values, predicts=False)[0][0])
+        return float(self.measure_in_memory(rows, values, penalized=True)[0][0])
+
+    def measure_in_memory(self, rows: Rows, values: Mapping[str, Array], *, penalized: bool) -> tuple[Array, Array]:
+        """Measure rows in memory, as ``measure``; without penalties, J is the loss."""
         if not self.engines:
-            objective, p = self.network.measure(rows.X, rows.y, rows.w)
+            objective, p = self.network.measure(rows.X, rows.y, rows.w, penalized=penalized)
             return np.array([objective]), self.predictions(p)[None]
         epochs = len(next(iter(values.values())))
         buffer = self.buffer(rows, epochs)
-        J = self.engines[rows.w is not None].run(replace(steps_with_all(rows, epochs), outputs=buffer), dict(values))
+        engine = self.engines[rows.w is not None, penalized]
+        J = engine.run(replace(steps_with_all(rows, epochs), outputs=buffer), dict(values))
         return J, next(iter(buffer.values()), J)
 
     def predictions(self, p: Array) -> Array:
@@ -172,7 +185,8 @@ class Evaluation:
         if found.ndim == 1:  # a number for each epoch
             return {name: found / len(rows.y) for name in metrics}
         if id(rows) not in self.true_values:
-            self.true_values[id(rows)] = rows, self.predictions(rows.y)
+            parts = [self.predictions(y) for y in parts_of(rows.y)]
+            self.true_values[id(rows)] = rows, parts[0] if len(parts) == 1 else np.concatenate(parts)
         _, truth = self.true_values[id(rows)]
         return {name: self.metric_of(metric, truth, found) for name, metric in metrics.items()}
 
@@ -196,6 +210,26 @@ class Evaluation:
             return of_each(
                 metric, self.targets.labels_for(truth), named.reshape(*predicted.shape[:2], *named.shape[1:])
             )
+
+
+def kind_of(rows: Rows) -> tuple[bool, bool]:
+    """Return whether rows have weights, and whether penalties are added to their loss; rows on disk have parts."""
+    return rows.w is not None, not rows.are_streamed
+
+
+def measured_in_parts(
+    evaluation: Evaluation, rows: Rows, values: Mapping[str, Array], *, predicts: bool
+) -> tuple[Array, Array]:
+    """Measure rows on disk part by part, for one epoch, as ``Evaluation.measure``; predictions only if asked."""
+    losses, found, weighted = list[tuple[float, float]](), list[Array](), rows.w is not None
+    for part in rows.parts(evaluation.network.rows_in_chunk):
+        loss, predicted = evaluation.measure_in_memory(part, values, penalized=False)
+        losses.append((float(loss[0]), float(len(part.X) if part.w is None else part.w.sum())))
+        found += [predicted] if predicts else []
+    J = np.array([evaluation.network.objective_of_parts(losses, len(rows.X), weighted=weighted)])
+    if not found:
+        return J, J
+    return J, np.sum(found, axis=0) if found[0].ndim == 1 else np.concatenate(found, axis=1)
 
 
 def flat(array: Array, dimensions: int) -> Array:

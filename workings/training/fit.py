@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from numpy.typing import ArrayLike
 
-from workings.errors import DivergenceError
+from workings.errors import DivergenceError, InputError
 from workings.model.model import Model
 from workings.support.arrays import put_state, state_of
 from workings.support.interruption import Interruption
@@ -15,6 +15,11 @@ from workings.training.loop import run
 from workings.training.recipe import Recipe
 from workings.training.training import FirstLook, Training
 from workings.training.training_data import prepare
+
+CHECK_ON_DISK = (
+    "check=True examines all rows in memory, and X is on disk. Check some of them instead: "
+    "net.diagnose(X[:10000], y[:10000])."
+)
 
 
 def train(
@@ -48,7 +53,10 @@ def train(
     """
     undo, training = undoing(model), None
     try:
-        training = Training(model, prepare(model, X, y, recipe), recipe, engine=engine, first_look=first_look)
+        data = prepare(model, X, y, recipe)
+        if first_look is not None and data.has_streams:
+            raise InputError(CHECK_ON_DISK)
+        training = Training(model, data, recipe, engine=engine, first_look=first_look)
         return run(training)
     except BaseException as error:
         has_begun = training is not None and (training.step or training.history.epochs)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from workings.support.arrays import Array, Features
+from workings.support.row_stream import RowStream, read_ahead
+
+RUNS = 10  # of consecutive rows in a sample of rows on disk
 
 
 class Rows(NamedTuple):
@@ -16,7 +20,8 @@ class Rows(NamedTuple):
     Attributes
     ----------
     X, y : arrays of shape (n, n_in) and (n, n_out)
-        X may be :class:`~workings.support.sparse.SparseRows`.
+        X may be :class:`~workings.support.sparse.SparseRows`.  All may be
+        :class:`~workings.support.row_stream.RowStream`.
     w : array of shape (n, 1) or None
         The weight of each row.
     """
@@ -34,15 +39,46 @@ class Rows(NamedTuple):
         """Return a checksum as text."""
         crc = 0
         for array in self:
-            crc = crc if array is None else zlib.crc32(array.tobytes(), crc)
+            for part in () if array is None else parts_of(array):
+                crc = zlib.crc32(part.tobytes(), crc)
         return f"{crc:08x}"
+
+    @property
+    def are_streamed(self) -> bool:
+        """Whether the rows stay on disk."""
+        return isinstance(self.X, RowStream)
+
+    def parts(self, multiple: int = 1) -> Iterator[Rows]:
+        """Yield all rows in parts that fit into memory; rows in memory are one part."""
+        if isinstance(self.X, RowStream):
+            return read_ahead(map(self.take, self.X.parts(multiple)))
+        return iter([self])
 
     def take(self, chosen: Array | slice) -> Rows:
         """Return the rows at the given positions, in a slice, or where a mask is true."""
         return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
 
+    def first_part(self) -> Rows:
+        """Return the first part of rows on disk; rows in memory are one part."""
+        return self.take(next(self.X.parts())) if isinstance(self.X, RowStream) else self
+
     def some(self, most: int) -> Rows:
         """Return a random sample of at most ``most`` rows."""
         if len(self.X) <= most:
-            return self
+            return self.take(slice(0, len(self.X))) if self.are_streamed else self
+        if self.are_streamed:
+            return self.some_on_disk(most)
         return self.take(np.sort(np.random.default_rng(0).permutation(len(self.X))[:most]))
+
+    def some_on_disk(self, most: int) -> Rows:
+        """Return some runs of consecutive rows, spread over the file."""
+        size = most // RUNS
+        begins = [run * (len(self.X) - size) // (RUNS - 1) for run in range(RUNS)]
+        runs = [self.take(slice(begin, begin + size)) for begin in begins]
+        X, y, w = (None if column[0] is None else np.concatenate(column) for column in zip(*runs, strict=True))
+        return Rows(X, y, w)  # type: ignore[arg-type]
+
+
+def parts_of(array: Any) -> Iterator[Any]:
+    """Yield an array as one part, or the rows of a stream in parts."""
+    return read_ahead(array[part] for part in array.parts()) if isinstance(array, RowStream) else iter([array])

@@ -203,7 +203,8 @@ def example(batches: Batches) -> Stretch:
     """Return a stretch with the types and the structure of the training's stretches, to compile for."""
     rows, order = batches.rows, np.zeros(len(batches.rows.X), np.int64) if batches.shuffle else None
     draws = batches.model.draw_masks(1, as_random(0))
-    return Stretch(rows.X, rows.y, batches.bounds, np.zeros(1), 1, order, rows.w, draws)
+    bounds = batches.bounds[[0, -1]]
+    return Stretch(rows.X, rows.y, bounds, np.zeros(1), 1, order, rows.w, draws, batch_sizes=batches.batch_sizes)
 
 
 def epoch_of_one(model: Model, values: dict[str, Array]) -> dict[str, Array]:

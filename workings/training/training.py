@@ -36,6 +36,7 @@ from workings.training.learning_rate import LearningRate
 from workings.training.recipe import Recipe
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps, epoch_of_one, make_steps
+from workings.training.streamed_batches import StreamedBatches
 from workings.training.training_data import TrainingData
 
 VALIDATION_ROWS = 1000  # that a history keeps for the doctor
@@ -126,6 +127,8 @@ class Training:
 
     def make_batches(self, network: Model, rows: Rows, bounds: Array, shuffle: bool) -> Batches:
         """Return the batches; subclasses may draw orders differently."""
+        if rows.are_streamed:
+            return StreamedBatches(network, rows, bounds, shuffle)
         return Batches(network, rows, bounds, shuffle)
 
     def check_batches(self, bounds: Array) -> None:
@@ -173,7 +176,7 @@ class Training:
         """Return the runner of epoch blocks; it runs single epochs if a callback or schedule needs every epoch."""
         look_back = sum(callback.looks_back for callback in self.callbacks)
         needs_each = look_back > 1 or any(map(sees_every_epoch, self.callbacks))
-        needs_each = needs_each or self.learning_rate.monitor is not None
+        needs_each = needs_each or self.learning_rate.monitor is not None or self.data.has_streams
         return EpochBlocks(
             self.network, steps, self.batches, self.evaluation, self.learning_rate,
             background=BackgroundThread(), is_allowed=not needs_each, looks_back=look_back > 0,
@@ -287,7 +290,8 @@ class Training:
     def fingerprint(self) -> str:
         """A text with a checksum of the data and the batch settings, for checkpoints."""
         size = self.recipe.batch_size or len(self.X)
-        return f"{len(self.X)} rows in batches of {size}, shuffle={self.batches.shuffle}, {self.data.fingerprint()}"
+        how = f"shuffle={self.batches.shuffle}{self.batches.order_settings}"
+        return f"{len(self.X)} rows in batches of {size}, {how}, {self.data.fingerprint()}"
 
     # -- called by the loop ------------------------------------------------------------------
 
@@ -345,10 +349,17 @@ class Training:
         DivergenceError
             If it is not finite.
         """
-        J = float(self.evaluation.measure(self.rows, epoch_of_one(self.network, self.values))[0][0])
+        J = self.evaluation.objective(self.rows, epoch_of_one(self.network, self.values))
         if not np.isfinite(J):
             self.fail_between_steps(J, self.block.before.values)
         return J
+
+    def objective_of_network(self) -> float:
+        """Return the objective on the training set at the parameters of the network, without compiled code."""
+        if self.rows.are_streamed:
+            values = {**self.network.parameters, **self.network.statistics}
+            return self.evaluation.objective(self.rows, epoch_of_one(self.network, values))
+        return self.network.measure(*self.rows)[0]
 
     def check_end(self) -> None:
         """Check that the parameters after the last step are usable; if some are large, J must still be finite."""
@@ -383,7 +394,7 @@ class Training:
         objectives = {}
         for words, values in known.items():
             self.network.set_values(values)
-            J = self.network.measure(*self.rows)[0]
+            J = self.objective_of_network()
             objectives[words] = float(J) if np.isfinite(J) else math.inf
         last, best = next(iter(known)), min(objectives, key=lambda words: objectives[words])
         self.network.set_values(known[best])

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, unknown_name
+from workings.errors import InputError
 from workings.model.model import Model
-from workings.model.targets import LabelTargets, Targets, balanced
+from workings.model.targets import LabelTargets, Targets
 from workings.support.arrays import Array, as_features, describe, same_length
 from workings.support.conversion import as_array
+from workings.support.row_stream import RowStream, in_memory, opened
 from workings.support.sparse import SparseRows, dense
-from workings.training.recipe import Labels, Recipe
+from workings.training.class_weights import combined_weights
+from workings.training.recipe import Recipe
 from workings.training.rows import Rows
+from workings.training.streamed_data import streamed_rows, streamed_validation
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class TrainingData:
     validation: Rows | None
     targets: Targets
 
+    @property
+    def has_streams(self) -> bool:
+        """Whether any rows stay on disk."""
+        return self.rows.are_streamed or (self.validation is not None and self.validation.are_streamed)
+
     def fingerprint(self) -> str:
         """Return a checksum of the training set as text."""
         return self.rows.fingerprint()
@@ -49,6 +56,13 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
     InputError
         For invalid rows, targets, weights or validation sets.
     """
+    X = opened(X)
+    if isinstance(X, RowStream):
+        rows, targets = streamed_rows(model, X, y, recipe)
+        given = recipe.validation
+        held_out = None if given is None else given_validation(model, targets, *given, is_sparse=False)
+        return TrainingData(rows, held_out, targets)
+    y = in_memory(y)
     if model.targets.classes is None:  # a network that knows its labels may also be trained on rows of one label
         model.targets.check_variety(y)
     features, encoded, w = model.prepare(X, y, recipe.sample_weight)
@@ -77,7 +91,10 @@ def is_sparse(rows: Rows) -> bool:
 
 def given_validation(model: Model, targets: Targets, X: ArrayLike, y: ArrayLike, *, is_sparse: bool) -> Rows:
     """Check and encode a validation set; it is sparse only if the training set is, so that one engine runs both."""
-    X, y = model.encode_table(X, y)
+    X, y = model.encode_table(opened(X, "validation X"), y)
+    if isinstance(X, RowStream):
+        return streamed_validation(model, targets, X, y)
+    y = in_memory(y, "validation y")
     features = as_features(X, model.dtype, model.n_in, "validation X")
     features = features if is_sparse else dense(features)
     y = as_array(y, "validation y")
@@ -130,42 +147,3 @@ def stratified(order: Array, labels: Array, rows: int) -> Array:
     place[by_label] = np.arange(len(order)) - (np.cumsum(counts) - counts)[labels[by_label]]
     is_taken = place < taken[labels]
     return np.concatenate([order[is_taken], order[~is_taken]])
-
-
-def combined_weights(w: Array | None, class_weight: Labels, encoded: Array, targets: Targets) -> Array | None:
-    """Return one weight for each row: its sample weight times the weight of its label.
-
-    Parameters
-    ----------
-    w : array of shape (n, 1) or None
-        The sample weights.
-    class_weight : dict, "balanced" or None
-        The weight of each label.
-    encoded : array of shape (n, n_out)
-        The encoded targets.
-    targets : Targets
-        The targets, with their labels.
-    """
-    if class_weight is None:
-        return w
-    if not isinstance(targets, LabelTargets) or targets.classes is None:
-        raise InputError("class_weight needs targets that are labels, one for each row.")
-    labels = targets.classes.tolist()
-    index = targets.label_numbers(encoded)
-    if isinstance(class_weight, Mapping):
-        by_class = weights_by_class(class_weight, labels)
-    else:
-        by_class = balanced(np.bincount(index, minlength=len(labels)))
-    weights: Array = by_class[index].reshape(-1, 1).astype(encoded.dtype)
-    return weights if w is None else weights * w
-
-
-def weights_by_class(class_weight: Mapping[object, float], labels: list[object]) -> Array:
-    """Return the weight of each label; the default is 1."""
-    for label in class_weight:
-        if label not in labels:
-            raise unknown_name("label in class_weight", label, labels)
-    by_class = np.array([class_weight.get(label, 1.0) for label in labels], dtype=np.float64)
-    if not by_class.any():
-        raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(class_weight)!r}.")
-    return by_class

@@ -72,7 +72,7 @@ def size_of(stretch: Stretch, values: Mapping[str, Array], by_step: bool = False
     ]
     shapes += [(name, ("n", *array.shape[1:])) for name, array in rows.items() if array is not None]
     bounds = np.asarray(stretch.batches)
-    counts = sorted(set((bounds[:, 1] - bounds[:, 0]).tolist()))
+    counts = stretch.batch_sizes or np.unique(bounds[:, 1] - bounds[:, 0]).tolist()
     one = stretch.order is None and bool((bounds == (0, len(stretch.X))).all())
     ordered = stretch.order is not None
     return ProblemSize(

@@ -14,7 +14,8 @@ from workings.readings.script.text import INDENT, labels_line, names_tuple, rows
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Column, Columns, shuffled_rows, standard
 from workings.tables.plain_csv import read_columns, unmarked
-from workings.training.training_data import stratified, weights_by_class
+from workings.training.class_weights import weights_by_class
+from workings.training.training_data import stratified
 
 SPLIT = ("X_val, y_val = X[held], y[held]", "X, y = X[kept], y[kept]")
 

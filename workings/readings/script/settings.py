@@ -27,10 +27,10 @@ from workings.support.sparse import dense, is_sparse
 from workings.tables.columns import Columns, columns_in
 from workings.tables.plain_csv import read_columns
 from workings.training.callbacks import Callback
+from workings.training.class_weights import combined_weights
 from workings.training.early_stopping import EarlyStopping
 from workings.training.history import not_recorded
 from workings.training.recipe import Recipe
-from workings.training.training_data import combined_weights
 
 if TYPE_CHECKING:
     from workings.model.model import Model

@@ -1,0 +1,389 @@
+"""Rows on disk: trained, predicted and scored in blocks, with the bits of the same rows in memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workings import (
+    L2,
+    LBFGS,
+    SGD,
+    Adam,
+    BatchNorm,
+    BinaryCrossEntropy,
+    Callback,
+    Checkpoint,
+    CrossEntropy,
+    Dense,
+    DivergenceError,
+    Dropout,
+    EarlyStopping,
+    InputError,
+    L2PerRow,
+    Network,
+    RowStream,
+    SquaredError,
+)
+from workings.support import row_stream
+from workings.training import training as training_module
+from workings.training.batches import Batches
+from workings.training.shuffling import shuffled_windows
+from workings.training.training_data import prepare
+
+rng = np.random.default_rng(0)
+N = 300
+X = rng.normal(size=(N, 4))
+Y = X @ rng.normal(size=4) + 0.1 * rng.normal(size=N)
+LABELS = np.where(Y > 0, "high", "low")
+SIZES = {"window": 70, "block": 13}  # no multiple of the batch size, or of each other
+
+
+class Source:
+    """The least that a source of rows has: a length and slices."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+        self.read = list[tuple[int, int]]()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: slice) -> Any:
+        assert isinstance(rows, slice)
+        self.read.append((rows.start, rows.stop))
+        return self.rows[rows]
+
+
+def network(loss: Any = None, units: int = 1, **settings: Any) -> Network:
+    """Return a network with dropout, so that orders and masks are drawn in turn."""
+    return Network([Dense(3, "tanh"), Dropout(0.1), Dense(units)], loss=loss or SquaredError(), seed=3, **settings)
+
+
+def fit(net: Network, X: Any, y: Any, **settings: Any) -> Network:
+    """Train a network for some epochs."""
+    net.fit(X, y, **{"optimizer": Adam(0.01), "epochs": 3, "batch_size": 16, "engine": "reference", **settings})
+    return net
+
+
+class SameOrder(Batches):
+    """Batches of rows in memory in the orders of rows on disk."""
+
+    def next_order(self) -> Any:
+        seed = int.from_bytes(self.model.rng.bytes(16), "little")
+        windows = shuffled_windows(RowStream(X, **SIZES).starts, N, SIZES["window"], seed)
+        lying = (np.concatenate([np.arange(block.start, block.stop) for block in window.blocks]) for window in windows)
+        again = shuffled_windows(RowStream(X, **SIZES).starts, N, SIZES["window"], seed)
+        return np.concatenate([rows[window.order] for rows, window in zip(lying, again, strict=True)])
+
+
+# -- the same bits --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"batch_size": 1}, {"batch_size": 100}, {"sample_weight": np.arange(1.0, N + 1)}]
+)
+def test_the_same_orders_give_the_same_bits_as_in_memory(
+    engine: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streamed = fit(network(regularizer=L2(1e-3)), RowStream(X, **SIZES), Y, engine=engine, **settings)
+    monkeypatch.setattr(training_module, "Batches", SameOrder)
+    if settings.get("batch_size") == 100:  # a window holds a whole batch at least
+        monkeypatch.setitem(SIZES, "window", 100)
+    expected = fit(network(regularizer=L2(1e-3)), X, Y, engine=engine, **settings)
+    np.testing.assert_array_equal(streamed.theta, expected.theta)
+    assert streamed.rng.random() == expected.rng.random()
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_rows_in_one_window_train_as_in_memory(shuffle: bool) -> None:
+    streamed = fit(network(), RowStream(X, window=N, block=7), RowStream(Y, block=5), shuffle=shuffle)
+    np.testing.assert_array_equal(streamed.theta, fit(network(), X, Y, shuffle=shuffle).theta)
+
+
+def test_unshuffled_windows_train_as_in_memory() -> None:
+    streamed = fit(network(), RowStream(X, **SIZES), Y, shuffle=False)
+    np.testing.assert_array_equal(streamed.theta, fit(network(), X, Y, shuffle=False).theta)
+
+
+def test_each_row_is_used_once_in_an_epoch_and_orders_differ() -> None:
+    def orders(seed: int) -> list[int]:
+        used = []
+        for window in shuffled_windows(np.arange(0, N, 13), N, 70, seed):
+            rows = np.concatenate([np.arange(block.start, block.stop) for block in window.blocks])
+            used += rows[window.order].tolist()
+        return used
+
+    assert sorted(orders(0)) == list(range(N))
+    assert orders(0) == orders(0) != orders(1)
+
+
+def test_batch_norm_masks_and_weights_of_classes_behave_as_in_memory() -> None:
+    layers = [Dense(3, "relu"), BatchNorm(), Dropout(0.2), Dense(2)]
+    settings = {"class_weight": "balanced", "sample_weight": np.linspace(0.5, 2, N), "metrics": ["accuracy"]}
+    on_disk = fit(Network(layers, loss=CrossEntropy(), seed=0), RowStream(X, window=N), LABELS, **settings)
+    expected = fit(Network(layers, loss=CrossEntropy(), seed=0), X, LABELS, **settings)
+    np.testing.assert_array_equal(on_disk.theta, expected.theta)
+    assert on_disk.classes.tolist() == ["high", "low"]
+    assert on_disk.history is not None
+    assert expected.history is not None
+    for name, column in expected.history.items():
+        np.testing.assert_allclose(on_disk.history[name], column, rtol=1e-14)
+
+
+# -- what is measured -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+@pytest.mark.parametrize("running_loss", [False, True])
+@pytest.mark.parametrize("penalty", [L2(0.1), L2PerRow(0.1), None])
+def test_the_history_is_that_of_rows_in_memory(
+    engine: str, running_loss: bool, penalty: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_stream, "PART_BYTES", 1000)  # several parts
+    given: dict[str, Any] = {"engine": engine, "running_loss": running_loss, "metrics": ["r2", "mean_squared_error"]}
+    held = (X[:50], Y[:50])
+    expected = fit(network(regularizer=penalty), X, Y, validation=held, **given).history
+    held_on_disk = (RowStream(held[0]), held[1])
+    found = fit(network(regularizer=penalty), RowStream(X, window=N), Y, validation=held_on_disk, **given).history
+    assert found is not None
+    assert expected is not None
+    assert found.keys() == expected.keys()
+    for name, column in expected.items():
+        np.testing.assert_allclose(found[name], column, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("loss", "units", "y"), [(SquaredError(reduction="sum"), 1, Y), (CrossEntropy(), 2, LABELS),
+                                                  (BinaryCrossEntropy(), 1, LABELS)])  # fmt: skip
+def test_outputs_predictions_scores_and_objectives(
+    loss: Any, units: int, y: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_stream, "PART_BYTES", 1000)
+    net = fit(network(loss, units, regularizer=L2(0.1)), X, y, optimizer=SGD(1e-4))
+    rows, w = RowStream(Source(X), block=17), np.linspace(0, 1, N)
+    np.testing.assert_array_equal(net.outputs(rows), net.outputs(X))
+    np.testing.assert_array_equal(net.predict(rows), net.predict(X))
+    assert net.score(rows, y) == net.score(X, y)
+    assert net.score(rows, Source(y), w) == pytest.approx(net.score(X, y, w))
+    assert net.objective(rows, Source(y)) == pytest.approx(net.objective(X, y), rel=1e-13)
+    assert net.objective(rows, y, w) == pytest.approx(net.objective(X, y, w), rel=1e-13)
+
+
+def test_callbacks_and_early_stopping_behave() -> None:
+    seen = []
+
+    class Seen(Callback):
+        def on_epoch_end(self, training: Any) -> None:
+            seen.append((training.epoch, len(training.X), training.history["val_loss"][-1]))
+
+    settings = {"epochs": 50, "optimizer": SGD(0.3), "validation": (X[:40], Y[:40])}
+    net = fit(
+        network(), RowStream(X, **SIZES), Y, callbacks=[EarlyStopping("val_loss", patience=2), Seen()], **settings
+    )
+    assert net.history is not None
+    assert len(seen) == net.history.epochs < 50
+    assert net.objective(X[:40], Y[:40]) == pytest.approx(min(net.history["val_loss"]))
+
+
+def test_divergence_on_disk_is_reported_as_in_memory() -> None:
+    net = network()
+    with pytest.raises(DivergenceError, match="was the first value that was not finite"):
+        fit(net, RowStream(1e150 * X, **SIZES), 1e150 * Y, optimizer=SGD(1e9))
+    assert np.isfinite(net.theta).all()
+
+
+# -- sources --------------------------------------------------------------------------------
+
+
+def test_a_large_memory_map_is_streamed_and_a_small_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "X.npy", X.astype(np.float32))
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    in_memory = fit(network(), mapped, Y)
+    assert isinstance(prepare(network(), mapped, Y, recipe()).rows.X, np.ndarray)
+    monkeypatch.setattr(row_stream, "READ_AT_ONCE", 1000)
+    assert isinstance(prepare(network(), mapped, Y, recipe()).rows.X, RowStream)
+    streamed = fit(network(), mapped, Y)
+    assert streamed.dtype == np.float32
+    np.testing.assert_array_equal(streamed.theta, in_memory.theta)  # they fit into one window
+    np.testing.assert_array_equal(streamed.outputs(mapped), in_memory.outputs(np.asarray(mapped)))
+
+
+def recipe() -> Any:
+    """Return the settings of a training."""
+    from workings.training.recipe import Recipe
+
+    return Recipe(Adam(), epochs=1)
+
+
+@pytest.mark.parametrize(
+    "make", [Source, lambda rows: Source(rows.tolist()), lambda rows: np.asarray(rows, np.float32)]
+)
+def test_any_object_with_a_length_and_slices_is_a_source(make: Callable[[Any], Any]) -> None:
+    net = fit(network(), make(X), make(Y))
+    np.testing.assert_allclose(net.theta, fit(network(), X, Y).theta, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["zarr", "h5py", "dask.array"])
+def test_arrays_of_other_libraries_are_read_in_their_chunks(kind: str, tmp_path: Path) -> None:
+    library = pytest.importorskip(kind, reason=f"{kind} is not installed")
+    if kind == "zarr":
+        rows = library.open(str(tmp_path / "X.zarr"), mode="w", shape=X.shape, chunks=(50, 4), dtype="f8")
+        rows[:] = X
+    elif kind == "h5py":
+        rows = library.File(tmp_path / "X.h5", "w").create_dataset("X", data=X, chunks=(50, 4))
+    else:
+        rows = library.from_array(X, chunks=(50, 4))
+    stream = RowStream(rows, window=100)
+    assert all(start % 50 == 0 for start in stream.starts)
+    np.testing.assert_array_equal(fit(network(), rows, Y).theta, fit(network(), X, Y).theta)
+    np.testing.assert_array_equal(
+        fit(network(), RowStream(rows, **SIZES), Y).theta, fit(network(), RowStream(X, **SIZES), Y).theta
+    )
+
+
+def test_only_slices_are_read_and_each_row_once_in_an_epoch() -> None:
+    source = Source(X)
+    fit(network(), RowStream(source, **SIZES), Y, epochs=1, running_loss=True)
+    read = sorted(source.read[1:])  # the first row says what the rows are
+    assert read == [(start, min(start + 13, N)) for start in range(0, N, 13)]
+
+
+# -- errors ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": None}, "A full batch needs all 300 rows in memory, and X is on disk"),
+        ({"batch_size": 400}, "A full batch needs"),
+        ({"optimizer": LBFGS(), "batch_size": None}, "L-BFGS needs all rows in memory"),
+        ({"validation": 0.2}, r"validation=0.2 draws rows at random .* validation=\(X_val, y_val\)"),
+        ({"check": True}, "check=True examines all rows in memory"),
+        ({"sample_weight": np.arange(N)}, "sample_weight has 0 at row 0. Rows on disk cannot be left out"),
+        ({"sample_weight": np.ones(3)}, "X has 300 rows but sample_weight has 3"),
+        ({"class_weight": "balanced"}, "class_weight needs targets that are labels"),
+        ({"validation": (RowStream(X[:, :2]), Y)}, "validation X has 2 columns"),
+    ],
+)
+def test_what_needs_all_rows_is_refused_and_changes_nothing(settings: dict[str, Any], message: str) -> None:
+    net = network(n_in=4)
+    before, drawn = net.theta.copy(), net.rng.bit_generator.state
+    with pytest.raises(InputError, match=message):
+        fit(net, RowStream(X, **SIZES), Y, **settings)
+    np.testing.assert_array_equal(net.theta, before)
+    assert net.rng.bit_generator.state == drawn
+
+
+def test_other_operations_take_few_rows_and_refuse_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = fit(network(), X, Y)
+    assert net.trace(RowStream(X), Y)["J"] == net.trace(X, Y)["J"]
+    monkeypatch.setattr(row_stream, "READ_AT_ONCE", 1000)
+    for method in (net.trace, net.diagnose, net.explain, net.check_gradients):
+        with pytest.raises(InputError, match=r"X has 300 rows on disk, .* Pass fewer rows, such as X\[:10000\]"):
+            method(RowStream(X), Y)
+
+
+@pytest.mark.parametrize(
+    ("rows", "y", "message"),
+    [
+        (np.where(np.arange(N)[:, None] == 200, np.nan, X), Y,
+         r"X has nan at row 5, column 0\. .* \(Rows are counted from row 195\.\)"),
+        (X, Source(np.where(np.arange(N) == 200, np.inf, Y)),
+         r"y has inf at row 5\. .* \(Rows are counted from row 195\.\)"),
+        (X.astype(str), Y, "X has type <U32, but it must hold numbers"),
+        (X[:, 0], Y, r"X has shape \(300,\), but rows are samples"),
+        (X, Y[:-1], "X has 300 rows but y has 299"),
+        (X, np.stack([Y, Y], 1), r"y has shape .*, 2\), but targets must have shape \(n,\)"),
+    ],
+)  # fmt: skip
+def test_wrong_values_are_named_with_their_rows(rows: Any, y: Any, message: str) -> None:
+    net = network(n_in=4)
+    before = net.theta.copy()
+    with pytest.raises(InputError, match=message):
+        fit(net, RowStream(rows, **SIZES), y, running_loss=True)
+    np.testing.assert_array_equal(net.theta, before)
+
+
+def test_a_source_that_gives_no_slices_or_wrong_ones_is_refused() -> None:
+    class OneByOne(Source):
+        def __getitem__(self, row: Any) -> Any:
+            return self.rows[int(row)]
+
+    class Short(Source):
+        def __getitem__(self, rows: slice) -> Any:
+            return self.rows[rows][:2]
+
+    with pytest.raises(InputError, match=r"X \(OneByOne\) gives no rows in slices: \[0:1\] raised TypeError"):
+        fit(network(), OneByOne(X), Y)
+    with pytest.raises(InputError, match=r"X\[0:300\] has 2 rows, but 300 were asked for"):
+        fit(network(), Short(X), Y)
+    with pytest.raises(InputError, match="X has no rows"):
+        fit(network(), Source(X[:0]), Y)
+    with pytest.raises(InputError, match="block is a number of rows from 1, not 0"):
+        RowStream(X, block=0)
+
+
+def test_labels_on_disk_are_learned_and_unknown_ones_refused() -> None:
+    net = fit(network(CrossEntropy(), 2), RowStream(X, **SIZES), Source(LABELS))
+    assert net.classes.tolist() == ["high", "low"]
+    with pytest.raises(InputError, match="y has the label 'other' at row 0"):
+        fit(net, RowStream(X, **SIZES), np.full(N, "other"))
+    with pytest.raises(InputError, match="y holds only one class"):
+        fit(network(CrossEntropy(), 2), RowStream(X, **SIZES), np.full(N, "a"))
+    with pytest.raises(InputError, match="but class labels are whole numbers or text"):
+        fit(network(CrossEntropy(), 2), RowStream(X, **SIZES), Y)
+
+
+# -- resuming -------------------------------------------------------------------------------
+
+RUN = """
+import os, signal, sys
+import numpy as np
+from workings import Adam, Callback, Checkpoint, Dense, Dropout, Network, RowStream
+
+class Kill(Callback):
+    only_observes = True
+    runs_last = True
+    def on_epoch_begin(self, training):
+        if training.epoch == 3 and sys.argv[2] == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+folder = sys.argv[1]
+X, y = (np.load(f"{folder}/{name}.npy", mmap_mode="r") for name in "Xy")
+net = Network([Dense(3, "tanh"), Dropout(0.1), Dense(1)], loss="SquaredError", seed=3)
+net.fit(RowStream(X, window=70, block=13), RowStream(y), optimizer=Adam(0.01), epochs=6, batch_size=16,
+        engine="reference", callbacks=[Checkpoint(f"{folder}/run.safetensors", resume=True), Kill()])
+np.save(f"{folder}/theta.npy", net.theta)
+"""
+
+
+def test_a_killed_training_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", Y)
+
+    def run(how: str) -> int:
+        return subprocess.run([sys.executable, "-c", RUN, str(tmp_path), how], env=os.environ, check=False).returncode
+
+    assert run("kill") == -signal.SIGKILL
+    assert not (tmp_path / "theta.npy").exists()
+    assert run("go on") == 0
+    expected = fit(network(), RowStream(X, **SIZES), Y, epochs=6)
+    np.testing.assert_array_equal(np.load(tmp_path / "theta.npy"), expected.theta)
+
+
+def test_a_checkpoint_belongs_to_its_data_and_windows(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    fit(network(), RowStream(X, **SIZES), Y, callbacks=[Checkpoint(path, resume=True)])
+    for rows, y in ((RowStream(X, window=80, block=13), Y), (RowStream(X, window=70, block=14), Y),
+                    (RowStream(-X, **SIZES), Y), (RowStream(X, **SIZES), -Y)):  # fmt: skip
+        with pytest.raises(Exception, match="training data or batch size"):
+            fit(network(), rows, y, callbacks=[Checkpoint(path, resume=True)])
