@@ -26,6 +26,11 @@ STATES = {
     "loss": [("press", "l")],
     "backward": [("click", "text=backward")],
     "update": [("click", "text=update")],
+    "layers": [
+        ("choose", "Dropout of layer 2=0.5"),
+        ("click", "[aria-label='Batch normalization in layer 1']"),
+        ("press", "n"),
+    ],
     "regression": [("click", "text=hills")],
     "classes": [("click", "text=blobs")],
     "digits": [("click", ".switches button:text-is('digits')")],
@@ -73,6 +78,9 @@ def go_to(tab: Any, state: str) -> None:
     for kind, what in STATES[state]:
         if kind == "click":
             tab.locator(what).first.click(force=True)
+        elif kind == "choose":
+            label, _, value = what.partition("=")
+            tab.get_by_label(label).select_option(value)
         else:
             tab.keyboard.press(what)
         tab.wait_for_timeout(150)
@@ -115,6 +123,20 @@ def test_everything_is_reached_by_keyboard(tab: Any) -> None:
     assert tab.get_by_role("dialog").is_visible()
     tab.keyboard.press("Escape")
     assert not tab.get_by_role("dialog").is_visible()
+
+
+def test_dropout_and_batch_norm_are_set_and_drawn(tab: Any) -> None:
+    dropout, norm = tab.get_by_label("Dropout of layer 2"), tab.get_by_label("Batch normalization in layer 2")
+    dropout.select_option("0.7")
+    norm.press("Enter")
+    playwright.expect(tab.locator(".unit.drops.normed")).to_have_count(4)
+    playwright.expect(norm).to_have_attribute("aria-pressed", "true")
+    tab.get_by_role("tab", name="Step by step").click()
+    for wanted in ("mean1", "a2_drop"):  # of the second layer, though its name ends with 1
+        tab.locator(f".outline button:text-is('{wanted}')").click()
+        playwright.expect(tab.locator("[data-place^='2,'].lit")).to_have_count(4)
+    assert tab.locator(".unit.off").count() in (1, 2, 3, 4)
+    assert "dropout 0.7" in tab.locator('[data-place="2,0"]').get_attribute("aria-label")
 
 
 def test_a_click_on_a_point_chooses_its_row(tab: Any) -> None:

@@ -155,8 +155,7 @@ class Session:
         )  # fmt: skip
         changed.place(model.n_in or 1, {**model.parameters, **model.statistics})
         changed.set_targets(model.targets)
-        run.model = changed
-        run.set_training(settings.make_optimizer(), settings.batch_size)
+        run.set_training(changed, settings.make_optimizer(), settings.batch_size)
         run.record()
         self.settings = settings
         self.after_new_model()
