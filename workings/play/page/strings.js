@@ -49,6 +49,18 @@ export const words = {
   nothing: "Click a unit, a connection or the loss to open it here.",
   closed: "The server has ended, so nothing can be computed any more. Start it again and reload the page.",
 };
+export const museum = {
+  title: "Museum", tab: "Common mistakes, each beside the right network; and a game.", absent: "The museum opens with the command “workings play”.",
+  gallery: "Gallery", gallery_hint: "Common mistakes, each trained beside the right network.", game: "Find it yourself", game_hint: "Which of four networks has the mistake?",
+  places: { statement: "In the formulas", data: "In the data", settings: "In the settings", training: "In the training" },
+  all: "All mistakes", data: "Data", source: "Source:", wrong: "with the mistake", right: "without it", program: "All statements of a training step", mend: "How to fix it:",
+  doctor: "What does the doctor find?", doctor_hint: "Diagnose the network with the mistake. It takes a few seconds.", accuracy: "accuracy", prediction: "Prediction over the plane",
+  no_picture: "More than two inputs: no picture of the plane.", loss: "Loss", ended: "Training with the mistake ended after epoch", lines: "The wrong line and the right line",
+  training: "Training both networks …", looking: "The doctor is looking …", training_four: "Training four networks …",
+  question: "Which network has a mistake?", rules: "In three of these four networks, every statement is right. In one of them, a statement is wrong. Look at the curves, read the statements, and choose.",
+  network: "Network", read: "Read", statements: "Statements of network", this_one: "This one", not_this: "Not this", hint: "Give me a hint", hint_hint: "First the stage of the statement, then what the doctor finds.",
+  reveal: "Show it", another: "Another game", missed: "It is not network", it_is: "It is network",
+};
 export const names = {
   rows: "Points", noise: "Noise", data_seed: "Seed", held_out: "Held out for validation", optimizer: "Optimizer", lr: "Learning rate", schedule: "Schedule",
   schedule_steps: "over steps", batch_size: "Batch size", regularizer: "Penalty", lam: "λ", loss: "Loss", seed: "Seed of weights", speed: "Steps per frame",
