@@ -42,11 +42,12 @@ promises: $(VENV)/.installed  ## Run the tests of each promise in docs/testing.m
 trust: $(VENV)/.installed  ## Interrupt 200 trainings and kill 200 more; takes half an hour
 	OMP_NUM_THREADS=1 $(BIN)/python tools/promises.py --slow Ctrl-C
 
-# The number of damaged files that `make fuzz` reads: `make fuzz FILES=1000`.
+# The damaged files that `make fuzz` reads: `make fuzz FILES=1000 FIRST=500` reads 1,000, from number 500.
 FILES ?= 1000000
+FIRST ?= 0
 
 fuzz: $(VENV)/.installed  ## Read a million damaged files of all formats: each loads or is refused
-	WORKINGS_FUZZ=$(FILES) $(BIN)/python -m pytest -q tests/test_hostile_files.py -k damaged_files_of_every_format
+	WORKINGS_FUZZ=$(FILES) WORKINGS_FUZZ_FIRST=$(FIRST) $(BIN)/python -m pytest -q tests/test_hostile_files.py -k damaged_files_of_every_format
 
 # `make mutants MUTANTS=50` draws fewer.
 MUTANTS ?= 200

@@ -40,7 +40,7 @@ LEVELS: dict[str, tuple[str, ...]] = {
 LEVEL = {name: level for level, names in enumerate(LEVELS.values()) for name in names}
 HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "llvmlite",
          "platformdirs", "jax", "torch", "onnx", "onnxruntime", "keras", "starlette", "uvicorn", "anyio",
-         "websockets")  # fmt: skip
+         "websockets", "dask", "distributed", "mpi4py")  # fmt: skip
 # What the processor does with numbers, for compiled programs: imported by these alone.
 ARITHMETIC = ("engines.kernels.vector_math", "engines.kernels.matmul", "engines.kernels.work_sharing")
 MOST_LINES = 40

@@ -466,6 +466,7 @@ def test_files_with_very_many_layers(folder: Path, tmp_path: Path) -> None:
 # -- every format ------------------------------------------------------------------------------
 
 FILES = int(os.environ.get("WORKINGS_FUZZ", "600"))  # `make fuzz` reads a million
+FIRST = int(os.environ.get("WORKINGS_FUZZ_FIRST", "0"))  # the number of the first of them, to go on with a run
 # Formats that are slow to read are rarer among the damaged files: one of this many.  Each Parquet file needs a process
 # of its own, and each checkpoint a training.
 SHARES = {"sound.parquet": 200, "sound.checkpoint": 20}
@@ -553,7 +554,7 @@ def test_damaged_files_of_every_format(tmp_path: Path, record_property: Callable
     assert len(sound) >= len(READERS) - (not has_onnx())
     (tmp_path / "damaged").mkdir()
     surprises, refused, read = [], 0, Counter[str]()
-    for number in range(FILES):
+    for number in range(FIRST, FIRST + FILES):
         name = format_of(number, [*sound])
         read[name] += 1
         content = damaged(sound[name], np.random.default_rng(number))

@@ -37,6 +37,7 @@ from workings import (
     WorkingsWarning,
     files,
     plots,
+    tables,
 )
 from workings.datasets import circles, moons
 from workings.optimizers import Decay, Freeze
@@ -678,6 +679,23 @@ INCOMPLETE: dict[str, tuple[Any, str]] = {
     "plots.boundary(model)": (lambda: plots.boundary(small()), "boundary needs X and y."),
     "plots.save(figure)": (lambda: plots.save("a", filename="b"), "Did you mean 'path'?"),
 }  # fmt: skip
+
+
+# Objects that the library makes and hands to people; the targets of a table and its columns are such objects, too.
+RESULTS = {"Diagnosis", "Finding", "History", "Program", "Statement", "Trace", "CategoryColumn", "ClassTarget",
+           "LabelsTarget", "NumberColumn", "NumberTarget", "RateFactors"}  # fmt: skip
+CALLED = [
+    pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")
+    for module in (workings, plots, tables)
+    for name in module.__all__
+    if callable(getattr(module, name)) and name not in RESULTS and not name.endswith(("Error", "Warning"))
+]
+
+
+@pytest.mark.parametrize("public", CALLED)
+def test_every_public_call_names_an_unknown_argument(public: Any) -> None:
+    with pytest.raises(InputError, match="has no parameter 'no_such_thing'"):
+        public(no_such_thing=1)
 
 
 @pytest.mark.parametrize("name", INCOMPLETE)

@@ -141,6 +141,46 @@ def test_the_walk_ends_where_the_step_ends(optimizer: str) -> None:
         assert np.array_equal(values[name], value)
 
 
+NORMED = [{"units": 4}, {"units": 3, "dropout": 0.5}, {"units": 3, "batch_norm": True, "dropout": 0.3}]
+
+
+def test_dropout_and_batch_norm_are_walked_dragged_and_travelled() -> None:
+    """The third layer's mask is mask2, because dropouts are counted by themselves."""
+    session = Session(Settings.from_json({"hidden": NORMED}, SMALL))
+    session.advance(steps=4)
+    count = len(session.statement(index=0, unit=0)["outline"])
+    walked = [session.statement(index=k, unit=0) for k in range(count)]
+    assert session.walk is not None
+    values = dict(session.walk.runner.values)
+    assert all(one["agrees"] for one in walked)
+    assert sum(one["slope"] != "" for one in walked) >= 10
+    assert {name: np.flatnonzero(values[f"mask{name}"][session.walk.row] == 0).tolist() for name in "12"} == walked[0][
+        "off"
+    ]
+    assert [one["target"] for one in session.unit(3, 1)["statements"]][-1] == "a3_drop"
+    later = weights(session.advance(steps=1))
+    for name, value in session.run.model.parameters.items():
+        assert np.array_equal(values[name], value)
+    session.travel(moment=1)
+    assert np.array_equal(weights(session.advance(steps=1))["gamma1"], later["gamma1"])
+    found = session.set_weight("gamma1", [2], 1.5, final=True)["details"]
+    assert found["value"] == 1.5
+    assert found["slope"] == pytest.approx(found["gradient"], rel=1e-4, abs=1e-9)
+    assert found["why"]["total"] == pytest.approx(found["gradient"], rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": 1}, {"batch_size": 27}, {"rows": 46, "batch_size": 31}])
+def test_a_batch_of_one_row_is_refused_with_batch_norm(changes: dict[str, Any]) -> None:
+    """Its running variance would be 0 / 0.  28 training rows in batches of 27 leave one row over."""
+    session = Session(Settings.from_json({"hidden": NORMED}, SMALL))
+    session.advance(steps=2)
+    before = session.view()
+    with pytest.raises(InputError, match="at least 2 rows in every batch"):
+        session.configure(changes | {"regularizer": "L2"})
+    assert session.view() == before
+    assert not session.run.model.regularizers
+
+
 def test_the_walk_shows_the_chosen_row() -> None:
     session = Session(Settings.from_json({"batch_size": 0}, SMALL))
     session.choose_row(17)
@@ -361,7 +401,9 @@ def test_a_point_is_added_and_the_weights_stay() -> None:
 # -- advice, and taking along ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changes", [{}, {"optimizer": "SGD", "hidden": [{"units": 3, "dropout": 0.2}]}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"optimizer": "SGD", "hidden": [{"units": 3, "dropout": 0.2, "batch_norm": True}]}]
+)
 def test_the_script_makes_the_next_steps_to_the_bit(changes: dict[str, Any]) -> None:
     session = Session(Settings.from_json(changes, SMALL))
     session.advance(steps=11)

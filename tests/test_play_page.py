@@ -13,6 +13,7 @@ pytest.importorskip("starlette", reason="the extra 'play' is not installed")
 pytest.importorskip("uvicorn", reason="the extra 'play' is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
+from workings.museum.gallery import Gallery  # noqa: E402
 from workings.play.server import Playground  # noqa: E402
 from workings.play.session import Session  # noqa: E402
 from workings.play.settings import Settings  # noqa: E402
@@ -26,6 +27,11 @@ STATES = {
     "loss": [("press", "l")],
     "backward": [("click", "text=backward")],
     "update": [("click", "text=update")],
+    "layers": [
+        ("choose", "Dropout of layer 2=0.5"),
+        ("click", "[aria-label='Batch normalization in layer 1']"),
+        ("press", "n"),
+    ],
     "regression": [("click", "text=hills")],
     "classes": [("click", "text=blobs")],
     "digits": [("click", ".switches button:text-is('digits')")],
@@ -34,6 +40,24 @@ STATES = {
     "question": [("click", "#tab-lessons"), ("click", "text=Exclusive or")],
     "help": [("press", "?")],
     "doctor": [("click", "#tab-doctor")],
+    "museum": [("click", "#tab-museum"), ("wait", "text=In the training")],
+    "exhibit": [
+        ("click", "#tab-museum"),
+        ("click", "text=Gradient summed"),
+        ("wait", "[data-screen='exhibit,1']"),
+        ("click", "summary"),
+        ("click", "text=What does the doctor find?"),
+        ("wait", ".finding"),
+    ],
+    "game": [
+        ("click", "#tab-museum"),
+        ("click", "text=Find it yourself"),
+        ("wait", "[data-screen='game,3']"),
+        ("click", "text=Read B"),
+        ("click", "text=Give me a hint"),
+        ("click", "text=Show it"),
+        ("wait", ".marked"),
+    ],
     "taking": [("click", "#tab-taking"), ("click", "text=NumPy script")],
 }
 
@@ -48,8 +72,14 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def playground() -> Iterator[Playground]:
-    with Playground(lambda: Session(Settings(rows=60))) as running:
+    with Playground(new_session) as running:
         yield running
+
+
+def new_session() -> Session:
+    session = Session(Settings(rows=60))
+    session.exhibits = Gallery()
+    return session
 
 
 @pytest.fixture
@@ -73,6 +103,11 @@ def go_to(tab: Any, state: str) -> None:
     for kind, what in STATES[state]:
         if kind == "click":
             tab.locator(what).first.click(force=True)
+        elif kind == "choose":
+            label, _, value = what.partition("=")
+            tab.get_by_label(label).select_option(value)
+        elif kind == "wait":
+            tab.locator(what).first.wait_for(timeout=60_000)
         else:
             tab.keyboard.press(what)
         tab.wait_for_timeout(150)
@@ -115,6 +150,34 @@ def test_everything_is_reached_by_keyboard(tab: Any) -> None:
     assert tab.get_by_role("dialog").is_visible()
     tab.keyboard.press("Escape")
     assert not tab.get_by_role("dialog").is_visible()
+
+
+def test_dropout_and_batch_norm_are_set_and_drawn(tab: Any) -> None:
+    dropout, norm = tab.get_by_label("Dropout of layer 2"), tab.get_by_label("Batch normalization in layer 2")
+    dropout.select_option("0.7")
+    norm.press("Enter")
+    playwright.expect(tab.locator(".unit.drops.normed")).to_have_count(4)
+    playwright.expect(norm).to_have_attribute("aria-pressed", "true")
+    tab.get_by_role("tab", name="Step by step").click()
+    for wanted in ("mean1", "a2_drop"):  # of the second layer, though its name ends with 1
+        tab.locator(f".outline button:text-is('{wanted}')").click()
+        playwright.expect(tab.locator("[data-place^='2,'].lit")).to_have_count(4)
+    assert tab.locator(".unit.off").count() in (1, 2, 3, 4)
+    assert "dropout 0.7" in tab.locator('[data-place="2,0"]').get_attribute("aria-label")
+
+
+def test_the_game_is_played_to_its_end(tab: Any) -> None:
+    tab.locator("#tab-museum").click()
+    tab.get_by_role("button", name="Find it yourself").click()
+    tab.locator("[data-screen='game,3']").wait_for(timeout=60_000)
+    for k in range(4):  # one guess after the other
+        tab.get_by_role("button", name="This one").first.click()
+        tab.wait_for_timeout(150)
+        if tab.locator(".marked").count():
+            break
+        playwright.expect(tab.get_by_role("button", name="Not this")).to_have_count(k + 1)
+    assert tab.locator(".found").count() == 1
+    assert tab.locator(".listing .differs").count() >= 1
 
 
 def test_a_click_on_a_point_chooses_its_row(tab: Any) -> None:

@@ -49,6 +49,58 @@ def test_every_number_has_a_range_that_is_kept(kind: Any, field: Any) -> None:
             made(kind, **{field.name: value})
 
 
+# The ranges, written down a second time: a limit that is wrong by one would otherwise be seen by no test.
+ALLOWED = {
+    "Step.every": "a whole x >= 1", "Step.factor": "x > 0", "Exponential.factor": "x > 0",
+    "InverseScaling.power": "x >= 0", "InverseScaling.scale": "x > 0", "Cosine.steps": "a whole x >= 1",
+    "Cosine.end": "x >= 0", "CosineLog.steps": "a whole x >= 1", "CosineLog.cycles": "a whole x >= 1",
+    "WarmUp.steps": "a whole x >= 1", "OnPlateau.factor": "x > 0", "OnPlateau.patience": "a whole x >= 0",
+    "OnPlateau.min_delta": "x >= 0", "OnPlateau.min_lr": "x >= 0", "Momentum.momentum": "0 <= x < 1",
+    "Nesterov.momentum": "0 <= x < 1", "AdaGrad.eps": "x >= 0", "RMSProp.rho": "0 <= x < 1", "RMSProp.eps": "x >= 0",
+    "Adam.beta1": "0 <= x < 1", "Adam.beta2": "0 <= x < 1", "Adam.eps": "x >= 0",
+    "AdamEpsilonHat.beta1": "0 <= x < 1", "AdamEpsilonHat.beta2": "0 <= x < 1", "AdamEpsilonHat.eps": "x >= 0",
+    "AdamW.beta1": "0 <= x < 1", "AdamW.beta2": "0 <= x < 1", "AdamW.eps": "x >= 0", "AdamW.weight_decay": "x >= 0",
+    "Decay.weight_decay": "x >= 0", "ClipByValue.limit": "x > 0", "ClipByNorm.max_norm": "x > 0",
+    "LBFGS.memory": "a whole x >= 1", "LBFGS.tolerance": "x >= 0", "LBFGS.improvement": "x >= 0",
+    "LBFGS.evaluations": "a whole x >= 1, or None", "Normal.std": "any x", "Uniform.low": "any x",
+    "Uniform.high": "any x", "Constant.value": "any x", "GlorotUniformOf.fans": "a whole x >= 1",
+    "GlorotUniformOf.factor": "x >= 0", "Dense.units": "a whole x >= 1", "NTKDense.units": "a whole x >= 1",
+    "SmoothClip.limit": "x > 0", "ClipPredictions.low": "any x", "ClipPredictions.high": "any x",
+    "Dropout.rate": "0 <= x < 1", "BatchNorm.momentum": "0 < x <= 1", "BatchNorm.eps": "0 < x <= 1",
+    "Huber.delta": "x > 0", "CrossEntropy.label_smoothing": "0 <= x < 1", "L2.lam": "x >= 0", "L1.lam1": "x >= 0",
+    "L2PerRow.alpha": "x >= 0",
+}  # fmt: skip
+EDGES = (-1, 0, 1, -1e-9, 1e-9, 0.5, 1 - 1e-9, 1 + 1e-9, 2, None)
+REFUSED_BY_OTHER_RULES = {"Cosine.end": 0.1, "OnPlateau.factor": 1, "OnPlateau.min_lr": 0.1, "Uniform.low": 1,
+                          "ClipPredictions.low": 1}  # fmt: skip
+
+
+def is_allowed(value: Any, rule: str) -> bool:
+    """Read a rule such as ``0 <= x < 1`` as it is written."""
+    if value is None:
+        return rule.endswith("or None")
+    if rule == "any x":
+        return True
+    bounds = rule.removeprefix("a whole ").removesuffix(", or None")
+    return (isinstance(value, int) or not rule.startswith("a whole")) and bool(eval(bounds, {"x": value}))
+
+
+def test_every_range_is_in_the_table() -> None:
+    assert set(IDS) == set(ALLOWED)
+
+
+@pytest.mark.parametrize(("kind", "field"), RANGED, ids=IDS)
+def test_every_range_is_the_one_of_the_table(kind: Any, field: Any) -> None:
+    setting = f"{kind.__name__}.{field.name}"
+    for value in EDGES:
+        if is_allowed(value, ALLOWED[setting]):
+            if value is None or value < REFUSED_BY_OTHER_RULES.get(setting, math.inf):
+                made(kind, **{field.name: value})
+        else:
+            with pytest.raises(InputError, match=f"{setting.replace('.', chr(39) + 's ')} must be"):
+                made(kind, **{field.name: value})
+
+
 @pytest.mark.parametrize(("kind", "field"), RANGED, ids=IDS)
 def test_numbers_of_numpy_are_stored_as_those_of_python(kind: Any, field: Any) -> None:
     whole = field.metadata["range"].whole

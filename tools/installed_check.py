@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -43,15 +44,54 @@ def read_csv() -> object:
     return tables.read_table("t.csv")
 
 
-FEATURES: dict[str, tuple[str, tuple[Callable[[], object], ...]]] = {
-    "sklearn": ("sklearn", (estimator, lambda: fitted(w.LBFGS(), batch_size=None), datasets.digits)),
-    "plots": ("matplotlib", (lambda: plots.png(plots.boundary(fitted(), X, y, steps=9)),)),
-    "cli": ("polars", (read_csv,)),
-    "fast": ("llvmlite", (lambda: fitted(engine="compiled"),)),
-    "onnx": ("onnx", (lambda: files.save(fitted(), "m.onnx"), lambda: files.load("m.onnx"))),
-    "torch": ("torch", (lambda: files.save(fitted(), "m.pt"),)),
-    "keras": ("keras", (lambda: files.save(fitted(), "m.keras"),)),
-}
+def read_excel() -> object:
+    """Read the smallest Excel file that there is."""
+    schemas = "http://schemas.openxmlformats.org"
+    related = f"{schemas}/officeDocument/2006/relationships"
+    sheets = f'xmlns="{schemas}/spreadsheetml/2006/main" xmlns:r="{related}"'
+
+    def relation(kind: str, target: str) -> str:
+        head = f'<Relationships xmlns="{schemas}/package/2006/relationships">'
+        return f'{head}<Relationship Id="r1" Type="{related}/{kind}" Target="{target}"/></Relationships>'
+
+    parts = {
+        "_rels/.rels": relation("officeDocument", "xl/workbook.xml"),
+        "xl/workbook.xml": f'<workbook {sheets}><sheets><sheet name="s" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": relation("worksheet", "sheet.xml"),
+        "xl/sheet.xml": f'<worksheet {sheets}><sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c></row>'
+        '<row r="2"><c r="A2"><v>3</v></c></row></sheetData></worksheet>',
+    }
+    with zipfile.ZipFile("t.xlsx", "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return tables.read_table("t.xlsx")
+
+
+def playground() -> object:
+    """Make the server of the playground, and close its socket."""
+    from workings.play.server import Playground
+
+    made = Playground()
+    made.socket.close()
+    return made
+
+
+# The extra, the package that shows that it is installed, and something that needs it.
+FEATURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
+    ("sklearn", "sklearn", estimator),
+    ("sklearn", "sklearn", datasets.digits),
+    ("sklearn", "scipy", lambda: fitted(w.LBFGS(), batch_size=None)),  # other extras install SciPy, too
+    ("plots", "matplotlib", lambda: plots.png(plots.boundary(fitted(), X, y, steps=9))),
+    ("cli", "polars", read_csv),
+    ("excel", "fastexcel", read_excel),
+    ("play", "uvicorn", playground),
+    ("fast", "llvmlite", lambda: fitted(engine="compiled")),
+    ("jax", "jax", lambda: fitted(engine="jax")),
+    ("onnx", "onnx", lambda: files.save(fitted(), "m.onnx")),
+    ("onnx", "onnx", lambda: files.load("m.onnx")),
+    ("torch", "torch", lambda: files.save(fitted(), "m.pt")),
+    ("keras", "keras", lambda: files.save(fitted(), "m.keras")),
+)
 
 
 def check_core() -> None:
@@ -104,9 +144,8 @@ def main() -> None:
         os.chdir(folder)
         check_core()
         check_command()
-        for extra, (package, features) in FEATURES.items():
-            for feature in features:
-                check_feature(extra, package, feature)
+        for extra, package, feature in FEATURES:
+            check_feature(extra, package, feature)
         os.chdir("/")
     print(f"Python {sys.version.split()[0]}, NumPy {version('numpy')}: ok")
 

@@ -4,9 +4,10 @@ A mutant is the package with one small fault: another operator, a comparison the
 loop that never runs.  The tests kill a mutant if one of them fails.  cosmic-ray makes the mutants; this script draws
 some of them, runs the tests of the changed module, and prints how many were killed, and which survived.
 
-Usage: ``python tools/mutants.py [--mutants 200] [--seed 0] [--only losses …] [--survivors FILE]``
+Usage: ``python tools/mutants.py [--mutants 200] [--seed 0] [--only mathematics …]``
 
-Each mutant runs in a copy of the repository, one at a time.  Mutants that change annotations only, and those that
+Each mutant runs in a copy of the repository, one at a time: the nearest tests first, and if they pass, all other test
+files that import the module.  Mutants that change annotations only, and those that
 replace ``==`` by ``is``, are left out.
 """
 
@@ -51,8 +52,10 @@ PARTS: dict[str, tuple[str, ...]] = {
     "table preprocessing": ("tables/columns.py", "tables/preprocessing.py", "tables/features.py", "tables/targets.py"),
     "C writer": ("files/c.py", "files/c_loops.py"),
 }  # fmt: skip
-MOST_FILES = 3  # test files per mutant, besides the doctests of its module
-SECONDS = 150  # of processor time for the tests of a mutant; they take less than half of it
+NEAREST = 5  # the tests that run first: the doctests of the module and the nearest test files
+SECONDS = 150  # of processor time for these tests; they take less than half of it
+FURTHER_SECONDS = 600  # of processor time for the other test files that import the module, if those found nothing
+ENDINGS = {0: "survived", 5: "survived", -signal.SIGXCPU: "killed by the time", -signal.SIGKILL: "killed by the time"}
 PRELOADED = ("numpy", "scipy.optimize", "scipy.sparse", "safetensors.numpy", "pandas", "polars",
              "sklearn.base", "sklearn.neural_network", "sklearn.pipeline", "onnx", "onnxruntime")  # fmt: skip
 OPERATORS_LEFT_OUT = re.compile(r"/Variable|Operator_(Eq|NotEq|Lt|LtE|Gt|GtE)_Is(Not)?$")
@@ -145,16 +148,24 @@ def drawn(number: int, seed: int, parts: list[str]) -> Iterator[tuple[Mutant, st
 
 
 def tests_for(file: str) -> list[str]:
-    """Return the tests of a module as ``make quick`` chooses them: its doctests, then the nearest test files."""
-    return [name for name in dict.fromkeys(tests_of_module(file)) if Path(name).exists()][: MOST_FILES + 1]
+    """Return the tests of a module as ``make quick`` chooses them: its doctests, then test files, the nearest first."""
+    return [name for name in dict.fromkeys(tests_of_module(file)) if Path(name).exists()]
 
 
-def run_tests(tests: list[str]) -> str:
+def fate(tests: list[str]) -> str:
+    """Run the nearest tests of a mutant, and the others if these pass; return "killed", "survived" or why it ended."""
+    found = run_tests(tests[:NEAREST], SECONDS)
+    if found != "survived" or not tests[NEAREST:]:
+        return found
+    return "killed" if run_tests(tests[NEAREST:], FURTHER_SECONDS) == "killed" else "survived"
+
+
+def run_tests(tests: list[str], seconds: int) -> str:
     """Run test files in a process of its own; return "killed", "survived" or "killed by the time"."""
     child = os.fork()
     if child == 0:
         os.setsid()
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
@@ -162,7 +173,7 @@ def run_tests(tests: list[str]) -> str:
         with contextlib.suppress(BaseException):
             status = int(pytest.main(["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", *tests]))
         os._exit(status)
-    return outcome(child, time.monotonic() + 10 * SECONDS)
+    return outcome(child, time.monotonic() + 10 * seconds)
 
 
 def outcome(child: int, end: float) -> str:
@@ -170,7 +181,7 @@ def outcome(child: int, end: float) -> str:
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return "survived" if os.waitstatus_to_exitcode(status) in (0, 5) else "killed"
+            return ENDINGS.get(os.waitstatus_to_exitcode(status), "killed")
         time.sleep(0.02)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -231,11 +242,11 @@ def main(arguments: list[str]) -> int:
         counts: dict[str, Counter[str]] = {part: Counter() for part in parts}
         for number, (mutant, changed) in enumerate(drawn(options.mutants, options.seed, parts), start=1):
             tests = tests_for(mutant.file)
-            if number == 1 and run_tests(tests) != "survived":
+            if number == 1 and run_tests(tests[:NEAREST], SECONDS) != "survived":
                 raise SystemExit(f"Without a mutant, these tests fail: {' '.join(tests)}")
             sound = (folder / mutant.file).read_text(encoding="utf-8")
             (folder / mutant.file).write_text(changed, encoding="utf-8")
-            found = run_tests(tests)
+            found = fate(tests)
             (folder / mutant.file).write_text(sound, encoding="utf-8")
             counts[mutant.part][found] += 1
             print(f"{number} {found}: {mutant.file}:{mutant.line} {mutant.operator}", flush=True)

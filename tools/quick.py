@@ -29,12 +29,12 @@ ALWAYS = "tests/test_architecture.py"
 # Test files that are not named after the module or folder that they test.
 TESTS: dict[str, tuple[str, ...]] = {
     "activations": ("mathematics", "gradients", "program"),
-    "losses": ("mathematics", "gradients", "program"),
-    "layers": ("gradients", "program", "mathematics"),
-    "optimizers": ("mathematics", "program", "training"),
-    "regularizers": ("gradients", "mathematics"),
-    "initializers": ("mathematics", "network"),
-    "schedules": ("mathematics", "training"),
+    "losses": ("ranges", "mathematics", "gradients", "program"),
+    "layers": ("ranges", "gradients", "program", "mathematics"),
+    "optimizers": ("ranges", "mathematics", "program", "training"),
+    "regularizers": ("ranges", "gradients", "mathematics"),
+    "initializers": ("ranges", "mathematics", "network"),
+    "schedules": ("ranges", "mathematics", "training"),
     "metrics": ("mathematics", "training"),
     "formulas": ("program", "equations"),
     "trace": ("program", "network"),

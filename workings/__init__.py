@@ -13,6 +13,7 @@ from workings.errors import (
     InputError,
     MissingExtraError,
     ProgramError,
+    WorkersError,
     WorkingsError,
     WorkingsWarning,
 )
@@ -44,6 +45,7 @@ from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
 from workings.training.fit_many import fit_many
 from workings.training.history import History
+from workings.training.parallel.settings import Workers
 from workings.training.progress import Progress
 from workings.training.recorders import Signals, Snapshots
 from workings.version import __version__
@@ -108,6 +110,8 @@ __all__ = [
     "SquaredError",
     "Statement",
     "Trace",
+    "Workers",
+    "WorkersError",
     "WorkingsError",
     "WorkingsWarning",
     "__version__",

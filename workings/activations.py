@@ -16,11 +16,12 @@ import numpy as np
 from workings.errors import InputError, unknown_name
 from workings.support.arrays import Values
 from workings.support.formulas import letters_of
+from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_number
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(CheckedKeywords):
     """An activation function and its derivative.
 
     Parameters

@@ -22,6 +22,7 @@ from workings.metrics import METRICS
 from workings.network import Network
 from workings.support.arrays import Array, describe
 from workings.support.atomic_files import write_bytes
+from workings.support.keywords import CheckedKeywords
 from workings.training.fit_many import checked_networks, fit_many
 from workings.training.history import History
 
@@ -30,7 +31,7 @@ FORMAT = "workings ensemble 1"
 MOST_BYTES = 2**20  # of the list
 
 
-class Ensemble(Sequence[Network]):
+class Ensemble(CheckedKeywords, Sequence[Network]):
     """Several networks with the same inputs and outputs, which predict with the mean of their outputs.
 
     Parameters

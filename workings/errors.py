@@ -76,6 +76,10 @@ class ReportError(WorkingsError, RuntimeError):
         super().__init__(f"The report {report} is incomplete: {reason}. The model was written first: {model}")
 
 
+class WorkersError(WorkingsError, RuntimeError):
+    """Workers of a training failed, or were lost; the message says how to continue."""
+
+
 class ProgramError(WorkingsError, TypeError):
     """Invalid formula in a program; the message lists the names that the formula may use."""
 

@@ -22,6 +22,7 @@ from workings.support.notebook import preformatted_html
 from workings.training.callbacks import Callback
 from workings.training.fit import train
 from workings.training.history import History
+from workings.training.parallel.settings import checked_workers
 from workings.training.recipe import Labels, Recipe, Validation
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ class Network(Model):
         running_loss: bool = False,
         engine: str = "auto",
         check: bool = False,
+        workers: Any = None,
+        comm: Any = None,
     ) -> History:
         """Train the network and return the history.
 
@@ -150,6 +153,11 @@ class Network(Model):
         check : bool
             Whether to run the doctor's checks before the first step.  Problems are warned of;
             ``history.diagnosis`` holds all findings.  The steps themselves cost no more.
+        workers : client, executor, Workers or None
+            What computes the steps: a client of Dask, an executor of ``concurrent.futures`` or loky, or
+            :class:`workings.Workers` with further settings.  The results do not depend on the number of workers.
+        comm : communicator or None
+            A communicator of mpi4py, such as ``MPI.COMM_WORLD``, whose processes all call ``fit``.
 
         Returns
         -------
@@ -172,7 +180,7 @@ class Network(Model):
 
         recipe = Recipe(
             optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks,
-            running_loss,
+            running_loss, checked_workers(workers, comm),
         )  # fmt: skip
         return train(self, X, y, recipe, engine=engine, first_look=check_first_step if check else None)
 

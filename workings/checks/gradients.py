@@ -19,6 +19,7 @@ from workings.engines.reference import Runner
 from workings.layers import number_layers
 from workings.program.program import Program
 from workings.support.arrays import Array, as_random
+from workings.support.keywords import checked_keywords
 from workings.support.notebook import Readable
 from workings.support.sparse import dense
 
@@ -115,6 +116,7 @@ class GradientReport(Readable):
         return "\n".join([*lines, *self.reading])
 
 
+@checked_keywords
 def check_gradients(
     network: Model,
     X: ArrayLike,

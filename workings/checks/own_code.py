@@ -27,6 +27,7 @@ from workings.checks.gradients import (
 )
 from workings.errors import InputError
 from workings.support.arrays import Array, describe
+from workings.support.keywords import checked_keywords
 
 SINGLE_TOLERANCE = 1e-3  # for a loss in float32
 FLOAT32_ROUNDING, FLOAT16_ROUNDING = 1e-9, 1e-5  # relative second differences from which a loss is this imprecise
@@ -36,6 +37,7 @@ Forward = Callable[[dict[str, Array], Any, Any], Any]
 Backward = Callable[[dict[str, Array], Any, Any], Mapping[str, ArrayLike]]
 
 
+@checked_keywords
 def check_my_gradients(
     forward: Forward,
     backward: Backward,

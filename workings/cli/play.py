@@ -9,6 +9,7 @@ import typer
 
 from workings.cli.screen import output, plain_errors
 from workings.errors import InputError, unknown_name
+from workings.museum.gallery import Gallery
 from workings.play.datasets import GENERATED, PlayData
 from workings.play.exports import READERS, reader_of
 from workings.play.offline.site import write_site
@@ -68,6 +69,7 @@ def make_session(what: str, own: PlayData | None, lessons: Path | None) -> Sessi
     """Return a session that begins with a data set, a table or a model file, and offers lessons of your own."""
     session = first_session(what, own)
     session.lesson_folder = lessons
+    session.exhibits = Gallery()
     return session
 
 

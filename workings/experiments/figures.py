@@ -42,12 +42,16 @@ class Figure:
     digits: int = 6
 
     @property
+    def reference(self) -> float | None:
+        """The number to compare with: the result of the tutorial's code, or else the published number."""
+        return self.published if self.own_code is None else self.own_code
+
+    @property
     def agrees(self) -> bool | None:
         """Whether the measured number agrees with the reference; None if there is no reference."""
-        reference = self.published if self.own_code is None else self.own_code
-        if reference is None or not self.compare:
+        if self.reference is None or not self.compare:
             return None
-        return abs(self.measured - reference) <= self.tolerance
+        return abs(self.measured - self.reference) <= self.tolerance
 
     @property
     def agrees_with_code_alone(self) -> bool:
@@ -83,8 +87,14 @@ def show_number(value: float | None, digits: int) -> str:
 def show_agreement(figure: Figure, with_code: str = "agrees with code") -> str:
     """Return "agrees", "DIFFERS" or a dash; ``with_code`` if only the tutorial's code agrees, not its printed number.
 
+    If the numbers that are shown differ, it says how much they may differ.
+
     >>> show_agreement(Figure("cost", 0.688, 0.781, 0.781)), show_agreement(Figure("cost", 0.688, None, 0.7))
     ('agrees with code', 'DIFFERS')
+    >>> show_agreement(Figure("accuracy", None, 0.99, 0.98, tolerance=0.015))
+    'agrees within 0.015'
     """
     agrees = with_code if figure.agrees_with_code_alone else "agrees"
+    if show_number(figure.measured, figure.digits) != show_number(figure.reference, figure.digits):
+        agrees = f"{agrees} within {figure.tolerance:g}"
     return {True: agrees, False: "DIFFERS", None: "–"}[figure.agrees]

@@ -206,7 +206,7 @@ def describe(error: Exception) -> str:
 
 def table_cell(cell: object) -> str:
     """Return one table cell; cells that state agreement are also coloured."""
-    kind = {"agrees": ' class="good"', "DIFFERS": ' class="bad"'}.get(str(cell), "")
+    kind = {"agrees": ' class="good"', "DIFFERS": ' class="bad"'}.get(str(cell).partition(" within ")[0], "")
     return f"<td{kind}>{in_html(str(cell))}</td>"
 
 

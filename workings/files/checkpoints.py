@@ -89,7 +89,10 @@ class Checkpoint(Callback):
                 f"Checkpoint({str(self.path)!r}) without resume=True, or another optimizer."
             )
         self.settings_of_run = settings_of(run, is_strict=self.resume)
-        remove_abandoned(self.path)
+        if run.is_first_process:
+            remove_abandoned(self.path)
+        if self.resume:
+            run.check_processes(self.path.exists(), "whether they see the checkpoint")
         if self.resume and self.path.exists():
             self.read(training)
 
@@ -99,7 +102,8 @@ class Checkpoint(Callback):
 
     def write(self, training: RunningTraining) -> None:
         """Write the checkpoint atomically."""
-        save_checkpoint(cast(Training, training), self.path, self.settings_of_run)
+        if cast(Training, training).is_first_process:
+            save_checkpoint(cast(Training, training), self.path, self.settings_of_run)
 
     def read(self, training: RunningTraining) -> None:
         """Restore the training from the checkpoint."""
@@ -172,6 +176,7 @@ def settings_of(training: Training, *, is_strict: bool) -> dict[str, str]:
         "running_loss": recipe.running_loss,
         "random generator": random_state(network.rng)["bit_generator"],
         "callbacks": [(type(callback).__name__, callback.settings()) for callback in acting],
+        **({} if recipe.workers is None else {"workers": repr(recipe.workers)}),
     }
     return {name: setting_text(name, value, network, is_strict) for name, value in values.items()}
 

@@ -139,17 +139,32 @@ class Run(Readable):
         return self.history.get("loss", [])
 
 
-def train(setup: Setup) -> Run:
-    """Train a setup and diagnose the result, even if the training diverges."""
+def fitted(setup: Setup) -> tuple[Network, History]:
+    """Train a setup; return the network and its history, even if the training diverges."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", WorkingsWarning)
         network = setup.network()
         try:
-            history = network.fit(setup.X, setup.y, **setup.settings)
+            return network, network.fit(setup.X, setup.y, **setup.settings)
         except DivergenceError as error:
-            history = error.history if isinstance(error.history, History) else History()
+            return network, error.history if isinstance(error.history, History) else History()
+
+
+def train(setup: Setup) -> Run:
+    """Train a setup and diagnose the result, even if the training diverges."""
+    network, history = fitted(setup)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", WorkingsWarning)
         score = network.score(setup.X, setup.y)
         return Run(network, setup, history, score, network.diagnose(setup.X, setup.y, history))
+
+
+def marked_lines(mistake: Mistake, wrong: Setup) -> list[tuple[str, str]]:
+    """Return pairs of the wrong line and the right line."""
+    if wrong.rewrite is None:
+        return [mistake.lines]
+    right = wrong.right_network.program(wrong.settings["optimizer"])
+    return [(f"{target} = {text}", str(right[target])) for target, text in wrong.edits().items()]
 
 
 @dataclass(frozen=True, repr=False)
@@ -174,10 +189,7 @@ class Exhibit(Readable):
     @property
     def lines(self) -> list[tuple[str, str]]:
         """Pairs of the wrong line and the right line."""
-        if self.wrong.setup.rewrite is None:
-            return [self.mistake.lines]
-        right = self.wrong.setup.right_network.program(self.wrong.setup.settings["optimizer"])
-        return [(f"{target} = {text}", str(right[target])) for target, text in self.wrong.setup.edits().items()]
+        return marked_lines(self.mistake, self.wrong.setup)
 
     @property
     def is_named(self) -> bool:

@@ -129,6 +129,13 @@ ACTIONS: dict[str, Action] = {
         "take a table as data", {"name": text, "content": long_text, "target": text, "impute": switch}
     ),
     "lessons": Action("all lessons", {}),
+    "museum": Action("all mistakes of the museum", {}),
+    "exhibit": Action("a mistake beside the right network", {"name": text, "room": text}),
+    "exhibit_doctor": Action("what the doctor finds in the mistake", {"name": text, "room": text}),
+    "game": Action("begin a game: which network has the mistake?", {"seed": whole(0, MOST_INDEX)}),
+    "game_hint": Action("the next hint of the game", {}),
+    "game_guess": Action("whether a network of the game has the mistake", {"choice": whole(0, 3)}),
+    "game_reveal": Action("which network of the game has the mistake", {}),
     "doctor": Action("what the doctor finds", {}),
     "code": Action("network and training as text", {"kind": text}),
     "restart": Action("begin a new run from the present weights", {}),

@@ -141,3 +141,36 @@ def as_bytes(values: Array) -> Array:
     """Round to bytes; a value that is not finite becomes the middle."""
     finite = np.nan_to_num(values, nan=MIDDLE, posinf=255, neginf=0)
     return np.clip(np.round(finite), 0, 255).astype(np.uint8)
+
+
+# -- views for the page ---------------------------------------------------------------------
+
+
+def scale_of(data: PlayData) -> tuple[float, float]:
+    """Return the ends of the scale of predictions: 0 and 1 for classes, the range of the targets for numbers."""
+    if data.classes:
+        return 0.0, 1.0
+    return float(data.y.min()), float(data.y.max())
+
+
+def data_view(data: PlayData, plane: Plane | None, axes: tuple[int, int] = (0, 1)) -> dict[str, Any]:
+    """Return data for the page: points, labels, names, and the ends of the plane."""
+    low, high = (plane.low, plane.high) if plane is not None else (np.zeros(2), np.ones(2))
+    return {
+        "name": data.name, "words": data.words, "columns": list(data.columns), "classes": list(data.classes),
+        "features": list(data.features), "offered": list(data.offered), "training": data.training,
+        "rows": len(data.y), "axes": list(axes), "low": low.tolist(), "high": high.tolist(),
+        "points": encoded(data.raw[:, list(axes)].astype(np.float32)),
+        "targets": encoded(data.y.astype(np.float32)), "image_side": data.side,
+        "target_range": list(scale_of(data)),
+    }  # fmt: skip
+
+
+def picture_of(model: Model, data: PlayData) -> dict[str, Any]:
+    """Return the prediction of a network over the plane of its two inputs, with the points, for the page."""
+    plane = Plane.of(data)
+    with np.errstate(all="ignore"):
+        maps = Maps(model, plane).draw(*scale_of(data))
+    assert maps is not None  # only images have none
+    names = list(data.classes) if model.n_out == len(data.classes) else ["p"] * model.n_out
+    return {"data": data_view(data, plane), "outputs": names, "side": SIDE, "map": maps["output"]}

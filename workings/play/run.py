@@ -69,21 +69,29 @@ class Run:
         self.course: list[Moment] = []
         self.stride = 1  # every how many recorded moments one is kept
         self.recorded = 0
-        self.set_training(optimizer, batch_size)
+        self.set_training(model, optimizer, batch_size)
         self.record()
 
-    def set_training(self, optimizer: Optimizer, batch_size: int) -> None:
-        """Change the optimizer and the batch size; the optimizer's state is kept if its letters are the same."""
-        self.optimizer = optimizer
+    def set_training(self, model: Model, optimizer: Optimizer, batch_size: int) -> None:
+        """Change regularizer, optimizer and batch size; the optimizer's state is kept if its letters are the same.
+
+        Raises
+        ------
+        InputError
+            If a batch is too small for a layer; nothing changes then.
+        """
+        rows = len(self.training.X)
+        size = rows if batch_size == 0 else min(batch_size, rows)
+        bounds = batch_bounds(rows, size)
+        smallest = int((bounds[:, 1] - bounds[:, 0]).min())
+        model.check_rows(smallest, f"the last batch of {rows} rows has {smallest}; choose another batch size")
+        self.model, self.optimizer = model, optimizer
         self.program: Program = self.model.step_program(optimizer)
         start = self.model.start_values(self.program)
         kept = {name: value for name, value in self.state.values.items() if name in start}
         self.state = State({**start, **kept}, self.state.step, self.state.lr)
         self.engine = ReferenceEngine(self.program)
         self.rate = LearningRate(optimizer.schedule)
-        rows = len(self.training.X)
-        size = rows if batch_size == 0 else min(batch_size, rows)
-        bounds = batch_bounds(rows, size)
         self.batches = Batches(self.model, self.training, bounds, shuffle=size < rows)
         if self.batch:
             self.batch = 0

@@ -19,11 +19,23 @@ from workings.play import settings as limits
 from workings.play import tables
 from workings.play.advice import findings_of
 from workings.play.datasets import GENERATED, PlayData, described, generate, training_rows
+from workings.play.exhibits import Exhibits, needed
 from workings.play.exports import exported, latex_of, library_code, opened, script_of
 from workings.play.inspection import Inspection, checked_entry
 from workings.play.lesson_files import FOLDER, read_lessons
 from workings.play.own import settings_of
-from workings.play.pictures import SIDE, UNIT_SIDE, Maps, Plane, encoded, signed_bytes, single, thinned
+from workings.play.pictures import (
+    SIDE,
+    UNIT_SIDE,
+    Maps,
+    Plane,
+    data_view,
+    encoded,
+    scale_of,
+    signed_bytes,
+    single,
+    thinned,
+)
 from workings.play.run import Run
 from workings.play.settings import AUTOMATIC, Settings
 from workings.play.tables import LOADERS
@@ -71,6 +83,7 @@ class Session:
         self.row = 0
         self.drawing: Array | None = None
         self.lesson_folder: Path | None = None
+        self.exhibits: Exhibits | None = None
         self.axes: tuple[int, int] = (0, 1)
         self.columns: tuple[str, ...] = ()
         self.walk: Walk | None = None
@@ -155,8 +168,7 @@ class Session:
         )  # fmt: skip
         changed.place(model.n_in or 1, {**model.parameters, **model.statistics})
         changed.set_targets(model.targets)
-        run.model = changed
-        run.set_training(settings.make_optimizer(), settings.batch_size)
+        run.set_training(changed, settings.make_optimizer(), settings.batch_size)
         run.record()
         self.settings = settings
         self.after_new_model()
@@ -168,7 +180,12 @@ class Session:
         usual = Settings().to_json()
         return {
             "version": __version__,
-            "choices": {**limits.choices(), "defaults": usual, "most_steps": MOST_STEPS},
+            "choices": {
+                **limits.choices(),
+                "defaults": usual,
+                "most_steps": MOST_STEPS,
+                "museum": self.exhibits is not None,
+            },
             **self.view(),
         }
 
@@ -216,16 +233,7 @@ class Session:
 
     def data_view(self) -> dict[str, Any]:
         """Return the data for the page: points, labels, names, and the ends of the plane."""
-        data = self.data
-        low, high = (self.plane.low, self.plane.high) if self.plane is not None else (np.zeros(2), np.ones(2))
-        return {
-            "name": data.name, "words": data.words, "columns": list(data.columns), "classes": list(data.classes),
-            "features": list(data.features), "offered": list(data.offered), "training": data.training,
-            "rows": len(data.y), "axes": list(self.axes), "low": low.tolist(), "high": high.tolist(),
-            "points": encoded(data.raw[:, list(self.axes)].astype(np.float32)),
-            "targets": encoded(data.y.astype(np.float32)), "image_side": data.side,
-            "target_range": list(self.scale()),
-        }  # fmt: skip
+        return data_view(self.data, self.plane, self.axes)
 
     def network_view(self) -> dict[str, Any]:
         """Return the structure of the network for the drawing."""
@@ -252,9 +260,7 @@ class Session:
 
     def scale(self) -> tuple[float, float]:
         """Return the ends of the scale of predictions: 0 and 1 for classes, the range of the targets for numbers."""
-        if self.data.classes:
-            return 0.0, 1.0
-        return float(self.data.y.min()), float(self.data.y.max())
+        return scale_of(self.data)
 
     # -- actions: training -------------------------------------------------------------------
 
@@ -363,6 +369,36 @@ class Session:
         """Return all lessons."""
         folders = [FOLDER, *([] if self.lesson_folder is None else [self.lesson_folder])]
         return {"lessons": [each.to_json() for folder in folders for each in read_lessons(folder).values()]}
+
+    # -- actions: the museum -----------------------------------------------------------------
+
+    def museum(self) -> dict[str, Any]:
+        """Return all mistakes of the museum."""
+        return {"mistakes": needed(self.exhibits).mistakes()}
+
+    def exhibit(self, name: str, room: str) -> dict[str, Any]:
+        """Return a mistake beside the right network, both trained on the data set ``room``."""
+        return needed(self.exhibits).exhibit(name, room)
+
+    def exhibit_doctor(self, name: str, room: str) -> dict[str, Any]:
+        """Return what the doctor finds in the network with a mistake."""
+        return {"findings": needed(self.exhibits).diagnosis(name, room)}
+
+    def game(self, seed: int) -> dict[str, Any]:
+        """Begin a game: four networks, of which one has a mistake."""
+        return needed(self.exhibits).begin_game(seed)
+
+    def game_hint(self) -> dict[str, Any]:
+        """Return the next hint of the game."""
+        return needed(self.exhibits).hint()
+
+    def game_guess(self, choice: int) -> dict[str, Any]:
+        """Return whether a network of the game has the mistake."""
+        return needed(self.exhibits).guess(choice)
+
+    def game_reveal(self) -> dict[str, Any]:
+        """Return which network of the game has the mistake."""
+        return needed(self.exhibits).reveal()
 
     # -- actions: inspection -----------------------------------------------------------------
 

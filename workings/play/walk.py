@@ -25,6 +25,7 @@ class Walk:
 
     def __init__(self, run: Run, row: int, unit: int) -> None:
         program = run.model.program(run.optimizer)
+        self.row = row
         self.runner = StatementRunner(program, run.peek(), row, unit)
         self.writer = EquationWriter(program, MathmlNotation(DIGITS))
         self.statements = program.statements
@@ -43,7 +44,13 @@ class Walk:
             **described(self.worked(index), self.writer),
             "index": index,
             "outline": [{"target": s.target, "stage": s.stage} for s in self.statements],
+            "off": self.dropped(),
         }
+
+    def dropped(self) -> dict[str, list[int]]:
+        """Return the units that dropout sets to 0 in the chosen row of this step, by the number of their mask."""
+        masks = {name[4:]: value for name, value in self.runner.values.items() if name.startswith("mask")}
+        return {layer: np.flatnonzero(mask[self.row] == 0).tolist() for layer, mask in masks.items()}
 
 
 def described(worked: WorkedStatement, writer: EquationWriter) -> dict[str, Any]:

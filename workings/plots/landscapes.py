@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError
 from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, plot, tidy, vector
 from workings.support.arrays import Array
-from workings.support.keywords import checked_keywords
+from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.training.recorders import Snapshots, restoring
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def draw_path(ax: Axes, path: Array) -> None:
 
 
 @dataclass(frozen=True, repr=False)
-class LossPlane:
+class LossPlane(CheckedKeywords):
     """The loss over a plane through parameter space.
 
     Attributes

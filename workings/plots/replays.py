@@ -38,7 +38,7 @@ from workings.plots.player import STYLE, page, player
 from workings.support.arrays import Array, describe
 from workings.support.atomic_files import write_bytes
 from workings.support.escaping import in_html
-from workings.support.keywords import checked_keywords
+from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.training.recorders import Snapshots, restoring
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class ReplayPath(PathOfSystem):
 
 
 @dataclass(frozen=True, repr=False)
-class Film:
+class Film(CheckedKeywords):
     """The frames of a replay, in order.
 
     Attributes

@@ -170,7 +170,14 @@ def write_layer_backward(
         (dz,) = writer.write(chain_rule, {"da": name(f"d{place.a}"), "slope": slope}, {}, place.suffix)
         words = words_of(layer.bend.derivative, f"the derivative of {layer.bend.name}")
         writer.emit(f"d{place.z}", dz, f"{words_of(chain_rule, f'd{place.z}')}; {words}")
-    for letter in layer.regularized:
+    add_penalties(writer, regularizers, place, weighted)
+    names = {f"d{letter}": f"d{letter}{place.suffix}" for letter in layer.parameters} | {"dx": f"d{place.x}"}
+    writer.bind(layer.formulas["backward"], {**scope, "dz": name(f"d{place.z}")}, list(names), names, place.suffix)
+
+
+def add_penalties(writer: StatementWriter, regularizers: Sequence[Regularizer], place: Placed, weighted: bool) -> None:
+    """Let the statements of one layer's gradients add the derivatives of the penalties."""
+    for letter in place.layer.regularized:
         for regularizer in regularizers:
             formula = regularizer.formulas(weighted)[1]
             (pull,) = writer.write(formula, penalty_scope(writer, regularizer, place, letter), {}, "")
@@ -179,8 +186,6 @@ def write_layer_backward(
             if before:
                 pull, words = ast.BinOp(before[0], ast.Add(), pull), f"{before[1]}; {words}"
             writer.added[f"d{letter}{place.suffix}"] = (pull, words)
-    names = {f"d{letter}": f"d{letter}{place.suffix}" for letter in layer.parameters} | {"dx": f"d{place.x}"}
-    writer.bind(layer.formulas["backward"], {**scope, "dz": name(f"d{place.z}")}, list(names), names, place.suffix)
 
 
 def write_update(writer: StatementWriter, optimizer: Part, parameters: Sequence[str]) -> tuple[str, ...]:
@@ -253,6 +258,38 @@ def step_program(
     statistics = write_statistics(writer, placed) if optimizer else ()
     results = {*parameters, *states, *statistics} if optimizer else {f"d{p}" for p in parameters}
     return finish(writer, placed, states, statistics).needed_for("J", *results)
+
+
+def update_program(
+    layers: Sequence[Layer], regularizers: Sequence[Regularizer], optimizer: Part, *, weighted: bool = False
+) -> Program:
+    """Write the part of a step that follows the gradients of the loss: penalties and update.
+
+    Its inputs are ``loss`` and the gradients, such as ``dW1``, which were summed over parts of the batch; see
+    ``workings/training/parallel``.
+
+    >>> from workings import SGD, Dense, L2
+    >>> print(*update_program([Dense(2)], [L2(0.5)], SGD(0.1)).statements, sep="\\n")
+    J = loss + lam / 2 * (W1**2).sum()
+    dW1 = dW1 + lam * W1
+    W1 = W1 - lr * dW1
+    b1 = b1 - lr * db1
+    """
+    writer = StatementWriter()
+    placed = write_forward(writer, layers, "forward")
+    if regularizers:
+        write_penalties(writer, regularizers, placed, weighted)
+    else:
+        writer.emit("J", name("loss"), "The objective J is the loss")
+    writer.stage = "backward"
+    for place in placed:
+        writer.part = place.part
+        add_penalties(writer, regularizers, place, weighted)
+    for gradient in list(writer.added):
+        writer.emit(gradient, name(gradient), f"{gradient} is the gradient of the loss")
+    parameters = parameter_names(placed)
+    states = write_update(writer, optimizer, parameters)
+    return finish(writer, placed, states).needed_for("J", *parameters, *states)
 
 
 def inference_program(

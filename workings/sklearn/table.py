@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from workings.errors import InputError
 from workings.network import Network
 from workings.support.arrays import Array
+from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_number, as_whole_number
 from workings.support.sparse import is_sparse
 from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe
@@ -31,7 +32,7 @@ MOST_CATEGORIES = 100  # of a column; rarer ones are encoded as zeros, like unkn
 FLOAT32 = np.finfo(np.float32)
 
 
-class TableEstimator(BaseEstimator):
+class TableEstimator(CheckedKeywords, BaseEstimator):
     """The base of both estimators: it reads tables, trains the networks and averages their outputs."""
 
     def __init__(

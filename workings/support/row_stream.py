@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from workings.errors import InputError, first_line
 from workings.support.conversion import as_array
+from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_whole_number
 from workings.support.sparse import SparseRows
 
@@ -36,7 +37,7 @@ OF_MEMORY = ("__array_interface__", "__cuda_array_interface__", "__dlpack__", "_
 T = TypeVar("T")
 
 
-class RowStream:
+class RowStream(CheckedKeywords):
     """Rows that stay on disk: ``fit``, ``predict``, ``outputs``, ``score`` and ``objective`` read them in blocks.
 
     They make a stream of any source above 256 MB by themselves.  Make one yourself to choose the blocks and windows, or

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from workings.errors import InputError, MissingExtraError
+from workings.support.keywords import checked_keywords
 from workings.tables.columns import missing_values
 from workings.tables.dates import find_date_format
 from workings.tables.number_text import NumberFormat, find_format, is_number_text
@@ -49,6 +50,7 @@ def with_gaps(column: pl.Series) -> pl.Series:
     return column.fill_nan(None) if column.dtype.is_float() else column
 
 
+@checked_keywords
 def marks_as_gaps(frame: pl.DataFrame, target: str) -> pl.DataFrame:
     """Return a table in which NA, n/a, nan, null and ? are missing values.
 

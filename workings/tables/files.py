@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from workings.errors import FileError, InputError, MissingExtraError, count_of, first_line, some, unknown_name
 from workings.support.atomic_files import write_bytes
+from workings.support.keywords import checked_keywords
 from workings.tables.cells import (
     GROUPED_BY_POINTS,
     are_numbers_mostly,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+@checked_keywords
 def read_table(
     path: str | os.PathLike[str],
     *,
@@ -160,6 +162,7 @@ class TextOptions:
 ENCODING_NAMES = {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", "utf-16": "UTF-16"}
 
 
+@checked_keywords
 def write_table(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     """Write a table as CSV or Parquet, depending on the suffix; the write is atomic.
 
@@ -240,11 +243,11 @@ def read_excel(content: bytes, path: Path, known: Columns | None, options: TextO
 
 def excel_sheet(content: bytes, path: Path, sheet: str | None) -> pl.DataFrame:
     """Return a sheet as a table; without its name, the only one that is not empty."""
-    polars = load_polars()
     try:
         importlib.import_module("fastexcel")
     except ImportError as error:
         raise MissingExtraError("fastexcel", "excel") from error
+    polars = load_polars()
     try:
         found = polars.read_excel(io.BytesIO(content), sheet_id=0, raise_if_empty=False)
     except Exception as error:  # of fastexcel, which has classes of its own

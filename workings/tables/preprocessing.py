@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError, all_of, count_of, some
 from workings.support.arrays import Array
+from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.tables.cells import (
     date_format,
     load_polars,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Preprocessing:
+class Preprocessing(CheckedKeywords):
     """Encoding of a table's columns for a network, and decoding of its predictions.
 
     Create one with ``Preprocessing.learn``.
@@ -78,6 +79,7 @@ class Preprocessing:
     notes: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
+    @checked_keywords
     @naming_lines
     def learn(
         cls,

@@ -19,6 +19,7 @@ from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.support.arrays import describe
 from workings.support.ranges import as_number, as_plain, as_whole_number
 from workings.training.callbacks import Callback
+from workings.training.parallel.settings import Workers, checked_workers
 
 Validation = tuple[ArrayLike, ArrayLike] | float | None
 Labels = Mapping[Any, float] | str | None
@@ -50,6 +51,7 @@ class Recipe:
     metrics: Sequence[str] | Mapping[str, Metric] = ()
     callbacks: Sequence[Callback] = ()
     running_loss: bool = False
+    workers: Workers | None = None
 
     def __post_init__(self) -> None:
         checked_optimizer(self.optimizer)
@@ -61,6 +63,7 @@ class Recipe:
         object.__setattr__(self, "metrics", chosen_metrics(self.metrics))
         object.__setattr__(self, "callbacks", checked_callbacks(self.callbacks))
         object.__setattr__(self, "class_weight", checked_class_weight(self.class_weight))
+        object.__setattr__(self, "workers", checked_workers(self.workers))
 
     @property
     def chosen_metrics(self) -> dict[str, Metric]:
@@ -77,7 +80,8 @@ class Recipe:
         """The names of the settings that were given but are not stored in the history."""
         acting = any(callback.every_epoch or callback.looks_back for callback in self.callbacks)
         given = {"validation": self.validation is not None, "sample_weight": self.sample_weight is not None,
-                 "metrics": bool(self.metrics), "callbacks": acting, "running_loss": self.running_loss}  # fmt: skip
+                 "metrics": bool(self.metrics), "callbacks": acting, "running_loss": self.running_loss,
+                 "workers": self.workers is not None}  # fmt: skip
         return tuple(name for name, is_given in given.items() if is_given)
 
     def summary(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from workings.training.evaluation import Evaluation
 from workings.training.history import History, not_recorded
 from workings.training.lbfgs import check_smooth, scipy_optimize
 from workings.training.learning_rate import LearningRate
+from workings.training.parallel.engine import ParallelEngine, parallel_steps
 from workings.training.recipe import Recipe
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps, epoch_of_one, make_steps
@@ -142,15 +143,19 @@ class Training:
 
     def set_steps(self, engine: str, fits: int) -> None:
         """Create the program of a step and choose the engine that runs it; SciPy runs L-BFGS."""
-        network, optimizer = self.network, self.recipe.optimizer
+        network, optimizer, workers = self.network, self.recipe.optimizer, self.recipe.workers
         if optimizer.takes_batches:
             self.steps = make_steps(
                 network, optimizer, self.batches, self.evaluation, epochs=self.epochs, engine=engine,
                 worth_compiling=self.worth_compiling, fits=fits,
+            ) if workers is None else parallel_steps(
+                network, optimizer, self.batches, workers, epochs=self.epochs, engine=engine,
             )  # fmt: skip
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)
         else:
+            if workers is not None:
+                raise InputError("L-BFGS cannot run with workers, because SciPy makes its steps.")
             if engine in ("compiled", "jax"):
                 raise InputError(f"L-BFGS cannot run with engine={engine!r}, because SciPy makes its steps.")
             scipy_optimize()  # a clear error if SciPy is not installed
@@ -176,7 +181,8 @@ class Training:
         """Return the runner of epoch blocks; it runs single epochs if a callback or schedule needs every epoch."""
         look_back = sum(callback.looks_back for callback in self.callbacks)
         needs_each = look_back > 1 or any(map(sees_every_epoch, self.callbacks))
-        needs_each = needs_each or self.learning_rate.monitor is not None or self.data.has_streams
+        needs_each = needs_each or self.learning_rate.monitor is not None
+        needs_each = needs_each or self.data.has_streams or self.recipe.workers is not None
         return EpochBlocks(
             self.network, steps, self.batches, self.evaluation, self.learning_rate,
             background=BackgroundThread(), is_allowed=not needs_each, looks_back=look_back > 0,
@@ -292,6 +298,16 @@ class Training:
         size = self.recipe.batch_size or len(self.X)
         how = f"shuffle={self.batches.shuffle}{self.batches.order_settings}"
         return f"{len(self.X)} rows in batches of {size}, {how}, {self.data.fingerprint()}"
+
+    @property
+    def is_first_process(self) -> bool:
+        """Whether this process writes files: the only one, or the first of a communicator."""
+        return self.recipe.workers is None or self.recipe.workers.rank == 0
+
+    def check_processes(self, content: object, what: str) -> None:
+        """Raise an error if something differs between the processes of a communicator."""
+        if self.recipe.workers is not None and isinstance(self.steps.engine, ParallelEngine):
+            self.steps.engine.check_equal([content], what)
 
     # -- called by the loop ------------------------------------------------------------------
 

@@ -34,8 +34,17 @@ export class Walk {
     [this.before, this.values] = [this.moments[index], this.moments[index + 1]];
     return {
       ...this.described(statements[index], entry), index,
-      outline: statements.map(({ target, stage }) => ({ target, stage })),
+      outline: statements.map(({ target, stage }) => ({ target, stage })), off: this.dropped(),
     };
+  }
+
+  /** Return the units that dropout sets to 0 in the chosen row of this step, by the number of their mask. */
+  dropped() {
+    const masks = Object.entries(this.given).filter(([name]) => name.startsWith("mask"));
+    return Object.fromEntries(masks.map(([name, mask]) => {
+      const [, units] = mask.shape;
+      return [name.slice(4), np.range(units).filter((unit) => mask.data[this.row * units + unit] === 0)];
+    }));
   }
 
   described(statement, entry = null) {

@@ -36,7 +36,7 @@ export class Session {
   static actions = new Set([
     "hello", "view", "configure", "reset", "frame", "advance", "epoch", "travel", "choose_row", "statement", "weight",
     "set_weight", "unit", "loss", "restart", "add_point", "draw", "choose_axes", "open_table", "doctor", "code", "export",
-    "open_model", "lessons",
+    "open_model", "lessons", "museum", "exhibit", "exhibit_doctor", "game", "game_hint", "game_guess", "game_reveal",
   ]);
 
   constructor(settings = first) {
@@ -225,6 +225,13 @@ export class Session {
   code() { return refuse("Code needs"); }
   export() { return refuse("Exports need"); }
   open_model() { return refuse("Model files need"); }
+  museum() { return refuse("The museum needs"); }
+  exhibit() { return this.museum(); }
+  exhibit_doctor() { return this.museum(); }
+  game() { return this.museum(); }
+  game_hint() { return this.museum(); }
+  game_guess() { return this.museum(); }
+  game_reveal() { return this.museum(); }
 
   // -- actions: inspection -------------------------------------------------------------------------
 

@@ -89,20 +89,19 @@ export class Run {
 
   /** Change the optimizer and the batch size; the optimizer's state is kept if its letters are the same. */
   setTraining(network, settings) {
-    Object.assign(this, { network, settings });
+    const n = np.len(this.rows.X);
+    const size = settings.batch_size === 0 ? n : Math.min(settings.batch_size, n), smallest = n % size || size;
+    if (smallest < 2 && network.layers.some((layer) => layer.kind === "BatchNorm")) {
+      throw new Error(`BatchNorm needs at least 2 rows in every batch, but the last batch of ${n} rows has ${smallest}; choose another batch size.`);
+    }
+    Object.assign(this, { network, settings, size });
     this.program = stepProgram(network);
     this.inference = inferenceProgram(network);
     this.prediction = neededFor(this.inference, ["p"]);
     this.carried = [...this.program.parameters, ...this.program.statistics, ...this.program.states];
-    const n = np.len(this.rows.X);
-    this.size = settings.batch_size === 0 ? n : Math.min(settings.batch_size, n);
     this.batches = Math.ceil(n / this.size);
     this.values = { ...this.withStates(this.values) };
     if (this.batch > 0) [this.batch, this.epoch] = [0, this.epoch + 1];
-    const smallest = n % this.size || this.size;
-    if (smallest < 2 && network.layers.some((layer) => layer.kind === "BatchNorm")) {
-      throw new Error(`BatchNorm needs batches of at least 2 rows; the last of ${n} rows has ${smallest}.`);
-    }
   }
 
   withStates(values) {

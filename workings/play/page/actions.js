@@ -3,7 +3,7 @@ import { connect } from "./session.js";
 import { fromLink, toLink } from "./link.js";
 import { placeOf } from "./paint.js";
 import { base64, bytes } from "./state.js";
-import { words } from "./strings.js";
+import { museum as museumWords, words } from "./strings.js";
 
 function remember(name, value) { try { localStorage.setItem(name, value); } catch { /* no storage: it holds for this visit */ } }
 function recall(name) { try { return localStorage.getItem(name); } catch { return "no storage"; } }
@@ -133,7 +133,7 @@ export function makeActions(state, draw) {
       if (to >= state.statement.outline.length) { await act.advance(1); return act.walkTo(0); }
       return act.walkTo(to);
     },
-    async openTab(tab) { set({ tab }); if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
+    async openTab(tab) { set({ tab }); if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); if (tab === "museum") return act.loadMuseum(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
     async openWeight(name, index, isNew = true) {
       const reply = await ask("weight", { name, index });
       if (reply) set({ detail: { kind: "weight", ...reply, name, index }, ...(isNew ? { tab: "selected" } : {}) });
@@ -159,6 +159,47 @@ export function makeActions(state, draw) {
       if (reply) set({ doctor: reply });
     },
     async remedy(change) { await act.configure(change); await act.doctor(); },
+
+    async loadMuseum() {
+      if (state.museum || !state.choices.museum) return;
+      const reply = await ask("museum");
+      if (reply) set({ museum: { ...reply, busy: "" } });
+    },
+    async busily(words, action, fields) { // an answer that takes seconds
+      set({ running: false, museum: { ...state.museum, busy: words } });
+      const reply = await ask(action, fields);
+      set({ museum: { ...state.museum, busy: "" } });
+      return reply;
+    },
+    async openExhibit(name, room) {
+      const exhibit = await act.busily(museumWords.training, "exhibit", { name, room });
+      if (exhibit) set({ exhibit, findings: null });
+    },
+    async exhibitDoctor() {
+      const { name, room } = state.exhibit, reply = await act.busily(museumWords.looking, "exhibit_doctor", { name, room });
+      if (reply && state.exhibit?.name === name) set({ findings: reply.findings });
+    },
+    async beginGame(isNew = false) {
+      if (state.game && !isNew) return;
+      const seed = state.game ? state.game.seed + 1 : Number(recall("game") ?? 0) || 0;
+      const game = await act.busily(museumWords.training_four, "game", { seed });
+      if (!game) return;
+      remember("game", seed + 1);
+      set({ game: { ...game, open: null, hints: [], missed: [], isLast: false, found: null } });
+    },
+    leaveGame: () => set({ game: null }),
+    async gameHint() {
+      const reply = await act.busily(museumWords.looking, "game_hint");
+      if (reply && state.game) set({ game: { ...state.game, hints: [...state.game.hints, reply.hint], isLast: !reply.more } });
+    },
+    async guess(choice) {
+      const reply = await ask("game_guess", { choice });
+      if (reply) set({ game: reply.right ? { ...state.game, found: reply, open: choice } : { ...state.game, missed: [...state.game.missed, choice] } });
+    },
+    async reveal() {
+      const found = await ask("game_reveal");
+      if (found) set({ game: { ...state.game, found, open: found.choice } });
+    },
 
     async loadLessons() {
       if (state.lessons) return;

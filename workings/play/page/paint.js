@@ -1,4 +1,5 @@
 // Paints the canvases of the page: heat maps and points.  A canvas says what it shows in its data attributes.
+import { screenOf } from "./state.js";
 import { classColour, css, cssOf, diverging, pale, pixel, theme } from "./palette.js";
 
 const scratch = new Map();
@@ -48,7 +49,10 @@ function show(canvas, picture, isSmooth = true) {
 export function paint(root, state) {
   if (!state.frame) return;
   for (const canvas of root.querySelectorAll("canvas[data-unit]")) paintUnit(canvas, state);
-  for (const canvas of root.querySelectorAll("canvas[data-screen]")) paintScreen(canvas, state);
+  for (const canvas of root.querySelectorAll("canvas[data-screen]")) {
+    const screen = screenOf(state, canvas.dataset.screen);
+    if (screen) paintScreen(canvas, screen, state.theme);
+  }
   for (const canvas of root.querySelectorAll("canvas[data-pad]")) paintPixels(canvas, state);
 }
 
@@ -56,7 +60,7 @@ function paintUnit(canvas, state) {
   const [layer, unit] = canvas.dataset.unit.split(",").map(Number);
   if (state.network.is_image) { paintOfImage(canvas, state, layer, unit); return; }
   const { network, frame } = state, last = network.hidden.length + 1;
-  if (layer === last) { show(canvas, outputPicture(state, unit)); return; }
+  if (layer === last) { show(canvas, outputPicture(screenOf(state, "own"), state.theme, unit)); return; }
   const maps = layer === 0 ? network.input_maps : frame.maps.units[layer - 1];
   if (!maps) return;
   const side = network.unit_side, all = maps, table = diverging(state.theme), from = unit * side * side;
@@ -84,17 +88,16 @@ function paintPixels(canvas, state) {
 }
 
 // The prediction: one output as blue to orange, or the most probable of several classes, deeper if more probable.
-function outputPicture(state, only) {
-  const { network, frame, data } = state, side = network.side, all = frame.maps.output, size = side * side;
-  const outputs = network.outputs.length, table = only === undefined ? pale(state.theme) : diverging(state.theme);
+function outputPicture({ data, outputs: names, side, map: all }, name, only) {
+  const size = side * side, outputs = names.length, table = only === undefined ? pale(name) : diverging(name);
   if (outputs === 1) return fill(side, (k) => table[all[k]]);
   if (only !== undefined && outputs > 2) {
-    const middle = theme(state.theme).middle, colour = classColour(state.theme, only, outputs);
+    const middle = theme(name).middle, colour = classColour(name, only, outputs);
     return fill(side, (k) => mix(middle, colour, all[only * size + k] / 255));
   }
   if (outputs === 2) return fill(side, (k) => table[only === 0 ? 255 - all[k] : all[size + k]]);
-  const middle = theme(state.theme).middle;
-  const colours = Array.from({ length: outputs }, (_, k) => classColour(state.theme, k, data.classes.length));
+  const middle = theme(name).middle;
+  const colours = Array.from({ length: outputs }, (_, k) => classColour(name, k, data.classes.length));
   return fill(side, (k) => {
     let best = 0;
     for (let c = 1; c < outputs; c++) if (all[c * size + k] > all[best * size + k]) best = c;
@@ -108,33 +111,31 @@ export const placeOf = (data, k) => {
   return [(x - data.low[0]) / (data.high[0] - data.low[0]), (data.high[1] - y) / (data.high[1] - data.low[1])];
 };
 
-function paintScreen(canvas, state) {
-  const context = show(canvas, outputPicture(state)), { data } = state, size = canvas.width;
+function paintScreen(canvas, screen, name) {
+  const context = show(canvas, outputPicture(screen, name)), { data, row } = screen, size = canvas.width;
   const radius = Math.max(2.2, Math.min(4.6, 70 / Math.sqrt(data.rows))) * (size / 320);
-  const rim = theme(state.theme).rim;
+  const { rim, ink } = theme(name);
   for (let k = data.rows - 1; k >= 0; k--) {
     const isTraining = k < data.training;
-    if (!isTraining && !state.showValidation) continue;
+    if (!isTraining && !screen.showValidation) continue;
     const [x, y] = placeOf(data, k);
-    drawPoint(context, x * size, y * size, radius, pointColour(state, k), rim, isTraining, shapeOf(state, k));
+    drawPoint(context, x * size, y * size, radius, pointColour(data, k, name), rim, isTraining, data.classes.length > 2 ? data.targets[k] % 3 : 0);
   }
-  if (state.row !== null) {
-    const [x, y] = placeOf(data, state.row);
+  if (Number.isInteger(row)) {
+    const [x, y] = placeOf(data, row);
     context.beginPath();
     context.arc(x * size, y * size, radius * 2.1, 0, 7);
     context.lineWidth = radius * 0.55;
-    context.strokeStyle = theme(state.theme).ink;
+    context.strokeStyle = ink;
     context.stroke();
   }
 }
 
-function pointColour(state, k) {
-  const target = state.data.targets[k];
-  if (state.data.classes.length) return css(classColour(state.theme, target, state.data.classes.length));
-  const [low, high] = state.data.target_range;
-  return cssOf(diverging(state.theme)[Math.max(0, Math.min(255, Math.round((255 * (target - low)) / (high - low || 1))))]);
+function pointColour({ targets, classes, target_range: [low, high] }, k, name) {
+  const target = targets[k];
+  if (classes.length) return css(classColour(name, target, classes.length));
+  return cssOf(diverging(name)[Math.max(0, Math.min(255, Math.round((255 * (target - low)) / (high - low || 1))))]);
 }
-const shapeOf = (state, k) => (state.data.classes.length > 2 ? state.data.targets[k] % 3 : 0);
 
 function drawPoint(context, x, y, radius, colour, rim, isFilled, shape) {
   context.beginPath();

@@ -5,6 +5,7 @@ export const initial = () => ({
   tab: "statement", statement: null, statementUnit: 0, detail: null, doctor: null, code: null, notice: "", // what the inspector shows
   row: null, current: [0, 0], // the chosen row; the unit that has the focus
   hint: "", problem: "", closed: false, help: false, table: null, adding: null, lessons: null, lesson: null, invite: false, showValidation: true,
+  museum: null, exhibit: null, findings: null, game: null, // the museum
   theme: "light", width: 0, netWidth: 0,
 });
 
@@ -24,11 +25,17 @@ const floats = (text) => new Float32Array(bytes(text).buffer);
 // Replies hold arrays as base64 text; each is decoded once, when it arrives.
 export function decoded(reply) {
   if (reply.weights) return decodeFrame(reply);
+  for (const { picture } of reply.networks ?? []) if (picture) decodePicture(picture);
   const { data, network, frame } = reply;
   if (data) { data.points = floats(data.points); data.targets = floats(data.targets); }
   if (network?.input_maps) network.input_maps = bytes(network.input_maps);
   if (frame) decodeFrame(frame);
   return reply;
+}
+function decodePicture(picture) {
+  picture.map = bytes(picture.map);
+  picture.data.points = floats(picture.data.points);
+  picture.data.targets = floats(picture.data.targets);
 }
 export function decodeFrame(frame) {
   for (const weight of Object.values(frame.weights)) weight.data = floats(weight.data);
@@ -45,4 +52,12 @@ export const weightsInto = (network, frame, layer) => {
   const found = frame.weights[`W${layer}`];
   return { rows: found.shape[0], columns: found.shape[1], at: found.data };
 };
+// What a canvas shows of a prediction: of the present network, or of one in the museum.
+export function screenOf(state, key) {
+  const [kind, k] = key.split(",");
+  if (kind === "exhibit") return state.exhibit?.networks[k].picture;
+  if (kind === "game") return state.game?.networks[k].picture;
+  const { data, network, frame, row, showValidation } = state;
+  return { data, outputs: network.outputs, side: network.side, map: frame.maps.output, row, showValidation };
+}
 export const isClassification = (state) => state.data.classes.length > 0;

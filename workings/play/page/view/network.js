@@ -6,7 +6,8 @@ import { pretty } from "./data.js";
 import { litParts } from "./lit.js";
 import { unlessSame } from "./parts.js";
 
-const HEAD = 66, GAP = 10;
+const HEAD = 124, BARE = 30, GAP = 10; // room above the units: with the controls of hidden layers, and without
+const dropouts = [0, 0.1, 0.2, 0.3, 0.5, 0.7];
 
 export function networkCard(state, act) {
   const { settings, choices, network } = state;
@@ -29,13 +30,14 @@ function geometry(state, layers) {
   const room = state.width < 700 ? 300 : 400;
   const size = Math.max(14, Math.min(46, Math.floor(room / tallest) - GAP));
   const gap = tallest > 12 ? 4 : GAP;
-  const height = HEAD + Math.max(tallest * (size + gap) + 8, 150);
+  const head = layers.length > 2 ? HEAD : BARE;
+  const height = head + Math.max(tallest * (size + gap) + 8, 150);
   const most = (names) => Math.max(...names.map((name) => short(name, state).length));
   const inputs = state.network.is_image ? 3 : most(state.network.inputs), outputs = most(state.network.outputs);
   const left = 14 + 7 * inputs, right = 14 + 7 * outputs;
   const x = (k) => left + size / 2 + ((width - left - size - right) * k) / (layers.length - 1);
-  const y = (k, unit) => HEAD + (height - HEAD) / 2 + (unit - (layers[k].units - 1) / 2) * (size + gap);
-  return { width, height, size, x, y, path: pathsOf(x, y, size), key: `${width} ${layers.map((layer) => layer.units)} ${left} ${right}` };
+  const y = (k, unit) => head + (height - head) / 2 + (unit - (layers[k].units - 1) / 2) * (size + gap);
+  return { width, height, head, size, x, y, path: pathsOf(x, y, size), key: `${width} ${layers.map((layer) => layer.units)} ${left} ${right}` };
 }
 
 // The curve of each connection.
@@ -116,9 +118,9 @@ function column(state, act, shape, layers, k, lit) {
   const last = layers.length - 1, { x, y, size } = shape;
   const title = k === 0 ? (state.network.is_image ? "image" : layers[0].units > 1 ? "inputs" : "input") : k === last ? (layers[k].units > 1 ? "outputs" : "output") : "";
   return html`
-    ${k > 0 && k < last ? columnHead(state, act, shape, k) : html`<div class="column-head column-title" .style=${`left:${x(k)}px;top:34px`}>${title}</div>`}
+    ${k > 0 && k < last ? columnHead(state, act, shape, k) : html`<div class="column-head column-title" .style=${`left:${x(k)}px;top:${shape.head - 24}px`}>${title}</div>`}
     ${Array.from({ length: layers[k].units }, (_, unit) => html`
-      <button class="unit ${lit?.units.has(k) ? "lit" : ""}" data-place="${k},${unit}" aria-label=${label(state, layers, k, unit)} data-hint=${hints.unit}
+      <button class="unit ${kinds(state, k)} ${lit?.units.has(k) ? "lit" : ""} ${lit?.off[k]?.includes(unit) ? "off" : ""}" data-place="${k},${unit}" aria-label=${label(state, layers, k, unit)} data-hint=${hints.unit}
         tabindex=${state.current[0] === k && state.current[1] === unit ? 0 : -1} aria-current=${isOpen(state, k, unit)}
         .style=${placed(x(k), y(k, unit), k === 0 && state.network.is_image ? Math.max(size, 58) : size)}
         @focus=${() => act.set({ current: [k, unit] })} @click=${() => act.openUnit(k, unit)}><canvas data-unit="${k},${unit}"></canvas></button>
@@ -126,11 +128,17 @@ function column(state, act, shape, layers, k, lit) {
       ${k === last ? html`<span class="unit-label" aria-hidden="true" .style=${`left:${x(k) + size / 2 + 6}px;top:${y(k, unit)}px`}>${short(state.network.outputs[unit], state)}</span>` : ""}`)}`;
 }
 
+// A layer with dropout has a dashed rim, one with batch normalization a bar below.
+function kinds(state, k) {
+  const layer = state.settings.hidden[k - 1];
+  return layer ? `${layer.dropout ? "drops" : ""} ${layer.batch_norm ? "normed" : ""}` : "";
+}
 const placed = (x, y, size) => `left:${x - size / 2}px;top:${y - size / 2}px;width:${size}px;height:${size}px`;
 
 function columnHead(state, act, shape, k) {
   const layer = state.settings.hidden[k - 1], most = state.choices.layer_ranges.units.high;
-  const width = Math.min(104, shape.x(1) - shape.x(0) - 6);
+  const width = Math.min(116, shape.x(1) - shape.x(0) - 6), isNarrow = width < 100;
+  const rates = dropouts.includes(layer.dropout) ? dropouts : [...dropouts, layer.dropout].sort((a, b) => a - b);
   return html`<div class="column-head" .style=${`left:${shape.x(k)}px;width:${width}px`} role="group" aria-label="Hidden layer ${k}">
     <div class="stepper" data-hint=${hints.units}>
       <button class="tiny" aria-label="One unit less in layer ${k}" ?disabled=${layer.units <= 1} @click=${() => act.layer(k - 1, { units: layer.units - 1 })}>−</button>
@@ -139,7 +147,12 @@ function columnHead(state, act, shape, k) {
     </div>
     <select aria-label="Activation of layer ${k}" data-hint=${hints.activation} .value=${layer.activation} @change=${(event) => act.layer(k - 1, { activation: event.target.value })}>
       ${state.choices.activations.map((name) => html`<option ?selected=${name === layer.activation}>${name}</option>`)}
-    </select></div>`;
+    </select>
+    <select aria-label="Dropout of layer ${k}" data-hint=${hints.dropout} class=${layer.dropout ? "is-on" : ""} .value=${String(layer.dropout)} @change=${(event) => act.layer(k - 1, { dropout: Number(event.target.value) })}>
+      ${rates.map((rate) => html`<option value=${rate} ?selected=${rate === layer.dropout}>${rate ? isNarrow ? `${words.drop} ${String(rate).replace("0.", ".")}` : `${words.dropout} ${rate}` : isNarrow ? words.no_drop : words.no_dropout}</option>`)}
+    </select>
+    <button class="tiny wide" aria-label="Batch normalization in layer ${k}" aria-pressed=${layer.batch_norm} data-hint=${hints.batch_norm}
+      @click=${() => act.layer(k - 1, { batch_norm: !layer.batch_norm })}>${isNarrow ? words.norm : words.batch_norm}</button></div>`;
 }
 
 const isOpen = (state, k, unit) => String(state.tab === "selected" && state.detail?.kind === "unit" && state.detail.layer === k && state.detail.unit === unit);
@@ -147,7 +160,8 @@ const isOpen = (state, k, unit) => String(state.tab === "selected" && state.deta
 export function label(state, layers, k, unit) {
   if (k === 0) return state.network.is_image ? "The image" : `Input ${state.network.inputs[unit]}`;
   if (k === layers.length - 1) return `Output ${state.network.outputs[unit]}`;
-  return `Layer ${k}, unit ${unit}, ${state.settings.hidden[k - 1].activation}`;
+  const { activation, batch_norm: isNormed, dropout } = state.settings.hidden[k - 1];
+  return `Layer ${k}, unit ${unit}, ${activation}${isNormed ? `, ${words.batch_norm}` : ""}${dropout ? `, ${words.dropout} ${dropout}` : ""}`;
 }
 
 function arrows(event, state, act, layers) {

@@ -15,7 +15,7 @@ export function outputCard(state, act) {
       ${state.data.image_side ? "" : html`<label class="row small quiet" data-hint=${hints.validation}><input type="checkbox" .checked=${state.showValidation}
         @change=${(event) => act.set({ showValidation: event.target.checked })}>validation points</label>`}</header>
     ${state.data.image_side ? padCard(state, act) : html`<div class="screen" data-hint=${hints.screen}>
-      <canvas data-screen="yes" role="img" aria-label=${alternative(state)} @click=${(event) => {
+      <canvas data-screen="own" role="img" aria-label=${alternative(state)} @click=${(event) => {
         const box = event.currentTarget.getBoundingClientRect();
         act.choosePoint((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
       }}></canvas>

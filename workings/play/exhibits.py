@@ -1,0 +1,48 @@
+"""What the museum offers to the playground.
+
+The museum trains whole networks, so it stands above the playground and is handed to the session that shows it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from workings.errors import InputError
+
+
+class Exhibits(Protocol):
+    """A museum for one tab; each method returns plain values for JSON."""
+
+    def mistakes(self) -> list[dict[str, Any]]:
+        """Return all mistakes: name, title, description, source, place and data sets."""
+
+    def exhibit(self, name: str, room: str) -> dict[str, Any]:
+        """Return a mistake beside the right network: lines, programs, losses and pictures."""
+
+    def diagnosis(self, name: str, room: str) -> list[dict[str, Any]]:
+        """Return what the doctor finds in the network with the mistake."""
+
+    def begin_game(self, seed: int) -> dict[str, Any]:
+        """Train four networks, of which one has a mistake; return them without saying which."""
+
+    def hint(self) -> dict[str, Any]:
+        """Return the next hint of the game."""
+
+    def guess(self, choice: int) -> dict[str, Any]:
+        """Return whether a network of the game has the mistake."""
+
+    def reveal(self) -> dict[str, Any]:
+        """Return which network of the game has the mistake, and which line it is."""
+
+
+def needed(museum: Exhibits | None) -> Exhibits:
+    """Return the museum of a session.
+
+    Raises
+    ------
+    InputError
+        If the session has none.
+    """
+    if museum is None:
+        raise InputError("The museum opens with the command `workings play`.")
+    return museum

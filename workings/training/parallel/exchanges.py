@@ -1,0 +1,267 @@
+"""Exchanges: who computes the contributions, and how they come together.
+
+One class for each kind of engine: this process alone, the processes of a communicator, an executor, and a client that
+takes futures as arguments.  All run the tasks of ``tasks.py``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from workings.errors import InputError, WorkersError, WorkingsError, count_of, first_line
+from workings.support.arrays import Array
+from workings.training.parallel.exact_sums import ExactSum
+from workings.training.parallel.settings import Workers, is_client, is_communicator, rank_and_size
+from workings.training.parallel.tasks import (
+    Contribution,
+    Job,
+    Progress,
+    Shard,
+    advance,
+    contribution,
+    contribution_alone,
+    parameters_of,
+)
+
+ATTEMPTS = 4  # to run steps, after workers were lost with what they held
+PAUSE = 1.0  # seconds before the second attempt, in which a worker can restart
+ROUNDS_AT_A_TIME = 32  # rounds whose tasks are submitted together
+
+
+class Round(NamedTuple):
+    """One exchange: the shards of its steps, and the numbers of the update."""
+
+    shards: list[Shard]
+    inputs: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of its steps, and of its shards."""
+        return max(len(shard.bounds) for shard in self.shards), len(self.shards)
+
+
+class Exchange(Protocol):
+    """Runs rounds."""
+
+    def run(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+        """Run rounds one after the other, and return the progress after them."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What computes the shards, in words."""
+        ...
+
+
+class ThisProcess:
+    """Computes all shards in this process."""
+
+    name = "this process"
+
+    def __init__(self, job: Job, data: Any) -> None:
+        self.job, self.data = job, data
+
+    def run(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+        """Run rounds one after the other, and return the progress after them."""
+        for one in rounds:
+            found = contribution(self.job, progress.values, self.data, one.shards, one.shape)
+            progress = advance(self.job, progress, one.inputs, found)
+        return progress
+
+
+class Communicator:
+    """Computes some of the shards; the others are computed by the other processes of a communicator.
+
+    Each process makes the same steps: it has the same parameters, draws the same orders, and gets the same sums.
+    """
+
+    def __init__(self, comm: Any, job: Job, data: Any) -> None:
+        self.comm, self.job, self.data = comm, job, data
+        self.rank, self.size = rank_and_size(comm)
+
+    @property
+    def name(self) -> str:
+        """What computes the shards, in words."""
+        return count_of(self.size, "rank")
+
+    def run(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+        """Run rounds one after the other, and return the progress after them."""
+        for one in rounds:
+            own = one.shards[self.rank :: self.size]
+            found = contribution(self.job, progress.values, self.data, own, one.shape)
+            progress = advance(self.job, progress, one.inputs, self.added_up(found))
+        return progress
+
+    def added_up(self, own: Contribution) -> Contribution:
+        """Return the sum of the contributions of all processes."""
+        numbers = self.summed(np.append(own.objectives.ravel(), own.total.bound))
+        total = ExactSum(self.summed(own.total.parts), float(numbers[-1]))
+        return Contribution(total, numbers[:-1].reshape(own.objectives.shape))
+
+    def summed(self, array: Array) -> Array:
+        """Return the sum of an array over all processes."""
+        total = np.empty_like(array)
+        self.comm.Allreduce(array, total)
+        return total
+
+    def check_equal(self, number: int, what: str) -> None:
+        """Raise an error in every process if a number from 0 to 2^20 differs between processes."""
+        total, squares = map(int, self.summed(np.array([float(number), float(number) ** 2])).tolist())
+        if self.size * squares != total**2:
+            raise InputError(
+                f"The processes of the communicator differ in {what}. Each must make the same network, with the same "
+                "seed, and call fit with the same data and settings."
+            )
+
+
+class Executor:
+    """Submits the shards of each round to an executor, and makes the step in this process."""
+
+    name = "an executor"
+
+    def __init__(self, executor: Any, job: Job, data: Any) -> None:
+        self.executor, self.job, self.data = executor, job, data
+
+    def run(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+        """Run rounds one after the other, and return the progress after them."""
+        names = self.job.steps.carried
+        for one in rounds:
+            values = {name: progress.values[name] for name in names if name in progress.values}
+            groups = split(one.shards, getattr(self.executor, "_max_workers", len(one.shards)))
+            futures: list[Any] = []
+            try:
+                for group in groups:
+                    futures.append(self.submit(values, group, one.shape))
+                found = [future.result() for future in futures]
+            except BaseException as error:
+                for future in futures:
+                    future.cancel()
+                raise explained(error) from error
+            progress = advance(self.job, progress, one.inputs, *found)
+        return progress
+
+    def submit(self, values: dict[str, Array], shards: Sequence[Shard], shape: tuple[int, int]) -> Any:
+        """Submit a task with its rows."""
+        own = shards if hasattr(self.data, "path") else [shard.with_rows(self.data) for shard in shards]
+        data = self.data if hasattr(self.data, "path") else None
+        return self.executor.submit(contribution_alone, self.job, values, data, own, shape)
+
+
+def explained(error: BaseException) -> BaseException:
+    """Return an error of an executor in words of ours; other errors are returned unchanged."""
+    if isinstance(error, WorkingsError) or not isinstance(error, Exception):
+        return error
+    reason = f"{type(error).__name__}: {first_line(error)}"
+    if "pickle" in reason.lower():
+        return InputError(
+            "The network cannot be sent to another process: define its own functions and classes in a module, not in a "
+            f"session or in a function. ({reason})"
+        )
+    return WorkersError(
+        f"The workers failed: {reason} Restart them and the training. With Checkpoint(path, resume=True), it continues "
+        "from the last epoch that was written, with the same bits."
+    )
+
+
+def split(shards: Sequence[Shard], count: int) -> list[Sequence[Shard]]:
+    """Split shards into at most ``count`` groups of about the same size, in order.
+
+    >>> split([1, 2, 3, 4, 5], 2)
+    [[1, 2], [3, 4, 5]]
+    """
+    bounds = np.linspace(0, len(shards), min(max(count, 1), len(shards)) + 1).round().astype(int)
+    return [shards[start:stop] for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
+
+
+class Client:
+    """Submits several rounds at once to a client that takes futures as arguments, such as Dask's.
+
+    The parameters go from worker to worker.  If a worker is lost, the scheduler repeats its tasks elsewhere.  If data
+    are lost with it, the rounds are submitted again.
+    """
+
+    def __init__(self, client: Any, job: Job, data: Any) -> None:
+        self.client, self.job, self.data = client, job, data
+        self.data_future: Any = None
+        self.is_pure = options(client.submit, pure=False)  # else each argument is hashed
+        self.is_broadcast = options(client.scatter, broadcast=True, hash=False)
+
+    @property
+    def name(self) -> str:
+        """What computes the shards, in words."""
+        return f"{type(self.client).__module__.partition('.')[0]}'s {type(self.client).__name__}"
+
+    def run(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+        """Run rounds one after the other, and return the progress after them."""
+        for first in range(0, len(rounds), ROUNDS_AT_A_TIME):
+            progress = self.run_with_retries(progress, rounds[first : first + ROUNDS_AT_A_TIME])
+        return progress
+
+    def run_with_retries(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+        """Run rounds; if workers are lost with what they held, run the rounds again."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return self.run_once(progress, rounds)
+            except WorkingsError:
+                raise
+            except Exception as error:
+                self.data_future = None
+                if attempt == ATTEMPTS - 1:
+                    raise explained(error) from error
+                time.sleep(PAUSE * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def run_once(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+        """Submit the tasks of all rounds, and gather the last result."""
+        if self.data_future is None:
+            self.data_future = self.client.scatter(self.data, **self.is_broadcast)
+        workers = self.workers()
+        state, job = self.client.scatter(progress), self.client.scatter(self.job, **self.is_broadcast)
+        names = [name for name in self.job.steps.carried if name in progress.values]
+        for one in rounds:
+            values = self.submit(0, workers, parameters_of, state, names)
+            groups = split(one.shards, len(workers) or len(one.shards))
+            found = [
+                self.submit(place, workers, contribution_alone, job, values, self.data_future, group, one.shape)
+                for place, group in enumerate(groups)
+            ]
+            state = self.submit(0, workers, advance, job, state, one.inputs, *found)
+        result: Progress = self.client.gather(state)
+        return result
+
+    def submit(self, place: int, workers: Sequence[str], function: Callable[..., Any], *arguments: Any) -> Any:
+        """Submit a task; if workers are known, prefer the one at a place."""
+        wishes = {"workers": [workers[place]], "allow_other_workers": True} if workers else {}
+        return self.client.submit(function, *arguments, **self.is_pure, **options(self.client.submit, **wishes))
+
+    def workers(self) -> list[str]:
+        """Return the address of each worker, once for each of its threads; empty if the client does not tell."""
+        threads = getattr(self.client, "nthreads", None)
+        if not callable(threads):
+            return []
+        return [address for address, count in threads().items() for _ in range(count)]
+
+
+def options(function: Callable[..., Any], **wanted: Any) -> dict[str, Any]:
+    """Return those of the keyword arguments that a function names.
+
+    >>> options(lambda x, broadcast=False: x, broadcast=True, hash=False)
+    {'broadcast': True}
+    """
+    known = inspect.signature(function).parameters
+    return {name: value for name, value in wanted.items() if name in known}
+
+
+def exchange_for(workers: Workers, job: Job, data: Any) -> Exchange:
+    """Return what runs the rounds."""
+    engine = workers.engine
+    if engine is None:
+        return ThisProcess(job, data)
+    if is_communicator(engine):
+        return Communicator(engine, job, data)
+    return Client(engine, job, data) if is_client(engine) else Executor(engine, job, data)
