@@ -176,3 +176,51 @@ def test_constant_targets_and_too_many_classes_are_refused(tmp_path: Path) -> No
         stream(path, "zero", task="regression")
     with pytest.raises(InputError, match="holds no numbers"):
         stream(path, "label", task="regression")
+
+
+# -- the command line -----------------------------------------------------------------------
+
+
+def run(*words: Any) -> str:
+    """Run the command ``workings``; return what it prints."""
+    testing = pytest.importorskip("typer.testing", reason="typer is not installed")
+    from workings.cli.commands import app
+
+    done = testing.CliRunner().invoke(app, list(map(str, words)))
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return str(done.output)
+
+
+@pytest.mark.parametrize(("target", "suffix"), [("price", ".csv"), ("label", ".parquet")])
+def test_the_command_trains_and_predicts_in_blocks(target: str, suffix: str, tmp_path: Path) -> None:
+    table = written(tmp_path / "table", HOLES) if (tmp_path / "table").mkdir() is None else None
+    model = tmp_path / "run" / "model.safetensors"
+    text = run("train", table, "-t", target, "--out", model.parent, "--epochs", 3, "--drop", "day")
+    assert "is streamed: 400 rows in 6 blocks" in text
+    assert "20% of the rows of each block" in text
+    out = tmp_path / f"predictions{suffix}"
+    text = run("predict", model, table, "--out", out)
+    assert f"400 predictions written to {out}" in text
+    assert f"score on the target column '{target}'" in text
+    read = polars.read_csv if suffix == ".csv" else polars.read_parquet
+    found, net = read(out), Network.load(model)
+    expected = net.predict(HOLES)
+    if target == "price":
+        np.testing.assert_allclose(found["prediction"].to_numpy(), expected)
+    else:
+        assert found["prediction"].to_list() == expected.tolist()
+        assert found.columns == ["prediction", "p(no)", "p(yes)"]
+
+
+def test_the_command_refuses_what_needs_all_rows(tmp_path: Path) -> None:
+    table = tmp_path / "table.parquet"
+    TABLE.write_parquet(table)
+    assert "cannot have --test and --folds" in run(
+        "train", table, "-t", "price", "--stream", "--test", 0.2, "--folds", 3
+    )
+    assert "cannot have --script" in run("train", table, "-t", "price", "--stream", "--script", tmp_path / "a.py")
+    csv = tmp_path / "table.csv"
+    csv.write_text("a,y\n1,2\n")
+    assert "is no Parquet file" in run("train", csv, "-t", "y", "--stream")
+    assert "need a file: name one with --out" in run("predict", tmp_path / "none", table, "--stream")
