@@ -36,6 +36,7 @@ from workings import (
 from workings.support import row_stream
 from workings.training import training as training_module
 from workings.training.batches import Batches
+from workings.training.recipe import Recipe
 from workings.training.shuffling import shuffled_windows
 from workings.training.training_data import prepare
 
@@ -201,6 +202,26 @@ def test_divergence_on_disk_is_reported_as_in_memory() -> None:
     assert np.isfinite(net.theta).all()
 
 
+def test_a_validation_share_is_drawn_from_each_block() -> None:
+    numbered = np.column_stack([np.arange(N), X])
+    stream, settings = RowStream(numbered, **SIZES), Recipe(Adam(), epochs=1, validation=0.3, sample_weight=Y**2 + 1)
+    data = prepare(network(), stream, np.arange(N), settings)
+    rows, held = data.rows, data.validation
+    assert held is not None
+    assert rows.w is not None
+    trained, validated = rows.X[0:210][:, 0], held.X[0:90][:, 0]
+    assert sorted([*trained, *validated]) == list(range(N))
+    np.testing.assert_array_equal(rows.y[0:210][:, 0], trained)
+    np.testing.assert_array_equal(held.y[5:90][:, 0], validated[5:])
+    np.testing.assert_allclose(rows.w[20:70][:, 0], Y[trained[20:70].astype(int)] ** 2 + 1)
+    in_blocks = np.bincount(validated.astype(int) // 13)
+    assert in_blocks[:-1].min() >= 3
+    assert in_blocks.max() <= 5
+    net = fit(network(), RowStream(X, **SIZES), Y, validation=0.3, epochs=30)
+    assert net.history is not None
+    assert net.history["val_loss"][-1] < net.history["val_loss"][0]
+
+
 # -- sources --------------------------------------------------------------------------------
 
 
@@ -208,20 +229,14 @@ def test_a_large_memory_map_is_streamed_and_a_small_one_is_not(tmp_path: Path, m
     np.save(tmp_path / "X.npy", X.astype(np.float32))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     in_memory = fit(network(), mapped, Y)
-    assert isinstance(prepare(network(), mapped, Y, recipe()).rows.X, np.ndarray)
+    settings = Recipe(Adam(), epochs=1)
+    assert isinstance(prepare(network(), mapped, Y, settings).rows.X, np.ndarray)
     monkeypatch.setattr(row_stream, "READ_AT_ONCE", 1000)
-    assert isinstance(prepare(network(), mapped, Y, recipe()).rows.X, RowStream)
+    assert isinstance(prepare(network(), mapped, Y, settings).rows.X, RowStream)
     streamed = fit(network(), mapped, Y)
     assert streamed.dtype == np.float32
     np.testing.assert_array_equal(streamed.theta, in_memory.theta)  # they fit into one window
     np.testing.assert_array_equal(streamed.outputs(mapped), in_memory.outputs(np.asarray(mapped)))
-
-
-def recipe() -> Any:
-    """Return the settings of a training."""
-    from workings.training.recipe import Recipe
-
-    return Recipe(Adam(), epochs=1)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +281,8 @@ def test_only_slices_are_read_and_each_row_once_in_an_epoch() -> None:
         ({"batch_size": None}, "A full batch needs all 300 rows in memory, and X is on disk"),
         ({"batch_size": 400}, "A full batch needs"),
         ({"optimizer": LBFGS(), "batch_size": None}, "L-BFGS needs all rows in memory"),
-        ({"validation": 0.2}, r"validation=0.2 draws rows at random .* validation=\(X_val, y_val\)"),
+        ({"validation": 0.001}, "A validation share of 0.001 of 300 rows leaves 0 to validate on"),
+        ({"validation": "some"}, r"validation must be \(X, y\) or a share between 0 and 1"),
         ({"check": True}, "check=True examines all rows in memory"),
         ({"sample_weight": np.arange(N)}, "sample_weight has 0 at row 0. Rows on disk cannot be left out"),
         ({"sample_weight": np.ones(3)}, "X has 300 rows but sample_weight has 3"),

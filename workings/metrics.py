@@ -6,7 +6,7 @@ and, optionally, a weight for each row.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -60,9 +60,44 @@ def r2s(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
     true, predicted = y_true.reshape(len(y_true), -1), y_pred.reshape(*y_pred.shape[:2], -1)
     error = np.average(squared_error(predicted, true), axis=1, weights=w)
     spread = np.average(squared_error(np.average(true, axis=0, weights=w), true), axis=0, weights=w)
-    varied = np.ptp(true, axis=0) > 0
-    scores: Array = np.where(varied, 1 - error / np.where(varied, spread, 1), error == 0).mean(axis=1)
+    return r2_scores(error, spread, np.ptp(true, axis=0) > 0)
+
+
+def r2_scores(error: Array, spread: Array, varied: Array) -> Array:
+    """Return R² from the mean squared error and the variance of each output, and whether its targets differ."""
+    scores: Array = np.where(varied, 1 - error / np.where(varied, spread, 1), error == 0).mean(axis=-1)
     return scores
+
+
+def merged_score(metric: Metric, parts: Iterable[tuple[Array, Array, Array | None]]) -> float:
+    """Return the accuracy, R² or mean error of all rows from those of parts: true values, predictions and weights.
+
+    Means and variances are merged exactly, up to rounding.
+
+    >>> y = np.array([1.0, 2.0, 4.0])
+    >>> parts = [(y[:1], y[:1], None), (y[1:], y[1:] + 1, None)]
+    >>> round(merged_score(r2, parts), 6), round(r2(y, y + [0, 1, 1]), 6)
+    (0.571429, 0.571429)
+    """
+    if metric is r2:
+        return merged_r2(parts)
+    found = [(metric(y_true, y_pred, w), len(y_true) if w is None else w.sum()) for y_true, y_pred, w in parts]
+    values, sizes = zip(*found, strict=True)
+    return float(np.average(values, weights=sizes))
+
+
+def merged_r2(parts: Iterable[tuple[Array, Array, Array | None]]) -> float:
+    """Return R² of all rows: the variance is the mean variance in the parts plus the variance of their means."""
+    found = []
+    for y_true, y_pred, w in parts:
+        true, predicted = y_true.reshape(len(y_true), -1), y_pred.reshape(len(y_pred), -1)
+        mean = np.average(true, axis=0, weights=w)
+        error, spread = (np.average(squared_error(a, true), axis=0, weights=w) for a in (predicted, mean))
+        found.append((len(true) if w is None else w.sum(), error, mean, spread, true.min(axis=0), true.max(axis=0)))
+    sizes, errors, means, spreads, lows, highs = (np.array(column) for column in zip(*found, strict=True))
+    between = squared_error(means, np.average(means, axis=0, weights=sizes))
+    error, spread = (np.average(values, axis=0, weights=sizes) for values in (errors, spreads + between))
+    return float(r2_scores(error, spread, highs.max(axis=0) > lows.min(axis=0)))
 
 
 def mean_squared_error(y_true: Array, y_pred: Array, w: Array | None = None) -> float:

@@ -18,7 +18,7 @@ from rich.progress import Progress
 from workings import files
 from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
-from workings.cli import table_models
+from workings.cli import table_models, table_streams
 from workings.cli.described import described_or_loaded
 from workings.cli.play import play
 from workings.cli.screen import (
@@ -97,6 +97,14 @@ MaxCategoriesOption = Annotated[
 DatesOption = Annotated[
     str | None,
     typer.Option(help="Order in dates such as 05/01/2024, where both are possible: day-first or month-first"),
+]
+StreamOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--stream/--no-stream",
+        help="Parquet: read the rows in blocks, never all into memory (default: for folders, and files from 512 MB)",
+        show_default=False,
+    ),
 ]
 
 
@@ -255,6 +263,7 @@ def train(
     script: Annotated[
         Path | None, typer.Option(help="Also write the training as a Python script that needs only NumPy")
     ] = None,
+    stream: StreamOption = None,
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -293,9 +302,11 @@ def train(
         if folds < 0 or folds == 1:
             raise InputError(f"--folds is 0 for none, or at least 2, not {folds}.")
         choices = column_choices(missing, impute, drop, use, max_categories, dates)
+        source = TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet))
+        trainer = table_streams.train if table_streams.is_streamed(file, stream) else table_models.train
         with progress_bars() as progress:
-            text, problem = table_models.train(
-                TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet)),
+            text, problem = trainer(
+                source,
                 plan,
                 folder,
                 lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
@@ -427,6 +438,7 @@ def predict(
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
     sheet: SheetOption = None,
+    stream: StreamOption = None,
 ) -> None:
     """Predict each row of a table: labels with probabilities, or numbers.
 
@@ -435,6 +447,10 @@ def predict(
     with plain_errors():
         reading = TextOptions(decimal, delimiter, encoding, sheet)
         chosen = column_names(keep)
+        if table_streams.is_streamed(file, stream):
+            table_streams.refuse_in_prediction(chosen, intervals)
+            output.print("\n".join(table_streams.predict(model, file, out, unknown)), highlight=False, soft_wrap=True)
+            return
         predictions, lines = table_models.predict(model, file, out, unknown, reading, chosen, intervals)
         for line in lines:
             console.print(line, highlight=False, markup=False)

@@ -24,7 +24,7 @@ from workings.engines.jax import JaxRunner
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
 from workings.layers import FullyConnected
-from workings.metrics import METRICS
+from workings.metrics import METRICS, merged_score
 from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
 from workings.model.state import ModelState
 from workings.optimizers import Optimizer, Part, checked_optimizer
@@ -346,11 +346,17 @@ class Model(ModelState):
         return float(METRICS[known.metric](known.comparable(y), known.decode(self.outputs(features)), weights))
 
     def score_stream(self, X: RowStream, y: Any, sample_weight: Any = None) -> float:
-        """Return the score on rows on disk; their targets and predictions are in memory."""
-        y, known = stream_of(y, X, "y"), self.targets
-        true = in_one([known.comparable(y[part]) for part in y.parts()])
-        w = None if sample_weight is None else as_array(sample_weight, "sample_weight")
-        return float(METRICS[known.metric](true, self.predict(X), w))
+        """Return the score on rows on disk, from those on their parts."""
+        y, known, features = stream_of(y, X, "y"), self.targets, self.checked_stream(X)
+        w = None if sample_weight is None else as_weights(sample_weight, X, np.float64)[:, 0]
+
+        def parts() -> Iterator[tuple[Array, Array, Array | None]]:
+            """Yield the targets and the predictions of each part, with the weights."""
+            places = features.parts(self.rows_in_chunk)
+            for rows, p in zip(places, self.output_parts(X), strict=True):
+                yield known.comparable(y[rows]), known.decode(p), None if w is None else w[rows]
+
+        return merged_score(METRICS[known.metric], parts())
 
     @checked_keywords
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

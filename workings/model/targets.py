@@ -388,7 +388,9 @@ def distinct_labels(y: RowStream) -> Array:
     >>> distinct_labels(RowStream(np.array([3, 1, 3]), block=1)).tolist()
     [1, 3]
     """
-    found: Array | None = None
+    found: Array | None = getattr(y.source, "labels", None)  # a table on disk knows them
+    if found is not None:
+        return found
     for part in y.parts():
         labels = np.unique(checked_labels(y[part]))
         found = labels if found is None else np.unique(np.concatenate([found, labels]))

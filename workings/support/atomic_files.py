@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -43,10 +44,17 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def replace(path: Path, content: bytes) -> None:
     """Write to a temporary file beside a path, and rename it; remove it after an error."""
+    with replaced_file(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def replaced_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file that replaces the file at a path after the block; after an error it is removed."""
     opened, temporary = locked_file(path)
     try:
         with opened as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
             os.chmod(temporary, 0o666 & ~current_umask())

@@ -164,6 +164,42 @@ class RowStream(CheckedKeywords):
             yield slice(start, min(start + rows, len(self)))
 
 
+class ShareOfBlocks:
+    """The source of some rows of each block of a stream: a share that is held out, or the others.
+
+    The share is drawn at random in each block, with the seed, and has its number of rows to within one.
+    """
+
+    def __init__(self, rows: RowStream, starts: NDArray[np.int64], share: float, seed: int, *, held_out: bool) -> None:
+        self.rows, self.seed, self.held_out = rows, seed, held_out
+        ends = np.append(starts[1:], len(rows))
+        until = np.round(share * np.append(0, ends)).astype(np.int64)  # rows held out of the blocks before
+        self.held = np.diff(until)
+        sizes = self.held if held_out else ends - starts - self.held
+        self.blocks = [(number, int(starts[number]), int(ends[number])) for number in np.flatnonzero(sizes).tolist()]
+        self.bounds = np.append(0, np.cumsum(sizes[sizes > 0]))
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The first row of each block."""
+        return self.bounds[:-1]
+
+    def __len__(self) -> int:
+        return int(self.bounds[-1])
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        first, last = np.searchsorted(self.bounds, [rows.start, max(rows.stop - 1, rows.start)], side="right") - 1
+        found = np.concatenate([self.of_block(index) for index in range(first, last + 1)])
+        return found[rows.start - self.bounds[first] : rows.stop - self.bounds[first]]
+
+    def of_block(self, index: int) -> NDArray[Any]:
+        """Read the rows of a block."""
+        number, start, stop = self.blocks[index]
+        order = np.random.default_rng([self.seed, number]).permutation(stop - start)
+        held = int(self.held[number])
+        return self.rows[start:stop][np.sort(order[:held] if self.held_out else order[held:])]
+
+
 def length_of(source: Any, name: str) -> int:
     """Return the number of rows of a source; raise if there is none."""
     try:

@@ -10,6 +10,7 @@ from workings.tables.cells import marks_as_gaps
 from workings.tables.columns import CategoryColumn, NumberColumn
 from workings.tables.files import read_table, write_table
 from workings.tables.preprocessing import Preprocessing
+from workings.tables.stream import TableStream, stream
 from workings.tables.targets import ClassTarget, LabelsTarget, NumberTarget
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "NumberColumn",
     "NumberTarget",
     "Preprocessing",
+    "TableStream",
     "marks_as_gaps",
     "read_table",
+    "stream",
     "write_table",
 ]

@@ -285,5 +285,10 @@ def decide_task(column: pl.Series) -> tuple[str, str]:
         return "classification", "true or false"
     if not column.dtype.is_integer():
         return "regression", "decimal numbers"
+    return task_of_whole_numbers(count, n)
+
+
+def task_of_whole_numbers(count: int, n: int) -> tuple[str, str]:
+    """Return the task for a target of whole numbers, ``count`` of them different in ``n`` rows, and the reason."""
     few = 2 * count <= n and (count <= 10 or (count <= 20 and count < 0.05 * n))
     return "classification" if few else "regression", f"whole numbers with {count} different values in {n} rows"

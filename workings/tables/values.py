@@ -209,6 +209,10 @@ def read_codes(values: Any, name: str, categories: Sequence[str], *, marks: bool
     >>> read_codes([True, "false", "unknown"], "smoker", ("false", "true", "unknown"))
     array([1, 0, 2])
     """
+    if str(getattr(values, "dtype", "")) == "String" and hasattr(values, "replace_strict"):  # polars: each text once
+        texts = values.unique()
+        codes = read_codes(texts.to_list(), name, categories, marks=marks)
+        return np.asarray(values.replace_strict(texts, codes), dtype=np.int64)
     known = {category: code for code, category in enumerate(categories)}
     found = [code_of(value, row, name, known, marks=marks) for row, value in enumerate(as_list(values))]
     return np.array(found, dtype=np.int64)

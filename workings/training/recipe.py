@@ -150,3 +150,13 @@ def checked_class_weight(given: Any) -> Labels:
         if weight is None or weight < 0:
             raise InputError(f"class_weight must hold numbers from 0, not all 0; it is {dict(given)!r}.")
     return weights  # type: ignore[return-value]
+
+
+def check_share(share: object, n: int, kind: str = "") -> int:
+    """Return how many of ``n`` rows a validation share holds out; raise if it is no share, or leaves no rows."""
+    if not isinstance(share, float) or not 0 < share < 1:
+        raise InputError(f"validation must be (X, y) or a share between 0 and 1, not {describe(share)}.")
+    held_out = round(n * share)
+    if not 0 < held_out < n:
+        raise InputError(f"A validation share of {share:g} of {n} rows{kind} leaves {held_out} to validate on.")
+    return held_out

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workings.support.arrays import Array, Features
-from workings.support.row_stream import RowStream, read_ahead
+from workings.support.row_stream import RowStream, ShareOfBlocks, read_ahead
 
 RUNS = 10  # of consecutive rows in a sample of rows on disk
 
@@ -57,6 +57,17 @@ class Rows(NamedTuple):
     def take(self, chosen: Array | slice) -> Rows:
         """Return the rows at the given positions, in a slice, or where a mask is true."""
         return Rows(self.X[chosen], self.y[chosen], None if self.w is None else self.w[chosen])
+
+    def split_blocks(self, share: float, seed: int) -> tuple[Rows, Rows]:
+        """Split off a share of the rows of each block of rows on disk; return the others, and the share."""
+        X: RowStream = self.X
+
+        def some(rows: Any, *, held_out: bool) -> Any:
+            return RowStream(ShareOfBlocks(rows, X.starts, share, seed, held_out=held_out), window=X.window)
+
+        w = None if self.w is None else some(self.w, held_out=False)
+        rest = Rows(some(X, held_out=False), some(self.y, held_out=False), w)
+        return rest, Rows(some(X, held_out=True), some(self.y, held_out=True))
 
     def first_part(self) -> Rows:
         """Return the first part of rows on disk; rows in memory are one part."""

@@ -18,6 +18,8 @@ import numpy as np
 
 from workings.support.arrays import Array
 
+SEED_BYTES = 16  # of the seed of an epoch
+
 
 @dataclass(frozen=True)
 class Window:

@@ -18,9 +18,7 @@ from workings.support.row_stream import read_ahead
 from workings.training.batches import NUMBERS_AT_A_TIME, Batches, State
 from workings.training.learning_rate import LearningRate
 from workings.training.rows import Rows
-from workings.training.shuffling import Window, shuffled_windows, windows_in_order
-
-SEED_BYTES = 16
+from workings.training.shuffling import SEED_BYTES, Window, shuffled_windows, windows_in_order
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from workings.model.targets import LabelTargets, Targets
 from workings.support.arrays import Array, as_features, check_table, working_dtype
 from workings.support.row_stream import RowStream, stream_of
 from workings.training.class_weights import weights_of_classes, weights_of_rows, with_labels
-from workings.training.recipe import Labels, Recipe
+from workings.training.recipe import Labels, Recipe, check_share
 from workings.training.rows import Rows, parts_of
+from workings.training.shuffling import SEED_BYTES
 
 
 def streamed_rows(model: Model, X: RowStream, y: Any, recipe: Recipe) -> tuple[Rows, Targets]:
@@ -47,11 +48,12 @@ def refuse_whole(recipe: Recipe, n: int) -> None:
         raise InputError("L-BFGS needs all rows in memory, and X is on disk. Use Adam() or SGD(0.1) with a batch_size.")
     if recipe.batch_size is None or recipe.batch_size >= n:
         raise InputError(f"A full batch needs all {n:,} rows in memory, and X is on disk: choose a smaller batch_size.")
-    if isinstance(recipe.validation, float):
-        raise InputError(
-            f"validation={recipe.validation:g} draws rows at random from all rows, and X is on disk. Give validation "
-            f"rows of their own, in memory or on disk: validation=(X_val, y_val)."
-        )
+
+
+def split_stream(rows: Rows, share: float, model: Model) -> tuple[Rows, Rows]:
+    """Split off a random share of the rows of each block as the validation set, with the model's random generator."""
+    check_share(share, len(rows.X))
+    return rows.split_blocks(share, int.from_bytes(model.rng.bytes(SEED_BYTES), "little"))
 
 
 def streamed_validation(model: Model, targets: Targets, X: RowStream, y: Any) -> Rows:

@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError
 from workings.model.model import Model
 from workings.model.targets import LabelTargets, Targets
-from workings.support.arrays import Array, as_features, describe, same_length
+from workings.support.arrays import Array, as_features, same_length
 from workings.support.conversion import as_array
 from workings.support.row_stream import RowStream, in_memory, opened
 from workings.support.sparse import SparseRows, dense
 from workings.training.class_weights import combined_weights
-from workings.training.recipe import Recipe
+from workings.training.recipe import Recipe, check_share
 from workings.training.rows import Rows
-from workings.training.streamed_data import streamed_rows, streamed_validation
+from workings.training.streamed_data import split_stream, streamed_rows, streamed_validation
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,28 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
     X = opened(X)
     if isinstance(X, RowStream):
         rows, targets = streamed_rows(model, X, y, recipe)
-        given = recipe.validation
-        held_out = None if given is None else given_validation(model, targets, *given, is_sparse=False)
-        return TrainingData(rows, held_out, targets)
+        if is_given(recipe):
+            return TrainingData(rows, given_validation(model, targets, *recipe.validation, is_sparse=False), targets)
+        validation: Rows | None = None
+        if recipe.validation is not None:
+            rows, validation = split_stream(rows, recipe.validation, model)
+        return TrainingData(rows, validation, targets)
     y = in_memory(y)
     if model.targets.classes is None:  # a network that knows its labels may also be trained on rows of one label
         model.targets.check_variety(y)
     features, encoded, w = model.prepare(X, y, recipe.sample_weight)
     targets = model.targets.learn(y)
     rows = rows_with_weight(Rows(features, encoded, combined_weights(w, recipe.class_weight, encoded, targets)))
-    if isinstance(recipe.validation, tuple) and len(recipe.validation) == 2:
-        validation: Rows | None = given_validation(model, targets, *recipe.validation, is_sparse=is_sparse(rows))
+    if is_given(recipe):
+        validation = given_validation(model, targets, *recipe.validation, is_sparse=is_sparse(rows))
     else:
         rows, validation = split(rows, recipe.validation, model, targets)
     return TrainingData(rows, validation, targets)
+
+
+def is_given(recipe: Recipe) -> bool:
+    """Whether the validation set is given as rows."""
+    return isinstance(recipe.validation, tuple) and len(recipe.validation) == 2
 
 
 def rows_with_weight(rows: Rows) -> Rows:
@@ -113,12 +121,7 @@ def split(rows: Rows, share: object, model: Model, targets: Targets) -> tuple[Ro
     if share is None:
         return rows, None
     n = len(rows.X)
-    if not isinstance(share, float) or not 0 < share < 1:
-        raise InputError(f"validation must be (X, y) or a share between 0 and 1, not {describe(share)}.")
-    held_out = round(n * share)
-    if not 0 < held_out < n:
-        weighted = "" if rows.w is None else " with a weight above 0"
-        raise InputError(f"A validation share of {share:g} of {n} rows{weighted} leaves {held_out} to validate on.")
+    held_out = check_share(share, n, "" if rows.w is None else " with a weight above 0")
     order = model.rng.permutation(n)
     if isinstance(targets, LabelTargets):
         order = stratified(order, targets.label_numbers(rows.y), held_out)
