@@ -16,6 +16,7 @@ import numpy as np
 from workings.errors import InputError, WorkersError, WorkingsError, count_of, first_line
 from workings.support.arrays import Array
 from workings.training.parallel.exact_sums import ExactSum
+from workings.training.parallel.files import RowsInFile
 from workings.training.parallel.settings import Workers, is_client, is_communicator, rank_and_size
 from workings.training.parallel.tasks import (
     Contribution,
@@ -147,8 +148,9 @@ class Executor:
 
     def submit(self, values: dict[str, Array], shards: Sequence[Shard], shape: tuple[int, int]) -> Any:
         """Submit a task with its rows."""
-        own = shards if hasattr(self.data, "path") else [shard.with_rows(self.data) for shard in shards]
-        data = self.data if hasattr(self.data, "path") else None
+        in_file = isinstance(self.data, RowsInFile)
+        own = shards if in_file else [shard.with_rows(self.data) for shard in shards]
+        data = self.data if in_file else None
         return self.executor.submit(contribution_alone, self.job, values, data, own, shape)
 
 
@@ -223,8 +225,9 @@ class Client:
         workers = self.workers()
         state, job = self.client.scatter(progress), self.client.scatter(self.job, **self.is_broadcast)
         names = [name for name in self.job.steps.carried if name in progress.values]
+        has_more = len(names) < len(progress.values)  # the optimizer's state stays on the first worker
         for one in rounds:
-            values = self.submit(0, workers, parameters_of, state, names)
+            values = self.submit(0, workers, parameters_of, state, names) if has_more else state
             groups = split(one.shards, len(workers) or len(one.shards))
             found = [
                 self.submit(place, workers, contribution_alone, job, values, self.data_future, group, one.shape)

@@ -106,6 +106,8 @@ class Shard(NamedTuple):
         The number of the first step.
     draws : dict of str to array
         Dropout masks for its rows.
+    w : array of shape (rows, 1) or None
+        The weights of its rows.
     """
 
     number: int
@@ -116,6 +118,7 @@ class Shard(NamedTuple):
     lr: list[float]
     first_step: int
     draws: Mapping[str, Array]
+    w: Array | None = None
 
     def with_rows(self, data: Any) -> Shard:
         """Return the shard with its rows in place of their indices."""
@@ -163,12 +166,13 @@ def contribution(
     return found
 
 
-def contribution_alone(*arguments: Any) -> Contribution:
+def contribution_alone(job: Job, values: Mapping[str, Array] | Progress, *arguments: Any) -> Contribution:
     """Return a contribution, computed by this thread without helpers, because other workers share the processors."""
+    values = values.values if isinstance(values, Progress) else values
     before = getattr(OF_THREAD, "works_alone", False)
     OF_THREAD.works_alone = True
     try:
-        return contribution(*arguments)
+        return contribution(job, values, *arguments)
     finally:
         OF_THREAD.works_alone = before
 
@@ -192,7 +196,7 @@ def run_shard(
     after = {name: values[name] for name in job.steps.carried if name in values}
     if job.update and engine.name != "reference":  # these replace arrays, and so begin with some
         after |= {name: np.zeros(shape, job.dtype) for name, shape in job.shapes.items()}
-    stretch = Stretch(rows.X, rows.y, shard.bounds, shard.lr, shard.first_step, w=rows.w, draws=shard.draws)
+    stretch = Stretch(rows.X, rows.y, shard.bounds, shard.lr, shard.first_step, w=shard.w, draws=shard.draws)
     objectives = engine.run(stretch, after)
     return after, np.asarray(objectives, np.float64)
 
