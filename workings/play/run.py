@@ -111,6 +111,10 @@ class Run:
             self.record()
         return made
 
+    def work(self) -> float:
+        """Return about how many multiplications a step makes."""
+        return max(float(self.model.theta.size) * float(self.batches.bounds[0, 1]) * 6, 1.0)
+
     def steps_to_epoch(self) -> int:
         """Return the number of steps until the end of the epoch."""
         return len(self.batches) - self.batch
@@ -173,12 +177,20 @@ class Run:
     def go_to(self, index: int) -> None:
         """Return to a moment of the course; later moments are kept until the run continues from here."""
         moment = self.course[index]
-        self.state = State(dict(moment.values), moment.step)
+        start = self.model.start_values(self.program)  # the optimizer may have changed since
+        self.state = State({name: moment.values.get(name, value) for name, value in start.items()}, moment.step)
         self.epoch, self.batch, self.stopped = moment.epoch, moment.batch, ""
         self.batches.go_to(copy.deepcopy(moment.position))
-        missing = {k: v for k, v in self.model.start_values(self.program).items() if k not in self.state.values}
-        self.state.values = {**missing, **self.state.values}
         self.model.set_values(self.state.values)
+
+    def copy(self) -> Run:
+        """Return a copy that trains by itself; rows and moments are shared, because they do not change."""
+        shared = (self.training, self.validation, *self.course)
+        return copy.deepcopy(self, {id(one): one for one in shared})
+
+    def go_near(self, step: int) -> None:
+        """Return to the moment of the course that is nearest to a step."""
+        self.go_to(min(range(len(self.course)), key=lambda k: abs(self.course[k].step - step)))
 
     def set_entry(self, name: str, index: tuple[int, ...], value: float) -> None:
         """Set one entry of a parameter; the optimizer's state stays."""

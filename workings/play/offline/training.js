@@ -217,6 +217,19 @@ export class Run {
     this.values = this.withStates(values);
   }
 
+  /** Return to the moment that is nearest to a step. */
+  travelNear(step) {
+    const gaps = this.course.map((moment) => Math.abs(moment.step - step));
+    this.travel(gaps.indexOf(Math.min(...gaps)));
+  }
+
+  /** Return a copy that trains by itself; rows and values are shared, because they do not change. */
+  copy() {
+    const random = randomOf(0);
+    random.state = this.random.state;
+    return Object.assign(Object.create(Run.prototype), this, { random, course: [...this.course] });
+  }
+
   /** Begin a new epoch with the optimizer's state at 0 and the step counted from 1 again. */
   restart() {
     const kept = Object.entries(this.values).filter(([name]) => !this.program.states.includes(name));
