@@ -390,15 +390,18 @@ class Session:
         """Add a point to the data in the plane; the weights stay."""
         settings = self.with_point(x, y, target)
         sessions = [self] if self.other is None else [self, self.other]
-        for session in sessions:
-            before = session.given
-            kept = replace(session.settings, data=settings.data)
-            session.given = (structure(kept), session.run.model)
-            try:
-                session.begin(kept)
-            finally:
-                session.given = before
+        begun = [session.on_more_points(settings.data) for session in sessions]
+        for session, anew in zip(sessions, begun, strict=True):  # both, or none of them
+            vars(session).update({**vars(anew), "other": session.other})
         return self.view()
+
+    def on_more_points(self, data: str) -> Session:
+        """Return this session on other rows, with its weights."""
+        found, settings = copy.copy(self), replace(self.settings, data=data)
+        found.given = (structure(settings), self.run.model)
+        found.begin(settings)
+        found.given = self.given
+        return found
 
     def with_point(self, x: float, y: float, target: float) -> Settings:
         """Make a data set of your own from the present one and one more point; return settings with it."""
