@@ -208,6 +208,19 @@ def test_time_travel_returns_to_the_same_numbers_and_goes_on_alike() -> None:
     assert [moment.step for moment in session.run.course] == [0, 2, 4, 12]  # another future
 
 
+@pytest.mark.parametrize("optimizers", [("Adam", "SGD"), ("SGD", "Adam"), ("Momentum", "Adam"), ("Adam", "RMSProp")])
+def test_time_travel_goes_on_with_another_optimizer(optimizers: tuple[str, str]) -> None:
+    """The moment has the state of the first optimizer; what the second does not know is left behind."""
+    session = Session(Settings.from_json({"optimizer": optimizers[0]}, SMALL))
+    session.advance(steps=3)
+    session.advance(steps=3)
+    session.configure({"optimizer": optimizers[1]})
+    assert session.advance(steps=1)["step"] == 7
+    session.travel(moment=1)
+    assert session.advance(steps=2)["step"] == 5
+    assert set(session.run.state.values) == set(session.run.program.parameters) | set(session.run.program.states)
+
+
 def test_the_course_stays_short() -> None:
     session = Session(SMALL)
     for _ in range(300):
@@ -396,6 +409,57 @@ def test_a_point_is_added_and_the_weights_stay() -> None:
     assert np.array_equal(session.run.model.theta, before)
     with pytest.raises(InputError, match="from 0 to 1"):
         session.add_point(x=0, y=0, target=2)
+
+
+# -- comparison ------------------------------------------------------------------------------
+
+
+def test_a_kept_network_goes_on_as_it_would_alone() -> None:
+    session, alone = Session(SMALL), Session(SMALL)
+    session.advance(steps=7)
+    session.keep()
+    session.configure({"lr": 0.5, "optimizer": "SGD"})
+    frame = session.advance(steps=20)
+    session.epoch()
+    alone.advance(steps=7)
+    alone.advance(steps=20)
+    assert frame["other"]["measured"] == alone.frame()["measured"] != frame["measured"]
+    assert frame["other"]["weights"] == alone.frame()["weights"]
+    assert frame["other"]["maps"] == alone.frame()["maps"]
+    assert session.travel(moment=0)["other"]["step"] == session.run.state.step == 0
+    changed = session.advance(steps=5)
+    view = session.swap()
+    assert view["settings"] == SMALL.to_json() | {"hidden": view["settings"]["hidden"]}
+    assert view["other"]["settings"]["lr"] == 0.5
+    assert view["frame"]["other"]["weights"] == changed["weights"]
+    assert session.end_comparison()["other"] is None
+    with pytest.raises(InputError, match="No network is kept"):
+        session.swap()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"data": "blobs"}, {"data": "hills"}, {"rows": 90}, {"held_out": 0.5}, {"hidden": []}, {"features": ["x1"]}],
+)
+def test_both_networks_have_the_same_rows_and_one_clock(changes: dict[str, Any]) -> None:
+    session = Session(SMALL)
+    session.keep()
+    session.advance(steps=6)
+    session.configure({"hidden": [{"units": 2, "dropout": 0.2}]})
+    session.configure(changes)
+    assert session.other is not None
+    frame = session.advance(steps=3)
+    assert frame["step"] == frame["other"]["step"] == 3
+    assert np.array_equal(session.data.raw, session.other.data.raw)
+    assert len(session.other.settings.hidden) == 2
+    if session.data.columns == ("x1", "x2"):
+        session.add_point(x=0.0, y=0.0, target=1)
+        assert len(session.other.data.y) == len(session.data.y)
+        assert session.advance(steps=2)["other"]["step"] == 2
+    before = session.view()
+    with pytest.raises(InputError):
+        session.configure({"batch_size": 1, "lr": -1})
+    assert session.view() == before
 
 
 # -- advice, and taking along ----------------------------------------------------------------

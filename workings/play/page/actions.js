@@ -52,7 +52,7 @@ export function makeActions(state, draw) {
   }
   async function afterFrame(reply) {
     if (!reply) return;
-    set({ frame: reply, running: state.running && !reply.stopped, problem: reply.stopped || "" });
+    set({ frame: reply, running: state.running && Boolean(!reply.stopped || (reply.other && !reply.other.stopped)), problem: reply.stopped || "" });
     if (!state.running) await refresh();
   }
 
@@ -94,6 +94,9 @@ export function makeActions(state, draw) {
     run() { set({ running: !state.running, walking: false }); if (state.running) requestAnimationFrame(loop); else refresh(); },
     async advance(steps) { set({ running: false, walking: false }); await afterFrame(await ask("advance", { steps })); },
     async epoch() { set({ running: false, walking: false }); await afterFrame(await ask("epoch")); },
+    async keep() { take(await ask("keep")); },
+    async swap() { set({ running: false, detail: null, statement: null, statementUnit: 0 }); take(await ask("swap")); await refresh(); if (state.tab === "statement") await act.statement(0); },
+    async endComparison() { take(await ask("end_comparison")); },
     travel: (moment) => latest("travel", async () => { state.running = false; await afterFrame(await ask("travel", { moment })); }),
 
     async chooseRow(row) {
@@ -103,7 +106,7 @@ export function makeActions(state, draw) {
     draw: (pixels) => latest("draw", async () => {
       state.frame.activations.pixels = pixels.length ? pixels : state.frame.activations.pixels;
       const reply = await ask("draw", { pixels });
-      if (reply) set({ frame: { ...state.frame, activations: reply } });
+      if (reply) set({ frame: { ...state.frame, activations: reply, other: state.frame.other && { ...state.frame.other, activations: reply.other } } });
     }),
     async chooseAxes(first, second) { take(await ask("choose_axes", { first, second })); },
     async addPoint(x, y) { // in the units of the plane

@@ -1,5 +1,5 @@
 // Paints the canvases of the page: heat maps and points.  A canvas says what it shows in its data attributes.
-import { screenOf } from "./state.js";
+import { otherState, screenOf } from "./state.js";
 import { classColour, css, cssOf, diverging, pale, pixel, theme } from "./palette.js";
 
 const scratch = new Map();
@@ -48,7 +48,7 @@ function show(canvas, picture, isSmooth = true) {
 
 export function paint(root, state) {
   if (!state.frame) return;
-  for (const canvas of root.querySelectorAll("canvas[data-unit]")) paintUnit(canvas, state);
+  for (const canvas of root.querySelectorAll("canvas[data-unit]")) paintUnit(canvas, canvas.dataset.of === "other" ? otherState(state) : state);
   for (const canvas of root.querySelectorAll("canvas[data-screen]")) {
     const screen = screenOf(state, canvas.dataset.screen);
     if (screen) paintScreen(canvas, screen, state.theme);

@@ -49,6 +49,12 @@ export const words = {
   nothing: "Click a unit, a connection or the loss to open it here.",
   closed: "The server has ended, so nothing can be computed any more. Start it again and reload the page.",
 };
+export const comparison = {
+  keep: "Compare", keep_hint: "Keep a copy of this network and its run. Then change settings here: both go on side by side, step by step, on the same data.",
+  present: "This network", kept: "Kept network", swap: "Exchange", swap_hint: "Make the kept network the present one, to change and open it.", end: "End", end_hint: "End the comparison and forget the kept network.",
+  same: "the same settings", training_loss: "Training loss", validation_loss: "Validation loss", training_score: "Training score", validation_score: "Validation score", this_short: "this", kept_short: "kept", measure: "measure",
+  names: { hidden: "hidden layers", lr: "learning rate", optimizer: "optimizer", schedule: "schedule", schedule_steps: "steps of the schedule", regularizer: "penalty", lam: "λ", batch_size: "batch size", loss: "loss", seed: "seed", features: "features" },
+};
 export const museum = {
   title: "Museum", tab: "Common mistakes, each beside the right network; and a game.", absent: "The museum opens with the command “workings play”.",
   gallery: "Gallery", gallery_hint: "Common mistakes, each trained beside the right network.", game: "Find it yourself", game_hint: "Which of four networks has the mistake?",
