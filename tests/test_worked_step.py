@@ -148,7 +148,8 @@ def squeezed(text: str) -> str:
 
 
 SIGNS = {"−": "-", "·": r"\cdot", "⊙": r"\odot", "⊤": r"\top", "∑": r"\sum", "≥": r"\ge", "≤": r"\le", "≠": r"\ne",
-         "\u2061": "", "mean": r"\operatorname{mean}", "var": r"\operatorname{var}", "max": r"\max"}  # fmt: skip
+         "←": r"\gets", "\u2061": "", "mean": r"\operatorname{mean}", "var": r"\operatorname{var}",
+         "max": r"\max"}  # fmt: skip
 GREEK_LATEX = {"η": LATEX_GREEK["lr"], "λ": LATEX_GREEK["lam"], "ε": LATEX_GREEK["eps"], "μ": r"\mu", "∂": r"\partial",
                "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "θ": r"\theta", "ρ": r"\rho"}  # fmt: skip
 CALLED = {"tanh", "exp", "log", "max", "min", "sin", "cos", "tan", "sinh", "cosh", "arctan", "arcsin", "arccos"}

@@ -1,7 +1,6 @@
 """A neural network and its training, with NumPy alone; written by Workings 0.1.0.
 
-Layers Dense(200, 'sigmoid'), Dense(10, 'identity'); loss CrossEntropy(reduction='mean',
-label_smoothing=0.0); SGD(lr=0.01), 10 epochs.
+Layers Dense(200, 'sigmoid'), Dense(10); loss CrossEntropy(); SGD(lr=0.01), 10 epochs.
 """
 
 import numpy as np
@@ -75,11 +74,11 @@ for epoch in range(epochs):
         # sigmoid maps each value to the interval (0, 1).
         a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))  # (n, 200)
 
-        # layer 2: Dense(10, 'identity')
+        # layer 2: Dense(10)
         # z2 is each unit's weighted sum of its inputs plus its bias.
         z2 = a1 @ W2 + b2  # (n, 10)
 
-        # loss: CrossEntropy(reduction='mean', label_smoothing=0.0)
+        # loss: CrossEntropy()
         # s are the logits minus each row's maximum: the softmax stays the same and
         # cannot overflow.
         s = z2 - z2.max(axis=1, keepdims=True)  # (n, 10)
@@ -94,7 +93,7 @@ for epoch in range(epochs):
         # the loss is a mean.
         dz2 = (p - y) / n  # (n, 10)
 
-        # layer 2: Dense(10, 'identity')
+        # layer 2: Dense(10)
         # The gradient of the weights: each input times each unit's gradient, summed
         # over the rows.
         dW2 = a1.T @ dz2  # (200, 10)

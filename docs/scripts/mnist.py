@@ -1,8 +1,7 @@
 """A neural network and its training, with NumPy alone; written by Workings 0.1.0.
 
-Layers Dense(32, 'relu'), Dense(16, 'relu'), Dense(10, 'identity'); loss
-CrossEntropy(reduction='mean', label_smoothing=0.0); Adam(lr=0.002, beta1=0.9,
-beta2=0.999, eps=1e-08), 20 epochs.
+Layers Dense(32, 'relu'), Dense(16, 'relu'), Dense(10); loss CrossEntropy();
+Adam(lr=0.002), 20 epochs.
 """
 
 import numpy as np
@@ -106,11 +105,11 @@ for epoch in range(epochs):
         # relu keeps positive values and sets all others to 0.
         a2 = np.maximum(z2, 0)  # (n, 16)
 
-        # layer 3: Dense(10, 'identity')
+        # layer 3: Dense(10)
         # z3 is each unit's weighted sum of its inputs plus its bias.
         z3 = a2 @ W3 + b3  # (n, 10)
 
-        # loss: CrossEntropy(reduction='mean', label_smoothing=0.0)
+        # loss: CrossEntropy()
         # s are the logits minus each row's maximum: the softmax stays the same and
         # cannot overflow.
         s = z3 - z3.max(axis=1, keepdims=True)  # (n, 10)
@@ -125,7 +124,7 @@ for epoch in range(epochs):
         # the loss is a mean.
         dz3 = (p - y) / n  # (n, 10)
 
-        # layer 3: Dense(10, 'identity')
+        # layer 3: Dense(10)
         # The gradient of the weights: each input times each unit's gradient, summed
         # over the rows.
         dW3 = a2.T @ dz3  # (16, 10)
@@ -158,7 +157,7 @@ for epoch in range(epochs):
 
         # Update: a step against the gradient.
 
-        # optimizer: Adam(lr=0.002, beta1=0.9, beta2=0.999, eps=1e-08)
+        # optimizer: Adam(lr=0.002)
         # The exponential moving average of the gradients.
         m_W1 = beta1 * m_W1 + (1 - beta1) * dW1  # (784, 32)
         # The exponential moving average of the squared gradients.

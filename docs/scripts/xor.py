@@ -62,8 +62,8 @@ for epoch in range(epochs):
     # loss: SquaredError(reduction='sum', half=True)
     # The prediction is the output of the last layer.
     p = a3  # (n, 1)
-    # Each row's loss is half the squared error, so that its derivative has no factor of
-    # 2.
+    # Each output's loss is half the squared error, so that its derivative has no factor
+    # of 2.
     losses = 0.5 * (p - y) ** 2  # (n, 1)
     # The objective J is the sum over all rows and outputs.
     J = losses.sum()  # scalar

@@ -15,20 +15,25 @@ from typing import Any
 import numpy as np
 
 from workings.program.program import STAGE_WORDS, show_shape
+from workings.readings.derivation import WorkedLine, check_lines
 from workings.readings.equations import GREEK, EquationWriter
 from workings.readings.influence import PathAnalysis, WeightPath
-from workings.readings.mathml import MathmlNotation, block, row, tag
+from workings.readings.mathml import NAMESPACE, MathmlNotation, block, row, tag
 from workings.readings.text_latex import (
     DIGITS,
     MOST_SHOWN,
     NO_PATH,
     SUMMED,
+    derivation_end,
+    derivation_sides,
     entry_forms,
     entry_name,
     entry_symbol,
     extremes,
     factors,
     finite_difference_line,
+    heading,
+    is_derived,
     number,
     objective_text,
     other_contributions,
@@ -65,8 +70,10 @@ STYLE = """
   font-family: ui-monospace, Consolas, monospace; }
 .workings article { border-left: 3px solid var(--line); padding: .2rem 0 .4rem 1rem; margin: 1.4rem 0; }
 .workings article > p { margin: .35rem 0; }
-.workings .about, .workings .shapes, .workings .slope { color: var(--quiet); font-size: .92rem; }
+.workings .about, .workings .shapes, .workings .slope, .workings .note { color: var(--quiet); font-size: .92rem; }
 .workings .about { margin: .15rem 0; overflow-wrap: anywhere; }
+.workings aside { background: var(--soft); border-radius: 4px; padding: .4rem 1rem; margin: .8rem 0; }
+.workings aside p { margin: .3rem 0; } .workings aside ol { margin: .3rem 0; padding-left: 1.4rem; }
 .workings .result { background: var(--soft); padding: .6rem 1rem; border-radius: 4px;
   font-variant-numeric: tabular-nums; }
 .workings .scroll { overflow-x: auto; }
@@ -153,9 +160,9 @@ def step_body(explanation: WorkedStep) -> str:
     """Return the body of a worked step."""
     writer = EquationWriter(explanation.program, MathmlNotation(DIGITS))
     pieces = ["<h1>One training step in detail</h1>", *(paragraph(line, "about") for line in explanation.about)]
-    pieces += [paragraph(f"Written out: {selection(explanation)}.", "about"), result(explanation)]
+    pieces += [paragraph(selection(explanation), "about"), result(explanation)]
     pieces += [contents(explanation)]
-    given = [f"<div>{array(name, value, explanation.row)}</div>" for name, value in explanation.given.items()]
+    given = [f"<div>{given_array(name, value, explanation)}</div>" for name, value in explanation.given.items()]
     pieces += [f'<section><h2 id="given">Inputs</h2><div class="given">{"".join(given)}</div></section>']
     for stage, several in sections(explanation.steps):
         pieces += [f'<section><h2 id="{stage}">{STAGE_WORDS[stage]}</h2>', *stage_body(explanation, several, writer)]
@@ -169,8 +176,8 @@ def stage_body(explanation: WorkedStep, several: Sequence[WorkedStatement], writ
     for worked in several:
         if worked.statement.part != part:
             part = worked.statement.part
-            yield f"<h3>{in_html(part)}</h3>"
-        yield article(worked, writer, explanation.row, explanation.steps.index(worked))
+            yield f"<h3>{in_html(heading(part, explanation.program))}</h3>"
+        yield article(worked, writer, explanation)
 
 
 def result(explanation: WorkedStep) -> str:
@@ -194,18 +201,50 @@ def contents(explanation: WorkedStep) -> str:
     return f'<nav aria-label="Statements">{"".join(lists)}</nav>'
 
 
-def article(worked: WorkedStatement, writer: EquationWriter, row_shown: int, number_of: int) -> str:
+def given_array(name: str, value: Any, explanation: WorkedStep) -> str:
+    """Return an input, and where it comes from."""
+    return array(name, value, explanation.row) + paragraph(explanation.origins.get(name, ""), "note")
+
+
+def article(worked: WorkedStatement, writer: EquationWriter, explanation: WorkedStep) -> str:
     """Return one statement: code, equation, explanation, shapes, one entry, finite difference, values."""
-    statement = worked.statement
+    statement, row_shown, number_of = worked.statement, explanation.row, explanation.steps.index(worked)
     pieces = [f'<h4 id="h{number_of}"><code>{in_html(str(statement))}</code></h4>']
     pieces += [scroll(block(writer.equation(statement)), f"equation of {statement.target}")]
     pieces += [paragraph(statement.words)] if statement.words else []
+    pieces += [paragraph(note, "note") for note in worked.notes]
     pieces += [paragraph(shapes_line(worked), "shapes")]
     if not isinstance(worked.value, tuple):
         pieces += [scroll(entry_block(worked, writer), f"{entry_name(worked)} written out")]
         pieces += [paragraph(finite_difference_line(worked), "slope")] if worked.slopes is not None else []
         pieces += [array(statement.target, worked.value, row_shown, worked.slopes)] if shape_of(worked.value) else []
+    pieces += [derivation_aside(explanation, writer)] if is_derived(worked, explanation) else []
     return f'<article id="s{number_of}" aria-labelledby="h{number_of}">{"".join(pieces)}</article>'
+
+
+def derivation_aside(explanation: WorkedStep, writer: EquationWriter) -> str:
+    """Return the derivation of the loss's gradient: a list of lines, each with its numbers."""
+    gradient = writer.equation(explanation.program.stage("backward")[0])
+    title = f"{tag('math', gradient, xmlns=NAMESPACE)}"
+    lines = "".join(f"<li>{derivation_line(line, writer)}</li>" for line in explanation.derivation)
+    where = f"With the numbers of row {explanation.row}, unit {explanation.unit}:"
+    return f'<aside aria-label="Derivation"><p>Why {title}?</p>{paragraph(where, "about")}<ol>{lines}</ol></aside>'
+
+
+def derivation_line(line: WorkedLine, writer: EquationWriter) -> str:
+    """Return one line of a derivation: words, equation, numbers."""
+    left, right, numbers = derivation_sides(line, writer)
+    sides = [(left, right)]
+    if line.is_finite:
+        value = writer.notation.number(line.entry).text
+        sides += [("", text) for text in dict.fromkeys([numbers, value]) if text]
+    equal = tag("mtd", writer.notation.equals)
+    rows = [tag("mtr", tag("mtd", row(a)), equal, tag("mtd", row(b))) for a, b in sides]
+    table_of_sides = tag("mtable", *rows, **{"class": "worked", "displaystyle": "true"})
+    end = derivation_end(line).removeprefix(", ")
+    said = [f"The last number is {end.removeprefix('as ')}."] if end and line.is_finite else []
+    pieces = [paragraph(line.words), scroll(block(table_of_sides), "equation of the derivation")]
+    return "".join([*pieces, *(paragraph(words, "slope") for words in [*said, *check_lines(line)])])
 
 
 def entry_block(worked: WorkedStatement, writer: EquationWriter) -> str:
@@ -215,9 +254,10 @@ def entry_block(worked: WorkedStatement, writer: EquationWriter) -> str:
     end = MathmlNotation(digits).number(value).text
     texts = [text for text in entry_forms(worked, writer) if text != writer.notation.number(value).text]
     lines, left = [], entry_symbol(worked, writer)
+    sign = writer.sign(worked.statement)
     for text in [*texts, end]:
-        lines.append(tag("mtr", tag("mtd", row(left)), tag("mtd", tag("mo", "=")), tag("mtd", row(text))))
-        left = ""
+        lines.append(tag("mtr", tag("mtd", row(left)), tag("mtd", sign), tag("mtd", row(text))))
+        left, sign = "", writer.notation.equals
     return block(tag("mtable", *lines, **{"class": "worked", "displaystyle": "true"}))
 
 

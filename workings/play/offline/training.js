@@ -12,10 +12,16 @@ const python = (value) => (Number.isInteger(value) && Math.abs(value) < 1e16 ? `
 
 /** Return the layers, the loss, the regularizer and the optimizer that settings describe. */
 export function described(settings, outputs, loss) {
-  const dense = (units, activation) => ({ kind: "Dense", units, activation, text: `Dense(${units}, '${activation}')` });
+  const dense = (units, activation) => ({
+    kind: "Dense", units, activation, text: `Dense(${units}, '${activation}')`,
+    brief: activation === "identity" ? `Dense(${units})` : `Dense(${units}, '${activation}')`,
+  });
   const layers = settings.hidden.flatMap(({ units, activation, dropout, batch_norm: isNormed }) => [
     dense(units, isNormed ? "identity" : activation),
-    ...(isNormed ? [{ kind: "BatchNorm", activation, text: `BatchNorm('${activation}')` }] : []),
+    ...(isNormed ? [{
+      kind: "BatchNorm", activation, text: `BatchNorm('${activation}')`,
+      brief: activation === "identity" ? "BatchNorm()" : `BatchNorm('${activation}')`,
+    }] : []),
     ...(dropout ? [{ kind: "Dropout", rate: dropout, text: `Dropout(rate=${python(dropout)})` }] : []),
   ]);
   const regularizer = settings.regularizer && settings.lam ? catalogue.regularizers[settings.regularizer] : null;
@@ -23,11 +29,11 @@ export function described(settings, outputs, loss) {
     layers: [...layers, dense(outputs, "identity")],
     loss: catalogue.losses[loss],
     regularizer: regularizer && {
-      ...regularizer, value: settings.lam, text: regularizer.repr.replace("@", python(settings.lam)),
+      ...regularizer, value: settings.lam, text: regularizer.brief.replace("@", python(settings.lam)),
     },
     optimizer: {
       ...catalogue.optimizers[settings.optimizer], kind: settings.optimizer,
-      text: catalogue.optimizers[settings.optimizer].repr.replace("@", rateText(settings)),
+      text: catalogue.optimizers[settings.optimizer].brief.replace("@", rateText(settings)),
     },
   };
 }

@@ -13,6 +13,7 @@ from workings.program.program import Program
 from workings.readings.copying import CopiedCode
 from workings.readings.script.settings import ScriptSettings
 from workings.readings.script.text import WIDTH, with_fmt_skip
+from workings.support.brief import brief
 from workings.support.escaping import visible
 from workings.version import __version__
 
@@ -127,10 +128,10 @@ class ScriptDraft:
     def summary(self) -> str:
         """Summarize the network and its training."""
         network, settings = self.network, self.settings
-        words = f"{', '.join(map(repr, network.layers))}; loss {network.loss!r}"
-        words += "".join(f"; {regularizer!r}" for regularizer in network.regularizers)
+        words = f"{', '.join(map(brief, network.layers))}; loss {brief(network.loss)}"
+        words += "".join(f"; {brief(regularizer)}" for regularizer in network.regularizers)
         if settings.optimizer is not None:
-            words += f"; {settings.optimizer!r}, {settings.recipe.epochs:,} epochs"
+            words += f"; {brief(settings.optimizer)}, {settings.recipe.epochs:,} epochs"
         return words
 
     def imports(self, body: str) -> Iterator[str]:
