@@ -305,13 +305,8 @@ def train(
         source = TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet))
         trainer = table_streams.train if table_streams.is_streamed(file, stream) else table_models.train
         with progress_bars() as progress:
-            text, problem = trainer(
-                source,
-                plan,
-                folder,
-                lambda epochs: progress_bar(progress, file.name, "training", epochs, keep_result=True),
-                script,
-            )
+            bar = functools.partial(progress_bar, progress, file.name, "training", keep_result=True)
+            text, problem = trainer(source, plan, folder, bar, script)
         output.print(text, highlight=False, soft_wrap=True, markup=False)
         if problem is not None:
             console.print("error:", problem, highlight=False, soft_wrap=True)

@@ -34,12 +34,8 @@ def is_streamed(file: Path, requested: bool | None) -> bool:
     """
     if requested is not None:
         return requested
-    return file.is_dir() or (file.suffix.lower() == ".parquet" and file.is_file() and is_large(file))
-
-
-def is_large(file: Path) -> bool:
-    """Return whether a file is so large that it is streamed."""
-    return file.stat().st_size >= STREAMED_FROM
+    is_parquet = file.suffix.lower() == ".parquet" and file.is_file()
+    return file.is_dir() or (is_parquet and file.stat().st_size >= STREAMED_FROM)
 
 
 def train(
@@ -56,6 +52,7 @@ def train(
     network.preprocessing = known.to_dict()
     settings = fit_settings(plan, balanced=plan.balanced and bool(known.classes))
     settings["callbacks"] = [progress(plan.epochs), *settings["callbacks"]]
+    assert data.y is not None  # the target was learned
     history = network.fit(data.X, data.y, engine=plan.engine, validation=plan.validation, running_loss=True, **settings)
     network.save(model)
     lines = [
@@ -69,8 +66,8 @@ def train(
 
 def refuse_in_stream(source: TableSource, plan: Plan, script: Path | None) -> None:
     """Raise for options that need all rows in memory."""
-    given = {"--script": script, "--test": plan.test, "--group": plan.group, "--time-order": plan.time_order, "--folds": plan.folds,
-             "--dates": source.choices.dates}  # fmt: skip
+    given = {"--script": script, "--test": plan.test, "--group": plan.group, "--time-order": plan.time_order,
+             "--folds": plan.folds, "--dates": source.choices.dates}  # fmt: skip
     refused = [option for option, value in given.items() if value]
     if refused:
         raise InputError(f"A streamed table cannot have {' and '.join(refused)}: leave it out, or use --no-stream.")
