@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -228,3 +232,172 @@ def test_four_to_eight_rows_are_shown_at_first():
     many = step([w.Dense(3)], w.CrossEntropy(), np.arange(40) % 3, rows=40, row=17)
     assert re.findall(r"\n      z1\[(\d+)\]", str(many)) == ["0", "1", "2", "3", "4", "17"]
     assert "(34 more rows)" in str(many)
+
+
+# -- the page --------------------------------------------------------------------------------
+
+
+def digits_step(**more: Any) -> Explanation:
+    """A step on images of 8 by 8 pixels."""
+    pixels, labels = np.random.default_rng(0).integers(0, 17, (20, 64)).astype(float), np.arange(20) % 10
+    net = w.Network([w.Dense(12, "relu"), w.Dense(10)], loss=w.CrossEntropy(), seed=0)
+    explanation = net.explain(pixels, labels, **more)
+    assert isinstance(explanation, Explanation)
+    return explanation
+
+
+def rows_of_tables(page: str, name: str) -> list[list[str]]:
+    """The row headings of the tables of an array, in order."""
+    tables = re.findall(rf"<caption>{name} .*?</table>", page)
+    return [re.findall(r'<th scope="row">(\d+)</th>', table) for table in tables]
+
+
+def test_the_page_shows_six_rows_and_the_others_on_request():
+    page = step([w.Dense(3)], w.CrossEntropy(), np.arange(40) % 3, rows=40, row=17).html
+    first, others = rows_of_tables(page, "z1")
+    assert first == ["0", "1", "2", "3", "4", "17"]
+    assert sorted(map(int, first + others)) == list(range(40))
+    assert "<details><summary>the other 34 rows of z1</summary>" in page
+    assert rows_of_tables(step([w.Dense(3)], w.CrossEntropy(), np.arange(8) % 3, rows=8).html, "z1") == [
+        list("01234567")
+    ]
+
+
+def test_every_number_shows_the_statement_and_the_factors_that_it_comes_from():
+    explanation = step([w.Dense(3, "tanh"), w.Dense(2)], w.CrossEntropy(), optimizer=w.SGD(0.1))
+    page = explanation.html
+    cells = re.findall(r'<td tabindex="0"( data-at="[^"]*")?( data-from="[^"]*")?>([^<]*)(.*?)</td>', page)
+    assert len(cells) > 100
+    assert page.count("<td tabindex") == page.count('<span class="from">') == len(cells)
+    found = {at[10:-1]: (of[12:-1], rest) for at, of, _, rest in cells if at}
+    names, text = found["z1[2,1]"]
+    assert names.split() == ["X[2,0]", "W1[0,1]", "X[2,1]", "W1[1,1]", "b1[1]"] or set(names.split()) == {
+        "X[2,0]", "W1[0,1]", "X[2,1]", "W1[1,1]", "b1[1]"}  # fmt: skip
+    assert "z1 = X @ W1 + b1" in text
+    assert f"z1[2,1] = {explanation['z1'].value[2, 1]:.6g}" in text
+    assert set(names.split()) <= set(found), "each factor can be lit"
+    assert "A parameter: its value before this step." in found["W1[0,1]"][1]
+    for at, (names, _) in found.items():
+        assert set(names.split()) <= set(found), at
+
+
+def test_the_numbers_that_a_cell_shows_give_its_value():
+    explanation = step([w.Dense(3, "sigmoid"), w.Dense(2)], w.SquaredError(), X)
+    for worked in explanation.steps:
+        for index in np.ndindex(np.shape(worked.value)):
+            form = worked.entries.entry(worked.statement.expression, index, numbers=True)
+            value = eval(ast.unparse(form), {"np": np, "max": max, "sum": sum})
+            assert value == pytest.approx(float(np.asarray(worked.value)[index]), rel=1e-9, abs=1e-12)
+
+
+def test_the_drawing_has_the_written_out_path_lit():
+    explanation = step([w.Dense(3, "tanh"), w.Dropout(0.4), w.Dense(2)], w.CrossEntropy(), rows=6, row=3, unit=1)
+    svg = re.search(r"<svg.*?</svg>", explanation.html, re.S)
+    assert svg is not None
+    lit = re.findall(r'<a href="#(\w+)" class="lit" data-at="([^"]*)"', svg[0])
+    row, column = explanation["dW1"].index
+    assert [at for _, at in lit] == [f"X[3,{row}]", "a1_drop[3,1]", "p[3,1]"]
+    assert column == 1
+    assert svg[0].count('class="lit plus"') + svg[0].count('class="lit minus"') == 2
+    assert f'<article id="{lit[1][0]}"' in explanation.html
+    assert f"p[3,1] = {explanation['p'].value[3, 1]:.6g}, computed by p = " in svg[0]
+
+
+@pytest.mark.parametrize("layers", [[w.Dense(1)], [w.NTKDense(12, "relu"), w.BatchNorm(), w.Dense(2)],
+                                    [w.SmoothClip(), w.Scale(), w.Dense(3, bias=False), w.Dense(2)]])  # fmt: skip
+def test_other_networks_are_drawn_too(layers):
+    svg = re.search(
+        r"<svg.*?</svg>", step(layers, w.SquaredError(), X if layers[-1].units == 2 else X[:, 0]).html, re.S
+    )
+    assert svg is not None
+    dense = sum(hasattr(layer, "units") for layer in layers)
+    assert svg[0].count('class="lit" data-at') == dense + 1
+
+
+def test_images_are_images():
+    page = digits_step(row=7).html
+    assert page.count('alt="row 7 of X as 8 × 8 pixels') == 1
+    assert 'alt="unit 0 of W1 as 8 × 8 pixels' in page
+    assert 'alt="unit 0 of dW1 as 8 × 8 pixels' in page
+    assert "<image href=" in page
+    assert "14 more of X as images" in page
+    assert digits_step().image == (8, 8)
+    assert step([w.Dense(2)], w.CrossEntropy()).image is None
+    wide = w.Network([w.Dense(2)], loss=w.CrossEntropy(), seed=0).explain(np.ones((4, 784)), Y[:4])
+    assert wide.image == (28, 28)
+    assert "row 0 of X as 28 × 28 pixels" in wide.html
+
+
+def test_long_pages_say_which_rows_they_leave_out():
+    net = w.Network([w.Dense(9, "tanh"), w.Dense(2)], loss=w.CrossEntropy(), seed=0)
+    page = net.explain(np.tile(X, (2, 1)), np.tile(Y, 2)).html
+    assert "The other 394 rows of z1 are too many for this page: explain fewer rows" in page
+    assert "<details><summary>the other 394 rows of X" in page
+
+
+@pytest.mark.slow
+def test_numbers_can_be_reached_with_the_keyboard(tmp_path: Path) -> None:
+    api = pytest.importorskip("playwright.sync_api", reason="needs Playwright with Chromium")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("needs Chromium")
+    path = step([w.Dense(3, "tanh"), w.Dense(2)], w.CrossEntropy()).save(tmp_path / "step.html")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for width in (400, 1200):
+            tab = browser.new_page(viewport={"width": width, "height": 800})
+            tab.goto(path.as_uri())
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            tab.locator('td[data-at="z1[0,0]"]').focus()
+            tab.keyboard.press("ArrowRight")
+            tab.keyboard.press("ArrowDown")
+            shown = tab.locator("td:focus > .from")
+            assert shown.is_visible()
+            assert "z1[1,1] =" in shown.inner_text()
+            assert tab.locator(".factor").count() >= 5
+            box = shown.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+            tab.keyboard.press("Escape")
+            assert not shown.is_visible()
+            tab.locator('td[data-at="a1[2,1]"]').hover()
+            assert "a1 = np.tanh(z1)" in tab.locator("td:hover > .from").inner_text()
+            tab.close()
+        browser.close()
+
+
+# -- LaTeX -----------------------------------------------------------------------------------
+
+
+def documents() -> dict[str, str]:
+    """LaTeX of steps with every activation, loss and kind of part, and with names from data."""
+    found = {name: step([w.Dense(2, name), w.Dense(2)], w.CrossEntropy(), optimizer=w.SGD(0.1)).latex
+             for name in ACTIVATIONS}  # fmt: skip
+    for name, (layers, loss, y) in CASES.items():
+        found[f"loss {name}"] = step(layers, loss, y).latex
+    net = w.Network([w.Dense(2)], loss=w.CrossEntropy(), seed=0)
+    names = np.array(["猫 & ねこ", "größer ≥ 5 €", "α_β^2", "50 % → #1", "naïve « ł » ß"])
+    net = w.Network([w.Dense(5)], loss=w.CrossEntropy(), seed=0)
+    found["names"] = net.explain(X[:5], names).latex
+    found["influence"] = net.explain(X[:5], names, why="W1[0,0]").latex
+    return found
+
+
+def test_latex_has_only_characters_that_it_knows():
+    for name, text in documents().items():
+        declared = {chr(int(code, 16)) for code in re.findall(r"DeclareUnicodeCharacter\{(\w+)\}", text)}
+        body = text[text.index(r"\begin{document}") :]
+        assert {c for c in body if ord(c) > 126} <= declared, name
+        assert body.count("{") - body.count(r"\{") == body.count("}") - body.count(r"\}"), name
+
+
+@pytest.mark.slow
+def test_latex_compiles(tmp_path: Path) -> None:
+    if shutil.which("pdflatex") is None:
+        pytest.skip("needs pdflatex")
+    for name, text in documents().items():
+        path = tmp_path / f"{name.replace(' ', '-')}.tex"
+        path.write_text(text, encoding="utf-8")
+        done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", path.name],
+                              cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)  # fmt: skip
+        assert done.returncode == 0, (name, [line for line in done.stdout.splitlines() if line.startswith("!")])

@@ -317,7 +317,7 @@ def test_text_has_six_digits_and_latex_is_a_document(tmp_path: Path) -> None:
     assert repr(step) == str(step)
     latex = step.latex
     assert latex.startswith(r"\documentclass")
-    assert latex.count(r"\begin{align*}") == latex.count(r"\end{align*}") == len(step.steps)
+    assert latex.count(r"\begin{align*}") == latex.count(r"\end{align*}") == len(step.steps) + len(step.derivation)
     for suffix, part in ((".html", "<!doctype"), (".tex", r"\documentclass"), (".txt", "One training step")):
         assert part in step.save(tmp_path / f"step{suffix}").read_text(encoding="utf-8")
     with pytest.raises(InputError, match=r"\.html"):

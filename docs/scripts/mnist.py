@@ -2,6 +2,22 @@
 
 Layers Dense(32, 'relu'), Dense(16, 'relu'), Dense(10); loss CrossEntropy();
 Adam(lr=0.002), 20 epochs.
+
+From rows X, the network computes its prediction p:
+
+    z1 = X @ W1 + b1
+    a1 = np.maximum(z1, 0)
+    z2 = a1 @ W2 + b2
+    a2 = np.maximum(z2, 0)
+    z3 = a2 @ W3 + b3
+    s = z3 - z3.max(axis=1, keepdims=True)
+    e = np.exp(s)
+    p = e / e.sum(axis=1, keepdims=True)
+
+Training repeats three things for each batch of rows. Forward: from X to the objective
+J, which is small if p is near the targets y. Backward: the gradient of J with respect
+to each parameter, by the chain rule. Update: a step of each parameter against its
+gradient. The sections below stand in the order in which they run.
 """
 
 import numpy as np
@@ -167,6 +183,7 @@ for epoch in range(epochs):
         # The average of the squares with its bias corrected.
         v_hat_W1 = v_W1 / (1 - beta2**t)  # (784, 32)
         # A step of about lr, smaller where the gradient keeps changing.
+        # eps keeps the number below the fraction line away from 0.
         W1 = W1 - lr * m_hat_W1 / (np.sqrt(v_hat_W1) + eps)  # (784, 32)
         m_b1 = beta1 * m_b1 + (1 - beta1) * db1  # (32,)
         v_b1 = beta2 * v_b1 + (1 - beta2) * db1**2  # (32,)
@@ -193,6 +210,9 @@ for epoch in range(epochs):
         m_hat_b3 = m_b3 / (1 - beta1**t)  # (10,)
         v_hat_b3 = v_b3 / (1 - beta2**t)  # (10,)
         b3 = b3 - lr * m_hat_b3 / (np.sqrt(v_hat_b3) + eps)  # (10,)
+
+# X, y and n are those of all rows again, not of the last batch.
+X, y, n = X_all, y_all, n_all
 
 # -- Prediction -----------------------------------------------------------------------
 

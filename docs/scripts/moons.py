@@ -2,6 +2,20 @@
 
 Layers Dense(3, 'tanh'), Dense(2); loss CrossEntropy(reduction='sum'); L2(lam=0.01);
 SGD(lr=0.01), 20,000 epochs.
+
+From rows X, the network computes its prediction p:
+
+    z1 = X @ W1 + b1
+    a1 = np.tanh(z1)
+    z2 = a1 @ W2 + b2
+    s = z2 - z2.max(axis=1, keepdims=True)
+    e = np.exp(s)
+    p = e / e.sum(axis=1, keepdims=True)
+
+Training repeats three things for each batch of rows. Forward: from X to the objective
+J, which is small if p is near the targets y. Backward: the gradient of J with respect
+to each parameter, by the chain rule. Update: a step of each parameter against its
+gradient. The sections below stand in the order in which they run.
 """
 
 import numpy as np

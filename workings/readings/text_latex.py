@@ -18,7 +18,7 @@ from workings.readings.derivation import WorkedLine, check_lines
 from workings.readings.equations import PRODUCT, SUM, EquationWriter, LatexNotation, PlainNotation
 from workings.readings.influence import PathAnalysis, WeightPath
 from workings.readings.worked_step import WorkedStatement, WorkedStep, shown_rows
-from workings.support.escaping import in_latex
+from workings.support.escaping import in_latex, latex_declarations
 
 DIGITS = 6
 MOST_ROWS, MOST_COLUMNS = 8, 8  # largest array that is shown in full
@@ -371,7 +371,6 @@ PREAMBLE = r"""\documentclass{article}
 \setlength{\parindent}{0pt}
 \raggedright
 \allowdisplaybreaks
-\begin{document}
 """
 
 
@@ -379,7 +378,7 @@ def latex_of_step(explanation: WorkedStep) -> str:
     """Return a worked step as a LaTeX document."""
     writer = EquationWriter(explanation.program, LatexNotation("alphabet", DIGITS))
     lines = [
-        PREAMBLE + r"\section*{One training step in detail}",
+        r"\section*{One training step in detail}",
         *(rf"{in_latex(line)}\\" for line in explanation.about),
     ]
     lines += [in_latex(selection(explanation))]
@@ -398,7 +397,13 @@ def latex_of_step(explanation: WorkedStep) -> str:
         lines += ["", *latex_worked(worked, writer)]
         lines += latex_derivation(explanation, writer) if is_derived(worked, explanation) else []
     lines += ["", *(rf"\textbf{{{in_latex(line)}}}\\" for line in result_lines(explanation))]
-    return "\n".join([*lines, r"\end{document}", ""])
+    return latex_document(lines)
+
+
+def latex_document(lines: list[str]) -> str:
+    """Return a document with a preamble that knows each of its characters."""
+    body = "\n".join([r"\begin{document}", *lines, r"\end{document}", ""])
+    return f"{PREAMBLE}{latex_declarations(body)}\n{body}"
 
 
 def latex_worked(worked: WorkedStatement, writer: EquationWriter) -> Iterator[str]:
@@ -478,7 +483,7 @@ def latex_array(symbol: str, value: Any) -> str:
 def latex_of_influence(influence: PathAnalysis) -> str:
     """Return the paths of one weight as a LaTeX document."""
     writer = EquationWriter(influence.program, LatexNotation("alphabet", DIGITS))
-    lines = [PREAMBLE + rf"\section*{{How {in_latex(influence.parameter)} affects $J$}}"]
+    lines = [rf"\section*{{How {in_latex(influence.parameter)} affects $J$}}"]
     rows = [(str(path).rpartition(":")[0], path.adds) for path in influence.paths[:MOST_SHOWN]] + other_contributions(
         influence
     )
@@ -492,7 +497,7 @@ def latex_of_influence(influence: PathAnalysis) -> str:
             f"Factors of the first path in row {influence.row}; {SUMMED}:",
             "\\begin{align*}\n" + " \\\\\n".join(texts) + "\n\\end{align*}",
         ]
-    return "\n".join([*lines, r"\end{document}", ""])
+    return latex_document(lines)
 
 
 def sections(steps: tuple[WorkedStatement, ...]) -> Iterator[tuple[str, list[WorkedStatement]]]:

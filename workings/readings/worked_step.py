@@ -223,7 +223,7 @@ def about(network: Model, optimizer: Any, values: Mapping[str, Any]) -> tuple[st
     columns = columns_in(network.preprocessing)
     named = [] if columns is None else [f"columns of X: {numbered_names(columns.names)}"]
     if network.classes is not None and network.n_out == len(network.classes):
-        named += [f"outputs: {numbered_names(map(str, network.classes.tolist()))}"]
+        named += [f"class of each output: {numbered_names(map(str, network.classes.tolist()))}"]
     rules = [*map(brief, (network.loss, *network.regularizers)), *([] if optimizer is None else [brief(optimizer)])]
     return layers, "; ".join(rules), f"{rows}, {network.dtype}", *named
 
@@ -232,9 +232,9 @@ def numbered_names(names: Iterable[str]) -> str:
     """Return names with their indices; only the first of many.
 
     >>> numbered_names(["east", "north"])
-    '0 east, 1 north'
+    '0: east, 1: north'
     """
-    names_listed = [f"{place} {name}" for place, name in enumerate(names)]
+    names_listed = [f"{place}: {name}" for place, name in enumerate(names)]
     return ", ".join(names_listed[:MOST_NAMES]) + (
         f" … ({len(names_listed) - MOST_NAMES} more)" if len(names_listed) > MOST_NAMES else ""
     )
