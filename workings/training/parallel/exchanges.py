@@ -23,6 +23,7 @@ from workings.training.parallel.tasks import (
     Job,
     Progress,
     Shard,
+    added,
     advance,
     contribution,
     contribution_alone,
@@ -31,6 +32,7 @@ from workings.training.parallel.tasks import (
 
 ATTEMPTS = 4  # to run steps, after workers were lost with what they held
 PAUSE = 1.0  # seconds before the second attempt, in which a worker can restart
+FAN_IN = 4  # contributions that a worker adds up at a time
 ROUNDS_AT_A_TIME = 32  # rounds whose tasks are submitted together
 
 
@@ -233,13 +235,16 @@ class Client:
                 self.submit(place, workers, contribution_alone, job, values, self.data_future, group, one.shape)
                 for place, group in enumerate(groups)
             ]
+            while len(found) > FAN_IN:  # a tree, so that no worker receives too many sums
+                parts = range(0, len(found), FAN_IN)
+                found = [self.submit(place, workers, added, *found[place : place + FAN_IN]) for place in parts]
             state = self.submit(0, workers, advance, job, state, one.inputs, *found)
         result: Progress = self.client.gather(state)
         return result
 
     def submit(self, place: int, workers: Sequence[str], function: Callable[..., Any], *arguments: Any) -> Any:
         """Submit a task; if workers are known, prefer the one at a place."""
-        wishes = {"workers": [workers[place]], "allow_other_workers": True} if workers else {}
+        wishes = {"workers": [workers[place % len(workers)]], "allow_other_workers": True} if workers else {}
         return self.client.submit(function, *arguments, **self.is_pure, **options(self.client.submit, **wishes))
 
     def workers(self) -> list[str]:

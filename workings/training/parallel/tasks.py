@@ -80,7 +80,7 @@ class Job:
         ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()])
         parts = np.split(flat, ends[:-1])
         return {
-            name: part.reshape(shape).astype(self.dtype)
+            name: part.reshape(shape).astype(self.dtype, copy=False)
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
 
@@ -130,6 +130,12 @@ class Contribution(NamedTuple):
 
     total: ExactSum
     objectives: Array
+
+
+def added(*several: Contribution) -> Contribution:
+    """Return the sum of contributions; any order and any grouping gives the same bits."""
+    objectives = np.sum([found.objectives for found in several], axis=0)
+    return Contribution(sum_of([found.total for found in several]), objectives)
 
 
 class Progress(NamedTuple):
@@ -219,10 +225,9 @@ def advance(job: Job, progress: Progress, inputs: Mapping[str, Any], *contributi
     InputError
         If a sum is too large to be exact.
     """
-    total = sum_of([found.total for found in contributions])
-    losses = sum(found.objectives for found in contributions)
+    total, losses = contributions[0] if len(contributions) == 1 else added(*contributions)
     check_exact(total, int(inputs["t"]), is_gradient=job.update is not None)
-    objectives, values = [math.fsum(step) for step in np.asarray(losses).tolist()], dict(progress.values)
+    objectives, values = [math.fsum(step) for step in losses.tolist()], dict(progress.values)
     arrays = job.arrays(total.values())
     if job.update is None:
         values |= {name: (values[name] + change).astype(job.dtype) for name, change in arrays.items()}
