@@ -12,6 +12,7 @@ import pytest
 
 from workings import Adam, BinaryCrossEntropy, Dense, InputError, Network, SquaredError
 from workings.activations import ACTIVATIONS
+from workings.checks.curvature import sharpness
 from workings.checks.findings import KINDS
 from workings.datasets import moons
 from workings.errors import WorkingsError
@@ -23,6 +24,7 @@ from workings.play.opening import session_of
 from workings.play.pictures import SIDE
 from workings.play.session import Session
 from workings.play.settings import MOST_LAYERS, LayerSettings, Settings
+from workings.plots import loss_plane
 
 SMALL = Settings(rows=40, hidden=(LayerSettings(3), LayerSettings(2)), batch_size=10)
 
@@ -460,6 +462,49 @@ def test_both_networks_have_the_same_rows_and_one_clock(changes: dict[str, Any])
     with pytest.raises(InputError):
         session.configure({"batch_size": 1, "lr": -1})
     assert session.view() == before
+
+
+# -- the landscape ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{}, {"data": "blobs", "regularizer": "L2"}, {"data": "hills", "held_out": 0}])
+def test_the_landscape_has_the_numbers_of_the_library(changes: dict[str, Any]) -> None:
+    session = Session(Settings.from_json({"optimizer": "SGD", "lr": 0.5, "batch_size": 0, **changes}, SMALL))
+    for _ in range(6):
+        session.advance(steps=4)
+    before, rng = session.run.model.theta.copy(), session.run.model.rng.bit_generator.state
+    found = session.landscape(directions="path")
+    model, data = session.run.model, session.data
+    X, y = data.inputs(data.raw)[: data.training], data.y[: data.training]
+    assert found["J"] == model.objective(X, y)
+    assert found["curvature"] == sharpness(model, X, y)
+    assert (found["limit"], found["path"][-1]) == (4.0, [0.0, 0.0])
+    losses = floats(found["losses"]).reshape(len(found["alphas"]), len(found["betas"]))
+    here = found["alphas"].index(0.0), found["betas"].index(0.0)
+    assert losses[here] == pytest.approx(found["J"], rel=1e-6)
+    assert len(found["path"]) == len(session.run.course)
+    thetas = np.array(
+        [np.concatenate([m.values[name].ravel() for name in model.parameters]) for m in session.run.course]
+    )
+    shares = np.linalg.svd(thetas - thetas[-1], compute_uv=False) ** 2
+    assert found["shares"] == pytest.approx(shares[:2] / shares.sum())
+    random = session.landscape(directions="random")
+    expected = loss_plane(model, X, y, steps=len(random["alphas"]))
+    assert floats(random["losses"]) == pytest.approx(expected.losses.ravel(), rel=1e-5)
+    assert np.array_equal(session.run.model.theta, before)
+    assert session.run.model.rng.bit_generator.state == rng
+    session.travel(moment=3)
+    assert len(session.landscape(directions="path")["path"]) == 4
+
+
+def test_a_landscape_without_a_path_or_with_dropout_says_so() -> None:
+    session = Session(Settings.from_json({"hidden": NORMED}, SMALL))
+    for directions, words in (("path", "no path yet"), ("north", "Unknown directions")):
+        with pytest.raises(InputError, match=words):
+            session.landscape(directions=directions)
+    state = session.run.model.rng.bit_generator.state
+    assert session.landscape(directions="random")["curvature"] is None  # the loss is random
+    assert session.run.model.rng.bit_generator.state == state
 
 
 # -- advice, and taking along ----------------------------------------------------------------

@@ -140,6 +140,7 @@ ACTIONS: dict[str, Action] = {
     "game_guess": Action("whether a network of the game has the mistake", {"choice": whole(0, 3)}),
     "game_reveal": Action("which network of the game has the mistake", {}),
     "doctor": Action("what the doctor finds", {}),
+    "landscape": Action("the loss around the present parameters", {"directions": text}),
     "code": Action("network and training as text", {"kind": text}),
     "restart": Action("begin a new run from the present weights", {}),
     "export": Action("the network as files", {"kind": text}),

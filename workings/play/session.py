@@ -23,6 +23,7 @@ from workings.play.datasets import GENERATED, PlayData, described, generate, tra
 from workings.play.exhibits import Exhibits, needed
 from workings.play.exports import exported, latex_of, library_code, opened, script_of
 from workings.play.inspection import Inspection, checked_entry
+from workings.play.landscape import landscape
 from workings.play.lesson_files import FOLDER, read_lessons
 from workings.play.own import settings_of
 from workings.play.pictures import (
@@ -529,6 +530,10 @@ class Session:
     def doctor(self) -> dict[str, Any]:
         """Return what the doctor finds, each finding with its change of settings."""
         return {"findings": findings_of(self.run, self.data, self.settings), "step": self.run.state.step}
+
+    def landscape(self, directions: str) -> dict[str, Any]:
+        """Return the loss around the present parameters, the path of the run, and the edge of stability."""
+        return landscape(self.run, self.data, directions)
 
     def code(self, kind: str) -> dict[str, Any]:
         """Return the network and its training as text: a NumPy script, code for this library, or LaTeX."""

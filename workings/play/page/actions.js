@@ -44,6 +44,7 @@ export function makeActions(state, draw) {
   async function refresh() { // what the inspector shows, after the network has changed
     const { detail } = state;
     if (state.tab === "statement" && state.statement) await act.statement(Math.min(state.statement.index, state.statement.outline.length - 1));
+    if (state.tab === "landscape" && state.landscape && (state.frame.step || state.directions === "random")) await act.landscape();
     if (state.tab === "selected" && detail) {
       if (detail.kind === "weight") await act.openWeight(detail.name, detail.index, false);
       if (detail.kind === "unit") await act.openUnit(detail.layer, detail.unit, false);
@@ -136,7 +137,7 @@ export function makeActions(state, draw) {
       if (to >= state.statement.outline.length) { await act.advance(1); return act.walkTo(0); }
       return act.walkTo(to);
     },
-    async openTab(tab) { set({ tab }); if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); if (tab === "museum") return act.loadMuseum(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
+    async openTab(tab) { set({ tab }); if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); if (tab === "museum") return act.loadMuseum(); if (tab === "landscape" && state.frame.step) return act.landscape(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
     async openWeight(name, index, isNew = true) {
       const reply = await ask("weight", { name, index });
       if (reply) set({ detail: { kind: "weight", ...reply, name, index }, ...(isNew ? { tab: "selected" } : {}) });
@@ -163,6 +164,11 @@ export function makeActions(state, draw) {
     },
     async remedy(change) { await act.configure(change); await act.doctor(); },
 
+    landscape: (directions = state.directions) => latest("landscape", async () => {
+      set({ directions });
+      const reply = await ask("landscape", { directions });
+      if (reply) set({ landscape: reply });
+    }),
     async loadMuseum() {
       if (state.museum || !state.choices.museum) return;
       const reply = await ask("museum");
@@ -311,8 +317,8 @@ export function makeActions(state, draw) {
   async function loop() { // the next frame is asked for when the last one is drawn
     while (state.running) {
       const reply = await ask("advance", { steps: state.speed });
-      if (!state.running || !reply) break;
-      await afterFrame(reply);
+      if (!reply) break;
+      await afterFrame(reply); // also the last one after a pause: the session is there
       await new Promise(requestAnimationFrame);
     }
   }

@@ -6,6 +6,7 @@ export const initial = () => ({
   row: null, current: [0, 0], // the chosen row; the unit that has the focus
   hint: "", problem: "", closed: false, help: false, table: null, adding: null, lessons: null, lesson: null, invite: false, showValidation: true,
   other: null, // settings and network that are kept for comparison
+  landscape: null, directions: "path",
   museum: null, exhibit: null, findings: null, game: null, // the museum
   theme: "light", width: 0, netWidth: 0,
 });
@@ -27,6 +28,7 @@ const floats = (text) => new Float32Array(bytes(text).buffer);
 export function decoded(reply) {
   if (reply.weights) return decodeFrame(reply);
   for (const { picture } of reply.networks ?? []) if (picture) decodePicture(picture);
+  if (reply.losses && reply.alphas) reply.losses = floats(reply.losses);
   const { data, network, frame } = reply;
   if (data) { data.points = floats(data.points); data.targets = floats(data.targets); }
   if (network?.input_maps) network.input_maps = bytes(network.input_maps);
