@@ -163,6 +163,14 @@ class Case:
         """The network trained again without the first fold of the rows; None if ``refit`` cannot do it."""
         return self.refit(0)
 
+    @functools.cached_property
+    def refits(self) -> tuple[Refitted, ...]:
+        """The network trained again without each fold of the rows; empty if ``refit`` cannot do it."""
+        if self.refitted is None:
+            return ()
+        others = map(self.refit, range(1, FOLDS))
+        return (self.refitted, *(again for again in others if again is not None))
+
     @property
     def stopped_early(self) -> bool:
         """Whether early stopping ended the training."""
@@ -172,6 +180,10 @@ class Case:
     def steps_done(self) -> int:
         """The number of steps that the training made."""
         return len(self.losses) * -(-len(self.X) // self.batch_size)
+
+    def steps_in(self, rows: Rows) -> int:
+        """Return the number of steps of as many epochs with some of the rows."""
+        return len(self.losses) * -(-len(rows.X) // self.batch_size)
 
     def refit(self, fold: int) -> Refitted | None:
         """Train a copy as the network was trained, without a fold of the rows (one of FOLDS).
@@ -184,7 +196,7 @@ class Case:
             return None
         is_held = np.random.default_rng(0).permutation(n) % FOLDS == fold
         kept, held = self.all_rows.take(~is_held), self.all_rows.take(is_held).some(MOST_ROWS)
-        steps = epochs * -(-len(kept.X) // self.batch_size)
+        steps = self.steps_in(kept)
         is_long = steps * self.batch_size * self.network.theta.size > MOST_WORK
         if is_long or not np.ptp(kept.y, axis=0).any():
             return None
@@ -257,6 +269,15 @@ class Case:
     def opening(self) -> str:
         """Code that assigns ``net``, for interfaces without an object of this name."""
         return str(self.settings.get("opening", "")) if self.terms is None else self.terms.opening
+
+    def anew_code(self, **changed: Any) -> str:
+        """Write a training from new initial parameters, with some settings changed.
+
+        A network whose statements were edited goes on from its parameters: code cannot make it again.
+        """
+        if self.terms is not None or self.network.edits:
+            return self.fit_code(**changed)
+        return f"{self.network_code()}\n{self.fit_code(**changed)}"
 
     def fit_code(self, **changed: Any) -> str:
         """Write the training as a line of code, with some settings changed."""
