@@ -23,7 +23,7 @@ from workings.checks.evidence import (
     undisturbed,
 )
 from workings.checks.findings import Finding, make_finding
-from workings.layers import Dense
+from workings.layers import FullyConnected
 from workings.model.model import Model
 from workings.optimizers import Adam
 
@@ -93,8 +93,8 @@ def check_linear_baseline(case: Case) -> Iterator[Finding]:
     no_better = loss > BETTER_LOSS * linear_loss and score < linear_score + BETTER_SCORE
     if no_better and linear_score < GOOD_ENOUGH:
         name = "accuracy" if case.has_labels else "R²"
-        again = loss_trained_anew(case)
-        can_do_more = again < BETTER_LOSS * linear_loss
+        again, is_better = trained_anew(case)
+        can_do_more = again < BETTER_LOSS * linear_loss and is_better
         tried = f" Trained anew, with {NEW_STEPS} steps of Adam, it has {again:.4g}." if can_do_more else ""
         yield make_finding(
             "no-better-than-linear",
@@ -104,14 +104,19 @@ def check_linear_baseline(case: Case) -> Iterator[Finding]:
         )
 
 
-def loss_trained_anew(case: Case) -> float:
+def trained_anew(case: Case) -> tuple[float, bool]:
     """Return the loss after a usual training from the initial parameters; infinity if they are not known.
 
-    If it is low, the hidden layers are good for something, and the training was cut short.
+    If it is low, the hidden layers are good for something, and the training was cut short.  Where a callback kept the
+    best epoch, it was cut short only if the new network is better on the validation rows, too: that is the second
+    value.
     """
     if case.start is None:
-        return np.inf
-    return case.loss_of(case.trial(undisturbed(case.start), Adam(0.01), NEW_STEPS, case.trial_rows())[0])
+        return np.inf, False
+    network = case.trial(undisturbed(case.start), Adam(0.01), NEW_STEPS, case.trial_rows())[0]
+    kept = case.kept_validation_loss
+    is_better = kept == np.inf or case.loss_of(network, case.validation) < kept
+    return case.loss_of(network), is_better
 
 
 def wider_or_linear(case: Case) -> str:
@@ -120,11 +125,18 @@ def wider_or_linear(case: Case) -> str:
     With many units, or with too few rows to hold some out, more units are not tried.
     """
     *hidden, last = case.network.layers
-    units = sum(layer.units for layer in hidden if isinstance(layer, Dense))
-    wider = [*(remade(x, max(4 * x.units, ENOUGH_UNITS)) if isinstance(x, Dense) else x for x in hidden), last]
+    units = sum(layer.units for layer in hidden if isinstance(layer, FullyConnected))
+    wider = [*(remade(x, max(4 * x.units, ENOUGH_UNITS)) if isinstance(x, FullyConnected) else x for x in hidden), last]
     if units >= MANY_UNITS or not gains_from(case, wider):
-        return case.network_code([last])
+        return case.network_code(output_layers(case.network))
     return case.network_code(wider)
+
+
+def output_layers(network: Model) -> list[Any]:
+    """Return the layers from the last fully connected one on, which are a model without hidden layers."""
+    layers = list(network.layers)
+    places = [i for i, layer in enumerate(layers) if isinstance(layer, FullyConnected)]
+    return layers[places[-1] :]
 
 
 def gains_from(case: Case, layers: Sequence[Any]) -> bool:
@@ -135,7 +147,7 @@ def gains_from(case: Case, layers: Sequence[Any]) -> bool:
     is_held = np.random.default_rng(0).permutation(len(rows.X)) % FOLDS == 0
     kept, held = rows.take(~is_held), rows.take(is_held)
     losses = []
-    for tried in (layers, [layers[-1]]):
+    for tried in (layers, output_layers(case.network)):
         model = Model(list(tried), loss=case.network.loss, seed=0, dtype=str(case.network.dtype))
         model.build(case.X.shape[1])
         losses.append(case.loss_of(case.trial(undisturbed(model), Adam(0.01), NEW_STEPS, kept)[0], held))
