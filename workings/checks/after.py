@@ -7,7 +7,7 @@ they on the training rows gets a second look: on rows held out of its training, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,8 @@ from workings.checks.comparison import (
 from workings.checks.data import rare_class_finding
 from workings.checks.evidence import Case, copied, label_numbers, remade
 from workings.checks.findings import Finding, make_finding
-from workings.layers import Dense
+from workings.layers import FullyConnected
+from workings.model.model import Model
 from workings.optimizers import Adam, Chain, Part
 
 # Karpathy 2019 and Goodfellow et al. 2016, section 11.2: always have a baseline.  An accuracy counts as better if it
@@ -173,19 +174,27 @@ def longer_optimizer(case: Case) -> Part:
 
 def without_hidden(case: Case, before: HeldOut) -> Trial:
     """Try a model without hidden layers, trained with Adam until it hardly changes."""
-    last, tried, steps = case.network.layers[-1], longer_optimizer(case), many_steps(case)
-    code = case.network_code([last])
+    layers, tried, steps = output_layers(case.network), longer_optimizer(case), many_steps(case)
+    code = case.network_code(layers)
     if case.terms is None:
         code += f"\n{case.fit_code(optimizer=tried, epochs=epochs_of(case, steps))}"
-    after = with_layers(case, [last], tried, steps)
+    after = with_layers(case, layers, tried, steps)
     return trial_of(before, after, f"{epochs_of(case, steps)} epochs of Adam without hidden layers", code)
 
 
 def more_units(case: Case, before: HeldOut) -> Trial | None:
     """Try more units in the hidden layers; None if there are many already."""
     *hidden, last = case.network.layers
-    units = sum(layer.units for layer in hidden if isinstance(layer, Dense))
+    units = sum(layer.units for layer in hidden if isinstance(layer, FullyConnected))
     if units >= MANY_UNITS:
         return None
-    wider = [*(remade(x, max(4 * x.units, ENOUGH_UNITS)) if isinstance(x, Dense) else x for x in hidden), last]
+    widened = (remade(x, max(4 * x.units, ENOUGH_UNITS)) if isinstance(x, FullyConnected) else x for x in hidden)
+    wider = [*widened, last]
     return trial_of(before, with_layers(case, wider), "more hidden units", case.network_code(wider))
+
+
+def output_layers(network: Model) -> list[Any]:
+    """Return the layers from the last fully connected one on, which are a model without hidden layers."""
+    layers = list(network.layers)
+    places = [i for i, layer in enumerate(layers) if isinstance(layer, FullyConnected)]
+    return layers[places[-1] :]

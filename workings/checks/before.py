@@ -25,7 +25,7 @@ from workings.checks.evidence import (
     undisturbed,
 )
 from workings.checks.findings import Finding, make_finding
-from workings.layers import BatchNorm, Dense, Layer, number_layers
+from workings.layers import BatchNorm, Dense, FullyConnected, Layer, number_layers
 from workings.model.model import Model
 from workings.optimizers import Adam
 from workings.support.arrays import Array
@@ -98,9 +98,11 @@ def check_hidden_activations(case: Case) -> Iterator[Finding]:
     """Check that dense layers have activations between them."""
     *hidden, last = case.network.layers
     pairs = itertools.pairwise(case.network.layers)
-    linear = [a for a, b in pairs if is_linear_dense(a) and isinstance(b, Dense)]
+    linear = [a for a, b in pairs if is_linear_dense(a) and isinstance(b, FullyConnected)]
     if linear and not any(layer.bend.name != "identity" for layer in hidden):
-        nonlinear = [remade(layer, activation="relu") if isinstance(layer, Dense) else layer for layer in hidden]
+        nonlinear = [
+            remade(layer, activation="relu") if isinstance(layer, FullyConnected) else layer for layer in hidden
+        ]
         measured = f"{len(linear) + 1} dense layers follow each other, and no hidden layer has an activation."
         before = as_trained(case)
         harms = before is not None and loss_gain(before, with_layers(case, [*nonlinear, last])).mean < 0
@@ -111,16 +113,16 @@ def check_hidden_activations(case: Case) -> Iterator[Finding]:
 
 def is_linear_dense(layer: Layer) -> bool:
     """Whether a layer is dense without an activation."""
-    return isinstance(layer, Dense) and layer.bend.name == "identity"
+    return isinstance(layer, FullyConnected) and layer.bend.name == "identity"
 
 
-def dense_layers(network: Model) -> list[tuple[Dense, str]]:
-    """Return the dense layers, each with its number."""
-    return [(layer, number) for layer, number in number_layers(network.layers) if isinstance(layer, Dense)]
+def dense_layers(network: Model) -> list[tuple[FullyConnected, str]]:
+    """Return the fully connected layers, each with its number."""
+    return [(layer, number) for layer, number in number_layers(network.layers) if isinstance(layer, FullyConnected)]
 
 
-def dense_layer(case: Case, number: str) -> Dense:
-    """Return the dense layer with this number."""
+def dense_layer(case: Case, number: str) -> FullyConnected:
+    """Return the fully connected layer with this number."""
     return next(layer for layer, n in dense_layers(case.network) if n == number)
 
 
@@ -149,8 +151,8 @@ def all_columns_equal(values: Array) -> bool:
 def check_gains(case: Case, start: Model) -> Iterator[Finding]:
     """Check whether the initial weights keep the size of the signal."""
     gains = []
-    for _, number in dense_layers(start):
-        W = start.parameters[f"W{number}"]
+    for layer, number in dense_layers(start):
+        W = layer.effective_weights(start.parameters[f"W{number}"])
         gains.append((float(np.sqrt(len(W)) * rms(W)), number, len(W)))
     gain, number, fan_in = max(gains)
     if gain > LARGEST_GAIN:
@@ -174,7 +176,7 @@ def check_gains(case: Case, start: Model) -> Iterator[Finding]:
 
 def with_default_weights(case: Case) -> str:
     """Return code for the network with the default initial weights."""
-    code = case.network_code([remade(x) if isinstance(x, Dense) else x for x in case.network.layers])
+    code = case.network_code([remade(x) if isinstance(x, FullyConnected) else x for x in case.network.layers])
     return f"{code}  # with new initial weights" if code in case.present_code else code
 
 
@@ -231,7 +233,7 @@ def dead_units_finding(case: Case, number: str, share: float, when: str) -> Find
 def with_activation(case: Case, number: str, activation: str) -> list[Layer]:
     """Return the layers, that with this number with another activation."""
     return [
-        remade(layer, activation=activation) if n == number and isinstance(layer, Dense) else layer
+        remade(layer, activation=activation) if n == number and isinstance(layer, FullyConnected) else layer
         for layer, n in number_layers(case.network.layers)
     ]
 
@@ -262,10 +264,12 @@ def check_gradient_sizes(case: Case) -> Iterator[Finding]:
 def with_relu_or_batch_norm(case: Case) -> str:
     """Return code for the network with ReLU, or with batch normalization if it has ReLU already."""
     *hidden, last = case.network.layers
-    code = case.network_code([*(remade(x, activation="relu") if isinstance(x, Dense) else x for x in hidden), last])
+    code = case.network_code(
+        [*(remade(x, activation="relu") if isinstance(x, FullyConnected) else x for x in hidden), last]
+    )
     if code not in case.present_code:
         return code
-    pairs = [(Dense(x.units), BatchNorm(x.activation)) if isinstance(x, Dense) else (x,) for x in hidden]
+    pairs = [(Dense(x.units), BatchNorm(x.activation)) if isinstance(x, FullyConnected) else (x,) for x in hidden]
     return case.network_code([*itertools.chain(*pairs), last])
 
 
@@ -296,9 +300,9 @@ def helps(case: Case, layers: Sequence[Any]) -> bool:
 def starting_at_constant_prediction(case: Case) -> tuple[list[Any], str]:
     """Return layers with default weights, or with a last layer that starts at a constant prediction, and their code."""
     *hidden, last = case.network.layers
-    usual = [remade(x) if isinstance(x, Dense) else x for x in (*hidden, last)]
+    usual = [remade(x) if isinstance(x, FullyConnected) else x for x in (*hidden, last)]
     code = case.network_code(usual)
-    if code not in case.present_code or not isinstance(last, Dense) or last.bend.name != "identity":
+    if code not in case.present_code or not isinstance(last, FullyConnected) or last.bend.name != "identity":
         return usual, code
     at_mean = case.network.loss.takes_any_number and last.bias
     biases = np.average(case.y, axis=0, weights=case.all_rows.weights) if at_mean else None
@@ -335,7 +339,7 @@ def check_ten_rows(case: Case) -> Iterator[Finding]:
             return
     what = f"predicts {score:.0%} of them correctly" if case.has_labels else f"has an R² of {score:.2f} on them"
     *hidden, last = case.network.layers
-    wider = [remade(layer, 4 * layer.units) if isinstance(layer, Dense) else layer for layer in hidden]
+    wider = [remade(layer, 4 * layer.units) if isinstance(layer, FullyConnected) else layer for layer in hidden]
     yield make_finding(
         "cannot-overfit",
         f"after 1,200 steps of Adam on {len(case.few.X)} rows alone, the network {what}.",

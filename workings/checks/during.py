@@ -401,7 +401,7 @@ def check_overfitting(case: Case) -> Iterator[Finding]:
         return
     if not case.stopped.startswith("all"):
         return
-    best, end = int(val_loss.argmin()), final_level(val_loss)
+    best, end = int(val_loss.argmin()), min(final_level(val_loss), case.kept_validation_loss)
     rise = 100 * (end / val_loss.min() - 1)
     has_fallen = final_level(case.losses) < case.losses[best]
     if rise > GENERALIZATION_LOSS and has_fallen and case.losses[-1] < 0.5 * end:

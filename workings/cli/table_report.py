@@ -33,11 +33,11 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable, folds: FoldS
     ReportError
         If the report could not be completed.
     """
-    network, preprocessing = trained.network, trained.preprocessing
+    predictor, preprocessing = trained.predictor, trained.preprocessing
     rows = count_of(sum(len(X) for X, _ in (trained.training, trained.validation, trained.test)), "row")
     report = Report(f"{file.name}: {preprocessing.target.name}", f"{preprocessing.task.capitalize()}, {rows}", folder)
     lines: list[str] = []
-    with report.of(network):
+    with report.of(predictor):
         report.heading("Results")
         report.code(trained.summary)
         words = "Objective by epoch on the training rows and on the validation rows."
@@ -45,14 +45,14 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable, folds: FoldS
         name, (X, y), indices = trained.held_out
         if len(X) and preprocessing.classes and len(preprocessing.classes) <= MOST_CLASSES:
             words = f"Confusion matrix of the {name} rows."
-            report.draw_plot(lambda: confusion_of(trained, y, network.predict(X)), "confusion", words)
+            report.draw_plot(lambda: confusion_of(trained, y, predictor.predict(X)), "confusion", words)
         if len(X) >= LEAST_ROWS:
             lines = write_scores(report, trained, folds)
             write_effects(report, trained)
             write_single_predictions(report, trained, indices)
         write_columns(report, trained)
         report.heading("Statements of one training step")
-        report.program(network.program())
+        report.program(trained.network.program())
     return lines
 
 
@@ -143,7 +143,7 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
     """Write the importance of each column, and the partial dependence of the most important ones."""
     name, (X, y), _ = trained.held_out
     columns, preprocessing = trained.preprocessing.table_columns, trained.preprocessing
-    importance = permutation_importance(columns, X, y, trained.network.score)
+    importance = permutation_importance(columns, X, y, trained.predictor.score)
     score = "accuracy" if preprocessing.classes else "R²"
     report.heading("Importance of the columns")
     report.text(
@@ -165,12 +165,12 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
 
 def numbers_predicted(trained: TrainedOnTable) -> Any:
     """Return the function from rows to numbers: predictions in the target's unit, or probabilities."""
-    network, preprocessing = trained.network, trained.preprocessing
+    predictor, preprocessing = trained.predictor, trained.preprocessing
     if not preprocessing.classes:
-        return lambda X: preprocessing.untransform_target(network.predict(X))
+        return lambda X: preprocessing.untransform_target(predictor.predict(X))
     if len(preprocessing.classes) == 2:
-        return lambda X: network.predict_proba(X)[:, 1]
-    return network.predict_proba
+        return lambda X: predictor.predict_proba(X)[:, 1]
+    return predictor.predict_proba
 
 
 def write_single_predictions(report: Report, trained: TrainedOnTable, indices: Array) -> None:
