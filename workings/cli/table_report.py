@@ -10,7 +10,7 @@ import numpy as np
 
 from workings import plots
 from workings.cli.table_effects import contributions, dependences, permutation_importance, places_of
-from workings.cli.table_scores import COVERAGE, Predictions, baselines, predictions_of
+from workings.cli.table_scores import COVERAGE, Predictions, baselines, predictions_of, score_text
 from workings.cli.table_training import TrainedOnTable
 from workings.errors import count_of
 from workings.experiments.report import Report
@@ -74,8 +74,8 @@ def write_scores(report: Report, trained: TrainedOnTable, folds: FoldScores | No
     others = baselines(trained, X, y)
     report.heading(f"Scores on the {name} rows")
     report.text(
-        f"In brackets: {COVERAGE} % of {name} sets drawn again from these rows (bootstrap) score in this range. All "
-        f"models are trained on the same training rows."
+        f"In brackets: {COVERAGE} % intervals, Wilson's for the accuracy, else from {name} sets drawn again from these "
+        f"rows (bootstrap). All models are trained on the same training rows."
         + (
             " AUC, F1, precision and recall are means over the classes."
             if len(trained.preprocessing.classes) > 2
@@ -87,8 +87,7 @@ def write_scores(report: Report, trained: TrainedOnTable, folds: FoldScores | No
     head = ["", "network", *others, *(["folds: mean ± spread"] if folds else [])]
     table = []
     for each, value in scores.items():
-        low, high = intervals[each]
-        cells = [f"{value:.4g} ({low:.4g} to {high:.4g})", *(f"{other.scores[each]:.4g}" for other in others.values())]
+        cells = [score_text(value, intervals[each], 4), *(f"{other.scores[each]:.4g}" for other in others.values())]
         found = (folds or {}).get(each)
         cells += [] if not folds else ["" if found is None else f"{np.mean(found):.4g} ± {np.std(found):.4g}"]
         table.append([each, *cells])
@@ -108,9 +107,7 @@ def summary_of(
     others: Mapping[str, Predictions],
 ) -> list[str]:
     """Return the lines of the terminal's summary: the scores with intervals, and the simple models."""
-    texts = [
-        f"{each} {value:.3g} ({intervals[each][0]:.3g} to {intervals[each][1]:.3g})" for each, value in scores.items()
-    ]
+    texts = [f"{each} {score_text(value, intervals[each], 3)}" for each, value in scores.items()]
     first = next(iter(scores))
     rivals = [f"{rival} {found.scores[first]:.4f}" for rival, found in others.items()]
     return [f"{name:<11} {'   '.join(texts)}", f"{'compare':<11} {first} of {', of '.join(rivals)}"]
