@@ -32,7 +32,9 @@ from workings import (
     Network,
     RowStream,
     SquaredError,
+    fit_many,
 )
+from workings.metrics import METRICS
 from workings.support import row_stream
 from workings.training import training as training_module
 from workings.training.batches import Batches
@@ -403,3 +405,27 @@ def test_a_checkpoint_belongs_to_its_data_and_windows(tmp_path: Path) -> None:
                     (RowStream(-X, **SIZES), Y), (RowStream(X, **SIZES), -Y)):  # fmt: skip
         with pytest.raises(Exception, match="training data or batch size"):
             fit(network(), rows, y, callbacks=[Checkpoint(path, resume=True)])
+
+
+def test_metrics_of_ones_own_see_all_rows_and_r2_is_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_stream, "PART_BYTES", 1000)
+
+    def largest_error(y_true: Any, y_pred: Any) -> float:
+        return float(np.abs(y_true - y_pred).max())
+
+    settings: dict[str, Any] = {"metrics": {"r2": METRICS["r2"], "largest": largest_error}, "batch_size": 50}
+    two = np.column_stack([Y, np.full(N, 2.0)])  # the second output does not vary
+    found = fit(network(units=2), RowStream(X, window=N), two, **settings).history
+    expected = fit(network(units=2), X, two, **settings).history
+    assert found is not None
+    assert expected is not None
+    for name in ("r2", "largest"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-12)
+
+
+def test_several_networks_train_on_one_stream() -> None:
+    networks = [network(), Network([Dense(5, "tanh"), Dense(1)], loss="SquaredError", seed=1)]
+    settings: dict[str, Any] = {"optimizer": Adam(0.01), "epochs": 2, "batch_size": 16}
+    fit_many(networks, RowStream(X, **SIZES), Y, engine="compiled", **settings)
+    alone = fit(network(), RowStream(X, **SIZES), Y, epochs=2, engine="compiled")
+    np.testing.assert_array_equal(networks[0].theta, alone.theta)

@@ -6,7 +6,8 @@ and, optionally, a weight for each row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -70,33 +71,46 @@ def r2_scores(error: Array, spread: Array, varied: Array) -> Array:
 
 
 def merged_score(metric: Metric, parts: Iterable[tuple[Array, Array, Array | None]]) -> float:
-    """Return the accuracy, R² or mean error of all rows from those of parts: true values, predictions and weights.
+    """Return a metric of all rows from the true values, the predictions and the weights of their parts.
 
-    Means and variances are merged exactly, up to rounding.
+    Accuracy, R² and mean errors are merged exactly, up to rounding.  For other metrics, the parts are put together.
 
     >>> y = np.array([1.0, 2.0, 4.0])
     >>> parts = [(y[:1], y[:1], None), (y[1:], y[1:] + 1, None)]
     >>> round(merged_score(r2, parts), 6), round(r2(y, y + [0, 1, 1]), 6)
     (0.571429, 0.571429)
     """
-    if metric is r2:
-        return merged_r2(parts)
-    found = [(metric(y_true, y_pred, w), len(y_true) if w is None else w.sum()) for y_true, y_pred, w in parts]
-    values, sizes = zip(*found, strict=True)
-    return float(np.average(values, weights=sizes))
+    return score_of_parts(metric, [part_of_score(metric, *part) for part in parts])
 
 
-def merged_r2(parts: Iterable[tuple[Array, Array, Array | None]]) -> float:
-    """Return R² of all rows: the variance is the mean variance in the parts plus the variance of their means."""
-    found = []
-    for y_true, y_pred, w in parts:
-        true, predicted = y_true.reshape(len(y_true), -1), y_pred.reshape(len(y_pred), -1)
-        mean = np.average(true, axis=0, weights=w)
-        error, spread = (np.average(squared_error(a, true), axis=0, weights=w) for a in (predicted, mean))
-        found.append((len(true) if w is None else w.sum(), error, mean, spread, true.min(axis=0), true.max(axis=0)))
-    sizes, errors, means, spreads, lows, highs = (np.array(column) for column in zip(*found, strict=True))
+def part_of_score(metric: Metric, y_true: Array, y_pred: Array, w: Array | None) -> tuple[Any, ...]:
+    """Return what ``score_of_parts`` needs to know of some rows; for a metric of one's own, these rows."""
+    size = float(len(y_true) if w is None else w.sum())
+    if metric not in OF_SEVERAL:
+        return y_true, y_pred, w
+    if metric is not r2:
+        return size, metric(y_true, y_pred, w)
+    true, predicted = y_true.reshape(len(y_true), -1), y_pred.reshape(len(y_pred), -1)
+    mean = np.average(true, axis=0, weights=w)
+    error, spread = (np.average(squared_error(other, true), axis=0, weights=w) for other in (predicted, mean))
+    return size, error, mean, spread, true.min(axis=0), true.max(axis=0)
+
+
+def score_of_parts(metric: Metric, parts: Sequence[tuple[Any, ...]]) -> float:
+    """Return a metric of all rows from the results of ``part_of_score``.
+
+    The variance in R² is the mean variance in the parts plus the variance of their means.
+    """
+    columns = list(zip(*parts, strict=True))
+    if metric not in OF_SEVERAL:
+        weights = [] if columns[2][0] is None else [np.concatenate(columns[2])]
+        return float(metric(np.concatenate(columns[0]), np.concatenate(columns[1]), *weights))
+    sizes, *values = (np.array(column) for column in columns)
+    if metric is not r2:
+        return float(np.average(values[0], weights=sizes))
+    errors, means, spreads, lows, highs = values
     between = squared_error(means, np.average(means, axis=0, weights=sizes))
-    error, spread = (np.average(values, axis=0, weights=sizes) for values in (errors, spreads + between))
+    error, spread = (np.average(each, axis=0, weights=sizes) for each in (errors, spreads + between))
     return float(r2_scores(error, spread, highs.max(axis=0) > lows.min(axis=0)))
 
 

@@ -118,7 +118,8 @@ class Network(Model):
         ----------
         X : array of shape (n, n_in)
             Inputs; rows are samples.  A sparse matrix of SciPy stays sparse, see
-            :mod:`workings.support.sparse`.
+            :mod:`workings.support.sparse`.  A memory-mapped file above 256 MB, or another source of rows, stays on
+            disk, see :class:`workings.RowStream`.
         y : array of shape (n,) or (n, n_out)
             Targets: labels or numbers, as the loss wants them.
         optimizer : optimizer

@@ -8,19 +8,21 @@ themselves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Stretch
-from workings.metrics import METRICS, Metric, accuracy, is_right, of_each
+from workings.metrics import METRICS, Metric, accuracy, is_right, of_each, part_of_score, score_of_parts
 from workings.model.model import Model
 from workings.program.program import Program, Statement
 from workings.program.writer import formula_code
 from workings.support.arrays import Array
-from workings.training.rows import Rows, parts_of
+from workings.training.rows import Rows
 from workings.training.training_data import TrainingData
 
 
@@ -111,8 +113,10 @@ class Evaluation:
         """
         found: dict[str, Array] = {}
         if self.metrics:
-            predicted = self.measure(self.rows, values)[1] if predicted is None else predicted
-            found = self.metrics_of(self.rows, predicted, self.metrics)
+            if predicted is None:
+                found = self.results(self.rows, values, self.metrics)[1]
+            else:
+                found = self.metrics_of(self.rows, predicted, self.metrics)
         if self.validation is not None:
             of_validation = self.with_loss(self.validation, values, self.validation_metrics())
             found |= {f"val_{name}": value for name, value in of_validation.items()}
@@ -121,7 +125,8 @@ class Evaluation:
     def bytes_of_outputs(self) -> int:
         """Return the bytes of memory needed for the outputs of an epoch until it is evaluated."""
         measured = [*([self.rows] if self.metrics else []), *filter(None, [self.validation])]
-        return sum(array.nbytes for rows in measured for array in self.buffer(rows, 1).values())
+        in_memory = [rows for rows in measured if not rows.are_streamed]
+        return sum(array.nbytes for rows in in_memory for array in self.buffer(rows, 1).values())
 
     def with_outputs(self, program: Program) -> Program:
         """Return the program with a last statement: the predicted class of each row, or the number of correct ones."""
@@ -150,15 +155,20 @@ class Evaluation:
         of correct rows of shape (epochs,).  The first dimension of each of ``values`` is the epochs; without
         compiled code, there is only one epoch.
         """
-        if rows.are_streamed:
-            return measured_in_parts(self, rows, values, predicts=bool(self.outputs))
         return self.measure_in_memory(rows, values, penalized=True)
 
     def objective(self, rows: Rows, values: Mapping[str, Array]) -> float:
         """Return J for one epoch."""
+        return float(self.results(rows, values, {})[0][0])
+
+    def results(
+        self, rows: Rows, values: Mapping[str, Array], metrics: Mapping[str, Metric]
+    ) -> tuple[Array, dict[str, Array]]:
+        """Return J and metrics for each epoch; rows on disk are measured part by part, for one epoch."""
         if rows.are_streamed:
-            return float(measured_in_parts(self, rows, values, predicts=False)[0][0])
-        return float(self.measure_in_memory(rows, values, penalized=True)[0][0])
+            return results_in_parts(self, rows, values, metrics)
+        J, found = self.measure(rows, values)
+        return J, self.metrics_of(rows, found, metrics) if metrics else {}
 
     def measure_in_memory(self, rows: Rows, values: Mapping[str, Array], *, penalized: bool) -> tuple[Array, Array]:
         """Measure rows in memory, as ``measure``; without penalties, J is the loss."""
@@ -177,16 +187,15 @@ class Evaluation:
 
     def with_loss(self, rows: Rows, values: Mapping[str, Array], metrics: Mapping[str, Metric]) -> dict[str, Array]:
         """Return the loss and the given metrics on rows, for each epoch."""
-        J, found = self.measure(rows, values)
-        return {"loss": J / self.network.loss.divisor(len(rows.X)), **self.metrics_of(rows, found, metrics)}
+        J, found = self.results(rows, values, metrics)
+        return {"loss": J / self.network.loss.divisor(len(rows.X)), **found}
 
     def metrics_of(self, rows: Rows, found: Array, metrics: Mapping[str, Metric]) -> dict[str, Array]:
         """Return metrics for each epoch, from predictions or from the number of correct rows."""
         if found.ndim == 1:  # a number for each epoch
             return {name: found / len(rows.y) for name in metrics}
         if id(rows) not in self.true_values:
-            parts = [self.predictions(y) for y in parts_of(rows.y)]
-            self.true_values[id(rows)] = rows, parts[0] if len(parts) == 1 else np.concatenate(parts)
+            self.true_values[id(rows)] = rows, self.predictions(rows.y)
         _, truth = self.true_values[id(rows)]
         return {name: self.metric_of(metric, truth, found) for name, metric in metrics.items()}
 
@@ -203,13 +212,23 @@ class Evaluation:
     def metric_of(self, metric: Metric, truth: Array, predicted: Array) -> Array:
         """Return a metric for each epoch, from predictions of shape (epochs, n, …)."""
         with np.errstate(all="ignore"):  # divergence is reported later, with the name of its first value
-            if metric is accuracy and self.targets.choice is not None:  # accuracy does not depend on the labels
-                return of_each(metric, flat(truth.astype(predicted.dtype), 1), flat(predicted, 2))
-            flattened = predicted.reshape(-1, *predicted.shape[2:])
-            named = self.targets.labels_for(flattened)
-            return of_each(
-                metric, self.targets.labels_for(truth), named.reshape(*predicted.shape[:2], *named.shape[1:])
-            )
+            return of_each(metric, *self.named(metric, truth, predicted))
+
+    def named(self, metric: Metric, truth: Array, predicted: Array) -> tuple[Array, Array]:
+        """Return true values and predictions as a metric takes them: with the labels, unless it does without."""
+        if metric is accuracy and self.targets.choice is not None:  # accuracy does not depend on the labels
+            return flat(truth.astype(predicted.dtype), 1), flat(predicted, 2)
+        flattened = predicted.reshape(-1, *predicted.shape[2:])
+        named = self.targets.labels_for(flattened)
+        return self.targets.labels_for(truth), named.reshape(*predicted.shape[:2], *named.shape[1:])
+
+    def part_of_metric(self, metric: Metric, part: Rows, predicted: Array) -> Any:
+        """Return what a metric needs to know of some rows: the number of right rows, or see ``part_of_score``."""
+        if predicted.ndim == 1:
+            return float(predicted[0])
+        true, names = self.named(metric, self.predictions(part.y), predicted)
+        with np.errstate(all="ignore"):
+            return part_of_score(metric, true, names[0], None)
 
 
 def kind_of(rows: Rows) -> tuple[bool, bool]:
@@ -217,19 +236,21 @@ def kind_of(rows: Rows) -> tuple[bool, bool]:
     return rows.w is not None, not rows.are_streamed
 
 
-def measured_in_parts(
-    evaluation: Evaluation, rows: Rows, values: Mapping[str, Array], *, predicts: bool
-) -> tuple[Array, Array]:
-    """Measure rows on disk part by part, for one epoch, as ``Evaluation.measure``; predictions only if asked."""
-    losses, found, weighted = list[tuple[float, float]](), list[Array](), rows.w is not None
+def results_in_parts(
+    evaluation: Evaluation, rows: Rows, values: Mapping[str, Array], metrics: Mapping[str, Metric]
+) -> tuple[Array, dict[str, Array]]:
+    """Measure rows on disk part by part, for one epoch: merge the losses, and what the metrics need to know."""
+    losses, weighted = list[tuple[float, float]](), rows.w is not None
+    scores: dict[str, list[Any]] = {name: [] for name in metrics}
     for part in rows.parts(evaluation.network.rows_in_chunk):
         loss, predicted = evaluation.measure_in_memory(part, values, penalized=False)
         losses.append((float(loss[0]), float(len(part.X) if part.w is None else part.w.sum())))
-        found += [predicted] if predicts else []
+        for name, metric in metrics.items():
+            scores[name].append(evaluation.part_of_metric(metric, part, predicted))
     J = np.array([evaluation.network.objective_of_parts(losses, len(rows.X), weighted=weighted)])
-    if not found:
-        return J, J
-    return J, np.sum(found, axis=0) if found[0].ndim == 1 else np.concatenate(found, axis=1)
+    if metrics and isinstance(next(iter(scores.values()))[0], float):  # numbers of right rows
+        return J, {name: np.array([math.fsum(found) / len(rows.X)]) for name, found in scores.items()}
+    return J, {name: np.array([score_of_parts(metrics[name], found)]) for name, found in scores.items()}
 
 
 def flat(array: Array, dimensions: int) -> Array:

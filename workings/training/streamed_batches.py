@@ -74,10 +74,11 @@ class StreamedBatches(Batches):
     def read(self, windows: Iterator[Window]) -> Iterator[WindowRows]:
         """Read the rows of windows; rows that do not fill a batch go into the next window."""
         ends, first, start = self.bounds[:, 1], 0, 0
-        left = empty_rows(self.rows, 0)
+        left, capacity = empty_rows(self.rows, 0), self.window_rows + int(ends[0])  # JAX compiles for each size
         for window in windows:
-            rows = read_rows(self.rows, window.blocks, left)
-            carried, n = len(left.X), len(rows.X)
+            carried = len(left.X)
+            n = carried + window.rows
+            rows = read_rows(self.rows, window.blocks, left, max(n, capacity))
             order = np.arange(n)
             if window.order is not None:
                 order[carried:] = carried + window.order
@@ -123,10 +124,9 @@ class StreamedBatches(Batches):
             del self.window
 
 
-def read_rows(rows: Rows, blocks: list[slice], before: Rows) -> Rows:
-    """Read blocks of rows into one array, after the rows ``before``."""
-    total = len(before.X) + sum(block.stop - block.start for block in blocks)
-    read, end = empty_rows(rows, total), 0
+def read_rows(rows: Rows, blocks: list[slice], before: Rows, capacity: int) -> Rows:
+    """Read blocks of rows, after the rows ``before``, into the beginning of memory for ``capacity`` rows."""
+    read, end = empty_rows(rows, capacity), 0
     for part in chain([before], map(rows.take, blocks)):
         begin, end = end, end + len(part.X)
         for array, given in zip(read, part, strict=True):
