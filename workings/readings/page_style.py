@@ -43,7 +43,7 @@ STYLE = """
 .workings th, .workings td { border: 0; border-bottom: 1px solid var(--line); padding: .2rem .6rem; text-align: right;
   vertical-align: top; background: none; color: inherit; }
 .workings th { font-weight: 500; color: var(--quiet); }
-.workings .way { text-align: left; }
+.workings th.way { text-align: left; }
 .workings td small { display: block; color: var(--quiet); font-size: .8rem; }
 .workings td[data-at], .workings td[tabindex] { cursor: help; }
 .workings td[tabindex]:hover, .workings td[tabindex]:focus { background: var(--soft);
