@@ -372,7 +372,7 @@ def test_markup_in_a_table_stays_text() -> None:
         assert all("<img" not in one["equation"] + one["entry"] for one in found)
 
 
-@pytest.mark.parametrize("name", ["iris", "wine", "diabetes", "digits"])
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes", "digits"])
 def test_tables_of_scikit_learn_are_learned(name: str) -> None:
     pytest.importorskip("sklearn", reason="the extra 'sklearn' is not installed")
     session = Session(Settings.from_json({"hidden": [{"units": 12, "activation": "relu"}]}))
