@@ -223,3 +223,48 @@ def test_the_progress_of_each_network_is_shown(table: Path) -> None:
     assert seen == [2, 2, 2]
     assert trained.ensemble is not None
     assert len(trained.ensemble) == 3
+
+
+@pytest.mark.parametrize("target", ["kind", "price"])
+@pytest.mark.parametrize("ensemble", [1, 2])
+def test_why_a_row_is_predicted_adds_up(table: Path, target: str, ensemble: int) -> None:
+    model = "m/model.safetensors" if ensemble == 1 else "m/ensemble.json"
+    said("train", table, "-t", target, "--epochs", 5, "--ensemble", ensemble, "--out", "m")
+    lines = said("predict", model, table, "--why", 7).splitlines()
+    frame, row = read_table(table), read_table(Path(said_to_file(model, table)))
+    column = "p(yes)" if target == "kind" else "prediction"
+    cells = {line.split()[0]: line.split() for line in lines[3:]}
+    assert float(cells["sum"][-1]) == pytest.approx(row[column][6], rel=2e-3)
+    assert set(cells) == {"column", "mean", "sum", *(name for name in frame.columns if name != target)}
+    assert cells["colour"][1] == frame["colour"][6]
+    total = float(cells["mean"][-1]) + sum(float(cells[name][-1]) for name in frame.columns if name != target)
+    assert total == pytest.approx(float(cells["sum"][-1]), rel=1e-2)
+    for wrong, words in ((N + 1, f"the table has {N} rows"), (0, "--why")):
+        assert words in refused("predict", model, table, "--why", wrong)
+
+
+def said_to_file(model: str, table: Path) -> str:
+    """The file of a table's predictions."""
+    said("predict", model, table, "--out", "p.csv")
+    return "p.csv"
+
+
+def test_drawn_rows_have_the_training_rows_distribution(table: Path) -> None:
+    from workings.tables.training_rows import TrainingRows
+
+    training = prepare(TableSource(table, "kind"), plan_of())
+    columns, rng = training.preprocessing.table_columns, np.random.default_rng(0)
+    known = TrainingRows.learn(columns, training.frame, N)
+    numbers, codes = known.drawn(columns, 4000, rng)
+    for x, name in zip(numbers.T, ("size", "width"), strict=False):
+        values = training.frame[name].to_numpy()
+        assert abs(np.median(x) - np.median(values)) < 0.15 * values.std()
+    shares = np.bincount(codes[:, 0], minlength=3) / 4000
+    np.testing.assert_allclose(shares, np.unique(training.frame["colour"], return_counts=True)[1] / N, atol=0.03)
+
+
+def test_the_column_of_groups_is_said_to_be_left_out(table: Path) -> None:
+    told = said("train", table, "-t", "kind", "--group", "colour", "--epochs", 1, "--out", "m")
+    assert "colour: left out, because --group keeps its rows together; `--use colour` takes it" in told
+    told = said("train", table, "-t", "kind", "--group", "colour", "--use", "colour", "--epochs", 1, "--out", "m")
+    assert "left out, because --group" not in told

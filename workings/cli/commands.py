@@ -501,6 +501,14 @@ def predict(
         float | None,
         typer.Option(help="Regression: also write lower and upper, between which this share of the values should lie"),
     ] = None,
+    why: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default=False,
+            help="Row, from 1: print what each of its columns adds to the prediction, in place of the predictions",
+        ),
+    ] = None,
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -515,12 +523,16 @@ def predict(
         reading = TextOptions(decimal, delimiter, encoding, sheet)
         chosen = column_names(keep)
         if table_streams.is_streamed(file, stream):
-            table_streams.refuse_in_prediction(chosen, intervals)
+            table_streams.refuse_in_prediction(chosen, intervals, why)
             output.print("\n".join(table_streams.predict(model, file, out, unknown)), highlight=False, soft_wrap=True)
             return
-        predictions, lines = table_models.predict(model, file, out, unknown, reading, chosen, intervals)
+        predictions, lines, reasons = table_models.predict(model, file, out, unknown, reading, chosen, intervals, why)
         for line in lines:
             console.print(line, highlight=False, markup=False)
+        if reasons:
+            output.print("\n".join(reasons), highlight=False, markup=False, soft_wrap=True)
+        if out is None and why is not None:
+            return
         if out is None:
             write_out(predictions.write_csv())
         else:

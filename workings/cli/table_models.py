@@ -24,6 +24,7 @@ from workings.cli.table_report import write_report
 from workings.cli.table_scores import predictions_of
 from workings.cli.table_splits import Split, folds_of, splits_of
 from workings.cli.table_training import LoadedTable, Rows, TrainedOnTable, load_table, predicted_frame, prepare
+from workings.cli.table_why import why_lines
 from workings.ensemble import LIST, Ensemble
 from workings.errors import InputError, ReportError, count_of
 from workings.network import Network
@@ -277,11 +278,13 @@ def predict(
     reading: TextOptions = AS_FOUND,
     keep: Sequence[str] = (),
     intervals: float | None = None,
-) -> tuple[pl.DataFrame, list[str]]:
+    why: int | None = None,
+) -> tuple[pl.DataFrame, list[str], list[str]]:
     """Predict the rows of a table, write the predictions to ``out``; return them with the score and drift as lines.
 
     ``keep`` names columns of the table to copy, as the file has them.  ``intervals`` is the share of values that
-    should lie between the columns ``lower`` and ``upper``.
+    should lie between the columns ``lower`` and ``upper``.  ``why`` is the number of a row, from 1: the last lines say
+    what each column adds to its prediction.
     """
     predictor = load_predictor(model)
     network = predictor[0] if isinstance(predictor, Ensemble) else predictor
@@ -293,6 +296,8 @@ def predict(
     preprocessing, frame = read_rows(network, file, reading)
     X = preprocessing.transform(frame, unknown=unknown)
     predictions = predicted_frame(predictor, preprocessing, X)
+    known = training_rows_in(network.preprocessing)
+    reasons = [] if why is None else why_lines(predictor, preprocessing, known, X, frame, why)
     if intervals is not None:
         predictions = with_intervals(predictions, network, preprocessing, intervals)
     predictions = with_columns_of(predictions, kept_columns(file, reading, keep))
@@ -300,7 +305,7 @@ def predict(
         write_table(predictions, out)
     score = score_on_table(predictor, network, preprocessing, frame, X)
     lines = [score, *drift_lines(network, preprocessing, frame)]
-    return predictions, [line for line in lines if line]
+    return predictions, [line for line in lines if line], reasons
 
 
 def with_intervals(

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from workings import plots
-from workings.cli.table_effects import contributions, dependences, permutation_importance, places_of
+from workings.cli.table_effects import dependences, permutation_importance, places_of
 from workings.cli.table_scores import COVERAGE, Predictions, baselines, predictions_of, score_text
 from workings.cli.table_training import TrainedOnTable
+from workings.cli.table_why import contribution_table, numbers_predicted
 from workings.errors import count_of
 from workings.experiments.report import Report
 from workings.metrics import confusion_counts, f1_of, precision_of, recall_of
@@ -148,7 +149,7 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
     )
     table = [[column, f"{mean:.4f} ± {std:.4f}"] for column, (mean, std) in list(importance.items())[:30]]
     report.table(["column", f"fall of {score}"], table)
-    predict = numbers_predicted(trained)
+    predict = numbers_predicted(trained.predictor, trained.preprocessing)
     found = dependences(columns, trained.training[0], list(importance)[: 2 * MOST_SHOWN], predict)[:MOST_SHOWN]
     if not found:
         return
@@ -158,16 +159,6 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
     words = "Partial dependence: the mean prediction if every training row had this value in the column."
     parts = ([each.name for each in found], [each.values for each in found], [each.predictions for each in found])
     report.draw_plot(lambda: partial_dependence(*parts, what, labels if len(labels) > 1 else ()), "dependence", words)
-
-
-def numbers_predicted(trained: TrainedOnTable) -> Any:
-    """Return the function from rows to numbers: predictions in the target's unit, or probabilities."""
-    predictor, preprocessing = trained.predictor, trained.preprocessing
-    if not preprocessing.classes:
-        return lambda X: preprocessing.untransform_target(predictor.predict(X))
-    if len(preprocessing.classes) == 2:
-        return lambda X: predictor.predict_proba(X)[:, 1]
-    return predictor.predict_proba
 
 
 def write_single_predictions(report: Report, trained: TrainedOnTable, indices: Array) -> None:
@@ -189,27 +180,13 @@ def write_single_predictions(report: Report, trained: TrainedOnTable, indices: A
 
 def write_single(report: Report, trained: TrainedOnTable, x: Array, row: int, prediction: Predictions) -> None:
     """Write what each column contributes to one prediction."""
-    classes, predict = trained.preprocessing.classes, numbers_predicted(trained)
+    classes = trained.preprocessing.classes
     true, predicted = prediction.true[0], prediction.predicted[0]
     shown = (classes[true], classes[predicted]) if classes else (f"{true:.6g}", f"{predicted:.6g}")
-    one = predict if len(classes) <= 2 else lambda X: predict(X)[:, predicted]
-    mean, added = contributions(trained.preprocessing.table_columns, x, trained.training[0], one)
-    what = f"p({classes[1] if len(classes) == 2 else classes[predicted]})" if classes else "the prediction"
     report.text(f"Row {row + 1} of the table: {shown[1]} is predicted, {shown[0]} is true.")
-    order = sorted(added, key=lambda name: -abs(added[name]))
-    table = [[name, table_value(trained.frame, name, row), f"{added[name]:+.4g}"] for name in order[:12]]
-    rest = sum(added[name] for name in order[12:])
-    table += [[f"{len(order) - 12} other columns", "", f"{rest:+.4g}"]] if order[12:] else []
-    total = mean + sum(added.values())
     report.table(
-        ["column", "value", f"adds to {what}"], [["mean", "", f"{mean:.4g}"], *table, ["sum", "", f"{total:.4g}"]]
+        *contribution_table(trained.predictor, trained.preprocessing, x, trained.training[0], trained.frame, row)
     )
-
-
-def table_value(frame: Any, name: str, row: int) -> str:
-    """Return a value of the table as text."""
-    value = frame[name][row]
-    return "missing" if value is None or value != value else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def write_columns(report: Report, trained: TrainedOnTable) -> None:

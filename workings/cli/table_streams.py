@@ -75,9 +75,10 @@ def refuse_in_stream(source: TableSource, plan: Plan, script: Path | None) -> No
         raise InputError(f"A streamed table cannot have {' and '.join(refused)}: leave it out, or use --no-stream.")
 
 
-def refuse_in_prediction(keep: Sequence[str], intervals: float | None) -> None:
+def refuse_in_prediction(keep: Sequence[str], intervals: float | None, why: object) -> None:
     """Raise for options of a prediction that need all rows in memory."""
-    refused = [option for option, value in {"--keep": keep, "--intervals": intervals}.items() if value]
+    given = {"--keep": keep or None, "--intervals": intervals, "--why": why}
+    refused = [option for option, value in given.items() if value is not None]
     if refused:
         raise InputError(f"A streamed table cannot have {' and '.join(refused)}: leave it out, or use --no-stream.")
 

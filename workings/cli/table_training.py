@@ -220,6 +220,8 @@ def load_table(source: TableSource, plan: Plan) -> LoadedTable:
         named_column(frame, "--group", plan.group)
     choices = replace(choices, drop=(*choices.drop, *named), scaling=ROBUST if plan.recipe else STANDARD)
     whole = Preprocessing.learn(frame, source.target, task=source.task, decimal=reading.decimal, **asdict(choices))
+    notes = [f"{name}: left out, because --group keeps its rows together; `--use {name}` takes it" for name in named]
+    whole = replace(whole, notes=(*notes, *whole.notes))
     return LoadedTable(frame, whole, row_kinds(frame, plan, whole.targets(frame) if whole.classes else None))
 
 
