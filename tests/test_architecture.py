@@ -22,7 +22,7 @@ PACKAGE = ROOT / "workings"
 LEVELS: dict[str, tuple[str, ...]] = {
     "support": ("version", "errors", "support"),
     "mathematics": ("activations", "losses", "layers", "optimizers", "regularizers", "initializers", "schedules",
-                    "metrics"),
+                    "metrics", "derivations"),
     "tables": ("tables",),
     "program": ("program",),
     "lowering": ("lowering",),

@@ -32,7 +32,8 @@ SIZE = RNG.normal(50, 10, N).round(2)
 KIND = RNG.choice(["red", "green", "blue"], N).tolist()
 LABEL = np.where(SIZE + RNG.normal(0, 5, N) > 50, "yes", "no").tolist()
 PLAN = Plan(hidden="4", activation="relu", loss="auto", optimizer="adam", lr=None, epochs=1, batch_size=32,
-            validation=0.2, patience=5, l2=0.0, dropout=0.0, balanced=False, seed=0, engine="reference")  # fmt: skip
+            validation=0.2, patience=5, l2=0.0, dropout=0.0, balanced=False, seed=0, engine="reference",
+            recipe=True)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def table_with(*names: str) -> dict[str, Sequence[object]]:
 
 def told(source: TableSource) -> str:
     """What is said of a table that trains: notes and problems; the network trains for an epoch."""
-    trained = prepare(source, PLAN).train(Callback(), "reference")
+    trained = prepare(source, PLAN).train(lambda _: Callback(), "reference")
     assert np.isfinite(trained.history["loss"]).all()
     return "\n".join([*notes_of(trained.preprocessing), *leak_lines(trained)])
 

@@ -44,7 +44,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("flowers")
     done = CliRunner().invoke(
-        app, ["train", str(FLOWERS), "--target", "species", "--out", str(folder), "--epochs", "60"]
+        app, ["train", str(FLOWERS), "--target", "species", "--plain", "--out", str(folder), "--epochs", "60"]
     )
     assert done.exit_code == 0, done.output
     return folder
@@ -185,7 +185,7 @@ def test_regression_is_recognized_and_undone(command, tmp_path):
     x, c = rng.uniform(0, 10, 300), rng.choice(["a", "b"], 300)
     rows = [f"{a:.4f},{b},{1000 + 50 * a + (20 if b == 'b' else 0):.4f}" for a, b in zip(x, c, strict=True)]
     (tmp_path / "prices.csv").write_text("size,kind,price\n" + "\n".join(rows) + "\n")
-    done = command("train", "prices.csv", "--target", "price", "--epochs", "100")
+    done = command("train", "prices.csv", "--target", "price", "--plain", "--epochs", "100")
     assert done.exit_code == 0, done.output
     assert "regression" in done.stdout
     model = tmp_path / "workings-runs" / "prices-price" / "model.safetensors"
@@ -323,7 +323,7 @@ def test_decimal_commas_beside_marks_for_gaps_are_numbers_in_training_predicting
 def trained_on(command, text: str, *options: str) -> str:
     """What `workings train` says of a table with the target y, whose model is then in the folder m."""
     Path("t.csv").write_text(text)
-    done = command("train", "t.csv", "--target", "y", "--out", "m", "--epochs", "60", *options)
+    done = command("train", "t.csv", "--target", "y", "--plain", "--out", "m", "--epochs", "60", *options)
     assert done.exit_code == 0, done.output
     return str(done.stdout)
 
@@ -484,10 +484,12 @@ def test_explain_takes_the_rate_that_it_is_given(command):
 def test_the_doctor_sees_the_columns_of_a_table(command):
     rows = [f"{'red' if i % 2 else 'blue'},{i % 7},7,{i}" for i in range(60)]
     Path("constant.csv").write_text("\n".join(["colour,size,always,id", *rows]))
-    done = command("doctor", "constant.csv", "--target", "colour", "--epochs", "5", "--drop", "id")
+    done = command("doctor", "constant.csv", "--target", "colour", "--plain", "--epochs", "5", "--drop", "id")
     assert "always: left out, the same value in every row; `--use always` takes it" in done.output
     assert "validation" in done.output
-    done = command("doctor", "constant.csv", "--target", "colour", "--epochs", "5", "--drop", "id", "--use", "always")
+    done = command(
+        "doctor", "constant.csv", "--target", "colour", "--plain", "--epochs", "5", "--drop", "id", "--use", "always"
+    )
     assert "always: the same number in every row" in done.output
     for arguments, words in (
         (("moon",), "Did you mean 'moons'?"), (("moons", FLOWERS), "has its own rows"),
@@ -514,7 +516,7 @@ def changes_in(told: str) -> list[str]:
     ],
 )
 def test_what_the_doctor_says_of_a_table_can_be_typed(command, options, finding, advised):
-    done = command("doctor", FLOWERS, "--target", "species", *options.split())
+    done = command("doctor", FLOWERS, "--target", "species", "--plain", *options.split())
     assert finding in done.stdout
     for change in changes_in(done.stdout):
         words = shlex.split(change)
@@ -571,7 +573,7 @@ def test_prices_are_read_as_money_and_the_same_in_every_later_file(command):
         assert f"{loss:.6g}" in ran.stdout
     done = command("train", table, "--target", "kind", "--epochs", 3, "--out", "k")
     assert "price: read as money ($), thousands separator ','" in done.stdout
-    assert "price: money ($), thousands separator ',', mean" in command("summary", "k/model.safetensors").stdout
+    assert "price: money ($), thousands separator ',', median" in command("summary", "k/model.safetensors").stdout
     whole = command("predict", "k/model.safetensors", table).stdout.splitlines()
     alone = written("one.csv", "area,price,kind", MONEY[30])
     label, *p = command("predict", "k/model.safetensors", alone).stdout.splitlines()[1].split(",")
@@ -592,7 +594,9 @@ def test_options_settle_what_a_file_leaves_open(command):
     assert done.stdout.strip().endswith("--decimal , --delimiter '|' --encoding cp1252")
     assert Network.load("m/model.safetensors").preprocessing["columns"][0]["mean"] > 1000
     assert command("predict", "m/model.safetensors", table, *options).exit_code == 0
-    assert "Text" not in said(command("doctor", table, "--target", "y", "--epochs", 2, *options, "--decimal", ","))
+    assert "Text" not in said(
+        command("doctor", table, "--target", "y", "--plain", "--epochs", 2, *options, "--decimal", ",")
+    )
     assert "--script reads files in UTF-8" in said(command("train", table, "-t", "y", "--script", "s.py", *options))
 
 
@@ -647,7 +651,7 @@ def test_gaps_identifiers_and_rare_categories_are_handled_and_said(command):
     later = written("new.csv", "size,colour", ",", "3,NA", "n/a,r")
     lines = command("predict", "m/model.safetensors", later).stdout.splitlines()
     assert [float(p) for p in lines[1].split(",")[1:]] == pytest.approx([float(p) for p in whole[1].split(",")[1:]])
-    assert "size: number, mean" in (summary := command("summary", "m/model.safetensors").stdout)
+    assert "size: number, median" in (summary := command("summary", "m/model.safetensors").stdout)
     assert "missing values are replaced by" in summary
     done = command("train", table, "-t", "y", "--epochs", 1, "--use", "id", "--max-categories", 1, "--missing", "fill")
     assert "colour: the 1 most frequent of 2 categories are kept" in done.stdout
@@ -853,7 +857,7 @@ def test_a_leak_is_a_problem_that_names_the_option(command):
         assert f"problem: {name} alone gives the target of held-out rows" in done.stdout
         assert f"`--drop {name}`" in done.stdout
     assert "problem: a" not in done.stdout
-    done = command("doctor", table, "-t", "y", "--epochs", 20)
+    done = command("doctor", table, "-t", "y", "--plain", "--epochs", 20)
     assert done.exit_code == 1
     assert "problem: target-leak" in done.stdout
     assert any(change.strip().endswith("--drop status,paid") for change in changes_in(done.stdout))
@@ -867,14 +871,14 @@ def test_the_doctor_writes_what_it_advises_for_a_skewed_target_and_a_code(comman
     rng = np.random.default_rng(0)
     a = rng.normal(size=200)
     skewed = [f"{x:.3f},{np.exp(8 + 1.5 * x + rng.normal()):.2f}" for x in a]
-    done = command("doctor", written("skew.csv", "a,price", *skewed), "-t", "price", "--epochs", 3)
+    done = command("doctor", written("skew.csv", "a,price", *skewed), "-t", "price", "--plain", "--epochs", 3)
     assert "skewed-targets" in done.stdout
     (change,) = (change for change in changes_in(done.stdout) if "logarithm" in change)
     exec(change, {})
     np.testing.assert_allclose(read_table("skew-log.csv")["price"], np.log1p(read_table("skew.csv")["price"]))
     assert "workings train skew-log.csv --target price" in change
     ages = [f"{x:.3f},{-999 if i % 20 == 0 else 20 + i % 50},{'ab'[int(x > 0)]}" for i, x in enumerate(a)]
-    done = command("doctor", written("code.csv", "x,age,y", *ages), "-t", "y", "--epochs", 3)
+    done = command("doctor", written("code.csv", "x,age,y", *ages), "-t", "y", "--plain", "--epochs", 3)
     assert "column 'age' is -999 in" in done.stdout
     (change,) = (change for change in changes_in(done.stdout) if "-999" in change)
     exec(change, {})

@@ -172,7 +172,11 @@ def check(network: Network, X: np.ndarray, y: np.ndarray, w: Any, optimizer: Any
     known = {writer.name(name): as_matrix(value) for name, value in values.items() if value is not None}
     assert len({writer.name(s.target) for s in program.statements}) == len({s.target for s in program.statements})
     for number, statement in enumerate(program.statements):
-        symbol, _, right = writer.equation(statement).partition(" = ")
+        symbol, sign, right = writer.sides(statement)
+        assert writer.equation(statement) == symbol + sign + right
+        assert sign == (
+            r" \gets " if statement.target in program.carried or statement.target in statement.reads else " = "
+        )
         found = Reader(right, known, dict(program.functions)).all()
         so_far = dataclasses.replace(program, statements=program.statements[: number + 1])
         partial = Tracer(so_far)({name: value for name, value in values.items() if value is not None})
@@ -215,7 +219,7 @@ def test_an_optimizer_and_hats() -> None:
 
 def test_an_optimizers_numbers_are_not_those_of_layers() -> None:
     network = Network([Dense(2)], loss=CrossEntropy(), n_in=2, seed=0)
-    assert network.equations(Adam(), notation="paper")["v_W1"].startswith(r"v_{W^{[1]}} = \beta_{2} \, v_{W^{[1]}}")
+    assert network.equations(Adam(), notation="paper")["v_W1"].startswith(r"v_{W^{[1]}} \gets \beta_{2} \, v_{W^{[1]}}")
     with pytest.raises(InputError, match="must be an optimizer"):
         network.equations("adam")  # type: ignore[arg-type]
 

@@ -89,7 +89,8 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "script": net.script(), "summary": net.summary(), "exported": files.save(net, folder / "m.json"),
         "plane": plots.loss_plane(net, X, y, steps=3), "exhibit": exhibit, "run": exhibit.wrong,
         "mistake": exhibit.mistake, "film": plots.film(net, X, y, snapshots), "axes": plots.boundary(net, X, y),
-        "figure": plots.signals(signals), "replay": plots.replay(net, X, y, snapshots, folder / "r.gif"),
+        "figure": plots.signals(signals), "trace": net.trace(X[:3], y[:3]),
+        "replay": plots.replay(net, X, y, snapshots, folder / "r.gif"),
         "page": plots.replay(net, X, y, snapshots, folder / "r.html"),
     }  # fmt: skip
 
@@ -221,3 +222,20 @@ def test_pictures_appear_in_a_notebook(tmp_path):
     page, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)
     (tmp_path / "notebook.html").write_text(page, encoding="utf-8")
     assert page.count("data:image/png;base64") >= 3
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["cat", "dog"], ["猫", "犬", "ねこ"], ["大きい猫です", "犬"], ["False", "True"], ["setosa", "versicolor", "x"],
+     ["x" * 14, "y"], [str(i) for i in range(10)], ["a", "b", "c", "d"]],
+)  # fmt: skip
+def test_no_label_of_a_confusion_matrix_is_cut_off(names):
+    if any(family_with(character) is None for character in "".join(names)):
+        pytest.skip("needs a font with these characters")
+    axes = plots.confusion(np.arange(len(names)), np.arange(len(names))[::-1], labels=names)
+    plots.png(axes)
+    box, (width, height) = axes.figure.get_tightbbox(), axes.figure.get_size_inches()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= width
+    assert box.y1 <= height

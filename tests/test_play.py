@@ -12,6 +12,7 @@ import pytest
 
 from workings import Adam, BinaryCrossEntropy, Dense, InputError, Network, SquaredError
 from workings.activations import ACTIVATIONS
+from workings.checks.curvature import sharpness
 from workings.checks.findings import KINDS
 from workings.datasets import moons
 from workings.errors import WorkingsError
@@ -23,6 +24,7 @@ from workings.play.opening import session_of
 from workings.play.pictures import SIDE
 from workings.play.session import Session
 from workings.play.settings import MOST_LAYERS, LayerSettings, Settings
+from workings.plots import loss_plane
 
 SMALL = Settings(rows=40, hidden=(LayerSettings(3), LayerSettings(2)), batch_size=10)
 
@@ -208,6 +210,19 @@ def test_time_travel_returns_to_the_same_numbers_and_goes_on_alike() -> None:
     assert [moment.step for moment in session.run.course] == [0, 2, 4, 12]  # another future
 
 
+@pytest.mark.parametrize("optimizers", [("Adam", "SGD"), ("SGD", "Adam"), ("Momentum", "Adam"), ("Adam", "RMSProp")])
+def test_time_travel_goes_on_with_another_optimizer(optimizers: tuple[str, str]) -> None:
+    """The moment has the state of the first optimizer; what the second does not know is left behind."""
+    session = Session(Settings.from_json({"optimizer": optimizers[0]}, SMALL))
+    session.advance(steps=3)
+    session.advance(steps=3)
+    session.configure({"optimizer": optimizers[1]})
+    assert session.advance(steps=1)["step"] == 7
+    session.travel(moment=1)
+    assert session.advance(steps=2)["step"] == 5
+    assert set(session.run.state.values) == set(session.run.program.parameters) | set(session.run.program.states)
+
+
 def test_the_course_stays_short() -> None:
     session = Session(SMALL)
     for _ in range(300):
@@ -357,7 +372,7 @@ def test_markup_in_a_table_stays_text() -> None:
         assert all("<img" not in one["equation"] + one["entry"] for one in found)
 
 
-@pytest.mark.parametrize("name", ["iris", "wine", "diabetes", "digits"])
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes", "digits"])
 def test_tables_of_scikit_learn_are_learned(name: str) -> None:
     pytest.importorskip("sklearn", reason="the extra 'sklearn' is not installed")
     session = Session(Settings.from_json({"hidden": [{"units": 12, "activation": "relu"}]}))
@@ -396,6 +411,100 @@ def test_a_point_is_added_and_the_weights_stay() -> None:
     assert np.array_equal(session.run.model.theta, before)
     with pytest.raises(InputError, match="from 0 to 1"):
         session.add_point(x=0, y=0, target=2)
+
+
+# -- comparison ------------------------------------------------------------------------------
+
+
+def test_a_kept_network_goes_on_as_it_would_alone() -> None:
+    session, alone = Session(SMALL), Session(SMALL)
+    session.advance(steps=7)
+    session.keep()
+    session.configure({"lr": 0.5, "optimizer": "SGD"})
+    frame = session.advance(steps=20)
+    session.epoch()
+    alone.advance(steps=7)
+    alone.advance(steps=20)
+    assert frame["other"]["measured"] == alone.frame()["measured"] != frame["measured"]
+    assert frame["other"]["weights"] == alone.frame()["weights"]
+    assert frame["other"]["maps"] == alone.frame()["maps"]
+    assert session.travel(moment=0)["other"]["step"] == session.run.state.step == 0
+    changed = session.advance(steps=5)
+    view = session.swap()
+    assert view["settings"] == SMALL.to_json() | {"hidden": view["settings"]["hidden"]}
+    assert view["other"]["settings"]["lr"] == 0.5
+    assert view["frame"]["other"]["weights"] == changed["weights"]
+    assert session.end_comparison()["other"] is None
+    with pytest.raises(InputError, match="No network is kept"):
+        session.swap()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"data": "blobs"}, {"data": "hills"}, {"rows": 90}, {"held_out": 0.5}, {"hidden": []}, {"features": ["x1"]}],
+)
+def test_both_networks_have_the_same_rows_and_one_clock(changes: dict[str, Any]) -> None:
+    session = Session(SMALL)
+    session.keep()
+    session.advance(steps=6)
+    session.configure({"hidden": [{"units": 2, "dropout": 0.2}]})
+    session.configure(changes)
+    assert session.other is not None
+    frame = session.advance(steps=3)
+    assert frame["step"] == frame["other"]["step"] == 3
+    assert np.array_equal(session.data.raw, session.other.data.raw)
+    assert len(session.other.settings.hidden) == 2
+    if session.data.columns == ("x1", "x2"):
+        session.add_point(x=0.0, y=0.0, target=1)
+        assert len(session.other.data.y) == len(session.data.y)
+        assert session.advance(steps=2)["other"]["step"] == 2
+    before = session.view()
+    with pytest.raises(InputError):
+        session.configure({"batch_size": 1, "lr": -1})
+    assert session.view() == before
+
+
+# -- the landscape ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{}, {"data": "blobs", "regularizer": "L2"}, {"data": "hills", "held_out": 0}])
+def test_the_landscape_has_the_numbers_of_the_library(changes: dict[str, Any]) -> None:
+    session = Session(Settings.from_json({"optimizer": "SGD", "lr": 0.5, "batch_size": 0, **changes}, SMALL))
+    for _ in range(6):
+        session.advance(steps=4)
+    before, rng = session.run.model.theta.copy(), session.run.model.rng.bit_generator.state
+    found = session.landscape(directions="path")
+    model, data = session.run.model, session.data
+    X, y = data.inputs(data.raw)[: data.training], data.y[: data.training]
+    assert found["J"] == model.objective(X, y)
+    assert found["curvature"] == sharpness(model, X, y)
+    assert (found["limit"], found["path"][-1]) == (4.0, [0.0, 0.0])
+    losses = floats(found["losses"]).reshape(len(found["alphas"]), len(found["betas"]))
+    here = found["alphas"].index(0.0), found["betas"].index(0.0)
+    assert losses[here] == pytest.approx(found["J"], rel=1e-6)
+    assert len(found["path"]) == len(session.run.course)
+    thetas = np.array(
+        [np.concatenate([m.values[name].ravel() for name in model.parameters]) for m in session.run.course]
+    )
+    shares = np.linalg.svd(thetas - thetas[-1], compute_uv=False) ** 2
+    assert found["shares"] == pytest.approx(shares[:2] / shares.sum())
+    random = session.landscape(directions="random")
+    expected = loss_plane(model, X, y, steps=len(random["alphas"]))
+    assert floats(random["losses"]) == pytest.approx(expected.losses.ravel(), rel=1e-5)
+    assert np.array_equal(session.run.model.theta, before)
+    assert session.run.model.rng.bit_generator.state == rng
+    session.travel(moment=3)
+    assert len(session.landscape(directions="path")["path"]) == 4
+
+
+def test_a_landscape_without_a_path_or_with_dropout_says_so() -> None:
+    session = Session(Settings.from_json({"hidden": NORMED}, SMALL))
+    for directions, words in (("path", "no path yet"), ("north", "Unknown directions")):
+        with pytest.raises(InputError, match=words):
+            session.landscape(directions=directions)
+    state = session.run.model.rng.bit_generator.state
+    assert session.landscape(directions="random")["curvature"] is None  # the loss is random
+    assert session.run.model.rng.bit_generator.state == state
 
 
 # -- advice, and taking along ----------------------------------------------------------------

@@ -241,11 +241,21 @@ def test_a_session_answers_what_the_page_asks(site):
     const drawn = session.add_point({{ x: 0.1, y: 0.2, target: 2 }});
     seen.drawn = [drawn.settings.data, drawn.data.rows, drawn.sets.at(-1).name, session.restart().step];
     seen.refused = given.refused.map(refusal);
+    const alone = new Session(), pair = new Session();
+    alone.advance({{ steps: 9 }});
+    pair.advance({{ steps: 9 }});
+    pair.keep();
+    pair.configure({{ settings: {{ lr: 0.3 }} }});
+    const both = pair.advance({{ steps: 5 }}), single = alone.advance({{ steps: 5 }});
+    seen.pair = [both.other.weights.W1.data === single.weights.W1.data, both.weights.W1.data === single.weights.W1.data,
+      pair.travel({{ moment: 1 }}).other.step, pair.swap().settings.lr, pair.other.settings.lr,
+      pair.configure({{ settings: {{ data: "blobs" }} }}).frame.other.step, pair.other.data.name,
+      pair.end_comparison().other];
     result = seen;"""
     refused = [{"loss": "Nothing"}, {"lr": -1}, {"data": "__proto__"}, {"features": []}, {"wrong": 1},
                {"data": "plane", "loss": "CrossEntropy"}]  # fmt: skip
     found = run(site, code, refused=refused)
-    assert found["hello"] == ["version", "choices", "settings", "sets", "data", "network", "frame"]
+    assert found["hello"] == ["version", "choices", "settings", "sets", "data", "network", "frame", "other"]
     assert found["travel"] == [40, 80, 40, True]
     assert found["again"]
     gradient, slope, _, points = found["weight"]
@@ -267,6 +277,7 @@ def test_a_session_answers_what_the_page_asks(site):
     assert found["back"]
     assert found["drawn"] == ["your points", 301, "your points", 0]
     assert all(found["refused"])
+    assert found["pair"] == [True, False, 9, 0.03, 0.3, 0, "blobs", None]
 
 
 @pytest.mark.parametrize("is_normed", [False, True])

@@ -40,6 +40,8 @@ STATES = {
     "question": [("click", "#tab-lessons"), ("click", "text=Exclusive or")],
     "help": [("press", "?")],
     "doctor": [("click", "#tab-doctor")],
+    "compare": [("click", "text=Compare"), ("choose", "Learning rate=0.3"), ("press", "e")],
+    "landscape": [("press", "e"), ("click", "#tab-landscape"), ("wait", "canvas[data-land]")],
     "museum": [("click", "#tab-museum"), ("wait", "text=In the training")],
     "exhibit": [
         ("click", "#tab-museum"),
@@ -178,6 +180,37 @@ def test_the_game_is_played_to_its_end(tab: Any) -> None:
         playwright.expect(tab.get_by_role("button", name="Not this")).to_have_count(k + 1)
     assert tab.locator(".found").count() == 1
     assert tab.locator(".listing .differs").count() >= 1
+
+
+def test_two_networks_train_side_by_side(tab: Any) -> None:
+    tab.get_by_role("button", name="Compare").press("Enter")
+    tab.get_by_label("Learning rate").select_option("0.3")
+    playwright.expect(tab.locator(".kept .differences")).to_have_text("learning rate: 0.03")
+    for _ in range(2):
+        tab.keyboard.press("e")
+    playwright.expect(tab.get_by_test_id("epoch")).to_have_text("2")
+    losses = [tab.get_by_test_id(name).inner_text() for name in ("loss", "kept-loss")]
+    assert losses[0] != losses[1]
+    tab.get_by_role("button", name="Exchange").click()
+    playwright.expect(tab.get_by_test_id("loss")).to_have_text(losses[1])
+    playwright.expect(tab.get_by_label("Learning rate")).to_have_value("0.03")
+    tab.get_by_role("button", name="End", exact=True).click()
+    playwright.expect(tab.get_by_test_id("kept-loss")).to_have_count(0)
+
+
+def test_the_landscape_follows_the_run(tab: Any) -> None:
+    tab.keyboard.press("e")
+    tab.locator("#tab-landscape").click()
+    tab.get_by_test_id("curvature").wait_for(timeout=30_000)
+    assert tab.get_by_test_id("limit").inner_text() == "66.67"
+    tab.get_by_role("button", name="Random directions").click()
+    playwright.expect(tab.locator(".land .way")).to_have_count(0)
+    assert (
+        tab.locator("canvas[data-land]").evaluate(
+            "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
+        )
+        > 30
+    )
 
 
 def test_a_click_on_a_point_chooses_its_row(tab: Any) -> None:

@@ -12,7 +12,7 @@ from workings import Network
 from workings.layers import ClipPredictions
 from workings.losses import CrossEntropy, Loss, SquaredError
 from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe
-from workings.tables.robust import robust_scale
+from workings.tables.scaling import robust_scale
 
 torch = pytest.importorskip("torch")
 

@@ -681,3 +681,60 @@ def test_two_things_of_one_name_are_refused() -> None:
     copied.add("scale", 2.0)
     with pytest.raises(ProgramError, match="named 'scale'"):
         copied.add("scale", 3.0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_after_the_loop_the_data_are_all_rows(weighted: bool) -> None:
+    weights = np.arange(1.0, len(X) + 1) if weighted else None
+    text = compare([Dense(3, "tanh"), Dense(2)], optimizer=SGD(0.1), epochs=2, batch_size=7, sample_weight=weights)
+    found = run(text)
+    assert found["X"].shape == X.shape
+    assert found["y"].shape == (len(X), 2)
+    assert found["n"] == len(X)
+    assert not weighted or found["w"].shape == (len(X), 1)
+
+
+@pytest.mark.parametrize("layers", [[Dense(2)], [Dense(3, "relu"), Dropout(0.1), Dense(2)], [BatchNorm(), Dense(2)]])
+def test_the_idea_stands_before_the_data(layers: list[Any]) -> None:
+    network = Network(layers, loss=CrossEntropy(), seed=0)
+    text = network.script(optimizer=SGD(0.1), epochs=1, data=(X, Y))
+    words = text[: text.index("import numpy")]
+    for statement in network.build(X.shape[1]).inference_program().needed_for("p").statements:
+        assert f"    {statement}\n" in words
+    assert "Training repeats three things" in words
+    assert text.index("Training repeats") < text.index("# -- Data") < text.index("X = np.array")
+
+
+@pytest.mark.parametrize(
+    ("values", "kept", "last"),
+    [
+        ([3.0, 2.0, 2.5, 1.0, 1.5, 1.4, 1.3], 3, 6), ([3.0, 2.0, 2.0, 2.0, 2.0], 1, 4), ([1.0, 2.0, 3.0, 4.0], 0, 3),
+        ([np.nan, np.nan, 5.0, np.nan, 6.0, 7.0], 2, 5), ([np.nan] * 6, 0, 3), ([np.inf, np.inf, 1.0, 2.0], 2, 3),
+    ],
+)  # fmt: skip
+def test_early_stopping_of_a_script_is_that_of_the_library(values: list[float], kept: int, last: int) -> None:
+    early = EarlyStopping("val_loss", patience=3)
+    text = network_script_with(early)
+    begin = next(line for line in text.splitlines() if line.startswith("best_value"))
+    loop = text[text.index('    watched = measures["val_loss"]') : text.index("# Restore the parameters")]
+    code = "import math\n" + begin + "\nfor epoch in range(len(values)):\n"
+    code += loop.replace('measures["val_loss"][-1]', "values[epoch]").replace("(W1, b1)", "epoch")
+    names: dict[str, Any] = {"values": values}
+    exec(code, names)
+    assert (names["best"], names["epoch"]) == (kept, last)
+    state = early.follow((np.inf, -1, 0), 0, values)
+    assert (state[1], state[1] + state[2]) == (kept, last)
+
+
+def network_script_with(early: EarlyStopping) -> str:
+    """A script with early stopping."""
+    network = Network([Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    return network.script(optimizer=SGD(0.1), data=(X, Y), validation=0.2, callbacks=[early])
+
+
+def test_early_stopping_is_readable() -> None:
+    text = network_script_with(EarlyStopping("val_loss", patience=4, min_delta=0.01))
+    assert "def watch" not in text
+    assert "if epoch == 0 or is_first or watched < best_value - 0.01:" in text
+    assert "elif epoch - best_epoch >= 4:\n        break" in text
+    assert "stop after 4 epochs without a better one" in re.sub(r"\n\s+# ", " ", text)

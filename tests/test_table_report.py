@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from workings.cli.commands import app
 from workings.cli.table_effects import contributions, dependences, permutation_importance, places_of
-from workings.cli.table_scores import Predictions
+from workings.cli.table_scores import Predictions, score_text, wilson_interval
 from workings.errors import InputError
 from workings.plots.predictions import calibration, partial_dependence, predicted_against_true
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn
@@ -90,6 +90,19 @@ def test_intervals_hold_the_score_and_shrink_with_the_rows() -> None:
             assert low <= given_rows.scores[name] <= high
         widths.append(np.subtract(*given_rows.intervals["accuracy"][::-1]))
     assert widths[1] < widths[0] / 2
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 30), (30, 30), (27, 30), (1, 1), (500, 1000)])
+def test_the_interval_of_an_accuracy_is_wilsons(count: int, n: int) -> None:
+    exact = pytest.importorskip("scipy.stats").binomtest(count, n).proportion_ci(method="wilson")
+    np.testing.assert_allclose(wilson_interval(count, n), exact, atol=1e-12)
+
+
+def test_scores_without_an_interval_show_none() -> None:
+    true = np.arange(20) % 2
+    right = Predictions(true, true, np.eye(2)[true])
+    assert right.intervals["accuracy"][0] == pytest.approx(0.839, abs=1e-3)
+    assert score_text(1.0, right.intervals["AUC"], 3) == "1"
 
 
 def test_plots_of_predictions_refuse_what_they_cannot_show() -> None:

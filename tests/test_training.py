@@ -1012,6 +1012,6 @@ def small_classifier() -> Network:
 
 def test_a_value_that_is_not_finite_is_named_with_its_statement() -> None:
     program = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=2).inference_program()
-    words = "z1 was the first value that was not finite, in `z1 = X @ W1 + b1` (layer 1: Dense(1, 'identity'))"
+    words = "z1 was the first value that was not finite, in `z1 = X @ W1 + b1` (layer 1: Dense(1))"
     assert describe_value(program, "z1") == words
     assert describe_value(program, None) == "J was the first value that was not finite"

@@ -148,7 +148,8 @@ def squeezed(text: str) -> str:
 
 
 SIGNS = {"−": "-", "·": r"\cdot", "⊙": r"\odot", "⊤": r"\top", "∑": r"\sum", "≥": r"\ge", "≤": r"\le", "≠": r"\ne",
-         "\u2061": "", "mean": r"\operatorname{mean}", "var": r"\operatorname{var}", "max": r"\max"}  # fmt: skip
+         "←": r"\gets", "\u2061": "", "mean": r"\operatorname{mean}", "var": r"\operatorname{var}",
+         "max": r"\max"}  # fmt: skip
 GREEK_LATEX = {"η": LATEX_GREEK["lr"], "λ": LATEX_GREEK["lam"], "ε": LATEX_GREEK["eps"], "μ": r"\mu", "∂": r"\partial",
                "α": r"\alpha", "β": r"\beta", "γ": r"\gamma", "δ": r"\delta", "θ": r"\theta", "ρ": r"\rho"}  # fmt: skip
 CALLED = {"tanh", "exp", "log", "max", "min", "sin", "cos", "tan", "sinh", "cosh", "arctan", "arcsin", "arccos"}
@@ -316,7 +317,7 @@ def test_text_has_six_digits_and_latex_is_a_document(tmp_path: Path) -> None:
     assert repr(step) == str(step)
     latex = step.latex
     assert latex.startswith(r"\documentclass")
-    assert latex.count(r"\begin{align*}") == latex.count(r"\end{align*}") == len(step.steps)
+    assert latex.count(r"\begin{align*}") == latex.count(r"\end{align*}") == len(step.steps) + len(step.derivation)
     for suffix, part in ((".html", "<!doctype"), (".tex", r"\documentclass"), (".txt", "One training step")):
         assert part in step.save(tmp_path / f"step{suffix}").read_text(encoding="utf-8")
     with pytest.raises(InputError, match=r"\.html"):

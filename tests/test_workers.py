@@ -258,6 +258,50 @@ def test_one_shard_with_local_steps_is_plain_training() -> None:
     assert np.allclose(nets[0].theta, nets[1].theta, rtol=1e-12)
 
 
+# -- files ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> dict[str, Any]:
+    """Return files with the rows, as ``Workers`` takes them."""
+    polars = pytest.importorskip("polars")
+    np.savez(tmp_path / "rows.npz", X=X, y=y)
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    polars.DataFrame({"a": X[:, 0], "b": X[:, 1], "side": y}).write_parquet(tmp_path / "rows.parquet")
+    return {
+        "npz": tmp_path / "rows.npz",
+        "npy": (str(tmp_path / "X.npy"), tmp_path / "y.npy"),
+        "parquet": (tmp_path / "rows.parquet", "side"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "parquet"])
+def test_workers_open_files_themselves(kind: str, sources: dict[str, Any]) -> None:
+    wanted = trained(Workers(shard_rows=10), sample_weight=1 + X[:, 0] ** 2)
+    for engine in (None, LossyClient(), ThreadPoolExecutor(2)):
+        workers = Workers(engine, shard_rows=10, data=sources[kind])
+        assert trained(workers, sample_weight=1 + X[:, 0] ** 2) == wanted
+
+
+def test_files_with_other_rows_are_refused(sources: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"rows.npz has 150 rows, but there are 120 training rows"):
+        trained(Workers(data=sources["npz"]), validation=0.2)
+    np.save(tmp_path / "X.npy", X[::-1])
+    with pytest.raises(InputError, match=r"X\.npy has other rows"):
+        trained(Workers(data=sources["npy"]))
+    with pytest.raises(FileError, match=r"cannot open .*none.npy"):
+        trained(Workers(data=("none.npy", "y.npy")))
+    with pytest.raises(FileError, match="cannot read"):
+        trained(Workers(data=(sources["parquet"][0], "other")))
+
+
+@pytest.mark.parametrize("data", ["rows.csv", "X.npy", ("rows.npz", "y.npy"), 3, (1, 2), "rows.parquet"])
+def test_other_kinds_of_files_are_refused(data: Any) -> None:
+    with pytest.raises(InputError, match="data must be"):
+        Workers(data=data)
+
+
 @pytest.mark.slow
 def test_processes() -> None:
     with ProcessPoolExecutor(2) as executor:

@@ -277,6 +277,10 @@ class FullyConnected(Layer):
     def width(self, n_in: int) -> int:
         return self.units
 
+    def effective_weights(self, W: Array) -> Array:
+        """Return the matrix that the inputs are multiplied by."""
+        return W
+
     def output_name(self, x: str, number: str) -> str:
         return f"z{number}"
 
@@ -372,6 +376,9 @@ class NTKDense(FullyConnected):
     def initializers(self) -> dict[str, Initializer]:
         given = {"W": self.weights, "b": self.biases}
         return {letter: initializer_of(Normal(1.0) if g is None else g, "normal") for letter, g in given.items()}
+
+    def effective_weights(self, W: Array) -> Array:
+        return np.asarray(ntk_weights(W))
 
     @property
     def formulas(self) -> Mapping[str, Formula]:

@@ -47,7 +47,7 @@ def log_softmax(z: Array) -> Values:
 
 
 def cross_entropy(z: Array, y: Array) -> Values:
-    """is the negative logarithm of the predicted probability of the true class"""
+    """is the sum over the classes of target times -log p, which is -log p of the true class if only its target is 1"""
     # The logarithm of each probability.
     log_p = log_softmax(z)
     return -(y * log_p).sum(axis=1, keepdims=True)
@@ -120,7 +120,7 @@ def half_poisson_deviance(z: Values, y: Values) -> Values:
 
 
 def smoothed(y: Array, smoothing: float) -> Values:
-    """are the smoothed targets: a share of each is spread evenly over all classes"""
+    """are the smoothed targets: 1 - smoothing of each target stays, and smoothing is spread evenly over all classes"""
     return (1 - smoothing) * y + smoothing / y.shape[1]
 
 

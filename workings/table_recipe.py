@@ -9,7 +9,7 @@ It is RealMLP-TD-S (Holzmüller, Grinsztajn, Steinwart 2024, "Better by default"
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,11 +23,53 @@ from workings.schedules import Constant, CosineLog, Schedule
 from workings.support.arrays import Array
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import check_fields, number, whole_number
+from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
+from workings.training.history import History
 from workings.training.training_data import stratified
 
 FEWEST_ROWS = 10  # with fewer rows, all are training rows
 LAST_OF_EQUALS = -1e-12  # an epoch that is as good as the best so far replaces it
+FLOAT32 = np.finfo(np.float32)
+
+
+@dataclass(frozen=True)
+class TableFit:
+    """A network to train on the rows of a table: its training and validation rows, and the settings of ``fit``."""
+
+    network: Network
+    training: tuple[Array, Array]
+    validation: tuple[Array, Array] | None
+    settings: dict[str, Any]
+
+    def run(self, engine: str = "auto", callbacks: Sequence[Callback] = ()) -> History:
+        """Train the network, with further callbacks."""
+        settings = {**self.settings, "callbacks": [*callbacks, *self.settings["callbacks"]]}
+        return self.network.fit(*self.training, validation=self.validation, engine=engine, **settings)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What is random in the training of a network: the indices of its validation rows, and its seed."""
+
+    held_out: Array
+    seed: int
+
+
+def first_number(state: np.random.RandomState) -> int:
+    """Return the seed of the draws of a recipe, which is the first number of a random state.
+
+    >>> first_number(np.random.RandomState(0))
+    209652396
+    """
+    return int(state.randint(2**31 - 1))
+
+
+def as_inputs(X: Array) -> Array:
+    """Return encoded rows of a table as float32, with the largest finite numbers in place of larger ones."""
+    with np.errstate(over="ignore"):
+        clipped: Array = np.clip(X.astype(np.float32), FLOAT32.min, FLOAT32.max)
+    return clipped
 
 
 @dataclass(frozen=True)
@@ -111,7 +153,7 @@ class TableRecipe(CheckedKeywords):
         return size, -(-rows // size)
 
     def network(self, y: Array, classes: Array | None, seed: Any, n_in: int) -> Network:
-        """Return an untrained network for targets ``y``: labels, or standardized numbers if there are no classes."""
+        """Return an untrained network for targets ``y``: labels, or standardized float32 numbers without classes."""
         if classes is None:
             bounds = (float(y.min()), float(y.max()))
             return Network(self.layers(1, bounds), loss=SquaredError(), seed=seed, n_in=n_in, dtype="float32")
@@ -134,17 +176,46 @@ class TableRecipe(CheckedKeywords):
             **(metrics if is_validated else {}),
         }
 
-    def train(
-        self, X: Array, y: Array, *, classes: Array | None = None, held_out: Array, seed: Any = 0, engine: str = "auto"
-    ) -> Network:
-        """Train a network on the rows of a table; ``held_out`` are the indices of the validation rows."""
+    def fit_of(
+        self, X: Array, y: Array, draw: Draw, *, classes: Array | None = None, class_weight: str | None = None
+    ) -> TableFit:
+        """Return the network for the encoded rows of a table, and how it is trained.
+
+        This is the one way from a table to a network of the recipe: the estimators and the command line call it.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_in)
+            The rows, from ``Columns.encode``.
+        y : array of shape (n,)
+            Labels, or numbers that are standardized over all n rows.
+        draw : Draw
+            The validation rows and the seed, from ``draws``.
+        classes : array of shape (classes,), optional
+            The sorted labels; none for regression.
+        class_weight : str, optional
+            As for ``fit``.
+        """
+        X, y = as_inputs(X), y if classes is not None else y.astype(np.float32)
         is_kept = np.ones(len(X), dtype=bool)
-        is_kept[held_out] = False
-        network = self.network(y, classes, seed, X.shape[1])
-        settings = self.settings(int(is_kept.sum()), is_validated=len(held_out) > 0, classification=classes is not None)
-        validation = (X[held_out], y[held_out]) if len(held_out) else None
-        network.fit(X[is_kept], y[is_kept], validation=validation, engine=engine, **settings)
-        return network
+        is_kept[draw.held_out] = False
+        network = self.network(y, classes, draw.seed, X.shape[1])
+        is_validated = len(draw.held_out) > 0
+        settings = self.settings(int(is_kept.sum()), is_validated=is_validated, classification=classes is not None)
+        settings |= {} if class_weight is None else {"class_weight": class_weight}
+        validation = (X[draw.held_out], y[draw.held_out]) if is_validated else None
+        return TableFit(network, (X[is_kept], y[is_kept]), validation, settings)
+
+    def draws(self, n: int, codes: Array | None, seed: int, networks: int = 1) -> Iterator[Draw]:
+        """Draw the validation rows and the seed of each network; ``codes`` number the classes of the n rows.
+
+        >>> [one.held_out.tolist() for one in CLASSIFICATION.draws(10, None, seed=0, networks=2)]
+        [[0, 6], [4, 7]]
+        """
+        rng = np.random.default_rng(seed)
+        for _ in range(networks):
+            rows = self.validation_rows(n, codes, rng)
+            yield Draw(rows, int(rng.integers(2**31)))
 
     def validation_rows(self, n: int, codes: Array | None, rng: np.random.Generator) -> Array:
         """Draw the indices of the validation rows, by class if ``codes`` number the classes of the rows."""
@@ -160,11 +231,11 @@ class TableRecipe(CheckedKeywords):
         self, seconds: float, networks: int, X: Array, y: Array, classes: Array | None, engine: str
     ) -> TableRecipe:
         """Return the recipe with as many epochs as fit into a time, from 8 to its own number; it trains to measure."""
-        none = np.zeros(0, dtype=np.int64)
+        nothing = Draw(np.zeros(0, dtype=np.int64), 0)
         began, short = time.perf_counter(), replace(self, epochs=1)
-        short.train(X, y, classes=classes, held_out=none, engine=engine)  # which also compiles
+        short.fit_of(X, y, nothing, classes=classes).run(engine)  # which also compiles
         compiled, few = time.perf_counter(), replace(self, epochs=5)
-        few.train(X, y, classes=classes, held_out=none, engine=engine)
+        few.fit_of(X, y, nothing, classes=classes).run(engine)
         ended = time.perf_counter()
         left = (seconds - (ended - began)) / networks
         epochs = int(left / (1.1 * (ended - compiled) / few.epochs))

@@ -1,7 +1,20 @@
 """A neural network and its training, with NumPy alone; written by Workings 0.1.0.
 
-Layers Dense(200, 'sigmoid'), Dense(10, 'identity'); loss CrossEntropy(reduction='mean',
-label_smoothing=0.0); SGD(lr=0.01), 10 epochs.
+Layers Dense(200, 'sigmoid'), Dense(10); loss CrossEntropy(); SGD(lr=0.01), 10 epochs.
+
+From rows X, the network computes its prediction p:
+
+    z1 = X @ W1 + b1
+    a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))
+    z2 = a1 @ W2 + b2
+    s = z2 - z2.max(axis=1, keepdims=True)
+    e = np.exp(s)
+    p = e / e.sum(axis=1, keepdims=True)
+
+Training repeats three things for each batch of rows. Forward: from X to the objective
+J, which is small if p is near the targets y. Backward: the gradient of J with respect
+to each parameter, by the chain rule. Update: a step of each parameter against its
+gradient. The sections below stand in the order in which they run.
 """
 
 import numpy as np
@@ -73,13 +86,15 @@ for epoch in range(epochs):
         # z1 is each unit's weighted sum of its inputs plus its bias.
         z1 = X @ W1 + b1  # (n, 200)
         # sigmoid maps each value to the interval (0, 1).
+        # max(z1, -88) replaces values below -88 by -88, so that exp cannot overflow;
+        # float32 ends near exp(88.7).
         a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))  # (n, 200)
 
-        # layer 2: Dense(10, 'identity')
+        # layer 2: Dense(10)
         # z2 is each unit's weighted sum of its inputs plus its bias.
         z2 = a1 @ W2 + b2  # (n, 10)
 
-        # loss: CrossEntropy(reduction='mean', label_smoothing=0.0)
+        # loss: CrossEntropy()
         # s are the logits minus each row's maximum: the softmax stays the same and
         # cannot overflow.
         s = z2 - z2.max(axis=1, keepdims=True)  # (n, 10)
@@ -94,7 +109,7 @@ for epoch in range(epochs):
         # the loss is a mean.
         dz2 = (p - y) / n  # (n, 10)
 
-        # layer 2: Dense(10, 'identity')
+        # layer 2: Dense(10)
         # The gradient of the weights: each input times each unit's gradient, summed
         # over the rows.
         dW2 = a1.T @ dz2  # (200, 10)
@@ -121,6 +136,9 @@ for epoch in range(epochs):
         b1 = b1 - lr * db1  # (200,)
         W2 = W2 - lr * dW2  # (200, 10)
         b2 = b2 - lr * db2  # (10,)
+
+# X, y and n are those of all rows again, not of the last batch.
+X, y, n = X_all, y_all, n_all
 
 # -- Prediction -----------------------------------------------------------------------
 

@@ -1,8 +1,23 @@
 """A neural network and its training, with NumPy alone; written by Workings 0.1.0.
 
-Layers Dense(32, 'relu'), Dense(16, 'relu'), Dense(10, 'identity'); loss
-CrossEntropy(reduction='mean', label_smoothing=0.0); Adam(lr=0.002, beta1=0.9,
-beta2=0.999, eps=1e-08), 20 epochs.
+Layers Dense(32, 'relu'), Dense(16, 'relu'), Dense(10); loss CrossEntropy();
+Adam(lr=0.002), 20 epochs.
+
+From rows X, the network computes its prediction p:
+
+    z1 = X @ W1 + b1
+    a1 = np.maximum(z1, 0)
+    z2 = a1 @ W2 + b2
+    a2 = np.maximum(z2, 0)
+    z3 = a2 @ W3 + b3
+    s = z3 - z3.max(axis=1, keepdims=True)
+    e = np.exp(s)
+    p = e / e.sum(axis=1, keepdims=True)
+
+Training repeats three things for each batch of rows. Forward: from X to the objective
+J, which is small if p is near the targets y. Backward: the gradient of J with respect
+to each parameter, by the chain rule. Update: a step of each parameter against its
+gradient. The sections below stand in the order in which they run.
 """
 
 import numpy as np
@@ -106,11 +121,11 @@ for epoch in range(epochs):
         # relu keeps positive values and sets all others to 0.
         a2 = np.maximum(z2, 0)  # (n, 16)
 
-        # layer 3: Dense(10, 'identity')
+        # layer 3: Dense(10)
         # z3 is each unit's weighted sum of its inputs plus its bias.
         z3 = a2 @ W3 + b3  # (n, 10)
 
-        # loss: CrossEntropy(reduction='mean', label_smoothing=0.0)
+        # loss: CrossEntropy()
         # s are the logits minus each row's maximum: the softmax stays the same and
         # cannot overflow.
         s = z3 - z3.max(axis=1, keepdims=True)  # (n, 10)
@@ -125,7 +140,7 @@ for epoch in range(epochs):
         # the loss is a mean.
         dz3 = (p - y) / n  # (n, 10)
 
-        # layer 3: Dense(10, 'identity')
+        # layer 3: Dense(10)
         # The gradient of the weights: each input times each unit's gradient, summed
         # over the rows.
         dW3 = a2.T @ dz3  # (16, 10)
@@ -158,7 +173,7 @@ for epoch in range(epochs):
 
         # Update: a step against the gradient.
 
-        # optimizer: Adam(lr=0.002, beta1=0.9, beta2=0.999, eps=1e-08)
+        # optimizer: Adam(lr=0.002)
         # The exponential moving average of the gradients.
         m_W1 = beta1 * m_W1 + (1 - beta1) * dW1  # (784, 32)
         # The exponential moving average of the squared gradients.
@@ -168,6 +183,7 @@ for epoch in range(epochs):
         # The average of the squares with its bias corrected.
         v_hat_W1 = v_W1 / (1 - beta2**t)  # (784, 32)
         # A step of about lr, smaller where the gradient keeps changing.
+        # eps keeps the number below the fraction line away from 0.
         W1 = W1 - lr * m_hat_W1 / (np.sqrt(v_hat_W1) + eps)  # (784, 32)
         m_b1 = beta1 * m_b1 + (1 - beta1) * db1  # (32,)
         v_b1 = beta2 * v_b1 + (1 - beta2) * db1**2  # (32,)
@@ -194,6 +210,9 @@ for epoch in range(epochs):
         m_hat_b3 = m_b3 / (1 - beta1**t)  # (10,)
         v_hat_b3 = v_b3 / (1 - beta2**t)  # (10,)
         b3 = b3 - lr * m_hat_b3 / (np.sqrt(v_hat_b3) + eps)  # (10,)
+
+# X, y and n are those of all rows again, not of the last batch.
+X, y, n = X_all, y_all, n_all
 
 # -- Prediction -----------------------------------------------------------------------
 

@@ -1,7 +1,21 @@
 """A neural network and its training, with NumPy alone; written by Workings 0.1.0.
 
-Layers Dense(3, 'tanh'), Dense(2, 'identity'); loss CrossEntropy(reduction='sum',
-label_smoothing=0.0); L2(lam=0.01); SGD(lr=0.01), 20,000 epochs.
+Layers Dense(3, 'tanh'), Dense(2); loss CrossEntropy(reduction='sum'); L2(lam=0.01);
+SGD(lr=0.01), 20,000 epochs.
+
+From rows X, the network computes its prediction p:
+
+    z1 = X @ W1 + b1
+    a1 = np.tanh(z1)
+    z2 = a1 @ W2 + b2
+    s = z2 - z2.max(axis=1, keepdims=True)
+    e = np.exp(s)
+    p = e / e.sum(axis=1, keepdims=True)
+
+Training repeats three things for each batch of rows. Forward: from X to the objective
+J, which is small if p is near the targets y. Backward: the gradient of J with respect
+to each parameter, by the chain rule. Update: a step of each parameter against its
+gradient. The sections below stand in the order in which they run.
 """
 
 import numpy as np
@@ -46,11 +60,11 @@ for epoch in range(epochs):
     # tanh maps each value to the interval (-1, 1).
     a1 = np.tanh(z1)  # (n, 3)
 
-    # layer 2: Dense(2, 'identity')
+    # layer 2: Dense(2)
     # z2 is each unit's weighted sum of its inputs plus its bias.
     z2 = a1 @ W2 + b2  # (n, 2)
 
-    # loss: CrossEntropy(reduction='sum', label_smoothing=0.0)
+    # loss: CrossEntropy(reduction='sum')
     # s are the logits minus each row's maximum: the softmax stays the same and cannot
     # overflow.
     s = z2 - z2.max(axis=1, keepdims=True)  # (n, 2)
@@ -60,8 +74,8 @@ for epoch in range(epochs):
     p = e / e.sum(axis=1, keepdims=True)  # (n, 2)
     # The logarithm of each probability.
     log_p = s - np.log(e.sum(axis=1, keepdims=True))  # (n, 2)
-    # Each row's loss is the negative logarithm of the predicted probability of the true
-    # class.
+    # Each row's loss is the sum over the classes of target times -log p, which is -log
+    # p of the true class if only its target is 1.
     losses = -(y * log_p).sum(axis=1, keepdims=True)  # (n, 1)
     # The loss is the sum over all rows and outputs.
     loss = losses.sum()  # scalar
@@ -74,11 +88,11 @@ for epoch in range(epochs):
     # Backward: the gradient of the objective with respect to each value, from last to
     # first.
 
-    # loss: CrossEntropy(reduction='sum', label_smoothing=0.0)
+    # loss: CrossEntropy(reduction='sum')
     # dz2 is the prediction minus the target.
     dz2 = p - y  # (n, 2)
 
-    # layer 2: Dense(2, 'identity')
+    # layer 2: Dense(2)
     # The gradient of the weights: each input times each unit's gradient, summed over
     # the rows; the L2 penalty pulls each weight towards 0 in proportion to its size.
     dW2 = a1.T @ dz2 + lam * W2  # (3, 2)

@@ -3,6 +3,21 @@
 Layers Dense(4, 'sigmoid', bias=False), Dense(5, 'sigmoid', bias=False), Dense(1,
 'sigmoid', bias=False); loss SquaredError(reduction='sum', half=True); SGD(lr=0.1),
 5,000 epochs.
+
+From rows X, the network computes its prediction p:
+
+    z1 = X @ W1
+    a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))
+    z2 = a1 @ W2
+    a2 = 1 / (1 + np.exp(-np.maximum(z2, -88)))
+    z3 = a2 @ W3
+    a3 = 1 / (1 + np.exp(-np.maximum(z3, -88)))
+    p = a3
+
+Training repeats three things for each batch of rows. Forward: from X to the objective
+J, which is small if p is near the targets y. Backward: the gradient of J with respect
+to each parameter, by the chain rule. Update: a step of each parameter against its
+gradient. The sections below stand in the order in which they run.
 """
 
 import numpy as np
@@ -45,25 +60,31 @@ for epoch in range(epochs):
     # z1 is each unit's weighted sum of its inputs.
     z1 = X @ W1  # (n, 4)
     # sigmoid maps each value to the interval (0, 1).
+    # max(z1, -88) replaces values below -88 by -88, so that exp cannot overflow;
+    # float32 ends near exp(88.7).
     a1 = 1 / (1 + np.exp(-np.maximum(z1, -88)))  # (n, 4)
 
     # layer 2: Dense(5, 'sigmoid', bias=False)
     # z2 is each unit's weighted sum of its inputs.
     z2 = a1 @ W2  # (n, 5)
     # sigmoid maps each value to the interval (0, 1).
+    # max(z2, -88) replaces values below -88 by -88, so that exp cannot overflow;
+    # float32 ends near exp(88.7).
     a2 = 1 / (1 + np.exp(-np.maximum(z2, -88)))  # (n, 5)
 
     # layer 3: Dense(1, 'sigmoid', bias=False)
     # z3 is each unit's weighted sum of its inputs.
     z3 = a2 @ W3  # (n, 1)
     # sigmoid maps each value to the interval (0, 1).
+    # max(z3, -88) replaces values below -88 by -88, so that exp cannot overflow;
+    # float32 ends near exp(88.7).
     a3 = 1 / (1 + np.exp(-np.maximum(z3, -88)))  # (n, 1)
 
     # loss: SquaredError(reduction='sum', half=True)
     # The prediction is the output of the last layer.
     p = a3  # (n, 1)
-    # Each row's loss is half the squared error, so that its derivative has no factor of
-    # 2.
+    # Each output's loss is half the squared error, so that its derivative has no factor
+    # of 2.
     losses = 0.5 * (p - y) ** 2  # (n, 1)
     # The objective J is the sum over all rows and outputs.
     J = losses.sum()  # scalar

@@ -1,31 +1,32 @@
 """Checks of the result of a training: whether the network beats simpler models.
 
-The baselines are the best constant prediction and a model without hidden layers.  All are measured on the training
-rows: a network that is not better there will not be better on other rows.
+The baselines are the best constant prediction and a model without hidden layers.  A network that is not better than
+they on the training rows gets a second look: on rows held out of its training, as are the changes that might help.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from workings.checks.before import dense_layers
-from workings.checks.evidence import (
-    FEWEST_ROWS_TO_SPLIT,
-    FOLDS,
-    MOST_ROWS,
-    Case,
-    copied,
-    label_numbers,
-    remade,
-    undisturbed,
+from workings.checks.comparison import (
+    Gain,
+    HeldOut,
+    as_trained,
+    loss_gain,
+    most_steps,
+    trained_further,
+    with_layers,
 )
+from workings.checks.data import rare_class_finding
+from workings.checks.evidence import Case, copied, label_numbers, remade
 from workings.checks.findings import Finding, make_finding
-from workings.layers import Dense
+from workings.layers import FullyConnected
 from workings.model.model import Model
-from workings.optimizers import Adam
+from workings.optimizers import Adam, Chain, Part
 
 # Karpathy 2019 and Goodfellow et al. 2016, section 11.2: always have a baseline.  An accuracy counts as better if it
 # is higher by two standard errors.  A network with one hidden unit can lower the loss of a linear model a little, by
@@ -34,9 +35,9 @@ from workings.optimizers import Adam
 STANDARD_ERRORS = 2.0
 BETTER_LOSS, BETTER_SCORE = 0.85, 0.01
 GOOD_ENOUGH = 0.95  # a linear model's score above which there is little room for improvement
-ENOUGH_UNITS = 16  # of a hidden layer, to learn something in NEW_STEPS that is not linear
+ENOUGH_UNITS = 16  # of a hidden layer, to learn something that is not linear
 MANY_UNITS = 32  # hidden units from which a lack of units is not the reason
-NEW_STEPS = 600  # of a training that shows what the network can do
+AGAIN, FEWEST_STEPS = 4, 500  # times as many steps as before, or at least these, when longer training is tried
 RARE = 5  # a class with fewer rows need not be predicted
 
 
@@ -60,12 +61,13 @@ def check_classes(case: Case) -> Iterator[Finding]:
     if missed:
         shown = ", ".join(map(str, missed))
         rows = sum(int(counts[label]) for label in missed)
+        measured = f"of {len(labels):,} rows, {rows:,} are of class {shown}, but it is predicted for none."
         own_weights = isinstance(case.settings.get("class_weight"), Mapping)  # they may be the reason
-        yield make_finding(
-            "class-never-predicted",
-            f"of {len(labels):,} rows, {rows:,} are of class {shown}, but it is predicted for none.",
-            case.longer_code() if case.is_weighted and not own_weights else case.fit_code(class_weight="balanced"),
-        )
+        if case.is_weighted:
+            change = case.fit_code(class_weight="balanced") if own_weights else case.longer_code()
+            yield make_finding("class-never-predicted", measured, change)
+        else:
+            yield rare_class_finding(case, "class-never-predicted", measured)
 
 
 def check_constant_baseline(case: Case) -> Iterator[Finding]:
@@ -81,62 +83,118 @@ def check_constant_baseline(case: Case) -> Iterator[Finding]:
     else:
         needed, measured = 0.02, f"its R² is {score:.3f}; always predicting the mean gives 0."
     if score <= needed and case.loss_of(copied(case.network)) > 0.9 * case.one_answer:
-        yield make_finding("no-better-than-one-answer", measured, case.longer_code())
+        yield from no_better_than_one_answer(case, measured)
+
+
+def no_better_than_one_answer(case: Case, measured: str) -> Iterator[Finding]:
+    """Report a network no better than a constant prediction; advise longer training if held-out rows confirm it."""
+    longer = longer_training(case)
+    if longer is None or longer.gain.is_better:
+        change = case.longer_code() if longer is None else longer.change
+        yield make_finding("no-better-than-one-answer", measured, change)
+        return
+    yield make_finding(
+        "no-better-than-one-answer",
+        f"{measured} Longer training does not help: {longer.measured}",
+        "print(X[:5], y[:5])  # do these columns say anything about the target?",
+        "advice",
+    )
 
 
 def check_linear_baseline(case: Case) -> Iterator[Finding]:
-    """Check whether a network with hidden layers is better than a model without."""
+    """Check whether a network with hidden layers is better than a model without.
+
+    The training rows raise the question, and held-out rows answer it.
+    """
     if len(dense_layers(case.network)) < 2:
         return
     loss, score = case.loss_of(copied(case.network)), case.score
     linear_loss, linear_score = case.linear
-    no_better = loss > BETTER_LOSS * linear_loss and score < linear_score + BETTER_SCORE
-    if no_better and linear_score < GOOD_ENOUGH:
-        name = "accuracy" if case.has_labels else "R²"
-        again = loss_trained_anew(case)
-        can_do_more = again < BETTER_LOSS * linear_loss
-        tried = f" Trained anew, with {NEW_STEPS} steps of Adam, it has {again:.4g}." if can_do_more else ""
-        yield make_finding(
-            "no-better-than-linear",
-            f"its loss is {loss:.4g} and its {name} {score:.3f}; a model without hidden layers has {linear_loss:.4g} "
-            f"and {linear_score:.3f}.{tried}",
-            case.longer_code() if can_do_more else wider_or_linear(case),
-        )
+    is_better = loss <= BETTER_LOSS * linear_loss or score >= linear_score + BETTER_SCORE
+    if is_better or linear_score >= GOOD_ENOUGH:
+        return
+    measured = (
+        f"its loss is {loss:.4g} and its {'accuracy' if case.has_labels else 'R²'} {score:.3f}; a model without hidden "
+        f"layers has {linear_loss:.4g} and {linear_score:.3f}."
+    )
+    before = as_trained(case)
+    if before is None:
+        return  # without held-out rows, nothing is known of other rows
+    linear = without_hidden(case, before)
+    for trial in (longer_training(case), more_units(case, before)):
+        if trial is not None and trial.gain.is_better and trial.after < BETTER_LOSS * linear.after:
+            yield make_finding("no-better-than-linear", f"{measured} {trial.measured}", trial.change)
+            return
+    if linear.after <= linear.before:
+        severity = "" if linear.gain.is_better else "note"
+        yield make_finding("no-better-than-linear", f"{measured} {linear.measured}", linear.change, severity)
 
 
-def loss_trained_anew(case: Case) -> float:
-    """Return the loss after a usual training from the initial parameters; infinity if they are not known.
+class Trial(NamedTuple):
+    """A change that was tried on held-out rows."""
 
-    If it is low, the hidden layers are good for something, and the training was cut short.
-    """
-    if case.start is None:
-        return np.inf
-    return case.loss_of(case.trial(undisturbed(case.start), Adam(0.01), NEW_STEPS, case.trial_rows())[0])
+    gain: Gain
+    before: float
+    after: float
+    measured: str
+    change: str
 
 
-def wider_or_linear(case: Case) -> str:
-    """Return code with more units if they help on held-out rows, else for a model without hidden layers.
+def trial_of(before: HeldOut, after: HeldOut, what: str, change: str) -> Trial:
+    """Return what a change does to the loss of held-out rows, in numbers and words."""
+    here, there = float(before.losses.mean()), float(after.losses.mean())
+    measured = f"In trials without a quarter of the rows, {what} take the loss on the rows left out from {here:.4g} to "
+    return Trial(loss_gain(before, after), here, there, f"{measured}{there:.4g}.", change)
 
-    With many units, or with too few rows to hold some out, more units are not tried.
-    """
+
+def longer_training(case: Case) -> Trial | None:
+    """Try more epochs with Adam's usual learning rate; None if the training cannot be repeated."""
+    before, tried = as_trained(case), longer_optimizer(case)
+    if before is None:
+        return None
+    after, epochs = trained_further(case, tried, many_steps(case)), epochs_of(case, many_steps(case))
+    return trial_of(before, after, f"{epochs} more epochs of Adam", case.fit_code(optimizer=tried, epochs=epochs))
+
+
+def many_steps(case: Case) -> int:
+    """Return a number of steps that would be enough for most networks, and takes seconds at most."""
+    return min(max(AGAIN * case.steps_done, FEWEST_STEPS), most_steps(case))
+
+
+def epochs_of(case: Case, steps: int) -> int:
+    """Return the number of epochs with about as many steps."""
+    return max(steps * case.batch_size // len(case.X), 2)
+
+
+def longer_optimizer(case: Case) -> Part:
+    """Return Adam with a usual learning rate, after the parts that change the gradient, such as clipping."""
+    links = case.optimizer.links[:-1] if isinstance(case.optimizer, Chain) else ()
+    return Chain(*links, Adam(1e-2)) if links else Adam(1e-2)
+
+
+def without_hidden(case: Case, before: HeldOut) -> Trial:
+    """Try a model without hidden layers, trained with Adam until it hardly changes."""
+    layers, tried, steps = output_layers(case.network), longer_optimizer(case), many_steps(case)
+    code = case.network_code(layers)
+    if case.terms is None:
+        code += f"\n{case.fit_code(optimizer=tried, epochs=epochs_of(case, steps))}"
+    after = with_layers(case, layers, tried, steps)
+    return trial_of(before, after, f"{epochs_of(case, steps)} epochs of Adam without hidden layers", code)
+
+
+def more_units(case: Case, before: HeldOut) -> Trial | None:
+    """Try more units in the hidden layers; None if there are many already."""
     *hidden, last = case.network.layers
-    units = sum(layer.units for layer in hidden if isinstance(layer, Dense))
-    wider = [*(remade(x, max(4 * x.units, ENOUGH_UNITS)) if isinstance(x, Dense) else x for x in hidden), last]
-    if units >= MANY_UNITS or not gains_from(case, wider):
-        return case.network_code([last])
-    return case.network_code(wider)
+    units = sum(layer.units for layer in hidden if isinstance(layer, FullyConnected))
+    if units >= MANY_UNITS:
+        return None
+    widened = (remade(x, max(4 * x.units, ENOUGH_UNITS)) if isinstance(x, FullyConnected) else x for x in hidden)
+    wider = [*widened, last]
+    return trial_of(before, with_layers(case, wider), "more hidden units", case.network_code(wider))
 
 
-def gains_from(case: Case, layers: Sequence[Any]) -> bool:
-    """Whether a network with these layers has a lower loss on held-out rows than a model without hidden layers."""
-    rows = case.all_rows.some(MOST_ROWS)
-    if len(rows.X) < FEWEST_ROWS_TO_SPLIT:
-        return True
-    is_held = np.random.default_rng(0).permutation(len(rows.X)) % FOLDS == 0
-    kept, held = rows.take(~is_held), rows.take(is_held)
-    losses = []
-    for tried in (layers, [layers[-1]]):
-        model = Model(list(tried), loss=case.network.loss, seed=0, dtype=str(case.network.dtype))
-        model.build(case.X.shape[1])
-        losses.append(case.loss_of(case.trial(undisturbed(model), Adam(0.01), NEW_STEPS, kept)[0], held))
-    return losses[0] < BETTER_LOSS * losses[1]
+def output_layers(network: Model) -> list[Any]:
+    """Return the layers from the last fully connected one on, which are a model without hidden layers."""
+    layers = list(network.layers)
+    places = [i for i, layer in enumerate(layers) if isinstance(layer, FullyConnected)]
+    return layers[places[-1] :]

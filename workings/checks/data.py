@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from workings.checks.comparison import with_balanced_weights
 from workings.checks.evidence import FOLDS, Case, Code, label_numbers, rms, trained_without_hidden
 from workings.checks.findings import Finding, make_finding
 from workings.checks.measures import correlation
@@ -116,11 +117,27 @@ def check_class_balance(case: Case) -> Iterator[Finding]:
     counts = np.bincount(label_numbers(case.y), minlength=max(case.y.shape[1], 2))
     counts = counts[counts > 0]
     if len(counts) > 1 and counts.max() > IMBALANCE * counts.min():
-        yield make_finding(
-            "class-imbalance",
-            f"the most frequent class has {counts.max():,} rows, the rarest {counts.min():,}.",
-            case.fit_code(class_weight="balanced"),
-        )
+        measured = f"the most frequent class has {counts.max():,} rows, the rarest {counts.min():,}."
+        yield rare_class_finding(case, "class-imbalance", measured)
+
+
+def rare_class_finding(case: Case, name: str, measured: str) -> Finding:
+    """Make a finding about a rare class: advise class weights if they help held-out rows, else show what is missed.
+
+    Before a training, nothing can be tried.
+    """
+    if case.network.is_fresh:
+        return make_finding(name, measured, case.fit_code(class_weight="balanced"))
+    tried = with_balanced_weights(case)
+    if tried is not None and tried.helps:
+        return make_finding(name, f"{measured} {tried.measured}", case.fit_code(class_weight="balanced"))
+    return make_finding(name, f"{measured} {tried.measured if tried else ''}".strip(), SHARES_FOUND, "note")
+
+
+SHARES_FOUND = (
+    "p, labels = net.predict(X), np.ravel(y) if np.size(y) == len(X) else np.argmax(y, axis=1)\n"
+    "print({k: np.mean(p[labels == k] == k) for k in np.unique(labels)})  # the share of each class that is found"
+)
 
 
 def check_label_balance(case: Case) -> Iterator[Finding]:
@@ -156,7 +173,7 @@ def check_row_order(case: Case) -> Iterator[Finding]:
             "sorted-rows",
             f"from row to row the class changes {changes} times; in random order it would change about "
             f"{expected:,.0f} times. shuffle is False.",
-            case.fit_code(shuffle=True),
+            case.anew_code(shuffle=True),
         )
 
 
@@ -173,7 +190,7 @@ def check_order_of_numbers(case: Case) -> Iterator[Finding]:
             "sorted-rows",
             f"the means of the batches' targets vary by {share:.0%} of the targets' variance; in random order it "
             f"would be about {1 / case.batch_size:.1%}. shuffle is False.",
-            case.fit_code(shuffle=True),
+            case.anew_code(shuffle=True),
         )
 
 
@@ -213,9 +230,15 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
 
 
 def predicts_rows(case: Case, y: Array, p: Array) -> bool:
-    """Whether outputs p agree with the targets of rows that were not used for training, more than by chance."""
+    """Whether outputs p agree with the targets of rows that were not used for training, more than by chance.
+
+    Labels also count as predicted if their probabilities are higher where they are right: with weak columns, or a rare
+    class, the most probable class may be the same in all rows.
+    """
+    if np.mean([correlation(*pair) for pair in zip(y.T, p.T, strict=True)]) > CHANCE / np.sqrt(len(y)):
+        return True
     if not case.has_labels:
-        return bool(np.mean([correlation(*pair) for pair in zip(y.T, p.T, strict=True)]) > CHANCE / np.sqrt(len(y)))
+        return False
     labels, predicted = label_numbers(y), label_numbers(p)
     # if the labels were drawn anew for the same predictions, this share would agree
     chance = float(np.mean((np.bincount(labels) / len(labels))[np.minimum(predicted, labels.max())]))

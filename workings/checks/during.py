@@ -20,14 +20,13 @@ from workings.checks.before import (
     derivatives_of,
     tolerated_dead_share,
 )
+from workings.checks.comparison import as_trained, loss_gain, trained_further
 from workings.checks.evidence import (
-    FOLDS,
     MOST_WORK,
     Case,
     Code,
     copied,
     rate_of,
-    row_losses,
     score_of,
     trace_of,
     twelve_digits,
@@ -54,10 +53,10 @@ GENERALIZATION_LOSS = 25.0
 # four times as many epochs are tried.  STILL_FALLING is the fraction of the objective that they must go below.  If the
 # objective is already below WORTH times that of a constant prediction, nothing is tried.
 AGAIN, STILL_FALLING, WORTH = 4, 0.7, 0.1
+LOWER = 0.9  # of the objective, that shorter steps must reach
 GOOD_SCORE = 0.97  # accuracy or R² on the training rows above which more training is not advised
 FEWEST_STEPS, MOST_STEPS = 500, 1500
 DECAYED, HALF_DECAYED, UNFINISHED = 0.01, 0.1, 0.5  # of the largest learning rate: at the end, half the time, a warm-up
-STANDARD_ERRORS = 2.0  # by which the held-out loss must fall
 
 
 def check_training(case: Case) -> Iterator[Finding]:
@@ -79,7 +78,7 @@ def check_finite(case: Case) -> Iterator[Finding]:
         used = case.step_optimizer
         optimizer = SGD(0.01) if used is None else with_rate(used, rate_of(used) / 10)
         measured = f"training {case.stopped or 'gave a loss that is not finite'}."
-        yield make_finding("not-finite", measured, case.fit_code(optimizer=optimizer))
+        yield make_finding("not-finite", measured, case.anew_code(optimizer=optimizer))
 
 
 def check_learning_rate(case: Case) -> Iterator[Finding]:
@@ -132,7 +131,7 @@ def check_large_rate(case: Case, start: Model, optimizer: Part) -> Iterator[Find
             "learning-rate-too-large",
             f"{how} the objective from {first:.4g} to {end} with the learning rate {lr:g}; "
             f"about {STEPS} steps with {lr / divisor:g} take it to {lowest:.4g}.",
-            case.fit_code(optimizer=with_rate(optimizer, lr / divisor)),
+            case.anew_code(optimizer=with_rate(optimizer, lr / divisor)),
         )
 
 
@@ -191,14 +190,29 @@ def check_loss_curve(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "rising-loss",
             f"the objective was {losses[0]:.4g} in the first epoch and {final_level(losses):.4g} in the last ones.",
-            case.fit_code(optimizer=slower),
+            case.anew_code(optimizer=slower),
         )
-    if len(losses) >= 10 and oscillation_size(losses) > 0.3 and final_level(losses) > 0.05 * losses[0]:
+    if len(losses) < 10 or oscillation_size(losses) <= 0.3 or final_level(losses) <= 0.05 * losses[0]:
+        return
+    if shorter_steps_help(case, slower):
         yield make_finding(
             "oscillation",
             f"the objective often rose in the last epochs; the median rise was {oscillation_size(losses):.0%}.",
-            case.fit_code(optimizer=slower),
+            case.anew_code(optimizer=slower),
         )
+
+
+def shorter_steps_help(case: Case, slower: Part) -> bool:
+    """Whether as many shorter steps lead to a lower objective; True if the training cannot be repeated.
+
+    Dropout and small batches make the recorded objective rise and fall by themselves.
+    """
+    steps = case.steps_done
+    if case.start is None or not steps or steps * case.batch_size * case.network.theta.size > MOST_WORK:
+        return True
+    tried = case.trial(case.start, slower, steps, case.all_rows)[0]
+    here, there = (case.objective_of(network, case.all_rows) for network in (copied(case.network), tried))
+    return there < LOWER * here
 
 
 def slower_optimizer(case: Case) -> Part:
@@ -225,15 +239,16 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
     after = final_level(case.trial(case.refitted.network, ending.going_on, steps, case.refitted.kept)[1])
     if after >= STILL_FALLING * before:
         return
-    now, later = held_out_losses(case, ending.going_on, steps)
-    gain = now - later
-    if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)):
+    before_more = as_trained(case)
+    assert before_more is not None
+    after_more = trained_further(case, ending.going_on, steps)
+    if loss_gain(before_more, after_more).is_better:
         epochs = max(steps * case.batch_size // len(case.X), 2)
         yield make_finding(
             ending.finding,
             f"{ending.measured}in trials without a quarter of the rows, {len(losses)} epochs take the objective to "
             f"{before:.4g}, and {epochs:,} more, about {steps:,} steps{ending.how}, take it to {after:.4g}. On the "
-            f"rows left out, the loss falls from {now.mean():.4g} to {later.mean():.4g}.",
+            f"rows left out, the loss falls from {before_more.losses.mean():.4g} to {after_more.losses.mean():.4g}.",
             ending.change(epochs),
         )
 
@@ -273,7 +288,7 @@ def ending_of(case: Case) -> Ending | None:
         callbacks = Code("[EarlyStopping(patience=30)]")
         return Ending("patience-too-short", f"training stopped after {len(case.losses)} epochs: {case.stopped}. ",
                       with_constant_rate(optimizer, done), "",
-                      lambda epochs: case.fit_code(epochs=5 * epochs, validation=0.2, callbacks=callbacks))  # fmt: skip
+                      lambda n: case.anew_code(epochs=5 * n, validation=0.2, callbacks=callbacks))  # fmt: skip
     if not case.stopped.startswith("all"):
         return None
     rates = np.asarray(case.columns.get("lr") or [rate_of(optimizer)])
@@ -307,16 +322,6 @@ def with_fixed_rate(optimizer: Part, rate: float) -> Part:
 def has_warm_up(optimizer: Part) -> bool:
     """Whether the learning rate begins with a warm-up."""
     return isinstance(getattr(optimizer.parts[-1], "lr", None), WarmUp)
-
-
-def held_out_losses(case: Case, optimizer: Part, steps: int) -> tuple[Array, Array]:
-    """Return the loss of each row, by a copy trained without this row: now, and after more steps."""
-    now, later = [], []
-    for again in (case.refitted, *map(case.refit, range(1, FOLDS))):
-        if again is not None:
-            now.append(row_losses(again.network, again.held))
-            later.append(row_losses(case.trial(again.network, optimizer, steps, again.kept)[0], again.held))
-    return np.concatenate(now), np.concatenate(later)
 
 
 def check_dead_at_end(case: Case) -> Iterator[Finding]:
@@ -376,7 +381,7 @@ def check_weight_decay(case: Case) -> Iterator[Finding]:
             "strong-regularizer",
             f"the weight decay takes {decay:.0%} off every parameter in each step. After about {AGAIN * STEPS} steps "
             f"the objective is {here:.4g}; with a hundredth of the decay it is {there:.4g}.",
-            case.fit_code(optimizer=weaker),
+            case.anew_code(optimizer=weaker),
         )
 
 
@@ -396,7 +401,7 @@ def check_overfitting(case: Case) -> Iterator[Finding]:
         return
     if not case.stopped.startswith("all"):
         return
-    best, end = int(val_loss.argmin()), final_level(val_loss)
+    best, end = int(val_loss.argmin()), min(final_level(val_loss), case.kept_validation_loss)
     rise = 100 * (end / val_loss.min() - 1)
     has_fallen = final_level(case.losses) < case.losses[best]
     if rise > GENERALIZATION_LOSS and has_fallen and case.losses[-1] < 0.5 * end:
@@ -404,5 +409,5 @@ def check_overfitting(case: Case) -> Iterator[Finding]:
             "overfitting",
             f"the validation loss was {val_loss.min():.4g} after epoch {best} and {end:.4g} at the end, {rise:.0f} % "
             f"higher. Meanwhile the objective fell from {case.losses[best]:.4g} to {case.losses[-1]:.4g}.",
-            case.fit_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
+            case.anew_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
         )

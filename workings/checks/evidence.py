@@ -17,12 +17,12 @@ import numpy as np
 from workings.activations import ACTIVATIONS
 from workings.checks.advice import Terms
 from workings.errors import DivergenceError, WorkingsWarning
-from workings.layers import BatchNorm, Dense, Layer
+from workings.layers import BatchNorm, Dense, FullyConnected, Layer
 from workings.model.model import Model
 from workings.model.targets import more_probable, most_probable
 from workings.optimizers import LBFGS, Adam, Chain, Part
 from workings.program.trace import Trace
-from workings.schedules import Constant
+from workings.schedules import Constant, Schedule
 from workings.support.arrays import Array, as_random
 from workings.tables.columns import standardized
 from workings.training.fit import train
@@ -36,6 +36,7 @@ FEWEST_ROWS_TO_SPLIT = 40  # ten for each fold
 MOST_WORK = 10**9  # rows times parameters times steps of a trial: a few seconds
 ROWS_BY_HEART = 10  # rows that the network must be able to overfit
 RATES = ("lr", "then", "end", "min_lr")  # the fields of schedules that are rates or schedules
+LATEST_STEP = 10**6  # up to which a schedule that begins with 0 is searched for its highest rate
 
 
 class Code(str):
@@ -163,6 +164,14 @@ class Case:
         """The network trained again without the first fold of the rows; None if ``refit`` cannot do it."""
         return self.refit(0)
 
+    @functools.cached_property
+    def refits(self) -> tuple[Refitted, ...]:
+        """The network trained again without each fold of the rows; empty if ``refit`` cannot do it."""
+        if self.refitted is None:
+            return ()
+        others = map(self.refit, range(1, FOLDS))
+        return (self.refitted, *(again for again in others if again is not None))
+
     @property
     def stopped_early(self) -> bool:
         """Whether early stopping ended the training."""
@@ -172,6 +181,10 @@ class Case:
     def steps_done(self) -> int:
         """The number of steps that the training made."""
         return len(self.losses) * -(-len(self.X) // self.batch_size)
+
+    def steps_in(self, rows: Rows) -> int:
+        """Return the number of steps of as many epochs with some of the rows."""
+        return len(self.losses) * -(-len(rows.X) // self.batch_size)
 
     def refit(self, fold: int) -> Refitted | None:
         """Train a copy as the network was trained, without a fold of the rows (one of FOLDS).
@@ -184,7 +197,7 @@ class Case:
             return None
         is_held = np.random.default_rng(0).permutation(n) % FOLDS == fold
         kept, held = self.all_rows.take(~is_held), self.all_rows.take(is_held).some(MOST_ROWS)
-        steps = epochs * -(-len(kept.X) // self.batch_size)
+        steps = self.steps_in(kept)
         is_long = steps * self.batch_size * self.network.theta.size > MOST_WORK
         if is_long or not np.ptp(kept.y, axis=0).any():
             return None
@@ -212,6 +225,13 @@ class Case:
         """Compute the loss per row without penalties, by default on the case's ``rows``."""
         bare = copied(network).without(regularizers=True)
         return self.objective_of(bare, self.rows if rows is None else rows)
+
+    @functools.cached_property
+    def kept_validation_loss(self) -> float:
+        """The network's validation loss, if a callback may have kept an epoch before the last; else infinity."""
+        if self.validation is None or "callbacks" not in self.settings.get("given", ()):
+            return np.inf
+        return self.loss_of(self.network, self.validation)
 
     # -- trials ----------------------------------------------------------------------------
 
@@ -257,6 +277,15 @@ class Case:
     def opening(self) -> str:
         """Code that assigns ``net``, for interfaces without an object of this name."""
         return str(self.settings.get("opening", "")) if self.terms is None else self.terms.opening
+
+    def anew_code(self, **changed: Any) -> str:
+        """Write a training from new initial parameters, with some settings changed.
+
+        A network whose statements were edited goes on from its parameters: code cannot make it again.
+        """
+        if self.terms is not None or self.network.edits:
+            return self.fit_code(**changed)
+        return f"{self.network_code()}\n{self.fit_code(**changed)}"
 
     def fit_code(self, **changed: Any) -> str:
         """Write the training as a line of code, with some settings changed."""
@@ -332,10 +361,10 @@ class Case:
         kept = [i for i, own in enumerate(layers) if own is layer]
         if kept and not says_all(layer):
             return f"net.layers[{kept[0]}]"
-        if isinstance(layer, Dense) and not is_named(layer):
+        if isinstance(layer, FullyConnected) and not is_named(layer):
             place = next(i for i, own in enumerate(layers) if own.bend is layer.bend)
             bias = "" if layer.bias else ", bias=False"
-            return f"Dense({layer.units}, net.layers[{place}].activation{bias})"
+            return f"{type(layer).__name__}({layer.units}, net.layers[{place}].activation{bias})"
         return repr(layer)
 
     def penalty_code(self, regularizer: Any) -> str:
@@ -358,7 +387,7 @@ def says_all(layer: Any) -> bool:
     """Whether the ``repr`` of a layer defines it completely."""
     if not of_the_library(layer) or not is_named(layer):
         return False
-    if isinstance(layer, Dense):
+    if isinstance(layer, FullyConnected):
         return layer.weights is None and layer.biases is None
     return not isinstance(layer, BatchNorm) or layer == BatchNorm(layer.activation)
 
@@ -369,9 +398,9 @@ def seed_code(network: Model) -> str:
     return made.removeprefix("np.random.default_rng(").removesuffix(")") if "default_rng" in made else made
 
 
-def remade(layer: Dense, units: int | None = None, activation: Any = None) -> Dense:
-    """Return a dense layer with other units or another activation, and with default initial weights."""
-    changed = Dense(units or layer.units, activation or layer.activation, bias=layer.bias)
+def remade(layer: FullyConnected, units: int | None = None, activation: Any = None) -> FullyConnected:
+    """Return a layer of the same kind with other units or another activation, and with default initial weights."""
+    changed = type(layer)(units or layer.units, activation or layer.activation, bias=layer.bias)
     is_same = changed == layer and layer.weights is None and layer.biases is None
     return layer if is_same else changed
 
@@ -456,7 +485,9 @@ def with_rate(optimizer: Part, lr: float) -> Part:
     """Return the same optimizer with another initial learning rate; a schedule keeps its kind if possible."""
     if isinstance(optimizer, Chain):
         return Chain(*optimizer.links[:-1], with_rate(optimizer.links[-1], lr))
-    return replace(optimizer, lr=scaled(optimizer.lr, lr / rate_of(optimizer), lr))  # type: ignore[attr-defined,call-arg]
+    known = rate_of(optimizer)
+    factor = lr / known if known > 0 else np.inf
+    return replace(optimizer, lr=scaled(optimizer.lr, factor, lr))  # type: ignore[attr-defined,call-arg]
 
 
 def scaled(rate: Any, factor: float, otherwise: float) -> Any:
@@ -496,5 +527,12 @@ def twelve_digits(value: float) -> float:
 
 
 def rate_of(optimizer: Part) -> float:
-    """Return the initial learning rate of an optimizer."""
-    return float(optimizer.schedule(0))
+    """Return the initial learning rate of an optimizer, or the highest one if its schedule begins with 0."""
+    schedule = optimizer.schedule
+    initial = float(schedule(0))
+    if initial > 0:
+        return initial
+    if isinstance(schedule, Schedule):
+        return schedule.lr
+    later = np.unique(np.geomspace(1, LATEST_STEP, 200).astype(int))
+    return max(float(schedule(int(t))) for t in later)

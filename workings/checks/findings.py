@@ -19,8 +19,10 @@ from workings.support.notebook import Readable
 class Kind:
     """A kind of finding.
 
-    ``severity`` is ``"problem"`` or ``"advice"``.  ``sure`` is ``"certain"`` if the finding is read from the settings
-    or computed exactly, ``"likely"`` if a threshold decides, ``"possible"`` if other causes look the same.
+    ``severity`` is ``"problem"``, ``"advice"`` or ``"note"``.  A note states a fact that is worth knowing and no reason
+    to change the network; a single finding can be milder than its kind.  ``sure`` is ``"certain"`` if the finding is
+    read from the settings or computed exactly, ``"likely"`` if a threshold decides, ``"possible"`` if other causes look
+    the same.
     ``explained_by`` names the findings that explain this one; it is left out if one of them is reported.
     """
 
@@ -248,7 +250,7 @@ class Finding(Readable):
     name : str
         The name of its kind, such as ``"unscaled-inputs"``.
     severity : str
-        ``"problem"`` or ``"advice"``.
+        ``"problem"``, ``"advice"``, or ``"note"`` for a fact that is no reason to change the network.
     measured : str
         The evidence: what was measured, with its numbers.
     why : str
@@ -274,14 +276,14 @@ class Finding(Readable):
         )
 
 
-def make_finding(name: str, measured: str, change: str) -> Finding:
-    """Make a finding of a kind.
+def make_finding(name: str, measured: str, change: str, severity: str = "") -> Finding:
+    """Make a finding of a kind, with the severity of its kind unless another one is given.
 
     >>> make_finding("constant-column", "column 3 is 1 in every row.", "X = X[:, X.std(axis=0) > 0]").severity
     'advice'
     """
     kind = KINDS[name]
-    return Finding(name, kind.severity, measured, kind.why, change, kind.sure)
+    return Finding(name, severity or kind.severity, measured, kind.why, change, kind.sure)
 
 
 @dataclass(frozen=True, repr=False)
@@ -299,13 +301,18 @@ class Diagnosis(Readable):
 
     @property
     def ok(self) -> bool:
-        """Whether no finding is a problem; there may be advice."""
+        """Whether no finding is a problem; there may be advice and notes."""
         return not self.problems
 
     @property
     def problems(self) -> tuple[Finding, ...]:
         """The findings that are problems."""
         return tuple(finding for finding in self.findings if finding.severity == "problem")
+
+    @property
+    def notes(self) -> tuple[Finding, ...]:
+        """The findings that only state a fact."""
+        return tuple(finding for finding in self.findings if finding.severity == "note")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -323,12 +330,13 @@ class Diagnosis(Readable):
 
     @property
     def heading(self) -> str:
-        """The number of problems and advice, in words."""
-        advice = len(self.findings) - len(self.problems)
+        """The number of problems, advice and notes, in words."""
         if not self.findings:
             return "The checks found nothing."
-        problems = count_of(len(self.problems), "problem")
-        return f"{problems}, {advice} advice." if self.problems else f"No problem found, {advice} advice."
+        problems = count_of(len(self.problems), "problem") if self.problems else "No problem found"
+        advice = f"{len(self.findings) - len(self.problems) - len(self.notes)} advice"
+        notes = [count_of(len(self.notes), "note")] if self.notes else []
+        return f"{', '.join([problems, advice, *notes])}."
 
     def __str__(self) -> str:
         checked = f"Checked: {', '.join(self.looked_at)}." if self.looked_at else ""

@@ -6,9 +6,6 @@ give the source of each threshold.
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
-
 import numpy as np
 
 from workings.support.arrays import Array
@@ -28,17 +25,6 @@ FEWEST_CODES, CODE_SHARE = 3, 0.005  # a code must repeat, a single extreme valu
 FEWEST_VALUES, LARGE = 10, 100  # distinct other values, if the code is not a negative number beyond -100
 FAR, FAR_FOR_CODES = 1.0, 0.5  # distance to the other values, divided by their range
 BYTE = 256  # the number of values of an 8-bit integer
-NEIGHBOURS = 9  # that vote on the label of a row
-VOTES = 7  # of them for one label, so that the vote is clear: two of nine may be noise themselves
-
-
-class Vote(NamedTuple):
-    """What the nearest rows say about the labels."""
-
-    clear: float  # the share of rows whose neighbours clearly vote for one label
-    against: float  # the share of these whose own label is another
-    inside: float  # the same share where at least one more neighbour agrees: farther from the border of two classes
-    fairest: float  # the smallest ratio, over the labels, of clear votes for it to its rows
 
 
 def ranks(values: Array) -> Array:
@@ -228,36 +214,25 @@ def skewness(values: Array) -> float:
     return float((((values - values.mean()) / spread) ** 3).mean()) if spread > 0 else 0.0
 
 
-def clear_votes(wrong: float) -> float:
-    """Return the share of clear votes if each neighbour has the right label except with probability ``wrong``.
+def nearest_rows(X: Array, k: int) -> Array:
+    """Return the indices of the ``k`` nearest other rows of each row, in any order; fewer if there are fewer rows.
 
-    >>> round(clear_votes(0.1), 3)
-    0.947
-    """
-    few = range(NEIGHBOURS - VOTES + 1)
-    return sum(math.comb(NEIGHBOURS, k) * wrong**k * (1 - wrong) ** (NEIGHBOURS - k) for k in few)
-
-
-def neighbour_votes(X: Array, labels: Array) -> Vote:
-    """Let the nearest rows of each row vote on its label.
-
-    >>> X = np.random.default_rng(0).normal(size=(200, 2))
-    >>> vote = neighbour_votes(X, (X[:, 0] > 0).astype(int))
-    >>> vote.clear > 0.8, vote.against < 0.05
-    (True, True)
+    >>> nearest_rows(np.array([[0.0], [1.0], [5.0]]), 1).tolist()
+    [[1], [0], [1]]
     """
     squares = (X**2).sum(axis=1)
     distances = squares[:, None] + squares - 2 * X @ X.T
     np.fill_diagonal(distances, np.inf)
-    nearest = np.argpartition(distances, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-    votes = np.zeros((len(X), int(labels.max()) + 1))
-    np.add.at(votes, (np.arange(len(X))[:, None], labels[nearest]), 1)
-    winner, is_clear = votes.argmax(axis=1), votes.max(axis=1) >= VOTES
-    is_clearer = votes.max(axis=1) > VOTES
-    if not is_clearer.any():
-        return Vote(float(is_clear.mean()), 0.0, 0.0, 0.0)
-    against, inside = (float((winner != labels)[chosen].mean()) for chosen in (is_clear, is_clearer))
-    counts = np.bincount(labels, minlength=votes.shape[1])
-    for_each = np.bincount(winner[is_clear], minlength=votes.shape[1])
-    fairest = float((for_each / np.maximum(counts, 1))[counts > 0].min())
-    return Vote(float(is_clear.mean()), against, inside, fairest)
+    k = min(k, len(X) - 1)
+    return np.asarray(np.argpartition(distances, k - 1, axis=1)[:, :k])
+
+
+def votes(labels: Array, nearest: Array, classes: int) -> Array:
+    """Count the labels of the rows around each row, of shape (rows, classes).
+
+    >>> votes(np.array([0, 1, 1]), np.array([[1, 2], [0, 2], [0, 1]]), 2).tolist()
+    [[0.0, 2.0], [1.0, 1.0], [1.0, 1.0]]
+    """
+    counted = np.zeros((len(nearest), classes))
+    np.add.at(counted, (np.arange(len(nearest))[:, None], labels[nearest]), 1)
+    return counted

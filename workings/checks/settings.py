@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from workings.checks.before import dense_layers
-from workings.checks.during import STANDARD_ERRORS, STILL_FALLING, final_level
+from workings.checks.comparison import as_trained, gain_of, loss_gain, trained_anew
+from workings.checks.during import STILL_FALLING, final_level
 from workings.checks.evidence import (
     FEWEST_ROWS_TO_SPLIT,
     FOLDS,
@@ -112,7 +113,7 @@ def better_optimizer(case: Case, optimizer: Part, usual: Part, name: str, field:
         return
     steps, rows = min(max(case.steps_done, FEWEST_STEPS), MOST_STEPS), case.trial_rows()
     here, there = (final_level(case.trial(case.start, tried, steps, rows)[1]) for tried in (optimizer, usual))
-    if there < BETTER * here or not np.isfinite(here):
+    if (there < BETTER * here or not np.isfinite(here)) and not harms(case, usual):
         names = (field, "beta1") if field == "momentum" else (field,)
         values = [getattr(part, name) for part in optimizer.parts for name in names if hasattr(part, name)]
         others = [getattr(part, name) for part in usual.parts for name in names if hasattr(part, name)]
@@ -120,8 +121,14 @@ def better_optimizer(case: Case, optimizer: Part, usual: Part, name: str, field:
             name,
             f"after about {steps} steps with {field} {max(values):g}, the objective is {here:.4g}; with the usual "
             f"{max(others):g} it is {there:.4g}.",
-            case.fit_code(optimizer=usual),
+            case.anew_code(optimizer=usual),
         )
+
+
+def harms(case: Case, optimizer: Part) -> bool:
+    """Whether another optimizer raises the loss of held-out rows beyond chance."""
+    before = as_trained(case)
+    return before is not None and loss_gain(before, trained_anew(case, optimizer)).is_worse
 
 
 def check_narrow_layers(case: Case) -> Iterator[Finding]:
@@ -172,7 +179,7 @@ def check_parameter_count(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "more-parameters-than-rows",
             f"{count:,} parameters are trained on {n:,} rows, {count / n:,.0f} per row, and no row is held out.",
-            case.fit_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
+            case.anew_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
         )
 
 
@@ -186,8 +193,7 @@ def check_for_hidden_layers(case: Case) -> Iterator[Finding]:
     fold = np.random.default_rng(0).permutation(len(rows.X)) % FOLDS
     linear, small = zip(*(held_out(case, rows.take(fold != i), rows.take(fold == i)) for i in range(2)), strict=True)
     here, there = np.concatenate(linear), np.concatenate(small)
-    gain = here - there
-    if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)) and there.mean() < 0.8 * here.mean():
+    if gain_of(here - there).is_better and there.mean() < 0.8 * here.mean():
         last = case.network.layers[-1]
         yield make_finding(
             "no-hidden-layer",

@@ -47,7 +47,7 @@ def check_split(case: Case) -> Iterator[Finding]:
 
 def held_out_code(case: Case) -> str:
     """Return code that holds out a share of the training rows, which are prepared in the same way."""
-    return f"{case.fit_code(validation=0.2)}  # holds out rows of X itself"
+    return f"{case.anew_code(validation=0.2)}  # holds out rows of X itself"
 
 
 def check_common_rows(case: Case, held: Rows) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ import numpy as np
 from workings.checks.evidence import Case, copied, given, trace_of, with_rate
 from workings.checks.findings import Finding, make_finding
 from workings.checks.gradients import check_gradients
-from workings.layers import Dense, number_layers
+from workings.layers import FullyConnected, number_layers
 from workings.optimizers import SGD
 
 LARGE_LOGIT = 1000.0  # far beyond 709, where exp overflows in float64
@@ -67,7 +67,7 @@ def check_probabilities(case: Case) -> Iterator[Finding]:
 def check_large_logits(case: Case) -> Iterator[Finding]:
     """Check that probabilities and losses are finite for large logits."""
     last = next((layer, n) for layer, n in reversed(list(number_layers(case.network.layers))) if layer.parameters)
-    if not isinstance(last[0], Dense):
+    if not isinstance(last[0], FullyConnected):
         return
     rows = case.all_rows.some(50)
     network = copied(case.start or case.network)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ from workings.cli.screen import (
 )
 from workings.cli.sweep import sweep_table
 from workings.cli.table_phrasing import TableTerms
-from workings.cli.table_plan import Plan, TableSource
+from workings.cli.table_plan import PLAIN_OPTIONS, Plan, TableSource
 from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
@@ -63,6 +64,7 @@ app = typer.Typer(
 
 
 NETWORKS = ("xor", "moons", "digits", "mnist")
+SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 DecimalOption = Annotated[
     str | None, typer.Option(help="CSV: decimal sign, '.' or ',', where a number such as 1,234 has two readings")
@@ -93,6 +95,17 @@ UseOption = Annotated[
 MaxCategoriesOption = Annotated[
     int | None,
     typer.Option(min=1, help="Most categories of a column; the rarest are encoded as zeros (default: 50 if too many)"),
+]
+PlainOption = Annotated[
+    bool, typer.Option("--plain", help="Train a plain network: 32 and 16 ReLU units, Adam, early stopping")
+]
+EpochsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        show_default=False,
+        help="Number of epochs; plain: the maximum (default: 256 for the recipe, 200 for a plain network)",
+    ),
 ]
 DatesOption = Annotated[
     str | None,
@@ -211,24 +224,33 @@ def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_
 @app.command()
 def train(
     file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with one sample per row")],
+    context: typer.Context,
     target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
     out: Annotated[
         Path | None,
         typer.Option(help="Output folder for the model and the report (default: workings-runs/FILE-TARGET)"),
     ] = None,
+    plain: PlainOption = False,
+    time: Annotated[
+        str | None,
+        typer.Option(help="Recipe only: about how long to train, such as 60s or 5m (default: all its epochs)"),
+    ] = None,
+    ensemble: Annotated[
+        int, typer.Option(min=1, help="Recipe only: number of networks, whose predictions are averaged")
+    ] = 1,
     hidden: Annotated[
-        str, typer.Option(help="Units of each hidden layer, separated by commas (empty: no hidden layers)")
+        str, typer.Option(help="Plain: units of each hidden layer, separated by commas (empty: no hidden layers)")
     ] = "32,16",
-    activation: Annotated[str, typer.Option(help="Activation function of the hidden layers")] = "relu",
+    activation: Annotated[str, typer.Option(help="Plain: activation function of the hidden layers")] = "relu",
     loss: Annotated[
-        str, typer.Option(help="Loss, or auto: CrossEntropy for classification, SquaredError for regression")
+        str, typer.Option(help="Plain: loss, or auto: CrossEntropy for classification, SquaredError for regression")
     ] = "auto",
-    optimizer: Annotated[str, typer.Option(help=f"Optimizer: {', '.join(OPTIMIZER_NAMES)}")] = "adam",
-    lr: Annotated[float | None, typer.Option(help=f"Learning rate (default: {default_rates()})")] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Maximum number of epochs")] = 200,
+    optimizer: Annotated[str, typer.Option(help=f"Plain: optimizer ({', '.join(OPTIMIZER_NAMES)})")] = "adam",
+    lr: Annotated[float | None, typer.Option(help=f"Plain: learning rate (default: {default_rates()})")] = None,
+    epochs: EpochsOption = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=0, help="Batch size, in rows (0: full batch; default: 32, for lbfgs the full batch)"),
+        typer.Option(min=0, help="Plain: batch size, in rows (0: full batch; default: 32, for lbfgs the full batch)"),
     ] = None,
     validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation (0: none)")] = 0.2,
     test: Annotated[
@@ -244,10 +266,11 @@ def train(
         int, typer.Option(help="Number of folds of a cross-validation, whose predictions are written (0: none)")
     ] = 0,
     patience: Annotated[
-        int, typer.Option(min=0, help="Early stopping: epochs without a better validation loss before training ends")
+        int,
+        typer.Option(min=0, help="Plain: epochs without a better validation loss before training ends"),
     ] = 20,
-    l2: Annotated[float, typer.Option(min=0, help="L2 penalty λ, as in λ/2 · sum of the squared weights")] = 0.0,
-    dropout: Annotated[float, typer.Option(min=0, help="Dropout rate of each hidden layer, from 0 to 1")] = 0.0,
+    l2: Annotated[float, typer.Option(min=0, help="Plain: L2 penalty λ, as in λ/2 · sum of the squared weights")] = 0.0,
+    dropout: Annotated[float, typer.Option(min=0, help="Plain: dropout rate of each hidden layer, from 0 to 1")] = 0.0,
     balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
     missing: MissingOption = None,
     impute: ImputeOption = False,
@@ -270,6 +293,10 @@ def train(
     sheet: SheetOption = None,
 ) -> None:
     """Train a network on a table; write the model and a report.
+
+    By default, the network and its training are those of the recipe for tables (see docs/tables.md). An option that
+    is marked "Plain" trains a plain network instead, which these options describe; `--plain` does so with their
+    defaults.
 
     Exit code 1: the model was written, but its report could not be completed.
 
@@ -294,23 +321,31 @@ def train(
         group=group,
         time_order=time_order,
         folds=folds,
+        recipe=not (plain or given_plain_options(context)),
+        ensemble=ensemble,
     )
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     folder = out or Path("workings-runs") / stem
     with plain_errors():
         refuse_for_lbfgs(optimizer, lr, batch_size)
+        plan = with_recipe_options(plan, time, context)
         if folds < 0 or folds == 1:
             raise InputError(f"--folds is 0 for none, or at least 2, not {folds}.")
         choices = column_choices(missing, impute, drop, use, max_categories, dates)
-        source = TableSource(file, target, task, choices, TextOptions(decimal, delimiter, encoding, sheet))
-        trainer = table_streams.train if table_streams.is_streamed(file, stream) else table_models.train
-        with progress_bars() as progress:
-            bar = functools.partial(progress_bar, progress, file.name, "training", keep_result=True)
-            text, problem = trainer(source, plan, folder, bar, script)
-        output.print(text, highlight=False, soft_wrap=True, markup=False)
-        if problem is not None:
-            console.print("error:", problem, highlight=False, soft_wrap=True)
-            raise typer.Exit(1)
+        reading = TextOptions(decimal, delimiter, encoding, sheet)
+        train_and_report(TableSource(file, target, task, choices, reading), plan, folder, script, stream)
+
+
+def train_and_report(source: TableSource, plan: Plan, folder: Path, script: Path | None, stream: bool | None) -> None:
+    """Train on a table and print the summary; exit with 1 if the report could not be completed."""
+    trainer = table_streams.train if table_streams.is_streamed(source.file, stream) else table_models.train
+    with progress_bars() as progress:
+        bar = functools.partial(progress_bar, progress, source.file.name, "training", keep_result=True)
+        text, problem = trainer(source, plan, folder, bar, script)
+    output.print(text, highlight=False, soft_wrap=True, markup=False)
+    if problem is not None:
+        console.print("error:", problem, highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -386,6 +421,43 @@ def sweep(
         output.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
+def given_plain_options(context: typer.Context) -> list[str]:
+    """Return the given options that describe a plain network."""
+    sources = {name: context.get_parameter_source(name) for name in PLAIN_OPTIONS if name in context.params}
+    return [
+        f"--{name.replace('_', '-')}" for name, source in sources.items() if source and source.name == "COMMANDLINE"
+    ]
+
+
+def with_recipe_options(plan: Plan, time: str | None, context: typer.Context) -> Plan:
+    """Return a plan with the time to train; raise for options of the recipe that a plain network does not have."""
+    found = [] if time is None else ["--time"]
+    found += ["--ensemble"] if plan.ensemble > 1 else []
+    if found and not plan.recipe:
+        reason = ", ".join(given_plain_options(context)) or "--plain"
+        raise InputError(
+            f"{' and '.join(found)} only work with the recipe for tables, but {reason} trains a plain network: leave "
+            f"out one of the two."
+        )
+    return plan if time is None else replace(plan, time=seconds_of(time))
+
+
+def seconds_of(text: str) -> float:
+    """Return a time such as 90, 60s, 1.5m or 1h in seconds.
+
+    >>> seconds_of("60s"), seconds_of("1.5m"), seconds_of("90")
+    (60.0, 90.0, 90.0)
+    """
+    number, unit = (text[:-1], text[-1]) if text[-1:] in SECONDS else (text, "s")
+    try:
+        seconds = float(number) * SECONDS[unit]
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise InputError(f"--time is a time above 0, such as 60s, 5m or 1h, not {text!r}.")
+    return seconds
+
+
 def refuse_for_lbfgs(optimizer: str, lr: float | None, batch_size: int | None = None) -> None:
     """Raise for options that L-BFGS does not use: SciPy chooses its steps, each on all rows."""
     if optimizer.lower() == "lbfgs":
@@ -429,6 +501,14 @@ def predict(
         float | None,
         typer.Option(help="Regression: also write lower and upper, between which this share of the values should lie"),
     ] = None,
+    why: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default=False,
+            help="Row, from 1: print what each of its columns adds to the prediction, in place of the predictions",
+        ),
+    ] = None,
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -443,12 +523,16 @@ def predict(
         reading = TextOptions(decimal, delimiter, encoding, sheet)
         chosen = column_names(keep)
         if table_streams.is_streamed(file, stream):
-            table_streams.refuse_in_prediction(chosen, intervals)
+            table_streams.refuse_in_prediction(chosen, intervals, why)
             output.print("\n".join(table_streams.predict(model, file, out, unknown)), highlight=False, soft_wrap=True)
             return
-        predictions, lines = table_models.predict(model, file, out, unknown, reading, chosen, intervals)
+        predictions, lines, reasons = table_models.predict(model, file, out, unknown, reading, chosen, intervals, why)
         for line in lines:
             console.print(line, highlight=False, markup=False)
+        if reasons:
+            output.print("\n".join(reasons), highlight=False, markup=False, soft_wrap=True)
+        if out is None and why is not None:
+            return
         if out is None:
             write_out(predictions.write_csv())
         else:
@@ -644,6 +728,7 @@ def write_script(text: str, out: Path | None) -> None:
 
 @app.command()
 def doctor(
+    context: typer.Context,
     what: Annotated[
         str, typer.Argument(help=f"Experiment ({', '.join(NETWORKS)}), model file, or CSV, Excel or Parquet file")
     ],
@@ -651,11 +736,14 @@ def doctor(
         Path | None, typer.Argument(help="Model only: table with the columns the model was trained on")
     ] = None,
     target: Annotated[str | None, typer.Option("--target", "-t", help="Table only: column to predict")] = None,
-    hidden: Annotated[str, typer.Option(help="Table only: units of each hidden layer, separated by commas")] = "32,16",
-    activation: Annotated[str, typer.Option(help="Table only: activation function of the hidden layers")] = "relu",
-    optimizer: Annotated[str, typer.Option(help=f"Table only: optimizer ({', '.join(OPTIMIZER_NAMES)})")] = "adam",
-    lr: Annotated[float | None, typer.Option(help=f"Table only: learning rate (default: {default_rates()})")] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Table only: maximum number of epochs")] = 200,
+    plain: PlainOption = False,
+    hidden: Annotated[
+        str, typer.Option(help="Plain network: units of each hidden layer, separated by commas")
+    ] = "32,16",
+    activation: Annotated[str, typer.Option(help="Plain network: activation function of the hidden layers")] = "relu",
+    optimizer: Annotated[str, typer.Option(help=f"Plain network: optimizer ({', '.join(OPTIMIZER_NAMES)})")] = "adam",
+    lr: Annotated[float | None, typer.Option(help=f"Plain network: learning rate (default: {default_rates()})")] = None,
+    epochs: EpochsOption = None,
     missing: MissingOption = None,
     impute: ImputeOption = False,
     drop: DropOption = None,
@@ -675,7 +763,8 @@ def doctor(
 
     `workings doctor moons` trains the network of a tutorial and diagnoses it.
 
-    `workings doctor flowers.csv --target species` trains as `workings train` does and diagnoses the result.
+    `workings doctor flowers.csv --target species` trains as `workings train` does and diagnoses the result. The options
+    of a plain network train one, as there.
 
     `workings doctor model.safetensors new.csv` diagnoses a model on the rows of a table. Without a table, it checks
     only the model's program and layers.
@@ -697,6 +786,7 @@ def doctor(
         else:
             refuse_for_lbfgs(optimizer, lr)
             plan = doctor_plan(hidden, activation, optimizer, lr, epochs, seed or 0)
+            plan = replace(plan, recipe=not (plain or given_plain_options(context)))
             choices = column_choices(missing, impute, drop, use, max_categories, dates)
             source = TableSource(Path(what), target, "auto", choices, TextOptions(decimal, delimiter, encoding, sheet))
             diagnosis = diagnose_table(TableTerms(source, plan))
@@ -705,7 +795,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def doctor_plan(hidden: str, activation: str, optimizer: str, lr: float | None, epochs: int, seed: int) -> Plan:
+def doctor_plan(hidden: str, activation: str, optimizer: str, lr: float | None, epochs: int | None, seed: int) -> Plan:
     """Return the plan of a training to diagnose; everything else has the defaults of ``workings train``."""
     return Plan(
         hidden=hidden,

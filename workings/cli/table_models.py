@@ -22,8 +22,10 @@ from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan, TableSource, reading_options
 from workings.cli.table_report import write_report
 from workings.cli.table_scores import predictions_of
-from workings.cli.table_splits import Split, folds_of, split_rows
+from workings.cli.table_splits import Split, folds_of, splits_of
 from workings.cli.table_training import LoadedTable, Rows, TrainedOnTable, load_table, predicted_frame, prepare
+from workings.cli.table_why import why_lines
+from workings.ensemble import LIST, Ensemble
 from workings.errors import InputError, ReportError, count_of
 from workings.network import Network
 from workings.readings.script.settings import TABLES
@@ -55,8 +57,7 @@ AS_FOUND = TextOptions()  # decimal sign, delimiter and encoding as the file sho
 
 def train_on_table(source: TableSource, plan: Plan, progress: Callable[[int], Callback]) -> TrainedOnTable:
     """Read a table and train a network on it; ``progress(epochs)`` returns a callback that shows the progress."""
-    training = prepare(source, plan)
-    return training.train(progress(plan.epochs), plan.engine)
+    return prepare(source, plan).train(progress, plan.engine)
 
 
 def train(
@@ -70,13 +71,14 @@ def train(
     if script is not None:
         refuse_for_script(file, reading, plan)
     table = load_table(source, plan)
-    split = split_rows(table.kinds, plan)
-    training = table.training_on(split, plan)
-    model, problem = folder / "model.safetensors", None
+    splits = splits_of(table.kinds, plan)
+    plan = table.within_time(splits[0], plan)
+    training = table.training_on(splits, plan)
+    model, problem = folder / (LIST if plan.ensemble > 1 else "model.safetensors"), None
     with folder_for_results(folder):
-        text = training.script(file, plan.seed) if script is not None else ""  # before training: it may raise an error
-        validated, folds = cross_validate(table, split, plan, folder, progress)
-        trained = training.train(progress(plan.epochs), plan.engine)
+        text = training.script(file, plan.rows_seed) if script is not None else ""  # first: it may raise an error
+        validated, folds = cross_validate(table, splits[0], plan, folder, progress)
+        trained = training.train(progress, plan.engine)
         keep_training_rows(trained, folder if plan.folds else None)
         compared: list[str] = []
         try:
@@ -89,6 +91,7 @@ def train(
         trained.summary,
         *compared,
         *validated,
+        *unscored_lines(trained, plan),
         *leak_lines(trained),
         "",
         f"model   {model}",
@@ -104,6 +107,8 @@ def refuse_for_script(file: Path, reading: TextOptions, plan: Plan) -> None:
     """Raise for a table that a script with NumPy alone cannot read, and for splits that it does not support."""
     given = {"--test": plan.test, "--group": plan.group, "--time-order": plan.time_order, "--folds": plan.folds}
     splits = [option for option, value in given.items() if value]
+    if plan.ensemble > 1:
+        raise InputError("--script writes the training of one network: leave out --ensemble.")
     if splits:
         raise InputError(f"--script writes a training with random validation rows: leave out {' and '.join(splits)}.")
     if reading.delimiter or reading.encoding or (file.is_file() and file.read_bytes()[:2] in UTF_16):
@@ -147,9 +152,12 @@ def cross_validate(
         raise InputError(f"--folds {plan.folds} of {len(rows)} rows: each fold needs at least two rows.")
     frames, scores = [], []
     for number, (known, held) in enumerate(folds_of(table.kinds.taken(rows), plan.folds, plan.seed), start=1):
-        inner = split_rows(table.kinds.taken(rows[known]), replace(plan, test=0.0))
-        parts = Split(rows[known][inner.training], rows[known][inner.validation], rows[held])
-        trained = table.training_on(parts, plan).train(progress(plan.epochs), plan.engine)
+        inner = splits_of(table.kinds.taken(rows[known]), replace(plan, test=0.0))
+        parts = [
+            replace(each, training=rows[known][each.training], validation=rows[known][each.validation], test=rows[held])
+            for each in inner
+        ]
+        trained = table.training_on(parts, plan).train(progress, plan.engine)
         frames.append(fold_predictions(trained, table, rows[held], number))
         scores.append(predictions_of(trained, *trained.test).scores)
     polars = load_polars()
@@ -171,17 +179,36 @@ def fold_predictions(trained: TrainedOnTable, table: LoadedTable, rows: Array, f
     X, y = trained.test
     true = y if preprocessing.classes else preprocessing.untransform_target(y)
     about = polars.DataFrame({"row": rows + 1, "fold": [fold] * len(rows), "true": true.tolist()})
-    frame: pl.DataFrame = polars.concat([about, predicted_frame(trained.network, preprocessing, X)], how="horizontal")
+    predicted = predicted_frame(trained.predictor, preprocessing, X)
+    frame: pl.DataFrame = polars.concat([about, predicted], how="horizontal")
     return frame
+
+
+def unscored_lines(trained: TrainedOnTable, plan: Plan) -> list[str]:
+    """Return the line that says why the summary has no scores of an ensemble."""
+    if trained.ensemble is None or len(trained.test[0]) or plan.folds:
+        return []
+    return [
+        "scores      none: each network was trained on the validation rows of others. `--test 0.2` or `--folds 5` "
+        "scores an ensemble on rows that no network has seen"
+    ]
+
+
+def load_predictor(path: Path) -> Network | Ensemble:
+    """Load a model file of any readable format, or the ensemble that a list names."""
+    return Ensemble.load(path.parent) if path.name == LIST else load_model(path)
 
 
 def load_model(path: Path) -> Network:
     """Load a model file of any readable format."""
+    if path.name == LIST:
+        raise InputError(f"{path} lists several networks, with which only `workings predict` works: name one of them.")
     return files.load(path) if path.suffix.lower() in files.READERS else Network.load(path)
 
 
 def diagnose_training(trained: TrainedOnTable, terms: TableTerms) -> Diagnosis:
     """Diagnose a training on a table; also report constant columns, which standardization sets to 0."""
+    terms = replace(terms, classification=bool(trained.preprocessing.classes))
     trained.history.settings["terms"] = terms
     diagnosis = trained.network.diagnose(*trained.training, trained.history)
     rows = f"read_table({str(terms.source.file)!r})"
@@ -234,7 +261,7 @@ def shifted_columns(preprocessing: Preprocessing, X: Array, model: Path, table: 
             values = original(x, column.mean, column.std)
             parts.append(
                 f"column {column.name!r} has mean {values.mean():.4g} in {table.name}; in training it was "
-                f"{column.mean:.4g} ± {column.std:.4g}"
+                f"{column.mean:.4g} ± {column.std:.4g} ({' ± '.join(column.scaling_words)})"
             )
     if not parts:
         return []
@@ -251,13 +278,16 @@ def predict(
     reading: TextOptions = AS_FOUND,
     keep: Sequence[str] = (),
     intervals: float | None = None,
-) -> tuple[pl.DataFrame, list[str]]:
+    why: int | None = None,
+) -> tuple[pl.DataFrame, list[str], list[str]]:
     """Predict the rows of a table, write the predictions to ``out``; return them with the score and drift as lines.
 
     ``keep`` names columns of the table to copy, as the file has them.  ``intervals`` is the share of values that
-    should lie between the columns ``lower`` and ``upper``.
+    should lie between the columns ``lower`` and ``upper``.  ``why`` is the number of a row, from 1: the last lines say
+    what each column adds to its prediction.
     """
-    network = load_model(model)
+    predictor = load_predictor(model)
+    network = predictor[0] if isinstance(predictor, Ensemble) else predictor
     if network.preprocessing is None:
         raise InputError(
             f"{model} was not trained on a table and has no column names: "
@@ -265,14 +295,17 @@ def predict(
         )
     preprocessing, frame = read_rows(network, file, reading)
     X = preprocessing.transform(frame, unknown=unknown)
-    predictions = predicted_frame(network, preprocessing, X)
+    predictions = predicted_frame(predictor, preprocessing, X)
+    known = training_rows_in(network.preprocessing)
+    reasons = [] if why is None else why_lines(predictor, preprocessing, known, X, frame, why)
     if intervals is not None:
         predictions = with_intervals(predictions, network, preprocessing, intervals)
     predictions = with_columns_of(predictions, kept_columns(file, reading, keep))
     if out is not None:
         write_table(predictions, out)
-    lines = [score_on_table(network, preprocessing, frame, X), *drift_lines(network, preprocessing, frame)]
-    return predictions, [line for line in lines if line]
+    score = score_on_table(predictor, network, preprocessing, frame, X)
+    lines = [score, *drift_lines(network, preprocessing, frame)]
+    return predictions, [line for line in lines if line], reasons
 
 
 def with_intervals(
@@ -320,12 +353,12 @@ def keep_training_rows(trained: TrainedOnTable, folds: Path | None) -> None:
     if not preprocessing.classes and folds is not None:
         found = read_table(folds / OUT_OF_FOLD)
         errors = found["true"].to_numpy() - found["prediction"].to_numpy()
-    elif not preprocessing.classes and len(trained.validation[0]):
-        rows = predictions_of(trained, *trained.validation)
-        errors = rows.true - rows.predicted
+    else:
+        errors = trained.errors
     table, count = trained.frame[trained.split.training], len(trained.split.training)
     known = TrainingRows.learn(preprocessing.table_columns, table, count, errors)
-    trained.network.preprocessing = {**preprocessing.to_dict(), "training": known.to_dict()}
+    for network in trained.ensemble or [trained.network]:
+        network.preprocessing = {**preprocessing.to_dict(), "training": known.to_dict()}
 
 
 def load_rows(network: Network, file: Path | None, reading: TextOptions = AS_FOUND) -> Rows:
@@ -357,7 +390,9 @@ def read_rows(network: Network, file: Path, reading: TextOptions = AS_FOUND) -> 
     return preprocessing, read_table(file, columns=preprocessing.table_columns, **asdict(reading))
 
 
-def score_on_table(network: Network, preprocessing: Preprocessing, frame: Any, X: Array) -> str:
+def score_on_table(
+    predictor: Network | Ensemble, network: Network, preprocessing: Preprocessing, frame: Any, X: Array
+) -> str:
     """Return the score as text, or why there is none; empty if the table has no target column or the model several."""
     name, has_one_target = preprocessing.target.name, network.n_out == 1 or network.targets.has_labels
     if name not in frame.columns or not has_one_target:
@@ -367,7 +402,7 @@ def score_on_table(network: Network, preprocessing: Preprocessing, frame: Any, X
     except InputError as error:
         return f"no score on the target column {name!r}: {error}"
     metric = "accuracy" if preprocessing.task == "classification" else "R²"
-    return f"score on the target column {name!r}: {metric} {network.score(X, y):.4f} ({count_of(len(X), 'row')})"
+    return f"score on the target column {name!r}: {metric} {predictor.score(X, y):.4f} ({count_of(len(X), 'row')})"
 
 
 def column_lines(preprocessing: Preprocessing) -> list[str]:
@@ -377,7 +412,8 @@ def column_lines(preprocessing: Preprocessing) -> list[str]:
         fill = "" if column.fill is None else f"; missing values are replaced by {column.fill}"
         if isinstance(column, NumberColumn):
             is_scaled = (column.mean, column.std) != (0.0, 1.0)
-            scale = f"mean {column.mean:.6g}, standard deviation {column.std:.6g}" if is_scaled else "not standardized"
+            scale = f"{column.scaling_words[0]} {column.mean:.6g}, {column.scaling_words[1]} {column.std:.6g}"
+            scale = scale if is_scaled else "not standardized"
             kind = "number" if column.form is None else column.form.describe()
             lines.append(f"  {column.name}: {kind}, {scale}{fill}")
         else:

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from workings.cli.table_plan import Plan, TableSource
-from workings.layers import Dense, Dropout
+from workings.checks.evidence import rate_of
+from workings.cli.table_plan import PLAIN_EPOCHS, PLAIN_OPTIONS, Plan, TableSource
+from workings.layers import Dense, Dropout, FullyConnected
 from workings.network import Network
 from workings.optimizers import Part, optimizer_named
 from workings.regularizers import L2
@@ -20,9 +21,10 @@ from workings.regularizers import L2
 DEFAULTS = {
     "hidden": "32,16",
     "activation": "relu",
+    "loss": "auto",
     "optimizer": "adam",
     "lr": None,
-    "epochs": 200,
+    "epochs": None,
     "patience": 20,
     "validation": 0.2,
     "batch_size": 32,
@@ -33,6 +35,7 @@ DEFAULTS = {
     "group": None,
     "time_order": None,
     "folds": 0,
+    "ensemble": 1,
 }
 
 
@@ -42,6 +45,7 @@ class TableTerms:
 
     source: TableSource
     plan: Plan
+    classification: bool = True
 
     opening = ""
 
@@ -49,16 +53,27 @@ class TableTerms:
         """Return the command with changed settings of ``fit``."""
         options: dict[str, Any] = {"epochs": changed["epochs"]} if "epochs" in changed else {}
         options |= {"balanced": True} if changed.get("class_weight") == "balanced" else {}
-        options |= {"validation": 0.2, "patience": 10} if "callbacks" in changed else {}
+        if self.plan.recipe and "optimizer" in changed:
+            return self.recipe_code(rate_of(changed["optimizer"]), options.get("epochs"))
+        patience = {} if self.plan.recipe else {"patience": 10}
+        options |= {"validation": 0.2, **patience} if "callbacks" in changed else {}
         options |= optimizer_options(changed["optimizer"]) if "optimizer" in changed else {}
         return self.command(**options)
 
     def more_epochs(self, epochs: int) -> str:
         """Return the command with more epochs."""
-        return self.command(epochs=self.plan.epochs + epochs)
+        return self.command(epochs=self.usual_epochs + epochs)
+
+    @property
+    def usual_epochs(self) -> int:
+        """The number of epochs of this training."""
+        usual = self.plan.recipe_for(classification=True)
+        return self.plan.epochs or (PLAIN_EPOCHS if usual is None else usual.epochs)
 
     def changed_network(self, network: Network, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
         """Return the command with changed layers or penalties, or None if no options describe them."""
+        if self.plan.recipe and sum(isinstance(layer, FullyConnected) for layer in parts) == 1:
+            return replace(self, plan=replace(self.plan, recipe=False)).command(hidden="")
         *hidden, last = parts
         dense = [layer for layer in hidden if isinstance(layer, Dense)]
         activations = {layer.bend.name for layer in dense}
@@ -69,11 +84,29 @@ class TableTerms:
         units = ",".join(str(layer.units) for layer in dense)
         return self.command(hidden=units, l2=sum(penalty.lam for penalty in penalties), **options)
 
+    def recipe_code(self, lr: float, epochs: int | None) -> str:
+        """Return Python code that trains the recipe with another learning rate, which no option of the command sets."""
+        changes = f"lr={lr:.6g}" + ("" if epochs is None else f", epochs={epochs}")
+        kind, recipe = (
+            ("TableClassifier", "CLASSIFICATION") if self.classification else ("TableRegressor", "REGRESSION")
+        )
+        target = self.source.target
+        return (
+            "from dataclasses import replace\nfrom workings import table_recipe\n"
+            f"from workings.sklearn import {kind}\nfrom workings.tables import read_table\n"
+            f"table = read_table({str(self.source.file)!r})\n"
+            f"model = {kind}(recipe=replace(table_recipe.{recipe}, {changes}))\n"
+            f"model.fit(table.drop({target!r}), table[{target!r}].to_numpy())"
+        )
+
     def command(self, drop: Sequence[str] = (), **changed: Any) -> str:
         """Return the command of this training with some options changed."""
         plan = replace(self.plan, **changed)
         source = self.source
         words = ["workings", "train", str(source.file), "--target", source.target]
+        words += (
+            [] if plan.recipe or any(getattr(plan, name) != DEFAULTS[name] for name in PLAIN_OPTIONS) else ["--plain"]
+        )
         for name in (f.name for f in fields(plan)):
             if name in DEFAULTS and getattr(plan, name) != DEFAULTS[name]:
                 value = getattr(plan, name)

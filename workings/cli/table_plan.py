@@ -1,11 +1,18 @@
-"""The options of ``workings train`` as two objects: the table with its columns, and the network with its training."""
+"""The options of ``workings train`` as two objects: the table with its columns, and the network with its training.
+
+The network is that of the recipe for tables (``workings/table_recipe.py``), or a plain one, which ``PLAIN_OPTIONS``
+describe.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from workings.errors import InputError
+from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, first_number
 from workings.tables.files import TextOptions
 from workings.tables.screening import ColumnChoices
 
@@ -42,16 +49,23 @@ def reading_options(reading: TextOptions) -> list[str]:
     return [word for name, value in asdict(reading).items() if value is not None for word in (f"--{name}", value)]
 
 
+PLAIN_OPTIONS = ("hidden", "activation", "loss", "optimizer", "lr", "batch_size", "l2", "dropout", "patience")
+PLAIN_EPOCHS = 200
+
+
 @dataclass(frozen=True)
 class Plan:
-    """Settings of a network and of its training on a table."""
+    """Settings of a network and of its training on a table.
+
+    With ``recipe``, those of ``PLAIN_OPTIONS`` have no effect.  ``epochs`` may be None, for the usual number.
+    """
 
     hidden: str
     activation: str
     loss: str
     optimizer: str
     lr: float | None
-    epochs: int
+    epochs: int | None
     batch_size: int | None
     validation: float | None
     patience: int
@@ -64,6 +78,21 @@ class Plan:
     group: str | None = None
     time_order: str | None = None
     folds: int = 0
+    recipe: bool = False
+    time: float | None = None
+    ensemble: int = 1
+
+    def recipe_for(self, *, classification: bool) -> TableRecipe | None:
+        """Return the recipe for tables with the plan's settings; None for a plain network."""
+        if not self.recipe:
+            return None
+        usual = CLASSIFICATION if classification else REGRESSION
+        return replace(usual, epochs=self.epochs or usual.epochs, validation=self.validation or 0.0)
+
+    @property
+    def rows_seed(self) -> int:
+        """The seed with which the validation rows are drawn."""
+        return first_number(np.random.RandomState(self.seed)) if self.recipe else self.seed
 
     @property
     def units(self) -> list[int]:

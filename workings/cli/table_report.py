@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from workings import plots
-from workings.cli.table_effects import contributions, dependences, permutation_importance, places_of
-from workings.cli.table_scores import COVERAGE, Predictions, baselines, predictions_of
+from workings.cli.table_effects import dependences, permutation_importance, places_of
+from workings.cli.table_scores import COVERAGE, Predictions, baselines, predictions_of, score_text
 from workings.cli.table_training import TrainedOnTable
+from workings.cli.table_why import contribution_table, numbers_predicted
 from workings.errors import count_of
 from workings.experiments.report import Report
 from workings.metrics import confusion_counts, f1_of, precision_of, recall_of
@@ -33,11 +34,11 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable, folds: FoldS
     ReportError
         If the report could not be completed.
     """
-    network, preprocessing = trained.network, trained.preprocessing
+    predictor, preprocessing = trained.predictor, trained.preprocessing
     rows = count_of(sum(len(X) for X, _ in (trained.training, trained.validation, trained.test)), "row")
     report = Report(f"{file.name}: {preprocessing.target.name}", f"{preprocessing.task.capitalize()}, {rows}", folder)
     lines: list[str] = []
-    with report.of(network):
+    with report.of(predictor):
         report.heading("Results")
         report.code(trained.summary)
         words = "Objective by epoch on the training rows and on the validation rows."
@@ -45,14 +46,14 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable, folds: FoldS
         name, (X, y), indices = trained.held_out
         if len(X) and preprocessing.classes and len(preprocessing.classes) <= MOST_CLASSES:
             words = f"Confusion matrix of the {name} rows."
-            report.draw_plot(lambda: confusion_of(trained, y, network.predict(X)), "confusion", words)
+            report.draw_plot(lambda: confusion_of(trained, y, predictor.predict(X)), "confusion", words)
         if len(X) >= LEAST_ROWS:
             lines = write_scores(report, trained, folds)
             write_effects(report, trained)
             write_single_predictions(report, trained, indices)
         write_columns(report, trained)
         report.heading("Statements of one training step")
-        report.program(network.program())
+        report.program(trained.network.program())
     return lines
 
 
@@ -74,8 +75,8 @@ def write_scores(report: Report, trained: TrainedOnTable, folds: FoldScores | No
     others = baselines(trained, X, y)
     report.heading(f"Scores on the {name} rows")
     report.text(
-        f"In brackets: {COVERAGE} % of {name} sets drawn again from these rows (bootstrap) score in this range. All "
-        f"models are trained on the same training rows."
+        f"In brackets: {COVERAGE} % intervals, Wilson's for the accuracy, else from {name} sets drawn again from these "
+        f"rows (bootstrap). All models are trained on the same training rows."
         + (
             " AUC, F1, precision and recall are means over the classes."
             if len(trained.preprocessing.classes) > 2
@@ -87,8 +88,7 @@ def write_scores(report: Report, trained: TrainedOnTable, folds: FoldScores | No
     head = ["", "network", *others, *(["folds: mean ± spread"] if folds else [])]
     table = []
     for each, value in scores.items():
-        low, high = intervals[each]
-        cells = [f"{value:.4g} ({low:.4g} to {high:.4g})", *(f"{other.scores[each]:.4g}" for other in others.values())]
+        cells = [score_text(value, intervals[each], 4), *(f"{other.scores[each]:.4g}" for other in others.values())]
         found = (folds or {}).get(each)
         cells += [] if not folds else ["" if found is None else f"{np.mean(found):.4g} ± {np.std(found):.4g}"]
         table.append([each, *cells])
@@ -108,9 +108,7 @@ def summary_of(
     others: Mapping[str, Predictions],
 ) -> list[str]:
     """Return the lines of the terminal's summary: the scores with intervals, and the simple models."""
-    texts = [
-        f"{each} {value:.3g} ({intervals[each][0]:.3g} to {intervals[each][1]:.3g})" for each, value in scores.items()
-    ]
+    texts = [f"{each} {score_text(value, intervals[each], 3)}" for each, value in scores.items()]
     first = next(iter(scores))
     rivals = [f"{rival} {found.scores[first]:.4f}" for rival, found in others.items()]
     return [f"{name:<11} {'   '.join(texts)}", f"{'compare':<11} {first} of {', of '.join(rivals)}"]
@@ -143,7 +141,7 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
     """Write the importance of each column, and the partial dependence of the most important ones."""
     name, (X, y), _ = trained.held_out
     columns, preprocessing = trained.preprocessing.table_columns, trained.preprocessing
-    importance = permutation_importance(columns, X, y, trained.network.score)
+    importance = permutation_importance(columns, X, y, trained.predictor.score)
     score = "accuracy" if preprocessing.classes else "R²"
     report.heading("Importance of the columns")
     report.text(
@@ -151,7 +149,7 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
     )
     table = [[column, f"{mean:.4f} ± {std:.4f}"] for column, (mean, std) in list(importance.items())[:30]]
     report.table(["column", f"fall of {score}"], table)
-    predict = numbers_predicted(trained)
+    predict = numbers_predicted(trained.predictor, trained.preprocessing)
     found = dependences(columns, trained.training[0], list(importance)[: 2 * MOST_SHOWN], predict)[:MOST_SHOWN]
     if not found:
         return
@@ -161,16 +159,6 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
     words = "Partial dependence: the mean prediction if every training row had this value in the column."
     parts = ([each.name for each in found], [each.values for each in found], [each.predictions for each in found])
     report.draw_plot(lambda: partial_dependence(*parts, what, labels if len(labels) > 1 else ()), "dependence", words)
-
-
-def numbers_predicted(trained: TrainedOnTable) -> Any:
-    """Return the function from rows to numbers: predictions in the target's unit, or probabilities."""
-    network, preprocessing = trained.network, trained.preprocessing
-    if not preprocessing.classes:
-        return lambda X: preprocessing.untransform_target(network.predict(X))
-    if len(preprocessing.classes) == 2:
-        return lambda X: network.predict_proba(X)[:, 1]
-    return network.predict_proba
 
 
 def write_single_predictions(report: Report, trained: TrainedOnTable, indices: Array) -> None:
@@ -192,27 +180,13 @@ def write_single_predictions(report: Report, trained: TrainedOnTable, indices: A
 
 def write_single(report: Report, trained: TrainedOnTable, x: Array, row: int, prediction: Predictions) -> None:
     """Write what each column contributes to one prediction."""
-    classes, predict = trained.preprocessing.classes, numbers_predicted(trained)
+    classes = trained.preprocessing.classes
     true, predicted = prediction.true[0], prediction.predicted[0]
     shown = (classes[true], classes[predicted]) if classes else (f"{true:.6g}", f"{predicted:.6g}")
-    one = predict if len(classes) <= 2 else lambda X: predict(X)[:, predicted]
-    mean, added = contributions(trained.preprocessing.table_columns, x, trained.training[0], one)
-    what = f"p({classes[1] if len(classes) == 2 else classes[predicted]})" if classes else "the prediction"
     report.text(f"Row {row + 1} of the table: {shown[1]} is predicted, {shown[0]} is true.")
-    order = sorted(added, key=lambda name: -abs(added[name]))
-    table = [[name, table_value(trained.frame, name, row), f"{added[name]:+.4g}"] for name in order[:12]]
-    rest = sum(added[name] for name in order[12:])
-    table += [[f"{len(order) - 12} other columns", "", f"{rest:+.4g}"]] if order[12:] else []
-    total = mean + sum(added.values())
     report.table(
-        ["column", "value", f"adds to {what}"], [["mean", "", f"{mean:.4g}"], *table, ["sum", "", f"{total:.4g}"]]
+        *contribution_table(trained.predictor, trained.preprocessing, x, trained.training[0], trained.frame, row)
     )
-
-
-def table_value(frame: Any, name: str, row: int) -> str:
-    """Return a value of the table as text."""
-    value = frame[name][row]
-    return "missing" if value is None or value != value else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def write_columns(report: Report, trained: TrainedOnTable) -> None:

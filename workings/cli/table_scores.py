@@ -6,6 +6,7 @@ import importlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,11 @@ class Predictions:
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """The bootstrap interval of each score: the rows are drawn again, with replacement."""
+        """The interval of each score: Wilson's for the accuracy, else by the bootstrap.
+
+        The bootstrap draws the rows again, with replacement.  If it finds the same score each time, as the AUC of rows
+        that are all right, it knows no interval: both ends are that score.
+        """
         rng, n = np.random.default_rng(0), len(self.true)
         drawn = [self.taken(rng.integers(0, n, n)).scores for _ in range(RESAMPLES)]
         ends = ((100 - COVERAGE) / 2, (100 + COVERAGE) / 2)
@@ -70,7 +75,31 @@ class Predictions:
             values = values[np.isfinite(values)]
             low, high = np.percentile(values, ends) if len(values) else (np.nan, np.nan)
             found[name] = (float(low), float(high))
+        if self.probabilities is not None:
+            found["accuracy"] = wilson_interval(int((self.true == self.predicted).sum()), n)
         return found
+
+
+def wilson_interval(count: int, n: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval for a share (Wilson 1927), which is no point where all or none are counted.
+
+    >>> [round(end, 3) for end in wilson_interval(30, 30)]
+    [0.886, 1.0]
+    """
+    z = NormalDist().inv_cdf((100 + COVERAGE) / 200)
+    middle, half = count + z**2 / 2, z * (count * (n - count) / n + z**2 / 4) ** 0.5
+    return max((middle - half) / (n + z**2), 0.0), min((middle + half) / (n + z**2), 1.0)
+
+
+def score_text(value: float, interval: tuple[float, float], digits: int) -> str:
+    """Return a score with its interval as text; without one whose ends are equal.
+
+    >>> score_text(0.9, (0.8, 0.95), 3), score_text(1.0, (1.0, 1.0), 3)
+    ('0.9 (0.8 to 0.95)', '1')
+    """
+    low, high = interval
+    ends = "" if low == high else f" ({low:.{digits}g} to {high:.{digits}g})"
+    return f"{value:.{digits}g}{ends}"
 
 
 def class_scores(rows: Predictions) -> Scores:
@@ -111,13 +140,13 @@ def number_scores(rows: Predictions) -> Scores:
 
 def predictions_of(trained: TrainedOnTable, X: Array, y: Array) -> Predictions:
     """Return the network's predictions of some encoded rows."""
-    network, preprocessing = trained.network, trained.preprocessing
+    predictor, preprocessing = trained.predictor, trained.preprocessing
     if not preprocessing.classes:
         values = preprocessing.untransform_target
-        return Predictions(values(y), values(network.predict(X)))
+        return Predictions(values(y), values(predictor.predict(X)))
     classes = np.array(preprocessing.classes)
-    p = network.predict_proba(X)
-    return Predictions(np.searchsorted(classes, y), np.searchsorted(classes, network.predict(X)), p)
+    p = predictor.predict_proba(X)
+    return Predictions(np.searchsorted(classes, y), np.searchsorted(classes, predictor.predict(X)), p)
 
 
 # -- simple models -----------------------------------------------------------------------------

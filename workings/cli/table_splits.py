@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,11 +24,25 @@ ELAPSED = {"year": 535_680, "month": 44_640, "day": 1440, "hour": 60, "minute": 
 
 @dataclass(frozen=True)
 class Split:
-    """The indices of the training, validation and test rows of a table, each in order."""
+    """The indices of the training, validation and test rows of a table, each in order.
+
+    ``seed`` is that of the network that is trained on them.
+    """
 
     training: Array
     validation: Array
     test: Array
+    seed: int = 0
+
+    @property
+    def known(self) -> Array:
+        """The indices of the training and validation rows, in order."""
+        return np.sort(np.concatenate([self.training, self.validation]))
+
+    @property
+    def held_out(self) -> Array:
+        """The places of the validation rows among the known rows."""
+        return np.searchsorted(self.known, self.validation)
 
 
 @dataclass(frozen=True)
@@ -99,11 +113,30 @@ def time_numbers(column: pl.Series) -> Array:
 
 def split_rows(kinds: RowKinds, plan: Plan) -> Split:
     """Split the rows of a table; the test rows are drawn first."""
-    everything = np.arange(kinds.n)
+    return splits_of(kinds, replace(plan, ensemble=1))[0]
+
+
+def splits_of(kinds: RowKinds, plan: Plan) -> list[Split]:
+    """Split the rows of a table for each network of an ensemble: the test rows are the same, validation rows are not.
+
+    For the recipe, the validation rows and the seed are those of ``TableRecipe.draws``, so that an estimator with the
+    same rows and seed trains the same network.
+    """
     test = held_out(kinds, plan.test, "--test", plan.seed)
-    rest = np.setdiff1d(everything, test)
-    validation = rest[held_out(kinds.taken(rest), plan.validation or 0.0, "--validation", plan.seed)]
-    return Split(np.setdiff1d(rest, validation), validation, test)
+    rest = np.setdiff1d(np.arange(kinds.n), test)
+    left, share = kinds.taken(rest), plan.validation or 0.0
+    check_share(share, "--validation")
+    recipe = plan.recipe_for(classification=kinds.labels is not None)
+    if recipe is None:
+        validation = rest[held_out(left, share, "--validation", plan.seed)]
+        return [Split(np.setdiff1d(rest, validation), validation, test, plan.seed)]
+    codes = None if left.labels is None else np.unique(left.labels, return_inverse=True)[1]
+    found = []
+    for number, draw in enumerate(recipe.draws(left.n, codes, plan.rows_seed, plan.ensemble)):
+        is_free = left.groups is None and left.times is None
+        rows = draw.held_out if is_free else held_out(left, share, "--validation", plan.seed + number)
+        found.append(Split(np.setdiff1d(rest, rest[rows]), rest[rows], test, draw.seed))
+    return found
 
 
 def held_out(kinds: RowKinds, share: float, option: str, seed: int) -> Array:
@@ -114,8 +147,7 @@ def held_out(kinds: RowKinds, share: float, option: str, seed: int) -> Array:
     >>> held_out(RowKinds(6, groups=np.array([0, 0, 1, 1, 2, 2])), 0.3, "--test", 0).tolist()
     [4, 5]
     """
-    if not 0 <= share < 1:
-        raise InputError(f"{option} is a fraction from 0 to below 1, not {share:g}.")
+    check_share(share, option)
     n, rows = kinds.n, round(kinds.n * share)
     if share and not 0 < rows < n:
         raise InputError(
@@ -131,6 +163,12 @@ def held_out(kinds: RowKinds, share: float, option: str, seed: int) -> Array:
         if kinds.labels is not None:
             order = stratified(order, np.unique(kinds.labels, return_inverse=True)[1], rows)
     return np.sort(order[:rows])
+
+
+def check_share(share: float, option: str) -> None:
+    """Raise for a share of rows that is not from 0 to below 1."""
+    if not 0 <= share < 1:
+        raise InputError(f"{option} is a fraction from 0 to below 1, not {share:g}.")
 
 
 def rows_of_groups(groups: Array, rows: int, option: str, seed: int) -> Array:

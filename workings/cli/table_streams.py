@@ -51,12 +51,13 @@ def train(
     known, network = data.preprocessing, make_network(plan, data.preprocessing)
     network.preprocessing = known.to_dict()
     settings = fit_settings(plan, balanced=plan.balanced and bool(known.classes))
-    settings["callbacks"] = [progress(plan.epochs), *settings["callbacks"]]
+    settings["callbacks"] = [progress(settings["epochs"]), *settings["callbacks"]]
     assert data.y is not None  # the target was learned
     history = network.fit(data.X, data.y, engine=plan.engine, validation=plan.validation, running_loss=True, **settings)
     network.save(model)
     lines = [
         f"{source.file} is streamed: {len(data):,} rows in {count_of(len(data.X.starts), 'block')}",
+        "The network is the plain one (`--plain`): the recipe for tables needs all rows in memory.",
         known.reason, known.describe(), *reading_notes(known.table_columns), *known.notes, "", network.summary(), "",
         *result_lines(history, plan), "", f"model   {model}", "report  none: it needs all rows in memory",
         f"next    {shlex.join(['workings', 'predict', str(model), str(source.file), '--out', 'predictions.csv'])}",
@@ -67,15 +68,17 @@ def train(
 def refuse_in_stream(source: TableSource, plan: Plan, script: Path | None) -> None:
     """Raise for options that need all rows in memory."""
     given = {"--script": script, "--test": plan.test, "--group": plan.group, "--time-order": plan.time_order,
-             "--folds": plan.folds, "--dates": source.choices.dates}  # fmt: skip
+             "--folds": plan.folds, "--dates": source.choices.dates, "--time": plan.time,
+             "--ensemble": plan.ensemble > 1}  # fmt: skip
     refused = [option for option, value in given.items() if value]
     if refused:
         raise InputError(f"A streamed table cannot have {' and '.join(refused)}: leave it out, or use --no-stream.")
 
 
-def refuse_in_prediction(keep: Sequence[str], intervals: float | None) -> None:
+def refuse_in_prediction(keep: Sequence[str], intervals: float | None, why: object) -> None:
     """Raise for options of a prediction that need all rows in memory."""
-    refused = [option for option, value in {"--keep": keep, "--intervals": intervals}.items() if value]
+    given = {"--keep": keep or None, "--intervals": intervals, "--why": why}
+    refused = [option for option, value in given.items() if value is not None]
     if refused:
         raise InputError(f"A streamed table cannot have {' and '.join(refused)}: leave it out, or use --no-stream.")
 

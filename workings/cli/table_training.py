@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workings.activations import activation_named
-from workings.cli.table_plan import Plan, TableSource
-from workings.cli.table_splits import RowKinds, Split, named_column, row_kinds, split_rows
+from workings.cli.table_plan import PLAIN_EPOCHS, Plan, TableSource
+from workings.cli.table_splits import RowKinds, Split, named_column, row_kinds, splits_of
+from workings.ensemble import Ensemble
 from workings.errors import InputError
 from workings.layers import Dense, Dropout, Layer
 from workings.losses import Loss, loss_named
@@ -20,7 +22,9 @@ from workings.optimizers import optimizer_named
 from workings.readings.script.settings import Held
 from workings.regularizers import L2
 from workings.support.arrays import Array
+from workings.table_recipe import Draw, TableFit, TableRecipe
 from workings.tables import Preprocessing, marks_as_gaps, read_table
+from workings.tables.scaling import ROBUST, STANDARD
 from workings.tables.wording import reading_notes
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
@@ -34,7 +38,11 @@ Rows = tuple[Array, Array]
 
 @dataclass(frozen=True)
 class TrainedOnTable:
-    """A network trained on a table, with its training, validation and test rows."""
+    """A network trained on a table, with its training, validation and test rows.
+
+    Of an ensemble, ``network`` is the first network, and there are no validation rows: each network has its own, on
+    which others were trained.
+    """
 
     network: Network
     preprocessing: Preprocessing
@@ -44,6 +52,14 @@ class TrainedOnTable:
     test: tuple[Array, Array]
     frame: Any
     split: Split
+    ensemble: Ensemble | None = None
+    errors: Array | None = None
+    is_recipe: bool = False
+
+    @property
+    def predictor(self) -> Network | Ensemble:
+        """What predicts: the network, or the ensemble."""
+        return self.ensemble or self.network
 
     @property
     def held_out(self) -> tuple[str, tuple[Array, Array], Array]:
@@ -60,24 +76,71 @@ class TrainedOnTable:
 
 @dataclass(frozen=True)
 class TableTraining:
-    """A network to train on a table, with its training, validation and test rows and the settings of ``fit``."""
+    """A network or several to train on a table, with the encoded rows and their splits, one for each network."""
 
-    network: Network
+    fits: tuple[TableFit, ...]
     preprocessing: Preprocessing
-    training: tuple[Array, Array]
-    validation: tuple[Array, Array]
-    test: tuple[Array, Array]
-    settings: dict[str, Any]
+    rows: tuple[Array, Array]
     frame: Any
-    split: Split
+    splits: tuple[Split, ...]
+    is_recipe: bool = False
 
-    def train(self, callback: Callback, engine: str) -> TrainedOnTable:
-        """Train the network."""
-        validation = self.validation if len(self.validation[0]) else None
-        settings = {**self.settings, "validation": validation, "callbacks": [callback, *self.settings["callbacks"]]}
-        history = self.network.fit(*self.training, engine=engine, **settings)
-        rows = (self.training, self.validation, self.test)
-        return TrainedOnTable(self.network, self.preprocessing, history, *rows, self.frame, self.split)
+    @property
+    def network(self) -> Network:
+        """The first network."""
+        return self.fits[0].network
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of ``fit``, without the validation rows."""
+        return self.fits[0].settings
+
+    @property
+    def training(self) -> Rows:
+        """The training rows of the first network."""
+        return self.taken(self.splits[0].training)
+
+    @property
+    def validation(self) -> Rows:
+        """The validation rows of the first network; none for an ensemble."""
+        return self.taken(self.split.validation)
+
+    @property
+    def test(self) -> Rows:
+        """The test rows."""
+        return self.taken(self.splits[0].test)
+
+    @property
+    def split(self) -> Split:
+        """The rows that all networks are trained on, those that none is, and the test rows."""
+        first = self.splits[0]
+        nothing = first.validation[:0]
+        return first if len(self.fits) == 1 else Split(first.known, nothing, first.test)
+
+    def taken(self, rows: Array) -> Rows:
+        """Return some rows."""
+        X, y = self.rows
+        return X[rows], y[rows]
+
+    def train(self, progress: Callable[[int], Callback], engine: str) -> TrainedOnTable:
+        """Train the networks; ``progress(epochs)`` returns a callback that shows the progress of one."""
+        histories = [fit.run(engine, [progress(fit.settings["epochs"])]) for fit in self.fits]
+        rows = (self.taken(self.split.training), self.validation, self.test)
+        networks = [fit.network for fit in self.fits]
+        return TrainedOnTable(
+            self.network, self.preprocessing, histories[0], *rows, self.frame, self.split,
+            Ensemble(networks) if len(networks) > 1 else None, self.validation_errors(), self.is_recipe,
+        )  # fmt: skip
+
+    def validation_errors(self) -> Array | None:
+        """Return the errors of the networks, each on its validation rows, in the target's unit; none for classes."""
+        if self.preprocessing.classes or not len(self.splits[0].validation):
+            return None
+        undo, found = self.preprocessing.untransform_target, []
+        for fit, split in zip(self.fits, self.splits, strict=True):
+            X, y = self.taken(split.validation)
+            found.append(undo(y) - undo(fit.network.predict(X)))
+        return np.concatenate(found)
 
     def script(self, file: Path, seed: int) -> str:
         """Return the training as a script that reads the table; see :func:`workings.readings.script.script`."""
@@ -93,15 +156,58 @@ class LoadedTable:
     whole: Preprocessing
     kinds: RowKinds
 
-    def training_on(self, split: Split, plan: Plan) -> TableTraining:
-        """Create a network for the training rows of a split; other rows contribute only their categories and gaps."""
-        preprocessing = self.whole.standardized_on(self.frame[split.training])
-        X, y = preprocessing.transform(self.frame), preprocessing.targets(self.frame)
-        network = make_network(plan, preprocessing)
-        network.preprocessing = preprocessing.to_dict()
-        settings = fit_settings(plan, balanced=plan.balanced and bool(preprocessing.classes))
-        training, validation, test = ((X[rows], y[rows]) for rows in (split.training, split.validation, split.test))
-        return TableTraining(network, preprocessing, training, validation, test, settings, self.frame, split)
+    def training_on(self, splits: Sequence[Split], plan: Plan) -> TableTraining:
+        """Create a network for each split; other rows contribute only their categories and gaps.
+
+        Numbers are scaled by the training rows of a plain network; by the training and validation rows for the recipe,
+        whose networks have different validation rows.
+        """
+        recipe = plan.recipe_for(classification=bool(self.whole.classes))
+        scaled_by = splits[0].training if recipe is None else splits[0].known
+        preprocessing = self.whole.standardized_on(self.frame[scaled_by])
+        rows = preprocessing.transform(self.frame), preprocessing.targets(self.frame)
+        fits = tuple(
+            plain_fit(plan, preprocessing, rows, split)
+            if recipe is None
+            else recipe_fit(recipe, plan, preprocessing, rows, split)
+            for split in splits
+        )
+        for fit in fits:
+            fit.network.preprocessing = preprocessing.to_dict()
+        return TableTraining(fits, preprocessing, rows, self.frame, tuple(splits), recipe is not None)
+
+    def within_time(self, split: Split, plan: Plan) -> Plan:
+        """Return the plan with as many epochs as its time allows; it trains a network to measure."""
+        recipe = plan.recipe_for(classification=bool(self.whole.classes))
+        if plan.time is None or recipe is None:
+            return plan
+        preprocessing = self.whole.standardized_on(self.frame[split.known])
+        X, y = preprocessing.transform(self.frame)[split.known], preprocessing.targets(self.frame)[split.known]
+        networks = plan.ensemble * (plan.folds + 1)
+        found = recipe.within(plan.time, networks, X, y, classes_of(preprocessing), plan.engine)
+        return replace(plan, epochs=found.epochs, time=None)
+
+
+def classes_of(preprocessing: Preprocessing) -> Array | None:
+    """Return the classes as an array; None for regression."""
+    return np.array(preprocessing.classes) if preprocessing.classes else None
+
+
+def recipe_fit(recipe: TableRecipe, plan: Plan, preprocessing: Preprocessing, rows: Rows, split: Split) -> TableFit:
+    """Return the network of the recipe for tables, and how it is trained."""
+    X, y = rows[0][split.known], rows[1][split.known]
+    weight = "balanced" if plan.balanced and preprocessing.classes else None
+    draw = Draw(split.held_out, split.seed)
+    return recipe.fit_of(X, y, draw, classes=classes_of(preprocessing), class_weight=weight)
+
+
+def plain_fit(plan: Plan, preprocessing: Preprocessing, rows: Rows, split: Split) -> TableFit:
+    """Return the plain network that the plan describes, and how it is trained."""
+    X, y = rows
+    validation = (X[split.validation], y[split.validation]) if len(split.validation) else None
+    settings = fit_settings(plan, balanced=plan.balanced and bool(preprocessing.classes))
+    training = X[split.training], y[split.training]
+    return TableFit(make_network(plan, preprocessing), training, validation, settings)
 
 
 def load_table(source: TableSource, plan: Plan) -> LoadedTable:
@@ -112,15 +218,18 @@ def load_table(source: TableSource, plan: Plan) -> LoadedTable:
     named = () if plan.group in (None, source.target, *choices.use, *choices.drop) else (plan.group,)
     if plan.group is not None:
         named_column(frame, "--group", plan.group)
-    choices = replace(choices, drop=(*choices.drop, *named))
+    choices = replace(choices, drop=(*choices.drop, *named), scaling=ROBUST if plan.recipe else STANDARD)
     whole = Preprocessing.learn(frame, source.target, task=source.task, decimal=reading.decimal, **asdict(choices))
+    notes = [f"{name}: left out, because --group keeps its rows together; `--use {name}` takes it" for name in named]
+    whole = replace(whole, notes=(*notes, *whole.notes))
     return LoadedTable(frame, whole, row_kinds(frame, plan, whole.targets(frame) if whole.classes else None))
 
 
 def prepare(source: TableSource, plan: Plan) -> TableTraining:
-    """Read a table and create a network for it."""
+    """Read a table and create the networks for it."""
     table = load_table(source, plan)
-    return table.training_on(split_rows(table.kinds, plan), plan)
+    splits = splits_of(table.kinds, plan)
+    return table.training_on(splits, table.within_time(splits[0], plan))
 
 
 def fit_settings(plan: Plan, *, balanced: bool) -> dict[str, Any]:
@@ -128,7 +237,7 @@ def fit_settings(plan: Plan, *, balanced: bool) -> dict[str, Any]:
     optimizer = optimizer_named(plan.optimizer, plan.lr)
     return {
         "optimizer": optimizer,
-        "epochs": plan.epochs,
+        "epochs": plan.epochs or PLAIN_EPOCHS,
         "batch_size": plan.batch_size if optimizer.takes_batches else None,
         "callbacks": [EarlyStopping("val_loss", patience=plan.patience)] if plan.validation else [],
         "class_weight": "balanced" if balanced else None,
@@ -184,6 +293,7 @@ def summary_lines(trained: TrainedOnTable) -> list[str]:
         *reading_notes(preprocessing.table_columns),
         *preprocessing.notes,
         "",
+        *recipe_lines(trained),
         network.summary(),
         "",
         f"training ended: {history.stopped}",
@@ -191,12 +301,26 @@ def summary_lines(trained: TrainedOnTable) -> list[str]:
     parts = {"training": trained.training, "validation": trained.validation, "test": trained.test}
     for name, (X, y) in parts.items():
         if len(X):
-            score = format_score(network, preprocessing, X, y, trained.training[1])
+            score = format_score(trained.predictor, preprocessing, X, y, trained.training[1])
             lines.append(f"{name:<11} {len(X):>7,} rows   {score}")
     return lines
 
 
-def format_score(network: Network, preprocessing: Preprocessing, X: Array, y: Array, y_train: Array) -> str:
+def recipe_lines(trained: TrainedOnTable) -> list[str]:
+    """Return a line about the recipe for tables; none for a plain network."""
+    if not trained.is_recipe:
+        return []
+    count = "" if trained.ensemble is None else f", an ensemble of {len(trained.ensemble)} networks such as this"
+    kept = ", the best epoch on validation rows is kept" if has_validation(trained.history) else ""
+    return [f"Recipe for tables{count}: {trained.history.epochs} epochs{kept}; `--plain` trains a plain network"]
+
+
+def has_validation(history: History) -> bool:
+    """Return whether a training had validation rows."""
+    return "val_loss" in history
+
+
+def format_score(network: Network | Ensemble, preprocessing: Preprocessing, X: Array, y: Array, y_train: Array) -> str:
     """Return the score as text, next to that of a baseline that predicts the same for every row."""
     if preprocessing.task == "classification":
         labels, counts = np.unique(y_train, return_counts=True)
@@ -208,7 +332,7 @@ def format_score(network: Network, preprocessing: Preprocessing, X: Array, y: Ar
     return f"R² {r2(y, p):.4f}   mean absolute error {error:.6g}   (baseline, always the mean: R² 0)"
 
 
-def predicted_frame(network: Network, preprocessing: Preprocessing, X: Array) -> pl.DataFrame:
+def predicted_frame(network: Network | Ensemble, preprocessing: Preprocessing, X: Array) -> pl.DataFrame:
     """Return the predictions of some rows as a table: labels with probabilities, or numbers."""
     if preprocessing.task == "classification":
         return preprocessing.predictions_frame(network.predict(X), network.predict_proba(X))

@@ -102,6 +102,12 @@ class Inspection:
             "J": number(float(trace["J"])),
         }
 
+    def weight_gradients(self) -> list[Array]:
+        """Return the gradients of all weights, from the first layer to the last."""
+        tracer: Tracer = self.run.model.runner("inspected trace", lambda: Tracer(self.program))
+        trace = tracer(self.values)
+        return [np.asarray(trace[f"d{name}"]) for name in self.run.model.parameters if name.startswith("W")]
+
     def weight(self, entry: Entry) -> dict[str, Any]:
         """Return everything about one weight."""
         runner = OneGradient(self.program, self.values, self.row, entry.index[-1])

@@ -40,7 +40,9 @@ class LessonStep:
     point : str
         A CSS selector of the part of the page to look at.
     claim : mapping
-        The range that each measure must be in after training; ``finding`` names what the doctor must report.
+        The range that each measure must be in after training: ``loss``, ``score``, ``val_loss``, ``val_score``;
+        ``gradient_ratio``, of the first layer to the last; ``swing``, the largest loss of ten further steps by the
+        smallest.  ``finding`` names what the doctor must report, and ``stopped`` says whether training diverged.
     """
 
     text: str

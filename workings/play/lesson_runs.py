@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from workings.errors import unknown_name
 from workings.play.lesson_files import LessonStep, Part
 from workings.play.session import MOST_STEPS, Session
@@ -40,12 +42,33 @@ def show(session: Session, opened: Part) -> None:
         actions[name](value)
 
 
+def gradient_ratio(session: Session) -> float:
+    """Return the root mean square of the first layer's weight gradients, divided by that of the last layer's."""
+    gradients = session.inspection().weight_gradients()
+    first, *_, last = [float(np.sqrt(np.mean(gradient**2))) for gradient in gradients]
+    return first / last
+
+
+def swing(session: Session) -> float:
+    """Return the largest loss of the next ten steps, divided by the smallest; the session stays as it is."""
+    run = session.run.copy()
+    losses = []
+    for _ in range(10):
+        run.advance(1)
+        losses.append(run.measure()[0])
+    return max(losses) / min(losses)
+
+
+FURTHER: dict[str, Callable[[Session], float]] = {"gradient_ratio": gradient_ratio, "swing": swing}
+
+
 def failed_claims(session: Session, claim: Part) -> list[str]:
     """Return the claims that do not hold for a session, in words."""
-    measured = dict(zip(MEASURES, session.frame()["measured"], strict=True))
+    measured: dict[str, Any] = dict(zip(MEASURES, session.frame()["measured"], strict=True))
+    measured |= {name: measure(session) for name, measure in FURTHER.items() if name in claim}
     failed = []
     for name, wanted in claim.items():
-        if name in MEASURES:
+        if name in measured:
             low, high = wanted
             value = as_number(measured[name])
             if value is None or not low <= value <= high:
@@ -58,5 +81,5 @@ def failed_claims(session: Session, claim: Part) -> list[str]:
             if wanted not in found:
                 failed.append(f"the doctor finds {found}, not {wanted}")
         else:
-            raise unknown_name("claim", name, (*MEASURES, "stopped", "finding"))
+            raise unknown_name("claim", name, (*MEASURES, *FURTHER, "stopped", "finding"))
     return failed

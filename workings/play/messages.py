@@ -114,6 +114,9 @@ ACTIONS: dict[str, Action] = {
     "advance": Action("make steps", {"steps": whole(1, MOST_STEPS)}),
     "epoch": Action("make the steps to the end of the epoch", {}),
     "travel": Action("return to a moment of the run", {"moment": whole(0, MOST_INDEX)}),
+    "keep": Action("keep a copy of the network for comparison", {}),
+    "swap": Action("exchange the present network and the kept one", {}),
+    "end_comparison": Action("forget the kept network", {}),
     "choose_row": Action("choose the row that equations show", {"row": whole(0, MOST_INDEX)}),
     "statement": Action(
         "one statement of the next step", {"index": whole(0, MOST_INDEX), "unit": whole(0, MOST_INDEX)}
@@ -137,6 +140,7 @@ ACTIONS: dict[str, Action] = {
     "game_guess": Action("whether a network of the game has the mistake", {"choice": whole(0, 3)}),
     "game_reveal": Action("which network of the game has the mistake", {}),
     "doctor": Action("what the doctor finds", {}),
+    "landscape": Action("the loss around the present parameters", {"directions": text}),
     "code": Action("network and training as text", {"kind": text}),
     "restart": Action("begin a new run from the present weights", {}),
     "export": Action("the network as files", {"kind": text}),

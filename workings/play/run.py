@@ -38,6 +38,7 @@ class Moment:
     measured: tuple[float, ...]
     values: dict[str, Array]
     position: Position
+    optimizer: type
 
 
 class Run:
@@ -66,6 +67,7 @@ class Run:
         self.epoch = self.batch = 0
         self.stopped = ""
         self.state = State({})
+        self.optimizer = optimizer
         self.course: list[Moment] = []
         self.stride = 1  # every how many recorded moments one is kept
         self.recorded = 0
@@ -73,7 +75,7 @@ class Run:
         self.record()
 
     def set_training(self, model: Model, optimizer: Optimizer, batch_size: int) -> None:
-        """Change regularizer, optimizer and batch size; the optimizer's state is kept if its letters are the same.
+        """Change regularizer, optimizer and batch size; the state of an optimizer of the same kind is kept.
 
         Raises
         ------
@@ -85,17 +87,25 @@ class Run:
         bounds = batch_bounds(rows, size)
         smallest = int((bounds[:, 1] - bounds[:, 0]).min())
         model.check_rows(smallest, f"the last batch of {rows} rows has {smallest}; choose another batch size")
+        before = type(self.optimizer)
         self.model, self.optimizer = model, optimizer
         self.program: Program = self.model.step_program(optimizer)
-        start = self.model.start_values(self.program)
-        kept = {name: value for name, value in self.state.values.items() if name in start}
-        self.state = State({**start, **kept}, self.state.step, self.state.lr)
+        self.state = State(self.known(self.state.values, before), self.state.step, self.state.lr)
         self.engine = ReferenceEngine(self.program)
         self.rate = LearningRate(optimizer.schedule)
         self.batches = Batches(self.model, self.training, bounds, shuffle=size < rows)
         if self.batch:
             self.batch = 0
             self.epoch += 1
+
+    def known(self, values: dict[str, Any], kind: type) -> dict[str, Any]:
+        """Return values for the present program; the state of another kind of optimizer begins anew.
+
+        Two optimizers may call different things by the same name: v is a velocity, or a mean of squares.
+        """
+        start = self.model.start_values(self.program)
+        others = () if kind is type(self.optimizer) else self.program.states
+        return {name: value if name in others else values.get(name, value) for name, value in start.items()}
 
     # -- steps -------------------------------------------------------------------------------
 
@@ -110,6 +120,10 @@ class Run:
         if made:
             self.record()
         return made
+
+    def work(self) -> float:
+        """Return about how many multiplications a step makes."""
+        return max(float(self.model.theta.size) * float(self.batches.bounds[0, 1]) * 6, 1.0)
 
     def steps_to_epoch(self) -> int:
         """Return the number of steps until the end of the epoch."""
@@ -159,7 +173,8 @@ class Run:
     def moment(self) -> Moment:
         """Return the present moment."""
         position = copy.deepcopy(self.batches.position())
-        return Moment(self.state.step, self.batch, self.epoch, self.measure(), dict(self.state.values), position)
+        values, kind = dict(self.state.values), type(self.optimizer)
+        return Moment(self.state.step, self.batch, self.epoch, self.measure(), values, position, kind)
 
     def record(self) -> None:
         """Add the present moment to the course; of a long course, every second moment is dropped."""
@@ -173,12 +188,19 @@ class Run:
     def go_to(self, index: int) -> None:
         """Return to a moment of the course; later moments are kept until the run continues from here."""
         moment = self.course[index]
-        self.state = State(dict(moment.values), moment.step)
+        self.state = State(self.known(moment.values, moment.optimizer), moment.step)
         self.epoch, self.batch, self.stopped = moment.epoch, moment.batch, ""
         self.batches.go_to(copy.deepcopy(moment.position))
-        missing = {k: v for k, v in self.model.start_values(self.program).items() if k not in self.state.values}
-        self.state.values = {**missing, **self.state.values}
         self.model.set_values(self.state.values)
+
+    def copy(self) -> Run:
+        """Return a copy that trains by itself; rows and moments are shared, because they do not change."""
+        shared = (self.training, self.validation, *self.course)
+        return copy.deepcopy(self, {id(one): one for one in shared})
+
+    def go_near(self, step: int) -> None:
+        """Return to the moment of the course that is nearest to a step."""
+        self.go_to(min(range(len(self.course)), key=lambda k: abs(self.course[k].step - step)))
 
     def set_entry(self, name: str, index: tuple[int, ...], value: float) -> None:
         """Set one entry of a parameter; the optimizer's state stays."""

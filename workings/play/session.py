@@ -6,6 +6,7 @@ no socket and no browser.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from workings.play.datasets import GENERATED, PlayData, described, generate, tra
 from workings.play.exhibits import Exhibits, needed
 from workings.play.exports import exported, latex_of, library_code, opened, script_of
 from workings.play.inspection import Inspection, checked_entry
+from workings.play.landscape import landscape
 from workings.play.lesson_files import FOLDER, read_lessons
 from workings.play.own import settings_of
 from workings.play.pictures import (
@@ -49,7 +51,7 @@ MOST_POINTS = 5000
 DRAWN = "your points"
 MOST_WORK = 4e9  # multiplications in one message
 KEEPS_WEIGHTS = ("lr", "schedule", "schedule_steps", "optimizer", "batch_size", "regularizer", "lam")
-OF_DATA = ("data", "rows", "noise", "data_seed", "held_out", "features")
+OF_ROWS = ("data", "rows", "noise", "data_seed", "held_out")
 
 
 def structure(settings: Settings) -> tuple[object, ...]:
@@ -84,6 +86,7 @@ class Session:
         self.drawing: Array | None = None
         self.lesson_folder: Path | None = None
         self.exhibits: Exhibits | None = None
+        self.other: Session | None = None  # the network that is kept for comparison, on the same data
         self.axes: tuple[int, int] = (0, 1)
         self.columns: tuple[str, ...] = ()
         self.walk: Walk | None = None
@@ -202,7 +205,7 @@ class Session:
             given = self.for_other_data(given, settings)
         changed = {name for name, value in vars(given).items() if value != getattr(self.settings, name)}
         if changed - set(KEEPS_WEIGHTS):
-            self.begin(given)
+            self.begin_both(given, is_new=bool(changed & set(OF_ROWS)))
         elif changed:
             self.change_training(given)
         return self.view()
@@ -218,8 +221,22 @@ class Session:
 
     def reset(self) -> dict[str, Any]:
         """Return to the initial weights."""
-        self.begin(self.settings)
+        self.begin_both(self.settings)
         return self.view()
+
+    def begin_both(self, settings: Settings, is_new: bool = True) -> None:
+        """Begin anew; so does the network that is kept for comparison, on the same data."""
+        other = copy.copy(self.other)
+        if other is not None and is_new:
+            other.own = self.own
+            same: dict[str, Any] = {name: getattr(settings, name) for name in OF_ROWS}
+            if settings.data != self.settings.data:
+                same |= {"loss": AUTOMATIC, "features": settings.features}
+            other.begin(replace(other.settings, **same))
+        elif other is not None:  # one clock: the kept run returns to its beginning, too
+            other.begin(other.settings)
+        self.begin(settings)
+        self.other = other
 
     def view(self) -> dict[str, Any]:
         """Return everything that the page shows: settings, data, network, and the present frame."""
@@ -229,7 +246,12 @@ class Session:
             "data": self.data_view(),
             "network": self.network_view(),
             "frame": self.frame(),
+            "other": None if self.other is None else self.other.shown(),
         }
+
+    def shown(self) -> dict[str, Any]:
+        """Return settings and network, for the page."""
+        return {"settings": self.settings.to_json(), "network": self.network_view()}
 
     def data_view(self) -> dict[str, Any]:
         """Return the data for the page: points, labels, names, and the ends of the plane."""
@@ -280,14 +302,16 @@ class Session:
             "weights": weights, "maps": self.maps.draw(*self.scale()),
             "activations": self.activations() if self.data.side else None, "course": encoded(course),
             "moments": len(run.course), "rate": run.rate.at(run.state.step), "stopped": run.stopped,
+            "other": None if self.other is None else self.other.frame(),
         }  # fmt: skip
 
     def advance(self, steps: int) -> dict[str, Any]:
         """Make some steps, fewer if they are large; return the new frame."""
-        work = float(self.run.model.theta.size) * float(self.run.batches.bounds[0, 1]) * 6
-        allowed = max(int(MOST_WORK / max(work, 1)), 1)
         self.leave_walk()
-        self.run.advance(min(steps, allowed, MOST_STEPS))
+        runs = [self.run] if self.other is None else [self.run, self.other.run]
+        allowed = min(steps, MOST_STEPS, *(int(MOST_WORK / run.work()) for run in runs))
+        for run in runs:
+            run.advance(max(allowed, 1))
         return self.frame()
 
     def epoch(self) -> dict[str, Any]:
@@ -300,7 +324,36 @@ class Session:
             raise InputError(f"The run has {len(self.run.course)} moments, count_of from 0; there is no {moment}.")
         self.leave_walk()
         self.run.go_to(moment)
+        if self.other is not None:
+            self.other.run.go_near(self.run.state.step)
         return self.frame()
+
+    # -- actions: comparison -----------------------------------------------------------------
+
+    def keep(self) -> dict[str, Any]:
+        """Keep a copy of the network and its run, which goes on beside the present one, step by step."""
+        other = copy.copy(self)
+        other.other, other.run = None, self.run.copy()
+        other.after_new_model()
+        self.other = other
+        return self.view()
+
+    def swap(self) -> dict[str, Any]:
+        """Exchange the present network and the one that is kept."""
+        if self.other is None:
+            raise InputError("No network is kept for comparison.")
+        for name in ("settings", "data", "run", "given"):
+            mine, theirs = getattr(self, name), getattr(self.other, name)
+            setattr(self, name, theirs)
+            setattr(self.other, name, mine)
+        self.after_new_model()
+        self.other.after_new_model()
+        return self.view()
+
+    def end_comparison(self) -> dict[str, Any]:
+        """Forget the network that is kept."""
+        self.other = None
+        return self.view()
 
     # -- actions: data of your own, and images ------------------------------------------------
 
@@ -318,7 +371,10 @@ class Session:
         if self.data.side == 0 or len(pixels) not in (0, self.data.side**2):
             raise InputError(f"Only data of images can be drawn, with {self.data.side}×{self.data.side} pixels here.")
         self.drawing = np.array(pixels) if pixels else None
-        return self.activations()
+        if self.other is None:
+            return self.activations()
+        self.other.drawing = self.drawing
+        return {**self.activations(), "other": self.other.activations()}
 
     def choose_axes(self, first: int, second: int) -> dict[str, Any]:
         """Choose the two columns that the plane shows; the others keep their means."""
@@ -326,17 +382,27 @@ class Session:
             raise InputError(f"The axes must be two different columns from 0 to {len(self.data.columns) - 1}.")
         self.axes = (first, second)
         self.after_new_model()
+        if self.other is not None:
+            self.other.axes = self.axes
+            self.other.after_new_model()
         return self.view()
 
     def add_point(self, x: float, y: float, target: float) -> dict[str, Any]:
         """Add a point to the data in the plane; the weights stay."""
-        settings, before = self.with_point(x, y, target), self.given
-        self.given = (structure(settings), self.run.model)
-        try:
-            self.begin(settings)
-        finally:
-            self.given = before
+        settings = self.with_point(x, y, target)
+        sessions = [self] if self.other is None else [self, self.other]
+        begun = [session.on_more_points(settings.data) for session in sessions]
+        for session, anew in zip(sessions, begun, strict=True):  # both, or none of them
+            vars(session).update({**vars(anew), "other": session.other})
         return self.view()
+
+    def on_more_points(self, data: str) -> Session:
+        """Return this session on other rows, with its weights."""
+        found, settings = copy.copy(self), replace(self.settings, data=data)
+        found.given = (structure(settings), self.run.model)
+        found.begin(settings)
+        found.given = self.given
+        return found
 
     def with_point(self, x: float, y: float, target: float) -> Settings:
         """Make a data set of your own from the present one and one more point; return settings with it."""
@@ -359,7 +425,7 @@ class Session:
         before = dict(self.own)
         self.own[data.name] = data
         try:
-            self.begin(replace(self.settings, data=data.name, features=data.features, loss=AUTOMATIC))
+            self.begin_both(replace(self.settings, data=data.name, features=data.features, loss=AUTOMATIC))
         except BaseException:
             self.own = before
             raise
@@ -407,6 +473,8 @@ class Session:
         if row >= self.data.training:
             raise InputError(f"There are {self.data.training} training rows, count_of from 0; there is no row {row}.")
         self.row, self.walk = row, None
+        if self.other is not None:
+            self.other.row = row
         return {"row": row, **self.row_view()}
 
     def row_view(self) -> dict[str, Any]:
@@ -463,6 +531,10 @@ class Session:
         """Return what the doctor finds, each finding with its change of settings."""
         return {"findings": findings_of(self.run, self.data, self.settings), "step": self.run.state.step}
 
+    def landscape(self, directions: str) -> dict[str, Any]:
+        """Return the loss around the present parameters, the path of the run, and the edge of stability."""
+        return landscape(self.run, self.data, directions)
+
     def code(self, kind: str) -> dict[str, Any]:
         """Return the network and its training as text: a NumPy script, code for this library, or LaTeX."""
         epochs = max(self.run.epoch, 100)
@@ -503,7 +575,7 @@ class Session:
         )
         self.given = (structure(settings), model)
         try:
-            self.begin(settings)
+            self.begin_both(settings, is_new=False)
         except BaseException:
             self.given = before
             raise

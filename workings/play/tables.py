@@ -90,6 +90,7 @@ def load_mnist() -> PlayData:
 LOADERS: dict[str, Callable[[], PlayData]] = {
     "iris": lambda: sklearn_table("iris"),
     "wine": lambda: sklearn_table("wine"),
+    "breast_cancer": lambda: sklearn_table("breast_cancer"),
     "diabetes": lambda: sklearn_table("diabetes"),
     "digits": load_digits,
     "mnist": load_mnist,
@@ -97,6 +98,7 @@ LOADERS: dict[str, Callable[[], PlayData]] = {
 WORDS = {
     "iris": "Three kinds of iris, by four measures of their flowers.",
     "wine": "Three growers of wine, by thirteen chemical measures.",
+    "breast_cancer": "Benign or malignant, by thirty measures of the nuclei of cells.",
     "diabetes": "Regression: the course of diabetes after a year, by ten measures.",
     "digits": "Handwritten digits of 8×8 pixels.",
     "mnist": "Handwritten digits of 28×28 pixels: MNIST.",

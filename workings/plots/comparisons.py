@@ -17,6 +17,7 @@ from workings.plots.drawing import (
     PALE,
     as_text,
     class_name,
+    letter_count,
     matplotlib_part,
     new_axes,
     plot,
@@ -72,7 +73,7 @@ def confusion(
     counts = np.bincount(numbers[: len(y_true)] * k + numbers[len(y_true) :], minlength=k * k).reshape(k, k)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = list(map(as_text, labels if labels is not None else map(class_name, classes)))
-    room = INCHES_PER_LETTER * max(len(name) - 4 for name in [*names, "long"])
+    room = INCHES_PER_LETTER * max(letter_count(name) - 4 for name in [*names, "long"])
     side = 0.42 * min(k, MOST_WRITTEN)
     target = ax or new_axes(2.4 + side + room, 1.5 + side + 0.7 * room)
     norm = matplotlib_part("colors").PowerNorm(0.5, 0, 1)  # square root: makes an error rate of a few % visible
@@ -102,7 +103,7 @@ def check_classes(labels: Array, name: str) -> None:
 
 def name_cells(ax: Axes, names: list[str]) -> None:
     """Label the rows and columns of a confusion matrix, not all of them if there are many; long names are rotated."""
-    long = max(map(len, names)) > 4
+    long = max(map(letter_count, names)) > 4
     places = range(0, len(names), -(-len(names) // MOST_WRITTEN))
     shown = [names[place] for place in places]
     ax.set_xticks(places, shown, rotation=45 if long else 0, ha="right" if long else "center")
@@ -156,7 +157,7 @@ def bars(
     spread = np.zeros(len(names)) if spreads is None else vector(spreads, "spreads", len(names)).astype(float)
     if not (spread >= 0).all():
         raise InputError(f"spreads must not be negative; the smallest is {spread.min()}.")
-    room = INCHES_PER_LETTER * max((len(name) - 12 for name in map(as_text, names)), default=0)
+    room = INCHES_PER_LETTER * max((letter_count(name) - 12 for name in map(as_text, names)), default=0)
     target = tidy(ax or new_axes(6.4 + max(room, 0), 0.9 + 0.34 * len(names)), as_text(xlabel))
     line = baseline_value(baseline, names, middle)
     if line is not None:

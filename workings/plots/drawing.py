@@ -11,6 +11,7 @@ import functools
 import importlib
 import inspect
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -94,15 +95,24 @@ def as_text(text: object, keep: str = "", most: int = LONGEST_NAME) -> str:
     return in_latex(words) if matplotlib_part("rcParams")["text.usetex"] else in_plot(words, keep)
 
 
+def letter_count(text: str) -> int:
+    """Return the width of a text in letters: a Chinese or Japanese character is as wide as two.
+
+    >>> letter_count("cat"), letter_count("猫")
+    (3, 2)
+    """
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
 def legend_columns(figure: Any, names: Sequence[str], most: int = 5) -> int:
     """Return the number of columns of a legend below the panels that fits into the width of the figure."""
-    longest = INCHES_PER_LETTER * max(map(len, names), default=0) + 0.45
+    longest = INCHES_PER_LETTER * max(map(letter_count, names), default=0) + 0.45
     return max(1, min(most, int(figure.bbox.width / figure.dpi / longest)))
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Create an empty figure outside pyplot, with constrained layout; its size is in inches."""
-    figure: Figure = canvas().ShownFigure(figsize=(width, height), layout="constrained")
+    """Create an empty figure outside pyplot, whose layout makes room for all labels; its size is in inches."""
+    figure: Figure = canvas().ShownFigure(figsize=(width, height), layout="compressed")
     return figure
 
 

@@ -13,6 +13,7 @@ from workings.optimizers import Part, kind_of, scaled_rate
 from workings.program.program import Program, Scope, is_name, literal, name
 from workings.program.writer import StatementWriter, name_of, words_of
 from workings.regularizers import Regularizer
+from workings.support.brief import brief
 from workings.support.formulas import letters_of, read_formula
 
 
@@ -41,7 +42,7 @@ def write_forward(writer: StatementWriter, layers: Sequence[Layer], mode: str) -
         letters = (*layer.parameters, *layer.statistics, *layer.draws)
         writer.used_names.update(f"{before}{letter}{suffix}" for letter in letters for before in ("", "d"))
     for position, (layer, suffix) in enumerate(number_layers(layers), start=1):
-        writer.part = f"layer {position}: {layer!r}"
+        writer.part = f"layer {position}: {brief(layer)}"
         dense = suffix if isinstance(layer, FullyConnected) else dense
         scope: Scope = {"x": name(x), "n": name("n")}
         scope |= {letter: literal(value) for letter, value in layer.constants.items()}
@@ -88,7 +89,7 @@ def write_loss(
     writer: StatementWriter, loss: Loss, regularizers: Sequence[Regularizer], placed: Sequence[Placed], weighted: bool
 ) -> Scope:
     """Write the prediction ``p``, the losses and the objective ``J``; return the scope of the loss."""
-    writer.part = f"loss: {loss!r}"
+    writer.part = f"loss: {brief(loss)}"
     uses = set().union(*(letters_of(formula, ()) for formula in loss.formulas.values()))
     scope: Scope = {k: writer.constant(k, v, loss) for k, v in loss.constants.items() if k in uses}
     scope |= {"z": name(placed[-1].a), "y": name("y"), "n": name("n"), "w": name("w")}
@@ -103,7 +104,8 @@ def write_loss(
         writer.emit("y_smooth", y, words_of(formulas["target"], "y_smooth"))
         scope["y"] = name("y_smooth")
     (losses,) = writer.write(formulas["value"], scope, {}, "")
-    writer.emit("losses", losses, words_of(formulas["value"], "losses").replace("losses is", "Each row's loss is"))
+    each = "Each row's loss is" if loss.is_multiclass else "Each output's loss is"  # (n, 1), or (n, n_out)
+    writer.emit("losses", losses, words_of(formulas["value"], "losses").replace("losses is", each))
     scope["losses"] = name("losses")
     reduce = loss.reduce(weighted)[0]
     (total,) = writer.write(reduce, scope, {}, "")
@@ -119,7 +121,7 @@ def write_penalties(
     writer: StatementWriter, regularizers: Sequence[Regularizer], placed: Sequence[Placed], weighted: bool
 ) -> None:
     """Write the objective ``J``: the loss plus the penalty of each regularizer on each regularized parameter."""
-    writer.part = ", ".join(map(repr, regularizers))
+    writer.part = ", ".join(map(brief, regularizers))
     J: ast.expr = name("loss")
     words = []
     for regularizer in regularizers:
@@ -143,7 +145,7 @@ def write_backward(
     weighted: bool,
 ) -> None:  # fmt: skip
     """Write the gradients, from the loss back to the first layer."""
-    writer.stage, writer.part = "backward", f"loss: {loss!r}"
+    writer.stage, writer.part = "backward", f"loss: {brief(loss)}"
     gradient, scale = loss.formulas["gradient"], loss.reduce(weighted)[1]
     (d,) = writer.write(gradient, scope, {}, "")
     (scaled,) = writer.write(scale, {**scope, "z": d, "dlosses": d}, {}, "")
@@ -194,7 +196,7 @@ def write_update(writer: StatementWriter, optimizer: Part, parameters: Sequence[
     states: dict[str, None] = {}
     rates: dict[str, ast.expr] = {}  # the learning rate by the letter of the parameters
     for part in optimizer.parts:
-        writer.part = f"optimizer: {part!r}"
+        writer.part = f"optimizer: {brief(part)}"
         parameters = part.chosen(parameters)
         constants: Scope = {letter: writer.constant(letter, value, part) for letter, value in part.constants.items()}
         for letter, (each, together) in part.gather.items():

@@ -14,6 +14,7 @@ import numpy as np
 from workings.errors import unknown_name
 from workings.program.program import Program, show_shape
 from workings.support.arrays import Array
+from workings.support.notebook import preformatted_html
 
 
 class Trace(Mapping[str, Any]):
@@ -59,6 +60,10 @@ class Trace(Mapping[str, Any]):
             if value is not None and not isinstance(value, tuple) and not np.isfinite(value).all():
                 return name
         return None
+
+    def _repr_html_(self) -> str:
+        """The names with their extremes, for a notebook."""
+        return preformatted_html(repr(self))
 
     def __repr__(self) -> str:
         lines = ["name        shape         smallest       largest"]

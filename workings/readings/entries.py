@@ -155,6 +155,8 @@ class EntryExpansion:
         match node.func:
             case ast.Attribute(value=ast.Name(id="np"), attr=attr) if attr in REDUCTIONS:
                 return self.reduction(attr, node.args[0], node, index)
+            case ast.Attribute(value=ast.Name(id="np"), attr="ones_like"):
+                return ast.Constant(1)
             case ast.Attribute(value=ast.Name(id="np")) if not node.keywords:
                 return ast.Call(node.func, [self.of(argument, index) for argument in node.args], [])
             case ast.Attribute(value=inner, attr=attr) if attr in REDUCTIONS:

@@ -57,7 +57,7 @@ class PlainNotation:
     """Writes equations as Unicode text; numbers with ``digits`` significant digits, or all of them."""
 
     times, dot, entrywise, between_numbers = " ", " ", " ⊙ ", " · "
-    plus, minus, equals, negative = " + ", " - ", " = ", "-"
+    plus, minus, equals, becomes, negative = " + ", " - ", " = ", " ← ", "-"
 
     def __init__(self, digits: int | None = None) -> None:
         self.digits = digits
@@ -167,6 +167,7 @@ class LatexNotation(PlainNotation):
     """Writes equations as LaTeX, in the notation of this library, or with W^{[1]} for layers as in many papers."""
 
     times, dot, entrywise, between_numbers = r" \, ", r" \, ", r" \odot ", r" \cdot "
+    becomes = r" \gets "
 
     def __init__(self, notation: str = "alphabet", digits: int | None = None) -> None:
         super().__init__(digits)
@@ -270,8 +271,22 @@ class EquationWriter:
         self.scalars = {*program.constants, "n", "lr", "t", *(name for name, shape in shapes.items() if shape == ())}
 
     def equation(self, statement: Statement) -> str:
-        """Return a statement as an equation."""
-        return f"{self.name(statement.target)}{self.notation.equals}{self.expression(statement.expression)}"
+        """Return a statement as an equation, or with an arrow if it changes the value of a name: W₁ ← W₁ - η ∂J/∂W₁."""
+        return "".join(self.sides(statement))
+
+    def aligned(self, statement: Statement) -> str:
+        """Return a statement as a line of an aligned LaTeX environment."""
+        left, sign, right = self.sides(statement)
+        return f"{left} &{sign.lstrip()}{right}"
+
+    def sides(self, statement: Statement) -> tuple[str, str, str]:
+        """Return the left side of an equation, its sign and its right side."""
+        return self.name(statement.target), self.sign(statement), self.expression(statement.expression)
+
+    def sign(self, statement: Statement) -> str:
+        """Return the sign of a statement: an arrow if it changes the value of a name."""
+        changes = statement.target in self.program.carried or statement.target in statement.reads
+        return self.notation.becomes if changes else self.notation.equals
 
     def expression(self, expression: str) -> str:
         """Return the equation text of an expression."""
@@ -384,6 +399,8 @@ class EquationWriter:
                 return self.notation.absolute(pieces[0])
             case "where":
                 return self.notation.cases(*pieces)
+            case "ones_like":
+                return self.notation.number(1.0)
             case "square":
                 return self.notation.power(pieces[0], Piece("2", ATOM, True))
             case "sum" | "mean" | "max" | "var":
@@ -424,8 +441,9 @@ class Equations:
 
     @property
     def latex(self) -> str:
-        """All equations in LaTeX, aligned at the equals signs."""
-        lines = [equation.replace(" = ", " &= ", 1) for _, equation in self.each]
+        """All equations in LaTeX, aligned at their signs."""
+        writer = EquationWriter(self.program, LatexNotation(self.notation))
+        lines = [writer.aligned(statement) for statement in self.program.statements]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
     def __str__(self) -> str:

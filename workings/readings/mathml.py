@@ -46,7 +46,8 @@ class MathmlNotation(PlainNotation):
 
     times = dot = '<mspace width="0.2em"></mspace>'
     entrywise, between_numbers = tag("mo", "⊙"), tag("mo", "·")
-    plus, minus, equals, negative = tag("mo", "+"), tag("mo", "−"), tag("mo", "="), tag("mo", "−", form="prefix")
+    plus, minus, equals, becomes = (tag("mo", sign) for sign in "+−=←")
+    negative = tag("mo", "−", form="prefix")
 
     def plain_text(self, text: str) -> str:
         # Fractions, roots and tables are visually separate from what precedes them.

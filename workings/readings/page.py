@@ -6,29 +6,33 @@ screen readers: equations are MathML, numbers are tables with headings, and heat
 
 from __future__ import annotations
 
-import base64
-import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from workings.program.program import STAGE_WORDS, show_shape
-from workings.readings.equations import GREEK, EquationWriter
+from workings.program.program import STAGE_WORDS
+from workings.readings.derivation import WorkedLine, check_lines
+from workings.readings.equations import EquationWriter, PlainNotation
 from workings.readings.influence import PathAnalysis, WeightPath
-from workings.readings.mathml import MathmlNotation, block, row, tag
+from workings.readings.mathml import NAMESPACE, MathmlNotation, block, row, tag
+from workings.readings.page_arrays import ArrayOnPage, array, paragraph, scroll
+from workings.readings.page_style import PAGE_STYLE, SCRIPT, STYLE
+from workings.readings.path_drawing import drawing
 from workings.readings.text_latex import (
     DIGITS,
     MOST_SHOWN,
     NO_PATH,
     SUMMED,
+    derivation_end,
+    derivation_sides,
     entry_forms,
     entry_name,
     entry_symbol,
-    extremes,
     factors,
     finite_difference_line,
+    heading,
+    is_derived,
     number,
     objective_text,
     other_contributions,
@@ -38,68 +42,8 @@ from workings.readings.text_latex import (
     shapes_line,
     with_sign,
 )
-from workings.readings.worked_step import FiniteDifferences, WorkedStatement, WorkedStep
-from workings.support.arrays import Array
-from workings.support.colours import blue_to_orange
+from workings.readings.worked_step import WorkedStatement, WorkedStep
 from workings.support.escaping import in_html
-
-MOST_IN_TABLE, MOST_COLUMNS = 64, 12  # entries and columns of the largest array that is shown as a table
-MOST_TO_OPEN = 2_000  # entries of the largest array of which all rows can be expanded
-WIDEST, TALLEST, CELL = 640, 320, 18  # size of a heat map, in CSS pixels
-
-STYLE = """
-.workings { --ink: #1a1a1a; --paper: #fff; --soft: #f3f3f0; --line: #c9c9c4; --quiet: #55554f; --link: #005a8c;
-  color: var(--ink); background: var(--paper); font: 1.05rem/1.55 Georgia, "Times New Roman", serif; }
-@media (prefers-color-scheme: dark) { .workings { --ink: #e8e8e4; --paper: #16181a; --soft: #212427; --line: #4a4d50;
-  --quiet: #b4b4ac; --link: #7cc4f0; } }
-.workings * { box-sizing: border-box; }
-.workings h1, .workings h2, .workings h3, .workings th, .workings caption, .workings nav, .workings figcaption,
-.workings summary { font-family: system-ui, sans-serif; }
-.workings h1 { line-height: 1.2; margin: 0 0 .4rem; } .workings h2 { margin: 2.6rem 0 .4rem; }
-.workings h3 { font-size: 1rem; font-weight: 600; color: var(--quiet); margin: 1.8rem 0 .4rem; }
-.workings h4 { margin: 0 0 .3rem; font-size: .85rem; font-weight: normal; overflow-wrap: anywhere; }
-.workings code { font-family: ui-monospace, Consolas, monospace; }
-.workings a { color: var(--link); }
-.workings nav ul { display: flex; flex-wrap: wrap; gap: .2rem .8rem; list-style: none; padding: 0; margin: .2rem 0; }
-.workings nav a { display: inline-block; padding: .15rem 0; font-size: .85rem;
-  font-family: ui-monospace, Consolas, monospace; }
-.workings article { border-left: 3px solid var(--line); padding: .2rem 0 .4rem 1rem; margin: 1.4rem 0; }
-.workings article > p { margin: .35rem 0; }
-.workings .about, .workings .shapes, .workings .slope { color: var(--quiet); font-size: .92rem; }
-.workings .about { margin: .15rem 0; overflow-wrap: anywhere; }
-.workings .result { background: var(--soft); padding: .6rem 1rem; border-radius: 4px;
-  font-variant-numeric: tabular-nums; }
-.workings .scroll { overflow-x: auto; }
-.workings .scroll:focus-visible, .workings summary:focus-visible, .workings a:focus-visible {
-  outline: 2px solid var(--link); outline-offset: 2px; }
-.workings math { font-size: 1.08rem; } .workings math[display=block] { margin: .5rem 0; width: max-content; }
-.workings mtable.worked mtd { text-align: left; padding: .4em .25em; }
-.workings mtable.worked mtd:first-child { text-align: right; }
-.workings mtable.cases { border-left: 2px solid; border-radius: .5em; margin-left: .2em; padding-left: .2em; }
-.workings mtable.cases mtd { text-align: left; }
-.workings table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; margin: .5rem 0; }
-.workings caption { text-align: left; font-size: .85rem; color: var(--quiet); padding-bottom: .2rem; }
-.workings th, .workings td { border: 0; border-bottom: 1px solid var(--line); padding: .2rem .6rem; text-align: right;
-  vertical-align: top; background: none; color: inherit; }
-.workings th { font-weight: 500; color: var(--quiet); }
-.workings .way { text-align: left; }
-.workings td span { display: block; color: var(--quiet); font-size: .8rem; }
-.workings .given { display: flex; flex-wrap: wrap; gap: .2rem 2rem; align-items: flex-start; }
-.workings .given > * { max-width: 100%; }
-.workings figure { margin: .6rem 0; } .workings figcaption { font-size: .85rem; color: var(--quiet); }
-.workings img { image-rendering: pixelated; max-width: 100%; border: 1px solid var(--line); display: block; }
-.workings details { margin: .3rem 0; } .workings summary { cursor: pointer; font-size: .88rem; padding: .15rem 0; }
-@media (max-width: 36rem) { .workings article { padding-left: .6rem; } .workings { font-size: 1rem; } }
-@media print { .workings { font-size: 10pt; } .workings article, .workings figure { break-inside: avoid; }
-  .workings h2, .workings h3 { break-after: avoid; }
-  .workings nav { display: none; } .workings .scroll { overflow: visible; } }
-"""
-PAGE_STYLE = """
-:root { color-scheme: light dark; } body { margin: 0; background: #fff; }
-@media (prefers-color-scheme: dark) { body { background: #16181a; } }
-main.workings { max-width: 54rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-@media print { main.workings { max-width: none; } }
-"""
 
 
 def document(title: str, body: str) -> str:
@@ -107,13 +51,13 @@ def document(title: str, body: str) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{in_html(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{PAGE_STYLE}{STYLE}</style></head>'
-        f'<body><main class="workings">{body}</main></body></html>\n'
+        f'<body><main class="workings">{body}</main><script>{SCRIPT}</script></body></html>\n'
     )
 
 
 def fragment(body: str) -> str:
     """Return an HTML fragment for a notebook."""
-    return f'<style>{STYLE}</style><div class="workings">{body}</div>'
+    return f'<style>{STYLE}</style><div class="workings">{body}</div><script>{SCRIPT}</script>'
 
 
 def page_of_step(explanation: WorkedStep) -> str:
@@ -136,16 +80,6 @@ def influence_in_notebook(influence: PathAnalysis) -> str:
     return fragment(influence_body(influence))
 
 
-def paragraph(text: str, kind: str = "") -> str:
-    """Return a paragraph of text."""
-    return tag("p", in_html(text), **({"class": kind} if kind else {}))
-
-
-def scroll(content: str, label: str) -> str:
-    """Return content in a container that scrolls horizontally, also by keyboard."""
-    return f'<div class="scroll" tabindex="0" role="group" aria-label="{in_html(label)}">{content}</div>'
-
-
 # -- the worked step ---------------------------------------------------------------------------
 
 
@@ -153,9 +87,9 @@ def step_body(explanation: WorkedStep) -> str:
     """Return the body of a worked step."""
     writer = EquationWriter(explanation.program, MathmlNotation(DIGITS))
     pieces = ["<h1>One training step in detail</h1>", *(paragraph(line, "about") for line in explanation.about)]
-    pieces += [paragraph(f"Written out: {selection(explanation)}.", "about"), result(explanation)]
-    pieces += [contents(explanation)]
-    given = [f"<div>{array(name, value, explanation.row)}</div>" for name, value in explanation.given.items()]
+    pieces += [paragraph(selection(explanation), "about"), result(explanation)]
+    pieces += [contents(explanation), drawing(explanation)]
+    given = [f"<div>{given_array(name, value, explanation)}</div>" for name, value in explanation.given.items()]
     pieces += [f'<section><h2 id="given">Inputs</h2><div class="given">{"".join(given)}</div></section>']
     for stage, several in sections(explanation.steps):
         pieces += [f'<section><h2 id="{stage}">{STAGE_WORDS[stage]}</h2>', *stage_body(explanation, several, writer)]
@@ -169,8 +103,8 @@ def stage_body(explanation: WorkedStep, several: Sequence[WorkedStatement], writ
     for worked in several:
         if worked.statement.part != part:
             part = worked.statement.part
-            yield f"<h3>{in_html(part)}</h3>"
-        yield article(worked, writer, explanation.row, explanation.steps.index(worked))
+            yield f"<h3>{in_html(heading(part, explanation.program))}</h3>"
+        yield article(worked, writer, explanation)
 
 
 def result(explanation: WorkedStep) -> str:
@@ -194,18 +128,58 @@ def contents(explanation: WorkedStep) -> str:
     return f'<nav aria-label="Statements">{"".join(lists)}</nav>'
 
 
-def article(worked: WorkedStatement, writer: EquationWriter, row_shown: int, number_of: int) -> str:
+def given_array(name: str, value: Any, explanation: WorkedStep) -> str:
+    """Return an input, and where it comes from."""
+    words = explanation.origins.get(name, "")
+    plain = EquationWriter(explanation.program, PlainNotation(DIGITS))
+    return array(ArrayOnPage(name, np.asarray(value), explanation, plain, words=words)) + paragraph(words, "note")
+
+
+def article(worked: WorkedStatement, writer: EquationWriter, explanation: WorkedStep) -> str:
     """Return one statement: code, equation, explanation, shapes, one entry, finite difference, values."""
-    statement = worked.statement
+    statement, number_of = worked.statement, explanation.steps.index(worked)
     pieces = [f'<h4 id="h{number_of}"><code>{in_html(str(statement))}</code></h4>']
     pieces += [scroll(block(writer.equation(statement)), f"equation of {statement.target}")]
     pieces += [paragraph(statement.words)] if statement.words else []
+    pieces += [paragraph(note, "note") for note in worked.notes]
     pieces += [paragraph(shapes_line(worked), "shapes")]
     if not isinstance(worked.value, tuple):
         pieces += [scroll(entry_block(worked, writer), f"{entry_name(worked)} written out")]
         pieces += [paragraph(finite_difference_line(worked), "slope")] if worked.slopes is not None else []
-        pieces += [array(statement.target, worked.value, row_shown, worked.slopes)] if shape_of(worked.value) else []
+        pieces += [computed_array(worked, explanation)] if shape_of(worked.value) else []
+    pieces += [derivation_aside(explanation, writer)] if is_derived(worked, explanation) else []
     return f'<article id="s{number_of}" aria-labelledby="h{number_of}">{"".join(pieces)}</article>'
+
+
+def computed_array(worked: WorkedStatement, explanation: WorkedStep) -> str:
+    """Return the result of a statement."""
+    plain = EquationWriter(explanation.program, PlainNotation(DIGITS))
+    return array(ArrayOnPage(worked.statement.target, np.asarray(worked.value), explanation, plain, worked))
+
+
+def derivation_aside(explanation: WorkedStep, writer: EquationWriter) -> str:
+    """Return the derivation of the loss's gradient: a list of lines, each with its numbers."""
+    gradient = writer.equation(explanation.program.stage("backward")[0])
+    title = f"{tag('math', gradient, xmlns=NAMESPACE)}"
+    lines = "".join(f"<li>{derivation_line(line, writer)}</li>" for line in explanation.derivation)
+    where = f"With the numbers of row {explanation.row}, unit {explanation.unit}:"
+    return f'<aside aria-label="Derivation"><p>Why {title}?</p>{paragraph(where, "about")}<ol>{lines}</ol></aside>'
+
+
+def derivation_line(line: WorkedLine, writer: EquationWriter) -> str:
+    """Return one line of a derivation: words, equation, numbers."""
+    left, right, numbers = derivation_sides(line, writer)
+    sides = [(left, right)]
+    if line.is_finite:
+        value = writer.notation.number(line.entry).text
+        sides += [("", text) for text in dict.fromkeys([numbers, value]) if text]
+    equal = tag("mtd", writer.notation.equals)
+    rows = [tag("mtr", tag("mtd", row(a)), equal, tag("mtd", row(b))) for a, b in sides]
+    table_of_sides = tag("mtable", *rows, **{"class": "worked", "displaystyle": "true"})
+    end = derivation_end(line).removeprefix(", ")
+    said = [f"The last number is {end.removeprefix('as ')}."] if end and line.is_finite else []
+    pieces = [paragraph(line.words), scroll(block(table_of_sides), "equation of the derivation")]
+    return "".join([*pieces, *(paragraph(words, "slope") for words in [*said, *check_lines(line)])])
 
 
 def entry_block(worked: WorkedStatement, writer: EquationWriter) -> str:
@@ -215,99 +189,11 @@ def entry_block(worked: WorkedStatement, writer: EquationWriter) -> str:
     end = MathmlNotation(digits).number(value).text
     texts = [text for text in entry_forms(worked, writer) if text != writer.notation.number(value).text]
     lines, left = [], entry_symbol(worked, writer)
+    sign = writer.sign(worked.statement)
     for text in [*texts, end]:
-        lines.append(tag("mtr", tag("mtd", row(left)), tag("mtd", tag("mo", "=")), tag("mtd", row(text))))
-        left = ""
+        lines.append(tag("mtr", tag("mtd", row(left)), tag("mtd", sign), tag("mtd", row(text))))
+        left, sign = "", writer.notation.equals
     return block(tag("mtable", *lines, **{"class": "worked", "displaystyle": "true"}))
-
-
-# -- arrays ------------------------------------------------------------------------------------
-
-
-def array(name: str, value: Any, row_shown: int, slopes: FiniteDifferences | None = None) -> str:
-    """Return a number, a small array as a table, or a large one as a heat map with expandable rows."""
-    numbers = np.asarray(value)
-    if numbers.ndim == 0:
-        symbol = f" ({GREEK[name]})" if name in GREEK else ""
-        return f"<p><code>{in_html(name)}</code>{symbol} = {number(float(numbers))}</p>"
-    title = f"{name} {show_shape(numbers.shape)}"
-    if numbers.size <= MOST_IN_TABLE and numbers.ndim <= 2 and numbers.shape[-1] <= MOST_COLUMNS:
-        beside = None if slopes is None else slopes.values
-        note = "; finite differences below the entries" if beside is not None else ""
-        return table(title + note, numbers, beside)
-    return heat_map(title, numbers) + expandable(name, numbers, row_shown)
-
-
-def expandable(name: str, numbers: Array, row_shown: int) -> str:
-    """Return expandable tables of the written-out row, and of all rows if there are not too many."""
-    if numbers.ndim != 2:
-        return details(f"all {numbers.size:,} entries of {name}", table(name, numbers))
-    chosen = min(row_shown, len(numbers) - 1)
-    text = details(f"row {chosen} of {name}", table(f"{name}, row {chosen}", numbers[[chosen]], first_row=chosen))
-    if len(numbers) > 1 and numbers.size <= MOST_TO_OPEN:
-        text += details(f"all {len(numbers):,} rows of {name}", table(name, numbers))
-    return text
-
-
-def details(summary: str, content: str) -> str:
-    """Return an expandable element."""
-    return f"<details><summary>{in_html(summary)}</summary>{content}</details>"
-
-
-def table(caption: str, numbers: Array, beside: Array | None = None, first_row: int = 0) -> str:
-    """Return a table of numbers with indices; a one-dimensional array is one row."""
-    cells = np.atleast_2d(numbers)
-    measured = np.full(cells.shape, np.nan) if beside is None else np.atleast_2d(beside)
-    head = "".join(f'<th scope="col">{column}</th>' for column in range(cells.shape[1]))
-    lines = []
-    for place, (line, slopes) in enumerate(zip(cells, measured, strict=True), start=first_row):
-        inner = "".join(cell(float(entry), float(slope)) for entry, slope in zip(line, slopes, strict=True))
-        lines.append(f'<tr><th scope="row">{"entry" if numbers.ndim == 1 else place}</th>{inner}</tr>')
-    whole = (
-        f"<table><caption>{in_html(caption)}</caption><thead><tr><td></td>{head}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table>"
-    )
-    return scroll(whole, caption)
-
-
-def cell(entry: float, slope: float) -> str:
-    """Return a table cell, with the finite difference below the number if there is one."""
-    below = f"<span>{number(slope)}</span>" if np.isfinite(slope) else ""
-    return f"<td>{number(entry)}{below}</td>"
-
-
-def heat_map(title: str, numbers: Array) -> str:
-    """Return an array as an image, blue below 0 and orange above, with a text description."""
-    flat = np.atleast_2d(numbers.reshape(len(numbers), -1) if numbers.ndim > 2 else numbers)
-    words = f"{title}: {extremes(numbers)}"
-    width = min(max(flat.shape[1] * CELL, 60), WIDEST)
-    height = min(max(flat.shape[0] * CELL, 18), TALLEST)
-    largest = float(np.abs(flat).max()) or 1.0
-    shades = np.round(np.nan_to_num(flat) / largest * 100 + 100).astype(np.uint8)
-    source = base64.b64encode(png(shades, blue_to_orange(201))).decode("ascii")
-    return (
-        f'<figure><img src="data:image/png;base64,{source}" alt="Heat map of {in_html(words)}" '
-        f'width="{width}" height="{height}" style="width:{width}px;height:{height}px">'
-        f"<figcaption>{in_html(words)}. Blue is below 0, orange above.</figcaption></figure>"
-    )
-
-
-def png(shades: Array, palette: Array) -> bytes:
-    """Encode an image with a colour palette as PNG (W3C PNG specification, third edition, sections 5 and 11).
-
-    >>> png(np.zeros((1, 1), np.uint8), blue_to_orange(2))[:8]
-    b'\\x89PNG\\r\\n\\x1a\\n'
-    """
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    height, width = shades.shape
-    lines = np.pad(shades, ((0, 0), (1, 0)))  # each line begins with its filter type, 0 for none
-    return b"".join([
-        b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-        chunk(b"PLTE", palette.tobytes()), chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)), chunk(b"IEND", b""),
-    ])  # fmt: skip
 
 
 # -- the paths of one weight --------------------------------------------------------------------

@@ -6,17 +6,19 @@ Numbers have at least six significant digits.  Large arrays are summarized by th
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from workings.program.program import STAGE_WORDS, show_shape
+from workings.program.program import STAGE_WORDS, Program, show_shape
+from workings.readings.derivation import WorkedLine, check_lines
 from workings.readings.equations import PRODUCT, SUM, EquationWriter, LatexNotation, PlainNotation
 from workings.readings.influence import PathAnalysis, WeightPath
-from workings.readings.worked_step import WorkedStatement, WorkedStep
-from workings.support.escaping import in_latex
+from workings.readings.worked_step import WorkedStatement, WorkedStep, shown_rows
+from workings.support.escaping import in_latex, latex_declarations
 
 DIGITS = 6
 MOST_ROWS, MOST_COLUMNS = 8, 8  # largest array that is shown in full
@@ -91,7 +93,8 @@ def finite_difference_line(worked: WorkedStatement) -> str:
         return ""
     there = number(float(slopes.values[worked.index]))
     count = int(np.isfinite(slopes.values).sum())
-    text = f"finite difference of J at {entry_name(worked)}: {there}"
+    by = entry_name(worked).removeprefix("d")
+    text = f"finite difference of J with respect to {by}: {there}"
     if count > 1:
         text += f"; all {count} entries agree to {slopes.error:.0e}" if slopes.agrees else ""
     if slopes.corners:
@@ -106,9 +109,9 @@ def text_of_step(explanation: WorkedStep) -> str:
     """Return a worked step as text for the terminal."""
     lines = ["One training step in detail", *(f"  {line}" for line in explanation.about)]
     writer = EquationWriter(explanation.program, PlainNotation(DIGITS))
-    lines += [f"  written out: {selection(explanation)}", "", "Inputs"]
+    lines += [*wrapped(selection(explanation), "  "), "", "Inputs"]
     for name, value in explanation.given.items():
-        lines += array_lines(name, value, explanation.row, writer)
+        lines += [*array_lines(name, value, explanation, writer), *wrapped(explanation.origins.get(name, ""), "      ")]
     stage = part = ""
     for worked in explanation.steps:
         if worked.statement.stage != stage:
@@ -116,15 +119,42 @@ def text_of_step(explanation: WorkedStep) -> str:
             lines += ["", STAGE_WORDS[stage], "=" * len(STAGE_WORDS[stage])]
         if worked.statement.part != part:
             part = worked.statement.part
-            lines += ["", part]
-        lines += ["", *worked_lines(worked, writer, explanation.row)]
+            lines += ["", heading(part, explanation.program)]
+        lines += ["", *worked_lines(worked, writer, explanation)]
+        if is_derived(worked, explanation):
+            lines += ["", *derivation_text(explanation, writer)]
     return "\n".join([*lines, "", *result_lines(explanation)])
 
 
 def selection(explanation: WorkedStep) -> str:
-    """Describe which row and units are written out."""
+    """Describe which row and units are written out, and how everything is counted."""
     which = f"unit {explanation.unit} of each layer" + (" (the last one of smaller layers)" if explanation.unit else "")
-    return f"row {explanation.row}, {which}, counted from 0"
+    return (
+        f"Written out: row {explanation.row}, {which}. Rows, columns and units count from 0, as in NumPy: X[0,0] is "
+        f"row 0, column 0 of X. The number in a name such as W1 belongs to the name."
+    )
+
+
+def heading(part: str, program: Program) -> str:
+    """Return the heading of a layer, loss or optimizer; a layer has no number, but the names of its parameters.
+
+    >>> from workings import Dense, Dropout, Network
+    >>> program = Network([Dense(3, "tanh"), Dropout(0.4), Dense(1)], loss="SquaredError", n_in=2).program()
+    >>> [heading(part, program) for part in dict.fromkeys(s.part for s in program.stage("forward"))][:2]
+    ["Dense(3, 'tanh') with W1 and b1", 'Dropout(rate=0.4) with mask1']
+    """
+    layer = re.fullmatch(r"layer \d+: (.*)", part)
+    if layer is None:
+        return part
+    read = {name for s in program.stage("forward") if s.part == part for name in s.reads}
+    names = [name for name in (*program.parameters, *program.draws) if name in read]
+    listed = " and ".join([*([", ".join(names[:-1])] if names[:-1] else []), *names[-1:]])
+    return f"{layer[1]} with {listed}" if listed else layer[1]
+
+
+def wrapped(text: str, indent: str) -> list[str]:
+    """Wrap a text, with all its lines indented."""
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 def name_with_symbol(name: str, writer: EquationWriter) -> str:
@@ -149,10 +179,10 @@ def result_lines(explanation: WorkedStep) -> list[str]:
     return lines
 
 
-def worked_lines(worked: WorkedStatement, writer: EquationWriter, row: int) -> Iterator[str]:
-    """Yield the lines of one statement: equation, explanation, shapes, one entry, values."""
+def worked_lines(worked: WorkedStatement, writer: EquationWriter, explanation: WorkedStep) -> Iterator[str]:
+    """Yield the lines of one statement: equation, explanation, notes, shapes, one entry, values."""
     yield f"  {writer.equation(worked.statement)}"
-    yield from textwrap.wrap(worked.statement.words, WIDTH, initial_indent="    ", subsequent_indent="    ")
+    yield from (line for words in (worked.statement.words, *worked.notes) for line in wrapped(words, "    "))
     yield f"    {shapes_line(worked)}"
     if isinstance(worked.value, tuple):
         return
@@ -160,7 +190,7 @@ def worked_lines(worked: WorkedStatement, writer: EquationWriter, row: int) -> I
     if comparison := finite_difference_line(worked):
         yield from textwrap.wrap(comparison, WIDTH, initial_indent="    ", subsequent_indent="      ")
     if shape_of(worked.value):
-        yield from array_lines(worked.statement.target, worked.value, row, writer)
+        yield from array_lines(worked.statement.target, worked.value, explanation, writer)
 
 
 def entry_lines(worked: WorkedStatement, writer: EquationWriter) -> Iterator[str]:
@@ -168,12 +198,12 @@ def entry_lines(worked: WorkedStatement, writer: EquationWriter) -> Iterator[str
     head = entry_symbol(worked, writer)
     space = " " * len(head)
     result = number(worked.entry) if worked.index or worked.statement.target != "J" else objective_text(worked.entry)
-    texts = entry_forms(worked, writer)
-    for text in texts:
+    sign = writer.sign(worked.statement)
+    for text in entry_forms(worked, writer):
         if text != result:
-            yield from wrap_line(f"    {head} = ", text)
-            head = space
-    yield f"    {head} = {result}"
+            yield from wrap_line(f"    {head}{sign}", text)
+            head, sign = space, writer.notation.equals
+    yield f"    {head}{sign}{result}"
 
 
 def entry_forms(worked: WorkedStatement, writer: EquationWriter) -> list[str]:
@@ -201,19 +231,68 @@ def wrap_line(head: str, text: str) -> list[str]:
     return textwrap.wrap(text, max(WIDTH, len(head) + 30), initial_indent=head, subsequent_indent=indent)
 
 
-def array_lines(name: str, value: Any, row: int, writer: EquationWriter) -> list[str]:
-    """Return the lines of an array: in full if it is small, else its extremes and one row."""
+def array_lines(name: str, value: Any, explanation: WorkedStep, writer: EquationWriter) -> list[str]:
+    """Return the lines of an array: in full if it is small, else its extremes and some rows."""
     array = np.asarray(value)
     if array.ndim == 0:
         return [f"    {name_with_symbol(name, writer)} = {number(float(array))}"]
     if is_small(array):
         return [f"    {name} =", *(f"      {line}" for line in columns(array))]
     lines = [f"    {name} {show_shape(array.shape)}: {extremes(array)}"]
-    chosen = array[min(row, len(array) - 1)] if array.ndim == 2 else array
-    title = f"{name}[{min(row, len(array) - 1)}]" if array.ndim == 2 else name
-    shown = [number(float(entry)) for entry in chosen[: 2 * MOST_COLUMNS]]
-    more = f" … ({len(chosen) - len(shown)} more)" if len(chosen) > len(shown) else ""
-    return [*lines, *wrap_line(f"      {title}: ", "  ".join(shown) + more)]
+    if array.ndim == 1:
+        return [*lines, *wrap_line(f"      {name}: ", "  ".join(columns(array)))]
+    places = shown_rows(len(array), explanation.row if len(array) == explanation.rows else 0)
+    cells = columns(array[places, : 2 * MOST_COLUMNS])
+    more = f"  … ({array.shape[1] - 2 * MOST_COLUMNS} more)" if array.shape[1] > 2 * MOST_COLUMNS else ""
+    names = [f"{name}[{place}]" for place in places]
+    width = max(map(len, names))
+    for title, line in zip(names, cells, strict=True):
+        lines += wrap_line(f"      {title:<{width}}  ", line + more)
+    left = len(array) - len(places)
+    return [*lines, *([f"      … ({left} more {'row' if left == 1 else 'rows'})"] if left else [])]
+
+
+def is_derived(worked: WorkedStatement, explanation: WorkedStep) -> bool:
+    """Return whether a statement is the gradient of the loss, whose derivation follows it."""
+    return bool(explanation.derivation) and worked.statement == explanation.program.stage("backward")[0]
+
+
+def derivation_title(explanation: WorkedStep, writer: EquationWriter) -> str:
+    """Return the question that a derivation answers."""
+    equation = writer.equation(explanation.program.stage("backward")[0])
+    return f"Why {equation}? With the numbers of row {explanation.row}, unit {explanation.unit}:"
+
+
+def derivation_sides(line: WorkedLine, writer: EquationWriter) -> tuple[str, str, str]:
+    """Return the left side of a line, its right side, and its entry with numbers (may be empty)."""
+    left = writer.name(line.equals)
+    if line.of:
+        of = writer.expression(line.of)
+        left = writer.notation.derivative(
+            of if line.of.isidentifier() else writer.notation.group(of), writer.name(line.by)
+        )
+    return left, writer.expression(line.expression), "" if line.numbers is None else writer.piece(line.numbers).text
+
+
+def derivation_end(line: WorkedLine) -> str:
+    """Return which value of the program a line gives."""
+    places = ",".join(map(str, line.index))
+    is_number = line.entry == 1 and not line.equals
+    return f", as {line.equals}[{places}] of the program" if line.equals and line.agrees and not is_number else ""
+
+
+def derivation_text(explanation: WorkedStep, writer: EquationWriter) -> Iterator[str]:
+    """Yield the lines of a derivation as text."""
+    yield f"    {derivation_title(explanation, writer)}"
+    for place, line in enumerate(explanation.derivation, start=1):
+        left, right, numbers = derivation_sides(line, writer)
+        yield from wrap_line(f"      {place}. ", line.words)
+        yield from wrap_line(f"         {left} = ", right)
+        if line.is_finite:
+            value = number(line.entry)
+            terms = f"{numbers} = " if numbers not in ("", value) else ""
+            yield from wrap_line("           here: ", f"{terms}{value}{derivation_end(line)}")
+        yield from (text for words in check_lines(line) for text in wrapped(words, "           "))
 
 
 def columns(array: Any) -> list[str]:
@@ -292,7 +371,6 @@ PREAMBLE = r"""\documentclass{article}
 \setlength{\parindent}{0pt}
 \raggedright
 \allowdisplaybreaks
-\begin{document}
 """
 
 
@@ -300,26 +378,38 @@ def latex_of_step(explanation: WorkedStep) -> str:
     """Return a worked step as a LaTeX document."""
     writer = EquationWriter(explanation.program, LatexNotation("alphabet", DIGITS))
     lines = [
-        PREAMBLE + r"\section*{One training step in detail}",
+        r"\section*{One training step in detail}",
         *(rf"{in_latex(line)}\\" for line in explanation.about),
     ]
-    lines += [f"Written out: {selection(explanation)}."]
+    lines += [in_latex(selection(explanation))]
     lines += [r"\subsection*{Inputs}"]
-    lines += [latex_array(writer.name(name), value) for name, value in explanation.given.items()]
-    stage = ""
+    for name, value in explanation.given.items():
+        lines += [in_latex(explanation.origins.get(name, "")), latex_array(writer.name(name), value)]
+    stage = part = ""
     for worked in explanation.steps:
         if worked.statement.stage != stage:
             stage = worked.statement.stage
             lines += ["", rf"\subsection*{{{STAGE_WORDS[stage]}}}"]
+            part = ""
+        if worked.statement.part != part:
+            part = worked.statement.part
+            lines += ["", rf"\paragraph*{{{in_latex(heading(part, explanation.program))}}}\mbox{{}}\\"]
         lines += ["", *latex_worked(worked, writer)]
+        lines += latex_derivation(explanation, writer) if is_derived(worked, explanation) else []
     lines += ["", *(rf"\textbf{{{in_latex(line)}}}\\" for line in result_lines(explanation))]
-    return "\n".join([*lines, r"\end{document}", ""])
+    return latex_document(lines)
+
+
+def latex_document(lines: list[str]) -> str:
+    """Return a document with a preamble that knows each of its characters."""
+    body = "\n".join([r"\begin{document}", *lines, r"\end{document}", ""])
+    return f"{PREAMBLE}{latex_declarations(body)}\n{body}"
 
 
 def latex_worked(worked: WorkedStatement, writer: EquationWriter) -> Iterator[str]:
     """Yield the LaTeX of one statement."""
-    yield in_latex(worked.statement.words)
-    texts = [writer.equation(worked.statement).replace(" = ", " &= ", 1)]
+    yield from map(in_latex, (worked.statement.words, *worked.notes))
+    texts = [writer.aligned(worked.statement)]
     if not isinstance(worked.value, tuple):
         texts += latex_entry(worked, writer)
     yield "\\begin{align*}\n" + " \\\\\n".join(texts) + "\n\\end{align*}"
@@ -329,15 +419,34 @@ def latex_worked(worked: WorkedStatement, writer: EquationWriter) -> Iterator[st
         yield latex_array(writer.name(worked.statement.target), worked.value)
 
 
+def latex_derivation(explanation: WorkedStep, writer: EquationWriter) -> Iterator[str]:
+    """Yield the LaTeX of a derivation."""
+    gradient = writer.equation(explanation.program.stage("backward")[0])
+    where = f"With the numbers of row {explanation.row}, unit {explanation.unit}:"
+    yield rf"\paragraph*{{Why ${gradient}$?}}\mbox{{}}\\" + f"\n{where}\n\\begin{{enumerate}}"
+    for line in explanation.derivation:
+        left, right, numbers = derivation_sides(line, writer)
+        sides = [f"{left} &= {right}"]
+        if line.is_finite:
+            value = writer.notation.number(line.entry).text
+            forms = [] if line.numbers is None else [" \\\\\n&\\quad ".join(split_sum(line.numbers, writer)), value]
+            sides += [f"&= {text}" for text in dict.fromkeys(forms or [numbers, value]) if text]
+        yield rf"\item {in_latex(line.words)}"
+        yield "\\begin{align*}\n" + " \\\\\n".join(sides) + "\n\\end{align*}"
+        yield from map(in_latex, check_lines(line))
+    yield r"\end{enumerate}"
+
+
 def latex_entry(worked: WorkedStatement, writer: EquationWriter) -> Iterator[str]:
     """Yield one entry with names, with numbers, and its value; long sums are split over several lines."""
     head, result = entry_symbol(worked, writer), writer.notation.number(worked.entry).text
     nodes = [node for node in (worked.names, worked.numbers) if node is not None and worked.numbers is not None]
     nodes = [node for node in nodes if plain_length(first_term(node), writer) <= 2 * LINE]
     texts = dict.fromkeys(" \\\\\n&\\quad ".join(split_sum(node, writer)) for node in nodes)
+    sign = writer.sign(worked.statement)
     for text in [*(text for text in texts if text != result), result]:
-        yield f"{head} &= {text}"
-        head = ""
+        yield f"{head} &{sign.lstrip()}{text}"
+        head, sign = "", writer.notation.equals
 
 
 def first_term(node: ast.expr) -> ast.expr:
@@ -374,7 +483,7 @@ def latex_array(symbol: str, value: Any) -> str:
 def latex_of_influence(influence: PathAnalysis) -> str:
     """Return the paths of one weight as a LaTeX document."""
     writer = EquationWriter(influence.program, LatexNotation("alphabet", DIGITS))
-    lines = [PREAMBLE + rf"\section*{{How {in_latex(influence.parameter)} affects $J$}}"]
+    lines = [rf"\section*{{How {in_latex(influence.parameter)} affects $J$}}"]
     rows = [(str(path).rpartition(":")[0], path.adds) for path in influence.paths[:MOST_SHOWN]] + other_contributions(
         influence
     )
@@ -388,7 +497,7 @@ def latex_of_influence(influence: PathAnalysis) -> str:
             f"Factors of the first path in row {influence.row}; {SUMMED}:",
             "\\begin{align*}\n" + " \\\\\n".join(texts) + "\n\\end{align*}",
         ]
-    return "\n".join([*lines, r"\end{document}", ""])
+    return latex_document(lines)
 
 
 def sections(steps: tuple[WorkedStatement, ...]) -> Iterator[tuple[str, list[WorkedStatement]]]:

@@ -8,8 +8,9 @@ selects what to show.  ``text_latex.py`` formats the result as text and LaTeX, `
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,11 @@ from workings.checks.gradients import check_entry, in_float64, slope_along
 from workings.engines.reference import Runner, inputs_of
 from workings.optimizers import Part
 from workings.program.program import Program, Shape, Statement, show_shape
+from workings.readings.derivation import WorkedLine, work_derivation
 from workings.readings.entries import EntryWriter, Index
+from workings.readings.notes import bias_note, function_notes, origins
 from workings.support.arrays import Array
+from workings.support.brief import brief
 from workings.tables.columns import columns_in
 
 if TYPE_CHECKING:
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 MOST_NAMES = 20  # column names to list
 FEW_SLOPES = 64  # up to this size all entries of a gradient are checked, else only the one that is written out
 NEAR = 1e-7  # at this relative error, no smaller step size is tried
+MOST_ROWS, FEW_ROWS = 8, 6  # rows that are shown if there are no more; rows that are shown of more
+SMALLEST_SIDE = 7  # of an image
 TOLERANCE = {"float64": 1e-4, "float32": 1e-2}  # allowed relative error between finite differences and gradients
 
 
@@ -69,6 +75,10 @@ class WorkedStatement:
         The expression of that entry, with names and with numbers; None if it cannot be written out.
     slopes : FiniteDifferences or None
         For gradients.
+    entries : EntryWriter or None
+        Writes out the other entries.
+    notes : tuple of str
+        What the functions of the statement are for, and why its value is what it is.
     """
 
     statement: Statement
@@ -78,6 +88,8 @@ class WorkedStatement:
     names: ast.expr | None
     numbers: ast.expr | None
     slopes: FiniteDifferences | None
+    entries: EntryWriter | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def entry(self) -> float:
@@ -107,6 +119,12 @@ class WorkedStep:
         The row and the unit that are written out.
     about : tuple of str
         Summary of the network, the settings and the data.
+    origins : mapping of str to str
+        Where each input comes from, in words.
+    derivation : tuple of WorkedLine
+        Why the gradient of the loss is what it is; empty for a loss without a derivation.
+    image : tuple of int or None
+        The height and width of the inputs, if they look like the pixels of a square image.
     """
 
     program: Program
@@ -117,6 +135,19 @@ class WorkedStep:
     row: int
     unit: int
     about: tuple[str, ...]
+    origins: Mapping[str, str] = field(default_factory=dict)
+    derivation: tuple[WorkedLine, ...] = ()
+    image: tuple[int, int] | None = None
+
+    @property
+    def rows(self) -> int:
+        """The number of rows of the step."""
+        return len(self.given["X"])
+
+    @property
+    def shown_rows(self) -> list[int]:
+        """The rows to show at first: all of a few, else six with the one that is written out."""
+        return shown_rows(self.rows, self.row)
 
     def __getitem__(self, target: str) -> WorkedStatement:
         """Return the last statement that computes a name."""
@@ -134,13 +165,44 @@ def work_step(
 ) -> WorkedStep:
     """Run the statements of one step on ``values`` and keep each result; one row and one unit are written out."""
     runner = StatementRunner(program, values, row, unit)
-    steps = tuple(map(runner.run, program.statements))
+    steps = tuple(with_notes(network, program, [*map(runner.run, program.statements)], runner.values))
     after = runner.objective({**values, **{name: runner.values[name] for name in program.parameters}})
     return WorkedStep(
         program, {name: values[name] for name in shown_inputs(program, values)}, steps,
         runner.objective(values), None if optimizer is None else after, runner.row, runner.unit,
-        about(network, optimizer, values),
+        about(network, optimizer, values), origins(network, program, values),
+        work_derivation(network, program, runner.values, runner.row, runner.unit), image_shape(network),
     )  # fmt: skip
+
+
+def with_notes(
+    network: Model, program: Program, steps: Iterable[WorkedStatement], values: Mapping[str, Any]
+) -> Iterator[WorkedStatement]:
+    """Yield statements with their notes; those on an update only once, as it is the same for each parameter."""
+    said: set[str] = set()
+    for worked in steps:
+        statement = worked.statement
+        notes = (*function_notes(statement), *bias_note(network, program, statement, values))
+        yield replace(worked, notes=tuple(note for note in notes if note not in said))
+        said.update(notes if statement.stage == "update" else ())
+
+
+def shown_rows(count: int, row: int) -> list[int]:
+    """Return the rows to show at first: all of a few, else six with the one that is written out.
+
+    >>> shown_rows(8, 3), shown_rows(20, 17)
+    ([0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 4, 17])
+    """
+    if count <= MOST_ROWS:
+        return list(range(count))
+    return list(range(FEW_ROWS)) if row < FEW_ROWS else [*range(FEW_ROWS - 1), row]
+
+
+def image_shape(network: Model) -> tuple[int, int] | None:
+    """Return the shape of images, if the inputs are as many as the pixels of a square and have no names."""
+    side = math.isqrt(network.n_in or 1)
+    is_image = side >= SMALLEST_SIDE and side * side == network.n_in and network.preprocessing is None
+    return (side, side) if is_image else None
 
 
 def shown_inputs(program: Program, values: Mapping[str, Any]) -> list[str]:
@@ -157,12 +219,12 @@ def shown_inputs(program: Program, values: Mapping[str, Any]) -> list[str]:
 def about(network: Model, optimizer: Any, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Summarize the network, the settings and the data in a few lines."""
     rows = "1 row" if values["n"] == 1 else f"{values['n']:,} rows"
-    layers = " → ".join([f"{network.n_in} inputs" if network.n_in != 1 else "1 input", *map(repr, network.layers)])
+    layers = " → ".join([f"{network.n_in} inputs" if network.n_in != 1 else "1 input", *map(brief, network.layers)])
     columns = columns_in(network.preprocessing)
     named = [] if columns is None else [f"columns of X: {numbered_names(columns.names)}"]
     if network.classes is not None and network.n_out == len(network.classes):
-        named += [f"outputs: {numbered_names(map(str, network.classes.tolist()))}"]
-    rules = [repr(network.loss), *map(repr, network.regularizers), *([] if optimizer is None else [repr(optimizer)])]
+        named += [f"class of each output: {numbered_names(map(str, network.classes.tolist()))}"]
+    rules = [*map(brief, (network.loss, *network.regularizers)), *([] if optimizer is None else [brief(optimizer)])]
     return layers, "; ".join(rules), f"{rows}, {network.dtype}", *named
 
 
@@ -170,9 +232,9 @@ def numbered_names(names: Iterable[str]) -> str:
     """Return names with their indices; only the first of many.
 
     >>> numbered_names(["east", "north"])
-    '0 east, 1 north'
+    '0: east, 1: north'
     """
-    names_listed = [f"{place} {name}" for place, name in enumerate(names)]
+    names_listed = [f"{place}: {name}" for place, name in enumerate(names)]
     return ", ".join(names_listed[:MOST_NAMES]) + (
         f" … ({len(names_listed) - MOST_NAMES} more)" if len(names_listed) > MOST_NAMES else ""
     )
@@ -210,7 +272,7 @@ class StatementRunner:
         )
         self.values[statement.target] = value
         self.ran.append(statement)
-        return WorkedStatement(statement, value, shapes, index, names, numbers, slopes)
+        return WorkedStatement(statement, value, shapes, index, names, numbers, slopes, entries)
 
     def place(self, target: str, value: Array) -> Index:
         """Return the index of the entry to write out: the chosen row and unit; for parameters, the chosen unit."""

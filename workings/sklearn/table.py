@@ -23,13 +23,13 @@ from workings.support.arrays import Array
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_number, as_whole_number
 from workings.support.sparse import is_sparse
-from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe
-from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, column_names, original, standard
-from workings.tables.robust import robust_scale
+from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, as_inputs, first_number
+from workings.tables.columns import CategoryColumn, Column, Columns, column_names, original, standard
+from workings.tables.features import number_column
+from workings.tables.scaling import ROBUST
 from workings.tables.values import as_list, is_gap, read_numbers, refuse_unusable, spellings
 
 MOST_CATEGORIES = 100  # of a column; rarer ones are encoded as zeros, like unknown ones
-FLOAT32 = np.finfo(np.float32)
 
 
 class TableEstimator(CheckedKeywords, BaseEstimator):
@@ -68,19 +68,18 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             raise InputError(f"A table needs at least 2 samples, that is rows, to learn from; it has {len(y)} sample.")
         self.columns_ = learn_columns(table, "target", scale)
         recipe = self.recipe or (REGRESSION if classes is None else CLASSIFICATION)
-        generator = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = first_number(check_random_state(self.random_state))
         rows = self._encode(table)
         codes = None if classes is None else np.searchsorted(classes, y)
         if self.time is not None:
             recipe = recipe.within(float(self.time), self.ensemble, rows, y, classes, self.engine)
         self.networks_ = []
-        for _ in range(self.ensemble):
-            held_out = recipe.validation_rows(len(rows), codes, generator)
-            seed = int(generator.integers(2**31))
-            network = recipe.train(rows, y, classes=classes, held_out=held_out, seed=seed, engine=self.engine)
-            labels = [] if classes is None else classes.tolist()
-            network.preprocessing = self.columns_.stored(labels, f"trained by {type(self).__name__}")
-            self.networks_.append(network)
+        labels = [] if classes is None else classes.tolist()
+        for draw in recipe.draws(len(rows), codes, seed, self.ensemble):
+            fit = recipe.fit_of(rows, y, draw, classes=classes)
+            fit.run(self.engine)
+            fit.network.preprocessing = self.columns_.stored(labels, f"trained by {type(self).__name__}")
+            self.networks_.append(fit.network)
         return self
 
     def _check_settings(self) -> None:
@@ -114,10 +113,7 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
 
     def _encode(self, table: Mapping[str, Any]) -> Array:
         """Encode columns as the inputs of the networks."""
-        with np.errstate(over="ignore"):
-            encoded: Array = self.columns_.encode(table, unknown="ignore").astype(np.float32)
-        clipped: Array = np.clip(encoded, FLOAT32.min, FLOAT32.max)
-        return clipped
+        return as_inputs(self.columns_.encode(table, unknown="ignore"))
 
     def _outputs(self, X: ArrayLike) -> Array:
         """Return the mean of the networks' predictions, of shape (n, outputs), float64."""
@@ -225,7 +221,7 @@ class TableRegressor(RegressorMixin, TableEstimator):
             raise InputError("This estimator requires y to be passed, but the target y is None.")
         target = check_array(column_or_1d(y, warn=True), dtype=np.float64, ensure_2d=False, input_name="y")
         mean, std = float(target.mean()), float(target.std()) or 1.0
-        return self._train(X, standard(target, mean, std).astype(np.float32), None, (mean, std))
+        return self._train(X, standard(target, mean, std), None, (mean, std))
 
     def predict(self, X: ArrayLike) -> Array:
         """Return the predicted number of each row, of shape (n,)."""
@@ -258,10 +254,9 @@ def learn_column(name: str, values: Any) -> tuple[Column, bool]:
     numbers = numbers_in(values, name)
     if numbers is None:
         return learn_categories(name, values)
-    center, spread = robust_scale(numbers)
     known = numbers[~np.isnan(numbers)]
     varies = len(known) > 0 and bool(known.min() < known.max())
-    return NumberColumn(name, center, spread, fill=center), varies
+    return number_column(name, numbers, missing="fill", scaling=ROBUST), varies
 
 
 def numbers_in(values: Any, name: str) -> Array | None:

@@ -17,8 +17,21 @@ LINES = "\n\t"
 LATEX = {
     "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}", **{letter: f"\\{letter}" for letter in "&%$#_{}"},
     "→": r"$\to$", "·": r"$\cdot$", "∂": r"$\partial$", "½": r"$\tfrac12$", "Σ": r"$\Sigma$", "²": "$^2$",
-    "β": r"$\beta$", "…": r"\dots{}", "−": "$-$", "√": r"$\surd$", "<": "$<$", ">": "$>$", "|": "$|$",
+    "…": r"\dots{}", "−": "$-$", "√": r"$\surd$", "<": "$<$", ">": "$>$", "|": "$|$", "π": r"$\pi$", "≥": r"$\ge$",
+    "≤": r"$\le$", "≠": r"$\ne$", "±": r"$\pm$", "×": r"$\times$", "∞": r"$\infty$", "←": r"$\gets$",
+    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "ε": r"$\varepsilon$", "η": r"$\eta$",
+    "λ": r"$\lambda$", "μ": r"$\mu$", "ρ": r"$\rho$", "σ": r"$\sigma$", "θ": r"$\theta$",
 }  # fmt: skip
+
+
+LAST_ASCII = 126
+ACCENTS = {
+    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030a": "r", "\u030c": "v",
+    "\u0304": "=", "\u0306": "u", "\u0307": ".", "\u030b": "H", "\u0327": "c",
+}  # fmt: skip
+LETTERS = {"ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "œ": r"\oe{}", "ø": r"\o{}", "Ø": r"\O{}", "ł": r"\l{}",
+           "Ł": r"\L{}", "ı": r"\i{}", "§": r"\S{}", "£": r"\pounds{}", "©": r"\copyright{}",
+           "°": r"\ensuremath{^\circ}", "–": "--", "—": "---", "’": "'", "‘": "`", "“": "``", "”": "''"}  # fmt: skip
 
 
 def visible(text: object, keep: str = "") -> str:
@@ -73,6 +86,31 @@ def in_latex(text: object) -> str:
     50 \\% of b\\_1 $\\to$ c
     """
     return "".join(LATEX.get(letter, letter) for letter in visible(text))
+
+
+def latex_declarations(text: str) -> str:
+    """Return declarations of the characters of a LaTeX document that pdfLaTeX may not know.
+
+    Letters with accents are composed; any other character is printed as its number.  XeLaTeX and LuaLaTeX know all
+    characters and skip the declarations.
+
+    >>> print(latex_declarations("é 大"))
+    \\ifdefined\\DeclareUnicodeCharacter
+    \\DeclareUnicodeCharacter{00E9}{\\text{\\'{e}}}
+    \\DeclareUnicodeCharacter{5927}{\\text{[U+5927]}}
+    \\fi
+    """
+    unknown = sorted({letter for letter in text if ord(letter) > LAST_ASCII})
+    lines = [rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{\text{{{composed(c)}}}}}" for c in unknown]
+    return "\n".join([r"\ifdefined\DeclareUnicodeCharacter", *lines, r"\fi"]) if lines else ""
+
+
+def composed(character: str) -> str:
+    """Return a letter with its accent in LaTeX, or the number of a character that has no accent."""
+    parts = unicodedata.normalize("NFD", character)
+    if len(parts) == 2 and parts[0].isascii() and parts[1] in ACCENTS:
+        return rf"\{ACCENTS[parts[1]]}{{{parts[0]}}}"
+    return {**LATEX, **LETTERS}.get(character, f"[U+{ord(character):04X}]")
 
 
 def in_comment(text: object) -> str:

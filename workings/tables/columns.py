@@ -22,6 +22,7 @@ from workings.support.arrays import Array, Values, describe
 from workings.support.conversion import is_arrow, refuse_lazy
 from workings.tables.dates import DatePart
 from workings.tables.number_text import NumberFormat
+from workings.tables.scaling import SCALING_WORDS, SCALINGS, STANDARD
 from workings.tables.schema import (
     damaged,
     stored_entries,
@@ -100,7 +101,7 @@ class NumberColumn:
         The column's name.
     mean, std : float
         Mean and standard deviation in the training table, after filling; ``std`` is 1 if all values were equal.
-        With 0 and 1 the numbers are unchanged.
+        With 0 and 1 the numbers are unchanged.  With robust scaling, the median and the interquartile range.
     fill : float or None
         Value for missing entries: the training table's median.  With None, missing values raise an error.
     form : NumberFormat or None
@@ -109,6 +110,8 @@ class NumberColumn:
         Whether a second column of X marks the missing values; only with ``fill``.
     date : DatePart or None
         The part of a column of dates that this column holds, such as the month; None for a column of numbers.
+    scaling : str
+        How ``mean`` and ``std`` are learned: ``"standard"`` or ``"robust"``; see ``workings/tables/scaling.py``.
     """
 
     kind: ClassVar[str] = "number"
@@ -119,11 +122,17 @@ class NumberColumn:
     form: NumberFormat | None = field(default=None, repr=False)
     indicator: bool = field(default=False, repr=False)
     date: DatePart | None = field(default=None, repr=False)
+    scaling: str = field(default=STANDARD, repr=False)
 
     @property
     def source(self) -> str:
         """The name of the table's column that it reads."""
         return self.name if self.date is None else self.date.source
+
+    @property
+    def scaling_words(self) -> tuple[str, str]:
+        """What ``mean`` and ``std`` are."""
+        return SCALING_WORDS[self.scaling]
 
     @property
     def width(self) -> int:
@@ -160,19 +169,24 @@ class NumberColumn:
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can store."""
         plain = {"kind": self.kind, "name": self.name, "mean": self.mean, "std": self.std, "fill": self.fill}
-        more = {"indicator": True} if self.indicator else {}
-        return {**plain, **format_entry(self.form), **more, **({"date": self.date.to_dict()} if self.date else {})}
+        more: dict[str, Any] = {"indicator": True} if self.indicator else {}
+        more |= {"date": self.date.to_dict()} if self.date else {}
+        more |= {} if self.scaling == STANDARD else {"scaling": self.scaling}
+        return {**plain, **format_entry(self.form), **more}
 
     @classmethod
     def from_dict(cls, stored: object) -> NumberColumn:
         """Read the result of ``to_dict``; raise FileError for anything else."""
         stored, form = split_format(stored)
-        full = {"indicator": False, "date": None, **stored} if isinstance(stored, dict) else stored
-        keys = ("kind", "name", "mean", "std", "fill", "indicator", "date")
-        _, name, mean, std, fill, indicator, date = stored_entries(full, keys)
+        usual = {"indicator": False, "date": None, "scaling": STANDARD}
+        full = {**usual, **stored} if isinstance(stored, dict) else stored
+        keys = ("kind", "name", "mean", "std", "fill", "indicator", "date", "scaling")
+        _, name, mean, std, fill, indicator, date, scaling = stored_entries(full, keys)
         name = stored_word(name, "a column's name")
         if not isinstance(indicator, bool) or (indicator and fill is None):
             raise damaged(f"the indicator of {name!r}", "true or false, and true only with a fill value", indicator)
+        if scaling not in SCALINGS:
+            raise damaged(f"the scaling of {name!r}", f"one of {some(SCALINGS)}", scaling)
         return cls(
             name,
             stored_number(mean, f"the mean of {name!r}"),
@@ -181,6 +195,7 @@ class NumberColumn:
             form,
             indicator,
             None if date is None else DatePart.from_dict(date),
+            scaling,
         )
 
 

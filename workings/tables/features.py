@@ -27,6 +27,7 @@ from workings.tables.cells import (
 )
 from workings.tables.columns import CategoryColumn, Column, NumberColumn, standard
 from workings.tables.dates import DatePart, parts_of
+from workings.tables.scaling import STANDARD, scale_and_fill
 from workings.tables.screening import USUAL_CATEGORIES, ColumnChoices
 
 if TYPE_CHECKING:
@@ -38,23 +39,6 @@ TRAIN_FIX = (
     "with the column's median and marked, and missing categories are a category of their own."
 )
 MISSING_CATEGORY = "(missing)"
-
-
-def mean_and_spread(values: Array, name: str) -> tuple[float, float]:
-    """Return the mean and standard deviation; (mean, 1) if all values are equal.
-
-    >>> mean_and_spread(np.array([1.0, 3.0]), "age"), mean_and_spread(np.array([0.1, 0.1]), "age")
-    ((2.0, 1.0), (0.1, 1.0))
-    """
-    if values.min() == values.max():
-        return float(values[0]), 1.0
-    with np.errstate(all="ignore"):
-        mean, std = float(values.mean()), float(values.std())
-    if not np.isfinite([mean, std]).all():
-        raise InputError(
-            f"Column {name!r} has values up to {np.abs(values).max():g}, too large to standardize. Rescale it."
-        )
-    return mean, std or 1.0  # a standard deviation that underflows to 0 counts as 1
 
 
 def standardize(values: Array, mean: float, std: float, name: str) -> Array:
@@ -70,11 +54,16 @@ def standardize(values: Array, mean: float, std: float, name: str) -> Array:
 
 
 def learn_column(
-    column: pl.Series, *, missing: str = "indicate", decimal: str | None = None, max_categories: int | None = None
+    column: pl.Series,
+    *,
+    missing: str = "indicate",
+    decimal: str | None = None,
+    max_categories: int | None = None,
+    scaling: str = STANDARD,
 ) -> Column:
     """Learn the encoding of one column; ``decimal`` is the decimal sign of numbers in text, if it is known.
 
-    ``missing`` and ``max_categories`` are as in :class:`workings.tables.screening.ColumnChoices`.
+    The other settings are as in :class:`workings.tables.screening.ColumnChoices`.
 
     >>> import polars
     >>> learn_column(polars.Series("age", [20.0, 40.0, None, 30.0])).fill
@@ -85,23 +74,28 @@ def learn_column(
     column = column if missing == "refuse" else numbers_without_marks(column)
     form = number_format(column, decimal)
     if form is not None:
-        return replace(learn_numbers(parse_numbers(with_gaps(column), form), missing=missing), form=form)
+        numbers = parse_numbers(with_gaps(column), form)
+        return replace(learn_numbers(numbers, missing=missing, scaling=scaling), form=form)
     if is_text(column):
         return learn_categories(column, missing=missing, max_categories=max_categories)
-    return learn_numbers(column, missing=missing)
+    return learn_numbers(column, missing=missing, scaling=scaling)
 
 
-def learn_numbers(column: pl.Series, *, missing: str) -> NumberColumn:
-    """Learn the mean, the standard deviation and the median, if missing values are filled, of a numeric column."""
-    values = as_numbers(column)
-    has_gaps = values.null_count() > 0
-    fill = None
-    if missing == "fill" or has_gaps:
-        with np.errstate(over="ignore"):
-            fill = float(np.median(values.drop_nulls().to_numpy()))
-        values = values.fill_null(fill)
-    indicator = missing == "indicate" and has_gaps
-    return NumberColumn(column.name, *mean_and_spread(values.to_numpy(), column.name), fill, indicator=indicator)
+def learn_numbers(column: pl.Series, *, missing: str, scaling: str = STANDARD) -> NumberColumn:
+    """Learn the scaling of a numeric column, and its median if missing values are filled."""
+    return number_column(column.name, as_numbers(column).fill_null(np.nan).to_numpy(), missing=missing, scaling=scaling)
+
+
+def number_column(name: str, x: Array, *, missing: str, scaling: str = STANDARD) -> NumberColumn:
+    """Learn a numeric column from float64 numbers, with NaN for missing values.
+
+    >>> number_column("age", np.array([20.0, np.nan, 40.0, 30.0]), missing="indicate", scaling="robust").names
+    ('age', 'age is missing')
+    """
+    has_gaps = bool(np.isnan(x).any())
+    is_filled = missing == "fill" or has_gaps
+    mean, std, fill = scale_and_fill(x, name, scaling=scaling, is_filled=is_filled)
+    return NumberColumn(name, mean, std, fill, indicator=missing == "indicate" and has_gaps, scaling=scaling)
 
 
 def learn_categories(column: pl.Series, *, missing: str, max_categories: int | None = None) -> CategoryColumn:
@@ -118,7 +112,7 @@ def learn_categories(column: pl.Series, *, missing: str, max_categories: int | N
     return CategoryColumn(column.name, tuple(sorted(kept)), fill, "error" if most >= len(counts) else "zeros")
 
 
-def learn_dates(column: pl.Series, form: str, *, missing: str) -> list[NumberColumn]:
+def learn_dates(column: pl.Series, form: str, *, missing: str, scaling: str = STANDARD) -> list[NumberColumn]:
     """Learn a column of dates: one numeric column for each part that differs from row to row.
 
     >>> import polars
@@ -129,7 +123,8 @@ def learn_dates(column: pl.Series, form: str, *, missing: str) -> list[NumberCol
     series = load_polars().Series
     learned: list[NumberColumn] = []
     for part, x in parts_of(column, column.name, form, marks=missing != "refuse").items():
-        numbers = learn_numbers(series(f"{column.name} ({part})", x).fill_nan(None), missing=missing)
+        parts = series(f"{column.name} ({part})", x).fill_nan(None)
+        numbers = learn_numbers(parts, missing=missing, scaling=scaling)
         marked = numbers.indicator and not learned  # one mark is enough
         learned.append(replace(numbers, date=DatePart(column.name, part, form), indicator=marked))
     return learned
@@ -149,14 +144,14 @@ def gap_category(known: Container[str]) -> str:
 
 
 def restandardize(known: Column, column: pl.Series) -> Column:
-    """Learn mean, standard deviation and fill value again from other rows; categories are kept."""
+    """Learn the scaling and the fill value again from other rows; categories are kept."""
     if isinstance(known, CategoryColumn):
         return known
     values = load_polars().Series(known.name, known.read(column)).fill_nan(None)
     if values.null_count() == len(values):
         return known
     missing = "refuse" if known.fill is None else "fill"
-    numbers = learn_numbers(values, missing=missing)
+    numbers = learn_numbers(values, missing=missing, scaling=known.scaling)
     return replace(known, mean=numbers.mean, std=numbers.std, fill=numbers.fill)
 
 
@@ -168,7 +163,7 @@ def learn_columns(
     ``dates`` holds the format of each column of dates.  A column with missing values that are refused is learned as if
     they were filled, to find its other problems.
     """
-    most = choices.max_categories
+    most, scaling = choices.max_categories, choices.scaling
     learned: list[Column] = []
     problems: list[InputError] = []
     gapped: list[pl.Series] = []
@@ -177,9 +172,10 @@ def learn_columns(
             refuse_empty(column, is_date=column.name in dates)
             gapped.append(with_gaps(column))
             if column.name in dates:
-                learned += learn_dates(column, dates[column.name], missing=choices.missing)
+                learned += learn_dates(column, dates[column.name], missing=choices.missing, scaling=scaling)
                 continue
-            learned.append(learn_column(column, missing=choices.missing, decimal=decimal, max_categories=most))
+            found = learn_column(column, missing=choices.missing, decimal=decimal, max_categories=most, scaling=scaling)
+            learned.append(found)
         except InputError as problem:
             problems.append(problem)
     if choices.missing == "refuse":

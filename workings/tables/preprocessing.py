@@ -28,6 +28,7 @@ from workings.tables.cells import (
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, original, read_stored, refuse_absent
 from workings.tables.features import MISSING_CATEGORY, learn_columns, restandardize
 from workings.tables.files import column_text, index_columns
+from workings.tables.scaling import ROBUST, STANDARD
 from workings.tables.schema import damaged, stored_order, stored_text
 from workings.tables.screening import ColumnChoices, screened
 from workings.tables.targets import ClassTarget, NumberTarget, Target, formatted_numbers, label_text, learn_target
@@ -94,6 +95,7 @@ class Preprocessing(CheckedKeywords):
         max_categories: int | None = None,
         dates: str | None = None,
         decimal: str | None = None,
+        scaling: str = STANDARD,
     ) -> Preprocessing:
         """Learn the encoding from the training table.
 
@@ -128,6 +130,9 @@ class Preprocessing(CheckedKeywords):
         decimal : str, optional
             The decimal sign of numbers in text columns: ``"."`` or ``","``.  It is needed where a column such as
             1,234 and 5,678 has two readings; other formats, such as $1.50 or 1.234,5, are recognized.
+        scaling : str
+            How numbers are scaled: ``"standard"`` subtracts the mean and divides by the standard deviation,
+            ``"robust"`` subtracts the median and divides by the interquartile range, as the recipe for tables does.
 
         Raises
         ------
@@ -141,7 +146,7 @@ class Preprocessing(CheckedKeywords):
         dropped = names_in(frame, target, drop, "drop")
         used = names_in(frame, target, use, "use")
         gaps = treatment_of_gaps(impute, missing)
-        choices = ColumnChoices(gaps, tuple(dropped), tuple(used), max_categories, dates)
+        choices = ColumnChoices(gaps, tuple(dropped), tuple(used), max_categories, dates, scaling)
         index = [name for name in index_columns(frame) if name not in (target, *dropped, *used)]
         left_out = {target, *dropped, *index}
         features = [resolve_zero_padded(column) for column in frame if column.name not in left_out]
@@ -196,7 +201,7 @@ class Preprocessing(CheckedKeywords):
         return len(self.feature_names)
 
     def standardized_on(self, frame: pl.DataFrame) -> Preprocessing:
-        """Learn means and standard deviations again from some rows only, such as the training split.
+        """Learn the scaling of numbers again from some rows only, such as the training split.
 
         Categories and classes are kept.
         """
@@ -318,8 +323,11 @@ class Preprocessing(CheckedKeywords):
         values = count_of(sum(len(column.categories) for column in words), "value")
         noun = "category" if len(words) == 1 else "categories"
         plain = [column for column in numbers if (column.mean, column.std) == (0.0, 1.0)]
-        scaled = len(numbers) - len(plain)
+        robust = [column for column in numbers if column not in plain and column.scaling == ROBUST]
+        scaled = len(numbers) - len(plain) - len(robust)
         parts = [f"{count_of(scaled, 'numeric column')} standardized"] if scaled else []
+        how = "scaled by median and interquartile range"
+        parts += [f"{count_of(len(robust), 'numeric column')} {how}"] if robust else []
         parts += [f"{count_of(len(plain), 'numeric column')} not standardized"] if plain else []
         parts += [f"{len(words)} {noun} one-hot encoded ({values})"] if words else []
         parts += ["gaps filled"] if any(column.fill is not None for column in self.columns) else []

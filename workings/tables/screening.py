@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from workings.errors import InputError, count_of, some, unknown_name
 from workings.tables.cells import are_many, are_numbers, is_text, is_zero_padded, load_polars, with_gaps
 from workings.tables.dates import ORDERS
+from workings.tables.scaling import SCALINGS, STANDARD
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,6 +50,9 @@ class ColumnChoices:
         The most categories of a column; others are encoded as zeros.
     dates : str or None
         ``"day-first"`` or ``"month-first"``, for dates such as 05/01/2024.
+    scaling : str
+        How numbers are scaled: ``"standard"`` subtracts the mean and divides by the standard deviation, ``"robust"``
+        subtracts the median and divides by the interquartile range.
 
     Examples
     --------
@@ -61,6 +65,7 @@ class ColumnChoices:
     use: tuple[str, ...] = ()
     max_categories: int | None = None
     dates: str | None = None
+    scaling: str = STANDARD
 
     def __post_init__(self) -> None:
         if self.missing not in MISSING:
@@ -71,6 +76,8 @@ class ColumnChoices:
             raise InputError(f"max_categories is a whole number, not {self.max_categories!r}.")
         if self.max_categories is not None and self.max_categories < 1:
             raise InputError(f"max_categories is at least 1, not {self.max_categories}.")
+        if self.scaling not in SCALINGS:
+            raise unknown_name("scaling", self.scaling, SCALINGS)
         if self.dates not in (None, *ORDERS):
             raise unknown_name("order of dates", self.dates, ORDERS)
         both = [name for name in self.use if name in self.drop]

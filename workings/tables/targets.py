@@ -25,8 +25,9 @@ from workings.tables.cells import (
     resolve_zero_padded,
     with_gaps,
 )
-from workings.tables.features import mean_and_spread, standardize
+from workings.tables.features import standardize
 from workings.tables.number_text import NumberFormat
+from workings.tables.scaling import mean_and_spread
 from workings.tables.values import read_numbers
 from workings.tables.wording import first_row, place
 

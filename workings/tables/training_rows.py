@@ -17,7 +17,7 @@ from workings.errors import InputError
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn, values_in
 from workings.tables.schema import damaged, stored_entries, stored_list, stored_number, stored_text
-from workings.tables.values import GAP
+from workings.tables.values import GAP, UNKNOWN
 
 POINTS, MOST_RESIDUALS = 32, 1000
 RARE = 0.001  # the chance of a false alarm in a whole table
@@ -53,6 +53,21 @@ class ColumnShares:
             np.unique(np.percentile(known, np.linspace(0, 100, POINTS + 1), method="lower")) if len(known) else known
         )
         return cls(column.name, tuple(points.tolist()), tuple(number_shares(points, x).tolist()))
+
+    def drawn(self, u: Array) -> Array:
+        """Return values with this distribution for uniform random numbers: numbers, or the numbers of categories.
+
+        >>> ColumnShares("a", (1.0, 2.0), (0.5, 1.0, 0.25)).drawn(np.array([0.1, 0.3, 0.6, 0.9]))
+        array([ 1.,  1.,  2., nan])
+        """
+        known, missing = np.array(self.shares[:-1]), self.shares[-1]
+        if self.points:
+            steps, values = [*known * (1 - missing)], [*self.points, np.nan]
+        elif not len(known):  # numbers that are all missing
+            steps, values = [], [np.nan]
+        else:
+            steps, values = [*np.cumsum(self.shares)], [*range(len(known)), GAP, UNKNOWN]
+        return np.array(values, dtype=np.float64)[np.searchsorted(steps, u, side="right")]
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can store."""
@@ -101,6 +116,14 @@ class TrainingRows:
     rows: int
     columns: tuple[ColumnShares, ...]
     residuals: tuple[float, ...] = ()
+
+    def drawn(self, columns: Columns, rows: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Draw rows with these distributions, column by column; return them as ``Columns.features`` takes them."""
+        found: dict[type, list[Array]] = {NumberColumn: [], CategoryColumn: []}
+        for column, shares in zip(columns.columns, self.columns, strict=True):
+            found[type(column)].append(shares.drawn(rng.random(rows)))
+        numbers, codes = (np.array(kind).reshape(len(kind), rows).T for kind in found.values())
+        return numbers, codes.astype(np.int64)
 
     @classmethod
     def learn(cls, columns: Columns, table: Any, rows: int, residuals: Array | None = None) -> TrainingRows:

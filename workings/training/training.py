@@ -149,7 +149,7 @@ class Training:
                 network, optimizer, self.batches, self.evaluation, epochs=self.epochs, engine=engine,
                 worth_compiling=self.worth_compiling, fits=fits,
             ) if workers is None else parallel_steps(
-                network, optimizer, self.batches, workers, epochs=self.epochs, engine=engine,
+                network, optimizer, self.batches, self.data.targets, workers, epochs=self.epochs, engine=engine,
             )  # fmt: skip
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)

@@ -21,9 +21,11 @@ export function symbol(name, program) {
   return below.length ? tag("msub", base, tag("mrow", ...below)) : base;
 }
 
-/** Return a statement as an equation. */
-export function equation({ target, tree }, program) {
-  return block(tag("mrow", symbol(target, program), sign("="), piece(tree, program)[0]));
+/** Return a statement as an equation, or with an arrow if it changes the value of a name. */
+export function equation({ target, tree, stage }, program) {
+  const carried = [...program.parameters ?? [], ...program.statistics ?? [], ...program.states ?? []];
+  const becomes = stage === "update" && (carried.includes(target) || JSON.stringify(tree).includes(`["name","${target}"]`));
+  return block(tag("mrow", symbol(target, program), sign(becomes ? "←" : "="), piece(tree, program)[0]));
 }
 
 /** Return one entry with names, with numbers, and its value, as aligned equations. */

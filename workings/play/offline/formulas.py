@@ -22,6 +22,7 @@ from workings.program.writer import name_of, words_of
 from workings.readings.copying import CopiedCode, inlined_call
 from workings.readings.javascript.functions import copied_lines
 from workings.readings.javascript.names import Names
+from workings.support.brief import brief
 from workings.support.formulas import letters_of, meaning_of, read_formula
 
 Node = list[Any]
@@ -136,6 +137,7 @@ def loss_entry(catalogue: Catalogue, loss: losses.Loss) -> dict[str, Any]:
     reduce, scale = loss.reduce(weights=False)
     return {
         "repr": repr(loss),
+        "brief": brief(loss),
         "constants": loss.constants,
         "formulas": {name: catalogue.add(formula) for name, formula in loss.formulas.items()},
         "reduce": catalogue.add(reduce),
@@ -148,7 +150,7 @@ def optimizer_entry(catalogue: Catalogue, kind: type[optimizers.Optimizer]) -> d
     """Return the rules, the state and the constants of an optimizer; @ stands for the learning rate in its text."""
     part = kind(RATE)
     return {
-        "repr": repr(part).replace(repr(RATE), "@"),
+        "brief": brief(part).replace(repr(RATE), "@"),
         "constants": part.constants,
         "state": list(part.state),
         "rules": [catalogue.add(rule) for rule in part.rules],
@@ -186,7 +188,7 @@ def catalogue_of(regularizers: Mapping[str, Any], schedules: Mapping[str, Any]) 
         "optimizers": {name: optimizer_entry(catalogue, kind) for name, kind in optimizers.OPTIMIZERS.items()},
         "regularizers": {
             name: {
-                "repr": repr(kind(RATE)).replace(repr(RATE), "@"),
+                "brief": brief(kind(RATE)).replace(repr(RATE), "@"),
                 "letter": next(iter(kind(RATE).constants)),
                 "penalty": catalogue.add(kind(RATE).formulas(False)[0]),
                 "gradient": catalogue.add(kind(RATE).formulas(False)[1]),

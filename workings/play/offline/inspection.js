@@ -96,7 +96,7 @@ export class Walk {
     const agrees = error <= TOLERANCE;
     const count = all.length > 1 && agrees ? `; all ${all.length} entries agree to ${error.toExponential(0)}` : "";
     const differs = agrees ? "" : `; GRADIENT AND FINITE DIFFERENCE DIFFER by ${error.toExponential(0)}`;
-    return { agrees, text: `finite difference of J at ${target}[${place}]: ${there.toPrecision(6)}${count}${differs}`, there };
+    return { agrees, text: `finite difference of J with respect to ${name}[${place}]: ${there.toPrecision(6)}${count}${differs}`, there };
   }
 
   /** The central difference of J by one entry of a value, in a step that balances truncation and rounding. */

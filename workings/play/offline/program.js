@@ -182,7 +182,7 @@ function writeForward(writer, layers, mode) {
   let [x, dense] = ["X", "0"];
   return numbered(layers).map(([layer, suffix], place) => {
     const entry = catalogue.layers[layer.kind];
-    writer.part = `layer ${place + 1}: ${layer.text}`;
+    writer.part = `layer ${place + 1}: ${(layer.brief ?? layer.text)}`;
     dense = layer.kind === "Dense" ? suffix : dense;
     const scope = { x: name(x), n: name("n"), ...entry.constants };
     for (const letter of [...entry.parameters, ...Object.keys(entry.statistics), ...entry.draws]) {
@@ -218,7 +218,7 @@ function settle(writer, id, scope, letter, target, suffix) {
 // -- the loss and its gradient -------------------------------------------------------------------
 
 function writeLoss(writer, loss, regularizer, placed) {
-  writer.part = `loss: ${loss.repr}`;
+  writer.part = `loss: ${loss.brief}`;
   const uses = new Set(Object.values(loss.formulas).flatMap((id) => formulas[id].letters));
   const scope = {};
   for (const [letter, value] of Object.entries(loss.constants)) {
@@ -231,7 +231,8 @@ function writeLoss(writer, loss, regularizer, placed) {
   writer.emit("p", p, words);
   scope.p = name("p");
   const [losses] = writer.write(loss.formulas.value, scope, {}, "");
-  writer.emit("losses", losses, wordsOf(loss.formulas.value, "losses").replace("losses is", "Each row's loss is"));
+  const each = `Each ${loss.target === "classes" ? "row" : "output"}'s loss is`;
+  writer.emit("losses", losses, wordsOf(loss.formulas.value, "losses").replace("losses is", each));
   scope.losses = name("losses");
   const [total] = writer.write(loss.reduce, scope, {}, "");
   if (regularizer === null) writer.emit("J", total, wordsOf(loss.reduce, "The objective J"));
@@ -260,7 +261,7 @@ function penaltyScope(writer, regularizer, place, letter) {
 
 function writeBackward(writer, loss, regularizer, placed, scope) {
   writer.stage = "backward";
-  writer.part = `loss: ${loss.repr}`;
+  writer.part = `loss: ${loss.brief}`;
   const { gradient } = loss.formulas;
   const [d] = writer.write(gradient, scope, {}, "");
   const [scaled] = writer.write(loss.scale, { ...scope, z: d, dlosses: d }, {}, "");

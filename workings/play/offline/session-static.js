@@ -10,6 +10,7 @@ import { run } from "./syntax.js";
 import { described, initialValues, randomOf, Run } from "./training.js";
 
 const KEEPS_WEIGHTS = ["lr", "schedule", "schedule_steps", "optimizer", "batch_size", "regularizer", "lam"];
+const OF_ROWS = ["data", "rows", "noise", "data_seed", "held_out"];
 const DRAWN = "your points", MOST_POINTS = 5000;
 const MIDDLE = 128, LARGEST = 127;
 
@@ -37,11 +38,13 @@ export class Session {
     "hello", "view", "configure", "reset", "frame", "advance", "epoch", "travel", "choose_row", "statement", "weight",
     "set_weight", "unit", "loss", "restart", "add_point", "draw", "choose_axes", "open_table", "doctor", "code", "export",
     "open_model", "lessons", "museum", "exhibit", "exhibit_doctor", "game", "game_hint", "game_guess", "game_reveal",
+    "keep", "swap", "end_comparison", "landscape",
   ]);
 
   constructor(settings = first) {
     this.row = 0;
     this.own = null; // the points that were drawn
+    this.other = null; // the network that is kept for comparison, on the same data
     this.begin(settings);
   }
 
@@ -102,21 +105,62 @@ export class Session {
       if (!("loss" in settings)) given.loss = "auto";
     }
     const changed = Object.keys(given).filter((name) => JSON.stringify(given[name]) !== JSON.stringify(this.settings[name]));
-    if (changed.some((name) => !KEEPS_WEIGHTS.includes(name))) this.begin(given);
+    if (changed.some((name) => !KEEPS_WEIGHTS.includes(name))) this.beginBoth(given, changed.some((name) => OF_ROWS.includes(name)));
     else if (changed.length) this.changeTraining(given);
     return this.view();
   }
 
   reset() {
-    this.begin(this.settings);
+    this.beginBoth(this.settings, false);
     return this.view();
+  }
+
+  /** Begin anew; so does the network that is kept for comparison, on the same data. */
+  beginBoth(settings, isNew) {
+    const other = this.other && this.other.copy();
+    if (other) {
+      const same = isNew ? Object.fromEntries(OF_ROWS.map((name) => [name, settings[name]])) : {};
+      if (settings.data !== this.settings.data) Object.assign(same, { loss: "auto", features: settings.features });
+      other.begin({ ...other.settings, ...same });
+    }
+    this.begin(settings);
+    this.other = other;
+  }
+
+  copy() {
+    return Object.assign(Object.create(Session.prototype), this, { other: null });
+  }
+
+  // -- actions: comparison -----------------------------------------------------------------------
+
+  keep() {
+    this.other = this.copy();
+    this.other.run = this.run.copy();
+    return this.view();
+  }
+
+  swap() {
+    if (!this.other) throw new Error("No network is kept for comparison.");
+    const [mine, theirs] = [this.copy(), this.other];
+    Object.assign(this, theirs, { other: mine, row: mine.row, own: mine.own });
+    this.afterNewModel();
+    return this.view();
+  }
+
+  end_comparison() {
+    this.other = null;
+    return this.view();
+  }
+
+  shown() {
+    return { settings: this.settings, network: this.networkView() };
   }
 
   view() {
     const drawn = this.own === null ? [] : [{ name: DRAWN, words: this.own.words, noise: 0 }];
     return {
       settings: this.settings, sets: [...choices.data, ...drawn], data: this.dataView(), network: this.networkView(),
-      frame: this.frame(),
+      frame: this.frame(), other: this.other && this.other.shown(),
     };
   }
 
@@ -160,6 +204,7 @@ export class Session {
       measured: trained.course[here].measured.map(number), latest: trained.course.at(-1).step, moment: here,
       weights: Object.fromEntries(weights), maps: this.maps(), activations: null, course: base64(Float32Array.from(course)),
       moments: trained.course.length, rate: trained.rate(), stopped: trained.stopped,
+      other: this.other && this.other.frame(),
     };
   }
 
@@ -177,6 +222,7 @@ export class Session {
     }
     this.walk = null;
     this.run.advance(steps);
+    this.other?.run.advance(steps);
     return this.frame();
   }
 
@@ -189,6 +235,7 @@ export class Session {
     if (!(moment >= 0 && moment < length)) throw new Error(`The run has ${length} moments, counted from 0; there is no ${moment}.`);
     this.walk = null;
     this.run.travel(moment);
+    this.other?.run.travelNear(this.run.step);
     return this.frame();
   }
 
@@ -210,6 +257,10 @@ export class Session {
     this.own = { ...data, name: DRAWN, words: "Points that you have drawn.", raw, y: [target, ...data.y], rows: data.rows + 1 };
     try {
       this.begin({ ...this.settings, data: DRAWN }, this.run.values);
+      if (this.other) {
+        this.other.own = this.own;
+        this.other.begin({ ...this.other.settings, data: DRAWN }, this.other.run.values);
+      }
     } catch (error) {
       this.own = before;
       throw error;
@@ -225,6 +276,7 @@ export class Session {
   code() { return refuse("Code needs"); }
   export() { return refuse("Exports need"); }
   open_model() { return refuse("Model files need"); }
+  landscape() { return refuse("The landscape needs"); }
   museum() { return refuse("The museum needs"); }
   exhibit() { return this.museum(); }
   exhibit_doctor() { return this.museum(); }

@@ -30,6 +30,7 @@ from workings.readings.javascript.expressions import Expressions
 from workings.readings.javascript.names import Names
 from workings.schedules import schedule_of
 from workings.support.atomic_files import writable_folder, write_bytes
+from workings.support.brief import brief
 from workings.version import __version__
 
 STEPS = 98_765  # stands for the number of steps of a schedule
@@ -138,7 +139,7 @@ def schedule_code(name: str) -> str:
 
 def schedule_text(name: str) -> str:
     """Return a schedule as Python code, with @ for its rate, # for its steps and % for the factor that follows."""
-    text = repr(schedule(name)) if name != "constant" else repr(RATE)
+    text = brief(schedule(name)) if name != "constant" else repr(RATE)
     for mark, sign in zip(marks(), "%@#", strict=True):
         text = text.replace(mark, sign)
     return text

@@ -12,10 +12,16 @@ const python = (value) => (Number.isInteger(value) && Math.abs(value) < 1e16 ? `
 
 /** Return the layers, the loss, the regularizer and the optimizer that settings describe. */
 export function described(settings, outputs, loss) {
-  const dense = (units, activation) => ({ kind: "Dense", units, activation, text: `Dense(${units}, '${activation}')` });
+  const dense = (units, activation) => ({
+    kind: "Dense", units, activation, text: `Dense(${units}, '${activation}')`,
+    brief: activation === "identity" ? `Dense(${units})` : `Dense(${units}, '${activation}')`,
+  });
   const layers = settings.hidden.flatMap(({ units, activation, dropout, batch_norm: isNormed }) => [
     dense(units, isNormed ? "identity" : activation),
-    ...(isNormed ? [{ kind: "BatchNorm", activation, text: `BatchNorm('${activation}')` }] : []),
+    ...(isNormed ? [{
+      kind: "BatchNorm", activation, text: `BatchNorm('${activation}')`,
+      brief: activation === "identity" ? "BatchNorm()" : `BatchNorm('${activation}')`,
+    }] : []),
     ...(dropout ? [{ kind: "Dropout", rate: dropout, text: `Dropout(rate=${python(dropout)})` }] : []),
   ]);
   const regularizer = settings.regularizer && settings.lam ? catalogue.regularizers[settings.regularizer] : null;
@@ -23,11 +29,11 @@ export function described(settings, outputs, loss) {
     layers: [...layers, dense(outputs, "identity")],
     loss: catalogue.losses[loss],
     regularizer: regularizer && {
-      ...regularizer, value: settings.lam, text: regularizer.repr.replace("@", python(settings.lam)),
+      ...regularizer, value: settings.lam, text: regularizer.brief.replace("@", python(settings.lam)),
     },
     optimizer: {
       ...catalogue.optimizers[settings.optimizer], kind: settings.optimizer,
-      text: catalogue.optimizers[settings.optimizer].repr.replace("@", rateText(settings)),
+      text: catalogue.optimizers[settings.optimizer].brief.replace("@", rateText(settings)),
     },
   };
 }
@@ -87,21 +93,28 @@ export class Run {
     this.record();
   }
 
-  /** Change the optimizer and the batch size; the optimizer's state is kept if its letters are the same. */
+  /** Change the optimizer and the batch size; the state of an optimizer of the same kind is kept. */
   setTraining(network, settings) {
     const n = np.len(this.rows.X);
     const size = settings.batch_size === 0 ? n : Math.min(settings.batch_size, n), smallest = n % size || size;
     if (smallest < 2 && network.layers.some((layer) => layer.kind === "BatchNorm")) {
       throw new Error(`BatchNorm needs at least 2 rows in every batch, but the last batch of ${n} rows has ${smallest}; choose another batch size.`);
     }
+    const before = this.network.optimizer.kind;
     Object.assign(this, { network, settings, size });
     this.program = stepProgram(network);
     this.inference = inferenceProgram(network);
     this.prediction = neededFor(this.inference, ["p"]);
     this.carried = [...this.program.parameters, ...this.program.statistics, ...this.program.states];
     this.batches = Math.ceil(n / this.size);
-    this.values = { ...this.withStates(this.values) };
+    this.values = this.known(this.values, before);
     if (this.batch > 0) [this.batch, this.epoch] = [0, this.epoch + 1];
+  }
+
+  /** Return values for the present program; the state of another kind of optimizer begins anew. */
+  known(values, kind) {
+    if (kind === this.network.optimizer.kind) return this.withStates(values);
+    return this.withStates(Object.fromEntries(Object.entries(values).filter(([name]) => !this.program.states.includes(name))));
   }
 
   withStates(values) {
@@ -201,8 +214,8 @@ export class Run {
 
   record() {
     this.course = this.course.filter((moment) => moment.step < this.step);
-    const { step, batch, epoch, order, values } = this;
-    this.course.push({ step, batch, epoch, order, values, random: this.random.state, measured: this.measure() });
+    const { step, batch, epoch, order, values } = this, { kind } = this.network.optimizer;
+    this.course.push({ step, batch, epoch, order, values, kind, random: this.random.state, measured: this.measure() });
     const size = Object.values(values).reduce((sum, value) => sum + np.size(value), 0);
     const most = Math.min(Math.max(Math.floor(NUMBERS_KEPT / Math.max(size, 1)), FEWEST_MOMENTS), MOST_MOMENTS);
     if (this.course.length > most) {
@@ -211,10 +224,23 @@ export class Run {
   }
 
   travel(place) {
-    const { step, batch, epoch, order, values, random } = this.course[place];
+    const { step, batch, epoch, order, values, kind, random } = this.course[place];
     Object.assign(this, { step, batch, epoch, order, stopped: "" });
     this.random.state = random;
-    this.values = this.withStates(values);
+    this.values = this.known(values, kind);
+  }
+
+  /** Return to the moment that is nearest to a step. */
+  travelNear(step) {
+    const gaps = this.course.map((moment) => Math.abs(moment.step - step));
+    this.travel(gaps.indexOf(Math.min(...gaps)));
+  }
+
+  /** Return a copy that trains by itself; rows and values are shared, because they do not change. */
+  copy() {
+    const random = randomOf(0);
+    random.state = this.random.state;
+    return Object.assign(Object.create(Run.prototype), this, { random, course: [...this.course] });
   }
 
   /** Begin a new epoch with the optimizer's state at 0 and the step counted from 1 again. */

@@ -44,6 +44,7 @@ export function makeActions(state, draw) {
   async function refresh() { // what the inspector shows, after the network has changed
     const { detail } = state;
     if (state.tab === "statement" && state.statement) await act.statement(Math.min(state.statement.index, state.statement.outline.length - 1));
+    if (state.tab === "landscape" && state.landscape && (state.frame.step || state.directions === "random")) await act.landscape();
     if (state.tab === "selected" && detail) {
       if (detail.kind === "weight") await act.openWeight(detail.name, detail.index, false);
       if (detail.kind === "unit") await act.openUnit(detail.layer, detail.unit, false);
@@ -52,7 +53,7 @@ export function makeActions(state, draw) {
   }
   async function afterFrame(reply) {
     if (!reply) return;
-    set({ frame: reply, running: state.running && !reply.stopped, problem: reply.stopped || "" });
+    set({ frame: reply, running: state.running && Boolean(!reply.stopped || (reply.other && !reply.other.stopped)), problem: reply.stopped || "" });
     if (!state.running) await refresh();
   }
 
@@ -94,6 +95,9 @@ export function makeActions(state, draw) {
     run() { set({ running: !state.running, walking: false }); if (state.running) requestAnimationFrame(loop); else refresh(); },
     async advance(steps) { set({ running: false, walking: false }); await afterFrame(await ask("advance", { steps })); },
     async epoch() { set({ running: false, walking: false }); await afterFrame(await ask("epoch")); },
+    async keep() { take(await ask("keep")); },
+    async swap() { set({ running: false, detail: null, statement: null, statementUnit: 0 }); take(await ask("swap")); await refresh(); if (state.tab === "statement") await act.statement(0); },
+    async endComparison() { take(await ask("end_comparison")); },
     travel: (moment) => latest("travel", async () => { state.running = false; await afterFrame(await ask("travel", { moment })); }),
 
     async chooseRow(row) {
@@ -103,7 +107,7 @@ export function makeActions(state, draw) {
     draw: (pixels) => latest("draw", async () => {
       state.frame.activations.pixels = pixels.length ? pixels : state.frame.activations.pixels;
       const reply = await ask("draw", { pixels });
-      if (reply) set({ frame: { ...state.frame, activations: reply } });
+      if (reply) set({ frame: { ...state.frame, activations: reply, other: state.frame.other && { ...state.frame.other, activations: reply.other } } });
     }),
     async chooseAxes(first, second) { take(await ask("choose_axes", { first, second })); },
     async addPoint(x, y) { // in the units of the plane
@@ -133,7 +137,7 @@ export function makeActions(state, draw) {
       if (to >= state.statement.outline.length) { await act.advance(1); return act.walkTo(0); }
       return act.walkTo(to);
     },
-    async openTab(tab) { set({ tab }); if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); if (tab === "museum") return act.loadMuseum(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
+    async openTab(tab) { set({ tab }); if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); if (tab === "museum") return act.loadMuseum(); if (tab === "landscape" && state.frame.step) return act.landscape(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
     async openWeight(name, index, isNew = true) {
       const reply = await ask("weight", { name, index });
       if (reply) set({ detail: { kind: "weight", ...reply, name, index }, ...(isNew ? { tab: "selected" } : {}) });
@@ -160,6 +164,11 @@ export function makeActions(state, draw) {
     },
     async remedy(change) { await act.configure(change); await act.doctor(); },
 
+    landscape: (directions = state.directions) => latest("landscape", async () => {
+      set({ directions });
+      const reply = await ask("landscape", { directions });
+      if (reply) set({ landscape: reply });
+    }),
     async loadMuseum() {
       if (state.museum || !state.choices.museum) return;
       const reply = await ask("museum");
@@ -308,8 +317,8 @@ export function makeActions(state, draw) {
   async function loop() { // the next frame is asked for when the last one is drawn
     while (state.running) {
       const reply = await ask("advance", { steps: state.speed });
-      if (!state.running || !reply) break;
-      await afterFrame(reply);
+      if (!reply) break;
+      await afterFrame(reply); // also the last one after a pause: the session is there
       await new Promise(requestAnimationFrame);
     }
   }

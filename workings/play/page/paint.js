@@ -1,5 +1,5 @@
 // Paints the canvases of the page: heat maps and points.  A canvas says what it shows in its data attributes.
-import { screenOf } from "./state.js";
+import { otherState, screenOf } from "./state.js";
 import { classColour, css, cssOf, diverging, pale, pixel, theme } from "./palette.js";
 
 const scratch = new Map();
@@ -46,14 +46,41 @@ function show(canvas, picture, isSmooth = true) {
   return context;
 }
 
+// A picture that takes long is painted again only for other values, other colours or another size.
+const painted = new WeakMap();
+function isNew(canvas, values, name) {
+  const before = painted.get(canvas), size = canvas.clientWidth;
+  if (before && before[0] === values && before[1] === name && before[2] === size) return false;
+  painted.set(canvas, [values, name, size]);
+  return values !== null;
+}
+
 export function paint(root, state) {
   if (!state.frame) return;
-  for (const canvas of root.querySelectorAll("canvas[data-unit]")) paintUnit(canvas, state);
+  for (const canvas of root.querySelectorAll("canvas[data-unit]")) paintUnit(canvas, canvas.dataset.of === "other" ? otherState(state) : state);
   for (const canvas of root.querySelectorAll("canvas[data-screen]")) {
     const screen = screenOf(state, canvas.dataset.screen);
     if (screen) paintScreen(canvas, screen, state.theme);
   }
+  for (const canvas of root.querySelectorAll("canvas[data-land]")) if (isNew(canvas, state.landscape, state.theme)) paintLand(canvas, state.landscape, state.theme);
   for (const canvas of root.querySelectorAll("canvas[data-pad]")) paintPixels(canvas, state);
+}
+
+// The loss over a plane, in bands of equal ratio: their borders are the contour lines.
+const BANDS = 22, FINE = 220;
+function paintLand(canvas, { losses, alphas, betas }, name) {
+  const { low: deep, middle, ink } = theme(name), rows = alphas.length, columns = betas.length, finite = losses.filter(Number.isFinite);
+  const least = finite.reduce((a, b) => Math.min(a, b), Infinity), most = finite.reduce((a, b) => Math.max(a, b), -Infinity), isLog = least > 0 && most > 1.01 * least;
+  const scale = (v) => (isLog ? Math.log(v / least) / Math.log(most / least) : (v - least) / (most - least || 1));
+  const level = (i, j) => { const v = losses[Math.min(i, rows - 1) * columns + Math.min(j, columns - 1)]; return Number.isFinite(v) ? scale(v) : 1; };
+  const bands = new Uint8Array(FINE * FINE);
+  for (let k = 0; k < FINE * FINE; k++) { // first axis to the right, second one up
+    const a = ((k % FINE) / (FINE - 1)) * (rows - 1), b = ((FINE - 1 - Math.floor(k / FINE)) / (FINE - 1)) * (columns - 1), i = Math.floor(a), j = Math.floor(b), s = a - i, t = b - j;
+    bands[k] = Math.min(Math.floor(BANDS * ((1 - s) * ((1 - t) * level(i, j) + t * level(i, j + 1)) + s * ((1 - t) * level(i + 1, j) + t * level(i + 1, j + 1)))), BANDS - 1);
+  }
+  const colours = Array.from({ length: BANDS }, (_, k) => { const t = 0.95 * (1 - k / (BANDS - 1)); return middle.map((m, c) => m + (deep[c] - m) * t); });
+  const line = ink === "#1b1e23" ? [255, 255, 255] : [16, 18, 20];
+  show(canvas, fill(FINE, (k) => { const isLine = (k + 1) % FINE && (bands[k] !== bands[k + 1] || (k + FINE < FINE * FINE && bands[k] !== bands[k + FINE])); return isLine ? mix(colours[bands[k]], line, 0.45) : pixel(colours[bands[k]].map(Math.round)); }));
 }
 
 function paintUnit(canvas, state) {

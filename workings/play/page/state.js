@@ -5,6 +5,8 @@ export const initial = () => ({
   tab: "statement", statement: null, statementUnit: 0, detail: null, doctor: null, code: null, notice: "", // what the inspector shows
   row: null, current: [0, 0], // the chosen row; the unit that has the focus
   hint: "", problem: "", closed: false, help: false, table: null, adding: null, lessons: null, lesson: null, invite: false, showValidation: true,
+  other: null, // settings and network that are kept for comparison
+  landscape: null, directions: "path",
   museum: null, exhibit: null, findings: null, game: null, // the museum
   theme: "light", width: 0, netWidth: 0,
 });
@@ -26,9 +28,11 @@ const floats = (text) => new Float32Array(bytes(text).buffer);
 export function decoded(reply) {
   if (reply.weights) return decodeFrame(reply);
   for (const { picture } of reply.networks ?? []) if (picture) decodePicture(picture);
+  if (reply.losses && reply.alphas) reply.losses = floats(reply.losses);
   const { data, network, frame } = reply;
   if (data) { data.points = floats(data.points); data.targets = floats(data.targets); }
   if (network?.input_maps) network.input_maps = bytes(network.input_maps);
+  if (reply.other?.network?.input_maps) reply.other.network.input_maps = bytes(reply.other.network.input_maps);
   if (frame) decodeFrame(frame);
   return reply;
 }
@@ -38,6 +42,7 @@ function decodePicture(picture) {
   picture.data.targets = floats(picture.data.targets);
 }
 export function decodeFrame(frame) {
+  if (frame.other) decodeFrame(frame.other);
   for (const weight of Object.values(frame.weights)) weight.data = floats(weight.data);
   if (frame.maps) frame.maps = { units: frame.maps.units.map(bytes), output: bytes(frame.maps.output) };
   const flat = floats(frame.course); // step, loss, score, validation loss, validation score
@@ -57,7 +62,9 @@ export function screenOf(state, key) {
   const [kind, k] = key.split(",");
   if (kind === "exhibit") return state.exhibit?.networks[k].picture;
   if (kind === "game") return state.game?.networks[k].picture;
-  const { data, network, frame, row, showValidation } = state;
+  const { data, network, frame, row, showValidation } = kind === "other" ? otherState(state) : state;
   return { data, outputs: network.outputs, side: network.side, map: frame.maps.output, row, showValidation };
 }
+// The state as the kept network would have it, to draw that one.
+export const otherState = (state) => ({ ...state, ...state.other, frame: state.frame.other, running: true, detail: null });
 export const isClassification = (state) => state.data.classes.length > 0;

@@ -49,6 +49,21 @@ export const words = {
   nothing: "Click a unit, a connection or the loss to open it here.",
   closed: "The server has ended, so nothing can be computed any more. Start it again and reload the page.",
 };
+export const comparison = {
+  keep: "Compare", keep_hint: "Keep a copy of this network and its run. Then change settings here: both go on side by side, step by step, on the same data.",
+  present: "This network", kept: "Kept network", swap: "Exchange", swap_hint: "Make the kept network the present one, to change and open it.", end: "End", end_hint: "End the comparison and forget the kept network.",
+  same: "the same settings", training_loss: "Training loss", validation_loss: "Validation loss", training_score: "Training score", validation_score: "Validation score", this_short: "this", kept_short: "kept", measure: "measure",
+  names: { hidden: "hidden layers", lr: "learning rate", optimizer: "optimizer", schedule: "schedule", schedule_steps: "steps of the schedule", regularizer: "penalty", lam: "λ", batch_size: "batch size", loss: "loss", seed: "seed", features: "features" },
+};
+export const landscape = {
+  title: "Landscape", tab: "The loss around the present weights, with the path taken, and the edge of stability.", directions: "Directions of the plane",
+  kinds: { path: ["Along the path", "The plane that shows most of the run so far: its first two principal directions."], random: ["Random directions", "Two random directions; in each, the weights of a unit are as large as its own."] },
+  again: "Compute again", as_of: "as of step", none: "Make some steps, or choose random directions: then the loss around the present weights is computed here.", direction: "direction", of_variance: "of the variance of the path",
+  alternative: "Loss over a plane through the weights, from", to: "to", here: "at the present weights", low: "lowest loss", high: "highest", present: "present weights", ring: "ring: the first ones",
+  edge: "The edge of stability", curvature: "largest curvature of the loss", limit: "limit: 2 / learning rate", random: "With dropout, the loss is random, so it has no curvature to measure.",
+  below: "Below the limit: small steps along the gradient settle.", beyond: "Beyond the limit: steps along the steepest curve overshoot more each time.",
+  rule: "Gradient descent on all rows is stable only where the largest curvature is below 2 / learning rate. Training tends to move towards this limit.", other_rule: "The limit holds for gradient descent (SGD) on all rows. Other optimizers scale their steps, and small batches are noisy.",
+};
 export const museum = {
   title: "Museum", tab: "Common mistakes, each beside the right network; and a game.", absent: "The museum opens with the command “workings play”.",
   gallery: "Gallery", gallery_hint: "Common mistakes, each trained beside the right network.", game: "Find it yourself", game_hint: "Which of four networks has the mistake?",

@@ -97,7 +97,7 @@ def script(
     >>> net = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=1)
     >>> text = net.script(optimizer=SGD(0.1), epochs=3, batch_size=None, data=([[1.0], [2.0]], [2.0, 4.0]))
     >>> print(text[text.index("    # layer 1") :].split("\\n\\n")[0])
-        # layer 1: Dense(1, 'identity')
+        # layer 1: Dense(1)
         # z1 is each unit's weighted sum of its inputs plus its bias.
         z1 = X @ W1 + b1  # (n, 1)
     """

@@ -12,7 +12,8 @@ from workings.model.model import Model
 from workings.program.program import Program
 from workings.readings.copying import CopiedCode
 from workings.readings.script.settings import ScriptSettings
-from workings.readings.script.text import WIDTH, with_fmt_skip
+from workings.readings.script.text import INDENT, WIDTH, with_fmt_skip
+from workings.support.brief import brief
 from workings.support.escaping import visible
 from workings.version import __version__
 
@@ -20,7 +21,8 @@ RESERVED_NAMES = frozenset((
     "data", "weights", "rng", "classes", "X_all", "y_all", "w_all", "n_all", "epochs", "epoch", "batch_size", "history",
     "order", "start", "rows", "plateau", "follow", "objective", "losses_all", "p_all", "outputs", "predict", "math",
     "print", "range", "len", "float", "features", "table", "read_columns", "measure", "measures", "X_val", "y_val",
-    "held", "kept", "counts", "by_class", "early", "watch", "begun", "best", "objectives",
+    "held", "kept", "counts", "by_class", "watched", "best_value", "best_epoch", "is_first", "begun", "best",
+    "objectives",
     "labels", "true", "found", "schedule",
 ))  # fmt: skip
 ENCODED_NOTE = (
@@ -30,6 +32,11 @@ ENCODED_NOTE = (
 TABLE_NOTE = (
     'It was trained on a table: `predict(table)` takes any object that returns a column by its name, table["…"], such '
     "as a dict of lists, or a pandas or polars table."
+)
+TRAINING_IDEA = (
+    "Training repeats three things for each batch of rows. Forward: from X to the objective J, which is small if p is "
+    "near the targets y. Backward: the gradient of J with respect to each parameter, by the chain rule. Update: a step "
+    "of each parameter against its gradient. The sections below stand in the order in which they run."
 )
 NOT_IN_JAX = (
     "np.random",
@@ -118,19 +125,28 @@ class ScriptDraft:
         yield f'"""A neural network {trained}with NumPy alone; written by Workings {__version__}.'
         yield ""
         yield from textwrap.wrap(f"Layers {self.summary()}.", WIDTH)
+        yield from self.idea()
         if self.network.preprocessing is not None:
             yield from ["", *textwrap.wrap(ENCODED_NOTE if settings.columns is None else TABLE_NOTE, WIDTH)]
         if not any(name in body for name in NOT_IN_JAX):
             yield from ["", "To run it with JAX, replace the import below by `import jax.numpy as np`."]
         yield from ['"""', ""]
 
+    def idea(self) -> Iterator[str]:
+        """Yield what the network computes, before the numbers of the data."""
+        program = self.network.inference_program()
+        yield from ["", "From rows X, the network computes its prediction p:", ""]
+        yield from (f"{INDENT}{statement}" for statement in program.needed_for("p").statements)
+        if self.settings.optimizer is not None:
+            yield from ["", *textwrap.wrap(TRAINING_IDEA, WIDTH)]
+
     def summary(self) -> str:
         """Summarize the network and its training."""
         network, settings = self.network, self.settings
-        words = f"{', '.join(map(repr, network.layers))}; loss {network.loss!r}"
-        words += "".join(f"; {regularizer!r}" for regularizer in network.regularizers)
+        words = f"{', '.join(map(brief, network.layers))}; loss {brief(network.loss)}"
+        words += "".join(f"; {brief(regularizer)}" for regularizer in network.regularizers)
         if settings.optimizer is not None:
-            words += f"; {settings.optimizer!r}, {settings.recipe.epochs:,} epochs"
+            words += f"; {brief(settings.optimizer)}, {settings.recipe.epochs:,} epochs"
         return words
 
     def imports(self, body: str) -> Iterator[str]:

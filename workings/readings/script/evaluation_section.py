@@ -10,7 +10,6 @@ from typing import Any
 
 from workings.metrics import OF_SEVERAL, Metric
 from workings.program.program import Program
-from workings.readings.copying import inlined_method
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.prediction_section import decoding
 from workings.readings.script.settings import ScriptSettings
@@ -143,14 +142,32 @@ def learned_names(draft: ScriptDraft) -> str:
 def write_early_stopping(draft: ScriptDraft, early: EarlyStopping) -> None:
     """Write early stopping: keep the best parameters, and end without improvement for some epochs."""
     draft.lines += [""]
+    epochs = "epoch" if early.longest_wait == 1 else "epochs"
     draft.comment(
-        f"Early stopping: training ends when {early.what} has not improved for {early.patience} epochs.", INDENT
+        f"Early stopping: keep the parameters of the best {early.what} so far, and stop after {early.longest_wait} "
+        f"{epochs} without a better one. Any number is better than nan.",
+        INDENT,
     )
-    draft.lines += [f"{INDENT}early = watch(early, epoch, [{column(str(early.monitor))}])"]
+    draft.assign("watched", column(str(early.monitor)), INDENT)
+    draft.lines += [f"{INDENT}is_first = math.isnan(best_value) and not math.isnan(watched)"]
+    draft.lines += [f"{INDENT}if epoch == 0 or is_first or {is_better(early)}:"]
     kept = "begun" if early.monitor == "loss" else learned_names(draft)
-    draft.lines += [f"{INDENT}if early[1] == epoch:"]
+    draft.lines += [f"{2 * INDENT}best_value, best_epoch = watched, epoch"]
     draft.write(f"best = {kept}", indent=2 * INDENT)
-    draft.lines += [f"{INDENT}if early[2] >= {early.longest_wait}:", f"{2 * INDENT}break"]
+    draft.lines += [f"{INDENT}elif epoch - best_epoch >= {early.longest_wait}:", f"{2 * INDENT}break"]
+
+
+def begin_early_stopping(draft: ScriptDraft) -> None:
+    """Write the initial values of early stopping."""
+    draft.copied.modules.update({"math"})
+    draft.lines += ["best_value, best_epoch, best = math.nan, 0, None  # for early stopping"]
+
+
+def is_better(early: EarlyStopping) -> str:
+    """Return the condition of an improvement as code."""
+    sign, change = (">", "+") if early.higher_is_better else ("<", "-")
+    delta = f" {change} {early.min_delta!r}" if early.min_delta else ""
+    return f"watched {sign} best_value{delta}"
 
 
 def write_best(draft: ScriptDraft) -> None:
@@ -159,10 +176,3 @@ def write_best(draft: ScriptDraft) -> None:
     draft.comment("Restore the parameters of the best epoch.")
     names = learned_names(draft)
     draft.assign(names[1:-1] if names.count(",") > 1 else names, "best")
-
-
-def begin_early_stopping(draft: ScriptDraft, early: EarlyStopping) -> None:
-    """Write the initial state of early stopping."""
-    draft.copied.functions["watch"] = inlined_method(early, "follow", "watch")
-    draft.copied.modules.update({"math"})
-    draft.lines += ["early = (math.inf, -1, 0)  # the best value, its epoch, epochs without improvement"]

@@ -10,6 +10,7 @@ from workings.optimizers import Part
 from workings.program.program import STAGE_WORDS, Program
 from workings.program.writer import formula_code
 from workings.readings.copying import inlined_method, rate_expression
+from workings.readings.notes import function_notes
 from workings.readings.script.draft import RESERVED_NAMES, ScriptDraft
 from workings.readings.script.evaluation_section import (
     begin_early_stopping,
@@ -74,7 +75,7 @@ def before_the_loop(draft: ScriptDraft, schedule: Any, counts: bool) -> None:
         draft.copied.functions["follow"] = inlined_method(schedule, "follow")
         draft.lines += ["plateau = {}"]
     if settings.early is not None:
-        begin_early_stopping(draft, settings.early)
+        begin_early_stopping(draft)
     rows = ["n = len(X)"] if settings.is_full else [f"batch_size = {settings.recipe.batch_size}", "n_all = len(X_all)"]
     draft.lines += [f"epochs = {settings.recipe.epochs}", *rows]
     draft.lines += [f"lr = {float(schedule.lr)!r}"] if isinstance(schedule, Constant) else []
@@ -137,6 +138,7 @@ def write_steps(draft: ScriptDraft, program: Program, indent: str) -> None:
     """Write the statements, with an explanation and the shape of the result."""
     stage = part = ""
     said: set[tuple[str, str]] = set()  # the explanations of an update are the same for each parameter
+    noted: set[str] = set()
     for statement in program.statements:
         if statement.stage != stage:
             stage = statement.stage
@@ -150,6 +152,10 @@ def write_steps(draft: ScriptDraft, program: Program, indent: str) -> None:
             draft.comment(statement.words, indent)
         if statement.stage == "update":
             said.add((statement.part, statement.words))
+        for note in function_notes(statement):
+            if note not in noted:
+                draft.comment(note, indent)
+            noted.add(note)
         draft.lines += with_shape(statement, indent)
 
 
@@ -166,6 +172,16 @@ def end_epoch(draft: ScriptDraft, schedule: Any, indent: str) -> None:
     if settings.early is not None:
         write_early_stopping(draft, settings.early)
         write_best(draft)
+    if not settings.is_full:
+        write_all_rows(draft)
+
+
+def write_all_rows(draft: ScriptDraft) -> None:
+    """Write code after the loop that gives all rows their names again, which the last batch had."""
+    names = ["X", "y", *(["w"] if draft.settings.is_weighted else []), "n"]
+    draft.lines += [""]
+    draft.comment(f"{', '.join(names[:-1])} and {names[-1]} are those of all rows again, not of the last batch.")
+    draft.lines += [f"{', '.join(names)} = {', '.join(f'{name}_all' for name in names)}"]
 
 
 def write_running_loss(draft: ScriptDraft, indent: str) -> None:

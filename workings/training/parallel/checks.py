@@ -58,8 +58,8 @@ def check_additive(job: Job, model: Model, batches: Batches) -> None:
         for number, part in enumerate(parts):
             weight = 1.0 if model.loss.reduction == "sum" else float(shares[part].sum() / shares.sum())
             masks = {name: array[part] for name, array in draws.items()}
-            bounds = np.array([[0, part.stop - part.start]])
-            shards.append(Shard(number, part, bounds, weight, np.ones(1), [0.0], 1, masks))
+            bounds, own = np.array([[0, part.stop - part.start]]), None if w is None else w[part]
+            shards.append(Shard(number, part, bounds, weight, np.ones(1), [0.0], 1, masks, own))
         return contribution(of_check, values, batches.rows, shards, (1, len(shards))).total.values()
 
     if count < 2:

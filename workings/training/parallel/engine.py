@@ -20,6 +20,7 @@ from workings.engines.contract import Stretch
 from workings.engines.jax import JaxEngine
 from workings.errors import NotCompilableError, count_of
 from workings.model.model import Model
+from workings.model.targets import Targets
 from workings.optimizers import Part
 from workings.program.program import Program
 from workings.program.step import step_program, update_program
@@ -28,6 +29,7 @@ from workings.support.sparse import SparseRows
 from workings.training.batches import Batches
 from workings.training.parallel.checks import check_additive, check_network
 from workings.training.parallel.exchanges import Communicator, Round, exchange_for
+from workings.training.parallel.files import RowsInFile
 from workings.training.parallel.settings import Workers
 from workings.training.parallel.tasks import Job, Progress, Shard
 from workings.training.rows import Rows
@@ -44,6 +46,8 @@ class ParallelEngine:
     model : Model
     rows : Rows
         The training set.
+    targets : Targets
+        The encoder of the targets.
     job : Job
         What all tasks share.
     workers : Workers
@@ -52,9 +56,13 @@ class ParallelEngine:
 
     name = "parallel"
 
-    def __init__(self, model: Model, rows: Rows, job: Job, workers: Workers, data: Any) -> None:
+    def __init__(self, model: Model, rows: Rows, targets: Targets, job: Job, workers: Workers) -> None:
         self.model, self.rows, self.job, self.settings = model, rows, job, workers
-        self.exchange = exchange_for(workers, job, rows if data is None else data)
+        data: Any = Rows(rows.X, rows.y)
+        if workers.data is not None:
+            data = RowsInFile(workers.data, targets, model.n_in or 1, model.dtype.name)
+            data.check(rows)
+        self.exchange = exchange_for(workers, job, data)
         if isinstance(self.exchange, Communicator):
             about = (repr(workers), str(job.steps), str(job.update), rows.fingerprint())
             self.check_equal(about, "their data, network or settings")
@@ -139,16 +147,16 @@ class ParallelEngine:
         return Shard(
             number, self.chosen(stretch, parts), np.column_stack([ends - lengths, ends]),
             self.weight(stretch, parts, whole), np.array(shares), list(rates[: len(parts)]), first_step, draws,
+            None if stretch.w is None else at_positions(stretch.w, stretch.order, parts),
         )  # fmt: skip
 
     def chosen(self, stretch: Stretch, parts: Sequence[slice]) -> Any:
-        """Return the indices of rows at some positions; the rows themselves if the stretch has a part of all rows."""
-        if stretch.order is not None:
-            return at_positions(stretch.order, None, parts)
-        if len(stretch.X) == len(self.rows.X):
-            return parts[0] if len(parts) == 1 else np.concatenate([np.arange(p.start, p.stop) for p in parts])
-        where = np.concatenate([np.arange(part.start, part.stop) for part in parts])
-        return Rows(stretch.X, stretch.y, stretch.w).take(where)
+        """Return the indices of the rows at some positions; the rows themselves if the stretch has its own rows."""
+        positions = parts[0] if len(parts) == 1 else np.concatenate([np.arange(p.start, p.stop) for p in parts])
+        where = positions if stretch.order is None else stretch.order[positions]
+        if has_all(stretch, self.rows):
+            return where
+        return Rows(stretch.X, stretch.y).take(where)
 
     def weight(self, stretch: Stretch, parts: Sequence[slice], whole: Sequence[slice]) -> float:
         """Return the factor of a shard: its share of the rows or of their weights; 1 if the loss is a sum."""
@@ -163,6 +171,13 @@ class ParallelEngine:
         return own_weight / weight
 
 
+def has_all(stretch: Stretch, rows: Rows) -> bool:
+    """Whether a stretch has all training rows in their order, and not copies of some of them."""
+    if not (isinstance(rows.y, np.ndarray) and len(stretch.y) == len(rows.y)):
+        return False
+    return bool(np.may_share_memory(stretch.y, rows.y))
+
+
 def at_positions(array: Array, order: Array | None, parts: Sequence[slice]) -> Array:
     """Return the rows of an array at some positions of an order."""
     chosen = [array[part] if order is None else array[order[part]] for part in parts]
@@ -170,7 +185,7 @@ def at_positions(array: Array, order: Array | None, parts: Sequence[slice]) -> A
 
 
 def parallel_steps(
-    model: Model, optimizer: Part, batches: Batches, workers: Workers, *, epochs: int, engine: str, data: Any = None
+    model: Model, optimizer: Part, batches: Batches, targets: Targets, workers: Workers, *, epochs: int, engine: str
 ) -> Steps:
     """Write the program of a step, and choose the engine that workers run.
 
@@ -200,7 +215,7 @@ def parallel_steps(
     job = replace(job, engine=name)
     if not is_local:
         check_additive(job, model, batches)
-    made = ParallelEngine(model, batches.rows, job, workers, data)
+    made = ParallelEngine(model, batches.rows, targets, job, workers)
     how = f"{count_of(shards, 'shard')} of {count_of(rows, 'row')} in each batch, computed by {made.exchange.name}"
     how += f", averaged after {workers.local_steps} steps" if is_local else ""
     return Steps(program, made, f"{name} ({why}), {how}")

@@ -47,26 +47,23 @@ class ExactSum:
         >>> total.values(), total.bound
         (array([ 0.5, -1.5,  1. ]), 1.5)
         """
-        start, largest = 0, 0.0
+        start, largest, scaled = 0, 0.0, factor / STEP_SIZES[0]
         with np.errstate(all="ignore"):  # numbers that are not finite are reported later, by name
             for array in arrays:
                 flat = array.reshape(-1)
                 for first in range(0, flat.size, CHUNK):
-                    some = np.multiply(flat[first : first + CHUNK], factor, dtype=np.float64)
+                    some = np.multiply(flat[first : first + CHUNK], scaled, dtype=np.float64)
                     largest = max(largest, self.add_rounded(some, slice(start + first, start + first + len(some))))
                 start += flat.size
-        self.bound += largest
+        self.bound += largest * STEP_SIZES[0]
 
     def add_rounded(self, some: Array, where: slice) -> float:
-        """Round numbers, add them, and return the largest of their absolute values."""
-        largest = 0.0
-        for part, size in zip(self.parts, STEP_SIZES, strict=False):
-            multiples = np.rint(some * (1 / size))
-            part[where] += multiples
-            if size == STEP_SIZES[0]:
-                largest = float(max(multiples.max(), -multiples.min())) * size
-                some = some - multiples * size if len(self.parts) > 1 else some
-        return largest
+        """Round multiples of the first step size, add them, and return the largest of their absolute values."""
+        rounded = np.rint(some)
+        self.parts[0, where] += rounded
+        if len(self.parts) > 1:
+            self.parts[1, where] += np.rint((some - rounded) * (STEP_SIZES[0] / STEP_SIZES[1]))
+        return float(max(rounded.max(), -rounded.min()))
 
     def values(self) -> Array:
         """Return the sum as numbers."""

@@ -16,12 +16,14 @@ import numpy as np
 from workings.errors import InputError, WorkersError, WorkingsError, count_of, first_line
 from workings.support.arrays import Array
 from workings.training.parallel.exact_sums import ExactSum
+from workings.training.parallel.files import RowsInFile
 from workings.training.parallel.settings import Workers, is_client, is_communicator, rank_and_size
 from workings.training.parallel.tasks import (
     Contribution,
     Job,
     Progress,
     Shard,
+    added,
     advance,
     contribution,
     contribution_alone,
@@ -30,6 +32,7 @@ from workings.training.parallel.tasks import (
 
 ATTEMPTS = 4  # to run steps, after workers were lost with what they held
 PAUSE = 1.0  # seconds before the second attempt, in which a worker can restart
+FAN_IN = 4  # contributions that a worker adds up at a time
 ROUNDS_AT_A_TIME = 32  # rounds whose tasks are submitted together
 
 
@@ -147,8 +150,9 @@ class Executor:
 
     def submit(self, values: dict[str, Array], shards: Sequence[Shard], shape: tuple[int, int]) -> Any:
         """Submit a task with its rows."""
-        own = shards if hasattr(self.data, "path") else [shard.with_rows(self.data) for shard in shards]
-        data = self.data if hasattr(self.data, "path") else None
+        in_file = isinstance(self.data, RowsInFile)
+        own = shards if in_file else [shard.with_rows(self.data) for shard in shards]
+        data = self.data if in_file else None
         return self.executor.submit(contribution_alone, self.job, values, data, own, shape)
 
 
@@ -223,20 +227,24 @@ class Client:
         workers = self.workers()
         state, job = self.client.scatter(progress), self.client.scatter(self.job, **self.is_broadcast)
         names = [name for name in self.job.steps.carried if name in progress.values]
+        has_more = len(names) < len(progress.values)  # the optimizer's state stays on the first worker
         for one in rounds:
-            values = self.submit(0, workers, parameters_of, state, names)
+            values = self.submit(0, workers, parameters_of, state, names) if has_more else state
             groups = split(one.shards, len(workers) or len(one.shards))
             found = [
                 self.submit(place, workers, contribution_alone, job, values, self.data_future, group, one.shape)
                 for place, group in enumerate(groups)
             ]
+            while len(found) > FAN_IN:  # a tree, so that no worker receives too many sums
+                parts = range(0, len(found), FAN_IN)
+                found = [self.submit(place, workers, added, *found[place : place + FAN_IN]) for place in parts]
             state = self.submit(0, workers, advance, job, state, one.inputs, *found)
         result: Progress = self.client.gather(state)
         return result
 
     def submit(self, place: int, workers: Sequence[str], function: Callable[..., Any], *arguments: Any) -> Any:
         """Submit a task; if workers are known, prefer the one at a place."""
-        wishes = {"workers": [workers[place]], "allow_other_workers": True} if workers else {}
+        wishes = {"workers": [workers[place % len(workers)]], "allow_other_workers": True} if workers else {}
         return self.client.submit(function, *arguments, **self.is_pure, **options(self.client.submit, **wishes))
 
     def workers(self) -> list[str]:

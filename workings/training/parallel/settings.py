@@ -13,6 +13,7 @@ from workings.errors import InputError
 from workings.support.arrays import describe
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_whole_number
+from workings.training.parallel.files import checked_source
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,15 @@ class Workers(CheckedKeywords):
         With 1, each step uses the exact sum of the gradients of all shards.  With more, each shard of a batch is a
         batch of its own: it is trained for this many steps, and then the parameters and the optimizer's states of all
         shards are averaged (local SGD, Stich 2019).
+    data : path, pair of paths, or None
+        A file with the rows of ``X`` and ``y``, which each worker opens itself: ``"rows.npz"`` with arrays X and y,
+        ``("X.npy", "y.npy")``, which stay on disk, or ``("rows.parquet", "target column")``.  None: a client gets the
+        rows once, and an executor gets the rows of each task with it.
 
     Raises
     ------
     InputError
-        For an engine that has neither ``submit`` nor ``Allreduce``, and for numbers below 1.
+        For an engine that has neither ``submit`` nor ``Allreduce``, for numbers below 1, and for other kinds of files.
 
     Examples
     --------
@@ -54,6 +59,7 @@ class Workers(CheckedKeywords):
     engine: Any = field(default=None, compare=False, repr=False)
     shard_rows: int = 256
     local_steps: int = 1
+    data: Any = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.engine is not None and not is_communicator(self.engine) and not has(self.engine, "submit"):
@@ -66,6 +72,7 @@ class Workers(CheckedKeywords):
             if number is None or number < 1:
                 raise InputError(f"{name} must be a whole number from 1, not {describe(getattr(self, name))}.")
             object.__setattr__(self, name, number)
+        object.__setattr__(self, "data", checked_source(self.data))
 
     @property
     def rank(self) -> int:

@@ -80,7 +80,7 @@ class Job:
         ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()])
         parts = np.split(flat, ends[:-1])
         return {
-            name: part.reshape(shape).astype(self.dtype)
+            name: part.reshape(shape).astype(self.dtype, copy=False)
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
 
@@ -106,6 +106,8 @@ class Shard(NamedTuple):
         The number of the first step.
     draws : dict of str to array
         Dropout masks for its rows.
+    w : array of shape (rows, 1) or None
+        The weights of its rows.
     """
 
     number: int
@@ -116,6 +118,7 @@ class Shard(NamedTuple):
     lr: list[float]
     first_step: int
     draws: Mapping[str, Array]
+    w: Array | None = None
 
     def with_rows(self, data: Any) -> Shard:
         """Return the shard with its rows in place of their indices."""
@@ -127,6 +130,12 @@ class Contribution(NamedTuple):
 
     total: ExactSum
     objectives: Array
+
+
+def added(*several: Contribution) -> Contribution:
+    """Return the sum of contributions; any order and any grouping gives the same bits."""
+    objectives = np.sum([found.objectives for found in several], axis=0)
+    return Contribution(sum_of([found.total for found in several]), objectives)
 
 
 class Progress(NamedTuple):
@@ -163,12 +172,13 @@ def contribution(
     return found
 
 
-def contribution_alone(*arguments: Any) -> Contribution:
+def contribution_alone(job: Job, values: Mapping[str, Array] | Progress, *arguments: Any) -> Contribution:
     """Return a contribution, computed by this thread without helpers, because other workers share the processors."""
+    values = values.values if isinstance(values, Progress) else values
     before = getattr(OF_THREAD, "works_alone", False)
     OF_THREAD.works_alone = True
     try:
-        return contribution(*arguments)
+        return contribution(job, values, *arguments)
     finally:
         OF_THREAD.works_alone = before
 
@@ -192,7 +202,7 @@ def run_shard(
     after = {name: values[name] for name in job.steps.carried if name in values}
     if job.update and engine.name != "reference":  # these replace arrays, and so begin with some
         after |= {name: np.zeros(shape, job.dtype) for name, shape in job.shapes.items()}
-    stretch = Stretch(rows.X, rows.y, shard.bounds, shard.lr, shard.first_step, w=rows.w, draws=shard.draws)
+    stretch = Stretch(rows.X, rows.y, shard.bounds, shard.lr, shard.first_step, w=shard.w, draws=shard.draws)
     objectives = engine.run(stretch, after)
     return after, np.asarray(objectives, np.float64)
 
@@ -215,10 +225,9 @@ def advance(job: Job, progress: Progress, inputs: Mapping[str, Any], *contributi
     InputError
         If a sum is too large to be exact.
     """
-    total = sum_of([found.total for found in contributions])
-    losses = sum(found.objectives for found in contributions)
+    total, losses = contributions[0] if len(contributions) == 1 else added(*contributions)
     check_exact(total, int(inputs["t"]), is_gradient=job.update is not None)
-    objectives, values = [math.fsum(step) for step in np.asarray(losses).tolist()], dict(progress.values)
+    objectives, values = [math.fsum(step) for step in losses.tolist()], dict(progress.values)
     arrays = job.arrays(total.values())
     if job.update is None:
         values |= {name: (values[name] + change).astype(job.dtype) for name, change in arrays.items()}

@@ -1,7 +1,8 @@
 // The inspector: the step statement by statement, or what has been opened.
 import { html } from "../vendor/lit-html.js";
-import { hints, museum, words } from "../strings.js";
+import { hints, landscape, museum, words } from "../strings.js";
 import { doctorPanel } from "./doctor.js";
+import { landscapePanel } from "./landscape.js";
 import { lessonsPanel } from "./lesson.js";
 import { museumPanel } from "./museum.js";
 import { takingPanel } from "./taking.js";
@@ -12,6 +13,7 @@ import { weightPanel } from "./weight.js";
 const tabs = [["statement", words.statement, hints.statement], ["selected", words.selected, "The unit, weight or loss that you opened."],
   ["doctor", "Doctor", "What is wrong, in a sentence, with a button that makes the change."],
   ["lessons", "Lessons", "Short lessons: each asks what you expect before it shows what happens."],
+  ["landscape", landscape.title, landscape.tab],
   ["museum", museum.title, museum.tab],
   ["taking", "Take along", "The network as code, as a file, as a link; or open your own."]];
 
@@ -29,6 +31,7 @@ function content(state, act) {
   if (state.tab === "statement") return statementPanel(state, act);
   if (state.tab === "doctor") return doctorPanel(state, act);
   if (state.tab === "lessons") return lessonsPanel(state, act);
+  if (state.tab === "landscape") return landscapePanel(state, act);
   if (state.tab === "museum") return museumPanel(state, act);
   if (state.tab === "taking") return takingPanel(state, act);
   switch (state.detail?.kind) {

@@ -1,7 +1,7 @@
 // The drawing of the network: units with their heat maps, connections with their weights.
 import { html, svg } from "../vendor/lit-html.js";
-import { layersOf, weightsInto } from "../state.js";
-import { hints, words } from "../strings.js";
+import { layersOf, otherState, weightsInto } from "../state.js";
+import { comparison, hints, words } from "../strings.js";
 import { pretty } from "./data.js";
 import { litParts } from "./lit.js";
 import { unlessSame } from "./parts.js";
@@ -12,17 +12,38 @@ const dropouts = [0, 0.1, 0.2, 0.3, 0.5, 0.7];
 export function networkCard(state, act) {
   const { settings, choices, network } = state;
   const hidden = settings.hidden.length;
-  return html`<section class="card network" aria-labelledby="network-title">
-    <header><h2 id="network-title">${words.network}</h2>
+  return html`<div class="network ${state.other ? "pair" : ""}"><section class="card" aria-labelledby="network-title">
+    <header><h2 id="network-title">${state.other ? comparison.present : words.network}</h2>
       <div class="row">
         <button class="plain" data-hint=${hints.remove_layer} ?disabled=${hidden === 0} @click=${() => act.removeLayer()}>− Layer</button>
         <button class="plain" data-hint=${hints.add_layer} ?disabled=${hidden >= choices.most_layers} @click=${() => act.addLayer()}>+ Layer</button>
         <button class="plain" data-hint="Open the loss: its equation, with the numbers of the chosen row. Key: L." @click=${() => act.openLoss()}>Loss</button>
+        ${state.other ? "" : html`<button class="plain" data-hint=${comparison.keep_hint} @click=${() => act.keep()}>${comparison.keep}</button>`}
       </div>
     </header>
+    ${state.other ? html`<p class="small differences">${differences(state.settings, state.other.settings)}</p>` : ""}
     <div class="net-scroll">${drawing(state, act, layersOf(network))}</div>
-  </section>`;
+  </section>${state.other ? otherCard(state, act) : ""}</div>`;
 }
+
+// The network that is kept for comparison: drawn, but not to be changed before it is exchanged with the present one.
+function otherCard(state, act) {
+  const kept = otherState(state);
+  return html`<section class="card kept" aria-labelledby="kept-title">
+    <header><h2 id="kept-title">${comparison.kept}</h2><div class="row">
+      <button class="plain" data-hint=${comparison.swap_hint} @click=${() => act.swap()}>${comparison.swap}</button>
+      <button class="plain" data-hint=${comparison.end_hint} @click=${() => act.endComparison()}>${comparison.end}</button></div></header>
+    <p class="small differences">${differences(kept.settings, state.settings)}</p>
+    <div class="net-scroll">${drawing(kept, null, layersOf(kept.network))}</div></section>`;
+}
+
+// The settings that differ from those of the other network, in words.
+function differences(mine, theirs) {
+  const found = Object.keys(mine).filter((name) => JSON.stringify(mine[name]) !== JSON.stringify(theirs[name])).map((name) => (name === "hidden" ? hiddenWords(mine.hidden)
+    : `${comparison.names[name] ?? name}: ${[mine[name]].flat().join(", ") || "none"}`));
+  return found.join(" · ") || comparison.same;
+}
+const hiddenWords = (hidden) => `${comparison.names.hidden}: ${hidden.map(({ units, activation, dropout, batch_norm: isNormed }) => `${units} ${activation}${isNormed ? ` ${words.batch_norm}` : ""}${dropout ? ` ${words.dropout} ${dropout}` : ""}`).join(", ") || "none"}`;
 
 function geometry(state, layers) {
   const width = Math.max(state.netWidth || 600, layers.length * 72 + 10);
@@ -51,8 +72,8 @@ function drawing(state, act, layers) {
   return html`<div class="net ${isWalking ? "dim" : ""}" role="group" aria-label="Network: ${layers.map((layer) => layer.units).join(", ")} units"
       .style=${`width:${shape.width}px;height:${shape.height}px`} @keydown=${(event) => arrows(event, state, act, layers)}>
     <svg class="edges" aria-hidden="true">${layers.slice(1).map((_, k) => edgesInto(state, shape, k + 1, lit))}</svg>
-    <svg class="edges hits" aria-hidden="true" data-hint=${hints.edge}>${unlessSame("hits", [shape.key], () => layers.slice(1).map((_, k) => hitsInto(state, act, shape, k + 1)))}</svg>
-    ${layers.map((layer, k) => column(state, act, shape, layers, k, lit))}
+    <svg class="edges hits" aria-hidden="true" data-hint=${hints.edge}>${act === null ? "" : unlessSame("hits", [shape.key], () => layers.slice(1).map((_, k) => hitsInto(state, act, shape, k + 1)))}</svg>
+    ${layers.map((layer, k) => (act === null ? stillColumn(state, shape, layers, k) : column(state, act, shape, layers, k, lit)))}
   </div>`;
 }
 
@@ -133,6 +154,12 @@ function kinds(state, k) {
   const layer = state.settings.hidden[k - 1];
   return layer ? `${layer.dropout ? "drops" : ""} ${layer.batch_norm ? "normed" : ""}` : "";
 }
+// A column of the kept network.
+const stillColumn = (state, shape, layers, k) => {
+  const layer = state.settings.hidden[k - 1], { x, y, size } = shape;
+  return html`${layer ? html`<div class="column-head still-head" .style=${`left:${x(k)}px`}>${layer.units}<br>${layer.activation}<br>${layer.dropout ? `${words.dropout} ${layer.dropout}` : ""}<br>${layer.batch_norm ? words.batch_norm : ""}</div>` : ""}
+    ${Array.from({ length: layers[k].units }, (_, unit) => html`<div class="unit ${kinds(state, k)}" role="img" aria-label=${label(state, layers, k, unit)} .style=${placed(x(k), y(k, unit), k === 0 && state.network.is_image ? Math.max(size, 58) : size)}><canvas data-unit="${k},${unit}" data-of="other"></canvas></div>`)}`;
+};
 const placed = (x, y, size) => `left:${x - size / 2}px;top:${y - size / 2}px;width:${size}px;height:${size}px`;
 
 function columnHead(state, act, shape, k) {

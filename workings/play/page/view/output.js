@@ -1,7 +1,7 @@
 // The card of the output: the prediction over the plane, the measures, and the curves.
 import { html } from "../vendor/lit-html.js";
-import { isClassification } from "../state.js";
-import { hints, words } from "../strings.js";
+import { isClassification, otherState } from "../state.js";
+import { comparison, hints, words } from "../strings.js";
 import { curves } from "./curves.js";
 import { padCard } from "./pad.js";
 import { number } from "./parts.js";
@@ -14,28 +14,38 @@ export function outputCard(state, act) {
     <header><h2 id="output-title">${words.output}</h2>
       ${state.data.image_side ? "" : html`<label class="row small quiet" data-hint=${hints.validation}><input type="checkbox" .checked=${state.showValidation}
         @change=${(event) => act.set({ showValidation: event.target.checked })}>validation points</label>`}</header>
-    ${state.data.image_side ? padCard(state, act) : html`<div class="screen" data-hint=${hints.screen}>
+    ${state.data.image_side ? padCard(state, act) : html`<div class=${state.other ? "screens" : ""}><div class="screen" data-hint=${hints.screen}>
       <canvas data-screen="own" role="img" aria-label=${alternative(state)} @click=${(event) => {
         const box = event.currentTarget.getBoundingClientRect();
         act.choosePoint((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-      }}></canvas>
-    </div>${adding(state, act)}`}
+      }}></canvas>${state.other ? html`<span class="label">${comparison.this_short}</span>` : ""}
+    </div>${state.other ? html`<div class="screen"><canvas class="still" data-screen="other" role="img" aria-label=${alternative(otherState(state))}></canvas><span class="label">${comparison.kept_short}</span></div>` : ""}</div>${adding(state, act)}`}
     ${state.row === null ? "" : html`<label class="row small" data-hint="The training row whose numbers the equations show. Click a point, or type its number.">
       Row <input type="number" min="0" max=${state.data.training - 1} .value=${String(state.row)} @change=${(event) => act.chooseRow(Number(event.target.value))}>
       <span class="quiet">${rowWords(state)}</span></label>`}
-    <dl class="measures">
+    ${state.other ? bothMeasures(frame, share) : html`<dl class="measures">
       <div><dt>${words.training_loss}</dt><dd data-testid="loss">${number(loss)}</dd></div>
       <div><dt>${words.validation_loss}</dt><dd>${number(valLoss)}</dd></div>
       <div><dt>${isClasses ? words.training_score : words.training_r2}</dt><dd data-testid="score">${share(score)}</dd></div>
       <div><dt>${isClasses ? words.validation_score : words.validation_r2}</dt><dd>${share(valScore)}</dd></div>
-    </dl>
-    ${curves("Loss", moments, 1, 3, frame.moment, 0)}
-    ${curves(isClasses ? "Accuracy" : "R²", moments, 2, 4, frame.moment, 0, 1)}
-    <div class="legend"><span><i></i>training</span><span><i class="second"></i>validation</span></div>
+    </dl>`}
+    ${curves("Loss", moments, 1, 3, frame.moment, 0, undefined, frame.other?.course)}
+    ${curves(isClasses ? "Accuracy" : "R²", moments, 2, 4, frame.moment, 0, 1, frame.other?.course)}
+    <div class="legend"><span><i></i>training</span><span><i class="second"></i>validation</span>
+      ${state.other ? html`<span><i class="third"></i>training, kept</span><span><i class="fourth"></i>validation, kept</span>` : ""}</div>
     <label class="field" data-hint=${hints.travel}><span class="head"><span>Time travel</span><span class="value">step ${frame.step.toLocaleString("en")}</span></span>
       <input type="range" min="0" max=${frame.moments - 1} step="1" .value=${String(frame.moment)} ?disabled=${frame.moments < 2}
         aria-valuetext="step ${frame.step}" @input=${(event) => act.travel(Number(event.target.value))}></label>
   </section>`;
+}
+
+// The measures of both networks, in a table.
+function bothMeasures({ measured, other }, share) {
+  const rows = [comparison.training_loss, comparison.training_score, comparison.validation_loss, comparison.validation_score];
+  const show = (k, value) => (k % 2 ? share(value) : number(value));
+  return html`<table class="numbers both"><caption class="hidden-text">${comparison.measure}</caption><tr><td></td><th scope="col">${comparison.this_short}</th><th scope="col">${comparison.kept_short}</th></tr>
+    ${rows.map((name, k) => html`<tr><th scope="row">${name}</th><td data-testid=${k ? "" : "loss"}>${show(k, measured[k])}</td><td data-testid=${k ? "" : "kept-loss"}>${show(k, other.measured[k])}</td></tr>`)}</table>
+    ${other.stopped ? html`<p class="small differs">${comparison.kept}: ${other.stopped}</p>` : ""}`;
 }
 
 // A click adds a point of the chosen class; the keys 0 to 9 choose it, too.
