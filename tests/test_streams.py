@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ from workings import (
     SquaredError,
     fit_many,
 )
+from workings.engines.compiled.engine import is_installed
 from workings.metrics import METRICS
 from workings.support import row_stream
 from workings.training import training as training_module
@@ -42,6 +45,7 @@ from workings.training.recipe import Recipe
 from workings.training.shuffling import shuffled_windows
 from workings.training.training_data import prepare
 
+needs_llvm = pytest.mark.skipif(not is_installed(), reason="llvmlite is not installed")
 rng = np.random.default_rng(0)
 N = 300
 X = rng.normal(size=(N, 4))
@@ -91,9 +95,17 @@ class SameOrder(Batches):
 # -- the same bits --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", ["reference", "compiled"])
 @pytest.mark.parametrize(
-    "settings", [{}, {"batch_size": 1}, {"batch_size": 100}, {"sample_weight": np.arange(1.0, N + 1)}]
+    ("engine", "settings"),
+    [
+        ("reference", {}),
+        ("reference", {"batch_size": 1}),
+        ("reference", {"batch_size": 100}),
+        ("reference", {"sample_weight": np.arange(N) + 1.0}),
+        pytest.param("compiled", {}, marks=needs_llvm),
+        pytest.param("compiled", {"batch_size": 1}, marks=[needs_llvm, pytest.mark.slow]),
+        pytest.param("compiled", {"sample_weight": np.arange(N) + 1.0}, marks=[needs_llvm, pytest.mark.slow]),
+    ],
 )
 def test_the_same_orders_give_the_same_bits_as_in_memory(
     engine: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -146,9 +158,15 @@ def test_batch_norm_masks_and_weights_of_classes_behave_as_in_memory() -> None:
 # -- what is measured -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", ["reference", "compiled"])
-@pytest.mark.parametrize("running_loss", [False, True])
-@pytest.mark.parametrize("penalty", [L2(0.1), L2PerRow(0.1), None])
+@pytest.mark.parametrize(
+    ("engine", "running_loss", "penalty"),
+    [
+        ("reference", False, L2(0.1)),
+        ("reference", False, L2PerRow(0.1)),
+        ("reference", True, None),
+        pytest.param("compiled", False, L2(0.1), marks=needs_llvm),
+    ],
+)
 def test_the_history_is_that_of_rows_in_memory(
     engine: str, running_loss: bool, penalty: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +267,7 @@ def test_any_object_with_a_length_and_slices_is_a_source(make: Callable[[Any], A
     np.testing.assert_allclose(net.theta, fit(network(), X, Y).theta, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["zarr", "h5py", "dask.array"])
+@pytest.mark.parametrize("kind", ["zarr", "h5py", pytest.param("dask.array", marks=pytest.mark.slow)])
 def test_arrays_of_other_libraries_are_read_in_their_chunks(kind: str, tmp_path: Path) -> None:
     library = pytest.importorskip(kind, reason=f"{kind} is not installed")
     if kind == "zarr":
@@ -361,6 +379,27 @@ def test_labels_on_disk_are_learned_and_unknown_ones_refused() -> None:
         fit(network(CrossEntropy(), 2), RowStream(X, **SIZES), Y)
 
 
+# -- ending early ---------------------------------------------------------------------------
+
+
+def test_ctrl_c_leaves_whole_epochs_and_no_thread_behind() -> None:
+    for delay in (0.03, 0.06, 0.12):
+        net, timer = network(), threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+        net.fit(X, Y, optimizer=Adam(0.01), epochs=1)  # so that the signal does not come before the training
+        timer.start()
+        fit(net, RowStream(Source(X), **SIZES), Y, epochs=10**6)
+        timer.join()
+        assert net.history is not None
+        assert net.history.stopped.startswith("interrupted")
+        whole = network()
+        whole.fit(X, Y, optimizer=Adam(0.01), epochs=1)
+        if net.history.epochs:
+            fit(whole, RowStream(X, **SIZES), Y, epochs=net.history.epochs)
+        np.testing.assert_array_equal(net.theta, whole.theta)
+    gc.collect()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("workings reads")]
+
+
 # -- resuming -------------------------------------------------------------------------------
 
 RUN = """
@@ -423,6 +462,7 @@ def test_metrics_of_ones_own_see_all_rows_and_r2_is_merged(monkeypatch: pytest.M
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-12)
 
 
+@needs_llvm
 def test_several_networks_train_on_one_stream() -> None:
     networks = [network(), Network([Dense(5, "tanh"), Dense(1)], loss="SquaredError", seed=1)]
     settings: dict[str, Any] = {"optimizer": Adam(0.01), "epochs": 2, "batch_size": 16}

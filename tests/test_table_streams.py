@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workings import Adam, Dense, FileError, InputError, Network
@@ -52,6 +52,7 @@ def trained(X: Any, y: Any, outputs: int) -> Network:
     return net
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.lists(st.floats(-1e6, 1e6)), min_size=1))
 def test_merged_moments_are_those_of_all_numbers(parts: list[list[float]]) -> None:
     merged = Moments()

@@ -33,7 +33,7 @@ IN_MEMORY = (list, tuple, range, str, bytes, bytearray, memoryview, array.array,
              SparseRows)  # fmt: skip
 # Attributes of objects whose values are in memory: arrays of other libraries, tables, columns and sparse matrices.
 OF_MEMORY = ("__array_interface__", "__cuda_array_interface__", "__dlpack__", "__dataframe__", "columns",
-             "column_names", "iloc", "to_numpy", "to_pylist", "tocsr")  # fmt: skip
+             "column_names", "iloc", "numpy", "to_numpy", "to_pylist", "tocsr")  # fmt: skip
 T = TypeVar("T")
 
 
@@ -45,8 +45,9 @@ class RowStream(CheckedKeywords):
 
     Parameters
     ----------
-    source : object with ``len`` and slices
-        ``source[start:stop]`` returns these rows: an array, or what ``np.asarray`` converts to one.
+    source : object with a length and slices
+        ``len(source)`` or ``source.shape[0]`` is the number of rows, and ``source[start:stop]`` returns these rows: an
+        array, or what ``np.asarray`` converts to one.
     window : int or None
         The number of rows that are shuffled together, in memory; by default 128 MB of them.  A training needs memory
         for two windows.
@@ -201,9 +202,10 @@ class ShareOfBlocks:
 
 
 def length_of(source: Any, name: str) -> int:
-    """Return the number of rows of a source; raise if there is none."""
+    """Return the number of rows of a source, from its shape if it has one; raise if there is none."""
+    shape = getattr(source, "shape", None)
     try:
-        rows = len(source)
+        rows = int(shape[0]) if shape else len(source)
     except Exception as error:
         raise InputError(f"{name} ({type(source).__name__}) has no length: a source of rows needs one.") from error
     if not rows:
@@ -249,7 +251,7 @@ def is_source(values: Any) -> bool:
     kind = type(values)
     if isinstance(values, IN_MEMORY) or any(hasattr(values, name) for name in OF_MEMORY):
         return False
-    return hasattr(kind, "__len__") and hasattr(kind, "__getitem__")
+    return hasattr(kind, "__getitem__") and (hasattr(kind, "__len__") or hasattr(values, "shape"))
 
 
 def opened(values: Any, name: str = "X") -> Any:

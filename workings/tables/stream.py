@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike
 
 from workings.errors import FileError, InputError, MissingExtraError, all_of, first_line, some, unknown_name
 from workings.support.arrays import Array, working_dtype
+from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.row_stream import RowStream
 from workings.tables.cells import MOST_CATEGORIES, load_polars, refuse_missing, with_gaps
 from workings.tables.column_statistics import Statistics, TargetStatistics, learned, statistics_of
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class TableStream:
+class TableStream(CheckedKeywords):
     """A table on disk as inputs and targets that are read in blocks; ``stream`` makes it.
 
     Attributes
@@ -63,6 +64,7 @@ class TableStream:
         return len(self.X)
 
 
+@checked_keywords
 def stream(
     source: Any,
     target: str | None = None,
