@@ -45,6 +45,11 @@ from workings.readings.text_latex import (
 from workings.readings.worked_step import WorkedStatement, WorkedStep
 from workings.support.escaping import in_html
 
+HOW_TO_ASK = (
+    "Point at a number in a table, or go to it with the Tab and arrow keys: it shows which statement computed it, and "
+    "from which numbers. Escape closes this."
+)
+
 
 def document(title: str, body: str) -> str:
     """Return a complete HTML page."""
@@ -87,7 +92,7 @@ def step_body(explanation: WorkedStep) -> str:
     """Return the body of a worked step."""
     writer = EquationWriter(explanation.program, MathmlNotation(DIGITS))
     pieces = ["<h1>One training step in detail</h1>", *(paragraph(line, "about") for line in explanation.about)]
-    pieces += [paragraph(selection(explanation), "about"), result(explanation)]
+    pieces += [paragraph(selection(explanation), "about"), paragraph(HOW_TO_ASK, "about"), result(explanation)]
     pieces += [contents(explanation), drawing(explanation)]
     given = [f"<div>{given_array(name, value, explanation)}</div>" for name, value in explanation.given.items()]
     pieces += [f'<section><h2 id="given">Inputs</h2><div class="given">{"".join(given)}</div></section>']
