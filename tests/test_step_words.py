@@ -360,6 +360,12 @@ def test_numbers_can_be_reached_with_the_keyboard(tmp_path: Path) -> None:
             assert box["x"] + box["width"] <= width
             tab.keyboard.press("Escape")
             assert not shown.is_visible()
+            tab.locator('math [data-entry="W1[0,0]"]').first.focus()
+            tab.keyboard.press("ArrowRight")
+            assert "X[0,1] =" in tab.locator(".from.open").inner_text()
+            assert tab.locator('td.factor[data-at="X[0,1]"]').count() == 1
+            tab.locator('math [data-entry="z1[0,0]"]').first.hover()
+            assert "z1 = X @ W1 + b1" in tab.locator(".from.open").inner_text()
             tab.locator('td[data-at="a1[2,1]"]').hover()
             assert "a1 = np.tanh(z1)" in tab.locator("td:hover > .from").inner_text()
             tab.close()
@@ -401,3 +407,16 @@ def test_latex_compiles(tmp_path: Path) -> None:
         done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", path.name],
                               cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)  # fmt: skip
         assert done.returncode == 0, (name, [line for line in done.stdout.splitlines() if line.startswith("!")])
+
+
+def test_numbers_of_an_equation_know_which_entry_they_are():
+    explanation = step([w.Dense(3, "tanh"), w.Dense(2)], w.CrossEntropy(), row=2, unit=1)
+    article = re.search(r'<article id="s0".*?</article>', explanation.html, re.S)
+    assert article is not None
+    equation = article[0][: article[0].index("<table")]
+    found = re.findall(r'<mrow data-entry="([^"]*)">(?:<mo[^>]*>−</mo>)?<mn>([^<]*)</mn>', equation)
+    assert [place for place, _ in found] == ["X[2,0]", "W1[0,1]", "X[2,1]", "W1[1,1]", "b1[1]"]
+    for place, text in found:
+        name, index = place[:-1].split("[")
+        value = np.asarray(explanation.given[name])[tuple(map(int, index.split(",")))]
+        assert f"{abs(float(value)):.6g}" == text

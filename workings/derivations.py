@@ -139,7 +139,7 @@ SIGMOID = (
     DerivationLine("Second part: z is multiplied by its target, so the derivative is the target.",
                    target, "y", of=target_times_z),
 )  # fmt: skip
-IDENTITY = DerivationLine("This loss applies no activation: the prediction p is z itself, so its derivative is 1.",
+IDENTITY = DerivationLine("This loss applies no activation: p is the output of the last layer, so its derivative is 1.",
                           identity_derivative, of=identity)  # fmt: skip
 SQUARE = (
     DerivationLine("The loss: the square of prediction minus target.", squared_error, "losses"),

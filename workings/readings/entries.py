@@ -61,9 +61,11 @@ class EntryWriter:
         return self.known[text]
 
     def number(self, letters: str, index: Index) -> ast.expr:
-        """Return an entry as a number."""
+        """Return an entry as a number, which knows its place."""
         value = float(np.asarray(self.scope[letters])[index])
-        return ast.UnaryOp(ast.USub(), ast.Constant(-value)) if value < 0 else ast.Constant(value)
+        constant = ast.Constant(abs(value) if value < 0 else value)
+        constant.place = f"{letters}[{','.join(map(str, index))}]" if index else letters  # type: ignore[attr-defined]
+        return ast.UnaryOp(ast.USub(), constant) if value < 0 else constant
 
     def place(self, letters: str, index: Index) -> ast.expr:
         """Return an entry as an indexed name."""

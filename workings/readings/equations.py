@@ -85,6 +85,10 @@ class PlainNotation:
         text = f"{value:.{self.digits}g}" if self.digits and not is_whole else text
         return Piece(text, PRODUCT if text.startswith("-") else ATOM, True)
 
+    def placed(self, piece: Piece, place: str) -> Piece:
+        """Return a number with the name of the entry that it is, where the format can hold this."""
+        return piece
+
     def entry(self, symbol: str, index: str) -> str:
         """Return one entry of an array."""
         return f"{symbol}[{index}]"
@@ -313,7 +317,7 @@ class EquationWriter:
             case ast.Constant(value=worth, kind=str(words)):
                 return notation.omission(words, worth)  # type: ignore[arg-type]
             case ast.Constant(value=value):
-                return notation.number(float(value))  # type: ignore[arg-type]
+                return notation.placed(notation.number(float(value)), getattr(node, "place", ""))  # type: ignore[arg-type]
             case ast.Name(id=name):
                 return Piece(self.name(name), ATOM, name in self.scalars)
             case ast.UnaryOp(op=ast.USub(), operand=operand):

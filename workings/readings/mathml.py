@@ -42,12 +42,21 @@ def block(content: str) -> str:
 
 
 class MathmlNotation(PlainNotation):
-    """Writes equations as MathML."""
+    """Writes equations as MathML; with ``places``, each number of an entry has the name of the entry."""
 
     times = dot = '<mspace width="0.2em"></mspace>'
     entrywise, between_numbers = tag("mo", "⊙"), tag("mo", "·")
     plus, minus, equals, becomes = (tag("mo", sign) for sign in "+−=←")
     negative = tag("mo", "−", form="prefix")
+
+    def __init__(self, digits: int | None = None, *, places: bool = False) -> None:
+        super().__init__(digits)
+        self.has_places = places
+
+    def placed(self, piece: Piece, place: str) -> Piece:
+        if not self.has_places or not place:
+            return piece
+        return Piece(tag("mrow", piece.text, **{"data-entry": in_html(place)}), piece.precedence, piece.is_scalar)
 
     def plain_text(self, text: str) -> str:
         # Fractions, roots and tables are visually separate from what precedes them.
@@ -55,7 +64,7 @@ class MathmlNotation(PlainNotation):
         return re.sub(r"<[^>]*>", "", before)
 
     def ends_with_number(self, text: str) -> bool:
-        return text.endswith("</mn>")
+        return text.removesuffix("</mrow>").endswith("</mn>")
 
     def symbol(self, letters: str, number: str, hat: bool, of_layer: bool) -> str:
         base = tag("mi", in_html(GREEK.get(letters, letters)))

@@ -45,6 +45,11 @@ from workings.readings.text_latex import (
 from workings.readings.worked_step import WorkedStatement, WorkedStep
 from workings.support.escaping import in_html
 
+HOW_TO_ASK = (
+    "Point at a number in a table or an equation, or go to it with the Tab and arrow keys: it shows which statement "
+    "computed it, and from which numbers. Escape closes this."
+)
+
 
 def document(title: str, body: str) -> str:
     """Return a complete HTML page."""
@@ -87,7 +92,7 @@ def step_body(explanation: WorkedStep) -> str:
     """Return the body of a worked step."""
     writer = EquationWriter(explanation.program, MathmlNotation(DIGITS))
     pieces = ["<h1>One training step in detail</h1>", *(paragraph(line, "about") for line in explanation.about)]
-    pieces += [paragraph(selection(explanation), "about"), result(explanation)]
+    pieces += [paragraph(selection(explanation), "about"), paragraph(HOW_TO_ASK, "about"), result(explanation)]
     pieces += [contents(explanation), drawing(explanation)]
     given = [f"<div>{given_array(name, value, explanation)}</div>" for name, value in explanation.given.items()]
     pieces += [f'<section><h2 id="given">Inputs</h2><div class="given">{"".join(given)}</div></section>']
@@ -144,7 +149,7 @@ def article(worked: WorkedStatement, writer: EquationWriter, explanation: Worked
     pieces += [paragraph(note, "note") for note in worked.notes]
     pieces += [paragraph(shapes_line(worked), "shapes")]
     if not isinstance(worked.value, tuple):
-        pieces += [scroll(entry_block(worked, writer), f"{entry_name(worked)} written out")]
+        pieces += [scroll(entry_block(worked, writer, places=True), f"{entry_name(worked)} written out")]
         pieces += [paragraph(finite_difference_line(worked), "slope")] if worked.slopes is not None else []
         pieces += [computed_array(worked, explanation)] if shape_of(worked.value) else []
     pieces += [derivation_aside(explanation, writer)] if is_derived(worked, explanation) else []
@@ -182,12 +187,17 @@ def derivation_line(line: WorkedLine, writer: EquationWriter) -> str:
     return "".join([*pieces, *(paragraph(words, "slope") for words in [*said, *check_lines(line)])])
 
 
-def entry_block(worked: WorkedStatement, writer: EquationWriter) -> str:
-    """Return one entry with names, with numbers, and its value, as aligned equations."""
+def entry_block(worked: WorkedStatement, writer: EquationWriter, *, places: bool = False) -> str:
+    """Return one entry with names, with numbers, and its value, as aligned equations.
+
+    With ``places``, each number has the name of the entry that it is.
+    """
     value = worked.entry
     digits = 9 if worked.statement.target == "J" else DIGITS
     end = MathmlNotation(digits).number(value).text
     texts = [text for text in entry_forms(worked, writer) if text != writer.notation.number(value).text]
+    if places and len(texts) == 2 and worked.numbers is not None:
+        texts[1] = EquationWriter(writer.program, MathmlNotation(DIGITS, places=True)).piece(worked.numbers).text
     lines, left = [], entry_symbol(worked, writer)
     sign = writer.sign(worked.statement)
     for text in [*texts, end]:

@@ -49,7 +49,8 @@ STYLE = """
 .workings td[tabindex]:hover, .workings td[tabindex]:focus { background: var(--soft);
   outline: 2px solid var(--link); outline-offset: -2px; }
 .workings .from { display: none; }
-.workings td:hover > .from, .workings td:focus > .from, .workings td:focus-within > .from { display: block;
+.workings [data-entry]:focus { outline: 2px solid var(--link); } .workings [data-entry] { cursor: help; }
+.workings td:hover > .from, .workings td:focus > .from, .workings .from.open { display: block;
   position: fixed; left: 0; right: 0; bottom: 0; z-index: 9; max-height: 40vh; overflow: auto; text-align: left;
   background: var(--soft); border-top: 2px solid var(--link); padding: .5rem 1rem; font-size: .9rem;
   overflow-wrap: anywhere; white-space: normal; }
@@ -93,12 +94,20 @@ for (const root of document.querySelectorAll(".workings:not([data-ready])")) {
   for (const one of root.querySelectorAll("[data-at]")) {
     places.set(one.dataset.at, [...(places.get(one.dataset.at) ?? []), one]);
   }
+  const panel = root.appendChild(document.createElement("div"));
+  panel.className = "from";
   const light = (event) => {
     root.classList.remove("closed");
     root.querySelectorAll(".factor").forEach((one) => one.classList.remove("factor"));
-    const cell = event.target.closest("[data-from]");
-    for (const name of cell ? cell.dataset.from.split(" ") : []) {
+    const [cell, number] = [event.target.closest("[data-from]"), event.target.closest("[data-entry]")];
+    for (const name of number ? [number.dataset.entry] : cell ? cell.dataset.from.split(" ") : []) {
       (places.get(name) ?? []).forEach((one) => one.classList.add("factor"));
+    }
+    panel.classList.toggle("open", number !== null);
+    if (number) {
+      const known = (places.get(number.dataset.entry) ?? []).map((one) => one.querySelector(".from")).find(Boolean);
+      panel.textContent = known ? "" : `${number.dataset.entry} = ${number.textContent}`;
+      panel.append(...(known ? known.cloneNode(true).childNodes : []));
     }
   };
   root.addEventListener("focusin", light);
@@ -106,8 +115,17 @@ for (const root of document.querySelectorAll(".workings:not([data-ready])")) {
   for (const table of root.querySelectorAll("table")) {
     table.querySelectorAll("td[tabindex]").forEach((cell, k) => { cell.tabIndex = k ? -1 : 0; });
   }
+  for (const equation of root.querySelectorAll("math")) {
+    equation.querySelectorAll("[data-entry]").forEach((one, k) => one.setAttribute("tabindex", k ? -1 : 0));
+  }
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape") root.classList.add("closed");
+    const number = event.target.closest("[data-entry]");
+    if (number && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
+      const all = [...number.closest("math").querySelectorAll("[data-entry]")];
+      all[all.indexOf(number) + (event.key === "ArrowRight" ? 1 : -1)]?.focus();
+      event.preventDefault();
+    }
     const cell = event.target.closest("td[tabindex]");
     const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     if (!cell || !move) return;
