@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -16,8 +18,10 @@ from workings import (
     L2,
     LBFGS,
     SGD,
+    Activation,
     Adam,
     BatchNorm,
+    Callback,
     Chain,
     Checkpoint,
     ClipByNorm,
@@ -306,6 +310,40 @@ def test_other_kinds_of_files_are_refused(data: Any) -> None:
 def test_processes() -> None:
     with ProcessPoolExecutor(2) as executor:
         assert trained(Workers(executor, shard_rows=10)) == trained(Workers(shard_rows=10))
+
+
+class KillProcess(Callback):
+    """Kills a process of an executor after the first epoch."""
+
+    only_observes = True
+
+    def __init__(self, executor: ProcessPoolExecutor) -> None:
+        self.executor = executor
+
+    def on_epoch_end(self, training: Any) -> None:
+        if training.epoch == 0:
+            os.kill(next(iter(self.executor._processes)), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_training_resumes_after_its_executor_broke(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "run", resume=True)
+    with ProcessPoolExecutor(2) as executor, pytest.raises(WorkersError, match="Restart them"):
+        trained(Workers(executor, shard_rows=10), callbacks=[KillProcess(executor), checkpoint])
+    with ProcessPoolExecutor(2) as executor:
+        assert trained(Workers(executor, shard_rows=10), callbacks=[checkpoint]) == trained(Workers(shard_rows=10))
+
+
+@pytest.mark.slow
+def test_what_cannot_be_sent_to_a_process_is_explained() -> None:
+    def square(z: Any) -> Any:
+        if z.size:
+            return z * z
+        return z
+
+    bent = Activation("bent", square, lambda z: 2 * z)
+    with ProcessPoolExecutor(1) as executor, pytest.raises(InputError, match="in a module"):
+        trained(executor, Network([Dense(3, bent), Dense(2)], loss="CrossEntropy", seed=0))
 
 
 # -- checkpoints ----------------------------------------------------------------------------
