@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import random
 from typing import Any
@@ -22,6 +23,7 @@ from workings.play.datasets import FEATURES, GENERATED
 from workings.play.messages import ACTIONS, OWN_MISTAKE, answer
 from workings.play.opening import session_of
 from workings.play.pictures import SIDE
+from workings.play.replay import MOST_FRAMES, chosen
 from workings.play.session import Session
 from workings.play.settings import MOST_LAYERS, LayerSettings, Settings
 from workings.plots import loss_plane
@@ -505,6 +507,44 @@ def test_a_landscape_without_a_path_or_with_dropout_says_so() -> None:
     state = session.run.model.rng.bit_generator.state
     assert session.landscape(directions="random")["curvature"] is None  # the loss is random
     assert session.run.model.rng.bit_generator.state == state
+
+
+# -- replays ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data", ["moons", pytest.param("hills", marks=pytest.mark.slow), pytest.param("digits", marks=pytest.mark.slow)]
+)
+def test_a_replay_has_a_frame_for_each_moment(data: str) -> None:
+    images = pytest.importorskip("PIL.Image", reason="the extra 'plots' is not installed")
+    pytest.importorskip("matplotlib", reason="the extra 'plots' is not installed")
+    session = Session(SMALL)
+    session.configure({"data": data})
+    with pytest.raises(InputError, match="nothing to replay"):
+        session.replay(kind="gif")
+    for _ in range(3):
+        session.advance(steps=4)
+    theta = session.run.model.theta.copy()
+    (gif,) = session.replay(kind="gif")["files"]
+    with images.open(io.BytesIO(base64.b64decode(gif["content"]))) as picture:
+        assert (gif["name"], picture.n_frames) == ("replay.gif", 4)
+    session.travel(moment=2)
+    (page,) = session.replay(kind="html")["files"]
+    text = base64.b64decode(page["content"]).decode()
+    assert "step 8" in text
+    assert "step 12" not in text  # the run up to the present moment
+    assert not np.array_equal(session.run.model.theta, theta)
+    with pytest.raises(InputError, match="Unknown kind of replay"):
+        session.replay(kind="mov")
+
+
+def test_a_long_replay_is_thinned() -> None:
+    session = Session(SMALL)
+    for _ in range(90):
+        session.advance(steps=1)
+    moments = chosen(session.run)
+    assert len(moments) == MOST_FRAMES
+    assert (moments[0].step, moments[-1].step) == (0, 90)
 
 
 # -- advice, and taking along ----------------------------------------------------------------

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,7 +95,12 @@ def tab(chromium: Any, playground: Playground) -> Iterator[Any]:
     problems: list[str] = []
     tab.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
     tab.on("pageerror", lambda error: problems.append(str(error)))
-    tab.on("request", lambda r: None if r.url.startswith((playground.url, "data:")) else problems.append(r.url))
+    tab.on(
+        "request",
+        lambda r: (
+            None if r.url.startswith((playground.url, "data:", f"blob:{playground.url}")) else problems.append(r.url)
+        ),
+    )
     tab.goto(playground.url)
     tab.wait_for_selector(".equation math")
     yield tab
@@ -211,6 +218,25 @@ def test_the_landscape_follows_the_run(tab: Any) -> None:
         )
         > 30
     )
+
+
+@pytest.mark.parametrize("kind", ["network", "output", "loss", "accuracy"])
+def test_pictures_of_the_page_become_files(tab: Any, kind: str) -> None:
+    tab.keyboard.press("e")
+    tab.locator("#tab-taking").click()
+    tab.get_by_label("Picture:").get_by_role("combobox").select_option(kind)
+    files = {}
+    for form in ("SVG", "PNG"):
+        with tab.expect_download() as download:
+            tab.get_by_role("button", name=form, exact=True).click()
+        files[form] = Path(download.value.path()).read_bytes()
+        assert download.value.suggested_filename == f"{kind}.{form.lower()}"
+    root = ElementTree.fromstring(files["SVG"])
+    parts = [part.tag.rpartition("}")[2] for part in root.iter()]
+    assert parts.count("image") == {"network": 13, "output": 1}.get(kind, 0)
+    assert parts.count("path") == {"network": 40, "output": 0}.get(kind, 2)
+    assert b"var(" not in files["SVG"]  # it stands alone
+    assert files["PNG"].startswith(b"\x89PNG")
 
 
 def test_a_click_on_a_point_chooses_its_row(tab: Any) -> None:

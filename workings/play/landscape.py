@@ -22,7 +22,7 @@ from workings.support.arrays import Array
 
 POINTS, FEWEST_POINTS = 27, 9  # along each side
 MOST_ROWS = 1000
-MOST_WORK = 2e9  # multiplications
+MOST_WORK = 6e8  # multiplications
 DIRECTIONS = ("path", "random")
 
 

@@ -144,6 +144,7 @@ ACTIONS: dict[str, Action] = {
     "code": Action("network and training as text", {"kind": text}),
     "restart": Action("begin a new run from the present weights", {}),
     "export": Action("the network as files", {"kind": text}),
+    "replay": Action("the run so far as an animated file", {"kind": text}),
     "open_model": Action("show the network of a file", {"name": text, "content": long_text}),
 }
 

@@ -38,6 +38,7 @@ from workings.play.pictures import (
     single,
     thinned,
 )
+from workings.play.replay import replay
 from workings.play.run import Run
 from workings.play.settings import AUTOMATIC, Settings
 from workings.play.tables import LOADERS
@@ -546,6 +547,10 @@ class Session:
         if kind not in makers:
             raise unknown_name("kind of code", kind, makers)
         return {"kind": kind, "text": makers[kind]()}
+
+    def replay(self, kind: str) -> dict[str, Any]:
+        """Return a replay of the run so far as a file: an HTML page or an animated GIF."""
+        return {"files": [replay(self.run, self.data, kind)]}
 
     def restart(self) -> dict[str, Any]:
         """Begin a new run from the present weights, as the script does: the optimizer's state at 0, a new epoch."""

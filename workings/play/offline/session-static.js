@@ -38,7 +38,7 @@ export class Session {
     "hello", "view", "configure", "reset", "frame", "advance", "epoch", "travel", "choose_row", "statement", "weight",
     "set_weight", "unit", "loss", "restart", "add_point", "draw", "choose_axes", "open_table", "doctor", "code", "export",
     "open_model", "lessons", "museum", "exhibit", "exhibit_doctor", "game", "game_hint", "game_guess", "game_reveal",
-    "keep", "swap", "end_comparison", "landscape",
+    "keep", "swap", "end_comparison", "landscape", "replay",
   ]);
 
   constructor(settings = first) {
@@ -276,6 +276,7 @@ export class Session {
   code() { return refuse("Code needs"); }
   export() { return refuse("Exports need"); }
   open_model() { return refuse("Model files need"); }
+  replay() { return refuse("Replays need"); }
   landscape() { return refuse("The landscape needs"); }
   museum() { return refuse("The museum needs"); }
   exhibit() { return this.museum(); }

@@ -2,8 +2,9 @@
 import { connect } from "./session.js";
 import { fromLink, toLink } from "./link.js";
 import { placeOf } from "./paint.js";
+import { pngOf, svgOf } from "./picture.js";
 import { base64, bytes } from "./state.js";
-import { museum as museumWords, words } from "./strings.js";
+import { museum as museumWords, taking, words } from "./strings.js";
 
 function remember(name, value) { try { localStorage.setItem(name, value); } catch { /* no storage: it holds for this visit */ } }
 function recall(name) { try { return localStorage.getItem(name); } catch { return "no storage"; } }
@@ -266,6 +267,18 @@ export function makeActions(state, draw) {
       if (!reply) return;
       for (const file of reply.files) act.download(file.name, new Blob([bytes(file.content)]));
       set({ notice: `Downloaded ${reply.files.map((file) => file.name).join(" and ")}.` });
+    },
+    async replay(kind) {
+      set({ running: false, notice: taking.drawing });
+      const reply = await ask("replay", { kind });
+      set({ notice: reply ? `Downloaded ${reply.files[0].name}.` : "" });
+      for (const file of reply?.files ?? []) act.download(file.name, new Blob([bytes(file.content)]));
+    },
+    async savePicture(kind, format) {
+      const found = svgOf(kind);
+      if (!found) return set({ notice: taking.not_shown });
+      act.download(`${kind}.${format}`, format === "png" ? await pngOf(found) : new Blob([found.text], { type: "image/svg+xml" }));
+      set({ notice: `Downloaded ${kind}.${format}.` });
     },
     download(name, blob) {
       const link = document.createElement("a");

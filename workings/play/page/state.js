@@ -6,7 +6,7 @@ export const initial = () => ({
   row: null, current: [0, 0], // the chosen row; the unit that has the focus
   hint: "", problem: "", closed: false, help: false, table: null, adding: null, lessons: null, lesson: null, invite: false, showValidation: true,
   other: null, // settings and network that are kept for comparison
-  landscape: null, directions: "path",
+  picture: "network", landscape: null, directions: "path",
   museum: null, exhibit: null, findings: null, game: null, // the museum
   theme: "light", width: 0, netWidth: 0,
 });

@@ -64,6 +64,11 @@ export const landscape = {
   below: "Below the limit: small steps along the gradient settle.", beyond: "Beyond the limit: steps along the steepest curve overshoot more each time.",
   rule: "Gradient descent on all rows is stable only where the largest curvature is below 2 / learning rate. Training tends to move towards this limit.", other_rule: "The limit holds for gradient descent (SGD) on all rows. Other optimizers scale their steps, and small batches are noisy.",
 };
+export const taking = {
+  pictures: "Picture:", replay: "Replay:", drawing: "Drawing the frames …", not_shown: "This picture is not on the page now.", html: "HTML page", gif: "animated GIF",
+  picture_hint: "Save a picture of the page, in its present colours.", replay_hint: "The run so far as a small film: the prediction at each moment, beside the loss.",
+  names: { network: "the network", output: "the prediction", loss: "the curve of the loss", accuracy: "the curve of the accuracy", landscape: "the landscape" },
+};
 export const museum = {
   title: "Museum", tab: "Common mistakes, each beside the right network; and a game.", absent: "The museum opens with the command “workings play”.",
   gallery: "Gallery", gallery_hint: "Common mistakes, each trained beside the right network.", game: "Find it yourself", game_hint: "Which of four networks has the mistake?",

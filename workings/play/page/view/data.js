@@ -14,7 +14,7 @@ export function dataCard(state, act) {
         <svg viewBox="0 0 40 40" aria-hidden="true">${pictures[one.name]}</svg><span>${one.name}</span></button>`)}
     </div>
     <div class="switches" role="group" aria-label="Tables and images">
-      ${state.sets.filter((one) => !(one.name in pictures)).map((one) => html`<button aria-pressed=${one.name === data.name} data-hint=${one.words} @click=${() => act.configure({ data: one.name })}>${one.name}</button>`)}
+      ${state.sets.filter((one) => !(one.name in pictures)).map((one) => html`<button aria-pressed=${one.name === data.name} data-hint=${one.words} @click=${() => act.configure({ data: one.name })}>${one.name.replaceAll("_", " ")}</button>`)}
       <label class="button small" data-hint="Open a CSV or Parquet file of your own, or drop it on the page. It stays on this computer.">Open a table …
         <input class="hidden-text" type="file" accept=".csv,.tsv,.txt,.parquet" @change=${(event) => act.openFile(event.target)}></label>
     </div>

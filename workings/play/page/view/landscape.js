@@ -9,6 +9,7 @@ export function landscapePanel(state, act) {
     <div class="row" role="group" aria-label=${words.directions}>
       ${Object.entries(words.kinds).map(([kind, [title, hint]]) => html`<button aria-pressed=${state.directions === kind} data-hint=${hint} @click=${() => act.landscape(kind)}>${title}</button>`)}
       ${landscape && landscape.step !== state.frame.step ? html`<button class="plain" @click=${() => act.landscape()}>${words.again}</button><span class="quiet small">${words.as_of} ${landscape.step.toLocaleString("en")}</span>` : ""}
+      ${landscape ? html`<button class="plain" @click=${() => act.savePicture("landscape", "svg")}>SVG</button><button class="plain" @click=${() => act.savePicture("landscape", "png")}>PNG</button>` : ""}
     </div>
     ${landscape ? html`<div class="split">${picture(landscape)}${stability(state, landscape)}</div>` : html`<p class="quiet">${words.none}</p>`}
   </div>`;

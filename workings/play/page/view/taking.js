@@ -1,5 +1,7 @@
 // Taking the network along: code, files and a link; and opening a network from a file.
 import { html } from "../vendor/lit-html.js";
+import { pictures } from "../picture.js";
+import { taking as words } from "../strings.js";
 
 const kinds = [
   ["script", "NumPy script", "A program that needs NumPy alone: it begins with the weights shown here and goes on training.", "network.py"],
@@ -18,6 +20,10 @@ export function takingPanel(state, act) {
         <input class="hidden-text" type="file" accept=".safetensors,.json,.onnx" @change=${(event) => act.openFile(event.target)}></label>
       <button class="plain" data-hint="Copy a link that holds all settings. It opens the same data and network, in any playground." @click=${() => act.copyLink()}>Copy link</button>
     </div>
+    <div class="row" role="group" aria-label=${words.pictures} data-hint=${words.picture_hint}><span class="label">${words.pictures}</span>
+      <select aria-label=${words.pictures} @change=${(event) => act.set({ picture: event.target.value })}>${Object.keys(pictures).filter((kind) => kind !== "landscape").map((kind) => html`<option value=${kind} ?selected=${kind === state.picture}>${words.names[kind]}</option>`)}</select>
+      <button class="plain" @click=${() => act.savePicture(state.picture, "svg")}>SVG</button><button class="plain" @click=${() => act.savePicture(state.picture, "png")}>PNG</button></div>
+    <div class="row" role="group" aria-label=${words.replay}><span class="label">${words.replay}</span><button class="plain" data-hint=${words.replay_hint} @click=${() => act.replay("html")}>${words.html}</button><button class="plain" data-hint=${words.replay_hint} @click=${() => act.replay("gif")}>${words.gif}</button></div>
     ${state.notice ? html`<p class="small agrees" role="status">${state.notice}</p>` : ""}
     ${code ? codeBox(state, act) : ""}
   </div>`;
