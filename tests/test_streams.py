@@ -34,6 +34,7 @@ from workings import (
     Network,
     RowStream,
     SquaredError,
+    Workers,
     fit_many,
 )
 from workings.engines.compiled.engine import is_installed
@@ -303,6 +304,7 @@ def test_only_slices_are_read_and_each_row_once_in_an_epoch() -> None:
         ({"optimizer": LBFGS(), "batch_size": None}, "L-BFGS needs all rows in memory"),
         ({"validation": 0.001}, "A validation share of 0.001 of 300 rows leaves 0 to validate on"),
         ({"validation": "some"}, r"validation must be \(X, y\) or a share between 0 and 1"),
+        ({"workers": Workers()}, "workers= cannot be combined with a stream of rows"),
         ({"check": True}, "check=True examines all rows in memory"),
         ({"sample_weight": np.arange(N)}, "sample_weight has 0 at row 0. Rows on disk cannot be left out"),
         ({"sample_weight": np.ones(3)}, "X has 300 rows but sample_weight has 3"),

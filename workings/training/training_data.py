@@ -56,7 +56,8 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
     InputError
         For invalid rows, targets, weights or validation sets.
     """
-    X = opened(X)
+    is_mapped_for_workers = recipe.workers is not None and isinstance(X, np.memmap)  # they read rows by their numbers
+    X = X if is_mapped_for_workers else opened(X)
     if isinstance(X, RowStream):
         rows, targets = streamed_rows(model, X, y, recipe)
         if is_given(recipe):
