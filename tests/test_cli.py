@@ -453,8 +453,8 @@ def test_explain_works_a_step_of_a_model_with_rows_of_a_table(command, flowers):
     assert "the step uses rows 16 to 23" in done.output
     spread = command("explain", model, FLOWERS).output
     assert "the step uses rows 0, 21, 43" in spread  # of all classes
-    assert "columns of X: 0 sepal_length, 1 sepal_width" in spread
-    assert "outputs: 0 setosa, 1 versicolor, 2 virginica" in spread
+    assert "columns of X: 0: sepal_length, 1: sepal_width" in spread
+    assert "class of each output: 0: setosa, 1: versicolor, 2: virginica" in spread
     assert "Adam(lr=0.001" in done.output
     network = Network.load(model)
     np.savez("rows.npz", X=np.zeros((2, network.n_in)), y=network.classes[[0, 1]])

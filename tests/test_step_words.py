@@ -364,6 +364,8 @@ def test_numbers_can_be_reached_with_the_keyboard(tmp_path: Path) -> None:
             tab.keyboard.press("ArrowRight")
             assert "X[0,1] =" in tab.locator(".from.open").inner_text()
             assert tab.locator('td.factor[data-at="X[0,1]"]').count() == 1
+            tab.evaluate("document.activeElement.blur()")
+            assert tab.locator(".from.open").count() == 0
             tab.locator('math [data-entry="z1[0,0]"]').first.hover()
             assert "z1 = X @ W1 + b1" in tab.locator(".from.open").inner_text()
             tab.locator('td[data-at="a1[2,1]"]').hover()

@@ -110,6 +110,7 @@ for (const root of document.querySelectorAll(".workings:not([data-ready])")) {
       panel.append(...(known ? known.cloneNode(true).childNodes : []));
     }
   };
+  root.addEventListener("focusout", () => panel.classList.remove("open"));
   root.addEventListener("focusin", light);
   root.addEventListener("mouseover", light);
   for (const table of root.querySelectorAll("table")) {

@@ -82,7 +82,7 @@ def script(
     -------
     str
         The script. After it has run, ``history`` holds the losses, ``measures`` the other columns of the
-        history by name, and each parameter is a variable with its name.
+        history by name, each parameter is a variable with its name, and ``X`` and ``y`` are all training rows.
 
     Raises
     ------
