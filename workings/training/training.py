@@ -360,7 +360,10 @@ class Training:
         DivergenceError
             If it is not finite.
         """
-        J = float(self.evaluation.measure(self.rows, epoch_of_one(self.network, self.values))[0][0])
+        if self.recipe.workers is not None and isinstance(self.steps.engine, ParallelEngine):
+            J = self.steps.engine.objective(self.values)
+        else:
+            J = float(self.evaluation.measure(self.rows, epoch_of_one(self.network, self.values))[0][0])
         if not np.isfinite(J):
             self.fail_between_steps(J, self.block.before.values)
         return J
