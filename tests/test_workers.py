@@ -90,9 +90,9 @@ class LossyClient:
             future.set_exception(error)
         return future
 
-    def gather(self, future: Future[Any]) -> Any:
-        """Return the value of a future."""
-        return future.result()
+    def gather(self, futures: Any) -> Any:
+        """Return the value of a future, or of several."""
+        return [self.gather(one) for one in futures] if isinstance(futures, list) else futures.result()
 
 
 class ThreadComm:

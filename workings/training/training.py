@@ -365,7 +365,10 @@ class Training:
         DivergenceError
             If it is not finite.
         """
-        J = self.evaluation.objective(self.rows, epoch_of_one(self.network, self.values))
+        if self.recipe.workers is not None and isinstance(self.steps.engine, ParallelEngine):
+            J = self.steps.engine.objective(self.values)
+        else:
+            J = self.evaluation.objective(self.rows, epoch_of_one(self.network, self.values))
         if not np.isfinite(J):
             self.fail_between_steps(J, self.block.before.values)
         return J

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +35,7 @@ from workings.training.parallel.tasks import Job, Progress, Shard
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps, example
 
+MOST_PIECES = 4096  # of all rows, when their losses are computed
 CHECKSUM = 0xFFFFF  # 20 bits, whose squares are added exactly
 
 
@@ -79,6 +80,17 @@ class ParallelEngine:
                 kept[slot] = progress.values[name]
         values.update(progress.values)
         return progress.objectives
+
+    def objective(self, values: Mapping[str, Array]) -> float:
+        """Return the objective J on all training rows, from the losses that the workers compute."""
+        n, w = len(self.rows.X), self.rows.w
+        size = max(self.settings.shard_rows, n // MOST_PIECES)
+        pieces = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+        now = {name: values[name] for name in (*self.model.parameters, *self.model.statistics)}
+        losses = np.concatenate(self.exchange.losses(now, pieces))
+        _, whole = self.model.runner(("J", w is not None), lambda: self.model.measuring(w is not None))
+        (J,) = whole({**now, "losses": losses, "y": self.rows.y, "n": n, "w": w})
+        return float(J)
 
     def check_equal(self, content: Iterable[Any], what: str) -> None:
         """Check that all processes of a communicator have the same arrays, numbers or texts.
@@ -227,13 +239,18 @@ def gradient_job(model: Model, optimizer: Part, weighted: bool) -> Job:
     gradients = step_program(model.layers, model.loss, weighted=weighted)
     shapes = {f"d{name}": view.shape for name, view in model.parameters.items() if f"d{name}" in update.inputs}
     gradients = replace(gradients.needed_for("J", *shapes), states=tuple(shapes))
-    return Job(uuid.uuid4().hex, gradients, update, "reference", shapes, model.dtype.name)
+    return Job(uuid.uuid4().hex, gradients, update, "reference", shapes, model.dtype.name, losses_program(model))
 
 
 def local_job(model: Model, program: Program) -> Job:
     """Return a job whose tasks make whole steps."""
     shapes = {name: value.shape for name, value in model.start_values(program).items()}
-    return Job(uuid.uuid4().hex, program, None, "reference", shapes, model.dtype.name)
+    return Job(uuid.uuid4().hex, program, None, "reference", shapes, model.dtype.name, losses_program(model))
+
+
+def losses_program(model: Model) -> Program:
+    """Return the program of the loss of each row."""
+    return model.inference_program().needed_for("losses")
 
 
 def check_engine(name: str, job: Job, model: Model, batches: Batches, rows: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -27,9 +27,11 @@ from workings.training.parallel.tasks import (
     advance,
     contribution,
     contribution_alone,
+    losses_of,
     parameters_of,
 )
 
+T = TypeVar("T")
 ATTEMPTS = 4  # to run steps, after workers were lost with what they held
 PAUSE = 1.0  # seconds before the second attempt, in which a worker can restart
 FAN_IN = 4  # contributions that a worker adds up at a time
@@ -55,6 +57,10 @@ class Exchange(Protocol):
         """Run rounds one after the other, and return the progress after them."""
         ...
 
+    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+        """Return the losses of the training rows, piece by piece."""
+        ...
+
     @property
     def name(self) -> str:
         """What computes the shards, in words."""
@@ -75,6 +81,10 @@ class ThisProcess:
             found = contribution(self.job, progress.values, self.data, one.shards, one.shape)
             progress = advance(self.job, progress, one.inputs, found)
         return progress
+
+    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+        """Return the losses of the training rows, piece by piece."""
+        return losses_of(self.job, values, self.data, pieces)
 
 
 class Communicator:
@@ -99,6 +109,14 @@ class Communicator:
             found = contribution(self.job, progress.values, self.data, own, one.shape)
             progress = advance(self.job, progress, one.inputs, self.added_up(found))
         return progress
+
+    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+        """Return the losses of the training rows, piece by piece."""
+        own = losses_of(self.job, values, self.data, pieces[self.rank :: self.size] or pieces[:1])
+        all_losses = np.zeros((pieces[-1].stop, *own[0].shape[1:]))
+        for piece, found in zip(pieces[self.rank :: self.size], own, strict=False):
+            all_losses[piece] = found
+        return [self.summed(all_losses).astype(own[0].dtype)]
 
     def added_up(self, own: Contribution) -> Contribution:
         """Return the sum of the contributions of all processes."""
@@ -135,25 +153,34 @@ class Executor:
         names = self.job.steps.carried
         for one in rounds:
             values = {name: progress.values[name] for name in names if name in progress.values}
-            groups = split(one.shards, getattr(self.executor, "_max_workers", len(one.shards)))
-            futures: list[Any] = []
-            try:
-                for group in groups:
-                    futures.append(self.submit(values, group, one.shape))
-                found = [future.result() for future in futures]
-            except BaseException as error:
-                for future in futures:
-                    future.cancel()
-                raise explained(error) from error
+            shards = one.shards if self.in_file else [shard.with_rows(self.data) for shard in one.shards]
+            found = self.results(contribution_alone, values, shards, one.shape)
             progress = advance(self.job, progress, one.inputs, *found)
         return progress
 
-    def submit(self, values: dict[str, Array], shards: Sequence[Shard], shape: tuple[int, int]) -> Any:
-        """Submit a task with its rows."""
-        in_file = isinstance(self.data, RowsInFile)
-        own = shards if in_file else [shard.with_rows(self.data) for shard in shards]
-        data = self.data if in_file else None
-        return self.executor.submit(contribution_alone, self.job, values, data, own, shape)
+    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+        """Return the losses of the training rows, piece by piece."""
+        sent = pieces if self.in_file else [self.data.take(piece) for piece in pieces]
+        return [loss for losses in self.results(losses_of, values, sent) for loss in losses]
+
+    @property
+    def in_file(self) -> bool:
+        """Whether workers open the rows themselves; else the rows go with each task."""
+        return isinstance(self.data, RowsInFile)
+
+    def results(
+        self, function: Callable[..., Any], values: dict[str, Array], parts: Sequence[Any], *more: Any
+    ) -> list[Any]:
+        """Split parts among the workers, and return the result of a function for each group."""
+        data, futures = self.data if self.in_file else None, list[Any]()
+        try:
+            for group in split(parts, getattr(self.executor, "_max_workers", len(parts))):
+                futures.append(self.executor.submit(function, self.job, values, data, group, *more))
+            return [future.result() for future in futures]
+        except BaseException as error:
+            for future in futures:
+                future.cancel()
+            raise explained(error) from error
 
 
 def explained(error: BaseException) -> BaseException:
@@ -172,7 +199,7 @@ def explained(error: BaseException) -> BaseException:
     )
 
 
-def split(shards: Sequence[Shard], count: int) -> list[Sequence[Shard]]:
+def split(shards: Sequence[T], count: int) -> list[Sequence[T]]:
     """Split shards into at most ``count`` groups of about the same size, in order.
 
     >>> split([1, 2, 3, 4, 5], 2)
@@ -203,14 +230,28 @@ class Client:
     def run(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
         """Run rounds one after the other, and return the progress after them."""
         for first in range(0, len(rounds), ROUNDS_AT_A_TIME):
-            progress = self.run_with_retries(progress, rounds[first : first + ROUNDS_AT_A_TIME])
+            progress = self.with_retries(self.run_once, progress, rounds[first : first + ROUNDS_AT_A_TIME])
         return progress
 
-    def run_with_retries(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
-        """Run rounds; if workers are lost with what they held, run the rounds again."""
+    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+        """Return the losses of the training rows, piece by piece."""
+        found: list[Array] = self.with_retries(self.losses_once, values, pieces)
+        return found
+
+    def losses_once(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+        """Submit tasks for the losses, and gather the results."""
+        workers, sent = self.workers(), [self.client.scatter(one, **self.is_broadcast) for one in (self.job, values)]
+        futures = [
+            self.submit(place, workers, losses_of, *sent, self.scattered_data(), group)
+            for place, group in enumerate(split(pieces, len(workers) or len(pieces)))
+        ]
+        return [loss for losses in self.client.gather(futures) for loss in losses]
+
+    def with_retries(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function that submits tasks; if workers are lost with what they held, call it again."""
         for attempt in range(ATTEMPTS):
             try:
-                return self.run_once(progress, rounds)
+                return function(*arguments)
             except WorkingsError:
                 raise
             except Exception as error:
@@ -222,9 +263,7 @@ class Client:
 
     def run_once(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
         """Submit the tasks of all rounds, and gather the last result."""
-        if self.data_future is None:
-            self.data_future = self.client.scatter(self.data, **self.is_broadcast)
-        workers = self.workers()
+        workers, data = self.workers(), self.scattered_data()
         state, job = self.client.scatter(progress), self.client.scatter(self.job, **self.is_broadcast)
         names = [name for name in self.job.steps.carried if name in progress.values]
         has_more = len(names) < len(progress.values)  # the optimizer's state stays on the first worker
@@ -232,7 +271,7 @@ class Client:
             values = self.submit(0, workers, parameters_of, state, names) if has_more else state
             groups = split(one.shards, len(workers) or len(one.shards))
             found = [
-                self.submit(place, workers, contribution_alone, job, values, self.data_future, group, one.shape)
+                self.submit(place, workers, contribution_alone, job, values, data, group, one.shape)
                 for place, group in enumerate(groups)
             ]
             while len(found) > FAN_IN:  # a tree, so that no worker receives too many sums
@@ -241,6 +280,12 @@ class Client:
             state = self.submit(0, workers, advance, job, state, one.inputs, *found)
         result: Progress = self.client.gather(state)
         return result
+
+    def scattered_data(self) -> Any:
+        """Return a future of the rows, which each worker gets once."""
+        if self.data_future is None:
+            self.data_future = self.client.scatter(self.data, **self.is_broadcast)
+        return self.data_future
 
     def submit(self, place: int, workers: Sequence[str], function: Callable[..., Any], *arguments: Any) -> Any:
         """Submit a task; if workers are known, prefer the one at a place."""

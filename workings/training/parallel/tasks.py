@@ -50,6 +50,8 @@ class Job:
         The names and shapes of the arrays that are summed: gradients, or values that steps change.
     dtype : str
         The precision of the network.
+    losses : Program
+        The loss of each row, for predictions.
     """
 
     token: str
@@ -58,6 +60,7 @@ class Job:
     engine: str
     shapes: Mapping[str, tuple[int, ...]]
     dtype: str
+    losses: Program
 
     def __hash__(self) -> int:
         return hash(self.token)
@@ -130,6 +133,19 @@ class Contribution(NamedTuple):
 
     total: ExactSum
     objectives: Array
+
+
+def losses_of(job: Job, values: Mapping[str, Array], data: Any, pieces: Sequence[Any]) -> list[Array]:
+    """Return the losses of some rows, piece by piece; a piece is a slice of the rows, or the rows themselves."""
+    run = loss_runner(job, threading.get_ident())
+    found = [piece if isinstance(piece, Rows) else data.take(piece) for piece in pieces]
+    return [run({**values, "X": rows.X, "y": rows.y, "n": len(rows.y)})[0] for rows in found]
+
+
+@functools.lru_cache(maxsize=MOST_JOBS)
+def loss_runner(job: Job, thread: int) -> Runner:
+    """Return the losses of rows as a function."""
+    return Runner(job.losses, ["losses"], "losses")
 
 
 def added(*several: Contribution) -> Contribution:
