@@ -27,8 +27,9 @@ from workings.model.model import Model
 from workings.optimizers import OPTIMIZERS
 from workings.play.datasets import GENERATED
 from workings.play.messages import ACTIONS
-from workings.play.offline.site import ROWS, schedule_code, write_site
+from workings.play.offline.site import IMAGES, ROWS, TABLES, available, schedule_code, write_site
 from workings.play.settings import REGULARIZERS, SCHEDULES, LayerSettings, Settings
+from workings.play.tables import LOADERS
 from workings.program.program import Program
 from workings.program.step import inference_program, step_program
 from workings.readings.influence import influence
@@ -280,6 +281,42 @@ def test_a_session_answers_what_the_page_asks(site):
     assert found["pair"] == [True, False, 9, 0.03, 0.3, 0, "blobs", None]
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_and_digits_are_those_of_python(name, site):
+    """They are loaded when they are chosen; the network learns them, and a drawing has its activations."""
+    if name not in available():
+        pytest.skip("the extra 'sklearn' is not installed")
+    code = f"""{SESSION}
+    import {{ loadData }} from "./data.js";
+    await loadData(given.name);
+    const session = new Session(), settings = {{ data: given.name, hidden: [{{ units: 5 }}] }};
+    const view = session.configure({{ settings }});
+    const {{ data }} = view, {{ X }} = session.run.rows, before = session.frame().measured[0];
+    result = {{
+      data: {{ ...data, points: "", targets: "" }}, X: np.tolist(np.take(X, [0, 1, 2])), y: session.data.y,
+      losses: [before, session.advance({{ steps: 200 }}).measured[0]],
+    }};
+    if (data.image_side) result.drawn = session.draw({{ pixels: Array(64).fill(0.5) }});
+    else result.axes = session.choose_axes({{ first: 2, second: 1 }}).data.axes;
+    try {{ session.add_point({{ x: 0, y: 0, target: 0 }}); }} catch (error) {{ result.refused = error.message; }}"""
+    found = run(site, code, name=name)
+    data = LOADERS[name]()
+    count = len(found["y"])
+    assert found["y"] == data.y[:count].tolist()
+    assert found["data"]["columns"] == list(data.columns)
+    assert found["data"]["classes"] == list(data.classes)
+    assert np.array(found["X"]) == pytest.approx(data.inputs(data.raw)[:3], rel=1e-6, abs=1e-7)
+    assert found["losses"][1] < 0.8 * found["losses"][0]
+    assert "plane" in found["refused"]
+    if data.side:
+        assert count == IMAGES
+        assert sum(found["drawn"]["output"]) == pytest.approx(1)
+        assert len(found["drawn"]["units"][0]) == 5
+    else:
+        assert (count, found["axes"]) == (len(data.y), [2, 1])
+    assert (site / f"data-{name}.js").stat().st_size < 250_000
+
+
 @pytest.mark.parametrize("is_normed", [False, True])
 def test_paths_are_those_of_python(is_normed, site):
     """Each path with what it adds to the gradient; all together are the gradient."""
@@ -350,6 +387,14 @@ def test_the_page_runs_without_a_server(site):
             tab.click("[aria-label='One epoch']")
         tab.wait_for_function("Number(document.querySelector('[data-testid=epoch]').textContent) >= 10")
         after = float(tab.inner_text("[data-testid=loss]"))
+        for name in ("doctor", "landscape", "museum", "taking"):
+            tab.click(f"#tab-{name}")
+            tab.wait_for_selector(".panel :text('pip install')")
+        if "digits" in available():
+            tab.click(".switches button:text-is('digits')")
+            tab.wait_for_selector("canvas[data-pad]")
+            tab.click("[aria-label='One epoch']")
+            tab.wait_for_function("document.querySelector('.bars .share').textContent.endsWith('%')")
         browser.close()
         server.shutdown()
     assert after < before

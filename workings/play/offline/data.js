@@ -1,7 +1,7 @@
 // The data of the playground in the browser: generated points with noise, and the inputs that the network gets.
 import * as np from "./arrays.js";
 import { catalogue } from "./formulas.js";
-import { generated, padding, side } from "./settings.js";
+import { generated, padding, side, tables } from "./settings.js";
 import { valueOf } from "./syntax.js";
 
 /** A random generator whose state can be kept and restored (mulberry32). */
@@ -38,8 +38,28 @@ function floats(text) {
   return decoded.get(text);
 }
 
-/** Make the generated data set that the settings describe: rows of two columns, and a target for each. */
+const loaded = new Map();
+
+/** Load the file of a table or of images, if a data set has one. */
+export async function loadData(name) {
+  if (Object.hasOwn(tables, name) && !loaded.has(name)) loaded.set(name, (await import(`./data-${name}.js`)).table);
+}
+
+/** Return the names of all features of a data set. */
+export const featuresOf = (name) => (Object.hasOwn(tables, name) ? loaded.get(name).columns : Object.keys(catalogue.features));
+
+function tableOf(settings) {
+  const { columns, classes, side: pixels, ...table } = loaded.get(settings.data), rows = table.y.length;
+  const training = Math.max(rows - Math.round(rows * settings.held_out), Math.min(rows, 2));
+  return {
+    name: settings.data, words: table.words, columns, classes, training, rows, side: pixels,
+    raw: np.ndarray([rows, columns.length], Float64Array.from(floats(table.raw), (v) => v / table.scale)), y: table.y, features: settings.features, offered: columns,
+  };
+}
+
+/** Make the data set that the settings describe: rows of columns, and a target for each. */
 export function makeData(settings) {
+  if (Object.hasOwn(tables, settings.data)) return tableOf(settings);
   const kind = generated[settings.data];
   const { raw, noise, y } = { raw: floats(kind.raw), noise: floats(kind.noise), y: floats(kind.y) };
   const yNoise = kind.yNoise ? floats(kind.yNoise) : null;
@@ -54,24 +74,31 @@ export function makeData(settings) {
   };
 }
 
-/** Return the inputs of the network for rows of x1 and x2, of shape (n, features). */
-export function inputsOf(raw, features) {
+/** Return the inputs of the network for rows of the data's columns, of shape (n, features). */
+export function inputsOf(raw, features, names = ["x1", "x2"]) {
+  if (names.join() !== "x1,x2") return np.transpose(np.array(features.map((name) => Array.from(np.column(raw, names.indexOf(name)).data))));
   const values = { x1: np.column(raw, 0), x2: np.column(raw, 1) };
   const columns = features.map((name) => valueOf(catalogue.features[name], values));
   return np.transpose(np.array(columns.map((column) => Array.from(column.data))));
 }
 
 /** Return the plane through the input space that shows all points: its ends, and the inputs at each of its points. */
-export function planeOf(data) {
-  const columns = [0, 1].map((k) => np.column(data.raw, k));
+export function planeOf(data, axes = [0, 1]) {
+  const columns = axes.map((k) => np.column(data.raw, k));
   const ends = columns.map((column) => [np.min(column), np.max(column)]);
-  const half = Math.max(...ends.map(([low, high]) => (0.5 + padding) * Math.max(high - low, 1e-6)));
+  const halves = ends.map(([low, high]) => (0.5 + padding) * Math.max(high - low, 1e-6));
+  const isPlanar = data.columns.join() === "x1,x2", half = isPlanar ? halves.map(() => Math.max(...halves)) : halves;
   const middle = ends.map(([low, high]) => (low + high) / 2);
-  const [low, high] = [middle.map((m) => m - half), middle.map((m) => m + half)];
+  const [low, high] = [middle.map((m, k) => m - half[k]), middle.map((m, k) => m + half[k])];
+  const means = data.columns.map((_, k) => np.mean(np.column(data.raw, k)));
   const at = (from, to, k) => from + ((to - from) * k) / (side - 1);
   const grid = [];
   for (let row = 0; row < side; row += 1) {
-    for (let k = 0; k < side; k += 1) grid.push([at(low[0], high[0], k), at(high[1], low[1], row)]);
+    for (let k = 0; k < side; k += 1) {
+      const place = [...means];
+      [place[axes[0]], place[axes[1]]] = [at(low[0], high[0], k), at(high[1], low[1], row)];
+      grid.push(place);
+    }
   }
-  return { low, high, inputs: inputsOf(np.array(grid), data.features) };
+  return { low, high, inputs: inputsOf(np.array(grid), data.features, data.columns) };
 }

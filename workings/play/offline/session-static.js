@@ -1,10 +1,9 @@
 // The backend of the page without a server: a session in the browser, with the actions of the server's session.
 import * as np from "./arrays.js";
-import { inputsOf, makeData, planeOf } from "./data.js";
-import { catalogue } from "./formulas.js";
+import { featuresOf, inputsOf, loadData, makeData, planeOf } from "./data.js";
 import { Inspection, number, Walk } from "./inspection.js";
 import { neededFor } from "./program.js";
-import { choices, first, generated, lessons, side, unitSide, version } from "./settings.js";
+import { choices, first, generated, lessons, side, tables, unitSide, version } from "./settings.js";
 import { decoded } from "./state.js";
 import { run } from "./syntax.js";
 import { described, initialValues, randomOf, Run } from "./training.js";
@@ -25,6 +24,7 @@ export function connect() {
       waiting += 1;
       try {
         await new Promise((resolve) => setTimeout(resolve));
+        if (action === "configure") await loadData(fields.settings?.data);
         return decoded(session[action](fields));
       } finally {
         waiting -= 1;
@@ -61,7 +61,8 @@ export class Session {
     const loss = usualLoss(settings, data);
     const outputs = loss === "CrossEntropy" ? data.classes.length : 1;
     const network = described(settings, outputs, loss);
-    const X = inputsOf(data.raw, data.features);
+    const X = inputsOf(data.raw, data.features, data.columns);
+    const axes = this.data?.columns.join() === data.columns.join() ? this.axes : [0, Math.min(1, data.columns.length - 1)];
     const y = outputs > 1 ? np.positive(np.equal(np.as_column(np.array(data.y)), np.array(data.classes.map((_, k) => k)))) : np.as_column(np.array(data.y));
     const rows = (from, to) => ({ X: np.take(X, np.range(from, to)), y: np.take(y, np.range(from, to)) });
     const held = data.training < data.rows ? rows(data.training, data.rows) : null;
@@ -69,7 +70,7 @@ export class Session {
     const drawn = initialValues(network.layers, data.features.length, random);
     const values = kept ?? drawn;
     const begun = new Run(network, settings, data, rows(0, data.training), held, random, values);
-    Object.assign(this, { settings, data, loss_name: loss, run: begun, plane: planeOf(data) });
+    Object.assign(this, { settings, data, loss_name: loss, run: begun, axes, drawing: null, plane: data.side ? null : planeOf(data, axes) });
     this.afterNewModel();
   }
 
@@ -97,13 +98,14 @@ export class Session {
   }
 
   configure({ settings }) {
-    const given = checked({ ...this.settings, ...settings }, settings, this.own !== null);
+    const given = { ...this.settings, ...settings };
     if (given.data !== this.settings.data) {
       const known = choices.data.find((one) => one.name === given.data);
       if (!("noise" in settings) && known) given.noise = known.noise;
-      if (!("features" in settings)) given.features = ["x1", "x2"];
+      if (!("features" in settings)) given.features = Object.hasOwn(tables, given.data) ? featuresOf(given.data) : ["x1", "x2"];
       if (!("loss" in settings)) given.loss = "auto";
     }
+    Object.assign(given, checked(given, settings, this.own !== null));
     const changed = Object.keys(given).filter((name) => JSON.stringify(given[name]) !== JSON.stringify(this.settings[name]));
     if (changed.some((name) => !KEEPS_WEIGHTS.includes(name))) this.beginBoth(given, changed.some((name) => OF_ROWS.includes(name)));
     else if (changed.length) this.changeTraining(given);
@@ -165,11 +167,12 @@ export class Session {
   }
 
   dataView() {
-    const { data, plane } = this;
+    const { data, plane, axes } = this;
     return {
       name: data.name, words: data.words, columns: data.columns, classes: data.classes, features: data.features,
-      offered: data.offered, training: data.training, rows: data.rows, axes: [0, 1], low: plane.low, high: plane.high,
-      points: base64(Float32Array.from(data.raw.data)), targets: base64(Float32Array.from(data.y)), image_side: 0,
+      offered: data.offered, training: data.training, rows: data.rows, axes, low: plane?.low ?? [0, 0], high: plane?.high ?? [1, 1],
+      points: base64(Float32Array.from({ length: 2 * data.rows }, (_, k) => data.raw.data[(k >> 1) * data.columns.length + axes[k % 2]])),
+      targets: base64(Float32Array.from(data.y)), image_side: data.side ?? 0,
       target_range: this.scale(),
     };
   }
@@ -179,11 +182,11 @@ export class Session {
     const parameters = Object.values(trained.parameters).reduce((sum, value) => sum + np.size(value), 0);
     const outputs = trained.network.layers.at(-1).units;
     return {
-      inputs: data.features, is_image: false, hidden: settings.hidden.map(({ units }, k) => ({ units, W: `W${k + 1}` })),
+      inputs: data.features, is_image: Boolean(data.side), hidden: settings.hidden.map(({ units }, k) => ({ units, W: `W${k + 1}` })),
       outputs: outputs === data.classes.length ? data.classes : Array(outputs).fill("p"),
       loss: trained.network.loss.repr, parameters,
       description: trained.network.layers.map((layer) => layer.text).join("\n"), side, unit_side: unitSide,
-      input_maps: base64(signedBytes(thinned(this.plane.inputs))),
+      input_maps: this.plane && base64(signedBytes(thinned(this.plane.inputs))),
     };
   }
 
@@ -202,13 +205,21 @@ export class Session {
     return {
       step: trained.step, epoch: trained.epoch, batch: trained.batch, batches: trained.batches,
       measured: trained.course[here].measured.map(number), latest: trained.course.at(-1).step, moment: here,
-      weights: Object.fromEntries(weights), maps: this.maps(), activations: null, course: base64(Float32Array.from(course)),
+      weights: Object.fromEntries(weights), maps: this.maps(), activations: this.data.side ? this.activations() : null, course: base64(Float32Array.from(course)),
       moments: trained.course.length, rate: trained.rate(), stopped: trained.stopped,
       other: this.other && this.other.frame(),
     };
   }
 
+  /** Return the values of all units for the drawing, or for the chosen row. */
+  activations() {
+    const pixels = this.drawing ?? Array.from(np.take(this.data.raw, [this.row]).data);
+    const found = run(this.mapProgram.statements, { ...this.run.inference.constants, ...this.run.values, X: np.array([pixels]), n: 1 });
+    return { pixels, units: this.units.map((name) => Array.from(found[name].data, number)), output: Array.from(found.p.data, number) };
+  }
+
   maps() {
+    if (!this.plane) return null;
     const given = { ...this.run.inference.constants, ...this.run.values, X: this.plane.inputs, n: side * side };
     const found = run(this.mapProgram.statements, given);
     const [low, high] = this.scale();
@@ -250,6 +261,7 @@ export class Session {
   add_point({ x, y, target }) {
     const { data } = this;
     if (![x, y, target].every(Number.isFinite)) throw new Error("A point is two numbers and a target.");
+    if (data.columns.join() !== "x1,x2") throw new Error("Points can be added to data in the plane only.");
     if (data.classes.length && !(target in data.classes)) throw new Error(`The class of a point is a number from 0 to ${data.classes.length - 1}.`);
     if (data.rows >= MOST_POINTS) throw new Error(`The playground takes at most ${MOST_POINTS} points.`);
     const before = this.own;
@@ -268,10 +280,22 @@ export class Session {
     return this.view();
   }
 
-  // What needs Python: tables, files, the doctor and code.
-  draw() { return refuse("Images need"); }
-  choose_axes() { throw new Error("These data have two columns only."); }
-  open_table() { return refuse("Tables need"); }
+  draw({ pixels }) {
+    const { side: width } = this.data;
+    if (!width || ![0, width ** 2].includes(pixels.length)) throw new Error("Only data of images can be drawn.");
+    for (const session of [this, this.other]) if (session) session.drawing = pixels.length ? pixels : null;
+    return { ...this.activations(), other: this.other && this.other.activations() };
+  }
+
+  choose_axes({ first: across, second: up }) {
+    const { length } = this.data.columns;
+    if (across === up || !(across < length && up < length)) throw new Error(`The axes must be two different columns from 0 to ${length - 1}.`);
+    for (const session of [this, this.other]) if (session) Object.assign(session, { axes: [across, up], plane: planeOf(session.data, [across, up]) });
+    return this.view();
+  }
+
+  // What needs Python: tables of your own, files, the doctor and code.
+  open_table() { return refuse("Tables of your own need"); }
   doctor() { return refuse("The doctor needs"); }
   code() { return refuse("Code needs"); }
   export() { return refuse("Exports need"); }
@@ -382,7 +406,7 @@ function checked(given, changes, hasDrawn) {
   for (const [name, list] of Object.entries(lists)) {
     if (name in given && !choices[list].includes(given[name])) throw new Error(`Unknown ${name} ${JSON.stringify(given[name])}.`);
   }
-  const isKnown = Object.hasOwn(generated, given.data) || (hasDrawn && given.data === DRAWN);
+  const isKnown = Object.hasOwn(generated, given.data) || Object.hasOwn(tables, given.data) || (hasDrawn && given.data === DRAWN);
   if (!isKnown) throw new Error(`Unknown data set ${JSON.stringify(given.data)}.`);
   if (!given.features.length) throw new Error("The network needs at least one feature: switch one on.");
   if (given.hidden.length > choices.most_layers) throw new Error(`A network has at most ${choices.most_layers} hidden layers.`);
@@ -391,7 +415,7 @@ function checked(given, changes, hasDrawn) {
     if (!choices.activations.includes(layer.activation)) throw new Error(`Unknown activation ${JSON.stringify(layer.activation)}.`);
     for (const [name, range] of Object.entries(choices.layer_ranges)) checkNumber(name, layer[name], range);
   }
-  const offered = Object.keys(catalogue.features);
+  const offered = featuresOf(given.data);
   const other = given.features.find((name) => !offered.includes(name));
   if (other !== undefined) throw new Error(`Unknown feature ${JSON.stringify(other)}.`);
   return { ...given, hidden, features: offered.filter((name) => given.features.includes(name)) };

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.play import datasets, settings
+from workings.play import datasets, settings, tables
 from workings.play.datasets import FEATURES, GENERATED, PADDING, described
 from workings.play.lesson_files import Lesson, read_lessons
 from workings.play.offline.formulas import RATE, Catalogue, Node, catalogue_of
@@ -35,6 +35,9 @@ from workings.version import __version__
 
 STEPS = 98_765  # stands for the number of steps of a schedule
 ROWS = 1000  # of each generated data set in the site
+TABLES = ("iris", "wine", "breast_cancer", "diabetes", "digits")
+IMAGES = 600  # digits in the site
+NEEDS_PYTHON = ("doctor", "museum", "landscape", "taking")
 OWN_FILES = (
     "program.js",
     "syntax.js",
@@ -66,6 +69,7 @@ def write_site(folder: Path) -> list[Path]:
     contents["session.js"] = (here / "session-static.js").read_bytes()
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
     contents["settings.js"] = settings_module().encode()
+    contents |= {f"data-{name}.js": table_module(name).encode() for name in available()}
     for name, content in contents.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_bytes(folder / name, content)
@@ -90,20 +94,47 @@ def formulas_module() -> str:
 def settings_module() -> str:
     """Return the module with the names to choose from, the first settings, and the generated data."""
     usual = Settings().to_json()
-    choices = {**settings.choices(), "data": described(), "defaults": usual, "most_steps": MOST_STEPS}
+    known = [one for one in tables.offered() if one["name"] in available()]
+    choices = {
+        **settings.choices(), "data": [*described(), *known], "defaults": usual, "most_steps": MOST_STEPS,
+        "is_static": True,
+    }  # fmt: skip
     found = {
         "version": __version__, "choices": choices, "first": usual, "stageWords": dict(STAGE_WORDS),
         "side": SIDE, "unitSide": UNIT_SIDE, "padding": PADDING,
+        "tables": dict.fromkeys(available(), True),
         "generated": {name: generated(name) for name in GENERATED},
-        "lessons": [lesson.to_json() for lesson in read_lessons().values() if is_generated(lesson)],
+        "lessons": [lesson.to_json() for lesson in read_lessons().values() if is_offered(lesson)],
     }  # fmt: skip
     lines = [f"export const {name} = {plain_json(value)};" for name, value in found.items()]
     return "\n".join(["// Settings and data of the playground, written from Python.", *lines, ""])
 
 
-def is_generated(lesson: Lesson) -> bool:
-    """Whether all data sets of a lesson are generated, so that it needs no server."""
-    return all(step.settings.get("data", "moons") in GENERATED for step in lesson.steps)
+def is_offered(lesson: Lesson) -> bool:
+    """Whether all data sets of a lesson are in the site, and it asks for nothing that needs Python."""
+    known = (*GENERATED, *available())
+    return all(
+        step.settings.get("data", "moons") in known and (step.open or {}).get("tab") not in NEEDS_PYTHON
+        for step in lesson.steps
+    )
+
+
+def available() -> list[str]:
+    """Return the tables and images of the site: those of scikit-learn, if it is installed."""
+    offered = {one["name"] for one in tables.offered()}
+    return [name for name in TABLES if name in offered]
+
+
+def table_module(name: str) -> str:
+    """Return the module with a table or with images; of many images, the first ones."""
+    data = tables.LOADERS[name]()
+    rows, scale = (IMAGES, 16) if data.side else (len(data.y), 1)
+    found = {
+        "words": data.words.replace(f"{len(data.y):,}", f"{min(rows, len(data.y)):,}"), "columns": data.columns,
+        "classes": data.classes, "side": data.side, "scale": scale, "raw": packed(scale * data.raw[:rows]),
+        "y": data.y[:rows].tolist(),
+    }  # fmt: skip
+    return f"// A data set of scikit-learn.\nexport const table = {plain_json(found)};\n"
 
 
 def plain_json(value: Any) -> str:

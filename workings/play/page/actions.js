@@ -138,7 +138,7 @@ export function makeActions(state, draw) {
       if (to >= state.statement.outline.length) { await act.advance(1); return act.walkTo(0); }
       return act.walkTo(to);
     },
-    async openTab(tab) { set({ tab }); if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); if (tab === "museum") return act.loadMuseum(); if (tab === "landscape" && state.frame.step) return act.landscape(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
+    async openTab(tab) { set({ tab }); if (state.choices.is_static && ["doctor", "landscape", "museum"].includes(tab)) return null; if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); if (tab === "museum") return act.loadMuseum(); if (tab === "landscape" && state.frame.step) return act.landscape(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
     async openWeight(name, index, isNew = true) {
       const reply = await ask("weight", { name, index });
       if (reply) set({ detail: { kind: "weight", ...reply, name, index }, ...(isNew ? { tab: "selected" } : {}) });

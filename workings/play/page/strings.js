@@ -47,6 +47,8 @@ export const words = {
   training_r2: "Training R²", validation_r2: "Validation R²",
   hint: "Point at anything, or move to it with Tab, to read what it does.",
   nothing: "Click a unit, a connection or the loss to open it here.",
+  needs_python: "This needs the version with Python: pip install 'workings[play,cli]', then workings play.",
+  needs_python_files: "Code, model files and replays need the version with Python: pip install 'workings[play,cli]', then workings play. Links and pictures work here.",
   closed: "The server has ended, so nothing can be computed any more. Start it again and reload the page.",
 };
 export const comparison = {

@@ -1,7 +1,7 @@
 // Taking the network along: code, files and a link; and opening a network from a file.
 import { html } from "../vendor/lit-html.js";
 import { pictures } from "../picture.js";
-import { taking as words } from "../strings.js";
+import { words as strings, taking as words } from "../strings.js";
 
 const kinds = [
   ["script", "NumPy script", "A program that needs NumPy alone: it begins with the weights shown here and goes on training.", "network.py"],
@@ -12,7 +12,7 @@ const files = [["safetensors", "safetensors"], ["onnx", "ONNX"], ["c", "C"], ["j
 
 export function takingPanel(state, act) {
   const { code } = state;
-  return html`<div class="stack">
+  return html`<div class="stack">${state.choices.is_static ? html`<p class="quiet">${strings.needs_python_files}</p>` : ""}
     <div class="row" role="group" aria-label="Code">${kinds.map(([kind, title, hint]) => html`<button aria-pressed=${code?.kind === kind} data-hint=${hint} @click=${() => act.code(kind)}>${title}</button>`)}</div>
     <div class="row" role="group" aria-label="Model file"><span class="label">Model file:</span>
       ${files.map(([kind, title]) => html`<button class="plain" data-hint="Download the network. The file is run first, and its predictions are compared with these." @click=${() => act.exportFile(kind)}>${title}</button>`)}
