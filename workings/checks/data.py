@@ -31,6 +31,9 @@ BETWEEN_BATCHES = 0.5  # share of the targets' variance that lies between batche
 FEWEST_NEIGHBOURS = 60  # with fewer rows, the neighbours are not compared
 MOST_NEIGHBOURS = 600  # rows that are compared with each other
 LINEAR_PENALTY = 0.1  # of the linear models whose predictions of other rows are compared with chance
+PERMUTATIONS, SIGNIFICANT = 300, 0.01  # of the targets, and the share below which X and y are related
+UNUSUAL = 0.2  # the share below which a weak relation is likely
+WEAK, POWER = 0.25, 0.84  # a correlation that the rows must show in four of five cases (normal quantile 0.8)
 CHANCE = 2.33  # standard errors above chance that random targets exceed once in a hundred (normal quantile 0.99)
 
 
@@ -145,16 +148,22 @@ def check_label_balance(case: Case) -> Iterator[Finding]:
     if not case.has_labels:
         return
     counts = (case.y > 0.5).sum(axis=0)
-    label = int(counts.argmin())
+    label = int(np.where(counts > 0, counts, len(case.y)).argmin())  # a label that never occurs is another matter
     if 0 < counts[label] * (1 + IMBALANCE) < len(case.y):
-        weight = round(len(case.y) / counts[label] / 2)
-        yield make_finding(
-            "class-imbalance",
+        measured = (
             f"label {label} occurs in {counts[label]:,} of {len(case.y):,} rows, and the others in up to "
-            f"{counts.max():,}.",
-            f"sample_weight = np.where(y[:, {label}] > 0, {weight}.0, 1.0)\n"
-            + case.fit_code(sample_weight=Code("sample_weight")),
+            f"{counts.max():,}."
         )
+        if not case.network.is_fresh:  # weights for one label can harm the others
+            with_label, given = f"net.predict(X)[y[:, {label}] > 0.5]", f"rows with label {label} for which it is found"
+            yield make_finding(
+                "class-imbalance", measured, f"print(np.mean({with_label}[:, {label}] > 0.5))  # {given}", "note"
+            )
+            return
+        weight = round(len(case.y) / counts[label] / 2)
+        weights = f"sample_weight = np.where(y[:, {label}] > 0, {weight}.0, 1.0)"
+        change = f"{weights}\n{case.fit_code(sample_weight=Code('sample_weight'))}"
+        yield make_finding("class-imbalance", measured, change)
 
 
 def check_row_order(case: Case) -> Iterator[Finding]:
@@ -215,18 +224,36 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
         agree = float(np.mean([correlation(column, column[nearest]) for column in y.T.astype(np.float64)]))
         measured = f"the targets of rows and their nearest rows have a correlation of {agree:.3f} (chance: 0)"
         related = agree > CHANCE / np.sqrt(len(y))
-    if related or predicts_rows(case, *cross_validated_linear(case)):
+    chance_of_linear = as_good_permutations(X, y)
+    if related or chance_of_linear < SIGNIFICANT or predicts_rows(case, *cross_validated_linear(case)):
         return
-    again = case.refitted
+    again, is_weak = case.refitted, chance_of_linear < UNUSUAL or WEAK * np.sqrt(len(case.X)) < CHANCE + POWER
     if again is not None and predicts_rows(case, again.held.y, outputs_of(again.network, again.held)):
         return
     yield make_finding(
         "unrelated-labels",
         f"{measured}. Linear models, each judged by the quarter of the rows left out, predict no better than by chance"
         f"{'' if again is None else ', and neither does this network, trained again without a quarter of the rows'} "
-        f"({len(y):,} rows).",
+        f"({len(y):,} rows{', too few to tell a weak relation from none' if is_weak else ''}).",
         "print(X[:5], y[:5])  # do they belong together? Reload X and y; shuffle both with the same permutation",
+        "note" if is_weak else "",
     )
+
+
+def as_good_permutations(X: Array, y: Array) -> float:
+    """Return the share of permutations of the targets that a linear regression explains as well as the targets.
+
+    This permutation test (Fisher 1935) is more sensitive than held-out rows: it uses all rows.
+    """
+    basis, sizes = np.linalg.svd(standardized(X.astype(np.float64)), full_matrices=False)[:2]
+    basis = basis[:, sizes > 1e-9 * sizes.max(initial=0)]
+    rng, target = np.random.default_rng(0), y.astype(np.float64) - y.mean(axis=0)
+
+    def explained(order: Array) -> float:
+        return float(((basis.T @ target[order]) ** 2).sum())
+
+    given = explained(np.arange(len(y))) * (1 - 1e-12)
+    return float(np.mean([explained(rng.permutation(len(y))) >= given for _ in range(PERMUTATIONS)]))
 
 
 def predicts_rows(case: Case, y: Array, p: Array) -> bool:

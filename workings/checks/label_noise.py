@@ -54,9 +54,8 @@ def check_label_noise(case: Case) -> Iterator[Finding]:
     rows, outputs = rows_with_outputs(case)
     labels, regions = label_numbers(rows.y), regions_of(rows)
     doubtful = regions.deep & (regions.of != labels)
-    if max(known_share(p, labels) for p in outputs) < KNOWN:
-        return
-    if not (has_doubtful_rows(labels, regions) and all(contradicts(p, labels, doubtful) for p in outputs)):
+    outputs = [p for p in outputs if known_share(p, labels) >= KNOWN]
+    if not (outputs and has_doubtful_rows(labels, regions) and all(contradicts(p, labels, doubtful) for p in outputs)):
         return
     if max(predictability(p, labels, regions) for p in outputs) > PREDICTABLE:
         return  # the classes overlap

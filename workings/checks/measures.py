@@ -24,6 +24,7 @@ CODES = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 99.0, 999.0, 9999.0, 9999
 FEWEST_CODES, CODE_SHARE = 3, 0.005  # a code must repeat, a single extreme value is an outlier
 FEWEST_VALUES, LARGE = 10, 100  # distinct other values, if the code is not a negative number beyond -100
 FAR, FAR_FOR_CODES = 1.0, 0.5  # distance to the other values, divided by their range
+BEYOND_GAPS = 3.0  # distance to the other values, divided by the largest gap between these
 BYTE = 256  # the number of values of an 8-bit integer
 
 
@@ -155,6 +156,8 @@ def missing_code(column: Array) -> float | None:
         if len(np.unique(rest)) < (1 if is_large_code else FEWEST_VALUES):
             continue
         gap, spread = float(np.abs(rest - code).min()), float(np.ptp(rest))
+        if code not in CODES and gap < BEYOND_GAPS * np.diff(np.unique(rest)).max():
+            continue  # in a skewed column, such as sizes that double, the largest value is far from the next
         sole_negative = code in CODES and code < 0 <= rest.min() and bool((rest == np.round(rest)).all() or gap > 1)
         if gap > (FAR_FOR_CODES if code in CODES else FAR) * spread or sole_negative:
             return code

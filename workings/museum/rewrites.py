@@ -204,3 +204,19 @@ def mean_over_rows(program: Program) -> Edits:
     readers += [s for s in program.stage("backward") if a in s.reads and s.target[:2] == "dW"]
     edits = {s.target: text_of(ReplaceNames(**{a: mean}).visit(copied_tree(s))) for s in readers}
     return {**edits, gradient.target: f"({gradient.expression}).mean(axis=0, keepdims=True) + 0 * {a}"}
+
+
+def pre_activations_in_products(program: Program) -> Edits:
+    """Use z1 for a1 in a weight gradient: ``dW2 = a1.T @ dz2`` becomes ``z1.T @ dz2``."""
+    computed = {s.target for s in program.stage("forward")}
+    swapped = {f"a{n}": f"z{n}" for n in range(1, 100) if {f"a{n}", f"z{n}"} <= computed}
+
+    def is_weight_gradient(statement: Statement) -> bool:
+        return statement.target[:2] == "dW"
+
+    return rewrite_stage(program, "backward", is_weight_gradient, ReplaceNames(**swapped).visit)
+
+
+def base_ten_logarithm(program: Program) -> Edits:
+    """Divide the losses by the logarithm of 10, as ``np.log10`` does; the gradient stays that of ``np.log``."""
+    return {"losses": f"({program['losses'].expression}) / np.log(10)"}

@@ -17,7 +17,7 @@ from workings.checks.evidence import rate_of, rms, with_rate
 from workings.errors import InputError
 from workings.initializers import Normal
 from workings.layers import BatchNorm, Dense, Dropout, Layer
-from workings.losses import CrossEntropy, SquaredError
+from workings.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from workings.museum.rewrites import Rewrite
 from workings.network import Network
 from workings.optimizers import SGD, Adam, Chain, ClipByNorm, Part
@@ -359,6 +359,30 @@ def with_wrong_labels(y: Array) -> Array:
     noisy = y.copy()
     noisy[wrong] = (y[wrong] + 1) % (y.max() + 1)
     return noisy
+
+
+def with_one_class_mislabelled(y: Array) -> Array:
+    """Replace the labels of about a third of class 1 by the next label."""
+    ones = np.flatnonzero(y == 1)
+    wrong = np.random.default_rng(0).permutation(ones)[: len(ones) // 3]
+    noisy = y.copy()
+    noisy[wrong] = (y[wrong] + 1) % (y.max() + 1)
+    return noisy
+
+
+def several_labels(setup: Setup) -> Setup:
+    """Give each row two labels of its own: whether it is of class 1, and whether its most varied column is large."""
+    column = setup.X[:, setup.X.std(axis=0).argmax()]
+    y = np.column_stack([setup.y == 1, column > column.mean()]).astype(int)
+    parts = {**setup.parts, "loss": BinaryCrossEntropy()}
+    return replace(setup, y=y, layers=(*setup.layers[:-1], Dense(2)), parts=parts)
+
+
+def rare_label(setup: Setup) -> Setup:
+    """Keep three in a hundred of the rows with the first label, but at least two."""
+    with_label, without = np.flatnonzero(setup.y[:, 0]), np.flatnonzero(setup.y[:, 0] == 0)
+    kept = np.sort(np.concatenate([without, with_label[: max(len(with_label) * 3 // 100, 2)]]))
+    return replace(setup, X=setup.X[kept], y=setup.y[kept])
 
 
 def skewed(y: Array) -> Array:
