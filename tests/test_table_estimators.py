@@ -23,6 +23,7 @@ from workings.tables.columns import CategoryColumn, NumberColumn
 
 SMALL = {"hidden": (16, 16), "epochs": 60}
 TINY = {"hidden": (4,), "epochs": 2}
+MARKED = {"missing": "indicate"}
 RNG = np.random.default_rng(3)
 N = 120
 TABLE = pd.DataFrame({
@@ -54,17 +55,44 @@ def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
 
 
 def test_numbers_categories_and_gaps_as_they_come() -> None:
-    model = classifier().fit(TABLE, LABELS)
+    model = classifier(recipe={**SMALL, **MARKED}).fit(TABLE, LABELS)
     assert model.score(TABLE, LABELS) > 0.9
     columns = {column.name: column for column in model.columns_.columns}
     assert list(columns) == ["size", "price", "colour", "flag", "grade"], "a constant column is left out"
-    assert columns["colour"] == CategoryColumn("colour", ("blue", "green", "red"), None, "zeros")
+    gap = "(missing)"
+    assert columns["colour"] == CategoryColumn("colour", (gap, "blue", "green", "red"), gap, "zeros")
     assert columns["size"].fill == pytest.approx(TABLE["size"].median())
+    assert columns["size"].names == ("size", "size is missing")
+    assert columns["price"].names == ("price",), "there is nothing to mark"
     assert isinstance(columns["flag"], NumberColumn)
     assert columns["grade"].categories == ("a", "b")
     p = model.predict_proba(TABLE)
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
     assert model.classes_.tolist() == ["no", "yes"]
+
+
+def test_gaps_may_only_be_filled_and_may_be_new_in_a_later_table() -> None:
+    model = classifier(recipe=TINY).fit(TABLE, LABELS)
+    columns = {column.name: column for column in model.columns_.columns}
+    assert columns["colour"] == CategoryColumn("colour", ("blue", "green", "red"), None, "zeros")
+    assert columns["size"].names == ("size",)
+    marked = classifier(recipe={**TINY, **MARKED}).fit(TABLE, LABELS)
+    later = TABLE.head(3).assign(price=np.nan, grade=None, size=np.nan, colour=None)
+    for each in (model, marked):
+        assert np.isfinite(each.predict_proba(later)).all()
+    known = marked._encode(marked._table(later, reset=False))
+    assert known[0, marked.columns_.names.index("size is missing")] == 1
+    assert known[0, marked.columns_.names.index("colour=(missing)")] == 1
+    with pytest.raises(InputError, match="missing values"):
+        replace(CLASSIFICATION, missing="refuse")
+
+
+def test_a_column_that_varies_only_in_its_gaps_is_used() -> None:
+    table = TABLE[["size"]].assign(known=[1.0, np.nan] * (N // 2), word=["x", None] * (N // 2), same="x")
+    names = classifier(recipe={**TINY, **MARKED}).fit(table, LABELS).columns_.names
+    assert "known is missing" in names
+    assert "word=(missing)" in names
+    assert not any(name.startswith("same") for name in names)
 
 
 def test_unknown_categories_and_outliers_are_predicted() -> None:

@@ -75,6 +75,7 @@ from workings.schedules import (
     Cosine,
     CosineLog,
     Exponential,
+    FlatCosine,
     InverseScaling,
     OnPlateau,
     Step,
@@ -104,6 +105,7 @@ SCHEDULE_OF = {
     "InverseScaling": InverseScaling(0.2, power=0.7, scale=10.0),
     "Cosine": Cosine(0.2, steps=60, end=0.01),
     "CosineLog": CosineLog(0.2, steps=100),
+    "FlatCosine": FlatCosine(0.2, steps=100),
     "WarmUp": WarmUp(Cosine(0.2, steps=80), steps=12),
     "OnPlateau": OnPlateau(0.2, factor=0.5, patience=1, min_delta=0.03),
 }

@@ -106,6 +106,22 @@ class CosineLog(Schedule):
 
 
 @dataclass(frozen=True)
+class FlatCosine(Schedule):
+    """A constant rate for the share ``flat`` of the steps, then cosine decay to 0 (Holzmüller et al. 2024, sec. 3).
+
+    >>> [round(FlatCosine(1.0, steps=8)(t), 6) for t in (0, 4, 6, 8, 9)]
+    [1.0, 1.0, 0.5, 0.0, 0.0]
+    """
+
+    steps: int = field(metadata=whole_number(at_least=1))
+    flat: float = field(default=0.5, metadata=number(at_least=0, below=1))
+
+    def __call__(self, t: int) -> float:
+        progress = max(min(t / self.steps, 1) - self.flat, 0) / (1 - self.flat)
+        return self.lr * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+@dataclass(frozen=True)
 class WarmUp(CheckedKeywords):
     """Linear warm-up over the first ``steps`` steps, then another schedule or a constant rate.
 
@@ -201,5 +217,6 @@ def monitor_of(schedule: Any) -> str | None:
 
 
 SCHEDULES = {
-    kind.__name__: kind for kind in (Constant, Step, Exponential, InverseScaling, Cosine, CosineLog, WarmUp, OnPlateau)
+    kind.__name__: kind
+    for kind in (Constant, Step, Exponential, InverseScaling, Cosine, CosineLog, FlatCosine, WarmUp, OnPlateau)
 }

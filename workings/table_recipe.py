@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from workings.errors import unknown_name
 from workings.layers import ClipPredictions, Dense, Layer, NTKDense, Scale, SmoothClip
 from workings.losses import CrossEntropy, SquaredError
 from workings.network import Network
@@ -23,6 +24,7 @@ from workings.schedules import Constant, CosineLog, Schedule
 from workings.support.arrays import Array
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import check_fields, number, whole_number
+from workings.tables.screening import MISSING
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
 from workings.training.history import History
@@ -98,6 +100,10 @@ class TableRecipe(CheckedKeywords):
         The number of epochs.
     validation : float
         The share of rows that choose the best epoch.
+    missing : str
+        For the estimators: ``"fill"`` only fills missing values, with the median or with zeros.  ``"indicate"`` also
+        marks missing numbers in a column of their own and makes missing categories a category of their own, where the
+        training table has some, as ``workings train`` does by default.
 
     Examples
     --------
@@ -120,9 +126,12 @@ class TableRecipe(CheckedKeywords):
     batch_size: int = field(default=256, metadata=whole_number(at_least=1))
     epochs: int = field(default=256, metadata=whole_number(at_least=1))
     validation: float = field(default=0.2, metadata=number(at_least=0, below=1))
+    missing: str = "fill"
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.missing not in MISSING[:2]:
+            raise unknown_name("treatment of missing values", self.missing, MISSING[:2])
 
     def layers(self, outputs: int, bounds: tuple[float, float] | None = None) -> list[Layer]:
         """Return the layers for a number of outputs; ``bounds`` are those of the targets, for regression."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -25,7 +26,7 @@ from workings.support.ranges import as_number, as_whole_number
 from workings.support.sparse import is_sparse
 from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, as_inputs, first_number
 from workings.tables.columns import CategoryColumn, Column, Columns, column_names, original, standard
-from workings.tables.features import number_column
+from workings.tables.features import gap_category, number_column
 from workings.tables.scaling import ROBUST
 from workings.tables.values import as_list, is_gap, read_numbers, refuse_unusable, spellings
 
@@ -66,8 +67,8 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         check_consistent_length(next(iter(table.values())), y)
         if len(y) < 2:
             raise InputError(f"A table needs at least 2 samples, that is rows, to learn from; it has {len(y)} sample.")
-        self.columns_ = learn_columns(table, "target", scale)
         recipe = self.recipe or (REGRESSION if classes is None else CLASSIFICATION)
+        self.columns_ = learn_columns(table, "target", scale, recipe.missing)
         seed = first_number(check_random_state(self.random_state))
         rows = self._encode(table)
         codes = None if classes is None else np.searchsorted(classes, y)
@@ -240,23 +241,27 @@ def text_classes(classes: Array) -> Array:
     return np.arange(len(classes))
 
 
-def learn_columns(table: Mapping[str, Any], target: str, scale: tuple[float, float] | None) -> Columns:
+def learn_columns(table: Mapping[str, Any], target: str, scale: tuple[float, float] | None, missing: str) -> Columns:
     """Learn the encoding of each column; constant columns are left out, unless all are constant."""
-    found = [learn_column(name, values) for name, values in table.items()]
+    found = [learn_column(name, values, missing) for name, values in table.items()]
     kept = [column for column, varies in found if varies] or [column for column, _ in found]
     while any(column.name == target for column in kept):
         target += "_"
     return Columns(tuple(kept), target, scale)
 
 
-def learn_column(name: str, values: Any) -> tuple[Column, bool]:
-    """Learn one column, of numbers or of categories; return it and whether its values differ."""
+def learn_column(name: str, values: Any, missing: str) -> tuple[Column, bool]:
+    """Learn one column, of numbers or of categories; return it and whether its values differ.
+
+    Later tables may have gaps in any column, so numbers always have a fill value.
+    """
     numbers = numbers_in(values, name)
     if numbers is None:
-        return learn_categories(name, values)
+        return learn_categories(name, values, missing)
     known = numbers[~np.isnan(numbers)]
-    varies = len(known) > 0 and bool(known.min() < known.max())
-    return number_column(name, numbers, missing="fill", scaling=ROBUST), varies
+    column = number_column(name, numbers, missing=missing, scaling=ROBUST)
+    varies = len(known) > 0 and (bool(known.min() < known.max()) or column.indicator)
+    return replace(column, fill=column.mean), varies
 
 
 def numbers_in(values: Any, name: str) -> Array | None:
@@ -277,8 +282,8 @@ def has_infinity(values: Array) -> bool:
     return any(isinstance(value, float) and value in (np.inf, -np.inf) for value in values)
 
 
-def learn_categories(name: str, values: Any) -> tuple[CategoryColumn, bool]:
-    """Learn the most frequent categories of a column; others, and gaps, become zeros."""
+def learn_categories(name: str, values: Any, missing: str) -> tuple[CategoryColumn, bool]:
+    """Learn the most frequent categories of a column; others, and gaps without a category, become zeros."""
     words = []
     given = as_list(values)
     for row, value in enumerate(given):
@@ -286,5 +291,8 @@ def learn_categories(name: str, values: Any) -> tuple[CategoryColumn, bool]:
             refuse_unusable(value, row, name)
             words.append(spellings(value)[0].strip())
     counts = Counter(sorted(words))
-    chosen = sorted(word for word, _ in counts.most_common(MOST_CATEGORIES))
-    return CategoryColumn(name, tuple(chosen), None, "zeros"), len(chosen) > 1 or len(words) < len(given)
+    chosen = [word for word, _ in counts.most_common(MOST_CATEGORIES)]
+    has_gaps = len(words) < len(given)
+    gap = gap_category(counts) if has_gaps and missing == "indicate" else None
+    chosen += [] if gap is None else [gap]
+    return CategoryColumn(name, tuple(sorted(chosen)), gap, "zeros"), len(counts) > 1 or has_gaps
