@@ -88,7 +88,7 @@ class ParallelEngine:
         pieces = [slice(start, min(start + size, n)) for start in range(0, n, size)]
         now = {name: values[name] for name in (*self.model.parameters, *self.model.statistics)}
         losses = np.concatenate(self.exchange.losses(now, pieces))
-        _, whole = self.model.runner(("J", w is not None), lambda: self.model.measuring(w is not None))
+        _, whole = self.model.runner(("J", w is not None, True), lambda: self.model.measuring(w is not None, True))
         (J,) = whole({**now, "losses": losses, "y": self.rows.y, "n": n, "w": w})
         return float(J)
 
