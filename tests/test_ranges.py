@@ -49,11 +49,12 @@ def test_every_number_has_a_range_that_is_kept(kind: Any, field: Any) -> None:
             made(kind, **{field.name: value})
 
 
-# The ranges, written down a second time: a limit that is wrong by one would otherwise be seen by no test.
+# The ranges and defaults, written down a second time: a limit that is wrong by one would otherwise be seen by no test.
 ALLOWED = {
     "Step.every": "a whole x >= 1", "Step.factor": "x > 0", "Exponential.factor": "x > 0",
     "InverseScaling.power": "x >= 0", "InverseScaling.scale": "x > 0", "Cosine.steps": "a whole x >= 1",
     "Cosine.end": "x >= 0", "CosineLog.steps": "a whole x >= 1", "CosineLog.cycles": "a whole x >= 1",
+    "FlatCosine.steps": "a whole x >= 1", "FlatCosine.flat": "0 <= x < 1",
     "WarmUp.steps": "a whole x >= 1", "OnPlateau.factor": "x > 0", "OnPlateau.patience": "a whole x >= 0",
     "OnPlateau.min_delta": "x >= 0", "OnPlateau.min_lr": "x >= 0", "Momentum.momentum": "0 <= x < 1",
     "Nesterov.momentum": "0 <= x < 1", "AdaGrad.eps": "x >= 0", "RMSProp.rho": "0 <= x < 1", "RMSProp.eps": "x >= 0",
@@ -69,6 +70,19 @@ ALLOWED = {
     "Dropout.rate": "0 <= x < 1", "BatchNorm.momentum": "0 < x <= 1", "BatchNorm.eps": "0 < x <= 1",
     "Huber.delta": "x > 0", "CrossEntropy.label_smoothing": "0 <= x < 1", "L2.lam": "x >= 0", "L1.lam1": "x >= 0",
     "L2PerRow.alpha": "x >= 0",
+}  # fmt: skip
+DEFAULTS = {
+    "Momentum.momentum": 0.9, "Nesterov.momentum": 0.9, "AdaGrad.eps": 1e-10, "RMSProp.rho": 0.9, "RMSProp.eps": 1e-8,
+    "Adam.beta1": 0.9, "Adam.beta2": 0.999, "Adam.eps": 1e-8, "AdamEpsilonHat.beta1": 0.9,
+    "AdamEpsilonHat.beta2": 0.999, "AdamEpsilonHat.eps": 1e-8, "AdamW.beta1": 0.9, "AdamW.beta2": 0.999,
+    "AdamW.eps": 1e-8, "AdamW.weight_decay": 0.01, "Decay.weight_decay": 0.01, "ClipByValue.limit": 1,
+    "ClipByNorm.max_norm": 1, "LBFGS.memory": 10, "LBFGS.tolerance": 1e-8, "LBFGS.improvement": 0,
+    "LBFGS.evaluations": None, "SmoothClip.limit": 3, "Dropout.rate": 0.5, "BatchNorm.momentum": 0.1,
+    "BatchNorm.eps": 1e-5, "Huber.delta": 1, "CrossEntropy.label_smoothing": 0, "Normal.std": 0.01,
+    "Uniform.low": -0.05, "Uniform.high": 0.05, "Constant.value": 0, "GlorotUniformOf.factor": 6, "Step.factor": 0.5,
+    "InverseScaling.power": 0.5, "InverseScaling.scale": 1, "Cosine.end": 0, "CosineLog.cycles": 4,
+    "FlatCosine.flat": 0.5, "OnPlateau.factor": 0.1, "OnPlateau.patience": 10, "OnPlateau.min_delta": 1e-4,
+    "OnPlateau.min_lr": 0,
 }  # fmt: skip
 EDGES = (-1, 0, 1, -1e-9, 1e-9, 0.5, 1 - 1e-9, 1 + 1e-9, 2, None)
 REFUSED_BY_OTHER_RULES = {"Cosine.end": 0.1, "OnPlateau.factor": 1, "OnPlateau.min_lr": 0.1, "Uniform.low": 1,
@@ -87,6 +101,11 @@ def is_allowed(value: Any, rule: str) -> bool:
 
 def test_every_range_is_in_the_table() -> None:
     assert set(IDS) == set(ALLOWED)
+
+
+def test_the_defaults_are_those_of_the_table() -> None:
+    given = ((kind, field) for kind, field in RANGED if field.default is not dataclasses.MISSING)
+    assert {f"{kind.__name__}.{field.name}": field.default for kind, field in given} == DEFAULTS
 
 
 @pytest.mark.parametrize(("kind", "field"), RANGED, ids=IDS)
