@@ -236,6 +236,18 @@ def test_float32() -> None:
     assert np.allclose(nets[0].theta, nets[1].theta, atol=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["compiled", "jax"])
+def test_other_engines_on_shards(engine: str) -> None:
+    pytest.importorskip({"compiled": "llvmlite"}.get(engine, engine))
+    wanted = trained(Workers(shard_rows=10), engine=engine)
+    with ThreadPoolExecutor(3) as executor:
+        assert trained(Workers(executor, shard_rows=10), engine=engine) == wanted
+    local = {"shard_rows": 10, "local_steps": 2}
+    with ThreadPoolExecutor(3) as executor:
+        assert trained(Workers(executor, **local), engine=engine) == trained(Workers(**local), engine=engine)
+
+
 def test_sparse_rows() -> None:
     sparse = pytest.importorskip("scipy.sparse")
     rows = sparse.csr_array(np.where(np.abs(X) < 0.5, 0, X))
