@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from workings import (
     BinaryCrossEntropy,
     Chain,
     ClipByNorm,
+    ClipPredictions,
     CrossEntropy,
     Dense,
     Diagnosis,
@@ -30,7 +32,9 @@ from workings import (
     InputError,
     Momentum,
     Network,
+    NTKDense,
     Poisson,
+    Scale,
     SquaredError,
     WorkingsWarning,
 )
@@ -38,7 +42,7 @@ from workings.checks.after import check_linear_baseline
 from workings.checks.curvature import sharpness
 from workings.checks.doctor import diagnose_alone
 from workings.checks.during import check_overfitting
-from workings.checks.evidence import Case, with_rate
+from workings.checks.evidence import Case, rate_of, with_rate
 from workings.checks.findings import KINDS
 from workings.datasets import circles, mnist, moons
 from workings.experiments import mnist as mnist_experiment
@@ -47,7 +51,7 @@ from workings.initializers import Normal
 from workings.museum.mistakes import MISTAKES, both
 from workings.museum.rooms import ROOMS, rooms_for, train
 from workings.regularizers import L2PerRow
-from workings.schedules import Cosine, Exponential, OnPlateau, WarmUp
+from workings.schedules import Cosine, CosineLog, Exponential, FlatCosine, OnPlateau, WarmUp
 
 PAGE = (Path(__file__).parents[1] / "docs" / "doctor.md").read_text(encoding="utf-8")
 
@@ -756,3 +760,36 @@ def test_a_class_of_one_row_does_not_stop_the_diagnosis():
     network = small()
     history = network.fit(X, y, optimizer=Adam(0.01), epochs=5)
     assert network.diagnose(X, y, history).looked_at
+
+
+@pytest.mark.parametrize(
+    "rate", [CosineLog(0.05, steps=40), lambda t: 0.01 * min(t / 10, 1), FlatCosine(0.01, steps=40), lambda t: 0.0]
+)
+def test_a_rate_that_begins_with_zero_is_no_error(rate: Any) -> None:
+    optimizer = Adam(rate)
+    assert rate_of(optimizer) == pytest.approx(rate.lr if hasattr(rate, "lr") else rate(10), rel=0.01)
+    assert rate_of(with_rate(optimizer, 0.003)) == pytest.approx(0.003)
+    assert rate_of(with_rate(Chain(ClipByNorm(1.0), optimizer), 0.003)) == pytest.approx(0.003)
+
+
+@pytest.mark.parametrize("last", [[NTKDense(1)], [NTKDense(1), ClipPredictions(-3.0, 3.0)], [Scale(), NTKDense(1)]])
+def test_layers_in_ntk_parametrization_are_read_as_dense_ones(last: list[Any]) -> None:
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    net = Network([NTKDense(8, "tanh"), *last], loss=SquaredError(), seed=0)
+    history = net.fit(X, X[:, 0], optimizer=Adam(CosineLog(0.05, steps=60)), epochs=30)
+    names = net.diagnose(X, X[:, 0], history).names
+    assert not {"weights-too-large", "weights-too-small", "no-bend", "second-link"} & set(names)
+    large = Network([NTKDense(8, "tanh", weights=Normal(9.0)), *last], loss=SquaredError(), seed=0)
+    assert "weights-too-large" in large.diagnose(X, X[:, 0], optimizer=Adam(0.01)).names
+
+
+def test_a_kept_best_epoch_is_not_called_overfitted() -> None:
+    rng = np.random.default_rng(0)
+    X, noise = rng.normal(size=(80, 6)), rng.normal(size=80)
+    rows, held = (X[:40], (X[:, 0] + noise)[:40]), (X[40:], (X[:, 0] + noise)[40:])
+    found = []
+    for callbacks in ([], [EarlyStopping(patience=400)]):
+        net = Network([Dense(40, "relu"), Dense(1)], loss=SquaredError(), seed=0)
+        history = net.fit(*rows, optimizer=Adam(0.01), epochs=300, validation=held, callbacks=callbacks)
+        found.append("overfitting" in net.diagnose(*rows, history).names)
+    assert found == [True, False]
