@@ -53,8 +53,8 @@ const bothCurves = ([wrong, right]) => html`<div class="narrow">${plotOf(words.l
 // The wrong line above the right one; what differs is marked.
 const markedLines = (lines) => html`<div class="marked box" tabindex="0" role="group" aria-label=${words.lines}>${lines.map(({ wrong, right }) => {
   const [head, middle, tail, other] = difference(wrong, right);
-  return html`<p class="differs"><span class="sign" aria-label=${words.wrong}>✗</span><code>${head}<mark>${middle}</mark>${tail}</code></p>
-    <p class="agrees"><span class="sign" aria-label=${words.right}>✓</span><code>${head}<mark>${other}</mark>${tail}</code></p>`;
+  return html`<p class="differs"><span class="sign" role="img" aria-label=${words.wrong}>✗</span><code>${head}<mark>${middle}</mark>${tail}</code></p>
+    <p class="agrees"><span class="sign" role="img" aria-label=${words.right}>✓</span><code>${head}<mark>${other}</mark>${tail}</code></p>`;
 })}</div>`;
 
 function difference(wrong, right) {
