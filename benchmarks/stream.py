@@ -171,15 +171,16 @@ def accuracy(seeds: int, epochs: int) -> None:
     """Compare the accuracy on MNIST after shuffling all rows, and in windows of several sizes."""
     data, block = mnist("full"), 64
     by_class = np.argsort(data.y_train, kind="stable")
-    cases = [("random file", None), ("random file", 128), ("sorted file", 128), ("sorted file", 32), ("sorted file", 8)]
+    scale = np.float32(data.X_train.max())
+    cases = [("random file", None), ("sorted file", 128), ("sorted file", 32), ("sorted file", 8)]
     for name, blocks in cases:
         rows = by_class if name == "sorted file" else slice(None)
-        X, y, found = data.X_train[rows].astype(np.float32), data.y_train[rows], []
+        X, y, found = data.X_train[rows].astype(np.float32) / scale, data.y_train[rows], []
         given = X if blocks is None else RowStream(X, window=blocks * block, block=block)
         for seed in range(seeds):
             network = Network([Dense(64, "relu"), Dense(10)], loss=CrossEntropy(), seed=seed)
             network.fit(given, y, optimizer=Adam(1e-3), epochs=epochs, batch_size=64, running_loss=True)
-            found.append(network.score(data.X_test.astype(np.float32), data.y_test))
+            found.append(network.score(data.X_test.astype(np.float32) / scale, data.y_test))
         how = "all rows" if blocks is None else f"windows of {blocks} blocks of {block} rows"
         print(f"{name}, {how:<34} {np.mean(found):.4f} ± {np.std(found, ddof=1) / seeds**0.5:.4f}", flush=True)
 
