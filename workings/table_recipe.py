@@ -218,8 +218,8 @@ class TableRecipe(CheckedKeywords):
     def draws(self, n: int, codes: Array | None, seed: int, networks: int = 1) -> Iterator[Draw]:
         """Draw the validation rows and the seed of each network; ``codes`` number the classes of the n rows.
 
-        >>> [one.held_out.tolist() for one in CLASSIFICATION.draws(10, None, seed=0, networks=2)]
-        [[0, 6], [4, 7]]
+        >>> [len(one.held_out) for one in CLASSIFICATION.draws(10, None, seed=0, networks=2)]
+        [2, 2]
         """
         rng = np.random.default_rng(seed)
         for _ in range(networks):
