@@ -10,6 +10,7 @@ from workings.checks.contents import check_contents
 from workings.checks.data import check_class_balance, check_row_order
 from workings.checks.doctor import prepared_rows
 from workings.checks.evidence import Case
+from workings.checks.measures import missing_code
 from workings.datasets import digits, moons
 from workings.tables.columns import standardized
 
@@ -206,6 +207,28 @@ def test_wrong_labels_are_told_from_overlapping_classes(share):
     assert found(X, y) == []
     assert found(*moons(400, 0.3, seed=1)) == []
     assert found(RNG.normal(size=(400, 3)), (RNG.random(400) < 0.1).astype(int)) == []
+
+
+def test_a_class_of_which_a_third_is_mislabelled_is_found_but_not_overlapping_ones():
+    X, y = moons(400, 0.15, seed=1)
+    wrong = (y == 1) & (np.random.default_rng(2).random(len(y)) < 1 / 3)
+    assert found(X, np.where(wrong, 0, y)) == ["label-noise"]
+    weak = (X[:, 0] + 2 * X[:, 0].std() * RNG.normal(size=len(X)) > X[:, 0].mean()).astype(int)
+    assert "label-noise" not in found(X, weak)
+
+
+def test_sizes_that_double_are_no_codes():
+    sizes = 2.0 ** np.r_[np.arange(12).repeat(5), [12, 12, 12]]
+    assert missing_code(sizes) is None
+    assert missing_code((sizes - sizes.mean()) / sizes.std()) is None
+    assert missing_code(np.r_[sizes, [1e6, 1e6, 1e6]]) == 1e6
+
+
+def test_a_label_that_never_occurs_does_not_hide_a_rare_one():
+    X = RNG.normal(size=(300, 3))
+    Y = np.column_stack([RNG.random(300) < 0.4, np.zeros(300), np.arange(300) < 9]).astype(int)
+    (finding,) = check_class_balance(case_of(X, Y, BinaryCrossEntropy(), optimizer=SGD(0.1)))
+    assert "label 2 occurs in 9 of 300 rows" in finding.measured
 
 
 def test_a_rare_label_among_several_is_found():

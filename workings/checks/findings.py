@@ -102,7 +102,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "The squared error mostly follows the few large targets; the many small ones hardly count."),
     Kind("label-noise", "advice", "possible",
          "If labels are wrong, a network that is trained long enough memorizes them, and the score on such rows says "
-         "little.", ("missing-value-code", "integer-overflow")),
+         "little.", ("missing-value-code", "integer-overflow", *CAUSES)),
     Kind("class-imbalance", "advice", "certain",
          "If one class is rare, a network that never predicts it is still right most of the time."),
     Kind("sorted-rows", "problem", "certain",

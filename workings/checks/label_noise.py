@@ -27,6 +27,7 @@ MANY_NEIGHBOURS = 25  # whose labels are a model of their own
 # Northcutt, Athalye & Mueller 2021, "Pervasive Label Errors in Test Sets": 3.3 % of the labels are wrong on average.
 USUAL = 0.033  # the share that a region must exceed beyond chance …
 FEWEST = 5  # … and the number of rows in it
+MOST = 0.3  # of the rows deep in a region
 FOUND, MOST_FOUND = 0.5, 0.8  # share of a class's rows in its region, for this share of the classes
 KNOWN = 0.2  # of the way from always the most frequent class to no error: below it, the labels may be unrelated to X
 CONTRADICTED = 0.5  # share of the doubtful rows to which each model gives another label
@@ -55,6 +56,8 @@ def check_label_noise(case: Case) -> Iterator[Finding]:
     labels, regions = label_numbers(rows.y), regions_of(rows)
     doubtful = regions.deep & (regions.of != labels)
     outputs = [p for p in outputs if known_share(p, labels) >= KNOWN]
+    if doubtful.sum() > MOST * regions.deep.sum():
+        return  # a weak relation of X and y looks the same
     if not (outputs and has_doubtful_rows(labels, regions) and all(contradicts(p, labels, doubtful) for p in outputs)):
         return
     if max(predictability(p, labels, regions) for p in outputs) > PREDICTABLE:
