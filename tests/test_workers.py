@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import signal
 import threading
@@ -45,6 +46,7 @@ from workings.datasets import moons
 from workings.training.parallel.exact_sums import MOST, ExactSum, sum_of
 
 X, y = moons(150)
+SPAWN = multiprocessing.get_context("spawn")  # a fork is unsafe once another test has imported JAX
 
 
 def make(*, seed: int = 0, **settings: Any) -> Network:
@@ -320,7 +322,7 @@ def test_other_kinds_of_files_are_refused(data: Any) -> None:
 
 @pytest.mark.slow
 def test_processes() -> None:
-    with ProcessPoolExecutor(2) as executor:
+    with ProcessPoolExecutor(2, SPAWN) as executor:
         assert trained(Workers(executor, shard_rows=10)) == trained(Workers(shard_rows=10))
 
 
@@ -340,9 +342,9 @@ class KillProcess(Callback):
 @pytest.mark.slow
 def test_a_training_resumes_after_its_executor_broke(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "run", resume=True)
-    with ProcessPoolExecutor(2) as executor, pytest.raises(WorkersError, match="Restart them"):
+    with ProcessPoolExecutor(2, SPAWN) as executor, pytest.raises(WorkersError, match="Restart them"):
         trained(Workers(executor, shard_rows=10), callbacks=[KillProcess(executor), checkpoint])
-    with ProcessPoolExecutor(2) as executor:
+    with ProcessPoolExecutor(2, SPAWN) as executor:
         assert trained(Workers(executor, shard_rows=10), callbacks=[checkpoint]) == trained(Workers(shard_rows=10))
 
 
@@ -354,7 +356,7 @@ def test_what_cannot_be_sent_to_a_process_is_explained() -> None:
         return z
 
     bent = Activation("bent", square, lambda z: 2 * z)
-    with ProcessPoolExecutor(1) as executor, pytest.raises(InputError, match="in a module"):
+    with ProcessPoolExecutor(1, SPAWN) as executor, pytest.raises(InputError, match="in a module"):
         trained(executor, Network([Dense(3, bent), Dense(2)], loss="CrossEntropy", seed=0))
 
 
