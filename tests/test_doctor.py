@@ -138,14 +138,22 @@ def test_of_healthy_networks_it_says_that_nothing_is_wrong(data, layers, loss, s
 
 
 FIRST_OF_EACH = {mistake.finding: name for name, mistake in reversed(MISTAKES.items())}
+# Of these, the ones whose advice is tried in so many trainings that they take seconds; `make test-slow` runs them.
+MANY_TRIALS = {
+    "deep-sigmoids", "deep-randn", "unfinished-warm-up", "uphill", "constant-column", "unscaled-targets",
+    "mean-over-rows", "small-rate", "rate-decayed-away", "narrow-middle", "batches-of-two", "heavy-penalty",
+    "range-test-left-on", "no-activation", "numbers-as-classes", "dead-relus", "small-weights", "large-eps",
+    "broadcast-targets", "large-rate",
+}  # fmt: skip
+
+
+def is_quick(name):
+    return FIRST_OF_EACH[MISTAKES[name].finding] == name and name not in MANY_TRIALS
 
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if FIRST_OF_EACH[mistake.finding] == name else pytest.mark.slow)
-        for name, mistake in MISTAKES.items()
-    ],
+    [pytest.param(name, marks=[] if is_quick(name) else pytest.mark.slow) for name in MISTAKES],
 )
 def test_every_mistake_is_found_and_named_and_the_advice_runs(name):
     mistake = MISTAKES[name]
@@ -304,6 +312,7 @@ def test_a_smaller_rate_keeps_what_is_frozen():
     assert "Chain(Freeze('W1'), SGD(lr=" in changes
 
 
+@pytest.mark.slow
 def test_class_imbalance_is_not_said_of_classes_that_were_given_weights():
     X, y = moons()
     kept = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:6]]

@@ -220,6 +220,7 @@ def test_the_ways_of_a_weight_add_up_to_its_gradient(problem: Any, choice: int) 
         assert np.prod([link.value for link in path.links]) == pytest.approx(path.adds, rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.slow  # thousands of paths, each with its factors
 def test_very_many_ways_are_told_together() -> None:
     rng = np.random.default_rng(0)
     layers = [Dense(3, "tanh"), Dense(70, "tanh"), Dense(70, "tanh"), Dense(2)]

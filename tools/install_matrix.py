@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = ("", "sklearn", "plots", "cli", "fast", "excel", "play", "jax", "cluster", "onnx", "all")
+EXTRAS = ("", "sklearn", "plots", "cli", "fast", "excel", "play", "jax", "cluster", "stream", "onnx", "all")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 

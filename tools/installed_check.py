@@ -59,7 +59,8 @@ def read_excel() -> object:
         "xl/workbook.xml": f'<workbook {sheets}><sheets><sheet name="s" sheetId="1" r:id="r1"/></sheets></workbook>',
         "xl/_rels/workbook.xml.rels": relation("worksheet", "worksheets/sheet1.xml"),
         "xl/worksheets/sheet1.xml": f'<worksheet {sheets}><sheetData><row r="1">'
-        '<c r="A1" t="inlineStr"><is><t>a</t></is></c></row><row r="2"><c r="A2"><v>3</v></c></row></sheetData></worksheet>',
+        '<c r="A1" t="inlineStr"><is><t>a</t></is></c></row><row r="2"><c r="A2"><v>3</v></c></row>'
+        "</sheetData></worksheet>",
     }
     with zipfile.ZipFile("t.xlsx", "w") as archive:
         for name, text in parts.items():

@@ -6,7 +6,7 @@ they on the training rows gets a second look: on rows held out of its training, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ from workings.checks.evidence import Case, copied, label_numbers, remade
 from workings.checks.findings import Finding, make_finding
 from workings.layers import FullyConnected
 from workings.model.model import Model
-from workings.optimizers import Adam, Chain, Part
+from workings.optimizers import Adam, Chain, Freeze, Part, RateFactors
 
 # Karpathy 2019 and Goodfellow et al. 2016, section 11.2: always have a baseline.  An accuracy counts as better if it
 # is higher by two standard errors.  A network with one hidden unit can lower the loss of a linear model a little, by
@@ -168,13 +168,23 @@ def epochs_of(case: Case, steps: int) -> int:
 
 def longer_optimizer(case: Case) -> Part:
     """Return Adam with a usual learning rate, after the parts that change the gradient, such as clipping."""
+    return adam_after(case.optimizer.links[:-1] if isinstance(case.optimizer, Chain) else ())
+
+
+def optimizer_for_other_layers(case: Case) -> Part:
+    """Return likewise an optimizer without the parts that name parameters, which other layers may not have."""
     links = case.optimizer.links[:-1] if isinstance(case.optimizer, Chain) else ()
+    return adam_after([link for link in links if not isinstance(link, Freeze | RateFactors)])
+
+
+def adam_after(links: Sequence[Part]) -> Part:
+    """Return Adam with a usual learning rate after other parts."""
     return Chain(*links, Adam(1e-2)) if links else Adam(1e-2)
 
 
 def without_hidden(case: Case, before: HeldOut) -> Trial:
     """Try a model without hidden layers, trained with Adam until it hardly changes."""
-    layers, tried, steps = output_layers(case.network), longer_optimizer(case), many_steps(case)
+    layers, tried, steps = output_layers(case.network), optimizer_for_other_layers(case), many_steps(case)
     code = case.network_code(layers)
     if case.terms is None:
         code += f"\n{case.fit_code(optimizer=tried, epochs=epochs_of(case, steps))}"

@@ -27,12 +27,11 @@ MANY_NEIGHBOURS = 25  # whose labels are a model of their own
 # Northcutt, Athalye & Mueller 2021, "Pervasive Label Errors in Test Sets": 3.3 % of the labels are wrong on average.
 USUAL = 0.033  # the share that a region must exceed beyond chance …
 FEWEST = 5  # … and the number of rows in it
-MOST = 0.3  # of the rows deep in a region
+MOST = 0.25  # of the rows deep in a region
 FOUND, MOST_FOUND = 0.5, 0.8  # share of a class's rows in its region, for this share of the classes
 KNOWN = 0.2  # of the way from always the most frequent class to no error: below it, the labels may be unrelated to X
 CONTRADICTED = 0.5  # share of the doubtful rows to which each model gives another label
 CHANCE = 1.64  # standard errors of a one-sided test at 5 %, and of Wilson's bound
-PREDICTABLE = 2.13  # likewise for the largest of three tests (a normal quantile: 1 - 0.05 / 3)
 
 
 class Regions(NamedTuple):
@@ -60,8 +59,8 @@ def check_label_noise(case: Case) -> Iterator[Finding]:
         return  # a weak relation of X and y looks the same
     if not (outputs and has_doubtful_rows(labels, regions) and all(contradicts(p, labels, doubtful) for p in outputs)):
         return
-    if max(predictability(p, labels, regions) for p in outputs) > PREDICTABLE:
-        return  # the classes overlap
+    if max(predictability(p, labels, regions) for p in outputs) > CHANCE:
+        return  # the classes overlap: that one of the three models seems to tell the rows is enough
     yield make_finding(
         "label-noise",
         f"of {regions.deep.sum():,} rows that lie deep in the region of one class, {doubtful.sum():,} have another "

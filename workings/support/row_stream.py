@@ -249,8 +249,9 @@ def is_source(values: Any) -> bool:
     if isinstance(values, np.ndarray):
         return isinstance(values, np.memmap)
     kind = type(values)
-    if isinstance(values, IN_MEMORY) or any(hasattr(values, name) for name in OF_MEMORY):
-        return False
+    own = getattr(values, "__dict__", {})
+    if isinstance(values, IN_MEMORY) or any(hasattr(kind, name) or name in own for name in OF_MEMORY):
+        return False  # attributes are looked up in the class: a property of a lazy table could run its query
     return hasattr(kind, "__getitem__") and (hasattr(kind, "__len__") or hasattr(values, "shape"))
 
 
