@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from typer.testing import CliRunner
 
 from workings.cli.commands import app
 from workings.cli.table_effects import contributions, dependences, permutation_importance, places_of
-from workings.cli.table_scores import Predictions, score_text, wilson_interval
+from workings.cli.table_scores import Predictions, score_text
 from workings.errors import InputError
+from workings.metrics import wilson_interval
 from workings.plots.predictions import calibration, partial_dependence, predicted_against_true
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn
 
@@ -95,7 +97,7 @@ def test_intervals_hold_the_score_and_shrink_with_the_rows() -> None:
 @pytest.mark.parametrize(("count", "n"), [(0, 30), (30, 30), (27, 30), (1, 1), (500, 1000)])
 def test_the_interval_of_an_accuracy_is_wilsons(count: int, n: int) -> None:
     exact = pytest.importorskip("scipy.stats").binomtest(count, n).proportion_ci(method="wilson")
-    np.testing.assert_allclose(wilson_interval(count, n), exact, atol=1e-12)
+    np.testing.assert_allclose(wilson_interval(count, n, NormalDist().inv_cdf(0.975)), exact, atol=1e-12)
 
 
 def test_scores_without_an_interval_show_none() -> None:

@@ -224,13 +224,34 @@ def area_under_roc(is_positive: Array, score: Array) -> float:
     >>> area_under_roc(np.array([False, True, True]), np.array([0.1, 0.4, 0.1]))
     0.75
     """
-    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
     positive = int(is_positive.sum())
     negative = len(score) - positive
     if not positive or not negative:
         return float("nan")
-    return float((ranks[is_positive].sum() - positive * (positive + 1) / 2) / (positive * negative))
+    return float((ranks(score)[is_positive].sum() - positive * (positive - 1) / 2) / (positive * negative))
+
+
+def ranks(values: Array) -> Array:
+    """Return the rank of each value, from 0; equal values share their mean rank.
+
+    >>> ranks(np.array([30.0, 10.0, 30.0])).tolist()
+    [1.5, 0.0, 1.5]
+    """
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts + 1) / 2)[place.ravel()])
+
+
+def wilson_interval(count: int, n: int, errors: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share, ``count`` of ``n`` rows, within a number of standard errors (Wilson 1927).
+
+    Unlike the share plus and minus its standard error, it is no point where all rows or none are counted.
+
+    >>> [round(end, 3) for end in wilson_interval(30, 30, errors=1.96)]
+    [0.886, 1.0]
+    """
+    middle, half = count + errors**2 / 2, errors * (count * (n - count) / n + errors**2 / 4) ** 0.5
+    return max((middle - half) / (n + errors**2), 0.0), min((middle + half) / (n + errors**2), 1.0)
 
 
 def log_losses(labels: Array, probabilities: Array) -> Array:

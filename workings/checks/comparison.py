@@ -15,6 +15,7 @@ import numpy as np
 
 from workings.checks.evidence import MOST_WORK, Case, Refitted, label_numbers, row_losses
 from workings.model.model import Model
+from workings.model.targets import balanced
 from workings.optimizers import Part
 from workings.support.arrays import Array
 from workings.training.rows import Rows
@@ -148,8 +149,7 @@ class WeightTrial(NamedTuple):
 def balanced_weights(y: Array) -> Array:
     """Return a weight for each row, so that all classes count alike."""
     labels = label_numbers(y)
-    counts = np.bincount(labels)
-    return np.asarray((len(labels) / (counts > 0).sum() / np.maximum(counts, 1))[labels])
+    return np.asarray(balanced(np.bincount(labels)))[labels]
 
 
 def with_balanced_weights(case: Case) -> WeightTrial | None:

@@ -16,7 +16,8 @@ from workings.checks.comparison import as_trained
 from workings.checks.data import MOST_NEIGHBOURS, cross_validated_linear
 from workings.checks.evidence import Case, label_numbers
 from workings.checks.findings import Finding, make_finding
-from workings.checks.measures import nearest_rows, ranks, votes
+from workings.checks.measures import nearest_rows, votes
+from workings.metrics import area_under_roc, wilson_interval
 from workings.support.arrays import Array
 from workings.tables.columns import standardized
 from workings.training.rows import Rows
@@ -91,20 +92,9 @@ def has_doubtful_rows(labels: Array, regions: Regions) -> bool:
     for label in np.unique(labels):
         inside = regions.deep & (regions.of == label)
         count = int((labels[inside] != label).sum())
-        if count >= FEWEST and lower_bound(count, int(inside.sum())) > USUAL:
+        if count >= FEWEST and wilson_interval(count, int(inside.sum()), CHANCE)[0] > USUAL:
             return True
     return False
-
-
-def lower_bound(count: int, n: int) -> float:
-    """Return Wilson's lower bound of a share, which holds in 95 of 100 cases (Wilson 1927).
-
-    >>> round(lower_bound(10, 100), 3)
-    0.061
-    """
-    share, z2 = count / n, CHANCE**2
-    half = CHANCE * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2))
-    return float((share + z2 / (2 * n) - half) / (1 + z2 / n))
 
 
 def rows_with_outputs(case: Case) -> tuple[Rows, list[Array]]:
@@ -143,7 +133,8 @@ def contradicts(p: Array, labels: Array, doubtful: Array) -> bool:
 def predictability(p: Array, labels: Array, regions: Regions) -> float:
     """Return by how many standard errors probabilities predict, within regions, which rows have another label.
 
-    This is the rank-sum statistic (Mann & Whitney 1947), added up over the regions.
+    This is the statistic of Mann & Whitney (1947), the area under the ROC curve times the number of pairs, added up
+    over the regions.
     """
     total = expected = variance = 0.0
     for label in np.unique(labels):
@@ -151,7 +142,7 @@ def predictability(p: Array, labels: Array, regions: Regions) -> float:
         other = labels[inside] != label
         count, rest = int(other.sum()), int((~other).sum())
         if count and rest:
-            total += float(ranks(-p[inside, label])[other].sum()) - count * (count - 1) / 2
+            total += area_under_roc(other, -p[inside, label]) * count * rest
             expected += count * rest / 2
             variance += count * rest * (count + rest + 1) / 12
     return (total - expected) / np.sqrt(variance) if variance else 0.0

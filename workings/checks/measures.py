@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from workings.metrics import ranks
 from workings.support.arrays import Array
 
 FEWEST_ROWS = 20  # with fewer rows, a pattern can be chance
@@ -26,17 +27,6 @@ FEWEST_VALUES, LARGE = 10, 100  # distinct other values, if the code is not a ne
 FAR, FAR_FOR_CODES = 1.0, 0.5  # distance to the other values, divided by their range
 BEYOND_GAPS = 3.0  # distance to the other values, divided by the largest gap between these
 BYTE = 256  # the number of values of an 8-bit integer
-
-
-def ranks(values: Array) -> Array:
-    """Return the rank of each value; equal values share their mean rank.
-
-    >>> ranks(np.array([30.0, 10.0, 30.0])).tolist()
-    [1.5, 0.0, 1.5]
-    """
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts + 1) / 2)[place.ravel()])
 
 
 def correlation(a: Array, b: Array) -> float:

@@ -13,11 +13,11 @@ import numpy as np
 
 from workings.checks.contents import LARGEST_SKEWNESS
 from workings.checks.findings import Diagnosis, Finding, make_finding, most_urgent_first
-from workings.checks.measures import ranks, skewness
+from workings.checks.measures import skewness
 from workings.cli.table_effects import places_of
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_training import TrainedOnTable
-from workings.metrics import accuracy, r2
+from workings.metrics import accuracy, r2, ranks
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, NumberColumn, original
 

@@ -23,6 +23,7 @@ from workings.metrics import (
     precision_of,
     r2,
     recall_of,
+    wilson_interval,
 )
 from workings.support.arrays import Array
 
@@ -76,19 +77,9 @@ class Predictions:
             low, high = np.percentile(values, ends) if len(values) else (np.nan, np.nan)
             found[name] = (float(low), float(high))
         if self.probabilities is not None:
-            found["accuracy"] = wilson_interval(int((self.true == self.predicted).sum()), n)
+            right = int((self.true == self.predicted).sum())
+            found["accuracy"] = wilson_interval(right, n, NormalDist().inv_cdf((100 + COVERAGE) / 200))
         return found
-
-
-def wilson_interval(count: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval for a share (Wilson 1927), which is no point where all or none are counted.
-
-    >>> [round(end, 3) for end in wilson_interval(30, 30)]
-    [0.886, 1.0]
-    """
-    z = NormalDist().inv_cdf((100 + COVERAGE) / 200)
-    middle, half = count + z**2 / 2, z * (count * (n - count) / n + z**2 / 4) ** 0.5
-    return max((middle - half) / (n + z**2), 0.0), min((middle + half) / (n + z**2), 1.0)
 
 
 def score_text(value: float, interval: tuple[float, float], digits: int) -> str:
