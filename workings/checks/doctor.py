@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.checks.advice import with_imports
 from workings.checks.after import check_result
 from workings.checks.before import check_network, check_ten_rows
+from workings.checks.change_code import with_imports
 from workings.checks.contents import check_contents
 from workings.checks.data import check_data
 from workings.checks.during import check_training

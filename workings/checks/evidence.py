@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workings.activations import ACTIVATIONS
-from workings.checks.advice import Terms
+from workings.checks.change_code import Terms
 from workings.errors import DivergenceError, WorkingsWarning
 from workings.layers import BatchNorm, Dense, FullyConnected, Layer
 from workings.model.model import Model

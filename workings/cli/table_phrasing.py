@@ -41,7 +41,7 @@ DEFAULTS = {
 
 @dataclass(frozen=True)
 class TableTerms:
-    """Options of a training on a table; implements :class:`workings.checks.advice.Terms`."""
+    """Options of a training on a table; implements :class:`workings.checks.change_code.Terms`."""
 
     source: TableSource
     plan: Plan

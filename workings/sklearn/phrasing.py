@@ -31,7 +31,7 @@ LAYER_DEFAULTS = {"activation": "relu", "dropout": 0.0, "init": None}
 
 
 class EstimatorTerms:
-    """The phrasing for an estimator with some parameters; see :class:`workings.checks.advice.Terms`."""
+    """The phrasing for an estimator with some parameters; see :class:`workings.checks.change_code.Terms`."""
 
     opening = "net = model.network_"
 
