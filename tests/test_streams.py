@@ -370,6 +370,12 @@ def test_a_source_that_gives_no_slices_or_wrong_ones_is_refused() -> None:
         RowStream(X, block=0)
 
 
+@pytest.mark.parametrize("source", ["abc", b"abc", {"a": 1}, {1, 2}, 3, None, iter([1.0])])
+def test_what_is_no_source_of_rows_is_refused_as_a_stream(source: Any) -> None:
+    with pytest.raises(InputError, match=r"X \(\w+\) (gives no rows in slices|has no length)"):
+        RowStream(source)
+
+
 def test_labels_on_disk_are_learned_and_unknown_ones_refused() -> None:
     net = fit(network(CrossEntropy(), 2), RowStream(X, **SIZES), Source(LABELS))
     assert net.classes.tolist() == ["high", "low"]

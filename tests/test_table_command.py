@@ -113,9 +113,9 @@ def test_an_option_of_the_plain_network_takes_it(table: Path, options: tuple[obj
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--plain", "--time", "5s"), "--time only work with the recipe for tables, but --plain"),
+        (("--plain", "--time", "5s"), "--time works only with the recipe for tables, but --plain"),
         (("--hidden", "8", "--ensemble", 2), "but --hidden trains a plain network"),
-        (("--lr", "0.1", "--time", "1m", "--ensemble", 2), "--time and --ensemble only work"),
+        (("--lr", "0.1", "--time", "1m", "--ensemble", 2), "--time and --ensemble work only"),
         (("--time", "soon"), "such as 60s, 5m or 1h"),
         (("--time", "-3"), "a time above 0"),
         (("--ensemble", 2, "--script", "s.py"), "leave out --ensemble"),

@@ -137,7 +137,7 @@ for epoch in range(epochs):
         W2 = W2 - lr * dW2  # (200, 10)
         b2 = b2 - lr * db2  # (10,)
 
-# X, y and n are those of all rows again, not of the last batch.
+# X, y and n hold the last batch; from here on, they hold all rows.
 X, y, n = X_all, y_all, n_all
 
 # -- Prediction -----------------------------------------------------------------------

@@ -211,7 +211,7 @@ for epoch in range(epochs):
         v_hat_b3 = v_b3 / (1 - beta2**t)  # (10,)
         b3 = b3 - lr * m_hat_b3 / (np.sqrt(v_hat_b3) + eps)  # (10,)
 
-# X, y and n are those of all rows again, not of the last batch.
+# X, y and n hold the last batch; from here on, they hold all rows.
 X, y, n = X_all, y_all, n_all
 
 # -- Prediction -----------------------------------------------------------------------

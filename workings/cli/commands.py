@@ -435,8 +435,9 @@ def with_recipe_options(plan: Plan, time: str | None, context: typer.Context) ->
     found += ["--ensemble"] if plan.ensemble > 1 else []
     if found and not plan.recipe:
         reason = ", ".join(given_plain_options(context)) or "--plain"
+        verb = "work" if len(found) > 1 else "works"
         raise InputError(
-            f"{' and '.join(found)} only work with the recipe for tables, but {reason} trains a plain network: leave "
+            f"{' and '.join(found)} {verb} only with the recipe for tables, but {reason} trains a plain network: leave "
             f"out one of the two."
         )
     return plan if time is None else replace(plan, time=seconds_of(time))

@@ -74,7 +74,7 @@ def why_lines(
     frame: Any,
     row: int,
 ) -> list[str]:
-    """Return lines that say why a row is predicted as it is; ``row`` counts from 1.
+    """Return lines that say what each column adds to the prediction of a row; ``row`` counts from 1.
 
     The prediction is compared with that of training rows, as far as the model keeps their distributions, or with the
     table's rows.

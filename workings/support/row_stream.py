@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workings.errors import InputError, first_line
+from workings.errors import InputError, count_of, first_line
 from workings.support.conversion import as_array
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_whole_number
@@ -87,7 +87,8 @@ class RowStream(CheckedKeywords):
         self.window = checked_size(window, "window") or max(WINDOW_BYTES // self.bytes_per_row, 1)
 
     def __repr__(self) -> str:
-        return f"RowStream of {self.shape[0]:,} rows in {len(self.starts):,} blocks, window={self.window}"
+        rows, blocks = count_of(self.shape[0], "row"), count_of(len(self.starts), "block")
+        return f"RowStream of {rows} in {blocks}, window={self.window}"
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -137,7 +138,10 @@ class RowStream(CheckedKeywords):
             rows = np.array(given)
             forget_pages(given)
             return rows
-        return as_array(given, self.name)
+        found = as_array(given, self.name)
+        if not found.ndim:  # as for text
+            raise InputError(f"{self.name} ({type(self.source).__name__}) gives no rows in slices.")
+        return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self.array().astype(dtype or self.dtype, copy=False)

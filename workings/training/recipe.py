@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, unknown_name
+from workings.errors import InputError, count_of, unknown_name
 from workings.metrics import METRICS, Metric
 from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.support.arrays import describe
@@ -158,5 +158,7 @@ def check_share(share: object, n: int, kind: str = "") -> int:
         raise InputError(f"validation must be (X, y) or a share between 0 and 1, not {describe(share)}.")
     held_out = round(n * share)
     if not 0 < held_out < n:
-        raise InputError(f"A validation share of {share:g} of {n} rows{kind} leaves {held_out} to validate on.")
+        raise InputError(
+            f"A validation share of {share:g} of {count_of(n, 'row')}{kind} leaves {held_out} to validate on."
+        )
     return held_out

@@ -1,6 +1,6 @@
 """Write a network and its training as one JavaScript module that needs nothing else.
 
-The module contains no formula of its own: its statements are those of the program, translated one by one from their
+The module contains no formula of its own: it has the statements of the program, translated one by one from their
 syntax (``expressions.py``), and functions that are not straight-line code are translated from their source
 (``functions.py``).  Array operations with NumPy's names are in ``arrays.js``.  Row orders and dropout masks are handed
 in (``recorded.py``), or drawn with ``Math.random``.  ``module.py`` writes the sections of the file.

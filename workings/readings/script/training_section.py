@@ -180,7 +180,7 @@ def write_all_rows(draft: ScriptDraft) -> None:
     """Write code after the loop that gives all rows their names again, which the last batch had."""
     names = ["X", "y", *(["w"] if draft.settings.is_weighted else []), "n"]
     draft.lines += [""]
-    draft.comment(f"{', '.join(names[:-1])} and {names[-1]} are those of all rows again, not of the last batch.")
+    draft.comment(f"{', '.join(names[:-1])} and {names[-1]} hold the last batch; from here on, they hold all rows.")
     draft.lines += [f"{', '.join(names)} = {', '.join(f'{name}_all' for name in names)}"]
 
 
