@@ -447,7 +447,7 @@ def test_rows_of_weight_0_are_neither_trained_on_nor_validated_on(settings: dict
 
 def test_one_row_with_a_weight_cannot_be_split() -> None:
     only = np.eye(1, 50, 7)[0]
-    with pytest.raises(InputError, match="of 1 rows with a weight above 0 leaves 0 to validate on"):
+    with pytest.raises(InputError, match="of 1 row with a weight above 0 leaves 0 to validate on"):
         small().fit(X, Y, optimizer=SGD(0.1), epochs=1, sample_weight=only, validation=0.5)
 
 
