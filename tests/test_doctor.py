@@ -410,7 +410,7 @@ def test_changes_run_with_activations_of_ones_own_and_keep_what_they_do_not_chan
     (finding,) = (f for f in network.diagnose(X, y) if f.name == "weights-too-large")
     changed = after(finding.change, network, X, y)["net"]
     assert changed is not network
-    assert changed.layers[0].bend is SWISH
+    assert changed.layers[0].activation_function is SWISH
     assert changed.layers[1] is network.layers[1]
     assert changed.layers[2] == network.layers[2]
     assert changed.dtype == np.float32

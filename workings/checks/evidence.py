@@ -362,7 +362,7 @@ class Case:
         if kept and not says_all(layer):
             return f"net.layers[{kept[0]}]"
         if isinstance(layer, FullyConnected) and not is_named(layer):
-            place = next(i for i, own in enumerate(layers) if own.bend is layer.bend)
+            place = next(i for i, own in enumerate(layers) if own.activation_function is layer.activation_function)
             bias = "" if layer.bias else ", bias=False"
             return f"{type(layer).__name__}({layer.units}, net.layers[{place}].activation{bias})"
         return repr(layer)
@@ -380,7 +380,7 @@ def of_the_library(thing: object) -> bool:
 
 def is_named(layer: Layer) -> bool:
     """Whether the layer's activation is a registered one, which its name identifies."""
-    return ACTIVATIONS.get(layer.bend.name) == layer.bend
+    return ACTIVATIONS.get(layer.activation_function.name) == layer.activation_function
 
 
 def says_all(layer: Any) -> bool:
