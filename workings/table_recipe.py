@@ -134,7 +134,7 @@ class TableRecipe(CheckedKeywords):
             raise unknown_name("treatment of missing values", self.missing, MISSING[:2])
 
     def layers(self, outputs: int, bounds: tuple[float, float] | None = None) -> list[Layer]:
-        """Return the layers for a number of outputs; ``bounds`` are those of the targets, for regression."""
+        """Return the layers for a number of outputs; ``bounds`` limit the targets, for regression."""
         kind = NTKDense if self.ntk else Dense
         start: dict[str, Any] = {"weights": "zeros", "biases": "zeros"} if self.zeros else {}
         return [

@@ -275,7 +275,7 @@ def with_relu_or_batch_norm(case: Case) -> str:
 
 
 def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
-    """Check whether the first loss is near that of a constant prediction; not for counts, whose loss has no zero."""
+    """Check whether the first loss is near a constant prediction's; not for counts, whose loss has no zero."""
     if case.network.loss.takes_counts or case.is_constant:
         return
     loss = case.loss_of(start)

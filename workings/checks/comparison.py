@@ -3,7 +3,7 @@
 A change that lowers the objective of the training rows can make predictions of other rows worse.  So the doctor tries
 it: copies are trained without a fold of the rows, as the training was and with the change, and both are judged by that
 fold (cross-validation; Stone 1974, "Cross-Validatory Choice and Assessment of Statistical Predictions").  Each row is
-its own control, so the standard error is that of the mean difference.
+its own control, so the standard error belongs to the mean difference.
 """
 
 from __future__ import annotations

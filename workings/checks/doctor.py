@@ -159,7 +159,7 @@ def is_history(history: object) -> bool:
 
 
 def checked_initial_parameters(begun: Mapping[str, Any], network: Model) -> Mapping[str, Any]:
-    """Return the initial parameters of a history, whose shapes must be those of the network."""
+    """Return the initial parameters of a history; their shapes must fit the network."""
     shapes = {name: value.shape for name, value in {**network.parameters, **network.statistics}.items()}
     initial_shapes = {name: value.shape for name, value in begun.items()}
     if initial_shapes and initial_shapes != shapes:

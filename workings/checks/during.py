@@ -51,7 +51,7 @@ OVERSHOOT = 1.05  # a trial that ends above this multiple of the first objective
 GENERALIZATION_LOSS = 25.0
 # Prechelt 1998 also measures progress: training continues while a strip of epochs still improves the loss a lot.  Here
 # four times as many epochs are tried.  STILL_FALLING is the fraction of the objective that they must go below.  If the
-# objective is already below WORTH times that of a constant prediction, nothing is tried.
+# objective is already below WORTH times the loss of a constant prediction, nothing is tried.
 AGAIN, STILL_FALLING, WORTH = 4, 0.7, 0.1
 LOWER = 0.9  # of the objective, that shorter steps must reach
 GOOD_SCORE = 0.97  # accuracy or R² on the training rows above which more training is not advised
@@ -60,7 +60,7 @@ DECAYED, HALF_DECAYED, UNFINISHED = 0.01, 0.1, 0.5  # of the largest learning ra
 
 
 def check_training(case: Case) -> Iterator[Finding]:
-    """Check the training that was run, or the one that its settings would give."""
+    """Check the training, or, before it has run, the training that the settings describe."""
     yield from check_finite(case)
     yield from check_learning_rate(case)
     yield from check_stability(case)
@@ -102,7 +102,7 @@ def has_poor_curve(case: Case) -> bool:
 
 
 def update_ratio(case: Case, network: Model, optimizer: Part) -> float:
-    """Return the norm of the first update divided by that of the weights, the median of the layers."""
+    """Return the norm of the first update divided by the norm of the weights: the median of the layers."""
     trace = trace_of(copied(network), case.trial_rows(), optimizer, rate_of(optimizer))
     trained = case.trained_by(optimizer)
     names = [name for _, number in dense_layers(network) if (name := f"W{number}") in trained]
@@ -358,7 +358,7 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
         )
         yield make_finding(
             "strong-regularizer",
-            f"{effect}, and the loss {loss:.4g} is hardly below that of a constant prediction, {case.one_answer:.4g}.",
+            f"{effect}, and the loss {loss:.4g} is hardly below the {case.one_answer:.4g} of a constant prediction.",
             case.network_code(regularizers=[with_weaker_penalty(r) for r in network.regularizers]),
         )
 

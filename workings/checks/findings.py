@@ -79,7 +79,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "or different when the network is used.",
          ("identifier-column",)),
     Kind("drift", "advice", "likely",
-         "A network is only known to predict rows like those of its training. Where the rows have changed, its score "
+         "The score of a network holds for rows like its training rows only. Where the rows have changed, its score "
          "may be worse."),
     Kind("duplicated-rows", "advice", "likely",
          "Copies of a row count several times. If one copy is a training row and another a validation row, the "

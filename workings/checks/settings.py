@@ -31,7 +31,7 @@ from workings.training.rows import Rows
 
 # Srivastava et al. 2014, "Dropout", section A.4: typical rates are 0.5 for hidden units and 0.2 for inputs.
 LARGEST_DROPOUT = 0.8
-NARROW = 0.5  # units of a layer, divided by those of the narrower of its neighbours
+NARROW = 0.5  # units of a layer, divided by the units of its narrower neighbour
 MANY_PARAMETERS = 20  # per row
 # Wu & He 2018, "Group Normalization", figure 1: the error rises fast below eight rows.
 SMALLEST_BATCH = 4

@@ -294,7 +294,7 @@ def train(
 ) -> None:
     """Train a network on a table; write the model and a report.
 
-    By default, the network and its training are those of the recipe for tables (see docs/tables.md). An option that
+    By default, the recipe for tables chooses the network and its training (see docs/tables.md). An option that
     is marked "Plain" trains a plain network instead, which these options describe; `--plain` does so with their
     defaults.
 
@@ -950,7 +950,7 @@ def translate(
 
 
 def choose_optimizer(from_settings: Any, name: str | None, lr: float | None) -> Any:
-    """Return the optimizer of the options, or that of the settings with another learning rate."""
+    """Return the optimizer of the options, or the optimizer of the settings with another learning rate."""
     if name is not None or from_settings is None:
         return optimizer_named(name or "adam", lr)
     if not hasattr(from_settings, "lr"):

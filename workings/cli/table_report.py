@@ -162,7 +162,7 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
 
 
 def write_single_predictions(report: Report, trained: TrainedOnTable, indices: Array) -> None:
-    """Write why the network predicts what it does, for a held-out row and for the one that it predicts worst."""
+    """Write why the network predicts what it does, for a held-out row and for the row with the worst prediction."""
     _, (X, y), _ = trained.held_out
     rows = predictions_of(trained, X, y)
     if rows.probabilities is None:

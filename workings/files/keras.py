@@ -325,7 +325,7 @@ def add_activation(assembler: NetworkAssembler, name: Any, what: str) -> None:
 
 
 def add_batch_norm(assembler: NetworkAssembler, settings: dict[str, Any], weights: list[Array], what: str) -> None:
-    """Add a BatchNormalization; Keras's momentum is the share of the old value, Workings' that of the new."""
+    """Add a BatchNormalization; Keras's momentum is the weight of the old value, Workings' of the new one."""
     order = [name for name, key in (("gamma", "scale"), ("beta", "center")) if settings.get(key, True)]
     arrays = dict(zip([*order, "running_mean", "running_variance"], weights, strict=True))
     mean = np.asarray(arrays["running_mean"])

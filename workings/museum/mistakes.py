@@ -306,7 +306,7 @@ MISTAKES: dict[str, Mistake] = {
         Mistake(
             name="base-ten-logarithm",
             title="Base-10 logarithm in the loss",
-            what="The loss is computed with np.log10, and its gradient is that of np.log.",
+            what="The loss is computed with np.log10, but its gradient belongs to np.log.",
             source="NumPy's np.log is the natural logarithm; math textbooks and calculators write ln",
             place="statement",
             kind="classes",

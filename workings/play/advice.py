@@ -1,6 +1,6 @@
 """The doctor in the playground: its findings, each with the change of settings that it recommends.
 
-The findings are those of ``net.diagnose``.  A finding whose change is a setting of the playground gets a button; the
+The findings come from ``net.diagnose``.  A finding whose change is a setting of the playground gets a button; the
 words of the button are made from the change.
 """
 

@@ -1,6 +1,6 @@
 """Inspection: what the page shows of one weight, one unit or the loss.
 
-The rows are those of the training set, in one batch.  A weight comes with its gradient beside the finite difference,
+It uses the rows of the training set, in one batch.  A weight comes with its gradient beside the finite difference,
 the objective as a function of this weight alone, its values over the run, and the paths by which it affects the
 objective.
 """

@@ -1,6 +1,6 @@
 """The loss landscape of a run: the loss over a plane through parameter space, and the edge of stability.
 
-The plane and the largest curvature are those of ``workings.plots.loss_plane`` and ``workings.checks.curvature``.
+``workings.plots.loss_plane`` computes the plane, ``workings.checks.curvature`` the largest curvature.
 """
 
 from __future__ import annotations

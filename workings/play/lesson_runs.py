@@ -43,7 +43,7 @@ def show(session: Session, opened: Part) -> None:
 
 
 def gradient_ratio(session: Session) -> float:
-    """Return the root mean square of the first layer's weight gradients, divided by that of the last layer's."""
+    """Return the root mean square of the first layer's weight gradients, divided by the last layer's."""
     gradients = session.inspection().weight_gradients()
     first, *_, last = [float(np.sqrt(np.mean(gradient**2))) for gradient in gradients]
     return first / last

@@ -109,7 +109,7 @@ class Session:
         return replace(own, training=training).with_features(settings.features)
 
     def own_data(self, name: str) -> PlayData:
-        """Return a table, images or drawn points by name; those of scikit-learn are loaded when they are needed."""
+        """Return a table, images or drawn points by name; scikit-learn's data sets are loaded when they are needed."""
         if name not in self.own and name in LOADERS:
             self.own[name] = LOADERS[name]()
         if name not in self.own:
@@ -340,7 +340,7 @@ class Session:
         return self.view()
 
     def swap(self) -> dict[str, Any]:
-        """Exchange the present network and the one that is kept."""
+        """Exchange the present network and the kept one."""
         if self.other is None:
             raise InputError("No network is kept for comparison.")
         for name in ("settings", "data", "run", "given"):

@@ -98,7 +98,7 @@ class PathAnalysis:
 
 
 def influence(program: Program, values: Mapping[str, Any], why: str, row: int | None) -> PathAnalysis:
-    """Follow one entry of a parameter to the objective; ``values`` are those of the step.
+    """Follow one entry of a parameter to the objective; ``values`` holds the values of the step.
 
     Without ``row``, the row that contributes most to the strongest path is written out.
     """
@@ -139,7 +139,7 @@ def indexed_text(letters: str, index: Index) -> str:
 
 @dataclass(frozen=True)
 class Segment:
-    """The backward statements from the gradient of ``source`` to that of ``target``."""
+    """The backward statements from the gradient of ``source`` to the gradient of ``target``."""
 
     source: str
     target: str
@@ -177,7 +177,7 @@ def last_segment(backward: Sequence[Statement], flow: set[str], target: str) -> 
         if statement.target in needed:
             needed = (needed - {statement.target}) | statement.reads
             kept.append(statement)
-    raise ProgramError(f"The gradient of {target[1:]} does not come from that of the network's last value.")
+    raise ProgramError(f"The gradient of {target[1:]} does not come from the gradient of the network's last value.")
 
 
 @dataclass

@@ -28,7 +28,7 @@ ACROSS, DOWN, MARGIN, PICTURE = 112, 34, 44, 84  # pixels
 class Column:
     """One column: the name of its array, the values of the written-out row, and the units that are drawn.
 
-    ``weights`` are those of the lines from the column before; ``lit`` is the unit that is written out.
+    ``weights`` belong to the lines from the column before; ``lit`` is the unit that is written out.
     """
 
     name: str

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from workings.model.model import Model
 
 MOST_NAMES = 20  # column names to list
-FEW_SLOPES = 64  # up to this size all entries of a gradient are checked, else only the one that is written out
+FEW_SLOPES = 64  # up to this size all entries of a gradient are checked, else only the entry that is written out
 NEAR = 1e-7  # at this relative error, no smaller step size is tried
 MOST_ROWS, FEW_ROWS = 8, 6  # rows that are shown if there are no more; rows that are shown of more
 SMALLEST_SIDE = 7  # of an image
@@ -146,7 +146,7 @@ class WorkedStep:
 
     @property
     def shown_rows(self) -> list[int]:
-        """The rows to show at first: all of a few, else six with the one that is written out."""
+        """The rows to show at first: all of them if they are few, else six, with the row that is written out."""
         return shown_rows(self.rows, self.row)
 
     def __getitem__(self, target: str) -> WorkedStatement:
@@ -188,7 +188,7 @@ def with_notes(
 
 
 def shown_rows(count: int, row: int) -> list[int]:
-    """Return the rows to show at first: all of a few, else six with the one that is written out.
+    """Return the rows to show at first: all of them if they are few, else six, with the row that is written out.
 
     >>> shown_rows(8, 3), shown_rows(20, 17)
     ([0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 4, 17])

@@ -265,7 +265,7 @@ class EpochBlocks:
         return Measured(J, found, time.perf_counter() - began)
 
     def outputs_until(self, state: State, stop: int, epochs: int, outputs: Mapping[str, Array]) -> int:
-        """Return the end of the epochs whose outputs are known; compute those of the last epoch of the block.
+        """Return the end of the epochs whose outputs are known; compute the outputs of the block's last epoch.
 
         A step returns the outputs at its start, so those at the end of an epoch come from the next epoch.
         """

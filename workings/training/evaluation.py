@@ -206,7 +206,7 @@ class Evaluation:
         return ["loss", *self.metrics, *(f"val_{name}" for name in of_validation)]
 
     def validation_metrics(self) -> dict[str, Metric]:
-        """Return the metrics for the validation set: accuracy or R², and those of the user."""
+        """Return the metrics for the validation set: accuracy or R², and the user's metrics."""
         return {self.targets.metric: METRICS[self.targets.metric], **self.metrics}
 
     def metric_of(self, metric: Metric, truth: Array, predicted: Array) -> Array:

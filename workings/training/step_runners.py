@@ -57,7 +57,7 @@ class Steps:
 
     @property
     def waits(self) -> bool:
-        """Whether steps are handed to the caller, who runs those of several trainings in one call."""
+        """Whether the caller runs the steps, to run several trainings in one call."""
         return self.together > 1
 
     def seconds(self, steps: int) -> float:
@@ -95,7 +95,7 @@ def completed(computation: Waiting[T]) -> T:
 
 
 def run_pending(several: Sequence[PendingSteps]) -> list[Sequence[float] | Array]:
-    """Run the steps of several trainings, in one call those of one compiled engine; return the objectives of each."""
+    """Run the steps of several trainings, with one call for each compiled engine; return the objectives of each."""
     objectives: dict[int, Sequence[float] | Array] = {}
     by_engine: dict[int, list[int]] = {}
     for number, steps in enumerate(several):

@@ -216,7 +216,7 @@ class Training:
 
     @property
     def waits(self) -> bool:
-        """Whether its steps run in one call with those of other trainings."""
+        """Whether one call runs its steps and the steps of other trainings."""
         return self.recipe.optimizer.takes_batches and self.steps.waits
 
     @property
@@ -259,7 +259,7 @@ class Training:
         index = epoch - self.ran.start - (not at_its_end)
         if not -1 <= index < self.block.epochs:
             known = f"epoch {self.epoch}" if len(self.ran) == 1 else f"epochs {self.ran.start} to {self.epoch}"
-            raise InputError(f"The parameters of {known} are known, not those of epoch {epoch}.")
+            raise InputError(f"The parameters of {known} are known, but not the parameters of epoch {epoch}.")
         values = self.block.values_at(index)
         return {name: values[name].copy() for name in (*self.network.parameters, *self.network.statistics)}
 

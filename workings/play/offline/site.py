@@ -120,7 +120,7 @@ def is_offered(lesson: Lesson) -> bool:
 
 
 def available() -> list[str]:
-    """Return the tables and images of the site: those of scikit-learn, if it is installed."""
+    """Return the tables and images of the site; they come with scikit-learn, if it is installed."""
     offered = {one["name"] for one in tables.offered()}
     return [name for name in TABLES if name in offered]
 

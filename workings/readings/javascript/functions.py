@@ -139,7 +139,7 @@ class FunctionWriter:
 
 
 def stored_names(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a piece of code assigns, except those of comprehensions and inner functions."""
+    """Yield the names that a piece of code assigns, except in comprehensions and inner functions."""
     for inner in ast.iter_child_nodes(node):
         if isinstance(inner, (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.GeneratorExp)):
             continue

@@ -272,7 +272,7 @@ class ModuleDraft:
         rest = self.inference.without(first)
         lines = [heading("Prediction"), ""]
         lines += self.writer.function("inferenceForward", "The values of a prediction by name.", first)
-        words = "The values of the objective J by name, from those of a prediction."
+        words = "The values of the objective J by name, from the values of a prediction."
         lines += ["", *self.writer.function("inferenceObjective", words, rest)]
         encoding = "labels.js" if self.network.targets.has_labels else "numbers.js"
         lines += ["", *self.decoding(), "", *self.template(encoding)]
@@ -325,7 +325,7 @@ class ModuleDraft:
     def training(self) -> list[str]:
         """Return the functions that train."""
         update = Program(tuple(s for s in self.whole.statements if s.stage == "update"))
-        words = "The values of an update by name, from those of the backward pass."
+        words = "The values of an update by name, from the values of the backward pass."
         lines = [heading("Training"), "", *self.writer.function("update", words, update), ""]
         lines += [*self.rate_function(), "", *self.mask_function(), ""]
         return [*lines, *self.data(), "", *self.template("training.js")]

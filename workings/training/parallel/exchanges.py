@@ -301,7 +301,7 @@ class Client:
 
 
 def options(function: Callable[..., Any], **wanted: Any) -> dict[str, Any]:
-    """Return those of the keyword arguments that a function names.
+    """Return the keyword arguments that a function names as parameters.
 
     >>> options(lambda x, broadcast=False: x, broadcast=True, hash=False)
     {'broadcast': True}
