@@ -92,8 +92,13 @@ def with_layers(case: Case, layers: Sequence[Any], optimizer: Part | None = None
     """Judge a new network with other layers, by default trained as the network was."""
     used = case.optimizer if optimizer is None else optimizer
     assert isinstance(used, Part)
-    new = Model(list(layers), loss=case.network.loss, regularizer=list(case.network.regularizers), seed=0,
-                dtype=str(case.network.dtype))  # fmt: skip
+    new = Model(
+        list(layers),
+        loss=case.network.loss,
+        regularizer=list(case.network.regularizers),
+        seed=0,
+        dtype=str(case.network.dtype),
+    )
     new.build(case.X.shape[1])
     networks = [case.trial(new, used, steps or case.steps_in(again.kept), again.kept)[0] for again in case.refits]
     return judged(networks, case.refits)

@@ -299,9 +299,14 @@ def ending_of(case: Case) -> Ending | None:
     steady = with_fixed_rate(optimizer, float(rates.max()))
     if rates[-1] < DECAYED * rates.max() and np.median(rates) < HALF_DECAYED * rates.max():
         below = int((rates >= DECAYED * rates.max()).mean() * len(case.losses))
-        return Ending("rate-decayed", f"from epoch {below} of {len(case.losses)} on, the learning rate is below a "
-                      f"hundredth of {rates.max():.3g}. ", steady, " with this rate",
-                      lambda epochs: case.fit_code(optimizer=steady, epochs=epochs))  # fmt: skip
+        return Ending(
+            "rate-decayed",
+            f"from epoch {below} of {len(case.losses)} on, the learning rate is below a "
+            f"hundredth of {rates.max():.3g}. ",
+            steady,
+            " with this rate",
+            lambda epochs: case.fit_code(optimizer=steady, epochs=epochs),
+        )
     peak = max(float(optimizer.schedule(times * done)) for times in (2, 5, 20, 100)) if has_warm_up(optimizer) else 0.0
     if rates[-1] < UNFINISHED * peak:
         warm = with_fixed_rate(optimizer, peak)

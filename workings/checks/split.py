@@ -249,8 +249,9 @@ def check_held_out_baseline(case: Case, held: Rows) -> Iterator[Finding]:
         if not case.network.targets.has_labels:
             return
         own, theirs = (float(np.bincount(label_numbers(y)).max() / len(y)) for y in (case.y, held.y))
-        train, validation = ((score - c) / (1 - c) for score, c in zip(scores(network, case, held), (own, theirs),
-                                                                       strict=True))  # fmt: skip
+        train, validation = (
+            (score - c) / (1 - c) for score, c in zip(scores(network, case, held), (own, theirs), strict=True)
+        )
         name, reference = "accuracy", f"always predicting its most frequent class gives {theirs:.3f}"
     else:
         train, validation = scores(network, case, held)

@@ -401,14 +401,30 @@ def sweep(
     Example: `workings sweep flowers.csv --target species --hidden 8,32x16 --lr 1e-3..1e-1 --jobs 2`
     """
     plan = Plan(
-        hidden="", activation="relu", loss=loss, optimizer="adam", lr=None, epochs=epochs, batch_size=32,
-        validation=validation or None, patience=patience, l2=0.0, dropout=0.0, balanced=balanced, seed=seed,
+        hidden="",
+        activation="relu",
+        loss=loss,
+        optimizer="adam",
+        lr=None,
+        epochs=epochs,
+        batch_size=32,
+        validation=validation or None,
+        patience=patience,
+        l2=0.0,
+        dropout=0.0,
+        balanced=balanced,
+        seed=seed,
         engine=engine,
-    )  # fmt: skip
+    )
     options = {
-        "hidden": hidden, "activation": activation, "optimizer": optimizer, "batch_size": batch_size, "lr": lr,
-        "l2": l2, "dropout": dropout,
-    }  # fmt: skip
+        "hidden": hidden,
+        "activation": activation,
+        "optimizer": optimizer,
+        "batch_size": batch_size,
+        "lr": lr,
+        "l2": l2,
+        "dropout": dropout,
+    }
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     with plain_errors():
         choices = column_choices(missing, impute, drop, use, max_categories, dates)

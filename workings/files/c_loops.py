@@ -481,15 +481,17 @@ def array_of_bytes(name: str, values: Array, kind: str) -> str:
     content = values.astype(values.dtype.newbyteorder("<")).tobytes()
     lines = [content[start : start + BYTES_PER_LINE] for start in range(0, len(content), BYTES_PER_LINE)]
     lengths = "".join(f"[{size}]" for size in values.shape)
-    return "\n".join([
-        "static const union {",
-        f"{INDENT}char bytes[{len(lines)}][{BYTES_PER_LINE}];",
-        f"{INDENT}{kind} numbers{lengths};",
-        f"}} {name} = {{{{",
-        *(f"{c_text(line)}," for line in lines),
-        "}};",
-        "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "static const union {",
+            f"{INDENT}char bytes[{len(lines)}][{BYTES_PER_LINE}];",
+            f"{INDENT}{kind} numbers{lengths};",
+            f"}} {name} = {{{{",
+            *(f"{c_text(line)}," for line in lines),
+            "}};",
+            "",
+        ]
+    )
 
 
 def c_text(words: str | bytes) -> str:

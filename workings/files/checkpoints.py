@@ -127,10 +127,15 @@ def save_checkpoint(training: Training, path: Path, settings: Mapping[str, str])
         key: value for key, value in description_of(network).items() if key != "history"
     }  # the history is part of ``run``
     run = {
-        "epoch": training.epoch, "step": training.step, "plateau": training.learning_rate.plateau,
-        "stopped": training.stopped, "settings": dict(settings), "random": random_state(network.rng),
-        "history": training.history.to_json(), "callbacks": remembered,
-    }  # fmt: skip
+        "epoch": training.epoch,
+        "step": training.step,
+        "plateau": training.learning_rate.plateau,
+        "stopped": training.stopped,
+        "settings": dict(settings),
+        "random": random_state(network.rng),
+        "history": training.history.to_json(),
+        "callbacks": remembered,
+    }
     write_file(path, tensors, {**about, "training": run})
 
 

@@ -110,10 +110,15 @@ def described(finding: Finding, settings: Settings) -> dict[str, Any]:
     remedy = REMEDIES.get(finding.name)
     change = None if remedy is None else remedy(settings)
     return {
-        "name": finding.name, "severity": finding.severity, "measured": finding.measured, "why": finding.why,
-        "code": finding.change, "sure": finding.sure, "change": change,
+        "name": finding.name,
+        "severity": finding.severity,
+        "measured": finding.measured,
+        "why": finding.why,
+        "code": finding.change,
+        "sure": finding.sure,
+        "change": change,
         "button": "" if change is None else words_of(change),
-    }  # fmt: skip
+    }
 
 
 def words_of(change: Change) -> str:

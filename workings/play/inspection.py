@@ -121,10 +121,11 @@ class Inspection:
             "gradient_statement": described(worked, self.writer),
             "slope": None if worked.slopes is None else number(float(worked.slopes.values[entry.index])),
             "profile": self.profile(entry),
-            "course": [[moment.step, number(float(moment.values[entry.name][entry.index]))]
-                       for moment in self.run.course],
+            "course": [
+                [moment.step, number(float(moment.values[entry.name][entry.index]))] for moment in self.run.course
+            ],
             "why": self.why(entry),
-        }  # fmt: skip
+        }
 
     def profile(self, entry: Entry) -> dict[str, Any]:
         """Return the objective as a function of one weight, all others as they are."""

@@ -48,9 +48,16 @@ def data_of(X: ArrayLike, y: ArrayLike, is_classification: bool) -> PlayData:
     offered = tuple(FEATURES) if len(columns) == 2 else columns
     words = f"{len(features):,} rows of your own, {features.shape[1]} columns."
     return PlayData(
-        NAME, words, features[order], np.asarray(targets, dtype=np.float64)[order], columns, classes, columns,
-        len(features), offered=offered,
-    )  # fmt: skip
+        NAME,
+        words,
+        features[order],
+        np.asarray(targets, dtype=np.float64)[order],
+        columns,
+        classes,
+        columns,
+        len(features),
+        offered=offered,
+    )
 
 
 def settings_of(model: Model) -> Settings:

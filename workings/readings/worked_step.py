@@ -168,11 +168,18 @@ def work_step(
     steps = tuple(with_notes(network, program, [*map(runner.run, program.statements)], runner.values))
     after = runner.objective({**values, **{name: runner.values[name] for name in program.parameters}})
     return WorkedStep(
-        program, {name: values[name] for name in shown_inputs(program, values)}, steps,
-        runner.objective(values), None if optimizer is None else after, runner.row, runner.unit,
-        about(network, optimizer, values), origins(network, program, values),
-        work_derivation(network, program, runner.values, runner.row, runner.unit), image_shape(network),
-    )  # fmt: skip
+        program,
+        {name: values[name] for name in shown_inputs(program, values)},
+        steps,
+        runner.objective(values),
+        None if optimizer is None else after,
+        runner.row,
+        runner.unit,
+        about(network, optimizer, values),
+        origins(network, program, values),
+        work_derivation(network, program, runner.values, runner.row, runner.unit),
+        image_shape(network),
+    )
 
 
 def with_notes(

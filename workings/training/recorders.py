@@ -303,8 +303,10 @@ class Signals(Recorder):
         kinds = {"activations": self.activations, "parameters": self.parameters}
         columns = {
             f"{kind}.{name}.{what}": np.array(column)
-            for kind, tables in kinds.items() for name, table in tables.items() for what, column in table.items()
-        }  # fmt: skip
+            for kind, tables in kinds.items()
+            for name, table in tables.items()
+            for what, column in table.items()
+        }
         return {"epochs": np.array(self.epochs, dtype=np.int64), **columns}
 
     def restore(self, state: dict[str, Any]) -> None:

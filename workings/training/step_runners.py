@@ -146,9 +146,15 @@ def make_steps(
     values = model.start_values(program)
     in_step = int(batches.bounds[0, 1])
     name, why = choose(
-        engine, run, values, in_step, epochs * len(batches), worth_compiling,
-        is_sparse=isinstance(rows.X, SparseRows), fits=fits,
-    )  # fmt: skip
+        engine,
+        run,
+        values,
+        in_step,
+        epochs * len(batches),
+        worth_compiling,
+        is_sparse=isinstance(rows.X, SparseRows),
+        fits=fits,
+    )
     if name == "jax":
         on_device: JaxEngine = model.runner((*key, name), lambda: JaxEngine(run))
         on_device.check(example(batches), values)

@@ -145,12 +145,28 @@ class Training:
         """Create the program of a step and choose the engine that runs it; SciPy runs L-BFGS."""
         network, optimizer, workers = self.network, self.recipe.optimizer, self.recipe.workers
         if optimizer.takes_batches:
-            self.steps = make_steps(
-                network, optimizer, self.batches, self.evaluation, epochs=self.epochs, engine=engine,
-                worth_compiling=self.worth_compiling, fits=fits,
-            ) if workers is None else parallel_steps(
-                network, optimizer, self.batches, self.data.targets, workers, epochs=self.epochs, engine=engine,
-            )  # fmt: skip
+            self.steps = (
+                make_steps(
+                    network,
+                    optimizer,
+                    self.batches,
+                    self.evaluation,
+                    epochs=self.epochs,
+                    engine=engine,
+                    worth_compiling=self.worth_compiling,
+                    fits=fits,
+                )
+                if workers is None
+                else parallel_steps(
+                    network,
+                    optimizer,
+                    self.batches,
+                    self.data.targets,
+                    workers,
+                    epochs=self.epochs,
+                    engine=engine,
+                )
+            )
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)
         else:

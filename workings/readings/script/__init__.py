@@ -105,10 +105,22 @@ def script(
     if arrays is not None:
         network = copy.deepcopy(network)
         network.prepare(*arrays)  # sets the number of columns
-    training = None if optimizer is None else Recipe(
-        optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks,
-        running_loss,
-    )  # fmt: skip
+    training = (
+        None
+        if optimizer is None
+        else Recipe(
+            optimizer,
+            epochs,
+            batch_size,
+            shuffle,
+            validation,
+            sample_weight,
+            class_weight,
+            metrics,
+            callbacks,
+            running_loss,
+        )
+    )
     return Text(write_sections(ScriptSettings(network, training, weights, data, data_file)))
 
 
