@@ -52,7 +52,7 @@ class TableFit:
 
 @dataclass(frozen=True)
 class Draw:
-    """What is random in the training of a network: the indices of its validation rows, and its seed."""
+    """The random choices in the training of a network: the indices of its validation rows, and its seed."""
 
     held_out: Array
     seed: int

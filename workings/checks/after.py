@@ -82,7 +82,7 @@ def check_constant_baseline(case: Case) -> Iterator[Finding]:
         measured = f"its accuracy is {score:.3f}; always predicting the most frequent class gives {baseline:.3f}."
     else:
         needed, measured = 0.02, f"its R² is {score:.3f}; always predicting the mean gives 0."
-    if score <= needed and case.loss_of(copied(case.network)) > 0.9 * case.one_answer:
+    if score <= needed and case.loss_of(copied(case.network)) > 0.9 * case.constant_loss:
         yield from no_better_than_one_answer(case, measured)
 
 

@@ -104,7 +104,7 @@ def with_layers(case: Case, layers: Sequence[Any], optimizer: Part | None = None
     return judged(networks, case.refits)
 
 
-def trained_anew(case: Case, optimizer: Part) -> HeldOut:
+def trained_again(case: Case, optimizer: Part) -> HeldOut:
     """Judge the same network, trained from the initial parameters with another optimizer."""
     start = case.start
     assert start is not None

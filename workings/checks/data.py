@@ -182,7 +182,7 @@ def check_row_order(case: Case) -> Iterator[Finding]:
             "sorted-rows",
             f"from row to row the class changes {changes} times; in random order it would change about "
             f"{expected:,.0f} times. shuffle is False.",
-            case.anew_code(shuffle=True),
+            case.new_training_code(shuffle=True),
         )
 
 
@@ -199,7 +199,7 @@ def check_order_of_numbers(case: Case) -> Iterator[Finding]:
             "sorted-rows",
             f"the means of the batches' targets vary by {share:.0%} of the targets' variance; in random order it "
             f"would be about {1 / case.batch_size:.1%}. shuffle is False.",
-            case.anew_code(shuffle=True),
+            case.new_training_code(shuffle=True),
         )
 
 

@@ -68,11 +68,11 @@ def diagnose(
     optimizer : optimizer, optional
         The optimizer of the training, if the history does not have it.
     batch_size : int, optional
-        Likewise.
+        The batch size of the training, if the history does not have it.
     sample_weight : array of shape (n,), optional
-        Likewise; trials and measurements use them, too.
+        The weights of the rows, if the history does not have them; trials and measurements use them, too.
     class_weight : dict or "balanced", optional
-        Likewise.
+        The weights of the classes, if the history does not have them.
 
     Returns
     -------

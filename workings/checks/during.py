@@ -78,7 +78,7 @@ def check_finite(case: Case) -> Iterator[Finding]:
         used = case.step_optimizer
         optimizer = SGD(0.01) if used is None else with_rate(used, rate_of(used) / 10)
         measured = f"training {case.training.stopped or 'gave a loss that is not finite'}."
-        yield make_finding("not-finite", measured, case.anew_code(optimizer=optimizer))
+        yield make_finding("not-finite", measured, case.new_training_code(optimizer=optimizer))
 
 
 def check_learning_rate(case: Case) -> Iterator[Finding]:
@@ -131,7 +131,7 @@ def check_large_rate(case: Case, start: Model, optimizer: Part) -> Iterator[Find
             "learning-rate-too-large",
             f"{how} the objective from {first:.4g} to {end} with the learning rate {lr:g}; "
             f"about {STEPS} steps with {lr / divisor:g} take it to {lowest:.4g}.",
-            case.anew_code(optimizer=with_rate(optimizer, lr / divisor)),
+            case.new_training_code(optimizer=with_rate(optimizer, lr / divisor)),
         )
 
 
@@ -140,7 +140,7 @@ def stayed_above(case: Case, objective: float) -> bool:
     has_constant_rate = isinstance(getattr(case.optimizer, "schedule", None), Constant)
     if case.is_constant or not has_constant_rate or len(case.losses) < 3:
         return False
-    return final_level(case.losses) > max(objective, WORTH * case.one_answer)
+    return final_level(case.losses) > max(objective, WORTH * case.constant_loss)
 
 
 def check_small_rate(case: Case, start: Model, optimizer: Part, ratio: float) -> Iterator[Finding]:
@@ -190,7 +190,7 @@ def check_loss_curve(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "rising-loss",
             f"the objective was {losses[0]:.4g} in the first epoch and {final_level(losses):.4g} in the last ones.",
-            case.anew_code(optimizer=slower),
+            case.new_training_code(optimizer=slower),
         )
     if len(losses) < 10 or oscillation_size(losses) <= 0.3 or final_level(losses) <= 0.05 * losses[0]:
         return
@@ -198,7 +198,7 @@ def check_loss_curve(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "oscillation",
             f"the objective often rose in the last epochs; the median rise was {oscillation_size(losses):.0%}.",
-            case.anew_code(optimizer=slower),
+            case.new_training_code(optimizer=slower),
         )
 
 
@@ -229,19 +229,19 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
     ending = ending_of(case)
     if ending is None or not np.isfinite(losses).all():
         return
-    if case.is_constant or case.objective_of(copied(case.network), case.all_rows) < WORTH * case.one_answer:
+    if case.is_constant or case.objective_of(copied(case.network), case.all_rows) < WORTH * case.constant_loss:
         return
     if score_of(copied(case.network), case.all_rows) >= GOOD_SCORE or case.refitted is None:
         return
     before = case.objective_of(case.refitted.network, case.refitted.kept)
     affordable = MOST_WORK // (case.batch_size * case.network.theta.size)
     steps = min(max(AGAIN * case.steps_done, FEWEST_STEPS), MOST_STEPS, affordable)
-    after = final_level(case.trial(case.refitted.network, ending.going_on, steps, case.refitted.kept)[1])
+    after = final_level(case.trial(case.refitted.network, ending.continued_by, steps, case.refitted.kept)[1])
     if after >= STILL_FALLING * before:
         return
     before_more = as_trained(case)
     assert before_more is not None
-    after_more = trained_further(case, ending.going_on, steps)
+    after_more = trained_further(case, ending.continued_by, steps)
     if loss_gain(before_more, after_more).is_better:
         epochs = max(steps * case.batch_size // len(case.X), 2)
         yield make_finding(
@@ -262,7 +262,7 @@ class Ending(NamedTuple):
         The finding, if going on helps.
     measured : str
         What the history says about it.
-    going_on : Part
+    continued_by : Part
         The optimizer of the further steps.
     how : str
         The difference to the training's own optimizer, in words.
@@ -272,7 +272,7 @@ class Ending(NamedTuple):
 
     finding: str
     measured: str
-    going_on: Part
+    continued_by: Part
     how: str
     change: Callable[[int], str]
 
@@ -291,7 +291,7 @@ def ending_of(case: Case) -> Ending | None:
             f"training stopped after {len(case.losses)} epochs: {case.training.stopped}. ",
             with_constant_rate(optimizer, done),
             "",
-            lambda n: case.anew_code(epochs=5 * n, validation=0.2, callbacks=callbacks),
+            lambda n: case.new_training_code(epochs=5 * n, validation=0.2, callbacks=callbacks),
         )
     if not case.training.stopped.startswith("all"):
         return None
@@ -315,10 +315,10 @@ def ending_of(case: Case) -> Ending | None:
                       lambda epochs: case.fit_code(optimizer=warm, epochs=epochs))  # fmt: skip
     if monitor_of(getattr(optimizer.parts[-1], "lr", None)) is not None:
         optimizer = with_fixed_rate(optimizer, float(rates[-1]))
-    going_on = with_constant_rate(optimizer, done)  # a schedule must not begin anew
-    return Ending("still-falling", "", going_on, "",
-                  lambda epochs: case.more_epochs_code(epochs) if going_on is case.optimizer
-                  else case.fit_code(optimizer=going_on, epochs=epochs))  # fmt: skip
+    continued_by = with_constant_rate(optimizer, done)  # a schedule must not begin anew
+    return Ending("still-falling", "", continued_by, "",
+                  lambda epochs: case.more_epochs_code(epochs) if continued_by is case.optimizer
+                  else case.fit_code(optimizer=continued_by, epochs=epochs))  # fmt: skip
 
 
 def with_fixed_rate(optimizer: Part, rate: float) -> Part:
@@ -355,7 +355,7 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
         and case.begun
         and np.linalg.norm(network.parameters[name]) < 0.1 * np.linalg.norm(case.begun[name])
     ]
-    if (J - loss > loss or shrunk) and loss > 0.8 * case.one_answer:
+    if (J - loss > loss or shrunk) and loss > 0.8 * case.constant_loss:
         effect = (
             f"the norm of {', '.join(shrunk)} fell to less than a tenth"
             if shrunk
@@ -363,7 +363,7 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
         )
         yield make_finding(
             "strong-regularizer",
-            f"{effect}, and the loss {loss:.4g} is hardly below the {case.one_answer:.4g} of a constant prediction.",
+            f"{effect}, and the loss {loss:.4g} is hardly below the {case.constant_loss:.4g} of a constant prediction.",
             case.network_code(regularizers=[with_weaker_penalty(r) for r in network.regularizers]),
         )
 
@@ -381,7 +381,7 @@ def check_weight_decay(case: Case) -> Iterator[Finding]:
     if case.start is None or case.network.is_fresh or optimizer is None:
         return
     decay = rate_of(optimizer) * sum(getattr(part, DECAY, 0.0) for part in optimizer.parts)
-    if decay < LARGEST_DECAY or case.loss_of(copied(case.network)) < 0.8 * case.one_answer:
+    if decay < LARGEST_DECAY or case.loss_of(copied(case.network)) < 0.8 * case.constant_loss:
         return
     weaker, rows = with_less_decay(optimizer), case.trial_rows()
     here, there = (final_level(case.trial(case.start, o, AGAIN * STEPS, rows)[1]) for o in (optimizer, weaker))
@@ -390,7 +390,7 @@ def check_weight_decay(case: Case) -> Iterator[Finding]:
             "strong-regularizer",
             f"the weight decay takes {decay:.0%} off every parameter in each step. After about {AGAIN * STEPS} steps "
             f"the objective is {here:.4g}; with a hundredth of the decay it is {there:.4g}.",
-            case.anew_code(optimizer=weaker),
+            case.new_training_code(optimizer=weaker),
         )
 
 
@@ -418,5 +418,5 @@ def check_overfitting(case: Case) -> Iterator[Finding]:
             "overfitting",
             f"the validation loss was {val_loss.min():.4g} after epoch {best} and {end:.4g} at the end, {rise:.0f} % "
             f"higher. Meanwhile the objective fell from {case.losses[best]:.4g} to {case.losses[-1]:.4g}.",
-            case.anew_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
+            case.new_training_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
         )

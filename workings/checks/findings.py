@@ -113,7 +113,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          ("sorted-rows", "class-imbalance")),
     # the validation rows
     Kind("validation-columns", "problem", "likely",
-         "A column of the validation rows that stands in another place is another quantity for the network."),
+         "The network takes a validation column in another position for another quantity."),
     Kind("validation-scale", "problem", "likely",
          "Validation and new rows must be scaled with the mean and the standard deviation of the training rows.",
          ("validation-columns", "validation-targets")),
@@ -216,8 +216,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "The validation loss of single epochs goes up and down. A short patience takes the first bad epoch for the "
          "end of progress.", (*CODE, *DATA)),
     Kind("more-parameters-than-rows", "advice", "certain",
-         "A network with far more parameters than rows can memorize them, and without validation nobody notices.",
-         (*CODE, "overfitting")),
+         "A network with far more parameters than rows can memorize them, and without validation rows this goes "
+         "unnoticed.", (*CODE, "overfitting")),
     Kind("overfitting", "advice", "likely",
          "The network got better on the training rows and worse on the validation rows: it memorized the training "
          "rows.",

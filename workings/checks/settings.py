@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from workings.checks.before import dense_layers
-from workings.checks.comparison import as_trained, gain_of, loss_gain, trained_anew
+from workings.checks.comparison import as_trained, gain_of, loss_gain, trained_again
 from workings.checks.during import STILL_FALLING, final_level
 from workings.checks.evidence import (
     FEWEST_ROWS_TO_SPLIT,
@@ -121,14 +121,14 @@ def better_optimizer(case: Case, optimizer: Part, usual: Part, name: str, field:
             name,
             f"after about {steps} steps with {field} {max(values):g}, the objective is {here:.4g}; with the usual "
             f"{max(others):g} it is {there:.4g}.",
-            case.anew_code(optimizer=usual),
+            case.new_training_code(optimizer=usual),
         )
 
 
 def harms(case: Case, optimizer: Part) -> bool:
     """Whether another optimizer raises the loss of held-out rows beyond chance."""
     before = as_trained(case)
-    return before is not None and loss_gain(before, trained_anew(case, optimizer)).is_worse
+    return before is not None and loss_gain(before, trained_again(case, optimizer)).is_worse
 
 
 def check_narrow_layers(case: Case) -> Iterator[Finding]:
@@ -179,7 +179,7 @@ def check_parameter_count(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "more-parameters-than-rows",
             f"{count:,} parameters are trained on {n:,} rows, {count / n:,.0f} per row, and no row is held out.",
-            case.anew_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
+            case.new_training_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
         )
 
 

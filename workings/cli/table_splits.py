@@ -47,7 +47,7 @@ class Split:
 
 @dataclass(frozen=True)
 class RowKinds:
-    """What a split of rows respects.
+    """The columns that a split of rows respects.
 
     Attributes
     ----------

@@ -150,7 +150,7 @@ class TableTraining:
 
 @dataclass(frozen=True)
 class LoadedTable:
-    """A table with the encoding of its columns, and what a split of its rows respects."""
+    """A table with the encoding of its columns, and the columns that a split of its rows respects."""
 
     frame: Any
     whole: Preprocessing

@@ -1,4 +1,4 @@
-"""Why a network predicts what it does for a row of a table: what each column adds to the prediction."""
+"""Explain a network's prediction for a row of a table: what each column adds to the prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take lessons without a browser, to test that what they claim comes out."""
+"""Run lessons without a browser, to test that their claims come true."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def take(session: Session, step: LessonStep) -> list[str]:
 
 
 def show(session: Session, opened: Part) -> None:
-    """Ask for what a step opens, to see that it exists."""
+    """Request the views that a step opens, to check that they exist."""
     actions: dict[str, Callable[[Any], Any]] = {
         "unit": lambda place: session.unit(*place),
         "weight": lambda place: session.weight(*place),

@@ -99,7 +99,7 @@ def hidden_layers(layers: list[Layer]) -> list[LayerSettings]:
     while rest:
         first = rest.pop(0)
         if not isinstance(first, Dense) or not first.bias:
-            raise InputError(f"{SHOWN}; {first!r} is none.")
+            raise InputError(f"{SHOWN}; {first!r} cannot be shown.")
         activation, batch_norm, dropout = first.activation_function, False, 0.0
         if rest and isinstance(rest[0], BatchNorm) and activation.name == "identity":
             activation, batch_norm = rest.pop(0).activation_function, True

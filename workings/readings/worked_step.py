@@ -78,7 +78,7 @@ class WorkedStatement:
     entries : EntryWriter or None
         Writes out the other entries.
     notes : tuple of str
-        What the functions of the statement are for, and why its value is what it is.
+        The purpose of the statement's functions, and the reason for its value.
     """
 
     statement: Statement
@@ -122,7 +122,7 @@ class WorkedStep:
     origins : mapping of str to str
         Where each input comes from, in words.
     derivation : tuple of WorkedLine
-        Why the gradient of the loss is what it is; empty for a loss without a derivation.
+        The derivation of the loss's gradient; empty for a loss without a derivation.
     image : tuple of int or None
         The height and width of the inputs, if they look like the pixels of a square image.
     """

@@ -197,7 +197,7 @@ def words_of(error: Exception | None) -> str:
 
 
 def measured(result: FitResult, network: Network, rows: tuple[Any, Any], validation: tuple[Any, Any]) -> FitResult:
-    """Return a result with what the trained network reaches on the training rows and on the validation rows."""
+    """Return a result with the scores of the trained network on the training rows and on the validation rows."""
     history = network.history
     about = asdict(result)
     if history is not None:

@@ -1,4 +1,4 @@
-"""Sweeps: train networks with many settings, on any executor, and rank what they reach on validation rows.
+"""Sweeps: train networks with many settings, on any executor, and rank them by their scores on validation rows.
 
 The combinations of settings come from ``spaces.py``; ``fits.py`` runs them in groups, whose networks are trained
 together.  This file submits the groups, gathers the results and shows them.
@@ -90,7 +90,7 @@ class Sweep(Sequence[FitResult]):
         return "\n".join([*lines, *([f"… and {count_of(more, 'more result')}"] if more > 0 else [])])
 
     def plot(self) -> Figure:
-        """Draw what is reached against each setting that differs, one panel for each."""
+        """Draw the scores against each setting that differs, one panel for each."""
         from workings.plots.sweeps import sweep
 
         good = [result for result in self.results if not result.error]
@@ -147,7 +147,7 @@ def sweep(
     engine: str = "auto",
     progress: Progress | None = None,
 ) -> Sweep:
-    """Train a network for each combination of settings, and rank them by what they reach on validation rows.
+    """Train a network for each combination of settings, and rank them by their scores on validation rows.
 
     Parameters
     ----------

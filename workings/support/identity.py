@@ -184,7 +184,7 @@ class Identification:
         return f"{value.__name__} {checksum(' '.join(parts).encode())}"
 
     def entry(self, value: Any) -> str:
-        """Return the text of what stands in a class."""
+        """Return the text of the body of a class."""
         if isinstance(value, (staticmethod, classmethod)):
             return f"{type(value).__name__} {self.text(value.__func__)}"
         if isinstance(value, property):

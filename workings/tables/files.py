@@ -119,7 +119,7 @@ def read_table(
 
 @dataclass(frozen=True)
 class TextOptions:
-    """What is known of a CSV file; None for what the file itself shows."""
+    """The format of a CSV file; None for properties that are to be detected."""
 
     decimal: str | None = None
     delimiter: str | None = None

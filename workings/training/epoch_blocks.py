@@ -234,7 +234,7 @@ class EpochBlocks:
     def run_steps(
         self, state: State, start: int, stop: int, kept: Mapping[str, Array], outputs: Mapping[str, Array]
     ) -> Waiting[int]:
-        """Run the steps of epochs ``start`` to ``stop``; return the end of those whose results are finite."""
+        """Run the steps of epochs ``start`` to ``stop``; return the end of the epochs whose results are finite."""
         objectives_of_steps, rates = list[Array](), list[Array]()
         keeps, chosen = ({name: array[start:stop] for name, array in arrays.items()} for arrays in (kept, outputs))
         for stretch in self.batches.stretches(stop - start, state, self.rate, keeps, chosen):

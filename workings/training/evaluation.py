@@ -135,7 +135,9 @@ class Evaluation:
             return program
         predicted = formula_code(choice, p="p")
         if "choice" in self.outputs:
-            return program.followed_by(Statement("choice", predicted, "forward", "targets", "What the outputs choose."))
+            return program.followed_by(
+                Statement("choice", predicted, "forward", "targets", "The classes or labels that the outputs choose.")
+            )
         right = f"({formula_code(is_right, y_true=formula_code(choice, p='y'), y_pred=predicted)}).sum()"
         return program.followed_by(Statement("right", right, "forward", "metrics", "How many rows are right."))
 

@@ -45,7 +45,7 @@ FirstLook = Callable[["Training"], Any]  # examines a training before its first 
 
 
 class Record(NamedTuple):
-    """The training at the end of the last recorded epoch, or at its beginning: what Ctrl-C returns to.
+    """The training at the end of the last recorded epoch, or at its beginning; Ctrl-C returns to it.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Training:
     block : Block
         The epochs that were run last.
     state : State
-        What the steps have led to.
+        The values after the steps so far.
 
     With ``fits`` above 1, it is one of several trainings whose compiled steps run in one call.
     """
