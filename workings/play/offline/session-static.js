@@ -330,12 +330,14 @@ export class Session {
   statement({ index, unit }) {
     if (this.walk === null || this.walk.step !== this.run.step || this.walk.unit !== unit) {
       const given = this.run.peek();
-      this.walk = new Walk(this.run.program, given, Math.max(given.places.indexOf(this.row), 0), unit);
+      const place = Math.max(given.places.indexOf(this.row), 0);
+      this.walk = new Walk(this.run.program, given, place, unit);
+      this.walk.rowShown = { place, row: given.places[place] };
       this.walk.step = this.run.step;
     }
     const { length } = this.walk.program.statements;
     if (!(index >= 0 && index < length)) throw new Error(`The step has ${length} statements; there is no statement ${index}.`);
-    return this.walk.describe(index);
+    return { ...this.walk.describe(index), ...this.walk.rowShown };
   }
 
   weight({ name, index }) {

@@ -66,6 +66,10 @@ export const landscape = {
   below: "Below the limit: small steps along the gradient settle.", beyond: "Beyond the limit: steps along the steepest curve overshoot more each time.",
   rule: "Gradient descent on all rows is stable only where the largest curvature is below 2 / learning rate. Training tends to move towards this limit.", other_rule: "The limit holds for gradient descent (SGD) on all rows. Other optimizers scale their steps, and small batches are noisy.",
 };
+export const batch = {
+  moved: (row, place) => `The numbers are for row ${row}. In this batch its index is ${place}.`,
+  absent: (chosen, row) => `Row ${chosen} is not in this batch. The numbers are for row ${row}, the first of the batch.`,
+};
 export const taking = {
   pictures: "Picture:", replay: "Replay:", drawing: "Drawing the frames …", not_shown: "This picture is not on the page now.", html: "HTML page", gif: "animated GIF",
   picture_hint: "Save a picture of the page, in its present colours.", replay_hint: "The run so far as a small film: the prediction at each moment, beside the loss.",

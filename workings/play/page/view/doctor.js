@@ -7,7 +7,9 @@ export function doctorPanel(state, act) {
   const old = doctor.step !== state.frame.step ? html`<span class="quiet small">as of step ${doctor.step.toLocaleString("en")}</span>` : "";
   return html`<div class="stack">
     <div class="row"><button data-hint="Check the program, the data, the network and its training again." @click=${() => act.doctor()}>Look again</button>${old}</div>
-    ${doctor.findings.length ? doctor.findings.map((one) => finding(one, act)) : html`<p class="words">Nothing is wrong: program, gradients, data, network and training are as they should be.</p>`}
+    <p class="words">${doctor.heading}</p>
+    ${doctor.findings.map((one) => finding(one, act))}
+    ${doctor.checked.length ? html`<p class="quiet small">Checked: ${doctor.checked.join(", ")}.</p>` : ""}
   </div>`;
 }
 

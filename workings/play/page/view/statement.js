@@ -1,5 +1,6 @@
 // One statement of the next step: its equation, its numbers, its words.
 import { html } from "../vendor/lit-html.js";
+import { batch } from "../strings.js";
 import { mathml, number } from "./parts.js";
 
 export function statementPanel(state, act) {
@@ -13,11 +14,18 @@ export function statementPanel(state, act) {
       <span class="quiet small">Step ${state.frame.step + 1}, statement ${statement.index + 1} of ${statement.outline.length}. ${statement.stage_words}.</span>
     </div>
     ${outline(statement, act)}
+    ${whichRow(statement, state.row)}
     <div class="split wide">
       <div class="stack">${equation(statement)}</div>
       <div class="stack">${tableOf(statement)}</div>
     </div>
   </div>`;
+}
+
+// Which row of the batch the numbers belong to, where its position differs from its number.
+function whichRow({ place, row }, chosen) {
+  if (chosen !== null && row !== chosen) return html`<p class="small quiet">${batch.absent(chosen, row)}</p>`;
+  return row === place ? "" : html`<p class="small quiet">${batch.moved(row, place)}</p>`;
 }
 
 // The three stages, and the statements of the present one.
