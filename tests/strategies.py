@@ -64,20 +64,20 @@ def losses(draw: st.DrawFn) -> Loss:
 
 
 @st.composite
-def dense_layers(draw: st.DrawFn, bends: st.SearchStrategy[str] = activations) -> Dense:
+def dense_layers(draw: st.DrawFn, names: st.SearchStrategy[str] = activations) -> Dense:
     """A layer of one to five units."""
-    return Dense(draw(st.integers(1, 5)), draw(bends), bias=draw(st.booleans()))
+    return Dense(draw(st.integers(1, 5)), draw(names), bias=draw(st.booleans()))
 
 
 @st.composite
 def stacks(
-    draw: st.DrawFn, n_out: int, bends: st.SearchStrategy[str], dropout: bool = True, batch_norm: bool = True
+    draw: st.DrawFn, n_out: int, names: st.SearchStrategy[str], dropout: bool = True, batch_norm: bool = True
 ) -> list[Layer]:
     """Layers that end with ``n_out`` outputs."""
-    ntk = st.builds(NTKDense, st.integers(1, 5), bends)
+    ntk = st.builds(NTKDense, st.integers(1, 5), names)
     kinds: list[st.SearchStrategy[Layer]] = [
-        dense_layers(bends),
-        dense_layers(bends),
+        dense_layers(names),
+        dense_layers(names),
         ntk,
         st.just(Scale()),
         st.just(SmoothClip()),
@@ -85,7 +85,7 @@ def stacks(
     if dropout:
         kinds.append(st.builds(Dropout, numbers(0, 0.8)))
     if batch_norm:
-        kinds.append(st.builds(BatchNorm, bends))
+        kinds.append(st.builds(BatchNorm, names))
     return [*draw(st.lists(st.one_of(kinds), max_size=4)), Dense(n_out, bias=draw(st.booleans()))]
 
 
@@ -133,13 +133,13 @@ class Problem:
 
 @st.composite
 def problems(
-    draw: st.DrawFn, bends: st.SearchStrategy[str] = activations, dropout: bool = True, batch_norm: bool = True
+    draw: st.DrawFn, names: st.SearchStrategy[str] = activations, dropout: bool = True, batch_norm: bool = True
 ) -> Problem:
     """A random network with two to eight rows of data, weighted or not."""
     loss = draw(losses())
     n_in, rows = draw(st.integers(1, 4)), draw(st.integers(2, 8))
     n_out = draw(st.integers(2, 3)) if loss.target == "classes" else draw(st.integers(1, 3))
-    layers = draw(stacks(n_out, bends, dropout, batch_norm))
+    layers = draw(stacks(n_out, names, dropout, batch_norm))
     seed = draw(st.integers(0, 2**16))
     rng = np.random.default_rng(seed)
     network = Network(layers, loss=loss, regularizer=draw(regularizers()), seed=seed, n_in=n_in)

@@ -149,14 +149,14 @@ known = {"fast", "slow", "other"}
 rate = lambda t, most=0.5: most / (1 + t) if "fast" in known else 0.1
 def power(base, t):
     return base ** t
-def bend(z):
+def relu(z):
     return z * (z > 0)
 class Share:
     def __init__(self, of): self.of = of
     def __call__(self, true, predicted): return float((predicted == self.of).mean())
 
 X, y = moons(40, seed=0)
-mine = Activation("mine", bend, lambda z: 1.0 * (z > 0))
+mine = Activation("mine", relu, lambda z: 1.0 * (z > 0))
 layers = [Dense(4, mine, weights=lambda rng, shape: rng.normal(size=shape)), Dense(2)]
 network = Network(layers, loss=CrossEntropy(), seed=0)
 stopping = EarlyStopping(lambda network: network.objective(X, y), patience=99)

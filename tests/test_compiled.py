@@ -115,17 +115,21 @@ def targets(loss: str, n: int, rng: np.random.Generator) -> np.ndarray:
 
 def around() -> Iterator[dict[str, Any]]:
     """Problems in which every activation, loss, optimizer and regularizer occurs, in turn."""
-    bends, losses = itertools.cycle(sorted(ACTIVATIONS)), itertools.cycle(sorted(LOSSES))
+    activations, losses = itertools.cycle(sorted(ACTIVATIONS)), itertools.cycle(sorted(LOSSES))
     names = [*sorted(OPTIMIZERS.keys() - {"AdamEpsilonHat"}), "SGD", "Momentum", "AdamEpsilonHat"]
     for number, name in enumerate(names):
         loss = next(losses)
         optimizer: Any = OPTIMIZERS[name](lr=0.01)
         before = [[], [ClipByNorm(0.5)], [ClipByValue(0.1)], [Decay(0.03)]][number % 4]
-        layers = [Dense(3, next(bends)), Dense(9, next(bends), bias=number % 2 == 0), Dense(4, next(bends))]
+        layers = [
+            Dense(3, next(activations)),
+            Dense(9, next(activations), bias=number % 2 == 0),
+            Dense(4, next(activations)),
+        ]
         if number % 3 == 0:
             layers.insert(1, Dropout(0.3))
         if name == "SGD":
-            layers[-1:] = [Dense(4, bias=False), BatchNorm(next(bends))]
+            layers[-1:] = [Dense(4, bias=False), BatchNorm(next(activations))]
         units = {"classes": 3, "labels": 1, "counts": 1}.get(LOSSES[loss].target, 2)
         yield {
             "layers": [*layers, Dense(units)], "loss": LOSSES[loss](reduction=("mean", "sum")[number % 2]),
@@ -602,12 +606,12 @@ def test_divergence_is_found_at_the_same_step(how: dict[str, Any]) -> None:
 # -- what users bring --------------------------------------------------------------------------
 
 
-def bent(z: np.ndarray) -> np.ndarray:
+def softsign(z: np.ndarray) -> np.ndarray:
     """z / (1 + |z|)"""
     return z / (1 + np.abs(z))
 
 
-def bent_prime(a: np.ndarray) -> np.ndarray:
+def softsign_derivative(a: np.ndarray) -> np.ndarray:
     """(1 - |a|)^2"""
     return (1 - np.abs(a)) ** 2
 
@@ -641,7 +645,11 @@ def one(z: np.ndarray) -> np.ndarray:
 
 
 def test_an_activation_of_ones_own_compiles_with_no_further_work() -> None:
-    layers = [Dense(3, Activation("bent", bent, bent_prime)), Dense(3, Activation("mish", mish, mish_prime)), Dense(2)]
+    layers = [
+        Dense(3, Activation("softsign", softsign, softsign_derivative)),
+        Dense(3, Activation("mish", mish, mish_prime)),
+        Dense(2),
+    ]
     agree(*[trained(e, layers, CrossEntropy(), optimizer=SGD(0.5), epochs=100, batch_size=None) for e in ENGINES])
 
 

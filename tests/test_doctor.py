@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from workings.checks.doctor import diagnose_alone
 from workings.checks.during import check_overfitting
 from workings.checks.evidence import Case, rate_of, with_rate
 from workings.checks.findings import KINDS
+from workings.checks.known_training import known_training
 from workings.datasets import circles, mnist, moons
 from workings.experiments import mnist as mnist_experiment
 from workings.experiments import moons as moons_experiment
@@ -410,7 +412,7 @@ def test_changes_run_with_activations_of_ones_own_and_keep_what_they_do_not_chan
     (finding,) = (f for f in network.diagnose(X, y) if f.name == "weights-too-large")
     changed = after(finding.change, network, X, y)["net"]
     assert changed is not network
-    assert changed.layers[0].bend is SWISH
+    assert changed.layers[0].activation_function is SWISH
     assert changed.layers[1] is network.layers[1]
     assert changed.layers[2] == network.layers[2]
     assert changed.dtype == np.float32
@@ -515,7 +517,7 @@ def test_one_unit_where_more_do_better_becomes_sixteen():
     X, y = moons(300, 0.15, seed=0)
     network = Network([Dense(1, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
     history = network.fit(X, y, optimizer=Adam(0.02), epochs=100)
-    case = Case(network, X, np.eye(2)[y], settings=history.settings, begun=history.begun, columns=dict(history))
+    case = Case(network, X, np.eye(2)[y], training=known_training(history), begun=history.begun, columns=dict(history))
     (finding,) = check_linear_baseline(case)
     assert finding.name == "no-better-than-linear"
     assert "Dense(16, 'tanh'), Dense(2" in finding.change.replace('"', "'")
@@ -743,7 +745,8 @@ def test_overfitting_is_not_said_where_the_objective_rose():
     network = small()
     history = network.fit(X, y, optimizer=SGD(0.5), epochs=20, validation=0.2)
     columns = {"loss": [0.09, 0.1, 0.2, 0.3, 0.5, 0.61], "val_loss": [0.9, 1.0, 1.1, 1.2, 1.3, 1.4]}
-    case = Case(network, X, np.eye(2)[y], columns=columns, settings=history.settings, stopped="all 6 epochs done")
+    training = replace(known_training(history), stopped="all 6 epochs done")
+    case = Case(network, X, np.eye(2)[y], columns=columns, training=training)
     assert not list(check_overfitting(case))
 
 

@@ -10,6 +10,7 @@ from workings.checks.contents import check_contents
 from workings.checks.data import check_class_balance, check_row_order
 from workings.checks.doctor import prepared_rows
 from workings.checks.evidence import Case
+from workings.checks.known_training import known_training
 from workings.checks.measures import missing_code
 from workings.datasets import digits, moons
 from workings.tables.columns import standardized
@@ -23,7 +24,8 @@ def case_of(X: np.ndarray, y: np.ndarray, loss: object = None, **settings: objec
     loss = loss or (SquaredError() if y.dtype.kind == "f" else CrossEntropy())
     network = Network([Dense(4, "tanh"), Dense(outputs)], loss=loss, seed=0).built_for(X, y)
     network.learn_labels(y)
-    return Case(network, *prepared_rows(network, X, y, settings), settings=settings)
+    training = known_training(**settings)
+    return Case(network, *prepared_rows(network, X, y, training.recipe), training=training)
 
 
 def found(X: np.ndarray, y: np.ndarray, loss: object = None) -> list[str]:

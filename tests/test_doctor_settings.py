@@ -25,6 +25,7 @@ from workings.checks.doctor import checks_for, prepared_rows
 from workings.checks.during import check_still_falling
 from workings.checks.evidence import Case
 from workings.checks.findings import most_urgent_first
+from workings.checks.known_training import known_training
 from workings.checks.settings import check_settings
 from workings.checks.split import check_split
 from workings.datasets import moons
@@ -48,9 +49,10 @@ def classes(n: int, seed: int) -> Data:
 
 
 def case_of(network: Network, X: np.ndarray, y: np.ndarray, history: History) -> Case:
-    rows = prepared_rows(network, X, y, history.settings)
-    return Case(network, *rows, columns=dict(history), settings=history.settings, stopped=history.stopped,
-                begun=history.begun, validation=history.validation)  # fmt: skip
+    training = known_training(history)
+    rows = prepared_rows(network, X, y, training.recipe)
+    return Case(network, *rows, columns=dict(history), training=training, begun=history.begun,
+                validation=history.validation)  # fmt: skip
 
 
 def trained(X: np.ndarray, y: np.ndarray, layers: list[object] | None = None, **settings: object) -> Case:
@@ -150,7 +152,7 @@ def test_a_validation_score_below_a_constant_prediction_is_found():
 def test_a_share_of_the_rows_is_not_compared_with_itself():
     X, y = classes(200, 0)
     case = trained(np.vstack([X, X[:30]]), np.concatenate([y, y[:30]]), validation=0.3)
-    assert case.settings["validation"] == 0.3
+    assert case.recipe.validation == 0.3
     assert list(check_split(case)) == []
     assert "the validation rows" in checks_for(case)
     assert "the validation rows" not in checks_for(trained(X, y))

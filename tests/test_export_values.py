@@ -143,49 +143,53 @@ def powers(z: Any) -> Any:
 OWN = [larger, larger_turned, smaller, smaller_turned, clipped, stepped, truth, compared, rooted, powers]
 FUNCTIONS = ["exp", "expm1", "log", "log1p", "tanh", "sqrt", "abs", "sin", "cos", "sign", "square", "reciprocal",
              "floor", "ceil"]  # fmt: skip
-BENDS = {
+EVERY_ACTIVATION = {
     **ACTIVATIONS,
     **{function.__name__: Activation(function.__name__, function, flat) for function in OWN},
     **{f"np_{name}": Activation(name, getattr(np, name), flat) for name in FUNCTIONS},
 }
 
 
-def bent(bend: Activation, dtype: str) -> Network:
+def network_with(activation: Activation, dtype: str) -> Network:
     """A network whose output is an activation of its input."""
     one = np.ones((1, 1))
-    layers = [Dense(1, bend, weights=one), Dense(1, weights=one)]
+    layers = [Dense(1, activation, weights=one), Dense(1, weights=one)]
     return Network(layers, loss="SquaredError", seed=0, dtype=dtype).build(1)
 
 
 @pytest.fixture(scope="module")
-def bends(tmp_path_factory: pytest.TempPathFactory) -> Library:
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """All activations in C."""
-    networks = {f"{name}_{dtype}": bent(bend, dtype) for name, bend in BENDS.items() for dtype in DTYPES}
-    return Library(tmp_path_factory.mktemp("bends"), networks)
+    networks = {
+        f"{name}_{dtype}": network_with(activation, dtype)
+        for name, activation in EVERY_ACTIVATION.items()
+        for dtype in DTYPES
+    }
+    return Library(tmp_path_factory.mktemp("compiled"), networks)
 
 
 @needs_c
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", BENDS)
-def test_c_computes_nan_and_infinity_as_numpy(bends: Library, name: str, dtype: str) -> None:
+@pytest.mark.parametrize("name", EVERY_ACTIVATION)
+def test_c_computes_nan_and_infinity_as_numpy(compiled: Library, name: str, dtype: str) -> None:
     X = np.array(SPECIAL, dtype=dtype)[:, None]
-    expected = reference(bends.networks[f"{name}_{dtype}"], X)
-    assert same(bends.outputs(f"{name}_{dtype}", X), expected)
+    expected = reference(compiled.networks[f"{name}_{dtype}"], X)
+    assert same(compiled.outputs(f"{name}_{dtype}", X), expected)
     if name in ACTIVATIONS:
         assert np.isnan(expected[0])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", BENDS)
+@pytest.mark.parametrize("name", EVERY_ACTIVATION)
 def test_onnx_computes_nan_and_infinity_as_numpy(name: str, dtype: str) -> None:
-    network, X = bent(BENDS[name], dtype), np.array(SPECIAL, dtype=dtype)[:, None]
+    network, X = network_with(EVERY_ACTIVATION[name], dtype), np.array(SPECIAL, dtype=dtype)[:, None]
     assert same(in_onnxruntime(network, X)[0], reference(network, X))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "clipped", "stepped", "compared"])
 def test_the_script_computes_nan_and_infinity_as_numpy(tmp_path: Path, name: str, dtype: str) -> None:
-    network, X = bent(BENDS[name], dtype), np.array(SPECIAL, dtype=dtype)[:, None]
+    network, X = network_with(EVERY_ACTIVATION[name], dtype), np.array(SPECIAL, dtype=dtype)[:, None]
     (tmp_path / "net.py").write_text(script(network))
     with np.errstate(all="ignore"):
         found = runpy.run_path(str(tmp_path / "net.py"))["outputs"](X)

@@ -171,13 +171,13 @@ def test_every_activation_and_loss(tmp_path: Path, end: str, loss: str) -> None:
 # -- functions of one's own -----------------------------------------------------------------
 
 
-def bend(z: Any) -> Any:
-    """is a gentle bend"""
+def softsign(z: Any) -> Any:
+    """is z, scaled into -1..1"""
     size = np.abs(z)
     return z / (1 + size)
 
 
-def bend_derivative(z: Any) -> Any:
+def softsign_derivative(z: Any) -> Any:
     """is steepest in the middle"""
     return 1 / (1 + np.abs(z)) ** 2
 
@@ -201,7 +201,7 @@ def over_rows(z: Any) -> Any:
     return z - z.mean(axis=0)
 
 
-OWN = [Activation("bend", bend, bend_derivative), Activation("looped", looped, bend_derivative),
+OWN = [Activation("softsign", softsign, softsign_derivative), Activation("looped", looped, softsign_derivative),
        Activation("sine", np.sin, np.cos)]  # fmt: skip
 
 
@@ -223,7 +223,9 @@ def test_an_activation_of_ones_own(tmp_path: Path, own: Activation, end: str) ->
 def test_what_cannot_be_written_is_named(tmp_path: Path, end: str, function: Any) -> None:
     if end == "onnx":
         pytest.importorskip("onnx")
-    network = Network([Dense(4, Activation("own", function, bend_derivative)), Dense(1)], loss="SquaredError", n_in=3)
+    network = Network(
+        [Dense(4, Activation("own", function, softsign_derivative)), Dense(1)], loss="SquaredError", n_in=3
+    )
     language = {"c": "C", "onnx": "ONNX"}[end]
     with pytest.raises(ProgramError, match=rf"^{language} cannot take `.*(np\.sort|mean)"):
         files.save(network, tmp_path / f"n.{end}")
@@ -236,7 +238,7 @@ def test_what_pytorch_and_keras_have_not_is_named(tmp_path: Path, end: str) -> N
     if end == "keras" and not has_keras():
         pytest.skip("Keras is not installed")
     network = Network([Dense(4, OWN[0]), Dense(1)], loss="SquaredError", n_in=3)
-    with pytest.raises(ProgramError, match="'bend'"):
+    with pytest.raises(ProgramError, match="'softsign'"):
         files.save(network, tmp_path / f"n.{end}")
 
 
@@ -1144,16 +1146,16 @@ def sequential(*modules: Any) -> Any:
 def test_pytorchs_sequential(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     nn = torch.nn
-    bends = [nn.ReLU(), nn.Tanh(), nn.Sigmoid(), nn.SiLU(), nn.SELU(), nn.GELU(), nn.GELU(approximate="tanh"),
+    activations = [nn.ReLU(), nn.Tanh(), nn.Sigmoid(), nn.SiLU(), nn.SELU(), nn.GELU(), nn.GELU(approximate="tanh"),
              nn.Softplus(threshold=40), nn.Hardtanh(), nn.LeakyReLU(0.3), nn.ELU(0.7), nn.Identity()]  # fmt: skip
-    inner = [module for bend in bends for module in (nn.Linear(4, 4), bend)]
+    inner = [module for activation in activations for module in (nn.Linear(4, 4), activation)]
     module = sequential(nn.Linear(3, 4, bias=False), nn.BatchNorm1d(4), nn.Dropout(0.2), nn.Sequential(*inner),
                         nn.Linear(4, 3), nn.Softmax(dim=1)).double()  # fmt: skip
     for _ in range(3):  # running statistics that are not those of the beginning
         module(torch.randn(16, 3, dtype=torch.float64))
     ours = Network.from_torch(module, classes=["a", "b", "c"])
     assert module.training
-    assert [layer.bend.name for layer in ours.layers if isinstance(layer, Dense)][1:-2] == [
+    assert [layer.activation_function.name for layer in ours.layers if isinstance(layer, Dense)][1:-2] == [
         "relu", "tanh", "sigmoid", "silu", "selu", "gelu", "gelu_tanh", "softplus", "hard_tanh", "leaky_relu", "elu",
     ]  # fmt: skip
     module.eval()
@@ -1316,7 +1318,7 @@ def numbers(*shape: int) -> np.ndarray:
     return (0.4 * RNG.normal(size=shape)).astype(np.float32)
 
 
-def foreign_bends(model: Foreign) -> dict[str, Any]:
+def foreign_activations(model: Foreign) -> dict[str, Any]:
     """Each activation as other libraries write it: what it is called here, and what writes it."""
 
     def silu() -> None:
@@ -1351,16 +1353,16 @@ def test_onnx_files_of_others(tmp_path: Path, name: str) -> None:
     model = Foreign()
     model.then("Cast", to=1).then("Gemm", numbers(5, 3), numbers(5), transB=1, alpha=0.5, beta=2.0)
     model.then("BatchNormalization", numbers(5), numbers(5), numbers(5), numbers(5) ** 2 + 0.1, epsilon=1e-3)
-    foreign_bends(model)[name]()
+    foreign_activations(model)[name]()
     model.then("Dropout").then("MatMul", numbers(5, 4)).then("Add", numbers(1, 4))
-    foreign_bends(model)[name]()
+    foreign_activations(model)[name]()
     model.then("MatMul", numbers(4, 3)).then("Softmax", axis=1)
     path = model.written(tmp_path / "n.onnx")
     network = Network.from_onnx(path, classes=["a", "b", "c"])
     rows = X.astype(np.float32)
     expected = session(path).run(None, {"input": rows})[0]
     assert close(network.predict_proba(rows), expected, "float32")
-    assert [layer.bend.name for layer in network.layers] == ["identity", name, name, "identity"]
+    assert [layer.activation_function.name for layer in network.layers] == ["identity", name, name, "identity"]
     assert network.loss == CrossEntropy()
     if name == "tanh":
         goes_on(network, rows, tmp_path)

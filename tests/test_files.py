@@ -208,17 +208,17 @@ def test_save_gives_its_path_and_makes_folders(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def bend(z: Any) -> Any:
-    """is a gentle bend"""
+def softsign(z: Any) -> Any:
+    """is z, scaled into -1..1"""
     return z / (1 + np.abs(z))
 
 
-def bend_derivative(z: Any) -> Any:
+def softsign_derivative(z: Any) -> Any:
     """is steepest in the middle"""
     return 1 / (1 + np.abs(z)) ** 2
 
 
-SOFTSIGN = Activation("softsign", bend, bend_derivative)
+SOFTSIGN = Activation("softsign", softsign, softsign_derivative)
 
 
 class Quiet(Dense):
@@ -475,7 +475,7 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "unknown layer":      (lambda n: n["layers"][0].update(kind="Dence"),       "Did you mean 'Dense'?"),
     "unknown loss":       (lambda n: n["loss"].update(kind="Hinge"),            "Unknown loss 'Hinge'"),
     "unknown price":      (lambda n: n["regularizers"][0].update(kind="L3"),    "Unknown regularizer 'L3'"),
-    "unknown bend":       (lambda n: n["layers"][0]["activation"].update(name="relux"), "'relux'"),
+    "unknown activation": (lambda n: n["layers"][0]["activation"].update(name="relux"), "'relux'"),
     "units of a text":    (lambda n: n["layers"][0].update(units="5"),          "units"),
     "absurd units":       (lambda n: n["layers"][0].update(units=10**12),       "1000000000000"),
     "negative units":     (lambda n: n["layers"][0].update(units=-5),           "-5"),

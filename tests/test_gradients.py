@@ -47,14 +47,14 @@ CLASSES = np.arange(ROWS) % 3
 # Right gradients
 
 STACKS = {  # for each kind of layer a stack in which it has something before and behind it
-    "Dense": lambda bend: [Dense(4, bend), Dense(3, bend)],
-    "Dense without bias": lambda bend: [Dense(4, bend, bias=False), Dense(3, "tanh")],
-    "NTKDense": lambda bend: [NTKDense(4, bend), NTKDense(3, bend)],
-    "Scale": lambda bend: [Scale(), Dense(4, bend), Scale()],
-    "SmoothClip": lambda bend: [SmoothClip(1.5), Dense(4, bend), SmoothClip()],
-    "ClipPredictions": lambda bend: [Dense(4, bend), ClipPredictions(-50, 50)],
-    "Dropout": lambda bend: [Dropout(0.1), Dense(5, bend), Dropout(0.3)],
-    "BatchNorm": lambda bend: [Dense(4, bend), BatchNorm(bend), Dense(3, bend)],
+    "Dense": lambda activation: [Dense(4, activation), Dense(3, activation)],
+    "Dense without bias": lambda activation: [Dense(4, activation, bias=False), Dense(3, "tanh")],
+    "NTKDense": lambda activation: [NTKDense(4, activation), NTKDense(3, activation)],
+    "Scale": lambda activation: [Scale(), Dense(4, activation), Scale()],
+    "SmoothClip": lambda activation: [SmoothClip(1.5), Dense(4, activation), SmoothClip()],
+    "ClipPredictions": lambda activation: [Dense(4, activation), ClipPredictions(-50, 50)],
+    "Dropout": lambda activation: [Dropout(0.1), Dense(5, activation), Dropout(0.3)],
+    "BatchNorm": lambda activation: [Dense(4, activation), BatchNorm(activation), Dense(3, activation)],
 }
 
 
@@ -79,12 +79,12 @@ def test_every_kind_of_layer_has_a_stack():
 
 
 @pytest.mark.parametrize(
-    ("bend", "stack", "loss", "regularizer", "reduction", "weighted"),
+    ("activation", "stack", "loss", "regularizer", "reduction", "weighted"),
     list(pairs_of(ACTIVATIONS, STACKS, LOSSES, [None, *REGULARIZERS], ["mean", "sum", "mean of rows"], [False, True])),
 )
-def test_all_gradients_agree_with_finite_differences(bend, stack, loss, regularizer, reduction, weighted):
+def test_all_gradients_agree_with_finite_differences(activation, stack, loss, regularizer, reduction, weighted):
     penalty = None if regularizer is None else REGULARIZERS[regularizer](0.05)
-    network, y = made(LOSSES[loss](reduction=reduction), STACKS[stack](bend), penalty)
+    network, y = made(LOSSES[loss](reduction=reduction), STACKS[stack](activation), penalty)
     report = network.check_gradients(X, y, sample_weight=np.linspace(0.5, 2, ROWS) if weighted else None)
     assert report.ok, str(report)
     assert bool(report)

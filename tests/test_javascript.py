@@ -192,12 +192,14 @@ class Problem:
 
 def random_layers(rng: np.random.Generator, place: int) -> Iterator[Layer]:
     """One to four layers; the first activation is chosen in turn."""
-    bends = sorted(ACTIVATIONS)
-    yield Dense(int(rng.integers(1, 6)), bends[place % len(bends)], bias=bool(rng.integers(4)))
+    names = sorted(ACTIVATIONS)
+    yield Dense(int(rng.integers(1, 6)), names[place % len(names)], bias=bool(rng.integers(4)))
     for _ in range(rng.integers(0, 4)):
-        bend = bends[rng.integers(len(bends))]
+        activation = names[rng.integers(len(names))]
         units = int(rng.integers(1, 6))
-        yield [Dense(units, bend), Dropout(0.3), BatchNorm(bend), NTKDense(units, bend), Scale()][rng.integers(5)]
+        yield [Dense(units, activation), Dropout(0.3), BatchNorm(activation), NTKDense(units, activation), Scale()][
+            rng.integers(5)
+        ]
 
 
 def random_loss(rng: np.random.Generator, place: int) -> Loss:
@@ -264,7 +266,7 @@ def test_gradients_and_predictions_equal_those_of_100_random_networks(tmp_path):
     problems = [random_problem(place) for place in range(100)]
     layers = [layer for problem in problems for layer in problem.network.layers]
     assert {type(layer).__name__ for layer in layers} == LAYERS.keys()
-    assert {layer.bend.name for layer in layers} == ACTIVATIONS.keys()
+    assert {layer.activation_function.name for layer in layers} == ACTIVATIONS.keys()
     assert {type(problem.network.loss).__name__ for problem in problems} == LOSSES.keys()
     check_problems(tmp_path, problems)
 

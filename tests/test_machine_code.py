@@ -69,7 +69,7 @@ def test_equal_structures_have_equal_sources(drawn: list[Any]) -> None:
 def scaled(factor: float) -> Any:
     """An activation whose function calls one that is no formula, with a constant from outside."""
 
-    def bent(z: np.ndarray) -> np.ndarray:
+    def weighted_powers(z: np.ndarray) -> np.ndarray:
         total = 0 * z
         for power in (1, 2):
             total = total + factor * z / power
@@ -81,7 +81,7 @@ def scaled(factor: float) -> Any:
             total = total + factor / power
         return total
 
-    return Activation("bent", bent, slope)
+    return Activation("weighted_powers", weighted_powers, slope)
 
 
 def test_what_a_function_reads_from_outside_is_part_of_the_structure() -> None:

@@ -55,7 +55,7 @@ def test_every_wrong_statement_is_marked_in_every_room() -> None:
     for mistake in MISTAKES.values():
         for room in rooms_for(mistake) if mistake.place == "statement" else ():
             wrong, right = both(mistake, ROOMS[room](0))
-            programs = [setup.network().program(setup.settings["optimizer"]) for setup in (wrong, right)]
+            programs = [setup.network().program(setup.optimizer) for setup in (wrong, right)]
             differing = {
                 s.target for s, other in zip(*(p.statements for p in programs), strict=True) if str(s) != str(other)
             }

@@ -137,8 +137,8 @@ def test_the_printed_program_shows_every_statement_in_the_order_in_which_it_runs
 
 def test_constants_of_numpy_are_written_as_numbers():
     def program(slope: Any, eps: Any) -> str:
-        bend = ACTIVATIONS["leaky_relu"].with_constants(slope=slope)
-        return str(small(Dense(2), BatchNorm(bend, eps=eps)).program())
+        activation = ACTIVATIONS["leaky_relu"].with_constants(slope=slope)
+        return str(small(Dense(2), BatchNorm(activation, eps=eps)).program())
 
     assert program(np.float32(0.25), np.float64(1e-3)) == program(0.25, 1e-3)
     assert "np.float" not in program(np.float32(0.25), np.float64(1e-3))
@@ -446,16 +446,16 @@ def test_two_regularizers_of_one_kind_add_up():
 # An activation of one's own
 
 
-def bend(z):
+def softsign(z):
     """shrinks each sum towards -1..1"""
     return z / (1 + np.abs(z))
 
 
-def bend_derivative(z):
+def softsign_derivative(z):
     return 1 / (1 + np.abs(z)) ** 2
 
 
-SOFTSIGN = Activation("softsign", bend, bend_derivative)
+SOFTSIGN = Activation("softsign", softsign, softsign_derivative)
 
 
 def learns(net: Network, optimizer: Any = None) -> Program:
@@ -471,10 +471,10 @@ def learns(net: Network, optimizer: Any = None) -> Program:
 def test_an_activation_of_ones_own_trains_is_right_and_is_in_the_program():
     program = learns(small(Dense(4, SOFTSIGN)))
     assert str(program["a1"]) == "a1 = z1 / (1 + np.abs(z1))"
-    assert program["a1"].words == "bend shrinks each sum towards -1..1."
-    assert "bend shrinks each sum" in str(program)
+    assert program["a1"].words == "softsign shrinks each sum towards -1..1."
+    assert "softsign shrinks each sum" in str(program)
     assert not program.functions
-    assert Dense(4, SOFTSIGN).bend.name == "softsign"
+    assert Dense(4, SOFTSIGN).activation_function.name == "softsign"
 
 
 def looped(z):
@@ -505,11 +505,11 @@ SLOPE = 0.5
 def with_a_helper(z):
     # Halfway there.
     half = SLOPE * z
-    return bend(half)
+    return softsign(half)
 
 
 def with_a_helper_derivative(z):
-    return SLOPE * bend_derivative(SLOPE * z)
+    return SLOPE * softsign_derivative(SLOPE * z)
 
 
 def test_a_formula_may_call_others_and_use_numbers_from_its_file():
@@ -556,11 +556,11 @@ def test_a_letter_that_means_nothing_is_answered_with_those_that_do():
         return z * q
 
     with pytest.raises(ProgramError, match="odd uses the letter 'q'") as caught:
-        small(Dense(4, Activation("odd", odd, bend_derivative)))
+        small(Dense(4, Activation("odd", odd, softsign_derivative)))
     assert "It may use: z." in str(caught.value)
     assert "layer 1" in str(caught.value)
     with pytest.raises(ProgramError, match="<lambda> uses the letter 'q'"):
-        small(Dense(4, Activation("odd", lambda z, q: z, bend_derivative)))
+        small(Dense(4, Activation("odd", lambda z, q: z, softsign_derivative)))
 
 
 # A loss, a regularizer, an optimizer and a layer of one's own

@@ -284,7 +284,7 @@ def test_a_relu_is_shut_where_it_is_zero_and_a_saturated_tanh_is_shut_too():
 def test_layers_without_parameters_are_passed_over_and_l_bfgs_has_no_steps():
     signals = Signals(X, Y, every=2)
     noisy().fit(X, Y, epochs=4, callbacks=[signals], **BATCHES)
-    assert list(signals.activations) == ["a1", "a1_norm_bent", "z2"]
+    assert list(signals.activations) == ["a1", "a1_norm_activated", "z2"]
     assert list(signals.parameters) == ["W1", "b1", "gamma1", "beta1", "W2", "b2"]
     signals = Signals(X, Y, every=2)
     small().fit(X, Y, optimizer=LBFGS(), epochs=4, batch_size=None, callbacks=[signals])

@@ -402,7 +402,7 @@ def test_scikit_learns_own_tests(chosen, tmp_path):
 # -- beyond ---------------------------------------------------------------------------------
 
 
-def bend(z):
+def softsign(z):
     return z / (1 + np.abs(z))
 
 
@@ -410,7 +410,7 @@ def slope(z):
     return 1 / (1 + np.abs(z)) ** 2
 
 
-SOFTSIGN = Activation("softsign", bend, slope)
+SOFTSIGN = Activation("softsign", softsign, slope)
 BEYOND = {
     "an activation of ours": {"activation": "gelu"},
     "one of the user's": {"activation": SOFTSIGN},

@@ -140,7 +140,7 @@ class Twin:
             elif training:
                 assert masks is not None
                 x = x * masks["mask" + number]
-            x = TORCH_ACTIVATIONS[layer.bend.name](x, **layer.bend.constants)
+            x = TORCH_ACTIVATIONS[layer.activation_function.name](x, **layer.activation_function.constants)
         return x
 
     def objective(self, X: Any, y: Any, criterion: Callable[[Any, Any], Any], **how: Any) -> Any:
@@ -570,7 +570,7 @@ def test_the_network_of_the_mnist_tutorial():
     rng = np.random.RandomState(0)
     X, y = rng.rand(200, 784), rng.randint(10, size=200)
     sizes = (32, "relu"), (16, "relu"), (10, "identity")
-    layers = [Dense(units, bend, weights=Normal(0.5), biases=Uniform(0, 0.5)) for units, bend in sizes]
+    layers = [Dense(units, activation, weights=Normal(0.5), biases=Uniform(0, 0.5)) for units, activation in sizes]
     train_both(Network(layers, loss=CrossEntropy(), seed=rng), X, y)
 
 

@@ -538,7 +538,7 @@ def test_an_interruption_in_the_middle_of_an_epoch_keeps_the_last_whole_epoch() 
             raise KeyboardInterrupt
         return np.tanh(z)
 
-    def bend(z: Any) -> Any:
+    def tanh(z: Any) -> Any:
         return np.tanh(z)
 
     def slope(a: Any) -> Any:
@@ -548,7 +548,7 @@ def test_an_interruption_in_the_middle_of_an_epoch_keeps_the_last_whole_epoch() 
         layers = [Dense(4, Activation("pressed", function, slope)), Dense(2)]
         return Network(layers, loss=CrossEntropy(), seed=0)
 
-    interrupted, by_hand = network(pressing), network(bend)
+    interrupted, by_hand = network(pressing), network(tanh)
     history = interrupted.fit(X, Y, optimizer=SGD(0.1), epochs=9, batch_size=10, shuffle=False)
     assert history.epochs == 2
     assert history.stopped == "interrupted in epoch 2"
@@ -990,7 +990,7 @@ def test_on_plateau_knows_that_accuracy_is_to_rise():
     assert schedule.follow(state, 0.4)["lr"] == 0.05
 
 
-def test_a_last_layer_that_is_bent_twice_is_warned_of():
+def test_a_last_layer_that_has_an_activation_and_a_link_is_warned_of():
     with pytest.warns(WorkingsWarning, match="BinaryCrossEntropy applies its own"):
         Network([Dense(3, "tanh"), Dense(1, "sigmoid")], loss=BinaryCrossEntropy())
 

@@ -811,10 +811,10 @@ def test_the_files_of_the_translator_import_each_other_in_no_circle() -> None:
 
 
 def test_errors_name_what_cannot_be_translated() -> None:
-    own = Activation("bent", lambda z: z, lambda z: np.ones_like(z))
+    own = Activation("own", lambda z: z, lambda z: np.ones_like(z))
     cases = [
         ("torhc", network(), SGD(0.1), "Did you mean 'torch'"),
-        ("torch", network(hidden=[Dense(3, own)]), SGD(0.1), "'bent' is user-defined"),
+        ("torch", network(hidden=[Dense(3, own)]), SGD(0.1), "'own' is user-defined"),
         ("torch", network(hidden=[Dense(3, ACTIVATIONS["selu"].with_constants(scale=2.0))]), SGD(0.1), "SELU"),
         ("sklearn", network(hidden=[Dense(3, "tanh"), Dropout(0.2)]), SGD(0.1), "Dropout"),
         ("sklearn", network(hidden=[Dense(3, "tanh"), Dense(3, "relu")]), SGD(0.1), "tanh, relu"),

@@ -355,9 +355,9 @@ def test_what_cannot_be_sent_to_a_process_is_explained() -> None:
             return z * z
         return z
 
-    bent = Activation("bent", square, lambda z: 2 * z)
+    squared = Activation("squared", square, lambda z: 2 * z)
     with ProcessPoolExecutor(1, SPAWN) as executor, pytest.raises(InputError, match="in a module"):
-        trained(executor, Network([Dense(3, bent), Dense(2)], loss="CrossEntropy", seed=0))
+        trained(executor, Network([Dense(3, squared), Dense(2)], loss="CrossEntropy", seed=0))
 
 
 # -- checkpoints ----------------------------------------------------------------------------

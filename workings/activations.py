@@ -40,11 +40,11 @@ class Activation(CheckedKeywords):
 
     Examples
     --------
-    >>> def bend(z):
+    >>> def softsign_of(z):
     ...     return z / (1 + np.abs(z))
-    >>> def bend_derivative(z):
+    >>> def softsign_derivative(z):
     ...     return 1 / (1 + np.abs(z)) ** 2
-    >>> softsign = Activation("softsign", bend, bend_derivative)
+    >>> softsign = Activation("softsign", softsign_of, softsign_derivative)
     >>> softsign(np.array([-1.0, 0.0, 3.0]))
     array([-0.5 ,  0.  ,  0.75])
     >>> softsign.slope(np.array([0.0, 1.0]))

@@ -218,7 +218,7 @@ class Layer(CheckedKeywords):
         raise NotImplementedError
 
     @property
-    def bend(self) -> Activation:
+    def activation_function(self) -> Activation:
         """The activation that is applied to ``z``."""
         return activation_named(getattr(self, "activation", "identity"))
 
@@ -267,7 +267,10 @@ class FullyConnected(Layer):
     @property
     def initializers(self) -> dict[str, Initializer]:
         """The initializer of each parameter, by letter."""
-        first = {"W": initializer_of(self.weights, self.bend.initializer), "b": initializer_of(self.biases, "zeros")}
+        first = {
+            "W": initializer_of(self.weights, self.activation_function.initializer),
+            "b": initializer_of(self.biases, "zeros"),
+        }
         return {letter: first[letter] for letter in self.parameters}
 
     @property
@@ -300,7 +303,7 @@ class FullyConnected(Layer):
 
     def __repr__(self) -> str:
         bias = "" if self.bias else ", bias=False"
-        return f"{type(self).__name__}({self.units}, {self.bend.name!r}{bias})"
+        return f"{type(self).__name__}({self.units}, {self.activation_function.name!r}{bias})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -556,7 +559,7 @@ class BatchNorm(Layer):
         return {letter: np.full(shape, first[letter]) for letter, shape in self.shapes(n_in).items()}
 
     def __repr__(self) -> str:
-        return f"BatchNorm({self.bend.name!r})"
+        return f"BatchNorm({self.activation_function.name!r})"
 
 
 def number_layers(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:

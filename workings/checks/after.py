@@ -62,7 +62,7 @@ def check_classes(case: Case) -> Iterator[Finding]:
         shown = ", ".join(map(str, missed))
         rows = sum(int(counts[label]) for label in missed)
         measured = f"of {len(labels):,} rows, {rows:,} are of class {shown}, but it is predicted for none."
-        own_weights = isinstance(case.settings.get("class_weight"), Mapping)  # they may be the reason
+        own_weights = isinstance(case.recipe.class_weight, Mapping)  # they may be the reason
         if case.is_weighted:
             change = case.fit_code(class_weight="balanced") if own_weights else case.longer_code()
             yield make_finding("class-never-predicted", measured, change)

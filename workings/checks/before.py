@@ -68,7 +68,7 @@ def check_network(case: Case) -> Iterator[Finding]:
 def check_last_activation(case: Case) -> Iterator[Finding]:
     """Check that the last layer has no activation if the loss applies its own."""
     last, loss = case.network.layers[-1], case.network.loss
-    if not loss.takes_any_number and last.bend.name != "identity":
+    if not loss.takes_any_number and last.activation_function.name != "identity":
         yield make_finding(
             "second-link",
             f"the last layer is {last!r}, and {type(loss).__name__} applies its own activation after it.",
@@ -78,7 +78,7 @@ def check_last_activation(case: Case) -> Iterator[Finding]:
 
 def check_output_range(case: Case) -> Iterator[Finding]:
     """Check that the targets lie in the range of the last layer's activation."""
-    activation = case.network.layers[-1].bend
+    activation = case.network.layers[-1].activation_function
     if not case.network.loss.takes_any_number or activation.name == "identity":
         return
     outputs = activation(np.linspace(-1000.0, 1000.0, 2001))
@@ -99,7 +99,7 @@ def check_hidden_activations(case: Case) -> Iterator[Finding]:
     *hidden, last = case.network.layers
     pairs = itertools.pairwise(case.network.layers)
     linear = [a for a, b in pairs if is_linear_dense(a) and isinstance(b, FullyConnected)]
-    if linear and not any(layer.bend.name != "identity" for layer in hidden):
+    if linear and not any(layer.activation_function.name != "identity" for layer in hidden):
         nonlinear = [
             remade(layer, activation="relu") if isinstance(layer, FullyConnected) else layer for layer in hidden
         ]
@@ -113,7 +113,7 @@ def check_hidden_activations(case: Case) -> Iterator[Finding]:
 
 def is_linear_dense(layer: Layer) -> bool:
     """Whether a layer is dense without an activation."""
-    return isinstance(layer, FullyConnected) and layer.bend.name == "identity"
+    return isinstance(layer, FullyConnected) and layer.activation_function.name == "identity"
 
 
 def dense_layers(network: Model) -> list[tuple[FullyConnected, str]]:
@@ -188,9 +188,10 @@ def derivatives_of(case: Case, network: Model) -> Iterator[tuple[str, Array, flo
     """
     trace = trace_of(network, case.rows)
     for layer, number in dense_layers(network)[:-1]:
-        if layer.bend.name != "identity":
-            largest = float(np.max(np.abs(layer.bend.slope(np.linspace(-4.0, 4.0, 801)))))
-            yield number, np.abs(np.asarray(layer.bend.slope(trace[f"z{number}"]), dtype=np.float64)), largest
+        activation = layer.activation_function
+        if activation.name != "identity":
+            largest = float(np.max(np.abs(activation.slope(np.linspace(-4.0, 4.0, 801)))))
+            yield number, np.abs(np.asarray(activation.slope(trace[f"z{number}"]), dtype=np.float64)), largest
 
 
 def dead_share(derivatives: Array, largest: float) -> float:
@@ -206,7 +207,7 @@ def check_units(case: Case) -> Iterator[Finding]:
         dead, flat = dead_share(derivatives, largest), float((derivatives < FLAT * largest).mean())
         if dead > tolerated_dead_share(case, DEAD_SHARE):
             yield dead_units_finding(case, number, dead, "at the start")
-        elif flat > FLAT_SHARE and layer.bend.name not in ("relu", "leaky_relu"):
+        elif flat > FLAT_SHARE and layer.activation_function.name not in ("relu", "leaky_relu"):
             yield make_finding(
                 "saturated-units",
                 f"for {flat:.0%} of the values of {layer!r}, the activation's derivative is below a tenth of its "
@@ -302,7 +303,11 @@ def starting_at_constant_prediction(case: Case) -> tuple[list[Any], str]:
     *hidden, last = case.network.layers
     usual = [remade(x) if isinstance(x, FullyConnected) else x for x in (*hidden, last)]
     code = case.network_code(usual)
-    if code not in case.present_code or not isinstance(last, FullyConnected) or last.bend.name != "identity":
+    if (
+        code not in case.present_code
+        or not isinstance(last, FullyConnected)
+        or last.activation_function.name != "identity"
+    ):
         return usual, code
     at_mean = case.network.loss.takes_any_number and last.bias
     biases = np.average(case.y, axis=0, weights=case.all_rows.weights) if at_mean else None

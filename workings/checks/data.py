@@ -168,7 +168,7 @@ def check_label_balance(case: Case) -> Iterator[Finding]:
 
 def check_row_order(case: Case) -> Iterator[Finding]:
     """Check whether the rows are sorted by their targets and not shuffled."""
-    if case.settings.get("shuffle", True) or case.is_full_batch:
+    if case.recipe.shuffle or case.is_full_batch:
         return
     if not case.network.targets.has_labels:
         yield from check_order_of_numbers(case)

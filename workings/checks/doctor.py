@@ -23,18 +23,19 @@ from workings.checks.data import check_data
 from workings.checks.during import check_training
 from workings.checks.evidence import Case
 from workings.checks.findings import Diagnosis, Finding, most_urgent_first
+from workings.checks.known_training import known_training
 from workings.checks.settings import check_settings
 from workings.checks.split import check_split
 from workings.checks.statements import check_program
 from workings.errors import InputError, WorkingsWarning, count_of
 from workings.model.model import Model, as_weights
-from workings.optimizers import checked_optimizer
 from workings.support.arrays import describe
 from workings.support.callers import frames_to_caller
 from workings.support.conversion import as_array
 from workings.support.sparse import dense
 from workings.training.class_weights import combined_weights
 from workings.training.history import History
+from workings.training.recipe import Recipe
 from workings.training.rows import Rows
 from workings.training.training import Training
 
@@ -98,20 +99,14 @@ def diagnose(
         raise InputError(f"history must be the history that fit returned, or a dict of lists, not {describe(history)}.")
     network = network.built_for(X, y)
     known = history if isinstance(history, History) else None
-    settings = {} if known is None else dict(known.settings)
-    arguments = {
-        "batch_size": batch_size,
-        "sample_weight": sample_weight,
-        "class_weight": class_weight,
-        "optimizer": None if optimizer is None else checked_optimizer(optimizer),
-    }
-    settings |= {name: value for name, value in arguments.items() if value is not None}
+    training = known_training(
+        known, optimizer=optimizer, batch_size=batch_size, sample_weight=sample_weight, class_weight=class_weight
+    )
     case = Case(
         network,
-        *prepared_rows(network, X, y, settings),
+        *prepared_rows(network, X, y, training.recipe),
         columns={} if history is None else dict(history),
-        settings=settings,
-        stopped="" if known is None else known.stopped,
+        training=training,
         begun={} if known is None else checked_initial_parameters(known.begun, network),
         validation=None if known is None else dense_rows(known.validation),
     )
@@ -123,17 +118,17 @@ def dense_rows(rows: Rows | None) -> Rows | None:
     return None if rows is None else rows._replace(X=dense(rows.X))
 
 
-def prepared_rows(network: Model, X: ArrayLike, y: ArrayLike, settings: Mapping[str, Any]) -> Rows:
+def prepared_rows(network: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Rows:
     """Return the rows as the program takes them, with their weights; without rows of weight 0, as in ``fit``."""
     features, targets, _ = network.prepare(X, y)
-    w = settings.get("sample_weight")
+    w = recipe.sample_weight
     if w is not None and np.size(w := as_array(w, "sample_weight")) != len(features):
         raise InputError(
             f"The training had weights for {np.size(w):,} rows, and X has {len(features):,}: pass the training rows, "
             "or sample_weight= for these rows."
         )
     by_row = None if w is None else as_weights(w, features, targets.dtype)
-    weights = combined_weights(by_row, settings.get("class_weight"), targets, network.targets.learn(y))
+    weights = combined_weights(by_row, recipe.class_weight, targets, network.targets.learn(y))
     rows = Rows(dense(features), targets, weights)
     return rows if weights is None else rows.take(weights[:, 0] > 0)
 
@@ -221,7 +216,7 @@ def check_first_step(training: Training) -> Diagnosis:
         training.network,
         dense(training.X),
         training.y,
-        settings=training.history.settings,
+        training=known_training(training.history),
         begun=training.history.begun,
         w=training.w,
     )

@@ -74,10 +74,10 @@ def check_training(case: Case) -> Iterator[Finding]:
 
 def check_finite(case: Case) -> Iterator[Finding]:
     """Check whether training ended with NaN or infinity."""
-    if case.stopped.startswith("diverged") or not np.isfinite(case.losses).all():
+    if case.training.stopped.startswith("diverged") or not np.isfinite(case.losses).all():
         used = case.step_optimizer
         optimizer = SGD(0.01) if used is None else with_rate(used, rate_of(used) / 10)
-        measured = f"training {case.stopped or 'gave a loss that is not finite'}."
+        measured = f"training {case.training.stopped or 'gave a loss that is not finite'}."
         yield make_finding("not-finite", measured, case.anew_code(optimizer=optimizer))
 
 
@@ -96,7 +96,7 @@ def check_learning_rate(case: Case) -> Iterator[Finding]:
 def has_poor_curve(case: Case) -> bool:
     """Whether the loss curve is a reason to try other rates."""
     losses = case.losses
-    if len(losses) < 2 or case.stopped.startswith("diverged"):
+    if len(losses) < 2 or case.training.stopped.startswith("diverged"):
         return True
     return not np.isfinite(losses).all() or final_level(losses) > 0.5 * losses[0] or oscillation_size(losses) > 0.1
 
@@ -286,10 +286,14 @@ def ending_of(case: Case) -> Ending | None:
         if case.terms is not None:
             return None
         callbacks = Code("[EarlyStopping(patience=30)]")
-        return Ending("patience-too-short", f"training stopped after {len(case.losses)} epochs: {case.stopped}. ",
-                      with_constant_rate(optimizer, done), "",
-                      lambda n: case.anew_code(epochs=5 * n, validation=0.2, callbacks=callbacks))  # fmt: skip
-    if not case.stopped.startswith("all"):
+        return Ending(
+            "patience-too-short",
+            f"training stopped after {len(case.losses)} epochs: {case.training.stopped}. ",
+            with_constant_rate(optimizer, done),
+            "",
+            lambda n: case.anew_code(epochs=5 * n, validation=0.2, callbacks=callbacks),
+        )
+    if not case.training.stopped.startswith("all"):
         return None
     rates = np.asarray(case.columns.get("lr") or [rate_of(optimizer)])
     steady = with_fixed_rate(optimizer, float(rates.max()))
@@ -399,7 +403,7 @@ def check_overfitting(case: Case) -> Iterator[Finding]:
     val_loss = np.asarray(case.columns.get("val_loss", ()), dtype=np.float64)
     if len(val_loss) < 5 or not np.isfinite(val_loss).all() or val_loss.min() <= 0:
         return
-    if not case.stopped.startswith("all"):
+    if not case.training.stopped.startswith("all"):
         return
     best, end = int(val_loss.argmin()), min(final_level(val_loss), case.kept_validation_loss)
     rise = 100 * (end / val_loss.min() - 1)

@@ -16,6 +16,7 @@ import numpy as np
 
 from workings.activations import ACTIVATIONS
 from workings.checks.change_code import Terms
+from workings.checks.known_training import KnownTraining
 from workings.errors import DivergenceError, WorkingsWarning
 from workings.layers import BatchNorm, Dense, FullyConnected, Layer
 from workings.model.model import Model
@@ -57,9 +58,8 @@ class Refitted(NamedTuple):
 class Case:
     """A network with its data, ``X`` of shape (n, n_in) and ``y`` of shape (n, n_out), as the program takes them.
 
-    ``w`` of shape (n, 1) is the product of sample weights and class weights, if there are any; ``settings`` are those
-    of ``fit``, as far as they are known; ``columns`` are those of the history; ``validation`` has the
-    validation rows that it kept.
+    ``w`` of shape (n, 1) is the product of sample weights and class weights, if there are any; ``columns`` and
+    ``validation`` come from the history: its columns, and the validation rows that it kept.
     """
 
     network: Model
@@ -67,18 +67,21 @@ class Case:
     y: Array
     w: Array | None = None
     columns: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    stopped: str = ""
+    training: KnownTraining = field(default_factory=KnownTraining)
     begun: Mapping[str, Array] = field(default_factory=dict)
     validation: Rows | None = None
 
     # -- facts ------------------------------------------------------------------------------
 
     @property
+    def recipe(self) -> Recipe:
+        """The settings of the training; ``training.known`` has the names of those that are known."""
+        return self.training.recipe
+
+    @property
     def optimizer(self) -> Part | LBFGS | None:
         """The optimizer of the training, if it is known."""
-        found: Part | LBFGS | None = self.settings.get("optimizer")
-        return found
+        return self.recipe.optimizer if self.training.has_optimizer else None
 
     @property
     def step_optimizer(self) -> Part | None:
@@ -88,7 +91,7 @@ class Case:
     @property
     def batch_size(self) -> int:
         """The batch size; all rows, if it is not known."""
-        return min(int(self.settings.get("batch_size") or len(self.X)), len(self.X))
+        return min(self.recipe.batch_size or len(self.X), len(self.X))
 
     @property
     def is_full_batch(self) -> bool:
@@ -113,7 +116,7 @@ class Case:
     @property
     def is_weighted(self) -> bool:
         """Whether the training used sample weights or class weights."""
-        is_told = self.settings.get("class_weight") is not None or "sample_weight" in self.settings.get("given", ())
+        is_told = self.recipe.class_weight is not None or "sample_weight" in self.training.given
         return is_told or self.w is not None
 
     def trained_by(self, optimizer: Part) -> Sequence[str]:
@@ -175,7 +178,7 @@ class Case:
     @property
     def stopped_early(self) -> bool:
         """Whether early stopping ended the training."""
-        return "was not better for" in self.stopped
+        return "was not better for" in self.training.stopped
 
     @property
     def steps_done(self) -> int:
@@ -229,7 +232,7 @@ class Case:
     @functools.cached_property
     def kept_validation_loss(self) -> float:
         """The network's validation loss, if a callback may have kept an epoch before the last; else infinity."""
-        if self.validation is None or "callbacks" not in self.settings.get("given", ()):
+        if self.validation is None or "callbacks" not in self.training.given:
             return np.inf
         return self.loss_of(self.network, self.validation)
 
@@ -270,13 +273,12 @@ class Case:
     @property
     def terms(self) -> Terms | None:
         """The terms of the interface in use, if it is not ``Network``."""
-        found: Terms | None = self.settings.get("terms")
-        return found
+        return self.training.terms
 
     @property
     def opening(self) -> str:
         """Code that assigns ``net``, for interfaces without an object of this name."""
-        return str(self.settings.get("opening", "")) if self.terms is None else self.terms.opening
+        return self.training.opening if self.terms is None else self.terms.opening
 
     def anew_code(self, **changed: Any) -> str:
         """Write a training from new initial parameters, with some settings changed.
@@ -291,8 +293,8 @@ class Case:
         """Write the training as a line of code, with some settings changed."""
         if self.terms is not None:
             return self.terms.trained(changed)
-        told = {"optimizer": Adam(), "epochs": 200, **self.known_settings, **changed}
-        others = [name for name in self.settings.get("given", ()) if name != "running_loss"]
+        told = {"optimizer": self.recipe.optimizer, "epochs": self.recipe.epochs, **self.known_settings, **changed}
+        others = [name for name in self.training.given if name != "running_loss"]
         if "<" in repr(told["optimizer"]):  # a schedule that is a function cannot be printed as code
             told["optimizer"] = with_rate(told["optimizer"], rate_of(told["optimizer"]))
             others.append("schedule")
@@ -302,21 +304,22 @@ class Case:
     @property
     def known_settings(self) -> dict[str, Any]:
         """The known settings of ``fit`` that differ from the defaults and can be printed as code."""
-        told = {name: self.settings[name] for name in ("optimizer", "epochs", "batch_size") if name in self.settings}
-        if "batch_size" in told and self.is_full_batch:
-            told["batch_size"] = None
-        if not self.settings.get("shuffle", True) and not self.is_full_batch:
+        recipe, known = self.recipe, self.training.known
+        told: dict[str, Any] = {name: getattr(recipe, name) for name in ("optimizer", "epochs") if name in known}
+        if "batch_size" in known:
+            told["batch_size"] = None if self.is_full_batch else recipe.batch_size
+        if not recipe.shuffle and not self.is_full_batch:
             told["shuffle"] = False
-        if self.settings.get("class_weight") is not None:
-            told["class_weight"] = self.settings["class_weight"]
-        if "running_loss" in self.settings.get("given", ()):
+        if recipe.class_weight is not None:
+            told["class_weight"] = recipe.class_weight
+        if "running_loss" in self.training.given:
             told["running_loss"] = True
         return told
 
     @property
     def present_code(self) -> tuple[str, ...]:
         """The code of the network and its training as they are; a change must differ from it."""
-        return (self.network_code(), self.fit_code()) if "optimizer" in self.settings else (self.network_code(),)
+        return (self.network_code(), self.fit_code()) if self.training.has_optimizer else (self.network_code(),)
 
     def more_epochs_code(self, epochs: int) -> str:
         """Write code for a number of further epochs."""
@@ -328,7 +331,7 @@ class Case:
         """Write code for a training with the usual learning rate and more epochs."""
         before = self.optimizer.links[:-1] if isinstance(self.optimizer, Chain) else ()
         optimizer = Chain(*before, Adam(1e-2)) if before else Adam(1e-2)
-        epochs = max(times * int(self.settings.get("epochs", 0)), 200)
+        epochs = max(times * self.recipe.epochs if "epochs" in self.training.known else 0, 200)
         return self.fit_code(optimizer=optimizer, epochs=epochs)
 
     def network_code(self, layers: Sequence[Any] | None = None, regularizers: Sequence[Any] | None = None) -> str:
@@ -362,7 +365,7 @@ class Case:
         if kept and not says_all(layer):
             return f"net.layers[{kept[0]}]"
         if isinstance(layer, FullyConnected) and not is_named(layer):
-            place = next(i for i, own in enumerate(layers) if own.bend is layer.bend)
+            place = next(i for i, own in enumerate(layers) if own.activation_function is layer.activation_function)
             bias = "" if layer.bias else ", bias=False"
             return f"{type(layer).__name__}({layer.units}, net.layers[{place}].activation{bias})"
         return repr(layer)
@@ -380,7 +383,7 @@ def of_the_library(thing: object) -> bool:
 
 def is_named(layer: Layer) -> bool:
     """Whether the layer's activation is a registered one, which its name identifies."""
-    return ACTIVATIONS.get(layer.bend.name) == layer.bend
+    return ACTIVATIONS.get(layer.activation_function.name) == layer.activation_function
 
 
 def says_all(layer: Any) -> bool:

@@ -46,7 +46,7 @@ def check_label_noise(case: Case) -> Iterator[Finding]:
     """Check whether many rows have another label than the rows around them, and nothing tells which."""
     if not case.network.targets.has_labels or case.is_constant or len(case.X) < 10 * NEIGHBOURS:
         return
-    if case.w is not None and case.settings.get("class_weight") is None:
+    if case.w is not None and case.recipe.class_weight is None:
         return  # the weights of the rows say already which are doubtful
     rows = case.all_rows.some(MOST_NEIGHBOURS)
     labels, regions = label_numbers(rows.y), regions_of(rows)

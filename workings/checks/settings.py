@@ -74,7 +74,7 @@ def check_dropout(case: Case) -> Iterator[Finding]:
 def check_small_batches(case: Case) -> Iterator[Finding]:
     """Check whether batch normalization has only a few rows for its means."""
     has_norm = any(isinstance(layer, BatchNorm) for layer in case.network.layers)
-    if has_norm and "batch_size" in case.settings and case.batch_size <= SMALLEST_BATCH < len(case.X):
+    if has_norm and "batch_size" in case.training.known and case.batch_size <= SMALLEST_BATCH < len(case.X):
         yield make_finding(
             "small-batches",
             f"each batch has {case.batch_size} rows, from which batch normalization computes its means and variances.",
@@ -174,7 +174,7 @@ def trained_objective(case: Case, layers: Sequence[Any]) -> float:
 def check_parameter_count(case: Case) -> Iterator[Finding]:
     """Check whether the network has far more parameters than rows, and no validation rows to notice overfitting."""
     n, count = len(case.X), int(case.network.theta.size)
-    watched = "validation" in case.settings.get("given", ()) or "val_loss" in case.columns
+    watched = "validation" in case.training.given or "val_loss" in case.columns
     if len(case.losses) and not watched and n >= FEWEST_ROWS and count > MANY_PARAMETERS * n:
         yield make_finding(
             "more-parameters-than-rows",

@@ -43,7 +43,7 @@ def check_split(case: Case) -> Iterator[Finding]:
     held = case.validation
     if held is None or len(held.X) < FEWEST_ROWS or len(case.X) < FEWEST_ROWS:
         return
-    if case.settings.get("validation") is None:  # not a share of X
+    if case.recipe.validation is None:  # not a share of X
         yield from check_common_rows(case, held)
         yield from check_scale(case, held)
         yield from check_column_order(case, held)

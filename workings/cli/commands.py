@@ -838,7 +838,7 @@ def diagnose_experiment(name: str, seed: int | None) -> Diagnosis:
             history = task.train([callback])
         except DivergenceError as error:
             history = error.history
-    history.settings["opening"] = (
+    history.opening = (
         f"from workings.experiments import {name}\n"
         f"task = {name}.{'design' if hasattr(module, 'design') else 'task'}({'' if seed is None else seed})\n"
         f"net, X, y = task.network, task.X, task.y"

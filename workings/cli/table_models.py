@@ -209,7 +209,7 @@ def load_model(path: Path) -> Network:
 def diagnose_training(trained: TrainedOnTable, terms: TableTerms) -> Diagnosis:
     """Diagnose a training on a table; also report constant columns, which standardization sets to 0."""
     terms = replace(terms, classification=bool(trained.preprocessing.classes))
-    trained.history.settings["terms"] = terms
+    trained.history.terms = terms
     diagnosis = trained.network.diagnose(*trained.training, trained.history)
     rows = f"read_table({str(terms.source.file)!r})"
     code = f"from workings.tables import read_table\nprint({rows}.head())  # do these rows belong to their targets?"

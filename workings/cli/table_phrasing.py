@@ -76,7 +76,7 @@ class TableTerms:
             return replace(self, plan=replace(self.plan, recipe=False)).command(hidden="")
         *hidden, last = parts
         dense = [layer for layer in hidden if isinstance(layer, Dense)]
-        activations = {layer.bend.name for layer in dense}
+        activations = {layer.activation_function.name for layer in dense}
         has_options = all(isinstance(x, (Dense, Dropout)) for x in (*hidden, last)) and len(activations) < 2
         if not has_options or any(type(penalty) is not L2 for penalty in penalties):
             return None

@@ -75,7 +75,7 @@ class NetworkAssembler:
     def add_bias(self, b: Any, what: str = "a bias") -> None:
         """Add biases to the last dense layer."""
         last = self.layers[-1] if self.layers else None
-        if not isinstance(last, Dense) or last.bias or last.bend.name != "identity":
+        if not isinstance(last, Dense) or last.bias or last.activation_function.name != "identity":
             raise self.refusal(what, "which does not follow a dense layer without biases")
         weights = self.arrays[-1]["W"]
         del self.layers[-1], self.arrays[-1]
@@ -108,7 +108,7 @@ class NetworkAssembler:
         last = self.layers[-1] if self.layers else None
         if record.name == "identity":
             return
-        if not isinstance(last, Dense | BatchNorm) or last.bend.name != "identity":
+        if not isinstance(last, Dense | BatchNorm) or last.activation_function.name != "identity":
             raise self.refusal(what, "which does not follow a dense layer or a normalization")
         self.layers[-1] = replace(last, activation=named_if_known(record))
 
@@ -147,7 +147,9 @@ class NetworkAssembler:
     def loss_and_layers(self, loss: str | Loss | None) -> tuple[Loss, list[Layer]]:
         """Return the loss, and the layers without a last activation that is the loss's link."""
         last = self.layers[-1]
-        is_sigmoid = not self.link and isinstance(last, Dense | BatchNorm) and last.bend.name == "sigmoid"
+        is_sigmoid = (
+            not self.link and isinstance(last, Dense | BatchNorm) and last.activation_function.name == "sigmoid"
+        )
         link = "sigmoid" if is_sigmoid else self.link
         chosen = loss_named(loss) if loss is not None else LINKS.get(link, SquaredError)()
         if link and isinstance(chosen, LINKS[link]):

@@ -202,7 +202,11 @@ def with_original_units(network: Model, scales: Sequence[tuple[float, float]], s
     """Return a network whose last layer computes each output in its target's original unit."""
     layer, number = list(number_layers(network.layers))[-1]
     mean, std = np.array(scales).T
-    if not isinstance(layer, Dense) or layer.bend.name != "identity" or type(network.loss).link is not Loss.link:
+    if (
+        not isinstance(layer, Dense)
+        or layer.activation_function.name != "identity"
+        or type(network.loss).link is not Loss.link
+    ):
         raise InputError(f"{source} scales several targets, but {layer!r} is not linear.")
     if mean.any() and not layer.bias:
         raise InputError(f"{source} shifts several targets, but the last layer has no biases.")

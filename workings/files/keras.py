@@ -36,8 +36,8 @@ from workings.layers import BatchNorm, Dense, Dropout, number_layers
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from workings.model.model import Model
 from workings.readings.script import save_arrays
+from workings.readings.translate.keras_writer import ACTIVATION_LAYERS
 from workings.readings.translate.keras_writer import ACTIVATIONS as NAMED
-from workings.readings.translate.keras_writer import BENDS
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, columns_in, standard
 from workings.tables.values import GAP
@@ -209,8 +209,8 @@ def layer_lines(network: Model) -> Iterator[str]:
             yield f"layers.Dropout({layer.rate!r})"
         else:
             raise ProgramError(f"Keras has no layer for {layer!r}: export the network as ONNX or C instead.")
-        if layer.bend.name != "identity":
-            yield bend_line(layer.bend)
+        if layer.activation_function.name != "identity":
+            yield activation_line(layer.activation_function)
     links = {CrossEntropy.link: "softmax", BinaryCrossEntropy.link: "sigmoid"}
     link = type(network.loss).link
     if link in links:
@@ -221,15 +221,21 @@ def layer_lines(network: Model) -> Iterator[str]:
         )
 
 
-def bend_line(bend: Activation) -> str:
+def activation_line(activation: Activation) -> str:
     """Return the code of an activation layer."""
-    known = ACTIVATIONS.get(bend.name)
-    is_usual = known is not None and known.function is bend.function and (bend.name != "selu" or bend == known)
-    if is_usual and bend.name in NAMED:
-        return f'layers.Activation("{NAMED[bend.name]}")'
-    if is_usual and "lambda" not in BENDS.get(bend.name, "lambda"):  # a .keras file cannot store a lambda
-        return BENDS[bend.name].format(**bend.constants)
-    raise ProgramError(f"Keras has no activation {bend.name!r}: export the network as ONNX or C instead.")
+    known = ACTIVATIONS.get(activation.name)
+    is_usual = (
+        known is not None
+        and known.function is activation.function
+        and (activation.name != "selu" or activation == known)
+    )
+    if is_usual and activation.name in NAMED:
+        return f'layers.Activation("{NAMED[activation.name]}")'
+    if is_usual and "lambda" not in ACTIVATION_LAYERS.get(
+        activation.name, "lambda"
+    ):  # a .keras file cannot store a lambda
+        return ACTIVATION_LAYERS[activation.name].format(**activation.constants)
+    raise ProgramError(f"Keras has no activation {activation.name!r}: export the network as ONNX or C instead.")
 
 
 def weights_of(network: Model) -> list[Array]:

@@ -100,7 +100,7 @@ def export(network: Model, path: Path) -> Exported:
 def custom_objects(network: Model) -> list[Any]:
     """Return a network's activations and the classes of its parts, for the argument ``custom``."""
     kinds = {type(thing) for thing in (*network.layers, network.loss, *network.regularizers)}
-    return [*kinds, *(layer.bend for layer in network.layers)]
+    return [*kinds, *(layer.activation_function for layer in network.layers)]
 
 
 def description_of(network: Model) -> dict[str, Any]:

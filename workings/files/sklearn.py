@@ -55,12 +55,14 @@ def network_of(estimator: Any, loss: str | Loss | None) -> Model:
     source = f"This {type(estimator).__name__}"
     check_kind(estimator, source)
     assembler = NetworkAssembler(source)
-    bends = [estimator.activation] * (len(estimator.coefs_) - 1) + [estimator.out_activation_]
-    for number, (W, b, bend) in enumerate(zip(estimator.coefs_, estimator.intercepts_, bends, strict=True), start=1):
-        if bend not in CALLED:
-            raise InputError(f"{source} has the activation {bend!r}; known are {', '.join(CALLED)}.")
+    activations = [estimator.activation] * (len(estimator.coefs_) - 1) + [estimator.out_activation_]
+    for number, (W, b, activation) in enumerate(
+        zip(estimator.coefs_, estimator.intercepts_, activations, strict=True), start=1
+    ):
+        if activation not in CALLED:
+            raise InputError(f"{source} has the activation {activation!r}; known are {', '.join(CALLED)}.")
         assembler.add_dense(W, b, f"coefs_[{number - 1}]")
-        assembler.add_activation(CALLED[bend], f"the activation {bend!r}")
+        assembler.add_activation(CALLED[activation], f"the activation {activation!r}")
     labels = getattr(estimator, "classes_", None)
     is_multilabel = labels is not None and assembler.link != "softmax" and assembler.width != 1
     network = assembler.network(loss, None if is_multilabel else labels)

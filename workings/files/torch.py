@@ -93,19 +93,19 @@ def modules_of(network: Model) -> tuple[list[str], dict[str, str]]:
     for layer in network.layers:
         if not isinstance(layer, (Dense, BatchNorm, Dropout)):
             raise ProgramError(f"PyTorch has no module for {layer!r}: export the network as ONNX or C instead.")
-        check_bend(layer.bend)
+        check_activation(layer.activation_function)
     code = sequential(network)
     places = {name: place.removeprefix("model[").replace("]", "", 1) for name, place in code.places.items()}
     return [*code.modules, *link_of(network.loss)], places
 
 
-def check_bend(bend: Activation) -> None:
+def check_activation(activation: Activation) -> None:
     """Raise for an activation without a PyTorch module."""
-    known = ACTIVATIONS.get(bend.name)
-    is_usual = known is not None and known.function is bend.function
-    has_module = bend.name in MODULES or bend.name == "identity"
-    if not (is_usual and has_module) or (bend.name == "selu" and bend != known):
-        raise ProgramError(f"PyTorch has no module for the activation {bend.name!r}: export ONNX or C instead.")
+    known = ACTIVATIONS.get(activation.name)
+    is_usual = known is not None and known.function is activation.function
+    has_module = activation.name in MODULES or activation.name == "identity"
+    if not (is_usual and has_module) or (activation.name == "selu" and activation != known):
+        raise ProgramError(f"PyTorch has no module for the activation {activation.name!r}: export ONNX or C instead.")
 
 
 def link_of(loss: Loss) -> Iterator[str]:

@@ -42,19 +42,19 @@ def shared_runners(keys: tuple[Any, ...]) -> dict[Any, Any]:
 
 def key_of(part: Layer | Loss | Regularizer) -> tuple[Any, ...] | None:
     """Return what a program depends on of a part: its type, its settings, its activation; None for a user's part."""
-    bend = part.bend if isinstance(part, Layer) else None
-    if not is_ours(type(part)) or (bend is not None and not is_ours(bend.function, bend.derivative)):
+    activation = part.activation_function if isinstance(part, Layer) else None
+    if not is_ours(type(part)) or (activation is not None and not is_ours(activation.function, activation.derivative)):
         return None
     settings = [(f.name, getattr(part, f.name)) for f in dataclasses.fields(part) if f.compare]
     plain = [(name, value) for name, value in settings if not isinstance(value, Activation)]
     if not all(isinstance(value, (bool, int, float, str, type(None))) for _, value in plain):
         return None
-    return type(part), repr(plain), None if bend is None else bend_key(bend)
+    return type(part), repr(plain), None if activation is None else activation_key(activation)
 
 
-def bend_key(bend: Activation) -> tuple[Any, ...]:
+def activation_key(activation: Activation) -> tuple[Any, ...]:
     """Return what a program depends on of an activation."""
-    return bend.name, bend.function, bend.derivative, repr(dict(bend.constants))
+    return activation.name, activation.function, activation.derivative, repr(dict(activation.constants))
 
 
 def is_ours(*values: Any) -> bool:

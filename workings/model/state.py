@@ -288,7 +288,7 @@ class ModelState(CheckedKeywords):
 
 def warn_of_two_activations(last: Layer, loss: Loss) -> None:
     """Warn if the last layer has an activation and the loss applies another one after it."""
-    if not loss.takes_any_number and last.bend.name != "identity":
+    if not loss.takes_any_number and last.activation_function.name != "identity":
         warnings.warn(
             f"The last layer, {last!r}, has an activation, and {type(loss).__name__} applies its own after it: the "
             f"network can hardly learn. Leave the activation out.",

@@ -40,7 +40,7 @@ class Trained:
     @classmethod
     def of(cls, setup: Setup) -> Trained:
         """Train a setup with the reference engine."""
-        setup = replace(setup, settings={**setup.settings, "engine": "reference"})
+        setup = replace(setup, engine="reference")
         return cls(setup, *fitted(setup))
 
     def diagnosis(self) -> Diagnosis:
@@ -64,7 +64,7 @@ class Trained:
 
 def statements_of(network: Network, setup: Setup) -> list[dict[str, str]]:
     """Return the statements of a training step, each with its stage."""
-    program = network.program(setup.settings["optimizer"])
+    program = network.program(setup.optimizer)
     return [{"stage": s.stage, "target": s.target, "code": str(s)} for s in program.statements]
 
 
@@ -188,7 +188,7 @@ class Gallery:
         game.hints = min(game.hints + 1, 4)
         if game.hints == 1:
             target = next(iter(game.wrong.setup.edits()))
-            stage = game.wrong.network.program(game.wrong.setup.settings["optimizer"])[target].stage
+            stage = game.wrong.network.program(game.wrong.setup.optimizer)[target].stage
             return {"hint": f"One statement is wrong, of this stage: {STAGE_WORDS[stage]}.", "more": True}
         if game.hints == 4:
             return {"hint": f"It is: {game.mistake.title}.", "more": False}

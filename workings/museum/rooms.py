@@ -30,30 +30,31 @@ from workings.support.atomic_files import writable_folder
 from workings.support.notebook import Readable, preformatted_html
 from workings.tables.columns import standardized
 from workings.training.history import History, svg_of
+from workings.training.recipe import Recipe
 
 
 def moons_room(seed: int) -> Setup:
     """Two moons, classified with tanh and softmax."""
     X, y = moons(300, 0.15, seed=seed)
     layers = (Dense(16, "tanh"), Dense(12, "tanh"), Dense(2))
-    settings = {"optimizer": Adam(0.01), "epochs": 80, "batch_size": 32}
-    return Setup(layers, {"loss": CrossEntropy(), "seed": seed}, X, y, settings)
+    recipe = Recipe(Adam(0.01), epochs=80, batch_size=32)
+    return Setup(layers, {"loss": CrossEntropy(), "seed": seed}, X, y, recipe)
 
 
 def circles_room(seed: int) -> Setup:
     """Two circles, classified with ReLU and one sigmoid output."""
     X, y = circles(300, 0.08, seed=seed)
     layers = (Dense(16, "relu"), Dense(12, "relu"), Dense(1))
-    settings = {"optimizer": Adam(0.01), "epochs": 80, "batch_size": 32}
-    return Setup(layers, {"loss": BinaryCrossEntropy(), "seed": seed}, X, y, settings)
+    recipe = Recipe(Adam(0.01), epochs=80, batch_size=32)
+    return Setup(layers, {"loss": BinaryCrossEntropy(), "seed": seed}, X, y, recipe)
 
 
 def spirals_room(seed: int) -> Setup:
     """Two spirals, classified with tanh and softmax."""
     X, y = spirals(400, 0.02, turns=1.0, seed=seed)
     layers = (Dense(32, "tanh"), Dense(16, "tanh"), Dense(2))
-    settings = {"optimizer": Adam(0.01), "epochs": 150, "batch_size": 32}
-    return Setup(layers, {"loss": CrossEntropy(), "seed": seed}, X, y, settings)
+    recipe = Recipe(Adam(0.01), epochs=150, batch_size=32)
+    return Setup(layers, {"loss": CrossEntropy(), "seed": seed}, X, y, recipe)
 
 
 def digits_room(seed: int) -> Setup:
@@ -61,8 +62,8 @@ def digits_room(seed: int) -> Setup:
     X, y = digits()
     chosen = np.random.default_rng(seed).permutation(len(X))[:600]
     layers = (Dense(32, "relu"), Dense(24, "relu"), Dense(10))
-    settings = {"optimizer": Momentum(0.05), "epochs": 40, "batch_size": 32}
-    return Setup(layers, {"loss": CrossEntropy(), "seed": seed}, X[chosen] / 16, y[chosen], settings)
+    recipe = Recipe(Momentum(0.05), epochs=40, batch_size=32)
+    return Setup(layers, {"loss": CrossEntropy(), "seed": seed}, X[chosen] / 16, y[chosen], recipe)
 
 
 def waves_room(seed: int) -> Setup:
@@ -93,8 +94,8 @@ def hills_room(seed: int) -> Setup:
 def regression(X: Array, y: Array, activation: str, seed: int) -> Setup:
     """Return a setup with a small regression network."""
     layers = (Dense(24, activation), Dense(16, activation), Dense(1))
-    settings = {"optimizer": Adam(0.01), "epochs": 100, "batch_size": 32}
-    return Setup(layers, {"loss": SquaredError(), "seed": seed}, X, y, settings)
+    recipe = Recipe(Adam(0.01), epochs=100, batch_size=32)
+    return Setup(layers, {"loss": SquaredError(), "seed": seed}, X, y, recipe)
 
 
 ROOMS: dict[str, Callable[[int], Setup]] = {
@@ -145,7 +146,7 @@ def fitted(setup: Setup) -> tuple[Network, History]:
         warnings.simplefilter("ignore", WorkingsWarning)
         network = setup.network()
         try:
-            return network, network.fit(setup.X, setup.y, **setup.settings)
+            return network, setup.fit(network)
         except DivergenceError as error:
             return network, error.history if isinstance(error.history, History) else History()
 
@@ -163,7 +164,7 @@ def marked_lines(mistake: Mistake, wrong: Setup) -> list[tuple[str, str]]:
     """Return pairs of the wrong line and the right line."""
     if wrong.rewrite is None:
         return [mistake.lines]
-    right = wrong.right_network.program(wrong.settings["optimizer"])
+    right = wrong.right_network.program(wrong.optimizer)
     return [(f"{target} = {text}", str(right[target])) for target, text in wrong.edits().items()]
 
 

@@ -26,21 +26,32 @@ from workings.schedules import Exponential
 from workings.support.arrays import Array
 from workings.tables.columns import standardized
 from workings.training.early_stopping import EarlyStopping
+from workings.training.fit import train
+from workings.training.history import History
+from workings.training.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """The description of a training: layers and loss, data, and the settings of ``fit``.
+    """The description of a training: layers and loss, data, and the recipe, which holds the settings of ``fit``.
 
-    ``parts`` are the arguments of ``Network`` except the layers; ``rewrite`` replaces statements of the program.
+    ``parts`` are the arguments of ``Network`` except the layers; ``rewrite`` replaces statements of the program;
+    ``engine`` is passed to ``fit``.
     """
 
     layers: tuple[Layer, ...]
     parts: Mapping[str, Any]
     X: Array
     y: Array
-    settings: Mapping[str, Any]
+    recipe: Recipe
     rewrite: Rewrite | None = None
+    engine: str = "auto"
+
+    @property
+    def optimizer(self) -> Part:
+        """The optimizer; no setup has L-BFGS, whose steps are not in the program."""
+        assert isinstance(self.recipe.optimizer, Part)
+        return self.recipe.optimizer
 
     @property
     def right_network(self) -> Network:
@@ -65,10 +76,18 @@ class Setup:
         """
         if self.rewrite is None:
             return {}
-        found = self.rewrite(self.right_network.program(self.settings["optimizer"]))
+        found = self.rewrite(self.right_network.program(self.optimizer))
         if not found:
             raise InputError("This mistake does not apply to the program of this network.")
         return found
+
+    def fit(self, network: Network) -> History:
+        """Train a network with the data and the recipe; return the history."""
+        return train(network, self.X, self.y, self.recipe, engine=self.engine)
+
+    def with_recipe(self, **changed: Any) -> Setup:
+        """Return the setup with other settings of ``fit``, by name."""
+        return replace(self, recipe=replace(self.recipe, **changed))
 
 
 def unchanged(setup: Setup) -> Setup:
@@ -91,7 +110,7 @@ def with_data(X: Callable[[Array], Array] = np.copy, y: Callable[[Array], Array]
 
 def with_settings(**changed: Any) -> Callable[[Setup], Setup]:
     """Return a function that changes settings of ``fit``."""
-    return lambda setup: replace(setup, settings={**setup.settings, **changed})
+    return lambda setup: setup.with_recipe(**changed)
 
 
 def with_hidden(**changed: Any) -> Callable[[Setup], Setup]:
@@ -146,9 +165,8 @@ def with_rate_times(factor: float) -> Callable[[Setup], Setup]:
     """Return a function that multiplies the learning rate by a factor."""
 
     def change(setup: Setup) -> Setup:
-        optimizer = setup.settings["optimizer"]
-        settings = {**setup.settings, "optimizer": with_rate(optimizer, factor * optimizer.lr)}
-        return replace(setup, settings=settings)
+        rate = factor * rate_of(setup.optimizer)
+        return setup.with_recipe(optimizer=with_rate(setup.optimizer, rate))
 
     return change
 
@@ -170,48 +188,45 @@ def narrow_and_deep(setup: Setup) -> Setup:
 
 def clipped_descent(setup: Setup) -> Setup:
     """Use full-batch gradient descent with clipped gradients, and leaky ReLU."""
-    settings = {**setup.settings, "optimizer": Chain(ClipByNorm(1.0), SGD(0.03)), "batch_size": None, "epochs": 300}
-    return leaky_hidden(replace(setup, settings=settings))
+    return leaky_hidden(setup.with_recipe(optimizer=Chain(ClipByNorm(1.0), SGD(0.03)), batch_size=None, epochs=300))
 
 
 def stochastic_descent(setup: Setup) -> Setup:
     """Use stochastic gradient descent in mini-batches."""
-    return replace(setup, settings={**setup.settings, "optimizer": SGD(0.1)})
+    return setup.with_recipe(optimizer=SGD(0.1))
 
 
 def unclipped_descent(setup: Setup) -> Setup:
     """Use ``clipped_descent`` without clipping, for 600 epochs."""
-    clipped = clipped_descent(setup)
-    return replace(clipped, settings={**clipped.settings, "optimizer": SGD(0.03), "epochs": 600})
+    return clipped_descent(setup).with_recipe(optimizer=SGD(0.03), epochs=600)
 
 
 def penalized_descent(setup: Setup) -> Setup:
     """Use full-batch gradient descent on a small network with an L2 penalty, so that the objective has a minimum."""
-    settings = {**setup.settings, "optimizer": SGD(0.1), "batch_size": None, "epochs": 8000}
-    return with_penalty(0.01)(replace(setup, layers=(Dense(4, "tanh"), setup.layers[-1]), settings=settings))
+    small = replace(setup, layers=(Dense(4, "tanh"), setup.layers[-1]))
+    return with_penalty(0.01)(small.with_recipe(optimizer=SGD(0.1), batch_size=None, epochs=8000))
 
 
 def at_the_edge(setup: Setup) -> Setup:
     """Use a learning rate of 2.2 / curvature, with the curvature at the minimum that a smaller rate finds."""
     network = setup.right_network
-    network.fit(setup.X, setup.y, **{**setup.settings, "epochs": 20_000})
+    setup.with_recipe(epochs=20_000).fit(network)
     curvature = sharpness(network, setup.X, setup.y)
-    return replace(setup, settings={**setup.settings, "optimizer": SGD(2.2 / curvature)})
+    return setup.with_recipe(optimizer=SGD(2.2 / curvature))
 
 
 def growing_rate(setup: Setup) -> Setup:
     """Divide the learning rate by 0.97 at each step."""
-    optimizer = setup.settings["optimizer"]
+    optimizer = setup.optimizer
     grown: Part = SGD(Exponential(rate_of(optimizer), factor=1 / 0.97))
     if isinstance(optimizer, Chain):
         grown = Chain(*optimizer.links[:-1], grown)
-    return replace(setup, settings={**setup.settings, "optimizer": grown})
+    return setup.with_recipe(optimizer=grown)
 
 
 def full_batch_descent(setup: Setup) -> Setup:
     """Use full-batch gradient descent with learning rate 0.3."""
-    settings = {**setup.settings, "optimizer": SGD(0.3), "batch_size": None, "epochs": 300}
-    return replace(setup, settings=settings)
+    return setup.with_recipe(optimizer=SGD(0.3), batch_size=None, epochs=300)
 
 
 def large_scores(setup: Setup) -> Setup:
@@ -222,19 +237,18 @@ def large_scores(setup: Setup) -> Setup:
 def sorted_by_class(setup: Setup) -> Setup:
     """Sort the rows by class; use small batches without shuffling."""
     order = np.argsort(setup.y, kind="stable")
-    settings = {**setup.settings, "shuffle": False, "batch_size": 16, "optimizer": SGD(0.3), "epochs": 60}
-    return replace(setup, X=setup.X[order], y=setup.y[order], settings=settings)
+    in_order = replace(setup, X=setup.X[order], y=setup.y[order])
+    return in_order.with_recipe(shuffle=False, batch_size=16, optimizer=SGD(0.3), epochs=60)
 
 
 def sorted_and_shuffled(setup: Setup) -> Setup:
     """Sort the rows by class, but shuffle them in each epoch."""
-    in_order = sorted_by_class(setup)
-    return replace(in_order, settings={**in_order.settings, "shuffle": True})
+    return sorted_by_class(setup).with_recipe(shuffle=True)
 
 
 def without_shuffling(setup: Setup) -> Setup:
     """Train without shuffling."""
-    return replace(setup, settings={**setup.settings, "shuffle": False})
+    return setup.with_recipe(shuffle=False)
 
 
 def rare_class(setup: Setup) -> Setup:
@@ -254,14 +268,14 @@ def overfitting_data(setup: Setup) -> Setup:
     else:
         wrong = order[:8]
         noisy[wrong] = (setup.y[wrong] + 1) % (setup.y.max() + 1)
-    settings = {**setup.settings, "validation": (setup.X[rest], setup.y[rest]), "epochs": 1500, "batch_size": None}
     wide = tuple(replace(x, units=64) for x in setup.layers[:-1])  # type: ignore[call-arg]
-    return replace(setup, layers=(*wide, setup.layers[-1]), X=setup.X[few], y=noisy[few], settings=settings)
+    small = replace(setup, layers=(*wide, setup.layers[-1]), X=setup.X[few], y=noisy[few])
+    return small.with_recipe(validation=(setup.X[rest], setup.y[rest]), epochs=1500, batch_size=None)
 
 
 def with_early_stopping(setup: Setup) -> Setup:
     """Stop when the validation loss increases, and restore the best parameters."""
-    return replace(setup, settings={**setup.settings, "callbacks": [EarlyStopping(patience=30)]})
+    return setup.with_recipe(callbacks=[EarlyStopping(patience=30)])
 
 
 def permuted(y: Array) -> Array:
@@ -398,8 +412,8 @@ def with_held_out_rows(setup: Setup) -> Setup:
     """Hold out a quarter of the rows for validation."""
     order = np.random.default_rng(0).permutation(len(setup.X))
     held, kept = order[: len(order) // 4], order[len(order) // 4 :]
-    settings = {**setup.settings, "validation": (setup.X[held], setup.y[held])}
-    return replace(setup, X=setup.X[kept], y=setup.y[kept], settings=settings)
+    trained = replace(setup, X=setup.X[kept], y=setup.y[kept])
+    return trained.with_recipe(validation=(setup.X[held], setup.y[held]))
 
 
 def with_validation(
@@ -408,26 +422,26 @@ def with_validation(
     """Return a function that transforms the inputs or the targets of the validation rows."""
 
     def change(setup: Setup) -> Setup:
-        held_X, held_y = setup.settings["validation"]
-        return replace(setup, settings={**setup.settings, "validation": (X(held_X), y(held_y))})
+        held_X, held_y = setup.recipe.validation
+        return setup.with_recipe(validation=(X(held_X), y(held_y)))
 
     return change
 
 
 def split_by_target(setup: Setup) -> Setup:
     """Hold out the quarter of the rows with the largest targets."""
-    X, y = np.vstack([setup.X, setup.settings["validation"][0]]), np.append(setup.y, setup.settings["validation"][1])
+    X, y = np.vstack([setup.X, setup.recipe.validation[0]]), np.append(setup.y, setup.recipe.validation[1])
     order = np.argsort(y, kind="stable")
     kept, held = order[: len(setup.y)], order[len(setup.y) :]
-    return replace(setup, X=X[kept], y=y[kept], settings={**setup.settings, "validation": (X[held], y[held])})
+    return replace(setup, X=X[kept], y=y[kept]).with_recipe(validation=(X[held], y[held]))
 
 
 def with_shared_rows(setup: Setup) -> Setup:
     """Add a quarter of the training rows to the validation rows."""
     some = len(setup.X) // 4
-    held_X, held_y = setup.settings["validation"]
+    held_X, held_y = setup.recipe.validation
     both = np.vstack([held_X, setup.X[:some]]), np.append(held_y, setup.y[:some])
-    return replace(setup, settings={**setup.settings, "validation": both})
+    return setup.with_recipe(validation=both)
 
 
 def with_strong_dropout(setup: Setup) -> Setup:
@@ -451,7 +465,7 @@ def narrow_middle(setup: Setup) -> Setup:
 def huge_hidden(setup: Setup) -> Setup:
     """Use two hidden layers of 256 units, for a few epochs."""
     layers = (Dense(256, "relu"), Dense(256, "relu"), setup.layers[-1])
-    return replace(setup, layers=layers, settings={**setup.settings, "epochs": 10, "optimizer": Adam(0.003)})
+    return replace(setup, layers=layers).with_recipe(epochs=10, optimizer=Adam(0.003))
 
 
 def without_hidden(setup: Setup) -> Setup:
@@ -461,10 +475,10 @@ def without_hidden(setup: Setup) -> Setup:
 
 def with_noisy_steps(setup: Setup) -> Setup:
     """Use small batches, and stop early with patience, on a share of the rows."""
-    settings = {**setup.settings, "batch_size": 8, "epochs": 100, "optimizer": SGD(0.1), "validation": 0.2}
-    return replace(setup, settings={**settings, "callbacks": [EarlyStopping(patience=30)]})
+    stopping = [EarlyStopping(patience=30)]
+    return setup.with_recipe(batch_size=8, epochs=100, optimizer=SGD(0.1), validation=0.2, callbacks=stopping)
 
 
 def impatient(setup: Setup) -> Setup:
     """Stop at the first epoch that is not better."""
-    return replace(setup, settings={**setup.settings, "callbacks": [EarlyStopping(patience=1)]})
+    return setup.with_recipe(callbacks=[EarlyStopping(patience=1)])

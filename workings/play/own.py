@@ -70,7 +70,7 @@ def settings_of(model: Model) -> Settings:
     if model.loss != LOSSES.get(kind, type(model.loss))() or model.edits:
         raise InputError(f"The playground knows the losses with their usual settings, and no edits: not {model!r}.")
     *hidden, last = model.layers
-    if not isinstance(last, Dense) or last.bend.name != "identity" or not last.bias:
+    if not isinstance(last, Dense) or last.activation_function.name != "identity" or not last.bias:
         raise InputError(f"{SHOWN}; the last layer must be Dense without activation, not {last!r}.")
     return Settings(hidden=tuple(hidden_layers(hidden)), loss=kind, **penalty(model))
 
@@ -93,9 +93,9 @@ def hidden_layers(layers: list[Layer]) -> list[LayerSettings]:
         first = rest.pop(0)
         if not isinstance(first, Dense) or not first.bias:
             raise InputError(f"{SHOWN}; {first!r} is none.")
-        activation, batch_norm, dropout = first.bend, False, 0.0
+        activation, batch_norm, dropout = first.activation_function, False, 0.0
         if rest and isinstance(rest[0], BatchNorm) and activation.name == "identity":
-            activation, batch_norm = rest.pop(0).bend, True
+            activation, batch_norm = rest.pop(0).activation_function, True
         if rest and isinstance(rest[0], Dropout):
             dropout = rest.pop(0).rate  # type: ignore[attr-defined]
         if ACTIVATIONS.get(activation.name) != activation:

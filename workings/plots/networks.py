@@ -112,8 +112,8 @@ def activation_names(net: Model) -> list[str]:
     for layer in net.layers:  # the activation belongs to the layer with weights, or to one after it (BatchNorm)
         if "W" in layer.parameters:
             names.append("")
-        if names and layer.bend.name != "identity":
-            names[-1] = layer.bend.name
+        if names and layer.activation_function.name != "identity":
+            names[-1] = layer.activation_function.name
     return ["", *names]
 
 

@@ -21,7 +21,7 @@ from workings.support.formulas import letters_of, read_formula
 class Placed:
     """A layer in the network: the names of its input and outputs, and the expressions of its letters.
 
-    The activation has a scope of its own, ``bend``, with ``z``, ``a`` and its constants.
+    The activation has a scope of its own, ``activation_scope``, with ``z``, ``a`` and its constants.
     """
 
     layer: Layer
@@ -31,7 +31,7 @@ class Placed:
     z: str
     a: str
     scope: Scope
-    bend: Scope
+    activation_scope: Scope
 
 
 def write_forward(writer: StatementWriter, layers: Sequence[Layer], mode: str) -> list[Placed]:
@@ -49,11 +49,12 @@ def write_forward(writer: StatementWriter, layers: Sequence[Layer], mode: str) -
         for letter in (*layer.parameters, *layer.statistics, *layer.draws):
             scope[letter] = name(f"{letter}{suffix}")
         z = settle(writer, layer.formulas[mode], scope, "z", layer.output_name(x, suffix), suffix)
-        bend: Scope = {letter: literal(value) for letter, value in layer.bend.constants.items()}
-        bend["z"] = name(z)
-        bent = f"a{dense}"
-        a = settle(writer, layer.bend.function, bend, "a", f"{z}_bent" if bent in writer.used_names else bent, suffix)
-        placed.append(Placed(layer, writer.part, suffix, x, z, a, scope, bend))
+        activation = layer.activation_function
+        activation_scope: Scope = {letter: literal(value) for letter, value in activation.constants.items()}
+        activation_scope["z"] = name(z)
+        target = f"{z}_activated" if f"a{dense}" in writer.used_names else f"a{dense}"
+        a = settle(writer, activation.function, activation_scope, "a", target, suffix)
+        placed.append(Placed(layer, writer.part, suffix, x, z, a, scope, activation_scope))
         x = a
     return placed
 
@@ -168,9 +169,10 @@ def write_layer_backward(
     """Write one layer's gradients: through its activation, to its parameters and to its input."""
     layer, scope = place.layer, place.scope
     if place.a != place.z:
-        (slope,) = writer.write(layer.bend.derivative, place.bend, {}, place.suffix)
+        activation = layer.activation_function
+        (slope,) = writer.write(activation.derivative, place.activation_scope, {}, place.suffix)
         (dz,) = writer.write(chain_rule, {"da": name(f"d{place.a}"), "slope": slope}, {}, place.suffix)
-        words = words_of(layer.bend.derivative, f"the derivative of {layer.bend.name}")
+        words = words_of(activation.derivative, f"the derivative of {activation.name}")
         writer.emit(f"d{place.z}", dz, f"{words_of(chain_rule, f'd{place.z}')}; {words}")
     add_penalties(writer, regularizers, place, weighted)
     names = {f"d{letter}": f"d{letter}{place.suffix}" for letter in layer.parameters} | {"dx": f"d{place.x}"}

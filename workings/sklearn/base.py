@@ -317,7 +317,8 @@ class MultilayerPerceptron(
         training = self._make_training(train, validation, one_epoch, callbacks)
         weights = rows.weights  # of all rows: diagnose is called with all rows, too
         terms = EstimatorTerms(self.get_params(deep=False), weights is not None)
-        training.history.settings |= {"terms": terms, "sample_weight": weights}
+        training.history.settings["sample_weight"] = weights
+        training.history.terms = terms
         self._run(training, one_epoch)
         return self
 

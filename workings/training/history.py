@@ -40,6 +40,11 @@ class History(Mapping[str, list[float]]):
         The validation rows, a random sample of 1,000 if there are more.  Not stored in JSON.
     diagnosis : Diagnosis or None
         The findings of ``fit(check=True)`` before the first step.
+    terms : Terms or None
+        How the doctor writes its suggestions, if an estimator or the command line trained the network.  Not stored in
+        JSON.
+    opening : str
+        Code that assigns ``net``, for suggestions that need it.  Not stored in JSON.
 
     Examples
     --------
@@ -62,6 +67,8 @@ class History(Mapping[str, list[float]]):
         self.begun: dict[str, Array] = {}
         self.validation: Rows | None = None
         self.diagnosis: Any = None
+        self.terms: Any = None
+        self.opening = ""
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self.columns:

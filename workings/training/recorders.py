@@ -326,7 +326,7 @@ def layer_outputs(network: Model, program: Program) -> dict[str, tuple[str, str]
         if not layer.parameters:
             continue
         found[name] = None
-        if layer.bend.name != "identity":
+        if layer.activation_function.name != "identity":
             behind = (s.target for s in program.stage("backward") if s.part == part and f"d{name}" in s.reads)
             found[name] = (f"d{name}", next(behind))
     return found

@@ -190,12 +190,12 @@ function writeForward(writer, layers, mode) {
       writer.taken.add(letter + suffix);
     }
     const z = settle(writer, entry.formulas[mode], scope, "z", outputName(layer, x, suffix), suffix);
-    const bent = catalogue.activations[layer.activation ?? "identity"];
-    const bend = { ...bent.constants, z: name(z) };
+    const activation = catalogue.activations[layer.activation ?? "identity"];
+    const activationScope = { ...activation.constants, z: name(z) };
     const a = `a${dense}`;
-    const target = writer.taken.has(a) ? `${z}_bent` : a;
-    const result = settle(writer, bent.function, bend, "a", target, suffix);
-    const placed = { layer, entry, bent, part: writer.part, suffix, x, z, a: result, scope, bend };
+    const target = writer.taken.has(a) ? `${z}_activated` : a;
+    const result = settle(writer, activation.function, activationScope, "a", target, suffix);
+    const placed = { layer, entry, activation, part: writer.part, suffix, x, z, a: result, scope, activationScope };
     x = result;
     return placed;
   });
@@ -275,12 +275,12 @@ function writeBackward(writer, loss, regularizer, placed, scope) {
 }
 
 function writeLayerBackward(writer, regularizer, place) {
-  const { layer, entry, bent, scope, suffix } = place;
+  const { layer, entry, activation, scope, suffix } = place;
   if (place.a !== place.z) {
-    const [slope] = writer.write(bent.derivative, place.bend, {}, suffix);
+    const [slope] = writer.write(activation.derivative, place.activationScope, {}, suffix);
     const chain = catalogue.chain_rule;
     const [dz] = writer.write(chain, { da: name(`d${place.a}`), slope }, {}, suffix);
-    const words = wordsOf(bent.derivative, `the derivative of ${layer.activation}`);
+    const words = wordsOf(activation.derivative, `the derivative of ${layer.activation}`);
     writer.emit(`d${place.z}`, dz, `${wordsOf(chain, `d${place.z}`)}; ${words}`);
   }
   for (const letter of regularizer === null ? [] : entry.regularized) {

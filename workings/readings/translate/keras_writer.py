@@ -28,7 +28,7 @@ ACTIVATIONS = {  # activations that a Dense layer takes by name
     "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu", "selu": "selu", "gelu": "gelu", "silu": "silu",
     "softplus": "softplus", "mish": "mish", "hard_tanh": "hard_tanh",
 }
-BENDS = {  # activations with constants, as layers
+ACTIVATION_LAYERS = {  # activations with constants, as layers
     "leaky_relu": "keras.layers.LeakyReLU(negative_slope={slope})", "elu": "keras.layers.ELU(alpha={alpha})",
     "gelu_tanh": "keras.layers.Activation(lambda z: keras.activations.gelu(z, approximate=True))",
 }
@@ -188,24 +188,26 @@ class KerasWriter(TranslationWriter):
         match layer:
             case Dense():
                 takes_rates = is_last and isinstance(self.plan.network.loss, Poisson)
-                name = "exponential" if takes_rates else ACTIVATIONS.get(layer.bend.name)
-                return [self.dense(layer, name), *([] if name else self.activation_layer(layer.bend))]
+                name = "exponential" if takes_rates else ACTIVATIONS.get(layer.activation_function.name)
+                return [self.dense(layer, name), *([] if name else self.activation_layer(layer.activation_function))]
             case Dropout():
                 return [f"keras.layers.Dropout({layer.rate!r})"]
             case BatchNorm():
                 settings = {"momentum": plain(1 - layer.momentum), "epsilon": layer.eps}
-                name = ACTIVATIONS.get(layer.bend.name)
-                named = [f'keras.layers.Activation("{name}")'] if name else self.activation_layer(layer.bend)
-                return [call("keras.layers.BatchNormalization", **settings), *named]
+                name = ACTIVATIONS.get(layer.activation_function.name)
+                normalization = call("keras.layers.BatchNormalization", **settings)
+                if name:
+                    return [normalization, f'keras.layers.Activation("{name}")']
+                return [normalization, *self.activation_layer(layer.activation_function)]
         raise InputError(f"Keras has no layer for {layer!r}: it cannot be translated.")
 
     def activation_layer(self, activation: Activation) -> list[str]:
         """Write an activation as a layer; the identity needs none."""
         if activation.name == "identity":
             return []
-        if activation.name not in BENDS:
+        if activation.name not in ACTIVATION_LAYERS:
             raise InputError(f"Keras has no layer for the activation {activation.name!r}: it cannot be translated.")
-        return [BENDS[activation.name].format(**activation.constants)]
+        return [ACTIVATION_LAYERS[activation.name].format(**activation.constants)]
 
     def dense(self, layer: Dense, activation: str | None) -> str:
         """Write a Dense layer."""
@@ -249,8 +251,8 @@ class KerasWriter(TranslationWriter):
                 )
             if isinstance(layer, Dropout):
                 yield from self.notes_on_dropout(layer.rate)
-            if layer.bend.name == "leaky_relu":
-                slope = layer.bend.constants["slope"]
+            if layer.activation_function.name == "leaky_relu":
+                slope = layer.activation_function.constants["slope"]
                 yield f"Keras's leaky ReLU has slope 0.2 (0.3 as a layer) by default, ours {slope}."
 
     def loss(self) -> list[str]:

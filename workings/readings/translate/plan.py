@@ -68,7 +68,7 @@ class TranslationPlan:
         refuse_own("regularizer", network.regularizers, REGULARIZERS.values())
         refuse_own("part of an optimizer", self.parts, (*OPTIMIZERS.values(), *PARTS, LBFGS))
         for layer in network.layers:
-            refuse_own_activation(layer.bend)
+            refuse_own_activation(layer.activation_function)
 
     def check_switches(self) -> None:
         """Raise for arrays where True or False is expected; the generated code takes the arrays by name."""

@@ -149,8 +149,8 @@ class SklearnWriter(TranslationWriter):
             if not layer.bias:
                 raise InputError(f"scikit-learn's MLP always has biases: {layer!r} cannot be translated.")
         *hidden, last = [layer for layer in layers if isinstance(layer, Dense)]
-        names = list(dict.fromkeys(layer.bend.name for layer in hidden)) or ["identity"]
-        if last.bend.name != "identity":
+        names = list(dict.fromkeys(layer.activation_function.name for layer in hidden)) or ["identity"]
+        if last.activation_function.name != "identity":
             raise InputError(f"scikit-learn's MLP cannot set the activation of the last layer, as in {last!r}.")
         if len(names) > 1 or names[0] not in ACTIVATIONS:
             raise InputError(

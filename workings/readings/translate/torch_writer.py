@@ -110,7 +110,7 @@ def sequential(network: Model) -> SequentialCode:
         modules.append(module(layer, width))
         for letter in (*layer.parameters, *layer.statistics):
             places[f"{letter}{number}"] = f"model[{len(modules) - 1}].{ATTRIBUTES[letter]}"
-        modules += activation_module(layer.bend)
+        modules += activation_module(layer.activation_function)
         width = layer.units if isinstance(layer, Dense) else width
     return SequentialCode(tuple(modules), places)
 
