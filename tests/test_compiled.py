@@ -255,6 +255,22 @@ def test_threads_that_share_the_rows_of_a_step_leave_the_same_bits(way: str, mon
     agree(runs[0], trained("reference", **how))
 
 
+# Layers, rows and dtype of full batches that are divided into blocks of rows.
+BLOCKS = [
+    ([Dense(16, "tanh"), Dense(16, "tanh"), Dense(2)], 700, "float64"),
+    ([Dense(16, "relu"), Dense(16, "relu"), Dense(16, "relu"), Dense(2)], 600, "float32"),
+    ([Dense(16, "sigmoid"), Dense(3)], 1100, "float64"),
+]
+
+
+@pytest.mark.parametrize(("layers", "rows", "dtype"), BLOCKS)
+def test_every_block_of_rows_counts(layers: list[Any], rows: int, dtype: str) -> None:
+    """The first products of a call once had an arbitrary scale, which hardly showed after many steps."""
+    features = np.random.default_rng(rows).normal(size=(rows, 17))
+    how = {"layers": layers, "loss": CrossEntropy(), "optimizer": SGD(0.1), "X": features, "y": np.arange(rows) % 2}
+    agree(*[trained(engine, epochs=3, batch_size=None, dtype=dtype, **how) for engine in ENGINES])
+
+
 @pytest.mark.parametrize("dtype", AGREES)
 def test_rows_that_whole_vectors_leave_over_count_like_the_others(dtype: str) -> None:
     features, labels = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
