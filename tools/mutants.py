@@ -4,13 +4,14 @@ A mutant is the package with one small fault: another operator, a comparison the
 loop that never runs.  The tests kill a mutant if one of them fails.  cosmic-ray makes the mutants; this script draws
 some of them, runs the tests of the changed module, and prints how many were killed, and which survived.
 
-Usage: ``python tools/mutants.py [--mutants 200] [--seed 0] [--only mathematics …] [--results FILE]``
+Usage: ``python tools/mutants.py [--mutants 200] [--seed 0] [--only mathematics …] [--results FILE] [--again]``
 
 Each mutant runs in a copy of the repository, one at a time: the nearest tests first, and if they pass, all other test
 files that import the module.  Quick tests run before slow ones.  Mutants that change annotations only, and those that
 replace ``==`` by ``is``, are left out.
 
 Each result is a line of the results file.  A run that was stopped goes on from there; delete the file to start again.
+``--again`` runs the survivors again, after tests were added.
 """
 
 from __future__ import annotations
@@ -271,13 +272,12 @@ class Results:
             raise SystemExit(f"{self.path} has results of other code: its mutant {number} differs. Delete the file.")
         return str(line["found"])
 
-    def add(self, mutant: Mutant, found: str) -> None:
-        """Write the result of the next mutant, with the test that found it."""
+    def set(self, number: int, mutant: Mutant, found: str) -> None:
+        """Write the result of a mutant, with the test that found it."""
         test = FAILED.read_text(encoding="utf-8") if FAILED.exists() and found == "killed" else ""
-        self.lines.append(json.dumps({"found": found, "test": test, "mutant": asdict(mutant)}))
+        self.lines[number - 1 : number] = [json.dumps({"found": found, "test": test, "mutant": asdict(mutant)})]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(self.lines[-1] + "\n")
+        self.path.write_text("\n".join([*self.lines, ""]), encoding="utf-8")
 
     def check(self) -> None:
         """Raise an error if one of the tests that found a mutant fails without a mutant, too."""
@@ -310,6 +310,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[], help="words of the parts")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of the results; a stopped run goes on")
+    parser.add_argument("--again", action="store_true", help="run those that survived before, too")
     return parser.parse_args(arguments)
 
 
@@ -339,9 +340,9 @@ def main(arguments: list[str]) -> int:
         prepare_copy(folder)
         for number, (mutant, changed) in enumerate(drawn(options.mutants, options.seed, parts), start=1):
             found = results.known(number, mutant)
-            if found is None:
+            if found is None or (options.again and found == "survived"):
                 found = result_of(mutant, changed, folder)
-                results.add(mutant, found)
+                results.set(number, mutant, found)
             counts[mutant.part][found] += 1
             print(f"{number} {found}: {mutant.file}:{mutant.line} {mutant.operator}", flush=True)
             if found == "survived":
