@@ -109,6 +109,7 @@ class Model(ModelState):
                 program = program.replacing(target, expression)
         return program
 
+    @checked_keywords
     def replacing(self, target: str, expression: str) -> Self:
         """Return a copy of the network with another expression for one name, for example to try out a mistake.
 
@@ -153,6 +154,7 @@ class Model(ModelState):
         for name in sorted(names_read(expression) - known):
             raise ProgramError(f"{expression!r} uses the name {name!r}, which nothing computes.")
 
+    @checked_keywords
     def program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
         """Return the program of one training step, with the shapes of its results.
 
@@ -496,6 +498,7 @@ class Model(ModelState):
 
     # -- description -----------------------------------------------------------------------
 
+    @checked_keywords
     def summary(self) -> str:
         """Return a table of the layers, with their shapes and numbers of parameters."""
         rows, width = [], self.n_in
@@ -511,6 +514,7 @@ class Model(ModelState):
         dtype = f", {self.dtype}" if self.n_in is not None else ""
         return Text("\n".join([f"Network: {self.loss!r}{extra}{dtype}", *rows, f"     {'parameters':<53}{total:>10}"]))
 
+    @checked_keywords
     def count_parameters(self) -> list[int | None]:
         """Return the number of parameters of each layer; None if the input size is not known."""
         counts: list[int | None] = []
