@@ -39,7 +39,7 @@ class Job:
     def Y(self) -> Array:
         """Return the targets with one column per output: one-hot rows for labels."""
         if self.workload.loss == "squared error":
-            return self.y.reshape(-1, 1)
+            return self.y.reshape(len(self.X), -1)
         return np.eye(self.workload.sizes[-1], dtype=self.X.dtype)[self.y]
 
     @property
@@ -137,4 +137,10 @@ def random_rows(workload: Workload, rng: np.random.Generator) -> Made:
     return X, rng.integers(workload.sizes[-1], size=workload.rows), "random numbers"
 
 
-DATA = {"xor": xor, "moons": moons, "digits": digits, "mnist": mnist, "random": random_rows}
+def numbers(workload: Workload, rng: np.random.Generator) -> Made:
+    """Return normally distributed inputs and targets, with one target for each output."""
+    X = rng.standard_normal((workload.rows, workload.sizes[0]))
+    return X, rng.standard_normal((workload.rows, workload.sizes[-1])), "random numbers"
+
+
+DATA = {"xor": xor, "moons": moons, "digits": digits, "mnist": mnist, "random": random_rows, "numbers": numbers}

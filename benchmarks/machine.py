@@ -20,7 +20,8 @@ def describe() -> dict[str, Any]:
         "features": features(),
         "system": system(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "versions": {name: version(name) for name in PACKAGES},
+        "restricted": restricted(),
+        "versions": versions(),
         "libraries": libraries(),
     }
 
@@ -59,6 +60,16 @@ def version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions of the packages that are compared."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def restricted() -> str:
+    """Return how the processor's features are changed for this run; empty if they are not."""
+    return os.environ.get("WORKINGS_CPU_FEATURES", "")
 
 
 def libraries() -> list[dict[str, Any]]:

@@ -50,8 +50,8 @@ def last_line(text: str) -> str:
     return text.strip().splitlines()[-1] if text.strip() else "no message"
 
 
-def measure(workload: Workload, names: Sequence[str], rounds: int, folder: Path) -> dict[str, Any]:
-    """Measure one workload: times of each peer, the check, the lower bound."""
+def measure(workload: Workload, names: Sequence[str], rounds: int, folder: Path, clock: str = "wall") -> dict[str, Any]:
+    """Measure one workload: times of each peer by a clock, "wall" or "cpu", the check, the lower bound."""
     say(f"{workload.name}: {workload.describe()}")
     job, checked = jobs.make(workload), workload.checked
     file = job.save(folder / f"{workload.name}.npz")
@@ -60,7 +60,7 @@ def measure(workload: Workload, names: Sequence[str], rounds: int, folder: Path)
     peers: dict[str, Any] = {}
     with prepared(names, file, workload.threads, peers) as children:
         check(children, peers, workload, folder)
-        for name, found in timed(workload, file, children, rounds).items():
+        for name, found in timed(workload, file, children, rounds, clock=clock).items():
             peers[name] |= found
     return {
         "about": workload.describe(), "threads": workload.threads, "source": job.source, "target": workload.target,
@@ -70,7 +70,12 @@ def measure(workload: Workload, names: Sequence[str], rounds: int, folder: Path)
 
 
 def timed(
-    workload: Workload, file: Path, children: dict[str, Child], rounds: int, shortest: float = SHORTEST
+    workload: Workload,
+    file: Path,
+    children: dict[str, Child],
+    rounds: int,
+    shortest: float = SHORTEST,
+    clock: str = "wall",
 ) -> dict[str, dict[str, Any]]:
     """Choose the number of steps of each peer, then time the peers in turn; a peer that fails is left out."""
     found: dict[str, dict[str, Any]] = {}
@@ -82,7 +87,7 @@ def timed(
         except (MissingError, ChildError) as error:
             found[name] = failure(error)
             say(f"  {name}: {last_line(str(error))}")
-    for name, times in take_turns(workload, {name: children[name] for name in steps}, steps, rounds).items():
+    for name, times in take_turns(workload, {name: children[name] for name in steps}, steps, rounds, clock).items():
         if len(times) == rounds:
             found[name] = {"steps": steps[name], "seconds": times, **spread(times)}
         else:
@@ -131,7 +136,7 @@ def steps_for(child: Child, fewest: int, shortest: float) -> int:
 
 
 def take_turns(
-    workload: Workload, children: dict[str, Child], steps: dict[str, int], rounds: int
+    workload: Workload, children: dict[str, Child], steps: dict[str, int], rounds: int, clock: str = "wall"
 ) -> dict[str, list[float]]:
     """Time every peer once per round, beginning with another one each time; return seconds per step."""
     times: dict[str, list[float]] = {name: [] for name in children}
@@ -139,7 +144,9 @@ def take_turns(
         say(f"  round {turn + 1} of {rounds}")
         for name in rotated(list(children), turn):
             with suppress(ChildError):  # it has fewer times than the others, then
-                times[name].append(children[name].ask("steps", steps=steps[name]) / workload.steps_of(steps[name]))
+                times[name].append(
+                    children[name].ask("cost", steps=steps[name])[clock] / workload.steps_of(steps[name])
+                )
     return times
 
 

@@ -2,16 +2,18 @@
 
 A child runs ``benchmarks.worker``, reads commands as lines of JSON and answers in the same way, so that warm
 processes can be timed in turn, round after round.  With one thread it is also pinned to one core, because some
-libraries start threads regardless of their settings.
+libraries start threads regardless of their settings.  All children can be restricted to AVX2, and one core can be
+kept busy meanwhile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +23,13 @@ from benchmarks.peers.contract import MissingError
 VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
 )  # fmt: skip
+# What Workings, XLA, PyTorch, oneDNN, MKL, OpenBLAS and NumPy read to use no instructions beyond AVX2 and FMA.
+AVX2 = {
+    "WORKINGS_CPU_FEATURES": "-avx512f", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2", "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+}  # fmt: skip
+SPIN = "while True: pass"
 ONE_THREAD_OF_XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
@@ -32,8 +41,21 @@ def environment(threads: int) -> dict[str, str]:
     """Return environment variables that limit a process to a number of threads."""
     fixed = dict.fromkeys(VARIABLES, str(threads)) | {"JAX_PLATFORMS": "cpu", "PYTHONHASHSEED": "0"}
     if threads == 1:
-        fixed["XLA_FLAGS"] = ONE_THREAD_OF_XLA
+        fixed["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {ONE_THREAD_OF_XLA}".strip()
     return {**os.environ, **fixed}
+
+
+@contextlib.contextmanager
+def busy_core() -> Iterator[None]:
+    """Keep one core busy; it is one that children with one thread do not use, if there are two."""
+    core = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    pin = None if core is None else lambda: os.sched_setaffinity(0, [core])
+    process = subprocess.Popen([sys.executable, "-c", SPIN], preexec_fn=pin, start_new_session=True)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def pinning(threads: int) -> Callable[[], None] | None:
@@ -45,11 +67,11 @@ def pinning(threads: int) -> Callable[[], None] | None:
 
 
 class Child:
-    """A worker process that executes commands."""
+    """A worker process that executes commands; ``python`` is another interpreter, with other versions of a library."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, python: str = sys.executable) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker"],
+            [python, "-m", "benchmarks.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment(threads),
             preexec_fn=pinning(threads), start_new_session=True,
         )  # fmt: skip

@@ -7,11 +7,14 @@ complete report.  This module measures nothing; a figure that was not measured i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.curves import CLIFF
+from benchmarks.grid import FACTORS, KNOWN_ROWS, losses
 from benchmarks.overhead import LIMIT
 from benchmarks.peers import OURS
 from benchmarks.processes import in_threads
@@ -29,6 +32,8 @@ def write(results: dict[str, Any], folder: Path) -> list[Path]:
     write_bytes(paths[1], (json.dumps(results, indent=1) + "\n").encode())
     if "curves" in results:
         paths.append(picture(results["curves"], folder))
+    if "grid" in results:
+        paths.append(grid_picture(results["grid"], folder))
     return [path for path in paths if path.exists()]
 
 
@@ -41,6 +46,17 @@ def picture(found: dict[str, Any], folder: Path) -> Path:
     except ImportError:
         return folder / "curves.png"
     return path.replace(folder / "curves.png")
+
+
+def grid_picture(found: dict[str, Any], folder: Path) -> Path:
+    """Plot the grid if matplotlib is installed."""
+    try:
+        from benchmarks.grid_picture import draw
+
+        path = draw(found, folder / "grid-new.png")
+    except ImportError:
+        return folder / "grid.png"
+    return path.replace(folder / "grid.png")
 
 
 def markdown(results: dict[str, Any]) -> str:
@@ -60,6 +76,7 @@ def machine(found: dict[str, Any], rounds: int) -> list[str]:
     kinds = [[str(value) for key, value in found.items() if key != "num_threads"] for found in found["libraries"]]
     blas = "; ".join(map(" ".join, kinds))
     features = f" ({', '.join(found['features'])})" if found["features"] else ""
+    features += f", restricted with {found['restricted']}" if found["restricted"] else ""
     return [
         f"{found['processor']}, {found['cores']} cores{features}; {found['system']}.",
         f"{found['python']}; {versions}" + (f"; {blas}." if blas else "."),
@@ -288,10 +305,73 @@ def curves(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def grid(found: dict[str, Any]) -> list[str]:
+    """Return the spread of the speedups for each level of each factor, the known rows, and the slower cells."""
+    rows = [[level, str(len(values)), *map(speedup, quantiles(values))] for level, values in levels_of(found)]
+    known = [cell_row(line) for name, line in found.items() if name in {one.name for one in KNOWN_ROWS}]
+    slower = [cell_row(line) for _, line in losses(found)]
+    head = ["network, rows", "Workings", "fastest other", "its time", "speedup"]
+    return [
+        "## Grid",
+        "",
+        "CPU time of a step over all rows, one thread; speedup over the fastest other library of each cell.",
+        "",
+        "![Speedup of every cell](grid.png)",
+        "",
+        *table(["cells with", "number", "lowest", "lower quartile", "median", "highest"], rows),
+        "",
+        *table(head, known),
+        "",
+        *(
+            ["Cells in which another library is faster:", "", *table(head, slower)]
+            if slower
+            else ["No cell is slower."]
+        ),
+    ]
+
+
+def levels_of(found: dict[str, Any]) -> Iterator[tuple[str, list[float]]]:
+    """Yield each level of each factor with the speedups of its cells, beginning with all cells."""
+    lines = [line for line in found.values() if line["ratio"]]
+    yield "all", [line["ratio"]["speedup"] for line in lines]
+    for factor, levels in FACTORS.items():
+        for level in levels:
+            values = [line["ratio"]["speedup"] for line in lines if factor_of(line["workload"], factor) == level]
+            if values:
+                yield f"{factor} {level}", values
+
+
+def factor_of(workload: dict[str, Any], factor: str) -> Any:
+    """Return the level of a factor in a cell of the grid."""
+    sizes = workload["sizes"]
+    of_sizes = {"layers": len(sizes) - 2, "width": sizes[1], "inputs": sizes[0], "outputs": sizes[-1]}
+    return of_sizes[factor] if factor in of_sizes else workload[factor]
+
+
+def quantiles(values: Sequence[float]) -> list[float]:
+    """Return the lowest, the lower quartile, the median and the highest."""
+    return [float(value) for value in np.quantile(values, [0, 0.25, 0.5, 1])]
+
+
+def speedup(value: float) -> str:
+    """Format a speedup."""
+    return f"{value:.2f} ×" if value < 10 else f"{value:.0f} ×"
+
+
+def cell_row(line: dict[str, Any]) -> list[str]:
+    """Return the row of a cell of the grid."""
+    ratio, peers = line["ratio"], line["peers"]
+    if not ratio:
+        return [line["name"], "–", "–", "–", "–"]
+    best = ratio["best"]
+    times = [amount(peers[name]["median"] * 1e6) + " µs" for name in ("compiled", best)]
+    return [line["name"], times[0], best, times[1], speedup(ratio["speedup"])]
+
+
 COLD = {"first": "first fit", "second": "second fit", "another": "another", "cpu": "process", "wall": "process, wall"}
 SECTIONS = {
     "workloads": workloads, "process": process, "cold": cold, "many": many, "predict": predict, "memory": memory,
-    "overhead": overhead, "curves": curves,
+    "overhead": overhead, "curves": curves, "grid": grid,
 }  # fmt: skip
 
 
@@ -302,6 +382,7 @@ def failures(results: dict[str, Any]) -> list[str]:
         **{f"predict {case}": found for case, found in results.get("predict", {}).items()},
         **({"whole processes": results["process"]} if "process" in results else {}),
         **({"memory": results["memory"]} if "memory" in results else {}),
+        **{f"grid {name}": line for name, line in results.get("grid", {}).items()},
         **({"overhead": {"peers": results["overhead"]}} if "overhead" in results else {}),
     }
     return [

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 class Workload:
     """The complete description of one training.
 
+    ``last`` is the activation of the last layer with the squared error; without it, that is ``hidden``.
     ``check_steps`` is the number of steps before the parameters are compared.  ``fewest_steps`` is the smallest
     number of steps in a timing, so that the fixed cost of a call counts no more than in a real run.
     ``check_dtype`` is the dtype for comparing parameters if it differs from ``dtype``: Adam's first steps follow the
@@ -27,6 +28,7 @@ class Workload:
     lr: float
     data: str = "random"
     loss: str = "cross-entropy"
+    last: str = ""
     reduction: str = "mean"
     bias: bool = True
     lam: float = 0.0
@@ -38,6 +40,11 @@ class Workload:
     check_steps: int = 50
     fewest_steps: int = 1
     target: float | None = None
+
+    @property
+    def output(self) -> str:
+        """Return the activation of the last layer, apart from a softmax that belongs to the loss."""
+        return "identity" if self.loss == "cross-entropy" else self.last or self.hidden
 
     @property
     def batch_rows(self) -> int:

@@ -83,6 +83,21 @@ class Slotted:
         return self.rate
 
 
+class Dispatcher:
+    """A function that is compiled, as Numba's: it has a random number of its own, and what it has compiled."""
+
+    def __init__(self, function: Callable[[int], float]) -> None:
+        functools.update_wrapper(self, function)
+        self.targetoptions = {"nopython": True}
+        self.number, self.compiled = os.urandom(8), threading.Lock()
+
+    def __call__(self, t: int) -> float:
+        return self.__wrapped__(t)  # type: ignore[attr-defined,no-any-return]
+
+
+Dispatcher.__module__ = "pytest"  # of an installed package
+
+
 def closure(rate: float) -> Callable[[int], float]:
     """A function that uses a value of the function around it."""
     return lambda t: rate / (1 + t)
@@ -100,6 +115,9 @@ NESTED = "def value(t):\n    def inner(s):\n        return {0} + 0 * s\n    retu
 IN_SET = "value = lambda t: {0} if 'a' in {{'a', 'b', 'c'}} else 1.0"
 CLASS = "class Rate:\n    base = {0}\n    def __call__(self, t):\n        return self.base\nvalue = Rate()"
 MODULE = "value = lambda t: settings.rate"
+CACHED = "import functools\n@functools.lru_cache\ndef value(t):\n    return {0} / (1 + t)"
+MEMO = "class Rate:\n    def __init__(self):\n        self.known = {{}}\n    def __call__(self, t):\n" \
+       "        return self.known.setdefault(t % 1, {0})\nvalue = Rate()"  # fmt: skip
 
 RATES: dict[str, Callable[[float], Any]] = {
     "lambda": lambda rate: made(f"value = lambda t: {rate}"),
@@ -111,6 +129,13 @@ RATES: dict[str, Callable[[float], Any]] = {
     "class": lambda rate: made(CLASS.format(rate)),
     "module": lambda rate: made(MODULE, settings=module_with(rate)),
     "closure": closure,
+    "cached": lambda rate: made(CACHED.format(rate)),
+    "keeps results": lambda rate: made(MEMO.format(rate)),
+    "vectorize": lambda rate: np.vectorize(made(f"value = lambda t: {rate}"), otypes=[float]),
+    "compiled": lambda rate: Dispatcher(made(f"value = lambda t: {rate}")),
+    "static method": lambda rate: made(f"class A:\n    rate = staticmethod(lambda t: {rate})\nvalue = A.rate"),
+    "method of an array": lambda rate: np.full(20, rate).__getitem__,
+    "polynomial": lambda rate: np.polynomial.Polynomial([rate, 0.0]),
     "partial": lambda rate: functools.partial(by_table, table=np.array([rate, 0.1])),
     "partial of a list": lambda rate: functools.partial(by_table, table=[0.2, rate]),
     "object": Falling,
@@ -278,6 +303,45 @@ def test_a_setting_that_cannot_be_compared_is_refused_at_the_beginning(tmp_path:
     network = Network([Dense(2)], loss=CrossEntropy(), seed=0)
     network.fit(X, Y, optimizer=SGD(locked), epochs=2, callbacks=[Checkpoint(tmp_path / "c")])
     assert Network.load(tmp_path / "c").score(X, Y) == network.score(X, Y)
+
+
+class Falls:
+    """A rate that is smaller after each call."""
+
+    rate = 0.1
+
+    def __call__(self, t: int) -> float:
+        self.rate *= 0.99
+        return self.rate
+
+
+def stateful() -> dict[str, Callable[[int], Any]]:
+    """Rates that depend on earlier calls."""
+    rates, generator, seen = iter([0.1] * 99), np.random.default_rng(0), []  # type: ignore[var-annotated]
+    return {
+        "iterator": lambda t: next(rates),
+        "random": lambda t: generator.random(),
+        "object": Falls(),
+        "within a schedule": WarmUp(Falls(), steps=3),
+        "list": lambda t: 0.1 / (1 + len(seen)) if seen.append(t) is None else 0.1,  # type: ignore[func-returns-value]
+    }
+
+
+@pytest.mark.parametrize("kind", stateful())
+def test_a_rate_that_depends_on_earlier_calls_is_refused_at_the_beginning(kind: str, tmp_path: Path) -> None:
+    network = Network([Dense(2)], loss=CrossEntropy(), seed=0)
+    with pytest.raises(InputError, match=r"each call changes a value .* from the step alone, or leave out resume=True"):
+        network.fit(
+            X, Y, optimizer=SGD(stateful()[kind]), epochs=1, callbacks=[Checkpoint(tmp_path / "c", resume=True)]
+        )
+    assert network.history is None
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_function_that_hides_what_it_computes_is_refused_at_the_beginning(tmp_path: Path) -> None:
+    hidden = np.frompyfunc(lambda t: 0.1, 1, 1)
+    with pytest.raises(InputError, match=r"cannot compare the optimizer .*ufunc.*leave out resume=True"):
+        fit(tmp_path / "c", optimizer=SGD(lambda t: hidden(t)))
 
 
 def test_a_monitor_may_use_the_network_itself(tmp_path: Path) -> None:

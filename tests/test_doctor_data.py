@@ -124,6 +124,29 @@ def test_a_code_for_missing_values_is_found_and_replaced(code):
     assert found(standardized(X), y) == ["missing-value-code"]
 
 
+def test_sizes_that_double_hold_no_code():
+    (X, y), rng = blobs(), np.random.default_rng(0)
+    for base, power in ((64, 9), (2, 20), (1000, 5)):
+        sizes = base * 2.0 ** rng.integers(0, power, len(X))
+        sizes *= np.where(sizes < sizes.max(), rng.choice([1.0, 1.5], len(X)), 1.0)  # and sizes in between
+        sizes[:4] = base * 2.0**power
+        assert found(with_column(X, sizes), y) == []
+        assert found(with_column(X, standardized(sizes)), y) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [(lambda y: 95 - 3.0 * y, "target-leak"), (lambda y: np.arange(len(y)) + 5002.0, "identifier-column")],
+)
+def test_a_column_that_must_go_is_not_to_be_scaled(column, name):
+    X, y = blobs()
+    network = Network([Dense(8, "tanh"), Dense(int(y.max()) + 1)], loss=CrossEntropy(), seed=0)
+    names = network.diagnose(with_column(X, column(y)), y).names
+    assert name in names
+    assert "unscaled-inputs" not in names
+    assert "unscaled-inputs" in network.diagnose(with_column(X, X[:, 0] * 1000 + 5000), y).names
+
+
 def test_minus_one_is_a_code_only_where_all_else_is_positive():
     X, y = blobs()
     ages = RNG.integers(18, 80, len(X)).astype(float)

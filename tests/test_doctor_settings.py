@@ -123,6 +123,19 @@ def test_rows_in_both_sets_are_found():
     )
 
 
+def test_people_alike_are_not_shared_rows():
+    """Rows drawn from a population in which some are equal have twins in both sets, as in the table birthwt."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        population = rng.normal(size=(4000, 4))
+        people = population[rng.integers(0, 4000, 180)]
+        y = people.sum(axis=1)
+        train, held = (people[:120], y[:120]), (people[120:], y[120:])
+        assert "shared-rows" not in split_findings(train, held)
+        copies = np.vstack([held[0], people[:20]]), np.append(held[1], y[:20])
+        assert "shared-rows" in split_findings(train, copies)
+
+
 def test_a_validation_score_below_a_constant_prediction_is_found():
     X, y = table(200, 0)
     Z, z = table(80, 1)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 from tests.strategies import optimizers, problems, smooth_activations
 from tests.test_compiled import PROBLEMS, targets
-from workings import L1, L2, SGD, Activation, Adam, CrossEntropy, Dense, Momentum, Network
+from workings import L1, L2, SGD, Activation, Adam, CrossEntropy, Dense, Momentum, Network, SquaredError
 from workings.datasets import moons
 from workings.engines.compiled import cache, native
 from workings.engines.compiled.specialization import generate, size_of, source_for
@@ -142,6 +142,14 @@ def test_equal_loops_are_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path
         how: dict[str, Any] = {"optimizer": Adam(0.1), "epochs": 1, "running_loss": True, "engine": "compiled"}
         network.fit(X, np.arange(60) % 11, batch_size=20, **how)
     assert counts[-1] == counts[-2] > 5, "three more layers bring no new loop"
+
+
+@pytest.mark.parametrize(("activation", "call"), [("gelu", "erf("), ("gelu_tanh", "tanh("), ("silu", "exp(")])
+def test_a_slow_function_of_the_same_values_is_computed_once(activation: str, call: str) -> None:
+    """The backward pass reads what the forward pass computed."""
+    program, size = problem([Dense(20, activation), Dense(2)], SquaredError(), SGD(0.1))
+    lines = generate(program, size).text.splitlines()
+    assert sum(call in line and "import" not in line for line in lines) == 1
 
 
 # -- the cache ---------------------------------------------------------------------------------

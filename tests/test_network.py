@@ -29,6 +29,8 @@ from workings import (
     Dense,
     Dropout,
     EarlyStopping,
+    Ensemble,
+    History,
     Huber,
     InputError,
     Momentum,
@@ -40,6 +42,7 @@ from workings import (
     tables,
 )
 from workings.datasets import circles, moons
+from workings.errors import KeywordError
 from workings.optimizers import Decay, Freeze
 from workings.schedules import Cosine, Exponential, OnPlateau, Step, WarmUp
 from workings.training.recipe import Recipe
@@ -652,6 +655,29 @@ def test_classes_of_ones_own_take_their_own_keywords() -> None:
         Plain(1)  # type: ignore[call-arg]
     with pytest.raises(InputError, match="Mine needs learning_rate"):
         Mine()  # type: ignore[call-arg]
+
+
+def documented_methods() -> list[Any]:
+    """The methods that the documentation calls: each takes a misspelt name, without an object if it needs one."""
+    sklearn = importlib.import_module("workings.sklearn")
+    classes = (Network, Ensemble, History, sklearn.TableClassifier, sklearn.TableRegressor, sklearn.MLPClassifier)
+    folder = Path(__file__).parent.parent
+    docs = "".join(page.read_text() for page in [folder / "README.md", *sorted((folder / "docs").glob("*.md"))])
+    found = []
+    for owner in classes:
+        for name in sorted(vars(owner).keys() | {name for base in owner.__mro__[1:3] for name in vars(base)}):
+            method = getattr(owner, name)
+            is_wrapped = name == "transform"  # by scikit-learn, whose wrapper takes any argument
+            if f".{name}(" in docs and not is_wrapped and str(getattr(method, "__module__", "")).startswith("workings"):
+                found.append(pytest.param(method, id=f"{owner.__name__}.{name}"))
+    return found
+
+
+@pytest.mark.parametrize("method", documented_methods())
+def test_every_documented_method_names_a_misspelt_argument(method: Any) -> None:
+    given = () if inspect.ismethod(method) else (None,)
+    with pytest.raises(KeywordError, match=r"(?s)'misspelt'|needs"):
+        method(*given, misspelt=1)
 
 
 def given_twice() -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from workings import InputError, Network, files
+from workings.tables import read_table
 
 pandas = pytest.importorskip("pandas")
 compose, preprocessing = pytest.importorskip("sklearn.compose"), pytest.importorskip("sklearn.preprocessing")
@@ -127,6 +128,106 @@ def test_a_pipeline_on_an_array_is_read_by_its_columns() -> None:
     pipeline = fitted(ColumnTransformer([("e", OneHotEncoder(), [0])], remainder="passthrough"), X)
     network = Network.from_sklearn(pipeline)
     assert (network.predict({"x0": X[:, 0], "x1": X[:, 1]}) == pipeline.predict(X)).all()
+
+
+def array_with_gaps() -> np.ndarray:
+    """An array of two columns of numbers, with a large mean and gaps."""
+    X = np.random.default_rng(0).normal([1000.0, -3.0], [1.0, 0.2], (ROWS, 2))
+    X[::7, 1] = np.nan
+    return X
+
+
+NUMBERS = np.random.default_rng(0).uniform(size=(ROWS, 2))  # looks scaled, and is not
+OBJECTS = np.column_stack([column("words").astype(object), NUMBERS[:, 0]])
+Scaler = preprocessing.StandardScaler
+ARRAYS: dict[str, tuple[Any, Any]] = {
+    "numbers": (Scaler(), NUMBERS),
+    "lists": (Scaler(), NUMBERS.tolist()),
+    "integers": (preprocessing.MinMaxScaler(), np.random.default_rng(0).integers(0, 99, (ROWS, 3))),
+    "single precision": (Scaler(), NUMBERS.astype(np.float32)),
+    "numbered columns": (Scaler(), pandas.DataFrame(NUMBERS)),
+    "gaps": (make_pipeline(SimpleImputer(), Scaler()), array_with_gaps()),
+    "unscaled": ("passthrough", NUMBERS),
+    "another order": (ColumnTransformer([("b", Scaler(), [1]), ("a", preprocessing.RobustScaler(), [0])]), NUMBERS),
+    "fewer": (ColumnTransformer([("b", Scaler(), [1])]), NUMBERS),
+    "words": (OneHotEncoder(), OBJECTS[:, :1]),
+    "text": (OneHotEncoder(), OBJECTS[:, :1].astype(str)),
+    "words and numbers": (ColumnTransformer([("w", OneHotEncoder(), [0])], remainder=Scaler()), OBJECTS),
+    "codes": (OneHotEncoder(drop="first"), column("integers")[:, None]),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_a_network_takes_the_arrays_that_its_pipeline_takes(tmp_path: Path, kind: str) -> None:
+    steps, X = ARRAYS[kind]
+    pipeline = fitted(steps, X)
+    network = Network.from_sklearn(pipeline)
+    if kind == "single precision":
+        assert np.allclose(network.predict_proba(X), pipeline.predict_proba(X), rtol=1e-5)
+        return
+    assert agree(network, pipeline, X)
+    assert agree(network, pipeline, X[:1])
+    files.save(network, tmp_path / "n.json")
+    again = Network.load(network.save(tmp_path / "n.safetensors"))
+    assert agree(Network.from_json(tmp_path / "n.json"), pipeline, X)
+    assert agree(again, pipeline, X)
+    assert again.score(X, pipeline.predict(X)) == 1
+    columns = np.asarray(X, dtype=object).T
+    by_name = network.predict_proba({f"x{place}": list(values) for place, values in enumerate(columns)})
+    assert np.allclose(by_name, pipeline.predict_proba(X), rtol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [Scaler(), ColumnTransformer([("w", OneHotEncoder(), [0])], remainder=Scaler())])
+def test_an_array_gives_predictions_in_the_units_of_a_scaled_target(steps: Any) -> None:
+    X = np.column_stack([np.arange(ROWS) % 3, NUMBERS[:, 0]])
+    regressor = make_pipeline(steps, neural_network.MLPRegressor(hidden_layer_sizes=(4,), max_iter=20, random_state=0))
+    whole = compose.TransformedTargetRegressor(regressor, transformer=Scaler()).fit(X, 1000 + 50 * NUMBERS[:, 0])
+    assert np.allclose(Network.from_sklearn(whole).predict(X), whole.predict(X), rtol=1e-9)
+
+
+def test_an_array_that_can_be_read_in_two_ways_is_refused() -> None:
+    one = np.full((ROWS, 1), "a", dtype=object)
+    with pytest.raises(InputError, match=r"cannot be told apart\. Fit it on a table with column names"):
+        Network.from_sklearn(fitted(OneHotEncoder(), one))
+
+
+@pytest.mark.parametrize("nothing", [None, "passthrough", pipelines.Pipeline([("a", None), ("b", "passthrough")])])
+def test_steps_that_change_nothing_keep_the_names_of_the_columns(nothing: Any) -> None:
+    table = pandas.DataFrame(NUMBERS, columns=["a", "b"])
+    for steps in ([nothing], [nothing, Scaler()], [pipelines.Pipeline([("n", nothing), ("s", Scaler())]), nothing]):
+        pipeline = fitted(pipelines.Pipeline([(f"s{place}", step) for place, step in enumerate(steps)]), table)
+        assert agree(Network.from_sklearn(pipeline), pipeline, table)
+
+
+@pytest.mark.parametrize("words", [(" x", "x ", "x"), ("a", " a", "\ta"), ("b\n", "b", "c")])
+def test_blanks_around_categories_are_kept_in_a_csv_file(tmp_path: Path, words: tuple[str, ...]) -> None:
+    table = pandas.DataFrame({"c": np.array(words, dtype=object)[np.arange(ROWS) % 3], "x": NUMBERS[:, 0]})
+    steps = ColumnTransformer([("e", OneHotEncoder(), ["c"])], remainder="passthrough")
+    pipeline = fitted(steps, table)
+    network = Network.from_sklearn(pipeline)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert agree(network, pipeline, table)
+    for columns in (None, network.preprocessing):
+        found = network.predict_proba(read_table(tmp_path / "t.csv", columns=columns))
+        assert np.allclose(found, pipeline.predict_proba(table), rtol=1e-9)
+
+
+@pytest.mark.parametrize("weight", [3.0, 0.25, 1])
+def test_weights_of_a_column_transformer_are_taken_over(weight: float) -> None:
+    table = pandas.DataFrame({"c": column("words"), "x": NUMBERS[:, 0]})
+    parts = [("e", OneHotEncoder(), ["c"]), ("n", Scaler(), ["x"])]
+    pipeline = fitted(ColumnTransformer(parts, transformer_weights={"e": weight, "n": 2.0}), table)
+    assert agree(Network.from_sklearn(pipeline), pipeline, table)
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, np.inf])
+def test_weights_of_a_column_transformer_that_are_not_above_0_are_refused(weight: float) -> None:
+    table = pandas.DataFrame({"x": NUMBERS[:, 0]})
+    steps = ColumnTransformer([("n", Scaler(), ["x"])], transformer_weights={"n": weight})
+    network = neural_network.MLPClassifier((4,), max_iter=20).fit(NUMBERS[:, :1], np.arange(ROWS) % 2)
+    pipeline = pipelines.Pipeline([("c", steps.fit(table)), ("n", network)])
+    with pytest.raises(InputError, match="which is not above 0"):
+        Network.from_sklearn(pipeline)
 
 
 @pytest.mark.parametrize("end", ["py", "json", "onnx"])

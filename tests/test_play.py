@@ -620,6 +620,28 @@ def test_the_doctor_offers_a_change_that_helps() -> None:
     assert "no-bend" not in [one["name"] for one in session.doctor()["findings"]]
 
 
+def test_the_doctor_says_what_it_checked() -> None:
+    advice = Session(SMALL).doctor()
+    assert (advice["heading"], advice["findings"]) == ("The checks found nothing.", [])
+    assert "the data" in advice["checked"]
+
+
+def test_a_statement_names_the_row_of_its_numbers() -> None:
+    session = Session(Settings.from_json({"batch_size": 10}, SMALL))
+    rows = np.asarray(session.run.training.X)
+    shown = {}
+    for row in range(len(rows)):
+        session.choose_row(row)
+        statement = session.statement(0, 0)
+        X = np.asarray(session.run.peek()["X"])
+        assert (X[statement["place"]] == rows[statement["row"]]).all()
+        shown[row] = statement["row"]
+    in_batch = {row for row in shown if (rows[row] == X).all(axis=1).any()}
+    assert len(in_batch) == 10
+    assert {row for row, found in shown.items() if row == found} == in_batch
+    assert {found for row, found in shown.items() if row not in in_batch} <= in_batch
+
+
 def test_every_remedy_gives_settings_that_can_be() -> None:
     for name, remedy in REMEDIES.items():
         for settings in (SMALL, Settings.from_json({"hidden": [], "regularizer": "L1"}, SMALL)):

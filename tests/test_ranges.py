@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workings import InputError
+from workings import Dense, InputError, Network
 from workings.initializers import INITIALIZERS, GlorotUniformOf
-from workings.layers import LAYERS
+from workings.layers import LAYERS, NTKDense
 from workings.losses import LOSSES
 from workings.optimizers import LBFGS, OPTIMIZERS, ClipByNorm, ClipByValue, Decay, Optimizer
 from workings.regularizers import REGULARIZERS
@@ -47,6 +47,32 @@ def test_every_number_has_a_range_that_is_kept(kind: Any, field: Any) -> None:
     for value in wrong:
         with pytest.raises(InputError, match=f"{kind.__name__}'s {field.name} must be {allowed.words}"):
             made(kind, **{field.name: value})
+
+
+SWITCHES = [(kind, f) for kind in KINDS for f in dataclasses.fields(kind) if f.type == "bool" and kind is not NTKDense]
+
+
+@pytest.mark.parametrize(("kind", "field"), SWITCHES, ids=[f"{kind.__name__}.{f.name}" for kind, f in SWITCHES])
+def test_every_switch_is_true_or_false(kind: Any, field: Any) -> None:
+    for value in (True, False, np.True_, np.False_, np.array(False)):
+        given = getattr(made(kind, **{field.name: value}), field.name)
+        assert given is bool(value)
+    for value in ("no", "False", "", None, 1, 0, 0.0, math.nan, [], {}, np.zeros(1), np.ma.masked, object()):
+        with pytest.raises(InputError, match=f"{kind.__name__}'s {field.name} must be True or False, not "):
+            made(kind, **{field.name: value})
+
+
+@pytest.mark.parametrize(("kind", "field"), RANGED, ids=IDS)
+def test_a_masked_value_is_no_number(kind: Any, field: Any) -> None:
+    for value in (np.ma.masked, np.ma.array(3, mask=True), np.ma.array(0.5, mask=True)):
+        with pytest.raises(InputError, match=f"{kind.__name__}'s {field.name} must be"):
+            made(kind, **{field.name: value})
+
+
+@pytest.mark.parametrize(("units", "n_in"), [(2, 2**70), (2**70, 2), (10**7, 10**7), (1, 10**13), (2**999, 2**999)])
+def test_a_layer_that_no_machine_holds_is_refused(units: int, n_in: int) -> None:
+    with pytest.raises(InputError, match="inputs would have more than 1,099,511,627,776 parameters"):
+        Network([Dense(units)], loss="SquaredError", n_in=n_in)
 
 
 # The ranges and defaults, written down a second time: a limit that is wrong by one would otherwise be seen by no test.

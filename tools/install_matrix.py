@@ -127,8 +127,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pythons", default=",".join(PYTHONS), help="Python versions, separated by commas")
     parser.add_argument("--only", choices=("all", "oldest", "newest"), default="all", help="versions of the packages")
+    parser.add_argument("--extras", default=",".join(EXTRAS), help="extras, separated by commas; none for NumPy alone")
     options = parser.parse_args()
-    names = options.pythons.split(",")
+    names, extras = options.pythons.split(","), options.extras.replace("none", "").split(",")
     found = [name for name in names if find_python(name)]
     print(f"Python versions: {', '.join(found)}; not found: {', '.join(set(names) - set(found)) or 'none'}", flush=True)
     failed = 0
@@ -137,6 +138,8 @@ def main() -> None:
         built = build(folder)
         for environment in environments(found):
             if options.only not in ("all", "oldest" if environment.oldest else "newest"):
+                continue
+            if environment.extra not in extras:
                 continue
             result = check(environment, built, folder)
             failed += result.startswith("FAILS")

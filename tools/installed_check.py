@@ -68,6 +68,29 @@ def read_excel() -> object:
     return tables.read_table("t.xlsx")
 
 
+def stream() -> object:
+    """Train on a table on disk."""
+    if find_spec("pyarrow") is not None:
+        import pyarrow as arrow
+        from pyarrow import parquet
+
+        parquet.write_table(arrow.table({"a": X[:, 0], "b": X[:, 1], "kind": y}), "t.parquet")
+    data = tables.stream("t.parquet", "kind")
+    net = w.Network([w.Dense(2)], loss=w.CrossEntropy(), seed=0)
+    net.fit(data.X, data.y, optimizer=w.SGD(0.1), epochs=2, batch_size=20)
+    return net
+
+
+def workers_of_dask() -> None:
+    """Train with workers of Dask, if it is installed; without it there is nothing to call."""
+    if find_spec("distributed") is None:
+        return
+    from distributed import Client
+
+    with Client(processes=False, n_workers=1, dashboard_address=None) as client:
+        fitted(batch_size=20, workers=w.Workers(client))
+
+
 def playground() -> object:
     """Make the server of the playground, and close its socket."""
     from workings.play.server import Playground
@@ -85,6 +108,7 @@ FEATURES: tuple[tuple[str, str, Callable[[], object]], ...] = (
     ("plots", "matplotlib", lambda: plots.png(plots.boundary(fitted(), X, y, steps=9))),
     ("cli", "polars", read_csv),
     ("excel", "fastexcel", read_excel),
+    ("stream", "pyarrow", stream),
     ("play", "uvicorn", playground),
     ("fast", "llvmlite", lambda: fitted(engine="compiled")),
     ("jax", "jax", lambda: fitted(engine="jax")),
@@ -147,6 +171,7 @@ def main() -> None:
         check_command()
         for extra, package, feature in FEATURES:
             check_feature(extra, package, feature)
+        workers_of_dask()
         os.chdir("/")
     print(f"Python {sys.version.split()[0]}, NumPy {version('numpy')}: ok")
 

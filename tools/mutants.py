@@ -4,11 +4,14 @@ A mutant is the package with one small fault: another operator, a comparison the
 loop that never runs.  The tests kill a mutant if one of them fails.  cosmic-ray makes the mutants; this script draws
 some of them, runs the tests of the changed module, and prints how many were killed, and which survived.
 
-Usage: ``python tools/mutants.py [--mutants 200] [--seed 0] [--only mathematics …]``
+Usage: ``python tools/mutants.py [--mutants 200] [--seed 0] [--only mathematics …] [--results FILE] [--again]``
 
 Each mutant runs in a copy of the repository, one at a time: the nearest tests first, and if they pass, all other test
-files that import the module.  Mutants that change annotations only, and those that
+files that import the module.  Quick tests run before slow ones.  Mutants that change annotations only, and those that
 replace ``==`` by ``is``, are left out.
+
+Each result is a line of the results file.  A run that was stopped goes on from there; delete the file to start again.
+``--again`` runs the survivors again, after tests were added.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import contextlib
 import difflib
 import importlib
 import itertools
+import json
 import os
 import random
 import re
@@ -30,7 +34,8 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +58,12 @@ PARTS: dict[str, tuple[str, ...]] = {
     "C writer": ("files/c.py", "files/c_loops.py"),
 }  # fmt: skip
 NEAREST = 5  # the tests that run first: the doctests of the module and the nearest test files
-SECONDS = 150  # of processor time for these tests; they take less than half of it
+SECONDS = 300  # of processor time for these tests; sound code takes less than half of it
 FURTHER_SECONDS = 600  # of processor time for the other test files that import the module, if those found nothing
+QUICK = 0.2  # seconds of a test that runs before the slow ones
+RESULTS = ROOT / "workings-bench" / "mutants.jsonl"
+TEST_SECONDS = Path("seconds.json")  # in the copy: how long each test took
+FAILED = Path("failed.txt")  # in the copy: the test that failed
 ENDINGS = {0: "survived", 5: "survived", -signal.SIGXCPU: "killed by the time", -signal.SIGKILL: "killed by the time"}
 PRELOADED = ("numpy", "scipy.optimize", "scipy.sparse", "safetensors.numpy", "pandas", "polars",
              "sklearn.base", "sklearn.neural_network", "sklearn.pipeline", "onnx", "onnxruntime")  # fmt: skip
@@ -160,6 +169,40 @@ def fate(tests: list[str]) -> str:
     return "killed" if run_tests(tests[NEAREST:], FURTHER_SECONDS) == "killed" else "survived"
 
 
+@cache
+def passes_in_time(tests: tuple[str, ...]) -> bool:
+    """Whether tests pass in the time of a mutant while the code has no fault, with nothing compiled before."""
+    place = os.environ["WORKINGS_CACHE"]
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["WORKINGS_CACHE"] = empty
+        found = run_tests(list(tests), SECONDS)
+        os.environ["WORKINGS_CACHE"] = place
+    return found == "survived"
+
+
+class QuickFirst:
+    """A pytest plugin that runs quick tests before slow ones; it keeps how long each took, and which one failed."""
+
+    def __init__(self) -> None:
+        self.path, self.failed = TEST_SECONDS.resolve(), FAILED.resolve()
+        self.seconds: dict[str, float] = json.loads(self.path.read_text("utf-8")) if self.path.exists() else {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Sort the tests; those of a file stay in their order."""
+        items.sort(key=lambda item: self.seconds.get(item.nodeid, 0.0) > QUICK)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the time of a test that has passed, and the name of one that has failed."""
+        if report.failed:
+            self.failed.write_text(report.nodeid, encoding="utf-8")
+        elif report.when == "call":
+            self.seconds[report.nodeid] = report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the times."""
+        self.path.write_text(json.dumps(self.seconds), encoding="utf-8")
+
+
 def run_tests(tests: list[str], seconds: int) -> str:
     """Run test files in a process of its own; return "killed", "survived" or "killed by the time"."""
     child = os.fork()
@@ -171,7 +214,8 @@ def run_tests(tests: list[str], seconds: int) -> str:
         os.dup2(silence, 2)
         status = 3
         with contextlib.suppress(BaseException):
-            status = int(pytest.main(["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", *tests]))
+            options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", *tests]
+            status = int(pytest.main(options, plugins=[QuickFirst()]))
         os._exit(status)
     return outcome(child, time.monotonic() + 10 * seconds)
 
@@ -198,10 +242,48 @@ def prepare_copy(folder: Path) -> None:
             shutil.copy2(source, folder / name)
     os.chdir(folder)
     os.environ |= {"PYTHONPATH": str(folder), "WORKINGS_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.path[:] = [str(folder), *(path for path in sys.path if path not in ("", str(ROOT)))]
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+
+
+class Results:
+    """The results of a run: one line of JSON for each mutant, so that a stopped run goes on.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is read if it exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+    def known(self, number: int, mutant: Mutant) -> str | None:
+        """Return the result of a mutant of an earlier run; None if it was not run.  Other code has other mutants."""
+        if number > len(self.lines):
+            return None
+        line = json.loads(self.lines[number - 1])
+        if line["mutant"] != asdict(mutant):
+            raise SystemExit(f"{self.path} has results of other code: its mutant {number} differs. Delete the file.")
+        return str(line["found"])
+
+    def set(self, number: int, mutant: Mutant, found: str) -> None:
+        """Write the result of a mutant, with the test that found it."""
+        test = FAILED.read_text(encoding="utf-8") if FAILED.exists() and found == "killed" else ""
+        self.lines[number - 1 : number] = [json.dumps({"found": found, "test": test, "mutant": asdict(mutant)})]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text("\n".join([*self.lines, ""]), encoding="utf-8")
+
+    def check(self) -> None:
+        """Raise an error if one of the tests that found a mutant fails without a mutant, too."""
+        tests = sorted({line["test"] for line in map(json.loads, self.lines)} - {""})
+        if tests and run_tests(tests, FURTHER_SECONDS) != "survived":
+            raise SystemExit(f"Without a mutant, this test fails or takes too long: {FAILED.read_text('utf-8')}")
 
 
 def report(counts: dict[str, Counter[str]]) -> str:
@@ -227,31 +309,45 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--mutants", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[], help="words of the parts")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file of the results; a stopped run goes on")
+    parser.add_argument("--again", action="store_true", help="run those that survived before, too")
     return parser.parse_args(arguments)
+
+
+def result_of(mutant: Mutant, changed: str, folder: Path) -> str:
+    """Put a mutant into the copy, run its tests, and take it out again."""
+    tests, path = tests_for(mutant.file), folder / mutant.file
+    sound = path.read_text(encoding="utf-8")
+    path.write_text(changed, encoding="utf-8")
+    FAILED.unlink(missing_ok=True)
+    try:
+        found = fate(tests)
+    finally:
+        path.write_text(sound, encoding="utf-8")
+    if found == "killed by the time" and not passes_in_time(tuple(tests[:NEAREST])):
+        raise SystemExit(f"Without a mutant, these tests fail or take too long: {' '.join(tests[:NEAREST])}")
+    return found
 
 
 def main(arguments: list[str]) -> int:
     """Draw mutants, run their tests, and print the counts and the survivors."""
     options = options_of(arguments)
     parts = [part for part in PARTS if not options.only or any(word in part for word in options.only)]
+    results = Results(options.results.resolve())
+    counts: dict[str, Counter[str]] = {part: Counter() for part in parts}
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         folder = Path(name).resolve()
         prepare_copy(folder)
-        sys.dont_write_bytecode = True
-        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        counts: dict[str, Counter[str]] = {part: Counter() for part in parts}
         for number, (mutant, changed) in enumerate(drawn(options.mutants, options.seed, parts), start=1):
-            tests = tests_for(mutant.file)
-            if number == 1 and run_tests(tests[:NEAREST], SECONDS) != "survived":
-                raise SystemExit(f"Without a mutant, these tests fail: {' '.join(tests)}")
-            sound = (folder / mutant.file).read_text(encoding="utf-8")
-            (folder / mutant.file).write_text(changed, encoding="utf-8")
-            found = fate(tests)
-            (folder / mutant.file).write_text(sound, encoding="utf-8")
+            found = results.known(number, mutant)
+            if found is None or (options.again and found == "survived"):
+                found = result_of(mutant, changed, folder)
+                results.set(number, mutant, found)
             counts[mutant.part][found] += 1
             print(f"{number} {found}: {mutant.file}:{mutant.line} {mutant.operator}", flush=True)
             if found == "survived":
                 print(difference(mutant.file, changed), flush=True)
+        results.check()
         os.chdir(ROOT)
     print(report(counts))
     return 0

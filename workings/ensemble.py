@@ -22,7 +22,7 @@ from workings.metrics import METRICS
 from workings.network import Network
 from workings.support.arrays import Array, describe
 from workings.support.atomic_files import write_bytes
-from workings.support.keywords import CheckedKeywords
+from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.training.fit_many import checked_networks, fit_many
 from workings.training.history import History
 
@@ -91,12 +91,14 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
                     f"networks[{other}] has {found[other]}."
                 )
 
+    @checked_keywords
     def fit(self, X: ArrayLike, y: ArrayLike, **settings: Any) -> list[History]:
         """Train all networks together; it takes the settings of :func:`workings.fit_many`."""
         return fit_many(self.networks, X, y, **settings)
 
     # -- predictions -----------------------------------------------------------------------
 
+    @checked_keywords
     def predict(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return the labels of the mean probabilities, of shape (n,), or the mean of the predicted numbers."""
         self.check_equal()
@@ -106,11 +108,13 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
             return targets.decode(np.mean(outputs, axis=0))
         return np.asarray(np.mean(self.of_each(X, engine), axis=0))
 
+    @checked_keywords
     def predict_proba(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return the mean of the class probabilities of all networks, of shape (n, classes)."""
         self.check_equal()
         return np.asarray(np.mean([network.predict_proba(X, engine=engine) for network in self.networks], axis=0))
 
+    @checked_keywords
     def spread(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return the standard deviation over the networks of their probabilities or of their predicted numbers.
 
@@ -125,6 +129,7 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
             return [network.predict_proba(X, engine=engine) for network in self.networks]
         return [network.predict(X, engine=engine) for network in self.networks]
 
+    @checked_keywords
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy for labels, or R² for numbers, of the ensemble's predictions."""
         first = self.networks[0]
@@ -135,6 +140,7 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
 
     # -- files -----------------------------------------------------------------------------
 
+    @checked_keywords
     def save(self, folder: str | Path) -> Path:
         """Write each network to a file in a folder, and a list of them with their checksums.
 
@@ -158,6 +164,7 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
         return folder
 
     @classmethod
+    @checked_keywords
     def load(cls, folder: str | Path, *, custom: Iterable[Activation | type] = ()) -> Self:
         """Read an ensemble that ``save`` wrote; ``custom`` as in :meth:`workings.Network.load`.
 

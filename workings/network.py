@@ -312,6 +312,7 @@ class Network(Model):
             weights=weights, sample_weight=sample_weight, class_weight=class_weight, validation=validation,
         )  # fmt: skip
 
+    @checked_keywords
     def play(self, X: ArrayLike, y: ArrayLike, *, port: int = 0, browser: bool = True) -> Playground:
         """Open the playground in the browser, with a copy of the network; see :func:`workings.play.opening.play`."""
         from workings.play.opening import play

@@ -44,18 +44,24 @@ class JaxNetwork:
     def outputs(self, parameters: Any, X: Any) -> Any:
         """The predictions: probabilities, or the last activation."""
         z = self.last(parameters, X)
-        return self.jax.nn.softmax(z) if self.workload.loss == "cross-entropy" else self.activation(z)
+        return (
+            self.jax.nn.softmax(z)
+            if self.workload.loss == "cross-entropy"
+            else self.activation(z, self.workload.output)
+        )
 
-    def activation(self, z: Any) -> Any:
-        """The hidden activation."""
-        return getattr(self.jax.nn, self.workload.hidden)(z)
+    def activation(self, z: Any, name: str) -> Any:
+        """An activation by name; JAX's GELU is an approximation by default."""
+        if name == "identity":
+            return z
+        return self.jax.nn.gelu(z, approximate=False) if name == "gelu" else getattr(self.jax.nn, name)(z)
 
     def last(self, parameters: Any, X: Any) -> Any:
         """The last layer before its activation."""
         for k in range(1, len(self.workload.layers) + 1):
             z = X @ parameters[f"W{k}"]
             z = z + parameters[f"b{k}"] if self.workload.bias else z
-            X = self.activation(z)
+            X = self.activation(z, self.workload.hidden)
         return z
 
     def loss(self, parameters: Any, X: Any, Y: Any) -> Any:
@@ -64,7 +70,7 @@ class JaxNetwork:
         if self.workload.loss == "cross-entropy":
             total = -(Y * self.jax.nn.log_softmax(z)).sum()
         else:
-            total = 0.5 * ((self.activation(z) - Y) ** 2).sum()
+            total = 0.5 * ((self.activation(z, self.workload.output) - Y) ** 2).sum()
         total = total / len(X) if self.workload.reduction == "mean" else total
         if self.workload.lam:
             total += self.workload.lam / 2 * sum((W**2).sum() for name, W in parameters.items() if name[0] == "W")

@@ -50,6 +50,7 @@ HIDDEN: dict[str, Both] = {
     "sigmoid": (sigmoid, times_sigmoid_slope),
     "tanh": (np.tanh, times_tanh_slope),
     "relu": (relu, times_relu_slope),
+    "identity": (lambda z: z, lambda da, a: da),
 }
 
 
@@ -61,6 +62,7 @@ class Loop:
     def __init__(self, job: Job) -> None:
         self.job, self.workload, self.Y = job, job.workload, job.Y
         self.activate, self.back = HIDDEN[self.workload.hidden]
+        self.activate_last, self.back_last = HIDDEN[self.workload.output]
         self.classes = self.workload.loss == "cross-entropy"
         self.reset()
 
@@ -89,12 +91,12 @@ class Loop:
         for k in range(last):
             given.append(self.activate(self.layer(given[-1], k)))
         z = self.layer(given[-1], last)
-        return [*given, softmax(z) if self.classes else self.activate(z)]
+        return [*given, softmax(z) if self.classes else self.activate_last(z)]
 
     def gradients(self, X: Array, Y: Array) -> list[Array]:
         """The gradients of all weights, then of all biases."""
         given = self.activations(X)
-        dz = given[-1] - Y if self.classes else self.back(given[-1] - Y, given[-1])
+        dz = given[-1] - Y if self.classes else self.back_last(given[-1] - Y, given[-1])
         if self.workload.reduction == "mean":
             dz /= len(X)
         dW: list[Array] = []

@@ -64,7 +64,7 @@ def network_of(job: Job) -> Network:
     workload = job.workload
     classes = workload.loss == "cross-entropy"
     loss = CrossEntropy(reduction=workload.reduction) if classes else SquaredError(half=True, reduction="sum")
-    activations = [workload.hidden] * (len(workload.layers) - 1) + ["identity" if classes else workload.hidden]
+    activations = [workload.hidden] * (len(workload.layers) - 1) + [workload.output]
     layers = [
         Dense(out, activation, bias=workload.bias, weights=W, biases=job.biases[k] if workload.bias else None)
         for k, ((_, out), W, activation) in enumerate(zip(workload.layers, job.weights, activations, strict=True))

@@ -14,7 +14,7 @@ from benchmarks.jobs import Job, named
 from benchmarks.peers.contract import library
 from workings.support.arrays import Array
 
-ACTIVATIONS = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "ReLU"}
+ACTIVATIONS = {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "ReLU", "gelu": "GELU", "identity": "Identity"}
 
 
 class Eager:
@@ -39,9 +39,9 @@ class Eager:
 
     def modules(self) -> list[Any]:
         """Return alternating linear layers and activations; the loss includes the softmax."""
-        activation = getattr(self.torch.nn, ACTIVATIONS[self.workload.hidden])
-        modules = [module for linear in self.linear for module in (linear, activation())]
-        return modules[:-1] if self.classes else modules
+        names = [self.workload.hidden] * (len(self.linear) - 1) + [self.workload.output]
+        activations = [getattr(self.torch.nn, ACTIVATIONS[name])() for name in names]
+        return [module for both in zip(self.linear, activations, strict=True) for module in both]
 
     def reset(self) -> None:
         with self.torch.no_grad():

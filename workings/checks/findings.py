@@ -93,7 +93,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind("unscaled-inputs", "problem", "likely",
          "Inputs far from mean 0 and standard deviation 1 give large pre-activations. The objective is then steep in "
          "some directions and flat in others, and no learning rate suits them all.",
-         ("missing-value-code", "integer-overflow")),
+         # scaled, a column that must be left out would only do more harm
+         ("missing-value-code", "integer-overflow", "target-leak", "identifier-column")),
     Kind("constant-column", "advice", "certain",
          "A column with the same value in every row says nothing about the target; it only acts as another bias."),
     Kind("unscaled-targets", "problem", "likely",

@@ -24,7 +24,9 @@ FEW_VALUES = 20  # a column with at most as many values is compared value by val
 CODES = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 99.0, 999.0, 9999.0, 99999.0)
 FEWEST_CODES, CODE_SHARE = 3, 0.005  # a code must repeat, a single extreme value is an outlier
 FEWEST_VALUES, LARGE = 10, 100  # distinct other values, if the code is not a negative number beyond -100
-FAR, FAR_FOR_CODES = 1.0, 0.5  # distance to the other values, divided by their range
+# The distance to the other values, divided by their range.  In a column of sizes that double, such as memory, the
+# largest value is one range away from the others.
+FAR, FAR_FOR_CODES = 1.5, 0.5
 BEYOND_GAPS = 3.0  # distance to the other values, divided by the largest gap between these
 BYTE = 256  # the number of values of an 8-bit integer
 

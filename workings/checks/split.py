@@ -19,6 +19,9 @@ from workings.training.rows import Rows
 FEWEST_ROWS = 10  # validation rows
 FEWEST_FOR_ORDER = 20  # likewise, to look for another order of the columns
 COMMON, OVER_CHANCE = 0.02, 5.0  # share of validation rows that are training rows, and times as many as by chance
+# Rows of few different values have twins without any mistake.  How many is known from the training rows, and the
+# number of common rows must be so many standard errors (of Poisson counts) above that.
+BEYOND_TWINS = 4.0
 # The distance of two distribution functions (Kolmogorov and Smirnov).  For equal distributions it exceeds
 # 1.95 · √(1/n + 1/m) once in a thousand.  A third more is required, because columns of real data drift.
 DIFFERENT, CERTAIN = 0.3, 2.6
@@ -61,8 +64,10 @@ def check_common_rows(case: Case, held: Rows) -> Iterator[Finding]:
     mixed = np.column_stack([rng.permutation(column) for column in np.column_stack([held.X, held.y]).T])
     by_chance = int(np.isin(row_keys(mixed), known).sum())
     n = len(held.X)
-    natural = repeated_rows(case.X, case.y)[0] / len(case.X)  # among the training rows themselves
-    if common > max(COMMON * n, 2) and common > OVER_CHANCE * by_chance and common > 3 * natural * n:
+    # as many as among the training rows themselves, where a row repeats an earlier one half as often
+    twins = 2 * n * repeated_rows(case.X, case.y)[0] / len(case.X)
+    most = twins + BEYOND_TWINS * np.sqrt(1 + twins * (1 + n / len(case.X)))
+    if common > max(COMMON * n, most) and common > OVER_CHANCE * by_chance and common > 1.5 * twins:
         yield make_finding(
             "shared-rows",
             f"{common:,} of {n:,} validation rows are training rows, too, with the same target; by chance, "

@@ -27,7 +27,8 @@ from workings.files.safetensors import (
     write_file,
 )
 from workings.layers import FullyConnected, Layer, number_layers
-from workings.support.arrays import Array, put_state, state_of
+from workings.schedules import rate_at
+from workings.support.arrays import Array, describe, put_state, state_of
 from workings.support.atomic_files import remove_abandoned
 from workings.support.identity import identity
 from workings.support.ranges import as_whole_number
@@ -60,8 +61,9 @@ class Checkpoint(Callback):
     Raises
     ------
     InputError
-        From ``fit`` with ``resume=True``: for L-BFGS, whose state is inside SciPy, and for a setting that
-        cannot be compared, such as a function that uses an open file.
+        From ``fit`` with ``resume=True``: for L-BFGS, whose state is inside SciPy, for a setting that cannot
+        be compared, such as a function that uses an open file, and for a learning rate that depends on more
+        than the step.
     FileError
         From ``fit``: if the file is not a checkpoint, is damaged, or belongs to a run with other settings.
 
@@ -88,6 +90,8 @@ class Checkpoint(Callback):
                 "L-BFGS cannot resume from a checkpoint, because its state is inside SciPy. Use "
                 f"Checkpoint({str(self.path)!r}) without resume=True, or another optimizer."
             )
+        if self.resume:
+            check_learning_rate(run)
         self.settings_of_run = settings_of(run, is_strict=self.resume)
         if run.is_first_process:
             remove_abandoned(self.path)
@@ -184,6 +188,29 @@ def settings_of(training: Training, *, is_strict: bool) -> dict[str, str]:
         **({} if recipe.workers is None else {"workers": repr(recipe.workers)}),
     }
     return {name: setting_text(name, value, network, is_strict) for name, value in values.items()}
+
+
+def check_learning_rate(training: Training) -> None:
+    """Raise an error if a call of the learning rate changes what the next call returns.
+
+    The function is called twice before its values are compared: it may keep results.
+
+    Raises
+    ------
+    InputError
+        If a call changes a value that the function uses: a resumed run would begin with another value.
+    """
+    schedule = training.learning_rate.schedule
+    texts = []
+    for _ in range(2):
+        rate_at(schedule, 0)
+        texts.append(setting_text("optimizer", schedule, training.network, is_strict=True))
+    if texts[0] != texts[1]:
+        raise InputError(
+            f"Checkpoint(resume=True) cannot resume with the learning rate {describe(schedule)}: each call changes a "
+            "value that the next call uses, and a resumed run would start with the first value again. Compute the "
+            "rate from the step alone, or leave out resume=True."
+        )
 
 
 def comparable_layer(layer: Layer) -> list[Any]:

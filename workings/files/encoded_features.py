@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from workings.errors import InputError
-from workings.layers import Dense, number_layers
+from workings.layers import BatchNorm, Dense, number_layers
 from workings.losses import Loss
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, original, standard
 
 NO_CLASSES: tuple[Any, ...] = ()
+NO_EPS = 1e-300  # too small to change a variance
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,7 @@ def with_preprocessing(
     target: str = "target",
     scale: tuple[float, float] | None = None,
     reason: str = "",
+    array_width: int | None = None,
 ) -> Model:
     """Return the network with preprocessing that takes a table's columns.
 
@@ -176,16 +178,23 @@ def with_preprocessing(
         Converts a prediction to the target's original unit.
     reason : str
         Note on the origin, stored in the preprocessing.
+    array_width : int or None
+        The number of columns of the arrays that the source takes; None if it takes tables with names.
 
     Raises
     ------
     InputError
-        If ``Columns`` cannot describe the features.
+        If ``Columns`` cannot describe the features, or an array can be read in two ways.
     """
     names = {feature.name for feature in features}
     while target in names:
         target += "_"
-    columns = Columns(columns_of(features, source), target, scale)
+    columns = Columns(columns_of(features, source), target, scale, array_width=array_width)
+    if array_width == columns.width and not columns.are_unscaled:
+        raise InputError(
+            f"{source} was fitted on an array, whose {array_width} columns have the same number as the encoded ones, "
+            f"so they cannot be told apart. Fit it on a table with column names."
+        )
     found = (
         copy.deepcopy(network)
         if list(features) == features_of(columns)
@@ -215,6 +224,33 @@ def with_original_units(network: Model, scales: Sequence[tuple[float, float]], s
     if layer.bias:
         values[f"b{number}"] = original(network.parameters[f"b{number}"], mean, std)
     return found.place(network.n_in or 1, {**network.parameters, **network.statistics, **values})
+
+
+def with_scaling_layer(
+    network: Model, features: Sequence[NumericFeature], source: str
+) -> tuple[Model, list[NumericFeature]]:
+    """Return a network that takes unscaled numbers, and their features: a ``BatchNorm`` in front scales them.
+
+    An array does not say whether it is scaled.  So a network takes the arrays that its source takes, with the columns
+    in their order.
+    """
+    columns_of(features, source)  # raises for scales that cannot be used
+    given = {**network.parameters, **network.statistics}
+    arrays = [
+        {letter: given[f"{letter}{number}"] for letter in (*layer.parameters, *layer.statistics)}
+        for layer, number in number_layers(network.layers)
+    ]
+    order = sorted(range(len(features)), key=lambda place: (len(features[place].name), features[place].name))
+    if isinstance(network.layers[0], Dense):
+        arrays[0]["W"] = arrays[0]["W"][order]
+    numbers = [feature for feature in map(features.__getitem__, order) if isinstance(feature, NumberColumn)]
+    mean, std = (np.array([getattr(number, name) for number in numbers]) for name in ("mean", "std"))
+    ones, zeros = np.ones(len(numbers)), np.zeros(len(numbers))
+    arrays.insert(0, {"gamma": ones, "beta": zeros, "running_mean": mean, "running_variance": std**2})
+    found = network.with_layers([BatchNorm(eps=NO_EPS), *network.layers])
+    names = [number for _, number in number_layers(found.layers)]
+    values = {f"{k}{number}": array for number, each in zip(names, arrays, strict=True) for k, array in each.items()}
+    return found.place(len(numbers), values), [replace(number, mean=0.0, std=1.0) for number in numbers]
 
 
 def fold_categories(network: Model, features: Sequence[Feature], columns: Columns, source: str) -> Model:

@@ -8,7 +8,7 @@ attributes.  An unknown step, or one of a user-defined class, raises an error th
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +23,12 @@ from workings.files.encoded_features import (
     one_hot_of,
     with_original_units,
     with_preprocessing,
+    with_scaling_layer,
 )
 from workings.files.verification import GeneratedRows, generated_rows, largest_difference
 from workings.model.model import Model
 from workings.support.arrays import Array
-from workings.tables.columns import CategoryColumn, Columns, NumberColumn, columns_in
+from workings.tables.columns import CategoryColumn, Columns, NumberColumn, columns_in, position_names
 from workings.tables.values import spellings
 
 SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
@@ -53,15 +54,19 @@ def from_pipeline(estimator: Any, network_of: Callable[[Any], Model]) -> Model:
     steps = PipelineReader(source)
     last = steps.unwrap(estimator)
     network = network_of(last)
-    if len(steps.scales) > 1:  # preprocessing stores one scale for the target
-        network, steps.scales = with_original_units(network, steps.scales, source), []
-    first = steps.preprocessing[0][1] if steps.preprocessing else last
-    names = getattr(first, "feature_names_in_", None)
-    count = int(getattr(first, "n_features_in_", network.n_in or 1))
-    raw = [f"x{index}" for index in range(count)] if names is None else [str(name) for name in names]
+    names, count = steps.input_columns(last)
+    raw = position_names(count) if names is None else names
     features = steps.features_after_steps(raw)
+    takes_numbers = names is None and all(isinstance(feature, NumberColumn) for feature in features)
+    if steps.scales and (takes_numbers or len(steps.scales) > 1):  # preprocessing stores one scale for the target
+        network, steps.scales = with_original_units(network, steps.scales, source), []
+    if takes_numbers and not is_plain(features, raw):
+        network, features = with_scaling_layer(network, features, source)
     reason = f"imported from scikit-learn's {type(estimator).__name__}"
-    found = with_preprocessing(network, features, source, target=TARGET_NAME, scale=steps.scale, reason=reason)
+    found = with_preprocessing(
+        network, features, source, target=TARGET_NAME, scale=steps.scale, reason=reason,
+        array_width=count if names is None else None,
+    )  # fmt: skip
     steps.check(found, estimator, raw, has_names=names is not None)
     return found
 
@@ -139,9 +144,16 @@ class PipelineReader:
             raise InputError(f"{self.source} passes text to the network, in the column {texts[0]!r}: encode it first.")
         return [record for record in records if not isinstance(record, TextFeature)]
 
+    def input_columns(self, last: Any) -> tuple[list[str] | None, int]:
+        """Return the names and the number of the columns of the pipeline's input; no names if it is an array."""
+        first = next(inner_steps(step for _, step in [*self.preprocessing, ("", last)]))
+        names = getattr(first, "feature_names_in_", None)
+        count = int(getattr(first, "n_features_in_", 1))
+        return None if names is None else [str(name) for name in names], count
+
     def step(self, name: str, step: Any, records: list[Record]) -> list[Record]:
         """Apply a step to feature records."""
-        if step is None or step == "passthrough":
+        if changes_nothing(step):
             return records
         follow = STEP_READERS.get(type(step).__name__)
         if follow is None or not is_of(step, (type(step).__name__,)):
@@ -163,8 +175,17 @@ class PipelineReader:
         for inner, each, chosen in self.fitted_attribute(step, "transformers_"):
             places = self.places(f"{name}: {inner}", step, chosen, names, len(records))
             if places and not (isinstance(each, str) and each == "drop"):
-                found += self.step(f"{name}: {inner}", each, [records[place] for place in places])
+                made = self.step(f"{name}: {inner}", each, [records[place] for place in places])
+                found += self.weighted(name, step, made, (step.transformer_weights or {}).get(inner, 1.0))
         return found
+
+    def weighted(self, name: str, step: Any, records: list[Record], weight: float) -> list[Record]:
+        """Multiply the outputs of one transformer by its weight."""
+        if weight == 1:
+            return records
+        if not (np.isfinite(weight) and weight > 0):
+            raise self.refusal(name, step, f"with the transformer weight {weight!r}, which is not above 0")
+        return [self.as_number(name, step, record).scaled(0.0, 1 / weight) for record in records]
 
     def places(self, name: str, step: Any, chosen: Any, names: list[Any], count: int) -> list[int]:
         """Return the indices of the columns that a ColumnTransformer selects."""
@@ -316,13 +337,14 @@ class PipelineReader:
 
     def check_table(self, network: Model, columns: Columns, rows: GeneratedRows, raw: Sequence[str]) -> None:
         """Raise unless the network reads the pipeline's own table as the rows that were generated."""
-        table = self.table(columns, rows, raw, has_names=True)
-        try:
-            found = network.outputs(table)
-        except InputError as error:
-            raise InputError(f"{self.source} has columns that the network would refuse: {error}") from error
-        if not np.array_equal(found, network.outputs(rows.X), equal_nan=True):
-            raise InputError(f"{self.source} has columns that the network would read as other values.")
+        for has_names in (True,) if columns.array_width is None else (True, False):
+            table = self.table(columns, rows, raw, has_names=has_names)
+            try:
+                found = network.outputs(table)
+            except InputError as error:
+                raise InputError(f"{self.source} has columns that the network would refuse: {error}") from error
+            if not np.array_equal(found, network.outputs(rows.X), equal_nan=True):
+                raise InputError(f"{self.source} has columns that the network would read as other values.")
 
     def table(self, columns: Columns, rows: GeneratedRows, raw: Sequence[str], *, has_names: bool) -> Any:
         """Return generated rows as input of the pipeline."""
@@ -348,6 +370,25 @@ class PipelineReader:
 
 
 Record = NumericFeature | TextFeature
+
+
+def is_plain(features: Sequence[NumericFeature], raw: Sequence[str]) -> bool:
+    """Return whether the features are unscaled columns in their order."""
+    return all(map(is_raw, features)) and [feature.name for feature in features] == list(raw)
+
+
+def changes_nothing(step: Any) -> bool:
+    """Return whether a step of a pipeline is None or ``"passthrough"``."""
+    return step is None or (isinstance(step, str) and step == "passthrough")
+
+
+def inner_steps(steps: Iterable[Any]) -> Iterator[Any]:
+    """Yield the steps that are no pipelines and change something, in order."""
+    for step in steps:
+        if is_of(step, ("Pipeline",)):
+            yield from inner_steps(inner for _, inner in step.steps)
+        elif not changes_nothing(step):
+            yield step
 
 
 def is_raw(record: Record) -> bool:

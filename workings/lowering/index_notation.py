@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,6 +39,8 @@ class Leaf:
     axes: tuple[Axis, ...] = ()
 
 
+# Functions of NumPy that take longer than reading a stored result.
+SLOW = frozenset(("exp", "expm1", "log", "log1p", "tanh", "logaddexp", "sin", "cos", "tan", "sinh", "cosh", "arctan"))
 INDEX = "axis.index"  # the leaf whose value is its own index along its axis
 
 
@@ -139,9 +142,13 @@ class Lowering:
     current: dict[str, str] = field(default_factory=dict)
     statement: str = ""
     reader: str = "The compiled engine"
+    repeated: frozenset[str] = frozenset()  # calls that occur several times, as text
+    computed: dict[tuple[tuple[Dim, ...], Tree], str] = field(default_factory=dict)  # their values -> names
 
     def run(self) -> None:
         """Translate all statements."""
+        counts = Counter(text for statement in self.program.statements for text in self.slow_calls(statement.tree))
+        self.repeated = frozenset(text for text, count in counts.items() if count > 1)
         for statement in self.program.statements:
             self.statement = str(statement)
             self.translate(statement)
@@ -156,10 +163,24 @@ class Lowering:
         name = self.unused_name(statement.target)
         if last is not None and value.tree == Leaf(last.target, value.axes) and "." in last.target:
             self.operations[-1] = replace(last, target=name)  # the last operation is the whole statement
+            self.computed = {key: name if old == last.target else old for key, old in self.computed.items()}
         else:
             self.emit(name, value, "map")
         self.dims[name] = value.dims
         self.current[statement.target] = name
+
+    def is_repeated(self, call: ast.Call) -> bool:
+        """Whether a call of a slow function occurs several times in the program."""
+        return bool(self.repeated) and ast.unparse(call) in self.repeated
+
+    def slow_calls(self, tree: ast.AST) -> Iterable[str]:
+        """Yield the calls of functions in an expression that take longer than reading a stored result."""
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr=name)) if name in SLOW:
+                    yield ast.unparse(node)
+                case ast.Call(func=ast.Name(id=name)) if name in self.program.functions:
+                    yield ast.unparse(node)
 
     def unused_name(self, preferred: str) -> str:
         """Return a name that no value has yet; names of intermediate results contain a dot."""
@@ -195,6 +216,15 @@ class Lowering:
         self.dims[name] = value.dims
         return Value(value.dims, Leaf(name, value.axes))
 
+    def computed_only_once(self, value: Value) -> Value:
+        """Give a value a name that later equal values get, too."""
+        key = value.dims, value.tree
+        if key not in self.computed:
+            named = self.computed_once(value)
+            assert isinstance(named.tree, Leaf)
+            self.computed[key] = named.tree.name
+        return Value(value.dims, Leaf(self.computed[key], value.axes))
+
     def error(self, why: str) -> NotCompilableError:
         """Make the error that the current statement is not supported."""
         return NotCompilableError(f"{self.reader} cannot take `{self.statement}`: {why}.")
@@ -224,6 +254,8 @@ class Lowering:
                 return self.size(self.value(inner).dims)
             case ast.Subscript(value=ast.Attribute(value=inner, attr="shape"), slice=ast.Constant(value=int() as axis)):
                 return self.size(self.value(inner).dims[axis : axis + 1 or None])
+            case ast.Call() if self.is_repeated(node):
+                return self.computed_only_once(self.call(node))
             case ast.Call():
                 return self.call(node)
         raise self.error(f"`{ast.unparse(node)}` is not supported")

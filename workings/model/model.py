@@ -109,6 +109,7 @@ class Model(ModelState):
                 program = program.replacing(target, expression)
         return program
 
+    @checked_keywords
     def replacing(self, target: str, expression: str) -> Self:
         """Return a copy of the network with another expression for one name, for example to try out a mistake.
 
@@ -153,6 +154,7 @@ class Model(ModelState):
         for name in sorted(names_read(expression) - known):
             raise ProgramError(f"{expression!r} uses the name {name!r}, which nothing computes.")
 
+    @checked_keywords
     def program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
         """Return the program of one training step, with the shapes of its results.
 
@@ -219,14 +221,20 @@ class Model(ModelState):
         return copied
 
     def encode_table(self, X: Any, y: Any = None) -> tuple[Any, Any]:
-        """Encode a table with named columns, and its targets; return anything else unchanged."""
+        """Encode a table, and its targets; return anything else unchanged.
+
+        A table has named columns, or is an array such as a pipeline of scikit-learn was fitted on.
+        """
         if self.preprocessing is None:
             return X, y
         from workings.tables.columns import column_names, columns_in, standard  # not needed for networks on arrays
 
-        if not column_names(X):
+        if not column_names(X) and ("array_width" not in self.preprocessing or isinstance(X, RowStream)):
             return X, y
         columns = columns_in(self.preprocessing)
+        X = X if columns is None else columns.named(X)
+        if not column_names(X):
+            return X, y
         if columns is None or column_names(X) == columns.names != tuple(column.name for column in columns.columns):
             return X, y
         if y is not None and columns.scale is not None:
@@ -316,7 +324,7 @@ class Model(ModelState):
 
         A network that was trained on a table accepts two kinds of X.  For a table with named columns, it
         predicts numbers in the unit of the target.  For the output of ``Preprocessing.transform``, it
-        predicts standardized numbers.
+        predicts standardized numbers.  A network from a pipeline that was fitted on an array takes such arrays.
         """
         predicted = in_one([self.targets.decode(p) for p in self.output_parts(X, engine)])
         if self.preprocessing is None or self.encode_table(X)[0] is X:
@@ -490,6 +498,7 @@ class Model(ModelState):
 
     # -- description -----------------------------------------------------------------------
 
+    @checked_keywords
     def summary(self) -> str:
         """Return a table of the layers, with their shapes and numbers of parameters."""
         rows, width = [], self.n_in
@@ -505,6 +514,7 @@ class Model(ModelState):
         dtype = f", {self.dtype}" if self.n_in is not None else ""
         return Text("\n".join([f"Network: {self.loss!r}{extra}{dtype}", *rows, f"     {'parameters':<53}{total:>10}"]))
 
+    @checked_keywords
     def count_parameters(self) -> list[int | None]:
         """Return the number of parameters of each layer; None if the input size is not known."""
         counts: list[int | None] = []

@@ -7,6 +7,7 @@ of one flat vector, ``theta``.
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,18 @@ from workings.support.arrays import Array, RandomSource, as_random, describe, ho
 from workings.support.callers import frames_to_caller
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.ranges import as_whole_number
+
+MOST_PARAMETERS = 2**40  # of a layer: 8 TB
+
+
+def refuse_too_large(layer: Layer, n_in: int) -> None:
+    """Raise for a layer that no machine can hold."""
+    count = sum(math.prod(shape) for shape in layer.shapes(n_in).values())
+    if count > MOST_PARAMETERS:
+        raise InputError(
+            f"{layer!r} with {n_in} inputs would have more than {MOST_PARAMETERS:,} parameters. Correct its units or "
+            f"n_in."
+        )
 
 
 class ModelState(CheckedKeywords):
@@ -159,6 +172,7 @@ class ModelState(CheckedKeywords):
         drawn: dict[str, Array] = {}
         width = columns
         for layer, number in number_layers(self.layers):
+            refuse_too_large(layer, width)
             drawn |= {f"{letter}{number}": array for letter, array in layer.start(self.rng, width).items()}
             width = layer.width(width)
         made = self.rng_made
@@ -237,6 +251,7 @@ class ModelState(CheckedKeywords):
         copied._statistics = {name: value.astype(dtype) for name, value in self.statistics.items()}
         return copied
 
+    @checked_keywords
     def without(self, *, regularizers: bool = False, dropout: bool = False, edited_updates: bool = False) -> Self:
         """Return a copy without regularizers, dropout layers, or edits of the update.
 

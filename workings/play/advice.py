@@ -86,13 +86,17 @@ REMEDIES: dict[str, Callable[[Settings], Change]] = {
 }  # fmt: skip
 
 
-def findings_of(run: Run, data: PlayData, settings: Settings) -> list[dict[str, Any]]:
-    """Return the doctor's findings for a run, for the page."""
+def advice_on(run: Run, data: PlayData, settings: Settings) -> dict[str, Any]:
+    """Return the doctor's findings for a run, and what it checked, for the page."""
     X, y = data.inputs(data.raw)[: data.training], data.y[: data.training]
     diagnosis = diagnose(
         run.model, X, y, history_of(run), optimizer=run.optimizer, batch_size=settings.batch_size or None
     )
-    return [described(finding, settings) for finding in diagnosis.findings]
+    return {
+        "heading": diagnosis.heading,
+        "findings": [described(finding, settings) for finding in diagnosis.findings],
+        "checked": list(diagnosis.looked_at),
+    }
 
 
 def history_of(run: Run) -> dict[str, list[float]] | None:

@@ -18,7 +18,7 @@ from workings.errors import InputError, unknown_name
 from workings.model.model import Model
 from workings.play import settings as limits
 from workings.play import tables
-from workings.play.advice import findings_of
+from workings.play.advice import advice_on
 from workings.play.datasets import GENERATED, PlayData, described, generate, training_rows
 from workings.play.exhibits import Exhibits, needed
 from workings.play.exports import exported, latex_of, library_code, opened, script_of
@@ -499,16 +499,19 @@ class Session:
     def statement(self, index: int, unit: int) -> dict[str, Any]:
         """Return one statement of the next step, with its numbers; no weight changes."""
         if self.walk is None or self.walk.step != self.run.state.step or self.walk.runner.unit != unit:
-            self.walk = Walk(self.run, self.row_in_batch(), unit)
+            self.walk = Walk(self.run, self.place_in_batch()[0], unit)
         if index >= len(self.walk.statements):
             raise InputError(f"The step has {len(self.walk.statements)} statements; there is no statement {index}.")
-        return self.walk.describe(index)
+        place, row = self.place_in_batch()
+        return {**self.walk.describe(index), "place": place, "row": row}
 
-    def row_in_batch(self) -> int:
-        """Return the position of the chosen row in the next batch; 0 if it is not in it."""
-        X = np.asarray(self.run.peek()["X"])
-        same = np.flatnonzero((np.asarray(self.run.training.X[[self.row]]) == X).all(axis=1))
-        return int(same[0]) if len(same) else 0
+    def place_in_batch(self) -> tuple[int, int]:
+        """Return the position of the chosen row in the next batch, and the row; the batch's first row without it."""
+        X, rows = np.asarray(self.run.peek()["X"]), np.asarray(self.run.training.X)
+        same = np.flatnonzero((rows[[self.row]] == X).all(axis=1))
+        if len(same):
+            return int(same[0]), self.row
+        return 0, int(np.flatnonzero((rows == X[0]).all(axis=1))[0])
 
     def leave_walk(self) -> None:
         """Forget the statements that were run ahead."""
@@ -540,7 +543,7 @@ class Session:
 
     def doctor(self) -> dict[str, Any]:
         """Return what the doctor finds, each finding with its change of settings."""
-        return {"findings": findings_of(self.run, self.data, self.settings), "step": self.run.state.step}
+        return {**advice_on(self.run, self.data, self.settings), "step": self.run.state.step}
 
     def landscape(self, directions: str) -> dict[str, Any]:
         """Return the loss around the present parameters, the path of the run, and the edge of stability."""

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from workings.errors import InputError
 from workings.network import Network
 from workings.support.arrays import Array
-from workings.support.keywords import CheckedKeywords
+from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.ranges import as_number, as_whole_number
 from workings.support.sparse import is_sparse
 from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, as_inputs, first_number
@@ -178,6 +178,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
     array(['yes', 'no'], dtype='<U3')
     """
 
+    @checked_keywords
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn from a table ``X`` of n rows, a DataFrame or an array, and n labels ``y``."""
         if y is None:
@@ -190,10 +191,12 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         known = self.classes_ if self.classes_.dtype.kind in "iubU" else text_classes(self.classes_)
         return self._train(X, known[codes], known, None)
 
+    @checked_keywords
     def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probabilities of the classes, of shape (n, n_classes), in the order of ``classes_``."""
         return self._outputs(X)
 
+    @checked_keywords
     def predict(self, X: ArrayLike) -> Array:
         """Return the most probable class of each row."""
         check_is_fitted(self)
@@ -216,6 +219,7 @@ class TableRegressor(RegressorMixin, TableEstimator):
     True
     """
 
+    @checked_keywords
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn from a table ``X`` of n rows, a DataFrame or an array, and n numbers ``y``."""
         if y is None:
@@ -224,6 +228,7 @@ class TableRegressor(RegressorMixin, TableEstimator):
         mean, std = float(target.mean()), float(target.std()) or 1.0
         return self._train(X, standard(target, mean, std), None, (mean, std))
 
+    @checked_keywords
     def predict(self, X: ArrayLike) -> Array:
         """Return the predicted number of each row, of shape (n,)."""
         found = self._outputs(X)

@@ -89,6 +89,8 @@ class Identification:
         if dataclasses.is_dataclass(value):
             fields = [f"{f.name}={self.text(getattr(value, f.name))}" for f in dataclasses.fields(value)]
             return f"{self.text(type(value))}({', '.join(fields)})"
+        if "__wrapped__" in getattr(value, "__dict__", {}) and is_installed(type(value).__module__):
+            return self.wrapper(value)
         return self.object(value)
 
     def list(self, value: Any) -> str:
@@ -132,6 +134,23 @@ class Identification:
         if owner is None or isinstance(owner, types.ModuleType):
             return f"{getattr(value, '__module__', None) or 'numpy'}.{value.__name__}"
         return f"{value.__name__} of {self.text(owner)}"
+
+    def ufunc(self, value: np.ufunc) -> str:
+        """Return the name of a function of NumPy or SciPy; one of ``np.frompyfunc`` hides what it computes."""
+        for module in (np, sys.modules.get("scipy.special")):
+            if getattr(module, value.__name__, None) is value:
+                return f"numpy.{value.__name__}"
+        return self.text_of_unknown(value)
+
+    def vectorized(self, value: Any) -> str:
+        """Return the text of a function that ``np.vectorize`` made, without what it keeps between calls."""
+        settings = (value.otypes, value.signature, value.excluded)
+        return f"vectorize({self.text(value.pyfunc)}, {self.text(settings)})"
+
+    def wrapper(self, value: Any) -> str:
+        """Return the text of a function whose results Python keeps, or which Numba or JAX compiles."""
+        options = getattr(value, "targetoptions", None)  # of Numba
+        return f"{self.text(type(value))} of {self.text(value.__wrapped__)} {self.text(options)}"
 
     def function(self, value: Any) -> str:
         """Return the text of a function that is written in Python."""
@@ -247,6 +266,8 @@ KINDS: dict[type | tuple[type, ...], Callable[[Identification, Any], str]] = {
     functools.partial: Identification.partial,
     types.FunctionType: Identification.function,
     types.MethodType: Identification.method,
-    (types.BuiltinFunctionType, np.ufunc): Identification.builtin,
+    types.BuiltinFunctionType: Identification.builtin,
+    np.ufunc: Identification.ufunc,
+    np.vectorize: Identification.vectorized,
     types.ModuleType: Identification.module,
 }

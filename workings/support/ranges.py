@@ -3,7 +3,7 @@
 A dataclass declares a range as ``field(default=0.9, metadata=number(at_least=0, below=1))`` and calls
 ``check_fields(self)`` in ``__post_init__``.  NumPy scalars and arrays without dimensions are stored as the
 equal Python values, so that they have the same ``repr`` and the same text in a program and in a file.  A
-boolean is no number.
+boolean is no number, and a field of type ``bool`` holds nothing else.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ def as_plain(value: Any) -> Any:
     (True, 2, 'relu', [1])
     """
     is_single = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
-    return value.item() if is_single else value
+    is_masked = isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value)  # NumPy would make it 0
+    return value.item() if is_single and not is_masked else value
 
 
 def as_whole_number(value: object) -> int | None:
@@ -127,21 +128,35 @@ def as_whole_number(value: object) -> int | None:
 
 
 def check_fields(owner: Any, constants: Collection[str] = ()) -> None:
-    """Check the fields of a dataclass that have a range, and store their values as Python numbers.
+    """Check the fields of a dataclass that have a range or are switches, and store their values as Python's.
 
     ``constants`` names further numeric fields; without a declared range, they must be at least 0.
 
     Raises
     ------
     InputError
-        If a value is out of range; the message names the field and the range.
+        If a value is out of range, or a field of type ``bool`` is neither True nor False; the message names the field
+        and what is allowed.
     """
+    kind = type(owner).__name__
     for field in fields(owner):
         allowed = field.metadata.get("range") or (Range(at_least=0) if field.name in constants else None)
-        if allowed is not None:
-            value = allowed.check(type(owner).__name__, field.name, getattr(owner, field.name))
-            object.__setattr__(owner, field.name, value)
-        else:
-            value = getattr(owner, field.name)
-            if (plain := as_plain(value)) is not value:
-                object.__setattr__(owner, field.name, plain)
+        value = getattr(owner, field.name)
+        plain = as_plain(value) if allowed is None else allowed.check(kind, field.name, value)
+        if allowed is None and field.type in (bool, "bool"):
+            plain = checked_switch(f"{kind}'s {field.name}", value)
+        if plain is not value:
+            object.__setattr__(owner, field.name, plain)
+
+
+def checked_switch(what: str, value: object) -> bool:
+    """Return a switch as Python's ``bool``; raise for anything but True and False, NumPy's included.
+
+    >>> import numpy as np
+    >>> checked_switch("Dense's bias", np.False_)
+    False
+    """
+    plain = as_plain(value)
+    if not isinstance(plain, bool):
+        raise InputError(f"{what} must be True or False, not {describe(value)}.")
+    return plain

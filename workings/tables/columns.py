@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -19,7 +20,8 @@ from numpy.typing import DTypeLike
 
 from workings.errors import FileError, InputError, all_of, some, unknown_name
 from workings.support.arrays import Array, Values, describe
-from workings.support.conversion import is_arrow, refuse_lazy
+from workings.support.conversion import as_array, is_arrow, refuse_lazy
+from workings.support.sparse import is_sparse
 from workings.tables.dates import DatePart
 from workings.tables.number_text import NumberFormat
 from workings.tables.scaling import SCALING_WORDS, SCALINGS, STANDARD
@@ -301,12 +303,16 @@ class Columns:
         Converts a prediction to the target's original unit; None for classes.
     target_form : NumberFormat or None
         How text in the target column is written; None for the usual way.
+    array_width : int or None
+        The number of columns of an array that is such a table, with the columns x0, x1 and so on; None if only
+        tables with names are.
     """
 
     columns: tuple[Column, ...]
     target: str
     scale: tuple[float, float] | None
     target_form: NumberFormat | None = None
+    array_width: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -347,6 +353,22 @@ class Columns:
     def width(self) -> int:
         """The number of columns of X."""
         return sum(column.width for column in self.columns)
+
+    @property
+    def are_unscaled(self) -> bool:
+        """Whether X holds the numbers of the table's columns, in the order of an array's columns."""
+        places = tuple(column.name for column in self.columns) == position_names(len(self.columns))
+        plain = [isinstance(each, NumberColumn) and (each.mean, each.std) == (0.0, 1.0) for each in self.columns]
+        return places and all(plain) and not self.have_indicators
+
+    def named(self, X: Any) -> Any:
+        """Return an array with the columns of such a table as a table with names; anything else unchanged."""
+        if self.array_width is None or is_sparse(X) or column_names(X):
+            return X
+        array = as_array(X, "X")
+        if array.ndim != 2 or array.shape[1] != self.array_width:
+            return X
+        return dict(zip(position_names(self.array_width), array.T, strict=True))
 
     def features(self, numbers: Array, codes: Array, dtype: DTypeLike = np.float64) -> Array:
         """Encode numbers and category numbers as X, of shape (n, n_in); category -1 is a missing value."""
@@ -512,11 +534,23 @@ class Columns:
         about |= format_entry(self.target_form)
         task = "classification" if len(classes) else "regression"
         columns = [column.to_dict() for column in self.columns]
-        return {"columns": columns, "target": {"task": task, "name": self.target, **about}, "reason": reason}
+        more = {} if self.array_width is None else {"array_width": self.array_width}
+        return {"columns": columns, "target": {"task": task, "name": self.target, **about}, "reason": reason, **more}
 
 
 RAW_LOG_RATIO = math.log(100)  # a likelihood ratio of 100 to 1
+MOST_COLUMNS = 10**7  # of an array
+POSITION_NAME = re.compile(r"x(0|[1-9]\d{0,6})")
 MIN_DECIDED_SHARE = 0.1  # the share of numbers whose digits decide whether rows are standardized
+
+
+def position_names(count: int) -> tuple[str, ...]:
+    """Return the names of the columns of an array.
+
+    >>> position_names(2)
+    ('x0', 'x1')
+    """
+    return tuple(f"x{place}" for place in range(count))
 
 
 def column_names(table: Any) -> tuple[Any, ...]:
@@ -618,8 +652,8 @@ def read_stored(stored: object) -> tuple[Columns, tuple[Any, ...], str]:
         For anything that ``Columns.stored`` cannot have written.
     """
     if isinstance(stored, dict):  # what a model keeps of its training rows is read by training_rows.py
-        stored = {key: value for key, value in stored.items() if key != "training"}
-    listed, target, reason = stored_entries(stored, ("columns", "target", "reason"))
+        stored = {"array_width": None, **{key: value for key, value in stored.items() if key != "training"}}
+    listed, target, reason, width = stored_entries(stored, ("columns", "target", "reason", "array_width"))
     columns = tuple(
         stored_kind(column, "kind", COLUMN_KINDS).from_dict(column) for column in stored_list(listed, "the columns")
     )
@@ -627,7 +661,20 @@ def read_stored(stored: object) -> tuple[Columns, tuple[Any, ...], str]:
         raise damaged("the reason", "text", reason)
     target, form = split_format(target)
     name, classes, scale = stored_kind(target, "task", TARGET_TASKS)(target)
-    return Columns(columns, name, scale, form), classes, reason
+    found = Columns(columns, name, scale, form, stored_array_width(width, columns))
+    return found, classes, reason
+
+
+def stored_array_width(width: object, columns: Sequence[Column]) -> int | None:
+    """Return a stored number of columns of an array, which has all columns; None for a table with names."""
+    if width is None:
+        return None
+    places = [POSITION_NAME.fullmatch(column.source) for column in columns]
+    if type(width) is not int or not all(
+        place is not None and int(place[1]) < width <= MOST_COLUMNS for place in places
+    ):
+        raise damaged("the array's width", "above the number of each column, such as x0", str(width))
+    return width
 
 
 def stored_classes(stored: object) -> tuple[str, tuple[Any, ...], None]:

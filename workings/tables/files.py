@@ -17,7 +17,7 @@ import re
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -354,14 +354,17 @@ class FileText:
     skipped: int = 0
     table: pl.DataFrame | None = None
 
-    def texts(self, names: Iterable[str]) -> pl.DataFrame:
-        """Return some columns as text without surrounding blanks, with null for missing values."""
+    def texts(self, names: Iterable[str], exact: Container[str] = ()) -> pl.DataFrame:
+        """Return some columns as text without surrounding blanks, with null for missing values.
+
+        Those in ``exact`` keep their blanks.
+        """
         places = sorted({self.names.index(name) for name in names})
         frame: pl.DataFrame = load_polars().read_csv(
             self.content, separator=self.separator, infer_schema=False, columns=places
         )
         frame.columns = [self.names[place] for place in places]
-        return frame.with_columns([with_gaps(column) for column in frame])
+        return frame.with_columns([with_gaps(column) for column in frame if column.name not in exact])
 
     def line_of(self, row: int) -> int:
         """Return the line of the file in which a row begins; values with line ends and empty lines count."""
@@ -439,7 +442,7 @@ class FileText:
         names = known_names(self.names, known)
         forms = {column.name: column.form for column in known.numbers if column.date is None}
         forms |= {known.target: known.target_form} if known.scale else {}
-        texts = self.texts(names)
+        texts = self.texts(names, with_blanks(known.columns))
         return texts.with_columns([self.numbers(texts[name], forms[name]) for name in names if name in forms])
 
     def model_columns(self, table: Any, columns: Sequence[Column]) -> dict[str, pl.Series]:
@@ -459,7 +462,7 @@ class FileText:
             )
             and table[column.source].equals(self.table[column.source])
         }
-        texts: Iterable[pl.Series] = self.texts(wanted) if wanted else ()
+        texts: Iterable[pl.Series] = self.texts(wanted, with_blanks(wanted.values())) if wanted else ()
         return {
             each.name: self.numbers(each, column.form) if is_number(column) else each
             for each in texts
@@ -521,6 +524,12 @@ def merges_codes(texts: pl.Series, numbers: pl.Series) -> bool:
     """Return whether float64 makes different whole numbers equal, such as account numbers of 39 digits."""
     are_long = bool(texts.str.contains(r"^[+-]?\d{16,}$").any())
     return are_long and numbers.n_unique() < texts.n_unique() and bool(texts.str.contains(r"^[+-]?\d+$").all())
+
+
+def with_blanks(columns: Iterable[Column]) -> set[str]:
+    """Return the categorical columns whose categories have surrounding blanks, as an imported model's may have."""
+    words = [column for column in columns if isinstance(column, CategoryColumn)]
+    return {column.source for column in words if any(word != word.strip() for word in column.categories)}
 
 
 UNUSUAL_DIGITS = re.compile(rb"\d{19}|[^\x00-\x7f]")

@@ -17,6 +17,7 @@ from workings.errors import FileError, InputError, nearest, unknown_name
 from workings.metrics import METRICS
 from workings.support.arrays import Array
 from workings.support.escaping import in_html
+from workings.support.keywords import checked_keywords
 from workings.training.rows import Rows
 
 
@@ -104,6 +105,7 @@ class History(Mapping[str, list[float]]):
         for values in self.columns.values():
             del values[epochs:]
 
+    @checked_keywords
     def to_table(self, every: int = 1) -> str:
         """Return one row for every ``every`` epochs, and for the last, as a plain text table."""
         rows = [e for e in range(self.epochs) if e % every == 0 or e == self.epochs - 1]
@@ -113,6 +115,7 @@ class History(Mapping[str, list[float]]):
         ]
         return "\n".join([head, *lines])
 
+    @checked_keywords
     def to_json(self) -> str:
         """Return the history as JSON, for ``from_json``."""
         return json.dumps(
@@ -120,6 +123,7 @@ class History(Mapping[str, list[float]]):
         )
 
     @classmethod
+    @checked_keywords
     def from_json(cls, text: str) -> History:
         """Return the history that ``to_json`` wrote as JSON.
 

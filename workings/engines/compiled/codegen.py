@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from workings.activations import erf
 from workings.engines.compiled.fusion import Group, Index, Layout, LoopedOperation, LoopSchedule
 from workings.engines.compiled.row_sections import RETURN_IF_STOPPED, Sections
 from workings.engines.contract import CACHE_LINE
@@ -55,6 +56,7 @@ FAST: dict[str, dict[str, str]] = {
         "log": "log64",
         "log1p": "log1p64",
         "logaddexp": "logaddexp64",
+        "erf": "erf64",
     },
     "float32": {
         "exp": "exp32",
@@ -63,6 +65,7 @@ FAST: dict[str, dict[str, str]] = {
         "log": "log32",
         "log1p": "log1p32",
         "logaddexp": "logaddexp32",
+        "erf": "erf32",
     },
 }
 BOTH: tuple[str, ...] = (
@@ -174,7 +177,11 @@ class SourceWriter:
         return text if self.options.dtype == "float64" else f"real({text})"
 
     def function(self, name: str, function: Callable[..., Any] | None = None) -> str:
-        """Return the name of an elementwise function; a function of the program is added to the source."""
+        """Return the name of an elementwise function; a function of the program is added to the source.
+
+        The error function of the formulas is one of the kernels.
+        """
+        function = None if function is erf else function
         if function is None or isinstance(function, np.ufunc):
             imported = name if function is None else function.__name__
             self.used.add(imported)

@@ -63,6 +63,15 @@ class Source:
         return counts
 
     @functools.cached_property
+    def calls_by_address(self) -> bool:
+        """Whether it calls functions that reach its arrays by other pointers, too.
+
+        LLVM must know of that, or it moves a store behind the call that reads what was stored.
+        """
+        used = (self.scope.get(node.id) for node in ast.walk(self.tree) if isinstance(node, ast.Name))
+        return any(getattr(value, "__globals__", {}).get("SHARES_MEMORY", False) for value in used)
+
+    @functools.cached_property
     def loops(self) -> dict[int, Uses]:
         """The loops that become functions of their own."""
         return {} if self.is_shared else loops_to_outline(self.tree)
@@ -219,7 +228,8 @@ class FunctionWriter:
             return Value(kind, f"%{name}")
         shape = tuple(Value("i64", f"%{name}.{axis}") for axis in range(kind[1]))
         is_shared = self.source.is_shared
-        parameters += [f"ptr {'' if is_shared else 'noalias '}%{name}", *map(str, shape)]
+        attribute = "" if is_shared or self.source.calls_by_address else "noalias "
+        parameters += [f"ptr {attribute}%{name}", *map(str, shape)]
         return ArrayValue(kind[0], f"%{name}", shape, None if is_shared else self.builder.new_scope())
 
     def error(self, node: ast.AST) -> NotCompilableError:

@@ -99,6 +99,7 @@ class Team:
         with TEAMS_LOCK:  # networks that train at the same time, in threads of one process, share the processors
             self.size = min(max(wanted // (1 + Team.active), 1), MOST_THREADS)
         self.workspaces = np.empty((self.size, workspace_size(dtype)), dtype)
+        self.workspaces[:, -1] = np.nan  # the scale, so that a product without one is seen
         self.states = np.zeros((1 + self.size, STATE_SIZE), np.int64)  # of the team, and of each thread alone
         self.states[:, WORKSPACE_SIZE] = workspace_size(dtype)
         self.states[:, THREADS] = [self.size, *(1 for _ in self.workspaces)]

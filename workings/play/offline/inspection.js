@@ -6,6 +6,7 @@ import { entryEquation, equation } from "./equations.js";
 import { pathsOf } from "./paths.js";
 import { neededFor, stepProgram } from "./program.js";
 import { stageWords } from "./settings.js";
+import { offline } from "./strings.js";
 import { run, valueOf } from "./syntax.js";
 
 const POINTS = 61, MOST_CELLS = 144, MOST_ROWS_SHOWN = 12, FEW_SLOPES = 64, TOLERANCE = 1e-5;
@@ -94,9 +95,9 @@ export class Walk {
     const error = Math.max(...all.map((at, k) => Math.abs(found[k] - gradient.data[at]))) / size;
     const there = found[all.indexOf(offset(gradient, place))];
     const agrees = error <= TOLERANCE;
-    const count = all.length > 1 && agrees ? `; all ${all.length} entries agree to ${error.toExponential(0)}` : "";
-    const differs = agrees ? "" : `; GRADIENT AND FINITE DIFFERENCE DIFFER by ${error.toExponential(0)}`;
-    return { agrees, text: `finite difference of J with respect to ${name}[${place}]: ${there.toPrecision(6)}${count}${differs}`, there };
+    const count = all.length > 1 && agrees ? offline.all_agree(all.length, error.toExponential(0)) : "";
+    const differs = agrees ? "" : offline.differ(error.toExponential(0));
+    return { agrees, text: offline.slope(`${name}[${place}]`, there.toPrecision(6)) + count + differs, there };
   }
 
   /** The central difference of J by one entry of a value, in a step that balances truncation and rounding. */

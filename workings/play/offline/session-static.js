@@ -5,6 +5,7 @@ import { Inspection, number, Walk } from "./inspection.js";
 import { neededFor } from "./program.js";
 import { choices, first, generated, lessons, side, tables, unitSide, version } from "./settings.js";
 import { decoded } from "./state.js";
+import { offline, refusals } from "./strings.js";
 import { run } from "./syntax.js";
 import { described, initialValues, randomOf, Run } from "./training.js";
 
@@ -20,7 +21,7 @@ export function connect() {
   return {
     get waiting() { return waiting; },
     async ask(action, fields = {}) {
-      if (!Session.actions.has(action)) throw new Error(`Unknown action ${JSON.stringify(action)}.`);
+      if (!Session.actions.has(action)) throw new Error(refusals.action(JSON.stringify(action)));
       waiting += 1;
       try {
         await new Promise((resolve) => setTimeout(resolve));
@@ -142,7 +143,7 @@ export class Session {
   }
 
   swap() {
-    if (!this.other) throw new Error("No network is kept for comparison.");
+    if (!this.other) throw new Error(refusals.not_kept);
     const [mine, theirs] = [this.copy(), this.other];
     Object.assign(this, theirs, { other: mine, row: mine.row, own: mine.own });
     this.afterNewModel();
@@ -229,7 +230,7 @@ export class Session {
 
   advance({ steps }) {
     if (!(Number.isInteger(steps) && steps >= 1 && steps <= choices.most_steps)) {
-      throw new Error(`steps must be a whole number from 1 to ${choices.most_steps}, not ${steps}.`);
+      throw new Error(refusals.number("steps", true, 1, choices.most_steps, steps));
     }
     this.walk = null;
     this.run.advance(steps);
@@ -243,7 +244,7 @@ export class Session {
 
   travel({ moment }) {
     const { length } = this.run.course;
-    if (!(moment >= 0 && moment < length)) throw new Error(`The run has ${length} moments, counted from 0; there is no ${moment}.`);
+    if (!(moment >= 0 && moment < length)) throw new Error(refusals.moment(length, moment));
     this.walk = null;
     this.run.travel(moment);
     this.other?.run.travelNear(this.run.step);
@@ -260,13 +261,13 @@ export class Session {
   /** Add a point to the data in the plane; the weights stay. */
   add_point({ x, y, target }) {
     const { data } = this;
-    if (![x, y, target].every(Number.isFinite)) throw new Error("A point is two numbers and a target.");
-    if (data.columns.join() !== "x1,x2") throw new Error("Points can be added to data in the plane only.");
-    if (data.classes.length && !(target in data.classes)) throw new Error(`The class of a point is a number from 0 to ${data.classes.length - 1}.`);
-    if (data.rows >= MOST_POINTS) throw new Error(`The playground takes at most ${MOST_POINTS} points.`);
+    if (![x, y, target].every(Number.isFinite)) throw new Error(refusals.point);
+    if (data.columns.join() !== "x1,x2") throw new Error(refusals.plane);
+    if (data.classes.length && !(target in data.classes)) throw new Error(refusals.point_class(data.classes.length - 1));
+    if (data.rows >= MOST_POINTS) throw new Error(refusals.points(MOST_POINTS));
     const before = this.own;
     const raw = np.array([[x, y], ...np.tolist(data.raw)]);
-    this.own = { ...data, name: DRAWN, words: "Points that you have drawn.", raw, y: [target, ...data.y], rows: data.rows + 1 };
+    this.own = { ...data, name: DRAWN, words: offline.drawn, raw, y: [target, ...data.y], rows: data.rows + 1 };
     try {
       this.begin({ ...this.settings, data: DRAWN }, this.run.values);
       if (this.other) {
@@ -282,27 +283,27 @@ export class Session {
 
   draw({ pixels }) {
     const { side: width } = this.data;
-    if (!width || ![0, width ** 2].includes(pixels.length)) throw new Error("Only data of images can be drawn.");
+    if (!width || ![0, width ** 2].includes(pixels.length)) throw new Error(refusals.not_images);
     for (const session of [this, this.other]) if (session) session.drawing = pixels.length ? pixels : null;
     return { ...this.activations(), other: this.other && this.other.activations() };
   }
 
   choose_axes({ first: across, second: up }) {
     const { length } = this.data.columns;
-    if (across === up || !(across < length && up < length)) throw new Error(`The axes must be two different columns from 0 to ${length - 1}.`);
+    if (across === up || !(across < length && up < length)) throw new Error(refusals.axes(length - 1));
     for (const session of [this, this.other]) if (session) Object.assign(session, { axes: [across, up], plane: planeOf(session.data, [across, up]) });
     return this.view();
   }
 
   // What needs Python: tables of your own, files, the doctor and code.
-  open_table() { return refuse("Tables of your own need"); }
-  doctor() { return refuse("The doctor needs"); }
-  code() { return refuse("Code needs"); }
-  export() { return refuse("Exports need"); }
-  open_model() { return refuse("Model files need"); }
-  replay() { return refuse("Replays need"); }
-  landscape() { return refuse("The landscape needs"); }
-  museum() { return refuse("The museum needs"); }
+  open_table() { return refuse(refusals.table); }
+  doctor() { return refuse(refusals.doctor); }
+  code() { return refuse(refusals.code); }
+  export() { return refuse(refusals.exports); }
+  open_model() { return refuse(refusals.model); }
+  replay() { return refuse(refusals.replay); }
+  landscape() { return refuse(refusals.landscape); }
+  museum() { return refuse(refusals.museum); }
   exhibit() { return this.museum(); }
   exhibit_doctor() { return this.museum(); }
   game() { return this.museum(); }
@@ -313,7 +314,7 @@ export class Session {
   // -- actions: inspection -------------------------------------------------------------------------
 
   choose_row({ row }) {
-    if (!(row >= 0 && row < this.data.training)) throw new Error(`There are ${this.data.training} training rows, counted from 0; there is no row ${row}.`);
+    if (!(row >= 0 && row < this.data.training)) throw new Error(refusals.row(this.data.training, row));
     this.row = row;
     this.walk = null;
     return { row, ...this.rowView() };
@@ -330,12 +331,14 @@ export class Session {
   statement({ index, unit }) {
     if (this.walk === null || this.walk.step !== this.run.step || this.walk.unit !== unit) {
       const given = this.run.peek();
-      this.walk = new Walk(this.run.program, given, Math.max(given.places.indexOf(this.row), 0), unit);
+      const place = Math.max(given.places.indexOf(this.row), 0);
+      this.walk = new Walk(this.run.program, given, place, unit);
+      this.walk.rowShown = { place, row: given.places[place] };
       this.walk.step = this.run.step;
     }
     const { length } = this.walk.program.statements;
-    if (!(index >= 0 && index < length)) throw new Error(`The step has ${length} statements; there is no statement ${index}.`);
-    return this.walk.describe(index);
+    if (!(index >= 0 && index < length)) throw new Error(refusals.statement(length, index));
+    return { ...this.walk.describe(index), ...this.walk.rowShown };
   }
 
   weight({ name, index }) {
@@ -345,7 +348,7 @@ export class Session {
 
   set_weight({ name, index, value, final }) {
     this.checkEntry(name, index);
-    if (!Number.isFinite(value)) throw new Error(`value must be a number, not ${value}.`);
+    if (!Number.isFinite(value)) throw new Error(refusals.finite(value));
     this.walk = null;
     this.run.setEntry(name, index, value);
     this.run.record();
@@ -355,10 +358,10 @@ export class Session {
 
   checkEntry(name, index) {
     const { parameters } = this.run;
-    if (!Object.hasOwn(parameters, name)) throw new Error(`There is no parameter ${name}; there are ${Object.keys(parameters).join(", ")}.`);
+    if (!Object.hasOwn(parameters, name)) throw new Error(refusals.parameter(name, Object.keys(parameters)));
     const { shape } = parameters[name];
     if (index.length !== shape.length || !index.every((place, k) => Number.isInteger(place) && place >= 0 && place < shape[k])) {
-      throw new Error(`${name} has shape (${shape}), counted from 0: it has no entry [${index}].`);
+      throw new Error(refusals.entry(name, shape, index));
     }
   }
 
@@ -376,7 +379,7 @@ export class Session {
 }
 
 function refuse(what) {
-  throw new Error(`${what} the version with Python: pip install workings, then workings play.`);
+  throw new Error(refusals.needs_python(what));
 }
 
 /** Return data with another share held out, and other features. */
@@ -390,40 +393,40 @@ function split(data, { held_out: share, features }) {
 function usualLoss({ loss }, { classes, name }) {
   if (loss === "auto") return classes.length === 0 ? "SquaredError" : classes.length === 2 ? "BinaryCrossEntropy" : "CrossEntropy";
   const isClassification = ["CrossEntropy", "BinaryCrossEntropy"].includes(loss);
-  if (isClassification && classes.length === 0) throw new Error(`${loss} needs classes, and ${name} has numbers: choose SquaredError.`);
-  if (classes.length > 2 && loss !== "CrossEntropy") throw new Error(`${loss} has one output; for ${classes.length} classes use CrossEntropy.`);
+  if (isClassification && classes.length === 0) throw new Error(refusals.needs_classes(loss, name));
+  if (classes.length > 2 && loss !== "CrossEntropy") throw new Error(refusals.one_output(loss, classes.length));
   return loss;
 }
 
 /** Check changed settings: names that exist, and numbers in their ranges. */
 function checked(given, changes, hasDrawn) {
   for (const name of Object.keys(changes)) {
-    if (!(name in first)) throw new Error(`Unknown setting ${JSON.stringify(name)}.`);
+    if (!(name in first)) throw new Error(refusals.setting(JSON.stringify(name)));
     const range = choices.ranges[name];
     if (range) checkNumber(name, given[name], range);
   }
   const lists = { activation: "activations", loss: "losses", optimizer: "optimizers", schedule: "schedules", regularizer: "regularizers" };
   for (const [name, list] of Object.entries(lists)) {
-    if (name in given && !choices[list].includes(given[name])) throw new Error(`Unknown ${name} ${JSON.stringify(given[name])}.`);
+    if (name in given && !choices[list].includes(given[name])) throw new Error(refusals.choice(name, JSON.stringify(given[name])));
   }
   const isKnown = Object.hasOwn(generated, given.data) || Object.hasOwn(tables, given.data) || (hasDrawn && given.data === DRAWN);
-  if (!isKnown) throw new Error(`Unknown data set ${JSON.stringify(given.data)}.`);
-  if (!given.features.length) throw new Error("The network needs at least one feature: switch one on.");
-  if (given.hidden.length > choices.most_layers) throw new Error(`A network has at most ${choices.most_layers} hidden layers.`);
+  if (!isKnown) throw new Error(refusals.data(JSON.stringify(given.data)));
+  if (!given.features.length) throw new Error(refusals.no_features);
+  if (given.hidden.length > choices.most_layers) throw new Error(refusals.layers(choices.most_layers));
   const hidden = given.hidden.map((layer) => ({ units: 4, activation: "tanh", dropout: 0, batch_norm: false, ...layer }));
   for (const layer of hidden) {
-    if (!choices.activations.includes(layer.activation)) throw new Error(`Unknown activation ${JSON.stringify(layer.activation)}.`);
+    if (!choices.activations.includes(layer.activation)) throw new Error(refusals.choice("activation", JSON.stringify(layer.activation)));
     for (const [name, range] of Object.entries(choices.layer_ranges)) checkNumber(name, layer[name], range);
   }
   const offered = featuresOf(given.data);
   const other = given.features.find((name) => !offered.includes(name));
-  if (other !== undefined) throw new Error(`Unknown feature ${JSON.stringify(other)}.`);
+  if (other !== undefined) throw new Error(refusals.feature(JSON.stringify(other)));
   return { ...given, hidden, features: offered.filter((name) => given.features.includes(name)) };
 }
 
 function checkNumber(name, value, { low, high, whole }) {
   const isFine = typeof value === "number" && value >= low && value <= high && (!whole || Number.isInteger(value));
-  if (!isFine) throw new Error(`${name} must be a ${whole ? "whole " : ""}number from ${low} to ${high}, not ${JSON.stringify(value)}.`);
+  if (!isFine) throw new Error(refusals.number(name, whole, low, high, JSON.stringify(value)));
 }
 
 // -- pictures --------------------------------------------------------------------------------------

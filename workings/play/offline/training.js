@@ -3,6 +3,7 @@ import * as np from "./arrays.js";
 import { Random } from "./data.js";
 import { catalogue, rates } from "./formulas.js";
 import { inferenceProgram, neededFor, numbered, stepProgram } from "./program.js";
+import { offline, refusals } from "./strings.js";
 import { run, valueOf } from "./syntax.js";
 
 const MOST_MOMENTS = 240, FEWEST_MOMENTS = 12, NUMBERS_KEPT = 2 ** 21;
@@ -98,7 +99,7 @@ export class Run {
     const n = np.len(this.rows.X);
     const size = settings.batch_size === 0 ? n : Math.min(settings.batch_size, n), smallest = n % size || size;
     if (smallest < 2 && network.layers.some((layer) => layer.kind === "BatchNorm")) {
-      throw new Error(`BatchNorm needs at least 2 rows in every batch, but the last batch of ${n} rows has ${smallest}; choose another batch size.`);
+      throw new Error(refusals.batch(n, smallest));
     }
     const before = this.network.optimizer.kind;
     Object.assign(this, { network, settings, size });
@@ -170,7 +171,7 @@ export class Run {
     const found = run(this.program.statements, this.nextInputs());
     if (!this.carried.every((name) => isFinite(found[name]))) {
       const { target } = this.program.statements.find((statement) => !isFinite(found[statement.target]));
-      this.stopped = `Training diverged: in step ${this.step + 1}, ${target} is not finite. Try a smaller learning rate.`;
+      this.stopped = offline.diverged(this.step + 1, target);
       return 0;
     }
     this.values = Object.fromEntries(this.carried.map((name) => [name, found[name]]));

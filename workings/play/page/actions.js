@@ -4,7 +4,7 @@ import { fromLink, toLink } from "./link.js";
 import { placeOf } from "./paint.js";
 import { pngOf, svgOf } from "./picture.js";
 import { base64, bytes } from "./state.js";
-import { museum as museumWords, taking, words } from "./strings.js";
+import { museum as museumWords, notices, words } from "./strings.js";
 
 function remember(name, value) { try { localStorage.setItem(name, value); } catch { /* no storage: it holds for this visit */ } }
 function recall(name) { try { return localStorage.getItem(name); } catch { return "no storage"; } }
@@ -260,25 +260,25 @@ export function makeActions(state, draw) {
     },
     async restart() {
       const reply = await ask("restart");
-      if (reply) set({ frame: reply, notice: "A new run has begun from these weights; the script makes the same steps." });
+      if (reply) set({ frame: reply, notice: notices.restarted });
     },
     async exportFile(kind) {
       const reply = await ask("export", { kind });
       if (!reply) return;
       for (const file of reply.files) act.download(file.name, new Blob([bytes(file.content)]));
-      set({ notice: `Downloaded ${reply.files.map((file) => file.name).join(" and ")}.` });
+      set({ notice: notices.downloaded(reply.files.map((file) => file.name)) });
     },
     async replay(kind) {
-      set({ running: false, notice: taking.drawing });
+      set({ running: false, notice: notices.drawing });
       const reply = await ask("replay", { kind });
-      set({ notice: reply ? `Downloaded ${reply.files[0].name}.` : "" });
+      set({ notice: reply ? notices.downloaded([reply.files[0].name]) : "" });
       for (const file of reply?.files ?? []) act.download(file.name, new Blob([bytes(file.content)]));
     },
     async savePicture(kind, format) {
       const found = svgOf(kind);
-      if (!found) return set({ notice: taking.not_shown });
+      if (!found) return set({ notice: notices.not_shown });
       act.download(`${kind}.${format}`, format === "png" ? await pngOf(found) : new Blob([found.text], { type: "image/svg+xml" }));
-      set({ notice: `Downloaded ${kind}.${format}.` });
+      set({ notice: notices.downloaded([`${kind}.${format}`]) });
     },
     download(name, blob) {
       const link = document.createElement("a");
@@ -288,12 +288,12 @@ export function makeActions(state, draw) {
       setTimeout(() => URL.revokeObjectURL(link.href), 1000);
     },
     async copy(text, notice) {
-      try { await navigator.clipboard.writeText(text); set({ notice }); } catch { set({ notice: "The browser does not allow copying; select the text instead." }); }
+      try { await navigator.clipboard.writeText(text); set({ notice }); } catch { set({ notice: notices.no_clipboard }); }
     },
     copyLink() {
       const link = toLink(state.settings, state.choices.defaults);
       history.replaceState(null, "", link);
-      return act.copy(link, "The link is in the clipboard, and in the address bar.");
+      return act.copy(link, notices.link_copied);
     },
     async openFile(field) {
       const [file] = field.files;
@@ -301,7 +301,7 @@ export function makeActions(state, draw) {
       if (file) await act.takeFile(file);
     },
     async takeFile(file) {
-      if (file.size > 4 * 2 ** 20) return set({ problem: `${file.name} is larger than 4 MB.` });
+      if (file.size > 4 * 2 ** 20) return set({ problem: notices.too_large(file.name) });
       const content = base64(new Uint8Array(await file.arrayBuffer()));
       if (!/\.(safetensors|json|onnx)$/i.test(file.name)) {
         const found = await ask("open_table", { name: file.name, content, target: "", impute: false });
@@ -309,7 +309,7 @@ export function makeActions(state, draw) {
         return found;
       }
       const reply = await ask("open_model", { name: file.name, content });
-      if (reply) { take(reply); set({ notice: `Opened ${file.name}.`, detail: null }); await refresh(); }
+      if (reply) { take(reply); set({ notice: notices.opened(file.name), detail: null }); await refresh(); }
       return reply;
     },
 

@@ -1,9 +1,4 @@
 // Keyboard shortcuts; they rest while a field is edited or a dialog is open.
-export const shortcuts = [
-  ["Space", "run or pause"], ["S", "one step"], ["E", "one epoch"], ["R", "reset"],
-  ["N", "next statement"], ["B", "statement before"], ["L", "open the loss"], ["T", "light or dark"], ["?", "this list"],
-  ["0 to 9", "add points of this class with the mouse; again to end"], ["Arrow keys", "move between units in the network"], ["Enter", "open the unit"],
-];
 export function listen(state, act) {
   const does = {
     " ": () => act.run(), s: () => act.advance(1), e: () => act.epoch(), r: () => act.reset(),

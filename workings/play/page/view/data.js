@@ -1,6 +1,6 @@
 // The card of the data: which set, how many points, how noisy, which features.
 import { html, svg } from "../vendor/lit-html.js";
-import { hints, words } from "../strings.js";
+import { data as own, hints, words } from "../strings.js";
 import { select, slider } from "./parts.js";
 
 export function dataCard(state, act) {
@@ -9,13 +9,13 @@ export function dataCard(state, act) {
   const generated = data.name in pictures, isTable = data.columns.length > 2 && !data.image_side;
   return html`<section class="card data stack" aria-labelledby="data-title">
     <header><h2 id="data-title">${words.data}</h2></header>
-    <div class="choice" role="group" aria-label="Data set" data-hint=${hints.data}>
+    <div class="choice" role="group" aria-label=${own.sets} data-hint=${hints.data}>
       ${state.sets.filter((one) => one.name in pictures).map((one) => html`<button aria-pressed=${one.name === data.name} data-hint=${one.words} @click=${() => act.configure({ data: one.name })}>
         <svg viewBox="0 0 40 40" aria-hidden="true">${pictures[one.name]}</svg><span>${one.name}</span></button>`)}
     </div>
-    <div class="switches" role="group" aria-label="Tables and images">
+    <div class="switches" role="group" aria-label=${own.tables}>
       ${state.sets.filter((one) => !(one.name in pictures)).map((one) => html`<button aria-pressed=${one.name === data.name} data-hint=${one.words} @click=${() => act.configure({ data: one.name })}>${one.name.replaceAll("_", " ")}</button>`)}
-      <label class="button small" data-hint="Open a CSV or Parquet file of your own, or drop it on the page. It stays on this computer.">Open a table …
+      <label class="button small" data-hint=${own.open_hint}>${own.open}
         <input class="hidden-text" type="file" accept=".csv,.tsv,.txt,.parquet" @change=${(event) => act.openFile(event.target)}></label>
     </div>
     <p class="small quiet">${data.words}</p>
@@ -36,9 +36,9 @@ export function dataCard(state, act) {
 
 // The two columns that the plane shows; all others keep their means.
 function axesOf(state, act) {
-  const { axes, columns } = state.data, hint = "The columns that the plane shows. All other columns keep their means there.";
+  const { axes, columns } = state.data, hint = own.axes_hint;
   const choose = (k) => (value) => act.chooseAxes(...axes.map((one, j) => (j === k ? columns.indexOf(value) : one)));
-  return html`<div class="row axes">${["across", "up"].map((label, k) => select(label, columns[axes[k]], columns.filter((_, j) => j !== axes[1 - k]), choose(k), { label, hint }))}</div>`;
+  return html`<div class="row axes">${[own.across, own.up].map((label, k) => select(label, columns[axes[k]], columns.filter((_, j) => j !== axes[1 - k]), choose(k), { label, hint }))}</div>`;
 }
 
 function toggle(state, act, name) {

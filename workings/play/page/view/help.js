@@ -1,12 +1,12 @@
 // The list of keyboard shortcuts, as a dialog.
 import { html } from "../vendor/lit-html.js";
-import { shortcuts } from "../keys.js";
+import { shortcuts, transport, words } from "../strings.js";
 
 export function helpDialog(state, act) {
   return html`<dialog aria-labelledby="help-title" .isWanted=${state.help} @close=${() => act.set({ help: false })}>
-    <h2 id="help-title">Keyboard shortcuts</h2>
+    <h2 id="help-title">${transport.help}</h2>
     <dl class="keys">${shortcuts.map(([key, what]) => html`<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>
-    <button @click=${(event) => event.currentTarget.closest("dialog").close()}>Close</button>
+    <button @click=${(event) => event.currentTarget.closest("dialog").close()}>${words.close}</button>
   </dialog>`;
 }
 

@@ -1,6 +1,6 @@
 // The inspector: the step statement by statement, or what has been opened.
 import { html } from "../vendor/lit-html.js";
-import { hints, landscape, museum, words } from "../strings.js";
+import { hints, inspector as own, landscape, museum, words } from "../strings.js";
 import { doctorPanel } from "./doctor.js";
 import { landscapePanel } from "./landscape.js";
 import { lessonsPanel } from "./lesson.js";
@@ -10,16 +10,19 @@ import { lossPanel, unitPanel } from "./unit.js";
 import { statementPanel } from "./statement.js";
 import { weightPanel } from "./weight.js";
 
-const tabs = [["statement", words.statement, hints.statement], ["selected", words.selected, "The unit, weight or loss that you opened."],
-  ["doctor", "Doctor", "What is wrong, in a sentence, with a button that makes the change."],
-  ["lessons", "Lessons", "Short lessons: each asks what you expect before it shows what happens."],
+const tabs = [
+  ["statement", words.statement, hints.statement],
+  ["selected", words.selected, own.selected_hint],
+  ["doctor", own.doctor, own.doctor_hint],
+  ["lessons", own.lessons, own.lessons_hint],
   ["landscape", landscape.title, landscape.tab],
   ["museum", museum.title, museum.tab],
-  ["taking", "Take along", "The network as code, as a file, as a link; or open your own."]];
+  ["taking", own.taking, own.taking_hint],
+];
 
 export function inspector(state, act) {
-  return html`<section class="card inspector" aria-label="Inspector">
-    <header><div class="tabs" role="tablist" aria-label="Inspector" @keydown=${(event) => turn(event, state, act)}>
+  return html`<section class="card inspector" aria-label=${own.title}>
+    <header><div class="tabs" role="tablist" aria-label=${own.title} @keydown=${(event) => turn(event, state, act)}>
       ${tabs.map(([name, title, hint]) => html`<button role="tab" id="tab-${name}" aria-controls="panel" aria-selected=${state.tab === name} data-hint=${hint}
         tabindex=${state.tab === name ? 0 : -1} @click=${() => act.openTab(name)}>${title}</button>`)}
     </div></header>

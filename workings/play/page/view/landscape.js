@@ -1,6 +1,6 @@
 // The loss over a plane through parameter space, with the path of the run; and the edge of stability.
 import { html, svg } from "../vendor/lit-html.js";
-import { landscape as words } from "../strings.js";
+import { formats, landscape as words } from "../strings.js";
 import { number } from "./parts.js";
 
 export function landscapePanel(state, act) {
@@ -8,8 +8,8 @@ export function landscapePanel(state, act) {
   return html`<div class="stack">
     <div class="row" role="group" aria-label=${words.directions}>
       ${Object.entries(words.kinds).map(([kind, [title, hint]]) => html`<button aria-pressed=${state.directions === kind} data-hint=${hint} @click=${() => act.landscape(kind)}>${title}</button>`)}
-      ${landscape && landscape.step !== state.frame.step ? html`<button class="plain" @click=${() => act.landscape()}>${words.again}</button><span class="quiet small">${words.as_of} ${landscape.step.toLocaleString("en")}</span>` : ""}
-      ${landscape ? html`<button class="plain" @click=${() => act.savePicture("landscape", "svg")}>SVG</button><button class="plain" @click=${() => act.savePicture("landscape", "png")}>PNG</button>` : ""}
+      ${landscape && landscape.step !== state.frame.step ? html`<button class="plain" @click=${() => act.landscape()}>${words.again}</button><span class="quiet small">${words.as_of(landscape.step.toLocaleString("en"))}</span>` : ""}
+      ${landscape ? html`<button class="plain" @click=${() => act.savePicture("landscape", "svg")}>${formats.svg}</button><button class="plain" @click=${() => act.savePicture("landscape", "png")}>${formats.png}</button>` : ""}
     </div>
     ${landscape ? html`<div class="split">${picture(landscape)}${stability(state, landscape)}</div>` : html`<p class="quiet">${words.none}</p>`}
   </div>`;
@@ -18,11 +18,11 @@ export function landscapePanel(state, act) {
 function picture(found) {
   const { alphas, betas, path, losses, J } = found, finite = losses.filter(Number.isFinite), low = finite.reduce((a, b) => Math.min(a, b), Infinity), high = finite.reduce((a, b) => Math.max(a, b), -Infinity);
   const x = (a) => (100 * (a - alphas[0])) / (alphas.at(-1) - alphas[0]), y = (b) => (100 * (betas.at(-1) - b)) / (betas.at(-1) - betas[0]);
-  const places = path ?? [[0, 0]], line = places.map(([a, b], k) => `${k ? "L" : "M"}${x(a).toFixed(2)} ${y(b).toFixed(2)}`).join(""), share = (k) => `${words.direction} ${k + 1}${found.shares ? `: ${Math.round(100 * found.shares[k])} % ${words.of_variance}` : ""}`;
-  return html`<figure class="stack small-gap"><div class="land"><canvas data-land="yes" role="img" aria-label="${words.alternative} ${number(low)} ${words.to} ${number(high)}; ${words.here} ${number(J)}"></canvas>
+  const places = path ?? [[0, 0]], line = places.map(([a, b], k) => `${k ? "L" : "M"}${x(a).toFixed(2)} ${y(b).toFixed(2)}`).join(""), share = (k) => (found.shares ? words.direction_with(k + 1, Math.round(100 * found.shares[k])) : words.direction(k + 1));
+  return html`<figure class="stack small-gap"><div class="land"><canvas data-land="yes" role="img" aria-label=${words.alternative(number(low), number(high), number(J))}></canvas>
     <svg viewBox="0 0 100 100" aria-hidden="true">${path ? svg`<path class="halo" d=${line}></path><path class="way" d=${line}></path><circle class="begin" cx=${x(path[0][0])} cy=${y(path[0][1])} r="1.6"></circle>` : ""}<circle class="here" cx=${x(0)} cy=${y(0)} r="2.2"></circle></svg></div>
     <figcaption class="small quiet">→ ${share(0)}<br>↑ ${share(1)}</figcaption>
-    <div class="legend"><span><i class="deep"></i>${words.low} ${number(low, 3)}</span><span><i class="shallow"></i>${words.high} ${number(high, 3)}</span><span><i class="dot"></i>${words.present}${path ? `, ${words.ring}` : ""}</span></div></figure>`;
+    <div class="legend"><span><i class="deep"></i>${words.low(number(low, 3))}</span><span><i class="shallow"></i>${words.high(number(high, 3))}</span><span><i class="dot"></i>${words.present}${path ? `, ${words.ring}` : ""}</span></div></figure>`;
 }
 
 // How far the largest curvature is from the limit of stability.

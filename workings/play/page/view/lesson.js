@@ -1,5 +1,6 @@
 // Lessons: their list, and the card of the present step, which asks for a prediction before it shows what happens.
 import { html } from "../vendor/lit-html.js";
+import { lessons as words } from "../strings.js";
 
 export function lessonsPanel(state, act) {
   if (!state.lessons) return html`<p class="quiet">…</p>`;
@@ -12,20 +13,20 @@ export function lessonCard(state, act) {
   if (!lesson) return state.invite ? invitation(act) : "";
   const step = lesson.steps[lesson.at], isLast = lesson.at === lesson.steps.length - 1, isOpen = step.ask && lesson.answer === null;
   return html`<aside class="coach" aria-labelledby="coach-title">
-    <header class="row"><h2 id="coach-title">${lesson.title}</h2><span class="quiet small">${lesson.at + 1} of ${lesson.steps.length}</span>
-      <button class="plain" @click=${() => act.endLesson()}>End</button></header>
+    <header class="row"><h2 id="coach-title">${lesson.title}</h2><span class="quiet small">${words.place(lesson.at + 1, lesson.steps.length)}</span>
+      <button class="plain" @click=${() => act.endLesson()}>${words.end}</button></header>
     <p aria-live="polite">${step.text}</p>
     ${step.ask ? question(step.ask, lesson.answer, act) : ""}
-    ${lesson.busy ? html`<p class="quiet small">Training …</p>` : ""}
-    <div class="row between"><button ?disabled=${lesson.at === 0} @click=${() => act.lessonStep(lesson.at - 1)}>Back</button>
-      <button class="main" ?disabled=${isOpen || lesson.busy} @click=${() => (isLast ? act.endLesson() : act.lessonStep(lesson.at + 1))}>${isLast ? "Done" : "Next"}</button></div>
+    ${lesson.busy ? html`<p class="quiet small">${words.training}</p>` : ""}
+    <div class="row between"><button ?disabled=${lesson.at === 0} @click=${() => act.lessonStep(lesson.at - 1)}>${words.back}</button>
+      <button class="main" ?disabled=${isOpen || lesson.busy} @click=${() => (isLast ? act.endLesson() : act.lessonStep(lesson.at + 1))}>${isLast ? words.done : words.next}</button></div>
   </aside>`;
 }
 
 const question = (ask, answer, act) => html`<fieldset class="stack"><legend>${ask.question}</legend>
   <div class="row">${ask.answers.map((text, k) => html`<button aria-pressed=${answer === k} ?disabled=${answer !== null} @click=${() => act.answer(k)}>${text}</button>`)}</div>
-  ${answer === null ? html`<p class="quiet small">Say first what you expect; then it is shown.</p>` : html`<p role="status"><strong class=${answer === ask.right ? "agrees" : "differs"}>${answer === ask.right ? "As you said." : `It is: ${ask.answers[ask.right]}.`}</strong> ${ask.because}</p>`}
+  ${answer === null ? html`<p class="quiet small">${words.predict}</p>` : html`<p role="status"><strong class=${answer === ask.right ? "agrees" : "differs"}>${answer === ask.right ? words.right : words.wrong(ask.answers[ask.right])}</strong> ${ask.because}</p>`}
 </fieldset>`;
 
-const invitation = (act) => html`<aside class="coach" aria-label="Invitation"><p>New here? A tour of five steps ends with a trained network.</p>
-  <div class="row between"><button @click=${() => act.decline()}>No, thank you</button><button class="main" @click=${() => act.beginLesson("00-tour")}>Take the tour</button></div></aside>`;
+const invitation = (act) => html`<aside class="coach" aria-label=${words.invitation}><p>${words.invite}</p>
+  <div class="row between"><button @click=${() => act.decline()}>${words.decline}</button><button class="main" @click=${() => act.beginLesson("00-tour")}>${words.accept}</button></div></aside>`;

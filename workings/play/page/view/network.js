@@ -1,7 +1,7 @@
 // The drawing of the network: units with their heat maps, connections with their weights.
 import { html, svg } from "../vendor/lit-html.js";
 import { layersOf, otherState, weightsInto } from "../state.js";
-import { comparison, hints, words } from "../strings.js";
+import { comparison, hints, network as own, words } from "../strings.js";
 import { pretty } from "./data.js";
 import { litParts } from "./lit.js";
 import { unlessSame } from "./parts.js";
@@ -15,9 +15,9 @@ export function networkCard(state, act) {
   return html`<div class="network ${state.other ? "pair" : ""}"><section class="card" aria-labelledby="network-title">
     <header><h2 id="network-title">${state.other ? comparison.present : words.network}</h2>
       <div class="row">
-        <button class="plain" data-hint=${hints.remove_layer} ?disabled=${hidden === 0} @click=${() => act.removeLayer()}>− Layer</button>
-        <button class="plain" data-hint=${hints.add_layer} ?disabled=${hidden >= choices.most_layers} @click=${() => act.addLayer()}>+ Layer</button>
-        <button class="plain" data-hint="Open the loss: its equation, with the numbers of the chosen row. Key: L." @click=${() => act.openLoss()}>Loss</button>
+        <button class="plain" data-hint=${hints.remove_layer} ?disabled=${hidden === 0} @click=${() => act.removeLayer()}>${own.fewer_layers}</button>
+        <button class="plain" data-hint=${hints.add_layer} ?disabled=${hidden >= choices.most_layers} @click=${() => act.addLayer()}>${own.more_layers}</button>
+        <button class="plain" data-hint=${own.loss_hint} @click=${() => act.openLoss()}>${own.loss}</button>
         ${state.other ? "" : html`<button class="plain" data-hint=${comparison.keep_hint} @click=${() => act.keep()}>${comparison.keep}</button>`}
       </div>
     </header>
@@ -40,10 +40,10 @@ function otherCard(state, act) {
 // The settings that differ from those of the other network, in words.
 function differences(mine, theirs) {
   const found = Object.keys(mine).filter((name) => JSON.stringify(mine[name]) !== JSON.stringify(theirs[name])).map((name) => (name === "hidden" ? hiddenWords(mine.hidden)
-    : `${comparison.names[name] ?? name}: ${[mine[name]].flat().join(", ") || "none"}`));
+    : `${comparison.names[name] ?? name}: ${[mine[name]].flat().join(", ") || words.none}`));
   return found.join(" · ") || comparison.same;
 }
-const hiddenWords = (hidden) => `${comparison.names.hidden}: ${hidden.map(({ units, activation, dropout, batch_norm: isNormed }) => `${units} ${activation}${isNormed ? ` ${words.batch_norm}` : ""}${dropout ? ` ${words.dropout} ${dropout}` : ""}`).join(", ") || "none"}`;
+const hiddenWords = (hidden) => `${comparison.names.hidden}: ${hidden.map(({ units, activation, dropout, batch_norm: isNormed }) => `${units} ${activation}${isNormed ? ` ${words.batch_norm}` : ""}${dropout ? ` ${words.dropout} ${dropout}` : ""}`).join(", ") || words.none}`;
 
 function geometry(state, layers) {
   const width = Math.max(state.netWidth || 600, layers.length * 72 + 10);
@@ -69,7 +69,7 @@ const pathsOf = (x, y, size) => (layer, from, to) => {
 
 function drawing(state, act, layers) {
   const shape = geometry(state, layers), lit = litParts(state), isWalking = lit !== null;
-  return html`<div class="net ${isWalking ? "dim" : ""}" role="group" aria-label="Network: ${layers.map((layer) => layer.units).join(", ")} units"
+  return html`<div class="net ${isWalking ? "dim" : ""}" role="group" aria-label=${own.drawn(layers.map((layer) => layer.units))}
       .style=${`width:${shape.width}px;height:${shape.height}px`} @keydown=${(event) => arrows(event, state, act, layers)}>
     <svg class="edges" aria-hidden="true">${layers.slice(1).map((_, k) => edgesInto(state, shape, k + 1, lit))}</svg>
     <svg class="edges hits" aria-hidden="true" data-hint=${hints.edge}>${act === null ? "" : unlessSame("hits", [shape.key], () => layers.slice(1).map((_, k) => hitsInto(state, act, shape, k + 1)))}</svg>
@@ -137,7 +137,7 @@ function dragEdge(event, state, act, layer, from, to) {
 
 function column(state, act, shape, layers, k, lit) {
   const last = layers.length - 1, { x, y, size } = shape;
-  const title = k === 0 ? (state.network.is_image ? "image" : layers[0].units > 1 ? "inputs" : "input") : k === last ? (layers[k].units > 1 ? "outputs" : "output") : "";
+  const title = k === 0 ? (state.network.is_image ? own.image : layers[0].units > 1 ? own.inputs : own.input) : k === last ? (layers[k].units > 1 ? own.outputs : own.output) : "";
   return html`
     ${k > 0 && k < last ? columnHead(state, act, shape, k) : html`<div class="column-head column-title" .style=${`left:${x(k)}px;top:${shape.head - 24}px`}>${title}</div>`}
     ${Array.from({ length: layers[k].units }, (_, unit) => html`
@@ -166,29 +166,29 @@ function columnHead(state, act, shape, k) {
   const layer = state.settings.hidden[k - 1], most = state.choices.layer_ranges.units.high;
   const width = Math.min(116, shape.x(1) - shape.x(0) - 6), isNarrow = width < 100;
   const rates = dropouts.includes(layer.dropout) ? dropouts : [...dropouts, layer.dropout].sort((a, b) => a - b);
-  return html`<div class="column-head" .style=${`left:${shape.x(k)}px;width:${width}px`} role="group" aria-label="Hidden layer ${k}">
+  return html`<div class="column-head" .style=${`left:${shape.x(k)}px;width:${width}px`} role="group" aria-label=${own.hidden_layer(k)}>
     <div class="stepper" data-hint=${hints.units}>
-      <button class="tiny" aria-label="One unit less in layer ${k}" ?disabled=${layer.units <= 1} @click=${() => act.layer(k - 1, { units: layer.units - 1 })}>−</button>
+      <button class="tiny" aria-label=${own.fewer_units(k)} ?disabled=${layer.units <= 1} @click=${() => act.layer(k - 1, { units: layer.units - 1 })}>−</button>
       <span>${layer.units}</span>
-      <button class="tiny" aria-label="One unit more in layer ${k}" ?disabled=${layer.units >= most} @click=${() => act.layer(k - 1, { units: layer.units + 1 })}>+</button>
+      <button class="tiny" aria-label=${own.more_units(k)} ?disabled=${layer.units >= most} @click=${() => act.layer(k - 1, { units: layer.units + 1 })}>+</button>
     </div>
-    <select aria-label="Activation of layer ${k}" data-hint=${hints.activation} .value=${layer.activation} @change=${(event) => act.layer(k - 1, { activation: event.target.value })}>
+    <select aria-label=${own.activation_of(k)} data-hint=${hints.activation} .value=${layer.activation} @change=${(event) => act.layer(k - 1, { activation: event.target.value })}>
       ${state.choices.activations.map((name) => html`<option ?selected=${name === layer.activation}>${name}</option>`)}
     </select>
-    <select aria-label="Dropout of layer ${k}" data-hint=${hints.dropout} class=${layer.dropout ? "is-on" : ""} .value=${String(layer.dropout)} @change=${(event) => act.layer(k - 1, { dropout: Number(event.target.value) })}>
+    <select aria-label=${own.dropout_of(k)} data-hint=${hints.dropout} class=${layer.dropout ? "is-on" : ""} .value=${String(layer.dropout)} @change=${(event) => act.layer(k - 1, { dropout: Number(event.target.value) })}>
       ${rates.map((rate) => html`<option value=${rate} ?selected=${rate === layer.dropout}>${rate ? isNarrow ? `${words.drop} ${String(rate).replace("0.", ".")}` : `${words.dropout} ${rate}` : isNarrow ? words.no_drop : words.no_dropout}</option>`)}
     </select>
-    <button class="tiny wide" aria-label="Batch normalization in layer ${k}" aria-pressed=${layer.batch_norm} data-hint=${hints.batch_norm}
+    <button class="tiny wide" aria-label=${own.batch_norm_in(k)} aria-pressed=${layer.batch_norm} data-hint=${hints.batch_norm}
       @click=${() => act.layer(k - 1, { batch_norm: !layer.batch_norm })}>${isNarrow ? words.norm : words.batch_norm}</button></div>`;
 }
 
 const isOpen = (state, k, unit) => String(state.tab === "selected" && state.detail?.kind === "unit" && state.detail.layer === k && state.detail.unit === unit);
 
 export function label(state, layers, k, unit) {
-  if (k === 0) return state.network.is_image ? "The image" : `Input ${state.network.inputs[unit]}`;
-  if (k === layers.length - 1) return `Output ${state.network.outputs[unit]}`;
+  if (k === 0) return state.network.is_image ? own.the_image : own.input_named(state.network.inputs[unit]);
+  if (k === layers.length - 1) return own.output_named(state.network.outputs[unit]);
   const { activation, batch_norm: isNormed, dropout } = state.settings.hidden[k - 1];
-  return `Layer ${k}, unit ${unit}, ${activation}${isNormed ? `, ${words.batch_norm}` : ""}${dropout ? `, ${words.dropout} ${dropout}` : ""}`;
+  return own.unit(k, unit, [activation, ...(isNormed ? [words.batch_norm] : []), ...(dropout ? [`${words.dropout} ${dropout}`] : [])]);
 }
 
 function arrows(event, state, act, layers) {

@@ -1,7 +1,7 @@
 // The card of the output: the prediction over the plane, the measures, and the curves.
 import { html } from "../vendor/lit-html.js";
 import { isClassification, otherState } from "../state.js";
-import { comparison, hints, words } from "../strings.js";
+import { comparison, hints, output as own, words } from "../strings.js";
 import { curves } from "./curves.js";
 import { padCard } from "./pad.js";
 import { number } from "./parts.js";
@@ -13,15 +13,15 @@ export function outputCard(state, act) {
   return html`<section class="card output stack" aria-labelledby="output-title">
     <header><h2 id="output-title">${words.output}</h2>
       ${state.data.image_side ? "" : html`<label class="row small quiet" data-hint=${hints.validation}><input type="checkbox" .checked=${state.showValidation}
-        @change=${(event) => act.set({ showValidation: event.target.checked })}>validation points</label>`}</header>
+        @change=${(event) => act.set({ showValidation: event.target.checked })}>${own.validation_points}</label>`}</header>
     ${state.data.image_side ? padCard(state, act) : html`<div class=${state.other ? "screens" : ""}><div class="screen" data-hint=${hints.screen}>
       <canvas data-screen="own" role="img" aria-label=${alternative(state)} @click=${(event) => {
         const box = event.currentTarget.getBoundingClientRect();
         act.choosePoint((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
       }}></canvas>${state.other ? html`<span class="label">${comparison.this_short}</span>` : ""}
     </div>${state.other ? html`<div class="screen"><canvas class="still" data-screen="other" role="img" aria-label=${alternative(otherState(state))}></canvas><span class="label">${comparison.kept_short}</span></div>` : ""}</div>${adding(state, act)}`}
-    ${state.row === null ? "" : html`<label class="row small" data-hint="The training row whose numbers the equations show. Click a point, or type its number.">
-      Row <input type="number" min="0" max=${state.data.training - 1} .value=${String(state.row)} @change=${(event) => act.chooseRow(Number(event.target.value))}>
+    ${state.row === null ? "" : html`<label class="row small" data-hint=${own.row_hint}>
+      ${own.row} <input type="number" min="0" max=${state.data.training - 1} .value=${String(state.row)} @change=${(event) => act.chooseRow(Number(event.target.value))}>
       <span class="quiet">${rowWords(state)}</span></label>`}
     ${state.other ? bothMeasures(frame, share) : html`<dl class="measures">
       <div><dt>${words.training_loss}</dt><dd data-testid="loss">${number(loss)}</dd></div>
@@ -29,13 +29,13 @@ export function outputCard(state, act) {
       <div><dt>${isClasses ? words.training_score : words.training_r2}</dt><dd data-testid="score">${share(score)}</dd></div>
       <div><dt>${isClasses ? words.validation_score : words.validation_r2}</dt><dd>${share(valScore)}</dd></div>
     </dl>`}
-    ${curves("Loss", moments, 1, 3, frame.moment, 0, undefined, frame.other?.course)}
-    ${curves(isClasses ? "Accuracy" : "R²", moments, 2, 4, frame.moment, 0, 1, frame.other?.course)}
-    <div class="legend"><span><i></i>training</span><span><i class="second"></i>validation</span>
-      ${state.other ? html`<span><i class="third"></i>training, kept</span><span><i class="fourth"></i>validation, kept</span>` : ""}</div>
-    <label class="field" data-hint=${hints.travel}><span class="head"><span>Time travel</span><span class="value">step ${frame.step.toLocaleString("en")}</span></span>
+    ${curves(own.loss, moments, 1, 3, frame.moment, 0, undefined, frame.other?.course)}
+    ${curves(isClasses ? own.accuracy : own.r2, moments, 2, 4, frame.moment, 0, 1, frame.other?.course)}
+    <div class="legend"><span><i></i>${own.training}</span><span><i class="second"></i>${own.validation}</span>
+      ${state.other ? html`<span><i class="third"></i>${own.kept_training}</span><span><i class="fourth"></i>${own.kept_validation}</span>` : ""}</div>
+    <label class="field" data-hint=${hints.travel}><span class="head"><span>${own.travel}</span><span class="value">${own.step(frame.step.toLocaleString("en"))}</span></span>
       <input type="range" min="0" max=${frame.moments - 1} step="1" .value=${String(frame.moment)} ?disabled=${frame.moments < 2}
-        aria-valuetext="step ${frame.step}" @input=${(event) => act.travel(Number(event.target.value))}></label>
+        aria-valuetext=${own.step(frame.step)} @input=${(event) => act.travel(Number(event.target.value))}></label>
   </section>`;
 }
 
@@ -52,21 +52,21 @@ function bothMeasures({ measured, other }, share) {
 function adding(state, act) {
   const { data } = state;
   if (data.columns.join() !== "x1,x2") return "";
-  const kinds = data.classes.length ? data.classes : ["low", "high"];
+  const kinds = data.classes.length ? data.classes : [own.low, own.high];
   const value = (k) => (data.classes.length ? k : data.target_range[k]);
-  return html`<div class="row small" role="group" aria-label="Add points" data-hint="Choose a class, then click on the plane to add points of it. The weights stay."><span class="quiet">Add points:</span>
+  return html`<div class="row small" role="group" aria-label=${own.add} data-hint=${own.add_hint}><span class="quiet">${own.add_label}</span>
     ${kinds.map((name, k) => html`<button class="plain" aria-pressed=${state.adding === value(k)} @click=${() => act.set({ adding: state.adding === value(k) ? null : value(k) })}>${name}</button>`)}</div>`;
 }
 
 function alternative(state) {
   const { data, frame } = state, [, score] = frame.measured;
-  const what = data.classes.length ? `${data.classes.length} classes` : "a regression";
-  return `Prediction over the plane, with ${data.rows} points of ${data.name}, ${what}. Training score ${score === null ? "unknown" : score.toFixed(3)}.`;
+  const what = data.classes.length ? own.classes(data.classes.length) : own.regression;
+  return own.alternative(data.rows, data.name, what, score === null ? own.unknown : score.toFixed(3));
 }
 
 function rowWords(state) {
   const { rowView } = state;
   if (!rowView) return "";
-  const target = typeof rowView.target === "number" ? number(rowView.target, 3) : `class ${rowView.target}`;
-  return `target ${target}`;
+  const { target } = rowView;
+  return typeof target === "number" ? own.target(number(target, 3)) : own.target_class(target);
 }

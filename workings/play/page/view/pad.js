@@ -1,18 +1,19 @@
 // The drawing pad for images, and the probabilities of the classes.
 import { html } from "../vendor/lit-html.js";
 import { classColour, css } from "../palette.js";
+import { pad as words } from "../strings.js";
 
 export function padCard(state, act) {
   const { data, frame } = state, side = data.image_side;
   return html`<div class="stack">
-    <div class="screen" data-hint="Draw a digit with the mouse or a finger. With the keyboard: choose a row below.">
-      <canvas data-pad="yes" role="img" aria-label="Image of ${side} by ${side} pixels" @pointerdown=${(event) => stroke(event, state, act)}></canvas></div>
-    <div class="row"><button @click=${() => act.draw(Array(side * side).fill(0))} data-hint="An empty image, to draw on.">Clear</button>
-      <button @click=${() => act.draw([])} data-hint="Show the chosen training row again.">Show the row</button></div>
+    <div class="screen" data-hint=${words.hint}>
+      <canvas data-pad="yes" role="img" aria-label=${words.image(side)} @pointerdown=${(event) => stroke(event, state, act)}></canvas></div>
+    <div class="row"><button @click=${() => act.draw(Array(side * side).fill(0))} data-hint=${words.clear_hint}>${words.clear}</button>
+      <button @click=${() => act.draw([])} data-hint=${words.show_row_hint}>${words.show_row}</button></div>
     ${bars(state, frame.activations.output)}</div>`;
 }
 
-const bars = (state, output) => html`<table class="bars"><caption class="hidden-text">Probability of each class</caption>
+const bars = (state, output) => html`<table class="bars"><caption class="hidden-text">${words.probabilities}</caption>
   ${output.map((p, k) => html`<tr><th scope="row">${state.network.outputs[k]}</th>
     <td><svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width=${100 * Math.max(p, 0)} height="6" fill=${css(classColour(state.theme, k, output.length))}></rect></svg></td>
     <td class="share">${(100 * p).toFixed(1)} %</td></tr>`)}</table>`;

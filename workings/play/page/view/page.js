@@ -19,7 +19,7 @@ export const page = (state, act) => html`<div class="shell">
   ${topBar(state, act)}
   ${unlessSame("training", [state.settings, state.network, state.speed], () => trainingBar(state, act))}
   ${state.problem ? html`<div class="notice" role="alert"><p>${state.problem}</p>
-    <button class="plain" @click=${() => act.set({ problem: "" })}>Close</button></div>` : ""}
+    <button class="plain" @click=${() => act.set({ problem: "" })}>${words.close}</button></div>` : ""}
   <main class="board">
     ${unlessSame("data", [state.settings, state.data, state.sets], () => dataCard(state, act))}
     ${networkCard(state, act)}

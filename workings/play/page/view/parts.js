@@ -1,6 +1,6 @@
 // Small parts that several views use: fields, numbers, icons, equations.
 import { html, noChange, svg } from "../vendor/lit-html.js";
-import { hints, names } from "../strings.js";
+import { hints, names, words } from "../strings.js";
 
 export function number(value, digits = 4) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
@@ -11,7 +11,7 @@ export function number(value, digits = 4) {
 }
 export const signed = (value) => (value < 0 ? `−${number(-value, 3)}` : number(value, 3));
 
-export function select(name, value, options, change, { label = names[name] ?? name, hint = hints[name], show = (one) => one || "none" } = {}) {
+export function select(name, value, options, change, { label = names[name] ?? name, hint = hints[name], show = (one) => one || words.none } = {}) {
   return html`<label class="field" data-hint=${hint}><span>${label}</span>
     <select name=${name} .value=${value} @change=${(event) => change(event.target.value)}>
       ${options.map((one) => html`<option value=${one} ?selected=${one === value}>${show(one)}</option>`)}
@@ -61,4 +61,4 @@ const paths = {
 };
 export const icon = (name) => html`<svg viewBox="0 0 24 24" aria-hidden="true">${paths[name]}</svg>`;
 export const iconButton = (name, label, hint, action, shortcut = "") =>
-  html`<button class="icon" aria-label=${label} aria-keyshortcuts=${shortcut || "None"} data-hint=${hint + (shortcut ? ` Key: ${shortcut}.` : "")} @click=${action}>${icon(name)}</button>`;
+  html`<button class="icon" aria-label=${label} aria-keyshortcuts=${shortcut || "None"} data-hint=${shortcut ? words.with_key(hint, shortcut) : hint} @click=${action}>${icon(name)}</button>`;

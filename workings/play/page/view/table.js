@@ -1,5 +1,6 @@
 // A dialog that asks which column of a dropped table is the target.
 import { html } from "../vendor/lit-html.js";
+import { table as words } from "../strings.js";
 
 export function tableDialog(state, act) {
   const { table } = state;
@@ -8,11 +9,11 @@ export function tableDialog(state, act) {
       const form = new FormData(event.currentTarget);
       act.openTable(form.get("target"), form.get("impute") !== null);
     }}>
-      <h2 id="table-title">What is to be predicted?</h2>
-      <p class="quiet">${table.name} has ${table.columns.length} columns. All others become inputs.</p>
-      <label class="field"><span>Target</span><select name="target">${table.columns.map((name, k) => html`<option ?selected=${k === table.columns.length - 1}>${name}</option>`)}</select></label>
-      <label class="row small"><input type="checkbox" name="impute">Fill missing values without marking them</label>
-      <div class="row"><button class="main" value="open">Open</button><button type="button" @click=${(event) => event.currentTarget.closest("dialog").close()}>Cancel</button></div>
+      <h2 id="table-title">${words.title}</h2>
+      <p class="quiet">${words.columns(table.name, table.columns.length)}</p>
+      <label class="field"><span>${words.target}</span><select name="target">${table.columns.map((name, k) => html`<option ?selected=${k === table.columns.length - 1}>${name}</option>`)}</select></label>
+      <label class="row small"><input type="checkbox" name="impute">${words.fill}</label>
+      <div class="row"><button class="main" value="open">${words.open}</button><button type="button" @click=${(event) => event.currentTarget.closest("dialog").close()}>${words.cancel}</button></div>
     </form>`}
   </dialog>`;
 }

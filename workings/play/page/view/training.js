@@ -1,6 +1,6 @@
 // The settings of the training; they can change while it runs.
 import { html } from "../vendor/lit-html.js";
-import { hints, names } from "../strings.js";
+import { hints, names, training as words } from "../strings.js";
 import { numberField, select } from "./parts.js";
 
 const rates = [1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
@@ -12,15 +12,15 @@ export function trainingBar(state, act) {
   const { settings, choices } = state;
   const change = (name, convert = (v) => v) => (value) => act.configure({ [name]: convert(value) });
   const batches = withValue([0, 1, 5, 10, 30, 100], settings.batch_size);
-  return html`<section class="training" aria-label="Settings of the training">
+  return html`<section class="training" aria-label=${words.group}>
     ${select("optimizer", settings.optimizer, choices.optimizers, change("optimizer"))}
     ${select("lr", String(settings.lr), withValue(rates, settings.lr), change("lr", Number))}
     ${select("schedule", settings.schedule, choices.schedules, change("schedule"))}
     ${settings.schedule === "constant" ? "" : numberField("schedule_steps", settings.schedule_steps, { low: 1, high: 100000 }, change("schedule_steps"))}
-    ${select("batch_size", String(settings.batch_size), batches, change("batch_size", Number), { show: (v) => (v === "0" ? "all rows" : v) })}
+    ${select("batch_size", String(settings.batch_size), batches, change("batch_size", Number), { show: (v) => (v === "0" ? words.all_rows : v) })}
     ${select("regularizer", settings.regularizer, choices.regularizers, change("regularizer"))}
     ${settings.regularizer ? select("lam", String(settings.lam), withValue(penalties, settings.lam), change("lam", Number)) : ""}
-    ${select("loss", settings.loss, choices.losses, change("loss"), { show: (v) => (v === "auto" ? `auto: ${state.network.loss.split("(")[0]}` : v) })}
+    ${select("loss", settings.loss, choices.losses, change("loss"), { show: (v) => (v === "auto" ? words.auto(state.network.loss.split("(")[0]) : v) })}
     ${numberField("seed", settings.seed, { low: 0, high: 9999 }, change("seed"))}
     ${select("speed", String(state.speed), speeds.map(String), (v) => act.set({ speed: Number(v) }), { label: names.speed, hint: hints.speed })}
   </section>`;

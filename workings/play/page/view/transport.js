@@ -1,18 +1,18 @@
 // The bar at the top: run, step, epoch, reset, and where the run is.
 import { html } from "../vendor/lit-html.js";
-import { hints, words } from "../strings.js";
+import { hints, transport as own, words } from "../strings.js";
 import { icon, iconButton } from "./parts.js";
 
 export function topBar(state, act) {
   const { frame, running } = state;
   return html`<header class="top">
     <div class="brand"><img src="icon.svg" alt="" width="28" height="28"><h1>${words.title}</h1></div>
-    <div class="transport" role="group" aria-label="Training">
+    <div class="transport" role="group" aria-label=${own.group}>
       ${iconButton("reset", words.reset, hints.reset, () => act.reset(), "R")}
-      <button class="main" aria-keyshortcuts="Space" data-hint="${hints.run} Key: Space." ?disabled=${state.closed} @click=${() => act.run()}>
+      <button class="main" aria-keyshortcuts="Space" data-hint=${words.with_key(hints.run, own.space)} ?disabled=${state.closed} @click=${() => act.run()}>
         ${icon(running ? "pause" : "play")}<span>${running ? words.pause : words.run}</span></button>
-      ${iconButton("step", "One step", hints.step, () => act.advance(1), "S")}
-      ${iconButton("epoch", "One epoch", hints.epoch, () => act.epoch(), "E")}
+      ${iconButton("step", own.step, hints.step, () => act.advance(1), "S")}
+      ${iconButton("epoch", own.epoch, hints.epoch, () => act.epoch(), "E")}
     </div>
     <dl class="counters">
       <div><dt>${words.epochs}</dt><dd data-testid="epoch">${frame.epoch.toLocaleString("en")}</dd></div>
@@ -20,8 +20,8 @@ export function topBar(state, act) {
       <div><dt>${words.parameters}</dt><dd>${state.network.parameters.toLocaleString("en")}</dd></div>
     </dl>
     <div class="tools">
-      ${iconButton("theme", state.theme === "light" ? "Dark colours" : "Light colours", hints.theme, () => act.theme(), "T")}
-      ${iconButton("help", "Keyboard shortcuts", hints.help, () => act.set({ help: true }), "?")}
+      ${iconButton("theme", state.theme === "light" ? own.dark : own.light, hints.theme, () => act.theme(), "T")}
+      ${iconButton("help", own.help, hints.help, () => act.set({ help: true }), "?")}
     </div>
   </header>`;
 }
