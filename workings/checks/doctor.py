@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.checks.after import check_result
-from workings.checks.before import check_network, check_ten_rows
 from workings.checks.change_code import with_imports
 from workings.checks.contents import check_contents
 from workings.checks.data import check_data
-from workings.checks.during import check_training
 from workings.checks.evidence import Case
 from workings.checks.findings import Diagnosis, Finding, most_urgent_first
 from workings.checks.known_training import known_training
+from workings.checks.network_design import check_network, check_ten_rows
 from workings.checks.settings import check_settings
+from workings.checks.simpler_models import check_result
 from workings.checks.split import check_split
 from workings.checks.statements import check_program
+from workings.checks.training_progress import check_training
 from workings.errors import InputError, WorkingsWarning, count_of
 from workings.model.model import Model, as_weights
 from workings.support.arrays import describe

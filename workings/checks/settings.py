@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.checks.before import dense_layers
 from workings.checks.comparison import as_trained, gain_of, loss_gain, trained_again
-from workings.checks.during import STILL_FALLING, final_level
 from workings.checks.evidence import (
     FEWEST_ROWS_TO_SPLIT,
     FOLDS,
@@ -24,6 +22,8 @@ from workings.checks.evidence import (
     row_losses,
 )
 from workings.checks.findings import Finding, make_finding
+from workings.checks.network_design import dense_layers
+from workings.checks.training_progress import STILL_FALLING, final_level
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.model.model import Model
 from workings.optimizers import Adam, Chain, Part

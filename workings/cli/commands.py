@@ -20,9 +20,12 @@ from workings import files
 from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
 from workings.cli import table_models, table_streams
-from workings.cli.described import described_or_loaded
+from workings.cli.model_description import described_or_loaded
 from workings.cli.play import play
-from workings.cli.screen import (
+from workings.cli.sweep import sweep_table
+from workings.cli.table_phrasing import TableTerms
+from workings.cli.table_plan import PLAIN_OPTIONS, Plan, TableSource
+from workings.cli.terminal import (
     ProgressBar,
     console,
     curves_table,
@@ -33,9 +36,6 @@ from workings.cli.screen import (
     progress_bars,
     write_out,
 )
-from workings.cli.sweep import sweep_table
-from workings.cli.table_phrasing import TableTerms
-from workings.cli.table_plan import PLAIN_OPTIONS, Plan, TableSource
 from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings

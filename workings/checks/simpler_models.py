@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workings.checks.before import dense_layers
 from workings.checks.comparison import (
     Gain,
     HeldOut,
@@ -24,6 +23,7 @@ from workings.checks.comparison import (
 from workings.checks.data import rare_class_finding
 from workings.checks.evidence import Case, copied, label_numbers, remade
 from workings.checks.findings import Finding, make_finding
+from workings.checks.network_design import dense_layers
 from workings.layers import FullyConnected
 from workings.model.model import Model
 from workings.optimizers import Adam, Chain, Freeze, Part, RateFactors

@@ -12,14 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workings.checks.before import (
-    DEAD_AT_END,
-    dead_share,
-    dead_units_finding,
-    dense_layers,
-    derivatives_of,
-    tolerated_dead_share,
-)
 from workings.checks.comparison import as_trained, loss_gain, trained_further
 from workings.checks.evidence import (
     MOST_WORK,
@@ -34,6 +26,14 @@ from workings.checks.evidence import (
     with_rate,
 )
 from workings.checks.findings import Finding, make_finding
+from workings.checks.network_design import (
+    DEAD_AT_END,
+    dead_share,
+    dead_units_finding,
+    dense_layers,
+    derivatives_of,
+    tolerated_dead_share,
+)
 from workings.checks.stability import LAST, check_stability
 from workings.model.model import Model
 from workings.optimizers import SGD, Chain, Part
