@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 
 from workings import Network, __version__, files
 from workings.cli.commands import app
-from workings.cli.screen import progress_columns
 from workings.cli.table_plan import Plan, TableSource
 from workings.cli.table_splits import folds_of, split_rows
 from workings.cli.table_training import load_table
+from workings.cli.terminal import progress_columns
 from workings.tables import read_table
 
 FLOWERS = Path(__file__).parents[1] / "examples" / "flowers.csv"

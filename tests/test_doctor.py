@@ -39,13 +39,13 @@ from workings import (
     SquaredError,
     WorkingsWarning,
 )
-from workings.checks.after import check_linear_baseline
 from workings.checks.curvature import sharpness
 from workings.checks.doctor import diagnose_alone
-from workings.checks.during import check_overfitting
 from workings.checks.evidence import Case, rate_of, with_rate
 from workings.checks.findings import KINDS
 from workings.checks.known_training import known_training
+from workings.checks.simpler_models import check_linear_baseline
+from workings.checks.training_progress import check_overfitting
 from workings.datasets import circles, mnist, moons
 from workings.experiments import mnist as mnist_experiment
 from workings.experiments import moons as moons_experiment

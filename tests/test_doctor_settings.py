@@ -22,12 +22,12 @@ from workings import (
     WorkingsWarning,
 )
 from workings.checks.doctor import checks_for, prepared_rows
-from workings.checks.during import check_still_falling
 from workings.checks.evidence import Case
 from workings.checks.findings import most_urgent_first
 from workings.checks.known_training import known_training
 from workings.checks.settings import check_settings
 from workings.checks.split import check_split
+from workings.checks.training_progress import check_still_falling
 from workings.datasets import moons
 from workings.schedules import Cosine, Exponential, WarmUp
 

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 import workings as w
 from workings import plots
-from workings.cli import screen
+from workings.cli import terminal
 from workings.cli.commands import app
 from workings.errors import InputError, ReportError
 from workings.experiments.report import Report
@@ -223,7 +223,7 @@ def test_predictions_keep_the_names_in_a_file_and_show_them_in_a_terminal(table,
     done = CliRunner().invoke(app, ["predict", str(folder / "m" / "model.safetensors"), str(path)])
     assert HOSTILE["escape sequence"] in done.stdout  # to a pipe: the data
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    screen.write_out("a\x1b[31m\n")
+    terminal.write_out("a\x1b[31m\n")
     assert capsys.readouterr().out == "a\\x1b[31m\n"
 
 
@@ -265,8 +265,8 @@ def test_the_console_takes_no_name_for_a_command(name, capsys):
     table = Table("name")
     table.add_row(name)
     for printed in (name, table):
-        with screen.output.capture() as captured:
-            screen.output.print(printed)
+        with terminal.output.capture() as captured:
+            terminal.output.print(printed)
         assert not FORBIDDEN.search(captured.get())
         assert [part for part in visible_lines(name).split() if part not in captured.get()] == []
 
@@ -274,9 +274,9 @@ def test_the_console_takes_no_name_for_a_command(name, capsys):
 def test_no_console_of_the_command_line_is_another_one():
     from workings.cli import commands, main
 
-    for module in (commands, main, screen):
+    for module in (commands, main, terminal):
         consoles = [value for value in vars(module).values() if isinstance(value, Console)]
-        assert all(isinstance(console, screen.PlainConsole) for console in consoles)
+        assert all(isinstance(console, terminal.PlainConsole) for console in consoles)
 
 
 @hostile

@@ -41,7 +41,7 @@ def test_results_are_those_of_single_fits() -> None:
     assert lines[-1].startswith("8 of 8 fits; best val_loss")
     assert lines[0].startswith("3 of 8 fits")
     best = results.best
-    (rows, targets), validation = fits.Data(X, y).rows()
+    (rows, targets), validation = fits.SweepData(X, y).rows()
     network, settings = results.network()
     network.fit(rows, targets, validation=validation, **settings)
     assert network.objective(*validation) == best.val_loss

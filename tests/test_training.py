@@ -643,7 +643,7 @@ def test_parameters_of_other_epochs_are_refused() -> None:
     def ask(training: Any) -> None:
         assert training.parameters_at(training.epoch)["W1"].shape == (2, 2)
         for epoch in (training.epoch - 2, training.epoch + 1):
-            with pytest.raises(InputError, match=f"not those of epoch {epoch}"):
+            with pytest.raises(InputError, match=f"not the parameters of epoch {epoch}"):
                 training.parameters_at(epoch)
             asked.append(epoch)
 

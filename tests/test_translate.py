@@ -59,7 +59,7 @@ from workings import (
 )
 from workings.activations import ACTIVATIONS
 from workings.cli.commands import app
-from workings.cli.described import parse_description
+from workings.cli.model_description import parse_description
 from workings.initializers import INITIALIZERS
 from workings.layers import LAYERS
 from workings.losses import LOSSES

@@ -93,7 +93,7 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
 
     @checked_keywords
     def fit(self, X: ArrayLike, y: ArrayLike, **settings: Any) -> list[History]:
-        """Train all networks together; the settings are those of :func:`workings.fit_many`."""
+        """Train all networks together; it takes the settings of :func:`workings.fit_many`."""
         return fit_many(self.networks, X, y, **settings)
 
     # -- predictions -----------------------------------------------------------------------
@@ -118,7 +118,7 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
     def spread(self, X: ArrayLike, *, engine: str = "auto") -> Array:
         """Return the standard deviation over the networks of their probabilities or of their predicted numbers.
 
-        It has the shape of ``predict_proba`` for classes, and that of ``predict`` for numbers.
+        For classes it has the shape of ``predict_proba``, for numbers the shape of ``predict``.
         """
         self.check_equal()
         return np.asarray(np.std(self.of_each(X, engine), axis=0))
@@ -207,5 +207,5 @@ def files_of(folder: Path) -> dict[str, str]:
 
 
 def is_plain(name: str) -> bool:
-    """Whether a name is that of a network's file in the folder itself."""
+    """Whether a name belongs to a network's file in the folder itself."""
     return name.endswith(".safetensors") and Path(name).name == name and "\\" not in name

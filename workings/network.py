@@ -121,7 +121,7 @@ class Network(Model):
             :mod:`workings.support.sparse`.  A memory-mapped file above 256 MB, or another source of rows, stays on
             disk, see :class:`workings.RowStream`.
         y : array of shape (n,) or (n, n_out)
-            Targets: labels or numbers, as the loss wants them.
+            Targets: labels or numbers, as the loss expects them.
         optimizer : optimizer
             ``SGD(0.1)``, ``Adam()``, ``Chain(ClipByNorm(1.0), SGD(0.1))``, ``LBFGS()`` …
         epochs : int

@@ -133,7 +133,7 @@ def scaled_rate(lr: float, factor: float) -> float:
 
 
 class UpdateMethod(CheckedKeywords):
-    """The base of all optimizers and their parts: what a training asks of each, whatever its kind."""
+    """The base of all optimizers and their parts: the interface that a training uses."""
 
     takes_batches: ClassVar[bool]
     """Whether each step applies update rules to one batch.  For L-BFGS, SciPy chooses the steps, on all rows."""
@@ -527,7 +527,7 @@ def optimizer_named(name: str, lr: float | None = None) -> Optimizer | LBFGS:
 
 
 def checked_optimizer(optimizer: Any) -> Part | LBFGS:
-    """Refuse what is not an optimizer, such as a name or a number."""
+    """Raise an error for anything but an optimizer, such as a name or a number."""
     if isinstance(optimizer, LBFGS) or (isinstance(optimizer, Part) and optimizer.schedule is not None):
         return optimizer
     known = {name.lower(): name for name in OPTIMIZERS}

@@ -52,7 +52,7 @@ class TableFit:
 
 @dataclass(frozen=True)
 class Draw:
-    """What is random in the training of a network: the indices of its validation rows, and its seed."""
+    """The random choices in the training of a network: the indices of its validation rows, and its seed."""
 
     held_out: Array
     seed: int
@@ -134,7 +134,7 @@ class TableRecipe(CheckedKeywords):
             raise unknown_name("treatment of missing values", self.missing, MISSING[:2])
 
     def layers(self, outputs: int, bounds: tuple[float, float] | None = None) -> list[Layer]:
-        """Return the layers for a number of outputs; ``bounds`` are those of the targets, for regression."""
+        """Return the layers for a number of outputs; ``bounds`` limit the targets, for regression."""
         kind = NTKDense if self.ntk else Dense
         start: dict[str, Any] = {"weights": "zeros", "biases": "zeros"} if self.zeros else {}
         return [

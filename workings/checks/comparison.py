@@ -3,7 +3,7 @@
 A change that lowers the objective of the training rows can make predictions of other rows worse.  So the doctor tries
 it: copies are trained without a fold of the rows, as the training was and with the change, and both are judged by that
 fold (cross-validation; Stone 1974, "Cross-Validatory Choice and Assessment of Statistical Predictions").  Each row is
-its own control, so the standard error is that of the mean difference.
+its own control, so the standard error belongs to the mean difference.
 """
 
 from __future__ import annotations
@@ -92,14 +92,19 @@ def with_layers(case: Case, layers: Sequence[Any], optimizer: Part | None = None
     """Judge a new network with other layers, by default trained as the network was."""
     used = case.optimizer if optimizer is None else optimizer
     assert isinstance(used, Part)
-    new = Model(list(layers), loss=case.network.loss, regularizer=list(case.network.regularizers), seed=0,
-                dtype=str(case.network.dtype))  # fmt: skip
+    new = Model(
+        list(layers),
+        loss=case.network.loss,
+        regularizer=list(case.network.regularizers),
+        seed=0,
+        dtype=str(case.network.dtype),
+    )
     new.build(case.X.shape[1])
     networks = [case.trial(new, used, steps or case.steps_in(again.kept), again.kept)[0] for again in case.refits]
     return judged(networks, case.refits)
 
 
-def trained_anew(case: Case, optimizer: Part) -> HeldOut:
+def trained_again(case: Case, optimizer: Part) -> HeldOut:
     """Judge the same network, trained from the initial parameters with another optimizer."""
     start = case.start
     assert start is not None

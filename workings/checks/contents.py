@@ -33,7 +33,7 @@ from workings.support.arrays import Array
 from workings.tables.columns import standardized
 
 MOST_COLUMNS = 200  # columns that are searched for a leak: those that agree best with the target
-OTHERS_ERROR = 3.0  # a leak predicts with at most a third of the others' error, plus that of one row
+OTHERS_ERROR = 3.0  # a leak predicts with at most a third of the others' error, plus the error of one row
 EXACT = 1 - 1e-6  # rank correlation of a copy, or of an increasing function of the target
 REPEATED, OVER_CHANCE = 0.05, 5.0  # share of repeated rows; and times as many as by chance
 MANY_COLUMNS = 10  # from which rows of rounded numbers hardly repeat

@@ -26,7 +26,7 @@ SMALLEST_INPUT = 0.01  # of the largest column
 LARGEST_TARGET = 10.0  # root mean square of the targets; standardized ones have 1
 UNEVEN = 100.0  # the largest standard deviation of a column divided by the median of all columns
 # Google, "Machine Learning Crash Course", "Imbalanced datasets": a minority of 1 to 20 % is a moderate imbalance.
-IMBALANCE = 10.0  # rows of the most frequent class divided by those of the rarest
+IMBALANCE = 10.0  # rows of the most frequent class divided by rows of the rarest class
 BETWEEN_BATCHES = 0.5  # share of the targets' variance that lies between batches: rows are sorted if it is more
 FEWEST_NEIGHBOURS = 60  # with fewer rows, the neighbours are not compared
 MOST_NEIGHBOURS = 600  # rows that are compared with each other
@@ -182,7 +182,7 @@ def check_row_order(case: Case) -> Iterator[Finding]:
             "sorted-rows",
             f"from row to row the class changes {changes} times; in random order it would change about "
             f"{expected:,.0f} times. shuffle is False.",
-            case.anew_code(shuffle=True),
+            case.new_training_code(shuffle=True),
         )
 
 
@@ -199,7 +199,7 @@ def check_order_of_numbers(case: Case) -> Iterator[Finding]:
             "sorted-rows",
             f"the means of the batches' targets vary by {share:.0%} of the targets' variance; in random order it "
             f"would be about {1 / case.batch_size:.1%}. shuffle is False.",
-            case.anew_code(shuffle=True),
+            case.new_training_code(shuffle=True),
         )
 
 

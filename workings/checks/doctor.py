@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.checks.after import check_result
-from workings.checks.before import check_network, check_ten_rows
 from workings.checks.change_code import with_imports
 from workings.checks.contents import check_contents
 from workings.checks.data import check_data
-from workings.checks.during import check_training
 from workings.checks.evidence import Case
 from workings.checks.findings import Diagnosis, Finding, most_urgent_first
 from workings.checks.known_training import known_training
+from workings.checks.network_design import check_network, check_ten_rows
 from workings.checks.settings import check_settings
+from workings.checks.simpler_models import check_result
 from workings.checks.split import check_split
 from workings.checks.statements import check_program
+from workings.checks.training_progress import check_training
 from workings.errors import InputError, WorkingsWarning, count_of
 from workings.model.model import Model, as_weights
 from workings.support.arrays import describe
@@ -68,11 +68,11 @@ def diagnose(
     optimizer : optimizer, optional
         The optimizer of the training, if the history does not have it.
     batch_size : int, optional
-        Likewise.
+        The batch size of the training, if the history does not have it.
     sample_weight : array of shape (n,), optional
-        Likewise; trials and measurements use them, too.
+        The weights of the rows, if the history does not have them; trials and measurements use them, too.
     class_weight : dict or "balanced", optional
-        Likewise.
+        The weights of the classes, if the history does not have them.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def is_history(history: object) -> bool:
 
 
 def checked_initial_parameters(begun: Mapping[str, Any], network: Model) -> Mapping[str, Any]:
-    """Return the initial parameters of a history, whose shapes must be those of the network."""
+    """Return the initial parameters of a history; their shapes must fit the network."""
     shapes = {name: value.shape for name, value in {**network.parameters, **network.statistics}.items()}
     initial_shapes = {name: value.shape for name, value in begun.items()}
     if initial_shapes and initial_shapes != shapes:

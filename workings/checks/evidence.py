@@ -35,7 +35,7 @@ MOST_ROWS = 1000  # rows of a measurement; more would hardly change it
 FOLDS = 4  # of the rows, each held out once to judge trials
 FEWEST_ROWS_TO_SPLIT = 40  # ten for each fold
 MOST_WORK = 10**9  # rows times parameters times steps of a trial: a few seconds
-ROWS_BY_HEART = 10  # rows that the network must be able to overfit
+ROWS_TO_OVERFIT = 10  # rows that the network must be able to overfit
 RATES = ("lr", "then", "end", "min_lr")  # the fields of schedules that are rates or schedules
 LATEST_STEP = 10**6  # up to which a schedule that begins with 0 is searched for its highest rate
 
@@ -116,8 +116,8 @@ class Case:
     @property
     def is_weighted(self) -> bool:
         """Whether the training used sample weights or class weights."""
-        is_told = self.recipe.class_weight is not None or "sample_weight" in self.training.given
-        return is_told or self.w is not None
+        has_weights = self.recipe.class_weight is not None or "sample_weight" in self.training.given
+        return has_weights or self.w is not None
 
     def trained_by(self, optimizer: Part) -> Sequence[str]:
         """Return the parameters that an optimizer updates: all but those that ``Freeze`` covers."""
@@ -151,16 +151,16 @@ class Case:
         return self.all_rows.some(MOST_ROWS)
 
     @functools.cached_property
-    def few(self) -> Rows:
+    def ten_rows(self) -> Rows:
         """Ten rows, spread over the classes."""
-        if not self.has_labels or self.network.n_out > ROWS_BY_HEART:
-            return self.all_rows.some(ROWS_BY_HEART)
+        if not self.has_labels or self.network.n_out > ROWS_TO_OVERFIT:
+            return self.all_rows.some(ROWS_TO_OVERFIT)
         order = np.random.default_rng(0).permutation(len(self.X))
         labels = label_numbers(self.y)[order]
         by_class = [order[labels == label] for label in np.unique(labels)]
         most = max(map(len, by_class))
         turn = [rows[i] for i in range(most) for rows in by_class if i < len(rows)]
-        return self.all_rows.take(np.array(turn[:ROWS_BY_HEART]))
+        return self.all_rows.take(np.array(turn[:ROWS_TO_OVERFIT]))
 
     @functools.cached_property
     def refitted(self) -> Refitted | None:
@@ -212,7 +212,7 @@ class Case:
         return None if self.start is None else trace_of(self.start, self.rows)
 
     @functools.cached_property
-    def one_answer(self) -> float:
+    def constant_loss(self) -> float:
         """The loss of the best constant prediction: log K for K classes of equal size, the variance for numbers."""
         rows = self.rows._replace(X=np.zeros((len(self.rows.X), 1)))
         return self.loss_of(trained_without_hidden(self.network, rows), rows)
@@ -280,7 +280,7 @@ class Case:
         """Code that assigns ``net``, for interfaces without an object of this name."""
         return self.training.opening if self.terms is None else self.terms.opening
 
-    def anew_code(self, **changed: Any) -> str:
+    def new_training_code(self, **changed: Any) -> str:
         """Write a training from new initial parameters, with some settings changed.
 
         A network whose statements were edited goes on from its parameters: code cannot make it again.
@@ -293,28 +293,29 @@ class Case:
         """Write the training as a line of code, with some settings changed."""
         if self.terms is not None:
             return self.terms.trained(changed)
-        told = {"optimizer": self.recipe.optimizer, "epochs": self.recipe.epochs, **self.known_settings, **changed}
+        settings = {"optimizer": self.recipe.optimizer, "epochs": self.recipe.epochs, **self.known_settings, **changed}
         others = [name for name in self.training.given if name != "running_loss"]
-        if "<" in repr(told["optimizer"]):  # a schedule that is a function cannot be printed as code
-            told["optimizer"] = with_rate(told["optimizer"], rate_of(told["optimizer"]))
+        if "<" in repr(settings["optimizer"]):  # a schedule that is a function cannot be printed as code
+            settings["optimizer"] = with_rate(settings["optimizer"], rate_of(settings["optimizer"]))
             others.append("schedule")
         comment = f"  # and your {', '.join(others)}" if others else ""
-        return f"history = net.fit(X, y, {', '.join(f'{name}={value!r}' for name, value in told.items())}){comment}"
+        arguments = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+        return f"history = net.fit(X, y, {arguments}){comment}"
 
     @property
     def known_settings(self) -> dict[str, Any]:
         """The known settings of ``fit`` that differ from the defaults and can be printed as code."""
         recipe, known = self.recipe, self.training.known
-        told: dict[str, Any] = {name: getattr(recipe, name) for name in ("optimizer", "epochs") if name in known}
+        settings: dict[str, Any] = {name: getattr(recipe, name) for name in ("optimizer", "epochs") if name in known}
         if "batch_size" in known:
-            told["batch_size"] = None if self.is_full_batch else recipe.batch_size
+            settings["batch_size"] = None if self.is_full_batch else recipe.batch_size
         if not recipe.shuffle and not self.is_full_batch:
-            told["shuffle"] = False
+            settings["shuffle"] = False
         if recipe.class_weight is not None:
-            told["class_weight"] = recipe.class_weight
+            settings["class_weight"] = recipe.class_weight
         if "running_loss" in self.training.given:
-            told["running_loss"] = True
-        return told
+            settings["running_loss"] = True
+        return settings
 
     @property
     def present_code(self) -> tuple[str, ...]:
@@ -338,15 +339,16 @@ class Case:
         """Write the network as a line of code, with other layers or regularizers."""
         network = self.network
         parts = network.layers if layers is None else layers
-        prices = network.regularizers if regularizers is None else regularizers
-        said = None if self.terms is None else self.terms.changed_network(network, parts, prices)
-        if said is not None:
-            return said
-        told, penalties = [self.layer_code(layer) for layer in parts], [self.penalty_code(r) for r in prices]
+        penalties = network.regularizers if regularizers is None else regularizers
+        in_terms = None if self.terms is None else self.terms.changed_network(network, parts, penalties)
+        if in_terms is not None:
+            return in_terms
+        layer_codes = ", ".join(self.layer_code(layer) for layer in parts)
+        penalty_codes = ", ".join(self.penalty_code(penalty) for penalty in penalties)
         loss = repr(network.loss) if of_the_library(network.loss) else "net.loss"
-        penalty = f", regularizer=[{', '.join(penalties)}]" if penalties else ""
+        penalty = f", regularizer=[{penalty_codes}]" if penalties else ""
         dtype = f', dtype="{network.dtype}"' if network.dtype_given or network.dtype == np.float32 else ""
-        return f"net = Network([{', '.join(told)}], loss={loss}{penalty}, seed={seed_code(network)}{dtype})"
+        return f"net = Network([{layer_codes}], loss={loss}{penalty}, seed={seed_code(network)}{dtype})"
 
     def code_with_loss(self, loss: str, n_out: int, of_estimator: str) -> str:
         """Write the network with another loss and number of outputs; an estimator is changed as ``of_estimator`` says.
@@ -355,8 +357,8 @@ class Case:
         """
         if self.terms is not None:
             return f"# {of_estimator}"
-        told = [*map(self.layer_code, self.network.layers[:-1]), f"Dense({n_out})"]
-        return f"net = Network([{', '.join(told)}], loss={loss}, seed={seed_code(self.network)})"
+        layer_codes = ", ".join([*map(self.layer_code, self.network.layers[:-1]), f"Dense({n_out})"])
+        return f"net = Network([{layer_codes}], loss={loss}, seed={seed_code(self.network)})"
 
     def layer_code(self, layer: Any) -> str:
         """Write a layer as code; refer to a layer of ``net`` if its ``repr`` does not define it completely."""
@@ -413,7 +415,7 @@ def copied(network: Model) -> Model:
     return network.with_classes(None)
 
 
-def undisturbed(network: Model) -> Model:
+def without_dropout_and_penalties(network: Model) -> Model:
     """Return a copy without dropout and regularizers, to be trained with another optimizer.
 
     If statements of the forward or backward pass were edited, dropout and regularizers stay.  Edits of the update are

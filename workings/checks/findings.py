@@ -79,7 +79,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "or different when the network is used.",
          ("identifier-column",)),
     Kind("drift", "advice", "likely",
-         "A network is only known to predict rows like those of its training. Where the rows have changed, its score "
+         "The score of a network holds for rows like its training rows only. Where the rows have changed, its score "
          "may be worse."),
     Kind("duplicated-rows", "advice", "likely",
          "Copies of a row count several times. If one copy is a training row and another a validation row, the "
@@ -114,7 +114,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          ("sorted-rows", "class-imbalance")),
     # the validation rows
     Kind("validation-columns", "problem", "likely",
-         "A column of the validation rows that stands in another place is another quantity for the network."),
+         "The network takes a validation column in another position for another quantity."),
     Kind("validation-scale", "problem", "likely",
          "Validation and new rows must be scaled with the mean and the standard deviation of the training rows.",
          ("validation-columns", "validation-targets")),
@@ -217,8 +217,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "The validation loss of single epochs goes up and down. A short patience takes the first bad epoch for the "
          "end of progress.", (*CODE, *DATA)),
     Kind("more-parameters-than-rows", "advice", "certain",
-         "A network with far more parameters than rows can memorize them, and without validation nobody notices.",
-         (*CODE, "overfitting")),
+         "A network with far more parameters than rows can memorize them, and without validation rows this goes "
+         "unnoticed.", (*CODE, "overfitting")),
     Kind("overfitting", "advice", "likely",
          "The network got better on the training rows and worse on the validation rows: it memorized the training "
          "rows.",

@@ -360,8 +360,8 @@ def check_entry(
 def is_kink(slopes: Sequence[tuple[float, float, float]], steps: Sequence[float] = STEPS) -> bool:
     """Whether there is a kink, from the left slope, the right slope and their rounding error for each step.
 
-    The gap between the slopes either stays as the step shrinks, whereas that of a curve shrinks with the step.  Or it
-    is large compared with the slopes even at the smallest step, as where two parabolas of different curvature meet.
+    On a smooth curve, the gap between the slopes shrinks with the step.  At a kink it stays, or it is large compared
+    with the slopes even at the smallest step, as where two parabolas of different curvature meet.
     """
     wide, middle = (right - left for left, right, _ in slopes[:2])
     ratio = steps[0] / steps[1]

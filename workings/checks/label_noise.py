@@ -43,7 +43,7 @@ class Regions(NamedTuple):
 
 
 def check_label_noise(case: Case) -> Iterator[Finding]:
-    """Check whether many rows have another label than the rows around them, and nothing tells which."""
+    """Check whether many rows have another label than the rows around them, and it is not known which."""
     if not case.network.targets.has_labels or case.is_constant or len(case.X) < 10 * NEIGHBOURS:
         return
     if case.w is not None and case.recipe.class_weight is None:

@@ -95,7 +95,7 @@ def check_my_gradients(
     W, b: the gradient is 3 times the derivative: a sum where a mean was meant: divide by the number of rows.
     """
     values = as_float64_arrays(parameters)
-    data = Data(as_data(X, "X"), as_data(y, "y"))
+    data = FunctionData(as_data(X, "X"), as_data(y, "y"))
     loss = checked_loss(forward, values, *data)
     check_broadcasting(forward, values, *data)
     check_repeated_calls(forward, backward, values, *data)
@@ -118,7 +118,7 @@ def check_my_gradients(
     return GradientReport(tuple(checks), (*reading, *note))
 
 
-class Data(NamedTuple):
+class FunctionData(NamedTuple):
     """The inputs and targets of the user's functions."""
 
     X: Array

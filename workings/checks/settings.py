@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from workings.checks.before import dense_layers
-from workings.checks.comparison import as_trained, gain_of, loss_gain, trained_anew
-from workings.checks.during import STILL_FALLING, final_level
+from workings.checks.comparison import as_trained, gain_of, loss_gain, trained_again
 from workings.checks.evidence import (
     FEWEST_ROWS_TO_SPLIT,
     FOLDS,
@@ -24,6 +22,8 @@ from workings.checks.evidence import (
     row_losses,
 )
 from workings.checks.findings import Finding, make_finding
+from workings.checks.network_design import dense_layers
+from workings.checks.training_progress import STILL_FALLING, final_level
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.model.model import Model
 from workings.optimizers import Adam, Chain, Part
@@ -31,7 +31,7 @@ from workings.training.rows import Rows
 
 # Srivastava et al. 2014, "Dropout", section A.4: typical rates are 0.5 for hidden units and 0.2 for inputs.
 LARGEST_DROPOUT = 0.8
-NARROW = 0.5  # units of a layer, divided by those of the narrower of its neighbours
+NARROW = 0.5  # units of a layer, divided by the units of its narrower neighbour
 MANY_PARAMETERS = 20  # per row
 # Wu & He 2018, "Group Normalization", figure 1: the error rises fast below eight rows.
 SMALLEST_BATCH = 4
@@ -121,14 +121,14 @@ def better_optimizer(case: Case, optimizer: Part, usual: Part, name: str, field:
             name,
             f"after about {steps} steps with {field} {max(values):g}, the objective is {here:.4g}; with the usual "
             f"{max(others):g} it is {there:.4g}.",
-            case.anew_code(optimizer=usual),
+            case.new_training_code(optimizer=usual),
         )
 
 
 def harms(case: Case, optimizer: Part) -> bool:
     """Whether another optimizer raises the loss of held-out rows beyond chance."""
     before = as_trained(case)
-    return before is not None and loss_gain(before, trained_anew(case, optimizer)).is_worse
+    return before is not None and loss_gain(before, trained_again(case, optimizer)).is_worse
 
 
 def check_narrow_layers(case: Case) -> Iterator[Finding]:
@@ -179,7 +179,7 @@ def check_parameter_count(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "more-parameters-than-rows",
             f"{count:,} parameters are trained on {n:,} rows, {count / n:,.0f} per row, and no row is held out.",
-            case.anew_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
+            case.new_training_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
         )
 
 

@@ -53,7 +53,7 @@ def check_split(case: Case) -> Iterator[Finding]:
 
 def held_out_code(case: Case) -> str:
     """Return code that holds out a share of the training rows, which are prepared in the same way."""
-    return f"{case.anew_code(validation=0.2)}  # holds out rows of X itself"
+    return f"{case.new_training_code(validation=0.2)}  # holds out rows of X itself"
 
 
 def check_common_rows(case: Case, held: Rows) -> Iterator[Finding]:
@@ -158,7 +158,7 @@ def better_order(case: Case, held: Rows) -> list[int] | None:
     network = copied(case.network)
     before = case.loss_of(network, held)
     own_loss = case.loss_of(network)
-    if before < 1.3 * own_loss or own_loss > LEARNED * case.one_answer:
+    if before < 1.3 * own_loss or own_loss > LEARNED * case.constant_loss:
         return None
 
     def loss(order: list[int]) -> float:
@@ -169,7 +169,7 @@ def better_order(case: Case, held: Rows) -> list[int] | None:
     best: list[int] = min(tried, key=loss)
     if columns <= MOST_SWAPS:
         best = min(best, swapped(own, loss), swapped(best, loss), key=loss)
-    is_explained = loss(best) < min(BETTER * before, max(2 * own_loss, LEARNED * case.one_answer))
+    is_explained = loss(best) < min(BETTER * before, max(2 * own_loss, LEARNED * case.constant_loss))
     if best == own or not is_explained:
         return None
     reordered = held._replace(X=np.asarray(held.X)[:, best])
@@ -247,15 +247,16 @@ def check_held_out_baseline(case: Case, held: Rows) -> Iterator[Finding]:
     if case.network.is_fresh or case.is_constant or not np.ptp(held.y, axis=0).any():
         return
     curve = np.asarray(case.columns.get("val_loss", ()), dtype=np.float64)
-    if len(curve) and curve.min() < WAS_GOOD * case.one_answer:
+    if len(curve) and curve.min() < WAS_GOOD * case.constant_loss:
         return  # the network was good on these rows before it overfitted
     network = copied(case.network)
     if case.has_labels:
         if not case.network.targets.has_labels:
             return
         own, theirs = (float(np.bincount(label_numbers(y)).max() / len(y)) for y in (case.y, held.y))
-        train, validation = ((score - c) / (1 - c) for score, c in zip(scores(network, case, held), (own, theirs),
-                                                                       strict=True))  # fmt: skip
+        train, validation = (
+            (score - c) / (1 - c) for score, c in zip(scores(network, case, held), (own, theirs), strict=True)
+        )
         name, reference = "accuracy", f"always predicting its most frequent class gives {theirs:.3f}"
     else:
         train, validation = scores(network, case, held)

@@ -90,7 +90,7 @@ def check_large_logits(case: Case) -> Iterator[Finding]:
 def check_gradient_statements(case: Case) -> Iterator[Finding]:
     """Check that the gradients agree with finite differences."""
     network = copied(case.start or case.network)
-    report = check_gradients(network, **given(case.few, network))
+    report = check_gradients(network, **given(case.ten_rows, network))
     if not report.ok:
         wrong = [check.name for check in report.checks if not check.ok]
         yield make_finding(
@@ -105,7 +105,7 @@ def check_update(case: Case) -> Iterator[Finding]:
     """Check that an update changes every parameter with a gradient, and moves against the gradient."""
     network = copied(case.start or case.network)
     optimizer = case.step_optimizer or SGD(0.1)
-    trace = trace_of(network, case.few, with_rate(optimizer, 1e-3), 1e-3)
+    trace = trace_of(network, case.ten_rows, with_rate(optimizer, 1e-3), 1e-3)
     updates = {name: trace.after[name] - trace[name] for name in case.trained_by(optimizer)}
     gradients = {name: np.asarray(trace[f"d{name}"]) for name in updates}
     largest = max((float(np.abs(gradient).max(initial=0)) for gradient in gradients.values()), default=0.0)

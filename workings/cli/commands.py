@@ -20,9 +20,12 @@ from workings import files
 from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
 from workings.cli import table_models, table_streams
-from workings.cli.described import described_or_loaded
+from workings.cli.model_description import described_or_loaded
 from workings.cli.play import play
-from workings.cli.screen import (
+from workings.cli.sweep import sweep_table
+from workings.cli.table_phrasing import TableTerms
+from workings.cli.table_plan import PLAIN_OPTIONS, Plan, TableSource
+from workings.cli.terminal import (
     ProgressBar,
     console,
     curves_table,
@@ -33,9 +36,6 @@ from workings.cli.screen import (
     progress_bars,
     write_out,
 )
-from workings.cli.sweep import sweep_table
-from workings.cli.table_phrasing import TableTerms
-from workings.cli.table_plan import PLAIN_OPTIONS, Plan, TableSource
 from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
 from workings.experiments.figures import Figure
 from workings.experiments.report import Settings
@@ -294,7 +294,7 @@ def train(
 ) -> None:
     """Train a network on a table; write the model and a report.
 
-    By default, the network and its training are those of the recipe for tables (see docs/tables.md). An option that
+    By default, the recipe for tables chooses the network and its training (see docs/tables.md). An option that
     is marked "Plain" trains a plain network instead, which these options describe; `--plain` does so with their
     defaults.
 
@@ -401,14 +401,30 @@ def sweep(
     Example: `workings sweep flowers.csv --target species --hidden 8,32x16 --lr 1e-3..1e-1 --jobs 2`
     """
     plan = Plan(
-        hidden="", activation="relu", loss=loss, optimizer="adam", lr=None, epochs=epochs, batch_size=32,
-        validation=validation or None, patience=patience, l2=0.0, dropout=0.0, balanced=balanced, seed=seed,
+        hidden="",
+        activation="relu",
+        loss=loss,
+        optimizer="adam",
+        lr=None,
+        epochs=epochs,
+        batch_size=32,
+        validation=validation or None,
+        patience=patience,
+        l2=0.0,
+        dropout=0.0,
+        balanced=balanced,
+        seed=seed,
         engine=engine,
-    )  # fmt: skip
+    )
     options = {
-        "hidden": hidden, "activation": activation, "optimizer": optimizer, "batch_size": batch_size, "lr": lr,
-        "l2": l2, "dropout": dropout,
-    }  # fmt: skip
+        "hidden": hidden,
+        "activation": activation,
+        "optimizer": optimizer,
+        "batch_size": batch_size,
+        "lr": lr,
+        "l2": l2,
+        "dropout": dropout,
+    }
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     with plain_errors():
         choices = column_choices(missing, impute, drop, use, max_categories, dates)
@@ -950,7 +966,7 @@ def translate(
 
 
 def choose_optimizer(from_settings: Any, name: str | None, lr: float | None) -> Any:
-    """Return the optimizer of the options, or that of the settings with another learning rate."""
+    """Return the optimizer of the options, or the optimizer of the settings with another learning rate."""
     if name is not None or from_settings is None:
         return optimizer_named(name or "adam", lr)
     if not hasattr(from_settings, "lr"):

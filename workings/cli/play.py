@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workings.cli.screen import output, plain_errors
+from workings.cli.terminal import output, plain_errors
 from workings.errors import InputError, unknown_name
 from workings.museum.gallery import Gallery
 from workings.play.datasets import GENERATED, PlayData

@@ -116,7 +116,7 @@ def sweep_table(
 def train_best(results: Sweep, training: TableTraining, folder: Path) -> list[str]:
     """Train the best network again and write it, with a picture of all results; return the lines of a summary."""
     network, settings = results.network()
-    engine = results.best.engine.split()[0]  # so that the bits are those of the sweep
+    engine = results.best.engine.split()[0]  # so that the bits are equal to the sweep's
     history = network.fit(*training.training, validation=training.validation, engine=engine, **settings)
     model, picture = folder / "model.safetensors", folder / "sweep.png"
     network.save(model)

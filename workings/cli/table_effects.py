@@ -1,4 +1,4 @@
-"""What the columns of a table do to a network's predictions: importance, partial dependence, contributions."""
+"""How the columns of a table change a network's predictions: importance, partial dependence, contributions."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ def shifted_columns(preprocessing: Preprocessing, X: Array, model: Path, table: 
     if not parts:
         return []
     words = shlex.join(["workings", "summary", str(model)])
-    fix = f"{words}  # compare the units: write the columns of {table.name} in those of the training table"
+    fix = f"{words}  # compare the units: {table.name} needs the units of the training table"
     return [make_finding("unscaled-inputs", "; ".join(parts) + ".", fix)]
 
 
@@ -322,7 +322,7 @@ def with_intervals(
 
 
 def kept_columns(file: Path, reading: TextOptions, keep: Sequence[str]) -> list[pl.Series]:
-    """Return some columns of a table; those of a CSV file as text, so that nothing changes."""
+    """Return some columns of a table; columns of a CSV file stay text, so that nothing changes."""
     if not keep:
         return []
     frame = read_table(file, **asdict(reading))

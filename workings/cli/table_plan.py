@@ -1,6 +1,6 @@
 """The options of ``workings train`` as two objects: the table with its columns, and the network with its training.
 
-The network is that of the recipe for tables (``workings/table_recipe.py``), or a plain one, which ``PLAIN_OPTIONS``
+The network comes from the recipe for tables (``workings/table_recipe.py``), or a plain one, which ``PLAIN_OPTIONS``
 describe.
 """
 
@@ -57,7 +57,7 @@ PLAIN_EPOCHS = 200
 class Plan:
     """Settings of a network and of its training on a table.
 
-    With ``recipe``, those of ``PLAIN_OPTIONS`` have no effect.  ``epochs`` may be None, for the usual number.
+    With ``recipe``, the options in ``PLAIN_OPTIONS`` have no effect.  ``epochs`` may be None, for the usual number.
     """
 
     hidden: str

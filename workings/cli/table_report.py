@@ -96,7 +96,7 @@ def write_scores(report: Report, trained: TrainedOnTable, folds: FoldScores | No
     if trained.preprocessing.classes:
         write_classes(report, trained, rows)
     else:
-        words = f"Left: predictions of the {name} rows against the true values. Right: what the predictions miss."
+        words = f"Left: predictions of the {name} rows against the true values. Right: the errors of the predictions."
         report.draw_plot(lambda: predicted_against_true(rows.true, rows.predicted), "predictions", words)
     return summary_of(name, scores, intervals, others)
 
@@ -162,7 +162,7 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
 
 
 def write_single_predictions(report: Report, trained: TrainedOnTable, indices: Array) -> None:
-    """Write why the network predicts what it does, for a held-out row and for the one that it predicts worst."""
+    """Explain the network's prediction for a held-out row and for the row with the worst prediction."""
     _, (X, y), _ = trained.held_out
     rows = predictions_of(trained, X, y)
     if rows.probabilities is None:
@@ -190,7 +190,7 @@ def write_single(report: Report, trained: TrainedOnTable, x: Array, row: int, pr
 
 
 def write_columns(report: Report, trained: TrainedOnTable) -> None:
-    """Write what was done to each column."""
+    """Write the preprocessing of each column."""
     preprocessing = trained.preprocessing
     report.heading("Columns")
     table = []

@@ -26,7 +26,7 @@ ELAPSED = {"year": 535_680, "month": 44_640, "day": 1440, "hour": 60, "minute": 
 class Split:
     """The indices of the training, validation and test rows of a table, each in order.
 
-    ``seed`` is that of the network that is trained on them.
+    ``seed`` is the seed of the network that is trained on them.
     """
 
     training: Array
@@ -47,7 +47,7 @@ class Split:
 
 @dataclass(frozen=True)
 class RowKinds:
-    """What a split of rows respects.
+    """The columns that a split of rows respects.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ def split_rows(kinds: RowKinds, plan: Plan) -> Split:
 def splits_of(kinds: RowKinds, plan: Plan) -> list[Split]:
     """Split the rows of a table for each network of an ensemble: the test rows are the same, validation rows are not.
 
-    For the recipe, the validation rows and the seed are those of ``TableRecipe.draws``, so that an estimator with the
+    For the recipe, ``TableRecipe.draws`` gives the validation rows and the seed, so that an estimator with the
     same rows and seed trains the same network.
     """
     test = held_out(kinds, plan.test, "--test", plan.seed)

@@ -45,9 +45,14 @@ def train(
     refuse_in_stream(source, plan, script)
     choices, model = source.choices, writable_folder(folder) / "model.safetensors"
     data = stream(
-        source.file, source.target, task=source.task, missing=choices.missing, drop=choices.drop, use=choices.use,
+        source.file,
+        source.target,
+        task=source.task,
+        missing=choices.missing,
+        drop=choices.drop,
+        use=choices.use,
         max_categories=choices.max_categories,
-    )  # fmt: skip
+    )
     known, network = data.preprocessing, make_network(plan, data.preprocessing)
     network.preprocessing = known.to_dict()
     settings = fit_settings(plan, balanced=plan.balanced and bool(known.classes))
@@ -58,18 +63,34 @@ def train(
     lines = [
         f"{source.file} is streamed: {len(data):,} rows in {count_of(len(data.X.starts), 'block')}",
         "The network is the plain one (`--plain`): the recipe for tables needs all rows in memory.",
-        known.reason, known.describe(), *reading_notes(known.table_columns), *known.notes, "", network.summary(), "",
-        *result_lines(history, plan), "", f"model   {model}", "report  none: it needs all rows in memory",
+        known.reason,
+        known.describe(),
+        *reading_notes(known.table_columns),
+        *known.notes,
+        "",
+        network.summary(),
+        "",
+        *result_lines(history, plan),
+        "",
+        f"model   {model}",
+        "report  none: it needs all rows in memory",
         f"next    {shlex.join(['workings', 'predict', str(model), str(source.file), '--out', 'predictions.csv'])}",
-    ]  # fmt: skip
+    ]
     return "\n".join(lines), None
 
 
 def refuse_in_stream(source: TableSource, plan: Plan, script: Path | None) -> None:
     """Raise for options that need all rows in memory."""
-    given = {"--script": script, "--test": plan.test, "--group": plan.group, "--time-order": plan.time_order,
-             "--folds": plan.folds, "--dates": source.choices.dates, "--time": plan.time,
-             "--ensemble": plan.ensemble > 1}  # fmt: skip
+    given = {
+        "--script": script,
+        "--test": plan.test,
+        "--group": plan.group,
+        "--time-order": plan.time_order,
+        "--folds": plan.folds,
+        "--dates": source.choices.dates,
+        "--time": plan.time,
+        "--ensemble": plan.ensemble > 1,
+    }
     refused = [option for option, value in given.items() if value]
     if refused:
         raise InputError(f"A streamed table cannot have {' and '.join(refused)}: leave it out, or use --no-stream.")

@@ -150,7 +150,7 @@ class TableTraining:
 
 @dataclass(frozen=True)
 class LoadedTable:
-    """A table with the encoding of its columns, and what a split of its rows respects."""
+    """A table with the encoding of its columns, and the columns that a split of its rows respects."""
 
     frame: Any
     whole: Preprocessing
@@ -321,7 +321,7 @@ def has_validation(history: History) -> bool:
 
 
 def format_score(network: Network | Ensemble, preprocessing: Preprocessing, X: Array, y: Array, y_train: Array) -> str:
-    """Return the score as text, next to that of a baseline that predicts the same for every row."""
+    """Return the score as text, next to the score of a baseline that predicts the same for every row."""
     if preprocessing.task == "classification":
         labels, counts = np.unique(y_train, return_counts=True)
         most_frequent = labels[counts.argmax()]

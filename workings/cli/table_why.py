@@ -1,4 +1,4 @@
-"""Why a network predicts what it does for a row of a table: what each column adds to the prediction."""
+"""Explain a network's prediction for a row of a table: what each column adds to the prediction."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def why_lines(
 ) -> list[str]:
     """Return lines that say what each column adds to the prediction of a row; ``row`` counts from 1.
 
-    The prediction is compared with that of training rows, as far as the model keeps their distributions, or with the
-    table's rows.
+    The prediction is compared with the predictions for training rows, as far as the model keeps their distributions,
+    or else for the table's rows.
     """
     if not 1 <= row <= len(X):
         raise InputError(f"--why {row}: the table has {count_of(len(X), 'row')}, counted from 1.")

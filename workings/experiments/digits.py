@@ -72,7 +72,7 @@ VARIANTS = {
 
 
 @dataclass(frozen=True)
-class Split:
+class DigitsSplit:
     """Training rows (80 %) and test rows (20 %) of the shuffled data."""
 
     X: Array
@@ -81,13 +81,13 @@ class Split:
     y_test: Array
 
 
-def split(seed: int, scale: float = 1.0) -> Split:
+def split(seed: int, scale: float = 1.0) -> DigitsSplit:
     """Shuffle and split as the tutorial does; pixels are divided by ``scale``."""
     X, y = digits()
     order = np.random.RandomState(seed).permutation(len(X))
     X, y = X[order] / scale, y[order]
     rows = int(0.8 * len(X))
-    return Split(X[:rows], y[:rows], X[rows:], y[rows:])
+    return DigitsSplit(X[:rows], y[:rows], X[rows:], y[rows:])
 
 
 def make_network(variant: Variant, seed: int) -> Network:
@@ -103,7 +103,7 @@ def task(seed: int | None = None) -> Task:
 
 
 def train(
-    settings: Settings, variant: Variant, data: Split, seed: int, what: str, callbacks: Sequence[Callback] = ()
+    settings: Settings, variant: Variant, data: DigitsSplit, seed: int, what: str, callbacks: Sequence[Callback] = ()
 ) -> tuple[Network, History]:
     """Train the network of a variant, with the test rows as validation set."""
     network = make_network(variant, seed)
@@ -155,7 +155,7 @@ def run(settings: Settings) -> list[Figure]:
     return report.figures
 
 
-def report_one(report: Report, network: Network, history: History, data: Split, seed: int) -> None:
+def report_one(report: Report, network: Network, history: History, data: DigitsSplit, seed: int) -> None:
     """Report the curves and the confusion matrix of one network on raw pixels."""
     report.picture(
         plots.curves(history, names=["loss", "val_loss"]),
@@ -189,7 +189,7 @@ def report_accuracy(report: Report, settings: Settings, found: dict[str, list[fl
     report.table([f"input ({SEEDS} seeds)", "mean", "lowest", "highest"], rows)
 
 
-def report_wrong(report: Report, network: Network, data: Split) -> None:
+def report_wrong(report: Report, network: Network, data: DigitsSplit) -> None:
     """Report the misclassified test digits with the most confident predictions."""
     worst, titles = most_wrong(network, data.X_test, data.y_test, 10)
     if titles:

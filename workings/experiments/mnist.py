@@ -37,7 +37,7 @@ DEV_ROWS = 1000
 
 
 @dataclass(frozen=True)
-class Data:
+class MnistData:
     """Training, dev and test rows with float32 pixels from 0 to 1; data without test rows use the dev rows as such."""
 
     X: Array
@@ -50,23 +50,23 @@ class Data:
     kind: str
 
 
-def prepare(found: Mnist, seed: int) -> Data:
+def prepare(found: Mnist, seed: int) -> MnistData:
     """Shuffle the rows, hold out 1,000 dev rows, and scale the pixels to 0..1."""
     order = np.random.RandomState(seed).permutation(len(found.X_train))
     X, y = scale_pixels(found.X_train[order]), found.y_train[order]
     dev, test = (X[:DEV_ROWS], y[:DEV_ROWS]), (scale_pixels(found.X_test), found.y_test)
     kind = "full set" if found.full else "sample"
-    return Data(X[DEV_ROWS:], y[DEV_ROWS:], *dev, *test, found.source, kind)
+    return MnistData(X[DEV_ROWS:], y[DEV_ROWS:], *dev, *test, found.source, kind)
 
 
-def prepare_csv(path: Path, seed: int) -> Data:
+def prepare_csv(path: Path, seed: int) -> MnistData:
     """Prepare Kaggle's train.csv, which has no labelled test rows, in the same way."""
     pixels, labels = kaggle_csv(path)
     order = np.random.RandomState(seed).permutation(len(pixels))
     X, y = scale_pixels(pixels[order]), labels[order]
     dev = (X[:DEV_ROWS], y[:DEV_ROWS])
     source = f"{path.name} ({len(X):,} rows; the dev rows are also the test rows)"
-    return Data(X[DEV_ROWS:], y[DEV_ROWS:], *dev, *dev, source, path.name)
+    return MnistData(X[DEV_ROWS:], y[DEV_ROWS:], *dev, *dev, source, path.name)
 
 
 def scale_pixels(pixels: Array) -> Array:
@@ -74,7 +74,7 @@ def scale_pixels(pixels: Array) -> Array:
     return pixels.astype(np.float32) / np.float32(255)
 
 
-def load(settings: Settings) -> list[Data]:
+def load(settings: Settings) -> list[MnistData]:
     """Load the data that the settings name; together with the full set, also the sample."""
     seed = settings.seed_or(0)
     if settings.data is not None and not settings.data.is_dir():
@@ -90,7 +90,7 @@ TRAINING = Recipe(Adam(2e-3), epochs=EPOCHS, batch_size=128)
 class Accuracies(Callback):
     """Callback that records the accuracy on training and dev rows before every tenth epoch, and at the end."""
 
-    def __init__(self, data: Data, every: int = 10) -> None:
+    def __init__(self, data: MnistData, every: int = 10) -> None:
         self.data, self.every = data, every
         self.columns: dict[str, list[float]] = {"accuracy": [], "val_accuracy": []}
 
@@ -130,7 +130,7 @@ def design(seed: int | None = None) -> Task:
     return Task(designed_network(seed or 0), data.X, data.y, DESIGNED_TRAINING)
 
 
-def train_as_designed(settings: Settings, data: Data) -> tuple[Network, Accuracies]:
+def train_as_designed(settings: Settings, data: MnistData) -> tuple[Network, Accuracies]:
     """Train the tutorial's design: full batch, learning rate 0.1, 300 epochs."""
     network = designed_network(settings.seed_or(0))
     accuracies = Accuracies(data)
@@ -151,7 +151,7 @@ def task(seed: int | None = None) -> Task:
     return Task(make_network(seed or 0), data.X, data.y, TRAINING)
 
 
-def train_improved(settings: Settings, data: Data) -> tuple[Network, History, Snapshots, Signals]:
+def train_improved(settings: Settings, data: MnistData) -> tuple[Network, History, Snapshots, Signals]:
     """Train the same network with He initialization, batch size 128 and Adam, for 20 epochs."""
     network = make_network(settings.seed_or(0))
     snapshots, signals = Snapshots(every=1), Signals(data.X_dev[:300], data.y_dev[:300], every=1)
@@ -197,7 +197,7 @@ def run(settings: Settings) -> list[Figure]:
     return report.figures
 
 
-Trained = tuple[Data, tuple[Network, Accuracies], tuple[Network, History, Snapshots, Signals]]
+Trained = tuple[MnistData, tuple[Network, Accuracies], tuple[Network, History, Snapshots, Signals]]
 
 
 def report_figures(report: Report, trained: list[Trained]) -> None:
@@ -223,7 +223,7 @@ def report_figures(report: Report, trained: list[Trained]) -> None:
     report.compare(figures)
 
 
-def report_network(report: Report, network: Network, data: Data) -> None:
+def report_network(report: Report, network: Network, data: MnistData) -> None:
     """Report the improved network's confusion matrix, its first-layer weights, and its worst errors."""
     report.heading("The improved network")
     report.picture(
@@ -244,7 +244,7 @@ def report_network(report: Report, network: Network, data: Data) -> None:
     )
 
 
-def report_training(report: Report, network: Network, data: Data, snapshots: Snapshots, signals: Signals) -> None:
+def report_training(report: Report, network: Network, data: MnistData, snapshots: Snapshots, signals: Signals) -> None:
     """Report the path of the training in the loss landscape (Li et al. 2018), and its activations and gradients."""
     report.heading("Training path, activations and gradients")
     report.picture(

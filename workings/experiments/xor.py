@@ -131,13 +131,13 @@ def report_predictions(report: Report, network: Network, X: Array, settings: Set
 
 
 def report_costs(report: Report, costs: list[float], second: list[float], settings: Settings) -> None:
-    """Report the published costs, those of the tutorial's code, and those measured here."""
+    """Report three costs: published, computed by the tutorial's code, and measured here."""
     same_seed = settings.seed in (None, 1)
     report.heading("Costs")
     report.text(
         "The five published costs do not belong to the network that made the published predictions. The tutorial's "
         "code, unchanged, starts at a cost of 0.780547, not 0.688239. The first table shows both. The measured costs "
-        "are compared with those of the code.",
+        "are compared with the costs of the code.",
         "The published costs come from a second network: create one network with the tutorial's seed, create another "
         "without setting the seed again, and train the second one. Its costs match the published costs to the last "
         "digit (second table).",
@@ -166,9 +166,9 @@ def report_exclusive_or(report: Report, network: Network, X: Array, y: Array, se
     train(settings, more_steps, X, y, "exclusive or, 20,000 steps", 4 * EPOCHS)
     report.heading("The tutorial's targets are not exclusive or")
     report.text(
-        "The four rows are those of exclusive or, but the tutorial's targets, 0, 1, 1, 0, repeat the first column. In "
-        "this order of rows, exclusive or is 0, 0, 1, 1. A single neuron can learn the tutorial's targets, and the "
-        "network separates them with a straight line. For exclusive or, the same network with the same initial weights "
+        "The four rows are the inputs of exclusive or, but the tutorial's targets, 0, 1, 1, 0, repeat the first column "
+        "(in this order of rows, exclusive or is 0, 0, 1, 1). A single neuron can learn the tutorial's targets: a "
+        "straight line separates them. For exclusive or, the same network with the same initial weights "
         "needs more steps."
     )
     trained = {"tutorial, 5,000": network, "exclusive or, 5,000": same_steps, "exclusive or, 20,000": more_steps}

@@ -422,12 +422,24 @@ class CProgram:
         elif self.network.targets.is_classification:
             writes += [f'{each} printf("%d\\n", {self.prefix}_label(p, i));']
         body = [*reads, f"{self.prefix}_outputs({given}, p);", *writes]
-        return "\n".join([
-            f"#define {self.prefix.upper()}_SELF_TEST", "#define main workings_self_test", f'#include "{self.stem}.c"',
-            "#undef main", "#include <stdio.h>", "int main(int count, char **words) {", *declarations,
-            f"{self.real} p[{self.network.n_out}];", "if (count > 1 && *words[1]) return workings_self_test();",
-            "for (;;) {", *body, "}", "}", "",
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                f"#define {self.prefix.upper()}_SELF_TEST",
+                "#define main workings_self_test",
+                f'#include "{self.stem}.c"',
+                "#undef main",
+                "#include <stdio.h>",
+                "int main(int count, char **words) {",
+                *declarations,
+                f"{self.real} p[{self.network.n_out}];",
+                "if (count > 1 && *words[1]) return workings_self_test();",
+                "for (;;) {",
+                *body,
+                "}",
+                "}",
+                "",
+            ]
+        )
 
     def driver_input(self, rows: GeneratedRows) -> str:
         """Return rows as input for the driver."""
@@ -558,7 +570,7 @@ def category_lines(column: CategoryColumn, index: int, place: int) -> list[str]:
         f"{INDENT}const int code = {code};",
         f"{INDENT}X[{place} + j] = code < 0 || code >= {width} ? NAN : code == j;",
         "}",
-    ]  # fmt: skip
+    ]
 
 
 def arg_max(statement: str, n_out: int) -> list[str]:
@@ -566,7 +578,12 @@ def arg_max(statement: str, n_out: int) -> list[str]:
     if statement != "best = p.argmax(axis=1)":
         raise InputError(f"C cannot take `{statement}`.")
     return [
-        f"/* {statement} */", "int best = 0;", f"for (int j = 1; j < {n_out}; j++) {{",
+        f"/* {statement} */",
+        "int best = 0;",
+        f"for (int j = 1; j < {n_out}; j++) {{",
         f"{INDENT}if (p[j] > p[best] || (p[j] != p[j] && p[best] == p[best])) {{",
-        f"{INDENT}{INDENT}best = j;", f"{INDENT}}}", "}", "return best;",
-    ]  # fmt: skip
+        f"{INDENT}{INDENT}best = j;",
+        f"{INDENT}}}",
+        "}",
+        "return best;",
+    ]

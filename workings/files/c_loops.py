@@ -3,7 +3,7 @@
 The statements are lowered to index notation (``lowering/index_notation.py``), as for the compiled engine, and
 each operation becomes one readable loop.  This module contains no formulas, only the C names of NumPy's
 elementwise functions, and C's definitions of those that C lacks or defines otherwise: NumPy's maximum,
-minimum and sign of NaN are NaN, those of C are not.  A function of the program becomes a C function of
+minimum and sign of NaN are NaN, but not in C.  A function of the program becomes a C function of
 scalars, if its source is elementwise.
 """
 
@@ -42,7 +42,7 @@ LETTERS = {"a": "i", "b": "j", "c": "k"}
 INFIX = {*OPERATORS.values()} - {"**"}
 COMPARISON_OPERATORS = frozenset(COMPARISONS.values())
 # fmt: off
-C_FUNCTIONS = {  # NumPy's name -> that of <math.h>
+C_FUNCTIONS = {  # NumPy's name -> the name in <math.h>
     "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "tanh": "tanh", "sqrt": "sqrt", "abs": "fabs",
     "absolute": "fabs", "sin": "sin", "cos": "cos", "tan": "tan",
     "sinh": "sinh", "cosh": "cosh", "arctan": "atan", "arcsin": "asin", "arccos": "acos", "arctan2": "atan2",
@@ -99,7 +99,7 @@ class CDefinitions:
     prefix : str
         The prefix of all names.
     names : mapping
-        The C name of each definition; ``taken`` holds those of the file's public functions and arrays.
+        The C name of each definition; ``taken`` holds the names of the file's public functions and arrays.
     """
 
     prefix: str
@@ -189,7 +189,7 @@ class CLoopWriter:
         return number(float(value), self.real)
 
     def axes(self, operation: Operation, axes: Sequence[Axis]) -> list[str]:
-        """Return the axes, other than that of rows, that have more than one entry."""
+        """Return the axes with more than one entry, except the axis of the rows."""
         return [axis for axis in axes if isinstance(axis, str) and isinstance(operation.dims.get(axis), int)]
 
     # -- loops -------------------------------------------------------------------------------
@@ -481,15 +481,17 @@ def array_of_bytes(name: str, values: Array, kind: str) -> str:
     content = values.astype(values.dtype.newbyteorder("<")).tobytes()
     lines = [content[start : start + BYTES_PER_LINE] for start in range(0, len(content), BYTES_PER_LINE)]
     lengths = "".join(f"[{size}]" for size in values.shape)
-    return "\n".join([
-        "static const union {",
-        f"{INDENT}char bytes[{len(lines)}][{BYTES_PER_LINE}];",
-        f"{INDENT}{kind} numbers{lengths};",
-        f"}} {name} = {{{{",
-        *(f"{c_text(line)}," for line in lines),
-        "}};",
-        "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "static const union {",
+            f"{INDENT}char bytes[{len(lines)}][{BYTES_PER_LINE}];",
+            f"{INDENT}{kind} numbers{lengths};",
+            f"}} {name} = {{{{",
+            *(f"{c_text(line)}," for line in lines),
+            "}};",
+            "",
+        ]
+    )
 
 
 def c_text(words: str | bytes) -> str:

@@ -45,7 +45,7 @@ class Checkpoint(Callback):
     uninterrupted run: start the same script again.  The file is a network file, too: ``Network.load`` reads
     it.
 
-    The run must have the settings of the one that wrote the file; only ``epochs`` may differ, and callbacks
+    The run must have the same settings as the run that wrote the file; only ``epochs`` may differ, and callbacks
     that only observe.  Functions, such as a learning rate or a metric, are compared by their code and the
     values that they use.
 
@@ -131,10 +131,15 @@ def save_checkpoint(training: Training, path: Path, settings: Mapping[str, str])
         key: value for key, value in description_of(network).items() if key != "history"
     }  # the history is part of ``run``
     run = {
-        "epoch": training.epoch, "step": training.step, "plateau": training.learning_rate.plateau,
-        "stopped": training.stopped, "settings": dict(settings), "random": random_state(network.rng),
-        "history": training.history.to_json(), "callbacks": remembered,
-    }  # fmt: skip
+        "epoch": training.epoch,
+        "step": training.step,
+        "plateau": training.learning_rate.plateau,
+        "stopped": training.stopped,
+        "settings": dict(settings),
+        "random": random_state(network.rng),
+        "history": training.history.to_json(),
+        "callbacks": remembered,
+    }
     write_file(path, tensors, {**about, "training": run})
 
 
@@ -224,8 +229,8 @@ def setting_text(name: str, value: Any, network: object, is_strict: bool) -> str
         return identity(value, {id(network): "the network"}, is_strict=is_strict)
     except InputError as error:
         raise InputError(
-            f"Checkpoint(resume=True) cannot compare the {name} with those of another run: {error} Use a function of "
-            "numbers, arrays and other functions, or leave out resume=True."
+            f"Checkpoint(resume=True) cannot compare the {name} with the {name} of another run: {error} Use a function "
+            "of numbers, arrays and other functions, or leave out resume=True."
         ) from error
 
 

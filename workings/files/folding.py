@@ -1,7 +1,7 @@
 """An equivalent network of ``Dense`` layers, for export: ``Scale`` and ``NTKDense`` matter only in training.
 
 The factors of a ``Scale`` and the root of the fan-in of an ``NTKDense`` are multiplied into the weights.  Exported
-files are smaller and faster, and need no more than what other libraries have.
+files are smaller and faster, and need only layers that other libraries have.
 """
 
 from __future__ import annotations

@@ -127,14 +127,26 @@ def code_of(network: Model, path: Path) -> str:
     sequential = f"keras.Sequential([\n    keras.Input(({network.n_in},)),\n{lines},\n])"
     name, before, after = ("model", [], []) if columns is None else ("network", *table_lines(columns))
     imports = "layers" if columns is None else "layers, ops"
-    return "\n".join([
-        *words, '"""', "", "from pathlib import Path", "", "import keras", "import numpy as np",
-        f"from keras import {imports}", "",
-        *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]), *before,
-        f"{name} = {sequential}",
-        f"with np.load(Path(__file__).with_name({f'{path.stem}_keras.npz'!r})) as weights:",
-        f'    {name}.set_weights([weights[f"arr_{{i}}"] for i in range(len(weights.files))])', *after, "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            *words,
+            '"""',
+            "",
+            "from pathlib import Path",
+            "",
+            "import keras",
+            "import numpy as np",
+            f"from keras import {imports}",
+            "",
+            *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]),
+            *before,
+            f"{name} = {sequential}",
+            f"with np.load(Path(__file__).with_name({f'{path.stem}_keras.npz'!r})) as weights:",
+            f'    {name}.set_weights([weights[f"arr_{{i}}"] for i in range(len(weights.files))])',
+            *after,
+            "",
+        ]
+    )
 
 
 def table_lines(columns: Columns) -> tuple[list[str], list[str]]:
@@ -159,9 +171,11 @@ def table_lines(columns: Columns) -> tuple[list[str], list[str]]:
             gaps = f'ops.cast(ops.isnan(columns[:, {place}:{place + 1}]), "float32")'
             parts += [gaps] if column.indicator else []
     lines += [f"X = layers.Concatenate(axis=1)([{', '.join(parts)}])" if len(parts) > 1 else f"X = {parts[0]}"]
-    value = [] if columns.scale is None else [
-        f'p = layers.Rescaling({columns.scale[1]!r}, {columns.scale[0]!r}, dtype="float64")(p)'
-    ]  # fmt: skip
+    value = (
+        []
+        if columns.scale is None
+        else [f'p = layers.Rescaling({columns.scale[1]!r}, {columns.scale[0]!r}, dtype="float64")(p)']
+    )
     inputs = given[0] if len(given) == 1 else f"[{', '.join(given)}]"
     return lines, ["p = network(X)", *value, f"model = keras.Model({inputs}, p)"]
 
@@ -325,7 +339,7 @@ def add_activation(assembler: NetworkAssembler, name: Any, what: str) -> None:
 
 
 def add_batch_norm(assembler: NetworkAssembler, settings: dict[str, Any], weights: list[Array], what: str) -> None:
-    """Add a BatchNormalization; Keras's momentum is the share of the old value, Workings' that of the new."""
+    """Add a BatchNormalization; Keras's momentum is the weight of the old value, Workings' of the new one."""
     order = [name for name, key in (("gamma", "scale"), ("beta", "center")) if settings.get(key, True)]
     arrays = dict(zip([*order, "running_mean", "running_variance"], weights, strict=True))
     mean = np.asarray(arrays["running_mean"])

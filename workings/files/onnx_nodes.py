@@ -30,7 +30,7 @@ OPERATORS: dict[type[ast.AST], str] = {
 ARITHMETIC: dict[type[ast.AST], Callable[[float, float], float]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
 }
-ONNX_OPERATORS = {  # NumPy's name -> that of ONNX
+ONNX_OPERATORS = {  # NumPy's name -> ONNX's name
     "exp": "Exp", "log": "Log", "tanh": "Tanh", "sqrt": "Sqrt", "abs": "Abs", "absolute": "Abs", "sign": "Sign",
     "maximum": "Max", "minimum": "Min", "sin": "Sin", "cos": "Cos", "tan": "Tan", "sinh": "Sinh", "cosh": "Cosh",
     "arctan": "Atan", "arcsin": "Asin", "arccos": "Acos", "arcsinh": "Asinh", "arccosh": "Acosh",

@@ -599,15 +599,25 @@ def patterns() -> dict[tuple[str, ...], Callable[[OnnxReader, list[NodeProto]], 
         ("Mul", "Div", "Erf", "Add", "Mul"),
     ]
     return {
-        **as_written, **links, **{kinds: simple("gelu") for kinds in erf},
-        ("Relu",): simple("relu"), ("Tanh",): simple("tanh"), ("Sigmoid",): simple("sigmoid"),
-        ("Softplus",): simple("softplus"), ("Softplus", "Greater", "Where"): simple("softplus"),
-        ("Sigmoid", "Mul"): simple("silu"), ("Swish",): simple("silu"),
-        ("Mish",): simple("mish"), ("Softplus", "Tanh", "Mul"): simple("mish"),
-        ("Gelu",): gelu, ("Clip",): clip, ("Selu",): selu,
+        **as_written,
+        **links,
+        **{kinds: simple("gelu") for kinds in erf},
+        ("Relu",): simple("relu"),
+        ("Tanh",): simple("tanh"),
+        ("Sigmoid",): simple("sigmoid"),
+        ("Softplus",): simple("softplus"),
+        ("Softplus", "Greater", "Where"): simple("softplus"),
+        ("Sigmoid", "Mul"): simple("silu"),
+        ("Swish",): simple("silu"),
+        ("Mish",): simple("mish"),
+        ("Softplus", "Tanh", "Mul"): simple("mish"),
+        ("Gelu",): gelu,
+        ("Clip",): clip,
+        ("Selu",): selu,
         ("LeakyRelu",): with_constants_from("leaky_relu", {"slope": ("alpha", 0.01)}),
-        ("Elu",): with_constants_from("elu", {"alpha": ("alpha", 1.0)}), ("Softmax",): softmax,
-    }  # fmt: skip
+        ("Elu",): with_constants_from("elu", {"alpha": ("alpha", 1.0)}),
+        ("Softmax",): softmax,
+    }
 
 
 def longest_pattern() -> int:

@@ -35,7 +35,7 @@ def from_sklearn(estimator: Any, *, loss: str | Loss | None = None) -> Model:
         A fitted estimator.  For an estimator of this library, its network is returned.  The steps before it,
         and the names of the columns it was fitted with, become the network's ``preprocessing``.
     loss : Loss or None
-        The loss for further training; by default the one that belongs to the last activation.
+        The loss for further training; by default it follows from the last activation.
 
     Raises
     ------

@@ -143,12 +143,24 @@ def code_of(network: Model, path: Path) -> str:
     lines += ["Its outputs are the network's predictions" + ending]
     lines += [] if columns is None else ["", OWN_COLUMNS]
     model = [f"model = {sequential}"] if columns is None else table_lines(network, columns, sequential)
-    return "\n".join([
-        *lines, '"""', "", "from pathlib import Path", "", "import torch", "from torch import nn", "",
-        *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]), *model,
-        f'weights = Path(__file__).with_name({path.name!r})  # the safetensors file holds the same',
-        "model.load_state_dict(torch.load(weights, weights_only=True))", "model.eval()", "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            *lines,
+            '"""',
+            "",
+            "from pathlib import Path",
+            "",
+            "import torch",
+            "from torch import nn",
+            "",
+            *([] if network.classes is None else [f"classes = {network.classes.tolist()!r}"]),
+            *model,
+            f"weights = Path(__file__).with_name({path.name!r})  # the safetensors file holds the same",
+            "model.load_state_dict(torch.load(weights, weights_only=True))",
+            "model.eval()",
+            "",
+        ]
+    )
 
 
 def buffers_of(columns: Columns) -> dict[str, Array]:
@@ -169,15 +181,28 @@ def table_lines(network: Model, columns: Columns, sequential: str) -> list[str]:
     ]
     return [
         f"columns = {[column.name for column in columns.numbers]!r}",
-        f"categories = { {column.name: list(column.categories) for column in columns.words}!r}", "", "",
-        "class Model(nn.Module):", '    """The network with the preprocessing of its table."""', "",
-        "    def __init__(self):", "        super().__init__()", *buffers,
-        "        self.network = " + sequential.replace("\n", "\n        "), "",
-        f"    def features(self, {given}):", '        """Return the input of the network."""',
-        *(f"        {line}" for line in feature_lines(columns, str(network.dtype))), "",
-        f"    def forward(self, {given}):", '        """Return the predictions."""', f"        return {value}", "", "",
+        f"categories = { {column.name: list(column.categories) for column in columns.words}!r}",
+        "",
+        "",
+        "class Model(nn.Module):",
+        '    """The network with the preprocessing of its table."""',
+        "",
+        "    def __init__(self):",
+        "        super().__init__()",
+        *buffers,
+        "        self.network = " + sequential.replace("\n", "\n        "),
+        "",
+        f"    def features(self, {given}):",
+        '        """Return the input of the network."""',
+        *(f"        {line}" for line in feature_lines(columns, str(network.dtype))),
+        "",
+        f"    def forward(self, {given}):",
+        '        """Return the predictions."""',
+        f"        return {value}",
+        "",
+        "",
         "model = Model()",
-    ]  # fmt: skip
+    ]
 
 
 def feature_lines(columns: Columns, dtype: str) -> Iterator[str]:

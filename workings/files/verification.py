@@ -280,7 +280,7 @@ def largest_difference(found: Array, expected: Array, sizes: Array | None = None
 
 
 def allowed_difference(network: Model, X: Array) -> float:
-    """Return the tolerance for a network: that of its precision, plus a multiple of its rounding error."""
+    """Return the tolerance for a network: its precision's tolerance plus a multiple of its rounding error."""
     near = TOLERANCE[network.dtype.name]
     return near + ROUNDING_FACTOR * min(rounding_error(network, X), MOST_ROUNDING * near)
 

@@ -66,7 +66,7 @@ class Model(ModelState):
     seed : int, Generator, RandomState or None
         Random seed or generator for initial weights, row orders and dropout masks.
     n_in : int or None
-        The number of columns of X; by default, that of the first data.
+        The number of columns of X; by default, it comes from the first data.
     dtype : dtype or None
         ``float32`` or ``float64``; by default float32 for float32 data, else float64.
     """

@@ -1,8 +1,8 @@
 """Runners: programs and engines that all networks with the same description share.
 
 Writing the program of a network takes longer than training a small one for an epoch, and it depends on the layers, the
-loss and the regularizers alone.  So networks that are described alike share what is made of the description, as long
-as all its parts are Workings' own.  A part that a user wrote may change between two networks, for example because its
+loss and the regularizers alone.  So networks with equal descriptions share their programs and compiled functions, if
+all parts are Workings' own.  A part that a user wrote may change between two networks, for example because its
 formula reads a global number; each network with such a part has runners of its own.
 """
 
@@ -41,7 +41,7 @@ def shared_runners(keys: tuple[Any, ...]) -> dict[Any, Any]:
 
 
 def key_of(part: Layer | Loss | Regularizer) -> tuple[Any, ...] | None:
-    """Return what a program depends on of a part: its type, its settings, its activation; None for a user's part."""
+    """Return the type, settings and activation of a part, on which a program depends; None for a user's part."""
     activation = part.activation_function if isinstance(part, Layer) else None
     if not is_ours(type(part)) or (activation is not None and not is_ours(activation.function, activation.derivative)):
         return None
@@ -53,7 +53,7 @@ def key_of(part: Layer | Loss | Regularizer) -> tuple[Any, ...] | None:
 
 
 def activation_key(activation: Activation) -> tuple[Any, ...]:
-    """Return what a program depends on of an activation."""
+    """Return the properties of an activation that a program depends on."""
     return activation.name, activation.function, activation.derivative, repr(dict(activation.constants))
 
 

@@ -56,10 +56,12 @@ class Trained:
             score = float(network.score(setup.X, setup.y))
         losses = [value if np.isfinite(value) else None for value in self.history.get("loss", [])]
         return {
-            "losses": losses, "score": score if np.isfinite(score) else None,
-            "is_accuracy": network.loss.is_classification, "program": statements_of(network, setup),
+            "losses": losses,
+            "score": score if np.isfinite(score) else None,
+            "is_accuracy": network.loss.is_classification,
+            "program": statements_of(network, setup),
             "picture": picture_of(network, play_data(setup)) if setup.X.shape[1] == 2 else None,
-        }  # fmt: skip
+        }
 
 
 def statements_of(network: Network, setup: Setup) -> list[dict[str, str]]:
@@ -137,20 +139,32 @@ class Gallery:
         """
         mistake, wrong, right = setups_of(name, room)
         return {
-            "name": name, "title": mistake.title, "what": mistake.what, "source": mistake.source,
-            "mend": mistake.mend, "place": mistake.place, "room": room or rooms_for(mistake)[0],
-            "rooms": rooms_for(mistake), "lines": lines_of(mistake, wrong),
+            "name": name,
+            "title": mistake.title,
+            "what": mistake.what,
+            "source": mistake.source,
+            "mend": mistake.mend,
+            "place": mistake.place,
+            "room": room or rooms_for(mistake)[0],
+            "rooms": rooms_for(mistake),
+            "lines": lines_of(mistake, wrong),
             "networks": [Trained.of(setup).view() for setup in (wrong, right)],
-        }  # fmt: skip
+        }
 
     def diagnosis(self, name: str, room: str) -> list[dict[str, Any]]:
         """Return what the doctor finds in the network with the mistake."""
         _, wrong, _ = setups_of(name, room)
         return [
-            {"name": f.name, "severity": f.severity, "sure": f.sure, "measured": f.measured, "why": f.why,
-             "code": f.change}
+            {
+                "name": f.name,
+                "severity": f.severity,
+                "sure": f.sure,
+                "measured": f.measured,
+                "why": f.why,
+                "code": f.change,
+            }
             for f in Trained.of(wrong).diagnosis().findings
-        ]  # fmt: skip
+        ]
 
     # -- the game ----------------------------------------------------------------------------
 
@@ -204,9 +218,14 @@ class Gallery:
         """Return which network of the game has the mistake, and which line it is."""
         game = self.running()
         return {
-            "right": True, "choice": game.place, "title": game.mistake.title, "what": game.mistake.what,
-            "mend": game.mistake.mend, "lines": lines_of(game.mistake, game.wrong.setup), "hints": game.hints,
-        }  # fmt: skip
+            "right": True,
+            "choice": game.place,
+            "title": game.mistake.title,
+            "what": game.mistake.what,
+            "mend": game.mistake.mend,
+            "lines": lines_of(game.mistake, game.wrong.setup),
+            "hints": game.hints,
+        }
 
 
 def setups_of(name: str, room: str) -> tuple[Mistake, Setup, Setup]:

@@ -92,7 +92,7 @@ class Mistake(Readable):
     source : str
         Code or publication that made the mistake or warned of it.
     place : str
-        What the mistake changes: ``"statement"``, ``"data"``, ``"settings"`` or ``"training"``.
+        The part that the mistake changes: ``"statement"``, ``"data"``, ``"settings"`` or ``"training"``.
     change : callable
         Takes a correct setup and returns the setup with the mistake.
     finding : str
@@ -306,7 +306,7 @@ MISTAKES: dict[str, Mistake] = {
         Mistake(
             name="base-ten-logarithm",
             title="Base-10 logarithm in the loss",
-            what="The loss is computed with np.log10, and its gradient is that of np.log.",
+            what="The loss is computed with np.log10, but its gradient belongs to np.log.",
             source="NumPy's np.log is the natural logarithm; math textbooks and calculators write ln",
             place="statement",
             kind="classes",
@@ -851,7 +851,7 @@ MISTAKES: dict[str, Mistake] = {
         Mistake(
             name="narrow-middle",
             title="Layer of one unit between wide layers",
-            what="Everything that the later layers know passes through one number.",
+            what="The later layers get one number only.",
             source='Szegedy et al. 2016, "Rethinking the Inception Architecture", principle 1: avoid bottlenecks',
             place="settings",
             kind="softmax",

@@ -165,7 +165,7 @@ def sum_for_activation(program: Program) -> Edits:
 def targets_as_row(program: Program) -> Edits:
     """Broadcast a column against a row: ``(p - y) ** 2`` becomes ``(p - y.T) ** 2``.
 
-    The gradient is that of the broadcast loss, summed over the columns, as automatic differentiation would compute it.
+    The gradient belongs to the broadcast loss, summed over the columns, as automatic differentiation would compute it.
     """
     first = program.stage("backward")[0]
     tree = ReplaceNames(y="y.T").visit(copied_tree(first).left)  # type: ignore[attr-defined]
@@ -218,5 +218,5 @@ def pre_activations_in_products(program: Program) -> Edits:
 
 
 def base_ten_logarithm(program: Program) -> Edits:
-    """Divide the losses by the logarithm of 10, as ``np.log10`` does; the gradient stays that of ``np.log``."""
+    """Divide the losses by the logarithm of 10, as ``np.log10`` does; the gradient still belongs to ``np.log``."""
     return {"losses": f"({program['losses'].expression}) / np.log(10)"}

@@ -122,7 +122,7 @@ def rooms_for(mistake: Mistake) -> list[str]:
 
 
 @dataclass(frozen=True, repr=False)
-class Run(Readable):
+class ExhibitRun(Readable):
     """A finished or diverged training with its diagnosis."""
 
     network: Network
@@ -151,13 +151,13 @@ def fitted(setup: Setup) -> tuple[Network, History]:
             return network, error.history if isinstance(error.history, History) else History()
 
 
-def train(setup: Setup) -> Run:
+def train(setup: Setup) -> ExhibitRun:
     """Train a setup and diagnose the result, even if the training diverges."""
     network, history = fitted(setup)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", WorkingsWarning)
         score = network.score(setup.X, setup.y)
-        return Run(network, setup, history, score, network.diagnose(setup.X, setup.y, history))
+        return ExhibitRun(network, setup, history, score, network.diagnose(setup.X, setup.y, history))
 
 
 def marked_lines(mistake: Mistake, wrong: Setup) -> list[tuple[str, str]]:
@@ -174,8 +174,8 @@ class Exhibit(Readable):
 
     mistake: Mistake
     room: str
-    wrong: Run
-    right: Run
+    wrong: ExhibitRun
+    right: ExhibitRun
 
     def __str__(self) -> str:
         lines = [f"wrong  {wrong}\nright  {right}" for wrong, right in self.lines]

@@ -1,6 +1,6 @@
 """The doctor in the playground: its findings, each with the change of settings that it recommends.
 
-The findings are those of ``net.diagnose``.  A finding whose change is a setting of the playground gets a button; the
+The findings come from ``net.diagnose``.  A finding whose change is a setting of the playground gets a button; the
 words of the button are made from the change.
 """
 
@@ -114,10 +114,15 @@ def described(finding: Finding, settings: Settings) -> dict[str, Any]:
     remedy = REMEDIES.get(finding.name)
     change = None if remedy is None else remedy(settings)
     return {
-        "name": finding.name, "severity": finding.severity, "measured": finding.measured, "why": finding.why,
-        "code": finding.change, "sure": finding.sure, "change": change,
+        "name": finding.name,
+        "severity": finding.severity,
+        "measured": finding.measured,
+        "why": finding.why,
+        "code": finding.change,
+        "sure": finding.sure,
+        "change": change,
         "button": "" if change is None else words_of(change),
-    }  # fmt: skip
+    }
 
 
 def words_of(change: Change) -> str:

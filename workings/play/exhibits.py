@@ -1,4 +1,4 @@
-"""What the museum offers to the playground.
+"""The exhibits of the museum in the playground.
 
 The museum trains whole networks, so it stands above the playground and is handed to the session that shows it.
 """

@@ -32,9 +32,15 @@ def script_of(run: Run, data: PlayData, settings: Settings, epochs: int) -> str:
     rest = (X[data.training :], data.y[data.training :]) if data.training < len(X) else None
     size = min(settings.batch_size or data.training, data.training)
     return script(
-        run.model, optimizer=run.optimizer, epochs=epochs, batch_size=size, shuffle=run.batches.shuffle,
-        weights="inline", data=(X[: data.training], data.y[: data.training]), validation=rest,
-    )  # fmt: skip
+        run.model,
+        optimizer=run.optimizer,
+        epochs=epochs,
+        batch_size=size,
+        shuffle=run.batches.shuffle,
+        weights="inline",
+        data=(X[: data.training], data.y[: data.training]),
+        validation=rest,
+    )
 
 
 def library_code(data: PlayData, run: Run, settings: Settings, epochs: int) -> str:

@@ -1,6 +1,6 @@
 """Inspection: what the page shows of one weight, one unit or the loss.
 
-The rows are those of the training set, in one batch.  A weight comes with its gradient beside the finite difference,
+It uses the rows of the training set, in one batch.  A weight comes with its gradient beside the finite difference,
 the objective as a function of this weight alone, its values over the run, and the paths by which it affects the
 objective.
 """
@@ -121,10 +121,11 @@ class Inspection:
             "gradient_statement": described(worked, self.writer),
             "slope": None if worked.slopes is None else number(float(worked.slopes.values[entry.index])),
             "profile": self.profile(entry),
-            "course": [[moment.step, number(float(moment.values[entry.name][entry.index]))]
-                       for moment in self.run.course],
+            "course": [
+                [moment.step, number(float(moment.values[entry.name][entry.index]))] for moment in self.run.course
+            ],
             "why": self.why(entry),
-        }  # fmt: skip
+        }
 
     def profile(self, entry: Entry) -> dict[str, Any]:
         """Return the objective as a function of one weight, all others as they are."""

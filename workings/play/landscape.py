@@ -1,6 +1,6 @@
 """The loss landscape of a run: the loss over a plane through parameter space, and the edge of stability.
 
-The plane and the largest curvature are those of ``workings.plots.loss_plane`` and ``workings.checks.curvature``.
+``workings.plots.loss_plane`` computes the plane, ``workings.checks.curvature`` the largest curvature.
 """
 
 from __future__ import annotations
@@ -48,12 +48,17 @@ def landscape(run: Run, data: PlayData, directions: str) -> dict[str, Any]:
     with np.errstate(all="ignore"):
         plane = plane_along(run, model, X, y) if directions == "path" else around(run, model, X, y)
     return {
-        "directions": directions, "step": run.state.step, "losses": encoded(single(plane.losses)),
-        "alphas": plane.alphas.tolist(), "betas": plane.betas.tolist(),
+        "directions": directions,
+        "step": run.state.step,
+        "losses": encoded(single(plane.losses)),
+        "alphas": plane.alphas.tolist(),
+        "betas": plane.betas.tolist(),
         "path": None if plane.path is None else plane.path.tolist(),
         "shares": None if plane.shares is None else list(plane.shares),
-        "J": number(model.objective(X, y)), "rows": count, **edge(run, model, X, y),
-    }  # fmt: skip
+        "J": number(model.objective(X, y)),
+        "rows": count,
+        **edge(run, model, X, y),
+    }
 
 
 def points(run: Run, rows: int) -> int:

@@ -60,7 +60,7 @@ class LessonStep:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson: a title, a line on what it is about, and its steps."""
+    """A lesson: a title, a line about its subject, and its steps."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""Take lessons without a browser, to test that what they claim comes out."""
+"""Run lessons without a browser, to test that their claims come true."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def take(session: Session, step: LessonStep) -> list[str]:
 
 
 def show(session: Session, opened: Part) -> None:
-    """Ask for what a step opens, to see that it exists."""
+    """Request the views that a step opens, to check that they exist."""
     actions: dict[str, Callable[[Any], Any]] = {
         "unit": lambda place: session.unit(*place),
         "weight": lambda place: session.weight(*place),
@@ -43,7 +43,7 @@ def show(session: Session, opened: Part) -> None:
 
 
 def gradient_ratio(session: Session) -> float:
-    """Return the root mean square of the first layer's weight gradients, divided by that of the last layer's."""
+    """Return the root mean square of the first layer's weight gradients, divided by the last layer's."""
     gradients = session.inspection().weight_gradients()
     first, *_, last = [float(np.sqrt(np.mean(gradient**2))) for gradient in gradients]
     return first / last

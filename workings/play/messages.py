@@ -23,7 +23,7 @@ from workings.support.ranges import as_number, as_whole_number
 
 MOST_BYTES = 6 * 2**20  # of one message: a dropped file as base64 text
 MOST_PIXELS = 784
-OWN_MISTAKE = "The playground made a mistake of its own"
+OWN_MISTAKE = "The playground has a fault"
 MOST_TEXT = 200  # characters of a name
 LARGEST = 2**53  # whole numbers that a page can send exactly
 

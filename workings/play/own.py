@@ -48,9 +48,16 @@ def data_of(X: ArrayLike, y: ArrayLike, is_classification: bool) -> PlayData:
     offered = tuple(FEATURES) if len(columns) == 2 else columns
     words = f"{len(features):,} rows of your own, {features.shape[1]} columns."
     return PlayData(
-        NAME, words, features[order], np.asarray(targets, dtype=np.float64)[order], columns, classes, columns,
-        len(features), offered=offered,
-    )  # fmt: skip
+        NAME,
+        words,
+        features[order],
+        np.asarray(targets, dtype=np.float64)[order],
+        columns,
+        classes,
+        columns,
+        len(features),
+        offered=offered,
+    )
 
 
 def settings_of(model: Model) -> Settings:
@@ -92,7 +99,7 @@ def hidden_layers(layers: list[Layer]) -> list[LayerSettings]:
     while rest:
         first = rest.pop(0)
         if not isinstance(first, Dense) or not first.bias:
-            raise InputError(f"{SHOWN}; {first!r} is none.")
+            raise InputError(f"{SHOWN}; {first!r} cannot be shown.")
         activation, batch_norm, dropout = first.activation_function, False, 0.0
         if rest and isinstance(rest[0], BatchNorm) and activation.name == "identity":
             activation, batch_norm = rest.pop(0).activation_function, True

@@ -157,13 +157,22 @@ def data_view(data: PlayData, plane: Plane | None, axes: tuple[int, int] = (0, 1
     """Return data for the page: points, labels, names, and the ends of the plane."""
     low, high = (plane.low, plane.high) if plane is not None else (np.zeros(2), np.ones(2))
     return {
-        "name": data.name, "words": data.words, "columns": list(data.columns), "classes": list(data.classes),
-        "features": list(data.features), "offered": list(data.offered), "training": data.training,
-        "rows": len(data.y), "axes": list(axes), "low": low.tolist(), "high": high.tolist(),
+        "name": data.name,
+        "words": data.words,
+        "columns": list(data.columns),
+        "classes": list(data.classes),
+        "features": list(data.features),
+        "offered": list(data.offered),
+        "training": data.training,
+        "rows": len(data.y),
+        "axes": list(axes),
+        "low": low.tolist(),
+        "high": high.tolist(),
         "points": encoded(data.raw[:, list(axes)].astype(np.float32)),
-        "targets": encoded(data.y.astype(np.float32)), "image_side": data.side,
+        "targets": encoded(data.y.astype(np.float32)),
+        "image_side": data.side,
         "target_range": list(scale_of(data)),
-    }  # fmt: skip
+    }
 
 
 def picture_of(model: Model, data: PlayData) -> dict[str, Any]:

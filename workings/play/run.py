@@ -1,6 +1,6 @@
 """A run: training in small steps, forwards and back again.
 
-The steps are those of ``fit`` with the reference engine: the same program, the same order of the rows, the same
+It makes the same steps as ``fit`` with the reference engine: the same program, the same order of the rows, the same
 dropout masks, so also the same bits.  The run remembers its course, a list of moments with their parameters, and can
 return to any of them.
 """

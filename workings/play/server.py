@@ -39,10 +39,15 @@ MakeSession = Callable[[], Session]
 def policy(host: str) -> str:
     """Return the Content-Security-Policy: nothing from elsewhere, and no inline script or style."""
     rules = [
-        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:",
-        f"connect-src 'self' ws://{host}", "base-uri 'none'", "form-action 'none'",
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        f"connect-src 'self' ws://{host}",
+        "base-uri 'none'",
+        "form-action 'none'",
         "frame-ancestors http://localhost:* http://127.0.0.1:*",
-    ]  # fmt: skip
+    ]
     return "; ".join(rules)
 
 
@@ -88,10 +93,12 @@ class OnlyFromHere:
     def with_headers(self, send: Send, host: str) -> Send:
         """Return a function that sends a response with headers for safety."""
         added = {
-            "content-security-policy": policy(host), "x-content-type-options": "nosniff",
-            "referrer-policy": "no-referrer", "cross-origin-resource-policy": "same-origin",
+            "content-security-policy": policy(host),
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            "cross-origin-resource-policy": "same-origin",
             "cache-control": "no-cache",
-        }  # fmt: skip
+        }
 
         async def sending(message: Any) -> None:
             if message["type"] == "http.response.start":

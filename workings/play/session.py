@@ -109,7 +109,7 @@ class Session:
         return replace(own, training=training).with_features(settings.features)
 
     def own_data(self, name: str) -> PlayData:
-        """Return a table, images or drawn points by name; those of scikit-learn are loaded when they are needed."""
+        """Return a table, images or drawn points by name; scikit-learn's data sets are loaded when they are needed."""
         if name not in self.own and name in LOADERS:
             self.own[name] = LOADERS[name]()
         if name not in self.own:
@@ -298,13 +298,22 @@ class Session:
         }
         course = single(np.array([(m.step, *m.measured) for m in run.course], dtype=np.float64))
         return {
-            "step": run.state.step, "epoch": run.epoch, "batch": run.batch, "batches": len(run.batches),
-            "measured": [number(value) for value in run.course[here].measured], "latest": last.step, "moment": here,
-            "weights": weights, "maps": self.maps.draw(*self.scale()),
-            "activations": self.activations() if self.data.side else None, "course": encoded(course),
-            "moments": len(run.course), "rate": run.rate.at(run.state.step), "stopped": run.stopped,
+            "step": run.state.step,
+            "epoch": run.epoch,
+            "batch": run.batch,
+            "batches": len(run.batches),
+            "measured": [number(value) for value in run.course[here].measured],
+            "latest": last.step,
+            "moment": here,
+            "weights": weights,
+            "maps": self.maps.draw(*self.scale()),
+            "activations": self.activations() if self.data.side else None,
+            "course": encoded(course),
+            "moments": len(run.course),
+            "rate": run.rate.at(run.state.step),
+            "stopped": run.stopped,
             "other": None if self.other is None else self.other.frame(),
-        }  # fmt: skip
+        }
 
     def advance(self, steps: int) -> dict[str, Any]:
         """Make some steps, fewer if they are large; return the new frame."""
@@ -340,7 +349,7 @@ class Session:
         return self.view()
 
     def swap(self) -> dict[str, Any]:
-        """Exchange the present network and the one that is kept."""
+        """Exchange the present network and the kept one."""
         if self.other is None:
             raise InputError("No network is kept for comparison.")
         for name in ("settings", "data", "run", "given"):
@@ -363,9 +372,10 @@ class Session:
         pixels = self.data.raw[[self.row]] if self.drawing is None else self.drawing[None, :]
         *hidden, p = self.maps.values_at(self.data.inputs(pixels))
         return {
-            "pixels": pixels[0].tolist(), "units": [[number(v) for v in layer[0].tolist()] for layer in hidden],
+            "pixels": pixels[0].tolist(),
+            "units": [[number(v) for v in layer[0].tolist()] for layer in hidden],
             "output": [number(v) for v in p[0].tolist()],
-        }  # fmt: skip
+        }
 
     def draw(self, pixels: list[float]) -> dict[str, Any]:
         """Show the network an image; an empty one returns to the chosen row."""

@@ -53,10 +53,20 @@ def sklearn_table(name: str) -> PlayData:
         "order = np.random.default_rng(0).permutation(len(y))",
         "X, y = X[order], y[order]" + ("" if classes else "\ny = (y - y.mean()) / y.std()"),
     )
-    return shuffled(PlayData(
-        name, f"{len(y)} rows, {len(columns)} columns, of scikit-learn.", raw, y if classes else standardized(y),
-        columns, classes, columns, len(y), source=source, offered=columns,
-    ))  # fmt: skip
+    return shuffled(
+        PlayData(
+            name,
+            f"{len(y)} rows, {len(columns)} columns, of scikit-learn.",
+            raw,
+            y if classes else standardized(y),
+            columns,
+            classes,
+            columns,
+            len(y),
+            source=source,
+            offered=columns,
+        )
+    )
 
 
 def images(name: str, X: Array, y: Array, source: tuple[str, ...]) -> PlayData:
@@ -71,8 +81,13 @@ def images(name: str, X: Array, y: Array, source: tuple[str, ...]) -> PlayData:
 def load_digits() -> PlayData:
     """Return scikit-learn's digits of 8×8 pixels, in a random order."""
     X, y = digits()
-    lines = ("import numpy as np", "from workings.datasets import digits", "X, y = digits()",
-             "order = np.random.default_rng(0).permutation(len(y))", "X, y = X[order] / 16, y[order]")  # fmt: skip
+    lines = (
+        "import numpy as np",
+        "from workings.datasets import digits",
+        "X, y = digits()",
+        "order = np.random.default_rng(0).permutation(len(y))",
+        "X, y = X[order] / 16, y[order]",
+    )
     return shuffled(images("digits", X / 16, y, lines))
 
 
@@ -80,10 +95,14 @@ def load_mnist() -> PlayData:
     """Return a part of MNIST's sample, 28×28 pixels, in a random order."""
     found = mnist("sample")
     chosen = np.random.default_rng(1).permutation(len(found.y_train))[:MOST_IMAGES]
-    lines = ("import numpy as np", "from workings.datasets import mnist", "found = mnist('sample')",
-             f"chosen = np.random.default_rng(1).permutation(len(found.y_train))[:{MOST_IMAGES}]",
-             "order = np.random.default_rng(0).permutation(len(chosen))",
-             "X, y = found.X_train[chosen][order] / 255, found.y_train[chosen][order]")  # fmt: skip
+    lines = (
+        "import numpy as np",
+        "from workings.datasets import mnist",
+        "found = mnist('sample')",
+        f"chosen = np.random.default_rng(1).permutation(len(found.y_train))[:{MOST_IMAGES}]",
+        "order = np.random.default_rng(0).permutation(len(chosen))",
+        "X, y = found.X_train[chosen][order] / 255, found.y_train[chosen][order]",
+    )
     return shuffled(images("mnist", found.X_train[chosen] / 255.0, found.y_train[chosen], lines))
 
 

@@ -8,10 +8,10 @@ file, and a notebook displays a figure at the end of a cell.
 """
 
 from workings.plots.comparisons import bars, confusion
-from workings.plots.courses import curves, orbit
 from workings.plots.image_files import as_data_uri, png, save
 from workings.plots.landscapes import LossPlane, landscape, landscape_of, loss_plane
 from workings.plots.layer_signals import activations, gradients, shut, signals, steps
+from workings.plots.learning_curves import curves, orbit
 from workings.plots.networks import network
 from workings.plots.pixels import images, weights
 from workings.plots.planes import boundaries, boundary, units

@@ -1,6 +1,6 @@
 """Shared drawing helpers: colours, markers, figures, axes, labels.
 
-The colours are those of Okabe and Ito and the colour map goes from blue to orange; both are safe
+The colours come from Okabe and Ito, and the colour map goes from blue to orange; both are safe
 for red-green colour blindness.  Matplotlib is imported with the first plot, without pyplot, so no
 window opens and no figure stays open.
 """

@@ -18,7 +18,6 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError, MissingExtraError, count_of, unknown_name
 from workings.plots.comparisons import confusion
-from workings.plots.courses import curves
 from workings.plots.drawing import (
     BLUE,
     GREY,
@@ -32,6 +31,7 @@ from workings.plots.drawing import (
     tidy,
 )
 from workings.plots.layer_signals import has_growing_gaps, set_epoch_axis
+from workings.plots.learning_curves import curves
 from workings.plots.pixels import as_pictures, first_weights
 from workings.plots.planes import check_points, draw_boundary
 from workings.plots.player import STYLE, page, player

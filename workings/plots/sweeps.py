@@ -1,4 +1,4 @@
-"""Plots of sweeps: what is reached against each setting."""
+"""Plots of sweeps: the scores against each setting."""
 
 from __future__ import annotations
 

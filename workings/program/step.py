@@ -142,9 +142,13 @@ def penalty_scope(writer: StatementWriter, regularizer: Regularizer, place: Plac
 
 
 def write_backward(
-    writer: StatementWriter, loss: Loss, regularizers: Sequence[Regularizer], placed: Sequence[Placed], scope: Scope,
+    writer: StatementWriter,
+    loss: Loss,
+    regularizers: Sequence[Regularizer],
+    placed: Sequence[Placed],
+    scope: Scope,
     weighted: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Write the gradients, from the loss back to the first layer."""
     writer.stage, writer.part = "backward", f"loss: {brief(loss)}"
     gradient, scale = loss.formulas["gradient"], loss.reduce(weighted)[1]
@@ -249,9 +253,13 @@ def write_statistics(writer: StatementWriter, placed: Iterable[Placed]) -> tuple
 
 
 def step_program(
-    layers: Sequence[Layer], loss: Loss, regularizers: Sequence[Regularizer] = (), optimizer: Part | None = None,
-    *, weighted: bool = False,
-) -> Program:  # fmt: skip
+    layers: Sequence[Layer],
+    loss: Loss,
+    regularizers: Sequence[Regularizer] = (),
+    optimizer: Part | None = None,
+    *,
+    weighted: bool = False,
+) -> Program:
     """Write the program of one training step: forward, backward and, with an optimizer, update."""
     writer = StatementWriter()
     placed = write_forward(writer, layers, "forward")

@@ -1,6 +1,6 @@
 """Copy functions into generated scripts, so that the scripts do not need this library.
 
-A method that only returns an expression, such as that of an initializer or a schedule, is inlined, with its
+A method that only returns an expression, as in an initializer or a schedule, is inlined, with its
 owner's settings in place of ``self.…``.  A function that is not straight-line code is copied with everything
 that it uses.
 """

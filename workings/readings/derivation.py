@@ -115,7 +115,7 @@ class LineWorker:
         return WorkedLine(words, of, by, expression, equals, value, index, numbers, self.agree(value, equals))
 
     def agree(self, value: Array, equals: str) -> bool:
-        """Return whether a value is that of a name of the program."""
+        """Whether a value belongs to a name of the program."""
         if not equals:
             return True
         known = np.asarray(self.values[equals])

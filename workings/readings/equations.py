@@ -71,7 +71,7 @@ class PlainNotation:
         return text[-1:].isdecimal()
 
     def symbol(self, letters: str, number: str, hat: bool, of_layer: bool) -> str:
-        """Return a symbol from its letters and its number, which may be that of a layer."""
+        """Return a symbol from its letters and its number, such as a layer's."""
         return GREEK.get(letters, letters) + ("\u0302" if hat else "") + number.translate(SUBSCRIPTS)
 
     def with_label(self, symbol: str, mark: str) -> str:

@@ -116,7 +116,7 @@ def explain(
     optimizer : optimizer or None
         Also explain its update. If ``net.step`` has been called with the same optimizer, its state is used.
     row : int or None
-        The row to write out term by term: by default the first; with ``why``, the one that contributes most.
+        The row to write out term by term: by default the first; with ``why``, the row that contributes most.
     unit : int
         The unit of each layer to write out; the last unit of layers that have fewer.
     sample_weight : array of shape (n,) or None

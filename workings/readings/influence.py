@@ -98,7 +98,7 @@ class PathAnalysis:
 
 
 def influence(program: Program, values: Mapping[str, Any], why: str, row: int | None) -> PathAnalysis:
-    """Follow one entry of a parameter to the objective; ``values`` are those of the step.
+    """Follow one entry of a parameter to the objective; ``values`` holds the values of the step.
 
     Without ``row``, the row that contributes most to the strongest path is written out.
     """
@@ -111,9 +111,16 @@ def influence(program: Program, values: Mapping[str, Any], why: str, row: int | 
     direction[index] = 1.0
     left, right, _ = measure(direction, 1e-6)
     return PathAnalysis(
-        program, indexed_text(parameter, index), float(known[f"d{parameter}"][index]), (left + right) / 2,
-        tuple(paths), rest, finder.penalty(), finder.row, finder.mixes,
-    )  # fmt: skip
+        program,
+        indexed_text(parameter, index),
+        float(known[f"d{parameter}"][index]),
+        (left + right) / 2,
+        tuple(paths),
+        rest,
+        finder.penalty(),
+        finder.row,
+        finder.mixes,
+    )
 
 
 def entry_of(program: Program, values: Mapping[str, Any], why: str) -> tuple[str, Index]:
@@ -138,19 +145,19 @@ def indexed_text(letters: str, index: Index) -> str:
 
 
 @dataclass(frozen=True)
-class Segment:
-    """The backward statements from the gradient of ``source`` to that of ``target``."""
+class GradientPath:
+    """The backward statements from the gradient of ``source`` to the gradient of ``target``."""
 
     source: str
     target: str
     statements: tuple[Statement, ...]
 
 
-def segments_to(program: Program, target: str) -> list[Segment]:
+def segments_to(program: Program, target: str) -> list[GradientPath]:
     """Split the backward pass to a gradient into segments, from the parameter to the end of the network."""
     backward = list(program.stage("backward"))
     flow = gradient_names(backward)
-    segments: list[Segment] = []
+    segments: list[GradientPath] = []
     while target != backward[0].target:
         segment = last_segment(backward, flow, target)
         segments.append(segment)
@@ -167,17 +174,17 @@ def gradient_names(backward: Sequence[Statement]) -> set[str]:
     return flow
 
 
-def last_segment(backward: Sequence[Statement], flow: set[str], target: str) -> Segment:
+def last_segment(backward: Sequence[Statement], flow: set[str], target: str) -> GradientPath:
     """Return the segment from the nearest gradient on which ``target`` depends alone."""
     end = next(number for number, statement in enumerate(backward) if statement.target == target)
     needed, kept = set(backward[end].reads), [backward[end]]
     for statement in reversed(backward[:end]):
         if statement.target in needed and needed & flow == {statement.target}:
-            return Segment(statement.target, target, tuple(reversed(kept)))
+            return GradientPath(statement.target, target, tuple(reversed(kept)))
         if statement.target in needed:
             needed = (needed - {statement.target}) | statement.reads
             kept.append(statement)
-    raise ProgramError(f"The gradient of {target[1:]} does not come from that of the network's last value.")
+    raise ProgramError(f"The gradient of {target[1:]} does not come from the gradient of the network's last value.")
 
 
 @dataclass
@@ -221,7 +228,12 @@ class PathFinder:
     """Finds the paths from an entry of a parameter to the end of the network."""
 
     def __init__(
-        self, program: Program, values: Mapping[str, Any], segments: Sequence[Segment], index: Index, row: int | None
+        self,
+        program: Program,
+        values: Mapping[str, Any],
+        segments: Sequence[GradientPath],
+        index: Index,
+        row: int | None,
     ) -> None:
         self.program, self.values, self.segments, self.index = program, dict(values), segments, index
         self.row, self.is_chosen = row or 0, row is not None

@@ -1,4 +1,4 @@
-"""Notes in plain words: what a function is for where it occurs, and where a value of a training step comes from."""
+"""Notes in plain words: the purpose of a function where it occurs, and where a value of a training step comes from."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def limit_notes(name: str, argument: ast.expr) -> Iterator[str]:
 
 
 def division_notes(nodes: list[ast.AST]) -> Iterator[str]:
-    """Yield what a small number below a fraction line is for."""
+    """Yield the purpose of a small number below a fraction line."""
     below = [node.right for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)]
     for node in (inner for denominator in below for inner in ast.walk(denominator)):
         match node:
@@ -105,7 +105,7 @@ def origins(network: Model, program: Program, values: Mapping[str, Any]) -> dict
 
 
 def target_words(network: Model) -> str:
-    """Return what the targets are."""
+    """Return a description of the targets."""
     if network.loss.is_multiclass:
         return "The targets: a column for each class, with a 1 in the column of the row's class."
     if network.loss.is_classification:

@@ -86,7 +86,7 @@ main.workings { max-width: 54rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 @media print { main.workings { max-width: none; } }
 """
 
-# Arrow keys move between the numbers of a table, Escape closes what they show, and the factors of a number are lit.
+# Arrow keys move between the numbers of a table, Escape closes the panel; the factors of a number are highlighted.
 SCRIPT = """
 for (const root of document.querySelectorAll(".workings:not([data-ready])")) {
   root.dataset.ready = "";

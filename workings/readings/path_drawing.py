@@ -1,4 +1,4 @@
-"""A drawing of a network as SVG in which the written-out path of a worked step is lit.
+"""A drawing of a network as SVG in which the written-out path of a worked step is highlighted.
 
 Columns are the inputs, the outputs of each layer, and the objective.  A circle is a unit with its value in the
 written-out row; it leads to the statement that computed the value.  Lines are weights, as in ``diagram.py``.
@@ -28,7 +28,7 @@ ACROSS, DOWN, MARGIN, PICTURE = 112, 34, 44, 84  # pixels
 class Column:
     """One column: the name of its array, the values of the written-out row, and the units that are drawn.
 
-    ``weights`` are those of the lines from the column before; ``lit`` is the unit that is written out.
+    ``weights`` belong to the lines from the column before; ``lit`` is the highlighted unit, which is written out.
     """
 
     name: str
@@ -63,12 +63,12 @@ def drawing(explanation: WorkedStep) -> str:
     lit = " → ".join(f"{column.name}[{explanation.row},{column.lit}]" for column in columns)
     svg = (
         f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="group" '
-        f'aria-label="Drawing of the network. Lit: {in_html(lit)} → J">{"".join(pieces)}</svg>'
+        f'aria-label="Drawing of the network. Highlighted: {in_html(lit)} → J">{"".join(pieces)}</svg>'
     )
     caption = (
-        f"Lit: the path that is written out below, {lit} → J, for row {explanation.row}. Clear lines are the terms of "
-        f"its sums. A line is a weight: orange above 0, blue below, thicker if larger. Select a unit to see how its "
-        f"number is computed."
+        f"Highlighted: the path that is written out below, {lit} → J, for row {explanation.row}. Clear lines are the "
+        f"terms of its sums. A line is a weight: orange above 0, blue below, thicker if larger. Select a unit to see "
+        f"how its number is computed."
     )
     return (
         f'<figure><div class="scroll" tabindex="0" role="group" aria-label="drawing of the network">{svg}</div>'
@@ -109,7 +109,7 @@ def value_of(explanation: WorkedStep, name: str) -> Any:
 
 
 def drawn_units(size: int, lit: int) -> list[int]:
-    """Return the units to draw: all, or the first and last ones with the lit one.
+    """Return the units to draw: all, or the first and last ones with the highlighted one.
 
     >>> drawn_units(3, 1), drawn_units(100, 50)
     ([0, 1, 2], [0, 1, 2, 3, 50, 97, 98, 99])
@@ -121,7 +121,7 @@ def drawn_units(size: int, lit: int) -> list[int]:
 
 
 def lines(columns: list[Column], height: float, has_image: bool) -> Iterator[str]:
-    """Yield the lines between neighbouring columns; the lit ones last, so that they are on top."""
+    """Yield the lines between neighbouring columns; the highlighted ones last, so that they are on top."""
     found: list[tuple[int, str]] = []
     for place, (before, after) in enumerate(pairwise(columns)):
         W = after.weights

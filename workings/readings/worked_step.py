@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from workings.model.model import Model
 
 MOST_NAMES = 20  # column names to list
-FEW_SLOPES = 64  # up to this size all entries of a gradient are checked, else only the one that is written out
+FEW_SLOPES = 64  # up to this size all entries of a gradient are checked, else only the entry that is written out
 NEAR = 1e-7  # at this relative error, no smaller step size is tried
 MOST_ROWS, FEW_ROWS = 8, 6  # rows that are shown if there are no more; rows that are shown of more
 SMALLEST_SIDE = 7  # of an image
@@ -78,7 +78,7 @@ class WorkedStatement:
     entries : EntryWriter or None
         Writes out the other entries.
     notes : tuple of str
-        What the functions of the statement are for, and why its value is what it is.
+        The purpose of the statement's functions, and the reason for its value.
     """
 
     statement: Statement
@@ -122,7 +122,7 @@ class WorkedStep:
     origins : mapping of str to str
         Where each input comes from, in words.
     derivation : tuple of WorkedLine
-        Why the gradient of the loss is what it is; empty for a loss without a derivation.
+        The derivation of the loss's gradient; empty for a loss without a derivation.
     image : tuple of int or None
         The height and width of the inputs, if they look like the pixels of a square image.
     """
@@ -146,7 +146,7 @@ class WorkedStep:
 
     @property
     def shown_rows(self) -> list[int]:
-        """The rows to show at first: all of a few, else six with the one that is written out."""
+        """The rows to show at first: all of them if they are few, else six, with the row that is written out."""
         return shown_rows(self.rows, self.row)
 
     def __getitem__(self, target: str) -> WorkedStatement:
@@ -168,11 +168,18 @@ def work_step(
     steps = tuple(with_notes(network, program, [*map(runner.run, program.statements)], runner.values))
     after = runner.objective({**values, **{name: runner.values[name] for name in program.parameters}})
     return WorkedStep(
-        program, {name: values[name] for name in shown_inputs(program, values)}, steps,
-        runner.objective(values), None if optimizer is None else after, runner.row, runner.unit,
-        about(network, optimizer, values), origins(network, program, values),
-        work_derivation(network, program, runner.values, runner.row, runner.unit), image_shape(network),
-    )  # fmt: skip
+        program,
+        {name: values[name] for name in shown_inputs(program, values)},
+        steps,
+        runner.objective(values),
+        None if optimizer is None else after,
+        runner.row,
+        runner.unit,
+        about(network, optimizer, values),
+        origins(network, program, values),
+        work_derivation(network, program, runner.values, runner.row, runner.unit),
+        image_shape(network),
+    )
 
 
 def with_notes(
@@ -188,7 +195,7 @@ def with_notes(
 
 
 def shown_rows(count: int, row: int) -> list[int]:
-    """Return the rows to show at first: all of a few, else six with the one that is written out.
+    """Return the rows to show at first: all of them if they are few, else six, with the row that is written out.
 
     >>> shown_rows(8, 3), shown_rows(20, 17)
     ([0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 4, 17])

@@ -81,7 +81,7 @@ class FitResult:
 
 
 @dataclass(frozen=True)
-class Data:
+class SweepData:
     """The rows of a search: arrays, or the path of an ``.npz`` file with X and y that each worker reads.
 
     ``validation`` is the share of the rows that are held out, and ``seed`` draws them.
@@ -142,7 +142,7 @@ def held_out_rows(y: Array, share: Any, seed: int) -> Array:
     return np.sort(order[: round(n * share)])
 
 
-def run_fits(make: Make, fits: Sequence[Fit], data: Data, engine: str, total: int, folder: str) -> list[FitResult]:
+def run_fits(make: Make, fits: Sequence[Fit], data: SweepData, engine: str, total: int, folder: str) -> list[FitResult]:
     """Train the networks of some fits together, and write their results; ``total`` is the number of all fits."""
     began, (X, y), validation = time.perf_counter(), *data.rows()
     made = [made_by(make, fit, validation) for fit in fits]
@@ -197,7 +197,7 @@ def words_of(error: Exception | None) -> str:
 
 
 def measured(result: FitResult, network: Network, rows: tuple[Any, Any], validation: tuple[Any, Any]) -> FitResult:
-    """Return a result with what the trained network reaches on the training rows and on the validation rows."""
+    """Return a result with the scores of the trained network on the training rows and on the validation rows."""
     history = network.history
     about = asdict(result)
     if history is not None:

@@ -1,4 +1,4 @@
-"""Sweeps: train networks with many settings, on any executor, and rank what they reach on validation rows.
+"""Sweeps: train networks with many settings, on any executor, and rank them by their scores on validation rows.
 
 The combinations of settings come from ``spaces.py``; ``fits.py`` runs them in groups, whose networks are trained
 together.  This file submits the groups, gathers the results and shows them.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from workings.engines.choice import ENGINES
 from workings.errors import InputError, WorkingsError, count_of, unknown_name
 from workings.network import Network
-from workings.search.fits import Data, Fit, FitResult, Make, as_rows, read, run_fits
+from workings.search.fits import Fit, FitResult, Make, SweepData, as_rows, read, run_fits
 from workings.search.spaces import Space, combinations
 from workings.support.arrays import describe
 from workings.support.atomic_files import writable_folder
@@ -90,7 +90,7 @@ class Sweep(Sequence[FitResult]):
         return "\n".join([*lines, *([f"… and {count_of(more, 'more result')}"] if more > 0 else [])])
 
     def plot(self) -> Figure:
-        """Draw what is reached against each setting that differs, one panel for each."""
+        """Draw the scores against each setting that differs, one panel for each."""
         from workings.plots.sweeps import sweep
 
         good = [result for result in self.results if not result.error]
@@ -147,7 +147,7 @@ def sweep(
     engine: str = "auto",
     progress: Progress | None = None,
 ) -> Sweep:
-    """Train a network for each combination of settings, and rank them by what they reach on validation rows.
+    """Train a network for each combination of settings, and rank them by their scores on validation rows.
 
     Parameters
     ----------
@@ -203,10 +203,10 @@ def sweep(
     0.3
     """
     check_settings(make, monitor, halving, together, samples, engine)
-    data = Data(X, y, validation, seed)
+    data = SweepData(X, y, validation, seed)
     data.rows()  # wrong data is refused before any fit
     found = combinations(settings, samples, seed)
-    run = Run(make, data, engine, together, executor, Path(folder) if folder else None, monitor, progress)
+    run = SweepRun(make, data, engine, together, executor, Path(folder) if folder else None, monitor, progress)
     fits = [Fit("", one, own) for one in found for own in seeds]
     results = run.all(fits) if halving is None else run.halving(fits, halving)
     return Sweep(results, monitor, make)
@@ -226,13 +226,20 @@ def check_settings(make: Any, monitor: Any, halving: Any, together: Any, samples
             raise InputError(f"{name} must be a whole number from {least}, not {describe(value)}.")
 
 
-class Run:
+class SweepRun:
     """Runs the fits of a sweep: reads the results that exist, submits the others, and gathers what comes back."""
 
     def __init__(
-        self, make: Make, data: Data, engine: str, together: int, executor: Any, folder: Path | None, monitor: str,
+        self,
+        make: Make,
+        data: SweepData,
+        engine: str,
+        together: int,
+        executor: Any,
+        folder: Path | None,
+        monitor: str,
         progress: Progress | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.make, self.data, self.engine, self.together = make, data, engine, together
         self.executor, self.folder, self.monitor, self.progress = executor, folder, monitor, progress
         if folder is not None:

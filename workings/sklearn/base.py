@@ -82,7 +82,7 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
 
 
 SHARED = """
-    The parameters up to ``max_fun`` are those of scikit-learn.  The parameters after it are additions of
+    The parameters up to ``max_fun`` mean what they mean in scikit-learn.  The parameters after it are additions of
     Workings.
 
     Parameters
@@ -91,7 +91,7 @@ SHARED = """
         The number of units of each hidden layer.
     activation : str, Activation, or a list of these
         The activation of the hidden layers; a list has one for each layer.  Names are "identity", "logistic",
-        "tanh", "relu" and those of Workings.
+        "tanh", "relu", or another activation of Workings.
     solver : {"lbfgs", "sgd", "adam"}
         The optimizer.  "lbfgs" uses the full batch and suits small data sets.
     alpha : float
@@ -329,7 +329,7 @@ class MultilayerPerceptron(
         return self._init_callback_context(max_subtasks=self.max_iter)
 
     def _sklearn_callbacks(self, context: Any, X: Any, y: Any, weights: Array | None) -> list[Callback]:
-        """Return the callback that calls those of ``set_callbacks``, if there are any."""
+        """Return the callback that calls the callbacks of ``set_callbacks``, if there are any."""
         return [ScikitLearnCallbacks(self, context, X, y, weights)] if getattr(self, "_skl_callbacks", []) else []
 
     def _validate_rows(

@@ -105,7 +105,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         set_parameters(self, locals())
 
     def _check_targets(self, y: Any, first: bool, one_epoch: bool) -> None:
-        """Learn the classes, or check that those of y are known."""
+        """Learn the classes, or check that the classes of y are known."""
         check_labels(y)
         if not hasattr(self, "classes_") or not (self.warm_start or one_epoch):
             self._label_binarizer = LabelBinarizer().fit(y)
@@ -189,7 +189,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
                 binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
                 self._label_binarizer, self.classes_ = binarizer, unique_labels(classes)
         elif classes is not None and not np.array_equal(self.classes_, classes_in(classes)):
-            raise InputError(f"classes={classes!r} differs from those of the previous calls: {self.classes_}.")
+            raise InputError(f"classes={classes!r} differs from the classes of the previous calls: {self.classes_}.")
         return self._fit(X, y, sample_weight, one_epoch=True, validation_set=self.validation_set)
 
     @checked_keywords

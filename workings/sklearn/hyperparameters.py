@@ -1,6 +1,6 @@
 """Parameters of the estimators: check them, and translate them into layers, regularizers and optimizers.
 
-Only this module translates scikit-learn's names and conventions into those of Workings.  A convention that
+Only this module translates scikit-learn's names and conventions into Workings'.  A convention that
 Workings did not have is a formula of its own, such as ``L2PerRow``.
 """
 
@@ -129,7 +129,7 @@ def is_positive_integer(value: Any) -> bool:
 
 # -- from parameters to the parts of a network ----------------------------------------------
 
-ACTIVATION_NAMES = {"logistic": "sigmoid"}  # scikit-learn's name to that of Workings
+ACTIVATION_NAMES = {"logistic": "sigmoid"}  # scikit-learn's name -> Workings' name
 OUTPUT_ACTIVATIONS = {"classes": "softmax", "labels": "logistic", "counts": "exp", "numbers": "identity"}
 
 
@@ -137,7 +137,7 @@ OUTPUT_ACTIVATIONS = {"classes": "softmax", "labels": "logistic", "counts": "exp
 class ScikitLearnsSquaredError(SquaredError):
     """Half the mean squared error over rows and outputs, with the gradient of the sum over outputs.
 
-    With several outputs, this gradient is not that of this loss (scikit-learn's issue 8349).  Its stochastic
+    With several outputs, this is not the gradient of this loss (scikit-learn's issue 8349).  Its stochastic
     solvers follow this gradient and report this loss, so equal numbers need both.
     """
 
@@ -258,7 +258,7 @@ def regularizers_of(estimator: Any) -> list[Regularizer]:
 
 
 def optimizer_of(estimator: Any) -> Part | LBFGS:
-    """Return the parameter ``optimizer`` or that of the solver, with schedule and gradient clipping."""
+    """Return the parameter ``optimizer``, or else the solver's optimizer, with schedule and gradient clipping."""
     if estimator.optimizer is None:
         optimizer: Part | LBFGS = solver_of(estimator)
     else:

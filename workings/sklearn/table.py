@@ -146,7 +146,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
     time : float or None
         About how many seconds ``fit`` may take; it trains fewer epochs then.
     recipe : TableRecipe or None
-        Other settings than those of ``workings.table_recipe.CLASSIFICATION``.
+        Settings that replace entries of ``workings.table_recipe.CLASSIFICATION``.
     random_state : int, RandomState or None
         The random seed.
     engine : str

@@ -133,7 +133,7 @@ def words_above(comments: dict[int, str], line: int) -> str:
 
 
 def meaning_of(function: Callable[..., Any], name: str) -> Any:
-    """Return what a free name in a function refers to (closure, global or builtin); None if nothing."""
+    """Return the value that a free name in a function refers to (closure, global or builtin); None if nothing."""
     closed = inspect.getclosurevars(function) if inspect.isfunction(function) else None
     if closed is None:
         return None

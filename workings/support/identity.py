@@ -160,11 +160,16 @@ class Identification:
         code = value.__code__
         cells = dict(zip(code.co_freevars, (value.__closure__ or ()), strict=True))
         parts = [
-            self.code(code), self.text(value.__defaults__), self.text(value.__kwdefaults__),
+            self.code(code),
+            self.text(value.__defaults__),
+            self.text(value.__kwdefaults__),
             *(f"{free}={self.cell(cell)}" for free, cell in cells.items()),
-            *(f"{free}={self.text_of_global(value.__globals__[free], code)}" for free in global_names(code)
-              if free in value.__globals__),
-        ]  # fmt: skip
+            *(
+                f"{free}={self.text_of_global(value.__globals__[free], code)}"
+                for free in global_names(code)
+                if free in value.__globals__
+            ),
+        ]
         return f"function {name} {checksum(' '.join(parts).encode())}"
 
     def cell(self, cell: types.CellType) -> str:
@@ -198,7 +203,7 @@ class Identification:
         return f"{value.__name__} {checksum(' '.join(parts).encode())}"
 
     def entry(self, value: Any) -> str:
-        """Return the text of what stands in a class."""
+        """Return the text of the body of a class."""
         if isinstance(value, (staticmethod, classmethod)):
             return f"{type(value).__name__} {self.text(value.__func__)}"
         if isinstance(value, property):

@@ -96,7 +96,7 @@ def numbers_without_marks(column: pl.Series) -> pl.Series:
 
 
 def parse_numbers(texts: pl.Series, form: NumberFormat | None = None) -> pl.Series:
-    """Parse text as float64, with null for what is no number; ``form`` is how the numbers are written.
+    """Parse text as float64, with null for text that is no number; ``form`` is how the numbers are written.
 
     >>> import polars
     >>> parse_numbers(polars.Series(["1.5", "٣", "x", None])).to_list()

@@ -119,7 +119,7 @@ def read_table(
 
 @dataclass(frozen=True)
 class TextOptions:
-    """What is known of a CSV file; None for what the file itself shows."""
+    """The format of a CSV file; None for properties that are to be detected."""
 
     decimal: str | None = None
     delimiter: str | None = None
@@ -472,7 +472,7 @@ class FileText:
     def numbers(self, texts: pl.Series, form: NumberFormat | None) -> pl.Series:
         """Convert the text of a numeric column to numbers, if all its values are numbers in the model's format.
 
-        A decimal sign that is given replaces that of the format.
+        A given decimal sign replaces the format's.
         """
         if self.decimal is None and form is not None:
             return texts  # the column parses them
@@ -617,7 +617,7 @@ WRITERS: dict[str, Callable[[pl.DataFrame, io.BytesIO], None]] = {
 def read_header(text: str, path: Path, delimiter: str | None = None) -> tuple[str, list[str], str]:
     """Return the text from its header line on, the column names, and the separator.
 
-    The separator is the one that splits the first line into the most names, unless it is given.
+    Unless it is given, the separator is the character that splits the first line into the most names.
 
     >>> read_header("a;'b,c';d\\n1;2;3\\n", Path("t.csv"))[1:]
     (['a', "'b,c'", 'd'], ';')

@@ -54,7 +54,7 @@ class Preprocessing(CheckedKeywords):
     reason : str
         Why the task is classification or regression.
     notes : tuple of str
-        What was done to the columns of the training table, a line for each that is not simply encoded.  They are not
+        The changes of the columns of the training table, a line for each that is not simply encoded.  They are not
         stored.
 
     Examples

@@ -1,4 +1,4 @@
-"""Learn the scaling of a numeric column: what is subtracted from its numbers, and what divides them."""
+"""Learn the scaling of a numeric column: the number to subtract from its values, and the number to divide them by."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class NumberTarget:
         return standardize(as_numbers(numbers).to_numpy(), self.mean, self.std, self.name)
 
     def predicted_names(self, count: int) -> tuple[str, ...]:
-        """Return the names of the prediction columns; those of an imported model with several outputs are numbered."""
+        """Return the names of the prediction columns; an imported model with several outputs gets numbered names."""
         return ("prediction",) if count == 1 else tuple(f"prediction({number})" for number in range(count))
 
     def describe(self) -> str:

@@ -35,7 +35,7 @@ class ColumnShares:
     points : tuple of float
         Numbers: the share of rows with at most this value is given.  Empty for categories, in the column's order.
     shares : tuple of float
-        The shares; after them, that of missing values.
+        The shares of the categories; the last entry is the share of missing values.
     """
 
     name: str
@@ -94,7 +94,7 @@ def number_shares(points: Array, x: Array) -> Array:
 
 
 def category_shares(column: CategoryColumn, values: Any) -> Array:
-    """Return the share of each category, and that of missing values; unknown categories have the rest."""
+    """Return the shares of the categories and of missing values; unknown categories have the rest."""
     codes = column.read(values)
     counts = np.bincount(codes[codes >= 0], minlength=column.width)
     return np.append(counts, np.count_nonzero(codes == GAP)) / max(len(codes), 1)

@@ -113,7 +113,7 @@ class Batches:
         return {name: np.concatenate([drawn[name] for drawn in masks]) for name in self.draws}
 
     def rows_of(self, start: int, stop: int) -> Rows:
-        """Return the rows from which consecutive batches come: all if they have an order, else those of the batches."""
+        """Return the rows of consecutive batches: all rows if they are shuffled, else the batches' rows alone."""
         return self.rows if self.shuffle else self.rows.take(slice(start, stop))
 
     def position(self) -> Position:
@@ -206,7 +206,7 @@ class Batches:
     # -- objectives --------------------------------------------------------------------------
 
     def mean_objectives(self, objectives: Array) -> Array:
-        """Return the mean objective of each epoch from those of its steps, of shape (epochs, steps)."""
+        """Return the mean objective of each epoch; ``objectives`` of the steps have shape (epochs, steps)."""
         if len(self.bounds) == 1:
             return objectives[:, 0]
         return np.array([self.mean_objective(of_epoch) for of_epoch in objectives])

@@ -87,8 +87,12 @@ def describe_value(program: Program, name: str | None) -> str:
 def advice(rate: float | None, is_used: bool) -> str:
     """Advise what to change: the learning rate only if a step has been made with it."""
     if is_used and rate is not None:
-        return (f"The learning rate was {rate:g}: try {rate / 10:g}, scale the inputs to about -1..1, or put "
-                "ClipByNorm(1.0) before the optimizer.")  # fmt: skip
+        return (
+            f"The learning rate was {rate:g}: try {rate / 10:g}, scale the inputs to about -1..1, or put "
+            "ClipByNorm(1.0) before the optimizer."
+        )
     with_rate = "" if rate is None else f" with the learning rate {rate:g}"
-    return (f"No update had been made yet{with_rate}: scale the inputs and the targets to about -1..1, or begin with "
-            "smaller weights.")  # fmt: skip
+    return (
+        f"No update had been made yet{with_rate}: scale the inputs and the targets to about -1..1, or begin with "
+        "smaller weights."
+    )

@@ -234,7 +234,7 @@ class EpochBlocks:
     def run_steps(
         self, state: State, start: int, stop: int, kept: Mapping[str, Array], outputs: Mapping[str, Array]
     ) -> Waiting[int]:
-        """Run the steps of epochs ``start`` to ``stop``; return the end of those whose results are finite."""
+        """Run the steps of epochs ``start`` to ``stop``; return the end of the epochs whose results are finite."""
         objectives_of_steps, rates = list[Array](), list[Array]()
         keeps, chosen = ({name: array[start:stop] for name, array in arrays.items()} for arrays in (kept, outputs))
         for stretch in self.batches.stretches(stop - start, state, self.rate, keeps, chosen):
@@ -265,7 +265,7 @@ class EpochBlocks:
         return Measured(J, found, time.perf_counter() - began)
 
     def outputs_until(self, state: State, stop: int, epochs: int, outputs: Mapping[str, Array]) -> int:
-        """Return the end of the epochs whose outputs are known; compute those of the last epoch of the block.
+        """Return the end of the epochs whose outputs are known; compute the outputs of the block's last epoch.
 
         A step returns the outputs at its start, so those at the end of an epoch come from the next epoch.
         """

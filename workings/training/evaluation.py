@@ -135,7 +135,9 @@ class Evaluation:
             return program
         predicted = formula_code(choice, p="p")
         if "choice" in self.outputs:
-            return program.followed_by(Statement("choice", predicted, "forward", "targets", "What the outputs choose."))
+            return program.followed_by(
+                Statement("choice", predicted, "forward", "targets", "The classes or labels that the outputs choose.")
+            )
         right = f"({formula_code(is_right, y_true=formula_code(choice, p='y'), y_pred=predicted)}).sum()"
         return program.followed_by(Statement("right", right, "forward", "metrics", "How many rows are right."))
 
@@ -206,7 +208,7 @@ class Evaluation:
         return ["loss", *self.metrics, *(f"val_{name}" for name in of_validation)]
 
     def validation_metrics(self) -> dict[str, Metric]:
-        """Return the metrics for the validation set: accuracy or R², and those of the user."""
+        """Return the metrics for the validation set: accuracy or R², and the user's metrics."""
         return {self.targets.metric: METRICS[self.targets.metric], **self.metrics}
 
     def metric_of(self, metric: Metric, truth: Array, predicted: Array) -> Array:

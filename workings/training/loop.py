@@ -1,5 +1,16 @@
 """The training loop: epoch after epoch, run the steps, record the epoch, call the callbacks.
 
+Without interruptions, errors and several epochs at once, it is::
+
+    for epoch in range(epochs):                          # run_epochs
+        for stretch in batches.stretches(...):           # run_epoch
+            objectives = steps.advance(state, stretch)   # run_stretch: changes the state
+        training.accept(block)                           # replaces the parameters, extends the history
+        training.notify("on_epoch_end")
+
+A stretch is a sequence of consecutive batches.  For each of them, ``advance`` runs the program of a step:
+forward pass, backward pass and update.
+
 If a value is not finite, training stops with an error that names the first such value.  Ctrl-C stops
 training; the network then has the parameters of the last recorded epoch.  The steps of an epoch change copies
 only, and ``accept`` replaces the state at the end of the epoch, so nothing needs to be undone when they are

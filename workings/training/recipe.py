@@ -79,9 +79,14 @@ class Recipe:
     def names_not_stored(self) -> tuple[str, ...]:
         """The names of the settings that were given but are not stored in the history."""
         acting = any(callback.every_epoch or callback.looks_back for callback in self.callbacks)
-        given = {"validation": self.validation is not None, "sample_weight": self.sample_weight is not None,
-                 "metrics": bool(self.metrics), "callbacks": acting, "running_loss": self.running_loss,
-                 "workers": self.workers is not None}  # fmt: skip
+        given = {
+            "validation": self.validation is not None,
+            "sample_weight": self.sample_weight is not None,
+            "metrics": bool(self.metrics),
+            "callbacks": acting,
+            "running_loss": self.running_loss,
+            "workers": self.workers is not None,
+        }
         return tuple(name for name, is_given in given.items() if is_given)
 
     def summary(self) -> dict[str, Any]:

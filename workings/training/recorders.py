@@ -191,7 +191,7 @@ class Snapshots(Recorder):
         Raises
         ------
         InputError
-            If there are fewer than two, or if their shapes are not those of the network.
+            If there are fewer than two, or if their shapes differ from the network's.
         """
         if len(self.values) < 2:
             raise InputError(
@@ -241,7 +241,7 @@ class Signals(Recorder):
         ``spread`` (standard deviation), the quantiles ``5 %`` … ``95 %``, the share of ``zeros``, and the
         share that is ``shut`` (saturated): its activation passes on less than a twentieth of the gradient.
     parameters : dict of dict of list
-        For each parameter, by name (``"W1"``): its ``norm``, that of its ``gradient`` and of the ``update``,
+        For each parameter, by name (``"W1"``): its ``norm``, the norms of its ``gradient`` and of the ``update``,
         and the ``ratio`` of update to parameter.
 
     Examples
@@ -303,8 +303,10 @@ class Signals(Recorder):
         kinds = {"activations": self.activations, "parameters": self.parameters}
         columns = {
             f"{kind}.{name}.{what}": np.array(column)
-            for kind, tables in kinds.items() for name, table in tables.items() for what, column in table.items()
-        }  # fmt: skip
+            for kind, tables in kinds.items()
+            for name, table in tables.items()
+            for what, column in table.items()
+        }
         return {"epochs": np.array(self.epochs, dtype=np.int64), **columns}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ class Steps:
 
     @property
     def waits(self) -> bool:
-        """Whether steps are handed to the caller, who runs those of several trainings in one call."""
+        """Whether the caller runs the steps, to run several trainings in one call."""
         return self.together > 1
 
     def seconds(self, steps: int) -> float:
@@ -95,7 +95,7 @@ def completed(computation: Waiting[T]) -> T:
 
 
 def run_pending(several: Sequence[PendingSteps]) -> list[Sequence[float] | Array]:
-    """Run the steps of several trainings, in one call those of one compiled engine; return the objectives of each."""
+    """Run the steps of several trainings, with one call for each compiled engine; return the objectives of each."""
     objectives: dict[int, Sequence[float] | Array] = {}
     by_engine: dict[int, list[int]] = {}
     for number, steps in enumerate(several):
@@ -146,9 +146,15 @@ def make_steps(
     values = model.start_values(program)
     in_step = int(batches.bounds[0, 1])
     name, why = choose(
-        engine, run, values, in_step, epochs * len(batches), worth_compiling,
-        is_sparse=isinstance(rows.X, SparseRows), fits=fits,
-    )  # fmt: skip
+        engine,
+        run,
+        values,
+        in_step,
+        epochs * len(batches),
+        worth_compiling,
+        is_sparse=isinstance(rows.X, SparseRows),
+        fits=fits,
+    )
     if name == "jax":
         on_device: JaxEngine = model.runner((*key, name), lambda: JaxEngine(run))
         on_device.check(example(batches), values)

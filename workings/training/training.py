@@ -45,7 +45,7 @@ FirstLook = Callable[["Training"], Any]  # examines a training before its first 
 
 
 class Record(NamedTuple):
-    """The training at the end of the last recorded epoch, or at its beginning: what Ctrl-C returns to.
+    """The training at the end of the last recorded epoch, or at its beginning; Ctrl-C returns to it.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Training:
     block : Block
         The epochs that were run last.
     state : State
-        What the steps have led to.
+        The values after the steps so far.
 
     With ``fits`` above 1, it is one of several trainings whose compiled steps run in one call.
     """
@@ -145,12 +145,28 @@ class Training:
         """Create the program of a step and choose the engine that runs it; SciPy runs L-BFGS."""
         network, optimizer, workers = self.network, self.recipe.optimizer, self.recipe.workers
         if optimizer.takes_batches:
-            self.steps = make_steps(
-                network, optimizer, self.batches, self.evaluation, epochs=self.epochs, engine=engine,
-                worth_compiling=self.worth_compiling, fits=fits,
-            ) if workers is None else parallel_steps(
-                network, optimizer, self.batches, self.data.targets, workers, epochs=self.epochs, engine=engine,
-            )  # fmt: skip
+            self.steps = (
+                make_steps(
+                    network,
+                    optimizer,
+                    self.batches,
+                    self.evaluation,
+                    epochs=self.epochs,
+                    engine=engine,
+                    worth_compiling=self.worth_compiling,
+                    fits=fits,
+                )
+                if workers is None
+                else parallel_steps(
+                    network,
+                    optimizer,
+                    self.batches,
+                    self.data.targets,
+                    workers,
+                    epochs=self.epochs,
+                    engine=engine,
+                )
+            )
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)
         else:
@@ -216,7 +232,7 @@ class Training:
 
     @property
     def waits(self) -> bool:
-        """Whether its steps run in one call with those of other trainings."""
+        """Whether one call runs its steps and the steps of other trainings."""
         return self.recipe.optimizer.takes_batches and self.steps.waits
 
     @property
@@ -259,7 +275,7 @@ class Training:
         index = epoch - self.ran.start - (not at_its_end)
         if not -1 <= index < self.block.epochs:
             known = f"epoch {self.epoch}" if len(self.ran) == 1 else f"epochs {self.ran.start} to {self.epoch}"
-            raise InputError(f"The parameters of {known} are known, not those of epoch {epoch}.")
+            raise InputError(f"The parameters of {known} are known, but not the parameters of epoch {epoch}.")
         values = self.block.values_at(index)
         return {name: values[name].copy() for name in (*self.network.parameters, *self.network.statistics)}
 

@@ -147,7 +147,7 @@ def stratified(order: Array, labels: Array, rows: int) -> Array:
     is_last = np.where(quotas == taken, 2, counts == taken + 1)
     taken[np.lexsort((taken - quotas, is_last))[: rows - taken.sum()]] += 1
     by_label = np.argsort(labels, kind="stable")
-    place = np.empty(len(order), np.int64)  # of each row among those of its label
+    place = np.empty(len(order), np.int64)  # of each row among the rows with its label
     place[by_label] = np.arange(len(order)) - (np.cumsum(counts) - counts)[labels[by_label]]
     is_taken = place < taken[labels]
     return np.concatenate([order[is_taken], order[~is_taken]])

@@ -92,8 +92,13 @@ class Catalogue:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr=name), args=args, keywords=[]):
                 return ["np", name, *map(inner, args)]
             case ast.Call(func=ast.Attribute(value=owner, attr=name), args=args, keywords=keywords):
-                return ["method", name, inner(owner), list(map(inner, args)),
-                        {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}]  # fmt: skip
+                return [
+                    "method",
+                    name,
+                    inner(owner),
+                    list(map(inner, args)),
+                    {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords},
+                ]
             case ast.Attribute(value=owner, attr=name):
                 return ["attribute", name, inner(owner)]
             case ast.Subscript(value=value, slice=ast.Constant(value=int() as place)):

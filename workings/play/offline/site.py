@@ -96,16 +96,24 @@ def settings_module() -> str:
     usual = Settings().to_json()
     known = [one for one in tables.offered() if one["name"] in available()]
     choices = {
-        **settings.choices(), "data": [*described(), *known], "defaults": usual, "most_steps": MOST_STEPS,
+        **settings.choices(),
+        "data": [*described(), *known],
+        "defaults": usual,
+        "most_steps": MOST_STEPS,
         "is_static": True,
-    }  # fmt: skip
+    }
     found = {
-        "version": __version__, "choices": choices, "first": usual, "stageWords": dict(STAGE_WORDS),
-        "side": SIDE, "unitSide": UNIT_SIDE, "padding": PADDING,
+        "version": __version__,
+        "choices": choices,
+        "first": usual,
+        "stageWords": dict(STAGE_WORDS),
+        "side": SIDE,
+        "unitSide": UNIT_SIDE,
+        "padding": PADDING,
         "tables": dict.fromkeys(available(), True),
         "generated": {name: generated(name) for name in GENERATED},
         "lessons": [lesson.to_json() for lesson in read_lessons().values() if is_offered(lesson)],
-    }  # fmt: skip
+    }
     lines = [f"export const {name} = {plain_json(value)};" for name, value in found.items()]
     return "\n".join(["// Settings and data of the playground, written from Python.", *lines, ""])
 
@@ -120,7 +128,7 @@ def is_offered(lesson: Lesson) -> bool:
 
 
 def available() -> list[str]:
-    """Return the tables and images of the site: those of scikit-learn, if it is installed."""
+    """Return the tables and images of the site; they come with scikit-learn, if it is installed."""
     offered = {one["name"] for one in tables.offered()}
     return [name for name in TABLES if name in offered]
 
@@ -130,10 +138,14 @@ def table_module(name: str) -> str:
     data = tables.LOADERS[name]()
     rows, scale = (IMAGES, 16) if data.side else (len(data.y), 1)
     found = {
-        "words": data.words.replace(f"{len(data.y):,}", f"{min(rows, len(data.y)):,}"), "columns": data.columns,
-        "classes": data.classes, "side": data.side, "scale": scale, "raw": packed(scale * data.raw[:rows]),
+        "words": data.words.replace(f"{len(data.y):,}", f"{min(rows, len(data.y)):,}"),
+        "columns": data.columns,
+        "classes": data.classes,
+        "side": data.side,
+        "scale": scale,
+        "raw": packed(scale * data.raw[:rows]),
         "y": data.y[:rows].tolist(),
-    }  # fmt: skip
+    }
     return f"// A data set of scikit-learn.\nexport const table = {plain_json(found)};\n"
 
 
@@ -206,9 +218,11 @@ def generated(name: str) -> dict[str, Any]:
     return {
         "words": kind.words,
         "classes": [str(label) for label in np.unique(y)] if kind.is_classes else [],
-        "raw": packed(clean), "noise": packed(noisy - clean),
-        "y": packed(y), "yNoise": "" if kind.is_classes else packed(noisy_y - y),
-    }  # fmt: skip
+        "raw": packed(clean),
+        "noise": packed(noisy - clean),
+        "y": packed(y),
+        "yNoise": "" if kind.is_classes else packed(noisy_y - y),
+    }
 
 
 def packed(array: Any) -> str:

@@ -103,8 +103,17 @@ def javascript(
     if optimizer is None:
         return Text(ModuleDraft(network, arrays=arrays).text())
     recipe = Recipe(
-        optimizer, epochs, batch_size, shuffle, None, sample_weight, class_weight, (), callbacks, running_loss,
-    )  # fmt: skip
+        optimizer,
+        epochs,
+        batch_size,
+        shuffle,
+        None,
+        sample_weight,
+        class_weight,
+        (),
+        callbacks,
+        running_loss,
+    )
     check_recipe(recipe)
     start = as_seeded(network) if weights == "seed" else network
     recorded = None

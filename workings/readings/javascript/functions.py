@@ -38,7 +38,7 @@ def copied_lines(copied: CopiedCode, names: Names) -> list[str]:
         tree = ast.parse(text).body[0]
         assert isinstance(tree, ast.FunctionDef)
         words = inspect.getdoc(copied.values.get(tree.name)) or ast.get_docstring(tree) or ""
-        lines += ["", *FunctionWriter(names, known, tree).lines(words)]
+        lines += ["", *JavaScriptFunctionWriter(names, known, tree).lines(words)]
     return lines
 
 
@@ -50,7 +50,7 @@ def constant(expressions: Expressions, value: ast.expr) -> str:
     return expressions.text(value)
 
 
-class FunctionWriter:
+class JavaScriptFunctionWriter:
     """Writes one function."""
 
     def __init__(self, names: Names, functions: Collection[str], tree: ast.FunctionDef) -> None:
@@ -112,7 +112,9 @@ class FunctionWriter:
             case ast.Continue():
                 return ["continue;"]
             case ast.FunctionDef():
-                return FunctionWriter(self.names, {*self.expressions.functions, *self.expressions.known}, node).lines()
+                return JavaScriptFunctionWriter(
+                    self.names, {*self.expressions.functions, *self.expressions.known}, node
+                ).lines()
         raise self.refusal(f"`{ast.unparse(node).splitlines()[0]}` has no counterpart")
 
     def branch(self, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt]) -> list[str]:
@@ -139,7 +141,7 @@ class FunctionWriter:
 
 
 def stored_names(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a piece of code assigns, except those of comprehensions and inner functions."""
+    """Yield the names that a piece of code assigns, except in comprehensions and inner functions."""
     for inner in ast.iter_child_nodes(node):
         if isinstance(inner, (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.GeneratorExp)):
             continue

@@ -21,7 +21,7 @@ from workings.readings.javascript.expressions import Expressions
 from workings.readings.javascript.functions import INDENT, copied_lines
 from workings.readings.javascript.names import Names, array_functions, file_names, file_text, literal, number
 from workings.readings.javascript.recorded import Recorded
-from workings.readings.javascript.statements import WIDTH, StatementWriter, comment, wrapped
+from workings.readings.javascript.statements import WIDTH, JavaScriptStatementWriter, comment, wrapped
 from workings.schedules import Constant, monitor_of
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, columns_in, filled, original, standard
@@ -191,8 +191,12 @@ class ModuleDraft:
         if self.arrays is not None:
             return [f"import * as np from {literal(self.arrays)};"]
         names = wrapped(f"{', '.join(array_functions())},", INDENT)
-        return ["// The array operations, with the names of NumPy; they stand at the end of this file.",
-                "const np = {", *names, "};"]  # fmt: skip
+        return [
+            "// The array operations, with the names of NumPy; they stand at the end of this file.",
+            "const np = {",
+            *names,
+            "};",
+        ]
 
     def bundled(self) -> list[str]:
         """Return the array operations themselves."""
@@ -262,9 +266,9 @@ class ModuleDraft:
     # -- prediction ----------------------------------------------------------------------------
 
     @functools.cached_property
-    def writer(self) -> StatementWriter:
+    def writer(self) -> JavaScriptStatementWriter:
         """The writer of statements."""
-        return StatementWriter(self.names, self.constants, self.functions, self.shapes)
+        return JavaScriptStatementWriter(self.names, self.constants, self.functions, self.shapes)
 
     def predictions(self) -> list[str]:
         """Return the functions that predict."""
@@ -272,7 +276,7 @@ class ModuleDraft:
         rest = self.inference.without(first)
         lines = [heading("Prediction"), ""]
         lines += self.writer.function("inferenceForward", "The values of a prediction by name.", first)
-        words = "The values of the objective J by name, from those of a prediction."
+        words = "The values of the objective J by name, from the values of a prediction."
         lines += ["", *self.writer.function("inferenceObjective", words, rest)]
         encoding = "labels.js" if self.network.targets.has_labels else "numbers.js"
         lines += ["", *self.decoding(), "", *self.template(encoding)]
@@ -299,8 +303,12 @@ class ModuleDraft:
             )
         else:
             words, value = "numbers", "np.column(p, 0)" if targets.n_out == 1 else "p"
-        return [f"/** Return predictions from outputs p: {words}. */", "function decode(p) {",
-                f"{INDENT}return {value};", "}"]  # fmt: skip
+        return [
+            f"/** Return predictions from outputs p: {words}. */",
+            "function decode(p) {",
+            f"{INDENT}return {value};",
+            "}",
+        ]
 
     def table(self) -> list[str]:
         """Return the functions that encode a table and predict its rows."""
@@ -309,9 +317,17 @@ class ModuleDraft:
         lines += [f"{INDENT}{{ {column_code(column)} }}," for column in self.columns.columns]
         scale = self.columns.scale
         value = "p" if scale is None else f"original(p, {number(scale[0])}, {number(scale[1])})"
-        return [*lines, "];", "", "/** Return predictions in the target's original unit. */",
-                "function inOriginalUnit(p) {", f"{INDENT}return {value};", "}", "",
-                *self.template("tables.js")]  # fmt: skip
+        return [
+            *lines,
+            "];",
+            "",
+            "/** Return predictions in the target's original unit. */",
+            "function inOriginalUnit(p) {",
+            f"{INDENT}return {value};",
+            "}",
+            "",
+            *self.template("tables.js"),
+        ]
 
     # -- training ------------------------------------------------------------------------------
 
@@ -325,7 +341,7 @@ class ModuleDraft:
     def training(self) -> list[str]:
         """Return the functions that train."""
         update = Program(tuple(s for s in self.whole.statements if s.stage == "update"))
-        words = "The values of an update by name, from those of the backward pass."
+        words = "The values of an update by name, from the values of the backward pass."
         lines = [heading("Training"), "", *self.writer.function("update", words, update), ""]
         lines += [*self.rate_function(), "", *self.mask_function(), ""]
         return [*lines, *self.data(), "", *self.template("training.js")]
@@ -345,10 +361,15 @@ class ModuleDraft:
             following = f"{PLATEAU}(plateau, monitored(measured, {literal(monitor)}))"
         return [
             "/** Return the learning rate of a step; t counts the steps from 0. */",
-            "function learningRate(t, plateau) {", f"{INDENT}return {value};", "}", "",
+            "function learningRate(t, plateau) {",
+            f"{INDENT}return {value};",
+            "}",
+            "",
             "/** Return the state of the learning rate after an epoch, if it follows a value of the history. */",
-            "function follow(plateau, measured) {", f"{INDENT}return {following};", "}",
-        ]  # fmt: skip
+            "function follow(plateau, measured) {",
+            f"{INDENT}return {following};",
+            "}",
+        ]
 
     def mask_function(self) -> list[str]:
         """Return the function that draws dropout masks."""

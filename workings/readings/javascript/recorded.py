@@ -21,7 +21,7 @@ from workings.training.training_data import TrainingData, prepare
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a training draws at random, and the data that it uses.
+    """The random values that a training draws, and its data.
 
     Attributes
     ----------

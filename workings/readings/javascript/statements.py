@@ -21,7 +21,7 @@ SCALARS = frozenset(("n", "lr", "t"))
 
 
 @dataclass
-class StatementWriter:
+class JavaScriptStatementWriter:
     """Writes statements as functions.
 
     Attributes

@@ -1,6 +1,6 @@
 """Generate a Python script that trains a network with NumPy alone.
 
-The generator contains no formulas.  The script's statements are those of the program; initializers and
+The generator contains no formulas.  The statements of the script come from the program; initializers and
 schedules are inlined from their source with their settings; functions that are not straight-line code are
 copied.  So the script ends with the same bits as the reference engine, on the same machine with the same
 NumPy version.  Each file of this folder writes one section: the data (``data_section.py``), the initial
@@ -105,10 +105,22 @@ def script(
     if arrays is not None:
         network = copy.deepcopy(network)
         network.prepare(*arrays)  # sets the number of columns
-    training = None if optimizer is None else Recipe(
-        optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks,
-        running_loss,
-    )  # fmt: skip
+    training = (
+        None
+        if optimizer is None
+        else Recipe(
+            optimizer,
+            epochs,
+            batch_size,
+            shuffle,
+            validation,
+            sample_weight,
+            class_weight,
+            metrics,
+            callbacks,
+            running_loss,
+        )
+    )
     return Text(write_sections(ScriptSettings(network, training, weights, data, data_file)))
 
 

@@ -133,7 +133,7 @@ class ScriptDraft:
         yield from ['"""', ""]
 
     def idea(self) -> Iterator[str]:
-        """Yield what the network computes, before the numbers of the data."""
+        """Yield a description of the network, before the numbers of the data."""
         program = self.network.inference_program()
         yield from ["", "From rows X, the network computes its prediction p:", ""]
         yield from (f"{INDENT}{statement}" for statement in program.needed_for("p").statements)

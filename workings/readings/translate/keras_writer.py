@@ -1,6 +1,6 @@
 """Translation to Keras: ``keras.Sequential``, ``compile`` and ``fit``.
 
-The conventions are those of Keras 3.15's own source: ``optimizers/base_optimizer.py``, ``sgd.py``,
+The conventions come from the source of Keras 3.15: ``optimizers/base_optimizer.py``, ``sgd.py``,
 ``adam.py``, ``rmsprop.py``, ``adagrad.py``; ``losses/losses.py``; ``initializers/random_initializers.py``;
 ``layers/normalization/batch_normalization.py``; ``regularizers/regularizers.py``;
 ``callbacks/reduce_lr_on_plateau.py``.  The code uses only the settings of ``compile`` and ``fit``.
@@ -161,7 +161,10 @@ class KerasWriter(TranslationWriter):
         if plan.validation and plan.network.loss.reduction == "sum":
             yield "Our val_loss is for each row; Keras's is a sum over the rows of each batch."
         if plan.validation and self.l2_of_batch:
-            yield "L2PerRow is divided by the validation rows in ours; Keras's penalty is that of the training."
+            yield (
+                "In our val_loss, L2PerRow is divided by the number of validation rows; Keras keeps the penalty of the "
+                "training."
+            )
 
     def layers(self) -> list[str]:
         texts: list[str] = []
@@ -435,7 +438,7 @@ class KerasWriter(TranslationWriter):
             yield Difference(f"OnPlateau monitors {plateau.monitor!r}; the code monitors the training loss.")
         if self.plan.recipe.batch_size is not None:
             yield Difference(
-                "Keras's loss of an epoch is the mean over its batches; ours is that of all rows at its start."
+                "Keras's loss of an epoch is the mean over its batches; ours is the loss of all rows at its start."
             )
 
     def fit(self) -> list[str]:

@@ -1,6 +1,6 @@
 """Translation to scikit-learn: ``MLPClassifier`` or ``MLPRegressor``.
 
-The conventions are those of scikit-learn 1.9's own source: ``neural_network/_multilayer_perceptron.py``,
+The conventions come from the source of scikit-learn 1.9: ``neural_network/_multilayer_perceptron.py``,
 ``_stochastic_optimizers.py`` and ``_base.py``.  It has one kind of network and three optimizers.  An
 unsupported network raises an error.  An unsupported training is translated to the nearest supported one, with
 a note.
@@ -62,7 +62,7 @@ class SklearnWriter(TranslationWriter):
         self.loses_a_class = not all(plan.label_weights.values())  # if rows of weight 0 are removed
         self.batch_rows, self.is_full_batch = plan.batch_rows, plan.recipe.batch_size is None
         self.adds_up = loss.reduction == "sum"  # then our gradient grows with the rows
-        # The factor from scikit-learn's gradient to ours, without that of the rows.
+        # The factor from scikit-learn's gradient to ours, without the factor for the number of rows.
         self.factor = 2.0 if isinstance(loss, SquaredError) and not loss.half else 1.0
         self.factor /= self.n_out if loss.reduction == "mean" and not loss.is_multiclass else 1
         self.over = "" if self.factor == 1 else f" / {plain(self.factor)!r}"
@@ -302,7 +302,7 @@ class SklearnWriter(TranslationWriter):
         if self.plan.has_schedule:
             yield Difference(
                 f"scikit-learn has no {type(self.plan.schedule).__name__} (only sgd has schedules, invscaling and "
-                f"adaptive, by epochs): the rate stays at that of the first step, {self.plan.first_rate!r}."
+                f"adaptive, by epochs): the rate stays at its value in the first step, {self.plan.first_rate!r}."
             )
 
     def plateau(self) -> list[str]:

@@ -1,6 +1,6 @@
 """Translation to PyTorch: ``nn.Sequential``, ``torch.optim`` and a training loop.
 
-The conventions are those of PyTorch 2.13's own source: ``optim/sgd.py``, ``adam.py``, ``adamw.py``,
+The conventions come from the source of PyTorch 2.13: ``optim/sgd.py``, ``adam.py``, ``adamw.py``,
 ``rmsprop.py``, ``adagrad.py``, ``lr_scheduler.py``; ``nn/init.py``, ``nn/modules/linear.py``,
 ``batchnorm.py``, ``loss.py``; ``nn/utils/clip_grad.py``.  A user-written loop can express what settings
 cannot, so nearly everything has an equal translation: a penalty becomes a term of the loss, a decay a line

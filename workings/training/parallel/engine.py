@@ -31,7 +31,7 @@ from workings.training.parallel.checks import check_additive, check_network
 from workings.training.parallel.exchanges import Communicator, Round, exchange_for
 from workings.training.parallel.files import RowsInFile
 from workings.training.parallel.settings import Workers
-from workings.training.parallel.tasks import Job, Progress, Shard
+from workings.training.parallel.tasks import Job, Shard, StepResults
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps, example
 
@@ -72,7 +72,7 @@ class ParallelEngine:
         """Run the steps and replace ``values``; return the objective J of each step."""
         drawn = (stretch.order, *stretch.draws.values(), np.asarray(stretch.lr), stretch.first_step)
         self.check_equal((*values.values(), *drawn), "their parameters, random numbers or learning rates")
-        progress = Progress(dict(values), [])
+        progress = StepResults(dict(values), [])
         for steps, slot in self.segments(stretch):
             rounds = [self.round(stretch, group) for group in self.groups(steps)]
             progress = self.exchange.run(progress, rounds)
@@ -215,9 +215,13 @@ def parallel_steps(
     rows = min(workers.shard_rows, int(batches.bounds[0, 1]))
     shards = -(-int(batches.bounds[0, 1]) // workers.shard_rows)
     name, why = choose(
-        engine, job.steps, model.start_values(program), rows, epochs * len(batches) * shards,
+        engine,
+        job.steps,
+        model.start_values(program),
+        rows,
+        epochs * len(batches) * shards,
         is_sparse=isinstance(batches.rows.X, SparseRows),
-    )  # fmt: skip
+    )
     try:
         check_engine(name, job, model, batches, rows)
     except NotCompilableError as error:

@@ -21,8 +21,8 @@ from workings.training.parallel.settings import Workers, is_client, is_communica
 from workings.training.parallel.tasks import (
     Contribution,
     Job,
-    Progress,
     Shard,
+    StepResults,
     added,
     advance,
     contribution,
@@ -53,7 +53,7 @@ class Round(NamedTuple):
 class Exchange(Protocol):
     """Runs rounds."""
 
-    def run(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+    def run(self, progress: StepResults, rounds: Sequence[Round]) -> StepResults:
         """Run rounds one after the other, and return the progress after them."""
         ...
 
@@ -75,7 +75,7 @@ class ThisProcess:
     def __init__(self, job: Job, data: Any) -> None:
         self.job, self.data = job, data
 
-    def run(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+    def run(self, progress: StepResults, rounds: Sequence[Round]) -> StepResults:
         """Run rounds one after the other, and return the progress after them."""
         for one in rounds:
             found = contribution(self.job, progress.values, self.data, one.shards, one.shape)
@@ -102,7 +102,7 @@ class Communicator:
         """What computes the shards, in words."""
         return count_of(self.size, "rank")
 
-    def run(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+    def run(self, progress: StepResults, rounds: Sequence[Round]) -> StepResults:
         """Run rounds one after the other, and return the progress after them."""
         for one in rounds:
             own = one.shards[self.rank :: self.size]
@@ -148,7 +148,7 @@ class Executor:
     def __init__(self, executor: Any, job: Job, data: Any) -> None:
         self.executor, self.job, self.data = executor, job, data
 
-    def run(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+    def run(self, progress: StepResults, rounds: Sequence[Round]) -> StepResults:
         """Run rounds one after the other, and return the progress after them."""
         names = self.job.steps.carried
         for one in rounds:
@@ -227,7 +227,7 @@ class Client:
         """What computes the shards, in words."""
         return f"{type(self.client).__module__.partition('.')[0]}'s {type(self.client).__name__}"
 
-    def run(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+    def run(self, progress: StepResults, rounds: Sequence[Round]) -> StepResults:
         """Run rounds one after the other, and return the progress after them."""
         for first in range(0, len(rounds), ROUNDS_AT_A_TIME):
             progress = self.with_retries(self.run_once, progress, rounds[first : first + ROUNDS_AT_A_TIME])
@@ -261,7 +261,7 @@ class Client:
                 time.sleep(PAUSE * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    def run_once(self, progress: Progress, rounds: Sequence[Round]) -> Progress:
+    def run_once(self, progress: StepResults, rounds: Sequence[Round]) -> StepResults:
         """Submit the tasks of all rounds, and gather the last result."""
         workers, data = self.workers(), self.scattered_data()
         state, job = self.client.scatter(progress), self.client.scatter(self.job, **self.is_broadcast)
@@ -278,7 +278,7 @@ class Client:
                 parts = range(0, len(found), FAN_IN)
                 found = [self.submit(place, workers, added, *found[place : place + FAN_IN]) for place in parts]
             state = self.submit(0, workers, advance, job, state, one.inputs, *found)
-        result: Progress = self.client.gather(state)
+        result: StepResults = self.client.gather(state)
         return result
 
     def scattered_data(self) -> Any:
@@ -301,7 +301,7 @@ class Client:
 
 
 def options(function: Callable[..., Any], **wanted: Any) -> dict[str, Any]:
-    """Return those of the keyword arguments that a function names.
+    """Return the keyword arguments that a function names as parameters.
 
     >>> options(lambda x, broadcast=False: x, broadcast=True, hash=False)
     {'broadcast': True}

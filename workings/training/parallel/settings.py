@@ -76,7 +76,7 @@ class Workers(CheckedKeywords):
 
     @property
     def rank(self) -> int:
-        """The number of this process among those of a communicator; 0 without one."""
+        """The rank of this process in a communicator; 0 without one."""
         return rank_and_size(self.engine)[0] if is_communicator(self.engine) else 0
 
 

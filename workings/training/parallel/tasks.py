@@ -154,7 +154,7 @@ def added(*several: Contribution) -> Contribution:
     return Contribution(sum_of([found.total for found in several]), objectives)
 
 
-class Progress(NamedTuple):
+class StepResults(NamedTuple):
     """The values after some steps, and the objectives of these steps."""
 
     values: dict[str, Array]
@@ -188,9 +188,9 @@ def contribution(
     return found
 
 
-def contribution_alone(job: Job, values: Mapping[str, Array] | Progress, *arguments: Any) -> Contribution:
+def contribution_alone(job: Job, values: Mapping[str, Array] | StepResults, *arguments: Any) -> Contribution:
     """Return a contribution, computed by this thread without helpers, because other workers share the processors."""
-    values = values.values if isinstance(values, Progress) else values
+    values = values.values if isinstance(values, StepResults) else values
     before = getattr(OF_THREAD, "works_alone", False)
     OF_THREAD.works_alone = True
     try:
@@ -223,13 +223,13 @@ def run_shard(
     return after, np.asarray(objectives, np.float64)
 
 
-def advance(job: Job, progress: Progress, inputs: Mapping[str, Any], *contributions: Contribution) -> Progress:
+def advance(job: Job, progress: StepResults, inputs: Mapping[str, Any], *contributions: Contribution) -> StepResults:
     """Make the step that follows from the sums over all shards.
 
     Parameters
     ----------
     job : Job
-    progress : Progress
+    progress : StepResults
         The values before the step, and the objectives of earlier steps.
     inputs : dict
         Numbers of the step: ``n``, ``lr``, ``t``, and the weights ``w`` of its rows.
@@ -253,7 +253,7 @@ def advance(job: Job, progress: Progress, inputs: Mapping[str, Any], *contributi
         *new, J = update(given)
         values.update(zip(names, new, strict=True))
         objectives = [float(J)]
-    return Progress(values, [*progress.objectives, *objectives])
+    return StepResults(values, [*progress.objectives, *objectives])
 
 
 @functools.lru_cache(maxsize=MOST_JOBS)
@@ -277,6 +277,6 @@ def check_exact(total: ExactSum, step: int, *, is_gradient: bool) -> None:
     )
 
 
-def parameters_of(progress: Progress, names: Sequence[str]) -> dict[str, Array]:
+def parameters_of(progress: StepResults, names: Sequence[str]) -> dict[str, Array]:
     """Return the values with these names: what workers need for their gradients."""
     return {name: progress.values[name] for name in names}

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workings.checks.before import dense_layers
 from workings.checks.comparison import (
     Gain,
     HeldOut,
@@ -24,6 +23,7 @@ from workings.checks.comparison import (
 from workings.checks.data import rare_class_finding
 from workings.checks.evidence import Case, copied, label_numbers, remade
 from workings.checks.findings import Finding, make_finding
+from workings.checks.network_design import dense_layers
 from workings.layers import FullyConnected
 from workings.model.model import Model
 from workings.optimizers import Adam, Chain, Freeze, Part, RateFactors
@@ -82,7 +82,7 @@ def check_constant_baseline(case: Case) -> Iterator[Finding]:
         measured = f"its accuracy is {score:.3f}; always predicting the most frequent class gives {baseline:.3f}."
     else:
         needed, measured = 0.02, f"its R² is {score:.3f}; always predicting the mean gives 0."
-    if score <= needed and case.loss_of(copied(case.network)) > 0.9 * case.one_answer:
+    if score <= needed and case.loss_of(copied(case.network)) > 0.9 * case.constant_loss:
         yield from no_better_than_one_answer(case, measured)
 
 

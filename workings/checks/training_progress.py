@@ -12,14 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workings.checks.before import (
-    DEAD_AT_END,
-    dead_share,
-    dead_units_finding,
-    dense_layers,
-    derivatives_of,
-    tolerated_dead_share,
-)
 from workings.checks.comparison import as_trained, loss_gain, trained_further
 from workings.checks.evidence import (
     MOST_WORK,
@@ -34,6 +26,14 @@ from workings.checks.evidence import (
     with_rate,
 )
 from workings.checks.findings import Finding, make_finding
+from workings.checks.network_design import (
+    DEAD_AT_END,
+    dead_share,
+    dead_units_finding,
+    dense_layers,
+    derivatives_of,
+    tolerated_dead_share,
+)
 from workings.checks.stability import LAST, check_stability
 from workings.model.model import Model
 from workings.optimizers import SGD, Chain, Part
@@ -51,7 +51,7 @@ OVERSHOOT = 1.05  # a trial that ends above this multiple of the first objective
 GENERALIZATION_LOSS = 25.0
 # Prechelt 1998 also measures progress: training continues while a strip of epochs still improves the loss a lot.  Here
 # four times as many epochs are tried.  STILL_FALLING is the fraction of the objective that they must go below.  If the
-# objective is already below WORTH times that of a constant prediction, nothing is tried.
+# objective is already below WORTH times the loss of a constant prediction, nothing is tried.
 AGAIN, STILL_FALLING, WORTH = 4, 0.7, 0.1
 LOWER = 0.9  # of the objective, that shorter steps must reach
 GOOD_SCORE = 0.97  # accuracy or R² on the training rows above which more training is not advised
@@ -60,7 +60,7 @@ DECAYED, HALF_DECAYED, UNFINISHED = 0.01, 0.1, 0.5  # of the largest learning ra
 
 
 def check_training(case: Case) -> Iterator[Finding]:
-    """Check the training that was run, or the one that its settings would give."""
+    """Check the training, or, before it has run, the training that the settings describe."""
     yield from check_finite(case)
     yield from check_learning_rate(case)
     yield from check_stability(case)
@@ -78,7 +78,7 @@ def check_finite(case: Case) -> Iterator[Finding]:
         used = case.step_optimizer
         optimizer = SGD(0.01) if used is None else with_rate(used, rate_of(used) / 10)
         measured = f"training {case.training.stopped or 'gave a loss that is not finite'}."
-        yield make_finding("not-finite", measured, case.anew_code(optimizer=optimizer))
+        yield make_finding("not-finite", measured, case.new_training_code(optimizer=optimizer))
 
 
 def check_learning_rate(case: Case) -> Iterator[Finding]:
@@ -102,7 +102,7 @@ def has_poor_curve(case: Case) -> bool:
 
 
 def update_ratio(case: Case, network: Model, optimizer: Part) -> float:
-    """Return the norm of the first update divided by that of the weights, the median of the layers."""
+    """Return the norm of the first update divided by the norm of the weights: the median of the layers."""
     trace = trace_of(copied(network), case.trial_rows(), optimizer, rate_of(optimizer))
     trained = case.trained_by(optimizer)
     names = [name for _, number in dense_layers(network) if (name := f"W{number}") in trained]
@@ -131,7 +131,7 @@ def check_large_rate(case: Case, start: Model, optimizer: Part) -> Iterator[Find
             "learning-rate-too-large",
             f"{how} the objective from {first:.4g} to {end} with the learning rate {lr:g}; "
             f"about {STEPS} steps with {lr / divisor:g} take it to {lowest:.4g}.",
-            case.anew_code(optimizer=with_rate(optimizer, lr / divisor)),
+            case.new_training_code(optimizer=with_rate(optimizer, lr / divisor)),
         )
 
 
@@ -140,7 +140,7 @@ def stayed_above(case: Case, objective: float) -> bool:
     has_constant_rate = isinstance(getattr(case.optimizer, "schedule", None), Constant)
     if case.is_constant or not has_constant_rate or len(case.losses) < 3:
         return False
-    return final_level(case.losses) > max(objective, WORTH * case.one_answer)
+    return final_level(case.losses) > max(objective, WORTH * case.constant_loss)
 
 
 def check_small_rate(case: Case, start: Model, optimizer: Part, ratio: float) -> Iterator[Finding]:
@@ -190,7 +190,7 @@ def check_loss_curve(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "rising-loss",
             f"the objective was {losses[0]:.4g} in the first epoch and {final_level(losses):.4g} in the last ones.",
-            case.anew_code(optimizer=slower),
+            case.new_training_code(optimizer=slower),
         )
     if len(losses) < 10 or oscillation_size(losses) <= 0.3 or final_level(losses) <= 0.05 * losses[0]:
         return
@@ -198,7 +198,7 @@ def check_loss_curve(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "oscillation",
             f"the objective often rose in the last epochs; the median rise was {oscillation_size(losses):.0%}.",
-            case.anew_code(optimizer=slower),
+            case.new_training_code(optimizer=slower),
         )
 
 
@@ -229,19 +229,19 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
     ending = ending_of(case)
     if ending is None or not np.isfinite(losses).all():
         return
-    if case.is_constant or case.objective_of(copied(case.network), case.all_rows) < WORTH * case.one_answer:
+    if case.is_constant or case.objective_of(copied(case.network), case.all_rows) < WORTH * case.constant_loss:
         return
     if score_of(copied(case.network), case.all_rows) >= GOOD_SCORE or case.refitted is None:
         return
     before = case.objective_of(case.refitted.network, case.refitted.kept)
     affordable = MOST_WORK // (case.batch_size * case.network.theta.size)
     steps = min(max(AGAIN * case.steps_done, FEWEST_STEPS), MOST_STEPS, affordable)
-    after = final_level(case.trial(case.refitted.network, ending.going_on, steps, case.refitted.kept)[1])
+    after = final_level(case.trial(case.refitted.network, ending.continued_by, steps, case.refitted.kept)[1])
     if after >= STILL_FALLING * before:
         return
     before_more = as_trained(case)
     assert before_more is not None
-    after_more = trained_further(case, ending.going_on, steps)
+    after_more = trained_further(case, ending.continued_by, steps)
     if loss_gain(before_more, after_more).is_better:
         epochs = max(steps * case.batch_size // len(case.X), 2)
         yield make_finding(
@@ -262,7 +262,7 @@ class Ending(NamedTuple):
         The finding, if going on helps.
     measured : str
         What the history says about it.
-    going_on : Part
+    continued_by : Part
         The optimizer of the further steps.
     how : str
         The difference to the training's own optimizer, in words.
@@ -272,7 +272,7 @@ class Ending(NamedTuple):
 
     finding: str
     measured: str
-    going_on: Part
+    continued_by: Part
     how: str
     change: Callable[[int], str]
 
@@ -291,7 +291,7 @@ def ending_of(case: Case) -> Ending | None:
             f"training stopped after {len(case.losses)} epochs: {case.training.stopped}. ",
             with_constant_rate(optimizer, done),
             "",
-            lambda n: case.anew_code(epochs=5 * n, validation=0.2, callbacks=callbacks),
+            lambda n: case.new_training_code(epochs=5 * n, validation=0.2, callbacks=callbacks),
         )
     if not case.training.stopped.startswith("all"):
         return None
@@ -299,9 +299,14 @@ def ending_of(case: Case) -> Ending | None:
     steady = with_fixed_rate(optimizer, float(rates.max()))
     if rates[-1] < DECAYED * rates.max() and np.median(rates) < HALF_DECAYED * rates.max():
         below = int((rates >= DECAYED * rates.max()).mean() * len(case.losses))
-        return Ending("rate-decayed", f"from epoch {below} of {len(case.losses)} on, the learning rate is below a "
-                      f"hundredth of {rates.max():.3g}. ", steady, " with this rate",
-                      lambda epochs: case.fit_code(optimizer=steady, epochs=epochs))  # fmt: skip
+        return Ending(
+            "rate-decayed",
+            f"from epoch {below} of {len(case.losses)} on, the learning rate is below a "
+            f"hundredth of {rates.max():.3g}. ",
+            steady,
+            " with this rate",
+            lambda epochs: case.fit_code(optimizer=steady, epochs=epochs),
+        )
     peak = max(float(optimizer.schedule(times * done)) for times in (2, 5, 20, 100)) if has_warm_up(optimizer) else 0.0
     if rates[-1] < UNFINISHED * peak:
         warm = with_fixed_rate(optimizer, peak)
@@ -310,10 +315,10 @@ def ending_of(case: Case) -> Ending | None:
                       lambda epochs: case.fit_code(optimizer=warm, epochs=epochs))  # fmt: skip
     if monitor_of(getattr(optimizer.parts[-1], "lr", None)) is not None:
         optimizer = with_fixed_rate(optimizer, float(rates[-1]))
-    going_on = with_constant_rate(optimizer, done)  # a schedule must not begin anew
-    return Ending("still-falling", "", going_on, "",
-                  lambda epochs: case.more_epochs_code(epochs) if going_on is case.optimizer
-                  else case.fit_code(optimizer=going_on, epochs=epochs))  # fmt: skip
+    continued_by = with_constant_rate(optimizer, done)  # a schedule must not begin anew
+    return Ending("still-falling", "", continued_by, "",
+                  lambda epochs: case.more_epochs_code(epochs) if continued_by is case.optimizer
+                  else case.fit_code(optimizer=continued_by, epochs=epochs))  # fmt: skip
 
 
 def with_fixed_rate(optimizer: Part, rate: float) -> Part:
@@ -350,7 +355,7 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
         and case.begun
         and np.linalg.norm(network.parameters[name]) < 0.1 * np.linalg.norm(case.begun[name])
     ]
-    if (J - loss > loss or shrunk) and loss > 0.8 * case.one_answer:
+    if (J - loss > loss or shrunk) and loss > 0.8 * case.constant_loss:
         effect = (
             f"the norm of {', '.join(shrunk)} fell to less than a tenth"
             if shrunk
@@ -358,7 +363,7 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
         )
         yield make_finding(
             "strong-regularizer",
-            f"{effect}, and the loss {loss:.4g} is hardly below that of a constant prediction, {case.one_answer:.4g}.",
+            f"{effect}, and the loss {loss:.4g} is hardly below the {case.constant_loss:.4g} of a constant prediction.",
             case.network_code(regularizers=[with_weaker_penalty(r) for r in network.regularizers]),
         )
 
@@ -376,7 +381,7 @@ def check_weight_decay(case: Case) -> Iterator[Finding]:
     if case.start is None or case.network.is_fresh or optimizer is None:
         return
     decay = rate_of(optimizer) * sum(getattr(part, DECAY, 0.0) for part in optimizer.parts)
-    if decay < LARGEST_DECAY or case.loss_of(copied(case.network)) < 0.8 * case.one_answer:
+    if decay < LARGEST_DECAY or case.loss_of(copied(case.network)) < 0.8 * case.constant_loss:
         return
     weaker, rows = with_less_decay(optimizer), case.trial_rows()
     here, there = (final_level(case.trial(case.start, o, AGAIN * STEPS, rows)[1]) for o in (optimizer, weaker))
@@ -385,7 +390,7 @@ def check_weight_decay(case: Case) -> Iterator[Finding]:
             "strong-regularizer",
             f"the weight decay takes {decay:.0%} off every parameter in each step. After about {AGAIN * STEPS} steps "
             f"the objective is {here:.4g}; with a hundredth of the decay it is {there:.4g}.",
-            case.anew_code(optimizer=weaker),
+            case.new_training_code(optimizer=weaker),
         )
 
 
@@ -413,5 +418,5 @@ def check_overfitting(case: Case) -> Iterator[Finding]:
             "overfitting",
             f"the validation loss was {val_loss.min():.4g} after epoch {best} and {end:.4g} at the end, {rise:.0f} % "
             f"higher. Meanwhile the objective fell from {case.losses[best]:.4g} to {case.losses[-1]:.4g}.",
-            case.anew_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
+            case.new_training_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
         )

@@ -22,7 +22,7 @@ from workings.checks.evidence import (
     rms,
     score_of,
     trace_of,
-    undisturbed,
+    without_dropout_and_penalties,
 )
 from workings.checks.findings import Finding, make_finding
 from workings.layers import BatchNorm, Dense, FullyConnected, Layer, number_layers
@@ -162,7 +162,7 @@ def check_gains(case: Case, start: Model) -> Iterator[Finding]:
             "weights-too-large",
             f"√{fan_in} · rms(W{number}) is {gain:.3g} at the start; He initialization gives 1.41. The pre-activations "
             f"z{number} have standard deviation {float(np.std(trace[f'z{number}'])):.3g}, and the loss is "
-            f"{case.loss_of(start):.4g}; a constant prediction has {case.one_answer:.3g}.",
+            f"{case.loss_of(start):.4g}; a constant prediction has {case.constant_loss:.3g}.",
             with_default_weights(case),
         )
     gain, number, fan_in = min(gains)
@@ -275,17 +275,17 @@ def with_relu_or_batch_norm(case: Case) -> str:
 
 
 def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
-    """Check whether the first loss is near that of a constant prediction; not for counts, whose loss has no zero."""
+    """Check whether the first loss is near a constant prediction's; not for counts, whose loss has no zero."""
     if case.network.loss.takes_counts or case.is_constant:
         return
     loss = case.loss_of(start)
     largest = LARGEST_START if case.has_labels else LARGEST_START_FOR_NUMBERS
-    if case.one_answer > 0 and loss > largest * case.one_answer:
+    if case.constant_loss > 0 and loss > largest * case.constant_loss:
         known = f" (ln {case.network.n_out} = {np.log(case.network.n_out):.3g})" if case.network.n_out > 1 else ""
         layers, code = starting_at_constant_prediction(case)
         yield make_finding(
             "starting-loss",
-            f"the first loss is {loss:.4g}; the best constant prediction has {case.one_answer:.4g}"
+            f"the first loss is {loss:.4g}; the best constant prediction has {case.constant_loss:.4g}"
             f"{known if case.network.targets.is_multiclass else ''}.",
             code,
             "" if case.network.is_fresh or helps(case, layers) else "note",
@@ -319,7 +319,7 @@ def starting_at_constant_prediction(case: Case) -> tuple[list[Any], str]:
 
 def best_on_alike(case: Case) -> float:
     """Return the R² on the ten rows of the best function that is constant on rows with nearly equal inputs."""
-    X, y = case.few.X.astype(np.float64), case.few.y.astype(np.float64)
+    X, y = case.ten_rows.X.astype(np.float64), case.ten_rows.y.astype(np.float64)
     spread = case.X.std(axis=0)
     steps = np.round((X - X.mean(axis=0)) / np.where(spread > 0, spread, 1) / ALIKE)
     group = np.unique(steps, axis=0, return_inverse=True)[1].ravel()
@@ -332,14 +332,14 @@ def check_ten_rows(case: Case) -> Iterator[Finding]:
     start = case.start
     if start is None or len(dense_layers(start)) < 2 or case.is_constant:
         return
-    if not case.network.is_fresh and max(case.score, score_of(copied(case.network), case.few)) >= OVERFITTED:
+    if not case.network.is_fresh and max(case.score, score_of(copied(case.network), case.ten_rows)) >= OVERFITTED:
         return  # it has learned more than ten rows already
     if best_on_alike(case) < OVERFITTED:
         return  # some rows have nearly the same inputs and other targets
-    network, score = undisturbed(start), -np.inf
+    network, score = without_dropout_and_penalties(start), -np.inf
     for rate in (0.01, 0.03, 0.003):
-        network, _ = case.trial(network, Adam(rate), 400, case.few)
-        score = max(score, score_of(network, case.few))
+        network, _ = case.trial(network, Adam(rate), 400, case.ten_rows)
+        score = max(score, score_of(network, case.ten_rows))
         if score >= OVERFITTED:
             return
     what = f"predicts {score:.0%} of them correctly" if case.has_labels else f"has an R² of {score:.2f} on them"
@@ -347,6 +347,6 @@ def check_ten_rows(case: Case) -> Iterator[Finding]:
     wider = [remade(layer, 4 * layer.units) if isinstance(layer, FullyConnected) else layer for layer in hidden]
     yield make_finding(
         "cannot-overfit",
-        f"after 1,200 steps of Adam on {len(case.few.X)} rows alone, the network {what}.",
+        f"after 1,200 steps of Adam on {len(case.ten_rows.X)} rows alone, the network {what}.",
         case.network_code([*wider, last]),
     )
