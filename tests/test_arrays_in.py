@@ -87,6 +87,28 @@ def test_bad_y_is_refused_in_fit_score_and_validation(kind: str) -> None:
             act()
 
 
+ENDS_WITH_0 = ["a\0", "a", "b", "c\0d"] * 5  # NumPy would make the first two equal
+TEXTS = {
+    "list": ENDS_WITH_0, "tuple": tuple(ENDS_WITH_0), "objects": np.array(ENDS_WITH_0, dtype=object),
+    "pandas": pandas.Series(ENDS_WITH_0), "nullable": pandas.Series(ENDS_WITH_0, dtype="string"),
+    "categories": pandas.Categorical(ENDS_WITH_0), "polars": polars.Series(ENDS_WITH_0),
+    "polars categories": polars.Series(ENDS_WITH_0, dtype=polars.Categorical),
+    "StringDType": np.array(ENDS_WITH_0, dtype=np.dtypes.StringDType()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_labels_that_numpy_would_make_equal_are_refused(kind: str) -> None:
+    sklearn = pytest.importorskip("workings.sklearn")
+    network = Network([Dense(4)], loss=CrossEntropy(), seed=0)
+    estimators = [sklearn.MLPClassifier(max_iter=1), sklearn.TableClassifier()]
+    acts = [lambda: network.objective(X, TEXTS[kind]), *(lambda one=one: one.fit(X, TEXTS[kind]) for one in estimators)]
+    for act in acts:
+        with pytest.raises(InputError, match=r"the text 'a\\x00' at row 0\. NumPy drops"):
+            act()
+    assert Network([Dense(2)], loss=CrossEntropy(), seed=0).score(X, ["a\0b", "c"] * 10) >= 0
+
+
 @pytest.mark.parametrize(
     ("weights", "says"),
     [
@@ -143,3 +165,28 @@ def test_missing_values_of_every_library_are_read_alike(impute: bool) -> None:
         else:
             with pytest.raises(InputError, match="There is no value in row 2"):
                 encoder.transform(table)
+
+
+@pytest.mark.parametrize("name", ["TableClassifier", "TableRegressor"])
+@pytest.mark.parametrize(
+    ("table", "y", "says"),
+    [
+        (X, Y[:-1], "one row for each sample"),
+        (X[:0], Y, "one row for each sample|sample"),
+        (X, [None, *Y[1:]], "None at row 0"),
+        (X, masked(Y, 5), "masked value at row 5"),
+        (X, Y.astype("datetime64[D]"), "holds dates or times"),
+        (X, polars.DataFrame({"y": Y}).lazy(), "LazyFrame"),
+        (X, 1, "1d array"),
+    ],
+)
+def test_estimators_of_tables_refuse_targets_in_own_words(name: str, table: Any, y: Any, says: str) -> None:
+    estimator = getattr(pytest.importorskip("workings.sklearn"), name)()
+    with pytest.raises(InputError, match=says):
+        estimator.fit(table, y)
+
+
+@pytest.mark.parametrize("y", [[1e308, -1e308] * 10, [1.7e308] * 20])
+def test_a_target_whose_spread_is_too_large_is_refused(y: Any) -> None:
+    with pytest.raises(InputError, match="their spread is too large"):
+        pytest.importorskip("workings.sklearn").TableRegressor().fit(X, y)

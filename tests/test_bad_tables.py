@@ -20,7 +20,7 @@ from workings.cli.table_doctor import leak_lines
 from workings.cli.table_plan import Plan, TableSource
 from workings.cli.table_training import load_table, prepare
 from workings.errors import InputError, WorkingsError
-from workings.tables import Preprocessing
+from workings.tables import Preprocessing, plain_csv, read_table
 from workings.tables.files import TextOptions
 from workings.tables.screening import ColumnChoices
 from workings.tables.wording import reading_notes
@@ -199,6 +199,21 @@ FILES: dict[str, str | bytes] = {  # ways to write the file that are read as the
 REFUSED: dict[str, tuple[str | bytes, tuple[str, ...], TextOptions | None]] = {  # and what settles it
     "another encoding": (lines_of(UMLAUTS).encode("cp1252"), ("--encoding cp1252",), TextOptions(encoding="cp1252")),
     "another delimiter": (lines_of(GOOD, "|"), ("--delimiter '|'",), TextOptions(delimiter="|")),
+    "UTF-16 without a mark": (
+        lines_of(GOOD).encode("utf-16-le"),
+        ("--encoding utf-16-le",),
+        TextOptions(encoding="utf-16-le"),
+    ),
+    "UTF-16 of big endian without a mark": (
+        lines_of(GOOD).encode("utf-16-be"),
+        ("looks like UTF-16",),
+        TextOptions(encoding="utf-16-be"),
+    ),
+    "a label that ends with the character 0": (
+        lines_of({**GOOD, "y": [f"{label}\0" if row < 5 else label for row, label in enumerate(LABEL)]}),
+        ("The target 'y' has the text", "NumPy drops the character", "row 0"),
+        None,
+    ),
     "a short line": (lines_of(GOOD) + "1,red\n", ("2 values in line 122", "3 column names"), None),
     "a short line after sep=": ("sep=,\n" + lines_of(GOOD) + "1,red\n", ("2 values in line 123",), None),
     "a long line": (lines_of(GOOD) + "1,red,yes,7\n", ("4 values in line 122",), None),
@@ -221,6 +236,15 @@ def test_every_way_to_write_a_file_gives_the_same_table(name, tmp_path):
     found = load_table(source, PLAN)
     assert found.whole == expected.whole
     assert (found.whole.transform(found.frame) == expected.whole.transform(expected.frame)).all()
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_header_line_may_be_longer_than_a_field_of_the_csv_module(separator, tmp_path):
+    names = [f"column number {place}" for place in range(9_000)]
+    lines = [names, *([str((row + place) % 7) for place in range(9_000)] for row in range(2))]
+    (tmp_path / "wide.csv").write_text("\n".join(map(separator.join, lines)))
+    assert read_table(tmp_path / "wide.csv").columns == names
+    assert len(plain_csv.read_columns(str(tmp_path / "wide.csv"), tuple(names))) == 9_000
 
 
 @pytest.mark.parametrize("name", REFUSED)

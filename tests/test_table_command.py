@@ -120,11 +120,23 @@ def test_an_option_of_the_plain_network_takes_it(table: Path, options: tuple[obj
         (("--time", "-3"), "a time above 0"),
         (("--ensemble", 2, "--script", "s.py"), "leave out --ensemble"),
         (("--validation", "1.5"), "--validation is a fraction from 0 to below 1"),
+        (("--group", "kind"), "column 'kind' is the target, by which rows are not split"),
+        (("--time-order", "kind"), "column 'kind' is the target, by which rows are not split"),
+        (("--seed", 2**32), "Input should be less than or equal to 4294967295"),
+        (("--plain", "--seed", 10**30), "Input should be less than or equal to 4294967295"),
+        (("--plain", "--hidden", 10**14), "would have more than"),
     ],
 )
 def test_what_does_not_go_with_the_other_is_refused(table: Path, options: tuple[object, ...], words: str) -> None:
     assert words in refused("train", table, "-t", "kind", "--out", "m", *options)
     assert not Path("m").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "doctor", "sweep", "summary", "script"])
+def test_a_name_that_the_system_refuses_is_one_line(table: Path, command: str) -> None:
+    options = {"train": ("-t", "y"), "sweep": ("-t", "y"), "doctor": ("-t", "y"), "predict": ("t.csv",)}
+    for name in ("x" * 300 + ".csv", "x" * 300 + ".safetensors", "/".join(["x" * 100] * 60)):
+        assert refused(command, name, *options.get(command, ()))
 
 
 def test_times_have_units() -> None:

@@ -64,6 +64,7 @@ app = typer.Typer(
 
 
 NETWORKS = ("xor", "moons", "digits", "mnist")
+LARGEST_SEED = 2**32 - 1  # of NumPy's RandomState, which the recipe and the tutorials use
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 DecimalOption = Annotated[
@@ -161,7 +162,9 @@ def run(
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Random seed (default: the tutorial's own; figures are compared only with the tutorial's seed)"
+            min=0,
+            max=LARGEST_SEED,
+            help="Random seed (default: the tutorial's own; figures are compared only with the tutorial's seed)",
         ),
     ] = None,
     engine: Annotated[
@@ -279,7 +282,7 @@ def train(
     max_categories: MaxCategoriesOption = None,
     dates: DatesOption = None,
     task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Random seed")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Random seed")] = 0,
     engine: Annotated[
         str, typer.Option(help="Engine: auto, reference (NumPy), compiled (machine code) or jax (GPU)")
     ] = "auto",
@@ -387,7 +390,9 @@ def sweep(
     max_categories: MaxCategoriesOption = None,
     dates: DatesOption = None,
     task: Annotated[str, typer.Option(help="Task: auto, classification or regression")] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the validation rows and of random combinations")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the validation rows and of random combinations")
+    ] = 0,
     engine: Annotated[str, typer.Option(help="Engine: auto, reference (NumPy) or compiled (machine code)")] = "auto",
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
@@ -614,7 +619,7 @@ def explain(
         float | None, typer.Option(help=f"Learning rate (default: the experiment's; for a model {default_rates()})")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Experiment only: random seed (default: the tutorial's)")
+        int | None, typer.Option(min=0, max=LARGEST_SEED, help="Experiment only: random seed (default: the tutorial's)")
     ] = None,
 ) -> None:
     """Show one training step in equations, shapes and numbers; check each gradient by finite differences.
@@ -701,7 +706,7 @@ def script(
     what: Annotated[str, typer.Argument(help=f"Model file or experiment ({', '.join(NETWORKS)})")],
     out: Annotated[Path | None, typer.Option(help="File to write (default: standard output)")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Experiment only: random seed (default: the tutorial's)")
+        int | None, typer.Option(min=0, max=LARGEST_SEED, help="Experiment only: random seed (default: the tutorial's)")
     ] = None,
     language: Annotated[
         str, typer.Option(help=f"Language of the script: {' or '.join(LANGUAGES)}; a JavaScript module has no rows")
@@ -769,7 +774,9 @@ def doctor(
     dates: DatesOption = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Experiment or table: random seed (default: the tutorial's; 0 for a table)"),
+        typer.Option(
+            min=0, max=LARGEST_SEED, help="Experiment or table: random seed (default: the tutorial's; 0 for a table)"
+        ),
     ] = None,
     decimal: DecimalOption = None,
     delimiter: DelimiterOption = None,
@@ -878,7 +885,9 @@ def museum(
             "(default: the first that suits the mistake)"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the data and the initial weights")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Random seed of the data and the initial weights")
+    ] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for a plot of both loss curves")] = None,
 ) -> None:
     """Show a common mistake next to the correct network: the wrong line, the loss, the diagnosis and the fix.

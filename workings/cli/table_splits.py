@@ -72,19 +72,23 @@ class RowKinds:
         return RowKinds(len(rows), *parts)
 
 
-def row_kinds(frame: pl.DataFrame, plan: Plan, labels: Array | None) -> RowKinds:
+def row_kinds(frame: pl.DataFrame, plan: Plan, labels: Array | None, target: str) -> RowKinds:
     """Read the columns that the plan's split names."""
     if plan.group is not None and plan.time_order is not None:
         raise InputError("--group and --time-order are two ways to split the rows: leave out one of them.")
-    groups = None if plan.group is None else group_numbers(named_column(frame, "--group", plan.group))
-    times = None if plan.time_order is None else time_numbers(named_column(frame, "--time-order", plan.time_order))
+    groups = None if plan.group is None else group_numbers(named_column(frame, "--group", plan.group, target))
+    times = (
+        None if plan.time_order is None else time_numbers(named_column(frame, "--time-order", plan.time_order, target))
+    )
     return RowKinds(frame.height, labels if groups is None and times is None else None, groups, times)
 
 
-def named_column(frame: pl.DataFrame, option: str, name: str) -> pl.Series:
-    """Return the column that an option names, which must have a value in each row."""
+def named_column(frame: pl.DataFrame, option: str, name: str, target: str) -> pl.Series:
+    """Return the column that an option names, which is not the target and must have a value in each row."""
     if name not in frame.columns:
         raise unknown_column(f"column of {option}", name, frame)
+    if name == target:
+        raise InputError(f"{option}: column {name!r} is the target, by which rows are not split. Name another column.")
     column = with_gaps(frame[name])
     if column.null_count():
         raise InputError(

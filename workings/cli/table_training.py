@@ -217,12 +217,14 @@ def load_table(source: TableSource, plan: Plan) -> LoadedTable:
     frame = marks_as_gaps(given, source.target) if choices.missing == "fill" else given
     named = () if plan.group in (None, source.target, *choices.use, *choices.drop) else (plan.group,)
     if plan.group is not None:
-        named_column(frame, "--group", plan.group)
+        named_column(frame, "--group", plan.group, source.target)
     choices = replace(choices, drop=(*choices.drop, *named), scaling=ROBUST if plan.recipe else STANDARD)
     whole = Preprocessing.learn(frame, source.target, task=source.task, decimal=reading.decimal, **asdict(choices))
     notes = [f"{name}: left out, because --group keeps its rows together; `--use {name}` takes it" for name in named]
     whole = replace(whole, notes=(*notes, *whole.notes))
-    return LoadedTable(frame, whole, row_kinds(frame, plan, whole.targets(frame) if whole.classes else None))
+    return LoadedTable(
+        frame, whole, row_kinds(frame, plan, whole.targets(frame) if whole.classes else None, source.target)
+    )
 
 
 def prepare(source: TableSource, plan: Plan) -> TableTraining:

@@ -19,7 +19,7 @@ from workings.errors import WorkingsError
 from workings.experiments.figures import Figure, show_agreement, show_number
 from workings.museum.mistakes import MISTAKES
 from workings.museum.rooms import Exhibit
-from workings.support.escaping import visible_lines
+from workings.support.escaping import visible, visible_lines
 from workings.training.callbacks import Callback, RunningTraining
 
 
@@ -136,14 +136,21 @@ BAR, EPOCH = 12, 14  # the widths of a short bar and of the epoch
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Print the library's errors and warnings without a traceback; exit with 2 after an error, 130 after Ctrl-C."""
+    """Print errors and warnings without a traceback; exit with 2 after an error, 130 after Ctrl-C.
+
+    Errors are the library's, and those of the operating system, such as for the name of a file that is too long.
+    """
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *rest: console.print(f"warning: {message}", highlight=False)
             yield
-    except WorkingsError as error:
+    except (WorkingsError, OSError, MemoryError) as error:
+        if isinstance(error, BrokenPipeError):  # nobody reads the output
+            raise
         console.print(Text("error:", style="bold red"), end=" ")
-        console.print(str(error), highlight=False, soft_wrap=True)
+        own = isinstance(error, WorkingsError)
+        text = str(error) if own else visible(str(error)) or "There is not enough memory."
+        console.print(text, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
         console.print("interrupted")

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from workings.errors import InputError
 from workings.network import Network
+from workings.sklearn.inputs import own_errors, readable_targets
 from workings.support.arrays import Array
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.ranges import as_number, as_whole_number
@@ -64,7 +65,8 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         """Learn the columns and train the networks."""
         self._check_settings()
         table = self._table(X, reset=True)
-        check_consistent_length(next(iter(table.values())), y)
+        with own_errors():
+            check_consistent_length(next(iter(table.values())), y)
         if len(y) < 2:
             raise InputError(f"A table needs at least 2 samples, that is rows, to learn from; it has {len(y)} sample.")
         recipe = self.recipe or (REGRESSION if classes is None else CLASSIFICATION)
@@ -103,11 +105,13 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         if names:
             if len(set(names)) < len(names):
                 raise InputError("X has two columns of one name. Rename one, or leave it out.")
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            with own_errors():
+                validate_data(self, X, reset=reset, skip_check_array=True)
             return {name: X[given] for name, given in zip(names, column_names(X), strict=True)}
         given = X.to_numpy() if hasattr(X, "to_numpy") else X
-        array = check_array(given, dtype=None, ensure_all_finite="allow-nan", accept_sparse=False, estimator=self)
-        validate_data(self, X, reset=reset, skip_check_array=True)
+        with own_errors():
+            array = check_array(given, dtype=None, ensure_all_finite="allow-nan", accept_sparse=False, estimator=self)
+            validate_data(self, X, reset=reset, skip_check_array=True)
         known = getattr(self, "feature_names_in_", None)
         names = [f"x{i}" for i in range(array.shape[1])] if known is None else [str(name) for name in known]
         return dict(zip(names, array.T, strict=True))
@@ -183,8 +187,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         """Learn from a table ``X`` of n rows, a DataFrame or an array, and n labels ``y``."""
         if y is None:
             raise InputError("This estimator requires y to be passed, but the target y is None.")
-        labels = column_or_1d(y, warn=True)
-        check_classification_targets(labels)
+        with own_errors("y"):
+            labels = column_or_1d(readable_targets(y, "y"), warn=True)
+            check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) == 1:
             raise InputError(f"Classifier needs at least two classes in y; it has one class, {self.classes_[0]!r}.")
@@ -224,8 +229,13 @@ class TableRegressor(RegressorMixin, TableEstimator):
         """Learn from a table ``X`` of n rows, a DataFrame or an array, and n numbers ``y``."""
         if y is None:
             raise InputError("This estimator requires y to be passed, but the target y is None.")
-        target = check_array(column_or_1d(y, warn=True), dtype=np.float64, ensure_2d=False, input_name="y")
-        mean, std = float(target.mean()), float(target.std()) or 1.0
+        with own_errors("y"), np.errstate(over="ignore", invalid="ignore"):
+            given = column_or_1d(readable_targets(y, "y"), warn=True)
+            target = check_array(given, dtype=np.float64, ensure_2d=False, input_name="y")
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, std = float(target.mean()), float(target.std()) or 1.0
+        if not np.isfinite([mean, std]).all():
+            raise InputError(f"y has numbers from {target.min():g} to {target.max():g}: their spread is too large.")
         return self._train(X, standard(target, mean, std), None, (mean, std))
 
     @checked_keywords

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import decimal
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,13 @@ def as_array(values: object, name: str) -> NDArray[Any]:
             f"{name} ({type(values).__name__}) cannot be converted to a NumPy array: {first_line(error)}. "
             f"Pass an array of numbers or text."
         ) from error
-    return array.astype(object) if array.dtype.kind == "T" else array  # NumPy's StringDType
+    array = array.astype(object) if array.dtype.kind == "T" else array  # NumPy's StringDType
+    if array.dtype.kind == "O":
+        refuse_final_nul(array.ravel().tolist(), name)
+    elif array.dtype.kind == "U":
+        methods = [getattr(values, method, None) for method in ("to_list", "to_pylist")]  # polars, Arrow
+        refuse_final_nul(next((convert() for convert in methods if callable(convert)), ()), name)
+    return array
 
 
 def convertible(values: Any, name: str) -> Any:
@@ -91,8 +98,19 @@ def convertible_list(values: Any, name: str) -> Any:
         return found
     kept = np.array(values, dtype=object)
     each = kept.ravel().tolist()
+    refuse_final_nul(each, name)
     changes = len(set(map(type, each))) > 1 if has_text else any(map(is_large_integer, each))
     return kept if changes and kept.shape == found.shape else found
+
+
+def refuse_final_nul(values: Iterable[Any], name: str) -> None:
+    """Raise for text that ends with the character of number 0, which NumPy drops: "a" and "a\\0" would become equal."""
+    for row, value in enumerate(values):
+        if isinstance(value, str) and value.endswith("\0"):
+            raise InputError(
+                f"{name} has the text {value!r} at {position((row,))}. NumPy drops the character \\0 at the end of "
+                f"text, so different texts could become equal. Remove it."
+            )
 
 
 def is_large_integer(value: object) -> bool:

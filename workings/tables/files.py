@@ -145,6 +145,11 @@ class TextOptions:
         """Decode a file: UTF-8, with or without the byte order mark that spreadsheets write, or the given encoding."""
         usual = "utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
         encoding = self.encoding or usual
+        if encoding == "utf-8-sig" and 4 * content[:1000].count(0) > len(content[:1000]):
+            raise FileError(
+                f"'{path}' looks like UTF-16 without the mark at its beginning, because many of its bytes are 0. Name "
+                f'its encoding: `--encoding utf-16-le` or `--encoding utf-16-be` (encoding="utf-16-le").'
+            )
         try:
             text = content.decode(encoding)
         except UnicodeDecodeError as error:

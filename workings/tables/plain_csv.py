@@ -32,7 +32,15 @@ def separator_of(text: str) -> str:
     >>> separator_of("a;'b,c';d\\n1;2;3\\n")
     ';'
     """
-    return max(SEPARATORS, key=lambda each: len(first_fields(text, each)))
+    return max(SEPARATORS, key=lambda each: count_fields(text, each))
+
+
+def count_fields(text: str, separator: str) -> int:
+    """Return the number of fields in the first line of a text; 0 if one is too long for the csv module."""
+    try:
+        return len(first_fields(text, separator))
+    except csv.Error:
+        return 0
 
 
 def table_text(text: str) -> tuple[str, str]:

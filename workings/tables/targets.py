@@ -9,6 +9,7 @@ import numpy as np
 
 from workings.errors import InputError, count_of, some, unknown_name
 from workings.support.arrays import Array
+from workings.support.conversion import refuse_final_nul
 from workings.tables.cells import (
     MOST_CATEGORIES,
     as_numbers,
@@ -217,6 +218,8 @@ def as_labels(column: pl.Series) -> pl.Series:
     refuse_unusable(column)
     polars = load_polars()
     given = with_gaps(column)
+    if is_text(column):
+        refuse_final_nul(given, f"The target {column.name!r}")
     if is_text(column) or column.dtype in (polars.Boolean, polars.Int64):
         return given
     labels: pl.Series = given.cast(polars.Int64, strict=False)
