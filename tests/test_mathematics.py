@@ -494,4 +494,6 @@ def test_the_poisson_deviance_takes_counts_between_0_and_1(y):
 
 
 def test_the_loss_of_an_epoch_is_divided_by_the_rows_only_if_it_is_a_sum():
-    assert [SquaredError(reduction=way).divisor(20) for way in ("mean", "sum", "mean of rows")] == [1, 20, 1]
+    ways = ("mean", "sum", "mean of rows")
+    assert [SquaredError(reduction=way).divisor(20) for way in ways] == [1, 20, 1]
+    assert [SquaredError(reduction=way).merged([1.0, 4.0], [20, 10]) for way in ways] == [2.0, 5.0, 2.0]
