@@ -663,6 +663,16 @@ def test_the_self_test_counts_rows_that_come_out_otherwise(tmp_path: Path) -> No
     text = source.read_text()
     assert mismatches(text) == 0
     assert mismatches(text.replace("tanh(", "sin(")) == 10
+    assert mismatches(text.replace("tanh(", "0.0 / 0.0 * tanh(")) == 10
+
+
+@needs_c
+def test_c_chooses_the_first_of_equal_classes(tmp_path: Path) -> None:
+    network = Network([Dense(3, weights="zeros"), Dense(3, weights="zeros")], loss=CrossEntropy(), seed=0)
+    network.fit(np.eye(3), ["a", "b", "c"], optimizer=SGD(0.1), epochs=1)
+    network.set_values({name: np.zeros_like(array) for name, array in network.parameters.items()})
+    assert set(network.predict(np.eye(3))) == {"a"}
+    assert files.save(network, tmp_path / "n.c").agreement is not None  # labels are compared, too
 
 
 @needs_c
@@ -678,6 +688,8 @@ def test_names_in_c(tmp_path: Path) -> None:
     network = Network([Dense(1)], loss="SquaredError", seed=0, n_in=2)
     files.save(network, tmp_path / "2 moons.c")
     assert "void net_2_moons_outputs(" in (tmp_path / "2 moons.h").read_text()
+    files.save(network, tmp_path / "double.c")
+    assert "void net_double_outputs(" in (tmp_path / "double.h").read_text()
     files.save(network, tmp_path / "n.c", name="mine")
     assert "void mine_outputs(const double X[2], double p[1]);" in (tmp_path / "n.h").read_text()
     for name in ("two words", "1st", "double", ""):

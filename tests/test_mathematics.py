@@ -214,9 +214,18 @@ def test_a_row_of_weight_0_does_not_count():
 def test_numbers_worked_by_hand_for_the_squared_error():
     # Errors 1, -2, 3, 0: squares 1, 4, 9, 0; sum 14, mean 3.5, half of the sum 7.
     z, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0, 4.0], [0.0, 4.0]])
-    expected = {("mean", False): 3.5, ("sum", False): 14, ("mean", True): 1.75, ("sum", True): 7}
+    expected = {("mean", False): 3.5, ("sum", False): 14, ("mean", True): 1.75, ("sum", True): 7,
+                ("mean of rows", False): 7, ("mean of rows", True): 3.5}  # fmt: skip
     for (reduction, half), J in expected.items():
         assert scored(SquaredError(reduction=reduction, half=half), z).objective(z, y) == J
+    weighted = {"mean": (5 + 3 * 9) / 8, "sum": 5 + 3 * 9, "mean of rows": (5 + 3 * 9) / 4}  # rows of 5 and 9
+    for reduction, J in weighted.items():
+        assert scored(SquaredError(reduction=reduction), z).objective(z, y, [1.0, 3.0]) == J
+
+
+def test_poisson_goes_on_as_a_line_from_the_score_60():
+    for z in (60.0, 60.5, 63.0):
+        assert scored(Poisson(), np.array([[z]])).objective([[z]], [0]) == pytest.approx(math.exp(60) * (z - 59))
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -494,4 +503,6 @@ def test_the_poisson_deviance_takes_counts_between_0_and_1(y):
 
 
 def test_the_loss_of_an_epoch_is_divided_by_the_rows_only_if_it_is_a_sum():
-    assert [SquaredError(reduction=way).divisor(20) for way in ("mean", "sum", "mean of rows")] == [1, 20, 1]
+    ways = ("mean", "sum", "mean of rows")
+    assert [SquaredError(reduction=way).divisor(20) for way in ways] == [1, 20, 1]
+    assert [SquaredError(reduction=way).merged([1.0, 4.0], [20, 10]) for way in ways] == [2.0, 5.0, 2.0]

@@ -19,14 +19,20 @@ USER = '''
 """A program of a user who checks types."""
 
 from pathlib import Path
+from typing import Any, assert_type
 
 import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from workings import SGD, Callback, CrossEntropy, Dense, EarlyStopping, History, Network, Signals, Snapshots, plots
+from workings import SGD, Callback, CrossEntropy, Dense, EarlyStopping, Ensemble, History, Network, Program
+from workings import Checkpoint, Signals, Snapshots, Trace, files, fit_many, plots, sweep, tables
 from workings.datasets import moons
 from workings.errors import WorkingsError
-from workings.sklearn import MLPClassifier
+from workings.search.fits import FitResult
+from workings.sklearn import MLPClassifier, MLPRegressor
+from workings.training.callbacks import RunningTraining
 
 
 class Stop(Callback):
@@ -34,6 +40,16 @@ class Stop(Callback):
 
     def __init__(self, below: float) -> None:
         self.below = below
+
+    def on_epoch_end(self, training: RunningTraining) -> None:
+        if assert_type(training.history["loss"][-1], float) < self.below:
+            training.stop("a small loss")
+
+
+def made(units: int, lr: float, seed: int) -> tuple[Network, dict[str, Any]]:
+    """Make a network of a sweep."""
+    layers = [Dense(units, "tanh"), Dense(2)]
+    return Network(layers, loss=CrossEntropy(), seed=seed), {"optimizer": SGD(lr), "epochs": 3}
 
 
 def train(layers: list[Dense], path: Path) -> tuple[Network, History]:
@@ -58,9 +74,36 @@ def train(layers: list[Dense], path: Path) -> tuple[Network, History]:
     return again, history
 
 
-estimator = MLPClassifier((3,), max_iter=10)
+X, y = moons(40)
 net, history = train([Dense(3, "tanh"), Dense(2)], Path("m.safetensors"))
-score: float = net.score(*moons())
+assert_type(net.score(X, y), float)
+assert_type(net.parameters["W1"], NDArray[Any])
+assert_type(net.program(), Program)
+assert_type(net.trace(X, y), Trace)
+assert_type(files.load(files.save(net, "m.json").paths[0]), Network)
+assert_type(plots.confusion(y, net.predict(X)), Axes)
+
+estimator = assert_type(MLPClassifier((3,), tol=1.0, random_state=0).fit(X, y), MLPClassifier)
+assert_type(estimator.partial_fit(X, y), MLPClassifier)
+assert_type(estimator.predict(X), NDArray[Any])
+assert_type(estimator.network_, Network)
+assert_type(estimator.loss_curve_, list[float])
+assert_type(MLPRegressor("squared_error", (3,), solver="lbfgs").fit(X, X[:, 0]), MLPRegressor)
+
+networks = [Network([Dense(2)], loss=CrossEntropy(), seed=seed) for seed in range(2)]
+assert_type(fit_many(networks, X, y, optimizer=SGD(0.1), epochs=1, callbacks=[]), list[History])
+ensemble = Ensemble(networks)
+assert_type(ensemble[0], Network)
+assert_type(ensemble[:1], tuple[Network, ...])
+assert_type(ensemble.predict(X), NDArray[Any])
+networks[0].fit(X, y, optimizer=SGD(0.1), epochs=2, callbacks=[Checkpoint("run.safetensors", resume=True)])
+
+results = sweep(made, {"units": [2], "lr": [0.1, 0.2]}, X, y)
+assert_type(results[0], FitResult)
+assert_type(results.best.val_loss, float)
+
+pl.DataFrame({"a": [1.5, 2.5], "b": ["x", "y"]}).write_csv("t.csv")
+table = assert_type(tables.read_table("t.csv"), pl.DataFrame)
 '''
 WRONG = """
 from workings import Dense, Network, SGD, CrossEntropy

@@ -27,6 +27,7 @@ from workings.play.replay import MOST_FRAMES, chosen
 from workings.play.session import Session
 from workings.play.settings import MOST_LAYERS, LayerSettings, Settings
 from workings.plots import loss_plane
+from workings.support.escaping import visible
 
 SMALL = Settings(rows=40, hidden=(LayerSettings(3), LayerSettings(2)), batch_size=10)
 
@@ -372,6 +373,20 @@ def test_markup_in_a_table_stays_text() -> None:
     assert view["data"]["columns"] == [evil]
     for found in (session.loss()["statements"], session.unit(1, 0)["statements"], [session.statement(0, 0)]):
         assert all("<img" not in one["equation"] + one["entry"] for one in found)
+
+
+def test_the_page_gets_only_visible_characters() -> None:
+    """Marks that reverse the direction of text, and escape sequences, become backslash escapes."""
+    pl = pytest.importorskip("polars", reason="the extra 'cli' is not installed")
+    names = ["a\u202eb", "c\x1b[31m", "\u200bd"]
+    table = pl.DataFrame({"\u2066x": range(12), "y\u200f": range(12), "kind\u202e": names * 4}).write_csv()
+    session = Session(SMALL)
+    columns = session.open_table(name="t.csv", content=as_base64(table), target="", impute=False)["columns"]
+    assert columns == ["\\u2066x", "y\\u200f", "kind\\u202e"]
+    view = session.open_table(name="t.csv", content=as_base64(table), target=columns[2], impute=False)
+    assert sorted(view["data"]["classes"]) == sorted(map(visible, names))
+    shown = json.dumps([view, session.hello(), session.reset(), session.row_view()], ensure_ascii=False)
+    assert visible(shown) == shown
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes", "digits"])

@@ -57,7 +57,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "shuffling": ("streams",),
     "streamed_batches": ("streams",),
     "streamed_data": ("streams",),
-    "step_runners": ("compiled",),
+    "step_runners": ("fit_many", "compiled"),
     "early_stopping": ("training", "interruptions"),
     "loop": ("interruptions", "training"),
     "callbacks": ("training", "history"),

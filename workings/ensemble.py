@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -65,7 +65,11 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
     def __len__(self) -> int:
         return len(self.networks)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Network: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Network, ...]: ...
+    def __getitem__(self, index: int | slice) -> Network | tuple[Network, ...]:
         return self.networks[index]
 
     def __iter__(self) -> Iterator[Network]:

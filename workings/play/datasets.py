@@ -16,6 +16,7 @@ from workings.datasets import circles, moons, spirals
 from workings.errors import InputError, count_of, unknown_name
 from workings.play.settings import MOST_FEATURES, MOST_ROWS, Settings
 from workings.support.arrays import Array
+from workings.support.escaping import visible
 
 Feature = Callable[[Array, Array], Array]
 FEATURES: dict[str, Feature] = {
@@ -99,7 +100,7 @@ GENERATED: dict[str, Generated] = {
 
 @dataclass(frozen=True, eq=False)
 class PlayData:
-    """Rows with their targets, and how to make inputs of them.
+    """Rows with their targets, and how to make inputs of them; all names get only visible characters.
 
     Attributes
     ----------
@@ -133,6 +134,12 @@ class PlayData:
     side: int = 0
     source: tuple[str, ...] = ()
     offered: tuple[str, ...] = field(default=tuple(FEATURES))
+
+    def __post_init__(self) -> None:
+        for name in ("name", "words"):
+            object.__setattr__(self, name, visible(getattr(self, name)))
+        for names in ("columns", "classes", "features", "offered"):
+            object.__setattr__(self, names, tuple(map(visible, getattr(self, names))))
 
     @property
     def outputs(self) -> int:

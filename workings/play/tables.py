@@ -21,6 +21,7 @@ from workings.errors import InputError, MissingExtraError, WorkingsError
 from workings.play.datasets import PlayData, check_size
 from workings.play.exports import decoded
 from workings.support.arrays import Array
+from workings.support.escaping import visible
 from workings.tables.columns import standardized
 
 T = TypeVar("T")
@@ -132,8 +133,8 @@ def offered() -> list[dict[str, Any]]:
 
 
 def table_columns(name: str, content: str) -> list[str]:
-    """Return the columns of a table that was given as base64 text."""
-    return with_file(name, content, lambda path: list(read(path).columns))
+    """Return the columns of a table that was given as base64 text, with only visible characters."""
+    return with_file(name, content, lambda path: [visible(column) for column in read(path).columns])
 
 
 def table_of(name: str, content: str, target: str, impute: bool) -> PlayData:
@@ -173,7 +174,8 @@ def table_at(path: Path, target: str, impute: bool = False) -> PlayData:
     from workings.tables import Preprocessing
 
     frame = read(path)
-    learned = Preprocessing.learn(frame, target, impute=impute)
+    named = {visible(column): column for column in frame.columns}  # the page shows these
+    learned = Preprocessing.learn(frame, named.get(target, target), impute=impute)
     X, y = learned.transform(frame), learned.targets(frame)
     check_size(X)
     classes: tuple[str, ...] = ()

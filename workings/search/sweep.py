@@ -13,7 +13,7 @@ import queue
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from workings.engines.choice import ENGINES
 from workings.errors import InputError, WorkingsError, count_of, unknown_name
@@ -52,7 +52,11 @@ class Sweep(Sequence[FitResult]):
     def __len__(self) -> int:
         return len(self.results)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> FitResult: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[FitResult, ...]: ...
+    def __getitem__(self, index: int | slice) -> FitResult | tuple[FitResult, ...]:
         return self.results[index]
 
     def __iter__(self) -> Iterator[FitResult]:

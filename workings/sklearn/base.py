@@ -12,7 +12,7 @@ import math
 import numbers
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, ParamSpec, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -61,6 +61,7 @@ try:
     from sklearn.metrics import accuracy_score, check_scoring, r2_score
     from sklearn.model_selection import train_test_split
     from sklearn.utils import check_array, check_random_state, column_or_1d, compute_sample_weight
+    from sklearn.utils.metaestimators import available_if
     from sklearn.utils.validation import check_is_fitted
 except ImportError as error:
     raise MissingExtraError("scikit-learn 1.6 or newer", "sklearn") from error
@@ -68,7 +69,7 @@ except ImportError as error:
 FRAMES = 5  # stack frames from a warning in a method that _fit calls to the caller of fit
 try:
     from sklearn.callback import CallbackSupportMixin
-    from sklearn.callback import with_callbacks as with_callbacks  # for the subclasses
+    from sklearn.callback import with_callbacks as untyped_with_callbacks
 
     FRAMES += 1  # the wrapper of with_callbacks
 except ImportError:  # scikit-learn before 1.9 has no callbacks
@@ -76,9 +77,13 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """An empty mixin."""
 
-    def with_callbacks(method: Any) -> Any:
+    def untyped_with_callbacks(method: Any) -> Any:
         """Return the method unchanged."""
         return method
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 SHARED = """
@@ -206,6 +211,18 @@ def is_stochastic(estimator: Any) -> bool:
     return True
 
 
+def with_callbacks(method: Callable[P, T]) -> Callable[P, T]:
+    """Let a method call scikit-learn's callbacks; its types stay."""
+    decorated: Callable[P, T] = untyped_with_callbacks(method)
+    return decorated
+
+
+def if_stochastic(method: Callable[P, T]) -> Callable[P, T]:
+    """Offer a method only if the solver uses mini-batches; its types stay."""
+    decorated: Callable[P, T] = available_if(is_stochastic)(method)
+    return decorated
+
+
 class MultilayerPerceptron(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -216,6 +233,7 @@ class MultilayerPerceptron(
     """The base class of both estimators."""
 
     best_loss_: Any
+    loss_curve_: list[float]
     validation_loss_curve_: Any
 
     # -- defined by the subclasses
@@ -227,7 +245,7 @@ class MultilayerPerceptron(
         """Return targets as an array with one column per output."""
         raise NotImplementedError
 
-    def _decode(self, p: Array) -> Any:
+    def _decode(self, p: Array) -> Array:
         """Return predictions in the form of y."""
         raise NotImplementedError
 
@@ -749,7 +767,7 @@ class MultilayerPerceptron(
         return self.network_.outputs(X, engine=engine)
 
     @checked_keywords
-    def predict(self, X: ArrayLike) -> Any:
+    def predict(self, X: ArrayLike) -> Array:
         """Predict labels of shape (n,) or (n, n_labels), or numbers of shape (n,) or (n, n_outputs)."""
         return self._decode(self._outputs(X))
 

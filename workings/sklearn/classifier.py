@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, DTypeLike
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from workings.activations import Activation
@@ -23,7 +22,7 @@ from workings.schedules import Schedule
 from workings.sklearn.base import (
     MultilayerPerceptron,
     add_shared_documentation,
-    is_stochastic,
+    if_stochastic,
     set_parameters,
     with_callbacks,
 )
@@ -59,6 +58,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
     >>> model.transform(X).shape, model.network_.check_gradients(X[:20], y[:20]).ok
     ((200, 16), True)
     """
+
+    classes_: Array
 
     def __init__(
         self,
@@ -128,8 +129,9 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             return np.hstack([1 - columns, columns])
         return columns
 
-    def _decode(self, p: Array) -> Any:
-        return self._label_binarizer.inverse_transform(self._columns(p))
+    def _decode(self, p: Array) -> Array:
+        labels: Array = self._label_binarizer.inverse_transform(self._columns(p))
+        return labels
 
     def _has_one_label_per_row(self) -> bool:
         return not self._label_binarizer.y_type_.startswith("multilabel")
@@ -157,7 +159,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
             raise InputError(f"loss={loss!r} is for one class per row, but y has several labels: {advice}")
         return loss
 
-    @available_if(is_stochastic)
+    @if_stochastic
     @with_callbacks
     @checked_keywords
     def partial_fit(

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.metaestimators import available_if
 
 from workings.activations import Activation
 from workings.errors import InputError
@@ -20,7 +19,7 @@ from workings.schedules import Schedule
 from workings.sklearn.base import (
     MultilayerPerceptron,
     add_shared_documentation,
-    is_stochastic,
+    if_stochastic,
     set_parameters,
     with_callbacks,
 )
@@ -140,7 +139,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         """
         return self._scored(r2_score, X, y, sample_weight)
 
-    @available_if(is_stochastic)
+    @if_stochastic
     @with_callbacks
     @checked_keywords
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:

@@ -182,6 +182,8 @@ class TableClassifier(ClassifierMixin, TableEstimator):
     array(['yes', 'no'], dtype='<U3')
     """
 
+    classes_: Array
+
     @checked_keywords
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn from a table ``X`` of n rows, a DataFrame or an array, and n labels ``y``."""
