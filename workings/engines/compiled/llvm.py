@@ -12,7 +12,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from workings.support.interruption import interrupted_afterwards
@@ -21,8 +21,11 @@ LANES = {64: 8, 32: 4}  # float64 numbers in a vector of so many bytes
 # LLVM's options for the remainder of a vectorized loop, with their defaults: the least number of lanes of the main loop
 # from which the remainder is vectorized, too, and the number of lanes of the remainder (1: chosen by LLVM).
 SHORT_VECTORS = {"epilogue-vectorization-minimum-VF": 16, "epilogue-vectorization-force-VF": 1}
+# LLVM's pass that computes the addresses of a loop from each other: in a tile of a matrix product, that is a chain of
+# additions that takes longer than the products.
+OWN_ADDRESSES = {"disable-lsr": True}
 LEVEL = 3  # of LLVM's optimization of loops
-EDITION = "1"  # to be changed whenever this file makes other machine code of the same text
+EDITION = "2"  # to be changed whenever this file makes other machine code of the same text
 ENGINES: list[Any] = []  # what was loaded lives as long as the process
 
 
@@ -100,28 +103,33 @@ def object_code(text: str, is_vectorized: bool = False) -> bytes:
     if is_vectorized:
         manager.add_sroa_pass()
         manager.add_instruction_combine_pass()
-    with vectorized_remainders():
-        manager.run(module, builder)
-    code: bytes = target.emit_object(module)
+    with options(OWN_ADDRESSES if is_vectorized else {}, dict.fromkeys(OWN_ADDRESSES, False)):
+        with vectorized_remainders():
+            manager.run(module, builder)
+        code: bytes = target.emit_object(module)
     return code
 
 
-@contextlib.contextmanager
-def vectorized_remainders() -> Iterator[None]:
+def vectorized_remainders() -> contextlib.AbstractContextManager[None]:
     """Make LLVM compute the remainder of a vectorized loop in shorter vectors, not number by number.
 
     Twenty rows are two vectors of eight and one of four; with four single rows instead, they took twice as long.
-    The options belong to the whole process, so the caller holds a lock.
     """
-    llvm, lanes = binding(), LANES.get(vector_bytes(), 0)
-    for option, value in zip(SHORT_VECTORS, (lanes, lanes // 2), strict=True):
-        if lanes:
-            llvm.set_option("", f"-{option}={value}")
+    lanes = LANES.get(vector_bytes(), 0)
+    values = zip(SHORT_VECTORS, (lanes, lanes // 2), strict=True) if lanes else ()
+    return options(dict(values), SHORT_VECTORS)
+
+
+@contextlib.contextmanager
+def options(values: Mapping[str, int], defaults: Mapping[str, int]) -> Iterator[None]:
+    """Set options of LLVM for a while; they belong to the whole process, so the caller holds a lock."""
+    for option, value in values.items():
+        binding().set_option("", f"-{option}={value:d}")
     try:
         yield
     finally:
-        for option, value in SHORT_VECTORS.items() if lanes else ():
-            llvm.set_option("", f"-{option}={value}")
+        for option in values:
+            binding().set_option("", f"-{option}={defaults[option]:d}")
 
 
 def loaded(code: bytes, names: Sequence[str]) -> tuple[int, ...]:

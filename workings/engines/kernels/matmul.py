@@ -27,7 +27,7 @@ from workings.engines.kernels.language import address, itemsize, zero
 SHARES_MEMORY = True
 FLAGS = ""  # each entry of a product is summed in the order of k
 VECTOR = vector_bytes()
-HAS_MASKS = VECTOR > 16  # otherwise a partial load takes one instruction for each number
+HAS_MASKS = VECTOR == 64  # otherwise a mask takes one of the registers, and a partial load takes longer
 # The possible numbers of rows in a tile: first as many as there are registers for their sums, then for the remainder.
 HEIGHTS = (12, 8, 4, 2, 1) if VECTOR == 64 else (6, 4, 2, 1)
 ACROSS = 2  # vectors in a row of a tile
