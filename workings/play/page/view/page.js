@@ -26,7 +26,8 @@ export const page = (state, act) => html`<div class="shell">
     ${outputCard(state, act)}
     ${unlessSame("inspector", inspected(state), () => inspector(state, act))}
   </main>
-  <footer class="foot"><p>${state.hint || words.hint}</p></footer>
+  <footer class="foot ${state.hint || state.busy ? "" : "idle"}"><p>${state.hint || words.hint}</p>
+    <p class="busy" aria-live="polite">${state.busy ? words.busy : ""}</p></footer>
   ${lessonCard(state, act)}
   ${helpDialog(state, act)}
   ${tableDialog(state, act)}
