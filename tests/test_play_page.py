@@ -277,12 +277,17 @@ def test_the_tour_ends_with_a_trained_network(chromium: Any, playground: Playgro
     context = chromium.new_context(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
     tab = context.new_page()
     tab.goto(playground.url)
-    tab.get_by_role("button", name="Take the tour").click()
+    tab.get_by_role("button", name="Take the tour").wait_for()
+    for _ in range(8):  # after the buttons of the top bar
+        tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.closest('.coach') !== null")
+    tab.keyboard.press("Enter")
+    playwright.expect(tab.get_by_role("button", name="Next", exact=True)).to_be_focused()
     for _ in range(2):
         tab.get_by_role("button", name="Next", exact=True).click()
     assert tab.get_by_role("button", name="Next", exact=True).is_disabled()  # a prediction comes first
     tab.get_by_role("button", name="It bends around the points").click()
-    playwright.expect(tab.get_by_text("As you said.")).to_be_visible()
+    playwright.expect(tab.get_by_text("As you said.")).to_be_visible(timeout=30_000)  # after the training
     for _ in range(2):
         tab.get_by_role("button", name="Next", exact=True).click()
     tab.get_by_role("button", name="Done").click()
@@ -335,6 +340,20 @@ def test_a_click_in_the_network_leads_to_what_it_opens(tab: Any) -> None:
     tab.locator('[data-place="1,2"]').click()
     title.wait_for()
     playwright.expect(title).to_be_in_viewport()
+
+
+def test_the_focus_stays_where_the_work_is(tab: Any) -> None:
+    tab.get_by_role("button", name="Compare").press("Enter")
+    playwright.expect(tab.get_by_role("button", name="Exchange")).to_be_focused()
+    tab.get_by_role("button", name="End", exact=True).press("Enter")
+    playwright.expect(tab.get_by_role("button", name="Compare")).to_be_focused()
+    tab.get_by_role("button", name="xor").click()  # by mouse: Space runs, as the list of shortcuts says
+    tab.keyboard.press("Space")
+    playwright.expect(tab.get_by_role("button", name="Pause")).to_be_visible()
+    tab.keyboard.press("Space")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Space")  # by keyboard: Space presses the button
+    playwright.expect(tab.get_by_role("button", name="spirals")).to_have_attribute("aria-pressed", "true")
 
 
 def test_lessons_point_at_what_is_there(tab: Any) -> None:

@@ -3,8 +3,9 @@ import { connect } from "./session.js";
 import { fromLink, toLink } from "./link.js";
 import { placeOf } from "./paint.js";
 import { pngOf, svgOf } from "./picture.js";
-import { base64, bytes } from "./state.js";
-import { museum as museumWords, notices, words } from "./strings.js";
+import { base64, bytes, partOf } from "./state.js";
+import { museum as museumWords, notices, weight as weightWords, words } from "./strings.js";
+import { number } from "./view/parts.js";
 
 function remember(name, value) { try { localStorage.setItem(name, value); } catch { /* no storage: it holds for this visit */ } }
 function recall(name) { try { return localStorage.getItem(name); } catch { return "no storage"; } }
@@ -62,6 +63,15 @@ export function makeActions(state, draw) {
     if (reply) set({ rowView: reply });
     if (!state.running) await refresh();
   }
+  async function focusOn(name) { // what had the focus may be gone
+    await new Promise(requestAnimationFrame);
+    document.querySelector(name)?.focus({ preventScroll: true });
+  }
+  function scrollTo(name) { // unless the beginning of this part is in the upper half of the screen
+    const part = document.querySelector(name), bar = part?.closest(".top") ? 0 : 66;
+    const top = part?.getBoundingClientRect().top ?? bar;
+    if (top < bar || top > innerHeight / 2) part.scrollIntoView({ block: "start" });
+  }
   function reveal() { // scroll to the inspector, if little of it is on the screen
     requestAnimationFrame(() => {
       const { top } = document.querySelector(".inspector").getBoundingClientRect();
@@ -111,9 +121,9 @@ export function makeActions(state, draw) {
     run() { set({ running: !state.running, walking: false }); if (state.running) requestAnimationFrame(loop); else refresh(); },
     async advance(steps) { set({ running: false, walking: false }); await afterFrame(await ask("advance", { steps })); },
     async epoch() { set({ running: false, walking: false }); await afterFrame(await ask("epoch")); },
-    async keep() { take(await ask("keep")); },
+    async keep() { take(await ask("keep")); await focusOn(".kept header button"); },
     async swap() { set({ running: false, detail: null, statement: null, statementUnit: 0 }); take(await ask("swap")); await refresh(); if (state.tab === "statement") await act.statement(0); },
-    async endComparison() { take(await ask("end_comparison")); },
+    async endComparison() { take(await ask("end_comparison")); await focusOn(".network header button:last-of-type"); },
     travel: (moment) => latest("travel", async () => { state.running = false; await afterFrame(await ask("travel", { moment })); }),
 
     async chooseRow(row) {
@@ -175,7 +185,7 @@ export function makeActions(state, draw) {
       if (!reply) return;
       const same = state.detail?.kind === "weight" && state.detail.entry === reply.weight.entry;
       const detail = reply.details ? { kind: "weight", ...reply.details } : same ? { ...state.detail, ...reply.weight } : state.detail;
-      set({ frame: reply.frame, detail });
+      set({ frame: reply.frame, detail, hint: weightWords.now(reply.weight.entry, number(value), number(reply.weight.J)) });
     }),
     async doctor() {
       const reply = await ask("doctor");
@@ -245,9 +255,10 @@ export function makeActions(state, draw) {
     async lessonStep(at) {
       const step = state.lesson.steps[at];
       set({ lesson: { ...state.lesson, at, answer: null } });
+      await focusOn(".coach");
       if (Object.keys(step.settings).length) { await act.configure(step.settings); await act.reset(); }
+      scrollTo(partOf(step));
       if (!step.ask) await act.finishStep();
-      document.querySelector(step.point || ".coach")?.scrollIntoView({ block: "nearest" });
     },
     async answer(k) { set({ lesson: { ...state.lesson, answer: k } }); await act.finishStep(); },
     async finishStep() { // train as the step says, in frames that can be watched, then open what it shows
@@ -268,8 +279,13 @@ export function makeActions(state, draw) {
       if (weight) await act.openWeight(...weight);
       if (loss) await act.openLoss();
       if (statement !== undefined) { await act.openTab("statement"); await act.walkTo(statement); }
+      if (step.open) reveal();
+      await focusOn(".coach .main"); // Enter goes on
     },
-    endLesson() { set({ lesson: null, walking: false }); },
+    endLesson() {
+      set({ lesson: null, walking: false });
+      return focusOn(".tabs [aria-selected='true']");
+    },
     decline() { remember("visited", "yes"); set({ invite: false }); },
 
     async code(kind) {

@@ -67,4 +67,6 @@ export function screenOf(state, key) {
 }
 // The state as the kept network would have it, to draw that one.
 export const otherState = (state) => ({ ...state, ...state.other, frame: state.frame.other, running: true, detail: null });
+// The part of the page that a step of a lesson is about.
+export const partOf = (step) => step.point || (step.open ? ".card.inspector" : ".card.output");
 export const isClassification = (state) => state.data.classes.length > 0;

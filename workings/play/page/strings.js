@@ -202,6 +202,7 @@ export const weight = {
   by_backward: "gradient, by the backward pass", by_differences: "gradient, by finite differences",
   objective: "loss J, on the training set",
   profile: (entry, value, slope) => `The loss as a function of ${entry}; at ${value} its slope is ${slope}`,
+  now: (entry, value, loss) => `${entry} = ${value}, loss ${loss}`,
   course: "Its value over the run",
   course_of: (entry, from, to) => `Value of ${entry} over the run, from ${from} to ${to}`,
   why: "How it affects the loss: one line for each path", paths: "Paths",
