@@ -334,7 +334,7 @@ export const notices = {
 // -- what the page without a server says by itself; with a server, these sentences come from Python ----
 
 export const refusals = {
-  needs_python: (what) => `${what} the version with Python: pip install workings, then workings play.`,
+  needs_python: (what) => `${what} the version with Python: pip install 'workings[play,cli]', then workings play.`,
   table: "Tables of your own need", doctor: "The doctor needs", code: "Code needs", exports: "Exports need",
   model: "Model files need", replay: "Replays need", landscape: "The landscape needs", museum: "The museum needs",
   action: (name) => `Unknown action ${name}.`,
