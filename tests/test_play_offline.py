@@ -354,6 +354,20 @@ def test_the_site_is_small_and_complete(site):
             assert (path.parent / imported).exists(), f"{path.name} imports {imported}"
 
 
+def test_the_page_says_how_to_open_it(site):
+    """Opened as a file, where browsers load no modules, the page does not wait without a word."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        tab = browser.new_page()
+        tab.goto((site / "index.html").as_uri())
+        playwright.expect(tab.locator(".loading")).to_contain_text("from a web server only")
+        browser.close()
+
+
 def test_the_command_writes_the_site(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["play", "--static", "site"])

@@ -16,6 +16,7 @@ pytest.importorskip("uvicorn", reason="the extra 'play' is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from workings.museum.gallery import Gallery  # noqa: E402
+from workings.play.lesson_files import read_lessons  # noqa: E402
 from workings.play.server import Playground  # noqa: E402
 from workings.play.session import Session  # noqa: E402
 from workings.play.settings import Settings  # noqa: E402
@@ -276,12 +277,17 @@ def test_the_tour_ends_with_a_trained_network(chromium: Any, playground: Playgro
     context = chromium.new_context(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
     tab = context.new_page()
     tab.goto(playground.url)
-    tab.get_by_role("button", name="Take the tour").click()
+    tab.get_by_role("button", name="Take the tour").wait_for()
+    for _ in range(8):  # after the buttons of the top bar
+        tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.closest('.coach') !== null")
+    tab.keyboard.press("Enter")
+    playwright.expect(tab.get_by_role("button", name="Next", exact=True)).to_be_focused()
     for _ in range(2):
         tab.get_by_role("button", name="Next", exact=True).click()
     assert tab.get_by_role("button", name="Next", exact=True).is_disabled()  # a prediction comes first
     tab.get_by_role("button", name="It bends around the points").click()
-    playwright.expect(tab.get_by_text("As you said.")).to_be_visible()
+    playwright.expect(tab.get_by_text("As you said.")).to_be_visible(timeout=30_000)  # after the training
     for _ in range(2):
         tab.get_by_role("button", name="Next", exact=True).click()
     tab.get_by_role("button", name="Done").click()
@@ -297,6 +303,63 @@ def test_nothing_is_wider_than_the_screen(tab: Any, width: int) -> None:
     tab.set_viewport_size({"width": width, "height": 800})
     tab.wait_for_timeout(150)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def overlapping(tab: Any, parts: str) -> list[list[str]]:
+    """The parts of the page that lie over each other, by their texts."""
+    return list(tab.evaluate(
+        """parts => { const all = [...document.querySelectorAll(parts)].map(one => [one, one.getBoundingClientRect()]);
+        return all.flatMap(([a, p], k) => all.slice(k + 1)
+          .filter(([, q]) => p.left < q.right - 1 && q.left < p.right - 1)
+          .filter(([, q]) => p.top < q.bottom - 1 && q.top < p.bottom - 1)
+          .map(([b]) => [a.textContent, b.textContent])); }""", parts,
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("data", ["iris", "wine", "digits"])
+def test_nothing_in_the_network_overlaps_on_a_phone(tab: Any, data: str) -> None:
+    tab.set_viewport_size({"width": 360, "height": 800})
+    button = tab.get_by_role("button", name=data, exact=True)
+    button.click()
+    playwright.expect(button).to_have_attribute("aria-pressed", "true", timeout=30_000)
+    tab.wait_for_timeout(150)
+    assert overlapping(tab, ".net .column-head, .net .unit, .net .unit-label") == []
+
+
+def test_the_row_is_that_of_the_present_data(tab: Any) -> None:
+    assert "target class 0" in tab.locator(".output").inner_text()
+    tab.get_by_role("button", name="hills").click()
+    playwright.expect(tab.locator(".output")).to_contain_text(re.compile(r"target -?0\.\d"))
+    tab.get_by_role("button", name="xor").click()
+    playwright.expect(tab.locator(".output")).to_contain_text(re.compile(r"target class [01]"))
+
+
+def test_a_click_in_the_network_leads_to_what_it_opens(tab: Any) -> None:
+    tab.set_viewport_size({"width": 800, "height": 900})
+    title = tab.get_by_role("heading", name="Layer 1, unit 2")
+    tab.locator('[data-place="1,2"]').click()
+    title.wait_for()
+    playwright.expect(title).to_be_in_viewport()
+
+
+def test_the_focus_stays_where_the_work_is(tab: Any) -> None:
+    tab.get_by_role("button", name="Compare").press("Enter")
+    playwright.expect(tab.get_by_role("button", name="Exchange")).to_be_focused()
+    tab.get_by_role("button", name="End", exact=True).press("Enter")
+    playwright.expect(tab.get_by_role("button", name="Compare")).to_be_focused()
+    tab.get_by_role("button", name="xor").click()  # by mouse: Space runs, as the list of shortcuts says
+    tab.keyboard.press("Space")
+    playwright.expect(tab.get_by_role("button", name="Pause")).to_be_visible()
+    tab.keyboard.press("Space")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Space")  # by keyboard: Space presses the button
+    playwright.expect(tab.get_by_role("button", name="spirals")).to_have_attribute("aria-pressed", "true")
+
+
+def test_lessons_point_at_what_is_there(tab: Any) -> None:
+    points = {step.point for lesson in read_lessons().values() for step in lesson.steps if step.point}
+    assert len(points) > 3
+    assert {point for point in points if tab.locator(point).count() != 1} == set()
 
 
 def violations(chromium: Any, url: str, theme: str, states: list[str]) -> dict[Any, Any]:

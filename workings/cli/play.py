@@ -31,7 +31,7 @@ def play(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the server (0: a free one)")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser")] = True,
     static: Annotated[
-        Path | None, typer.Option(help="Write the playground to this folder as static files, which need no server")
+        Path | None, typer.Option(help="Write the playground to this folder as static files, for any web server")
     ] = None,
 ) -> None:
     """Open the playground: build a network in the browser, train it, and see the numbers of every step.

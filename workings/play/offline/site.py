@@ -1,4 +1,4 @@
-"""The site: the playground's page as static files, which need neither a server nor Python.
+"""The site: the playground's page as static files, for any web server; it needs no Python.
 
 The page talks to its backend through one file, ``session.js``.  In the site this file is ``session-static.js`` of this
 folder: it composes the network's statements from the library's formulas (``formulas.py``) and runs them in the browser.
@@ -67,6 +67,9 @@ def write_site(folder: Path) -> list[Path]:
             contents[path.relative_to(root).as_posix()] = path.read_bytes()
     contents |= {name: (here / name).read_bytes() for name in OWN_FILES}
     contents["session.js"] = (here / "session-static.js").read_bytes()
+    contents["opened-as-file.js"] = (here / "opened-as-file.js").read_bytes()
+    first = b'<script src="main.js"'
+    contents["index.html"] = contents["index.html"].replace(first, b'<script src="opened-as-file.js"></script>\n  ' + first)
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
     contents["settings.js"] = settings_module().encode()
     contents |= {f"data-{name}.js": table_module(name).encode() for name in available()}

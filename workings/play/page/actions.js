@@ -3,8 +3,9 @@ import { connect } from "./session.js";
 import { fromLink, toLink } from "./link.js";
 import { placeOf } from "./paint.js";
 import { pngOf, svgOf } from "./picture.js";
-import { base64, bytes } from "./state.js";
-import { museum as museumWords, notices, words } from "./strings.js";
+import { base64, bytes, partOf } from "./state.js";
+import { museum as museumWords, notices, weight as weightWords, words } from "./strings.js";
+import { number } from "./view/parts.js";
 
 function remember(name, value) { try { localStorage.setItem(name, value); } catch { /* no storage: it holds for this visit */ } }
 function recall(name) { try { return localStorage.getItem(name); } catch { return "no storage"; } }
@@ -14,6 +15,7 @@ export function makeActions(state, draw) {
   const session = connect(() => set({ closed: true, running: false, problem: words.closed }));
 
   async function ask(action, fields) {
+    const late = setTimeout(() => set({ busy: true }), 400); // an answer that takes longer is announced
     try {
       const reply = await session.ask(action, fields);
       if (state.problem) state.problem = "";
@@ -21,6 +23,9 @@ export function makeActions(state, draw) {
     } catch (error) {
       set({ running: false, problem: error.message === "closed" ? words.closed : error.message });
       return null;
+    } finally {
+      clearTimeout(late);
+      if (state.busy) set({ busy: false });
     }
   }
   const wanted = {}; // changes of settings that are not sent yet
@@ -52,6 +57,27 @@ export function makeActions(state, draw) {
       if (detail.kind === "loss") await act.openLoss(false);
     }
   }
+  async function showRow() { // of data that may be new
+    if (state.row === null || state.row >= state.data.training) state.row = 0;
+    const reply = await ask("choose_row", { row: state.row });
+    if (reply) set({ rowView: reply });
+    if (!state.running) await refresh();
+  }
+  async function focusOn(name) { // what had the focus may be gone
+    await new Promise(requestAnimationFrame);
+    document.querySelector(name)?.focus({ preventScroll: true });
+  }
+  function scrollTo(name) { // unless the beginning of this part is in the upper half of the screen
+    const part = document.querySelector(name), bar = part?.closest(".top") ? 0 : 66;
+    const top = part?.getBoundingClientRect().top ?? bar;
+    if (top < bar || top > innerHeight / 2) part.scrollIntoView({ block: "start" });
+  }
+  function reveal() { // scroll to the inspector, if little of it is on the screen
+    requestAnimationFrame(() => {
+      const { top } = document.querySelector(".inspector").getBoundingClientRect();
+      if (top > innerHeight - 160) scrollBy({ top: top - innerHeight / 2 });
+    });
+  }
   async function afterFrame(reply) {
     if (!reply) return;
     set({ frame: reply, running: state.running && Boolean(!reply.stopped || (reply.other && !reply.other.stopped)), problem: reply.stopped || "" });
@@ -82,8 +108,7 @@ export function makeActions(state, draw) {
       if (!reply) { draw(); return; }
       const isOther = reply.data.name !== state.data.name || reply.network.hidden.length !== state.network.hidden.length;
       set({ ...reply, ...(isOther ? { detail: null, statementUnit: 0, current: [0, 0] } : {}) });
-      if (state.row === null || state.row >= reply.data.training) state.row = 0;
-      if (!state.running) await refresh();
+      await showRow();
     },
     layer(place, changes) {
       const hidden = hiddenNow().map((layer, k) => (k === place ? { ...layer, ...changes } : layer));
@@ -96,9 +121,9 @@ export function makeActions(state, draw) {
     run() { set({ running: !state.running, walking: false }); if (state.running) requestAnimationFrame(loop); else refresh(); },
     async advance(steps) { set({ running: false, walking: false }); await afterFrame(await ask("advance", { steps })); },
     async epoch() { set({ running: false, walking: false }); await afterFrame(await ask("epoch")); },
-    async keep() { take(await ask("keep")); },
+    async keep() { take(await ask("keep")); await focusOn(".kept header button"); },
     async swap() { set({ running: false, detail: null, statement: null, statementUnit: 0 }); take(await ask("swap")); await refresh(); if (state.tab === "statement") await act.statement(0); },
-    async endComparison() { take(await ask("end_comparison")); },
+    async endComparison() { take(await ask("end_comparison")); await focusOn(".network header button:last-of-type"); },
     travel: (moment) => latest("travel", async () => { state.running = false; await afterFrame(await ask("travel", { moment })); }),
 
     async chooseRow(row) {
@@ -114,7 +139,7 @@ export function makeActions(state, draw) {
     async addPoint(x, y) { // in the units of the plane
       const { low, high } = state.data, place = (at, k) => low[k] + at * (high[k] - low[k]);
       const reply = take(await ask("add_point", { x: place(x, 0), y: place(1 - y, 1), target: state.adding }));
-      if (reply) state.row = Math.min(state.row + 1, reply.data.training - 1);
+      if (reply) { state.row = Math.min(state.row + 1, reply.data.training - 1); await showRow(); }
     },
     choosePoint(x, y) { // the nearest training point; or a new one
       if (state.adding !== null) { act.addPoint(x, y); return; }
@@ -139,17 +164,20 @@ export function makeActions(state, draw) {
       return act.walkTo(to);
     },
     async openTab(tab) { set({ tab }); if (state.choices.is_static && ["doctor", "landscape", "museum"].includes(tab)) return null; if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); if (tab === "museum") return act.loadMuseum(); if (tab === "landscape" && state.frame.step) return act.landscape(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
-    async openWeight(name, index, isNew = true) {
+    async openWeight(name, index, isNew = true, isDragged = false) {
       const reply = await ask("weight", { name, index });
+      if (isNew && !isDragged) reveal();
       if (reply) set({ detail: { kind: "weight", ...reply, name, index }, ...(isNew ? { tab: "selected" } : {}) });
     },
     async openUnit(layer, unit, isNew = true) {
       if (layer === 0) return;
       const reply = await ask("unit", { layer, unit });
+      if (isNew) reveal();
       if (reply) set({ detail: { kind: "unit", ...reply }, ...(isNew ? { tab: "selected", statementUnit: unit } : {}) });
     },
     async openLoss(isNew = true) {
       const reply = await ask("loss");
+      if (isNew) reveal();
       if (reply) set({ detail: { kind: "loss", ...reply }, ...(isNew ? { tab: "selected" } : {}) });
     },
     setWeight: (name, index, value, final = false) => latest("weight", async () => {
@@ -157,7 +185,7 @@ export function makeActions(state, draw) {
       if (!reply) return;
       const same = state.detail?.kind === "weight" && state.detail.entry === reply.weight.entry;
       const detail = reply.details ? { kind: "weight", ...reply.details } : same ? { ...state.detail, ...reply.weight } : state.detail;
-      set({ frame: reply.frame, detail });
+      set({ frame: reply.frame, detail, hint: weightWords.now(reply.weight.entry, number(value), number(reply.weight.J)) });
     }),
     async doctor() {
       const reply = await ask("doctor");
@@ -227,9 +255,10 @@ export function makeActions(state, draw) {
     async lessonStep(at) {
       const step = state.lesson.steps[at];
       set({ lesson: { ...state.lesson, at, answer: null } });
+      await focusOn(".coach");
       if (Object.keys(step.settings).length) { await act.configure(step.settings); await act.reset(); }
+      scrollTo(partOf(step));
       if (!step.ask) await act.finishStep();
-      document.querySelector(step.point || ".coach")?.scrollIntoView({ block: "nearest", behavior: "smooth" });
     },
     async answer(k) { set({ lesson: { ...state.lesson, answer: k } }); await act.finishStep(); },
     async finishStep() { // train as the step says, in frames that can be watched, then open what it shows
@@ -250,8 +279,13 @@ export function makeActions(state, draw) {
       if (weight) await act.openWeight(...weight);
       if (loss) await act.openLoss();
       if (statement !== undefined) { await act.openTab("statement"); await act.walkTo(statement); }
+      if (step.open) reveal();
+      await focusOn(".coach .main"); // Enter goes on
     },
-    endLesson() { set({ lesson: null, walking: false }); },
+    endLesson() {
+      set({ lesson: null, walking: false });
+      return focusOn(".tabs [aria-selected='true']");
+    },
     decline() { remember("visited", "yes"); set({ invite: false }); },
 
     async code(kind) {
@@ -309,7 +343,7 @@ export function makeActions(state, draw) {
         return found;
       }
       const reply = await ask("open_model", { name: file.name, content });
-      if (reply) { take(reply); set({ notice: notices.opened(file.name), detail: null }); await refresh(); }
+      if (reply) { take(reply); set({ notice: notices.opened(file.name), detail: null }); await showRow(); }
       return reply;
     },
 

@@ -141,12 +141,12 @@ export const placeOf = (data, k) => {
 function paintScreen(canvas, screen, name) {
   const context = show(canvas, outputPicture(screen, name)), { data, row } = screen, size = canvas.width;
   const radius = Math.max(2.2, Math.min(4.6, 70 / Math.sqrt(data.rows))) * (size / 320);
-  const { rim, ink } = theme(name);
+  const { rim, ink, edge } = theme(name), outline = data.classes.length ? "" : edge; // colours of numbers can be pale
   for (let k = data.rows - 1; k >= 0; k--) {
     const isTraining = k < data.training;
     if (!isTraining && !screen.showValidation) continue;
     const [x, y] = placeOf(data, k);
-    drawPoint(context, x * size, y * size, radius, pointColour(data, k, name), rim, isTraining, data.classes.length > 2 ? data.targets[k] % 3 : 0);
+    drawPoint(context, x * size, y * size, radius, pointColour(data, k, name), rim, isTraining, data.classes.length > 2 ? data.targets[k] % 3 : 0, outline);
   }
   if (Number.isInteger(row)) {
     const [x, y] = placeOf(data, row);
@@ -164,14 +164,14 @@ function pointColour({ targets, classes, target_range: [low, high] }, k, name) {
   return cssOf(diverging(name)[Math.max(0, Math.min(255, Math.round((255 * (target - low)) / (high - low || 1))))]);
 }
 
-function drawPoint(context, x, y, radius, colour, rim, isFilled, shape) {
+function drawPoint(context, x, y, radius, colour, rim, isFilled, shape, outline) {
   context.beginPath();
   if (shape === 1) context.rect(x - radius * 0.9, y - radius * 0.9, radius * 1.8, radius * 1.8);
   else if (shape === 2) { context.moveTo(x, y - radius * 1.2); context.lineTo(x + radius * 1.1, y + radius * 0.8); context.lineTo(x - radius * 1.1, y + radius * 0.8); context.closePath(); }
   else context.arc(x, y, radius, 0, 7);
-  context.lineWidth = radius * (isFilled ? 0.35 : 0.55);
   context.fillStyle = isFilled ? colour : rim;
-  context.strokeStyle = isFilled ? rim : colour;
   context.fill();
-  context.stroke();
+  const stroke = (width, style) => { context.lineWidth = radius * width; context.strokeStyle = style; context.stroke(); };
+  if (outline) stroke(isFilled ? 0.25 : 0.85, outline);
+  if (!outline || !isFilled) stroke(isFilled ? 0.35 : 0.55, isFilled ? rim : colour);
 }

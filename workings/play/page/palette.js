@@ -1,7 +1,7 @@
 // Colours of values: blue below zero, orange above; and of classes, safe for colour-blind readers (Okabe & Ito).
 const themes = {
-  light: { low: [32, 111, 178], middle: [246, 245, 241], high: [222, 118, 20], ink: "#1b1e23", rim: "#ffffff" },
-  dark: { low: [82, 156, 222], middle: [32, 36, 41], high: [238, 148, 56], ink: "#eceef0", rim: "#101214" },
+  light: { low: [32, 111, 178], middle: [246, 245, 241], high: [222, 118, 20], ink: "#1b1e23", rim: "#ffffff", edge: "#6b7280" },
+  dark: { low: [82, 156, 222], middle: [32, 36, 41], high: [238, 148, 56], ink: "#eceef0", rim: "#101214", edge: "#9aa2ac" },
 };
 const many = [[0, 114, 178], [213, 122, 20], [0, 148, 110], [190, 100, 150], [90, 90, 200], [150, 120, 20], [80, 160, 200], [180, 70, 60], [110, 110, 110], [60, 140, 60]];
 export const theme = (name) => themes[name];

@@ -4,7 +4,7 @@ export const initial = () => ({
   running: false, speed: 10, walking: false,
   tab: "statement", statement: null, statementUnit: 0, detail: null, doctor: null, code: null, notice: "", // what the inspector shows
   row: null, current: [0, 0], // the chosen row; the unit that has the focus
-  hint: "", problem: "", closed: false, help: false, table: null, adding: null, lessons: null, lesson: null, invite: false, showValidation: true,
+  hint: "", problem: "", busy: false, closed: false, help: false, table: null, adding: null, lessons: null, lesson: null, invite: false, showValidation: true,
   other: null, // settings and network that are kept for comparison
   picture: "network", landscape: null, directions: "path",
   museum: null, exhibit: null, findings: null, game: null, // the museum
@@ -67,4 +67,6 @@ export function screenOf(state, key) {
 }
 // The state as the kept network would have it, to draw that one.
 export const otherState = (state) => ({ ...state, ...state.other, frame: state.frame.other, running: true, detail: null });
+// The part of the page that a step of a lesson is about.
+export const partOf = (step) => step.point || (step.open ? ".card.inspector" : ".card.output");
 export const isClassification = (state) => state.data.classes.length > 0;

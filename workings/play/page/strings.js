@@ -53,9 +53,7 @@ export const words = {
   features: "Features", close: "Close", none: "none",
   dropout: "dropout", no_dropout: "no dropout", drop: "drop", no_drop: "no drop",
   batch_norm: "batch norm", norm: "norm",
-  training_loss: "Training loss", validation_loss: "Validation loss",
-  training_score: "Training accuracy", validation_score: "Validation accuracy",
-  training_r2: "Training R²", validation_r2: "Validation R²",
+  busy: "Computing …",
   hint: "Point at anything, or move to it with Tab, to read what it does.",
   nothing: "Click a unit, a connection or the loss to open it here.",
   needs_python: "This needs the version with Python: pip install 'workings[play,cli]', then workings play.",
@@ -150,7 +148,7 @@ export const output = {
   validation_points: "validation points", row: "Row",
   row_hint: "The training row whose numbers the equations show. Click a point, or type its number.",
   target: (value) => `target ${value}`, target_class: (name) => `target class ${name}`,
-  loss: "Loss", accuracy: "Accuracy", r2: "R²", training: "training", validation: "validation",
+  measures: "Loss and score", loss: "Loss", accuracy: "Accuracy", r2: "R²", training: "training", validation: "validation",
   kept_training: "training, kept", kept_validation: "validation, kept",
   travel: "Time travel", step: (step) => `step ${step}`,
   add: "Add points", add_label: "Add points:", low: "low", high: "high",
@@ -204,6 +202,7 @@ export const weight = {
   by_backward: "gradient, by the backward pass", by_differences: "gradient, by finite differences",
   objective: "loss J, on the training set",
   profile: (entry, value, slope) => `The loss as a function of ${entry}; at ${value} its slope is ${slope}`,
+  now: (entry, value, loss) => `${entry} = ${value}, loss ${loss}`,
   course: "Its value over the run",
   course_of: (entry, from, to) => `Value of ${entry} over the run, from ${from} to ${to}`,
   why: "How it affects the loss: one line for each path", paths: "Paths",
@@ -335,7 +334,7 @@ export const notices = {
 // -- what the page without a server says by itself; with a server, these sentences come from Python ----
 
 export const refusals = {
-  needs_python: (what) => `${what} the version with Python: pip install workings, then workings play.`,
+  needs_python: (what) => `${what} the version with Python: pip install 'workings[play,cli]', then workings play.`,
   table: "Tables of your own need", doctor: "The doctor needs", code: "Code needs", exports: "Exports need",
   model: "Model files need", replay: "Replays need", landscape: "The landscape needs", museum: "The museum needs",
   action: (name) => `Unknown action ${name}.`,

@@ -7,8 +7,9 @@ export function dataCard(state, act) {
   const { settings, choices, data } = state, ranges = choices.ranges;
   const change = (name) => (value) => act.configure({ [name]: value });
   const generated = data.name in pictures, isTable = data.columns.length > 2 && !data.image_side;
-  return html`<section class="card data stack" aria-labelledby="data-title">
+  return html`<section class="card data" aria-labelledby="data-title">
     <header><h2 id="data-title">${words.data}</h2></header>
+    <div class="halves"><div class="stack">
     <div class="choice" role="group" aria-label=${own.sets} data-hint=${hints.data}>
       ${state.sets.filter((one) => one.name in pictures).map((one) => html`<button aria-pressed=${one.name === data.name} data-hint=${one.words} @click=${() => act.configure({ data: one.name })}>
         <svg viewBox="0 0 40 40" aria-hidden="true">${pictures[one.name]}</svg><span>${one.name}</span></button>`)}
@@ -19,6 +20,7 @@ export function dataCard(state, act) {
         <input class="hidden-text" type="file" accept=".csv,.tsv,.txt,.parquet" @change=${(event) => act.openFile(event.target)}></label>
     </div>
     <p class="small quiet">${data.words}</p>
+    </div><div class="stack">
     ${generated ? html`
       ${slider("noise", settings.noise, { low: 0, high: 1, step: 0.01 }, change("noise"))}
       ${slider("rows", settings.rows, { low: ranges.rows.low, high: 1000, step: 10 }, change("rows"))}` : ""}
@@ -31,6 +33,7 @@ export function dataCard(state, act) {
         ${data.offered.map((name) => html`<button aria-pressed=${data.features.includes(name)} @click=${() => toggle(state, act, name)}>${pretty(name)}</button>`)}
       </div>
     </div>`}
+    </div></div>
   </section>`;
 }
 

@@ -6,7 +6,7 @@ import { pretty } from "./data.js";
 import { litParts } from "./lit.js";
 import { unlessSame } from "./parts.js";
 
-const HEAD = 124, BARE = 30, GAP = 10; // room above the units: with the controls of hidden layers, and without
+const HEAD = 124, STILL = 96, BARE = 30, GAP = 10; // room above the units: with controls, with words, and without
 const dropouts = [0, 0.1, 0.2, 0.3, 0.5, 0.7];
 
 export function networkCard(state, act) {
@@ -45,20 +45,26 @@ function differences(mine, theirs) {
 }
 const hiddenWords = (hidden) => `${comparison.names.hidden}: ${hidden.map(({ units, activation, dropout, batch_norm: isNormed }) => `${units} ${activation}${isNormed ? ` ${words.batch_norm}` : ""}${dropout ? ` ${words.dropout} ${dropout}` : ""}`).join(", ") || words.none}`;
 
-function geometry(state, layers) {
+// Where everything is.  On a narrow screen, long names stand below their units, so that the columns have room.
+function geometry(state, layers, isStill) {
+  const { network } = state, isNarrow = state.width < 700, last = layers.length - 1;
   const width = Math.max(state.netWidth || 600, layers.length * 72 + 10);
   const tallest = Math.max(...layers.map((layer) => layer.units));
-  const room = state.width < 700 ? 300 : 400;
+  const room = isNarrow ? 300 : 400;
   const size = Math.max(14, Math.min(46, Math.floor(room / tallest) - GAP));
   const gap = tallest > 12 ? 4 : GAP;
-  const head = layers.length > 2 ? HEAD : BARE;
-  const height = head + Math.max(tallest * (size + gap) + 8, 150);
-  const most = (names) => Math.max(...names.map((name) => short(name, state).length));
-  const inputs = state.network.is_image ? 3 : most(state.network.inputs), outputs = most(state.network.outputs);
-  const left = 14 + 7 * inputs, right = 14 + 7 * outputs;
-  const x = (k) => left + size / 2 + ((width - left - size - right) * k) / (layers.length - 1);
-  const y = (k, unit) => head + (height - head) / 2 + (unit - (layers[k].units - 1) / 2) * (size + gap);
-  return { width, height, head, size, x, y, path: pathsOf(x, y, size), key: `${width} ${layers.map((layer) => layer.units)} ${left} ${right}` };
+  const names = { 0: network.is_image ? [] : network.inputs, [last]: network.outputs };
+  const longest = (k) => Math.max(0, ...names[k].map((name) => name.length));
+  const isBelow = (k) => isNarrow && k in names && longest(k) > 3 && layers[k].units <= 8;
+  const pitch = (k) => size + (isBelow(k) ? 20 : gap);
+  const head = layers.length < 3 ? BARE : isStill && isNarrow ? STILL : HEAD;
+  const height = head + Math.max(...layers.map((layer, k) => layer.units * pitch(k) + 8), 150);
+  const beside = (k) => (isBelow(k) ? 20 : 14 + 7 * Math.min(longest(k), isNarrow ? 7 : 16));
+  const left = network.is_image ? 35 : beside(0), right = beside(last);
+  const x = (k) => left + size / 2 + ((width - left - size - right) * k) / last;
+  const y = (k, unit) => head + (height - head) / 2 + (unit - (layers[k].units - 1) / 2) * pitch(k) - (isBelow(k) ? 6 : 0);
+  const key = `${width} ${layers.map((layer) => layer.units)} ${left} ${right}`;
+  return { width, height, head, size, x, y, isBelow, path: pathsOf(x, y, size), key };
 }
 
 // The curve of each connection.
@@ -68,7 +74,7 @@ const pathsOf = (x, y, size) => (layer, from, to) => {
 };
 
 function drawing(state, act, layers) {
-  const shape = geometry(state, layers), lit = litParts(state), isWalking = lit !== null;
+  const shape = geometry(state, layers, act === null), lit = litParts(state), isWalking = lit !== null;
   return html`<div class="net ${isWalking ? "dim" : ""}" role="group" aria-label=${own.drawn(layers.map((layer) => layer.units))}
       .style=${`width:${shape.width}px;height:${shape.height}px`} @keydown=${(event) => arrows(event, state, act, layers)}>
     <svg class="edges" aria-hidden="true">${layers.slice(1).map((_, k) => edgesInto(state, shape, k + 1, lit))}</svg>
@@ -122,7 +128,7 @@ function dragEdge(event, state, act, layer, from, to) {
   line.setPointerCapture(event.pointerId);
   const move = (e) => {
     if (!moved && Math.abs(e.clientY - begin) < 4) return;
-    if (!moved) { moved = true; act.set({ running: false }); act.openWeight(name, index); }
+    if (!moved) { moved = true; act.set({ running: false }); act.openWeight(name, index, true, true); }
     value = start + (begin - e.clientY) / 40;
     act.setWeight(name, index, value);
   };
@@ -145,8 +151,16 @@ function column(state, act, shape, layers, k, lit) {
         tabindex=${state.current[0] === k && state.current[1] === unit ? 0 : -1} aria-current=${isOpen(state, k, unit)}
         .style=${placed(x(k), y(k, unit), k === 0 && state.network.is_image ? Math.max(size, 58) : size)}
         @focus=${() => act.set({ current: [k, unit] })} @click=${() => act.openUnit(k, unit)}><canvas data-unit="${k},${unit}"></canvas></button>
-      ${k === 0 && !state.network.is_image ? html`<span class="unit-label" aria-hidden="true" .style=${`right:calc(100% - ${x(k) - size / 2 - 5}px);top:${y(k, unit)}px`}>${pretty(short(state.network.inputs[unit], state))}</span>` : ""}
-      ${k === last ? html`<span class="unit-label" aria-hidden="true" .style=${`left:${x(k) + size / 2 + 6}px;top:${y(k, unit)}px`}>${short(state.network.outputs[unit], state)}</span>` : ""}`)}`;
+      ${k === 0 && !state.network.is_image ? unitLabel(state, shape, k, unit, pretty(state.network.inputs[unit])) : ""}
+      ${k === last ? unitLabel(state, shape, k, unit, state.network.outputs[unit]) : ""}`)}`;
+}
+
+// The name of an input or an output: beside its unit, or below it.
+function unitLabel(state, { x, y, size, isBelow }, k, unit, name) {
+  const place = isBelow(k) ? `left:${x(k)}px;top:${y(k, unit) + size / 2 + 9}px;max-width:${Math.max(x(1) - x(0) - 6, 70)}px`
+    : k === 0 ? `right:calc(100% - ${x(k) - size / 2 - 5}px);top:${y(k, unit)}px`
+      : `left:${x(k) + size / 2 + 6}px;top:${y(k, unit)}px`;
+  return html`<span class="unit-label ${isBelow(k) ? "below" : ""}" aria-hidden="true" .style=${place}>${isBelow(k) ? name : short(name, state)}</span>`;
 }
 
 // A layer with dropout has a dashed rim, one with batch normalization a bar below.

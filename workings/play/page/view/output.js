@@ -7,44 +7,76 @@ import { padCard } from "./pad.js";
 import { number } from "./parts.js";
 
 export function outputCard(state, act) {
-  const { frame } = state, isClasses = isClassification(state), [loss, score, valLoss, valScore] = frame.measured;
-  const share = (v) => (v === null ? "–" : isClasses ? `${(100 * v).toFixed(1)} %` : number(v, 3));
-  const moments = frame.course;
-  return html`<section class="card output stack" aria-labelledby="output-title">
+  return html`<section class="card output" aria-labelledby="output-title">
     <header><h2 id="output-title">${words.output}</h2>
-      ${state.data.image_side ? "" : html`<label class="row small quiet" data-hint=${hints.validation}><input type="checkbox" .checked=${state.showValidation}
-        @change=${(event) => act.set({ showValidation: event.target.checked })}>${own.validation_points}</label>`}</header>
-    ${state.data.image_side ? padCard(state, act) : html`<div class=${state.other ? "screens" : ""}><div class="screen" data-hint=${hints.screen}>
-      <canvas data-screen="own" role="img" aria-label=${alternative(state)} @click=${(event) => {
-        const box = event.currentTarget.getBoundingClientRect();
-        act.choosePoint((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-      }}></canvas>${state.other ? html`<span class="label">${comparison.this_short}</span>` : ""}
-    </div>${state.other ? html`<div class="screen"><canvas class="still" data-screen="other" role="img" aria-label=${alternative(otherState(state))}></canvas><span class="label">${comparison.kept_short}</span></div>` : ""}</div>${adding(state, act)}`}
-    ${state.row === null ? "" : html`<label class="row small" data-hint=${own.row_hint}>
-      ${own.row} <input type="number" min="0" max=${state.data.training - 1} .value=${String(state.row)} @change=${(event) => act.chooseRow(Number(event.target.value))}>
-      <span class="quiet">${rowWords(state)}</span></label>`}
-    ${state.other ? bothMeasures(frame, share) : html`<dl class="measures">
-      <div><dt>${words.training_loss}</dt><dd data-testid="loss">${number(loss)}</dd></div>
-      <div><dt>${words.validation_loss}</dt><dd>${number(valLoss)}</dd></div>
-      <div><dt>${isClasses ? words.training_score : words.training_r2}</dt><dd data-testid="score">${share(score)}</dd></div>
-      <div><dt>${isClasses ? words.validation_score : words.validation_r2}</dt><dd>${share(valScore)}</dd></div>
-    </dl>`}
-    ${curves(own.loss, moments, 1, 3, frame.moment, 0, undefined, frame.other?.course)}
-    ${curves(isClasses ? own.accuracy : own.r2, moments, 2, 4, frame.moment, 0, 1, frame.other?.course)}
-    <div class="legend"><span><i></i>${own.training}</span><span><i class="second"></i>${own.validation}</span>
-      ${state.other ? html`<span><i class="third"></i>${own.kept_training}</span><span><i class="fourth"></i>${own.kept_validation}</span>` : ""}</div>
-    <label class="field" data-hint=${hints.travel}><span class="head"><span>${own.travel}</span><span class="value">${own.step(frame.step.toLocaleString("en"))}</span></span>
-      <input type="range" min="0" max=${frame.moments - 1} step="1" .value=${String(frame.moment)} ?disabled=${frame.moments < 2}
-        aria-valuetext=${own.step(frame.step)} @input=${(event) => act.travel(Number(event.target.value))}></label>
+      ${state.data.image_side ? "" : html`<label class="row small quiet" data-hint=${hints.validation}>
+        <input type="checkbox" .checked=${state.showValidation} @change=${(event) => act.set({ showValidation: event.target.checked })}>
+        ${own.validation_points}</label>`}</header>
+    <div class="halves">
+      <div class="stack">
+        ${state.data.image_side ? padCard(state, act) : html`${screens(state, act)}${adding(state, act)}`}
+        ${state.row === null ? "" : chosenRow(state, act)}
+      </div>
+      <div class="stack">${course(state, act)}</div>
+    </div>
   </section>`;
 }
 
-// The measures of both networks, in a table.
+// The prediction over the plane; beside it that of the network that is kept.
+function screens(state, act) {
+  const choose = (event) => {
+    const box = event.currentTarget.getBoundingClientRect();
+    act.choosePoint((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  };
+  const name = (text) => (state.other ? html`<span class="label">${text}</span>` : "");
+  return html`<div class=${state.other ? "screens" : ""}>
+    <div class="screen" data-hint=${hints.screen}>
+      <canvas data-screen="own" role="img" aria-label=${alternative(state)} @click=${choose}></canvas>${name(comparison.this_short)}</div>
+    ${state.other ? html`<div class="screen">
+      <canvas class="still" data-screen="other" role="img" aria-label=${alternative(otherState(state))}></canvas>
+      ${name(comparison.kept_short)}</div>` : ""}
+  </div>`;
+}
+
+const chosenRow = (state, act) => html`<label class="row small" data-hint=${own.row_hint}>
+  ${own.row} <input type="number" min="0" max=${state.data.training - 1} .value=${String(state.row)}
+    @change=${(event) => act.chooseRow(Number(event.target.value))}>
+  <span class="quiet">${rowWords(state)}</span></label>`;
+
+// The measures, their curves over the run, and the way back to an earlier moment.
+function course(state, act) {
+  const { frame } = state, isClasses = isClassification(state), { course: moments, other } = frame;
+  const share = (v) => (v === null ? "–" : isClasses ? `${(100 * v).toFixed(1)} %` : number(v, 3));
+  const score = isClasses ? own.accuracy : own.r2;
+  return html`${other ? bothMeasures(frame, share) : measures(frame.measured, score, share)}
+    ${curves(own.loss, moments, 1, 3, frame.moment, 0, undefined, other?.course)}
+    ${curves(score, moments, 2, 4, frame.moment, 0, 1, other?.course)}
+    <div class="legend"><span><i></i>${own.training}</span><span><i class="second"></i>${own.validation}</span>
+      ${other ? html`<span><i class="third"></i>${own.kept_training}</span>
+        <span><i class="fourth"></i>${own.kept_validation}</span>` : ""}</div>
+    <label class="field" data-hint=${hints.travel}>
+      <span class="head"><span>${own.travel}</span>
+        <span class="value">${own.step(frame.step.toLocaleString("en"))}</span></span>
+      <input type="range" min="0" max=${frame.moments - 1} step="1" .value=${String(frame.moment)}
+        ?disabled=${frame.moments < 2} aria-valuetext=${own.step(frame.step)}
+        @input=${(event) => act.travel(Number(event.target.value))}></label>`;
+}
+
+const measures = ([loss, score, valLoss, valScore], name, share) => html`<table class="numbers both">
+  <caption class="hidden-text">${own.measures}</caption>
+  <tr><td></td><th scope="col">${own.training}</th><th scope="col">${own.validation}</th></tr>
+  <tr><th scope="row">${own.loss}</th><td data-testid="loss">${number(loss)}</td><td>${number(valLoss)}</td></tr>
+  <tr><th scope="row">${name}</th><td data-testid="score">${share(score)}</td><td>${share(valScore)}</td></tr></table>`;
+
+// The measures of both networks.
 function bothMeasures({ measured, other }, share) {
   const rows = [comparison.training_loss, comparison.training_score, comparison.validation_loss, comparison.validation_score];
   const show = (k, value) => (k % 2 ? share(value) : number(value));
-  return html`<table class="numbers both"><caption class="hidden-text">${comparison.measure}</caption><tr><td></td><th scope="col">${comparison.this_short}</th><th scope="col">${comparison.kept_short}</th></tr>
-    ${rows.map((name, k) => html`<tr><th scope="row">${name}</th><td data-testid=${k ? "" : "loss"}>${show(k, measured[k])}</td><td data-testid=${k ? "" : "kept-loss"}>${show(k, other.measured[k])}</td></tr>`)}</table>
+  return html`<table class="numbers both"><caption class="hidden-text">${comparison.measure}</caption>
+    <tr><td></td><th scope="col">${comparison.this_short}</th><th scope="col">${comparison.kept_short}</th></tr>
+    ${rows.map((name, k) => html`<tr><th scope="row">${name}</th>
+      <td data-testid=${k ? "" : "loss"}>${show(k, measured[k])}</td>
+      <td data-testid=${k ? "" : "kept-loss"}>${show(k, other.measured[k])}</td></tr>`)}</table>
     ${other.stopped ? html`<p class="small differs">${comparison.kept}: ${other.stopped}</p>` : ""}`;
 }
 

@@ -17,6 +17,7 @@ const inspected = (state) => [state.tab, state.statement, state.detail, state.do
 
 export const page = (state, act) => html`<div class="shell">
   ${topBar(state, act)}
+  ${lessonCard(state, act)}
   ${unlessSame("training", [state.settings, state.network, state.speed], () => trainingBar(state, act))}
   ${state.problem ? html`<div class="notice" role="alert"><p>${state.problem}</p>
     <button class="plain" @click=${() => act.set({ problem: "" })}>${words.close}</button></div>` : ""}
@@ -26,8 +27,8 @@ export const page = (state, act) => html`<div class="shell">
     ${outputCard(state, act)}
     ${unlessSame("inspector", inspected(state), () => inspector(state, act))}
   </main>
-  <footer class="foot"><p>${state.hint || words.hint}</p></footer>
-  ${lessonCard(state, act)}
+  <footer class="foot ${state.hint || state.busy ? "" : "idle"}"><p>${state.hint || words.hint}</p>
+    <p class="busy" aria-live="polite">${state.busy ? words.busy : ""}</p></footer>
   ${helpDialog(state, act)}
   ${tableDialog(state, act)}
 </div>`;

@@ -3,7 +3,7 @@ import { html, svg } from "../vendor/lit-html.js";
 import { hints, weight as words } from "../strings.js";
 import { mathml, number } from "./parts.js";
 
-const W = 440, H = 210, LEFT = 46, BOTTOM = 24, TOP = 10;
+const W = 440, H = 210, LEFT = 56, BOTTOM = 24, TOP = 10;
 
 export function weightPanel(state, act) {
   const { detail } = state;
@@ -35,11 +35,12 @@ function profile(detail, act) {
   const x = (w) => LEFT + ((W - LEFT - 8) * (w - at[0])) / (at.at(-1) - at[0]);
   const y = (v) => TOP + ((H - TOP - BOTTOM) * (high - v)) / (high - low || 1);
   const line = at.map((w, k) => (J[k] === null ? "" : `${k && J[k - 1] !== null ? "L" : "M"}${x(w).toFixed(1)} ${y(J[k]).toFixed(1)}`)).join("");
+  const digits = number(high, 3) === number(low, 3) ? 6 : 3;
   const reach = (at.at(-1) - at[0]) / 5, a = detail.value - reach, b = detail.value + reach;
   return html`<svg class="plot" viewBox="0 0 ${W} ${H}" role="img" data-hint=${hints.profile}
       aria-label=${words.profile(detail.entry, number(detail.value), number(detail.gradient))}>
     <line class="axis" x1=${LEFT} y1=${H - BOTTOM} x2=${W} y2=${H - BOTTOM}></line>
-    <text x=${LEFT - 6} y=${TOP + 5} text-anchor="end">${number(high, 3)}</text><text x=${LEFT - 6} y=${H - BOTTOM} text-anchor="end">${number(low, 3)}</text>
+    <text x=${LEFT - 6} y=${TOP + 5} text-anchor="end">${number(high, digits)}</text><text x=${LEFT - 6} y=${H - BOTTOM} text-anchor="end">${number(low, digits)}</text>
     <text x=${LEFT} y=${H - 8}>${number(at[0], 3)}</text><text x=${W - 8} y=${H - 8} text-anchor="end">${number(at.at(-1), 3)}</text>
     <text x=${(LEFT + W) / 2} y=${H - 8} text-anchor="middle">${detail.entry}</text>
     <path class="first" d=${line}></path>
