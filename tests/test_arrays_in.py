@@ -190,3 +190,21 @@ def test_estimators_of_tables_refuse_targets_in_own_words(name: str, table: Any,
 def test_a_target_whose_spread_is_too_large_is_refused(y: Any) -> None:
     with pytest.raises(InputError, match="their spread is too large"):
         pytest.importorskip("workings.sklearn").TableRegressor().fit(X, y)
+
+
+RANGES = [
+    ([1e308] * ROWS, None),
+    ([5e-324] * ROWS, None),
+    ([1e-300] + [5e-320] * 19, None),
+    ([1e-40] * ROWS, "float32"),
+]
+
+
+@pytest.mark.parametrize(("weights", "dtype"), RANGES)
+def test_weights_that_overflow_or_vanish_are_refused_for_what_they_are(weights: Any, dtype: str | None) -> None:
+    network = Network([Dense(2)], loss=CrossEntropy(), seed=0, dtype=dtype)
+    with pytest.raises(InputError, match="Only their ratios matter"):
+        network.fit(X, Y, optimizer=SGD(0.1), epochs=1, sample_weight=weights)
+    estimator = pytest.importorskip("workings.sklearn").MLPClassifier((2,), max_iter=1, batch_size=1)
+    with pytest.raises(InputError, match="Only their ratios matter"):
+        estimator.fit(X.astype(dtype or "float64"), Y, sample_weight=weights)

@@ -54,6 +54,8 @@ FAULTS = {
     "gaps in numbers": Fault(lambda i: "" if i % 7 == 0 else i % 11, ("bad: 18 missing values filled",), width=2),
     "NA in numbers": Fault(lambda i: "NA" if i % 7 == 0 else i / 11, ("bad: 18 missing values filled",), width=2),
     "gaps in words": Fault(lambda i: "" if i % 7 == 0 else "rg"[i % 2], ("bad: 18 missing values read as a category",)),
+    "#N/A in numbers": Fault(lambda i: "#N/A" if i % 3 == 0 else i / 11, ("bad: 40 missing values filled",), width=2),
+    "<NA> in numbers": Fault(lambda i: "<NA>" if i % 3 == 0 else i / 11, ("bad: 40 missing values filled",), width=2),
     "? in words": Fault(lambda i: "?" if i % 7 == 0 else "rg"[i % 2], ("bad: '?' is read as a category",), width=3),
     "row numbers": Fault(lambda i: i + 1, ("bad: left out, whole numbers that only number", "--use bad"), width=0),
     "customer numbers": Fault(lambda i: 7000 - 3 * i, ("bad: left out, whole numbers", "--use bad"), width=0),
@@ -209,6 +211,16 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...], TextOptions | None]] = { 
         ("looks like UTF-16",),
         TextOptions(encoding="utf-16-be"),
     ),
+    **{
+        f"{kind} to predict": (lines_of({**GOOD, "y": [write(row) for row in range(N)]}), (words,), None)
+        for kind, write, words in (
+            ("prices in thousands", lambda row: f"{row % 40}.5k", "begin like numbers, such as '0.5k' and '1.5k'"),
+            ("prices in millions", lambda row: f"${row % 40}.5M", "use `--task classification`"),
+            ("dates with short years", lambda row: f"{1 + row % 28:02}.01.24", "are not numbers or dates in a format"),
+            ("minutes and seconds", lambda row: f"{row % 60}:{row % 50:02}:77", "begin like numbers"),
+            ("limits", lambda row: f"< {row % 50}", "Write them as plain numbers"),
+        )
+    },
     "a label that ends with the character 0": (
         lines_of({**GOOD, "y": [f"{label}\0" if row < 5 else label for row, label in enumerate(LABEL)]}),
         ("The target 'y' has the text", "NumPy drops the character", "row 0"),

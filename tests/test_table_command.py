@@ -139,6 +139,14 @@ def test_a_name_that_the_system_refuses_is_one_line(table: Path, command: str) -
         assert refused(command, name, *options.get(command, ()))
 
 
+@pytest.mark.parametrize("option", [("--data", "t.csv"), ("--fetch",)])
+@pytest.mark.parametrize("experiment", ["xor", "moons", "digits"])
+def test_an_option_of_mnist_is_refused_elsewhere(table: Path, experiment: str, option: tuple[str, ...]) -> None:
+    words = refused("run", experiment, *option)
+    assert words == f"error: {option[0]} is only for mnist, not for {experiment}: leave it out."
+    assert not Path("workings-runs").exists()
+
+
 def test_times_have_units() -> None:
     assert [seconds_of(text) for text in ("2", "2s", "0.5m", "1h")] == [2, 2, 30, 3600]
     for text in ("", "s", "nan", "inf", "0", "5 d"):

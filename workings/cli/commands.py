@@ -181,6 +181,8 @@ def run(
         if experiment not in (*NETWORKS, "all"):
             raise unknown_name("experiment", experiment, (*NETWORKS, "all"))
         names = NETWORKS if experiment == "all" else [experiment]
+        if "mnist" not in names and (data is not None or fetch):
+            raise InputError(f"--{'fetch' if fetch else 'data'} is only for mnist, not for {experiment}: leave it out.")
         for name in names:
             writable_folder(out / name)
         for name in names:

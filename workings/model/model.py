@@ -39,6 +39,7 @@ from workings.support.arrays import (
     as_finite,
     as_random,
     check_table,
+    check_weight_range,
     same_length,
     working_dtype,
 )
@@ -558,6 +559,8 @@ def as_weights(w: ArrayLike, X: Features, dtype: Any) -> Array:
     if array.shape != (len(X),):
         raise InputError(f"sample_weight has shape {array.shape}, but X has {len(X)} rows: it must be ({len(X)},).")
     numbers = as_finite(array, dtype, "sample_weight")
+    if (numbers >= 0).all():
+        check_weight_range(as_finite(array, np.float64, "sample_weight"), dtype)
     if (numbers < 0).any() or not (numbers > 0).any():
         raise InputError(f"Sample weights must be 0 or more, and not all 0; the smallest is {numbers.min():g}.")
     return numbers.reshape(-1, 1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from workings.errors import InputError, InputTypeError, MissingExtraError, WorkingsError
 from workings.model.targets import refuse_missing
-from workings.support.arrays import Array, as_finite, describe
+from workings.support.arrays import Array, as_finite, check_weight_range, describe
 from workings.support.conversion import GAP_FIX, as_array, convertible, position
 from workings.support.sparse import is_sparse
 
@@ -131,4 +131,5 @@ def validated_weights(sample_weight: Any, X: Any) -> Array:
         weights: Array = _check_sample_weight(given, X)
     if (weights < 0).any():
         raise InputError(f"Sample weights must be 0 or more; the smallest is {weights.min():g}.")
+    check_weight_range(weights, np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
     return weights

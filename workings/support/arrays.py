@@ -187,3 +187,20 @@ def how_made(seed: int | RandomSource | None) -> str | None:
         known = np.asarray(np.random.RandomState(words[0]).get_state()[1])  # type: ignore[index]
         return f"np.random.RandomState({words[0]})" if (words == known).all() else None
     return None
+
+
+def check_weight_range(weights: Array, dtype: DTypeLike) -> None:
+    """Raise for weights so large or small that their sums overflow, or their products become 0.
+
+    >>> check_weight_range(np.array([0.0, 1e-3, 1e6]), np.float64)
+    """
+    limits, known = np.finfo(dtype), np.asarray(weights, dtype=np.float64)
+    low, high = float(limits.tiny / limits.eps), float(limits.max * limits.eps)
+    least, most = known[known > 0].min(initial=np.inf), known.max(initial=0.0)
+    with np.errstate(over="ignore"):
+        total = known.sum()
+    if total > high or least < low:
+        raise InputError(
+            f"Sample weights must be 0 or at least {low:.1g}, with a sum of at most {high:.1g}; they are up to "
+            f"{most:g}, and the smallest above 0 is {least:g}. Only their ratios matter: divide all by their mean."
+        )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MANY_CATEGORIES = 50  # a text column with more values that rarely repeat is an identifier, not a category
 MOST_CATEGORIES = 1000  # more one-hot columns than this are refused
-MISSING_MARKS = ("na", "n/a", "nan", "null", "none", "nil", "?", "-", "--", ".")
+MISSING_MARKS = (*GAP_MARKS, "none", "nil", "-", "--", ".")
 
 
 def load_polars() -> ModuleType:
@@ -287,6 +287,28 @@ def are_numbers_mostly(texts: pl.Series) -> bool:
     numbers = are_numbers(texts)
     found, others = int((numbers & ~marks).sum()), int((texts.is_not_null() & ~numbers & ~marks).sum())
     return found > 0 and found >= 4 * others
+
+
+def refuse_like_numbers(texts: pl.Series, advice: str) -> None:
+    """Raise for many different texts that all begin like numbers or dates, such as 1.5k and 05.01.24.
+
+    >>> import polars
+    >>> refuse_like_numbers(polars.Series("price", [f"{i}.5k" for i in range(30)]), "Write numbers.")
+    Traceback (most recent call last):
+    workings.errors.InputError: The 30 different values of column 'price' begin like numbers, such as '0.5k' and '1.5k',
+    but are not numbers or dates in a format that is known. Write numbers.
+    """
+    known = texts.drop_nulls().unique(maintain_order=True)
+    if len(known) > FEW_LIKE_NUMBERS and known.str.contains(LIKE_NUMBER).all() and known.str.contains(r"\D").all():
+        first, second = known[:2].to_list()
+        raise InputError(
+            f"The {len(known)} different values of column {texts.name!r} begin like numbers, such as {first!r} and "
+            f"{second!r}, but are not numbers or dates in a format that is known. {advice}"
+        )
+
+
+FEW_LIKE_NUMBERS = 20  # as many classes are usual
+LIKE_NUMBER = r"^[-+\u2212~<>(]?\s*\p{Sc}?\s*\d"
 
 
 def are_many(texts: pl.Series) -> bool:

@@ -19,6 +19,7 @@ from workings.tables.cells import (
     load_polars,
     number_format,
     numbers_in_text,
+    refuse_like_numbers,
     refuse_many,
     refuse_missing,
     refuse_stray_text,
@@ -284,6 +285,7 @@ def decide_task(column: pl.Series) -> tuple[str, str]:
     n, count = len(column), column.n_unique()
     if is_text(column):
         refuse_stray_text(column, f" For classes that look like numbers, use {CLASSIFICATION}.")
+        refuse_like_numbers(with_gaps(column), f"Write them as plain numbers. For classes, use {CLASSIFICATION}.")
         return "classification", f"text with {count_of(count, 'value')}"
     if column.dtype == load_polars().Boolean:
         return "classification", "true or false"
