@@ -665,6 +665,23 @@ def test_the_self_test_counts_rows_that_come_out_otherwise(tmp_path: Path) -> No
 
 
 @needs_c
+@pytest.mark.parametrize(("code", "words"), [(-11, "was terminated by the system"), (3, "for 3 of 10 rows")])
+def test_a_self_test_that_does_not_end_well_is_told(
+    code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(command: list[Any], **settings: Any) -> Any:
+        if command[1:] == ["self-test"]:
+            return subprocess.CompletedProcess(command, code)
+        return actual(command, **settings)
+
+    actual = subprocess.run
+    monkeypatch.setattr(subprocess, "run", run)
+    network = Network([Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    with pytest.raises(FileError, match=words):
+        files.save(network, tmp_path / "n.c")
+
+
+@needs_c
 def test_c_chooses_the_first_of_equal_classes(tmp_path: Path) -> None:
     network = Network([Dense(3, weights="zeros"), Dense(3, weights="zeros")], loss=CrossEntropy(), seed=0)
     network.fit(np.eye(3), ["a", "b", "c"], optimizer=SGD(0.1), epochs=1)
