@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import json
+import math
 import os
 import runpy
 import shutil
@@ -687,7 +688,10 @@ def test_c_chooses_the_first_of_equal_classes(tmp_path: Path) -> None:
     network.fit(np.eye(3), ["a", "b", "c"], optimizer=SGD(0.1), epochs=1)
     network.set_values({name: np.zeros_like(array) for name, array in network.parameters.items()})
     assert set(network.predict(np.eye(3))) == {"a"}
-    assert files.save(network, tmp_path / "n.c").agreement is not None  # labels are compared, too
+    choose = Shared(network, tmp_path).library.net_label  # its rows, with their labels, are compared, too
+    nan = math.nan
+    for p, best in ([1, 1, 1], 0), ([0, 2, 2], 1), ([1, nan, 2], 1), ([nan, 1, nan], 0), ([0, nan, nan], 1):
+        assert choose((ctypes.c_double * 3)(*p)) == best
 
 
 @needs_c

@@ -1329,3 +1329,9 @@ def test_classes_that_are_true_or_false_are_read_from_text():
     assert target.encode(pl.Series("paid", ["True", "false", "TRUE"])).tolist() == [True, False, True]
     with pytest.raises(InputError, match="known are False, True"):
         target.encode(pl.Series("paid", ["yes", "no"]))
+
+
+def test_only_text_classes_and_formatted_numbers_are_read_as_text():
+    assert Preprocessing((), ClassTarget("kind", ("a", "b")), "").reads_text
+    assert not Preprocessing((), ClassTarget("kind", (1, 2)), "").reads_text
+    assert not Preprocessing((), NumberTarget("price", 200.0, 100.0), "").reads_text
