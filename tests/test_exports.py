@@ -666,13 +666,17 @@ def test_the_self_test_counts_rows_that_come_out_otherwise(tmp_path: Path) -> No
 
 
 @needs_c
-@pytest.mark.parametrize(("code", "words"), [(-11, "was terminated by the system"), (3, "for 3 of 10 rows")])
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [(["self-test"], -11, "terminated by the system"), (["self-test"], 3, "for 3 of 10 rows"),
+     ([], -11, "terminated by the system"), ([], 1, "terminated by the system")],
+)  # fmt: skip
 def test_a_self_test_that_does_not_end_well_is_told(
-    code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(command: list[Any], **settings: Any) -> Any:
-        if command[1:] == ["self-test"]:
-            return subprocess.CompletedProcess(command, code)
+        if Path(command[0]).name == "driver" and command[1:] == arguments:
+            return subprocess.CompletedProcess(command, code, stdout="")
         return actual(command, **settings)
 
     actual = subprocess.run
