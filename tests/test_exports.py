@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import json
+import math
 import os
 import runpy
 import shutil
@@ -667,12 +668,36 @@ def test_the_self_test_counts_rows_that_come_out_otherwise(tmp_path: Path) -> No
 
 
 @needs_c
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [(["self-test"], -11, "terminated by the system"), (["self-test"], 3, "for 3 of 10 rows"),
+     ([], -11, "terminated by the system"), ([], 1, "terminated by the system")],
+)  # fmt: skip
+def test_a_self_test_that_does_not_end_well_is_told(
+    arguments: list[str], code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(command: list[Any], **settings: Any) -> Any:
+        if Path(command[0]).name == "driver" and command[1:] == arguments:
+            return subprocess.CompletedProcess(command, code, stdout="")
+        return actual(command, **settings)
+
+    actual = subprocess.run
+    monkeypatch.setattr(subprocess, "run", run)
+    network = Network([Dense(2)], loss=CrossEntropy(), seed=0, n_in=2)
+    with pytest.raises(FileError, match=words):
+        files.save(network, tmp_path / "n.c")
+
+
+@needs_c
 def test_c_chooses_the_first_of_equal_classes(tmp_path: Path) -> None:
     network = Network([Dense(3, weights="zeros"), Dense(3, weights="zeros")], loss=CrossEntropy(), seed=0)
     network.fit(np.eye(3), ["a", "b", "c"], optimizer=SGD(0.1), epochs=1)
     network.set_values({name: np.zeros_like(array) for name, array in network.parameters.items()})
     assert set(network.predict(np.eye(3))) == {"a"}
-    assert files.save(network, tmp_path / "n.c").agreement is not None  # labels are compared, too
+    choose = Shared(network, tmp_path).library.net_label  # its rows, with their labels, are compared, too
+    nan = math.nan
+    for p, best in ([1, 1, 1], 0), ([0, 2, 2], 1), ([1, nan, 2], 1), ([nan, 1, nan], 0), ([0, nan, nan], 1):
+        assert choose((ctypes.c_double * 3)(*p)) == best
 
 
 @needs_c

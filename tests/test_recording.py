@@ -296,3 +296,9 @@ def test_layers_without_parameters_are_passed_over_and_l_bfgs_has_no_steps():
 def test_rows_that_do_not_fit_are_named():
     with pytest.raises(InputError, match="this network takes 2"):
         small().fit(X, Y, epochs=4, callbacks=[Signals(np.zeros((3, 5)), [0, 1, 1])], **FULL)
+
+
+def test_recorders_say_the_first_and_the_last_epoch() -> None:
+    snapshots = Snapshots(count=3)
+    snapshots.epochs = [0, 5, 1200]
+    assert str(snapshots) == "Snapshots of 3 epochs, from 0 to 1,200"

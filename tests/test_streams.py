@@ -43,6 +43,7 @@ from workings.support import row_stream
 from workings.training import training as training_module
 from workings.training.batches import Batches
 from workings.training.recipe import Recipe
+from workings.training.rows import Rows
 from workings.training.shuffling import shuffled_windows
 from workings.training.training_data import prepare
 
@@ -477,3 +478,11 @@ def test_several_networks_train_on_one_stream() -> None:
     fit_many(networks, RowStream(X, **SIZES), Y, engine="compiled", **settings)
     alone = fit(network(), RowStream(X, **SIZES), Y, epochs=2, engine="compiled")
     np.testing.assert_array_equal(networks[0].theta, alone.theta)
+
+
+def test_a_sample_of_rows_on_disk_reaches_from_the_first_row_to_the_last() -> None:
+    column = np.arange(1000)
+    sample = Rows(column[:, None], column).some_on_disk(100)
+    assert len(sample.y) == 100
+    assert (sample.y[0], sample.y[-1]) == (0, 999)
+    assert set(np.diff(sample.y)) == {1, 101}

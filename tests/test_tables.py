@@ -1322,3 +1322,16 @@ def test_a_record_with_any_value_in_it_is_read_or_refused(value, keys):
     except FileError:
         return
     assert Preprocessing.from_dict(preprocessing.to_dict()) == preprocessing
+
+
+def test_classes_that_are_true_or_false_are_read_from_text():
+    target = ClassTarget("paid", (False, True))
+    assert target.encode(pl.Series("paid", ["True", "false", "TRUE"])).tolist() == [True, False, True]
+    with pytest.raises(InputError, match="known are False, True"):
+        target.encode(pl.Series("paid", ["yes", "no"]))
+
+
+def test_only_text_classes_and_formatted_numbers_are_read_as_text():
+    assert Preprocessing((), ClassTarget("kind", ("a", "b")), "").reads_text
+    assert not Preprocessing((), ClassTarget("kind", (1, 2)), "").reads_text
+    assert not Preprocessing((), NumberTarget("price", 200.0, 100.0), "").reads_text

@@ -1015,3 +1015,18 @@ def test_a_value_that_is_not_finite_is_named_with_its_statement() -> None:
     words = "z1 was the first value that was not finite, in `z1 = X @ W1 + b1` (layer 1: Dense(1))"
     assert describe_value(program, "z1") == words
     assert describe_value(program, None) == "J was the first value that was not finite"
+
+
+def test_early_stopping_looks_at_no_epoch_after_the_one_at_which_it_stops():
+    stopping = EarlyStopping("loss", patience=2)
+    assert stopping.follow((np.inf, -1, 0), 0, [1.0, 2.0, 3.0, 0.0]) == (1.0, 0, 2)
+    assert stopping.follow((1.0, 3, 1), 5, [0.5, 0.6]) == (0.5, 5, 1)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_the_accuracy_of_labels_in_the_history_is_that_of_score(columns):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    y = (X[:, :columns].squeeze() > 0).astype(int)
+    net = Network([Dense(columns)], loss=BinaryCrossEntropy(), seed=0)
+    history = net.fit(X, y, optimizer=SGD(0.5), epochs=4, metrics=["accuracy"], validation=(X, y), batch_size=10)
+    assert history["val_accuracy"][-1] == net.score(X, y) < 1

@@ -9,6 +9,7 @@ import signal
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ from workings import (
     WorkersError,
 )
 from workings.datasets import moons
+from workings.training.parallel.engine import ParallelEngine
 from workings.training.parallel.exact_sums import MOST, ExactSum, sum_of
 
 X, y = moons(150)
@@ -482,3 +484,11 @@ def test_workers_that_fail_again_and_again_are_an_error_with_a_way_out(monkeypat
         executor.shutdown()
         with pytest.raises(WorkersError, match="Restart them"):
             trained(executor)
+
+
+def test_the_steps_of_a_stretch_are_cut_after_each_epoch_and_run_once() -> None:
+    stretch: Any = SimpleNamespace(batches=[(0, 4)] * 5, kept_at=np.array([-1, 0, -1, 1, -1]))
+    engine = object.__new__(ParallelEngine)
+    assert list(engine.segments(stretch)) == [(range(2), 0), (range(2, 4), 1), (range(4, 5), -1)]
+    stretch.kept_at = None
+    assert list(engine.segments(stretch)) == [(range(5), -1)]

@@ -517,7 +517,14 @@ def compiler_here() -> str | None:
 
 
 def comment(words: str) -> str:
-    """Return a C comment of one or more lines."""
+    """Return a C comment of one or more lines.
+
+    >>> print(comment("a */\\nb"))
+    /* a * /
+     * b
+     */
+    <BLANKLINE>
+    """
     plain = words.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("??", "? ?")
     lines = plain.splitlines()
     if len(lines) == 1:
