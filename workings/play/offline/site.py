@@ -69,7 +69,9 @@ def write_site(folder: Path) -> list[Path]:
     contents["session.js"] = (here / "session-static.js").read_bytes()
     contents["opened-as-file.js"] = (here / "opened-as-file.js").read_bytes()
     first = b'<script src="main.js"'
-    contents["index.html"] = contents["index.html"].replace(first, b'<script src="opened-as-file.js"></script>\n  ' + first)
+    contents["index.html"] = contents["index.html"].replace(
+        first, b'<script src="opened-as-file.js"></script>\n  ' + first
+    )
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
     contents["settings.js"] = settings_module().encode()
     contents |= {f"data-{name}.js": table_module(name).encode() for name in available()}
