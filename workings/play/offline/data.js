@@ -53,7 +53,8 @@ function tableOf(settings) {
   const training = Math.max(rows - Math.round(rows * settings.held_out), Math.min(rows, 2));
   return {
     name: settings.data, words: table.words, columns, classes, training, rows, side: pixels,
-    raw: np.ndarray([rows, columns.length], Float64Array.from(floats(table.raw), (v) => v / table.scale)), y: table.y, features: settings.features, offered: columns,
+    raw: np.ndarray([rows, columns.length], Float64Array.from(floats(table.raw), (v) => v / table.scale)), y: table.y,
+      features: settings.features, offered: columns,
   };
 }
 

@@ -16,7 +16,8 @@ export function symbol(name, program) {
   }
   const [, letters, hat, number, rest] = /^([A-Za-z]+?)(_hat)?(\d*)(_.*)?$/.exec(name) ?? [];
   if (letters === undefined) return tag("mi", name);
-  const base = hat ? `<mover accent="true">${tag("mi", GREEK[letters] ?? letters)}<mo stretchy="false">^</mo></mover>` : tag("mi", GREEK[letters] ?? letters);
+  const base = hat ? `<mover accent="true">${tag("mi", GREEK[letters] ?? letters)}<mo stretchy="false">^</mo></mover>`
+    : tag("mi", GREEK[letters] ?? letters);
   const below = [number && tag("mn", number), rest && tag("mtext", rest.slice(1).replaceAll("_", " "))].filter(Boolean);
   return below.length ? tag("msub", base, tag("mrow", ...below)) : base;
 }
@@ -32,13 +33,15 @@ export function equation({ target, tree, stage }, program) {
 export function entryEquation(target, index, tree, value, program) {
   const forms = [named(tree, program), counted(tree), numberText(value)];
   const lines = forms.filter((form, k) => k === forms.length - 1 || !forms.slice(k + 1).includes(form));
-  const rows = lines.map((line, k) => tag("mtr", tag("mtd", k ? "" : entrySymbol(target, index, program)), tag("mtd", sign("=")), tag("mtd", line)));
+  const rows = lines.map((line, k) => tag("mtr", tag("mtd", k ? "" : entrySymbol(target, index, program)),
+    tag("mtd", sign("=")), tag("mtd", line)));
   return block(`<mtable class="worked" displaystyle="true">${rows.join("")}</mtable>`);
 }
 
 const entrySymbol = (name, index, program) =>
   tag("mrow", symbol(name, program), index.length ? tag("mrow", sign("["), tag("mn", index.join(", ")), sign("]")) : "");
-const named = (tree, program) => piece(tree, { ...program, named: true, leaf: ([, , value, name, index]) => (name ? entrySymbol(name, index, program) : numberText(value)) })[0];
+const named = (tree, program) => piece(tree, { ...program, named: true,
+  leaf: ([, , value, name, index]) => (name ? entrySymbol(name, index, program) : numberText(value)) })[0];
 const counted = (tree) => piece(tree, { leaf: ([, , value]) => numberText(value) })[0];
 
 const block = (text) => `<math display="block">${text}</math>`;
@@ -55,18 +58,21 @@ function piece(node, program) {
   const [kind, first, ...rest] = node;
   const inner = (one) => piece(one, program);
   const within = (one, least) => { const [text, own] = inner(one); return own < least ? group(text) : text; };
-  const called = (name, args) => [tag("mrow", tag("mi", name.replaceAll("_", " ")), group(args.map((one) => inner(one)[0]).join(sign(",")))), ATOM];
+  const called = (name, args) => [tag("mrow", tag("mi", name.replaceAll("_", " ")),
+    group(args.map((one) => inner(one)[0]).join(sign(",")))), ATOM];
   switch (kind) {
     case "number": return [program.leaf?.(node) ?? numberText(rest[0]), rest[0] < 0 && !(program.named && node[3]) ? SUM : ATOM];
     case "omitted": return [tag("mrow", tag("mtext", `[${first} more: `), numberText(rest[0]), tag("mtext", "]")), ATOM];
     case "name": return [symbol(first, program), ATOM];
     case "minus": return [tag("mrow", sign("−"), within(first, PRODUCT)), SUM];
-    case "compare": return [tag("mrow", sign("["), inner(rest[0])[0], sign({ Gt: ">", GtE: "≥", Lt: "<", LtE: "≤", Eq: "=", NotEq: "≠" }[first]), inner(rest[1])[0], sign("]")), ATOM];
+    case "compare": return [tag("mrow", sign("["), inner(rest[0])[0],
+      sign({ Gt: ">", GtE: "≥", Lt: "<", LtE: "≤", Eq: "=", NotEq: "≠" }[first]), inner(rest[1])[0], sign("]")), ATOM];
     case "binary": return binary(first, rest[0], rest[1], inner, within);
     case "np": return array(first, rest, inner, called);
     case "call": return called(first.replace(/^\./, ""), rest);
     case "list": return [node.slice(1).map((one) => inner(one)[0]).join(sign("+")), SUM];
-    case "attribute": return first === "T" ? [tag("msup", within(rest[0], POWER + 1), sign("⊤")), POWER] : [tag("mrow", tag("mi", first), group(inner(rest[0])[0])), ATOM];
+    case "attribute": return first === "T" ? [tag("msup", within(rest[0], POWER + 1), sign("⊤")), POWER]
+      : [tag("mrow", tag("mi", first), group(inner(rest[0])[0])), ATOM];
     case "item": return [tag("msub", inner(first)[0], tag("mn", rest[0])), ATOM];
     default: return reduction(first, rest[0], rest[2], within);
   }

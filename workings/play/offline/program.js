@@ -155,7 +155,8 @@ function usesOf(node, letter) {
 // The names that an expression reads.
 export function readsOf(node, found = new Set()) {
   if (node[0] === "name") found.add(node[1]);
-  else for (const part of node.slice(1)) if (Array.isArray(part)) (Array.isArray(part[0]) ? part.map((p) => readsOf(p, found)) : part.length && readsOf(part, found));
+  else for (const part of node.slice(1)) if (Array.isArray(part)) (Array.isArray(part[0])
+    ? part.map((p) => readsOf(p, found)) : part.length && readsOf(part, found));
   return found;
 }
 

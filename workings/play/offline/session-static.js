@@ -64,14 +64,16 @@ export class Session {
     const network = described(settings, outputs, loss);
     const X = inputsOf(data.raw, data.features, data.columns);
     const axes = this.data?.columns.join() === data.columns.join() ? this.axes : [0, Math.min(1, data.columns.length - 1)];
-    const y = outputs > 1 ? np.positive(np.equal(np.as_column(np.array(data.y)), np.array(data.classes.map((_, k) => k)))) : np.as_column(np.array(data.y));
+    const y = outputs > 1 ? np.positive(np.equal(np.as_column(np.array(data.y)),
+      np.array(data.classes.map((_, k) => k)))) : np.as_column(np.array(data.y));
     const rows = (from, to) => ({ X: np.take(X, np.range(from, to)), y: np.take(y, np.range(from, to)) });
     const held = data.training < data.rows ? rows(data.training, data.rows) : null;
     const random = randomOf(settings.seed);
     const drawn = initialValues(network.layers, data.features.length, random);
     const values = kept ?? drawn;
     const begun = new Run(network, settings, data, rows(0, data.training), held, random, values);
-    Object.assign(this, { settings, data, loss_name: loss, run: begun, axes, drawing: null, plane: data.side ? null : planeOf(data, axes) });
+    Object.assign(this, { settings, data, loss_name: loss, run: begun, axes, drawing: null,
+      plane: data.side ? null : planeOf(data, axes) });
     this.afterNewModel();
   }
 
@@ -201,12 +203,14 @@ export class Session {
     const trained = this.run;
     const found = trained.course.findIndex((moment) => moment.step === trained.step);
     const here = found < 0 ? trained.course.length - 1 : found;
-    const weights = Object.entries(trained.parameters).map(([name, { shape, data }]) => [name, { shape, data: base64(Float32Array.from(data)) }]);
+    const weights = Object.entries(trained.parameters).map(([name, { shape, data }]) => [name,
+      { shape, data: base64(Float32Array.from(data)) }]);
     const course = trained.course.flatMap((moment) => [moment.step, ...moment.measured]);
     return {
       step: trained.step, epoch: trained.epoch, batch: trained.batch, batches: trained.batches,
       measured: trained.course[here].measured.map(number), latest: trained.course.at(-1).step, moment: here,
-      weights: Object.fromEntries(weights), maps: this.maps(), activations: this.data.side ? this.activations() : null, course: base64(Float32Array.from(course)),
+      weights: Object.fromEntries(weights), maps: this.maps(),
+        activations: this.data.side ? this.activations() : null, course: base64(Float32Array.from(course)),
       moments: trained.course.length, rate: trained.rate(), stopped: trained.stopped,
       other: this.other && this.other.frame(),
     };
@@ -291,7 +295,8 @@ export class Session {
   choose_axes({ first: across, second: up }) {
     const { length } = this.data.columns;
     if (across === up || !(across < length && up < length)) throw new Error(refusals.axes(length - 1));
-    for (const session of [this, this.other]) if (session) Object.assign(session, { axes: [across, up], plane: planeOf(session.data, [across, up]) });
+    for (const session of [this, this.other]) if (session) Object.assign(session,
+      { axes: [across, up], plane: planeOf(session.data, [across, up]) });
     return this.view();
   }
 

@@ -7,7 +7,8 @@ import { base64, bytes, partOf } from "./state.js";
 import { museum as museumWords, notices, weight as weightWords, words } from "./strings.js";
 import { number } from "./view/parts.js";
 
-function remember(name, value) { try { localStorage.setItem(name, value); } catch { /* no storage: it holds for this visit */ } }
+function remember(name, value) { try { localStorage.setItem(name, value);
+  } catch { /* no storage: it holds for this visit */ } }
 function recall(name) { try { return localStorage.getItem(name); } catch { return "no storage"; } }
 
 export function makeActions(state, draw) {
@@ -49,8 +50,10 @@ export function makeActions(state, draw) {
 
   async function refresh() { // what the inspector shows, after the network has changed
     const { detail } = state;
-    if (state.tab === "statement" && state.statement) await act.statement(Math.min(state.statement.index, state.statement.outline.length - 1));
-    if (state.tab === "landscape" && state.landscape && (state.frame.step || state.directions === "random")) await act.landscape();
+    if (state.tab === "statement" && state.statement) await act.statement(Math.min(state.statement.index,
+      state.statement.outline.length - 1));
+    if (state.tab === "landscape" && state.landscape
+      && (state.frame.step || state.directions === "random")) await act.landscape();
     if (state.tab === "selected" && detail) {
       if (detail.kind === "weight") await act.openWeight(detail.name, detail.index, false);
       if (detail.kind === "unit") await act.openUnit(detail.layer, detail.unit, false);
@@ -80,7 +83,8 @@ export function makeActions(state, draw) {
   }
   async function afterFrame(reply) {
     if (!reply) return;
-    set({ frame: reply, running: state.running && Boolean(!reply.stopped || (reply.other && !reply.other.stopped)), problem: reply.stopped || "" });
+    set({ frame: reply, running: state.running && Boolean(!reply.stopped || (reply.other && !reply.other.stopped)),
+      problem: reply.stopped || "" });
     if (!state.running) await refresh();
   }
 
@@ -106,7 +110,8 @@ export function makeActions(state, draw) {
       const reply = await ask("configure", { settings });
       if (!Object.keys(wanted).length) intended = null;
       if (!reply) { draw(); return; }
-      const isOther = reply.data.name !== state.data.name || reply.network.hidden.length !== state.network.hidden.length;
+      const isOther = reply.data.name !== state.data.name
+        || reply.network.hidden.length !== state.network.hidden.length;
       set({ ...reply, ...(isOther ? { detail: null, statementUnit: 0, current: [0, 0] } : {}) });
       await showRow();
     },
@@ -118,13 +123,21 @@ export function makeActions(state, draw) {
     removeLayer: () => act.configure({ hidden: hiddenNow().slice(0, -1) }),
     async reset() { set({ running: false }); take(await ask("reset")); await refresh(); },
 
-    run() { set({ running: !state.running, walking: false }); if (state.running) requestAnimationFrame(loop); else refresh(); },
-    async advance(steps) { set({ running: false, walking: false }); await afterFrame(await ask("advance", { steps })); },
+    run() { set({ running: !state.running, walking: false }); if (state.running) requestAnimationFrame(loop);
+      else refresh(); },
+    async advance(steps) { set({ running: false, walking: false }); await afterFrame(await ask("advance", { steps }));
+      },
     async epoch() { set({ running: false, walking: false }); await afterFrame(await ask("epoch")); },
     async keep() { take(await ask("keep")); await focusOn(".kept header button"); },
-    async swap() { set({ running: false, detail: null, statement: null, statementUnit: 0 }); take(await ask("swap")); await refresh(); if (state.tab === "statement") await act.statement(0); },
+    async swap() {
+      set({ running: false, detail: null, statement: null, statementUnit: 0 });
+      take(await ask("swap"));
+      await refresh();
+      if (state.tab === "statement") await act.statement(0);
+    },
     async endComparison() { take(await ask("end_comparison")); await focusOn(".network header button:last-of-type"); },
-    travel: (moment) => latest("travel", async () => { state.running = false; await afterFrame(await ask("travel", { moment })); }),
+    travel: (moment) => latest("travel", async () => { state.running = false;
+      await afterFrame(await ask("travel", { moment })); }),
 
     async chooseRow(row) {
       const reply = await ask("choose_row", { row });
@@ -133,7 +146,8 @@ export function makeActions(state, draw) {
     draw: (pixels) => latest("draw", async () => {
       state.frame.activations.pixels = pixels.length ? pixels : state.frame.activations.pixels;
       const reply = await ask("draw", { pixels });
-      if (reply) set({ frame: { ...state.frame, activations: reply, other: state.frame.other && { ...state.frame.other, activations: reply.other } } });
+      if (reply) set({ frame: { ...state.frame, activations: reply,
+        other: state.frame.other && { ...state.frame.other, activations: reply.other } } });
     }),
     async chooseAxes(first, second) { take(await ask("choose_axes", { first, second })); },
     async addPoint(x, y) { // in the units of the plane
@@ -163,7 +177,17 @@ export function makeActions(state, draw) {
       if (to >= state.statement.outline.length) { await act.advance(1); return act.walkTo(0); }
       return act.walkTo(to);
     },
-    async openTab(tab) { set({ tab }); if (state.choices.is_static && ["doctor", "landscape", "museum"].includes(tab)) return null; if (tab === "doctor") return act.doctor(); if (tab === "lessons") return act.loadLessons(); if (tab === "museum") return act.loadMuseum(); if (tab === "landscape" && state.frame.step) return act.landscape(); await refresh(); if (tab === "statement" && !state.statement) await act.statement(0); },
+    async openTab(tab) {
+      set({ tab });
+      if (state.choices.is_static && ["doctor", "landscape", "museum"].includes(tab)) return null;
+      if (tab === "doctor") return act.doctor();
+      if (tab === "lessons") return act.loadLessons();
+      if (tab === "museum") return act.loadMuseum();
+      if (tab === "landscape" && state.frame.step) return act.landscape();
+      await refresh();
+      if (tab === "statement" && !state.statement) await act.statement(0);
+      return null;
+    },
     async openWeight(name, index, isNew = true, isDragged = false) {
       const reply = await ask("weight", { name, index });
       if (isNew && !isDragged) reveal();
@@ -173,7 +197,8 @@ export function makeActions(state, draw) {
       if (layer === 0) return;
       const reply = await ask("unit", { layer, unit });
       if (isNew) reveal();
-      if (reply) set({ detail: { kind: "unit", ...reply }, ...(isNew ? { tab: "selected", statementUnit: unit } : {}) });
+      if (reply) set({ detail: { kind: "unit", ...reply },
+        ...(isNew ? { tab: "selected", statementUnit: unit } : {}) });
     },
     async openLoss(isNew = true) {
       const reply = await ask("loss");
@@ -184,8 +209,10 @@ export function makeActions(state, draw) {
       const reply = await ask("set_weight", { name, index, value, final });
       if (!reply) return;
       const same = state.detail?.kind === "weight" && state.detail.entry === reply.weight.entry;
-      const detail = reply.details ? { kind: "weight", ...reply.details } : same ? { ...state.detail, ...reply.weight } : state.detail;
-      set({ frame: reply.frame, detail, hint: weightWords.now(reply.weight.entry, number(value), number(reply.weight.J)) });
+      const detail = reply.details ? { kind: "weight", ...reply.details } : same
+        ? { ...state.detail, ...reply.weight } : state.detail;
+      set({ frame: reply.frame, detail, hint: weightWords.now(reply.weight.entry, number(value),
+        number(reply.weight.J)) });
     }),
     async doctor() {
       const reply = await ask("doctor");
@@ -214,7 +241,8 @@ export function makeActions(state, draw) {
       if (exhibit) set({ exhibit, findings: null });
     },
     async exhibitDoctor() {
-      const { name, room } = state.exhibit, reply = await act.busily(museumWords.looking, "exhibit_doctor", { name, room });
+      const { name, room } = state.exhibit, reply = await act.busily(museumWords.looking, "exhibit_doctor",
+        { name, room });
       if (reply && state.exhibit?.name === name) set({ findings: reply.findings });
     },
     async beginGame(isNew = false) {
@@ -228,11 +256,13 @@ export function makeActions(state, draw) {
     leaveGame: () => set({ game: null }),
     async gameHint() {
       const reply = await act.busily(museumWords.looking, "game_hint");
-      if (reply && state.game) set({ game: { ...state.game, hints: [...state.game.hints, reply.hint], isLast: !reply.more } });
+      if (reply && state.game) set({ game: { ...state.game, hints: [...state.game.hints, reply.hint],
+        isLast: !reply.more } });
     },
     async guess(choice) {
       const reply = await ask("game_guess", { choice });
-      if (reply) set({ game: reply.right ? { ...state.game, found: reply, open: choice } : { ...state.game, missed: [...state.game.missed, choice] } });
+      if (reply) set({ game: reply.right ? { ...state.game, found: reply, open: choice }
+        : { ...state.game, missed: [...state.game.missed, choice] } });
     },
     async reveal() {
       const found = await ask("game_reveal");
@@ -311,7 +341,8 @@ export function makeActions(state, draw) {
     async savePicture(kind, format) {
       const found = svgOf(kind);
       if (!found) return set({ notice: notices.not_shown });
-      act.download(`${kind}.${format}`, format === "png" ? await pngOf(found) : new Blob([found.text], { type: "image/svg+xml" }));
+      act.download(`${kind}.${format}`, format === "png" ? await pngOf(found)
+        : new Blob([found.text], { type: "image/svg+xml" }));
       set({ notice: notices.downloaded([`${kind}.${format}`]) });
     },
     download(name, blob) {
@@ -322,7 +353,8 @@ export function makeActions(state, draw) {
       setTimeout(() => URL.revokeObjectURL(link.href), 1000);
     },
     async copy(text, notice) {
-      try { await navigator.clipboard.writeText(text); set({ notice }); } catch { set({ notice: notices.no_clipboard }); }
+      try { await navigator.clipboard.writeText(text); set({ notice });
+        } catch { set({ notice: notices.no_clipboard }); }
     },
     copyLink() {
       const link = toLink(state.settings, state.choices.defaults);

@@ -15,7 +15,8 @@ export function listen(state, act) {
     const tag = event.target.tagName, key = event.key.toLowerCase();
     if (tag === "SELECT" || tag === "TEXTAREA" || (tag === "INPUT" && event.target.type !== "range")) return;
     if (key === " " && isPressed(event.target)) return;
-    if (/^\d$/.test(key) && Number(key) < state.data?.classes.length) { act.set({ adding: state.adding === Number(key) ? null : Number(key) }); return; }
+    if (/^\d$/.test(key) && Number(key) < state.data?.classes.length) { act.set({ adding: state.adding === Number(key)
+      ? null : Number(key) }); return; }
     if (does[key] && state.frame) { event.preventDefault(); does[key](); }
   });
 }

@@ -37,7 +37,9 @@ function show() {
   }
   paint(root, state);
 }
-const observer = new ResizeObserver(([entry]) => { if (entry.contentRect.width !== state.netWidth) act.set({ netWidth: entry.contentRect.width }); });
+const observer = new ResizeObserver(([{ contentRect: { width } }]) => {
+  if (width !== state.netWidth) act.set({ netWidth: width });
+});
 const act = makeActions(state, draw);
 listen(state, act);
 addEventListener("resize", () => act.set({ width: innerWidth }));

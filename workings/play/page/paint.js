@@ -57,12 +57,14 @@ function isNew(canvas, values, name) {
 
 export function paint(root, state) {
   if (!state.frame) return;
-  for (const canvas of root.querySelectorAll("canvas[data-unit]")) paintUnit(canvas, canvas.dataset.of === "other" ? otherState(state) : state);
+  for (const canvas of root.querySelectorAll("canvas[data-unit]")) paintUnit(canvas,
+    canvas.dataset.of === "other" ? otherState(state) : state);
   for (const canvas of root.querySelectorAll("canvas[data-screen]")) {
     const screen = screenOf(state, canvas.dataset.screen);
     if (screen) paintScreen(canvas, screen, state.theme);
   }
-  for (const canvas of root.querySelectorAll("canvas[data-land]")) if (isNew(canvas, state.landscape, state.theme)) paintLand(canvas, state.landscape, state.theme);
+  for (const canvas of root.querySelectorAll("canvas[data-land]")) if (isNew(canvas, state.landscape,
+    state.theme)) paintLand(canvas, state.landscape, state.theme);
   for (const canvas of root.querySelectorAll("canvas[data-pad]")) paintPixels(canvas, state);
 }
 
@@ -70,17 +72,26 @@ export function paint(root, state) {
 const BANDS = 22, FINE = 220;
 function paintLand(canvas, { losses, alphas, betas }, name) {
   const { low: deep, middle, ink } = theme(name), rows = alphas.length, columns = betas.length, finite = losses.filter(Number.isFinite);
-  const least = finite.reduce((a, b) => Math.min(a, b), Infinity), most = finite.reduce((a, b) => Math.max(a, b), -Infinity), isLog = least > 0 && most > 1.01 * least;
+  const least = finite.reduce((a, b) => Math.min(a, b), Infinity),
+    most = finite.reduce((a, b) => Math.max(a, b), -Infinity), isLog = least > 0 && most > 1.01 * least;
   const scale = (v) => (isLog ? Math.log(v / least) / Math.log(most / least) : (v - least) / (most - least || 1));
-  const level = (i, j) => { const v = losses[Math.min(i, rows - 1) * columns + Math.min(j, columns - 1)]; return Number.isFinite(v) ? scale(v) : 1; };
+  const level = (i, j) => { const v = losses[Math.min(i, rows - 1) * columns + Math.min(j, columns - 1)];
+    return Number.isFinite(v) ? scale(v) : 1; };
   const bands = new Uint8Array(FINE * FINE);
   for (let k = 0; k < FINE * FINE; k++) { // first axis to the right, second one up
-    const a = ((k % FINE) / (FINE - 1)) * (rows - 1), b = ((FINE - 1 - Math.floor(k / FINE)) / (FINE - 1)) * (columns - 1), i = Math.floor(a), j = Math.floor(b), s = a - i, t = b - j;
-    bands[k] = Math.min(Math.floor(BANDS * ((1 - s) * ((1 - t) * level(i, j) + t * level(i, j + 1)) + s * ((1 - t) * level(i + 1, j) + t * level(i + 1, j + 1)))), BANDS - 1);
+    const a = ((k % FINE) / (FINE - 1)) * (rows - 1),
+      b = ((FINE - 1 - Math.floor(k / FINE)) / (FINE - 1)) * (columns - 1), i = Math.floor(a), j = Math.floor(b), s = a - i, t = b - j;
+    bands[k] = Math.min(Math.floor(BANDS * ((1 - s) * ((1 - t) * level(i, j) + t * level(i,
+      j + 1)) + s * ((1 - t) * level(i + 1, j) + t * level(i + 1, j + 1)))), BANDS - 1);
   }
-  const colours = Array.from({ length: BANDS }, (_, k) => { const t = 0.95 * (1 - k / (BANDS - 1)); return middle.map((m, c) => m + (deep[c] - m) * t); });
+  const colours = Array.from({ length: BANDS }, (_, k) => { const t = 0.95 * (1 - k / (BANDS - 1));
+    return middle.map((m, c) => m + (deep[c] - m) * t); });
   const line = ink === "#1b1e23" ? [255, 255, 255] : [16, 18, 20];
-  show(canvas, fill(FINE, (k) => { const isLine = (k + 1) % FINE && (bands[k] !== bands[k + 1] || (k + FINE < FINE * FINE && bands[k] !== bands[k + FINE])); return isLine ? mix(colours[bands[k]], line, 0.45) : pixel(colours[bands[k]].map(Math.round)); }));
+  const isBelow = (k) => k + FINE < FINE * FINE && bands[k] !== bands[k + FINE];
+  show(canvas, fill(FINE, (k) => {
+    const isLine = (k + 1) % FINE && (bands[k] !== bands[k + 1] || isBelow(k)), colour = colours[bands[k]];
+    return isLine ? mix(colour, line, 0.45) : pixel(colour.map(Math.round));
+  }));
 }
 
 function paintUnit(canvas, state) {
@@ -110,7 +121,8 @@ function paintOfImage(canvas, state, layer, unit) {
   show(canvas, fill(1, () => table[Math.round(128 + (127 * values[unit]) / largest)]), false);
 }
 function paintPixels(canvas, state) {
-  const { pixels } = state.frame.activations, paper = theme(state.theme).middle, ink = state.theme === "light" ? [27, 30, 35] : [236, 238, 240];
+  const { pixels } = state.frame.activations, paper = theme(state.theme).middle,
+    ink = state.theme === "light" ? [27, 30, 35] : [236, 238, 240];
   show(canvas, fill(state.data.image_side, (k) => mix(paper, ink, pixels[k])), false);
 }
 
@@ -146,7 +158,8 @@ function paintScreen(canvas, screen, name) {
     const isTraining = k < data.training;
     if (!isTraining && !screen.showValidation) continue;
     const [x, y] = placeOf(data, k);
-    drawPoint(context, x * size, y * size, radius, pointColour(data, k, name), rim, isTraining, data.classes.length > 2 ? data.targets[k] % 3 : 0, outline);
+    drawPoint(context, x * size, y * size, radius, pointColour(data, k, name), rim, isTraining,
+      data.classes.length > 2 ? data.targets[k] % 3 : 0, outline);
   }
   if (Number.isInteger(row)) {
     const [x, y] = placeOf(data, row);
@@ -167,7 +180,12 @@ function pointColour({ targets, classes, target_range: [low, high] }, k, name) {
 function drawPoint(context, x, y, radius, colour, rim, isFilled, shape, outline) {
   context.beginPath();
   if (shape === 1) context.rect(x - radius * 0.9, y - radius * 0.9, radius * 1.8, radius * 1.8);
-  else if (shape === 2) { context.moveTo(x, y - radius * 1.2); context.lineTo(x + radius * 1.1, y + radius * 0.8); context.lineTo(x - radius * 1.1, y + radius * 0.8); context.closePath(); }
+  else if (shape === 2) {
+    context.moveTo(x, y - radius * 1.2);
+    context.lineTo(x + radius * 1.1, y + radius * 0.8);
+    context.lineTo(x - radius * 1.1, y + radius * 0.8);
+    context.closePath();
+  }
   else context.arc(x, y, radius, 0, 7);
   context.fillStyle = isFilled ? colour : rim;
   context.fill();

@@ -4,7 +4,8 @@ export const initial = () => ({
   running: false, speed: 10, walking: false,
   tab: "statement", statement: null, statementUnit: 0, detail: null, doctor: null, code: null, notice: "", // what the inspector shows
   row: null, current: [0, 0], // the chosen row; the unit that has the focus
-  hint: "", problem: "", busy: false, closed: false, help: false, table: null, adding: null, lessons: null, lesson: null, invite: false, showValidation: true,
+  hint: "", problem: "", busy: false, closed: false, help: false, table: null, adding: null, lessons: null,
+    lesson: null, invite: false, showValidation: true,
   other: null, // settings and network that are kept for comparison
   picture: "network", landscape: null, directions: "path",
   museum: null, exhibit: null, findings: null, game: null, // the museum
@@ -51,7 +52,8 @@ export function decodeFrame(frame) {
 }
 
 export const layersOf = (network) => [
-  { units: network.is_image ? 1 : network.inputs.length }, ...network.hidden, { units: network.outputs.length, W: `W${network.hidden.length + 1}` },
+  { units: network.is_image ? 1 : network.inputs.length }, ...network.hidden,
+    { units: network.outputs.length, W: `W${network.hidden.length + 1}` },
 ];
 export const weightsInto = (network, frame, layer) => {
   const found = frame.weights[`W${layer}`];

@@ -148,7 +148,8 @@ export const output = {
   validation_points: "validation points", row: "Row",
   row_hint: "The training row whose numbers the equations show. Click a point, or type its number.",
   target: (value) => `target ${value}`, target_class: (name) => `target class ${name}`,
-  measures: "Loss and score", loss: "Loss", accuracy: "Accuracy", r2: "R²", training: "training", validation: "validation",
+  measures: "Loss and score", loss: "Loss", accuracy: "Accuracy", r2: "R²", training: "training",
+    validation: "validation",
   kept_training: "training, kept", kept_validation: "validation, kept",
   travel: "Time travel", step: (step) => `step ${step}`,
   add: "Add points", add_label: "Add points:", low: "low", high: "high",
@@ -256,6 +257,7 @@ export const landscape = {
 };
 export const formats = {
   svg: "SVG", png: "PNG", safetensors: "safetensors", onnx: "ONNX", c: "C", json: "JSON", py: "Python without training",
+  html: "HTML page", gif: "animated GIF",
 };
 export const taking = {
   code: "Code", model_file: "Model file", model_file_label: "Model file:",
@@ -276,7 +278,7 @@ export const taking = {
     network: "the network", output: "the prediction", loss: "the curve of the loss",
     accuracy: "the curve of the accuracy", landscape: "the landscape",
   },
-  replay: "Replay:", html: "HTML page", gif: "animated GIF",
+  replay: "Replay:",
   replay_hint: "The run so far as a small film: the prediction at each moment, beside the loss.",
   copy: "Copy", download: (name) => `Download ${name}`,
   restart: "Begin the same run here",

@@ -11,11 +11,14 @@ export function dataCard(state, act) {
     <header><h2 id="data-title">${words.data}</h2></header>
     <div class="halves"><div class="stack">
     <div class="choice" role="group" aria-label=${own.sets} data-hint=${hints.data}>
-      ${state.sets.filter((one) => one.name in pictures).map((one) => html`<button aria-pressed=${one.name === data.name} data-hint=${one.words} @click=${() => act.configure({ data: one.name })}>
+      ${state.sets.filter((one) => one.name in pictures).map((one) => html`<button
+        aria-pressed=${one.name === data.name} data-hint=${one.words} @click=${() => act.configure({ data: one.name })}>
         <svg viewBox="0 0 40 40" aria-hidden="true">${pictures[one.name]}</svg><span>${one.name}</span></button>`)}
     </div>
     <div class="switches" role="group" aria-label=${own.tables}>
-      ${state.sets.filter((one) => !(one.name in pictures)).map((one) => html`<button aria-pressed=${one.name === data.name} data-hint=${one.words} @click=${() => act.configure({ data: one.name })}>${one.name.replaceAll("_", " ")}</button>`)}
+      ${state.sets.filter((one) => !(one.name in pictures)).map((one) => html`<button
+        aria-pressed=${one.name === data.name} data-hint=${one.words}
+        @click=${() => act.configure({ data: one.name })}>${one.name.replaceAll("_", " ")}</button>`)}
       <label class="button small" data-hint=${own.open_hint}>${own.open}
         <input class="hidden-text" type="file" accept=".csv,.tsv,.txt,.parquet" @change=${(event) => act.openFile(event.target)}></label>
     </div>
@@ -30,7 +33,8 @@ export function dataCard(state, act) {
     ${data.image_side ? "" : html`<div class="stack" data-hint=${hints.features}>
       <h3>${words.features}</h3>
       <div class="switches" role="group" aria-label=${words.features}>
-        ${data.offered.map((name) => html`<button aria-pressed=${data.features.includes(name)} @click=${() => toggle(state, act, name)}>${pretty(name)}</button>`)}
+        ${data.offered.map((name) => html`<button aria-pressed=${data.features.includes(name)}
+          @click=${() => toggle(state, act, name)}>${pretty(name)}</button>`)}
       </div>
     </div>`}
     </div></div>
@@ -41,7 +45,8 @@ export function dataCard(state, act) {
 function axesOf(state, act) {
   const { axes, columns } = state.data, hint = own.axes_hint;
   const choose = (k) => (value) => act.chooseAxes(...axes.map((one, j) => (j === k ? columns.indexOf(value) : one)));
-  return html`<div class="row axes">${[own.across, own.up].map((label, k) => select(label, columns[axes[k]], columns.filter((_, j) => j !== axes[1 - k]), choose(k), { label, hint }))}</div>`;
+  return html`<div class="row axes">${[own.across, own.up].map((label, k) => select(label, columns[axes[k]],
+    columns.filter((_, j) => j !== axes[1 - k]), choose(k), { label, hint }))}</div>`;
 }
 
 function toggle(state, act, name) {
@@ -66,13 +71,15 @@ const field = (colourAt) => Array.from({ length: 25 }, (_, k) => {
   const x = k % 5, y = Math.floor(k / 5), t = colourAt(x - 2, 2 - y);
   return svg`<circle cx=${6 + 7 * x} cy=${6 + 7 * y} r="2.6" fill=${t < 0 ? low : high} opacity=${Math.min(Math.abs(t), 1)}></circle>`;
 });
+const hill = (x, y) => Math.exp(-(x ** 2 + y ** 2));
 const pictures = {
   moons: [dots(arc(16, 22, 11, 0, 180, 9), low), dots(arc(25, 18, 11, 180, 360, 9), high)],
   circles: [dots(arc(20, 20, 15, 0, 330, 13), low), dots(arc(20, 20, 7, 0, 315, 7), high)],
-  xor: [dots([[8, 8], [14, 13], [9, 15], [32, 32], [27, 27], [33, 26]], high), dots([[32, 8], [26, 13], [31, 15], [8, 32], [13, 27], [7, 25]], low)],
+  xor: [dots([[8, 8], [14, 13], [9, 15], [32, 32], [27, 27], [33, 26]], high),
+    dots([[32, 8], [26, 13], [31, 15], [8, 32], [13, 27], [7, 25]], low)],
   spirals: [dots(spiral(0), low), dots(spiral(Math.PI), high)],
   gaussians: [dots(cloud(12, 28), low), dots(cloud(28, 12), high)],
   blobs: [dots(cloud(20, 9), low), dots(cloud(10, 29), high), dots(cloud(30, 29), "var(--good)")],
   plane: field((x, y) => (x + y) / 4 || 0.05),
-  hills: field((x, y) => 1.2 * Math.exp(-((x + 1) ** 2 + (y + 1) ** 2)) + Math.exp(-((x - 1) ** 2 + (y - 1) ** 2)) - Math.exp(-((x + 1) ** 2 + (y - 1) ** 2)) || 0.05),
+  hills: field((x, y) => 1.2 * hill(x + 1, y + 1) + hill(x - 1, y - 1) - hill(x + 1, y - 1) || 0.05),
 };

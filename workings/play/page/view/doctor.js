@@ -5,7 +5,8 @@ import { doctor as words } from "../strings.js";
 export function doctorPanel(state, act) {
   const { doctor } = state;
   if (!doctor) return html`<p class="quiet">${words.waiting}</p>`;
-  const old = doctor.step !== state.frame.step ? html`<span class="quiet small">${words.as_of(doctor.step.toLocaleString("en"))}</span>` : "";
+  const old = doctor.step !== state.frame.step ? html`<span
+    class="quiet small">${words.as_of(doctor.step.toLocaleString("en"))}</span>` : "";
   return html`<div class="stack">
     <div class="row"><button data-hint=${words.again_hint} @click=${() => act.doctor()}>${words.again}</button>${old}</div>
     <p class="words">${doctor.heading}</p>

@@ -23,7 +23,8 @@ const tabs = [
 export function inspector(state, act) {
   return html`<section class="card inspector" aria-label=${own.title}>
     <header><div class="tabs" role="tablist" aria-label=${own.title} @keydown=${(event) => turn(event, state, act)}>
-      ${tabs.map(([name, title, hint]) => html`<button role="tab" id="tab-${name}" aria-controls="panel" aria-selected=${state.tab === name} data-hint=${hint}
+      ${tabs.map(([name, title, hint]) => html`<button role="tab" id="tab-${name}" aria-controls="panel"
+        aria-selected=${state.tab === name} data-hint=${hint}
         tabindex=${state.tab === name ? 0 : -1} @click=${() => act.openTab(name)}>${title}</button>`)}
     </div></header>
     <div class="panel" role="tabpanel" id="panel" aria-labelledby="tab-${state.tab}">${content(state, act)}</div>
@@ -31,7 +32,8 @@ export function inspector(state, act) {
 }
 
 function content(state, act) {
-  if (state.choices.is_static && ["doctor", "landscape", "museum"].includes(state.tab)) return html`<p class="quiet">${words.needs_python}</p>`;
+  if (state.choices.is_static && ["doctor", "landscape", "museum"].includes(state.tab)) return html`<p
+    class="quiet">${words.needs_python}</p>`;
   if (state.tab === "statement") return statementPanel(state, act);
   if (state.tab === "doctor") return doctorPanel(state, act);
   if (state.tab === "lessons") return lessonsPanel(state, act);

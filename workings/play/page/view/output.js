@@ -86,8 +86,10 @@ function adding(state, act) {
   if (data.columns.join() !== "x1,x2") return "";
   const kinds = data.classes.length ? data.classes : [own.low, own.high];
   const value = (k) => (data.classes.length ? k : data.target_range[k]);
-  return html`<div class="row small" role="group" aria-label=${own.add} data-hint=${own.add_hint}><span class="quiet">${own.add_label}</span>
-    ${kinds.map((name, k) => html`<button class="plain" aria-pressed=${state.adding === value(k)} @click=${() => act.set({ adding: state.adding === value(k) ? null : value(k) })}>${name}</button>`)}</div>`;
+  return html`<div class="row small" role="group" aria-label=${own.add} data-hint=${own.add_hint}><span
+    class="quiet">${own.add_label}</span>
+    ${kinds.map((name, k) => html`<button class="plain" aria-pressed=${state.adding === value(k)}
+      @click=${() => act.set({ adding: state.adding === value(k) ? null : value(k) })}>${name}</button>`)}</div>`;
 }
 
 function alternative(state) {

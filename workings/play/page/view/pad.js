@@ -15,14 +15,16 @@ export function padCard(state, act) {
 
 const bars = (state, output) => html`<table class="bars"><caption class="hidden-text">${words.probabilities}</caption>
   ${output.map((p, k) => html`<tr><th scope="row">${state.network.outputs[k]}</th>
-    <td><svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width=${100 * Math.max(p, 0)} height="6" fill=${css(classColour(state.theme, k, output.length))}></rect></svg></td>
+    <td><svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+      <rect width=${100 * Math.max(p, 0)} height="6" fill=${css(classColour(state.theme, k, output.length))}></rect></svg></td>
     <td class="share">${(100 * p).toFixed(1)} %</td></tr>`)}</table>`;
 
 // A stroke of a soft brush; the image is sent while it is drawn.
 function stroke(event, state, act) {
   const canvas = event.currentTarget, side = state.data.image_side, pixels = [...state.frame.activations.pixels];
   const put = (e) => {
-    const box = canvas.getBoundingClientRect(), x = (side * (e.clientX - box.left)) / box.width - 0.5, y = (side * (e.clientY - box.top)) / box.height - 0.5;
+    const box = canvas.getBoundingClientRect(), x = (side * (e.clientX - box.left)) / box.width - 0.5,
+      y = (side * (e.clientY - box.top)) / box.height - 0.5;
     const reach = Math.max(side / 14, 0.75);
     for (let r = 0; r < side; r++) for (let c = 0; c < side; c++) {
       const ink = Math.max(0, 1 - Math.max(0, Math.hypot(r - y, c - x) - reach * 0.4) / reach);

@@ -13,7 +13,11 @@ import { trainingBar } from "./training.js";
 import { topBar } from "./transport.js";
 
 // What the inspector shows; while the run goes on, it stays as it is.
-const inspected = (state) => [state.tab, state.statement, state.detail, state.doctor, state.code, state.lessons, state.landscape, state.directions, state.museum, state.exhibit, state.findings, state.game, state.notice, state.picture, state.network, state.width, state.running ? null : state.frame];
+const inspected = (state) => [
+  state.tab, state.statement, state.detail, state.doctor, state.code, state.lessons, state.landscape, state.directions,
+  state.museum, state.exhibit, state.findings, state.game, state.notice, state.picture, state.network, state.width,
+  state.running ? null : state.frame,
+];
 
 export const page = (state, act) => html`<div class="shell">
   ${topBar(state, act)}

@@ -11,14 +11,16 @@ export function number(value, digits = 4) {
 }
 export const signed = (value) => (value < 0 ? `−${number(-value, 3)}` : number(value, 3));
 
-export function select(name, value, options, change, { label = names[name] ?? name, hint = hints[name], show = (one) => one || words.none } = {}) {
+export function select(name, value, options, change,
+  { label = names[name] ?? name, hint = hints[name], show = (one) => one || words.none } = {}) {
   return html`<label class="field" data-hint=${hint}><span>${label}</span>
     <select name=${name} .value=${value} @change=${(event) => change(event.target.value)}>
       ${options.map((one) => html`<option value=${one} ?selected=${one === value}>${show(one)}</option>`)}
     </select></label>`;
 }
 export function slider(name, value, { low, high, step, label = names[name], hint = hints[name], show = (v) => number(v, 3) }, change) {
-  return html`<label class="field" data-hint=${hint}><span class="head"><span>${label}</span><span class="value">${show(value)}</span></span>
+  return html`<label class="field" data-hint=${hint}><span class="head"><span>${label}</span><span
+    class="value">${show(value)}</span></span>
     <input type="range" name=${name} min=${low} max=${high} step=${step} .value=${String(value)} aria-valuetext=${show(value)}
       @input=${(event) => change(Number(event.target.value))}></label>`;
 }
@@ -61,4 +63,5 @@ const paths = {
 };
 export const icon = (name) => html`<svg viewBox="0 0 24 24" aria-hidden="true">${paths[name]}</svg>`;
 export const iconButton = (name, label, hint, action, shortcut = "") =>
-  html`<button class="icon" aria-label=${label} aria-keyshortcuts=${shortcut || "None"} data-hint=${shortcut ? words.with_key(hint, shortcut) : hint} @click=${action}>${icon(name)}</button>`;
+  html`<button class="icon" aria-label=${label} aria-keyshortcuts=${shortcut || "None"}
+    data-hint=${shortcut ? words.with_key(hint, shortcut) : hint} @click=${action}>${icon(name)}</button>`;

@@ -11,7 +11,8 @@ export function statementPanel(state, act) {
     <div class="row">
       <button data-hint=${words.back_hint} ?disabled=${statement.index === 0} @click=${() => act.move(-1)}>${words.back}</button>
       <button data-hint=${words.next_hint} @click=${() => act.move(1)}>${last ? words.make_step : words.next}</button>
-      <span class="quiet small">${words.where(state.frame.step + 1, statement.index + 1, statement.outline.length, statement.stage_words)}</span>
+      <span class="quiet small">${words.where(state.frame.step + 1, statement.index + 1, statement.outline.length,
+        statement.stage_words)}</span>
     </div>
     ${outline(statement, act)}
     ${whichRow(statement, state.row)}
@@ -31,9 +32,12 @@ function whichRow({ place, row }, chosen) {
 // The three stages, and the statements of the present one.
 function outline(statement, act) {
   const all = statement.outline.map((one, k) => ({ ...one, k })), stages = [...new Set(all.map((one) => one.stage))];
-  const button = (title, to, isHere) => html`<li><button class="code" aria-current=${isHere ? "step" : "false"} @click=${() => act.walkTo(to)}>${title}</button></li>`;
-  return html`<ol class="outline stages" aria-label=${words.stages}>${stages.map((stage) => button(stage, all.find((one) => one.stage === stage).k, stage === statement.stage))}</ol>
-    <ol class="outline" aria-label=${words.of_stage}>${all.filter((one) => one.stage === statement.stage).map((one) => button(one.target, one.k, one.k === statement.index))}</ol>`;
+  const here = all.filter((one) => one.stage === statement.stage);
+  const button = (title, to, isHere) => html`<li><button class="code" aria-current=${isHere ? "step" : "false"}
+    @click=${() => act.walkTo(to)}>${title}</button></li>`;
+  return html`<ol class="outline stages" aria-label=${words.stages}>${stages.map((stage) => button(stage,
+    all.find((one) => one.stage === stage).k, stage === statement.stage))}</ol>
+    <ol class="outline" aria-label=${words.of_stage}>${here.map(({ target, k }) => button(target, k, k === statement.index))}</ol>`;
 }
 
 export function equation(statement) {
@@ -44,7 +48,8 @@ export function equation(statement) {
     </div>
     <p class="small quiet"><code>${statement.code}</code></p>
     <p class="small quiet">${statement.shapes}</p>
-    ${statement.slope ? html`<p class="small ${statement.agrees ? "agrees" : "differs"}">${statement.agrees ? "✓ " : "✗ "}${statement.slope}</p>` : ""}`;
+    ${statement.slope ? html`<p class="small ${statement.agrees ? "agrees" : "differs"}">${statement.agrees
+      ? "✓ " : "✗ "}${statement.slope}</p>` : ""}`;
 }
 
 export function tableOf(statement) {
@@ -53,6 +58,7 @@ export function tableOf(statement) {
   const at = place.length === 2 ? place : [0, place[0] ?? 0];
   return html`<div class="scroll" tabindex="0" role="group" aria-label=${words.values_of(statement.target)}><table class="numbers">
     <caption class="hidden-text">${words.values_of(statement.target)}</caption>
-    ${table.rows.map((row, r) => html`<tr>${row.map((value, c) => html`<td class=${r === at[0] && c === at[1] ? "is-shown" : ""}>${number(value)}</td>`)}</tr>`)}
+    ${table.rows.map((row, r) => html`<tr>${row.map((value,
+      c) => html`<td class=${r === at[0] && c === at[1] ? "is-shown" : ""}>${number(value)}</td>`)}</tr>`)}
   </table></div>${table.more > 0 ? html`<p class="small quiet">${words.more_rows(table.more)}</p>` : ""}`;
 }

@@ -11,9 +11,12 @@ export function tableDialog(state, act) {
     }}>
       <h2 id="table-title">${words.title}</h2>
       <p class="quiet">${words.columns(table.name, table.columns.length)}</p>
-      <label class="field"><span>${words.target}</span><select name="target">${table.columns.map((name, k) => html`<option ?selected=${k === table.columns.length - 1}>${name}</option>`)}</select></label>
+      <label class="field"><span>${words.target}</span>
+        <select name="target">${table.columns.map((name,
+        k) => html`<option ?selected=${k === table.columns.length - 1}>${name}</option>`)}</select></label>
       <label class="row small"><input type="checkbox" name="impute">${words.fill}</label>
-      <div class="row"><button class="main" value="open">${words.open}</button><button type="button" @click=${(event) => event.currentTarget.closest("dialog").close()}>${words.cancel}</button></div>
+      <div class="row"><button class="main" value="open">${words.open}</button>
+        <button type="button" @click=${(event) => event.currentTarget.closest("dialog").close()}>${words.cancel}</button></div>
     </form>`}
   </dialog>`;
 }

@@ -7,19 +7,26 @@ const codeFiles = { script: "network.py", library: "training.py", latex: "equati
 const modelFiles = ["safetensors", "onnx", "c", "json", "py"];
 
 export function takingPanel(state, act) {
-  const { code } = state;
+  const { code } = state, kinds = Object.keys(pictures).filter((kind) => kind !== "landscape");
   return html`<div class="stack">${state.choices.is_static ? html`<p class="quiet">${strings.needs_python_files}</p>` : ""}
-    <div class="row" role="group" aria-label=${words.code}>${Object.entries(words.kinds).map(([kind, [title, hint]]) => html`<button aria-pressed=${code?.kind === kind} data-hint=${hint} @click=${() => act.code(kind)}>${title}</button>`)}</div>
+    <div class="row" role="group" aria-label=${words.code}>${Object.entries(words.kinds).map(([kind,
+      [title, hint]]) => html`<button aria-pressed=${code?.kind === kind} data-hint=${hint}
+      @click=${() => act.code(kind)}>${title}</button>`)}</div>
     <div class="row" role="group" aria-label=${words.model_file}><span class="label">${words.model_file_label}</span>
-      ${modelFiles.map((kind) => html`<button class="plain" data-hint=${words.model_hint} @click=${() => act.exportFile(kind)}>${formats[kind]}</button>`)}
+      ${modelFiles.map((kind) => html`<button class="plain" data-hint=${words.model_hint}
+        @click=${() => act.exportFile(kind)}>${formats[kind]}</button>`)}
       <label class="button" data-hint=${words.open_hint}>${words.open}
         <input class="hidden-text" type="file" accept=".safetensors,.json,.onnx" @change=${(event) => act.openFile(event.target)}></label>
       <button class="plain" data-hint=${words.link_hint} @click=${() => act.copyLink()}>${words.link}</button>
     </div>
     <div class="row" role="group" aria-label=${words.pictures} data-hint=${words.picture_hint}><span class="label">${words.pictures}</span>
-      <select aria-label=${words.pictures} @change=${(event) => act.set({ picture: event.target.value })}>${Object.keys(pictures).filter((kind) => kind !== "landscape").map((kind) => html`<option value=${kind} ?selected=${kind === state.picture}>${words.names[kind]}</option>`)}</select>
-      <button class="plain" @click=${() => act.savePicture(state.picture, "svg")}>${formats.svg}</button><button class="plain" @click=${() => act.savePicture(state.picture, "png")}>${formats.png}</button></div>
-    <div class="row" role="group" aria-label=${words.replay}><span class="label">${words.replay}</span><button class="plain" data-hint=${words.replay_hint} @click=${() => act.replay("html")}>${words.html}</button><button class="plain" data-hint=${words.replay_hint} @click=${() => act.replay("gif")}>${words.gif}</button></div>
+      <select aria-label=${words.pictures} @change=${(event) => act.set({ picture: event.target.value })}>
+        ${kinds.map((kind) => html`<option value=${kind} ?selected=${kind === state.picture}>${words.names[kind]}</option>`)}</select>
+      ${["svg", "png"].map((format) => html`
+        <button class="plain" @click=${() => act.savePicture(state.picture, format)}>${formats[format]}</button>`)}</div>
+    <div class="row" role="group" aria-label=${words.replay}><span class="label">${words.replay}</span>
+      ${["html", "gif"].map((kind) => html`
+        <button class="plain" data-hint=${words.replay_hint} @click=${() => act.replay(kind)}>${formats[kind]}</button>`)}</div>
     ${state.notice ? html`<p class="small agrees" role="status">${state.notice}</p>` : ""}
     ${code ? codeBox(state, act) : ""}
   </div>`;
@@ -30,6 +37,7 @@ function codeBox(state, act) {
   return html`<div class="stack">
     <div class="row"><button @click=${() => act.copy(code.text, notices.code_copied)}>${words.copy}</button>
       <button @click=${() => act.download(name, new Blob([code.text], { type: "text/plain" }))}>${words.download(name)}</button>
-      ${code.kind === "script" ? html`<button class="plain" data-hint=${words.restart_hint} @click=${() => act.restart()}>${words.restart}</button>` : ""}</div>
+      ${code.kind === "script" ? html`<button class="plain" data-hint=${words.restart_hint}
+        @click=${() => act.restart()}>${words.restart}</button>` : ""}</div>
     <pre class="code box" tabindex="0" role="group" aria-label=${name}>${code.text}</pre></div>`;
 }

@@ -16,12 +16,16 @@ export function trainingBar(state, act) {
     ${select("optimizer", settings.optimizer, choices.optimizers, change("optimizer"))}
     ${select("lr", String(settings.lr), withValue(rates, settings.lr), change("lr", Number))}
     ${select("schedule", settings.schedule, choices.schedules, change("schedule"))}
-    ${settings.schedule === "constant" ? "" : numberField("schedule_steps", settings.schedule_steps, { low: 1, high: 100000 }, change("schedule_steps"))}
-    ${select("batch_size", String(settings.batch_size), batches, change("batch_size", Number), { show: (v) => (v === "0" ? words.all_rows : v) })}
+    ${settings.schedule === "constant" ? "" : numberField("schedule_steps", settings.schedule_steps,
+      { low: 1, high: 100000 }, change("schedule_steps"))}
+    ${select("batch_size", String(settings.batch_size), batches, change("batch_size", Number),
+      { show: (v) => (v === "0" ? words.all_rows : v) })}
     ${select("regularizer", settings.regularizer, choices.regularizers, change("regularizer"))}
     ${settings.regularizer ? select("lam", String(settings.lam), withValue(penalties, settings.lam), change("lam", Number)) : ""}
-    ${select("loss", settings.loss, choices.losses, change("loss"), { show: (v) => (v === "auto" ? words.auto(state.network.loss.split("(")[0]) : v) })}
+    ${select("loss", settings.loss, choices.losses, change("loss"),
+      { show: (v) => (v === "auto" ? words.auto(state.network.loss.split("(")[0]) : v) })}
     ${numberField("seed", settings.seed, { low: 0, high: 9999 }, change("seed"))}
-    ${select("speed", String(state.speed), speeds.map(String), (v) => act.set({ speed: Number(v) }), { label: names.speed, hint: hints.speed })}
+    ${select("speed", String(state.speed), speeds.map(String), (v) => act.set({ speed: Number(v) }),
+      { label: names.speed, hint: hints.speed })}
   </section>`;
 }

@@ -9,7 +9,8 @@ export function topBar(state, act) {
     <div class="brand"><img src="icon.svg" alt="" width="28" height="28"><h1>${words.title}</h1></div>
     <div class="transport" role="group" aria-label=${own.group}>
       ${iconButton("reset", words.reset, hints.reset, () => act.reset(), "R")}
-      <button class="main" aria-keyshortcuts="Space" data-hint=${words.with_key(hints.run, own.space)} ?disabled=${state.closed} @click=${() => act.run()}>
+      <button class="main" aria-keyshortcuts="Space" data-hint=${words.with_key(hints.run, own.space)}
+        ?disabled=${state.closed} @click=${() => act.run()}>
         ${icon(running ? "pause" : "play")}<span>${running ? words.pause : words.run}</span></button>
       ${iconButton("step", own.step, hints.step, () => act.advance(1), "S")}
       ${iconButton("epoch", own.epoch, hints.epoch, () => act.epoch(), "E")}

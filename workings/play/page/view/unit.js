@@ -14,14 +14,16 @@ export function unitPanel(state, act) {
       <h2>${words.title(label(state, layers, detail.layer, detail.unit), detail.row)}</h2>
       ${detail.statements.map((one) => html`<div class="stack">${equation(one)}</div>`)}</div>
     <div class="stack"><h3>${words.weights}</h3><div class="weights">
-      ${Array.from({ length: weights.rows }, (_, from) => weightButton(act, `W${detail.layer}`, [from, detail.unit], weights.at[from * weights.columns + detail.unit], sourceOf(state, layers, detail.layer, from)))}
+      ${Array.from({ length: weights.rows }, (_, from) => weightButton(act, `W${detail.layer}`, [from, detail.unit],
+        weights.at[from * weights.columns + detail.unit], sourceOf(state, layers, detail.layer, from)))}
       ${weightButton(act, `b${detail.layer}`, [detail.unit], state.frame.weights[`b${detail.layer}`].data[detail.unit], words.bias)}
     </div></div></div>`;
 }
 
 const sourceOf = (state, layers, layer, from) => (layer === 1 ? state.network.inputs[from] : words.from_unit(from));
 function weightButton(act, name, index, value, from) {
-  return html`<button @click=${() => act.openWeight(name, index)} aria-label=${words.weight_from(`${name}[${index}]`, from)}><code>${name}[${index.join(",")}]</code>
+  return html`<button @click=${() => act.openWeight(name, index)}
+    aria-label=${words.weight_from(`${name}[${index}]`, from)}><code>${name}[${index.join(",")}]</code>
     <span class=${value < 0 ? "low" : "high"}>${signed(value)}</span></button>`;
 }
 
