@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from workings import (
@@ -30,7 +30,14 @@ from workings.optimizers import OPTIMIZERS, Part
 from workings.regularizers import REGULARIZERS, Regularizer
 
 # The same examples every time, and a slow machine is no failure.
-settings.register_profile("workings", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.register_profile(
+    "workings",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+    database=None,
+    max_examples=50,
+)
 settings.load_profile("workings")
 
 activations = st.sampled_from(sorted(ACTIVATIONS))
