@@ -305,7 +305,7 @@ def test_a_network_of_your_own_keeps_its_weights() -> None:
 @pytest.mark.parametrize(
     ("net", "words"),
     [
-        (Network([Dense(2, bias=False), Dense(1)], loss=SquaredError(), n_in=3), "none"),
+        (Network([Dense(2, bias=False), Dense(1)], loss=SquaredError(), n_in=3), "bias=False"),
         (Network([Dense(1)], loss=SquaredError(half=True), n_in=3), "usual settings"),
         (Network([Dense(2), Dense(1)], loss=SquaredError(), n_in=2), "3 columns"),
     ],
