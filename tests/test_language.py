@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
 import importlib.util
@@ -165,6 +166,29 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_paths_exist(page: str) -> None:
     paths = re.findall(r"`((?:workings|tests|docs|tools|examples)/[\w./-]+)`", text_of(page))
     assert not [path for path in paths if not (ROOT / path).exists()]
+
+
+def definitions() -> set[str]:
+    """The classes and functions of the package by name, and its methods as ``Class.method``."""
+    found: set[str] = set()
+    for path in (ROOT / "workings").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                found |= {f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)}
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                found.add(node.name)
+    return found
+
+
+def test_names_in_the_architecture_exist() -> None:
+    """The page names classes, functions and methods without parentheses: `run_epoch`, `Network.fit`."""
+    code = re.findall(
+        r"`([A-Za-z]\w*(?:\.\w+)?)`", re.sub(r"^```.*?^```", "", text_of("docs/architecture.md"), flags=re.M | re.S)
+    )
+    names = [name for name in code if not name.endswith(".py") and name not in ("W1", "theta", "workings")]
+    own = [name for name in names if not name.startswith(("history.", "net."))]
+    assert own
+    assert not set(own) - definitions() - {"lr", "y", "X"}
 
 
 @pytest.mark.skipif(not HAS_LAYOUT, reason="the folders that README describes are not there yet")

@@ -202,7 +202,7 @@ def test_folds_groups_times_and_less_time_work_with_the_recipe(table: Path) -> N
         else:
             assert values[held].min() >= values[known].max()
     training = prepare(TableSource(table, "price"), plan_of(epochs=None, time=0.01))
-    assert training.settings["epochs"] == 8
+    assert training.recipe.epochs == 8
 
 
 def test_scaling_is_learned_without_the_test_rows(table: Path) -> None:

@@ -27,7 +27,9 @@ from workings.support.ranges import check_fields, number, whole_number
 from workings.tables.screening import MISSING
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
+from workings.training.fit import train
 from workings.training.history import History
+from workings.training.recipe import Recipe
 from workings.training.training_data import stratified
 
 FEWEST_ROWS = 10  # with fewer rows, all are training rows
@@ -37,17 +39,17 @@ FLOAT32 = np.finfo(np.float32)
 
 @dataclass(frozen=True)
 class TableFit:
-    """A network to train on the rows of a table: its training and validation rows, and the settings of ``fit``."""
+    """A network to train on the rows of a table: its training and validation rows, and the recipe of its training."""
 
     network: Network
     training: tuple[Array, Array]
     validation: tuple[Array, Array] | None
-    settings: dict[str, Any]
+    recipe: Recipe
 
     def run(self, engine: str = "auto", callbacks: Sequence[Callback] = ()) -> History:
         """Train the network, with further callbacks."""
-        settings = {**self.settings, "callbacks": [*callbacks, *self.settings["callbacks"]]}
-        return self.network.fit(*self.training, validation=self.validation, engine=engine, **settings)
+        recipe = replace(self.recipe, validation=self.validation, callbacks=(*callbacks, *self.recipe.callbacks))
+        return train(self.network, *self.training, recipe, engine=engine)
 
 
 @dataclass(frozen=True)
@@ -171,19 +173,21 @@ class TableRecipe(CheckedKeywords):
         network.set_classes(classes)  # a rare class may occur in validation rows alone
         return network
 
-    def settings(self, rows: int, *, is_validated: bool, classification: bool) -> dict[str, Any]:
-        """Return the settings of ``fit`` for a number of training rows, without the validation rows."""
+    def training_recipe(
+        self, rows: int, *, is_validated: bool, classification: bool, class_weight: str | None = None
+    ) -> Recipe:
+        """Return the settings of a training with a number of rows, without the validation rows."""
         size, count = self.batches(rows)
-        metrics: dict[str, Any] = {"metrics": ["accuracy"]} if classification else {}
         monitor = "val_accuracy" if classification else "val_loss"
         best = EarlyStopping(monitor, patience=self.epochs, min_delta=LAST_OF_EQUALS)
-        return {
-            "optimizer": self.optimizer(self.epochs * count),
-            "epochs": self.epochs,
-            "batch_size": size,
-            "callbacks": [best] if is_validated else [],
-            **(metrics if is_validated else {}),
-        }
+        return Recipe(
+            self.optimizer(self.epochs * count),
+            self.epochs,
+            size,
+            callbacks=[best] if is_validated else [],
+            metrics=["accuracy"] if is_validated and classification else (),
+            class_weight=class_weight,
+        )
 
     def fit_of(
         self, X: Array, y: Array, draw: Draw, *, classes: Array | None = None, class_weight: str | None = None
@@ -210,10 +214,14 @@ class TableRecipe(CheckedKeywords):
         is_kept[draw.held_out] = False
         network = self.network(y, classes, draw.seed, X.shape[1])
         is_validated = len(draw.held_out) > 0
-        settings = self.settings(int(is_kept.sum()), is_validated=is_validated, classification=classes is not None)
-        settings |= {} if class_weight is None else {"class_weight": class_weight}
+        recipe = self.training_recipe(
+            int(is_kept.sum()),
+            is_validated=is_validated,
+            classification=classes is not None,
+            class_weight=class_weight,
+        )
         validation = (X[draw.held_out], y[draw.held_out]) if is_validated else None
-        return TableFit(network, (X[is_kept], y[is_kept]), validation, settings)
+        return TableFit(network, (X[is_kept], y[is_kept]), validation, recipe)
 
     def draws(self, n: int, codes: Array | None, seed: int, networks: int = 1) -> Iterator[Draw]:
         """Draw the validation rows and the seed of each network; ``codes`` number the classes of the n rows.

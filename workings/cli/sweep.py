@@ -11,7 +11,7 @@ from typing import Any
 
 from workings import plots
 from workings.cli.table_plan import Plan, TableSource
-from workings.cli.table_training import TableTraining, TrainedOnTable, fit_settings, make_network, prepare
+from workings.cli.table_training import TableTraining, TrainedOnTable, make_network, plain_recipe, prepare
 from workings.errors import InputError
 from workings.network import Network
 from workings.search.spaces import LogUniform, Uniform, WholeNumbers
@@ -37,7 +37,7 @@ class TableNetworks:
         plan = replace(self.plan, seed=seed, **settings)
         network = make_network(plan, self.preprocessing)
         network.preprocessing = self.preprocessing.to_dict()
-        return network, fit_settings(plan, balanced=self.balanced)
+        return network, plain_recipe(plan, balanced=self.balanced).arguments()
 
 
 def space_of(options: Mapping[str, str]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def sweep_table(
     training = prepare(source, plan)
     if not len(training.validation[0]):
         raise InputError("A sweep ranks its fits by validation rows: give --validation a fraction above 0.")
-    make = TableNetworks(plan, training.preprocessing, training.settings["class_weight"] == "balanced")
+    make = TableNetworks(plan, training.preprocessing, training.recipe.class_weight == "balanced")
     with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as executor:
         results = sweep(
             make, space, *training.training, samples=samples, halving=halving, seed=plan.seed,

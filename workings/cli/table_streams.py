@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from workings.cli.table_models import load_model, load_preprocessing
 from workings.cli.table_plan import Plan, TableSource
-from workings.cli.table_training import fit_settings, make_network, predicted_frame
+from workings.cli.table_training import make_network, plain_recipe, predicted_frame
 from workings.errors import FileError, InputError, count_of
 from workings.network import Network
 from workings.support.atomic_files import replaced_file, writable_folder
@@ -18,6 +19,7 @@ from workings.tables.preprocessing import Preprocessing
 from workings.tables.stream import TableStream, stream
 from workings.tables.wording import reading_notes
 from workings.training.callbacks import Callback
+from workings.training.fit import train as train_network
 from workings.training.history import History
 
 if TYPE_CHECKING:
@@ -55,10 +57,11 @@ def train(
     )
     known, network = data.preprocessing, make_network(plan, data.preprocessing)
     network.preprocessing = known.to_dict()
-    settings = fit_settings(plan, balanced=plan.balanced and bool(known.classes))
-    settings["callbacks"] = [progress(settings["epochs"]), *settings["callbacks"]]
+    recipe = plain_recipe(plan, balanced=plan.balanced and bool(known.classes))
+    callbacks = (progress(recipe.epochs), *recipe.callbacks)
     assert data.y is not None  # the target was learned
-    history = network.fit(data.X, data.y, engine=plan.engine, validation=plan.validation, running_loss=True, **settings)
+    recipe = replace(recipe, validation=plan.validation, running_loss=True, callbacks=callbacks)
+    history = train_network(network, data.X, data.y, recipe, engine=plan.engine)
     network.save(model)
     lines = [
         f"{source.file} is streamed: {len(data):,} rows in {count_of(len(data.X.starts), 'block')}",

@@ -29,6 +29,7 @@ from workings.tables.wording import reading_notes
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
 from workings.training.history import History
+from workings.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import polars as pl
@@ -91,9 +92,9 @@ class TableTraining:
         return self.fits[0].network
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """The settings of ``fit``, without the validation rows."""
-        return self.fits[0].settings
+    def recipe(self) -> Recipe:
+        """The settings of the training, without the validation rows."""
+        return self.fits[0].recipe
 
     @property
     def training(self) -> Rows:
@@ -124,7 +125,7 @@ class TableTraining:
 
     def train(self, progress: Callable[[int], Callback], engine: str) -> TrainedOnTable:
         """Train the networks; ``progress(epochs)`` returns a callback that shows the progress of one."""
-        histories = [fit.run(engine, [progress(fit.settings["epochs"])]) for fit in self.fits]
+        histories = [fit.run(engine, [progress(fit.recipe.epochs)]) for fit in self.fits]
         rows = (self.taken(self.split.training), self.validation, self.test)
         networks = [fit.network for fit in self.fits]
         return TrainedOnTable(
@@ -145,7 +146,7 @@ class TableTraining:
     def script(self, file: Path, seed: int) -> str:
         """Return the training as a script that reads the table; see :func:`workings.readings.script.script`."""
         validation = Held(len(self.validation[0]), seed) if len(self.validation[0]) else None
-        return self.network.script(data=file, validation=validation, **self.settings)
+        return self.network.script(data=file, validation=validation, **self.recipe.arguments())
 
 
 @dataclass(frozen=True)
@@ -205,9 +206,9 @@ def plain_fit(plan: Plan, preprocessing: Preprocessing, rows: Rows, split: Split
     """Return the plain network that the plan describes, and how it is trained."""
     X, y = rows
     validation = (X[split.validation], y[split.validation]) if len(split.validation) else None
-    settings = fit_settings(plan, balanced=plan.balanced and bool(preprocessing.classes))
+    recipe = plain_recipe(plan, balanced=plan.balanced and bool(preprocessing.classes))
     training = X[split.training], y[split.training]
-    return TableFit(make_network(plan, preprocessing), training, validation, settings)
+    return TableFit(make_network(plan, preprocessing), training, validation, recipe)
 
 
 def load_table(source: TableSource, plan: Plan) -> LoadedTable:
@@ -234,16 +235,16 @@ def prepare(source: TableSource, plan: Plan) -> TableTraining:
     return table.training_on(splits, table.within_time(splits[0], plan))
 
 
-def fit_settings(plan: Plan, *, balanced: bool) -> dict[str, Any]:
-    """Return the settings of ``fit``, without the validation rows."""
+def plain_recipe(plan: Plan, *, balanced: bool) -> Recipe:
+    """Return the settings of the training of a plain network, without the validation rows."""
     optimizer = optimizer_named(plan.optimizer, plan.lr)
-    return {
-        "optimizer": optimizer,
-        "epochs": plan.epochs or PLAIN_EPOCHS,
-        "batch_size": plan.batch_size if optimizer.takes_batches else None,
-        "callbacks": [EarlyStopping("val_loss", patience=plan.patience)] if plan.validation else [],
-        "class_weight": "balanced" if balanced else None,
-    }
+    return Recipe(
+        optimizer,
+        plan.epochs or PLAIN_EPOCHS,
+        plan.batch_size if optimizer.takes_batches else None,
+        callbacks=[EarlyStopping("val_loss", patience=plan.patience)] if plan.validation else [],
+        class_weight="balanced" if balanced else None,
+    )
 
 
 def make_network(plan: Plan, preprocessing: Preprocessing) -> Network:

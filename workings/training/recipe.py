@@ -7,7 +7,7 @@ checked in one place.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,18 @@ class Recipe:
             "workers": self.workers is not None,
         }
         return tuple(name for name, is_given in given.items() if is_given)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the settings as keyword arguments of ``fit``, without those that have their default.
+
+        >>> from workings import SGD
+        >>> Recipe(SGD(0.1), epochs=10, shuffle=False).arguments()
+        {'optimizer': SGD(lr=0.1), 'epochs': 10, 'shuffle': False}
+        """
+        defaults = {setting.name: setting.default for setting in fields(self)}
+        values = {name: getattr(self, name) for name in defaults}
+        is_default = {name: value is defaults[name] for name, value in values.items()} | {"metrics": not self.metrics}
+        return {name: value for name, value in values.items() if not is_default[name]}
 
     def summary(self) -> dict[str, Any]:
         """Return the settings to store in the history."""
