@@ -356,6 +356,13 @@ def test_the_focus_stays_where_the_work_is(tab: Any) -> None:
     playwright.expect(tab.get_by_role("button", name="spirals")).to_have_attribute("aria-pressed", "true")
 
 
+def test_quick_presses_of_a_key_add_up(tab: Any) -> None:
+    tab.locator("text=backward").first.click()
+    for _ in range(3):
+        tab.keyboard.press("n")
+    playwright.expect(tab.locator(".panel")).to_contain_text("statement 12 of")
+
+
 def test_lessons_point_at_what_is_there(tab: Any) -> None:
     points = {step.point for lesson in read_lessons().values() for step in lesson.steps if step.point}
     assert len(points) > 3

@@ -31,6 +31,7 @@ export function makeActions(state, draw) {
   }
   const wanted = {}; // changes of settings that are not sent yet
   let intended = null; // the settings with all changes that are on their way
+  let asked = null; // the statement that is on its way, so that quick presses add up
   const hiddenNow = () => (intended ?? state.settings).hidden;
   const take = (reply) => { if (reply) set(reply); return reply; };
 
@@ -50,7 +51,7 @@ export function makeActions(state, draw) {
 
   async function refresh() { // what the inspector shows, after the network has changed
     const { detail } = state;
-    if (state.tab === "statement" && state.statement) await act.statement(Math.min(state.statement.index,
+    if (state.tab === "statement" && state.statement) await act.statement(Math.min(asked ?? state.statement.index,
       state.statement.outline.length - 1));
     if (state.tab === "landscape" && state.landscape
       && (state.frame.step || state.directions === "random")) await act.landscape();
@@ -166,13 +167,15 @@ export function makeActions(state, draw) {
     },
 
     async statement(index) {
+      asked = index;
       const reply = await ask("statement", { index, unit: state.statementUnit });
+      if (asked === index) asked = null;
       if (reply) set({ statement: reply });
     },
     walkTo(index) { state.walking = true; return act.statement(index); },
     async move(by) {
       if (!state.statement) return act.walkTo(0);
-      const to = state.statement.index + by;
+      const to = (asked ?? state.statement.index) + by;
       if (to < 0) return null;
       if (to >= state.statement.outline.length) { await act.advance(1); return act.walkTo(0); }
       return act.walkTo(to);
