@@ -722,6 +722,21 @@ def test_names_in_c(tmp_path: Path) -> None:
             files.save(network, tmp_path / "n.c", name=name)
 
 
+def test_names_and_labels_at_the_limits_of_c(tmp_path: Path) -> None:
+    def network(labels: Any) -> Network:
+        made = Network([Dense(2)], loss=CrossEntropy(), seed=0)
+        made.fit(np.eye(2), labels, optimizer=SGD(0.1), epochs=1)
+        return made
+
+    with pytest.raises(InputError, match="ends at the character"):
+        files.save(network(["\0a", "b"]), tmp_path / "n.c")
+    with pytest.raises(InputError, match="C's own headers"):
+        files.save(network(["a", "b"]), tmp_path / "Math.c")
+    for largest, kind in ((2**63 - 1, "const long long"), (2**63, "const unsigned long long")):
+        files.save(network(np.array([1, largest], dtype=np.uint64)), tmp_path / "n.c")
+        assert f"{kind} n_labels[2]" in (tmp_path / "n.h").read_text()
+
+
 @needs_c
 def test_labels_of_any_text_stand_in_c(tmp_path: Path) -> None:
     labels = ['a "quoted" \\ word', "*/ end", "zweifach ß", "??/ and\nlines"]
