@@ -9,6 +9,7 @@ import gc
 import io
 import itertools
 import math
+import platform
 import re
 import subprocess
 import sys
@@ -258,6 +259,16 @@ def test_threads_that_share_the_rows_of_a_step_leave_the_same_bits(way: str, mon
     assert len({run.network.theta.tobytes() for run in runs}) == 1
     assert all(run.history == runs[0].history for run in runs)
     agree(runs[0], trained("reference", **how))
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors compute them quickly")
+@pytest.mark.parametrize(("dtype", "tiny"), [("float32", 1e-20), ("float64", 1e-160)])
+def test_results_that_no_normal_number_holds_become_zero(dtype: str, tiny: float) -> None:
+    numbers, results = np.array([tiny, -tiny, 3.0], dtype), np.empty(3, dtype)
+    source = "def squares(x, y):\n    for i in range(y.shape[0]):\n        y[i] = x[i] * abs(x[i])\n"
+    native.MachineCode(source, "squares")(numbers, results)()
+    assert results.tolist() == [0.0, 0.0, 9.0]
+    assert (numbers * numbers)[0] > 0, "NumPy computes as before"
 
 
 # Layers, rows and dtype of full batches that are divided into blocks of rows.

@@ -59,7 +59,11 @@ def share(state):
 def help_out(arguments):
     do_jobs(arguments, real(0))
 '''
-EXPORTS = tuple(Export(name, ()) for name in ("compute", "share", "help_out"))  # called with an array's address
+EXPORTS = (
+    Export("compute", (), is_inner=True),
+    Export("share", (), is_inner=True),
+    Export("help_out", ()),
+)  # called with an array's address
 
 
 def work_alone() -> None:
