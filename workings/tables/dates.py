@@ -17,6 +17,7 @@ import numpy as np
 
 from workings.errors import InputError
 from workings.support.arrays import Array
+from workings.support.keywords import CheckedKeywords
 from workings.tables.plain_csv import unmarked
 from workings.tables.schema import damaged, stored_entries, stored_text, stored_word
 from workings.tables.values import as_list, is_gap, place_of
@@ -70,7 +71,7 @@ def date_part(value: Any, part: str, form: str) -> float:
 
 
 @dataclass(frozen=True)
-class DatePart:
+class DatePart(CheckedKeywords):
     """A part of the dates of a table's column.
 
     Parameters

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workings.errors import InputError, count_of, some, unknown_name
+from workings.support.keywords import CheckedKeywords
 from workings.tables.cells import are_many, are_numbers, is_text, is_zero_padded, load_polars, with_gaps
 from workings.tables.dates import ORDERS
 from workings.tables.scaling import SCALINGS, STANDARD
@@ -33,7 +34,7 @@ CAMEL_IDENTIFIERS = re.compile(r".*[a-z](Id|ID|Nr|No|Key|Index|Number)$")
 
 
 @dataclass(frozen=True)
-class ColumnChoices:
+class ColumnChoices(CheckedKeywords):
     """Which columns of a table are features, and how their gaps and rare categories are treated.
 
     Parameters
