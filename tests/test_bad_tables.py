@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import polars
 import pytest
 
 from workings.cli.table_doctor import leak_lines
@@ -221,6 +222,19 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...], TextOptions | None]] = { 
             ("limits", lambda row: f"< {row % 50}", "Write them as plain numbers"),
         )
     },
+    **{
+        f"{kind} as a column": (lines_of({**GOOD, "bad": [write(row) for row in range(N)]}), (words, "--use bad"), None)
+        for kind, write, words in (
+            ("prices in millions", lambda row: f"{row % 30}.5M", "a suffix, such as '0.5M', '1.5M'"),
+            ("money in millions", lambda row: f"${row % 9}.5M", "a suffix, such as '$0.5M', '$1.5M'"),
+            ("different money", lambda row: f"${row}.25M", "a suffix, such as '$0.25M', '$1.25M'"),
+            ("different suffixes", lambda row: f"{row % 7}.5{'kMB'[row % 3]}", "'0.5k', '1.5M'"),
+            ("some suffixes", lambda row: f"{row % 7}.5" + "k" * (row % 2), "Write them in full"),
+            ("suffixes and marks", lambda row: "NA" if row % 5 == 0 else f"{row % 40}k", "as categories"),
+            ("names of currencies", lambda row: f"USD {row % 7}.2bn", "'USD 0.2bn', 'USD 1.2bn'"),
+            ("negative money", lambda row: f"(€{row % 8}.2k)", "'(€0.2k)', '(€1.2k)'"),
+        )
+    },
     "a label that ends with the character 0": (
         lines_of({**GOOD, "y": [f"{label}\0" if row < 5 else label for row, label in enumerate(LABEL)]}),
         ("The target 'y' has the text", "NumPy drops the character", "row 0"),
@@ -299,3 +313,24 @@ def test_all_faults_at_once_are_one_message(tmp_path):
     message = str(caught.value)
     assert message.startswith(f"{len(refused)} problems:")
     assert all(f"'bad{place}'" in message for place in range(2, len(refused) + 1))
+
+
+@pytest.mark.parametrize(
+    ("write", "kind"),
+    [
+        (lambda row: f"{row % 9}.5 g", "number"),
+        (lambda row: f"{row % 9}.5m", "number"),
+        (lambda row: f"{2 ** (row % 3)}K", "category"),
+        (lambda row: f"{row % 15}B", "category"),
+        (lambda row: f"{row % 30}-{row % 30 + 10}", "category"),
+    ],
+)
+def test_units_and_few_codes_are_no_suffixes_of_thousands(write: Callable[[int], str], kind: str) -> None:
+    table = polars.DataFrame({"x": [write(row) for row in range(N)], "y": LABEL})
+    assert Preprocessing.learn(table, "y").columns[0].kind == kind
+
+
+def test_numbers_with_a_suffix_are_categories_on_request() -> None:
+    table = polars.DataFrame({"x": [f"${row % 5}.5M" for row in range(N)], "y": LABEL})
+    (column,) = Preprocessing.learn(table, "y", use=["x"]).columns
+    assert column.names == tuple(f"x=${million}.5M" for million in range(5))

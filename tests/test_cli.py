@@ -405,6 +405,9 @@ def test_a_class_that_is_only_in_the_validation_rows_is_known(command, tmp_path)
         (["--target", "specis"], "Did you mean 'species'?"),
         (["--target", "species", "--activation", "rellu"], "Did you mean 'relu'?"),
         (["--target", "species", "--hidden", "32;16"], "whole numbers separated by commas"),
+        (["--target", "species", "--hidden", "3,,4"], "whole numbers separated by commas"),
+        (["--target", "species", "--hidden", "3,"], "whole numbers separated by commas"),
+        (["--target", "species", "--hidden", ","], "whole numbers separated by commas"),
         (["--target", "species", "--optimizer", "adm"], "Did you mean 'adam'?"),
         (["--target", "species", "--loss", "SquaredError"], "does not suit classification"),
         (["--target", "species", "--validation", "1.5"], "a fraction from 0 to below 1"),
@@ -1011,6 +1014,8 @@ def test_sweep_ranks_networks_and_trains_the_best_again(command, tmp_path):
         (("--batch-size", "1.5"), "--batch-size takes whole numbers"),
         (("--seeds", "a"), "--seeds takes whole numbers"),
         (("--hidden", ","), "--hidden needs values"),
+        (("--lr", "0.1,,0.2"), "--lr needs values"),
+        (("--hidden", "8,"), "--hidden needs values"),
         (("--validation", "0"), "give --validation a fraction above 0"),
     ],
 )

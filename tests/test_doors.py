@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import ctypes
 import datetime
 import importlib
@@ -21,10 +22,11 @@ import numpy as np
 import pandas
 import polars
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
+from tests import strategies as _profile  # noqa: F401  (Hypothesis' settings)
 from workings import SGD, Dense, Network, WorkingsError, files
 from workings.files.c import compiler_here
 from workings.sklearn import MLPClassifier
@@ -34,26 +36,30 @@ from workings.tables.values import GAP, UNKNOWN
 
 NAN, INF = math.nan, math.inf
 WORDS = ("007", "7", "A")
+DAY, MOMENT = datetime.date(2023, 5, 17), datetime.datetime(2023, 5, 17, 10)
 TRAINING = {
     "age": [20.0, 30.5, None, 50.0, 61.0, 25.0],
     "code": ["007", "7", "A", None, "A", "A"],
     "smoker": [True, False, True, None, True, False],
+    "day": [DAY, None, *(datetime.date(2020 + month, month, 3 * month) for month in (1, 2, 3, 4))],
     "y": ["a", "b", "c", "a", "b", "c"],
 }
-ROW = {"age": 30.0, "code": "7", "smoker": True}
+ROW = {"age": 30.0, "code": "7", "smoker": True, "day": datetime.date(2022, 2, 6)}
+PLACES = {"age": 0, "code": 2, "smoker": 4, "day": 5}  # of a column in X; of code, the category 7
 
 
 @dataclass(frozen=True)
 class Cell:
     """A kind of value: one column's value in Python and in a CSV file, and what it means.
 
-    ``meaning`` is a number, with NaN for a missing value; a category's number; or None if the value is refused.
+    ``meaning`` is a number, with NaN for a missing value; a category's number; a date; or None if the value is refused.
     """
 
     column: str
     value: Any
     text: str
-    meaning: float | None
+    meaning: Any
+    rows: int = 1
 
     @property
     def row(self) -> dict[str, Any]:
@@ -61,15 +67,23 @@ class Cell:
         return {**ROW, self.column: self.value}
 
     @property
-    def raw(self) -> tuple[list[float], int]:
+    def columns(self) -> dict[str, list[Any]]:
+        """The table, all of whose rows are this one."""
+        return {name: [value] * self.rows for name, value in self.row.items()}
+
+    def raw(self, meaning: Any) -> tuple[list[float], int]:
         """The row as numbers and the category's number, as exported programs take it."""
-        meaning = {"age": 30.0, "code": 1, "smoker": 1.0, self.column: self.meaning}
-        return [float(meaning["age"]), float(meaning["smoker"])], int(meaning["code"])  # type: ignore[arg-type]
+        known = {**ROW, "code": 1, "smoker": 1.0, self.column: meaning}
+        day = known["day"]
+        missing = not isinstance(day, datetime.date)
+        parts = [NAN] * 4 if missing else [day.year, day.month, day.day, day.weekday()]
+        return [float(known["age"]), float(known["smoker"]), *map(float, parts)], int(known["code"])
 
 
-DAY = datetime.date(2024, 1, 5)
 CELLS = {
     "a number": Cell("age", 2.5, "2.5", 2.5),
+    "no rows": Cell("age", 2.5, "2.5", 2.5, rows=0),
+    "three rows": Cell("age", 2.5, "2.5", 2.5, rows=3),
     "a whole number": Cell("age", 7, "7", 7.0),
     "a number as text": Cell("age", "2.5", '"2.5"', 2.5),
     "a number with blanks": Cell("age", " 2.5 ", " 2.5 ", 2.5),
@@ -82,8 +96,8 @@ CELLS = {
     "minus infinity": Cell("age", -INF, "-inf", None),
     "too large": Cell("age", 10**400, "1e400", None),
     "text": Cell("age", "old", "old", None),
-    "a date": Cell("age", DAY, "2024-01-05", None),
-    "a moment": Cell("age", datetime.datetime(2024, 1, 5, 10), "2024-01-05 10:00:00", None),
+    "a date": Cell("age", DAY, "2023-05-17", None),
+    "a moment": Cell("age", MOMENT, "2023-05-17 10:00:00", None),
     "a code": Cell("code", "007", "007", 0),
     "a code of a number": Cell("code", 7, "7", 1),
     "a code of a decimal": Cell("code", 7.0, "7", 1),
@@ -95,14 +109,32 @@ CELLS = {
     "a mark in words": Cell("code", "NA", "NA", GAP),
     "an unknown word": Cell("code", "B", "B", None),
     "an unknown number": Cell("code", 70, "70", None),
+    "infinity in words": Cell("code", INF, "inf", None),
     "true in words": Cell("code", True, "true", None),
-    "a date in words": Cell("code", DAY, "2024-01-05", None),
+    "a date in words": Cell("code", DAY, "2023-05-17", None),
     "true": Cell("smoker", True, "true", 1.0),
     "false": Cell("smoker", False, "false", 0.0),
     "false as text": Cell("smoker", "false", '"false"', 0.0),
     "a number for false": Cell("smoker", 0, "0", 0.0),
     "a gap in true and false": Cell("smoker", None, "", NAN),
+    "NaN in true and false": Cell("smoker", NAN, "nan", NAN),
+    "infinity in true and false": Cell("smoker", INF, "inf", None),
+    "a date in true and false": Cell("smoker", DAY, "2023-05-17", None),
     "yes": Cell("smoker", "yes", "yes", None),
+    "a day": Cell("day", DAY, "2023-05-17", DAY),
+    "a day as text": Cell("day", "2023-05-17", '"2023-05-17"', DAY),
+    "a day with blanks": Cell("day", " 2023-05-17 ", " 2023-05-17 ", DAY),
+    "a moment of a day": Cell("day", MOMENT, "2023-05-17 10:00:00", DAY),
+    "a gap in days": Cell("day", None, "", NAN),
+    "NaN in days": Cell("day", NAN, "nan", NAN),
+    "blanks in days": Cell("day", " ", " ", NAN),
+    "a mark in days": Cell("day", "NA", "NA", NAN),
+    "infinity in days": Cell("day", INF, "inf", None),
+    "a number in days": Cell("day", 2023.5, "2023.5", None),
+    "true in days": Cell("day", True, "true", None),
+    "a word in days": Cell("day", "today", "today", None),
+    "a day in another order": Cell("day", "17.05.2023", "17.05.2023", None),
+    "a day that does not exist": Cell("day", "2023-02-30", "2023-02-30", None),
 }
 
 
@@ -134,10 +166,15 @@ class Model:
             vars(self)[name] = make()
         return vars(self)[name]
 
-    def features(self, cell: Cell) -> np.ndarray:
-        """X of the row."""
-        numbers, code = cell.raw
-        return self.columns.features(np.array([numbers]), np.array([[code]]))
+    def features(self, cell: Cell, meaning: Any) -> np.ndarray:
+        """X of the rows."""
+        numbers, code = cell.raw(meaning)
+        X = self.columns.features(np.array([numbers]), np.array([[code]]))
+        return np.repeat(X, cell.rows, axis=0)
+
+    def means(self, cell: Cell, meaning: Any) -> np.ndarray:
+        """The probabilities of the rows."""
+        return formula(self.network, self.features(cell, meaning))
 
     @property
     def estimator(self) -> MLPClassifier:
@@ -176,39 +213,45 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 # -- doors of tables ------------------------------------------------------------------------
 
 
-def columns_of(row: dict[str, Any]) -> dict[str, list[Any]]:
-    """A row as columns of one value."""
-    return {name: [value] for name, value in row.items()}
-
-
-def csv_file(model: Model, cell: Cell) -> Path:
-    """The row as a CSV file."""
-    texts = {"age": "30.0", "code": "7", "smoker": "true", cell.column: cell.text}
-    path = model.folder / "row.csv"
-    path.write_text(",".join(texts) + "\n" + ",".join(texts.values()) + "\n")
+def csv_file(folder: Path, cell: Cell) -> Path:
+    """The rows as a CSV file."""
+    texts = {"age": "30.0", "code": "7", "smoker": "true", "day": "2022-02-06", cell.column: cell.text}
+    path = folder / "row.csv"
+    path.write_text(",".join(texts) + "\n" + (",".join(texts.values()) + "\n") * cell.rows)
     return path
 
 
-def parquet_file(model: Model, cell: Cell) -> Path:
-    """The row as a Parquet file."""
-    path = model.folder / "row.parquet"
-    write_table(polars_table(cell), path)
-    return path
+def parquet_table(model: Model, cell: Cell) -> Any:
+    """The rows as they are read from a Parquet file, which holds all cells of the same types."""
+    frame = polars_table(cell)
+    alike = [other for other in CELLS.values() if other.rows and polars_table(other).schema == frame.schema]
+    name = "-".join(map(str, frame.dtypes))
+
+    def read() -> Any:
+        path = model.folder / "rows.parquet"
+        write_table(polars.concat([polars_table(other)[:1] for other in alike]) if cell.rows else frame, path)
+        return read_table(path)
+
+    found = model.cached(name, read)
+    place = next((place for place, other in enumerate(alike) if other is cell), 0)
+    return found[[place] * cell.rows] if cell.rows else found
 
 
 def small_columns(cell: Cell) -> dict[str, list[Any]]:
-    """The row as columns; an integer that tables cannot hold is text."""
-    row = {name: str(value) if isinstance(value, int) and value > 2**64 else value for name, value in cell.row.items()}
-    return columns_of(row)
+    """The rows as columns; an integer that tables cannot hold is text."""
+    return {
+        name: [str(value) if isinstance(value, int) and value > 2**64 else value for value in values]
+        for name, values in cell.columns.items()
+    }
 
 
 def polars_table(cell: Cell) -> Any:
-    """The row as a polars table."""
+    """The rows as a polars table."""
     return polars.DataFrame(small_columns(cell), strict=False)
 
 
 def arrow_table(cell: Cell) -> Any:
-    """The row as an Arrow table."""
+    """The rows as an Arrow table."""
     return pytest.importorskip("pyarrow").table(small_columns(cell))
 
 
@@ -222,41 +265,62 @@ def restored(model: Model, end: str) -> Network:
     return Network.load(path)
 
 
-TABLES: dict[str, Callable[[Model, Cell], np.ndarray]] = {
-    "CSV": lambda model, cell: model.network.predict_proba(read_table(csv_file(model, cell))),
-    "CSV with the model's types": lambda model, cell: model.network.predict_proba(
-        read_table(csv_file(model, cell), columns=model.network.preprocessing)
+TABLES: dict[str, Callable[[Model, Cell], Any]] = {
+    "CSV": lambda model, cell: read_table(csv_file(model.folder, cell)),
+    "CSV with the model's types": lambda model, cell: read_table(
+        csv_file(model.folder, cell), columns=model.network.preprocessing
     ),
-    "Parquet": lambda model, cell: model.network.predict_proba(read_table(parquet_file(model, cell))),
-    "dict": lambda model, cell: model.network.predict_proba(columns_of(cell.row)),
-    "pandas": lambda model, cell: model.network.predict_proba(pandas.DataFrame(small_columns(cell), index=[7])),
-    "pandas of objects": lambda model, cell: model.network.predict_proba(
-        pandas.DataFrame(columns_of(cell.row), dtype=object)
-    ),
-    "polars": lambda model, cell: model.network.predict_proba(polars_table(cell)),
-    "Arrow": lambda model, cell: model.network.predict_proba(arrow_table(cell)),
-    "JSON": lambda model, cell: model.cached("json", lambda: restored(model, ".json")).predict_proba(
-        columns_of(cell.row)
-    ),
-    "safetensors": lambda model, cell: model.cached("tensors", lambda: restored(model, ".safetensors")).predict_proba(
-        columns_of(cell.row)
-    ),
+    "Parquet": parquet_table,
+    "dict": lambda model, cell: cell.columns,
+    "pandas": lambda model, cell: pandas.DataFrame(small_columns(cell), index=[7] * cell.rows),
+    "pandas of objects": lambda model, cell: pandas.DataFrame(cell.columns, dtype=object),
+    "polars": lambda model, cell: polars_table(cell),
+    "Arrow": lambda model, cell: arrow_table(cell),
 }
 
 
-@pytest.mark.parametrize("door", TABLES)
-@pytest.mark.parametrize("kind", CELLS)
-def test_a_value_means_the_same_in_every_table(model: Model, kind: str, door: str) -> None:
-    cell = CELLS[kind]
-    if cell.meaning is None:
-        with pytest.raises(WorkingsError, match=rf"column '{cell.column}'"):
-            TABLES[door](model, cell)
-    else:
-        expected = formula(model.network, model.features(cell))
-        assert TABLES[door](model, cell) == pytest.approx(expected, rel=1e-12)
+def of_table(model: Model, cell: Cell) -> np.ndarray | None:
+    """What a table's rows mean; None if they are refused."""
+    return None if cell.meaning is None or not cell.rows else model.means(cell, cell.meaning)
 
 
 # -- doors of numbers -----------------------------------------------------------------------
+
+
+def array_of(model: Model, cell: Cell) -> np.ndarray:
+    """The value among encoded ones."""
+    X = np.repeat(model.features(Cell("age", 30.0, "", 30.0), 30.0), cell.rows, axis=0).astype(object)
+    X[:, PLACES[cell.column]] = cell.value
+    return X
+
+
+def of_array(model: Model, cell: Cell) -> np.ndarray | None:
+    """What numbers in an array mean; None for what is no finite number."""
+    value = cell.value
+    is_number = isinstance(value, (bool, int, float)) and -1e308 < value < 1e308
+    return formula(model.network, array_of(model, cell).astype(float)) if is_number and cell.rows else None
+
+
+def number_of(cell: Cell) -> Any:
+    """The value as exported programs take it: a number, NaN for a missing one; a date; or a category's number."""
+    if cell.column == "code":
+        return {None: GAP, **{word: code for code, word in enumerate(WORDS)}}.get(cell.value, UNKNOWN)
+    return NAN if cell.value is None else cell.value
+
+
+def is_held(cell: Cell) -> bool:
+    """Whether an exported program's types can hold the value."""
+    if cell.column == "code":
+        return isinstance(cell.value, str | None)
+    if cell.column == "day":
+        return isinstance(cell.value, datetime.date | None)
+    return isinstance(cell.value, float | int | None) and cell.value != 10**400
+
+
+def of_export(model: Model, cell: Cell) -> np.ndarray | None:
+    """What an exported program computes; it cannot raise an error: an unknown category gives NaN."""
+    given = number_of(cell)
+    return np.full((cell.rows, 3), NAN) if given == UNKNOWN else model.means(cell, given)
 
 
 def from_c(model: Model, cell: Cell) -> np.ndarray:
@@ -264,18 +328,21 @@ def from_c(model: Model, cell: Cell) -> np.ndarray:
     if compiler_here() is None:
         pytest.skip("there is no C compiler")
     library = model.cached("library", model.shared_library)
-    numbers, code = cell.raw
+    numbers, code = cell.raw(number_of(cell))
     code = len(WORDS) if code == UNKNOWN else code  # beyond the categories: none of them
     p = (ctypes.c_double * 3)()
-    library.net_outputs((ctypes.c_double * 2)(*numbers), (ctypes.c_int * 1)(code), p)
-    return np.array([list(p)])
+    library.net_outputs((ctypes.c_double * len(numbers))(*numbers), (ctypes.c_int * 1)(code), p)
+    return np.array([list(p)] * cell.rows).reshape(-1, 3)
 
 
 def from_onnx(model: Model, cell: Cell) -> np.ndarray:
     """Probabilities of the ONNX export."""
-    numbers, code = cell.raw
-    word = {GAP: "", UNKNOWN: "B"}.get(code, WORDS[code])
-    given = {"columns": np.array([numbers]), "words": np.array([[word]], dtype=object)}
+    numbers, _ = cell.raw(number_of(cell))
+    word = (cell.value or "") if cell.column == "code" else "7"
+    given = {
+        "columns": np.array([numbers] * cell.rows).reshape(-1, len(numbers)),
+        "words": np.array([[word]] * cell.rows, dtype=object).reshape(-1, 1),
+    }
     (p,) = model.cached("session", model.onnx_session).run(["probabilities"], given)
     return np.asarray(p)
 
@@ -292,70 +359,82 @@ def script_of(model: Model) -> dict[str, Any]:
 def from_script(model: Model, cell: Cell) -> np.ndarray:
     """Probabilities of the exported Python script."""
     script = script_of(model)
-    return np.asarray(script["outputs"](script["features"](columns_of(cell.row))))
-
-
-NUMBERS: dict[str, Callable[[Model, Cell], np.ndarray]] = {
-    "arrays": lambda model, cell: model.network.predict_proba(model.features(cell)),
-    "estimator": lambda model, cell: model.cached("sklearn", lambda: model.estimator).predict_proba(
-        model.features(cell)
-    ),
-    "C": from_c,
-    "ONNX": from_onnx,
-}
-PLAIN = {
-    "one row": Cell("age", 2.5, "2.5", 2.5),
-    "a gap": Cell("age", None, "", NAN),
-    "false": Cell("smoker", False, "false", 0.0),
-    "a code": Cell("code", "007", "007", 0),
-    "a gap in words": Cell("code", None, "", GAP),
-    "a gap in true and false": Cell("smoker", None, "", NAN),
-    "an unknown word": Cell("code", "B", "B", UNKNOWN),
-}
-
-
-@pytest.mark.parametrize("door", NUMBERS)
-@pytest.mark.parametrize("kind", PLAIN)
-@pytest.mark.filterwarnings("ignore:X looks like a table")
-def test_a_value_means_the_same_in_arrays_and_exports(model: Model, kind: str, door: str) -> None:
-    expected = formula(model.network, model.features(PLAIN[kind]))
-    if kind == "an unknown word" and door in ("C", "ONNX"):  # they cannot raise an error
-        expected = np.full((1, 3), NAN)
-    assert NUMBERS[door](model, PLAIN[kind]) == pytest.approx(expected, rel=1e-12, nan_ok=True)
-
-
-@pytest.mark.parametrize("door", ["C", "ONNX"])
-@pytest.mark.parametrize("value", [INF, -INF])
-def test_exports_that_cannot_raise_an_error_treat_infinity_as_numpy_does(model: Model, door: str, value: float) -> None:
-    cell = Cell("age", value, "inf", value)
-    expected = formula(model.network, model.features(cell))
-    assert NUMBERS[door](model, cell) == pytest.approx(expected, rel=1e-12, nan_ok=True)
+    return np.asarray(script["outputs"](script["features"](cell.columns)))
 
 
 # Scripts take a column's own values, and refuse other spellings of them.
-SPELLINGS = ("blanks", "a mark", "a code of a decimal", "a mark in words", "false as text")
+SPELLINGS = (
+    "blanks", "a mark", "a code of a decimal", "a mark in words", "false as text", "blanks in days", "a mark in days"
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", CELLS)
-def test_a_value_means_the_same_in_a_script_or_is_refused(model: Model, kind: str) -> None:
+def of_script(model: Model, cell: Cell) -> np.ndarray | None:
+    """What the exported Python script computes; None if it refuses the value."""
+    is_refused = cell.meaning is None or any(cell is CELLS[kind] for kind in SPELLINGS)
+    return None if is_refused else model.means(cell, cell.meaning)
+
+
+@dataclass(frozen=True)
+class Door:
+    """A way to predict, what it should give (None: an error), and which values its types can hold."""
+
+    predict: Callable[[Model, Cell], np.ndarray]
+    expected: Callable[[Model, Cell], np.ndarray | None]
+    takes: Callable[[Cell], bool] = lambda cell: True
+
+
+def table_door(table: Callable[[Model, Cell], Any], end: str | None = None) -> Door:
+    """The network, or the one in a file, with a table."""
+
+    def predict(model: Model, cell: Cell) -> np.ndarray:
+        network = model.network if end is None else model.cached(end, lambda: restored(model, end))
+        return np.asarray(network.predict_proba(table(model, cell)))
+
+    return Door(predict, of_table)
+
+
+DOORS = {
+    **{name: table_door(table) for name, table in TABLES.items()},
+    "JSON": table_door(TABLES["dict"], ".json"),
+    "safetensors": table_door(TABLES["dict"], ".safetensors"),
+    "arrays": Door(lambda model, cell: model.network.predict_proba(array_of(model, cell)), of_array),
+    "estimator": Door(
+        lambda model, cell: model.cached("sklearn", lambda: model.estimator).predict_proba(array_of(model, cell)),
+        of_array,
+    ),
+    "C": Door(from_c, of_export, is_held),
+    "ONNX": Door(from_onnx, of_export, is_held),
+    "Python": Door(from_script, of_script),
+}
+
+
+@pytest.mark.parametrize(
+    ("door", "kind"), [(door, kind) for door in DOORS for kind, cell in CELLS.items() if DOORS[door].takes(cell)]
+)
+@pytest.mark.filterwarnings("ignore:X looks like a table")
+def test_a_value_means_the_same_at_every_door_or_is_refused(model: Model, door: str, kind: str) -> None:
     cell = CELLS[kind]
-    if cell.meaning is None or kind in SPELLINGS:
-        with pytest.raises(ValueError, match=cell.column):
-            from_script(model, cell)
+    expected = DOORS[door].expected(model, cell)
+    if expected is None:
+        own = ValueError if door == "Python" else WorkingsError
+        words = rf"\b{cell.column}\b|^X " if cell.rows else r"no rows|at least one row"
+        with pytest.raises(own, match=words):
+            DOORS[door].predict(model, cell)
     else:
-        expected = formula(model.network, model.features(cell))
-        assert from_script(model, cell) == pytest.approx(expected, rel=1e-12)
+        found = DOORS[door].predict(model, cell)
+        assert found.shape == (cell.rows, 3)
+        assert found == pytest.approx(expected, rel=1e-12, nan_ok=True)
 
 
-@pytest.mark.parametrize("door", ["arrays", "estimator"])
-@pytest.mark.parametrize("value", [NAN, INF, -INF])
-def test_arrays_with_values_that_are_not_finite_are_refused(model: Model, door: str, value: float) -> None:
-    X = model.features(PLAIN["one row"])
-    X[0, 0] = value
-    estimator = model.cached("sklearn", lambda: model.estimator)
-    predict = model.network.predict_proba if door == "arrays" else estimator.predict_proba
-    with pytest.raises(ValueError, match=r"X (has|contains)"):
-        predict(X)
+@pytest.mark.parametrize(
+    "value", [5, 5.0, True, np.float64(5), datetime.time(10), "10:00", "2023-13-01", b"", [], "today"]
+)
+def test_days_that_are_none_are_refused_and_never_read_as_0(model: Model, value: Any) -> None:
+    table = table_of([(30.0, "7", True, value)])
+    with pytest.raises(ValueError, match="The column day must hold dates"):
+        script_of(model)["features"](table)
+    with pytest.raises(WorkingsError, match=r"column 'day': this column must hold dates"):
+        model.network.predict(table)
 
 
 @pytest.mark.parametrize("values", [
@@ -364,7 +443,7 @@ def test_arrays_with_values_that_are_not_finite_are_refused(model: Model, door: 
 ])  # fmt: skip
 def test_a_script_refuses_columns_that_are_no_numbers(model: Model, values: Any) -> None:
     with pytest.raises(ValueError, match="age must hold numbers"):
-        script_of(model)["features"]({**columns_of(ROW), "age": values})
+        script_of(model)["features"]({**{name: [value] for name, value in ROW.items()}, "age": values})
 
 
 # -- no rows, and any values -----------------------------------------------------------------
@@ -373,13 +452,13 @@ def test_a_script_refuses_columns_that_are_no_numbers(model: Model, values: Any)
 def test_tables_of_no_rows_are_refused_everywhere(model: Model) -> None:
     empty: dict[str, list[Any]] = {name: [] for name in ROW}
     path = model.folder / "empty.csv"
-    path.write_text("age,code,smoker\n")
+    path.write_text(",".join(ROW) + "\n")
     write_table(polars.DataFrame(empty), model.folder / "empty.parquet")
     doors = [
         lambda: read_table(path),
         lambda: read_table(model.folder / "empty.parquet"),
         *(lambda table=table: model.network.predict(table)
-          for table in (empty, pandas.DataFrame(empty), polars.DataFrame(empty), np.zeros((0, 5)))),
+          for table in (empty, pandas.DataFrame(empty), polars.DataFrame(empty), np.zeros((0, 9)))),
         *(lambda table=table: Preprocessing.learn(table, "y") for table in (polars.DataFrame(TRAINING).clear(),)),
     ]  # fmt: skip
     if importlib.util.find_spec("pyarrow"):
@@ -397,17 +476,91 @@ values = st.one_of(
 )  # fmt: skip
 
 
-@given(st.lists(st.tuples(values, values, values), max_size=4))
-def test_any_values_in_a_table_raise_own_errors_only(model: Model, rows: list[tuple[Any, Any, Any]]) -> None:
-    table: dict[str, Any] = {name: [row[place] for row in rows] for place, name in enumerate(ROW)}
-    objects = {name: pandas.Series(column, dtype=object) for name, column in table.items()}
-    for given_table in (table, pandas.DataFrame(objects)):
-        try:
-            p = model.network.predict_proba(given_table)
-        except WorkingsError:
-            continue
-        assert p.shape == (len(rows), 3)
-        assert np.isfinite(p).all()
+def table_of(rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """The columns of some rows."""
+    return {name: [row[place] for row in rows] for place, name in enumerate(ROW)}
+
+
+def predicted(network: Network, table: Any) -> np.ndarray | None:
+    """The probabilities of a table; None if it is refused in own words.  ``table`` may be a function that reads one."""
+    try:
+        p = network.predict_proba(table() if callable(table) else table)
+    except WorkingsError:
+        return None
+    assert np.isfinite(p).all()
+    return np.asarray(p)
+
+
+def agree(first: np.ndarray | None, second: np.ndarray | None) -> bool:
+    """Whether two doors give the same predictions, or refuse both."""
+    if first is None or second is None:
+        return first is second
+    return np.allclose(first, second, rtol=1e-12)
+
+
+@given(st.lists(st.tuples(values, values, values, values), max_size=4))
+def test_any_values_in_a_table_raise_own_errors_only(model: Model, rows: list[tuple[Any, ...]]) -> None:
+    table = table_of(rows)
+    objects = pandas.DataFrame({name: pandas.Series(column, dtype=object) for name, column in table.items()})
+    found = predicted(model.network, table)
+    assert found is None or found.shape == (len(rows), 3)
+    assert agree(predicted(model.cached(".json", lambda: restored(model, ".json")), table), found)
+    assert agree(predicted(model.network, objects), found)
+
+
+cells = st.one_of(
+    st.sampled_from(["", "7", "007", "A", " A ", "NA", "nan", "true", "2.5", "1e3", "-0", "inf", "2023-05-17", '"']),
+    st.floats(allow_infinity=False).map(str),
+    st.dates().map(str),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=4),
+)
+good = st.tuples(
+    st.one_of(st.floats(-1e6, 1e6).map(str), st.sampled_from(["", " 7 ", "NA", "true"])),
+    st.sampled_from([*WORDS, "", " A ", "NA"]),
+    st.sampled_from(["true", "false", "", "1", "0"]),
+    st.one_of(st.dates().map(str), st.sampled_from(["", "NA", "2023-05-17 10:00"])),
+)
+
+
+@given(st.lists(st.one_of(good, st.tuples(cells, cells, cells, cells)), max_size=4))
+def test_any_text_in_a_csv_file_means_what_it_means_in_python(model: Model, rows: list[tuple[str, ...]]) -> None:
+    path = model.folder / "any.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([tuple(ROW), *rows])
+    found = predicted(model.network, lambda: table_of(rows))
+    with_types = predicted(model.network, lambda: read_table(path, columns=model.network.preprocessing))
+    assert agree(with_types, found)
+    alone = predicted(model.network, lambda: read_table(path))
+    assert alone is None or agree(alone, found)
+
+
+@settings(max_examples=8)
+@given(st.lists(st.one_of(good, st.tuples(cells, cells, cells, cells)), max_size=4))
+def test_any_text_in_a_parquet_file_means_what_it_means_in_python(model: Model, rows: list[tuple[str, ...]]) -> None:
+    path = model.folder / "any.parquet"
+    write_table(polars.DataFrame(table_of(rows), schema=dict.fromkeys(ROW, polars.String)), path)
+    found = predicted(model.network, lambda: table_of(rows))
+    assert agree(predicted(model.network, lambda: read_table(path)), found)
+
+
+numbers = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([NAN, INF, -INF, 0.0, -0.0]))
+
+
+@given(st.lists(st.tuples(*[numbers] * 6, st.integers(-1, 2)), min_size=1, max_size=20))
+def test_any_numbers_give_the_same_in_exports(model: Model, rows: list[tuple[Any, ...]]) -> None:
+    numbers, codes = np.array([row[:6] for row in rows]), np.array([row[6:] for row in rows])
+    with np.errstate(invalid="ignore"):
+        expected = formula(model.network, model.columns.features(numbers, codes))
+    words = np.array([["" if code == GAP else WORDS[code]] for code in codes[:, 0]], dtype=object)
+    given_rows = {"columns": numbers, "words": words}
+    (p,) = model.cached("session", model.onnx_session).run(["probabilities"], given_rows)
+    assert np.allclose(p, expected, rtol=1e-9, equal_nan=True)
+    if compiler_here() is None:
+        pytest.skip("there is no C compiler")
+    library, outputs = model.cached("library", model.shared_library), (ctypes.c_double * 3)()
+    for row, of_row in zip(rows, expected, strict=True):
+        library.net_outputs((ctypes.c_double * 6)(*row[:6]), (ctypes.c_int * 1)(row[6]), outputs)
+        assert np.allclose(list(outputs), of_row, rtol=1e-9, equal_nan=True)
 
 
 @given(st.lists(values, min_size=2, max_size=5), st.sampled_from(["list", "objects", "pandas"]))

@@ -43,6 +43,7 @@ from workings import (
 )
 from workings.datasets import circles, moons
 from workings.errors import KeywordError
+from workings.metrics import accuracy, mean_absolute_error, mean_squared_error, r2
 from workings.optimizers import Decay, Freeze
 from workings.schedules import Cosine, Exponential, OnPlateau, Step, WarmUp
 from workings.training.recipe import Recipe
@@ -678,6 +679,19 @@ def test_every_documented_method_names_a_misspelt_argument(method: Any) -> None:
     given = () if inspect.ismethod(method) else (None,)
     with pytest.raises(KeywordError, match=r"(?s)'misspelt'|needs"):
         method(*given, misspelt=1)
+
+
+RECORDS = [
+    kind
+    for kind in vars(tables).values()
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind is not tables.TableStream
+]
+
+
+@pytest.mark.parametrize("function", [accuracy, r2, mean_squared_error, mean_absolute_error, *RECORDS])
+def test_metrics_and_records_of_tables_name_a_misspelt_argument(function: Any) -> None:
+    with pytest.raises(KeywordError, match="'misspelt'"):
+        function(misspelt=1)
 
 
 def given_twice() -> Any:

@@ -1308,6 +1308,12 @@ BAD_WEIGHTS: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.parametrize("weights", [{}, {"a": 1}, set(), object(), "abc", 1 + 2j])
+def test_weights_of_a_type_that_holds_no_numbers_are_named(weights):
+    with pytest.raises(InputError, match=r"^sample_weight must hold numbers, not "):
+        MLPClassifier((2,)).fit(np.eye(4), [0, 1, 0, 1], sample_weight=weights)
+
+
 @pytest.mark.parametrize("kind", BAD_WEIGHTS)
 def test_a_score_refuses_the_weights_that_fit_refuses(kind: str, fitted_on_moons: Any) -> None:
     w, message = BAD_WEIGHTS[kind]

@@ -14,6 +14,7 @@ import numpy as np
 from workings.errors import InputError
 from workings.losses import absolute_error, squared_error
 from workings.support.arrays import Array, Values
+from workings.support.keywords import checked_keywords
 
 Metric = Callable[..., float]
 IN_CACHE = 2**18  # bytes of predictions that are processed at a time
@@ -24,6 +25,7 @@ def is_right(y_true: Array, y_pred: Array) -> Values:
     return y_true == y_pred
 
 
+@checked_keywords
 def accuracy(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
     """Return the share of correctly predicted rows; if a row has several labels, all must be correct.
 
@@ -44,6 +46,7 @@ def accuracies(y_true: Array, y_pred: Array, w: Array | None = None) -> Array:
     return shares
 
 
+@checked_keywords
 def r2(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
     """Return R², 1 - (squared error) / (variance of the targets), averaged over the outputs.
 
@@ -114,6 +117,7 @@ def score_of_parts(metric: Metric, parts: Sequence[tuple[Any, ...]]) -> float:
     return float(r2_scores(error, spread, highs.max(axis=0) > lows.min(axis=0)))
 
 
+@checked_keywords
 def mean_squared_error(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
     """Return the mean of (true - predicted)² over rows and outputs."""
     return float(of_each(mean_squared_error, y_true, y_pred[None], w)[0])
@@ -126,6 +130,7 @@ def mean_squared_errors(y_true: Array, y_pred: Array, w: Array | None = None) ->
     return means
 
 
+@checked_keywords
 def mean_absolute_error(y_true: Array, y_pred: Array, w: Array | None = None) -> float:
     """Return the mean of |true - predicted| over rows and outputs."""
     return float(of_each(mean_absolute_error, y_true, y_pred[None], w)[0])

@@ -56,8 +56,8 @@ def values_of(name: str, text: str) -> Any:
         if name == "batch_size":
             return WholeNumbers(int(low), int(high))
         return LogUniform(low, high) if name in LOGARITHMIC else Uniform(low, high)
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
         raise InputError(f"{option(name)} needs values separated by commas, or a range such as 1e-3..1e-1.")
     if name == "hidden":
         return [part.replace(LAYERS, ",") for part in parts]

@@ -98,7 +98,7 @@ class Plan:
     def units(self) -> list[int]:
         """The number of units of each hidden layer."""
         try:
-            return [int(part) for part in self.hidden.split(",") if part.strip()]
+            return [int(part) for part in self.hidden.split(",")] if self.hidden.strip() else []
         except ValueError as error:
             raise InputError(
                 f"--hidden takes whole numbers separated by commas, such as 32,16, not {self.hidden!r}."

@@ -124,7 +124,7 @@ def validated_weights(sample_weight: Any, X: Any) -> Array:
     given = as_array(sample_weight, "sample_weight")
     if given.ndim == 0 and given.dtype.kind in "biuf":
         given = np.full(X.shape[0], given, dtype=np.float64)
-    given = as_finite(given, np.float64, "sample_weight") if given.dtype.kind == "O" else given
+    given = as_finite(given, np.float64, "sample_weight") if given.dtype.kind == "O" and given.ndim else given
     if given.dtype.kind not in "biuf":
         raise InputError(f"sample_weight must hold numbers, not {describe(sample_weight)}.")
     with own_errors("sample_weight"):

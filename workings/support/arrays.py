@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from workings.errors import InputError
-from workings.support.conversion import GAP_FIX, as_array, is_missing, is_real, position
+from workings.support.conversion import GAP_FIX, as_array, at_position, is_missing, is_real
 from workings.support.sparse import DENSE_AT_ONCE, SparseRows, is_sparse
 
 Array = NDArray[Any]
@@ -115,7 +115,7 @@ def as_finite(array: Array, dtype: DTypeLike, name: str) -> Array:
 
 def not_finite(value: object, place: tuple[int, ...], name: str) -> str:
     """Return the error message for a value that is not finite."""
-    return f"{name} has {value} at {position(place)}. {GAP_FIX}"
+    return f"{name} has {value}{at_position(place)}. {GAP_FIX}"
 
 
 def objects_to_floats(array: Array, name: str) -> Array:
@@ -134,12 +134,12 @@ def objects_to_floats(array: Array, name: str) -> Array:
             value = np.nan  # ``as_finite`` names its place
         elif not is_real(value):
             raise InputError(
-                f"{name} has {value!r} ({type(value).__name__}) at {position(place)}; it must hold numbers."
+                f"{name} has {value!r} ({type(value).__name__}){at_position(place)}; it must hold numbers."
             )
         try:
             floats[place] = value
         except (OverflowError, ValueError) as error:
-            raise InputError(f"{name} has a number at {position(place)} that float64 cannot hold.") from error
+            raise InputError(f"{name} has a number{at_position(place)} that float64 cannot hold.") from error
     return floats
 
 

@@ -135,7 +135,7 @@ def refuse_types(values: Any, name: str) -> None:
     if any(kind == "category" for _, kind in types):  # of pandas; its gaps may become integers, or true
         are_missing = values.isna().to_numpy()
         if are_missing.any():
-            raise InputError(f"{name} has nan at {position(tuple(np.argwhere(are_missing)[0].tolist()))}. {GAP_FIX}")
+            raise InputError(f"{name} has nan{at_position(tuple(np.argwhere(are_missing)[0].tolist()))}. {GAP_FIX}")
 
 
 def column_types(table: Any) -> list[tuple[str, str]]:
@@ -169,7 +169,7 @@ def refuse_masked(values: Any, row: tuple[int, ...], name: str) -> None:
     are_masked = np.array(mask.tolist(), dtype=bool) if mask.dtype.names else mask
     if are_masked.any():
         place = (*row, *np.argwhere(are_masked)[0].tolist())
-        raise InputError(f"{name} has a masked value at {position(place)}. Remove that row, or fill the gap.")
+        raise InputError(f"{name} has a masked value{at_position(place)}. Remove that row, or fill the gap.")
 
 
 # -- single values ---------------------------------------------------------------------------
@@ -208,3 +208,12 @@ def position(place: tuple[int, ...]) -> str:
     'row 3, column 1'
     """
     return ", ".join(f"{axis} {index}" for axis, index in zip(("row", "column"), place, strict=False))
+
+
+def at_position(place: tuple[int, ...]) -> str:
+    """Return the words " at row …" for an error message; empty for the only value of an array without rows.
+
+    >>> at_position((3,)), at_position(())
+    (' at row 3', '')
+    """
+    return f" at {position(place)}" if place else ""

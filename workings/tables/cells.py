@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from workings.errors import InputError, MissingExtraError
+from workings.errors import InputError, MissingExtraError, some
 from workings.support.keywords import checked_keywords
 from workings.tables.columns import missing_values
 from workings.tables.dates import find_date_format
@@ -309,6 +309,45 @@ def refuse_like_numbers(texts: pl.Series, advice: str) -> None:
 
 FEW_LIKE_NUMBERS = 20  # as many classes are usual
 LIKE_NUMBER = r"^[-+\u2212~<>(]?\s*\p{Sc}?\s*\d"
+
+
+def numbers_with_suffix(column: pl.Series) -> list[str]:
+    """Return the different texts of a column of numbers that have a suffix for thousands, millions or billions.
+
+    The result is empty for any other column.  Few whole numbers without a currency may be categories.
+
+    >>> import polars
+    >>> numbers_with_suffix(polars.Series(["$1.5M", "$900k", "12", "NA", ""]))
+    ['$1.5M', '$900k']
+    >>> numbers_with_suffix(polars.Series(["2K", "4K"])), numbers_with_suffix(polars.Series(["1.5M", "red"]))
+    ([], [])
+    """
+    if not is_text(column):
+        return []
+    texts = with_gaps(column).drop_nulls()
+    known = texts.filter(~texts.str.to_lowercase().is_in(GAP_MARKS)).unique(maintain_order=True)
+    found = known.filter(known.str.contains(MAGNITUDE))
+    others = known.filter(~known.str.contains(MAGNITUDE))
+    are_amounts = len(found) > FEW_LIKE_NUMBERS or found.str.contains(r"\p{Sc}|\d[.,]\d").any()
+    return found.to_list() if are_amounts and are_numbers(others).all() else []
+
+
+def refuse_suffixes(column: pl.Series) -> None:
+    """Raise for a column of numbers with a suffix, such as 1.5k and $2M."""
+    found = numbers_with_suffix(column)
+    if found:
+        raise InputError(
+            f"Column {column.name!r} holds numbers with a suffix, such as {some(map(repr, found[:2]))}, which are not "
+            f"read as numbers. Write them in full, such as 1500000. Or take them as categories: "
+            f'`--use {column.name}` (use=["{column.name}"] in Python).'
+        )
+
+
+MAGNITUDE = (
+    r"^\(?[-+\u2212]?\s*(?:\p{Sc}|[A-Z]{3})?\s*[-+\u2212]?\d[\d.,' ]*\s*"
+    r"(?i:k|m|b|t|g|tsd|mn|mm|mio|mill|million|millions|bn|mrd|bio|billion|billions|thousand|trillion|lakh|crore|cr)\.?"
+    r"\s*(?:\p{Sc}|[A-Z]{3})?\)?$"
+)
 
 
 def are_many(texts: pl.Series) -> bool:

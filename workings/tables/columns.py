@@ -21,6 +21,7 @@ from numpy.typing import DTypeLike
 from workings.errors import FileError, InputError, all_of, some, unknown_name
 from workings.support.arrays import Array, Values, describe
 from workings.support.conversion import as_array, is_arrow, refuse_lazy
+from workings.support.keywords import CheckedKeywords
 from workings.support.sparse import is_sparse
 from workings.tables.dates import DatePart
 from workings.tables.number_text import NumberFormat
@@ -92,7 +93,7 @@ def shuffled_rows(n: int, seed: int) -> Array:
 
 
 @dataclass(frozen=True)
-class NumberColumn:
+class NumberColumn(CheckedKeywords):
     """A numeric column, encoded as (x - mean) / std; true and false count as 1 and 0.
 
     With ``indicator``, it becomes a second column of X, which is 1 where a value is missing and 0 elsewhere.
@@ -202,7 +203,7 @@ class NumberColumn:
 
 
 @dataclass(frozen=True)
-class CategoryColumn:
+class CategoryColumn(CheckedKeywords):
     """A categorical column, one-hot encoded: one column of X per category, 1 where it is the row's and 0 elsewhere.
 
     Parameters
@@ -290,7 +291,7 @@ COLUMN_KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (NumberColu
 
 
 @dataclass(frozen=True)
-class Columns:
+class Columns(CheckedKeywords):
     """The columns and the target's scale of the table that a network was trained on.
 
     Attributes

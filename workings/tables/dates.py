@@ -1,7 +1,7 @@
 """Dates and times: recognize how a column writes them, and take them apart into numbers such as year and weekday.
 
 A format is recognized where exactly one fits every value of the column.  It is part of the column's description, so
-every later table is read in the same way.  Generated scripts contain a copy of ``date_part``.
+every later table is read in the same way.  Generated scripts contain a copy of ``date_parts``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from workings.errors import InputError
 from workings.support.arrays import Array
+from workings.support.keywords import CheckedKeywords
 from workings.tables.plain_csv import unmarked
 from workings.tables.schema import damaged, stored_entries, stored_text, stored_word
 from workings.tables.values import as_list, is_gap, place_of
@@ -46,7 +47,9 @@ def date_part(value: Any, part: str, form: str) -> float:
     Raises
     ------
     ValueError
-        For text in another format.
+        For text in another format, and for a value that is no date or time.
+    AttributeError
+        For a time without a date, if the part is not an hour or minute.
 
     Examples
     --------
@@ -60,17 +63,38 @@ def date_part(value: Any, part: str, form: str) -> float:
     if isinstance(value, str):
         text = value.strip()
         value = datetime.datetime.strptime(text, form) if form else datetime.datetime.fromisoformat(text)
-    if hasattr(value, "astype"):  # NumPy's dates
+    if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
+    if not isinstance(value, (datetime.date, datetime.time)):
+        raise ValueError(f"{value!r} is not a date")
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         value = value.astimezone(datetime.UTC)
-    if part == "weekday":
-        return float(value.weekday())
-    return float(getattr(value, part, 0))
+    if part in ("hour", "minute"):
+        return float(getattr(value, part, 0))  # a date without a time begins at midnight
+    return float(value.weekday() if part == "weekday" else getattr(value, part))
+
+
+def date_parts(values: Any, part: str, form: str, name: str) -> Array:
+    """Return a part of each date or time of a column, as float64 with nan for missing values.
+
+    Raises
+    ------
+    ValueError
+        For a value that is no date, or text in another format; the message names the column.
+
+    Examples
+    --------
+    >>> date_parts(["2024-12-31", None], "year", "", "day")
+    array([2024.,   nan])
+    """
+    try:
+        return np.array([date_part(value, part, form) for value in values], dtype=float)
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise ValueError(f"The column {name} must hold dates: {error}") from error
 
 
 @dataclass(frozen=True)
-class DatePart:
+class DatePart(CheckedKeywords):
     """A part of the dates of a table's column.
 
     Parameters

@@ -22,6 +22,7 @@ from workings.tables.cells import (
     parse_numbers,
     refuse_missing,
     refuse_stray_text,
+    refuse_suffixes,
     refuse_unusable,
     with_gaps,
 )
@@ -175,6 +176,8 @@ def learn_columns(
                 learned += learn_dates(column, dates[column.name], missing=choices.missing, scaling=scaling)
                 continue
             found = learn_column(column, missing=choices.missing, decimal=decimal, max_categories=most, scaling=scaling)
+            if isinstance(found, CategoryColumn) and column.name not in choices.use:
+                refuse_suffixes(column)
             learned.append(found)
         except InputError as problem:
             problems.append(problem)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from workings.errors import FileError, InputError, MissingExtraError, count_of, first_line, some, unknown_name
 from workings.support.atomic_files import write_bytes
-from workings.support.keywords import checked_keywords
+from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.tables.cells import (
     GROUPED_BY_POINTS,
     are_numbers_mostly,
@@ -118,7 +118,7 @@ def read_table(
 
 
 @dataclass(frozen=True)
-class TextOptions:
+class TextOptions(CheckedKeywords):
     """The format of a CSV file; None for properties that are to be detected."""
 
     decimal: str | None = None

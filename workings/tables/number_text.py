@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from workings.errors import InputError
+from workings.support.keywords import CheckedKeywords
 from workings.tables.plain_csv import OTHER_SIGNS, USUAL_SIGNS, number_in
 from workings.tables.schema import damaged, stored_entries, stored_word
 
@@ -33,7 +34,7 @@ PERCENT = ("%", "٪", "‰")
 
 
 @dataclass(frozen=True)
-class NumberFormat:
+class NumberFormat(CheckedKeywords):
     """How the numbers of a column are written.
 
     Parameters

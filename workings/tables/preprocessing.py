@@ -120,7 +120,7 @@ class Preprocessing(CheckedKeywords):
         drop : iterable of str
             Columns to leave out.
         use : iterable of str
-            Columns to use that would be left out.
+            Columns to use that would be left out.  Numbers with a suffix, such as 1.5M, are used as categories.
         max_categories : int, optional
             The most categories of a column; the rarest are encoded as zeros, as categories that are not in the
             training table then are, too.  By default, 50 for columns with too many, and all otherwise.

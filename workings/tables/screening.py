@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workings.errors import InputError, count_of, some, unknown_name
-from workings.tables.cells import are_many, are_numbers, is_text, is_zero_padded, load_polars, with_gaps
+from workings.support.keywords import CheckedKeywords
+from workings.tables.cells import (
+    are_many,
+    are_numbers,
+    is_text,
+    is_zero_padded,
+    load_polars,
+    numbers_with_suffix,
+    with_gaps,
+)
 from workings.tables.dates import ORDERS
 from workings.tables.scaling import SCALINGS, STANDARD
 
@@ -33,7 +42,7 @@ CAMEL_IDENTIFIERS = re.compile(r".*[a-z](Id|ID|Nr|No|Key|Index|Number)$")
 
 
 @dataclass(frozen=True)
-class ColumnChoices:
+class ColumnChoices(CheckedKeywords):
     """Which columns of a table are features, and how their gaps and rare categories are treated.
 
     Parameters
@@ -45,7 +54,7 @@ class ColumnChoices:
     drop : tuple of str
         Columns to leave out.
     use : tuple of str
-        Columns to use, although they would be left out.
+        Columns to use, although they would be left out or, for numbers with a suffix such as 1.5M, refused.
     max_categories : int or None
         The most categories of a column; others are encoded as zeros.
     dates : str or None
@@ -202,6 +211,8 @@ def names_the_rows(given: pl.Series) -> bool:
     if not is_text(given):
         return False
     known = given.drop_nulls()
+    if numbers_with_suffix(known):  # which are refused
+        return False
     if not is_zero_padded(known) and 2 * int(are_numbers(known).sum()) > len(known):
         return False
     if is_all_different(known):

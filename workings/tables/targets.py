@@ -10,6 +10,7 @@ import numpy as np
 from workings.errors import InputError, count_of, some, unknown_name
 from workings.support.arrays import Array
 from workings.support.conversion import refuse_final_nul
+from workings.support.keywords import CheckedKeywords
 from workings.tables.cells import (
     MOST_CATEGORIES,
     as_numbers,
@@ -43,7 +44,7 @@ TASKS = ("auto", "classification", "regression")
 
 
 @dataclass(frozen=True)
-class ClassTarget:
+class ClassTarget(CheckedKeywords):
     """A classification target: one of several classes.
 
     Parameters
@@ -137,7 +138,7 @@ class LabelsTarget(ClassTarget):
 
 
 @dataclass(frozen=True)
-class NumberTarget:
+class NumberTarget(CheckedKeywords):
     """A regression target: standardized for training; predictions are converted back to its unit.
 
     Parameters

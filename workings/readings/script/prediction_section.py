@@ -8,7 +8,7 @@ from workings.program.writer import formula_code
 from workings.readings.script.draft import ENCODED_NOTE, ScriptDraft
 from workings.readings.script.text import INDENT, WIDTH, labels_line, string_literal, with_fmt_skip
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn, filled, missing, original, standard
-from workings.tables.dates import date_part
+from workings.tables.dates import date_parts
 
 
 def write_predicting(draft: ScriptDraft) -> None:
@@ -85,7 +85,7 @@ AS_NUMBERS = (
 def table_function(draft: ScriptDraft, columns: Columns) -> None:
     """Write a function that encodes a table's columns as X."""
     if any(column.date is not None for column in columns.numbers):
-        draft.copied.add("date_part", date_part)
+        draft.copied.add("date_parts", date_parts)
     if any(column.date is None for column in columns.numbers):
         draft.define("def as_numbers(column, name):")
         draft.write(*AS_NUMBERS, indent=INDENT)
@@ -106,8 +106,8 @@ def number_lines(column: NumberColumn) -> list[str]:
     name = string_literal(column.name)
     lines = [f"x = as_numbers(table[{name}], {name})"]
     if column.date is not None:
-        part, form = string_literal(column.date.part), string_literal(column.date.form)
-        lines = [f"x = np.array([date_part(date, {part}, {form}) for date in table[{string_literal(column.source)}]])"]
+        source, part, form = map(string_literal, (column.source, column.date.part, column.date.form))
+        lines = [f"x = date_parts(table[{source}], {part}, {form}, {source})"]
     lines += [f"gaps = {formula_code(missing, x='x')}"] if column.indicator else []
     if column.fill is not None:
         lines += [f"x = {formula_code(filled, x='x', fill=repr(column.fill))}  # fill missing values"]
