@@ -766,7 +766,8 @@ def test_groups_stay_together_and_later_rows_are_held_out(command):
     for known, held in folds_of(loaded.kinds, 4, 0):
         assert days[known].max() < days[held].min()
     for options, words in (
-        (("--group", "patients"), "Did you mean 'patient'?"), (("--time-order", "y"), "neither numbers nor dates"),
+        (("--group", "patients"), "Did you mean 'patient'?"), (("--time-order", "y"), "is the target"),
+        (("--time-order", "patient"), "neither numbers nor dates"),
         (("--group", "patient", "--time-order", "day"), "two ways to split"), (("--folds", 1), "at least 2"),
         (("--folds", 50), "at least two rows"), (("--folds", 13, "--group", "patient"), "needs at least 13 groups"),
         (("--folds", 3, "--test", 0.2, "--script", "s.py"), "leave out --test and --folds"),

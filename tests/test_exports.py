@@ -526,6 +526,20 @@ def test_rows_without_names_that_look_like_a_table_get_a_warning() -> None:
             network.predict(rows)  # warnings are errors here
 
 
+def test_encoded_rows_in_single_precision_get_no_warning() -> None:
+    """A scale of few digits, such as 1.3, makes some encoded numbers round by chance."""
+    for seed in (113, *range(20)):
+        rng = np.random.default_rng(seed)
+        size, width = rng.normal(5, 2, 60).round(3), np.exp(rng.normal(size=60)).round(3)
+        rng.choice(["red", "blue", "green"], 60)
+        half = rng.permutation(60)
+        frame = polars.DataFrame({"size": size, "width": width, "y": size + width})
+        preprocessing = Preprocessing.learn(frame[half[:30].tolist()], "y", scaling="robust")
+        network = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=2, dtype="float32")
+        network.preprocessing = preprocessing.to_dict()
+        network.predict(preprocessing.transform(frame[half[30:].tolist()]))  # warnings are errors here
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["rare", "half", "counts", "sparse", "whole", "decimals"])
 def test_digits_tell_a_tables_own_rows_from_standardized_ones(kind: str, dtype: str) -> None:

@@ -39,7 +39,7 @@ def lines_of(name: str, epochs: int, file: str = "") -> int:
 @pytest.mark.parametrize("name", QUICK)
 def test_ctrl_c_at_any_line_leaves_whole_epochs(name: str) -> None:
     count = lines_of(name, 4)
-    endings = Counter(trial(CASES[name], at_line(line, press), epochs=4) for line in range(5, count, count // 12))
+    endings = Counter(trial(CASES[name], at_line(line, press), epochs=4) for line in range(5, count, count // 16))
     assert endings["interrupted"] >= 6
     assert endings.keys() <= {"interrupted", "before the first step", "all", "L-BFGS"}
 

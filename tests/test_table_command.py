@@ -23,7 +23,6 @@ from workings.tables.scaling import ROBUST
 from workings.training.callbacks import Callback
 
 N = 60
-RNG = np.random.default_rng(0)
 
 
 @pytest.fixture
@@ -31,8 +30,9 @@ def table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A table of numbers and words, without gaps; the current folder is its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    size, width = RNG.normal(5, 2, N).round(3), np.exp(RNG.normal(size=N)).round(3)
-    colour = RNG.choice(["red", "blue", "green"], N)
+    rng = np.random.default_rng(0)
+    size, width = rng.normal(5, 2, N).round(3), np.exp(rng.normal(size=N)).round(3)
+    colour = rng.choice(["red", "blue", "green"], N)
     kind = np.where((size > 5) ^ (colour == "red"), "yes", "no")
     price = (100 * size + 50 * (colour == "red") + width).round(2)
     rows = [",".join(map(str, row)) for row in zip(size, width, colour, kind, price, strict=True)]

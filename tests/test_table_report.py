@@ -162,7 +162,7 @@ def test_the_report_of_a_regression_with_test_rows_and_folds(tmp_path: Path) -> 
     for words in (
         "Scores on the test rows",
         "folds: mean ± spread",
-        "what the predictions miss",
+        "the errors of the predictions",
         "adds to the prediction",
     ):
         assert words in page

@@ -452,7 +452,7 @@ def test_validation(loss: Any, penalty: Any, given: dict[str, Any]) -> None:
         assert told.is_equal is not (is_per_row and bool(given))
         if not is_per_row:
             np.testing.assert_allclose(names["history"].history["val_loss"], history["val_loss"], rtol=1e-6)
-        assert any("validation rows in ours" in note for note in told.notes) is is_per_row
+        assert any("divided by the number of validation rows" in note for note in told.notes) is is_per_row
 
 
 def test_validation_with_words_and_with_lbfgs() -> None:

@@ -230,7 +230,8 @@ class Model(ModelState):
             return X, y
         from workings.tables.columns import column_names, columns_in, standard  # not needed for networks on arrays
 
-        if not column_names(X) and ("array_width" not in self.preprocessing or isinstance(X, RowStream)):
+        takes_arrays = isinstance(self.preprocessing, Mapping) and "array_width" in self.preprocessing
+        if not column_names(X) and (not takes_arrays or isinstance(X, RowStream)):
             return X, y
         columns = columns_in(self.preprocessing)
         X = X if columns is None else columns.named(X)

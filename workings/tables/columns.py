@@ -542,7 +542,7 @@ class Columns(CheckedKeywords):
 RAW_LOG_RATIO = math.log(100)  # a likelihood ratio of 100 to 1
 MOST_COLUMNS = 10**7  # of an array
 POSITION_NAME = re.compile(r"x(0|[1-9]\d{0,6})")
-MIN_DECIDED_SHARE = 0.1  # the share of numbers whose digits decide whether rows are standardized
+MIN_DECIDED_SHARE = 0.5  # of the numbers: with fewer whose digits tell, the digits do not decide
 
 
 def position_names(count: int) -> tuple[str, ...]:
