@@ -1007,6 +1007,22 @@ def test_sweep_ranks_networks_and_trains_the_best_again(command, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "", "-t", "y"),
+        ("sweep", "", "-t", "y"),
+        ("predict", "", "t.csv"),
+        ("predict", "m", ""),
+        ("summary", ""),
+    ],
+)
+def test_an_empty_name_of_a_file_is_not_the_current_folder(command, arguments):
+    done = command(*arguments)
+    assert done.exit_code == 2
+    assert "it is empty; name a file" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--hidden", "4,a"), "--hidden takes whole numbers"),

@@ -154,6 +154,44 @@ def test_scikit_learns_tools_and_pickle() -> None:
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(TABLE), model.predict(TABLE))
 
 
+PLAIN = RNG.uniform(size=(N, 2))  # looks scaled, and is not
+WITH_GAPS = np.where(np.arange(2 * N).reshape(N, 2) % 9, PLAIN, np.nan)
+ARRAYS: dict[str, Any] = {
+    "numbers": PLAIN, "list": PLAIN.tolist(), "integers": RNG.integers(0, 9, (N, 3)), "one column": PLAIN[:, :1],
+    "large means": PLAIN + np.array([0, 1e9]), "gaps": WITH_GAPS, "constant": np.column_stack([np.ones(N), PLAIN]),
+    "numbered columns": pd.DataFrame(PLAIN),
+    "words": np.column_stack([TABLE["grade"].astype(object), PLAIN[:, 0]]), "only words": TABLE[["grade"]].to_numpy(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_its_network_takes_the_arrays_that_it_takes(make: Any, kind: str, tmp_path: Path) -> None:
+    X = ARRAYS[kind]
+    model = make(recipe=TINY).fit(X, LABELS if make is classifier else AMOUNTS)
+    is_classifier = make is classifier
+    expected = model.predict_proba(X) if is_classifier else model.predict(X)
+    save(model, tmp_path / "model.json")
+    for network in (model.network_, Network.load(model.network_.save(tmp_path / "n.safetensors")),
+                    Network.from_json(tmp_path / "model.json")):  # fmt: skip
+        found = network.predict_proba(X) if is_classifier else network.predict(X)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        first = network.predict_proba(X[:1]) if is_classifier else network.predict(X[:1])
+        np.testing.assert_allclose(first, expected[:1], rtol=1e-5)
+    columns = np.asarray(X, dtype=object).T
+    by_name = {f"x{place}": list(values) for place, values in enumerate(columns)}
+    np.testing.assert_array_equal(model.network_.predict(by_name), model.network_.predict(X))
+    assert pickle.loads(pickle.dumps(model)).network_.preprocessing == model.network_.preprocessing
+
+
+def test_an_array_that_its_network_could_read_in_two_ways_is_refused() -> None:
+    X = np.column_stack([np.ones(N), WITH_GAPS[:, 0]])  # one column is left out, another becomes two
+    model = classifier(recipe={**TINY, **MARKED}).fit(X, LABELS)
+    assert model.predict(X).shape == (N,)
+    with pytest.raises(InputError, match=r"could not tell them apart\. Fit it on a table with column names"):
+        _ = model.network_
+
+
 @pytest.mark.parametrize("suffix", [".onnx", ".c", ".safetensors", ".json"])
 @pytest.mark.parametrize("make", [classifier, regressor])
 def test_it_is_exported_with_its_raw_columns(make: Any, suffix: str, tmp_path: Path) -> None:

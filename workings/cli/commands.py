@@ -53,6 +53,14 @@ from workings.tables.screening import ColumnChoices
 from workings.training.callbacks import Callback
 from workings.version import __version__
 
+
+def path(text: str) -> Path:
+    """Return the path in an argument; raise for empty text, which would be the current folder."""
+    if not text:
+        raise typer.BadParameter("it is empty; name a file.")
+    return Path(text)
+
+
 app = typer.Typer(
     help="Workings: neural networks that show their workings.",
     no_args_is_help=True,
@@ -228,7 +236,7 @@ def progress_bar(progress: Progress, name: str, what: str, epochs: int, *, keep_
 
 @app.command()
 def train(
-    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with one sample per row")],
+    file: Annotated[Path, typer.Argument(parser=path, help="CSV, Excel or Parquet file with one sample per row")],
     context: typer.Context,
     target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
     out: Annotated[
@@ -355,7 +363,7 @@ def train_and_report(source: TableSource, plan: Plan, folder: Path, script: Path
 
 @app.command()
 def sweep(
-    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with one sample per row")],
+    file: Annotated[Path, typer.Argument(parser=path, help="CSV, Excel or Parquet file with one sample per row")],
     target: Annotated[str, typer.Option("--target", "-t", help="Column to predict")],
     out: Annotated[
         Path | None, typer.Option(help="Output folder (default: workings-sweeps/FILE-TARGET); results in it are kept")
@@ -509,8 +517,10 @@ def column_choices(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="Model file, as written by `workings train`")],
-    file: Annotated[Path, typer.Argument(help="CSV, Excel or Parquet file with the columns the model was trained on")],
+    model: Annotated[Path, typer.Argument(parser=path, help="Model file, as written by `workings train`")],
+    file: Annotated[
+        Path, typer.Argument(parser=path, help="CSV, Excel or Parquet file with the columns the model was trained on")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="CSV or Parquet file for the predictions (default: standard output)")
     ] = None,
@@ -565,7 +575,7 @@ def predict(
 
 @app.command()
 def summary(
-    model: Annotated[Path, typer.Argument(help="Model file")],
+    model: Annotated[Path, typer.Argument(parser=path, help="Model file")],
     program: Annotated[bool, typer.Option(help="Also show every statement of a training step")] = False,
 ) -> None:
     """Show a model's layers with their shapes and parameter counts, its classes, and the columns it needs."""
@@ -989,7 +999,7 @@ def choose_optimizer(from_settings: Any, name: str | None, lr: float | None) -> 
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="Model file: .safetensors, .json or .onnx")],
+    model: Annotated[Path, typer.Argument(parser=path, help="Model file: .safetensors, .json or .onnx")],
     out: Annotated[
         Path,
         typer.Argument(

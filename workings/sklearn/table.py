@@ -19,6 +19,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from workings.errors import InputError
+from workings.files.encoded_features import with_scaling_layer
 from workings.network import Network
 from workings.sklearn.inputs import own_errors, readable_targets
 from workings.support.arrays import Array
@@ -26,7 +27,7 @@ from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.ranges import as_number, as_whole_number
 from workings.support.sparse import is_sparse
 from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, as_inputs, first_number
-from workings.tables.columns import CategoryColumn, Column, Columns, column_names, original, standard
+from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, column_names, original, standard
 from workings.tables.features import gap_category, number_column
 from workings.tables.scaling import ROBUST
 from workings.tables.values import as_list, is_gap, read_numbers, refuse_unusable, spellings
@@ -36,6 +37,11 @@ MOST_CATEGORIES = 100  # of a column; rarer ones are encoded as zeros, like unkn
 
 class TableEstimator(CheckedKeywords, BaseEstimator):
     """The base of both estimators: it reads tables, trains the networks and averages their outputs."""
+
+    columns_: Columns
+    networks_: list[Network]
+    _is_array: bool
+    _network_of_arrays: Network | None
 
     def __init__(
         self,
@@ -54,12 +60,21 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
 
     @property
     def network_(self) -> Network:
-        """The trained network, which takes the raw columns of a table; only without an ensemble."""
+        """The trained network, which takes the table or array that ``fit`` takes; only without an ensemble.
+
+        Raises
+        ------
+        InputError
+            If an array can be read in two ways: its columns have the same number as the encoded ones.
+        """
         check_is_fitted(self)
         if len(self.networks_) > 1:
             raise AttributeError("An ensemble has several networks, in networks_; network_ is for ensemble=1.")
-        network: Network = self.networks_[0]
-        return network
+        if self._network_of_arrays is None:
+            network = self.networks_[0]
+            is_raw = self._is_array and self.columns_.array_width is None
+            self._network_of_arrays = network_of_arrays(network, self.columns_, type(self)) if is_raw else network
+        return self._network_of_arrays
 
     def _train(self, X: ArrayLike, y: Array, classes: Array | None, scale: tuple[float, float] | None) -> Self:
         """Learn the columns and train the networks."""
@@ -71,6 +86,9 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             raise InputError(f"A table needs at least 2 samples, that is rows, to learn from; it has {len(y)} sample.")
         recipe = self.recipe or (REGRESSION if classes is None else CLASSIFICATION)
         self.columns_ = learn_columns(table, "target", scale, recipe.missing)
+        self._is_array, self._network_of_arrays = not column_names(X), None
+        if self._is_array and len(table) != self.columns_.width:
+            self.columns_ = replace(self.columns_, array_width=len(table))  # the networks take the same arrays
         seed = first_number(check_random_state(self.random_state))
         rows = self._encode(table)
         codes = None if classes is None else np.searchsorted(classes, y)
@@ -161,9 +179,10 @@ class TableClassifier(ClassifierMixin, TableEstimator):
     classes_ : array of shape (n_classes,)
         The class labels, sorted.
     network_ : Network
-        The network, which takes the raw columns: save it, export it, explain it.  Only without an ensemble.
+        The network, which takes the raw columns: save it, export it, explain it.  Only without an ensemble.  After a
+        fit on an array of numbers, it is in float64, and a ``BatchNorm`` in front scales them.
     networks_ : list of Network
-        All networks.
+        All networks; they take a table with column names, or encoded rows.
     columns_ : Columns
         The encoding of the columns.
     n_features_in_, feature_names_in_
@@ -245,6 +264,25 @@ class TableRegressor(RegressorMixin, TableEstimator):
         """Return the predicted number of each row, of shape (n,)."""
         found = self._outputs(X)
         return np.asarray(original(found[:, 0], *self.columns_.scale))  # type: ignore[misc]
+
+
+def network_of_arrays(network: Network, columns: Columns, kind: type) -> Network:
+    """Return a network of float64 that takes arrays of unscaled numbers: a ``BatchNorm`` in front scales them.
+
+    Such an array has as many columns as the encoded rows that ``network`` takes, so they cannot be told apart.
+    """
+    numbers = [replace(column, indicator=False) for column in columns.numbers]
+    if list(columns.columns) != numbers:
+        raise InputError(
+            f"This {kind.__name__} was fitted on an array, whose {columns.width} columns have the same number as the "
+            f"encoded ones, so its network could not tell them apart. Fit it on a table with column names."
+        )
+    found, features = with_scaling_layer(network.astype(np.float64), numbers, f"This {kind.__name__}")
+    assert isinstance(found, Network)
+    assert network.preprocessing is not None
+    unscaled = [feature.to_dict() for feature in features if isinstance(feature, NumberColumn)]
+    found.preprocessing = {**network.preprocessing, "columns": unscaled, "array_width": len(unscaled)}
+    return found
 
 
 def text_classes(classes: Array) -> Array:
