@@ -509,7 +509,7 @@ class Columns(CheckedKeywords):
         Raw values usually have few digits and standardized ones do not.  So each number is compared with its
         inverse-standardized value: the one with few digits is the raw one.  Where too few numbers decide that way,
         rows count as raw if, in the median, their likelihood under the table's distributions is at least 100 times
-        that under standard ones.
+        their likelihood under standard ones.  If less than half of the numbers decide, the likelihoods must agree.
         """
         arrays = np.array(list(self.arrays.values()))
         is_scaled = (arrays[0] != 0) | (arrays[1] != 1)  # unscaled columns do not distinguish the two
@@ -522,11 +522,14 @@ class Columns(CheckedKeywords):
             undone = original(x, mean, std)
             error = 4 * eps * (np.abs(x * std) + np.abs(mean))
             own, theirs = is_round(x, 2 * eps * np.abs(x)), is_round(undone, error)
-            is_probably_raw = np.median(log_likelihood_ratio(x, mean, std).sum(axis=1)) > RAW_LOG_RATIO
+            log_ratio = np.median(log_likelihood_ratio(x, mean, std).sum(axis=1))
         # Fill values and constant columns may have few digits after standardization by coincidence.
         own &= ~(np.abs(undone - fill) <= error) & ~((x == 0) & (std == 1))
         raw, scaled = np.count_nonzero(own & ~theirs), np.count_nonzero(theirs & ~own)
-        return bool(raw > scaled if raw + scaled >= MIN_DECIDED_SHARE * x.size else is_probably_raw)
+        decided = (raw + scaled) / x.size
+        if decided < MIN_DECIDED_SHARE:
+            return bool(log_ratio > RAW_LOG_RATIO)
+        return bool(raw > scaled and (decided >= CLEAR_SHARE or log_ratio > 0))
 
     def stored(self, classes: Sequence[Any], reason: str) -> dict[str, Any]:
         """Return the dict for ``network.preprocessing``, which ``columns_in`` and ``Preprocessing.from_dict`` read."""
@@ -542,7 +545,8 @@ class Columns(CheckedKeywords):
 RAW_LOG_RATIO = math.log(100)  # a likelihood ratio of 100 to 1
 MOST_COLUMNS = 10**7  # of an array
 POSITION_NAME = re.compile(r"x(0|[1-9]\d{0,6})")
-MIN_DECIDED_SHARE = 0.5  # of the numbers: with fewer whose digits tell, the digits do not decide
+MIN_DECIDED_SHARE = 0.1  # the share of numbers whose digits decide whether rows are standardized
+CLEAR_SHARE = 0.5  # likewise, from which the digits decide alone
 
 
 def position_names(count: int) -> tuple[str, ...]:
