@@ -135,6 +135,11 @@ def test_the_printed_program_shows_every_statement_in_the_order_in_which_it_runs
         assert shown == [str(statement) for statement in program.statements]
 
 
+def test_a_loop_over_a_program_gives_its_statements():
+    program = Network([Dense(2, "tanh"), Dense(1)], loss=SquaredError(), n_in=2).program()
+    assert list(program) == list(program.statements)
+
+
 def test_constants_of_numpy_are_written_as_numbers():
     def program(slope: Any, eps: Any) -> str:
         activation = ACTIVATIONS["leaky_relu"].with_constants(slope=slope)

@@ -13,7 +13,7 @@ import ast
 import builtins
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal, get_args
@@ -112,6 +112,10 @@ class Program(Readable):
             needed.update(dict.fromkeys(sorted(statement.reads - known)))
             known.add(statement.target)
         return tuple(needed)
+
+    def __iter__(self) -> Iterator[Statement]:
+        """Yield the statements in the order in which they run."""
+        return iter(self.statements)
 
     def __getitem__(self, target: str) -> Statement:
         """Return the statement that computes a name; the last one, if several do."""
