@@ -91,7 +91,7 @@ def cells(count: int = CELLS, seed: int = SEED) -> list[Workload]:
 def measure(
     count: int, rounds: int, folder: Path, results: Path, pythons: Mapping[str, str] | None = None, again: str = ""
 ) -> dict[str, Any]:
-    """Measure the cells that are not in the file of results, or those whose name contains ``again``.
+    """Measure the cells that are not in the file of results, and cells with ``again`` in their name once more.
 
     ``pythons`` are further peers: a name, and the interpreter with another version of JAX.
     """

@@ -6,6 +6,8 @@ complete report.  This module measures nothing; a figure that was not measured i
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,42 +23,26 @@ from benchmarks.processes import in_threads
 from workings.support.atomic_files import write_bytes
 
 MEMORY = ("bare", "warm", "data", "peak", "beyond")
+PICTURES = {"curves": "benchmarks.picture", "grid": "benchmarks.grid_picture"}  # the module that plots a section
 MARKS = {True: "yes", False: "**NO**", None: "–"}
 
 
 def write(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Write bench.md, bench.json and, if curves were measured, their plot."""
+    """Write bench.md, bench.json, and the plots of the sections that have one."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "bench.md", folder / "bench.json"]
     write_bytes(paths[0], markdown(results).encode())
     write_bytes(paths[1], (json.dumps(results, indent=1) + "\n").encode())
-    if "curves" in results:
-        paths.append(picture(results["curves"], folder))
-    if "grid" in results:
-        paths.append(grid_picture(results["grid"], folder))
+    paths += [picture(name, results[name], folder) for name in PICTURES if name in results]
     return [path for path in paths if path.exists()]
 
 
-def picture(found: dict[str, Any], folder: Path) -> Path:
-    """Plot the curves if matplotlib is installed."""
-    try:
-        from benchmarks.picture import draw
-
-        path = draw(found, folder / "curves-new.png")
-    except ImportError:
-        return folder / "curves.png"
-    return path.replace(folder / "curves.png")
-
-
-def grid_picture(found: dict[str, Any], folder: Path) -> Path:
-    """Plot the grid if matplotlib is installed."""
-    try:
-        from benchmarks.grid_picture import draw
-
-        path = draw(found, folder / "grid-new.png")
-    except ImportError:
-        return folder / "grid.png"
-    return path.replace(folder / "grid.png")
+def picture(name: str, found: dict[str, Any], folder: Path) -> Path:
+    """Plot a section if Matplotlib is installed; return the path of the image."""
+    path = folder / f"{name}.png"
+    with contextlib.suppress(ImportError):
+        importlib.import_module(PICTURES[name]).draw(found, folder / f"{name}-new.png").replace(path)
+    return path
 
 
 def markdown(results: dict[str, Any]) -> str:

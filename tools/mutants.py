@@ -7,8 +7,8 @@ some of them, runs the tests of the changed module, and prints how many were kil
 Usage: ``python tools/mutants.py [--mutants 200] [--seed 0] [--only mathematics …] [--results FILE] [--again]``
 
 Each mutant runs in a copy of the repository, one at a time: the nearest tests first, and if they pass, all other test
-files that import the module.  Quick tests run before slow ones.  Mutants that change annotations only, and those that
-replace ``==`` by ``is``, are left out.
+files that import the module.  Quick tests run before slow ones.  Mutants are left out if they change annotations only,
+or replace ``==`` by ``is``.
 
 Each result is a line of the results file.  A run that was stopped goes on from there; delete the file to start again.
 ``--again`` runs the survivors again, after tests were added.
@@ -188,7 +188,7 @@ class QuickFirst:
         self.seconds: dict[str, float] = json.loads(self.path.read_text("utf-8")) if self.path.exists() else {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Sort the tests; those of a file stay in their order."""
+        """Run quick tests first; the tests of a file otherwise keep their order."""
         items.sort(key=lambda item: self.seconds.get(item.nodeid, 0.0) > QUICK)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -310,7 +310,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=[], help="words of the parts")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file of the results; a stopped run goes on")
-    parser.add_argument("--again", action="store_true", help="run those that survived before, too")
+    parser.add_argument("--again", action="store_true", help="also run the mutants again that no test found before")
     return parser.parse_args(arguments)
 
 

@@ -250,7 +250,7 @@ def ranks(values: Array) -> Array:
 def wilson_interval(count: int, n: int, errors: float) -> tuple[float, float]:
     """Return Wilson's interval of a share, ``count`` of ``n`` rows, within a number of standard errors (Wilson 1927).
 
-    Unlike the share plus and minus its standard error, it is no point where all rows or none are counted.
+    Unlike the share plus and minus its standard error, it has a width even if all rows are counted, or none.
 
     >>> [round(end, 3) for end in wilson_interval(30, 30, errors=1.96)]
     [0.886, 1.0]

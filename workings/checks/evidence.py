@@ -75,7 +75,7 @@ class Case:
 
     @property
     def recipe(self) -> Recipe:
-        """The settings of the training; ``training.known`` has the names of those that are known."""
+        """The settings of the training; ``training.known`` has the names of the known ones."""
         return self.training.recipe
 
     @property

@@ -138,7 +138,7 @@ BAR, EPOCH = 12, 14  # the widths of a short bar and of the epoch
 def plain_errors() -> Iterator[None]:
     """Print errors and warnings without a traceback; exit with 2 after an error, 130 after Ctrl-C.
 
-    Errors are the library's, and those of the operating system, such as for the name of a file that is too long.
+    This holds for errors of the library and of the operating system, such as for a file name that is too long.
     """
     try:
         with warnings.catch_warnings():

@@ -90,7 +90,7 @@ class Recipe:
         return tuple(name for name, is_given in given.items() if is_given)
 
     def arguments(self) -> dict[str, Any]:
-        """Return the settings as keyword arguments of ``fit``, without those that have their default.
+        """Return the settings as keyword arguments of ``fit``; settings that equal their default are left out.
 
         >>> from workings import SGD
         >>> Recipe(SGD(0.1), epochs=10, shuffle=False).arguments()

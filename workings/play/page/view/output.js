@@ -22,7 +22,7 @@ export function outputCard(state, act) {
   </section>`;
 }
 
-// The prediction over the plane; beside it that of the network that is kept.
+// The prediction over the plane, and beside it the prediction of the kept network.
 function screens(state, act) {
   const choose = (event) => {
     const box = event.currentTarget.getBoundingClientRect();
