@@ -99,7 +99,7 @@ def part_of_score(metric: Metric, y_true: Array, y_pred: Array, w: Array | None)
     return size, error, mean, spread, true.min(axis=0), true.max(axis=0)
 
 
-def score_of_parts(metric: Metric, parts: Sequence[tuple[Any, ...]]) -> float:
+def score_of_parts(metric: Metric, parts: Sequence[tuple[object, ...]]) -> float:
     """Return a metric of all rows from the results of ``part_of_score``.
 
     The variance in R² is the mean variance in the parts plus the variance of their means.

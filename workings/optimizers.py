@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from workings.errors import InputError, unknown_name
-from workings.schedules import Schedule, monitor_of, schedule_of
+from workings.schedules import LearningRateSchedule, Schedule, monitor_of, schedule_of
 from workings.support.arrays import Array, Values, describe
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_number, check_fields, number, whole_number
@@ -139,12 +139,12 @@ class UpdateMethod(CheckedKeywords):
     """Whether each step applies update rules to one batch.  For L-BFGS, SciPy chooses the steps, on all rows."""
 
     @property
-    def parts(self) -> tuple[Any, ...]:
+    def parts(self) -> tuple[UpdateMethod, ...]:
         """The parts in order: several for a ``Chain``, else the optimizer itself."""
         return (self,)
 
     @property
-    def schedule(self) -> Any:
+    def schedule(self) -> LearningRateSchedule | None:
         """The learning rate as a function of the step, counted from 0; None if there is no learning rate."""
         return None
 
@@ -171,6 +171,10 @@ class Part(UpdateMethod):
     rules: ClassVar[tuple[Rule, ...]] = ()
     state: ClassVar[tuple[str, ...]] = ()
     gather: ClassVar[Mapping[str, tuple[Rule, Rule]]] = {}
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return (self,)
 
     @property
     def constants(self) -> dict[str, float]:
@@ -203,7 +207,7 @@ class Optimizer(Part):
         super().__post_init__()
 
     @property
-    def schedule(self) -> Any:
+    def schedule(self) -> LearningRateSchedule | None:
         return schedule_of(self.lr)
 
 
@@ -472,7 +476,7 @@ class Chain(Part):
         return {}
 
     @property
-    def schedule(self) -> Any:
+    def schedule(self) -> LearningRateSchedule | None:
         return self.links[-1].schedule
 
     def __repr__(self) -> str:
@@ -526,7 +530,7 @@ def optimizer_named(name: str, lr: float | None = None) -> Optimizer | LBFGS:
     return by_lower[name.lower()](lr if lr is not None else usual.get(name.lower(), 1e-3))
 
 
-def checked_optimizer(optimizer: Any) -> Part | LBFGS:
+def checked_optimizer(optimizer: object) -> Part | LBFGS:
     """Raise an error for anything but an optimizer, such as a name or a number."""
     if isinstance(optimizer, LBFGS) or (isinstance(optimizer, Part) and optimizer.schedule is not None):
         return optimizer

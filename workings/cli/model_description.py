@@ -125,7 +125,7 @@ def parse_literal(node: ast.expr) -> Any:
         raise syntax_error(node) from None
 
 
-def build(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
+def build(node: ast.expr, names: Mapping[str, Callable[..., object]]) -> Any:
     """Create the object that a call of one of the library's classes describes."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise syntax_error(node)
@@ -141,13 +141,13 @@ def build(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
     return create(node, names[node.func.id], arguments, keywords)
 
 
-def parse_argument(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
+def parse_argument(node: ast.expr, names: Mapping[str, Callable[..., object]]) -> Any:
     """Parse an argument: a call or a literal."""
     is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     return build(node, names) if is_call else parse_literal(node)
 
 
-def create(node: ast.expr, kind: Callable[..., Any], arguments: list[Any], keywords: dict[str, Any]) -> Any:
+def create(node: ast.expr, kind: Callable[..., object], arguments: list[Any], keywords: dict[str, Any]) -> Any:
     """Call a class, and turn errors about its arguments into an ``InputError``."""
     try:
         return kind(*arguments, **keywords)

@@ -44,7 +44,7 @@ def with_dtype(dtype: Any) -> AbstractContextManager[Any]:
     return context
 
 
-def with_jax_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
+def with_jax_numpy(function: Callable[..., object]) -> Callable[..., Any]:
     """Return a function in which ``np`` is ``jax.numpy``; ``erf`` is the one of JAX."""
     import jax
 
@@ -208,7 +208,7 @@ class JaxEngine:
             return known[1]
         return self.remember(name, array, jax.numpy.asarray(array))
 
-    def remember(self, name: str, array: Array, copy: Any) -> Any:
+    def remember(self, name: str, array: Array, copy: object) -> Any:
         """Keep an array's copy on the device as long as the array exists; return the copy."""
 
         def forget(reference: weakref.ref[Array]) -> None:

@@ -223,7 +223,7 @@ def comparable_layer(layer: Layer) -> list[Any]:
     return [type(layer), values]
 
 
-def setting_text(name: str, value: Any, network: object, is_strict: bool) -> str:
+def setting_text(name: str, value: object, network: object, is_strict: bool) -> str:
     """Return a setting as text."""
     try:
         return identity(value, {id(network): "the network"}, is_strict=is_strict)

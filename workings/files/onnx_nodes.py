@@ -264,11 +264,11 @@ class NodeWriter:
             return self.graph.node("ReduceSum", [tensor, self.graph.whole(axis)], keepdims=keepdims)
         return self.graph.node(REDUCTIONS[name], [tensor], axes=[axis], keepdims=keepdims)
 
-    def inline(self, name: str, function: Any, given: list[Tensor]) -> Tensor:
+    def inline(self, name: str, function: object, given: list[Tensor]) -> Tensor:
         """Inline an elementwise function of the program."""
         functions: dict[str, Any] = {}
 
-        def called(inner: str, meant: Any) -> str:
+        def called(inner: str, meant: object) -> str:
             name = f"{inner}_" if meant is not None and inner in ELEMENTWISE else inner  # a user's is not NumPy's
             functions[name] = NUMPY_FUNCTION if meant is None else meant
             return name

@@ -277,7 +277,7 @@ def object_from(about: Mapping[str, Any], known: Mapping[str, type], what: str) 
     return known[kind](**fields)
 
 
-def classes_by_name(custom: tuple[Any, ...], base: type) -> dict[str, type]:
+def classes_by_name(custom: tuple[object, ...], base: type) -> dict[str, type]:
     """Return the user-defined classes of one kind by name."""
     return {kind.__name__: kind for kind in custom if isinstance(kind, type) and issubclass(kind, base)}
 
@@ -307,7 +307,7 @@ def expected_shapes(network: Model, n_in: int | None = None) -> dict[str, tuple[
 # -- bytes ---------------------------------------------------------------------------------
 
 
-def write_file(path: Path, tensors: Mapping[str, Array], about: Mapping[str, Any]) -> Path:
+def write_file(path: Path, tensors: Mapping[str, Array], about: Mapping[str, object]) -> Path:
     """Write arrays and their description atomically."""
     text = json.dumps(about, default=plain)
     content = pack_tensors({name: np.ascontiguousarray(a) for name, a in tensors.items()}, {FORMAT: text})
@@ -315,7 +315,7 @@ def write_file(path: Path, tensors: Mapping[str, Array], about: Mapping[str, Any
     return path
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Convert NumPy scalars to Python numbers for JSON."""
     if isinstance(value, np.generic):
         return value.item()
@@ -358,7 +358,7 @@ def description_in(content: bytes, path: Path) -> dict[str, Any]:
     return checked_about(about, path)
 
 
-def checked_about(about: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+def checked_about(about: Mapping[str, object], path: str | Path) -> dict[str, Any]:
     """Raise for an unsupported format version, or a description without a network."""
     version = about.get("version")
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version < math.inf:

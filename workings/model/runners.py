@@ -35,7 +35,7 @@ def runners_for(layers: Sequence[Layer], loss: Loss, regularizers: Sequence[Regu
 
 
 @functools.lru_cache(maxsize=MOST_DESCRIPTIONS)
-def shared_runners(keys: tuple[Any, ...]) -> dict[Any, Any]:
+def shared_runners(keys: tuple[object, ...]) -> dict[Any, Any]:
     """Return the runners of the networks whose parts have these keys."""
     return {}
 
@@ -57,6 +57,6 @@ def activation_key(activation: Activation) -> tuple[Any, ...]:
     return activation.name, activation.function, activation.derivative, repr(dict(activation.constants))
 
 
-def is_ours(*values: Any) -> bool:
+def is_ours(*values: object) -> bool:
     """Whether classes or functions belong to this package."""
     return all(str(getattr(value, "__module__", "")).startswith(PACKAGE) for value in values)

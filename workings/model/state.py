@@ -223,7 +223,7 @@ class ModelState(CheckedKeywords):
         """Note that the parameters are no longer the initial ones."""
         self._is_fresh = False
 
-    def set_history(self, history: Any) -> None:
+    def set_history(self, history: object) -> None:
         """Store the history of a training."""
         self._history = history
 

@@ -135,7 +135,7 @@ def words_of(change: Change) -> str:
     return f"Set {' and '.join(texts)}"
 
 
-def value_text(value: Any) -> str:
+def value_text(value: object) -> str:
     """Return the value of a setting as text."""
     if isinstance(value, list):
         return ", ".join(" ".join(filter(None, (str(one["units"]), one.get("activation", "")))) for one in value)

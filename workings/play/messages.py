@@ -181,7 +181,7 @@ def parsed(message: str | bytes) -> dict[str, Any]:
     return found
 
 
-def perform(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
+def perform(session: Session, asked: Mapping[str, object]) -> dict[str, Any]:
     """Check the fields of a message and call the session's method."""
     name = asked.get("do")
     if not isinstance(name, str) or name not in ACTIONS:

@@ -155,7 +155,7 @@ async def serve_tab(
     websocket: WebSocket,
     tabs: set[WebSocket],
     make_session: MakeSession,
-    limit: Callable[[], AbstractContextManager[Any]],
+    limit: Callable[[], AbstractContextManager[object]],
 ) -> None:
     """Answer the messages of one tab until it is closed; its session ends with it."""
     from anyio.to_thread import run_sync

@@ -76,7 +76,7 @@ def described(worked: WorkedStatement, writer: EquationWriter) -> dict[str, Any]
     }
 
 
-def table_of(value: Any) -> dict[str, Any] | None:
+def table_of(value: object) -> dict[str, Any] | None:
     """Return the first rows of a small array as nested lists; None for a single number or a wide array."""
     array = np.asarray(value, dtype=np.float64)
     if array.ndim == 0 or array.ndim > 2:

@@ -125,7 +125,7 @@ def combinations(space: Space, samples: int | None, seed: int) -> list[dict[str,
     return without_repetition(found)
 
 
-def is_list(name: str, values: Any) -> bool:
+def is_list(name: str, values: object) -> bool:
     """Whether the values of a setting are a list; raise an error if they are no distribution either."""
     if isinstance(values, Sequence) and not isinstance(values, str) and len(values):
         return True

@@ -60,7 +60,7 @@ class Range:
         high = f"at most {self.at_most:g}" if self.at_most < math.inf else f"below {self.below:g}"
         return " and ".join(bound for bound in (low, high) if "inf" not in bound)
 
-    def check(self, owner: str, name: str, value: Any) -> Any:
+    def check(self, owner: str, name: str, value: object) -> Any:
         """Return the value as a Python number.
 
         Raises

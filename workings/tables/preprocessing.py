@@ -213,7 +213,7 @@ class Preprocessing(CheckedKeywords):
             target = replace(NumberTarget.learn(with_gaps(numbers)), form=target.form)
         return replace(self, columns=columns, target=target)
 
-    def transform(self, frame: Any, *, unknown: str = "error") -> Array:
+    def transform(self, frame: object, *, unknown: str = "error") -> Array:
         """Encode a table as inputs ``X``, of shape (n, n_features), float64.
 
         Parameters
@@ -363,7 +363,7 @@ class Preprocessing(CheckedKeywords):
         return cls(columns.columns, target, reason)
 
 
-def check_learned(columns: Columns, classes: tuple[Any, ...]) -> None:
+def check_learned(columns: Columns, classes: tuple[object, ...]) -> None:
     """Raise for names, categories and classes that ``Preprocessing.learn`` cannot produce."""
     names = [
         stored_text(name, "a column's name") for name in (*(each.name for each in columns.columns), columns.target)

@@ -66,10 +66,10 @@ class TableStream(CheckedKeywords):
 
 @checked_keywords
 def stream(
-    source: Any,
+    source: object,
     target: str | None = None,
     *,
-    preprocessing: Preprocessing | Mapping[str, Any] | None = None,
+    preprocessing: Preprocessing | Mapping[str, object] | None = None,
     task: str = "auto",
     missing: str | None = None,
     drop: Iterable[str] = (),

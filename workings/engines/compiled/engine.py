@@ -73,7 +73,7 @@ class PreparedRun:
     sliced: list[Array]
     objectives: Array
 
-    def arguments(self, part: slice, shared: Sequence[Any]) -> tuple[Any, ...]:
+    def arguments(self, part: slice, shared: Sequence[object]) -> tuple[Any, ...]:
         """Return the arguments for some of the steps; ``shared`` are those that all runs share."""
         steps, slices = ([array[part] for array in arrays] for arrays in (self.by_step, self.sliced))
         return (*steps, self.first + part.start, *shared, *self.fixed, *slices)

@@ -96,7 +96,7 @@ def functions_of(module: str) -> dict[str, ast.FunctionDef]:
 
 
 @functools.cache
-def source_of(function: Callable[..., Any]) -> Source:
+def source_of(function: Callable[..., object]) -> Source:
     """Return a function of the kernels as a source; ``flags`` of its module are its fast-math flags."""
     scope = function.__globals__
     return Source(
@@ -115,7 +115,7 @@ class Translator:
     known: dict[Any, tuple[str, str]] = field(default_factory=dict)  # -> the function's name and type of its result
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def function(self, source: Source, kinds: tuple[Any, ...]) -> tuple[str, str]:
+    def function(self, source: Source, kinds: tuple[object, ...]) -> tuple[str, str]:
         """Translate a function for argument types; return its name in the module, and the type of its result."""
         key = (id(source.tree), kinds)
         if key not in self.known:
@@ -204,7 +204,7 @@ class FunctionWriter:
         self.loops: dict[int, Uses] = {}
         self.is_expanded = False  # whether the statements replace a call
 
-    def whole(self, kinds: tuple[Any, ...], name: str) -> tuple[str, str]:
+    def whole(self, kinds: tuple[object, ...], name: str) -> tuple[str, str]:
         """Translate the function and add it to the module; return its name, and the type of its result."""
         parameters: list[str] = []
         self.assigned, self.loops = self.source.assigned, self.source.loops
@@ -591,7 +591,7 @@ BUILTINS: dict[Any, Builtin] = {}
 BUILTIN_NAMES: dict[str, Any] = {"min": min, "abs": abs, "len": len}
 
 
-def builtin(*meanings: Any) -> Callable[[Builtin], Builtin]:
+def builtin(*meanings: object) -> Callable[[Builtin], Builtin]:
     """Register the translation of functions."""
 
     def register(function: Builtin) -> Builtin:

@@ -37,7 +37,7 @@ class Catalogue:
     formulas: dict[str, Any] = field(default_factory=dict)
     copied: CopiedCode = field(default_factory=CopiedCode)
 
-    def add(self, function: Callable[..., Any]) -> str:
+    def add(self, function: Callable[..., object]) -> str:
         """Add a formula with all that it calls; return its name."""
         name = name_of(function)
         if name in self.formulas:
@@ -58,11 +58,11 @@ class Catalogue:
         found["results"] = [self.node(result, function, local) for result in formula.results]
         return name
 
-    def words(self, function: Callable[..., Any]) -> str:
+    def words(self, function: Callable[..., object]) -> str:
         """Return the words of a formula, with @ in place of what they are about."""
         return words_of(function, "@")
 
-    def called(self, node: ast.expr, function: Callable[..., Any]) -> str | None:
+    def called(self, node: ast.expr, function: Callable[..., object]) -> str | None:
         """Return the name of the formula that a line only calls."""
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             value = meaning_of(function, node.func.id)
@@ -70,7 +70,7 @@ class Catalogue:
                 return self.add(value)
         return None
 
-    def node(self, node: ast.expr, function: Callable[..., Any], local: set[str]) -> Node:
+    def node(self, node: ast.expr, function: Callable[..., object], local: set[str]) -> Node:
         """Return an expression as nested lists."""
 
         def inner(one: ast.expr) -> Node:
@@ -107,14 +107,14 @@ class Catalogue:
                 return ["list", *map(inner, elements)]
         raise ProgramError(f"The page cannot take `{ast.unparse(node)}` of {name_of(function)}.")
 
-    def name(self, name: str, function: Callable[..., Any], local: set[str]) -> Node:
+    def name(self, name: str, function: Callable[..., object], local: set[str]) -> Node:
         """Return a letter of a formula, or the number that a global name stands for."""
         value = None if name in local else meaning_of(function, name)
         if isinstance(value, (bool, int, float)):
             return ["number", repr(value), value]
         return ["name", name]
 
-    def function(self, name: str, function: Callable[..., Any]) -> str:
+    def function(self, name: str, function: Callable[..., object]) -> str:
         """Return the name of a called function: a formula, or one of Python's own, marked by a dot."""
         value = meaning_of(function, name)
         return self.add(value) if isinstance(value, types.FunctionType) else f".{name}"

@@ -154,7 +154,7 @@ def table_module(name: str) -> str:
     return f"// A data set of scikit-learn.\nexport const table = {plain_json(found)};\n"
 
 
-def plain_json(value: Any) -> str:
+def plain_json(value: object) -> str:
     """Return a value as JSON that may stand in a page."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c")
 
@@ -230,6 +230,6 @@ def generated(name: str) -> dict[str, Any]:
     }
 
 
-def packed(array: Any) -> str:
+def packed(array: object) -> str:
     """Return numbers in float32 as base64 text."""
     return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode("ascii")
