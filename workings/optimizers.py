@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from workings.errors import InputError, unknown_name
-from workings.schedules import LearningRateSchedule, Schedule, monitor_of, schedule_of
+from workings.schedules import LearningRateSchedule, monitor_of, schedule_of
 from workings.support.arrays import Array, Values, describe
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_number, check_fields, number, whole_number
@@ -199,7 +199,7 @@ class Part(UpdateMethod):
 class Optimizer(Part):
     """A part with a learning rate: a positive number or a schedule."""
 
-    lr: float | Schedule
+    lr: float | LearningRateSchedule
 
     def __post_init__(self) -> None:
         schedule_of(self.lr)
@@ -207,7 +207,7 @@ class Optimizer(Part):
         super().__post_init__()
 
     @property
-    def schedule(self) -> LearningRateSchedule | None:
+    def schedule(self) -> LearningRateSchedule:
         return schedule_of(self.lr)
 
 
@@ -287,7 +287,7 @@ class Adam(Optimizer):
     Adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08)
     """
 
-    lr: float | Schedule = 1e-3
+    lr: float | LearningRateSchedule = 1e-3
     beta1: float = field(default=0.9, metadata=number(at_least=0, below=1))
     beta2: float = field(default=0.999, metadata=number(at_least=0, below=1))
     eps: float = field(default=1e-8, metadata=number(at_least=0))
@@ -318,7 +318,7 @@ class AdamW(Optimizer):
     0.1
     """
 
-    lr: float | Schedule = 1e-3
+    lr: float | LearningRateSchedule = 1e-3
     beta1: float = field(default=0.9, metadata=number(at_least=0, below=1))
     beta2: float = field(default=0.999, metadata=number(at_least=0, below=1))
     eps: float = field(default=1e-8, metadata=number(at_least=0))

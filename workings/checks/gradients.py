@@ -232,7 +232,7 @@ def check_parameters(
     here = gradients(values)
 
     @functools.cache
-    def close_by() -> tuple[Mapping[str, Any], Mapping[str, Array]]:
+    def close_by() -> tuple[Mapping[str, object], Mapping[str, Array]]:
         draws = np.random.default_rng(1)
         moved = {**values, **{name: moved_slightly(values[name], draws) for name in names}}
         return moved, gradients(moved)

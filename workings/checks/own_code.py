@@ -260,7 +260,7 @@ def as_plain_array(values: ArrayLike, name: str) -> Array:
 
 def call_with_copies(
     name: str, function: Callable[..., object], parameters: Mapping[str, Array], X: Array, y: Array
-) -> Any:
+) -> object:
     """Call a function with copies of its arguments, which it must not change."""
     copies = {key: value.copy() for key, value in parameters.items()}
     data = {"X": (X, X.copy()), "y": (y, y.copy())}

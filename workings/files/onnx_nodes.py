@@ -20,7 +20,7 @@ from workings.errors import NotCompilableError
 from workings.lowering.elementwise import Entrywise
 from workings.lowering.index_notation import ELEMENTWISE
 from workings.program.program import Program
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 
 # fmt: off
 OPERATORS: dict[type[ast.AST], str] = {
@@ -317,12 +317,12 @@ def number_in(node: ast.expr) -> float | None:
     return None
 
 
-def power2(x: Any) -> Any:
+def power2(x: Values) -> Values:
     """is the square"""
     return x * x
 
 
-def power3(x: Any) -> Any:
+def power3(x: Values) -> Values:
     """is the cube"""
     return x * x * x
 

@@ -105,7 +105,7 @@ class PipelineReader:
         """The scale of a single target; None for unscaled targets."""
         return self.scales[0] if self.scales else None
 
-    def unwrap(self, estimator: Any) -> Any:
+    def unwrap(self, estimator: Any) -> object:
         """Return the last step, and record the preprocessing and target scaling around it."""
         if is_of(estimator, SEARCHES):
             return self.unwrap(self.fitted_attribute(estimator, "best_estimator_"))
@@ -382,7 +382,7 @@ def changes_nothing(step: object) -> bool:
     return step is None or (isinstance(step, str) and step == "passthrough")
 
 
-def inner_steps(steps: Iterable[Any]) -> Iterator[Any]:
+def inner_steps(steps: Iterable[Any]) -> Iterator[object]:
     """Yield the steps that are no pipelines and change something, in order."""
     for step in steps:
         if is_of(step, ("Pipeline",)):
@@ -411,7 +411,7 @@ def fill_text(fill: object, categories: Array) -> str:
     return str(np.array([fill]).astype(categories.dtype).tolist()[0]) if is_number else str(fill)
 
 
-def data_frame(values: Mapping[str, Array]) -> Any:
+def data_frame(values: Mapping[str, Array]) -> object:
     """Return a pandas data frame, or a polars one if pandas is not installed."""
     if importlib.util.find_spec("pandas") is not None:
         import pandas
@@ -423,7 +423,7 @@ def data_frame(values: Mapping[str, Array]) -> Any:
     return polars.DataFrame(lists)
 
 
-STEP_READERS: dict[str, Callable[[PipelineReader, str, Any, list[Record]], list[Record]]] = {
+STEP_READERS: dict[str, Callable[[PipelineReader, str, object, list[Record]], list[Record]]] = {
     **dict.fromkeys(("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"), PipelineReader.scaler),
     "SimpleImputer": PipelineReader.imputer,
     "OneHotEncoder": PipelineReader.one_hot_encoder,

@@ -31,6 +31,7 @@ from workings.model.model import Model
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.support.json_values import JsonObject
 from workings.support.keywords import checked_keywords
 from workings.training.history import History
 from workings.version import __version__
@@ -178,7 +179,7 @@ def errors_as_file_error(path: str | Path) -> Iterator[None]:
 # -- describing a network in JSON, and back -------------------------------------------------
 
 
-def describe_network(network: Model) -> dict[str, Any]:
+def describe_network(network: Model) -> JsonObject:
     """Return a description of a network without its arrays, as plain JSON values."""
     if network.edits:
         raise InputError(
@@ -197,12 +198,12 @@ def describe_network(network: Model) -> dict[str, Any]:
     }
 
 
-def describe_object(thing: Any) -> dict[str, Any]:
+def describe_object(thing: Any) -> JsonObject:
     """Return the class name and the fields of a loss or regularizer."""
     return {"kind": type(thing).__name__, **dataclasses.asdict(thing)}
 
 
-def describe_layer(layer: Layer) -> dict[str, Any]:
+def describe_layer(layer: Layer) -> JsonObject:
     """Return the class name and the fields of a layer, without initializers, because the file holds the arrays."""
     found: dict[str, Any] = {"kind": type(layer).__name__}
     for field in dataclasses.fields(layer):
@@ -336,7 +337,7 @@ def read_file(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     return tensors, about
 
 
-def description_in(content: bytes, path: Path) -> dict[str, Any]:
+def description_in(content: bytes, path: Path) -> dict[str, object]:
     """Read the description from the header of a safetensors file.
 
     The safetensors library does not return the header when it parses bytes, so the eight bytes of the
@@ -358,7 +359,7 @@ def description_in(content: bytes, path: Path) -> dict[str, Any]:
     return checked_about(about, path)
 
 
-def checked_about(about: Mapping[str, object], path: str | Path) -> dict[str, Any]:
+def checked_about(about: Mapping[str, object], path: str | Path) -> dict[str, object]:
     """Raise for an unsupported format version, or a description without a network."""
     version = about.get("version")
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version < math.inf:

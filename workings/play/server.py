@@ -109,7 +109,7 @@ class OnlyFromHere:
         return sending
 
 
-def one_thread() -> Callable[[], AbstractContextManager[Any]]:
+def one_thread() -> Callable[[], AbstractContextManager[object]]:
     """Return a context in which BLAS uses one thread; a small product would wait for a second one."""
     try:
         from threadpoolctl import ThreadpoolController

@@ -192,7 +192,7 @@ class Renamer(ast.NodeVisitor):
         """Return a node of the same kind, with its parts replaced."""
         return type(node)(**{field: self.visit_part(part) for field, part in ast.iter_fields(node)})
 
-    def visit_part(self, part: object) -> Any:
+    def visit_part(self, part: object) -> object:
         """Replace a part of a node: a node, a list of parts, or something that is no syntax."""
         if isinstance(part, list):
             return [self.visit_part(one) for one in part]

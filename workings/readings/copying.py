@@ -147,7 +147,7 @@ def without_annotations(tree: ast.FunctionDef, name: str) -> str:
     return re.sub(r"(\w) \*\* (\w)", r"\1**\2", ast.unparse(tree)).replace("'", '"')
 
 
-def names_used(function: Any) -> dict[str, Any]:
+def names_used(function: Any) -> dict[str, object]:
     """Return the global and closure values that a function uses, including those of nested functions."""
     used = inspect.getclosurevars(function)
     names = {name for code in nested_code(function.__code__) for name in code.co_names}

@@ -77,7 +77,7 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """An empty mixin."""
 
-    def untyped_with_callbacks(method: object) -> Any:
+    def untyped_with_callbacks(method: object) -> object:
         """Return the method unchanged."""
         return method
 
@@ -198,7 +198,7 @@ SHARED = """
         "softmax", "logistic", "identity" or "exp"."""
 
 
-def add_shared_documentation(cls: type) -> Any:
+def add_shared_documentation(cls: type) -> object:
     """Replace ``{shared}`` in a class's docstring by the parameters and attributes of both estimators."""
     cls.__doc__ = (cls.__doc__ or "").replace("{shared}", SHARED.strip())
     return cls
@@ -295,7 +295,7 @@ class MultilayerPerceptron(
         validation_set = self._validation_argument(X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, one_epoch=False, validation_set=validation_set)
 
-    def _validation_argument(self, X_val: object, y_val: object, sample_weight_val: object) -> Any:
+    def _validation_argument(self, X_val: object, y_val: object, sample_weight_val: object) -> object:
         """Return the validation rows passed to ``fit``, or else the parameter ``validation_set``."""
         values = {"X_val": X_val, "y_val": y_val}
         missing = [name for name, value in values.items() if value is None]
@@ -340,7 +340,7 @@ class MultilayerPerceptron(
         self._run(training, one_epoch)
         return self
 
-    def _callback_context(self) -> Any:
+    def _callback_context(self) -> object:
         """Return the context of scikit-learn's callbacks; None before scikit-learn 1.9."""
         if not hasattr(self, "_init_callback_context"):
             return None
@@ -398,7 +398,7 @@ class MultilayerPerceptron(
             raise InputError(f"class_weight must contain finite numbers of at least 0, not {class_weight!r}.")
         return weights
 
-    def _complete_class_weight(self, class_weight: object) -> Any:
+    def _complete_class_weight(self, class_weight: object) -> object:
         """Return class weights with 1 for each missing label, because a batch may have only such labels."""
         if not isinstance(class_weight, Mapping):
             return class_weight
@@ -475,7 +475,7 @@ class MultilayerPerceptron(
             )
         network.set_values(values)
 
-    def _weights(self, network: Network) -> list[tuple[str, Any]]:
+    def _weights(self, network: Network) -> list[tuple[str, object]]:
         """Return the arrays in ``coefs_`` and ``intercepts_`` with their names in a network."""
         named: list[tuple[str, Any]] = []
         for number, W, b in zip(dense_numbers(network), self.coefs_, self.intercepts_, strict=False):
@@ -784,7 +784,7 @@ class MultilayerPerceptron(
 
     # -- copies and display
 
-    def _snapshot(self) -> dict[str, Any]:
+    def _snapshot(self) -> dict[str, object]:
         """Return attributes with which a copy of the estimator predicts with the current weights."""
         network = copy.deepcopy(self.network_)
         network.set_loss(self._network.loss)
@@ -793,7 +793,7 @@ class MultilayerPerceptron(
         twin._set_network(network)
         return {"_network": network, "coefs_": twin.coefs_, "intercepts_": twin.intercepts_}
 
-    def __getstate__(self) -> Any:
+    def __getstate__(self) -> object:
         if "_network" in vars(self):
             self._network = self.network_  # copies replaced weights into the network
         return super().__getstate__()

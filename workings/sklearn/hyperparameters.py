@@ -159,7 +159,7 @@ def shared_runners(
     layers: tuple[Layer, ...],
     loss: Loss,
     regularizers: tuple[Regularizer, ...],
-) -> dict[Any, Any]:
+) -> dict[object, object]:
     """Return the cache of runners for all networks with this description."""
     return {}
 

@@ -63,7 +63,7 @@ class EstimatorTerms:
                     changed[name] = default
         return self.code(changed | init_parameter(network.layers, parts, self.parameters))
 
-    def optimizer_parameters(self, optimizer: Part) -> dict[str, Any]:
+    def optimizer_parameters(self, optimizer: Part) -> dict[str, object]:
         """Return the parameters for an optimizer: only the learning rate, if nothing else differs."""
         estimator = SimpleNamespace(**self.parameters)
         if "<" in repr(optimizer):  # a custom schedule, whose repr is not code
@@ -92,7 +92,7 @@ class EstimatorTerms:
         return f"model{set_params}.fit(X, y)" + ("  # and your sample_weight" if needs_weights else "")
 
 
-def layer_parameters(layers: Sequence[object], parameters: Mapping[str, object]) -> dict[str, Any]:
+def layer_parameters(layers: Sequence[object], parameters: Mapping[str, object]) -> dict[str, object]:
     """Return the parameters for layers; the estimator adds the last one itself."""
     hidden = layers[:-1]
     has_norm = any(isinstance(layer, BatchNorm) for layer in hidden)
@@ -120,7 +120,7 @@ def init_parameter(
     before: Sequence[object],
     after: Sequence[object],
     parameters: Mapping[str, object],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return ``init`` if the initial weights change: the default, or zeros in the last layer."""
     if not isinstance(after[-1], (Dense, BatchNorm)):  # code for a last layer with a constant initial output
         hidden = sum(isinstance(layer, Dense) for layer in after[:-1])

@@ -113,7 +113,7 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         if self.recipe is not None and not isinstance(self.recipe, TableRecipe):
             raise InputError(f"recipe must be a TableRecipe or None, not {self.recipe!r}.")
 
-    def _table(self, X: Any, *, reset: bool) -> dict[str, Any]:
+    def _table(self, X: Any, *, reset: bool) -> dict[str, object]:
         """Return the columns of a table or of an array by name."""
         if is_sparse(X):
             raise InputError("Sparse input is not supported: convert it with X.toarray().")

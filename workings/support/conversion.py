@@ -59,7 +59,7 @@ def as_array(values: object, name: str) -> NDArray[Any]:
     return array
 
 
-def convertible(values: object, name: str) -> Any:
+def convertible(values: object, name: str) -> object:
     """Return values that ``np.asarray`` converts without changing one; raise for others.
 
     Raises
@@ -84,7 +84,7 @@ def convertible(values: object, name: str) -> Any:
     return values
 
 
-def convertible_list(values: Any, name: str) -> Any:
+def convertible_list(values: Any, name: str) -> object:
     """Return a list, or an object array of it if NumPy would change a value."""
     if any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, values))):
         for row, each in enumerate(values):

@@ -66,7 +66,7 @@ class Identification:
 
     def __init__(self, known: Mapping[int, str], is_strict: bool) -> None:
         self.known, self.is_strict = known, is_strict
-        self.seen: dict[int, tuple[Any, str]] = {}  # values by id, which keeps them alive, and their texts
+        self.seen: dict[int, tuple[object, str]] = {}  # values by id, which keeps them alive, and their texts
 
     def text(self, value: object) -> str:
         """Return the text of a value; a value that contains itself is numbered."""

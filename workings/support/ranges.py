@@ -78,7 +78,7 @@ def number(**bounds: float) -> dict[str, Any]:
     return {"range": Range(**bounds)}  # type: ignore[arg-type]
 
 
-def whole_number(*, at_least: int, optional: bool = False) -> dict[str, Any]:
+def whole_number(*, at_least: int, optional: bool = False) -> dict[str, object]:
     """Return the metadata of a field that holds a whole number."""
     return {"range": Range(at_least=at_least, whole=True, optional=optional)}
 

@@ -78,7 +78,7 @@ class RowStream(CheckedKeywords):
 
     def __init__(self, source: Any, *, window: int | None = None, block: int | None = None, name: str = "X") -> None:
         self.source, self.name = source, name
-        self.convert: Callable[[Any], NDArray[Any]] | None = None
+        self.convert: Callable[[object], NDArray[Any]] | None = None
         self.shape: tuple[int, ...] = (length_of(source, name),)
         first = self[0:1]
         self.dtype: np.dtype[Any] = first.dtype
@@ -289,7 +289,7 @@ def stream_of(values: object, X: RowStream, name: str) -> RowStream:
 
 def forget_pages(rows: np.memmap[Any, Any]) -> None:
     """Release the memory of a mapped file that was read; the system keeps the file in its own cache if it can."""
-    mapped: Any = rows
+    mapped: object = rows
     while mapped is not None and not isinstance(mapped, mmap.mmap):
         mapped = getattr(mapped, "base", None)
     is_shared = getattr(rows, "mode", "c") != "c"  # pages of copy-on-write may hold changes

@@ -21,6 +21,7 @@ from numpy.typing import DTypeLike
 from workings.errors import FileError, InputError, all_of, some, unknown_name
 from workings.support.arrays import Array, Values, describe
 from workings.support.conversion import as_array, is_arrow, refuse_lazy
+from workings.support.json_values import JsonObject
 from workings.support.keywords import CheckedKeywords
 from workings.support.sparse import is_sparse
 from workings.tables.dates import DatePart
@@ -169,7 +170,7 @@ class NumberColumn(CheckedKeywords):
         """Return a mask of the missing values that are not filled."""
         return np.isnan(x) if self.fill is None else np.zeros(len(x), dtype=bool)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return a dict that JSON can store."""
         plain = {"kind": self.kind, "name": self.name, "mean": self.mean, "std": self.std, "fill": self.fill}
         more: dict[str, Any] = {"indicator": True} if self.indicator else {}
@@ -252,9 +253,14 @@ class CategoryColumn(CheckedKeywords):
         is_refused = self.fill is None and self.unknown == "error"
         return codes == GAP if is_refused else np.zeros(len(codes), dtype=bool)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return a dict that JSON can store."""
-        about = {"kind": self.kind, "name": self.name, "categories": list(self.categories), "fill": self.fill}
+        about: JsonObject = {
+            "kind": self.kind,
+            "name": self.name,
+            "categories": list(self.categories),
+            "fill": self.fill,
+        }
         return about if self.unknown == "error" else {**about, "unknown": self.unknown}
 
     @classmethod
@@ -558,7 +564,7 @@ def position_names(count: int) -> tuple[str, ...]:
     return tuple(f"x{place}" for place in range(count))
 
 
-def column_names(table: object) -> tuple[Any, ...]:
+def column_names(table: object) -> tuple[object, ...]:
     """Return the column names of a dict, a pandas, polars or Arrow table, or a structured array.
 
     The result is empty for anything else, and for a table whose names are only the numbers of its columns.
@@ -574,7 +580,7 @@ def column_names(table: object) -> tuple[Any, ...]:
     return () if all(isinstance(name, numbers.Integral) for name in names) else names
 
 
-def values_in(table: Any, columns: Sequence[Column]) -> dict[str, Any]:
+def values_in(table: Any, columns: Sequence[Column]) -> dict[str, object]:
     """Return the values of some columns of a table; categories from a CSV file as the file's text."""
     names = column_names(table)
     wanted = list(dict.fromkeys(column.source for column in columns))
@@ -648,7 +654,7 @@ def columns_in(stored: Mapping[str, object] | None) -> Columns | None:
         ) from error
 
 
-def read_stored(stored: object) -> tuple[Columns, tuple[Any, ...], str]:
+def read_stored(stored: object) -> tuple[Columns, tuple[object, ...], str]:
     """Read the stored form: the columns, the classes of the target (empty for numbers), and the reason for the task.
 
     Raises
@@ -682,14 +688,14 @@ def stored_array_width(width: object, columns: Sequence[Column]) -> int | None:
     return width
 
 
-def stored_classes(stored: object) -> tuple[str, tuple[Any, ...], None]:
+def stored_classes(stored: object) -> tuple[str, tuple[object, ...], None]:
     """Return the name and the classes of a stored classification target."""
     _, name, classes = stored_entries(stored, ("task", "name", "classes"))
     labels = tuple(stored_label(label) for label in stored_list(classes, "the classes"))
     return stored_word(name, "the target's name"), labels, None
 
 
-def stored_scale(stored: object) -> tuple[str, tuple[Any, ...], tuple[float, float]]:
+def stored_scale(stored: object) -> tuple[str, tuple[object, ...], tuple[float, float]]:
     """Return the name, the mean and the standard deviation of a stored regression target."""
     _, name, mean, std = stored_entries(stored, ("task", "name", "mean", "std"))
     scale = stored_number(mean, "the target's mean"), stored_spread(std, "the target's std")

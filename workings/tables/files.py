@@ -426,7 +426,7 @@ class FileText:
         )
         return found.get_columns()
 
-    def unusual_columns(self) -> dict[str, Any]:
+    def unusual_columns(self) -> dict[str, object]:
         """Return the columns to read as text first: with very long whole numbers, or digits of other scripts."""
         polars = load_polars()
         if not UNUSUAL_DIGITS.search(self.content):

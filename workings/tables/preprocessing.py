@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError, all_of, count_of, some
 from workings.support.arrays import Array
+from workings.support.json_values import JsonObject
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.tables.cells import (
     date_format,
@@ -333,7 +334,7 @@ class Preprocessing(CheckedKeywords):
         parts += ["gaps filled"] if any(column.fill is not None for column in self.columns) else []
         return f"{', '.join(parts)}; {self.target.describe()}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return a dict of lists, text and numbers, which JSON stores exactly."""
         return self.table_columns.stored(self.classes, self.reason)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from workings.errors import InputError
 from workings.support.arrays import Array
+from workings.support.json_values import JsonObject
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn, values_in
 from workings.tables.schema import damaged, stored_entries, stored_list, stored_number, stored_text
 from workings.tables.values import GAP, UNKNOWN
@@ -69,7 +69,7 @@ class ColumnShares:
             steps, values = [*np.cumsum(self.shares)], [*range(len(known)), GAP, UNKNOWN]
         return np.array(values, dtype=np.float64)[np.searchsorted(steps, u, side="right")]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return a dict that JSON can store."""
         return {"name": self.name, "points": list(self.points), "shares": list(self.shares)}
 
@@ -135,7 +135,7 @@ class TrainingRows:
             errors = errors[np.linspace(0, len(errors) - 1, MOST_RESIDUALS).round().astype(int)]
         return cls(rows, found, tuple(errors.tolist()))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return a dict that JSON can store."""
         columns = [column.to_dict() for column in self.columns]
         return {"rows": self.rows, "columns": columns, "residuals": list(self.residuals)}

@@ -73,7 +73,7 @@ def is_gap(value: object) -> bool:
     return not value.strip() if isinstance(value, str) else is_missing(value)
 
 
-def as_list(values: Any) -> list[Any]:
+def as_list(values: Any) -> list[object]:
     """Return the values as Python objects where the column can convert them; dates stay dates."""
     kind = getattr(getattr(values, "dtype", None), "kind", "")
     if kind in ("m", "M"):  # NumPy converts some of them to integers

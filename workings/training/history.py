@@ -67,7 +67,7 @@ class History(Mapping[str, list[float]]):
         self.settings: dict[str, Any] = {}
         self.begun: dict[str, Array] = {}
         self.validation: Rows | None = None
-        self.diagnosis: Any = None
+        self.diagnosis: object = None
         self.terms: Any = None
         self.opening = ""
 

@@ -102,7 +102,7 @@ class Recipe:
         is_default = {name: value is defaults[name] for name, value in values.items()} | {"metrics": not self.metrics}
         return {name: value for name, value in values.items() if not is_default[name]}
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """Return the settings to store in the history."""
         weights = self.class_weight
         return {

@@ -69,7 +69,7 @@ class PreparedRun:
     changed: list[Array]
     first: int
     by_step: list[Array]
-    fixed: list[Any]
+    fixed: list[object]
     sliced: list[Array]
     objectives: Array
 

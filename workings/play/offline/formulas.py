@@ -22,8 +22,10 @@ from workings.program.writer import name_of, words_of
 from workings.readings.copying import CopiedCode, inlined_call
 from workings.readings.javascript.functions import copied_lines
 from workings.readings.javascript.names import Names
+from workings.regularizers import Regularizer
 from workings.support.brief import brief
 from workings.support.formulas import letters_of, meaning_of, read_formula
+from workings.support.json_values import JsonObject
 
 Node = list[Any]
 STANDARD = ("X", "y", "n", "w", "lr", "t", "z", "a", "p", "x", "dz", "losses", "dlosses", "d", "g", "theta", "W")
@@ -34,7 +36,7 @@ RATE = 0.123456789  # stands for a number in a text
 class Catalogue:
     """Collects formulas, and the functions that are not straight-line code."""
 
-    formulas: dict[str, Any] = field(default_factory=dict)
+    formulas: JsonObject = field(default_factory=dict)
     copied: CopiedCode = field(default_factory=CopiedCode)
 
     def add(self, function: Callable[..., object]) -> str:
@@ -44,7 +46,7 @@ class Catalogue:
             return name
         self.formulas[name] = None  # so that a formula that calls itself ends
         formula = read_formula(function)
-        found: dict[str, Any] = {"letters": list(letters_of(function, STANDARD)), "words": self.words(function)}
+        found: JsonObject = {"letters": list(letters_of(function, STANDARD)), "words": self.words(function)}
         self.formulas[name] = found
         if formula is None:
             self.copied.add(name, function)
@@ -120,7 +122,7 @@ class Catalogue:
         return self.add(value) if isinstance(value, types.FunctionType) else f".{name}"
 
 
-def layer_entry(catalogue: Catalogue, layer: Layer) -> dict[str, Any]:
+def layer_entry(catalogue: Catalogue, layer: Layer) -> JsonObject:
     """Return the letters and formulas of a layer."""
     return {
         "parameters": list(layer.parameters),
@@ -137,7 +139,7 @@ def constants_of(given: Mapping[str, float]) -> dict[str, Node]:
     return {letter: ["number", repr(value), value] for letter, value in given.items()}
 
 
-def loss_entry(catalogue: Catalogue, loss: losses.Loss) -> dict[str, Any]:
+def loss_entry(catalogue: Catalogue, loss: losses.Loss) -> JsonObject:
     """Return the formulas and the constants of a loss."""
     reduce, scale = loss.reduce(weights=False)
     return {
@@ -151,7 +153,7 @@ def loss_entry(catalogue: Catalogue, loss: losses.Loss) -> dict[str, Any]:
     }
 
 
-def optimizer_entry(catalogue: Catalogue, kind: type[optimizers.Optimizer]) -> dict[str, Any]:
+def optimizer_entry(catalogue: Catalogue, kind: type[optimizers.Optimizer]) -> JsonObject:
     """Return the rules, the state and the constants of an optimizer; @ stands for the learning rate in its text."""
     part = kind(RATE)
     return {
@@ -170,7 +172,7 @@ def initializer_entry(catalogue: Catalogue, name: str) -> Node:
     return catalogue.node(expression, type(initializer).__call__, {"rng", "shape"})
 
 
-def catalogue_of(regularizers: Mapping[str, Any], schedules: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def catalogue_of(regularizers: Mapping[str, type[Regularizer]], schedules: JsonObject) -> tuple[JsonObject, list[str]]:
     """Return all entries as plain values, and the lines of JavaScript of functions that are not straight-line code.
 
     ``schedules`` maps each name to a schedule whose rate and steps are marks.
@@ -178,7 +180,7 @@ def catalogue_of(regularizers: Mapping[str, Any], schedules: Mapping[str, Any]) 
     catalogue = Catalogue()
     layers: tuple[Layer, ...] = (Dense(1), BatchNorm(), Dropout(0.5))
     used = {activation.initializer for activation in ACTIVATIONS.values()}
-    found: dict[str, Any] = {
+    found: JsonObject = {
         "layers": {type(layer).__name__: layer_entry(catalogue, layer) for layer in layers},
         "activations": {
             name: {

@@ -31,6 +31,7 @@ from workings.readings.javascript.names import Names
 from workings.schedules import schedule_of
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.brief import brief
+from workings.support.json_values import JsonObject
 from workings.version import __version__
 
 STEPS = 98_765  # stands for the number of steps of a schedule
@@ -212,7 +213,7 @@ def standing(x1: float, x2: float) -> None:
     """Stand for the function whose names the features use."""
 
 
-def generated(name: str) -> dict[str, Any]:
+def generated(name: str) -> JsonObject:
     """Return a generated data set without noise, and what one unit of noise adds to each number.
 
     >>> sorted(generated("xor"))

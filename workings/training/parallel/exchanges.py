@@ -222,7 +222,7 @@ class Client:
 
     def __init__(self, client: Any, job: Job, data: Any) -> None:
         self.client, self.job, self.data = client, job, data
-        self.data_future: Any = None
+        self.data_future: object = None
         self.is_pure = options(client.submit, pure=False)  # else each argument is hashed
         self.is_broadcast = options(client.scatter, broadcast=True, hash=False)
 
@@ -285,13 +285,13 @@ class Client:
         result: StepResults = self.client.gather(state)
         return result
 
-    def scattered_data(self) -> Any:
+    def scattered_data(self) -> object:
         """Return a future of the rows, which each worker gets once."""
         if self.data_future is None:
             self.data_future = self.client.scatter(self.data, **self.is_broadcast)
         return self.data_future
 
-    def submit(self, place: int, workers: Sequence[str], function: Callable[..., Any], *arguments: Any) -> Any:
+    def submit(self, place: int, workers: Sequence[str], function: Callable[..., Any], *arguments: Any) -> object:
         """Submit a task; if workers are known, prefer the one at a place."""
         wishes = {"workers": [workers[place % len(workers)]], "allow_other_workers": True} if workers else {}
         return self.client.submit(function, *arguments, **self.is_pure, **options(self.client.submit, **wishes))
