@@ -16,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -443,7 +442,7 @@ def open_plain_or_gzip(path: Path) -> BufferedIOBase:
     return gzip.open(path, "rb") if is_gzip else path.open("rb")
 
 
-def read_idx_header(file: BufferedIOBase, path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def read_idx_header(file: BufferedIOBase, path: Path) -> tuple[np.dtype[np.number], tuple[int, ...]]:
     """Read the data type and the shape; raise an error for other formats, empty arrays and excessive sizes."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or magic[3] == 0:

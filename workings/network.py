@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from numpy.typing import ArrayLike
 
@@ -215,7 +215,7 @@ class Network(Model):
         optimizer: object = None,
         batch_size: int | None = None,
         sample_weight: ArrayLike | None = None,
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: Labels = None,
     ) -> Diagnosis:
         """Find what is wrong with the network, its data and its training, and what to change.
 
@@ -267,7 +267,7 @@ class Network(Model):
         data_file: str | None = None,
         validation: tuple[ArrayLike, ArrayLike] | float | Held | None = None,
         sample_weight: ArrayLike | None = None,
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: Labels = None,
         metrics: Sequence[str] | Mapping[str, Metric] = (),
         callbacks: Sequence[Callback] = (),
         running_loss: bool = False,
@@ -298,7 +298,7 @@ class Network(Model):
         shuffle: bool = True,
         weights: str = "draw",
         sample_weight: bool = False,
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: Labels = None,
         validation: bool = False,
     ) -> Translation:
         """Write the network and its training as code for ``"sklearn"``, ``"keras"`` or ``"torch"``.

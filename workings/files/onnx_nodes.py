@@ -264,7 +264,7 @@ class NodeWriter:
             return self.graph.node("ReduceSum", [tensor, self.graph.whole(axis)], keepdims=keepdims)
         return self.graph.node(REDUCTIONS[name], [tensor], axes=[axis], keepdims=keepdims)
 
-    def inline(self, name: str, function: object, given: list[Tensor]) -> Tensor:
+    def inline(self, name: str, function: Callable[..., object], given: list[Tensor]) -> Tensor:
         """Inline an elementwise function of the program."""
         functions: dict[str, Any] = {}
 

@@ -40,7 +40,7 @@ class Setup:
     """
 
     layers: tuple[Layer, ...]
-    parts: Mapping[str, Any]
+    parts: Mapping[str, Any]  # arguments of ``Network``
     X: Array
     y: Array
     recipe: Recipe
