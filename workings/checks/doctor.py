@@ -28,6 +28,7 @@ from workings.checks.statements import check_program
 from workings.checks.training_progress import check_training
 from workings.errors import InputError, WorkingsWarning, count_of
 from workings.model.model import Model, as_weights
+from workings.optimizers import LBFGS, Part
 from workings.support.arrays import Array, describe
 from workings.support.callers import frames_to_caller
 from workings.support.conversion import as_array
@@ -48,7 +49,7 @@ def diagnose(
     y: ArrayLike,
     history: History | Mapping[str, Sequence[float]] | None = None,
     *,
-    optimizer: object = None,
+    optimizer: Part | LBFGS | None = None,
     batch_size: int | None = None,
     sample_weight: ArrayLike | None = None,
     class_weight: Labels = None,

@@ -27,6 +27,7 @@ from workings.network import Network
 from workings.sklearn.fitting import Convergence, EstimatorTraining, ScikitLearnCallbacks, Scores
 from workings.sklearn.hyperparameters import (
     OUTPUT_ACTIVATIONS,
+    Hyperparameters,
     check_parameters,
     is_number,
     layers_of,
@@ -204,7 +205,7 @@ def add_shared_documentation(cls: type) -> object:
     return cls
 
 
-def is_stochastic(estimator: object) -> bool:
+def is_stochastic(estimator: Hyperparameters) -> bool:
     """Whether the solver uses mini-batches; an estimator has ``partial_fit`` only then."""
     if uses_lbfgs(estimator):
         raise AttributeError("partial_fit is only available for solvers with mini-batches, not for L-BFGS.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from workings.checks.evidence import rate_of, with_rate
 from workings.layers import BatchNorm, Dense, Layer
@@ -65,7 +65,7 @@ class EstimatorTerms:
 
     def optimizer_parameters(self, optimizer: Part) -> dict[str, object]:
         """Return the parameters for an optimizer: only the learning rate, if nothing else differs."""
-        estimator = SimpleNamespace(**self.parameters)
+        estimator: Any = SimpleNamespace(**self.parameters)  # with the attributes of Hyperparameters
         if "<" in repr(optimizer):  # a custom schedule, whose repr is not code
             optimizer = with_rate(optimizer, rate_of(optimizer))
         parts = list(optimizer.parts)
@@ -74,7 +74,7 @@ class EstimatorTerms:
         rate = getattr(parts[-1], "lr", None)
         chosen = Chain(*parts) if len(parts) > 1 else parts[0]
         if estimator.schedule is not None:
-            before: Any = optimizer_of(estimator)  # not L-BFGS, which does not support schedules
+            before = cast(Part, optimizer_of(estimator))  # not L-BFGS, which does not support schedules
             if type(parts[-1]) is type(before.parts[-1]) and callable(rate):
                 return {"schedule": rate}
             return {"optimizer": chosen, "schedule": None}
